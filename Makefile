@@ -1,0 +1,59 @@
+# `make run` starts the portal and `make test` runs everything that proves it; both need nothing but Python 3.11 or newer.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+# Tools read the settings, and the settings want a data folder: never the portal's own.
+check lock: export BATCHYARD_DATA = build/data
+check: unexport DATABASE_URL REDIS_URL
+
+.PHONY: run test check format lock clean
+
+run: .venv/production
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py collectstatic --no-input --verbosity 0
+	@$(BIN)/python manage.py welcome
+	@exec $(BIN)/python manage.py serve
+
+test: .venv/development
+	$(BIN)/python -m tests $(ARGS)
+
+check: .venv/development
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+format: .venv/development
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Both locks name versions and digests, never where to fetch them.
+lock: .venv/development
+	$(BIN)/uv pip compile pyproject.toml --extra s3 $(LOCK) -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra s3 --group dev $(LOCK) -o tests/requirements.lock
+LOCK := --quiet --upgrade --universal --generate-hashes --python-version 3.11 --no-emit-index-url
+
+clean:
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+# The development lock holds everything that the production lock holds, so a tree that has it needs no second install.
+.venv/production: requirements.lock | .venv/bin/pip
+	$(call install,requirements.lock)
+	@touch $@
+
+.venv/development: tests/requirements.lock requirements.lock | .venv/bin/pip
+	$(call install,tests/requirements.lock)
+	@touch .venv/production $@
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Batchyard needs Python 3.11 or newer; name one: make PYTHON=...")'
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "No virtual environment could be made. On Debian: apt-get install python3-venv" >&2; exit 1; }
+
+define install
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv || echo "uv cannot be had; pip takes a little longer" >&2
+	@if [ -x $(BIN)/uv ]; \
+	  then $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1); \
+	  else $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(1); fi
+endef

@@ -1,0 +1,89 @@
+"""The errors that services raise. The docstring is the message; `code` is stable; each dialect maps them once."""
+
+from typing import ClassVar
+
+
+class PortalError(Exception):
+    """Something went wrong."""
+
+    status: ClassVar[int] = 500  # the HTTP status that fits best
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str = "", *, param: str | None = None) -> None:
+        self.message = message or (type(self).__doc__ or "").strip()
+        self.param = param
+        super().__init__(self.message)
+
+
+class InvalidRequest(PortalError):
+    """The request is not valid."""
+
+    status = 400
+    code = "invalid_request"
+
+
+class NoProvider(InvalidRequest):
+    """No provider serves this endpoint for this project."""
+
+    code = "no_provider"
+
+
+class NotAuthenticated(PortalError):
+    """No valid API key was given."""
+
+    status = 401
+    code = "invalid_api_key"
+
+
+class NotPermitted(PortalError):
+    """You may not do this."""
+
+    status = 403
+    code = "permission_denied"
+
+
+class NotFound(PortalError):
+    """There is no such object."""
+
+    status = 404
+    code = "not_found"
+
+
+class Conflict(PortalError):
+    """The object is not in a state in which this can be done."""
+
+    status = 409
+    code = "conflict"
+
+
+class LostRace(Conflict):
+    """The object changed while this was done; read it again."""
+
+    code = "lost_race"
+
+
+class Gone(NotFound):
+    """The content is no longer kept."""
+
+    code = "content_gone"
+
+
+class TooLarge(PortalError):
+    """The request is larger than allowed."""
+
+    status = 413
+    code = "request_too_large"
+
+
+class TooManyRequests(PortalError):
+    """Too many requests; try again later."""
+
+    status = 429
+    code = "too_many_requests"
+
+
+class Unavailable(PortalError):
+    """The portal cannot do this right now; try again."""
+
+    status = 503
+    code = "unavailable"

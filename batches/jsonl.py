@@ -1,0 +1,111 @@
+"""JSON lines: reading an input file piece by piece, and writing result lines. Pure rules, no queries.
+
+Reading is strict where JSON is (UTF-8, no NaN, no lone surrogate) and lenient where files differ: a byte order mark,
+CRLF, blank lines and a missing last newline are accepted. Lines are counted from 1, blank ones included.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import msgspec
+
+CHUNK = 1024**2
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line that is not blank. Offsets are bytes from the start of the file, half open, without the line end.
+
+    `content` is None for a line over the limit: it was skipped, not kept.
+    """
+
+    number: int
+    start: int
+    end: int
+    content: bytes | None
+
+
+def read_lines(source: BinaryIO, *, max_line_bytes: int) -> Iterator[Line]:
+    """Every line of a file that is not blank. Holds one chunk and at most one line in memory."""
+    number, offset = 0, 0  # the last line counted, and where `rest` starts in the file
+    rest = source.read(len(BOM))
+    if rest == BOM:
+        rest, offset = b"", len(BOM)
+    skipping = False  # inside a line over the limit: its content is dropped
+    line_start = offset
+    while chunk := source.read(CHUNK):
+        pieces = (rest + chunk).split(b"\n")
+        rest = pieces.pop()
+        for piece in pieces:
+            number += 1
+            end = offset + len(piece)
+            if skipping or len(piece) > max_line_bytes:
+                yield Line(number, line_start, end, None)
+                skipping = False
+            elif content := piece.strip(b" \t\r"):
+                yield Line(number, line_start, end, content)
+            offset = line_start = end + 1
+        if len(rest) > max_line_bytes:
+            offset += len(rest)
+            rest, skipping = b"", True
+    end = offset + len(rest)
+    if skipping or len(rest) > max_line_bytes:
+        yield Line(number + 1, line_start, end, None)
+    elif content := rest.strip(b" \t\r"):
+        yield Line(number + 1, line_start, end, content)
+
+
+class Request(msgspec.Struct):
+    """An input line, its body unread. A field that is absent is empty."""
+
+    custom_id: str
+    body: msgspec.Raw
+    method: str = "POST"
+    url: str = ""
+
+
+class _Response(msgspec.Struct):
+    status_code: int
+    request_id: str
+    body: msgspec.Raw
+
+
+class _Error(msgspec.Struct):
+    code: str
+    message: str
+
+
+class _ResultLine(msgspec.Struct):
+    id: str
+    custom_id: str
+    response: _Response | None
+    error: _Error | None
+
+
+_decode_request = msgspec.json.Decoder(Request).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def read_request(content: bytes) -> Request:
+    """The request of a line that validation has accepted."""
+    return _decode_request(content)
+
+
+def response_line(object_id: uuid.UUID, *, custom_id: str, http_status: int, request_id: str, body: str) -> bytes:
+    """A line of the output or error file for a request that was answered; `body` is one line of JSON."""
+    response = _Response(http_status, request_id, msgspec.Raw(body.encode()))
+    return _encode(_ResultLine(f"batch_req_{object_id.hex}", custom_id, response, None)) + b"\n"
+
+
+def error_line(object_id: uuid.UUID, *, custom_id: str, code: str, message: str) -> bytes:
+    """A line of the error file for a request that got no answer, or never ran."""
+    return _encode(_ResultLine(f"batch_req_{object_id.hex}", custom_id, None, _Error(code, message))) + b"\n"
+
+
+def dump(value: object) -> str:
+    """JSON on one line; never NaN."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -1,0 +1,137 @@
+"""What one input line must be, and what is said about one that is not (codes: the OpenAI batch API). Pure rules."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from batches.jsonl import Line
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One reason why an input is not valid. `line` is empty for what concerns the input as a whole."""
+
+    code: str
+    message: str
+    param: str = ""
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineRules:
+    """How a dialect's lines differ. `endpoint` is the batch's."""
+
+    endpoint: str
+    one_model: bool = True  # all lines name the same model
+    names_endpoint: bool = True  # each line has a method and a url
+    max_custom_id_chars: int = 512
+    max_line_bytes: int = 16 * 1024**2
+
+
+class _Body(msgspec.Struct):
+    model: str | None = None
+    stream: bool | None = None
+
+
+class _Input(msgspec.Struct):
+    custom_id: str
+    body: _Body
+    method: str | None = None
+    url: str | None = None
+
+
+_decode = msgspec.json.Decoder(_Input).decode
+_PATH = re.compile(r" - at `\$\.?(.*)`$")
+_MISSING = re.compile(r"^Object missing required field `(.*?)`")
+_MODEL_IS_OPTIONAL = frozenset({"/v1/moderations", "/v1/images/generations", "/v1/images/edits", "/v1/videos"})
+
+
+class LineChecker:
+    """Checks the lines of one input in order, and remembers what it needs to compare them. Collects every problem."""
+
+    def __init__(self, rules: LineRules) -> None:
+        self.rules = rules
+        self.model = ""
+        self._model_line = 0
+        self._lines_by_custom_id: dict[str, int] = {}
+
+    @property
+    def accepted(self) -> int:
+        """How many different custom_ids were seen."""
+        return len(self._lines_by_custom_id)
+
+    def check(self, line: Line) -> tuple[str, list[Problem]]:
+        """The line's custom_id, and what is wrong with the line."""
+        content = line.content
+        if content is None:
+            limit = self.rules.max_line_bytes
+            return "", [Problem("line_too_large", f"The line has more than {limit} bytes.", "", line.number)]
+        try:
+            if not content.isascii():
+                content.decode()
+            request = _decode(content)
+        except UnicodeDecodeError as error:
+            return "", [_not_json(line, f"It is not valid UTF-8 (byte {error.start + 1} of the line).")]
+        except RecursionError:
+            return "", [_not_json(line, "It is nested too deeply.")]
+        except msgspec.ValidationError as error:
+            return "", [_wrong_shape(line, str(error))]
+        except msgspec.DecodeError as error:
+            return "", [_not_json(line, f"{error}.")]
+        problems = [Problem(code, message, param, line.number) for code, message, param in self._complaints(request, line.number)]
+        return request.custom_id, problems
+
+    def _complaints(self, request: _Input, number: int) -> Iterable[tuple[str, str, str]]:
+        custom_id, rules, body = request.custom_id, self.rules, request.body
+        if not custom_id:
+            yield "invalid_request", "custom_id is empty.", "custom_id"
+        elif len(custom_id) > rules.max_custom_id_chars:
+            yield "invalid_request", f"custom_id has more than {rules.max_custom_id_chars} characters.", "custom_id"
+        elif "\x00" in custom_id:
+            yield "invalid_request", "custom_id contains a NUL character.", "custom_id"
+        elif (earlier := self._lines_by_custom_id.setdefault(custom_id, number)) != number:
+            yield "duplicate_custom_id", f"custom_id {custom_id} was already used on line {earlier}.", "custom_id"
+        if rules.names_endpoint:
+            if request.method is None:
+                yield "missing_required_parameter", "method is missing; it must be POST.", "method"
+            elif request.method != "POST":
+                yield "invalid_method", f"method is {request.method[:20]}; it must be POST.", "method"
+            if request.url is None:
+                yield "missing_required_parameter", f"url is missing; it must be {rules.endpoint}.", "url"
+            elif request.url != rules.endpoint:
+                yield "url_mismatch", f"url is {request.url[:200]}; the batch's endpoint is {rules.endpoint}.", "url"
+        if body.stream:
+            yield "invalid_request", "A batch cannot stream: leave body.stream out.", "body.stream"
+        if rules.one_model:
+            yield from self._model_complaints(body.model, number)
+
+    def _model_complaints(self, model: str | None, number: int) -> Iterable[tuple[str, str, str]]:
+        if not model:
+            if self.rules.endpoint not in _MODEL_IS_OPTIONAL:
+                yield "missing_required_parameter", "body.model is missing.", "body.model"
+        elif len(model) > 200 or "\x00" in model:
+            yield "invalid_request", "body.model is not a usable name.", "body.model"
+        elif not self.model:
+            self.model, self._model_line = model, number
+        elif model != self.model:
+            message = f"model is {model}; line {self._model_line} has {self.model}, and a batch has one model."
+            yield "model_mismatch", message, "body.model"
+
+
+def _not_json(line: Line, why: str) -> Problem:
+    return Problem("invalid_json_line", f"The line is not valid JSON: {why}", "", line.number)
+
+
+def _wrong_shape(line: Line, message: str) -> Problem:
+    """From msgspec's complaint, which ends in the path of what is wrong."""
+    path = _PATH.search(message)
+    param = path[1] if path else ""
+    message = _PATH.sub("", message).replace("`", "")
+    if missing := _MISSING.match(message) or re.match(r"^Object missing required field (\S+)", message):
+        name = f"{param}.{missing[1]}" if param else missing[1]
+        return Problem("missing_required_parameter", f"{name} is missing.", name, line.number)
+    if not param:
+        return Problem("invalid_json_line", f"The line is not a JSON object: {message.lower()}.", "", line.number)
+    return Problem("invalid_request", f"{param} has the wrong type: {message.lower()}.", param, line.number)

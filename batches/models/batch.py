@@ -1,0 +1,196 @@
+"""Batch: what a client submitted. One input, one lifecycle, one set of counts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q, Sum
+from uuid_utils.compat import uuid7
+
+from batches import identifiers
+from batches.models.api_key import ApiKey
+from batches.models.file import File
+from batches.models.lease import Leased
+from batches.models.project import Project
+from batches.states import COUNTED, OPEN, TERMINAL, BatchStatus
+from providers.models import Provider
+
+
+class Dialect(models.TextChoices):
+    """The wire contract through which a batch came in."""
+
+    OPENAI = "openai"
+    BIFROST = "bifrost"
+    ANTHROPIC = "anthropic"
+    NOVITA = "novita"
+    MERGE = "merge"
+    NATIVE = "native"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How the objects of a batch stand, and the tokens used so far. `total` is always the sum of the other five counts."""
+
+    total: int = 0
+    pending: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    expired: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    @property
+    def settled(self) -> int:
+        return self.total - self.pending
+
+    @property
+    def unsuccessful(self) -> int:
+        """Settled without success, for whatever reason."""
+        return self.settled - self.succeeded
+
+
+COUNT_FIELDS = tuple(Counts.__dataclass_fields__)
+
+
+class BatchQuerySet(models.QuerySet["Batch"]):
+    def open(self) -> "BatchQuerySet":
+        return self.filter(status__in=OPEN)
+
+    def visible(self, *, project: Project) -> "BatchQuerySet":
+        """What the project's clients can see."""
+        return self.filter(project=project)
+
+
+class Batch(Leased):
+    """A batch. `status` is written by `services.transition` alone; the lease is for the control work on it.
+
+    The counts here are frozen when the batch ends; until then they are the sum over its slices (`counts`).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="batches")
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="batches")
+    dialect = models.CharField(max_length=10, choices=Dialect.choices)
+    endpoint = models.CharField(max_length=100)
+    model = models.CharField(max_length=200, blank=True)
+
+    status = models.CharField(max_length=12, choices=BatchStatus.choices, default=BatchStatus.VALIDATING)
+    version = models.PositiveIntegerField(default=1)
+    priority = models.SmallIntegerField(default=0)
+    throttled_until = models.DateTimeField(null=True, blank=True)
+    throttled_reason = models.CharField(max_length=200, blank=True)
+
+    input_file = models.ForeignKey(File, null=True, on_delete=models.PROTECT, related_name="input_of")
+    output_file = models.ForeignKey(File, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    error_file = models.ForeignKey(File, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    output_lifetime_seconds = models.PositiveIntegerField(null=True, blank=True)
+
+    completion_window = models.CharField(max_length=20)
+    metadata = models.JSONField(null=True, blank=True)
+    remark = models.CharField(max_length=500, blank=True)
+    operation_name = models.CharField(max_length=200, blank=True)
+    created_by = models.CharField(max_length=200, blank=True)
+    created_by_key = models.ForeignKey(ApiKey, null=True, blank=True, on_delete=models.SET_NULL, related_name="batches")
+
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    in_progress_at = models.DateTimeField(null=True, blank=True)
+    finalizing_at = models.DateTimeField(null=True, blank=True)
+    cancelling_at = models.DateTimeField(null=True, blank=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
+    failed_at = models.DateTimeField(null=True, blank=True)
+    expired_at = models.DateTimeField(null=True, blank=True)
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    total = models.PositiveIntegerField(default=0)
+    pending = models.PositiveIntegerField(default=0)
+    succeeded = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    cancelled = models.PositiveIntegerField(default=0)
+    expired = models.PositiveIntegerField(default=0)
+    input_tokens = models.PositiveBigIntegerField(default=0)
+    output_tokens = models.PositiveBigIntegerField(default=0)
+    cached_tokens = models.PositiveBigIntegerField(default=0)
+    reasoning_tokens = models.PositiveBigIntegerField(default=0)
+    error_count = models.PositiveIntegerField(default=0, help_text="Validation errors, also those that are not stored.")
+
+    objects = BatchQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+        verbose_name_plural = "batches"
+        permissions: ClassVar = [("cancel_batch", "Can cancel a batch")]
+        indexes: ClassVar = [
+            models.Index(fields=["-created_at", "-id"], name="batch_list"),
+            models.Index(fields=["project", "-created_at", "-id"], name="batch_project_list"),
+            models.Index(fields=["status", "-created_at", "-id"], name="batch_status_list"),
+            models.Index(fields=["expires_at"], condition=Q(ended_at=None), name="batch_deadline"),
+            models.Index(fields=["input_file"], name="batch_input_file"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(status__in=BatchStatus.values), name="batch_status_known"),
+            models.CheckConstraint(
+                condition=Q(status__in=TERMINAL, ended_at__isnull=False) | Q(status__in=OPEN, ended_at=None),
+                name="batch_ended_iff_terminal",
+            ),
+            models.CheckConstraint(
+                condition=Q(total=F("pending") + F("succeeded") + F("failed") + F("cancelled") + F("expired")),
+                name="batch_counts_add_up",
+            ),
+            models.CheckConstraint(condition=Q(ended_at=None) | Q(pending=0), name="batch_ended_without_pending"),
+            *(
+                models.CheckConstraint(
+                    condition=~Q(status=status) | Q(**{f"{status}_at__isnull": False}), name=f"batch_{status}_is_stamped"
+                )
+                for status in BatchStatus.values
+                if status != BatchStatus.VALIDATING
+            ),
+        ]
+
+    # Filled by `load_counts` for many batches at once; see `counts`.
+    _counts: Counts | None = None
+
+    def __str__(self) -> str:
+        return identifiers.render("batch_", self.id)
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in TERMINAL
+
+    @property
+    def counts(self) -> Counts:
+        """The counts as they may be shown: zero while validating, live while open, frozen once ended."""
+        if self._counts is None:
+            load_counts([self])
+        assert self._counts is not None
+        return self._counts
+
+    def is_throttled(self, *, now: datetime) -> bool:
+        """Whether the upstream's limits hold its waiting objects back."""
+        return self.status == BatchStatus.IN_PROGRESS and self.throttled_until is not None and self.throttled_until > now
+
+
+def load_counts(batches: Iterable[Batch]) -> None:
+    """Give each batch its counts, with at most one query for all of them."""
+    live = {}
+    for batch in batches:
+        if batch.status not in COUNTED:
+            batch._counts = Counts()
+        elif batch.is_terminal:
+            batch._counts = Counts(**{name: getattr(batch, name) for name in COUNT_FIELDS})
+        else:
+            live[batch.pk] = batch
+            batch._counts = Counts()
+    if not live:
+        return
+    sums = {f"sum_{name}": Sum(f"slices__{name}", default=0) for name in COUNT_FIELDS}
+    for row in Batch.objects.filter(pk__in=live).order_by().values("pk").annotate(**sums):
+        live[row["pk"]]._counts = Counts(**{name: row[f"sum_{name}"] for name in COUNT_FIELDS})

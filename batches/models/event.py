@@ -1,0 +1,30 @@
+"""Event: what happened to a batch, when, and through whom."""
+
+from typing import ClassVar
+
+from django.db import models
+from uuid_utils.compat import uuid7
+
+from batches.models.batch import Batch
+from batches.states import BatchStatus, Source
+
+
+class Event(models.Model):
+    """One entry of a batch's timeline; `from_status` is empty on its creation, and equal to `to_status` on a note."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="events", db_index=False)
+    from_status = models.CharField(max_length=12, choices=BatchStatus.choices, blank=True)
+    to_status = models.CharField(max_length=12, choices=BatchStatus.choices)
+    version = models.PositiveIntegerField()
+    actor = models.CharField(max_length=200)
+    source = models.CharField(max_length=10, choices=Source.choices)
+    note = models.CharField(max_length=1000, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["created_at", "id"]
+        indexes: ClassVar = [models.Index(fields=["batch", "created_at", "id"], name="event_timeline")]
+
+    def __str__(self) -> str:
+        return f"{self.from_status or 'new'} → {self.to_status}"

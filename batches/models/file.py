@@ -1,0 +1,67 @@
+"""File: bytes that a client uploaded, or that a batch wrote."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from uuid_utils.compat import uuid7
+
+from batches import identifiers
+from batches.models.api_key import ApiKey
+from batches.models.project import Project
+
+
+class Purpose(models.TextChoices):
+    """What a file is for."""
+
+    BATCH = "batch"
+    BATCH_OUTPUT = "batch_output"
+    ASSISTANTS = "assistants"
+    FINE_TUNE = "fine-tune"
+    VISION = "vision"
+    USER_DATA = "user_data"
+    EVALS = "evals"
+
+
+def storage_name(file: "File", _filename: str) -> str:
+    """Where the bytes go: never a name that a client chose."""
+    return f"{file.project_id.hex}/{file.id.hex[:6]}/{file.id.hex}"
+
+
+class FileQuerySet(models.QuerySet["File"]):
+    def visible(self, *, project: Project, now: datetime) -> "FileQuerySet":
+        """What the project's clients can see: neither deleted nor expired."""
+        return self.filter(project=project, deleted_at=None).filter(Q(expires_at=None) | Q(expires_at__gt=now))
+
+    def hidden(self, *, now: datetime) -> "FileQuerySet":
+        """Deleted or expired, with bytes that are still kept."""
+        return self.filter(purged_at=None).filter(Q(deleted_at__isnull=False) | Q(expires_at__lte=now))
+
+
+class File(models.Model):
+    """One file in Django's file storage. Hidden at once when deleted or expired; its bytes go when nothing reads them."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="files")
+    purpose = models.CharField(max_length=20, choices=Purpose.choices)
+    filename = models.CharField(max_length=255)
+    bytes = models.PositiveBigIntegerField()
+    content = models.FileField(upload_to=storage_name, max_length=200)
+    created_by_key = models.ForeignKey(ApiKey, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    purged_at = models.DateTimeField(null=True, blank=True)
+
+    objects = FileQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+        indexes: ClassVar = [
+            models.Index(fields=["project", "-created_at", "-id"], name="file_list"),
+            models.Index(fields=["expires_at"], condition=Q(purged_at=None), name="file_expiry"),
+        ]
+
+    def __str__(self) -> str:
+        return identifiers.render("file-", self.id)

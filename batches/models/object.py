@@ -1,0 +1,53 @@
+"""BatchObject: one request of a batch. A narrow, hot row: no body, no offset."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from uuid_utils.compat import uuid7
+
+from batches.models.batch import Batch
+from batches.states import ObjectStatus
+
+
+class BatchObject(models.Model):
+    """One request, known by its line (from 1) and its `custom_id`; its body is in the input file.
+
+    `round` counts how many times it was deliberately sent for; attempts happen inside a round. The columns after
+    `status` describe the attempt that settled it. No index holds a column that settling changes, so that PostgreSQL
+    can update rows in place; and the foreign key is not checked row by row, because only `validate` inserts here.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    batch = models.ForeignKey(
+        Batch, on_delete=models.CASCADE, related_name="batch_objects", db_index=False, db_constraint=False
+    )
+    line = models.PositiveIntegerField()
+    custom_id = models.CharField(max_length=512)
+    status = models.CharField(max_length=9, choices=ObjectStatus.choices, default=ObjectStatus.PENDING)
+    round = models.PositiveSmallIntegerField(default=1)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    http_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    latency_ms = models.PositiveIntegerField(null=True, blank=True)
+    input_tokens = models.PositiveIntegerField(null=True, blank=True)
+    output_tokens = models.PositiveIntegerField(null=True, blank=True)
+    cached_tokens = models.PositiveIntegerField(null=True, blank=True)
+    reasoning_tokens = models.PositiveIntegerField(null=True, blank=True)
+    request_id = models.CharField(max_length=200, blank=True, help_text="The upstream's id of the request.")
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["batch", "line"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["batch", "line"], name="object_line_once"),
+            models.UniqueConstraint(fields=["batch", "custom_id"], name="object_custom_id_once"),
+            models.CheckConstraint(condition=Q(status__in=ObjectStatus.values), name="object_status_known"),
+            models.CheckConstraint(
+                condition=Q(status=ObjectStatus.PENDING, settled_at=None)
+                | (~Q(status=ObjectStatus.PENDING) & Q(settled_at__isnull=False)),
+                name="object_settled_iff_not_pending",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.custom_id

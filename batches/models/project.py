@@ -1,0 +1,38 @@
+"""Project: the tenant. Everything a client makes belongs to one."""
+
+from typing import ClassVar
+
+from django.db import models
+from uuid_utils.compat import uuid7
+
+from providers.models import Provider
+
+
+class Project(models.Model):
+    """A tenant. Projects never see each other's objects."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    slug = models.SlugField(unique=True, max_length=64)
+    name = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["slug"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class ProviderGrant(models.Model):
+    """A project may use a provider that is not granted to all; a default one serves whatever names no provider."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="grants")
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="grants")
+    is_default = models.BooleanField(default=False)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["project", "provider"], name="grant_once")]
+
+    def __str__(self) -> str:
+        return f"{self.project} may use {self.provider}"

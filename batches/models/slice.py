@@ -1,0 +1,59 @@
+"""Slice: the part of a batch that one worker takes at a time."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from uuid_utils.compat import uuid7
+
+from batches import identifiers
+from batches.models.batch import Batch
+from batches.models.lease import Leased
+
+
+class Slice(Leased):
+    """A run of consecutive lines of a batch: what a worker leases, and what carries counts and byte ranges.
+
+    Byte ranges are half open: `input_start <= offset < input_end`. Those of the output and error file are set when the
+    files are written. `not_before` holds a slice back whose objects all wait.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="slices", db_index=False)
+    first_line = models.PositiveIntegerField()
+    last_line = models.PositiveIntegerField()
+    input_start = models.PositiveBigIntegerField()
+    input_end = models.PositiveBigIntegerField()
+    output_start = models.PositiveBigIntegerField(null=True, blank=True)
+    output_end = models.PositiveBigIntegerField(null=True, blank=True)
+    error_start = models.PositiveBigIntegerField(null=True, blank=True)
+    error_end = models.PositiveBigIntegerField(null=True, blank=True)
+    not_before = models.DateTimeField(null=True, blank=True)
+
+    total = models.PositiveIntegerField()
+    pending = models.PositiveIntegerField()
+    succeeded = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    cancelled = models.PositiveIntegerField(default=0)
+    expired = models.PositiveIntegerField(default=0)
+    input_tokens = models.PositiveBigIntegerField(default=0)
+    output_tokens = models.PositiveBigIntegerField(default=0)
+    cached_tokens = models.PositiveBigIntegerField(default=0)
+    reasoning_tokens = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar = ["batch", "first_line"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["batch", "first_line"], name="slice_once"),
+            models.CheckConstraint(
+                condition=Q(total=F("pending") + F("succeeded") + F("failed") + F("cancelled") + F("expired")),
+                name="slice_counts_add_up",
+            ),
+        ]
+        indexes: ClassVar = [
+            # What can still be worked on: rows leave it as they are done, so it stays small whatever the history.
+            models.Index(fields=["batch", "first_line"], condition=Q(pending__gt=0), name="slice_unfinished"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{identifiers.render('batch_', self.batch_id)}, lines {self.first_line}-{self.last_line}"

@@ -1,0 +1,138 @@
+"""Reading what came of a batch's objects, in input order, at any time; and their requests from the input file."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from batches import jsonl
+from batches.errors import Gone
+from batches.models import Batch, BatchObject, BatchResult, Slice
+from batches.states import NEVER_RAN, ObjectStatus
+
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectResult:
+    """One object with the outcome of its latest round.
+
+    `body` is the answer as one line of JSON; it is empty where there was none (pending, cancelled, expired, or failed
+    without an answer), and then `error_code` and `error_message` say why, unless it is pending.
+    """
+
+    id: uuid.UUID
+    line: int
+    custom_id: str
+    status: str
+    round: int
+    attempts: int
+    http_status: int | None
+    latency_ms: int | None
+    request_id: str
+    settled_at: datetime | None
+    error_code: str
+    error_message: str
+    body: str
+
+    @property
+    def is_settled(self) -> bool:
+        return self.status != ObjectStatus.PENDING
+
+
+_COLUMNS = "o.id, o.line, o.custom_id, o.status, o.round, o.attempts, o.http_status, o.latency_ms, o.request_id, o.settled_at"
+_SELECT = f"""
+    SELECT {_COLUMNS}, r.error_code, r.error_message, r.body
+      FROM {BatchObject._meta.db_table} o
+      LEFT JOIN {BatchResult._meta.db_table} r ON r.batch_id = o.batch_id AND r.line = o.line AND r.round = o.round
+     WHERE o.batch_id = %s AND o.line > %s AND o.line <= %s
+     ORDER BY o.line
+     LIMIT %s
+"""  # noqa: S608 - table names only
+
+
+def results(batch: Batch, *, after_line: int = 0, last_line: int = 2**31 - 1, limit: int | None = None) -> Iterator[ObjectResult]:
+    """The objects behind a line, in input order, at most `limit`; pending ones too. Reads a page at a time."""
+    while limit is None or limit > 0:
+        page = _page(batch, after_line=after_line, last_line=last_line, limit=PAGE if limit is None else min(PAGE, limit))
+        yield from page
+        if len(page) < PAGE:
+            return
+        after_line = page[-1].line
+        limit = None if limit is None else limit - PAGE
+
+
+def result_of(batch_object: BatchObject) -> ObjectResult:
+    """One object with its outcome."""
+    line = batch_object.line
+    return _page(batch_object.batch, after_line=line - 1, last_line=line, limit=1)[0]
+
+
+def request_lines(batch: Batch, *, first_line: int, last_line: int) -> dict[int, bytes]:
+    """The input lines with these numbers, by number, as the client wrote them. Raises Gone when they are not kept."""
+    found: dict[int, bytes] = {}
+    for piece in Slice.objects.filter(batch=batch, first_line__lte=last_line, last_line__gte=first_line):
+        for number, content in slice_lines(batch, piece).items():
+            if first_line <= number <= last_line:
+                found[number] = content
+    return found
+
+
+def slice_lines(batch: Batch, piece: Slice) -> dict[int, bytes]:
+    """The input lines of one slice, by number, in one ranged read. Raises Gone when the input is not kept."""
+    return number_lines(read_input(batch, piece.input_start, piece.input_end), first_line=piece.first_line)
+
+
+def number_lines(content: bytes, *, first_line: int) -> dict[int, bytes]:
+    """Lines by number, blank ones left out, the first being `first_line`."""
+    numbered = enumerate(content.split(b"\n"), start=first_line)
+    return {number: stripped for number, line in numbered if (stripped := line.strip(b" \t\r"))}
+
+
+def read_input(batch: Batch, start: int, end: int) -> bytes:
+    """A range of bytes of a batch's input file. Raises Gone when they are not kept."""
+    file = batch.input_file
+    if file is None or file.purged_at is not None:
+        raise Gone("The input file is no longer kept.")
+    try:
+        with file.content.open("rb") as source:
+            source.seek(start)
+            return bytes(source.read(end - start))
+    except FileNotFoundError:
+        raise Gone("The input file is no longer kept.") from None
+
+
+def result_line(result: ObjectResult) -> bytes:
+    """A settled object's line in the output or error file (contract: the OpenAI batch API), with its line end."""
+    if result.body:
+        assert result.http_status is not None
+        return jsonl.response_line(
+            result.id,
+            custom_id=result.custom_id,
+            http_status=result.http_status,
+            request_id=result.request_id,
+            body=result.body,
+        )
+    return jsonl.error_line(result.id, custom_id=result.custom_id, code=result.error_code, message=result.error_message)
+
+
+def _page(batch: Batch, *, after_line: int, last_line: int, limit: int) -> list[ObjectResult]:
+    with connection.cursor() as cursor:
+        cursor.execute(_SELECT, [batch_key(batch), after_line, last_line, limit])
+        return [_from_row(row) for row in cursor.fetchall()]
+
+
+def batch_key(batch: Batch) -> object:
+    """The batch's id as the database's driver takes it."""
+    return BatchObject._meta.get_field("batch").get_db_prep_value(batch.pk, connection)
+
+
+def _from_row(row: tuple) -> ObjectResult:  # type: ignore[type-arg]
+    identifier, line, custom_id, status, *columns, error_code, error_message, body = row
+    if error_code is None:
+        error_code, error_message = NEVER_RAN.get(status, ("", ""))
+    if not isinstance(identifier, uuid.UUID):
+        identifier = uuid.UUID(identifier)
+    return ObjectResult(identifier, line, custom_id, status, *columns, error_code or "", error_message or "", body or "")

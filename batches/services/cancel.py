@@ -1,0 +1,36 @@
+"""cancel: stop a batch. What is in flight may settle; what has settled is kept."""
+
+from datetime import datetime
+
+from batches import wake
+from batches.actors import Actor
+from batches.errors import Conflict, LostRace
+from batches.models import Batch
+from batches.services.transition import transition
+from batches.states import MOVES, BatchStatus
+
+
+class NotCancellable(Conflict):
+    """A batch that is over, or whose files are being written, cannot be cancelled."""
+
+    code = "not_cancellable"
+
+
+def cancel(batch: Batch, *, actor: Actor, now: datetime, note: str = "") -> Batch:
+    """Move the batch to cancelling, and have it wound up. A batch that is cancelling already is returned unchanged.
+
+    Raises NotCancellable, naming the status, when the lifecycle has no such edge any more.
+    """
+    while True:
+        status = BatchStatus(batch.status)
+        if status == BatchStatus.CANCELLING:
+            return batch
+        if BatchStatus.CANCELLING not in MOVES[status]:
+            raise NotCancellable(f"Cannot cancel a batch with status '{status}'.")
+        try:
+            batch = transition(batch, BatchStatus.CANCELLING, actor=actor, now=now, note=note)
+        except LostRace:
+            batch.refresh_from_db()
+            continue
+        wake.finalize(batch.id)
+        return batch

@@ -1,0 +1,41 @@
+"""lease: the control work on a batch (validate, finalize) is done by one worker at a time."""
+
+import uuid
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import F, Q
+from django.utils import timezone
+
+from batches.errors import LostRace
+from batches.models import Batch
+from batches.states import BatchStatus
+
+
+def lease_batch(batch_id: uuid.UUID, *, statuses: frozenset[BatchStatus], owner: uuid.UUID, now: datetime) -> Batch | None:
+    """The batch, leased to `owner`; None when it is in another status, leased to somebody else, or gone."""
+    free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
+    taken = Batch.objects.filter(free, pk=batch_id, status__in=statuses).update(
+        lease_owner=owner, lease_epoch=F("lease_epoch") + 1, lease_expires_at=lease_end(now)
+    )
+    return Batch.objects.select_related("project", "provider", "input_file").get(pk=batch_id) if taken else None
+
+
+def hold(batch: Batch) -> None:
+    """Keep the lease; to be called inside the transaction of each write made under it.
+
+    Raises LostRace when the lease or the status it was taken in is gone: then the write must not happen.
+    """
+    held = Batch.objects.filter(pk=batch.pk, status=batch.status, lease_epoch=batch.lease_epoch)
+    if not held.update(lease_expires_at=lease_end(timezone.now())):
+        raise LostRace
+
+
+def release(batch: Batch) -> None:
+    """Give the lease back, if it is still held."""
+    Batch.objects.filter(pk=batch.pk, lease_epoch=batch.lease_epoch).update(lease_owner=None, lease_expires_at=None)
+
+
+def lease_end(now: datetime) -> datetime:
+    """When a lease that is taken or renewed now ends."""
+    return now + timedelta(seconds=settings.LEASE_SECONDS)

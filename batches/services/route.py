@@ -1,0 +1,51 @@
+"""route: which provider carries out a batch."""
+
+from collections.abc import Sequence
+
+from django.db.models import Q
+
+from batches.errors import NoProvider
+from batches.models import Project, ProviderGrant
+from providers.models import Provider
+
+
+def granted_providers(project: Project) -> list[Provider]:
+    """The enabled providers that a project may use, by name."""
+    granted = Q(granted_to_all=True) | Q(grants__project=project)
+    return list(Provider.objects.enabled().filter(granted).distinct())
+
+
+def route(project: Project, *, endpoint: str, name: str | None = None) -> Provider:
+    """The provider for an endpoint: the one named, else the project's default, else the portal's.
+
+    Raises NoProvider, with the endpoint and what would help.
+    """
+    defaults = ProviderGrant.objects.filter(project=project, is_default=True).values_list("provider_id", flat=True)
+    return choose(granted_providers(project), defaults=set(defaults), endpoint=endpoint, name=name)
+
+
+def choose(granted: Sequence[Provider], *, defaults: set[object], endpoint: str, name: str | None) -> Provider:
+    """The rule itself, without queries. `defaults` are the ids of the project's own default providers.
+
+    A simulator is a default only while there is no other provider; later it answers only when it is named.
+    """
+    if name is not None:
+        for provider in granted:
+            if provider.name == name:
+                if endpoint in provider.endpoints:
+                    return provider
+                raise NoProvider(f"Provider {name} does not serve {endpoint}.", param="endpoint")
+        raise NoProvider(f"There is no provider {name} for this project.", param="provider")
+    real = [provider for provider in granted if not provider.simulated]
+    serving = [provider for provider in real or granted if endpoint in provider.endpoints]
+    for preferred in (
+        [provider for provider in serving if provider.id in defaults],
+        [provider for provider in serving if provider.is_default],
+        serving if len(serving) == 1 else [],
+    ):
+        if preferred:
+            return preferred[0]
+    if serving:
+        known = ", ".join(provider.name for provider in serving)
+        raise NoProvider(f"Several providers serve {endpoint} ({known}) and none is the default.", param="endpoint")
+    raise NoProvider(f"No provider that this project may use serves {endpoint}.", param="endpoint")

@@ -1,0 +1,58 @@
+"""store: keep a file's bytes, and let go of them."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.files import File as Content
+
+from batches.errors import InvalidRequest, TooLarge
+from batches.models import ApiKey, File, Project, Purpose
+
+
+def size_limit(purpose: str) -> int:
+    """How many bytes a file of this purpose may have."""
+    return settings.MAX_BATCH_FILE_BYTES if purpose == Purpose.BATCH else settings.MAX_FILE_BYTES
+
+
+def store(
+    content: "Content[Any]",
+    *,
+    project: Project,
+    purpose: Purpose,
+    filename: str,
+    now: datetime,
+    lifetime: timedelta | None = None,
+    key: ApiKey | None = None,
+) -> File:
+    """Keep `content` as a file of the project. Batch files live FILE_LIFETIME_SECONDS unless `lifetime` says otherwise.
+
+    Raises InvalidRequest for an empty file and TooLarge for one over the limit of its purpose; then nothing is kept.
+    """
+    if not content.size:
+        raise InvalidRequest("The file is empty.", param="file")
+    if content.size > (limit := size_limit(purpose)):
+        raise TooLarge(f"The file has {content.size} bytes; a file of purpose {purpose} may have {limit}.", param="file")
+    if lifetime is None and purpose in (Purpose.BATCH, Purpose.BATCH_OUTPUT):
+        lifetime = timedelta(seconds=settings.FILE_LIFETIME_SECONDS)
+    file = File(
+        project=project,
+        purpose=purpose,
+        filename=filename,
+        bytes=content.size,
+        created_by_key=key,
+        created_at=now,
+        expires_at=now + lifetime if lifetime else None,
+    )
+    file.content.save(filename, content, save=False)
+    try:
+        file.save(force_insert=True)
+    except BaseException:
+        file.content.storage.delete(str(file.content.name))
+        raise
+    return file
+
+
+def hide(file: File, *, now: datetime) -> None:
+    """Delete a file for clients, at once; `prune` removes its bytes when no running batch reads them."""
+    File.objects.filter(pk=file.pk, deleted_at=None).update(deleted_at=now)

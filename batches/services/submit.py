@@ -1,0 +1,61 @@
+"""submit: accept a batch."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from batches import wake
+from batches.actors import Actor
+from batches.errors import InvalidRequest
+from batches.models import ApiKey, Batch, Dialect, File, Project, Purpose
+from batches.services.route import route
+from batches.services.transition import record
+from batches.states import BatchStatus
+
+
+@transaction.atomic
+def submit(
+    project: Project,
+    *,
+    dialect: Dialect,
+    endpoint: str,
+    input_file: File,
+    completion_window: str,
+    window: timedelta,
+    actor: Actor,
+    now: datetime,
+    key: ApiKey | None = None,
+    metadata: dict[str, str] | None = None,
+    output_lifetime: timedelta | None = None,
+    provider_name: str | None = None,
+    remark: str = "",
+    priority: int = 0,
+) -> Batch:
+    """Accept a batch over an uploaded file and ask for its validation, which happens later.
+
+    `completion_window` is the client's word for `window`. Raises InvalidRequest for a file of another purpose and
+    NoProvider when nothing serves the endpoint; then nothing is written.
+    """
+    if input_file.purpose != Purpose.BATCH:
+        raise InvalidRequest(f"File {input_file} has purpose {input_file.purpose}; it must be batch.", param="input_file_id")
+    batch = Batch.objects.create(
+        project=project,
+        provider=route(project, endpoint=endpoint, name=provider_name),
+        dialect=dialect,
+        endpoint=endpoint,
+        status=BatchStatus.VALIDATING,
+        priority=priority,
+        input_file=input_file,
+        completion_window=completion_window,
+        output_lifetime_seconds=int(output_lifetime.total_seconds()) if output_lifetime else None,
+        metadata=metadata,
+        remark=remark,
+        created_by=actor.name,
+        created_by_key=key,
+        created_at=now,
+        updated_at=now,
+        expires_at=now + window,
+    )
+    record(batch, origin=None, actor=actor, now=now)
+    wake.validate(batch.id)
+    return batch

@@ -1,0 +1,156 @@
+"""upload: a file that arrives in parts."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from tempfile import NamedTemporaryFile
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.files import File as Content
+from django.db import transaction
+
+from batches.errors import Conflict, InvalidRequest, TooLarge
+from batches.models import ApiKey, Project, Purpose, Upload, UploadPart, UploadStatus
+from batches.services.store import size_limit, store
+
+CHUNK = 1024**2
+
+
+def start_upload(
+    project: Project,
+    *,
+    filename: str,
+    mime_type: str,
+    purpose: Purpose,
+    size: int,
+    now: datetime,
+    file_lifetime: timedelta | None = None,
+    key: ApiKey | None = None,
+) -> Upload:
+    """Promise `size` bytes. Raises TooLarge over MAX_UPLOAD_BYTES or the limit of the purpose."""
+    limit = min(settings.MAX_UPLOAD_BYTES, size_limit(purpose) if purpose == Purpose.BATCH else settings.MAX_UPLOAD_BYTES)
+    if size > limit:
+        raise TooLarge(f"An upload of purpose {purpose} may have {limit} bytes.", param="bytes")
+    return Upload.objects.create(
+        project=project,
+        created_by_key=key,
+        filename=filename,
+        mime_type=mime_type,
+        purpose=purpose,
+        bytes=size,
+        file_lifetime_seconds=int(file_lifetime.total_seconds()) if file_lifetime else None,
+        created_at=now,
+        expires_at=now + timedelta(seconds=settings.UPLOAD_LIFETIME_SECONDS),
+    )
+
+
+def add_part(upload: Upload, content: "Content[Any]", *, now: datetime) -> UploadPart:
+    """Keep one part. Parts may arrive in any order and at the same time."""
+    _require_pending(upload, now=now)
+    if not content.size:
+        raise InvalidRequest("The part is empty.", param="data")
+    if content.size > settings.MAX_PART_BYTES:
+        raise TooLarge(f"A part may have {settings.MAX_PART_BYTES} bytes.", param="data")
+    part = UploadPart(upload=upload, bytes=content.size, created_at=now)
+    part.content.save("part", content, save=False)
+    try:
+        with transaction.atomic():
+            locked = Upload.objects.select_for_update().get(pk=upload.pk)
+            _require_pending(locked, now=now)
+            held = sum(locked.parts.values_list("bytes", flat=True))
+            if held + part.bytes > locked.bytes:
+                raise InvalidRequest(f"The parts hold more than the {locked.bytes} bytes that the upload promised.", param="data")
+            part.save(force_insert=True)
+    except BaseException:
+        part.content.storage.delete(str(part.content.name))
+        raise
+    return part
+
+
+def complete_upload(upload: Upload, *, part_ids: Sequence[UUID], now: datetime, md5: str | None = None) -> Upload:
+    """Put the parts together, in the given order, as a file. Sizes, and `md5` where given, must agree.
+
+    Raises InvalidRequest or Conflict and changes nothing.
+    """
+    _require_pending(upload, now=now)
+    parts = _ordered(upload, part_ids)
+    total = sum(part.bytes for part in parts)
+    if total != upload.bytes:
+        raise InvalidRequest(f"The parts have {total} bytes; the upload promised {upload.bytes}.", param="part_ids")
+    with NamedTemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR) as joined:
+        digest = hashlib.md5(usedforsecurity=False)
+        for chunk in _chunks(parts):
+            joined.write(chunk)
+            digest.update(chunk)
+        if md5 is not None and digest.hexdigest() != md5.lower():
+            raise InvalidRequest("The MD5 of the parts is not the one given.", param="md5")
+        joined.flush()
+        joined.seek(0)
+        with transaction.atomic():
+            taken = Upload.objects.filter(pk=upload.pk, status=UploadStatus.PENDING).update(status=UploadStatus.COMPLETED)
+            if not taken:
+                raise Conflict("The upload does not take anything more.")
+            seconds = upload.file_lifetime_seconds
+            upload.file = store(
+                Content(joined),
+                project=upload.project,
+                purpose=Purpose(upload.purpose),
+                filename=upload.filename,
+                now=now,
+                lifetime=timedelta(seconds=seconds) if seconds else None,
+                key=upload.created_by_key,
+            )
+            upload.status = UploadStatus.COMPLETED
+            upload.save(update_fields=["status", "file"])
+    _drop_parts(upload)
+    return upload
+
+
+def cancel_upload(upload: Upload, *, now: datetime) -> Upload:
+    """Give an upload up; its parts are deleted."""
+    _require_pending(upload, now=now)
+    if not Upload.objects.filter(pk=upload.pk, status=UploadStatus.PENDING).update(status=UploadStatus.CANCELLED):
+        raise Conflict("The upload does not take anything more.")
+    upload.status = UploadStatus.CANCELLED
+    _drop_parts(upload)
+    return upload
+
+
+def expire_uploads(*, now: datetime) -> int:
+    """Give up every upload whose hour is over. Returns how many."""
+    overdue = list(Upload.objects.filter(status=UploadStatus.PENDING, expires_at__lte=now)[:1000])
+    for upload in overdue:
+        if Upload.objects.filter(pk=upload.pk, status=UploadStatus.PENDING).update(status=UploadStatus.EXPIRED):
+            _drop_parts(upload)
+    return len(overdue)
+
+
+def _require_pending(upload: Upload, *, now: datetime) -> None:
+    status = upload.status if upload.expires_at > now or upload.status != UploadStatus.PENDING else UploadStatus.EXPIRED
+    if status != UploadStatus.PENDING:
+        raise InvalidRequest(f"The upload is {status}; it does not take anything more.", param="upload_id")
+
+
+def _ordered(upload: Upload, part_ids: Sequence[UUID]) -> list[UploadPart]:
+    if len(set(part_ids)) != len(part_ids):
+        raise InvalidRequest("A part is named twice.", param="part_ids")
+    parts = {part.id: part for part in upload.parts.all()}
+    unknown = [part_id for part_id in part_ids if part_id not in parts]
+    if unknown:
+        raise InvalidRequest(f"The upload has no part part_{unknown[0].hex}.", param="part_ids")
+    return [parts[part_id] for part_id in part_ids]
+
+
+def _chunks(parts: Sequence[UploadPart]) -> Iterator[bytes]:
+    for part in parts:
+        with part.content.open("rb") as content:
+            while chunk := content.read(CHUNK):
+                yield chunk
+
+
+def _drop_parts(upload: Upload) -> None:
+    for part in upload.parts.all():
+        part.content.storage.delete(str(part.content.name))
+    upload.parts.all().delete()

@@ -1,0 +1,324 @@
+"""Every setting of Batchyard, each read from the environment. A bad value is refused by name.
+
+Two ways to run, decided by what the environment names:
+
+* embedded (neither DATABASE_URL nor REDIS_URL): SQLite, an in-memory broker, one process;
+* grown-up (both): PostgreSQL and Redis, as many processes and machines as wanted.
+"""
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import environ
+from cryptography.fernet import Fernet
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+T = TypeVar("T")
+
+
+def knob(name: str, cast: Callable[[str], T], default: T) -> T:
+    """The value of an environment variable, or the default; a value that does not parse is refused by name."""
+    raw = os.environ.get(name, "").strip()
+    if not raw:
+        return default
+    try:
+        return cast(raw)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}={raw!r} is not valid: {error}") from error
+
+
+def whole(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+    """A parser of whole numbers in a range."""
+
+    def parse(raw: str) -> int:
+        number = int(raw)
+        if number < minimum or (maximum is not None and number > maximum):
+            allowed = f"at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
+            raise ValueError(f"it must be {allowed}")
+        return number
+
+    return parse
+
+
+def seconds(raw: str) -> float:
+    """A parser of a positive number of seconds."""
+    number = float(raw)
+    if not 0 < number < float("inf"):
+        raise ValueError("it must be a positive number of seconds")
+    return number
+
+
+def flag(raw: str) -> bool:
+    """A parser of yes and no."""
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if raw.lower() not in words:
+        raise ValueError("it must be one of " + ", ".join(words))
+    return words[raw.lower()]
+
+
+def names(raw: str) -> list[str]:
+    """A parser of comma-separated names."""
+    return [name.strip() for name in raw.split(",") if name.strip()]
+
+
+def kept_secret(name: str, make: Callable[[], str]) -> str:
+    """A secret from the environment, else one that is generated once and kept in the data folder."""
+    if raw := os.environ.get(name, "").strip():
+        return raw
+    path = DATA_DIR / name.lower()
+    if not path.exists():
+        fresh = path.with_suffix(f".{os.getpid()}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(make())
+        try:
+            os.link(fresh, path)  # whoever is first wins, also between two processes
+        except FileExistsError:
+            pass
+        fresh.unlink()
+    return path.read_text().strip()
+
+
+# --- Where things are kept ---------------------------------------------------------------------------------
+
+DATA_DIR = knob("BATCHYARD_DATA", Path, BASE_DIR / ".data").resolve()
+DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+DATABASE_URL = os.environ.get("DATABASE_URL", "").strip()
+REDIS_URL = os.environ.get("REDIS_URL", "").strip()
+if bool(DATABASE_URL) != bool(REDIS_URL):
+    present, missing = ("DATABASE_URL", "REDIS_URL") if DATABASE_URL else ("REDIS_URL", "DATABASE_URL")
+    raise ImproperlyConfigured(f"{present} is set but {missing} is not: set both (PostgreSQL and Redis) or neither (embedded).")
+EMBEDDED = not DATABASE_URL
+
+if EMBEDDED:
+    _database: dict[str, Any] = {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": DATA_DIR / "batchyard.sqlite3",
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            "timeout": 20,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=134217728;"
+                "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-20000;"
+            ),
+        },
+        "TEST": {"NAME": DATA_DIR / "test.sqlite3"},
+    }
+else:
+    _database = dict(environ.Env.db_url_config(DATABASE_URL))
+    if _database.get("ENGINE") != "django.db.backends.postgresql":
+        raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database: postgres://user:password@host:port/name")
+    _database["CONN_MAX_AGE"] = None
+    _database["CONN_HEALTH_CHECKS"] = True
+DATABASES = {"default": _database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+S3_BUCKET = os.environ.get("S3_BUCKET", "").strip()
+MEDIA_ROOT = DATA_DIR / "files"
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": (
+        {
+            "BACKEND": "storages.backends.s3.S3Storage",
+            "OPTIONS": {
+                "bucket_name": S3_BUCKET,
+                "endpoint_url": os.environ.get("S3_ENDPOINT_URL") or None,
+                "file_overwrite": False,
+                "signature_version": "s3v4",
+            },
+        }
+        if S3_BUCKET
+        else {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+    ),
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# --- Secrets -----------------------------------------------------------------------------------------------
+
+SECRET_KEY = kept_secret("SECRET_KEY", lambda: secrets.token_urlsafe(48))
+# Comma-separated; the first encrypts, all decrypt: to rotate, put the new one in front.
+CREDENTIAL_KEYS = names(kept_secret("CREDENTIAL_KEYS", lambda: Fernet.generate_key().decode()))
+for _key in CREDENTIAL_KEYS:
+    try:
+        Fernet(_key)
+    except ValueError as _error:
+        raise ImproperlyConfigured("CREDENTIAL_KEYS must hold url-safe base64 keys of 32 bytes each") from _error
+
+# --- Web ---------------------------------------------------------------------------------------------------
+
+DEBUG = knob("DEBUG", flag, False)
+HOST = knob("HOST", str, "127.0.0.1")
+PORT = knob("PORT", whole(1, 65535), 8000)
+ALLOWED_HOSTS = knob("ALLOWED_HOSTS", names, ["*"] if HOST != "127.0.0.1" else ["127.0.0.1", "localhost", "[::1]", "testserver"])
+CSRF_TRUSTED_ORIGINS = knob("CSRF_TRUSTED_ORIGINS", names, [])
+if knob("TRUST_PROXY", flag, False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    USE_X_FORWARDED_HOST = True
+_HTTPS = knob("HTTPS_ONLY_COOKIES", flag, False)
+SESSION_COOKIE_SECURE = _HTTPS
+CSRF_COOKIE_SECURE = _HTTPS
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "providers",
+    "batches",
+]
+MIDDLEWARE = [
+    "batches.dialects.base.middleware.DialectErrors",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False  # a redirect turns an SDK's POST into a GET
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = DATA_DIR / "static"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+LOGIN_URL = "console:login"
+LOGIN_REDIRECT_URL = "console:batches"
+LOGOUT_REDIRECT_URL = "console:login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+FILE_UPLOAD_TEMP_DIR = DATA_DIR / "incoming"  # on the same disk as MEDIA_ROOT: storing an upload is a rename
+FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
+REST_FRAMEWORK = {"UNAUTHENTICATED_USER": None}
+
+# --- Limits of what clients may send ---------------------------------------------------------------------------
+
+MAX_FILE_BYTES = knob("MAX_FILE_BYTES", whole(1), 512 * 1024**2)  # one uploaded file
+MAX_BATCH_FILE_BYTES = knob("MAX_BATCH_FILE_BYTES", whole(1), 200 * 1024**2)  # a batch's input file
+MAX_BATCH_LINES = knob("MAX_BATCH_LINES", whole(1), 50_000)  # requests in one batch
+MAX_LINE_BYTES = knob("MAX_LINE_BYTES", whole(1), 16 * 1024**2)  # one line of an input file
+MAX_JSON_BYTES = knob("MAX_JSON_BYTES", whole(1), 1024**2)  # one JSON request body
+MAX_CUSTOM_ID_CHARS = knob("MAX_CUSTOM_ID_CHARS", whole(1, 512), 512)
+MAX_STORED_ERRORS = knob("MAX_STORED_ERRORS", whole(1), 1000)  # validation errors stored for one batch; all are counted
+MAX_UPLOAD_BYTES = knob("MAX_UPLOAD_BYTES", whole(1), 8 * 1024**3)  # an upload in parts
+MAX_PART_BYTES = knob("MAX_PART_BYTES", whole(1), 64 * 1024**2)
+UPLOAD_LIFETIME_SECONDS = knob("UPLOAD_LIFETIME_SECONDS", seconds, 3600.0)
+FILE_LIFETIME_SECONDS = knob("FILE_LIFETIME_SECONDS", seconds, 30 * 86400.0)  # batch inputs, outputs and errors
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_JSON_BYTES
+
+# --- Engine ----------------------------------------------------------------------------------------------------
+
+SLICE_LINES = knob("SLICE_LINES", whole(1, 5000), 250)  # lines a worker leases at once
+SLICE_BYTES = knob("SLICE_BYTES", whole(1), 4 * 1024**2)  # ... and how many bytes of them at most
+EXECUTORS = knob("EXECUTORS", whole(1), 1 if EMBEDDED else 2)  # executors running at once over all workers
+EXECUTOR_CONCURRENCY = knob("EXECUTOR_CONCURRENCY", whole(1), 256)  # requests in flight in one executor
+EXECUTOR_BUFFER_BYTES = knob("EXECUTOR_BUFFER_BYTES", whole(1), 64 * 1024**2)  # requests and responses it holds
+EXECUTOR_RUN_SECONDS = knob("EXECUTOR_RUN_SECONDS", seconds, 60.0)
+EXECUTOR_IDLE_SECONDS = knob("EXECUTOR_IDLE_SECONDS", seconds, 5.0)
+LEASE_SECONDS = knob("LEASE_SECONDS", seconds, 30.0)  # a killed worker's slices run again after this
+FLUSH_ROWS = knob("FLUSH_ROWS", whole(1), 500)
+FLUSH_SECONDS = knob("FLUSH_SECONDS", seconds, 0.2)
+REQUEST_TIMEOUT_SECONDS = knob("REQUEST_TIMEOUT_SECONDS", seconds, 600.0)  # one call to an upstream
+MAX_RESPONSE_BYTES = knob("MAX_RESPONSE_BYTES", whole(1), 32 * 1024**2)
+MAX_ATTEMPTS = knob("MAX_ATTEMPTS", whole(1, 100), 5)  # sends of one object in one round
+BACKOFF_BASE_SECONDS = knob("BACKOFF_BASE_SECONDS", seconds, 0.5)
+BACKOFF_CAP_SECONDS = knob("BACKOFF_CAP_SECONDS", seconds, 60.0)
+CANCEL_GRACE_SECONDS = knob("CANCEL_GRACE_SECONDS", seconds, 30.0)  # what is in flight may settle for this long
+RECONCILE_SECONDS = knob("RECONCILE_SECONDS", seconds, 1.0)
+
+CELERY_BROKER_URL = REDIS_URL or "memory://"
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
+    {"polling_interval": 0.05}
+    if EMBEDDED
+    else {
+        "visibility_timeout": 3600,
+        "socket_timeout": 30,
+        "socket_keepalive": True,
+        "unacked_restore_interval": 2,
+        "unacked_restore_throttle": 1,
+    }
+)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "control"
+CELERY_TASK_ROUTES = {"batches.engine.execute": {"queue": "execute"}}
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False  # leases, not the broker, decide who works
+CELERY_DB_REUSE_MAX = 1_000_000  # keep the connection between tasks; config.celery checks its health
+CELERY_BEAT_SCHEDULE = {
+    "reconcile": {
+        "task": "batches.engine.reconcile",
+        "schedule": RECONCILE_SECONDS,
+        "options": {"expires": max(RECONCILE_SECONDS * 5, 5)},
+    },
+    "prune": {"task": "batches.engine.prune", "schedule": 300.0, "options": {"expires": 300}},
+}
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+
+# --- Logging ---------------------------------------------------------------------------------------------------
+
+LOG_LEVEL = knob("LOG_LEVEL", str.upper, "INFO")
+if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+    raise ImproperlyConfigured(f"LOG_LEVEL={LOG_LEVEL!r} is not valid: use DEBUG, INFO, WARNING, ERROR or CRITICAL")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "celery": {"level": "WARNING"},
+        "kombu": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
+    },
+}

@@ -1,0 +1,12 @@
+"""Where everything is mounted."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="console:batches")),
+    path("v1/", include("batches.dialects.openai.urls")),
+    path("console/", include("batches.console.urls")),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,1 @@
+"""How to reach an upstream. This package has never heard of a batch."""

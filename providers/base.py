@@ -1,0 +1,138 @@
+"""The interface between the engine and an upstream: one call in, one outcome out.
+
+An adapter knows the wire of one kind of upstream. It turns whatever happens into a `Success` or a `Failure` and never
+raises for anything an upstream can do; only `asyncio.CancelledError` passes through.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from providers.failures import Kind
+
+# What can be batched in OpenAI's dialect.
+OPENAI_ENDPOINTS = frozenset(
+    {
+        "/v1/responses",
+        "/v1/chat/completions",
+        "/v1/embeddings",
+        "/v1/completions",
+        "/v1/moderations",
+        "/v1/images/generations",
+        "/v1/images/edits",
+        "/v1/videos",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A configured upstream, ready to use. `options` are the adapter's own settings. Never logged: it holds the credential."""
+
+    name: str
+    base_url: str
+    credential: str = field(repr=False)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    max_response_bytes: int = 32 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One API call. `endpoint` is the dialect's path, such as `/v1/chat/completions`; `body` is the JSON to post, unchanged.
+
+    `idempotency_key` is `<object>-<round>-<answered attempts>`: only the simulator reads it, to tell objects apart.
+    """
+
+    endpoint: str
+    body: bytes
+    idempotency_key: str
+    timeout: float  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that the upstream says were used; `cached` is part of `input`, `reasoning` part of `output`."""
+
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+    reasoning: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """A 2xx answer whose body is one JSON document on one line, UTF-8, otherwise as the upstream sent it."""
+
+    http_status: int
+    body: bytes
+    request_id: str = ""
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Anything else.
+
+    `message` is for people, shortened, without secrets. `code` is the upstream's own code where it gave one, else the
+    kind's. `body` is the answer as one line of JSON, or empty when there was none. `retry_after` is in seconds.
+    """
+
+    kind: Kind
+    message: str
+    code: str = ""
+    param: str = ""
+    http_status: int | None = None
+    body: bytes = b""
+    request_id: str = ""
+    retry_after: float | None = None
+
+
+Outcome = Success | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a connection check found: whether the upstream can be used, and one sentence about it."""
+
+    ok: bool
+    message: str
+
+
+class Adapter(Protocol):
+    """What every kind of upstream implements. An instance belongs to one event loop; `close` frees its connections.
+
+    Settings in which `problems` finds nothing can be connected with; others may raise ValueError on connecting.
+    """
+
+    endpoints: frozenset[str]  # the endpoints it serves
+    simulated: bool  # answers are made up: to be labelled wherever they show
+
+    def __init__(self, connection: Connection) -> None: ...
+
+    @classmethod
+    def problems(cls, *, base_url: str, options: Mapping[str, Any]) -> dict[str, str]: ...
+
+    async def send(self, call: Call) -> Outcome: ...
+
+    async def check(self) -> Check: ...
+
+    async def close(self) -> None: ...
+
+
+def base_url_problem(base_url: str) -> str | None:
+    """What keeps a text from being the base URL of an HTTP upstream; None when it is one."""
+    if not base_url:
+        return "A base URL is needed, such as https://api.example.com/v1."
+    try:
+        parts = urlsplit(base_url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "The base URL is not a URL."
+    if parts.scheme not in {"http", "https"} or not host:
+        return "The base URL must start with http:// or https:// and name a host."
+    if "@" in parts.netloc:
+        return "The base URL must not hold a user name or password; give the credential instead."
+    if parts.query or parts.fragment:
+        return "The base URL must not hold a query or a fragment."
+    return None

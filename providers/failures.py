@@ -1,0 +1,110 @@
+"""What can go wrong with one call to an upstream, as data.
+
+Each kind carries its source (who has to act), one sentence for people, whether trying again can help, and whether
+the upstream *answered*: an unanswered call may have been carried out, so a repeat keeps its idempotency key.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Source(Enum):
+    """Who has to act on a failure."""
+
+    CALLER = "caller"
+    POLICY = "policy"
+    PROVIDER = "provider"
+    NETWORK = "network"
+    PORTAL = "portal"
+
+
+@dataclass(frozen=True, slots=True)
+class _Traits:
+    source: Source
+    retryable: bool
+    answered: bool
+    sentence: str
+
+
+class Kind(Enum):
+    """A kind of failure. The value is the code that is stored and shown."""
+
+    INVALID_REQUEST = "invalid_request"
+    NOT_FOUND = "not_found"
+    AUTHENTICATION = "authentication"
+    PERMISSION = "permission"
+    QUOTA = "quota_exhausted"
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    SERVER_ERROR = "server_error"
+    REDIRECTED = "redirected"
+    INVALID_RESPONSE = "invalid_response"
+    RESPONSE_TOO_LARGE = "response_too_large"
+    TIMEOUT = "timeout"
+    CONNECT = "connect_error"
+    CONNECTION_LOST = "connection_lost"
+    PORTAL = "portal_error"
+
+    @property
+    def source(self) -> Source:
+        return _TRAITS[self].source
+
+    @property
+    def retryable(self) -> bool:
+        return _TRAITS[self].retryable
+
+    @property
+    def answered(self) -> bool:
+        return _TRAITS[self].answered
+
+    @property
+    def sentence(self) -> str:
+        return _TRAITS[self].sentence
+
+
+_TRAITS = {
+    Kind.INVALID_REQUEST: _Traits(Source.CALLER, False, True, "The upstream refused the request as invalid."),
+    Kind.NOT_FOUND: _Traits(Source.CALLER, False, True, "The upstream does not know the model or the path."),
+    Kind.AUTHENTICATION: _Traits(Source.POLICY, False, True, "The upstream refused the provider's credential."),
+    Kind.PERMISSION: _Traits(Source.POLICY, False, True, "The provider's credential may not do this."),
+    Kind.QUOTA: _Traits(Source.POLICY, False, True, "The account at the upstream has used up its quota or credit."),
+    Kind.RATE_LIMITED: _Traits(Source.PROVIDER, True, True, "The upstream asked to slow down."),
+    Kind.OVERLOADED: _Traits(Source.PROVIDER, True, True, "The upstream was overloaded or unavailable."),
+    Kind.SERVER_ERROR: _Traits(Source.PROVIDER, True, True, "The upstream failed while it handled the request."),
+    Kind.REDIRECTED: _Traits(Source.POLICY, False, True, "The upstream answered with a redirect; the base URL is likely wrong."),
+    Kind.INVALID_RESPONSE: _Traits(Source.PROVIDER, True, True, "The upstream's answer could not be understood."),
+    Kind.RESPONSE_TOO_LARGE: _Traits(Source.PROVIDER, False, True, "The upstream's answer was larger than the portal accepts."),
+    Kind.TIMEOUT: _Traits(Source.NETWORK, True, False, "The upstream did not answer in time."),
+    Kind.CONNECT: _Traits(Source.NETWORK, True, False, "No connection to the upstream could be made."),
+    Kind.CONNECTION_LOST: _Traits(Source.NETWORK, True, False, "The connection ended before the answer was complete."),
+    Kind.PORTAL: _Traits(Source.PORTAL, False, False, "The portal could not send the request."),
+}
+
+
+def kind_of_status(status: int) -> Kind | None:
+    """The kind of failure that an HTTP status means; None for a success (2xx)."""
+    if 200 <= status < 300:
+        return None
+    if kind := _BY_STATUS.get(status):
+        return kind
+    if 300 <= status < 400:
+        return Kind.REDIRECTED
+    if 400 <= status < 500:
+        return Kind.INVALID_REQUEST
+    if 500 <= status < 600:
+        return Kind.SERVER_ERROR
+    return Kind.INVALID_RESPONSE
+
+
+_BY_STATUS = {
+    401: Kind.AUTHENTICATION,
+    402: Kind.QUOTA,
+    403: Kind.PERMISSION,
+    404: Kind.NOT_FOUND,
+    408: Kind.OVERLOADED,
+    409: Kind.OVERLOADED,
+    425: Kind.OVERLOADED,
+    429: Kind.RATE_LIMITED,
+    503: Kind.OVERLOADED,
+    529: Kind.OVERLOADED,
+}

@@ -1,0 +1,98 @@
+"""Provider: one configured upstream."""
+
+import os
+from typing import ClassVar
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from uuid_utils.compat import uuid7
+
+from providers import registry
+from providers.base import Connection
+
+
+class CredentialUnavailable(Exception):
+    """The provider's credential cannot be read."""
+
+
+class ProviderQuerySet(models.QuerySet["Provider"]):
+    def enabled(self) -> "ProviderQuerySet":
+        return self.filter(enabled=True)
+
+
+class Provider(models.Model):
+    """An upstream: which adapter speaks to it, where it is, with what credential and within what limits.
+
+    The credential is either encrypted at rest or named by an environment variable of the workers; never both.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.SlugField(unique=True, max_length=64)
+    adapter = models.CharField(max_length=32)
+    base_url = models.URLField(max_length=500, blank=True)
+    credential_encrypted = models.BinaryField(blank=True, default=b"", editable=False)
+    credential_env = models.CharField(max_length=128, blank=True)
+    options = models.JSONField(default=dict, blank=True)
+    max_concurrency = models.PositiveIntegerField(default=256, help_text="Requests in flight over all workers together.")
+    enabled = models.BooleanField(default=True)
+    is_default = models.BooleanField(default=False, help_text="Used where nothing names a provider.")
+    granted_to_all = models.BooleanField(default=True, help_text="Every project may use it; else only those it is granted to.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ProviderQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(max_concurrency__gte=1), name="provider_concurrency_positive"),
+            models.CheckConstraint(
+                condition=Q(credential_env="") | Q(credential_encrypted=b""), name="provider_one_credential"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its answers are made up."""
+        return registry.adapter_class(self.adapter).simulated
+
+    @property
+    def endpoints(self) -> frozenset[str]:
+        """The endpoints it serves."""
+        return registry.adapter_class(self.adapter).endpoints
+
+    def set_credential(self, secret: str) -> None:
+        """Keep a secret encrypted under the first of CREDENTIAL_KEYS. Does not save."""
+        self.credential_env = ""
+        self.credential_encrypted = _cipher().encrypt(secret.encode()) if secret else b""
+
+    def connection(self) -> Connection:
+        """Everything that an adapter needs, the credential included. Raises CredentialUnavailable."""
+        return Connection(
+            name=self.name,
+            base_url=self.base_url.rstrip("/"),
+            credential=self._credential(),
+            options=self.options,
+            max_response_bytes=settings.MAX_RESPONSE_BYTES,
+        )
+
+    def _credential(self) -> str:
+        if self.credential_env:
+            if secret := os.environ.get(self.credential_env):
+                return secret
+            raise CredentialUnavailable(f"Environment variable {self.credential_env} of provider {self.name} is not set.")
+        if not self.credential_encrypted:
+            return ""
+        try:
+            return _cipher().decrypt(bytes(self.credential_encrypted)).decode()
+        except InvalidToken:
+            raise CredentialUnavailable(f"The credential of provider {self.name} is encrypted under an unknown key.") from None
+
+
+def _cipher() -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in settings.CREDENTIAL_KEYS])

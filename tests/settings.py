@@ -1,0 +1,25 @@
+"""Settings of the tests: Batchyard's own, on a data folder, a database and a broker that may be thrown away.
+
+On PostgreSQL and Redis if TEST_DATABASE_URL and TEST_REDIS_URL name them, else embedded. What the shell says of the
+portal itself (BATCHYARD_DATA, DATABASE_URL, REDIS_URL, ...) is not heeded, so that no test can touch a real one.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+_FOLDER = tempfile.mkdtemp(prefix="batchyard-tests-")
+atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
+
+for _name in ("DEBUG", "HOST", "PORT", "S3_BUCKET", "SECRET_KEY", "CREDENTIAL_KEYS"):
+    os.environ.pop(_name, None)
+os.environ["BATCHYARD_DATA"] = _FOLDER
+os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
+os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL", "")
+
+from config.settings import *  # noqa: E402
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # nothing is collected
+EXECUTOR_IDLE_SECONDS = 0.2
