@@ -1,0 +1,187 @@
+"""The fixtures that everybody uses: a small cast (project, key, simulator), the portal over HTTP, the queue, a browser."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+from celery import Celery, current_app
+from django.conf import settings as portal_settings
+from django.contrib.auth.models import User
+from playwright.sync_api import Browser, Page, sync_playwright
+from pytest_django.fixtures import SettingsWrapper
+from pytest_django.live_server_helper import LiveServer
+
+from batches.models import ApiKey, Project
+from providers.models import Provider
+from tests import chromium
+
+# Playwright's own event loop runs in the tests' thread, which Django takes for an asynchronous context.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
+PATIENCE = 10.0  # seconds until a test gives up waiting
+
+
+def pytest_report_header() -> str:
+    return "portal: " + ("embedded (SQLite, in-memory broker)" if portal_settings.EMBEDDED else "PostgreSQL and Redis")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what the other session runs; see the markers in pyproject.toml."""
+    kept = [item for item in items if _belongs_here(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
+def _belongs_here(item: pytest.Item) -> bool:
+    if portal_settings.EMBEDDED:
+        return item.get_closest_marker("servers") is None
+    if item.get_closest_marker("servers"):
+        return True
+    fixtures = set(getattr(item, "fixturenames", ()))
+    uses_database = item.get_closest_marker("django_db") is not None or bool(fixtures & DATABASE_FIXTURES)
+    return uses_database and item.get_closest_marker("once") is None
+
+
+@pytest.fixture(autouse=True)
+def media_root(tmp_path: Path, settings: SettingsWrapper) -> Path:
+    """Every test has a file storage of its own."""
+    settings.MEDIA_ROOT = tmp_path / "files"
+    return tmp_path / "files"
+
+
+# --- The cast ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def project(db: None) -> Project:
+    """A tenant."""
+    return Project.objects.create(slug="acme", name="Acme")
+
+
+@pytest.fixture
+def other_project(db: None) -> Project:
+    """A tenant that must never see anything of `project`."""
+    return Project.objects.create(slug="globex", name="Globex")
+
+
+@pytest.fixture
+def key(project: Project) -> str:
+    """The plain text of an API key of `project`."""
+    return ApiKey.issue(project=project, name="tests")[1]
+
+
+@pytest.fixture
+def other_key(other_project: Project) -> str:
+    """The plain text of an API key of `other_project`."""
+    return ApiKey.issue(project=other_project, name="tests")[1]
+
+
+@pytest.fixture
+def simulator(db: None) -> Provider:
+    """The built-in provider. The migration makes it, and the end of a transactional test wipes it away."""
+    return Provider.objects.get_or_create(
+        name="simulator", defaults={"adapter": "simulator", "is_default": True, "granted_to_all": True}
+    )[0]
+
+
+@pytest.fixture
+def operator(db: None) -> User:
+    """Somebody who may do everything in the console; the password is `operator`."""
+    return User.objects.create_superuser("operator", password="operator")
+
+
+# --- The portal over HTTP ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """A portal that listens: where, and the plain text of an API key of `project`."""
+
+    url: str
+    key: str
+
+
+@pytest.fixture
+def portal(live_server: LiveServer, simulator: Provider, key: str) -> Portal:
+    """The portal over real HTTP, in this process; what it announces waits in the queue (see `queue`)."""
+    return Portal(url=live_server.url, key=key)
+
+
+# --- The queue ---------------------------------------------------------------------------------------------
+
+
+class Queue:
+    """The worker of the tests: runs what was announced, one task after the other, in the test's own thread."""
+
+    def __init__(self, app: Celery) -> None:
+        self.app = app
+
+    def drain(self) -> int:
+        """Run tasks until no message waits. The number of tasks that ran; an error of a task is raised."""
+        ran = 0
+        while any(self._run_next(name) for name in ("control", "execute")):
+            ran += 1
+        return ran
+
+    def run_until(self, condition: Callable[[], bool]) -> None:
+        """Drain, and reconcile as beat would, until the condition holds; fails after a while."""
+        deadline = monotonic() + PATIENCE
+        while self.drain(), not condition():
+            assert monotonic() < deadline, "The queue ran for long, and what was waited for did not come about."
+            self.app.tasks["batches.engine.reconcile"].apply(throw=True)
+            sleep(0.05)
+
+    def clear(self) -> None:
+        """Forget all messages, as a broker does that lost its memory."""
+        self.app.control.purge()
+
+    def _run_next(self, name: str) -> bool:
+        with self.app.connection_for_read() as connection, connection.SimpleQueue(name) as queue:
+            try:
+                message = queue.get(block=False)
+            except queue.Empty:
+                return False
+            message.ack()
+        args, kwargs, _ = message.payload
+        self.app.tasks[message.headers["task"]].apply(args, kwargs, throw=True)
+        return True
+
+
+@pytest.fixture
+def queue(transactional_db: None, simulator: Provider) -> Iterator[Queue]:
+    """The engine in the test's hand: nothing runs but by `queue.drain()` or `queue.run_until(...)`."""
+    app: Celery = current_app
+    app.loader.import_default_modules()
+    queue = Queue(app)
+    queue.clear()
+    yield queue
+    queue.clear()
+
+
+# --- The browser -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the whole session."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium.executable(), args=list(chromium.ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh, signed-out window. A script error on a page fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(5_000)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert not errors, errors
