@@ -4,7 +4,6 @@ No retries, redirects, cookies, proxies or decompression. What goes wrong on the
 This is the only module that knows the HTTP library.
 """
 
-import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,20 +45,20 @@ class Transport:
         self._max_bytes = max_bytes
         self._session: aiohttp.ClientSession | None = None
 
-    async def post(self, url: URL, *, headers: Mapping[str, str], body: bytes, timeout: float) -> Reply | Failure:
-        """Send once and read the whole answer, all within `timeout` seconds."""
+    async def post(self, url: URL, *, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply | Failure:
+        """Send once and read the whole answer, all within so many seconds."""
         session = self._session or self._open()
         try:
-            response = await session.post(url, data=body, headers=headers, timeout=_budget(timeout), allow_redirects=False)
+            response = await session.post(url, data=body, headers=headers, timeout=_budget(seconds), allow_redirects=False)
             return await self._read(response)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             return _failure(error)
 
-    async def get(self, url: URL, *, timeout: float) -> Reply | Failure:
-        """Fetch once, all within `timeout` seconds."""
+    async def get(self, url: URL, *, seconds: float) -> Reply | Failure:
+        """Fetch once, all within so many seconds."""
         session = self._session or self._open()
         try:
-            response = await session.get(url, timeout=_budget(timeout), allow_redirects=False)
+            response = await session.get(url, timeout=_budget(seconds), allow_redirects=False)
             return await self._read(response)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             return _failure(error)
@@ -112,8 +111,8 @@ async def _read_up_to(limit: int, response: aiohttp.ClientResponse) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _budget(timeout: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=timeout, connect=min(timeout, CONNECT_SECONDS))
+def _budget(seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=seconds, connect=min(seconds, CONNECT_SECONDS))
 
 
 def _failure(error: Exception) -> Failure:

@@ -48,9 +48,7 @@ class Provider(models.Model):
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(max_concurrency__gte=1), name="provider_concurrency_positive"),
-            models.CheckConstraint(
-                condition=Q(credential_env="") | Q(credential_encrypted=b""), name="provider_one_credential"
-            ),
+            models.CheckConstraint(condition=Q(credential_env="") | Q(credential_encrypted=b""), name="provider_one_credential"),
         ]
 
     def __str__(self) -> str:

@@ -45,14 +45,14 @@ class OpenAIAdapter:
         if url is None:
             return Failure(Kind.PORTAL, f"The adapter openai does not serve {call.endpoint}.", code=Kind.PORTAL.value)
         headers = {"Idempotency-Key": call.idempotency_key}
-        reply = await self._transport.post(url, headers=headers, body=call.body, timeout=call.timeout)
+        reply = await self._transport.post(url, headers=headers, body=call.body, seconds=call.timeout)
         if isinstance(reply, Failure):
             return reply
         return outcome(reply, secrets=self._secrets)
 
     async def check(self) -> Check:
         """Whether the list of models can be had."""
-        reply = await self._transport.get(self._models_url, timeout=CHECK_SECONDS)
+        reply = await self._transport.get(self._models_url, seconds=CHECK_SECONDS)
         found = reply if isinstance(reply, Failure) else outcome(reply, secrets=self._secrets)
         if isinstance(found, Success):
             return Check(True, f"{self._models_url} answered {_models_listed(found.body)}.")

@@ -1,0 +1,188 @@
+"""Adapter `simulator`: a built-in upstream that answers any model on every endpoint, deterministically.
+
+The same body always gets the same answer, and the answer says that it is simulated. Options of the provider make it
+slow or unreliable. One request can be steered by an extra field of its body, on any endpoint:
+
+    "simulate": {"status": 400, "times": 1, "latency_ms": 50}
+
+* `status`: fail with this HTTP status (400 to 599), or `failure`: fail without an answer (see `_Lost`);
+* `times`: only the first so many sends of this object fail, in whatever round; without it, all do;
+* `latency_ms`: take this long; `retry_after`: ask to wait so many seconds; `code`, `message`: words of the error.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from hashlib import blake2b
+from threading import Lock
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from providers.adapters import simulator_answers as answers
+from providers.adapters.answers import Secrets, outcome
+from providers.base import OPENAI_ENDPOINTS, Call, Check, Connection, Failure, Outcome
+from providers.failures import Kind
+from providers.http import Reply
+
+MAX_REMEMBERED = 50_000  # objects whose sends are counted; the oldest are forgotten first
+_NO_SECRETS = Secrets("")
+
+_Rate = Annotated[float, msgspec.Meta(ge=0, le=1)]
+_Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=3_600_000)]
+_Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
+_Lost = Literal["timeout", "connect_error", "connection_lost"]
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a provider that uses the simulator may set. Rates are shares of requests, from 0 to 1."""
+
+    latency_ms: _Milliseconds = 0.0
+    latency_jitter_ms: _Milliseconds = 0.0  # up to so much more, by hash
+    failure_rate: _Rate = 0.0  # bodies that always get a 400 or a 500
+    rate_limit_rate: _Rate = 0.0  # sends that get a 429; a repeat rolls again
+    retry_after_seconds: _Seconds = 1.0  # what a 429 asks for
+
+
+class Steering(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the `simulate` field of one request may ask for."""
+
+    status: Annotated[int, msgspec.Meta(ge=400, le=599)] | None = None
+    failure: _Lost | None = None
+    times: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    latency_ms: _Milliseconds | None = None
+    retry_after: _Seconds | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+class SimulatorAdapter:
+    """An upstream inside the portal. Everything it answers is made up."""
+
+    endpoints = OPENAI_ENDPOINTS
+    simulated = True
+
+    def __init__(self, connection: Connection) -> None:
+        try:
+            self._options = msgspec.convert(dict(connection.options), Options)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"Provider {connection.name}: {_named(error)}") from error
+
+    @classmethod
+    def problems(cls, *, base_url: str, options: Mapping[str, Any]) -> dict[str, str]:
+        """What is wrong with a provider's settings, by field."""
+        found = {}
+        if base_url:
+            found["base_url"] = "The simulator is built in and has no base URL."
+        try:
+            msgspec.convert(dict(options), Options)
+        except msgspec.ValidationError as error:
+            found["options"] = f"{_named(error)} The options are {', '.join(Options.__struct_fields__)}."
+        return found
+
+    async def send(self, call: Call) -> Outcome:
+        """A made-up answer, after the simulated latency."""
+        if call.endpoint not in self.endpoints:
+            return Failure(Kind.PORTAL, f"The simulator does not serve {call.endpoint}.", code=Kind.PORTAL.value)
+        digest = blake2b(call.body, digest_size=16, person=call.endpoint[-16:].encode()).digest()
+        try:
+            request, steering = _request(call)
+        except answers.Refusal as refusal:
+            await asyncio.sleep(0)
+            return outcome(refusal.reply(digest), secrets=_NO_SECRETS)
+        latency = self._latency(digest, steering)
+        await asyncio.sleep(min(latency, call.timeout))
+        if latency >= call.timeout:
+            return _lost(Kind.TIMEOUT)
+        if steering.failure and _still_fails(call, steering):
+            return _lost(Kind(steering.failure))
+        return outcome(self._reply(call, request, steering, digest), secrets=_NO_SECRETS)
+
+    async def check(self) -> Check:
+        """Always usable."""
+        return Check(True, "The simulator is built in and always answers; its answers are made up.")
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+    def _latency(self, digest: bytes, steering: Steering) -> float:
+        if steering.latency_ms is not None:
+            return steering.latency_ms / 1000
+        return (self._options.latency_ms + _share(digest[0:4]) * self._options.latency_jitter_ms) / 1000
+
+    def _reply(self, call: Call, request: dict[str, Any], steering: Steering, digest: bytes) -> Reply:
+        options = self._options
+        if steering.status is not None:
+            if _still_fails(call, steering):
+                return answers.refusal(
+                    steering.status,
+                    code=steering.code,
+                    message=steering.message,
+                    retry_after=steering.retry_after,
+                    digest=digest,
+                )
+        elif _share(digest[4:8]) < options.failure_rate:
+            return answers.refusal(400 if digest[8] % 2 else 500, digest=digest)
+        elif options.rate_limit_rate and _share(_rolled(call)) < options.rate_limit_rate:
+            return answers.refusal(429, retry_after=options.retry_after_seconds, digest=digest)
+        return answers.answer(call.endpoint, request, digest=digest)
+
+
+def _request(call: Call) -> tuple[dict[str, Any], Steering]:
+    """The request and how it steers the simulator. Raises answers.Refusal as an upstream would refuse it."""
+    try:
+        request = msgspec.json.decode(call.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise answers.Refusal("The body of the request is not valid JSON.") from None
+    if not isinstance(request, dict):
+        raise answers.Refusal("The body of the request must be a JSON object.")
+    try:
+        steering = msgspec.convert(request.get("simulate") or {}, Steering)
+    except msgspec.ValidationError as error:
+        raise answers.Refusal(f"simulate: {_named(error)}", param="simulate") from None
+    answers.require(call.endpoint, request)
+    return request, steering
+
+
+def _named(error: msgspec.ValidationError) -> str:
+    """The parser's message with the field in front: `failure_rate: Expected …`."""
+    message, _, path = str(error).partition(" - at `$.")
+    return f"{path.rstrip('`')}: {message}." if path else f"{message}."
+
+
+def _lost(kind: Kind) -> Failure:
+    return Failure(kind, f"Simulated: {kind.sentence}", code=kind.value)
+
+
+def _share(digest: bytes) -> float:
+    """A number from 0 to just below 1, evenly spread over digests."""
+    return int.from_bytes(digest, "big") / 256 ** len(digest)
+
+
+def _rolled(call: Call) -> bytes:
+    return blake2b(call.body, digest_size=4, key=call.idempotency_key.encode()[-64:]).digest()
+
+
+class _Sends:
+    """How often each object was sent, in this process. The oldest objects are forgotten first."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._lock = Lock()
+
+    def count(self, key: str) -> int:
+        with self._lock:
+            self._counts[key] = count = self._counts.pop(key, 0) + 1
+            if len(self._counts) > MAX_REMEMBERED:
+                del self._counts[next(iter(self._counts))]
+        return count
+
+
+_sends = _Sends()
+
+
+def _still_fails(call: Call, steering: Steering) -> bool:
+    """Whether `times` is not used up yet, counted over the rounds of one object."""
+    if steering.times is None:
+        return True
+    thing = call.idempotency_key.rsplit("-", 2)[0]
+    return _sends.count(thing) <= steering.times
