@@ -4,8 +4,7 @@ import os
 
 from celery import Celery
 from celery.signals import setup_logging, task_prerun
-from django.conf import settings
-from django.db import close_old_connections, connections
+from django.db import close_old_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -16,16 +15,10 @@ app.autodiscover_tasks(["batches.engine"])
 
 @setup_logging.connect
 def keep_django_logging(**_: object) -> None:
-    """Celery would replace Django's logging configuration unless someone listens here."""
-    import logging.config
-
-    logging.config.dictConfig(settings.LOGGING)
+    """Somebody who listens here, so that Celery leaves Django's logging configuration as it is."""
 
 
 @task_prerun.connect
 def drop_dead_connections(**_: object) -> None:
-    """Connections outlive tasks (CELERY_DB_REUSE_MAX), so each task first checks the one it got."""
-    for connection in connections.all(initialized_only=True):
-        connection.health_check_enabled = True
-        connection.health_check_done = False
+    """Connections outlive tasks (CELERY_DB_REUSE_MAX): before each task, let Django check anew the one it has."""
     close_old_connections()

@@ -6,6 +6,7 @@ Two ways to run, decided by what the environment names:
 * grown-up (both): PostgreSQL and Redis, as many processes and machines as wanted.
 """
 
+import contextlib
 import os
 import secrets
 from collections.abc import Callable
@@ -76,10 +77,8 @@ def kept_secret(name: str, make: Callable[[], str]) -> str:
         fresh = path.with_suffix(f".{os.getpid()}")
         fresh.touch(mode=0o600)
         fresh.write_text(make())
-        try:
+        with contextlib.suppress(FileExistsError):
             os.link(fresh, path)  # whoever is first wins, also between two processes
-        except FileExistsError:
-            pass
         fresh.unlink()
     return path.read_text().strip()
 
@@ -156,7 +155,7 @@ DEBUG = knob("DEBUG", flag, False)
 HOST = knob("HOST", str, "127.0.0.1")
 PORT = knob("PORT", whole(1, 65535), 8000)
 ALLOWED_HOSTS = knob("ALLOWED_HOSTS", names, ["*"] if HOST != "127.0.0.1" else ["127.0.0.1", "localhost", "[::1]", "testserver"])
-CSRF_TRUSTED_ORIGINS = knob("CSRF_TRUSTED_ORIGINS", names, [])
+CSRF_TRUSTED_ORIGINS: list[str] = knob("CSRF_TRUSTED_ORIGINS", names, [])
 if knob("TRUST_PROXY", flag, False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     USE_X_FORWARDED_HOST = True

@@ -11,7 +11,7 @@ from celery import Celery, current_app
 from django.conf import settings as portal_settings
 from django.contrib.auth.models import User
 from playwright.sync_api import Browser, Page, sync_playwright
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from batches.models import ApiKey, Project
@@ -22,6 +22,7 @@ from tests import chromium
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
+QUEUES = ("control", "execute")
 PATIENCE = 10.0  # seconds until a test gives up waiting
 
 
@@ -47,7 +48,7 @@ def _belongs_here(item: pytest.Item) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def media_root(tmp_path: Path, settings: SettingsWrapper) -> Path:
+def media_root(tmp_path: Path, settings: Settings) -> Path:
     """Every test has a file storage of its own."""
     settings.MEDIA_ROOT = tmp_path / "files"
     return tmp_path / "files"
@@ -123,27 +124,33 @@ class Queue:
     def drain(self) -> int:
         """Run tasks until no message waits. The number of tasks that ran; an error of a task is raised."""
         ran = 0
-        while any(self._run_next(name) for name in ("control", "execute")):
+        while any(self._run_next(name) for name in QUEUES):
             ran += 1
         return ran
 
     def run_until(self, condition: Callable[[], bool]) -> None:
         """Drain, and reconcile as beat would, until the condition holds; fails after a while."""
         deadline = monotonic() + PATIENCE
-        while self.drain(), not condition():
+        while True:
+            self.drain()
+            if condition():
+                return
             assert monotonic() < deadline, "The queue ran for long, and what was waited for did not come about."
             self.app.tasks["batches.engine.reconcile"].apply(throw=True)
             sleep(0.05)
 
     def clear(self) -> None:
         """Forget all messages, as a broker does that lost its memory."""
-        self.app.control.purge()
+        with self.app.connection_for_read() as connection:
+            for name in QUEUES:
+                with connection.SimpleQueue(name) as waiting:
+                    waiting.clear()
 
     def _run_next(self, name: str) -> bool:
-        with self.app.connection_for_read() as connection, connection.SimpleQueue(name) as queue:
+        with self.app.connection_for_read() as connection, connection.SimpleQueue(name) as waiting:
             try:
-                message = queue.get(block=False)
-            except queue.Empty:
+                message = waiting.get(block=False)
+            except waiting.Empty:
                 return False
             message.ack()
         args, kwargs, _ = message.payload
