@@ -83,8 +83,6 @@ class ObjectStatus(models.TextChoices):
 
 
 SETTLED = frozenset(ObjectStatus) - {ObjectStatus.PENDING}
-# A paid-for result that arrives late supersedes these, as long as the batch has not ended.
-SUPERSEDABLE = frozenset({ObjectStatus.PENDING, ObjectStatus.CANCELLED, ObjectStatus.EXPIRED})
 
 # Why an object that never ran has no response: code and sentence, as its line in the error file says it.
 NEVER_RAN: dict[ObjectStatus, tuple[str, str]] = {
