@@ -1,0 +1,34 @@
+"""Requests to repeat by hand. The key is always the variable $API_KEY, never a secret."""
+
+import shlex
+
+from django.http import HttpRequest
+
+from batches import identifiers
+from batches.models import Batch
+
+KEY = '-H "Authorization: Bearer $API_KEY"'
+LONGEST_BODY = 16 * 1024  # a longer one is read from a file
+
+
+def retrieve_batch(request: HttpRequest, batch: Batch) -> str:
+    """Asks this portal for the batch."""
+    url = request.build_absolute_uri(f"/v1/batches/{identifiers.render('batch_', batch.id)}")
+    return f"curl {shlex.quote(url)} {KEY}"
+
+
+def create_first_batch(request: HttpRequest) -> str:
+    """Uploads a file and starts a batch over it."""
+    files, batches = (shlex.quote(request.build_absolute_uri(path)) for path in ("/v1/files", "/v1/batches"))
+    return (
+        f"curl {files} {KEY} \\\n  -F purpose=batch -F file=@requests.jsonl\n\n"
+        f'curl {batches} {KEY} \\\n  -H "Content-Type: application/json" \\\n'
+        '  -d \'{"input_file_id": "file-…", "endpoint": "/v1/chat/completions", "completion_window": "24h"}\''
+    )
+
+
+def send_object(batch: Batch, body: str) -> str:
+    """Sends one request to the batch's upstream, as the engine does."""
+    url = batch.provider.base_url.rstrip("/") + batch.endpoint.removeprefix("/v1") if batch.provider.base_url else batch.endpoint
+    data = shlex.quote(body) if len(body) <= LONGEST_BODY else "@request.json"
+    return f'curl {shlex.quote(url)} {KEY} \\\n  -H "Content-Type: application/json" \\\n  -d {data}'

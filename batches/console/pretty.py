@@ -1,0 +1,42 @@
+"""JSON made readable without being read: it is only indented.
+
+Numbers keep every digit, duplicate keys stay, and neither depth nor a broken document can raise.
+"""
+
+import re
+from collections.abc import Iterator
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+INDENT = "  "
+DEEPEST = 40  # a level behind this one is not indented further: hostile nesting must not make a page of spaces
+
+
+def indent(text: str) -> str:
+    """The document with one member a line."""
+    return "".join(_pieces(text))
+
+
+def _pieces(text: str) -> Iterator[str]:
+    depth = 0
+    opened = False  # the last token opened a level that is still empty
+    for match in _TOKEN.finditer(text):
+        token = match[0]
+        if token in "}]":
+            depth = max(depth - 1, 0)
+            yield token if opened else _line(depth) + token
+            opened = False
+            continue
+        if opened:
+            yield _line(depth)
+        opened = token in "{["
+        yield token
+        if opened:
+            depth += 1
+        elif token == ",":
+            yield _line(depth)
+        elif token == ":":
+            yield " "
+
+
+def _line(depth: int) -> str:
+    return "\n" + INDENT * min(depth, DEEPEST)

@@ -1,0 +1,102 @@
+"""How a batch stands, in one word, one tone and one sentence; and how far it has come."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from batches.models import Batch, Counts
+from batches.states import BatchStatus
+
+
+class Tone(StrEnum):
+    """What a colour stands for. It never carries anything that the words beside it do not say."""
+
+    WAIT = "wait"
+    RUN = "run"
+    GOOD = "good"
+    WARN = "warn"
+    BAD = "bad"
+    MUTE = "mute"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`word` is for a badge, `sentence` for the page of the batch."""
+
+    word: str
+    tone: Tone
+    sentence: str
+
+
+TONES: dict[BatchStatus, Tone] = {
+    BatchStatus.VALIDATING: Tone.WAIT,
+    BatchStatus.IN_PROGRESS: Tone.RUN,
+    BatchStatus.FINALIZING: Tone.RUN,
+    BatchStatus.CANCELLING: Tone.WARN,
+    BatchStatus.COMPLETED: Tone.GOOD,
+    BatchStatus.FAILED: Tone.BAD,
+    BatchStatus.EXPIRED: Tone.BAD,
+    BatchStatus.CANCELLED: Tone.MUTE,
+}
+
+
+def standing(batch: Batch, *, now: datetime) -> Standing:
+    """How the batch stands: its status, refined by what its counts and the upstream's limits say."""
+    status = BatchStatus(batch.status)
+    plain = Standing(status.label, TONES[status], status.sentence)
+    if batch.is_throttled(now=now):
+        return Standing("Throttled", Tone.WARN, "The provider's limits hold its waiting objects back for a while.")
+    if status != BatchStatus.COMPLETED or not batch.counts.unsuccessful:
+        return plain
+    failed, total = batch.counts.unsuccessful, batch.counts.total
+    if failed == total:
+        return Standing(f"All {total:,} failed", Tone.BAD, "It ran to its end, and none of its objects succeeded.")
+    return Standing(f"Completed with {failed:,} failed", Tone.WARN, "It ran to its end; some of its objects failed.")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Three parts of a bar, in percent of its length, and the words beside it."""
+
+    succeeded: float
+    unsuccessful: float
+    percent: str
+    text: str
+
+    @property
+    def settled(self) -> float:
+        return self.succeeded + self.unsuccessful
+
+
+def progress(batch: Batch) -> Progress:
+    """How far the batch has come. 100 % only when it has ended; neither a little nor almost all is rounded away."""
+    counts = batch.counts
+    if not counts.total:
+        return Progress(0, 0, "0 %" if not batch.is_terminal else "", "not counted yet" if not batch.is_terminal else "no objects")
+    text = f"{counts.settled:,} of {counts.total:,}"
+    if counts.unsuccessful:
+        text += f" · {counts.unsuccessful:,} {_unsuccessful_word(counts)}"
+    return Progress(
+        succeeded=round(100 * counts.succeeded / counts.total, 2),
+        unsuccessful=round(100 * counts.unsuccessful / counts.total, 2),
+        percent=percent(counts.settled, counts.total, ended=batch.is_terminal),
+        text=text,
+    )
+
+
+def percent(part: int, total: int, *, ended: bool) -> str:
+    """A share in whole percent, rounded down."""
+    if ended and part == total:
+        return "100 %"
+    share = 100 * part // total
+    if share < 1 and part:
+        return "<1 %"
+    return ">99 %" if share >= 99 and part > total * 0.99 else f"{share} %"
+
+
+def _unsuccessful_word(counts: Counts) -> str:
+    if counts.failed == counts.unsuccessful:
+        return "failed"
+    if counts.cancelled == counts.unsuccessful:
+        return "cancelled"
+    return "expired" if counts.expired == counts.unsuccessful else "without success"

@@ -1,0 +1,162 @@
+"""Filters over batches and their objects, shared by everything that lists them.
+
+What cannot be understood is a problem that is shown, and then nothing matches: a filter is never silently left out.
+"""
+
+import re
+import uuid
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, ClassVar, TypeVar
+
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.http import QueryDict
+from django_filters import (
+    CharFilter,
+    ChoiceFilter,
+    FilterSet,
+    IsoDateTimeFilter,
+    ModelChoiceFilter,
+    MultipleChoiceFilter,
+)
+
+from batches.models import Batch, BatchError, BatchObject, Dialect, Project, Slice
+from batches.states import OPEN, BatchStatus, ObjectStatus
+from providers.models import Provider
+
+M = TypeVar("M", bound=Model)
+
+YES_NO = [("yes", "Yes"), ("no", "No")]
+PERIODS = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+CREATED = [("1h", "Last hour"), ("24h", "Last 24 hours"), ("7d", "Last 7 days"), ("30d", "Last 30 days")]
+VIEWS = [
+    ("active", "Active"),
+    ("attention", "Needs attention"),
+    ("today", "Today"),
+    ("hour", "Last hour"),
+]
+ID_START = re.compile(r"(?:[a-z]+(?:_[a-z]+)*[-_])?([0-9a-f-]{4,36})", re.ASCII)
+
+
+class StrictFilterSet(FilterSet):
+    """A filter set that says what it did not understand. `others` are parameters that belong to the page, not to it."""
+
+    others: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, data: QueryDict, *, queryset: QuerySet[Any], now: datetime) -> None:
+        super().__init__(data, queryset=queryset)
+        self.now = now
+
+    @cached_property
+    def problems(self) -> list[str]:
+        """Why this cannot be filtered, in sentences; empty when all is well."""
+        problems = []
+        for name in self.data:
+            given = self.data.getlist(name)
+            if name not in self.filters and name not in self.others:
+                problems.append(f"There is no filter “{name}”.")
+            elif len(given) > 1 and not isinstance(self.filters.get(name), MultipleChoiceFilter):
+                problems.append(f"The filter “{name}” is given more than once.")
+        for name, errors in self.form.errors.items():
+            given = ", ".join(f"“{value}”" for value in self.data.getlist(name))
+            problems.append(f"The filter “{name}” does not take {given}: {' '.join(str(error) for error in errors)}")
+        return problems
+
+    @property
+    def matching(self) -> QuerySet[Any]:
+        """The rows that match; none at all when there is a problem."""
+        assert self.queryset is not None
+        return self.queryset.none() if self.problems else self.qs
+
+    @property
+    def chosen(self) -> Mapping[str, Any]:
+        """What is filtered by: parameters and their understood values, without the empty ones."""
+        return {name: value for name, value in self.form.cleaned_data.items() if value or value == 0}
+
+
+class BatchFilter(StrictFilterSet):
+    """Which batches: every parameter narrows the list, several statuses widen it."""
+
+    others = frozenset({"older", "newer", "fragment"})
+
+    view = ChoiceFilter(label="View", choices=VIEWS, method="in_view")
+    text = CharFilter(label="Search", method="with_text", max_length=200)
+    status = MultipleChoiceFilter(label="Status", choices=BatchStatus.choices, distinct=False)
+    project = ModelChoiceFilter(label="Project", queryset=Project.objects.all(), to_field_name="slug")
+    provider = ModelChoiceFilter(label="Provider", queryset=Provider.objects.all(), to_field_name="name")
+    dialect = ChoiceFilter(label="Dialect", choices=Dialect.choices)
+    endpoint = CharFilter(label="Endpoint", max_length=100)
+    model = CharFilter(label="Model", max_length=200)
+    created = ChoiceFilter(label="Created", choices=CREATED, method="created_within")
+    created_from = IsoDateTimeFilter(label="Created from", field_name="created_at", lookup_expr="gte")
+    created_to = IsoDateTimeFilter(label="Created to", field_name="created_at", lookup_expr="lt")
+    has_errors = ChoiceFilter(label="Has errors", choices=YES_NO, method="with_errors")
+
+    class Meta:
+        model = Batch
+        fields: ClassVar[list[str]] = []
+
+    def in_view(self, queryset: QuerySet[Batch], _name: str, view: str) -> QuerySet[Batch]:
+        """The built-in views: questions that operators ask every day."""
+        if view == "active":
+            return queryset.filter(status__in=OPEN)
+        if view == "attention":
+            return queryset.filter(needs_attention(now=self.now))
+        if view == "today":
+            return queryset.filter(created_at__gte=self.now.replace(hour=0, minute=0, second=0, microsecond=0))
+        return queryset.filter(created_at__gte=self.now - timedelta(hours=1))
+
+    def with_text(self, queryset: QuerySet[Batch], _name: str, text: str) -> QuerySet[Batch]:
+        """An id in any form, the start of one, or words of the remark."""
+        return queryset.filter(Q(remark__icontains=text) | _id_starts_with(text))
+
+    def created_within(self, queryset: QuerySet[Batch], _name: str, period: str) -> QuerySet[Batch]:
+        return queryset.filter(created_at__gte=self.now - PERIODS[period])
+
+    def with_errors(self, queryset: QuerySet[Batch], _name: str, answer: str) -> QuerySet[Batch]:
+        """Validation errors or failed objects."""
+        return queryset.filter(has_errors()) if answer == "yes" else queryset.exclude(has_errors())
+
+
+class BatchObjectFilter(StrictFilterSet):
+    """Which objects of one batch."""
+
+    others = frozenset({"after", "before", "validation", "fragment"})
+
+    status = MultipleChoiceFilter(label="Status", choices=ObjectStatus.choices, distinct=False)
+    custom_id = CharFilter(label="custom_id", lookup_expr="icontains", max_length=512)
+    error = CharFilter(label="Error group", method="in_error_group", max_length=43)
+
+    class Meta:
+        model = BatchObject
+        fields: ClassVar[list[str]] = []
+
+    def in_error_group(self, queryset: QuerySet[BatchObject], _name: str, fingerprint: str) -> QuerySet[BatchObject]:
+        """Objects whose latest round failed for the reason with this fingerprint."""
+        same = BatchError.objects.filter(
+            batch=OuterRef("batch"), line=OuterRef("line"), round=OuterRef("round"), fingerprint=fingerprint
+        )
+        return queryset.filter(Exists(same))
+
+
+def has_errors() -> Q:
+    """Batches with validation errors or failed objects, also those that still run."""
+    failing = Slice.objects.filter(batch=OuterRef("pk"), failed__gt=0)
+    return Q(error_count__gt=0) | Q(failed__gt=0) | Q(status__in=OPEN) & Exists(failing)
+
+
+def needs_attention(*, now: datetime) -> Q:
+    """Batches that failed, expired, ended with failures, are past their deadline, or are held back."""
+    ended_badly = Q(status__in=[BatchStatus.FAILED, BatchStatus.EXPIRED]) | Q(status=BatchStatus.COMPLETED, failed__gt=0)
+    held_back = Q(status__in=OPEN) & (Q(expires_at__lte=now) | Q(throttled_until__gt=now))
+    return ended_badly | held_back
+
+
+def _id_starts_with(text: str) -> Q:
+    """Ids sort as their hexadecimal digits do, so those with a common start are a range."""
+    match = ID_START.fullmatch(text.strip().lower())
+    digits = match[1].replace("-", "") if match else ""
+    if not 4 <= len(digits) <= 32:
+        return Q()
+    return Q(pk__gte=uuid.UUID(digits.ljust(32, "0")), pk__lte=uuid.UUID(digits.ljust(32, "f")))
