@@ -1,0 +1,361 @@
+"""A local upstream over real HTTP, which does what a test tells it to and remembers what it was asked.
+
+    with Upstream() as upstream:
+        upstream.answer(refuse(429, retry_after=1), drop())  # the first two requests; after those, successes
+        upstream.behave(lambda request: refuse(400) if b"bad" in request.body else succeed())  # or by request
+        ...                                                  # send something to upstream.base_url
+        assert upstream.requests[0].idempotency_key
+
+The server runs on an event loop in a thread of its own; everything public here may be used from any thread.
+"""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+import pytest
+
+WAIT_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it came in. `number` counts from 1; `repeat` counts requests with this path and body, this one included."""
+
+    number: int
+    repeat: int
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(repr=False)  # names in lower case
+    body: bytes
+    at: float  # time.monotonic()
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+    @property
+    def idempotency_key(self) -> str:
+        return self.headers.get("idempotency-key", "")
+
+
+class Cut(Enum):
+    """Where an answer breaks off, with its connection."""
+
+    NOWHERE = "nowhere"
+    BEFORE = "before the first byte"
+    IN_BODY = "after half of the body"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to do with a request. `raw` replaces the whole answer, head and all; `delay` None means never to answer."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float | None = 0.0
+    cut: Cut = Cut.NOWHERE
+    chunked: bool = False  # send without a Content-Length
+    raw: bytes | None = None
+    shaped: bool = False  # the body is made from the request: a success in OpenAI's shape
+
+
+Behaviour = Callable[[Request], Answer]
+
+
+def succeed(body: bytes | None = None, *, delay: float = 0.0, chunked: bool = False, **headers: str) -> Answer:
+    """A success: this body, else one in the shape of the endpoint that echoes the request's last words."""
+    return Answer(body=body or b"", headers=_named(headers), delay=delay, chunked=chunked, shaped=body is None)
+
+
+def refuse(
+    status: int,
+    *,
+    message: str = "refused by the test",
+    code: str | None = None,
+    param: str | None = None,
+    retry_after: float | str | None = None,
+    delay: float = 0.0,
+) -> Answer:
+    """A failure with an error body in OpenAI's shape."""
+    error = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return Answer(status, msgspec.json.encode({"error": error}), headers, delay)
+
+
+def say(body: bytes, *, status: int = 200, chunked: bool = False, **headers: str) -> Answer:
+    """This body with this status, whatever it is: garbage, HTML, a huge text."""
+    return Answer(status, body, _named(headers), chunked=chunked)
+
+
+def redirect(target: str, *, status: int = 307) -> Answer:
+    return Answer(status, headers={"Location": target})
+
+
+def drop() -> Answer:
+    """Close the connection instead of answering."""
+    return Answer(cut=Cut.BEFORE)
+
+
+def break_off(*, chunked: bool = False) -> Answer:
+    """Close the connection in the middle of a success."""
+    return Answer(cut=Cut.IN_BODY, chunked=chunked, shaped=True)
+
+
+def babble(raw: bytes = b"this is not HTTP\r\n\r\n") -> Answer:
+    """Send these bytes and close."""
+    return Answer(raw=raw)
+
+
+def stay_silent() -> Answer:
+    """Keep the connection open and never answer."""
+    return Answer(delay=None)
+
+
+class Upstream:
+    """The server. As a context manager it starts and stops; `stop` and `start` again to be away for a while."""
+
+    def __init__(self) -> None:
+        self.port = 0  # chosen at the first start, kept after that
+        self._changed = threading.Condition()
+        self._requests: list[Request] = []
+        self._repeats: Counter[tuple[str, bytes]] = Counter()
+        self._script: deque[Answer] = deque()
+        self._behaviour: Behaviour = lambda _: succeed()
+        self._in_flight = self._peak = self._abandoned = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._quit: asyncio.Event | None = None
+
+    # --- what a test does with it
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.origin}/v1"
+
+    def behave(self, behaviour: Behaviour) -> None:
+        """Decide each answer by its request, unless `answer` has one waiting. Runs on the server's thread."""
+        with self._changed:
+            self._behaviour = behaviour
+
+    def answer(self, *answers: Answer) -> None:
+        """Answer the next requests with these, in order of arrival."""
+        with self._changed:
+            self._script.extend(answers)
+
+    @property
+    def requests(self) -> list[Request]:
+        """Everything received so far, in order of arrival."""
+        with self._changed:
+            return list(self._requests)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests received and not answered yet."""
+        return self._in_flight
+
+    @property
+    def peak_in_flight(self) -> int:
+        return self._peak
+
+    @property
+    def abandoned(self) -> int:
+        """Requests whose sender went away before the answer."""
+        return self._abandoned
+
+    def wait_until(self, condition: Callable[["Upstream"], bool], *, seconds: float = WAIT_SECONDS) -> None:
+        """Wait for what requests bring about, such as `lambda u: len(u.requests) == 3`. Fails the test when it stays out."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: condition(self), timeout=seconds), "the upstream waited in vain"
+
+    def forget(self) -> None:
+        """Forget the requests and the script; keep the behaviour."""
+        with self._changed:
+            self._requests.clear()
+            self._repeats.clear()
+            self._script.clear()
+            self._peak = self._abandoned = 0
+
+    # --- life
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Listen, on the same port as before if there was one."""
+        ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(ready)), name="upstream", daemon=True)
+        self._thread.start()
+        assert ready.wait(WAIT_SECONDS), "the upstream did not start"
+
+    def stop(self) -> None:
+        """Cut every connection and stop listening."""
+        if self._thread is None or self._loop is None or self._quit is None:
+            return
+        self._loop.call_soon_threadsafe(self._quit.set)
+        self._thread.join(WAIT_SECONDS)
+        self._thread = None
+
+    async def _serve(self, ready: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._quit = asyncio.Event()
+        talks: set[asyncio.Task[None]] = set()
+
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            talk = asyncio.ensure_future(self._talk(reader, writer))
+            talks.add(talk)
+            talk.add_done_callback(talks.discard)
+
+        server = await asyncio.start_server(accept, "127.0.0.1", self.port, backlog=1024, limit=2**24)
+        self.port = server.sockets[0].getsockname()[1]
+        ready.set()
+        await self._quit.wait()
+        server.close()
+        for talk in talks:
+            talk.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+
+    # --- one connection
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while (request := await self._receive(reader)) is not None:
+                answered = False
+                try:
+                    answered = await self._respond(request, reader, writer)
+                finally:
+                    self._finished()
+                if not answered:
+                    break
+        except ConnectionError:
+            pass
+        finally:
+            writer.transport.abort()
+
+    async def _receive(self, reader: asyncio.StreamReader) -> Request | None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            lines = head.split("\r\n")
+            method, path, _ = lines[0].split(" ", 2)
+            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)}
+            body = await reader.readexactly(int(headers.get("content-length", "0")))
+        except asyncio.IncompleteReadError:
+            return None
+        with self._changed:
+            self._repeats[path, body] += 1
+            request = Request(len(self._requests) + 1, self._repeats[path, body], method, path, headers, body, time.monotonic())
+            self._requests.append(request)
+            self._in_flight += 1
+            self._peak = max(self._peak, self._in_flight)
+            self._changed.notify_all()
+        return request
+
+    def _finished(self) -> None:
+        with self._changed:
+            self._in_flight -= 1
+            self._changed.notify_all()
+
+    async def _respond(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Do as told; whether the connection can be used again."""
+        with self._changed:
+            answer = self._script.popleft() if self._script else None
+        answer = answer or self._behaviour(request)
+        if answer.delay != 0 and await _went_away(reader, answer.delay):
+            with self._changed:
+                self._abandoned += 1
+            return False
+        if answer.cut is Cut.BEFORE:
+            return False
+        if answer.raw is not None:
+            writer.write(answer.raw)
+        else:
+            head, body = _rendered(request, answer)
+            writer.write(head + (body[: len(body) // 2] if answer.cut is Cut.IN_BODY else body))
+        await writer.drain()
+        if answer.raw is None and answer.cut is Cut.NOWHERE:
+            return request.headers.get("connection", "") != "close"
+        writer.write_eof()  # so that what was written arrives before the connection ends
+        await _went_away(reader, WAIT_SECONDS)
+        return False
+
+
+async def _went_away(reader: asyncio.StreamReader, seconds: float | None) -> bool:
+    """Wait so long (None: for ever), or until the sender closes the connection."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while await reader.read(2**16):
+                pass
+            return True
+    return False
+
+
+def _rendered(request: Request, answer: Answer) -> tuple[bytes, bytes]:
+    body = _shaped(request) if answer.shaped else answer.body
+    headers = {"Content-Type": "application/json", "x-request-id": f"req_{request.number}", **answer.headers}
+    if answer.chunked:
+        headers["Transfer-Encoding"] = "chunked"
+        pieces = [body[start : start + 2**16] for start in range(0, len(body), 2**16)]
+        body = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+    else:
+        headers["Content-Length"] = str(len(body))
+    lines = [f"HTTP/1.1 {answer.status} As Told", *(f"{name}: {value}" for name, value in headers.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode(), body
+
+
+def _named(headers: Mapping[str, str]) -> dict[str, str]:
+    """`x_request_id="req_1"` as a header."""
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def _shaped(request: Request) -> bytes:
+    """A success in OpenAI's shape: 9 tokens in (4 of them cached), 3 out (1 of them reasoning)."""
+    if request.path.endswith("/models"):
+        return msgspec.json.encode({"object": "list", "data": [{"id": "m-small", "object": "model"}]})
+    asked: Any = request.json if request.body else {}
+    head = {"id": f"answer-{request.number}", "model": asked.get("model") if isinstance(asked, dict) else None}
+    if request.path.endswith("/embeddings"):
+        data = [{"object": "embedding", "index": 0, "embedding": [0.25, -0.5]}]
+        return msgspec.json.encode({**head, "object": "list", "data": data, "usage": {"prompt_tokens": 9, "total_tokens": 9}})
+    if request.path.endswith("/responses"):
+        usage = {
+            "input_tokens": 9,
+            "input_tokens_details": {"cached_tokens": 4},
+            "output_tokens": 3,
+            "output_tokens_details": {"reasoning_tokens": 1},
+        }
+        text = {"type": "output_text", "text": "four", "annotations": []}
+        output = [{"type": "message", "role": "assistant", "content": [text]}]
+        return msgspec.json.encode({**head, "object": "response", "status": "completed", "output": output, "usage": usage})
+    usage = {
+        "prompt_tokens": 9,
+        "prompt_tokens_details": {"cached_tokens": 4},
+        "completion_tokens": 3,
+        "completion_tokens_details": {"reasoning_tokens": 1},
+    }
+    message = {"role": "assistant", "content": "four"}
+    choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+    return msgspec.json.encode({**head, "object": "chat.completion", "choices": choices, "usage": usage})
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """An upstream for one test."""
+    with Upstream() as server:
+        yield server
