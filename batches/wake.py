@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 
 logger = logging.getLogger(__name__)
 
-EXPIRES_SECONDS = 60  # an older message has long been overtaken by reconcile
+EXPIRES_SECONDS = 10  # by then reconcile has looked itself, and asked again where it had to
 
 
 def validate(batch_id: uuid.UUID) -> None:

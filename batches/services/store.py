@@ -1,5 +1,7 @@
 """store: keep a file's bytes, and let go of them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,14 +27,32 @@ def store(
     lifetime: timedelta | None = None,
     key: ApiKey | None = None,
 ) -> File:
-    """Keep `content` as a file of the project. Batch files live FILE_LIFETIME_SECONDS unless `lifetime` says otherwise.
+    """Keep what a client sent as a file of the project.
 
-    Raises InvalidRequest for an empty file and TooLarge for one over the limit of its purpose; then nothing is kept.
+    Batch files live FILE_LIFETIME_SECONDS unless `lifetime` says otherwise. Raises InvalidRequest for an empty file and
+    TooLarge for one over the limit of its purpose; then nothing is kept.
     """
     if not content.size:
         raise InvalidRequest("The file is empty.", param="file")
     if content.size > (limit := size_limit(purpose)):
         raise TooLarge(f"The file has {content.size} bytes; a file of purpose {purpose} may have {limit}.", param="file")
+    file = write(content, project=project, purpose=purpose, filename=filename, now=now, lifetime=lifetime, key=key)
+    with undone_on_error(file):
+        file.save(force_insert=True)
+    return file
+
+
+def write(
+    content: "Content[Any]",
+    *,
+    project: Project,
+    purpose: Purpose,
+    filename: str,
+    now: datetime,
+    lifetime: timedelta | None = None,
+    key: ApiKey | None = None,
+) -> File:
+    """Put bytes into the file storage, whatever their size. The file is not saved: no client sees it yet."""
     if lifetime is None and purpose in (Purpose.BATCH, Purpose.BATCH_OUTPUT):
         lifetime = timedelta(seconds=settings.FILE_LIFETIME_SECONDS)
     file = File(
@@ -45,12 +65,18 @@ def store(
         expires_at=now + lifetime if lifetime else None,
     )
     file.content.save(filename, content, save=False)
-    try:
-        file.save(force_insert=True)
-    except BaseException:
-        file.content.storage.delete(str(file.content.name))
-        raise
     return file
+
+
+@contextmanager
+def undone_on_error(*files: File) -> Iterator[None]:
+    """Take the bytes back when what should have made them known fails."""
+    try:
+        yield
+    except BaseException:
+        for file in files:
+            file.content.storage.delete(str(file.content.name))
+        raise
 
 
 def hide(file: File, *, now: datetime) -> None:

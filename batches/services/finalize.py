@@ -1,0 +1,213 @@
+"""finalize: give every object an outcome, write the result files, and end the batch."""
+
+import logging
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import TemporaryUploadedFile
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from batches.actors import ENGINE
+from batches.errors import LostRace
+from batches.models import Batch, BatchError, BatchObject, BatchResult, File, Purpose, Slice, bulk, load_counts
+from batches.models.batch import COUNT_FIELDS
+from batches.results import result_line, results
+from batches.services.lease import hold, lease_batch, release
+from batches.services.settle import recount
+from batches.services.store import undone_on_error, write
+from batches.services.transition import transition
+from batches.services.validate import clear
+from batches.states import BatchStatus, ObjectStatus
+
+logger = logging.getLogger(__name__)
+
+SLICES_A_TRANSACTION = 20
+WINDING_UP = frozenset({BatchStatus.FINALIZING, BatchStatus.CANCELLING})
+
+
+class Inconsistent(Exception):
+    """The result files do not hold what the counts say."""
+
+
+def finalize(batch_id: uuid.UUID, *, now: datetime) -> None:
+    """End a batch that has nothing left to run. May be called again at any time; does nothing while it is too early."""
+    _begin(batch_id, now=now)
+    batch = lease_batch(batch_id, statuses=WINDING_UP, owner=uuid7(), now=now)
+    if batch is None:
+        return
+    try:
+        if not _must_wait(batch, now=now):
+            _wind_up(batch)
+    except LostRace:
+        return  # another worker took over
+    finally:
+        release(batch)
+
+
+def _begin(batch_id: uuid.UUID, *, now: datetime) -> None:
+    """Move a running batch on when every object has settled."""
+    batch = Batch.objects.filter(pk=batch_id, status=BatchStatus.IN_PROGRESS).first()
+    if batch and not batch.slices.filter(pending__gt=0).exists():
+        try:
+            transition(batch, BatchStatus.FINALIZING, actor=ENGINE, now=now)
+        except LostRace:
+            return
+
+
+def _must_wait(batch: Batch, *, now: datetime) -> bool:
+    """Whether something is in flight that may still settle."""
+    since = batch.cancelling_at if batch.status == BatchStatus.CANCELLING else batch.finalizing_at
+    assert since is not None
+    if now >= since + timedelta(seconds=settings.CANCEL_GRACE_SECONDS):
+        return False
+    return batch.slices.filter(pending__gt=0, lease_expires_at__gt=now).exists()
+
+
+def _wind_up(batch: Batch) -> None:
+    if batch.in_progress_at is None:
+        clear(batch)  # cancelled before its input was checked to the end
+    reason = BatchError.objects.filter(batch=batch, line=None).first()
+    while _close_some(batch, reason):
+        pass
+    load_counts([batch])
+    with _ResultFiles(batch) as files:
+        for piece in batch.slices.order_by("first_line"):
+            files.add(piece)
+        _end(batch, files, _outcome(batch, reason))
+
+
+def _outcome(batch: Batch, reason: BatchError | None) -> BatchStatus:
+    if batch.status == BatchStatus.CANCELLING:
+        return BatchStatus.CANCELLED
+    if reason is not None:
+        return BatchStatus.FAILED
+    return BatchStatus.EXPIRED if batch.counts.expired else BatchStatus.COMPLETED
+
+
+@transaction.atomic
+def _close_some(batch: Batch, reason: BatchError | None) -> bool:
+    """Give pending objects of some slices their outcome. The new epoch fences off whoever still works on them."""
+    hold(batch)
+    open_slices = batch.slices.select_for_update().filter(pending__gt=0).order_by("pk")
+    pieces = list(open_slices[:SLICES_A_TRANSACTION])
+    if not pieces:
+        return False
+    now = timezone.now()
+    identifiers = [piece.pk for piece in pieces]
+    Slice.objects.filter(pk__in=identifiers).update(lease_epoch=F("lease_epoch") + 1, lease_owner=None, lease_expires_at=None)
+    for piece in pieces:
+        lines = BatchObject.objects.filter(batch=batch, line__gte=piece.first_line, line__lte=piece.last_line)
+        pending = lines.filter(status=ObjectStatus.PENDING)
+        if reason is not None:
+            _insert_reasons(batch, list(pending.values_list("line", "round")), reason, now=now)
+        pending.update(status=_fate(batch, reason), settled_at=now)
+    recount(identifiers)
+    return True
+
+
+def _fate(batch: Batch, reason: BatchError | None) -> ObjectStatus:
+    if batch.status == BatchStatus.CANCELLING:
+        return ObjectStatus.CANCELLED
+    return ObjectStatus.EXPIRED if reason is None else ObjectStatus.FAILED
+
+
+def _insert_reasons(batch: Batch, lines: list[tuple[int, int]], reason: BatchError, *, now: datetime) -> None:
+    """Objects that fail with their batch have a result that says so."""
+    fields = ("id", "batch", "line", "round", "status", "attempts", "request_id", "error_code", "error_message", "body", "created_at")
+    failed = ObjectStatus.FAILED.value
+    rows = (
+        (uuid7(), batch.pk, line, round_, failed, 0, "", reason.code, reason.message, "", now) for line, round_ in lines
+    )
+    bulk.insert(BatchResult, fields, rows)
+
+
+@dataclass(slots=True)
+class _Sink:
+    """One result file in the making, spooled to the local disk."""
+
+    name: str
+    spool: TemporaryUploadedFile
+    lines: int = 0
+    bytes: int = 0
+
+    def write(self, line: bytes) -> None:
+        self.spool.write(line)
+        self.lines += 1
+        self.bytes += len(line)
+
+
+class _ResultFiles:
+    """The output and the error file of a batch, in input order, and where each slice's lines are in them."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.pieces: list[Slice] = []
+        self._resources = ExitStack()
+
+    def __enter__(self) -> "_ResultFiles":
+        self.output, self.error = (self._sink(kind) for kind in ("output", "error"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._resources.close()
+
+    def _sink(self, kind: str) -> _Sink:
+        name = f"{self.batch}_{kind}.jsonl"
+        spool = self._resources.enter_context(TemporaryUploadedFile(name, "application/jsonl", 0, None))
+        return _Sink(name, spool)
+
+    def add(self, piece: Slice) -> None:
+        """Write the lines of the next slice."""
+        output, error = self.output, self.error
+        piece.output_start, piece.error_start = output.bytes, error.bytes
+        for result in results(self.batch, after_line=piece.first_line - 1, last_line=piece.last_line):
+            (output if result.status == ObjectStatus.SUCCEEDED else error).write(result_line(result))
+        piece.output_end, piece.error_end = output.bytes, error.bytes
+        self.pieces.append(piece)
+        if len(self.pieces) % SLICES_A_TRANSACTION == 0:
+            hold(self.batch)
+
+    def store(self, *, now: datetime) -> Iterator[tuple[str, File]]:
+        """The files that have lines, in the file storage but not yet known to anybody, with the column they belong in."""
+        seconds = self.batch.output_lifetime_seconds
+        for column, sink in (("output_file", self.output), ("error_file", self.error)):
+            if sink.lines:
+                sink.spool.size = sink.bytes
+                sink.spool.seek(0)
+                yield (
+                    column,
+                    write(
+                        sink.spool,
+                        project=self.batch.project,
+                        purpose=Purpose.BATCH_OUTPUT,
+                        filename=sink.name,
+                        now=now,
+                        lifetime=timedelta(seconds=seconds) if seconds else None,
+                    ),
+                )
+
+
+def _end(batch: Batch, files: _ResultFiles, outcome: BatchStatus) -> None:
+    counts = batch.counts
+    if (files.output.lines, files.error.lines) != (counts.succeeded, counts.unsuccessful):
+        raise Inconsistent(
+            f"{batch}: {files.output.lines} output and {files.error.lines} error lines,"
+            f" but {counts.succeeded} of {counts.total} succeeded"
+        )
+    now = timezone.now()
+    stored: dict[str, Any] = dict(files.store(now=now))
+    with undone_on_error(*stored.values()), transaction.atomic():
+        hold(batch)
+        for file in stored.values():
+            file.save(force_insert=True)
+        Slice.objects.bulk_update(files.pieces, ["output_start", "output_end", "error_start", "error_end"], batch_size=100)
+        frozen = {name: getattr(counts, name) for name in COUNT_FIELDS}
+        transition(batch, outcome, actor=ENGINE, now=now, **stored, **frozen)

@@ -1,0 +1,36 @@
+"""reconcile: find whatever nobody was told about. Run by the beat; every step may be repeated without harm."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
+
+from batches import wake
+from batches.actors import RECONCILE
+from batches.errors import LostRace
+from batches.models import Batch, Slice, Worker
+from batches.services.claim import anything_to_claim
+from batches.services.expire import expire
+from batches.services.finalize import WINDING_UP
+from batches.states import BatchStatus
+
+AT_ONCE = 200  # of each kind in one run; the next run is a second later
+
+
+def reconcile(*, now: datetime) -> None:
+    """Expire what is overdue, and wake whoever has work that no one is doing."""
+    overdue = Batch.objects.filter(ended_at=None, expires_at__lte=now, status__in=(BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS))
+    for batch in overdue.order_by("expires_at")[:AT_ONCE]:
+        try:
+            expire(batch, actor=RECONCILE, now=now)
+        except LostRace:
+            continue
+    unattended = Batch.objects.filter(Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)).order_by("created_at")
+    for batch_id in unattended.filter(status=BatchStatus.VALIDATING).values_list("pk", flat=True)[:AT_ONCE]:
+        wake.validate(batch_id)
+    settled = ~Exists(Slice.objects.filter(batch=OuterRef("pk"), pending__gt=0))
+    to_wind_up = Q(status__in=WINDING_UP) | Q(settled, status=BatchStatus.IN_PROGRESS)
+    for batch_id in unattended.filter(to_wind_up).values_list("pk", flat=True)[:AT_ONCE]:
+        wake.finalize(batch_id)
+    if anything_to_claim(now=now) and Worker.objects.alive(now=now).executors().count() < settings.EXECUTORS:
+        wake.execute()
