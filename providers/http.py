@@ -1,6 +1,6 @@
-"""HTTP to an upstream: one request, one reply, and nothing behind the caller's back.
+"""HTTP to an upstream: one request, one reply, nothing behind the caller's back.
 
-No retries, redirects, cookies, proxies or decompression. What goes wrong on the way is a `Failure`, never an exception.
+A post is never sent twice. No redirects, cookies, proxies or decompression. What goes wrong on the way is a `Failure`, never an exception.
 This is the only module that knows the HTTP library.
 """
 
@@ -55,7 +55,7 @@ class Transport:
             return _failure(error)
 
     async def get(self, url: URL, *, seconds: float) -> Reply | Failure:
-        """Fetch once, all within so many seconds."""
+        """Fetch, all within so many seconds. The HTTP library may fetch a second time when the connection ends early."""
         session = self._session or self._open()
         try:
             response = await session.get(url, timeout=_budget(seconds), allow_redirects=False)

@@ -66,6 +66,7 @@ class Answer:
     cut: Cut = Cut.NOWHERE
     chunked: bool = False  # send without a Content-Length
     raw: bytes | None = None
+    hold_open: bool = False  # after `raw`, say no more and keep the connection
     shaped: bool = False  # the body is made from the request: a success in OpenAI's shape
 
 
@@ -131,7 +132,7 @@ class Upstream:
         self._repeats: Counter[tuple[str, bytes]] = Counter()
         self._script: deque[Answer] = deque()
         self._behaviour: Behaviour = lambda _: succeed()
-        self._in_flight = self._peak = self._abandoned = 0
+        self._connections = self._in_flight = self._peak = self._abandoned = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._quit: asyncio.Event | None = None
@@ -161,6 +162,11 @@ class Upstream:
         """Everything received so far, in order of arrival."""
         with self._changed:
             return list(self._requests)
+
+    @property
+    def connections(self) -> int:
+        """Connections that were made to it."""
+        return self._connections
 
     @property
     def in_flight(self) -> int:
@@ -219,6 +225,7 @@ class Upstream:
         talks: set[asyncio.Task[None]] = set()
 
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._connections += 1
             talk = asyncio.ensure_future(self._talk(reader, writer))
             talks.add(talk)
             talk.add_done_callback(talks.discard)
@@ -291,7 +298,8 @@ class Upstream:
         await writer.drain()
         if answer.raw is None and answer.cut is Cut.NOWHERE:
             return request.headers.get("connection", "") != "close"
-        writer.write_eof()  # so that what was written arrives before the connection ends
+        if not answer.hold_open:
+            writer.write_eof()  # so that what was written arrives before the connection ends
         await _went_away(reader, WAIT_SECONDS)
         return False
 

@@ -1,0 +1,399 @@
+"""The adapter `openai` against a local upstream: what is sent, and what each kind of answer becomes."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from providers.adapters.openai import endpoint_url
+from providers.base import OPENAI_ENDPOINTS, Adapter, Call, Check, Connection, Failure, Outcome, Usage
+from providers.failures import Kind
+from tests.providers.calls import SECRET, call, failed, send, succeeded, talk
+from tests.upstream import (
+    Answer,
+    Upstream,
+    babble,
+    break_off,
+    drop,
+    redirect,
+    refuse,
+    say,
+    stay_silent,
+    succeed,
+)
+
+
+def connection(upstream: Upstream, *, max_response_bytes: int = 32 * 1024**2) -> Connection:
+    return Connection("up", upstream.base_url, SECRET, max_response_bytes=max_response_bytes)
+
+
+def outcome_of(upstream: Upstream, answer: Answer, *, timeout: float = 10.0, max_response_bytes: int = 2**20) -> Outcome:
+    upstream.answer(answer)
+    return send("openai", connection(upstream, max_response_bytes=max_response_bytes), call(timeout=timeout))[0]
+
+
+# --- What is sent ------------------------------------------------------------------------------------------
+
+
+def test_a_call_is_one_post_with_credential_and_idempotency_key(upstream: Upstream) -> None:
+    sent = call({"model": "m", "messages": [], "seed": 12345678901234567890123}, key="object-1-2")
+    send("openai", connection(upstream), sent)
+    (request,) = upstream.requests
+    assert (request.method, request.path, request.body) == ("POST", "/v1/chat/completions", sent.body)
+    assert request.headers["authorization"] == f"Bearer {SECRET}"
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["accept-encoding"] == "identity"
+    assert request.idempotency_key == "object-1-2"
+
+
+def test_no_authorization_is_sent_without_a_credential(upstream: Upstream) -> None:
+    send("openai", Connection("up", upstream.base_url, ""), call())
+    assert "authorization" not in upstream.requests[0].headers
+
+
+@pytest.mark.parametrize(
+    ("base_url", "expected"),
+    [
+        ("https://host/v1", "https://host/v1/embeddings"),
+        ("https://host/v1/", "https://host/v1/embeddings"),
+        ("https://host", "https://host/v1/embeddings"),
+        ("https://host/openai/v1", "https://host/openai/v1/embeddings"),
+        ("https://host/proxy", "https://host/proxy/v1/embeddings"),
+        ("https://host/api/v4", "https://host/api/v4/embeddings"),
+        ("https://host/v1beta/openai/", "https://host/v1beta/openai/embeddings"),
+    ],
+)
+def test_the_version_is_in_the_url_exactly_once(base_url: str, expected: str) -> None:
+    assert str(endpoint_url(base_url, "/v1/embeddings")) == expected
+
+
+def test_cookies_of_the_upstream_are_not_sent_back(upstream: Upstream) -> None:
+    upstream.answer(succeed(set_cookie="session=1; Path=/"))
+    send("openai", connection(upstream), call(), call())
+    assert "cookie" not in upstream.requests[1].headers
+
+
+def test_one_connection_serves_many_calls(upstream: Upstream) -> None:
+    outcomes = send("openai", connection(upstream), *[call() for _ in range(5)])
+    assert [succeeded(outcome).http_status for outcome in outcomes] == [200] * 5
+    assert upstream.connections == 1
+
+
+# --- Successes ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ({"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}, Usage(9, 3)),
+        ({"prompt_tokens": 9, "total_tokens": 9}, Usage(9, 0)),
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 3,
+                "prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": 0},
+                "completion_tokens_details": {"reasoning_tokens": 1},
+            },
+            Usage(9, 3, 4, 1),
+        ),
+        (
+            {
+                "input_tokens": 9,
+                "output_tokens": 3,
+                "input_tokens_details": {"cached_tokens": 4},
+                "output_tokens_details": {"reasoning_tokens": 1},
+            },
+            Usage(9, 3, 4, 1),
+        ),
+        ({"prompt_tokens": 9, "completion_tokens": None, "prompt_tokens_details": None}, Usage(9, 0)),
+        (None, None),
+        ("many", None),
+        ({"prompt_tokens": -1}, None),
+        ({"prompt_tokens": 2**31}, None),
+    ],
+)
+def test_usage_is_read_in_every_spelling_and_never_spoils_a_success(upstream: Upstream, usage: Any, expected: Usage) -> None:
+    outcome = succeeded(outcome_of(upstream, succeed(msgspec.json.encode({"usage": usage}), x_request_id="req_9")))
+    assert outcome.usage == expected
+    assert outcome.request_id == "req_9"
+
+
+def test_a_body_arrives_byte_for_byte(upstream: Upstream) -> None:
+    body = '{"n":123456789012345678901234567890,"x":1.10,"e":1E5,"t":"ä\\u0000\\u2028 €"}'.encode()
+    assert succeeded(outcome_of(upstream, succeed(body))).body == body
+
+
+def test_a_pretty_printed_body_becomes_one_line_with_its_numbers_kept(upstream: Upstream) -> None:
+    body = b'{\r\n  "n": 123456789012345678901234567890,\n  "x": [1.10, "a\\nb  c"]\n}\n'
+    outcome = succeeded(outcome_of(upstream, succeed(body)))
+    assert outcome.body == b'{"n":123456789012345678901234567890,"x":[1.10,"a\\nb  c"]}'
+
+
+@pytest.mark.parametrize("body", [b"[1]", b'"text"', b"null", b' {"a":1}\n'])
+def test_any_json_document_is_a_success(upstream: Upstream, body: bytes) -> None:
+    assert succeeded(outcome_of(upstream, succeed(body))).body == body.strip()
+
+
+def test_a_body_without_a_content_length_is_read_to_its_end(upstream: Upstream) -> None:
+    body = msgspec.json.encode({"text": "x" * 300_000})
+    assert succeeded(outcome_of(upstream, succeed(body, chunked=True))).body == body
+
+
+# --- Failures ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, Kind.INVALID_REQUEST),
+        (401, Kind.AUTHENTICATION),
+        (402, Kind.QUOTA),
+        (403, Kind.PERMISSION),
+        (404, Kind.NOT_FOUND),
+        (405, Kind.INVALID_REQUEST),
+        (408, Kind.OVERLOADED),
+        (409, Kind.OVERLOADED),
+        (413, Kind.INVALID_REQUEST),
+        (422, Kind.INVALID_REQUEST),
+        (425, Kind.OVERLOADED),
+        (429, Kind.RATE_LIMITED),
+        (500, Kind.SERVER_ERROR),
+        (502, Kind.SERVER_ERROR),
+        (503, Kind.OVERLOADED),
+        (504, Kind.SERVER_ERROR),
+        (529, Kind.OVERLOADED),
+        (302, Kind.REDIRECTED),
+        (304, Kind.REDIRECTED),
+        (600, Kind.INVALID_RESPONSE),
+    ],
+)
+def test_every_status_that_is_no_success_has_its_kind(upstream: Upstream, status: int, kind: Kind) -> None:
+    failure = failed(outcome_of(upstream, refuse(status, message="because") if status != 304 else Answer(status)))
+    assert (failure.kind, failure.http_status, failure.request_id) == (kind, status, "req_1")
+    assert failure.message
+
+
+def test_an_empty_account_is_told_from_a_rate_limit(upstream: Upstream) -> None:
+    failure = failed(outcome_of(upstream, refuse(429, code="insufficient_quota")))
+    assert (failure.kind, failure.code) == (Kind.QUOTA, "insufficient_quota")
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "code", "param"),
+    [
+        (b'{"error":{"message":"m","type":"t","param":"p","code":"c"}}', "m", "c", "p"),
+        (b'{"error":{"message":"m","type":"t","param":null,"code":null}}', "m", "t", ""),
+        (b'{"error":{"message":"m","code":1302}}', "m", "1302", ""),
+        (b'{"type":"error","error":{"type":"overloaded_error","message":"m"},"request_id":"r"}', "m", "overloaded_error", ""),
+        (b'{"error":"m"}', "m", "invalid_request", ""),
+        (b'{"error":"m","code":"c"}', "m", "c", ""),
+        (b'{"detail":"m"}', "m", "invalid_request", ""),
+        (b'{"detail":[{"loc":["body","model"],"msg":"m"}]}', '[{"loc":["body","model"],"msg":"m"}]', "invalid_request", ""),
+        (b'{"message":"m","code":"c","param":"p"}', "m", "c", "p"),
+        (b'[{"error":{"message":"m","code":400}}]', "m", "400", ""),
+        (b'{"error":{"message":{"why":"m"}}}', '{"why":"m"}', "invalid_request", ""),
+        (b'"m"', "m", "invalid_request", ""),
+        (b"m", "m", "invalid_request", ""),
+        (b"{}", "The upstream refused the request as invalid. (HTTP 400.)", "invalid_request", ""),
+        (b"[]", "[]", "invalid_request", ""),
+        (b"", "The upstream refused the request as invalid. (HTTP 400.)", "invalid_request", ""),
+        (b"<html>Bad</html>", "The upstream refused the request as invalid. (HTTP 400.)", "invalid_request", ""),
+    ],
+)
+def test_the_upstreams_reason_is_found_in_any_shape(upstream: Upstream, body: bytes, message: str, code: str, param: str) -> None:
+    failure = failed(outcome_of(upstream, say(body, status=400)))
+    assert (failure.message, failure.code, failure.param) == (message, code, param)
+    if body:
+        msgspec.json.decode(failure.body)
+
+
+@pytest.mark.parametrize("body", [b"<html>\n<b>502</b>\xff\x00", b'{"a":\n 1}', b'{"error":{"message":"a\\u0000b\\nc"}}', b" \n"])
+def test_the_body_of_a_failure_is_one_line_of_json_or_empty(upstream: Upstream, body: bytes) -> None:
+    failure = failed(outcome_of(upstream, say(body, status=502)))
+    assert b"\n" not in failure.body
+    assert "\x00" not in failure.message
+    if body.strip():
+        msgspec.json.decode(failure.body)
+    else:
+        assert failure.body == b""
+
+
+def test_long_reasons_are_shortened(upstream: Upstream) -> None:
+    failure = failed(outcome_of(upstream, refuse(400, message="x" * 5000, code="c" * 500, param="p" * 500)))
+    assert (len(failure.message), len(failure.code), len(failure.param)) == (2000, 100, 200)
+
+
+def test_a_huge_failure_is_cut_and_keeps_its_kind(upstream: Upstream) -> None:
+    failure = failed(outcome_of(upstream, say(b"y" * 5_000_000, status=503)))
+    assert failure.kind is Kind.OVERLOADED
+    assert len(failure.body) < 100_000
+    msgspec.json.decode(failure.body)
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "expected"), [(7, 7.0), ("1.5", 1.5), ("0", 0.0), ("-3", 0.0), ("soon", None), ("inf", None), (None, None)]
+)
+def test_retry_after_is_read_in_seconds(upstream: Upstream, retry_after: Any, expected: float | None) -> None:
+    assert failed(outcome_of(upstream, refuse(429, retry_after=retry_after))).retry_after == expected
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>ok</html>", b"", b"{", b'{"a":1}{"b":2}', b'{"a":"\x00"}', b'{"a":1}\x00', b'{"a":"\xff"}', b'{"a":NaN}']
+)
+def test_a_success_that_is_not_json_is_an_invalid_response(upstream: Upstream, body: bytes) -> None:
+    failure = failed(outcome_of(upstream, succeed(body)))
+    assert (failure.kind, failure.http_status) == (Kind.INVALID_RESPONSE, 200)
+    assert not failure.body or msgspec.json.decode(failure.body)
+
+
+def test_json_nested_too_deeply_is_an_invalid_response(upstream: Upstream) -> None:
+    body = b"[" * 100_000 + b"]" * 100_000
+    assert failed(outcome_of(upstream, succeed(body))).kind is Kind.INVALID_RESPONSE
+
+
+def test_a_redirect_is_not_followed(upstream: Upstream) -> None:
+    failure = failed(outcome_of(upstream, redirect(f"{upstream.origin}/elsewhere")))
+    assert failure.kind is Kind.REDIRECTED
+    assert "/elsewhere" in failure.message
+    assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_answer_above_the_cap_is_dropped(upstream: Upstream, *, chunked: bool) -> None:
+    failure = failed(outcome_of(upstream, succeed(b"1" * 200_001, chunked=chunked), max_response_bytes=200_000))
+    assert (failure.kind, failure.http_status) == (Kind.RESPONSE_TOO_LARGE, 200)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_answer_at_the_cap_is_taken(upstream: Upstream, *, chunked: bool) -> None:
+    body = b'"' + b"a" * 199_998 + b'"'
+    assert succeeded(outcome_of(upstream, succeed(body, chunked=chunked), max_response_bytes=200_000)).body == body
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (stay_silent(), Kind.TIMEOUT),
+        (drop(), Kind.CONNECTION_LOST),
+        (break_off(), Kind.CONNECTION_LOST),
+        (break_off(chunked=True), Kind.CONNECTION_LOST),
+        (babble(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n"), Kind.CONNECTION_LOST),
+        (babble(), Kind.INVALID_RESPONSE),
+        (babble(b"HTTP/1.1 abc\r\n\r\n"), Kind.INVALID_RESPONSE),
+    ],
+    ids=str,
+)
+def test_an_answer_that_does_not_arrive_whole_has_its_kind(upstream: Upstream, answer: Answer, kind: Kind) -> None:
+    failure = failed(outcome_of(upstream, answer, timeout=0.3 if kind is Kind.TIMEOUT else 10.0))
+    assert failure.kind is kind
+    assert failure.message.startswith(kind.sentence)
+    assert len(upstream.requests) == 1, "nothing may be sent again by itself"
+
+
+def test_a_body_that_stalls_is_a_timeout(upstream: Upstream) -> None:
+    upstream.answer(Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{", hold_open=True))
+    assert failed(send("openai", connection(upstream), call(timeout=0.3))[0]).kind is Kind.TIMEOUT
+
+
+def test_an_upstream_that_is_away_is_a_failure_to_connect_and_usable_once_it_is_back(upstream: Upstream) -> None:
+    async def work(adapter: Adapter) -> list[Outcome]:
+        before = await adapter.send(call())
+        await asyncio.to_thread(upstream.stop)
+        away = await adapter.send(call())
+        await asyncio.to_thread(upstream.start)
+        return [before, away, await adapter.send(call())]
+
+    before, away, after = talk("openai", connection(upstream), work)
+    succeeded(before)
+    assert failed(away).kind is Kind.CONNECT
+    succeeded(after)
+
+
+def test_cancelling_reaches_the_upstream_and_spares_the_adapter(upstream: Upstream) -> None:
+    upstream.answer(stay_silent())
+
+    async def work(adapter: Adapter) -> Outcome:
+        sending = asyncio.create_task(adapter.send(call(timeout=60)))
+        await asyncio.to_thread(upstream.wait_until, lambda u: u.in_flight == 1)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        await asyncio.to_thread(upstream.wait_until, lambda u: u.abandoned == 1)
+        return await adapter.send(call())
+
+    succeeded(talk("openai", connection(upstream), work))
+
+
+# --- Secrets -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refuse(401, message=f"bad key {SECRET}", code=SECRET, param=SECRET),
+        say(f"your key is {SECRET}".encode(), status=500),
+        succeed(b'{"echo":"' + SECRET.encode() + b'"}', x_request_id=SECRET),
+        succeed(f"no json {SECRET}".encode()),
+        redirect(f"http://elsewhere/{SECRET}"),
+        babble(b"HTTP/1.1 nonsense " + SECRET.encode() + b"\r\n\r\n"),
+    ],
+    ids=["error", "text", "success", "garbage", "redirect", "babble"],
+)
+def test_an_echoed_credential_is_redacted(upstream: Upstream, answer: Answer) -> None:
+    assert SECRET not in repr(outcome_of(upstream, answer))
+
+
+def test_a_credential_echoed_with_escapes_is_redacted(upstream: Upstream) -> None:
+    secret = "abc/def+ghi=="
+    upstream.answer(say(b'{"error":{"message":"bad key abc\\/def+ghi=="}}', status=401))
+    outcome = failed(send("openai", Connection("up", upstream.base_url, secret), call())[0])
+    assert "[credential]" in outcome.message
+    assert b"ghi" not in outcome.body
+
+
+def test_a_placeholder_credential_does_not_change_answers(upstream: Upstream) -> None:
+    upstream.answer(succeed(b'{"text":"EMPTY"}'))
+    outcome = succeeded(send("openai", Connection("up", upstream.base_url, "EMPTY"), call())[0])
+    assert outcome.body == b'{"text":"EMPTY"}'
+
+
+def test_a_credential_that_cannot_be_a_header_fails_without_being_shown(upstream: Upstream) -> None:
+    failure = failed(send("openai", Connection("up", upstream.base_url, "evil\r\nsecret: 1"), call())[0])
+    assert failure.kind is Kind.PORTAL
+    assert "evil" not in repr(failure)
+    assert upstream.requests == []
+
+
+# --- Settings and checks -----------------------------------------------------------------------------------
+
+
+def checked(connection: Connection) -> Check:
+    async def work(adapter: Adapter) -> Check:
+        return await adapter.check()
+
+    return talk("openai", connection, work)
+
+
+def test_a_check_says_what_it_found(upstream: Upstream) -> None:
+    check = checked(connection(upstream))
+    assert check == Check(True, f"{upstream.base_url}/models answered and lists 1 model.")
+    assert upstream.requests[0].headers["authorization"] == f"Bearer {SECRET}"
+
+
+@pytest.mark.parametrize(
+    "answer", [refuse(401, message=f"bad key {SECRET}"), succeed(b"<html>"), redirect("/login"), drop(), babble()]
+)
+def test_a_check_that_fails_says_why_without_the_credential(upstream: Upstream, answer: Answer) -> None:
+    upstream.behave(lambda _: answer)
+    check = checked(connection(upstream))
+    assert not check.ok
+    assert f"{upstream.base_url}/models" in check.message
+    assert SECRET not in check.message
+
+
+def test_an_endpoint_that_is_not_served_is_the_portals_failure(upstream: Upstream) -> None:
+    outcome = send("openai", connection(upstream), Call("/v1/unknown", b"{}", "k", 1.0))[0]
+    assert isinstance(outcome, Failure)
+    assert outcome.kind is Kind.PORTAL
+    assert "/v1/unknown" not in OPENAI_ENDPOINTS
