@@ -3,8 +3,10 @@
 import os
 
 from celery import Celery
-from celery.signals import setup_logging, task_prerun
+from celery.signals import setup_logging, task_prerun, worker_shutting_down
 from django.db import close_old_connections
+
+from batches.engine.shutdown import stopping
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -22,3 +24,9 @@ def keep_django_logging(**_: object) -> None:
 def drop_dead_connections(**_: object) -> None:
     """Connections outlive tasks (CELERY_DB_REUSE_MAX): before each task, let Django check anew the one it has."""
     close_old_connections()
+
+
+@worker_shutting_down.connect
+def tell_executors(**_: object) -> None:
+    """Celery waits for running tasks: let executors bring home what is in flight instead of running their full time."""
+    stopping.set()

@@ -4,9 +4,13 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from config import health
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="console:batches")),
     path("v1/", include("batches.dialects.openai.urls")),
     path("console/", include("batches.console.urls")),
     path("admin/", admin.site.urls),
+    path("healthz", health.alive),
+    path("readyz", health.ready),
 ]

@@ -1,0 +1,20 @@
+"""How executors hear that their process should end."""
+
+import ctypes
+from multiprocessing.sharedctypes import RawValue
+
+
+class Flag:
+    """One byte that this process shares with those it forks later. It has no lock, which a killed process could keep."""
+
+    def __init__(self) -> None:
+        self._value = RawValue(ctypes.c_bool, False)
+
+    def set(self) -> None:
+        self._value.value = True
+
+    def is_set(self) -> bool:
+        return bool(self._value.value)
+
+
+stopping = Flag()

@@ -1,0 +1,127 @@
+"""manage.py provider: configure upstreams."""
+
+import json
+from argparse import ArgumentTypeError
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from batches.errors import PortalError
+from batches.models import Project
+from batches.services import providers
+from providers.check import check
+from providers.models import CredentialUnavailable, Provider
+
+
+class Command(BaseCommand):
+    help = "Add, list, check, enable, disable and remove providers, and rotate the keys of their credentials."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+        add = verbs.add_parser("add", help="add a provider")
+        add.add_argument("name")
+        add.add_argument("--adapter", required=True, help="the kind of upstream: openai or simulator")
+        add.add_argument("--base-url", default="", help="such as https://api.example.com/v1")
+        add.add_argument("--credential-env", default="", metavar="VAR", help="environment variable that holds the API key")
+        add.add_argument("--default", action="store_true", help="use it where a batch names no provider")
+        add.add_argument(
+            "--project", action="append", default=[], metavar="SLUG", help="let only this project use it (repeatable)"
+        )
+        add.add_argument(
+            "--option", action="append", default=[], type=_option, metavar="KEY=VALUE", help="setting of the adapter (repeatable)"
+        )
+        add.add_argument(
+            "--max-concurrency", type=int, default=256, metavar="N", help="requests in flight at once (default: 256)"
+        )
+        verbs.add_parser("list", help="list the providers")
+        for verb, text in (
+            ("check", "try the connection of a provider"),
+            ("enable", "let new batches use a provider again"),
+            ("disable", "give a provider no new batches"),
+            ("remove", "remove a provider that no batch uses"),
+        ):
+            verbs.add_parser(verb, help=text).add_argument("name")
+        verbs.add_parser("rotate", help="encrypt the stored credentials anew under the first of CREDENTIAL_KEYS")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        try:
+            getattr(self, f"_{options['verb']}")(options)
+        except (PortalError, CredentialUnavailable) as error:
+            raise CommandError(str(error)) from error
+
+    def _add(self, options: dict[str, Any]) -> None:
+        provider = providers.add_provider(
+            options["name"],
+            adapter=options["adapter"],
+            base_url=options["base_url"],
+            credential_env=options["credential_env"],
+            options=dict(options["option"]),
+            max_concurrency=options["max_concurrency"],
+            projects=[_project(slug) for slug in dict.fromkeys(options["project"])],
+            default=options["default"],
+        )
+        self.stdout.write(f"Added provider {provider.name}. To try it: manage.py provider check {provider.name}")
+
+    def _list(self, _: dict[str, Any]) -> None:
+        for provider in Provider.objects.prefetch_related("grants__project"):
+            words = [provider.name, provider.adapter, provider.base_url or "-", _granted(provider)]
+            words += ["default"] if provider.is_default else []
+            words += [] if provider.enabled else ["disabled"]
+            self.stdout.write("\t".join(words))
+
+    def _check(self, options: dict[str, Any]) -> None:
+        found = check(_provider(options["name"]))
+        if not found.ok:
+            raise CommandError(found.message)
+        self.stdout.write(found.message)
+
+    def _enable(self, options: dict[str, Any]) -> None:
+        providers.enable_provider(_provider(options["name"]))
+        self.stdout.write(f"Enabled provider {options['name']}.")
+
+    def _disable(self, options: dict[str, Any]) -> None:
+        providers.disable_provider(_provider(options["name"]))
+        self.stdout.write(f"Disabled provider {options['name']}.")
+
+    def _remove(self, options: dict[str, Any]) -> None:
+        providers.remove_provider(_provider(options["name"]))
+        self.stdout.write(f"Removed provider {options['name']}.")
+
+    def _rotate(self, _: dict[str, Any]) -> None:
+        self.stdout.write(f"Encrypted anew: {providers.rotate_credentials()}.")
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """`key=value`, the value as JSON where it is JSON, else as text."""
+    key, separator, value = text.partition("=")
+    if not (key and separator):
+        raise ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
+def _provider(name: str) -> Provider:
+    try:
+        return Provider.objects.get(name=name)
+    except Provider.DoesNotExist:
+        known = ", ".join(Provider.objects.values_list("name", flat=True)) or "none"
+        raise CommandError(f"There is no provider {name!r}. Known: {known}.") from None
+
+
+def _project(slug: str) -> Project:
+    try:
+        return Project.objects.get(slug=slug)
+    except Project.DoesNotExist:
+        known = ", ".join(Project.objects.values_list("slug", flat=True)) or "none"
+        raise CommandError(f"There is no project {slug!r}. Known: {known}.") from None
+
+
+def _granted(provider: Provider) -> str:
+    if provider.granted_to_all:
+        return "all projects"
+    return (
+        ", ".join(f"{grant.project.slug}{' (default)' if grant.is_default else ''}" for grant in provider.grants.all())
+        or "nobody"
+    )

@@ -1,0 +1,109 @@
+"""`serve`: run the portal, or one of its roles."""
+
+import fcntl
+import os
+import socket
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from batches.management.processes import Child, Supervisor
+
+ROLES = ("web", "control", "execute", "beat")
+EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 - compared with, not bound
+
+
+class Command(BaseCommand):
+    help = (
+        "Run the portal until Ctrl-C. Embedded (without DATABASE_URL and REDIS_URL) it is one process. With both set it"
+        " is a web server, workers and a beat, which are kept alive here; to spread them over machines, start each role"
+        " by itself: any number of web, control and execute, and one beat."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("role", nargs="?", choices=ROLES, help="Only this part of the portal.")
+
+    def handle(self, *_args: object, role: str | None, **_options: Any) -> None:
+        if role:
+            self._serve_role(role)
+        elif settings.EMBEDDED:
+            self._serve_embedded()
+        else:
+            self._serve_all()
+
+    def _serve_embedded(self) -> None:
+        _require_port()
+        _take_data_folder()
+        self._greet()
+        _become([sys.executable, "-m", "config.embedded"])
+
+    def _serve_role(self, role: str) -> None:
+        if settings.EMBEDDED:
+            raise CommandError(f"`serve {role}` needs DATABASE_URL and REDIS_URL: the embedded portal is one process.")
+        if role == "web":
+            _require_port()
+        _become(command(role))
+
+    def _serve_all(self) -> None:
+        _require_port()
+        self._greet()
+        Supervisor([Child(role, command(role)) for role in ROLES], say=self.stderr.write).run()
+
+    def _greet(self) -> None:
+        host = "localhost" if settings.HOST in EVERYWHERE else settings.HOST
+        url = f"http://{f'[{host}]' if ':' in host else host}:{settings.PORT}"
+        kept = f"SQLite in {settings.DATA_DIR}" if settings.EMBEDDED else "PostgreSQL and Redis"
+        self.stdout.write(
+            f"\nBatchyard runs on {kept}.\n  Console     {url}/console/\n  OpenAI API  {url}/v1\n  Stop        Ctrl-C\n"
+        )
+        self.stdout.flush()
+
+
+def command(role: str) -> list[str]:
+    """The command line of one role."""
+    cores = os.cpu_count() or 1
+    celery = [sys.executable, "-m", "celery", "--app", "config", "--quiet"]
+    worker = [*celery, "worker", "--without-gossip", "--without-heartbeat", "--without-mingle", "--pool", "prefork"]
+    match role:
+        case "web":
+            return [sys.executable, "-m", "config.web"]
+        case "control" | "execute":
+            slots = max(2, cores) if role == "control" else settings.EXECUTORS
+            return [*worker, "--queues", role, "--hostname", f"{role}@%h", "--concurrency", str(slots)]
+        case "beat":
+            return [*celery, "beat", "--pidfile="]
+    raise ValueError(role)
+
+
+def _become(words: list[str]) -> None:
+    """Go on as another program in this process: nothing stands between it and the signals."""
+    os.execv(words[0], words)  # noqa: S606 - no shell is what is wanted
+
+
+def _require_port() -> None:
+    family = socket.AF_INET6 if ":" in settings.HOST else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.HOST, settings.PORT))
+        except OSError as error:
+            raise CommandError(
+                f"Port {settings.PORT} of {settings.HOST} cannot be used ({error.strerror}): set PORT or HOST."
+            ) from None
+
+
+def _take_data_folder() -> None:
+    """Lock the data folder for as long as this process and its children live: two embedded portals would fight for it."""
+    lock = os.open(settings.DATA_DIR / "embedded.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(lock, 100).decode(errors="replace") or "another portal"
+        raise CommandError(
+            f"The data folder {settings.DATA_DIR} is in use by {holder}: stop that one, or set BATCHYARD_DATA."
+        ) from None
+    os.truncate(lock, 0)
+    os.write(lock, f"the portal on port {settings.PORT} (process {os.getpid()})".encode())
+    os.set_inheritable(lock, True)

@@ -1,0 +1,108 @@
+"""Child processes: started together, started again when they die, stopped together, none left behind."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+PR_SET_PDEATHSIG = 1
+LOOK_EVERY = 0.2  # seconds
+GRACE_SECONDS = 30.0  # until a process that was told to stop is killed
+FIRST_PAUSE = 1.0  # seconds before a process that died is started again; doubles up to
+LONGEST_PAUSE = 30.0
+STEADY_SECONDS = 60.0  # a process that lived that long starts over with the first pause
+
+
+def end_with_parent() -> None:
+    """Have the kernel stop this process (SIGTERM) when its parent dies, however it dies. Linux only; elsewhere nothing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@dataclass(slots=True)
+class Child:
+    """One process of ours, the leader of a group that holds whatever it starts itself."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    start_at: float = 0.0  # when to start it (again)
+    pause: float = FIRST_PAUSE
+
+    def start(self) -> None:
+        self.started_at = time.monotonic()
+        self.process = subprocess.Popen(
+            self.command,
+            env={**os.environ, **self.environment},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C in the terminal reaches the supervisor alone
+            preexec_fn=end_with_parent,  # noqa: PLW1509 - the supervisor has no threads
+        )
+
+    def has_ended(self) -> bool:
+        """Whether it runs no more; then its group is swept."""
+        if self.process is None:
+            return True
+        if self.process.poll() is None:
+            return False
+        self.signal_group(signal.SIGKILL)
+        return True
+
+    def signal_group(self, number: signal.Signals) -> None:
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
+
+
+class Supervisor:
+    """Keeps a set of processes alive until it is told to stop by SIGINT, SIGTERM or SIGHUP; a second signal hurries."""
+
+    def __init__(self, children: Sequence[Child], *, say: Callable[[str], object]) -> None:
+        self.children = children
+        self.say = say
+        self.signals = 0
+
+    def run(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        try:
+            while not self.signals:
+                self._revive(now=time.monotonic())
+                time.sleep(LOOK_EVERY)
+        finally:
+            self._stop()
+
+    def _on_signal(self, *_: object) -> None:
+        self.signals += 1
+
+    def _revive(self, *, now: float) -> None:
+        for child in self.children:
+            if child.process is None:
+                if now >= child.start_at:
+                    child.start()
+            elif child.has_ended():
+                child.pause = FIRST_PAUSE if now - child.started_at > STEADY_SECONDS else min(child.pause * 2, LONGEST_PAUSE)
+                child.start_at = now + child.pause
+                self.say(f"{child.name} ended with code {child.process.returncode}; it starts again in {child.pause:.0f} s.")
+                child.process = None
+
+    def _stop(self) -> None:
+        for child in self.children:
+            if child.process is not None:
+                child.process.terminate()
+        deadline = time.monotonic() + GRACE_SECONDS
+        while running := [child for child in self.children if not child.has_ended()]:
+            if time.monotonic() > deadline or self.signals > 1:
+                self.say("Killed, because it did not end in time: " + ", ".join(child.name for child in running))
+                for child in running:
+                    child.signal_group(signal.SIGKILL)
+                deadline = time.monotonic() + GRACE_SECONDS
+                self.signals = 1
+            time.sleep(LOOK_EVERY / 4)

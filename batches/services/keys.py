@@ -1,0 +1,38 @@
+"""keys: open a project, issue a key of it, revoke a key."""
+
+import re
+from datetime import datetime
+
+from django.db import transaction
+
+from batches.errors import InvalidRequest
+from batches.models import ApiKey, Project
+
+_SLUG = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*", re.ASCII)
+SLUG_CHARS = 64
+NAME_CHARS = 100
+
+
+def open_project(slug: str) -> Project:
+    """The project with this slug, made if there is none. Raises InvalidRequest for what is no slug."""
+    if not _SLUG.fullmatch(slug) or len(slug) > SLUG_CHARS:
+        raise InvalidRequest(
+            f"A project's slug is 1 to {SLUG_CHARS} lower-case letters and digits, in words joined by hyphens or underscores.",
+            param="project",
+        )
+    return Project.objects.get_or_create(slug=slug)[0]
+
+
+def issue_key(project_slug: str, *, name: str, now: datetime, expires_at: datetime | None = None) -> tuple[ApiKey, str]:
+    """A new key, its project made if need be, and its plain text, which cannot be had again. Raises InvalidRequest."""
+    if not name.strip() or not name.isprintable() or len(name) > NAME_CHARS:
+        raise InvalidRequest(f"A key's name is 1 to {NAME_CHARS} printable characters.", param="name")
+    if expires_at is not None and expires_at <= now:
+        raise InvalidRequest("A key cannot expire before it is made.", param="expires_at")
+    with transaction.atomic():
+        return ApiKey.issue(project=open_project(project_slug), name=name.strip(), expires_at=expires_at)
+
+
+def revoke_key(key: ApiKey, *, now: datetime) -> bool:
+    """Refuse this key from now on. False when it was revoked before, and then stays as it is."""
+    return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now))

@@ -1,0 +1,47 @@
+"""The web server: Granian in front of Django's WSGI application."""
+
+import os
+from collections.abc import Callable
+
+from django.conf import settings
+from granian import Granian
+from granian.constants import Interfaces
+
+from batches.management.processes import end_with_parent
+
+# A thread waits while a client sends or reads slowly; beyond that many requests at once, clients wait to be accepted.
+THREADS = 64
+BACKPRESSURE = 512
+STOPS_WITHIN = 20  # seconds that requests have to end when the server is stopped
+
+
+def main() -> None:
+    """Serve with a process a core until SIGINT or SIGTERM."""
+    serve(processes=os.cpu_count() or 1, process=serve_in_process)
+
+
+def serve(*, processes: int, process: Callable[..., None]) -> None:
+    """Listen on HOST and PORT; Granian's supervisor runs `process` in each of its processes, and again should one die."""
+    server = Granian(
+        "config.wsgi:application",
+        address=settings.HOST,
+        port=settings.PORT,
+        interface=Interfaces.WSGI,
+        workers=processes,
+        blocking_threads=THREADS,
+        backpressure=BACKPRESSURE,
+        respawn_failed_workers=True,
+        workers_kill_timeout=STOPS_WITHIN,
+        log_enabled=False,
+    )
+    server.serve(spawn_target=process)
+
+
+def serve_in_process(*arguments: object) -> None:
+    """The web server of one process. It ends with the supervisor, however that ends."""
+    end_with_parent()
+    Granian._spawn_wsgi_worker(*arguments)
+
+
+if __name__ == "__main__":
+    main()
