@@ -1,6 +1,6 @@
 """HTTP to an upstream: one request, one reply, nothing behind the caller's back.
 
-A post is never sent twice. No redirects, cookies, proxies or decompression. What goes wrong on the way is a `Failure`, never an exception.
+A post is never sent twice. No redirects, cookies, proxies or decompression. What goes wrong is a `Failure`, no exception.
 This is the only module that knows the HTTP library.
 """
 

@@ -1,10 +1,12 @@
 """Provider: one configured upstream."""
 
 import os
+import re
 from typing import ClassVar
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from uuid_utils.compat import uuid7
@@ -12,9 +14,18 @@ from uuid_utils.compat import uuid7
 from providers import registry
 from providers.base import Connection
 
+_CREDENTIAL = re.compile(r"[!-~]+")  # what fits into a header
+_ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
 
 class CredentialUnavailable(Exception):
     """The provider's credential cannot be read."""
+
+
+def validate_credential(secret: str) -> None:
+    """Raise ValidationError for what no upstream takes as a key; the message does not quote it."""
+    if not _CREDENTIAL.fullmatch(secret):
+        raise ValidationError("A credential consists of visible ASCII characters, without spaces or line breaks.")
 
 
 class ProviderQuerySet(models.QuerySet["Provider"]):
@@ -31,7 +42,7 @@ class Provider(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.SlugField(unique=True, max_length=64)
     adapter = models.CharField(max_length=32)
-    base_url = models.URLField(max_length=500, blank=True)
+    base_url = models.CharField(max_length=500, blank=True)
     credential_encrypted = models.BinaryField(blank=True, default=b"", editable=False)
     credential_env = models.CharField(max_length=128, blank=True)
     options = models.JSONField(default=dict, blank=True)
@@ -54,20 +65,54 @@ class Provider(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        """Name every setting that its adapter cannot work with."""
+        adapter = registry.ADAPTERS.get(self.adapter)
+        if adapter is None:
+            known = ", ".join(sorted(registry.ADAPTERS))
+            raise ValidationError({"adapter": f"There is no adapter {self.adapter!r}; there are {known}."})
+        if not isinstance(self.options, dict):
+            raise ValidationError({"options": "The options must be a JSON object."})
+        problems = adapter.problems(base_url=self.base_url, options=self.options)
+        if self.credential_env and not _ENVIRONMENT_NAME.fullmatch(self.credential_env):
+            problems["credential_env"] = "This is not the name of an environment variable."
+        if problems:
+            raise ValidationError(dict(problems))
+
     @property
     def simulated(self) -> bool:
         """Whether its answers are made up."""
-        return registry.adapter_class(self.adapter).simulated
+        adapter = registry.ADAPTERS.get(self.adapter)
+        return adapter is not None and adapter.simulated
 
     @property
     def endpoints(self) -> frozenset[str]:
-        """The endpoints it serves."""
-        return registry.adapter_class(self.adapter).endpoints
+        """The endpoints it serves; none when its adapter is not part of this version."""
+        adapter = registry.ADAPTERS.get(self.adapter)
+        return frozenset() if adapter is None else adapter.endpoints
+
+    def take_default(self) -> None:
+        """Be the portal's default from now on, instead of those that serve some of the same endpoints. Saves."""
+        for other in Provider.objects.filter(is_default=True).exclude(pk=self.pk):
+            if other.endpoints & self.endpoints:
+                Provider.objects.filter(pk=other.pk).update(is_default=False)
+        self.is_default = True
+        self.save(update_fields=["is_default", "updated_at"])
 
     def set_credential(self, secret: str) -> None:
-        """Keep a secret encrypted under the first of CREDENTIAL_KEYS. Does not save."""
+        """Keep a secret encrypted under the first of CREDENTIAL_KEYS; an empty one removes it. Does not save."""
+        if secret:
+            validate_credential(secret)
         self.credential_env = ""
         self.credential_encrypted = _cipher().encrypt(secret.encode()) if secret else b""
+
+    def rotate_credential(self) -> None:
+        """Encrypt the secret anew under the first of CREDENTIAL_KEYS. Does not save. Raises CredentialUnavailable."""
+        if self.credential_encrypted:
+            try:
+                self.credential_encrypted = _cipher().rotate(bytes(self.credential_encrypted))
+            except InvalidToken:
+                raise CredentialUnavailable(self._undecipherable) from None
 
     def connection(self) -> Connection:
         """Everything that an adapter needs, the credential included. Raises CredentialUnavailable."""
@@ -89,7 +134,11 @@ class Provider(models.Model):
         try:
             return _cipher().decrypt(bytes(self.credential_encrypted)).decode()
         except InvalidToken:
-            raise CredentialUnavailable(f"The credential of provider {self.name} is encrypted under an unknown key.") from None
+            raise CredentialUnavailable(self._undecipherable) from None
+
+    @property
+    def _undecipherable(self) -> str:
+        return f"The credential of provider {self.name} is encrypted under a key that CREDENTIAL_KEYS does not hold."
 
 
 def _cipher() -> MultiFernet:

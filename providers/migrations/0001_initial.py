@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
                 ("id", models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
                 ("name", models.SlugField(max_length=64, unique=True)),
                 ("adapter", models.CharField(max_length=32)),
-                ("base_url", models.URLField(blank=True, max_length=500)),
+                ("base_url", models.CharField(blank=True, max_length=500)),
                 ("credential_encrypted", models.BinaryField(blank=True, default=b"")),
                 ("credential_env", models.CharField(blank=True, max_length=128)),
                 ("options", models.JSONField(blank=True, default=dict)),
