@@ -1,6 +1,6 @@
 """Providers in the admin. A credential can be set here, and never be read."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -9,8 +9,16 @@ from django.http import HttpRequest
 from providers import registry
 from providers.models import Provider, validate_credential
 
+# The classes take a parameter for the type checker alone.
+if TYPE_CHECKING:
+    _ModelForm = forms.ModelForm[Provider]
+    _ModelAdmin = admin.ModelAdmin[Provider]
+else:
+    _ModelForm = forms.ModelForm
+    _ModelAdmin = admin.ModelAdmin
 
-class ProviderForm(forms.ModelForm[Provider]):
+
+class ProviderForm(_ModelForm):
     """A provider, with its credential as a field that is only ever written."""
 
     adapter = forms.ChoiceField(help_text="The kind of upstream. The simulator is built in and makes its answers up.")
@@ -59,7 +67,7 @@ class ProviderForm(forms.ModelForm[Provider]):
 
 
 @admin.register(Provider)
-class ProviderAdmin(admin.ModelAdmin[Provider]):
+class ProviderAdmin(_ModelAdmin):
     """Where upstreams are configured."""
 
     form = ProviderForm
