@@ -1,0 +1,163 @@
+"""From whatever went wrong to one `PortalError`; each dialect renders that in its own words."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404
+from rest_framework import exceptions
+
+from batches.errors import (
+    Conflict,
+    InvalidRequest,
+    LostRace,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+    PortalError,
+    TooLarge,
+    TooManyRequests,
+    Unavailable,
+)
+
+# Renders an error as the body of an answer; the second argument is the request's id.
+ErrorRenderer = Callable[[PortalError, str], Mapping[str, Any]]
+
+
+class MissingParameter(InvalidRequest):
+    """A required parameter is missing."""
+
+    code = "missing_required_parameter"
+
+
+class InvalidType(InvalidRequest):
+    """A parameter has the wrong type."""
+
+    code = "invalid_type"
+
+
+class InvalidValue(InvalidRequest):
+    """A parameter has a value that is not allowed."""
+
+    code = "invalid_value"
+
+
+class InvalidBody(InvalidRequest):
+    """The request body cannot be read."""
+
+    code = "invalid_body"
+
+
+class MethodNotAllowed(InvalidRequest):
+    """This method is not allowed here."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+class LengthRequired(InvalidRequest):
+    """The request needs a Content-Length header: a body of unknown length is not read."""
+
+    status = 411
+    code = "length_required"
+
+
+class UnsupportedMediaType(InvalidRequest):
+    """The request body has a content type that is not read here."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class UnknownUrl(NotFound):
+    """There is nothing at this URL."""
+
+    code = "unknown_url"
+
+
+BY_STATUS: dict[int, type[PortalError]] = {
+    error.status: error
+    for error in (
+        InvalidRequest,
+        NotAuthenticated,
+        NotPermitted,
+        NotFound,
+        MethodNotAllowed,
+        Conflict,
+        LengthRequired,
+        TooLarge,
+        UnsupportedMediaType,
+        TooManyRequests,
+        Unavailable,
+    )
+}
+
+
+def with_status(status: int) -> PortalError:
+    """The error that fits an HTTP status of which nothing else is known."""
+    return BY_STATUS.get(status, InvalidRequest if 400 <= status < 500 else PortalError)()
+
+
+def as_portal_error(problem: Exception) -> PortalError:
+    """What went wrong, as a portal error; an exception that nobody foresaw becomes a plain `PortalError` (500)."""
+    match problem:
+        case PortalError():
+            return problem
+        case exceptions.ValidationError():
+            return first_problem(problem)
+        case exceptions.MethodNotAllowed():
+            return MethodNotAllowed(str(problem.detail))
+        case exceptions.APIException():
+            error = with_status(problem.status_code)
+            return type(error)(str(problem.detail)) if problem.status_code < 500 else error
+        case Http404():
+            return NotFound()
+        case RequestDataTooBig():
+            return TooLarge()
+        case SuspiciousOperation():
+            return InvalidRequest(str(problem))
+        case PermissionDenied():
+            return NotPermitted()
+        case OperationalError() | InterfaceError():
+            return Unavailable()
+    return PortalError()
+
+
+def is_unforeseen(problem: Exception) -> bool:
+    """Whether somebody has to look into it."""
+    return as_portal_error(problem).status >= 500
+
+
+def headers(error: PortalError, *, allow: str = "") -> dict[str, str]:
+    """The headers that go with an error in every dialect."""
+    if isinstance(error, NotAuthenticated):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, MethodNotAllowed):
+        return {"Allow": allow}
+    if isinstance(error, Conflict) and not isinstance(error, LostRace):
+        return {"x-should-retry": "false"}  # SDKs send a 409 twice more unless told not to
+    return {}
+
+
+_WRONG_TYPE = frozenset({"invalid", "null", "not_a_dict", "not_a_list"})
+
+
+def first_problem(invalid: exceptions.ValidationError) -> InvalidRequest:
+    """The first thing a serializer found, naming the parameter."""
+    path, reason = _first(invalid.detail, path="")
+    if reason.code == "required":
+        return MissingParameter(f"Missing required parameter: '{path}'.", param=path)
+    kind = InvalidType if reason.code in _WRONG_TYPE else InvalidValue
+    return kind(f"Invalid value for '{path}': {reason}" if path else str(reason), param=path or None)
+
+
+def _first(detail: Any, *, path: str) -> tuple[str, exceptions.ErrorDetail]:
+    if isinstance(detail, dict):
+        key, inner = next(iter(detail.items()))
+        if key == "non_field_errors":
+            return _first(inner, path=path)
+        return _first(inner, path=f"{path}.{key}" if path else str(key))
+    if isinstance(detail, list):
+        return _first(detail[0], path=path)
+    return path, detail

@@ -1,0 +1,130 @@
+"""Fields of what clients send: strict about types, with messages that say what is expected."""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from pathlib import PurePosixPath
+from typing import Any
+
+from rest_framework import serializers
+
+METADATA_PAIRS = 16
+METADATA_KEY_CHARS = 64
+METADATA_VALUE_CHARS = 512
+FILENAME_CHARS = 255
+MIN_LIFETIME_SECONDS = 3_600
+MAX_LIFETIME_SECONDS = 30 * 86_400
+
+_NOTHING: dict[str, Any] = {"null": "It must not be null.", "blank": "It must not be empty."}
+
+
+class Text(serializers.CharField):
+    """A JSON string, and nothing that could be turned into one."""
+
+    def __init__(self, **options: Any) -> None:
+        messages = {"invalid": "It must be a string.", "max_length": "It may have {max_length} characters."}
+        super().__init__(trim_whitespace=False, error_messages={**_NOTHING, **messages}, **options)
+
+    def to_internal_value(self, data: object) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class OneOf(serializers.ChoiceField):
+    """One of a few words."""
+
+    def __init__(self, words: Iterable[str], **options: Any) -> None:
+        words = list(words)
+        message = f"It must be one of {', '.join(words)}." if len(words) > 1 else f"It must be {words[0]}."
+        messages = {"invalid_choice": message, "invalid": "It must be a string."}
+        super().__init__(choices=words, error_messages={**_NOTHING, **messages}, **options)
+
+    def to_internal_value(self, data: object) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        word: str = super().to_internal_value(data)
+        return word
+
+
+class WholeNumber(serializers.IntegerField):
+    """A JSON integer, not a string, a boolean or a number with a fraction."""
+
+    def __init__(self, *, minimum: int, maximum: int | None = None) -> None:
+        bounds = f"It must be at least {minimum}." if maximum is None else f"It must be from {minimum} to {maximum}."
+        messages = {"invalid": "It must be an integer.", "min_value": bounds, "max_value": bounds}
+        super().__init__(min_value=minimum, max_value=maximum, error_messages={**_NOTHING, **messages})
+
+    def to_internal_value(self, data: object) -> int:
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Metadata(serializers.Field[dict[str, str], Any, Any, Any]):
+    """Up to 16 pairs of strings, keys of up to 64 characters and values of up to 512; null for none."""
+
+    default_error_messages = {  # noqa: RUF012 - declared so by the base class
+        "invalid": "It must be an object whose values are strings.",
+        "pairs": f"It may have {METADATA_PAIRS} pairs.",
+        "key": f"A key may have {METADATA_KEY_CHARS} characters.",
+        "value": f"A value may have {METADATA_VALUE_CHARS} characters.",
+    }
+
+    def __init__(self) -> None:
+        super().__init__(required=False, allow_null=True, default=None)
+
+    def to_internal_value(self, data: object) -> dict[str, str]:
+        if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
+            self.fail("invalid")
+        if len(data) > METADATA_PAIRS:
+            self.fail("pairs")
+        if any(len(key) > METADATA_KEY_CHARS for key in data):
+            self.fail("key")
+        if any(len(value) > METADATA_VALUE_CHARS for value in data.values()):
+            self.fail("value")
+        return data
+
+
+class Lifetime(serializers.Serializer[Any]):
+    """`{"anchor": "created_at", "seconds": n}`: how long a file is kept, from its own creation."""
+
+    default_error_messages = {"invalid": "It must be an object with anchor and seconds."}  # noqa: RUF012
+
+    anchor = OneOf(["created_at"])
+    seconds = WholeNumber(minimum=MIN_LIFETIME_SECONDS, maximum=MAX_LIFETIME_SECONDS)
+
+    def __init__(self) -> None:
+        super().__init__(required=False, allow_null=True, default=None)
+
+    def to_internal_value(self, data: Any) -> timedelta:
+        return timedelta(seconds=super().to_internal_value(data)["seconds"])
+
+
+class Filename(Text):
+    """A file's name; whatever it has of a path, or of characters that do not print, is left out."""
+
+    def to_internal_value(self, data: object) -> str:
+        return clean_filename(super().to_internal_value(data))
+
+
+def clean_filename(name: str) -> str:
+    """The last part of a name, fit to show and to store: at most 255 characters that print, and never empty."""
+    last = re.split(r"[/\\]", name.replace("\0", ""))[-1]
+    printable = "".join(character for character in last if character.isprintable()).strip()
+    if printable in ("", ".", ".."):
+        return "upload"
+    suffix = PurePosixPath(printable).suffix[:16]
+    return printable if len(printable) <= FILENAME_CHARS else printable[: FILENAME_CHARS - len(suffix)] + suffix
+
+
+def form_lifetime(form: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    """A lifetime as forms spell it (`name[anchor]`, or `name.anchor`), numbers read; None when it is not there."""
+    found = {}
+    for part in ("anchor", "seconds"):
+        for spelling in (f"{name}[{part}]", f"{name}.{part}"):
+            if spelling in form:
+                found[part] = form[spelling]
+    if re.fullmatch(r"-?[0-9]{1,18}", text := found.get("seconds", ""), re.ASCII):
+        found["seconds"] = int(text)
+    return found or None

@@ -1,0 +1,61 @@
+"""DialectErrors: what Django itself answers under a dialect's mount has the dialect's error body."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import Resolver404, get_resolver, resolve
+from rest_framework.response import Response
+
+from batches.dialects.base import errors, mounts
+from batches.dialects.base.rendering import encode
+from batches.dialects.base.request_ids import name_request, request_id
+from batches.errors import PortalError
+
+
+class DialectErrors:
+    """The outermost middleware, so that no error page of Django or of another middleware reaches a client library.
+
+    Puts the request's id on every answer, too.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if response.status_code >= 400 and not isinstance(response, Response):  # views of dialects answer with Response
+            response = _in_dialect(request, response)
+        name_request(response, request=request)
+        return response
+
+
+def _in_dialect(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    get_resolver().url_patterns  # noqa: B018 - an early error comes before the dialects were mounted
+    mount = mounts.owner(request.path_info)
+    if mount is None:
+        return response
+    error = _unknown_url(request, mount) if response.status_code == 404 else errors.with_status(response.status_code)
+    body = encode(mount.render_error(error, request_id(request)))
+    answer = HttpResponse(body, status=response.status_code, content_type="application/json")
+    for name, value in errors.headers(error, allow=response.headers.get("Allow", "")).items():
+        answer.headers[name] = value
+    return answer
+
+
+def _unknown_url(request: HttpRequest, mount: mounts.Mount) -> PortalError:
+    """A 404 that helps: most come from a wrong base URL, or from a slash too many."""
+    path = request.path_info
+    if path.endswith("/") and _exists(path.rstrip("/")):
+        advice = "Leave out the slash at its end."
+    else:
+        advice = f"The base URL of this API is {request.build_absolute_uri(mount.base or '/')}."
+    return errors.UnknownUrl(f"There is nothing at {request.method} {path[:200]}. {advice}")
+
+
+def _exists(path: str) -> bool:
+    try:
+        resolve(path)
+    except Resolver404:
+        return False
+    return True

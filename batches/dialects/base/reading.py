@@ -1,0 +1,55 @@
+"""Finding what a client names, in its own project only, and what it may see of it."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from batches import identifiers
+from batches.errors import NotFound
+from batches.models import Batch, BatchError, File, Project, Upload
+from batches.states import BatchStatus
+
+SHOWN_ERRORS = 1000  # of one batch
+
+
+def find_batch(project: Project, text: str) -> Batch:
+    """The project's batch with this id. Raises NotFound, the same for an unknown id and one of another project."""
+    key = identifiers.parse(text)
+    batch = Batch.objects.visible(project=project).filter(pk=key).first() if key else None
+    if batch is None:
+        raise NotFound(f"There is no batch with the id {text[:100]!r}.", param="batch_id")
+    return batch
+
+
+def find_file(project: Project, text: str, *, now: datetime, param: str = "file_id") -> File:
+    """The project's file with this id, neither deleted nor expired. Raises NotFound."""
+    key = identifiers.parse(text)
+    file = File.objects.visible(project=project, now=now).filter(pk=key).first() if key else None
+    if file is None:
+        raise NotFound(f"There is no file with the id {text[:100]!r}.", param=param)
+    return file
+
+
+def find_upload(project: Project, text: str) -> Upload:
+    """The project's upload with this id. Raises NotFound."""
+    key = identifiers.parse(text)
+    upload = Upload.objects.select_related("project", "file").filter(project=project, pk=key).first() if key else None
+    if upload is None:
+        raise NotFound(f"There is no upload with the id {text[:100]!r}.", param="upload_id")
+    return upload
+
+
+def failure_reasons(batches: Iterable[Batch]) -> dict[UUID, list[dict[str, Any]]]:
+    """Why each failed batch failed, by line, with one query for all of them."""
+    failed = [batch.pk for batch in batches if batch.status == BatchStatus.FAILED]
+    reasons: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    if not failed:
+        return reasons
+    rows = BatchError.objects.filter(batch__in=failed, round=None).order_by("batch", "line", "id")
+    for row in rows.values_list("batch_id", "code", "message", "param", "line"):
+        batch_id, code, message, param, line = row
+        if len(reasons[batch_id]) < SHOWN_ERRORS:
+            reasons[batch_id].append({"code": code, "message": message, "param": param or None, "line": line})
+    return reasons

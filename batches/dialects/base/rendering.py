@@ -1,0 +1,71 @@
+"""JSON as clients get it. Bodies of results are embedded as they are stored, never parsed and written again."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from rest_framework import renderers, serializers
+
+from batches import identifiers
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(value: object) -> bytes:
+    """JSON on one line. `raw` values pass unchanged."""
+    return _encoder.encode(value)
+
+
+def raw(document: bytes | str) -> msgspec.Raw:
+    """A JSON document to be embedded byte for byte."""
+    return msgspec.Raw(document if isinstance(document, bytes) else document.encode())
+
+
+class JSONRenderer(renderers.BaseRenderer):
+    """Compact JSON in UTF-8."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+    ) -> bytes:
+        del accepted_media_type, renderer_context  # there is one form only
+        return encode(data)
+
+
+class Constant(serializers.Field[Any, Any, Any, Any]):
+    """A value that is the same on every object of its kind."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__(read_only=True)
+        self.value = value
+
+    def get_attribute(self, instance: Any) -> Any:
+        return instance
+
+    def to_representation(self, _value: Any) -> object:
+        return self.value
+
+
+class UnixTime(serializers.Field[Any, Any, Any, Any]):
+    """A moment as whole seconds since 1970."""
+
+    def __init__(self, *, source: str | None = None) -> None:
+        super().__init__(read_only=True, source=source)
+
+    def to_representation(self, value: datetime) -> int:
+        return int(value.timestamp())
+
+
+class PrefixedId(serializers.Field[Any, Any, Any, Any]):
+    """An id as clients see it."""
+
+    def __init__(self, prefix: str, *, source: str | None = None) -> None:
+        super().__init__(read_only=True, source=source)
+        self.prefix = prefix
+
+    def to_representation(self, value: Any) -> str:
+        return identifiers.render(self.prefix, value)

@@ -1,0 +1,109 @@
+"""DialectView: the base of every view of every dialect."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.metadata import BaseMetadata
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from batches.actors import Actor
+from batches.dialects.base import errors
+from batches.dialects.base.parsers import JSONParser, NoNegotiation
+from batches.dialects.base.rendering import JSONRenderer
+from batches.dialects.base.request_ids import request_id
+from batches.errors import NotAuthenticated, PortalError, TooLarge
+from batches.models import ApiKey, Project
+from batches.services.authenticate import authenticate
+from batches.states import Source
+
+logger = logging.getLogger(__name__)
+
+
+class KeyAuthentication(BaseAuthentication):
+    """An API key as bearer token, or in one of the headers that the dialect knows besides."""
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, ApiKey]:
+        scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+        plain = credential.strip() if scheme.lower() == "bearer" else ""
+        view = request.parser_context["view"]
+        candidates = [plain, *(request.headers.get(name, "").strip() for name in view.key_headers)]
+        plain = next(filter(None, candidates), "")
+        if not plain:
+            raise NotAuthenticated("You did not give an API key. Send it as a bearer token: 'Authorization: Bearer KEY'.")
+        return AnonymousUser(), authenticate(plain, now=timezone.now())
+
+
+class AllowedMethods(BaseMetadata):
+    """What OPTIONS answers."""
+
+    def determine_metadata(self, _request: Request, view: APIView) -> dict[str, Any]:
+        return {"allow": view.allowed_methods}
+
+
+class DialectView(APIView):
+    """Authenticates before any body is read, ignores Accept, and answers every error in the dialect's words."""
+
+    key_headers: ClassVar[tuple[str, ...]] = ()  # where the dialect's clients put a key that is no bearer token
+
+    authentication_classes = (KeyAuthentication,)
+    permission_classes = ()
+    throttle_classes = ()
+    parser_classes: Sequence[type[BaseParser]] = (JSONParser,)
+    renderer_classes = (JSONRenderer,)
+    metadata_class = AllowedMethods
+    content_negotiation_class = NoNegotiation
+
+    @staticmethod
+    def render_error(error: PortalError, request_id: str) -> Mapping[str, Any]:
+        """The body of an error's answer."""
+        raise NotImplementedError
+
+    @property
+    def key(self) -> ApiKey:
+        """The API key of this request."""
+        assert isinstance(self.request.auth, ApiKey)
+        return self.request.auth
+
+    @property
+    def project(self) -> Project:
+        """Whose request this is."""
+        return self.key.project
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts, for the timeline."""
+        return Actor(f"key {self.key.name}", Source.API)
+
+    def max_body_bytes(self) -> int:
+        """How long a request body may be."""
+        return settings.MAX_JSON_BYTES
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        request.encoding = "utf-8"  # a charset that the content type names is none that we read
+        return super().initialize_request(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if request.headers.get("Transfer-Encoding") and not request.headers.get("Content-Length"):
+            raise errors.LengthRequired
+        declared = request.headers.get("Content-Length", "")
+        if declared.isdecimal() and int(declared) > (limit := self.max_body_bytes()):
+            raise TooLarge(f"The request body has {declared[:30]} bytes; it may have {limit}.")
+
+    def handle_exception(self, exc: Exception) -> Response:
+        error = errors.as_portal_error(exc)
+        identifier = request_id(self.request._request)
+        if error.status >= 500:
+            logger.error("%s %s failed (%s)", self.request.method, self.request.path, identifier, exc_info=exc)
+        body = type(self).render_error(error, identifier)
+        headers = errors.headers(error, allow=", ".join(self.allowed_methods))
+        return Response(body, status=error.status, headers=headers)
