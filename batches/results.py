@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -43,17 +44,21 @@ class ObjectResult:
 
 
 _COLUMNS = "o.id, o.line, o.custom_id, o.status, o.round, o.attempts, o.http_status, o.latency_ms, o.request_id, o.settled_at"
-_SELECT = f"""
-    SELECT {_COLUMNS}, r.error_code, r.error_message, r.body
+_JOINED = f"""
       FROM {BatchObject._meta.db_table} o
       LEFT JOIN {BatchResult._meta.db_table} r ON r.batch_id = o.batch_id AND r.line = o.line AND r.round = o.round
-     WHERE o.batch_id = %s AND o.line > %s AND o.line <= %s
+     WHERE o.batch_id = %s AND o.line > %s AND o.line <= %s AND o.status <> %s
      ORDER BY o.line
      LIMIT %s
-"""  # noqa: S608 - table names only
+"""
+_SELECT = f"SELECT {_COLUMNS}, r.error_code, r.error_message, r.body {_JOINED}"
+_SELECT_SIZES = f"SELECT o.line, length(r.body) {_JOINED}"
+_LAST_LINE = 2**31 - 1
 
 
-def results(batch: Batch, *, after_line: int = 0, last_line: int = 2**31 - 1, limit: int | None = None) -> Iterator[ObjectResult]:
+def results(
+    batch: Batch, *, after_line: int = 0, last_line: int = _LAST_LINE, limit: int | None = None
+) -> Iterator[ObjectResult]:
     """The objects behind a line, in input order, at most `limit`; pending ones too. Reads a page at a time."""
     while limit is None or limit > 0:
         page = _page(batch, after_line=after_line, last_line=last_line, limit=PAGE if limit is None else min(PAGE, limit))
@@ -62,6 +67,28 @@ def results(batch: Batch, *, after_line: int = 0, last_line: int = 2**31 - 1, li
             return
         after_line = page[-1].line
         limit = None if limit is None else limit - PAGE
+
+
+def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int) -> tuple[list[ObjectResult], bool]:
+    """The settled objects behind a line, at most `limit`, their bodies at most `max_chars` (but at least one object).
+
+    The second value tells whether there are more. Two queries: what is too much is never read.
+    """
+    where = [batch_key(batch), after_line, _LAST_LINE, ObjectStatus.PENDING.value]
+    with connection.cursor() as cursor:
+        cursor.execute(_SELECT_SIZES, [*where, limit + 1])
+        sizes = cursor.fetchall()
+    taken = held = 0
+    for _, size in sizes[:limit]:
+        held += size or 0
+        if taken and held > max_chars:
+            break
+        taken += 1
+    if not taken:
+        return [], False
+    last_line = sizes[taken - 1][0]
+    page = _page(batch, after_line=after_line, last_line=last_line, limit=taken, but=ObjectStatus.PENDING.value)
+    return page, taken < len(sizes) or page[-1].line < last_line  # some may have settled between the two
 
 
 def result_of(batch_object: BatchObject) -> ObjectResult:
@@ -118,13 +145,13 @@ def result_line(result: ObjectResult) -> bytes:
     return jsonl.error_line(result.id, custom_id=result.custom_id, code=result.error_code, message=result.error_message)
 
 
-def _page(batch: Batch, *, after_line: int, last_line: int, limit: int) -> list[ObjectResult]:
+def _page(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str = "") -> list[ObjectResult]:
     with connection.cursor() as cursor:
-        cursor.execute(_SELECT, [batch_key(batch), after_line, last_line, limit])
+        cursor.execute(_SELECT, [batch_key(batch), after_line, last_line, but, limit])
         return [_from_row(row) for row in cursor.fetchall()]
 
 
-def batch_key(batch: Batch) -> object:
+def batch_key(batch: Batch) -> Any:
     """The batch's id as the database's driver takes it."""
     return BatchObject._meta.get_field("batch").get_db_prep_value(batch.pk, connection)
 

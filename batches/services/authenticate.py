@@ -11,7 +11,9 @@ USE_IS_NOTED_EVERY = timedelta(minutes=1)
 
 def authenticate(plain: str, *, now: datetime) -> ApiKey:
     """The usable key with this plain text, its project loaded. Raises NotAuthenticated, the same for every reason."""
-    key = ApiKey.objects.select_related("project").filter(prefix=plain[:PREFIX_CHARS]).first() if plain.isascii() else None
+    prefix = plain[:PREFIX_CHARS]
+    looks_like_one = prefix.isascii() and prefix.isprintable()  # a database refuses some of what is not
+    key = ApiKey.objects.select_related("project").filter(prefix=prefix).first() if looks_like_one else None
     if key is None or not key.matches(plain) or not key.is_usable(now=now):
         raise NotAuthenticated("Incorrect API key provided.")
     if key.last_used_at is None or key.last_used_at < now - USE_IS_NOTED_EVERY:
