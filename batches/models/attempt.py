@@ -32,9 +32,7 @@ class Attempt(models.Model):
 
     class Meta:
         ordering: ClassVar = ["batch", "line", "round", "number"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["batch", "line", "round", "number"], name="attempt_once")
-        ]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["batch", "line", "round", "number"], name="attempt_once")]
 
     def __str__(self) -> str:
         return f"line {self.line}, round {self.round}, attempt {self.number}: {self.kind}"

@@ -28,7 +28,10 @@ def insert(model: type[models.Model], fields: Sequence[str], rows: Iterable[Row]
         marks = ", ".join(["%s"] * len(columns))
         converters = [_sqlite_converter(field) for field in columns]
         values = (
-            [value if convert is None or value is None else convert(value) for convert, value in zip(converters, row, strict=True)]
+            [
+                value if convert is None or value is None else convert(value)
+                for convert, value in zip(converters, row, strict=True)
+            ]
             for row in rows
         )
         cursor.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', values)  # noqa: S608 - names only

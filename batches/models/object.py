@@ -19,9 +19,7 @@ class BatchObject(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    batch = models.ForeignKey(
-        Batch, on_delete=models.CASCADE, related_name="batch_objects", db_index=False, db_constraint=False
-    )
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="batch_objects", db_index=False, db_constraint=False)
     line = models.PositiveIntegerField()
     custom_id = models.CharField(max_length=512)
     status = models.CharField(max_length=9, choices=ObjectStatus.choices, default=ObjectStatus.PENDING)

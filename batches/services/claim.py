@@ -1,7 +1,8 @@
 """claim: lease slices to an executor."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,6 +20,7 @@ class Candidate:
     """A running batch that has slices to lease: how many are free, and how many are leased already."""
 
     batch_id: uuid.UUID
+    provider_id: uuid.UUID
     priority: int
     created_at: datetime
     free: int
@@ -32,8 +34,8 @@ class Waiting:
     line: int
     object_id: uuid.UUID
     round: int
-    attempts: int = 0  # failed attempts on record
-    answered: int = 0  # ... of which the upstream answered
+    failures: tuple[str, ...] = ()  # the kinds of the failed attempts on record
+    answered: int = 0  # how many of them the upstream answered
     not_before: datetime | None = None
 
 
@@ -50,40 +52,53 @@ class Lease:
         return self.piece.batch
 
 
-def claim(*, executor: uuid.UUID, limit: int, held: Iterable[uuid.UUID] = (), now: datetime) -> list[Lease]:
-    """Lease up to `limit` slices, the most deserving first; and one of each further batch that is not `held` yet.
+@dataclass(frozen=True, slots=True)
+class Appetite:
+    """How many more slices an executor wants: for each provider that it speaks to already, and for any other.
 
-    So a full executor still takes up a small new batch at once. Only what is still pending is handed out.
+    `full` are providers of which it takes none at all, `held` the batches that it works on.
     """
-    chosen = share(_candidates(now=now), limit=limit, held=frozenset(held))
+
+    otherwise: int
+    wanted: Mapping[uuid.UUID, int] = field(default_factory=dict)
+    full: frozenset[uuid.UUID] = frozenset()
+    held: frozenset[uuid.UUID] = frozenset()
+
+
+def claim(*, executor: uuid.UUID, appetite: Appetite, now: datetime) -> list[Lease]:
+    """Lease slices, the most deserving first, as many as are wanted; and one of each further batch that is not held yet.
+
+    So a busy executor still takes up a small new batch at once. Only what is still pending is handed out.
+    """
+    chosen = share(_candidates(now=now), appetite)
     return [lease for batch_id, count in chosen.items() for lease in _lease(batch_id, count, executor=executor, now=now)]
 
 
-NEWCOMERS = 16  # further batches taken up at once, whatever the limit
+NEWCOMERS = 16  # further batches taken up at once, however little is wanted
 
 
-def share(candidates: Sequence[Candidate], *, limit: int, held: frozenset[uuid.UUID]) -> dict[uuid.UUID, int]:
+def share(candidates: Iterable[Candidate], appetite: Appetite) -> dict[uuid.UUID, int]:
     """How many slices to lease of which batch: by priority, then to whoever has fewest leased, then by age."""
-    taken: dict[uuid.UUID, int] = {}
-    free = {candidate.batch_id: candidate.free for candidate in candidates}
-    for _ in range(limit):
-        best = min(
-            (candidate for candidate in candidates if free[candidate.batch_id] > 0),
-            key=lambda candidate: (
-                -candidate.priority,
-                candidate.leased + taken.get(candidate.batch_id, 0),
-                candidate.created_at,
-                candidate.batch_id,
-            ),
-            default=None,
-        )
-        if best is None:
-            break
-        taken[best.batch_id] = taken.get(best.batch_id, 0) + 1
-        free[best.batch_id] -= 1
-    newcomers = [c for c in candidates if c.batch_id not in held and c.batch_id not in taken and not c.leased]
-    newcomers.sort(key=lambda candidate: (-candidate.priority, candidate.created_at, candidate.batch_id))
-    return taken | {candidate.batch_id: 1 for candidate in newcomers[:NEWCOMERS]}
+    open_to = [candidate for candidate in candidates if candidate.provider_id not in appetite.full]
+    taken: Counter[uuid.UUID] = Counter()
+    for provider_id in {candidate.provider_id for candidate in open_to}:
+        rivals = [candidate for candidate in open_to if candidate.provider_id == provider_id]
+        for _ in range(appetite.wanted.get(provider_id, appetite.otherwise)):
+            rivals = [candidate for candidate in rivals if taken[candidate.batch_id] < candidate.free]
+            if not rivals:
+                break
+            best = min(rivals, key=lambda rival: (-rival.priority, rival.leased + taken[rival.batch_id], *_age(rival)))
+            taken[best.batch_id] += 1
+    newcomers = [
+        candidate
+        for candidate in sorted(open_to, key=lambda candidate: (-candidate.priority, *_age(candidate)))
+        if not taken[candidate.batch_id] and not candidate.leased and candidate.batch_id not in appetite.held
+    ]
+    return +taken | {candidate.batch_id: 1 for candidate in newcomers[:NEWCOMERS]}
+
+
+def _age(candidate: Candidate) -> tuple[datetime, uuid.UUID]:
+    return candidate.created_at, candidate.batch_id
 
 
 def _free(now: datetime) -> Q:
@@ -94,12 +109,18 @@ def _candidates(*, now: datetime) -> list[Candidate]:
     unfinished = Slice.objects.filter(
         pending__gt=0, batch__status=BatchStatus.IN_PROGRESS, batch__expires_at__gt=now, batch__provider__enabled=True
     )
-    rows = unfinished.order_by().values("batch_id", "batch__priority", "batch__created_at")
+    rows = unfinished.order_by().values("batch_id", "batch__provider_id", "batch__priority", "batch__created_at")
     counted = rows.annotate(free=Count("pk", filter=_free(now)), leased=Count("pk", filter=Q(lease_expires_at__gt=now)))
     return [
-        Candidate(row["batch_id"], row["batch__priority"], row["batch__created_at"], row["free"], row["leased"])
-        for row in counted
-        if row["free"]
+        Candidate(
+            batch_id=row["batch_id"],
+            provider_id=row["batch__provider_id"],
+            priority=row["batch__priority"],
+            created_at=row["batch__created_at"],
+            free=row["free"],
+            leased=row["leased"],
+        )
+        for row in counted.filter(free__gt=0)
     ]
 
 
@@ -132,12 +153,17 @@ def _waiting(piece: Slice) -> list[Waiting]:
     waiting = [Waiting(*row) for row in pending.values_list("line", "id", "round")]
     if piece.lease_epoch == 0:
         return waiting  # never leased before, so nothing was attempted
-    tried: dict[tuple[int, int], list[tuple[bool, datetime]]] = {}
-    for line, round_, answered, retry_at in Attempt.objects.filter(**lines).values_list("line", "round", "answered", "retry_at"):
-        tried.setdefault((line, round_), []).append((answered, retry_at))
+    tried: dict[tuple[int, int], list[Attempt]] = {}
+    for attempt in Attempt.objects.filter(**lines).only("line", "round", "kind", "answered", "retry_at"):
+        tried.setdefault((attempt.line, attempt.round), []).append(attempt)
     for item in waiting:
         if attempts := tried.get((item.line, item.round)):
-            item.attempts = len(attempts)
-            item.answered = sum(answered for answered, _ in attempts)
-            item.not_before = max(retry_at for _, retry_at in attempts)
+            item.failures = tuple(attempt.kind for attempt in attempts)
+            item.answered = sum(attempt.answered for attempt in attempts)
+            item.not_before = max(attempt.retry_at for attempt in attempts)
     return waiting
+
+
+def give_back(batch: Batch, *, executor: uuid.UUID) -> None:
+    """Let go of every slice of a batch that this executor leased and did not begin."""
+    Slice.objects.filter(batch=batch, lease_owner=executor).update(lease_owner=None, lease_expires_at=None)

@@ -121,11 +121,21 @@ def _fate(batch: Batch, reason: BatchError | None) -> ObjectStatus:
 
 def _insert_reasons(batch: Batch, lines: list[tuple[int, int]], reason: BatchError, *, now: datetime) -> None:
     """Objects that fail with their batch have a result that says so."""
-    fields = ("id", "batch", "line", "round", "status", "attempts", "request_id", "error_code", "error_message", "body", "created_at")
-    failed = ObjectStatus.FAILED.value
-    rows = (
-        (uuid7(), batch.pk, line, round_, failed, 0, "", reason.code, reason.message, "", now) for line, round_ in lines
+    fields = (
+        "id",
+        "batch",
+        "line",
+        "round",
+        "status",
+        "attempts",
+        "request_id",
+        "error_code",
+        "error_message",
+        "body",
+        "created_at",
     )
+    failed = ObjectStatus.FAILED.value
+    rows = ((uuid7(), batch.pk, line, round_, failed, 0, "", reason.code, reason.message, "", now) for line, round_ in lines)
     bulk.insert(BatchResult, fields, rows)
 
 

@@ -19,9 +19,7 @@ def heartbeat(worker_id: uuid.UUID, *, role: Worker.Role, now: datetime, in_flig
     """Note that this worker was alive just now."""
     seen = Worker.objects.filter(pk=worker_id).update(seen_at=now, in_flight=in_flight)
     if not seen:
-        Worker.objects.create(
-            pk=worker_id, role=role, name=process_name(), started_at=now, seen_at=now, in_flight=in_flight
-        )
+        Worker.objects.create(pk=worker_id, role=role, name=process_name(), started_at=now, seen_at=now, in_flight=in_flight)
 
 
 def leave(worker_id: uuid.UUID) -> None:

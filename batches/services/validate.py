@@ -76,8 +76,8 @@ def rules_for(batch: Batch) -> LineRules:
 def clear(batch: Batch) -> None:
     """Remove whatever an earlier validation laid out."""
     hold(batch)
-    BatchObject.objects.filter(batch=batch)._raw_delete(using=None)
-    Slice.objects.filter(batch=batch)._raw_delete(using=None)
+    BatchObject.objects.filter(batch=batch).delete()
+    Slice.objects.filter(batch=batch).delete()
 
 
 class _Problems:

@@ -1,0 +1,194 @@
+"""The desk: the executor's thread for everything that blocks - the database, the file storage and the shared limits."""
+
+import asyncio
+import logging
+import math
+import time
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+import redis
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
+
+from batches import jsonl
+from batches.actors import ENGINE
+from batches.engine.limits import limits
+from batches.errors import Gone, LostRace
+from batches.models import Batch, Worker
+from batches.results import slice_lines
+from batches.services.claim import Appetite, Lease, Waiting, claim, give_back
+from batches.services.fail import fail
+from batches.services.heartbeat import heartbeat, leave
+from batches.services.settle import Receipt, Report, settle
+from providers import registry
+from providers.base import Adapter
+from providers.failures import Kind
+from providers.models import CredentialUnavailable, Provider
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 2.0
+SHARE_SECONDS = 0.5  # how often the share of concurrency is asked for again
+PAUSE_SECONDS = 0.5  # after the database did not answer
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What an executor has in flight to a provider, what it could have in flight, and what it was granted."""
+
+    in_flight: int
+    wanted: int
+    share: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What the executor brings to the desk. No appetite: it takes up nothing more."""
+
+    report: Report
+    demands: Mapping[uuid.UUID, Demand]
+    appetite: Appetite | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A provider that the executor has not spoken to before."""
+
+    provider_id: uuid.UUID
+    adapter: Adapter
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A slice taken up: its objects with their bodies."""
+
+    lease: Lease
+    objects: Sequence[tuple[Waiting, bytes]]
+
+
+@dataclass(slots=True)
+class Answer:
+    """What the executor takes back: what became of its report, and new work."""
+
+    receipt: Receipt
+    opened: list[Opened] = field(default_factory=list)
+    taken: list[Taken] = field(default_factory=list)
+    shares: dict[uuid.UUID, int] = field(default_factory=dict)
+
+
+class Desk:
+    """One thread, one database connection. Every turn is taken whole, one after the other."""
+
+    def __init__(self, executor_id: uuid.UUID) -> None:
+        self.executor_id = executor_id
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="desk")
+        self._providers: dict[uuid.UUID, Provider] = {}
+        self._seen_at = 0.0
+        self._shared_at: dict[uuid.UUID, float] = {}
+
+    async def take(self, turn: Turn) -> Answer | None:
+        """Take a turn. None when the database did not take the report: then it has to be brought again."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._take, turn)
+
+    async def close(self) -> None:
+        """Say good-bye and close the connection."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        self._thread.shutdown()
+
+    def _take(self, turn: Turn) -> Answer | None:
+        now = timezone.now()
+        try:
+            answer = Answer(settle(turn.report, now=now))
+        except (OperationalError, InterfaceError) as error:
+            self._pause(error)
+            return None
+        try:
+            self._be_seen(turn, now=now)
+            if turn.appetite is not None:
+                self._take_up(answer, turn.appetite, now=now)
+        except (OperationalError, InterfaceError) as error:
+            self._pause(error)
+        self._ask_shares(answer, turn.demands)
+        return answer
+
+    def _pause(self, error: Exception) -> None:
+        logger.warning("the database did not answer (%s); trying again", type(error).__name__)
+        connection.close()
+        time.sleep(PAUSE_SECONDS)
+
+    def _be_seen(self, turn: Turn, *, now: datetime) -> None:
+        if time.monotonic() - self._seen_at > HEARTBEAT_SECONDS:
+            in_flight = sum(demand.in_flight for demand in turn.demands.values())
+            heartbeat(self.executor_id, role=Worker.Role.EXECUTE, now=now, in_flight=in_flight)
+            self._seen_at = time.monotonic()
+
+    def _take_up(self, answer: Answer, appetite: Appetite, *, now: datetime) -> None:
+        for lease in claim(executor=self.executor_id, appetite=appetite, now=now):
+            batch = lease.piece.batch
+            try:
+                if batch.provider_id not in self._providers:
+                    answer.opened.append(self._open(batch.provider))
+                lines = slice_lines(batch, lease.piece)
+                objects = [(waiting, _body(lines[waiting.line])) for waiting in lease.waiting]
+            except (CredentialUnavailable, Gone, KeyError) as error:
+                self._give_up(batch, error)
+                continue
+            answer.taken.append(Taken(lease, objects))
+
+    def _open(self, provider: Provider) -> Opened:
+        adapter = registry.connect(provider.adapter, provider.connection())
+        self._providers[provider.pk] = provider
+        return Opened(provider.pk, adapter)
+
+    def _give_up(self, batch: Batch, error: Exception) -> None:
+        """The batch as a whole cannot run."""
+        message = str(error) if isinstance(error, CredentialUnavailable | Gone) else "The input file has changed."
+        try:
+            fail(batch, kind=Kind.PORTAL, message=message, actor=ENGINE, now=timezone.now())
+        except LostRace:
+            pass  # it stopped for another reason
+        give_back(batch, executor=self.executor_id)
+
+    def _ask_shares(self, answer: Answer, demands: Mapping[uuid.UUID, Demand]) -> None:
+        taken: Counter[uuid.UUID] = Counter()
+        for piece in answer.taken:
+            taken[piece.lease.piece.batch.provider_id] += len(piece.objects)
+        for provider_id in self._providers:
+            demand = demands.get(provider_id, Demand(0, 0, 0))
+            wanted = min(demand.wanted + taken[provider_id], settings.EXECUTOR_CONCURRENCY)
+            asked_at = self._shared_at.get(provider_id, -math.inf)
+            if wanted > demand.share or time.monotonic() - asked_at > SHARE_SECONDS:
+                self._ask_share(answer, provider_id, in_flight=demand.in_flight, wanted=wanted)
+
+    def _ask_share(self, answer: Answer, provider_id: uuid.UUID, *, in_flight: int, wanted: int) -> None:
+        """Ask for a share of the provider's concurrency. When nobody answers, the last one stays."""
+        limit = self._providers[provider_id].max_concurrency
+        try:
+            answer.shares[provider_id] = limits().share(
+                provider_id, self.executor_id, wanted=wanted, in_flight=in_flight, limit=limit
+            )
+            self._shared_at[provider_id] = time.monotonic()
+        except redis.RedisError as error:
+            logger.warning("the shared limits did not answer (%s); keeping the last share", type(error).__name__)
+
+    def _close(self) -> None:
+        try:
+            leave(self.executor_id)
+        except (OperationalError, InterfaceError):
+            pass  # its row grows old
+        connection.close()
+
+
+def _body(content: bytes) -> bytes:
+    """The body of an input line, exactly as the client wrote it."""
+    try:
+        return bytes(jsonl.read_request(content).body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise KeyError("the line is not what was validated") from error

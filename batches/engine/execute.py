@@ -1,0 +1,327 @@
+"""The executor: leases slices, keeps many requests in flight on one event loop, and hands in what came of them.
+
+Two things go on at once. Senders (coroutines, one for each request in flight) take ready objects, call the provider's
+adapter and put outcomes into a buffer. The keeper, one coroutine, takes turns at the desk - a thread with its own
+database connection - to hand the buffer in, renew leases, take up new slices and ask for a share of concurrency.
+"""
+
+import asyncio
+import logging
+import math
+import random
+import time
+import uuid
+from datetime import datetime, timedelta
+
+import uvloop
+from django.conf import settings
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from batches import wake
+from batches.engine import backoff, shutdown
+from batches.engine.desk import Answer, Demand, Desk, Taken, Turn
+from batches.engine.lanes import Held, Item, Lane, Wait
+from batches.models import Worker
+from batches.services.claim import Appetite
+from batches.services.settle import Report, Settled, Tried
+from providers.base import Call, Failure, Outcome
+from providers.failures import Kind
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.25  # how often a free executor looks for new slices
+LET_GO_SECONDS = 2.0  # a slice whose objects all wait longer than this is given back meanwhile
+AHEAD_SECONDS = 0.5  # objects to hold ready beyond those in flight, in seconds of the present rate
+MAX_BUFFERED_ROWS = 10_000  # while the database is away, nothing is sent beyond this
+
+
+def run() -> None:
+    """Run an executor in this thread until it has been idle for a while, or its process is to end.
+
+    Returns at once when enough executors run already.
+    """
+    if Worker.objects.alive(now=timezone.now()).executors().count() >= settings.EXECUTORS:
+        return
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(Executor().run())
+    wake.execute()
+
+
+class Executor:
+    """One run of an executor."""
+
+    def __init__(self) -> None:
+        self.id = uuid7()
+        self.lanes: dict[uuid.UUID, Lane] = {}
+        self.held: dict[uuid.UUID, Held] = {}
+        self._settled: list[Settled] = []
+        self._tried: list[Tried] = []
+        self._buffered_bytes = 0
+        self._rate = 0.0  # objects settled per second, lately
+        self._turned_at = time.monotonic()
+        self._may_be_more = False  # the last turn brought work
+        self._due = asyncio.Event()  # the keeper should take its turn now
+        self._jitter = random.Random()
+        self._policy = backoff.Policy(settings.MAX_ATTEMPTS, settings.BACKOFF_BASE_SECONDS, settings.BACKOFF_CAP_SECONDS)
+
+    async def run(self) -> None:
+        """Work until idle or told to stop; let what is in flight settle; hand everything in, and go."""
+        desk = Desk(self.id)
+        try:
+            await self._work(desk)
+            await self._drain(desk)
+        finally:
+            for lane in self.lanes.values():
+                for task in lane.senders:
+                    task.cancel()
+                await lane.adapter.close()
+            await desk.close()
+
+    # --- The keeper ------------------------------------------------------------------------------------------
+
+    async def _work(self, desk: Desk) -> None:
+        idle_since = time.monotonic()
+        while not shutdown.stopping.is_set():
+            await self._take_turn(desk, self._appetite())
+            if self.held:
+                idle_since = time.monotonic()
+            elif time.monotonic() - idle_since > settings.EXECUTOR_IDLE_SECONDS:
+                return
+            await self._until_due()
+
+    async def _drain(self, desk: Desk) -> None:
+        now = time.monotonic()
+        for held in self.held.values():
+            held.stop(now=now)
+        while self.held:
+            await self._take_turn(desk, None)
+            if self.held:
+                await self._until_due()
+
+    async def _until_due(self) -> None:
+        seconds = settings.FLUSH_SECONDS if self._settled or self._tried else LOOK_SECONDS
+        try:
+            async with asyncio.timeout(seconds):
+                await self._due.wait()
+        except TimeoutError:
+            pass
+        self._due.clear()
+
+    async def _take_turn(self, desk: Desk, appetite: Appetite | None) -> None:
+        """Hand in, and take up. What the database could not take stays in the buffer."""
+        self._abort_overdue()
+        report = self._report()
+        settled, tried, size = self._settled, self._tried, self._buffered_bytes
+        self._settled, self._tried, self._buffered_bytes = [], [], 0
+        answer = await desk.take(Turn(report, self._demands(), appetite))
+        if answer is None:
+            self._settled, self._tried = settled + self._settled, tried + self._tried
+            self._buffered_bytes += size
+            for slice_id, until in report.done.items():
+                if until is not None:
+                    self._resume(self.held[slice_id])
+            return
+        now = time.monotonic()
+        self._rate = 0.6 * self._rate + 0.4 * len(settled) / max(now - self._turned_at, 0.001)
+        self._turned_at = now
+        self._apply(answer, report)
+
+    def _report(self) -> Report:
+        return Report(
+            provider_names={held.batch_id: held.batch.provider.name for held in self.held.values()},
+            epochs={slice_id: held.lease.epoch for slice_id, held in self.held.items()},
+            settled=self._settled,
+            tried=self._tried,
+            done=self._done(),
+            throttled=self._throttled(),
+        )
+
+    def _done(self) -> dict[uuid.UUID, datetime | None]:
+        """The slices to let go of, and until when each of their objects waits, if that is long."""
+        done: dict[uuid.UUID, datetime | None] = {}
+        now, soon = time.monotonic(), timezone.now() + timedelta(seconds=LET_GO_SECONDS)
+        for slice_id, held in self.held.items():
+            shut_since = self.lanes[held.batch.provider_id].shut_since
+            if held.is_done:
+                done[slice_id] = None
+            elif held.only_waits() and (soonest := min(wait.until for wait in held.waiting.values())) > soon:
+                held.stop(now=now)
+                done[slice_id] = soonest
+            elif shut_since is not None and now > shut_since + LET_GO_SECONDS:
+                held.stop(now=now)  # others use all of the provider's concurrency: they may have it
+        return done
+
+    def _throttled(self) -> dict[uuid.UUID, tuple[datetime, str]]:
+        """The batches of which nothing is going on because the upstream's limits hold every open object back."""
+        waits: dict[uuid.UUID, list[Wait]] = {}
+        busy = set()
+        for held in self.held.values():
+            if held.only_waits() and held.waiting:
+                waits.setdefault(held.batch_id, []).extend(held.waiting.values())
+            elif held.open:
+                busy.add(held.batch_id)
+        soonest = {batch_id: min(found, key=lambda wait: wait.until) for batch_id, found in waits.items() if batch_id not in busy}
+        return {batch_id: (wait.until, wait.reason) for batch_id, wait in soonest.items() if wait.reason}
+
+    def _demands(self) -> dict[uuid.UUID, Demand]:
+        return {
+            provider_id: Demand(lane.in_flight, lane.in_flight + lane.ready, lane.share)
+            for provider_id, lane in self.lanes.items()
+        }
+
+    def _appetite(self) -> Appetite:
+        """Enough to fill the free slots, and to be a little ahead."""
+        full = frozenset(self.lanes) if self._is_full() else frozenset(id_ for id_, lane in self.lanes.items() if lane.shut_since)
+        wanted = {}
+        for provider_id, lane in self.lanes.items():
+            slots = lane.free_slots if lane.ready else settings.EXECUTOR_CONCURRENCY - lane.in_flight
+            lines = slots + self._rate * AHEAD_SECONDS - lane.ready
+            wanted[provider_id] = max(math.ceil(lines / settings.SLICE_LINES), 0)
+        return Appetite(
+            otherwise=math.ceil(settings.EXECUTOR_CONCURRENCY / settings.SLICE_LINES),
+            wanted=wanted,
+            full=full,
+            held=frozenset(held.batch_id for held in self.held.values()),
+        )
+
+    def _is_full(self) -> bool:
+        return self._buffered_bytes > settings.EXECUTOR_BUFFER_BYTES or len(self._settled) > MAX_BUFFERED_ROWS
+
+    def _apply(self, answer: Answer, report: Report) -> None:
+        now = time.monotonic()
+        for slice_id in report.done:
+            self.held.pop(slice_id, None)
+        for slice_id in answer.receipt.lost:
+            if held := self.held.pop(slice_id, None):
+                held.abort(now=now)
+        for held in self.held.values():
+            if held.batch_id in answer.receipt.stopped:
+                held.stop(now=now)
+        for opened in answer.opened:
+            self.lanes[opened.provider_id] = Lane(opened.adapter)
+        self._may_be_more = bool(answer.taken)
+        for taken in answer.taken:
+            self._take_up(taken)
+        for provider_id, share in answer.shares.items():
+            self.lanes[provider_id].grant(share, now=now)
+        for lane in self.lanes.values():
+            self._fill(lane)
+
+    def _take_up(self, taken: Taken) -> None:
+        batch = taken.lease.piece.batch
+        now = timezone.now()
+        deadline = time.monotonic() + (batch.expires_at - now).total_seconds()
+        held = self.held[taken.lease.piece.pk] = Held(taken.lease, deadline, open=len(taken.objects))
+        for waiting, body in taken.objects:
+            item = Item(
+                held,
+                line=waiting.line,
+                object_id=waiting.object_id,
+                round=waiting.round,
+                body=body,
+                attempts=len(waiting.failures),
+                counted=sum(Kind(kind) not in backoff.THROTTLED for kind in waiting.failures),
+                answered=waiting.answered,
+            )
+            if waiting.not_before is not None and waiting.not_before > now:
+                self._wait(item, waiting.not_before, reason="")
+            else:
+                self.lanes[batch.provider_id].push(item)
+
+    def _abort_overdue(self) -> None:
+        """What was in flight when its batch stopped has had its time to settle."""
+        now = time.monotonic()
+        for held in self.held.values():
+            if held.stopped_at is not None and now > held.stopped_at + settings.CANCEL_GRACE_SECONDS:
+                held.abort(now=now)
+
+    # --- Senders -----------------------------------------------------------------------------------------------
+
+    def _fill(self, lane: Lane) -> None:
+        for _ in range(min(lane.free_slots, lane.ready)):
+            task = asyncio.get_running_loop().create_task(self._send_on(lane))
+            lane.senders.add(task)
+            task.add_done_callback(lane.senders.discard)
+
+    async def _send_on(self, lane: Lane) -> None:
+        """Send one ready object after the other, as long as there is a free slot."""
+        task = asyncio.current_task()
+        assert task is not None
+        while len(lane.senders) <= lane.share and not self._is_full() and (item := lane.pop()):
+            if self._may_be_more and lane.ready < self._rate * AHEAD_SECONDS / 2:
+                self._may_be_more = False
+                self._due.set()
+            await self._send(lane, item, task)
+        if not lane.ready and lane.in_flight == 0:
+            self._due.set()  # nothing else will happen here: hand it in now
+
+    async def _send(self, lane: Lane, item: Item, task: "asyncio.Task[None]") -> None:
+        held = item.held
+        started = time.monotonic()
+        timeout = settings.REQUEST_TIMEOUT_SECONDS
+        if held.deadline - started < timeout:
+            timeout = math.ceil(max(held.deadline - started, 0) + settings.CANCEL_GRACE_SECONDS)
+        call = Call(held.batch.endpoint, item.body, item.idempotency_key, timeout)
+        held.flying[item.line] = task
+        lane.in_flight += 1
+        try:
+            outcome = await lane.adapter.send(call)
+        except Exception:
+            logger.exception("the adapter %s failed", type(lane.adapter).__name__)
+            outcome = Failure(Kind.PORTAL, Kind.PORTAL.sentence)
+        finally:
+            lane.in_flight -= 1
+            del held.flying[item.line]
+        item.attempts += 1
+        self._record(item, outcome, latency_ms=round((time.monotonic() - started) * 1000))
+
+    def _record(self, item: Item, outcome: Outcome, *, latency_ms: int) -> None:
+        held = item.held
+        piece = held.lease.piece
+        if isinstance(outcome, Failure):
+            item.counted += outcome.kind not in backoff.THROTTLED
+            item.answered += outcome.kind.answered
+            if self._try_again(item, outcome, latency_ms=latency_ms):
+                return
+        held.open -= 1
+        self._buffered_bytes += len(outcome.body)
+        self._settled.append(Settled(piece.pk, piece.batch_id, item.line, item.round, item.attempts, latency_ms, outcome))
+        if len(self._settled) >= settings.FLUSH_ROWS:
+            self._due.set()
+
+    def _try_again(self, item: Item, failure: Failure, *, latency_ms: int) -> bool:
+        """Put the object off until its next attempt; False when there is none."""
+        piece = item.held.lease.piece
+        at = backoff.retry_at(
+            failure,
+            attempts=item.attempts,
+            counted=item.counted,
+            policy=self._policy,
+            deadline=piece.batch.expires_at,
+            now=timezone.now(),
+            jitter=self._jitter,
+        )
+        if at is None:
+            return False
+        self._tried.append(Tried(piece.pk, piece.batch_id, item.line, item.round, item.attempts, latency_ms, failure, at))
+        if item.held.stopped_at is None:
+            self._wait(item, at, reason=failure.message if failure.kind in backoff.THROTTLED else "")
+        return True
+
+    def _wait(self, item: Item, until: datetime, *, reason: str) -> None:
+        delay = max((until - timezone.now()).total_seconds(), 0)
+        timer = asyncio.get_running_loop().call_later(delay, self._retry, item)
+        item.held.waiting[item.line] = Wait(item, until, reason, timer)
+
+    def _retry(self, item: Item) -> None:
+        del item.held.waiting[item.line]
+        lane = self.lanes[item.held.batch.provider_id]
+        lane.push(item)
+        self._fill(lane)
+
+    def _resume(self, held: Held) -> None:
+        """The slice could not be let go of: wait on."""
+        held.stopped_at = None
+        for wait in list(held.waiting.values()):
+            self._wait(wait.item, wait.until, reason=wait.reason)

@@ -1,0 +1,46 @@
+"""The Celery tasks: ids in, one call. A task may be lost or delivered twice; what it calls is safe either way."""
+
+import uuid
+
+from celery import shared_task
+from django.utils import timezone
+
+from batches.engine import execute as executor
+from batches.models import Worker
+from batches.services.finalize import finalize as finalize_batch
+from batches.services.heartbeat import heartbeat, process_name
+from batches.services.prune import prune as prune_all
+from batches.services.reconcile import reconcile as reconcile_all
+from batches.services.validate import validate as validate_batch
+
+
+@shared_task(name="batches.engine.validate")
+def validate(batch_id: str) -> None:
+    """Check a batch's input."""
+    validate_batch(uuid.UUID(batch_id), now=timezone.now())
+
+
+@shared_task(name="batches.engine.execute", acks_late=False)
+def execute() -> None:
+    """Run an executor until there is nothing left for it. Acknowledged early: a lost one costs a lease, not a result."""
+    executor.run()
+
+
+@shared_task(name="batches.engine.finalize")
+def finalize(batch_id: str) -> None:
+    """End a batch that has nothing left to run."""
+    finalize_batch(uuid.UUID(batch_id), now=timezone.now())
+
+
+@shared_task(name="batches.engine.reconcile")
+def reconcile() -> None:
+    """Find what nobody was told about; and be seen alive."""
+    now = timezone.now()
+    heartbeat(uuid.uuid5(uuid.NAMESPACE_OID, process_name()), role=Worker.Role.CONTROL, now=now)
+    reconcile_all(now=now)
+
+
+@shared_task(name="batches.engine.prune")
+def prune() -> None:
+    """Let go of what is no longer wanted."""
+    prune_all(now=timezone.now())
