@@ -45,7 +45,10 @@ class StrictFilterSet(FilterSet):
     others: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, data: QueryDict, *, queryset: QuerySet[Any], now: datetime) -> None:
-        super().__init__(data, queryset=queryset)
+        filled = data.copy()
+        for name in data:
+            filled.setlist(name, [value for value in data.getlist(name) if value])  # a form also sends what is empty
+        super().__init__(filled, queryset=queryset)
         self.now = now
 
     @cached_property

@@ -1,0 +1,45 @@
+"""Downloads: the batch's files, and what there is of its results, both streamed."""
+
+import uuid
+
+from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from batches import identifiers
+from batches.console.access import VIEW, requires
+from batches.console.batch_page import find_batch, is_kept
+from batches.results import result_line, results
+
+JSON_LINES = "application/jsonl"
+
+
+@require_safe
+@requires(VIEW)
+def download_file(request: HttpRequest, batch_id: uuid.UUID, which: str) -> HttpResponseBase:
+    """The input, output or error file, as an attachment; 410 when it is no longer kept."""
+    batch = find_batch(batch_id)
+    files = {"input": batch.input_file, "output": batch.output_file, "errors": batch.error_file}
+    file = files.get(which)
+    if file is None:
+        raise Http404("The batch has no such file.")
+    if not is_kept(file, now=timezone.now()):
+        return render(request, "console/gone.html", {"batch": batch}, status=410)
+    try:
+        content = file.content.open("rb")
+    except FileNotFoundError:
+        return render(request, "console/gone.html", {"batch": batch}, status=410)
+    name = f"{identifiers.render('batch_', batch.id)}_{which}.jsonl"
+    return FileResponse(content, as_attachment=True, filename=name, content_type=JSON_LINES)
+
+
+@require_safe
+@requires(VIEW)
+def download_results(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponseBase:
+    """Every settled object's line, good and bad, in input order; named partial while the batch runs."""
+    batch = find_batch(batch_id)
+    name = f"{identifiers.render('batch_', batch.id)}_{'results' if batch.is_terminal else 'partial'}.jsonl"
+    lines = (result_line(result) for result in results(batch) if result.is_settled)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingHttpResponse(lines, content_type=JSON_LINES, headers=headers)

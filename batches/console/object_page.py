@@ -1,0 +1,135 @@
+"""The page of one object: its request, its answer, and every attempt in between."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from batches import jsonl
+from batches.console import curl
+from batches.console.access import VIEW, requires
+from batches.console.batch_page import find_batch
+from batches.console.error_groups import known_kind
+from batches.console.pretty import indent
+from batches.errors import Gone
+from batches.models import Attempt, Batch, BatchError, BatchObject, BatchResult
+from batches.results import request_lines
+from providers.failures import Kind
+
+SHOWN_CHARS = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A JSON document to show: its text, or the start of it. `total` counts characters of the whole."""
+
+    which: str
+    text: str
+    total: int
+
+    @property
+    def is_cut(self) -> bool:
+        return len(self.text) < self.total
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One attempt, whether it settled the object or another followed it."""
+
+    round: int
+    number: int
+    kind: Kind | None
+    succeeded: bool
+    http_status: int | None
+    code: str
+    message: str
+    request_id: str
+    latency_ms: int | None
+    ended_at: datetime
+    retry_at: datetime | None
+
+
+@require_safe
+@requires(VIEW)
+def object_page(request: HttpRequest, batch_id: uuid.UUID, line: int) -> HttpResponseBase:
+    """One object of a batch, by the number of its line."""
+    batch = find_batch(batch_id)
+    objects = BatchObject.objects.filter(batch=batch)
+    found = objects.filter(line=line).first()
+    if found is None:
+        raise Http404("The batch has no such line.")
+    whole = set(request.GET.getlist("full"))
+    results = list(BatchResult.objects.filter(batch=batch, line=line).order_by("round"))
+    current = next((result for result in results if result.round == found.round), None)
+    sent, gone = _request(batch, line)
+    context = {
+        "batch": batch,
+        "object": found,
+        "request_document": _document("request", sent, whole) if sent else None,
+        "gone": gone,
+        "response_document": _document("response", current.body, whole) if current and current.body else None,
+        "result": current,
+        "errors": BatchError.objects.filter(batch=batch, line=line, round=found.round),
+        "tries": _tries(batch, line, results),
+        "previous": objects.filter(line__lt=line).order_by("-line").values_list("line", flat=True).first(),
+        "next": objects.filter(line__gt=line).order_by("line").values_list("line", flat=True).first(),
+        "curl": curl.send_object(batch, sent) if sent else "",
+    }
+    return render(request, "console/object.html", context)
+
+
+def _request(batch: Batch, line: int) -> tuple[str, str]:
+    """The request's body as its client wrote it, or why it cannot be shown."""
+    try:
+        content = request_lines(batch, first_line=line, last_line=line)[line]
+        return bytes(jsonl.read_request(content).body).decode(), ""
+    except Gone as gone:
+        return "", gone.message
+    except (KeyError, msgspec.DecodeError):
+        return "", "The input file does not hold this line any more."
+
+
+def _document(which: str, text: str, whole: set[str]) -> Document:
+    readable = indent(text)
+    return Document(which, readable if which in whole else readable[:SHOWN_CHARS], len(readable))
+
+
+def _tries(batch: Batch, line: int, results: list[BatchResult]) -> list[Try]:
+    """Every attempt of every round, the earliest first."""
+    tries = [
+        Try(
+            round=attempt.round,
+            number=attempt.number,
+            kind=known_kind(attempt.kind),
+            succeeded=False,
+            http_status=attempt.http_status,
+            code=attempt.code,
+            message=attempt.message,
+            request_id=attempt.request_id,
+            latency_ms=attempt.latency_ms,
+            ended_at=attempt.created_at,
+            retry_at=attempt.retry_at,
+        )
+        for attempt in Attempt.objects.filter(batch=batch, line=line)
+    ]
+    tries += [
+        Try(
+            round=result.round,
+            number=result.attempts,
+            kind=None,
+            succeeded=not result.error_code,
+            http_status=result.http_status,
+            code=result.error_code,
+            message=result.error_message,
+            request_id=result.request_id,
+            latency_ms=result.latency_ms,
+            ended_at=result.created_at,
+            retry_at=None,
+        )
+        for result in results
+    ]
+    return sorted(tries, key=lambda attempt: (attempt.round, attempt.number))

@@ -1,0 +1,45 @@
+"""The console's addresses. Every one states everything that its page shows: it can be kept, shared and reloaded."""
+
+import uuid
+
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import path, register_converter
+
+from batches import identifiers
+from batches.console.batch_list import batch_list
+from batches.console.batch_page import batch_page
+from batches.console.cancel_batch import cancel_batch
+from batches.console.downloads import download_file, download_results
+from batches.console.new_batch import new_batch
+from batches.console.object_page import object_page
+
+
+class BatchId:
+    """A batch's id in any of its forms."""
+
+    regex = "[A-Za-z0-9_-]+"
+
+    def to_python(self, value: str) -> uuid.UUID:
+        identifier = identifiers.parse(value)
+        if identifier is None:
+            raise ValueError
+        return identifier
+
+    def to_url(self, value: uuid.UUID) -> str:
+        return identifiers.render("batch_", value)
+
+
+register_converter(BatchId, "batch_id")
+
+app_name = "console"
+urlpatterns = [
+    path("", batch_list, name="batches"),
+    path("login/", LoginView.as_view(template_name="console/login.html", redirect_authenticated_user=True), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("batches/new/", new_batch, name="new_batch"),
+    path("batches/<batch_id:batch_id>/", batch_page, name="batch"),
+    path("batches/<batch_id:batch_id>/cancel/", cancel_batch, name="cancel_batch"),
+    path("batches/<batch_id:batch_id>/files/<str:which>/", download_file, name="file"),
+    path("batches/<batch_id:batch_id>/results/", download_results, name="results"),
+    path("batches/<batch_id:batch_id>/lines/<int:line>/", object_page, name="object"),
+]

@@ -1,0 +1,89 @@
+// The form of a new batch: shows how far the upload is, and keeps the chosen file when something else is wrong.
+// Without this script the same form is sent by the browser.
+const form = document.getElementById("new-batch");
+const fields = ["form-errors", "project-field", "endpoint-field", "provider-field", "window-field", "remark-field", "file-field"];
+
+function element(selector) {
+  return form.querySelector(selector);
+}
+
+function size(bytes) {
+  return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} KB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+function adopt(html, ids) {
+  const incoming = new DOMParser().parseFromString(html, "text/html");
+  for (const id of ids) {
+    const fresh = incoming.getElementById(id);
+    if (!fresh) continue;
+    const chosen = element(`#${id} input[type=file]`);
+    document.getElementById(id).replaceWith(document.importNode(fresh, true));
+    if (chosen) element(`#${id} input[type=file]`).replaceWith(chosen);
+  }
+}
+
+function busy(yes) {
+  element("[data-upload]").hidden = !yes;
+  element("[data-submit]").disabled = yes;
+}
+
+function refuse(message) {
+  busy(false);
+  const paragraph = document.createElement("p");
+  paragraph.className = "note error";
+  paragraph.setAttribute("role", "alert");
+  paragraph.textContent = message;
+  element("#form-errors").replaceChildren(paragraph);
+  paragraph.scrollIntoView({ block: "center" });
+}
+
+form.addEventListener("submit", (event) => {
+  const file = element("input[type=file]").files[0];
+  if (!file || event.submitter?.formMethod === "get") return;
+  event.preventDefault();
+  if (file.size > Number(form.dataset.maxBytes)) {
+    refuse(`The file has ${size(file.size)}; a batch may have ${size(Number(form.dataset.maxBytes))}.`);
+    return;
+  }
+  const bar = element("[data-upload] progress");
+  const words = element("[data-upload] [role=status]");
+  const request = new XMLHttpRequest();
+  request.open("POST", form.action);
+  request.setRequestHeader("X-Requested-With", "fragment");
+  request.upload.addEventListener("progress", (progress) => {
+    bar.value = Math.floor((100 * progress.loaded) / progress.total);
+    words.textContent = progress.loaded < progress.total ? `${size(progress.loaded)} of ${size(progress.total)}` : "Checking…";
+  });
+  request.addEventListener("load", () => {
+    const landed = new URL(request.responseURL);
+    if (request.status === 200 && landed.pathname !== new URL(form.action).pathname) {
+      location.assign(landed);
+      return;
+    }
+    busy(false);
+    if ([413, 422, 400, 409].includes(request.status)) adopt(request.responseText, fields);
+    else if (request.status === 401) refuse("You are signed out. Sign in in another tab, then send the form again.");
+    else refuse(`The portal answered ${request.status}. Nothing was started.`);
+    element(".wrong-text, .note.error")?.scrollIntoView({ block: "center" });
+  });
+  request.addEventListener("error", () => refuse("The upload broke off. Nothing was started."));
+  bar.value = 0;
+  words.textContent = "";
+  busy(true);
+  request.send(new FormData(form));
+});
+
+form.addEventListener("change", async (event) => {
+  if (!["project", "endpoint"].includes(event.target.name)) return;
+  const query = new URLSearchParams({ project: form.elements.project.value, endpoint: form.elements.endpoint.value });
+  const answer = await fetch(`${form.action}?${query}`, { headers: { "X-Requested-With": "fragment" } });
+  if (answer.ok) adopt(await answer.text(), ["provider-field"]);
+});
+
+element("[data-add-metadata]").addEventListener("click", () => {
+  const rows = document.getElementById("metadata-rows");
+  const row = rows.lastElementChild.cloneNode(true);
+  for (const input of row.querySelectorAll("input")) input.value = "";
+  rows.append(row);
+  row.querySelector("input").focus();
+});
