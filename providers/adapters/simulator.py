@@ -155,7 +155,7 @@ def _lost(kind: Kind) -> Failure:
 
 def _share(digest: bytes) -> float:
     """A number from 0 to just below 1, evenly spread over digests."""
-    return int.from_bytes(digest, "big") / 256 ** len(digest)
+    return int.from_bytes(digest, "big") / 2.0 ** (8 * len(digest))
 
 
 def _rolled(call: Call) -> bytes:

@@ -5,7 +5,7 @@ from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 
-def add_simulator(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+def add_simulator(apps: Apps, _: BaseDatabaseSchemaEditor) -> None:
     provider = apps.get_model("providers", "Provider")
     provider.objects.get_or_create(name="simulator", defaults={"adapter": "simulator"})
 

@@ -1,0 +1,77 @@
+"""Providers in the admin: a credential goes in and never comes out."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from providers.models import Provider
+from tests.providers.calls import SECRET
+
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
+ADD = "/admin/providers/provider/add/"
+
+
+@pytest.fixture
+def admin(client: Client, operator: User) -> Client:
+    client.force_login(operator)
+    return client
+
+
+def form(**fields: Any) -> dict[str, Any]:
+    usual = {"name": "up", "adapter": "openai", "base_url": "https://host/v1", "options": "{}", "max_concurrency": 8}
+    return {**usual, "enabled": "on", "granted_to_all": "on", **fields}
+
+
+def test_a_credential_is_stored_encrypted_and_never_shown(admin: Client) -> None:
+    response = admin.post(ADD, form(credential=SECRET))
+    assert response.status_code == 302, response.content
+    made = Provider.objects.get(name="up")
+    assert made.connection().credential == SECRET
+    for page in (f"/admin/providers/provider/{made.pk}/change/", "/admin/providers/provider/"):
+        shown = admin.get(page)
+        assert shown.status_code == 200
+        assert SECRET not in shown.content.decode()
+
+
+def test_a_credential_is_not_shown_when_the_form_comes_back(admin: Client) -> None:
+    response = admin.post(ADD, form(credential=SECRET, base_url=""))
+    assert response.status_code == 200
+    assert "A base URL is needed" in response.content.decode()
+    assert SECRET not in response.content.decode()
+
+
+def test_a_field_left_empty_keeps_the_credential(admin: Client) -> None:
+    admin.post(ADD, form(credential=SECRET))
+    made = Provider.objects.get(name="up")
+    admin.post(f"/admin/providers/provider/{made.pk}/change/", form(max_concurrency=9))
+    made.refresh_from_db()
+    assert (made.max_concurrency, made.connection().credential) == (9, SECRET)
+
+
+def test_naming_a_variable_replaces_the_credential(admin: Client) -> None:
+    admin.post(ADD, form(credential=SECRET))
+    made = Provider.objects.get(name="up")
+    admin.post(f"/admin/providers/provider/{made.pk}/change/", form(credential_env="UP_KEY"))
+    made.refresh_from_db()
+    assert (made.credential_env, bytes(made.credential_encrypted)) == ("UP_KEY", b"")
+
+
+def test_giving_a_credential_replaces_the_variable(admin: Client) -> None:
+    admin.post(ADD, form(credential_env="UP_KEY"))
+    made = Provider.objects.get(name="up")
+    admin.post(f"/admin/providers/provider/{made.pk}/change/", form(credential=SECRET, credential_env=""))
+    made.refresh_from_db()
+    assert made.connection().credential == SECRET
+
+
+def test_both_at_once_are_refused(admin: Client) -> None:
+    response = admin.post(ADD, form(credential=SECRET, credential_env="UP_KEY"))
+    assert "not both" in response.content.decode()
+
+
+def test_a_new_default_replaces_the_old_one(admin: Client) -> None:
+    admin.post(ADD, form(is_default="on"))
+    admin.post(ADD, form(name="newer", is_default="on"))
+    assert Provider.objects.get(is_default=True).name == "newer"

@@ -1,0 +1,146 @@
+"""Provider: what settings it takes, and how its credential is kept."""
+
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection, transaction
+from pytest_django import Settings
+
+from providers.models import CredentialUnavailable, Provider
+from tests.providers.calls import SECRET
+
+pytestmark = pytest.mark.django_db
+
+
+def provider(**fields: Any) -> Provider:
+    return Provider(**{"name": "up", "adapter": "openai", "base_url": "https://api.example.com/v1", **fields})
+
+
+@pytest.mark.parametrize(
+    "base_url", ["https://api.example.com/v1", "http://localhost:8000", "http://vllm:8000/v1/", "http://[::1]:80"]
+)
+def test_good_settings_pass(base_url: str) -> None:
+    provider(base_url=base_url).full_clean()
+    provider(adapter="simulator", base_url="", options={"latency_ms": 5}).full_clean()
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "named"),
+    [
+        ({"adapter": "telnet"}, "adapter", "openai, simulator"),
+        ({"base_url": ""}, "base_url", "needed"),
+        ({"base_url": "api.example.com"}, "base_url", "https://"),
+        ({"base_url": "ftp://api.example.com"}, "base_url", "https://"),
+        ({"base_url": "https://"}, "base_url", "host"),
+        ({"base_url": "https://host:port/v1"}, "base_url", "not a URL"),
+        ({"base_url": "https://user:password@host/v1"}, "base_url", "password"),
+        ({"base_url": "https://host/v1?key=1"}, "base_url", "query"),
+        ({"options": {"colour": "red"}}, "options", "colour"),
+        ({"options": ["colour"]}, "options", "object"),
+        ({"adapter": "simulator", "base_url": "", "options": {"failure_rate": 2}}, "options", "failure_rate"),
+        ({"adapter": "simulator"}, "base_url", "built in"),
+        ({"credential_env": "not a name"}, "credential_env", "environment variable"),
+        ({"name": "two words"}, "name", "slug"),
+    ],
+)
+def test_a_bad_setting_is_named(fields: dict[str, Any], field: str, named: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        provider(**fields).full_clean()
+    assert list(caught.value.message_dict) == [field]
+    assert named in str(caught.value)
+
+
+def test_every_bad_setting_is_named_at_once() -> None:
+    with pytest.raises(ValidationError) as caught:
+        provider(base_url="", options={"colour": "red"}).full_clean()
+    assert set(caught.value.message_dict) == {"base_url", "options"}
+
+
+# --- The credential ----------------------------------------------------------------------------------------
+
+
+def test_a_credential_is_encrypted_at_rest_and_read_back() -> None:
+    kept = provider()
+    kept.set_credential(SECRET)
+    kept.save()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM providers_provider")
+        assert SECRET not in repr([tuple(map(bytes_or_text, row)) for row in cursor.fetchall()])
+    again = Provider.objects.get(name="up")
+    assert again.connection().credential == SECRET
+    assert SECRET not in repr(again.connection())
+
+
+def bytes_or_text(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
+@pytest.mark.parametrize("secret", ["line\nbreak", "two words", "sk-ü", "\r\nX-Evil: 1"])
+def test_a_credential_that_cannot_be_a_header_is_refused_without_quoting_it(secret: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        provider().set_credential(secret)
+    assert secret not in str(caught.value)
+
+
+def test_an_empty_credential_removes_the_stored_one() -> None:
+    kept = provider()
+    kept.set_credential(SECRET)
+    kept.set_credential("")
+    assert kept.connection().credential == ""
+
+
+def test_a_credential_comes_from_the_environment_when_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = provider(credential_env="UP_KEY")
+    with pytest.raises(CredentialUnavailable, match="UP_KEY"):
+        named.connection()
+    monkeypatch.setenv("UP_KEY", SECRET)
+    assert named.connection().credential == SECRET
+
+
+def test_a_provider_has_one_credential_not_two() -> None:
+    kept = provider()
+    kept.set_credential(SECRET)
+    kept.credential_env = "UP_KEY"
+    with pytest.raises(IntegrityError), transaction.atomic():
+        kept.save()
+
+
+def test_a_credential_survives_the_rotation_of_keys(settings: Settings) -> None:
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    settings.CREDENTIAL_KEYS = [old]
+    kept = provider()
+    kept.set_credential(SECRET)
+    settings.CREDENTIAL_KEYS = [new, old]
+    assert kept.connection().credential == SECRET
+    kept.rotate_credential()
+    settings.CREDENTIAL_KEYS = [new]
+    assert kept.connection().credential == SECRET
+
+
+def test_a_credential_under_an_unknown_key_is_said_to_be_unreadable(settings: Settings) -> None:
+    kept = provider()
+    kept.set_credential(SECRET)
+    settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
+    with pytest.raises(CredentialUnavailable, match="provider up"):
+        kept.connection()
+    with pytest.raises(CredentialUnavailable, match="provider up"):
+        kept.rotate_credential()
+
+
+# --- What it offers ----------------------------------------------------------------------------------------
+
+
+def test_a_provider_whose_adapter_is_gone_serves_nothing() -> None:
+    assert provider(adapter="telnet").endpoints == frozenset()
+    assert provider(adapter="telnet").simulated is False
+    assert provider(adapter="simulator").simulated is True
+
+
+def test_a_new_default_takes_the_place_of_the_old_one() -> None:
+    old, new = provider(name="old", is_default=True), provider(name="new")
+    old.save()
+    new.save()
+    new.take_default()
+    assert list(Provider.objects.filter(is_default=True, adapter="openai")) == [new]
