@@ -55,7 +55,7 @@ def servers() -> Iterator[dict[str, str]]:
 @contextlib.contextmanager
 def postgresql(folder: Path) -> Iterator[str]:
     """The URL of a running PostgreSQL of its own, durable only as long as nothing crashes."""
-    programs, port, user = _postgresql_programs(folder), _free_port(), _unprivileged()
+    programs, port, user = _postgresql_programs(folder), free_port(), _unprivileged()
     data = folder / "postgresql"
     data.mkdir(mode=0o700)
     if user:
@@ -75,7 +75,7 @@ def postgresql(folder: Path) -> Iterator[str]:
 @contextlib.contextmanager
 def redis_server(folder: Path, *, port: int = 0, keep: bool = False) -> Iterator[str]:
     """The URL of a running Redis of its own; with `keep` it finds its data again when started in the same folder."""
-    program, port = _redis_program(), port or _free_port()
+    program, port = _redis_program(), port or free_port()
     keeping = ["--appendonly", "yes", "--appendfsync", "always"] if keep else ["--appendonly", "no"]
     command = [program, "--bind", "127.0.0.1", "--port", port, "--save", "", "--dir", folder, *keeping]
     url = f"redis://127.0.0.1:{port}/0"
@@ -117,7 +117,8 @@ def _unprivileged() -> dict[str, Any]:
     return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,0 +1,144 @@
+"""A whole portal as real processes: `manage.py serve` on a data folder and a database of its own."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from tests.servers import free_port
+
+ROOT = Path(__file__).parent.parent
+STARTS_WITHIN = 60.0  # seconds
+STOPS_WITHIN = 30.0
+
+
+class PortalProcess:
+    """`manage.py serve`, with whatever processes it starts; known by the data folder in their environment."""
+
+    def __init__(self, environment: Mapping[str, str], *, folder: Path) -> None:
+        self.environment = dict(environment)
+        self.folder = folder
+        self.url = f"http://127.0.0.1:{environment['PORT']}"
+        self._log = folder / "serve.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def output(self) -> str:
+        """All that its processes have written."""
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    def manage(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a management command on this portal's data."""
+        command = [sys.executable, "manage.py", *words]
+        return subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+
+    def spawn(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start a management command that goes on; what it writes is in `output`."""
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "manage.py", *words],
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        self.process = self.spawn("serve")
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + STARTS_WITHIN
+        while self.lacks():
+            assert self.process is None or self.process.poll() is None, self.output
+            assert time.monotonic() < deadline, f"Not ready: {self.lacks()}\n{self.output}"
+            time.sleep(0.1)
+
+    def lacks(self) -> dict[str, str]:
+        """What `/readyz` says is missing."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:  # noqa: S310 - an address of our own
+                checks = json.load(answer)["checks"]
+        except urllib.error.HTTPError as answer:
+            checks = json.load(answer)["checks"]
+        except OSError as error:
+            return {"web": str(error)}
+        return {name: said for name, said in checks.items() if said != "ok"}
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Send a signal as a terminal or a service manager would; its exit code, once it has ended."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(timeout=STOPS_WITHIN)
+
+    def pids(self, containing: str = "") -> list[int]:
+        """The processes of this portal that run, those whose command line contains a text."""
+        marker = f"BATCHYARD_DATA={self.folder}".encode()
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if marker in (entry / "environ").read_bytes().split(b"\0"):
+                    command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    if containing in command and "(zombie)" not in (entry / "status").read_text():
+                        found.append(int(entry.name))
+        return sorted(found)
+
+    def wait_until_gone(self) -> None:
+        """Wait until none of its processes is left."""
+        deadline = time.monotonic() + STOPS_WITHIN
+        while left := self.pids():
+            assert time.monotonic() < deadline, f"Left behind: {left}"
+            time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def portal_process(folder: Path, **settings: str) -> Iterator[PortalProcess]:
+    """A migrated portal, not yet started; on PostgreSQL and Redis where the tests have them. Nothing of it stays behind."""
+    environment = {
+        name: value for name, value in os.environ.items() if name not in {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL"}
+    }
+    environment |= {"BATCHYARD_DATA": str(folder), "PORT": str(free_port()), "PYTHONUNBUFFERED": "1"} | settings
+    with contextlib.ExitStack() as stack:
+        if server := os.environ.get("TEST_DATABASE_URL"):
+            environment |= {
+                "DATABASE_URL": stack.enter_context(_database(server)),
+                "REDIS_URL": urlunsplit(urlsplit(os.environ["TEST_REDIS_URL"])._replace(path="/7")),
+            }
+        portal = PortalProcess(environment, folder=folder)
+        migrated = portal.manage("migrate", "--verbosity", "0")
+        assert migrated.returncode == 0, migrated.stderr
+        try:
+            yield portal
+        finally:
+            for pid in portal.pids():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if portal.process is not None:
+                portal.process.wait()
+            portal.wait_until_gone()
+
+
+@contextlib.contextmanager
+def _database(server: str) -> Iterator[str]:
+    name = f"portal_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
