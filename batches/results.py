@@ -99,12 +99,13 @@ def result_of(batch_object: BatchObject) -> ObjectResult:
 
 def request_lines(batch: Batch, *, first_line: int, last_line: int) -> dict[int, bytes]:
     """The input lines with these numbers, by number, as the client wrote them. Raises Gone when they are not kept."""
-    found: dict[int, bytes] = {}
-    for piece in Slice.objects.filter(batch=batch, first_line__lte=last_line, last_line__gte=first_line):
-        for number, content in slice_lines(batch, piece).items():
-            if first_line <= number <= last_line:
-                found[number] = content
-    return found
+    pieces = Slice.objects.filter(batch=batch, first_line__lte=last_line, last_line__gte=first_line)
+    return {
+        number: content
+        for piece in pieces
+        for number, content in slice_lines(batch, piece).items()
+        if first_line <= number <= last_line
+    }
 
 
 def slice_lines(batch: Batch, piece: Slice) -> dict[int, bytes]:
@@ -156,10 +157,25 @@ def batch_key(batch: Batch) -> Any:
     return BatchObject._meta.get_field("batch").get_db_prep_value(batch.pk, connection)
 
 
-def _from_row(row: tuple) -> ObjectResult:  # type: ignore[type-arg]
-    identifier, line, custom_id, status, *columns, error_code, error_message, body = row
+def _from_row(row: tuple[Any, ...]) -> ObjectResult:
+    identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, settled_at, *outcome = row
+    error_code, error_message, body = outcome
     if error_code is None:
         error_code, error_message = NEVER_RAN.get(status, ("", ""))
     if not isinstance(identifier, uuid.UUID):
         identifier = uuid.UUID(identifier)
-    return ObjectResult(identifier, line, custom_id, status, *columns, error_code or "", error_message or "", body or "")
+    return ObjectResult(
+        id=identifier,
+        line=line,
+        custom_id=custom_id,
+        status=status,
+        round=round_,
+        attempts=attempts,
+        http_status=http_status,
+        latency_ms=latency_ms,
+        request_id=request_id,
+        settled_at=settled_at,
+        error_code=error_code or "",
+        error_message=error_message or "",
+        body=body or "",
+    )

@@ -8,6 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -150,10 +151,8 @@ class Desk:
     def _give_up(self, batch: Batch, error: Exception) -> None:
         """The batch as a whole cannot run."""
         message = str(error) if isinstance(error, CredentialUnavailable | Gone) else "The input file has changed."
-        try:
+        with suppress(LostRace):  # then it stopped for another reason
             fail(batch, kind=Kind.PORTAL, message=message, actor=ENGINE, now=timezone.now())
-        except LostRace:
-            pass  # it stopped for another reason
         give_back(batch, executor=self.executor_id)
 
     def _ask_shares(self, answer: Answer, demands: Mapping[uuid.UUID, Demand]) -> None:
@@ -179,10 +178,8 @@ class Desk:
             logger.warning("the shared limits did not answer (%s); keeping the last share", type(error).__name__)
 
     def _close(self) -> None:
-        try:
+        with suppress(OperationalError, InterfaceError):  # then its row grows old
             leave(self.executor_id)
-        except (OperationalError, InterfaceError):
-            pass  # its row grows old
         connection.close()
 
 

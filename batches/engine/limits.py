@@ -60,7 +60,8 @@ class LocalLimits:
 
 # The same rule as `allot`, where all executors can reach it. A share is kept as "used:wanted:ends".
 _SHARE_SCRIPT = """
-local mine, wanted, in_flight, limit, seconds = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local mine, wanted, in_flight = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local limit, seconds = tonumber(ARGV[4]), tonumber(ARGV[5])
 local clock = redis.call('TIME')
 local now = clock[1] + clock[2] / 1000000
 local entries = redis.call('HGETALL', KEYS[1])

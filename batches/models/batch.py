@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from django.db import models
 from django.db.models import F, Q, Sum
@@ -193,4 +193,5 @@ def load_counts(batches: Iterable[Batch]) -> None:
         return
     sums = {f"sum_{name}": Sum(f"slices__{name}", default=0) for name in COUNT_FIELDS}
     for row in Batch.objects.filter(pk__in=live).order_by().values("pk").annotate(**sums):
-        live[row["pk"]]._counts = Counts(**{name: row[f"sum_{name}"] for name in COUNT_FIELDS})
+        sums_of = cast("dict[str, int]", row)
+        live[row["pk"]]._counts = Counts(**{name: sums_of[f"sum_{name}"] for name in COUNT_FIELDS})

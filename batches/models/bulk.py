@@ -9,6 +9,7 @@ from django.db import connection, models
 from django.db.backends.utils import CursorWrapper
 
 Row = Sequence[Any]
+Converter = Callable[[Any], Any]
 
 
 def insert(model: type[models.Model], fields: Sequence[str], rows: Iterable[Row]) -> None:
@@ -16,7 +17,7 @@ def insert(model: type[models.Model], fields: Sequence[str], rows: Iterable[Row]
 
     PostgreSQL takes them by COPY, SQLite by one prepared statement. To be called inside a transaction.
     """
-    columns = [model._meta.get_field(name) for name in fields]
+    columns = [_field(model, name) for name in fields]
     names = ", ".join(f'"{field.column}"' for field in columns)
     table = model._meta.db_table
     with connection.cursor() as cursor:
@@ -27,17 +28,16 @@ def insert(model: type[models.Model], fields: Sequence[str], rows: Iterable[Row]
             return
         marks = ", ".join(["%s"] * len(columns))
         converters = [_sqlite_converter(field) for field in columns]
-        values = (
-            [
-                value if convert is None or value is None else convert(value)
-                for convert, value in zip(converters, row, strict=True)
-            ]
-            for row in rows
-        )
+        values = [_converted(row, converters) for row in rows]
         cursor.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', values)  # noqa: S608 - names only
 
 
-def _sqlite_converter(field: Any) -> Callable[[Any], Any] | None:
+def _converted(row: Row, converters: Sequence[Converter | None]) -> list[Any]:
+    pairs = zip(converters, row, strict=True)
+    return [value if convert is None or value is None else convert(value) for convert, value in pairs]
+
+
+def _sqlite_converter(field: Any) -> Converter | None:
     target = field.target_field if field.is_relation else field
     if isinstance(target, models.UUIDField):
         return _hex
@@ -50,13 +50,19 @@ def _hex(value: uuid.UUID) -> str:
     return value.hex
 
 
-def _utc_text(value: datetime) -> str:
+def _utc_text(value: datetime) -> str | None:
     return connection.ops.adapt_datetimefield_value(value)
 
 
 def adapt(model: type[models.Model], field: str, value: object) -> Any:
     """A value as the database's driver takes it in raw SQL."""
-    return model._meta.get_field(field).get_db_prep_value(value, connection)
+    return _field(model, field).get_db_prep_value(value, connection)
+
+
+def _field(model: type[models.Model], name: str) -> "models.Field[Any, Any]":
+    field = model._meta.get_field(name)
+    assert isinstance(field, models.Field)
+    return field
 
 
 def placeholders(values: Sequence[object]) -> str:

@@ -146,12 +146,12 @@ class _Sink:
     name: str
     spool: TemporaryUploadedFile
     lines: int = 0
-    bytes: int = 0
+    size: int = 0  # bytes
 
     def write(self, line: bytes) -> None:
         self.spool.write(line)
         self.lines += 1
-        self.bytes += len(line)
+        self.size += len(line)
 
 
 class _ResultFiles:
@@ -177,10 +177,10 @@ class _ResultFiles:
     def add(self, piece: Slice) -> None:
         """Write the lines of the next slice."""
         output, error = self.output, self.error
-        piece.output_start, piece.error_start = output.bytes, error.bytes
+        piece.output_start, piece.error_start = output.size, error.size
         for result in results(self.batch, after_line=piece.first_line - 1, last_line=piece.last_line):
             (output if result.status == ObjectStatus.SUCCEEDED else error).write(result_line(result))
-        piece.output_end, piece.error_end = output.bytes, error.bytes
+        piece.output_end, piece.error_end = output.size, error.size
         self.pieces.append(piece)
         if len(self.pieces) % SLICES_A_TRANSACTION == 0:
             hold(self.batch)
@@ -190,7 +190,7 @@ class _ResultFiles:
         seconds = self.batch.output_lifetime_seconds
         for column, sink in (("output_file", self.output), ("error_file", self.error)):
             if sink.lines:
-                sink.spool.size = sink.bytes
+                sink.spool.size = sink.size
                 sink.spool.seek(0)
                 yield (
                     column,

@@ -19,9 +19,7 @@ AT_ONCE = 200  # of each kind in one run; the next run is a second later
 
 def reconcile(*, now: datetime) -> None:
     """Expire what is overdue, and wake whoever has work that no one is doing."""
-    overdue = Batch.objects.filter(
-        ended_at=None, expires_at__lte=now, status__in=(BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS)
-    )
+    overdue = Batch.objects.filter(ended_at=None, expires_at__lte=now).exclude(status__in=WINDING_UP)
     for batch in overdue.order_by("expires_at")[:AT_ONCE]:
         try:
             expire(batch, actor=RECONCILE, now=now)

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -105,9 +105,9 @@ def _settle(report: Report, *, now: datetime) -> Receipt:
 
 def _insert_results(settled: Sequence[Settled], *, now: datetime) -> None:
     """Insert the results, then settle their objects from them in one statement."""
-    rows = [_result_row(item, now) for item in settled]
+    identifiers = [uuid7() for _ in settled]
+    rows = [(identifier, *_result_row(item, now)) for identifier, item in zip(identifiers, settled, strict=True)]
     bulk.insert(BatchResult, _RESULT_FIELDS, rows)
-    identifiers = [row[0] for row in rows]
     adapted = [bulk.adapt(BatchResult, "id", value) for value in (min(identifiers), max(identifiers))]
     batches = [bulk.adapt(BatchResult, "batch", value) for value in {item.batch_id for item in settled}]
     with bulk.cursor() as cursor:
@@ -127,12 +127,12 @@ _SETTLE = f"""
       FROM {BatchResult._meta.db_table} AS r
      WHERE r.id BETWEEN %s AND %s AND r.batch_id IN ({{batches}})
        AND o.batch_id = r.batch_id AND o.line = r.line AND o.round = r.round AND o.status = '{ObjectStatus.PENDING.value}'
-"""
+"""  # noqa: S608 - names of tables and a status only
 
 
 def _result_row(item: Settled, now: datetime) -> tuple[object, ...]:
     outcome = item.outcome
-    head = (uuid7(), item.batch_id, item.line, item.round)
+    head = (item.batch_id, item.line, item.round)
     if isinstance(outcome, Success):
         usage = outcome.usage
         return (
@@ -243,24 +243,12 @@ def _wake_finished(batches: set[uuid.UUID]) -> None:
 
 def _without_recorded(report: Report) -> Report:
     settled, tried = list(report.settled), list(report.tried)
-    for batch_id in {item.batch_id for item in (*settled, *tried)}:
-        results = {
-            *BatchResult.objects.filter(
-                batch=batch_id, line__in=[item.line for item in settled if item.batch_id == batch_id]
-            ).values_list("line", "round")
-        }
-        attempts = {
-            *Attempt.objects.filter(
-                batch=batch_id, line__in=[item.line for item in tried if item.batch_id == batch_id]
-            ).values_list("line", "round", "number")
-        }
-        settled = [item for item in settled if item.batch_id != batch_id or (item.line, item.round) not in results]
-        tried = [item for item in tried if item.batch_id != batch_id or (item.line, item.round, item.number) not in attempts]
-    return Report(
-        provider_names=report.provider_names,
-        epochs=report.epochs,
-        settled=settled,
-        tried=tried,
-        done=report.done,
-        throttled=report.throttled,
-    )
+    for batch_id in {item.batch_id for item in settled}:
+        lines = [item.line for item in settled if item.batch_id == batch_id]
+        known = set(BatchResult.objects.filter(batch=batch_id, line__in=lines).values_list("line", "round"))
+        settled = [item for item in settled if item.batch_id != batch_id or (item.line, item.round) not in known]
+    for batch_id in {item.batch_id for item in tried}:
+        lines = [item.line for item in tried if item.batch_id == batch_id]
+        noted = set(Attempt.objects.filter(batch=batch_id, line__in=lines).values_list("line", "round", "number"))
+        tried = [item for item in tried if item.batch_id != batch_id or (item.line, item.round, item.number) not in noted]
+    return replace(report, settled=settled, tried=tried)

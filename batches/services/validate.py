@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from typing import BinaryIO, cast
 
 from django.conf import settings
 from django.db import transaction
@@ -108,7 +109,8 @@ def _lines(batch: Batch, problems: _Problems) -> Iterator[Line]:
     try:
         assert batch.input_file is not None
         with batch.input_file.content.open("rb") as source:
-            for number, line in enumerate(read_lines(source, max_line_bytes=settings.MAX_LINE_BYTES), start=1):
+            lines = read_lines(cast(BinaryIO, source), max_line_bytes=settings.MAX_LINE_BYTES)
+            for number, line in enumerate(lines, start=1):
                 if number <= settings.MAX_BATCH_LINES:
                     yield line
     except FileNotFoundError:
