@@ -124,11 +124,6 @@ def as_portal_error(problem: Exception) -> PortalError:
     return PortalError()
 
 
-def is_unforeseen(problem: Exception) -> bool:
-    """Whether somebody has to look into it."""
-    return as_portal_error(problem).status >= 500
-
-
 def headers(error: PortalError, *, allow: str = "") -> dict[str, str]:
     """The headers that go with an error in every dialect."""
     if isinstance(error, NotAuthenticated):

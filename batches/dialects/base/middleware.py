@@ -24,23 +24,23 @@ class DialectErrors:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        if response.status_code >= 400 and not isinstance(response, Response):  # views of dialects answer with Response
-            response = _in_dialect(request, response)
+        # A dialect's own view answers errors with a Response of REST framework; whatever else comes is Django's.
+        if response.status_code >= 400 and isinstance(response, HttpResponse) and not isinstance(response, Response):
+            _put_in_dialect(request, response)
         name_request(response, request=request)
         return response
 
 
-def _in_dialect(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    get_resolver().url_patterns  # noqa: B018 - an early error comes before the dialects were mounted
+def _put_in_dialect(request: HttpRequest, response: HttpResponse) -> None:
+    """Replace the body of an error's answer, if a dialect answers for the path."""
+    get_resolver().url_patterns  # noqa: B018 - mounts the dialects: an early error comes before any path is resolved
     mount = mounts.owner(request.path_info)
     if mount is None:
-        return response
+        return
     error = _unknown_url(request, mount) if response.status_code == 404 else errors.with_status(response.status_code)
-    body = encode(mount.render_error(error, request_id(request)))
-    answer = HttpResponse(body, status=response.status_code, content_type="application/json")
-    for name, value in errors.headers(error, allow=response.headers.get("Allow", "")).items():
-        answer.headers[name] = value
-    return answer
+    response.content = encode(mount.render_error(error, request_id(request)))
+    response.headers["Content-Type"] = "application/json"
+    response.headers["Content-Length"] = str(len(response.content))
 
 
 def _unknown_url(request: HttpRequest, mount: mounts.Mount) -> PortalError:

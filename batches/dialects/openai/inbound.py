@@ -70,7 +70,12 @@ def valid(serializer: type[serializers.Serializer[Any]], data: object) -> dict[s
     return dict(checked.validated_data)
 
 
-def file_form(request: Request) -> tuple[UploadedFile[Any], dict[str, Any]]:
+def named_provider(request: Request) -> str | None:
+    """The provider that a client names beside the body, as gateways have it."""
+    return request.query_params.get("provider") or request.headers.get("x-model-provider") or None
+
+
+def file_form(request: Request) -> "tuple[UploadedFile[Any], dict[str, Any]]":
     """The file of a form and its other fields, in whatever order they came."""
     content = one_file(request, "file")
     fields = {name: request.POST[name] for name in ("purpose",) if name in request.POST}
@@ -78,7 +83,7 @@ def file_form(request: Request) -> tuple[UploadedFile[Any], dict[str, Any]]:
     return content, valid(CreateFile, fields | ({"expires_after": lifetime} if lifetime else {}))
 
 
-def one_file(request: Request, name: str) -> UploadedFile[Any]:
+def one_file(request: Request, name: str) -> "UploadedFile[Any]":
     """The only file that the form has under this name."""
     _ = request.data  # parses the body
     found: list[UploadedFile[Any]] = request.FILES.getlist(name)

@@ -178,7 +178,7 @@ class Batches(OpenAIView):
             key=self.key,
             metadata=fields["metadata"],
             output_lifetime=fields["output_expires_after"],
-            provider_name=fields["provider"] or request.query_params.get("provider") or None,
+            provider_name=fields["provider"] or inbound.named_provider(request),
         )
         return Response(outbound.batch_object(batch))
 
