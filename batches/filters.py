@@ -50,6 +50,9 @@ class StrictFilterSet(FilterSet):
             filled.setlist(name, [value for value in data.getlist(name) if value])  # a form also sends what is empty
         super().__init__(filled, queryset=queryset)
         self.now = now
+        for filter_ in self.filters.values():
+            if isinstance(filter_, ChoiceFilter | ModelChoiceFilter):
+                filter_.extra["empty_label"] = "Any"
 
     @cached_property
     def problems(self) -> list[str]:
@@ -69,8 +72,8 @@ class StrictFilterSet(FilterSet):
     @property
     def matching(self) -> QuerySet[Any]:
         """The rows that match; none at all when there is a problem."""
-        assert self.queryset is not None
-        return self.queryset.none() if self.problems else self.qs
+        found: QuerySet[Any] = self.qs
+        return found.none() if self.problems else found
 
     @property
     def chosen(self) -> Mapping[str, Any]:
@@ -146,7 +149,7 @@ class BatchObjectFilter(StrictFilterSet):
 def has_errors() -> Q:
     """Batches with validation errors or failed objects, also those that still run."""
     failing = Slice.objects.filter(batch=OuterRef("pk"), failed__gt=0)
-    return Q(error_count__gt=0) | Q(failed__gt=0) | Q(status__in=OPEN) & Exists(failing)
+    return Q(error_count__gt=0) | Q(failed__gt=0) | Q(Exists(failing), status__in=OPEN)
 
 
 def needs_attention(*, now: datetime) -> Q:

@@ -48,9 +48,7 @@ def batch_list(request: HttpRequest) -> HttpResponseBase:
     chosen = BatchFilter(request.GET, queryset=everything, now=now)
     problems = list(chosen.problems)
     try:
-        page = batches_page(
-            chosen.matching, older=request.GET.get("older"), newer=request.GET.get("newer"), size=PAGE_SIZE
-        )
+        page = batches_page(chosen.matching, older=request.GET.get("older"), newer=request.GET.get("newer"), size=PAGE_SIZE)
     except BadPosition as error:
         problems.append(str(error))
         page = Page([])
@@ -63,7 +61,7 @@ def batch_list(request: HttpRequest) -> HttpResponseBase:
         "filter": chosen,
         "view": request.GET.get("view", ""),
         "views": [("", "All"), *VIEWS],
-        "chips": _chips(request.GET, chosen) if not chosen.problems else [],
+        "chips": [] if chosen.problems else list(_chips(chosen)),
         "count": _count(chosen, page, request.GET, problems),
         "live": any(not batch.is_terminal for batch in page.rows),
         "endpoints": sorted(OPENAI_ENDPOINTS),
@@ -82,13 +80,13 @@ def _count(chosen: BatchFilter, page: Page[Batch], query: QueryDict, problems: l
     return f"{COUNT_CAP:,}+" if count > COUNT_CAP else f"{count:,}"
 
 
-def _chips(query: QueryDict, chosen: BatchFilter) -> Iterable[Chip]:
+def _chips(chosen: BatchFilter) -> Iterable[Chip]:
     for name, value in chosen.chosen.items():
         if name == "view":
             continue
         label = str(chosen.filters[name].label)
         for single, given in zip(value if isinstance(value, list) else [value], chosen.data.getlist(name), strict=True):
-            yield Chip(label, _words(chosen, name, single), _without(query, name, given))
+            yield Chip(label, _words(chosen, name, single), _without(chosen.data, name, given))
 
 
 def _words(chosen: BatchFilter, name: str, value: Any) -> str:

@@ -1,6 +1,7 @@
 """The page of one batch: how it stands, what happened, why objects failed, and every object."""
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,9 +71,7 @@ def batch_page(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponseBase:
     chosen = BatchObjectFilter(request.GET, queryset=BatchObject.objects.filter(batch=batch), now=now)
     problems = list(chosen.problems)
     try:
-        page = objects_page(
-            chosen.matching, after=request.GET.get("after"), before=request.GET.get("before"), size=PAGE_SIZE
-        )
+        page = objects_page(chosen.matching, after=request.GET.get("after"), before=request.GET.get("before"), size=PAGE_SIZE)
     except BadPosition as error:
         problems.append(str(error))
         page = Page([])
@@ -98,7 +97,7 @@ def batch_page(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponseBase:
         "statuses": request.GET.getlist("status"),
         "may_cancel": BatchStatus.CANCELLING in MOVES[BatchStatus(batch.status)] and request.user.has_perm(CANCEL),
         "curl": curl.retrieve_batch(request, batch),
-        **_validation_errors(batch, everything=request.GET.get("validation") == "all"),
+        **_errors_of_batch(batch, everything=request.GET.get("validation") == "all"),
     }
     return respond(request, "console/batch.html", regions="console/batch_regions.html", context=context)
 
@@ -111,11 +110,16 @@ def _tiles(counts: Counts) -> Iterable[Tile]:
         yield Tile("Cancelled", counts.cancelled, ObjectStatus.CANCELLED, "mute")
     if counts.expired:
         yield Tile("Expired", counts.expired, ObjectStatus.EXPIRED, "warn")
-    yield Tile("Left", counts.pending, ObjectStatus.PENDING, "wait")
+    if counts.pending:
+        yield Tile("Left", counts.pending, ObjectStatus.PENDING, "wait")
 
 
 def _files(batch: Batch, *, now: datetime) -> Iterable[FileLink]:
-    named = (("Input", "input", batch.input_file), ("Output", "output", batch.output_file), ("Errors", "errors", batch.error_file))
+    named = (
+        ("Input", "input", batch.input_file),
+        ("Output", "output", batch.output_file),
+        ("Errors", "errors", batch.error_file),
+    )
     for label, which, file in named:
         if file is not None:
             yield FileLink(label, which, file, is_kept(file, now=now))
@@ -133,9 +137,13 @@ def _with_error_codes(batch: Batch, objects: list[BatchObject]) -> list[ObjectRo
     return [ObjectRow(row, codes.get((row.line, row.round), "")) for row in objects]
 
 
-def _validation_errors(batch: Batch, *, everything: bool) -> dict[str, object]:
-    """What was wrong with the input; only the first of it is stored."""
-    if not batch.error_count:
-        return {"validation_errors": [], "stored_errors": 0}
+def _errors_of_batch(batch: Batch, *, everything: bool) -> dict[str, object]:
+    """What was wrong with the input, as far as it is stored; or why the batch as a whole could not run."""
     errors = list(BatchError.objects.filter(batch=batch, round__isnull=True))
-    return {"validation_errors": errors if everything else errors[:FIRST_ERRORS], "stored_errors": len(errors)}
+    if not batch.error_count:
+        return {"reason": errors[0] if errors else None}
+    return {
+        "validation_errors": errors if everything else errors[:FIRST_ERRORS],
+        "validation_codes": Counter(error.code for error in errors).most_common(),
+        "stored_errors": len(errors),
+    }

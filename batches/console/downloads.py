@@ -36,7 +36,7 @@ def download_file(request: HttpRequest, batch_id: uuid.UUID, which: str) -> Http
 
 @require_safe
 @requires(VIEW)
-def download_results(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponseBase:
+def download_results(_request: HttpRequest, batch_id: uuid.UUID) -> HttpResponseBase:
     """Every settled object's line, good and bad, in input order; named partial while the batch runs."""
     batch = find_batch(batch_id)
     name = f"{identifiers.render('batch_', batch.id)}_{'results' if batch.is_terminal else 'partial'}.jsonl"

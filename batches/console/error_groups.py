@@ -12,7 +12,7 @@ MOST_GROUPS = 50
 
 @dataclass(frozen=True, slots=True)
 class ErrorGroup:
-    """Failures that differ in ids, numbers and quoted text alone. `share` is of all that failed, in percent."""
+    """Failures that differ in ids, numbers and quoted text alone."""
 
     fingerprint: str
     code: str
@@ -22,7 +22,6 @@ class ErrorGroup:
     first_line: int
     last_line: int
     kind: Kind | None
-    share: float
 
     @property
     def sentence(self) -> str:
@@ -38,7 +37,7 @@ class ErrorGroup:
 
 def error_groups(batch: Batch) -> list[ErrorGroup]:
     """The largest groups, in one query."""
-    rows = list(
+    rows = (
         BatchError.objects.filter(batch=batch, round__isnull=False)
         .order_by()
         .values("fingerprint")
@@ -53,8 +52,19 @@ def error_groups(batch: Batch) -> list[ErrorGroup]:
         )
         .order_by("-count", "first_line")[:MOST_GROUPS]
     )
-    total = sum(row["count"] for row in rows)
-    return [ErrorGroup(**{**row, "kind": known_kind(row["kind"])}, share=100 * row["count"] / total) for row in rows]
+    return [
+        ErrorGroup(
+            fingerprint=row["fingerprint"],
+            code=row["code"],
+            sample=row["sample"],
+            count=row["count"],
+            http_status=row["http_status"],
+            first_line=row["first_line"],
+            last_line=row["last_line"],
+            kind=known_kind(row["kind"]),
+        )
+        for row in rows
+    ]
 
 
 def known_kind(value: str) -> Kind | None:

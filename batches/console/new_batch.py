@@ -5,8 +5,9 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -41,11 +42,14 @@ class NewBatchForm(forms.Form):
     def __init__(self, data: Any, files: Any, *, project: Project | None, endpoint: str) -> None:
         super().__init__(data, files, initial={"project": project and project.slug, "endpoint": endpoint, "window": "24h"})
         granted = granted_providers(project) if project else []
-        choices = [(provider.name, f"{provider.name} (simulator)" if provider.simulated else provider.name) for provider in granted]
+        choices = [
+            (provider.name, f"{provider.name} (simulator)" if provider.simulated else provider.name) for provider in granted
+        ]
         provider_field = self.fields["provider"]
         assert isinstance(provider_field, forms.ChoiceField)
-        provider_field.choices = choices
-        provider_field.initial = _default_provider(project, endpoint)
+        default = _default_provider(project, endpoint)
+        provider_field.choices = choices if default or len(choices) < 2 else [("", "Choose one"), *choices]
+        provider_field.initial = default
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -55,7 +59,7 @@ class NewBatchForm(forms.Form):
     @property
     def metadata_rows(self) -> list[tuple[str, str]]:
         """The pairs as they were typed, and at least one to type into."""
-        if not self.is_bound:
+        if not isinstance(self.data, QueryDict):
             return [("", "")]
         keys, values = (self.data.getlist(name) for name in ("metadata_key", "metadata_value"))
         return list(zip(keys, values, strict=False)) or [("", "")]
@@ -117,7 +121,7 @@ def _form(request: HttpRequest, data: Any, files: Any) -> NewBatchForm:
 def _create(request: HttpRequest, form: NewBatchForm) -> Batch:
     """Keep the file and submit the batch; a file whose batch is refused is let go."""
     chosen, now, by = form.cleaned_data, timezone.now(), actor(request)
-    content: UploadedFile = chosen["file"]
+    content: UploadedFile[Any] = chosen["file"]
     filename = (content.name or "requests.jsonl")[-255:]
     file = store(content, project=chosen["project"], purpose=Purpose.BATCH, filename=filename, now=now)
     try:
@@ -145,7 +149,7 @@ def _show(
     """The form with its errors beside the fields; for a script, the form alone."""
     if problem:
         field, message = problem
-        form.errors.setdefault(field if field in form.fields else forms.forms.NON_FIELD_ERRORS, form.error_class()).append(message)
+        form.errors.setdefault(field if field in form.fields else NON_FIELD_ERRORS, form.error_class()).append(message)
     template = "console/new_batch_form.html" if wants_fragment(request) else "console/new_batch.html"
     context = {"form": form, "max_bytes": settings.MAX_BATCH_FILE_BYTES, "max_lines": settings.MAX_BATCH_LINES}
     return render(request, template, context, status=status)

@@ -48,14 +48,10 @@ def batches_page(queryset: QuerySet[Batch], *, older: str | None, newer: str | N
     rows = list(queryset.order_by("-created_at", "-pk")[: size + 1])
     more = len(rows) > size
     rows = rows[:size]
-    return Page(
-        rows, back=_position(rows[0]) if older and rows else None, forward=_position(rows[-1]) if more and rows else None
-    )
+    return Page(rows, back=_position(rows[0]) if older and rows else None, forward=_position(rows[-1]) if more and rows else None)
 
 
-def objects_page(
-    queryset: QuerySet[BatchObject], *, after: str | None, before: str | None, size: int
-) -> Page[BatchObject]:
+def objects_page(queryset: QuerySet[BatchObject], *, after: str | None, before: str | None, size: int) -> Page[BatchObject]:
     """Objects by line, behind or before one. Raises BadPosition."""
     if after and before:
         raise BadPosition("A page is either behind or before a line.")

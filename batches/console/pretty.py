@@ -20,21 +20,21 @@ def _pieces(text: str) -> Iterator[str]:
     depth = 0
     opened = False  # the last token opened a level that is still empty
     for match in _TOKEN.finditer(text):
-        token = match[0]
-        if token in "}]":
+        piece = match[0]
+        if piece in "}]":
             depth = max(depth - 1, 0)
-            yield token if opened else _line(depth) + token
+            yield piece if opened else _line(depth) + piece
             opened = False
             continue
         if opened:
             yield _line(depth)
-        opened = token in "{["
-        yield token
+        opened = piece in "{["
+        yield piece
         if opened:
             depth += 1
-        elif token == ",":
+        elif piece == ",":
             yield _line(depth)
-        elif token == ":":
+        elif piece == ":":
             yield " "
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from batches.models import Batch, Counts
+from batches.models import Batch
 from batches.states import BatchStatus
 
 
@@ -43,12 +43,14 @@ TONES: dict[BatchStatus, Tone] = {
 def standing(batch: Batch, *, now: datetime) -> Standing:
     """How the batch stands: its status, refined by what its counts and the upstream's limits say."""
     status = BatchStatus(batch.status)
-    plain = Standing(status.label, TONES[status], status.sentence)
+    plain = Standing(status.label.capitalize(), TONES[status], status.sentence)
     if batch.is_throttled(now=now):
         return Standing("Throttled", Tone.WARN, "The provider's limits hold its waiting objects back for a while.")
-    if status != BatchStatus.COMPLETED or not batch.counts.unsuccessful:
+    if status == BatchStatus.FAILED and batch.error_count:
+        return Standing("Failed", Tone.BAD, "Its input was not valid. Nothing was sent to the provider.")
+    if status != BatchStatus.COMPLETED or not batch.counts.failed:
         return plain
-    failed, total = batch.counts.unsuccessful, batch.counts.total
+    failed, total = batch.counts.failed, batch.counts.total
     if failed == total:
         return Standing(f"All {total:,} failed", Tone.BAD, "It ran to its end, and none of its objects succeeded.")
     return Standing(f"Completed with {failed:,} failed", Tone.WARN, "It ran to its end; some of its objects failed.")
@@ -56,31 +58,26 @@ def standing(batch: Batch, *, now: datetime) -> Standing:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Three parts of a bar, in percent of its length, and the words beside it."""
+    """The parts of a bar, in percent of its length, and the words beside it. What did not run counts as not done."""
 
-    succeeded: float
-    unsuccessful: float
-    percent: str
-    text: str
-
-    @property
-    def settled(self) -> float:
-        return self.succeeded + self.unsuccessful
+    succeeded: float = 0
+    failed: float = 0
+    percent: str = ""
+    text: str = ""
 
 
 def progress(batch: Batch) -> Progress:
     """How far the batch has come. 100 % only when it has ended; neither a little nor almost all is rounded away."""
     counts = batch.counts
     if not counts.total:
-        return Progress(0, 0, "0 %" if not batch.is_terminal else "", "not counted yet" if not batch.is_terminal else "no objects")
-    text = f"{counts.settled:,} of {counts.total:,}"
-    if counts.unsuccessful:
-        text += f" · {counts.unsuccessful:,} {_unsuccessful_word(counts)}"
+        return Progress(text="No objects" if batch.is_terminal else "Not counted yet")
+    ran = counts.succeeded + counts.failed
+    named = (("failed", counts.failed), ("cancelled", counts.cancelled), ("expired", counts.expired))
     return Progress(
         succeeded=round(100 * counts.succeeded / counts.total, 2),
-        unsuccessful=round(100 * counts.unsuccessful / counts.total, 2),
-        percent=percent(counts.settled, counts.total, ended=batch.is_terminal),
-        text=text,
+        failed=round(100 * counts.failed / counts.total, 2),
+        percent=percent(ran, counts.total, ended=batch.is_terminal),
+        text=" · ".join([f"{ran:,} of {counts.total:,}", *(f"{count:,} {word}" for word, count in named if count)]),
     )
 
 
@@ -91,12 +88,4 @@ def percent(part: int, total: int, *, ended: bool) -> str:
     share = 100 * part // total
     if share < 1 and part:
         return "<1 %"
-    return ">99 %" if share >= 99 and part > total * 0.99 else f"{share} %"
-
-
-def _unsuccessful_word(counts: Counts) -> str:
-    if counts.failed == counts.unsuccessful:
-        return "failed"
-    if counts.cancelled == counts.unsuccessful:
-        return "cancelled"
-    return "expired" if counts.expired == counts.unsuccessful else "without success"
+    return ">99 %" if 100 * part > 99 * total else f"{share} %"
