@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ import redis
 
 NOBODY = 65534
 STARTS_WITHIN = 20.0  # seconds
+DURABLE: Mapping[str, object] = {}
+THROW_AWAY: Mapping[str, object] = dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes"), "off")
 NOTHING_FOUND = (
     "The tests need PostgreSQL and Redis, and neither servers nor wheels were found for this machine: install the packages"
     " postgresql and redis-server, or name two servers in TEST_DATABASE_URL and TEST_REDIS_URL."
@@ -53,8 +55,8 @@ def servers() -> Iterator[dict[str, str]]:
 
 
 @contextlib.contextmanager
-def postgresql(folder: Path) -> Iterator[str]:
-    """The URL of a running PostgreSQL of its own, durable only as long as nothing crashes."""
+def postgresql(folder: Path, *, options: Mapping[str, object] = THROW_AWAY) -> Iterator[str]:
+    """The URL of a running PostgreSQL of its own; unless told otherwise, durable only as long as nothing crashes."""
     programs, port, user = _postgresql_programs(folder), free_port(), _unprivileged()
     data = folder / "postgresql"
     data.mkdir(mode=0o700)
@@ -62,9 +64,8 @@ def postgresql(folder: Path) -> Iterator[str]:
         os.chown(data, NOBODY, NOBODY)
     environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
     _run([programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"], folder, environment, user)
-    options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 200}
-    options |= dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes"), "off")
-    settings = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    always = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 200}
+    settings = [f"--{name.replace('_', '-')}={value}" for name, value in {**always, **options}.items()]
     url = f"postgres://postgres@127.0.0.1:{port}/postgres"
     command = [programs / "postgres", "-D", data, "-p", port, *settings]
     with _running(command, folder, environment, user, stop=signal.SIGINT) as process:

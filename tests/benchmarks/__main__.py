@@ -1,0 +1,35 @@
+"""The command line: `python -m tests.benchmarks COMMAND --help` says what a command measures."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from tests.benchmarks import first_request, idle, memory, throughput, validation
+from tests.benchmarks.inputs import WrongResult
+from tests.servers import NoServer
+
+COMMANDS = {"throughput": throughput, "memory": memory, "first-request": first_request, "idle": idle, "validate": validation}
+
+
+def main(words: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure Batchyard as real processes.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        text = (module.__doc__ or "").partition(": ")[2]
+        command = commands.add_parser(
+            name, help=text.splitlines()[0], description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        module.arguments(command)
+        command.add_argument("--json", type=Path, metavar="PATH", help="write all figures there as well")
+    options = parser.parse_args(words)
+    figures = COMMANDS[options.command].main(options)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except (NoServer, WrongResult) as reason:
+        sys.exit(str(reason))
