@@ -56,6 +56,13 @@ class Conflict(PortalError):
     code = "conflict"
 
 
+class InProgress(Conflict):
+    """The same call is being worked on; repeat it in a moment."""
+
+    code = "in_progress"
+    retry_after = 2  # seconds
+
+
 class LostRace(Conflict):
     """The object changed while this was done; read it again."""
 

@@ -5,15 +5,19 @@ CRLF, blank lines and a missing last newline are accepted. Lines are counted fro
 """
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import BinaryIO
 
 import msgspec
 
 CHUNK = 1024**2
 BOM = b"\xef\xbb\xbf"
+MAX_DEPTH = 200  # arrays and objects within each other: far below where a parser gives up, however deep its own stack is
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +35,12 @@ class Line:
 
 def read_lines(source: BinaryIO, *, max_line_bytes: int) -> Iterator[Line]:
     """Every line of a file that is not blank. Holds one chunk and at most one line in memory."""
-    number, offset = 0, 0  # the last line counted, and where `rest` starts in the file
-    rest = source.read(len(BOM))
-    if rest == BOM:
-        rest, offset = b"", len(BOM)
+    head = source.read(len(BOM))
+    start, head = (len(BOM), b"") if head == BOM else (0, head)
+    number, offset, rest = 0, start, b""  # the last line counted; what is left of the chunks, and where in the file that starts
     skipping = False  # inside a line over the limit: its content is dropped
     line_start = offset
-    while chunk := source.read(CHUNK):
+    for chunk in chain((head,), iter(partial(source.read, CHUNK), b"")):
         pieces = (rest + chunk).split(b"\n")
         rest = pieces.pop()
         for piece in pieces:
@@ -64,8 +67,8 @@ class Request(msgspec.Struct):
 
     custom_id: str
     body: msgspec.Raw
-    method: str = "POST"
-    url: str = ""
+    method: str | None = None
+    url: str | None = None
 
 
 class _Response(msgspec.Struct):
@@ -86,6 +89,13 @@ class _ResultLine(msgspec.Struct):
     error: _Error | None
 
 
+class _RequestLine(msgspec.Struct):
+    custom_id: str
+    method: str
+    url: str
+    body: msgspec.Raw
+
+
 _decode_request = msgspec.json.Decoder(Request).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -93,6 +103,29 @@ _encode = msgspec.json.Encoder().encode
 def read_request(content: bytes) -> Request:
     """The request of a line that validation has accepted."""
     return _decode_request(content)
+
+
+def request_line(*, custom_id: str, url: str, body: bytes) -> bytes:
+    """A line of an input file, with its end; `body` is valid JSON, its values kept exactly."""
+    if b"\n" in body or b"\r" in body:
+        body = msgspec.json.format(body, indent=-1)  # line ends between tokens: inside strings JSON has none
+    return _encode(_RequestLine(custom_id, "POST", url, msgspec.Raw(body))) + b"\n"
+
+
+_STRING = re.compile(rb'"[^"]*"')
+_BRACES = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def is_too_deep(content: bytes) -> bool:
+    """Whether a JSON document has more than MAX_DEPTH arrays and objects within each other."""
+    if content.count(b"[") + content.count(b"{") <= MAX_DEPTH:
+        return False
+    unescaped = content.replace(rb"\\", b"").replace(rb"\"", b"")
+    brackets = _STRING.sub(b"", unescaped).translate(_BRACES, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        brackets = brackets.replace(b"[]", b"")  # the innermost ones: one level
+    return bool(brackets)
 
 
 def response_line(object_id: uuid.UUID, *, custom_id: str, http_status: int, request_id: str, body: str) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from batches.jsonl import Line
+from batches.jsonl import Line, is_too_deep
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class LineRules:
     endpoint: str
     one_model: bool = True  # all lines name the same model
     names_endpoint: bool = True  # each line has a method and a url
+    max_lines: int = 50_000
     max_custom_id_chars: int = 512
     max_line_bytes: int = 16 * 1024**2
 
@@ -44,7 +45,7 @@ class _Input(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(_Input).decode
 _PATH = re.compile(r" - at `\$\.?(.*)`$")
-_MISSING = re.compile(r"^Object missing required field `(.*?)`")
+_MISSING = re.compile(r"^Object missing required field (\S+)")
 _MODEL_IS_OPTIONAL = frozenset({"/v1/moderations", "/v1/images/generations", "/v1/images/edits", "/v1/videos"})
 
 
@@ -57,11 +58,6 @@ class LineChecker:
         self._model_line = 0
         self._lines_by_custom_id: dict[str, int] = {}
 
-    @property
-    def accepted(self) -> int:
-        """How many different custom_ids were seen."""
-        return len(self._lines_by_custom_id)
-
     def check(self, line: Line) -> tuple[str, list[Problem]]:
         """The line's custom_id, and what is wrong with the line."""
         content = line.content
@@ -72,6 +68,8 @@ class LineChecker:
             if not content.isascii():
                 content.decode()
             request = _decode(content)
+            if is_too_deep(content):
+                raise RecursionError
         except UnicodeDecodeError as error:
             return "", [_not_json(line, f"It is not valid UTF-8 (byte {error.start + 1} of the line).")]
         except RecursionError:
@@ -92,16 +90,16 @@ class LineChecker:
         elif "\x00" in custom_id:
             yield "invalid_request", "custom_id contains a NUL character.", "custom_id"
         elif (earlier := self._lines_by_custom_id.setdefault(custom_id, number)) != number:
-            yield "duplicate_custom_id", f"custom_id {custom_id} was already used on line {earlier}.", "custom_id"
+            yield "duplicate_custom_id", f"custom_id '{custom_id}' was already used on line {earlier}.", "custom_id"
         if rules.names_endpoint:
             if request.method is None:
                 yield "missing_required_parameter", "method is missing; it must be POST.", "method"
             elif request.method != "POST":
-                yield "invalid_method", f"method is {request.method[:20]}; it must be POST.", "method"
+                yield "invalid_method", f"method is {_shown(request.method)}; it must be POST.", "method"
             if request.url is None:
                 yield "missing_required_parameter", f"url is missing; it must be {rules.endpoint}.", "url"
             elif request.url != rules.endpoint:
-                yield "url_mismatch", f"url is {request.url[:200]}; the batch's endpoint is {rules.endpoint}.", "url"
+                yield "url_mismatch", f"url is {_shown(request.url)}; the batch's endpoint is {rules.endpoint}.", "url"
         if body.stream:
             yield "invalid_request", "A batch cannot stream: leave body.stream out.", "body.stream"
         if rules.one_model:
@@ -120,6 +118,11 @@ class LineChecker:
             yield "model_mismatch", message, "body.model"
 
 
+def _shown(text: str) -> str:
+    """A client's word in a message: shortened, and without NUL, which no database takes."""
+    return text[:200].replace("\x00", "␀")
+
+
 def _not_json(line: Line, why: str) -> Problem:
     return Problem("invalid_json_line", f"The line is not valid JSON: {why}", "", line.number)
 
@@ -129,7 +132,7 @@ def _wrong_shape(line: Line, message: str) -> Problem:
     path = _PATH.search(message)
     param = path[1] if path else ""
     message = _PATH.sub("", message).replace("`", "")
-    if missing := _MISSING.match(message) or re.match(r"^Object missing required field (\S+)", message):
+    if missing := _MISSING.match(message):
         name = f"{param}.{missing[1]}" if param else missing[1]
         return Problem("missing_required_parameter", f"{name} is missing.", name, line.number)
     if not param:

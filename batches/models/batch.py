@@ -63,7 +63,7 @@ class BatchQuerySet(models.QuerySet["Batch"]):
 
     def visible(self, *, project: Project) -> "BatchQuerySet":
         """What the project's clients can see."""
-        return self.filter(project=project)
+        return self.filter(project=project, deleted_at=None)
 
 
 class Batch(Leased):
@@ -109,6 +109,7 @@ class Batch(Leased):
     cancelled_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     archived_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
 
     total = models.PositiveIntegerField(default=0)
     pending = models.PositiveIntegerField(default=0)

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from batches.models import Batch, File
 from batches.services.heartbeat import forget_dead
+from batches.services.once import forget_calls
 from batches.services.upload import expire_uploads
 from batches.states import OPEN
 
@@ -16,7 +17,7 @@ SPOOL_LIFETIME = timedelta(days=1)
 
 
 def prune(*, now: datetime) -> None:
-    """Remove bytes of hidden files that no running batch reads, overdue uploads, left-over spool files, dead workers."""
+    """Remove bytes of hidden files that no running batch reads, and whatever else is overdue or left over."""
     expire_uploads(now=now)
     in_use = Batch.objects.filter(status__in=OPEN).values("input_file")
     for file in File.objects.hidden(now=now).exclude(pk__in=in_use)[:AT_ONCE]:
@@ -24,6 +25,7 @@ def prune(*, now: datetime) -> None:
         File.objects.filter(pk=file.pk).update(purged_at=now)
     _remove_old_spool_files()
     forget_dead(now=now)
+    forget_calls(now=now)
 
 
 def _remove_old_spool_files() -> None:

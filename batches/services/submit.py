@@ -7,7 +7,7 @@ from django.db import transaction
 from batches import wake
 from batches.actors import Actor
 from batches.errors import InvalidRequest
-from batches.models import ApiKey, Batch, Dialect, File, Project, Purpose
+from batches.models import ApiKey, Batch, Dialect, File, IdempotencyRecord, Project, Purpose
 from batches.services.route import route
 from batches.services.transition import record
 from batches.states import BatchStatus
@@ -30,11 +30,14 @@ def submit(
     provider_name: str | None = None,
     remark: str = "",
     priority: int = 0,
+    operation_name: str = "",
+    reservation: IdempotencyRecord | None = None,
 ) -> Batch:
     """Accept a batch over an uploaded file and ask for its validation, which happens later.
 
-    `completion_window` is the client's word for `window`. Raises InvalidRequest for a file of another purpose and
-    NoProvider when nothing serves the endpoint; then nothing is written.
+    `completion_window` is the client's word for `window`; a `reservation` (see `once`) is fulfilled with the batch.
+    Raises InvalidRequest for a file of another purpose and NoProvider when nothing serves the endpoint; then nothing is
+    written.
     """
     if input_file.purpose != Purpose.BATCH:
         raise InvalidRequest(f"File {input_file} has purpose {input_file.purpose}; it must be batch.", param="input_file_id")
@@ -50,12 +53,15 @@ def submit(
         output_lifetime_seconds=int(output_lifetime.total_seconds()) if output_lifetime else None,
         metadata=metadata,
         remark=remark,
+        operation_name=operation_name,
         created_by=actor.name,
         created_by_key=key,
         created_at=now,
         updated_at=now,
         expires_at=now + window,
     )
+    if reservation is not None:
+        IdempotencyRecord.objects.filter(pk=reservation.pk).update(batch=batch)
     record(batch, origin=None, actor=actor, now=now)
     wake.validate(batch.id)
     return batch

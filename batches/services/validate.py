@@ -64,13 +64,20 @@ def validate(batch_id: uuid.UUID, *, now: datetime) -> None:
 
 def rules_for(batch: Batch) -> LineRules:
     """What the lines of this batch must be."""
+    from_file = batch.dialect in FROM_FILES
     return LineRules(
         endpoint=batch.endpoint,
-        one_model=batch.dialect in (Dialect.OPENAI, Dialect.NOVITA),
+        one_model=batch.dialect in OF_ONE_MODEL,
         names_endpoint=batch.dialect != Dialect.NOVITA,
+        max_lines=settings.MAX_BATCH_LINES if from_file else settings.MAX_INLINE_REQUESTS,
         max_custom_id_chars=settings.MAX_CUSTOM_ID_CHARS,
         max_line_bytes=settings.MAX_LINE_BYTES,
     )
+
+
+# The dialects whose clients may write the input file themselves, and those whose contract wants one model in it.
+FROM_FILES = frozenset({Dialect.OPENAI, Dialect.NOVITA, Dialect.BIFROST, Dialect.NATIVE})
+OF_ONE_MODEL = FROM_FILES - {Dialect.NATIVE}
 
 
 @transaction.atomic
@@ -95,7 +102,7 @@ class _Problems:
 
 
 def _lay_out(batch: Batch, checker: LineChecker, problems: _Problems) -> None:
-    pieces = _pieces(_lines(batch, problems), checker, problems)
+    pieces = _pieces(_lines(batch, checker.rules, problems), checker, problems)
     while group := list(islice(pieces, SLICES_A_TRANSACTION)):
         with transaction.atomic():
             hold(batch)
@@ -103,23 +110,23 @@ def _lay_out(batch: Batch, checker: LineChecker, problems: _Problems) -> None:
                 _insert(batch, group)
 
 
-def _lines(batch: Batch, problems: _Problems) -> Iterator[Line]:
+def _lines(batch: Batch, rules: LineRules, problems: _Problems) -> Iterator[Line]:
     """The lines of the input, up to the limit; says when there are none, or too many."""
     number = 0
     try:
         assert batch.input_file is not None
         with batch.input_file.content.open("rb") as source:
-            lines = read_lines(cast(BinaryIO, source), max_line_bytes=settings.MAX_LINE_BYTES)
+            lines = read_lines(cast(BinaryIO, source), max_line_bytes=rules.max_line_bytes)
             for number, line in enumerate(lines, start=1):
-                if number <= settings.MAX_BATCH_LINES:
+                if number <= rules.max_lines:
                     yield line
     except FileNotFoundError:
         problems.add(Problem("input_not_found", "The input file is no longer kept.", "input_file_id"))
         return
     if not number:
         problems.add(Problem("empty_file", "The input file has no lines.", "input_file_id"))
-    elif number > settings.MAX_BATCH_LINES:
-        message = f"The input has {number} requests; a batch may have {settings.MAX_BATCH_LINES}."
+    elif number > rules.max_lines:
+        message = f"The input has {number} requests; a batch may have {rules.max_lines}."
         problems.add(Problem("too_many_tasks", message, "input_file_id"))
 
 

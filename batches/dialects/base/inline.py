@@ -1,0 +1,117 @@
+"""Create bodies that carry their requests inline: read from the stream, item by item, into the portal's own JSON lines."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from django.http import HttpRequest, UnreadablePostError
+
+from batches.dialects.base.errors import InvalidBody, InvalidValue
+from batches.dialects.base.parsers import read_object
+from batches.errors import TooLarge
+from batches.json_stream import Item, Malformed, Member, TooLong, read_members
+from batches.jsonl import request_line
+
+HEAD_BYTES = 1024**2  # all members besides the requests, together
+
+
+@dataclass(frozen=True, slots=True)
+class InlineRequest:
+    """One item of the array, checked: `body` is raw JSON, on one line or not."""
+
+    custom_id: str
+    url: str
+    body: bytes
+
+
+# Checks one item of the array, raw, and says what it asks for. Raises InvalidRequest that names the item's index.
+ReadItem = Callable[[int, bytes], InlineRequest]
+
+
+class InlineBody:
+    """A create body, read once. After `lines` has been used up, `head` holds the other members, `digest` the SHA-256.
+
+    `array` is the name of the long member; `has_array` says whether it was there. Limits: `max_bytes` for the whole
+    body, `max_items`, and `max_item_bytes` for one.
+    """
+
+    def __init__(self, request: HttpRequest, *, array: str, max_bytes: int, max_items: int, max_item_bytes: int) -> None:
+        self.head: dict[str, Any] = {}
+        self.count = 0
+        self.has_array = False
+        self._request = request
+        self._array = array
+        self._max_bytes = max_bytes
+        self._max_items = max_items
+        self._max_item_bytes = max_item_bytes
+        self._read_bytes = 0
+        self._hash = hashlib.sha256()
+
+    @property
+    def digest(self) -> str:
+        """What tells this body from another."""
+        return self._hash.hexdigest()
+
+    def lines(self, read_item: ReadItem) -> Iterator[bytes]:
+        """The items as canonical lines. Raises InvalidBody, InvalidValue and TooLarge, and whatever `read_item` raises."""
+        members: list[bytes] = []
+        seen: dict[str, int] = {}
+        try:
+            for piece in read_members(self._read, array=self._array, max_value_bytes=self._max_item_bytes):
+                if isinstance(piece, Item):
+                    self.has_array = True
+                    yield self._line(piece, read_item, seen)
+                else:
+                    self._keep(piece, members)
+        except Malformed as error:
+            raise InvalidBody(f"The request body is not valid JSON: {error}") from None
+        except TooLong as error:
+            raise TooLarge(f"The request body has a part that is too long: {error}") from None
+        self.head = read_object(b"{" + b",".join(members) + b"}")
+
+    def _line(self, piece: Item, read_item: ReadItem, seen: dict[str, int]) -> bytes:
+        if piece.index >= self._max_items:
+            raise InvalidValue(f"{self._array}: there may be at most {self._max_items} items.", param=self._array)
+        found = read_item(piece.index, piece.value)
+        if (first := seen.setdefault(found.custom_id, piece.index)) != piece.index:
+            where = f"{self._array}.{piece.index}"
+            message = f"{where}: {found.custom_id!r} is the id of item {first} already; ids must be unique."
+            raise InvalidValue(message, param=where)
+        self.count += 1
+        return request_line(custom_id=found.custom_id, url=found.url, body=found.body)
+
+    def _keep(self, piece: Member, members: list[bytes]) -> None:
+        members.append(msgspec.json.encode(piece.name) + b":" + piece.value)
+        if sum(map(len, members)) > HEAD_BYTES:
+            raise TooLarge(f"The request body may have {HEAD_BYTES} bytes besides {self._array}.")
+
+    def _read(self, size: int) -> bytes:
+        try:
+            chunk: bytes = self._request.read(size)
+        except UnreadablePostError:
+            raise InvalidBody("The request body ended before its announced length.") from None
+        self._read_bytes += len(chunk)
+        if self._read_bytes > self._max_bytes:
+            raise TooLarge(f"The request body may have {self._max_bytes} bytes.")
+        self._hash.update(chunk)
+        return chunk
+
+
+def decode_item(decoder: "msgspec.json.Decoder[Any]", raw: bytes, *, where: str) -> Any:
+    """An item in its shape. Raises InvalidValue whose message begins with where it stands (`requests.0.custom_id: …`)."""
+    try:
+        if not raw.isascii():
+            raw.decode()
+        return decoder.decode(raw)
+    except UnicodeDecodeError:
+        raise InvalidValue(f"{where}: it is not valid UTF-8.", param=where) from None
+    except RecursionError:
+        raise InvalidValue(f"{where}: it is nested too deeply.", param=where) from None
+    except msgspec.ValidationError as error:
+        reason, _, path = str(error).partition(" - at `$")
+        place = f"{where}{path.rstrip('`')}"
+        raise InvalidValue(f"{place}: {reason.replace('`', '')}.", param=place) from None
+    except msgspec.DecodeError as error:
+        raise InvalidBody(f"{where}: it is not valid JSON: {error}.", param=where) from None

@@ -1,0 +1,200 @@
+"""Reading a large JSON object piece by piece: its small members, and the items of its one long array, byte for byte.
+
+`{"model": "m", "requests": [{...}, {...}, ...]}` is never whole in memory, and no item is parsed and written again, so
+numbers, escapes and the order of keys stay as the client wrote them. The structure (brackets, strings, commas) is read
+here; whether each piece is valid JSON is for whoever decodes it.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+Read = Callable[[int], bytes]
+
+CHUNK = 256 * 1024
+
+_SPACE = re.compile(rb"[ \t\n\r]*")
+_SCALAR = re.compile(rb"[^ \t\n\r,\]}\[{\"]+")
+_IN_STRING = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
+# In a value: a bracket, or a whole string, or the beginning of a string whose end has not been read yet.
+_TOKEN = re.compile(rb'[{}\[\]]|"[^"\\]*(?:\\.[^"\\]*)*("?)', re.DOTALL)
+
+
+class Malformed(Exception):
+    """The body is not the JSON object that it should be."""
+
+
+class TooLong(Exception):
+    """A member or an item has more bytes than allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of the object that is not the array: its name and value, raw."""
+
+    name: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item of the array, raw."""
+
+    index: int
+    value: bytes
+
+
+def read_members(read: Read, *, array: str, max_value_bytes: int) -> Iterator[Member | Item]:
+    """The members of one JSON object in the order they come; the member called `array` item by item.
+
+    Holds one chunk and one value. Raises Malformed where the structure is broken, and TooLong. A member that is called
+    `array` but is no array comes as a Member.
+    """
+    source = _Source(read, max_value_bytes)
+    source.expect(b"{")
+    if source.peek() == b"}":
+        source.expect(b"}")
+    else:
+        while True:
+            name = _text(source.string())
+            source.expect(b":")
+            if name == array and source.peek() == b"[":
+                yield from _items(source)
+            else:
+                yield Member(name, source.value())
+            if source.expect(b",}") == b"}":
+                break
+    if source.peek():
+        raise Malformed(f"There is more after the end of the object (byte {source.offset}).")
+
+
+def _items(source: "_Source") -> Iterator[Item]:
+    source.expect(b"[")
+    if source.peek() == b"]":
+        source.expect(b"]")
+        return
+    index = 0
+    while True:
+        yield Item(index, source.value())
+        index += 1
+        if source.expect(b",]") == b"]":
+            return
+
+
+def _text(raw: bytes) -> str:
+    """A member's name. Escapes are left as they are: no name that is looked for needs one."""
+    return raw[1:-1].decode("utf-8", "replace")
+
+
+class _Source:
+    """A window on the stream. `_at` is what has been used of it."""
+
+    def __init__(self, read: Read, max_value_bytes: int) -> None:
+        self._read = read
+        self._limit = max_value_bytes
+        self._buffer = b""
+        self._at = 0
+        self._before = 0  # bytes that were dropped from the front of the buffer
+        self._ended = False
+
+    @property
+    def offset(self) -> int:
+        """How many bytes of the stream have been used."""
+        return self._before + self._at
+
+    def peek(self) -> bytes:
+        """The next byte that is not white space, unused; empty at the end."""
+        while True:
+            match = _SPACE.match(self._buffer, self._at)
+            assert match is not None
+            self._at = match.end()
+            if self._at < len(self._buffer):
+                return self._buffer[self._at : self._at + 1]
+            if not self._more():
+                return b""
+
+    def expect(self, allowed: bytes) -> bytes:
+        """Use one byte, which has to be one of these."""
+        found = self.peek()
+        if not found or found not in allowed:
+            wanted = " or ".join(repr(chr(byte)) for byte in allowed)
+            what = repr(found.decode("latin-1")) if found else "the end"
+            raise Malformed(f"Expected {wanted}, found {what} (byte {self.offset}).")
+        self._at += 1
+        return found
+
+    def string(self) -> bytes:
+        """Use a string, quotes included."""
+        if self.peek() != b'"':
+            raise Malformed(f"Expected a name in double quotes (byte {self.offset}).")
+        return self.value()
+
+    def value(self) -> bytes:
+        """Use one value, whatever it is."""
+        first = self.peek()
+        if first in (b"{", b"["):
+            end = self._end_of_container()
+        elif first == b'"':
+            end = self._end_of_string(self._at)
+        else:
+            end = self._end_of_scalar()
+        found = self._buffer[self._at : end]
+        self._at = end
+        return found
+
+    def _end_of_container(self) -> int:
+        depth, position = 0, self._at
+        while True:
+            for token in _TOKEN.finditer(self._buffer, position):
+                first = self._buffer[token.start()]
+                if first in b"{[":
+                    depth += 1
+                elif first in b"}]":
+                    depth -= 1
+                    if not depth:
+                        return token.end()
+                elif not token[1]:
+                    position = self._end_of_string(token.start())
+                    break
+            else:
+                position = len(self._buffer) - self._need_more()
+
+    def _end_of_string(self, start: int) -> int:
+        """Goes on where it stopped when a chunk ends, so that a long string costs no more than its length."""
+        position = start + 1
+        while True:
+            inside = _IN_STRING.match(self._buffer, position)
+            assert inside is not None
+            position = inside.end()
+            if self._buffer[position : position + 1] == b'"':
+                return position + 1
+            position -= self._need_more()
+
+    def _end_of_scalar(self) -> int:
+        while True:
+            match = _SCALAR.match(self._buffer, self._at)
+            if match and match.end() < len(self._buffer):
+                return match.end()
+            if not match and self._at < len(self._buffer):
+                raise Malformed(f"Expected a value (byte {self.offset}).")
+            self._need_more()  # a number at the end of the buffer may go on in the next chunk
+
+    def _need_more(self) -> int:
+        """Read on inside a value. Returns by how much the positions in the buffer have moved."""
+        if len(self._buffer) - self._at > self._limit:
+            raise TooLong(f"A value has more than {self._limit} bytes (from byte {self.offset}).")
+        moved = self._at
+        if not self._more():
+            raise Malformed("The body ends too early.")
+        return moved
+
+    def _more(self) -> bool:
+        """Read a chunk behind the part of the buffer that is unused, which moves to the front."""
+        chunk = b"" if self._ended else self._read(CHUNK)
+        if not chunk:
+            self._ended = True
+            return False
+        self._before += self._at
+        self._buffer = self._buffer[self._at :] + chunk
+        self._at = 0
+        return True

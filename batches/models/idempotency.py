@@ -1,0 +1,34 @@
+"""IdempotencyRecord: a create call that was seen, so that its repetition makes no second batch."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from uuid_utils.compat import uuid7
+
+from batches.models.api_key import ApiKey
+from batches.models.batch import Batch
+
+
+class IdempotencyRecord(models.Model):
+    """One create call: who called what with which body, under which Idempotency-Key if any, and what came of it.
+
+    `batch` is empty while the call is being worked on.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="+", db_index=False)
+    path = models.CharField(max_length=200)
+    token = models.CharField(max_length=255, blank=True, help_text="The Idempotency-Key header.")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the body.")
+    batch = models.ForeignKey(Batch, null=True, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["api_key", "path", "token"], condition=~Q(token=""), name="idempotency_key_once")
+        ]
+        indexes: ClassVar = [models.Index(fields=["api_key", "digest", "-created_at"], name="idempotency_retry")]
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.token or self.digest[:12]}"

@@ -1,0 +1,93 @@
+"""once: a create call that is repeated makes no second batch."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from batches.errors import InProgress, InvalidRequest
+from batches.models import ApiKey, IdempotencyRecord
+
+KEYS_ARE_KEPT = timedelta(hours=24)
+RETRIES_ARE_SEEN = timedelta(minutes=10)
+ABANDONED_AFTER = timedelta(minutes=5)  # a call that was never finished, its process killed
+WAIT_SECONDS = 5.0
+LOOK_SECONDS = 0.1
+
+
+class KeyReused(InvalidRequest):
+    """This Idempotency-Key was used with another request body."""
+
+    code = "idempotency_key_reused"
+
+
+@contextmanager
+def reserved(
+    key: ApiKey, *, path: str, digest: str, token: str = "", is_retry: bool = False, now: datetime
+) -> Iterator[IdempotencyRecord]:
+    """A reservation to be fulfilled by `submit`; when its `batch` is set already, the call is a repetition of that.
+
+    With a `token` (the Idempotency-Key header) the same token and body mean the same batch for 24 h, and another body
+    raises KeyReused. Without, a call that its client calls a retry means the last one with the same body within 10
+    minutes. Waits a little for a first call that is still being worked on, then raises InProgress. When the block
+    fails, the reservation goes.
+    """
+    token = token[:255]
+    record = _of_token(key, path, digest, token, now=now) if token else _of_retry(key, path, digest, now=now, is_retry=is_retry)
+    if record.batch_id is not None:
+        yield record
+        return
+    try:
+        yield record
+    except BaseException:
+        IdempotencyRecord.objects.filter(pk=record.pk, batch=None).delete()
+        raise
+
+
+def _of_token(key: ApiKey, path: str, digest: str, token: str, *, now: datetime) -> IdempotencyRecord:
+    IdempotencyRecord.objects.filter(api_key=key, path=path, token=token, created_at__lte=now - KEYS_ARE_KEPT).delete()
+    try:
+        with transaction.atomic():
+            return IdempotencyRecord.objects.create(api_key=key, path=path, token=token, digest=digest, created_at=now)
+    except IntegrityError:
+        first = IdempotencyRecord.objects.filter(api_key=key, path=path, token=token).first()
+    if first is None:  # it failed just now: this call is the first
+        return _of_token(key, path, digest, token, now=now)
+    if first.digest != digest:
+        raise KeyReused(param="Idempotency-Key")
+    return _finished(first) or _of_token(key, path, digest, token, now=now)
+
+
+def _of_retry(key: ApiKey, path: str, digest: str, *, now: datetime, is_retry: bool) -> IdempotencyRecord:
+    if is_retry:
+        calls = IdempotencyRecord.objects.filter(api_key=key, path=path, token="", digest=digest)
+        first = calls.filter(created_at__gt=now - RETRIES_ARE_SEEN).order_by("-created_at").first()
+        if first is not None and (finished := _finished(first)):
+            return finished
+    return IdempotencyRecord.objects.create(api_key=key, path=path, digest=digest, created_at=now)
+
+
+def _finished(first: IdempotencyRecord) -> IdempotencyRecord | None:
+    """The record once it has a batch; None when the first call failed, or was abandoned."""
+    ends = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            first.refresh_from_db()
+        except IdempotencyRecord.DoesNotExist:
+            return None
+        if first.batch_id is not None:
+            return first
+        if first.created_at <= timezone.now() - ABANDONED_AFTER:
+            first.delete()
+            return None
+        if time.monotonic() > ends:
+            raise InProgress
+        time.sleep(LOOK_SECONDS)
+
+
+def forget_calls(*, now: datetime) -> None:
+    """Remove the records that mean nothing any more."""
+    IdempotencyRecord.objects.filter(created_at__lte=now - KEYS_ARE_KEPT).delete()
