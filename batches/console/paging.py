@@ -14,7 +14,7 @@ M = TypeVar("M", bound=Model)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 COUNT_CAP = 10_000
-_POSITION = re.compile(r"(\d{1,17})-([0-9a-f]{32})", re.ASCII)
+_POSITION = re.compile(r"(\d{1,18})-([0-9a-f]{32})", re.ASCII)
 _LINE = re.compile(r"\d{1,9}", re.ASCII)
 
 

@@ -17,6 +17,7 @@ register = template.Library()
 
 # Characters that are invisible, or that turn text around them: shown by name, so that nothing pretends to be something else.
 _TREACHEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+NONE = SafeString('<span class="none">—</span>')
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 OBJECT_TONES: dict[str, str] = {
     ObjectStatus.PENDING: "wait",
@@ -37,7 +38,7 @@ def icon(name: str) -> SafeString:
 def when(value: datetime | None) -> SafeString:
     """A time, relative to now; the exact one, with its zone, on demand."""
     if value is None:
-        return format_html('<span class="none">—</span>')
+        return NONE
     value = value.astimezone(timezone.get_current_timezone())
     return format_html(
         '<time datetime="{}" title="{}" data-relative>{}</time>',
@@ -51,7 +52,7 @@ def when(value: datetime | None) -> SafeString:
 def at(value: datetime | None) -> SafeString:
     """A time, exactly, with its zone."""
     if value is None:
-        return format_html('<span class="none">—</span>')
+        return NONE
     value = value.astimezone(timezone.get_current_timezone())
     return format_html('<time datetime="{}">{}</time>', value.isoformat(timespec="milliseconds"), exact(value))
 

@@ -29,7 +29,7 @@ DAY = timedelta(hours=24)
 PROVIDERS: dict[str, dict[str, Any]] = {
     "demo-steady": {"options": {"latency_ms": 80, "latency_jitter_ms": 240}, "max_concurrency": 64},
     "demo-slow": {"options": {"latency_ms": 1500, "latency_jitter_ms": 4000}, "max_concurrency": 6},
-    "demo-limited": {"options": {"latency_ms": 200, "rate_limit_rate": 0.97, "retry_after_seconds": 45}, "max_concurrency": 8},
+    "demo-limited": {"options": {"latency_ms": 200, "rate_limit_rate": 0.97, "retry_after_seconds": 240}, "max_concurrency": 8},
 }
 KEYS = {"support": "ticket-triage", "search": "ranking-pipeline", "catalog": "product-texts"}
 TICKETS = ("Where is my parcel?", "The invoice names the wrong company.", "How do I reset my password?", "Ça ne marche plus 🙃")
@@ -111,7 +111,7 @@ PLANS = (
         "support", "Answers that nobody waits for any more", 900, triage, "demo-slow", age=timedelta(minutes=48), cancelled=True
     ),
     Plan("search", "Label the long tail", 700, triage, "demo-slow", age=DAY - timedelta(seconds=45)),
-    Plan("support", "Rewrite macros in plain language", 300, triage, "demo-limited", age=timedelta(minutes=12)),
+    Plan("support", "Rewrite macros in plain language", 60, triage, "demo-limited", age=timedelta(minutes=12)),
     Plan(
         "catalog",
         "Describe 1,600 product photos",

@@ -1,0 +1,158 @@
+"""Batches in every state, made as services leave them, and people who look at them."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.files.base import ContentFile
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from batches.actors import ENGINE
+from batches.models import Batch, BatchError, BatchObject, BatchResult, Dialect, Project, Purpose, Slice
+from batches.models.batch import COUNT_FIELDS
+from batches.services.store import store
+from batches.services.submit import submit
+from batches.services.transition import transition
+from batches.states import BatchStatus, ObjectStatus
+from providers.models import Provider
+
+LINE = b'{"custom_id": "a-%d", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "m", "messages": [%d]}}\n'
+# The way to each status, from validating.
+PATHS: dict[BatchStatus, list[BatchStatus]] = {
+    BatchStatus.VALIDATING: [],
+    BatchStatus.IN_PROGRESS: [BatchStatus.IN_PROGRESS],
+    BatchStatus.FINALIZING: [BatchStatus.IN_PROGRESS, BatchStatus.FINALIZING],
+    BatchStatus.CANCELLING: [BatchStatus.IN_PROGRESS, BatchStatus.CANCELLING],
+    BatchStatus.COMPLETED: [BatchStatus.IN_PROGRESS, BatchStatus.FINALIZING, BatchStatus.COMPLETED],
+    BatchStatus.FAILED: [BatchStatus.FAILED],
+    BatchStatus.EXPIRED: [BatchStatus.IN_PROGRESS, BatchStatus.FINALIZING, BatchStatus.EXPIRED],
+    BatchStatus.CANCELLED: [BatchStatus.IN_PROGRESS, BatchStatus.CANCELLING, BatchStatus.CANCELLED],
+}
+
+
+class MakeBatch(Protocol):
+    def __call__(self, status: BatchStatus = ..., **options: Any) -> Batch: ...
+
+
+@pytest.fixture
+def make_batch(project: Project, simulator: Provider) -> MakeBatch:
+    """A batch of `project` in a status, with as many objects as its counts say, each on its line."""
+
+    def make(
+        status: BatchStatus = BatchStatus.COMPLETED,
+        *,
+        remark: str = "",
+        lines: bytes | None = None,
+        succeeded: int = 0,
+        failed: int = 0,
+        pending: int = 0,
+        metadata: dict[str, str] | None = None,
+        created_at: datetime | None = None,
+        body: str = '{"answer": 42}',
+        of: Project = project,
+    ) -> Batch:
+        now = created_at or timezone.now()
+        total = succeeded + failed + pending
+        content = lines or b"".join(LINE % (number, number) for number in range(1, total + 1)) or b"{}\n"
+        file = store(ContentFile(content), project=of, purpose=Purpose.BATCH, filename="requests.jsonl", now=now)
+        batch = submit(
+            of,
+            dialect=Dialect.OPENAI,
+            endpoint="/v1/chat/completions",
+            input_file=file,
+            completion_window="24h",
+            window=timedelta(hours=24),
+            actor=ENGINE,
+            now=now,
+            remark=remark,
+            metadata=metadata,
+            provider_name=simulator.name,
+        )
+        if status == BatchStatus.FAILED:
+            BatchError.objects.create(batch=batch, line=1, code="invalid_json_line", message="Not JSON.", created_at=now)
+            return transition(batch, status, actor=ENGINE, now=now, error_count=1)
+        piece = Slice(batch=batch, first_line=1, last_line=max(total, 1), input_start=0, input_end=len(content))
+        piece.total, piece.succeeded, piece.failed, piece.pending = total, succeeded, failed, pending
+        piece.save()
+        statuses = [*["succeeded"] * succeeded, *["failed"] * failed, *["pending"] * pending]
+        for line, outcome in enumerate(statuses, start=1):
+            _add_object(batch, line, ObjectStatus(outcome), now=now, body=body)
+        for step in PATHS[status]:
+            ended = {name: getattr(piece, name) for name in COUNT_FIELDS} if step == PATHS[status][-1] else {}
+            batch = transition(batch, step, actor=ENGINE, now=now, **ended)
+        return batch
+
+    return make
+
+
+def _add_object(batch: Batch, line: int, status: ObjectStatus, *, now: datetime, body: str) -> None:
+    settled = status != ObjectStatus.PENDING
+    outcome: dict[str, Any] = (
+        {"http_status": 200 if status == ObjectStatus.SUCCEEDED else 500, "latency_ms": 12} if settled else {}
+    )
+    BatchObject.objects.create(
+        batch=batch,
+        line=line,
+        custom_id=f"a-{line}",
+        status=status,
+        settled_at=now if settled else None,
+        attempts=int(settled),
+        **outcome,
+    )
+    if not settled:
+        return
+    failure = {"error_code": "server_error", "error_message": "The upstream failed."} if status == ObjectStatus.FAILED else {}
+    BatchResult.objects.create(
+        batch=batch, line=line, round=1, status=status, attempts=1, body=body, created_at=now, **outcome, **failure
+    )
+    if failure:
+        BatchError.objects.create(
+            batch=batch,
+            line=line,
+            round=1,
+            code="server_error",
+            message="The upstream failed.",
+            kind="server_error",
+            source="provider",
+            http_status=500,
+            fingerprint="v1:same",
+            created_at=now,
+        )
+
+
+@pytest.fixture
+def console(operator: User, client: Client) -> Client:
+    """The console, signed in as `operator`."""
+    client.force_login(operator)
+    return client
+
+
+@pytest.fixture
+def sign_in_with(db: None) -> Callable[..., Client]:
+    """The console, signed in as somebody with just these permissions."""
+
+    def sign_in(*codenames: str) -> Client:
+        person = User.objects.create_user("-".join(codenames) or "nobody")
+        person.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+        client = Client()
+        client.force_login(person)
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def count_queries() -> Callable[[Callable[[], object]], int]:
+    """How many queries something makes."""
+
+    def count(act: Callable[[], object]) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            act()
+        return len(captured)
+
+    return count

@@ -1,0 +1,27 @@
+import pytest
+
+from batches.console.standing import TONES, percent
+from batches.states import BatchStatus
+
+
+def test_every_status_has_a_tone() -> None:
+    assert TONES.keys() == set(BatchStatus)
+
+
+@pytest.mark.parametrize(
+    ("part", "total", "ended", "shown"),
+    [
+        (0, 1000, False, "0 %"),
+        (1, 1000, False, "<1 %"),
+        (10, 1000, False, "1 %"),
+        (999, 2000, False, "49 %"),
+        (990, 1000, False, "99 %"),
+        (991, 1000, False, ">99 %"),
+        (1000, 1000, False, ">99 %"),
+        (1000, 1000, True, "100 %"),
+        (999, 1000, True, ">99 %"),
+        (0, 5, True, "0 %"),
+    ],
+)
+def test_a_share_is_rounded_down_and_neither_end_is_shown_early(part: int, total: int, ended: bool, shown: str) -> None:  # noqa: FBT001
+    assert percent(part, total, ended=ended) == shown
