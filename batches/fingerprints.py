@@ -12,7 +12,7 @@ _VARIABLE_PARTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     for pattern, word in (
         (r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "<uuid>"),
         (r"https?://[^\s\"'<>]+", "<url>"),
-        (r"[\w.+-]+@[\w-]+\.[\w.-]+", "<email>"),
+        (r"[\w.+-]{1,64}@[\w-]+\.[\w.-]+", "<email>"),  # bounded: else a long word takes quadratic time
         (r"\b(?:req|batch|file|msg|msgbatch|chatcmpl|resp|org|proj|call|run|thread)[-_][A-Za-z0-9_-]+", "<id>"),
         (r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?", "<time>"),
         (r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b", "<ip>"),
