@@ -15,6 +15,7 @@ BOUNDARY = "batchyard-benchmark"
 CHUNK = 1024**2
 POLL_SECONDS = 0.2
 PATIENCE = 1800.0  # seconds until a batch must have got somewhere
+FRESH_SECONDS = 1.0  # after which a connection that was not used is not used again
 TERMINAL = frozenset({"completed", "failed", "cancelled", "expired"})
 
 
@@ -24,6 +25,7 @@ class Client:
     def __init__(self, url: str, key: str) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=300)
         self._headers = {"Authorization": f"Bearer {key}"}
+        self._used_at = time.monotonic()
 
     def upload(self, path: Path) -> str:
         """POST /v1/files; the file's id."""
@@ -65,8 +67,7 @@ class Client:
 
     def download(self, file_id: str, path: Path) -> Path:
         """GET /v1/files/ID/content, into a file."""
-        self._connection.request("GET", f"/v1/files/{file_id}/content", headers=self._headers)
-        with self._connection.getresponse() as answer, path.open("wb") as sink:
+        with self._answered("GET", f"/v1/files/{file_id}/content", None, self._headers) as answer, path.open("wb") as sink:
             if answer.status != 200:
                 raise WrongResult(f"The content of {file_id} was answered with {answer.status}.")
             shutil.copyfileobj(answer, sink, CHUNK)
@@ -75,13 +76,21 @@ class Client:
     def _asked(
         self, method: str, path: str, *, body: bytes | Iterator[bytes] | None = None, headers: dict[str, str] | None = None
     ) -> dict[str, Any]:
-        self._connection.request(method, path, body=body, headers=self._headers | (headers or {}))
-        with self._connection.getresponse() as answer:
+        with self._answered(method, path, body, self._headers | (headers or {})) as answer:
             content = answer.read()
         if answer.status != 200:
             raise WrongResult(f"{method} {path} was answered with {answer.status}: {content[:500]!r}")
         document: dict[str, Any] = json.loads(content)
         return document
+
+    def _answered(
+        self, method: str, path: str, body: bytes | Iterator[bytes] | None, headers: dict[str, str]
+    ) -> http.client.HTTPResponse:
+        if time.monotonic() - self._used_at > FRESH_SECONDS:
+            self._connection.close()  # the server may have closed it as well; the next request opens another
+        self._used_at = time.monotonic()
+        self._connection.request(method, path, body=body, headers=headers)
+        return self._connection.getresponse()
 
 
 def require_success(batch: dict[str, Any], *, lines: int) -> None:
