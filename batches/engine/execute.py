@@ -23,7 +23,7 @@ from batches.engine import backoff, shutdown
 from batches.engine.desk import Answer, Demand, Desk, Taken, Turn
 from batches.engine.lanes import Held, Item, Lane, Wait
 from batches.models import Worker
-from batches.services.claim import Appetite
+from batches.services.claim import Appetite, anything_to_claim
 from batches.services.settle import Report, Settled, Tried
 from providers.base import Call, Failure, Outcome
 from providers.failures import Kind
@@ -45,7 +45,8 @@ def run() -> None:
         return
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(Executor().run())
-    wake.execute()
+    if anything_to_claim(now=timezone.now()):
+        wake.execute()  # it came up too late for this one, or its process is to end
 
 
 class Executor:
