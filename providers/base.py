@@ -7,6 +7,8 @@ raises for anything an upstream can do; only `asyncio.CancelledError` passes thr
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import msgspec
 from urllib.parse import urlsplit
 
 from providers.failures import Kind
@@ -37,8 +39,7 @@ class Connection:
     max_response_bytes: int = 32 * 1024**2
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One API call. `endpoint` is the dialect's path, such as `/v1/chat/completions`; `body` is the JSON to post, unchanged.
 
     `idempotency_key` is `<object>-<round>-<answered attempts>`: only the simulator reads it, to tell objects apart.
@@ -50,8 +51,7 @@ class Call:
     timeout: float  # seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """Tokens that the upstream says were used; `cached` is part of `input`, `reasoning` part of `output`."""
 
     input: int = 0
@@ -60,8 +60,7 @@ class Usage:
     reasoning: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Success:
+class Success(msgspec.Struct, frozen=True):
     """A 2xx answer whose body is one JSON document on one line, UTF-8, otherwise as the upstream sent it."""
 
     http_status: int
@@ -70,8 +69,7 @@ class Success:
     usage: Usage | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """Anything else.
 
     `message` is for people, shortened, without secrets. `code` is the upstream's own code where it gave one, else the

@@ -7,6 +7,7 @@ from typing import ClassVar
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from uuid_utils.compat import uuid7
@@ -46,7 +47,9 @@ class Provider(models.Model):
     credential_encrypted = models.BinaryField(blank=True, default=b"", editable=False)
     credential_env = models.CharField(max_length=128, blank=True)
     options = models.JSONField(default=dict, blank=True)
-    max_concurrency = models.PositiveIntegerField(default=256, help_text="Requests in flight over all workers together.")
+    max_concurrency = models.PositiveIntegerField(
+        default=256, validators=[MinValueValidator(1)], help_text="Requests in flight over all workers together."
+    )
     enabled = models.BooleanField(default=True)
     is_default = models.BooleanField(default=False, help_text="Used where nothing names a provider.")
     granted_to_all = models.BooleanField(default=True, help_text="Every project may use it; else only those it is granted to.")
@@ -76,6 +79,8 @@ class Provider(models.Model):
         problems = adapter.problems(base_url=self.base_url, options=self.options)
         if self.credential_env and not _ENVIRONMENT_NAME.fullmatch(self.credential_env):
             problems["credential_env"] = "This is not the name of an environment variable."
+        if self.credential_env and self.credential_encrypted:
+            problems["credential_env"] = "Give a credential or the name of a variable, not both."
         if problems:
             raise ValidationError(dict(problems))
 

@@ -80,8 +80,9 @@ def remove_provider(provider: Provider) -> None:
     try:
         provider.delete()
     except ProtectedError:
-        used = provider.batches.count()
-        raise Conflict(f"Provider {provider.name} is used by {used} batches and stays; disable it instead.") from None
+        name, used = provider.name, provider.batches.count()
+        count = "1 batch" if used == 1 else f"{used} batches"
+        raise Conflict(f"Provider {name} has {count} and stays. To stop new ones: manage.py provider disable {name}") from None
 
 
 @transaction.atomic

@@ -20,6 +20,5 @@ def test_what_the_network_swallowed_is_unanswered_and_worth_another_try(kind: Ki
         assert not kind.retryable
 
 
-@pytest.mark.parametrize("status", [*range(100, 700)])
-def test_every_status_has_a_kind_unless_it_is_a_success(status: int) -> None:
-    assert (kind_of_status(status) is None) == (200 <= status < 300)
+def test_every_status_has_a_kind_unless_it_is_a_success() -> None:
+    assert [status for status in range(100, 700) if kind_of_status(status) is None] == [*range(200, 300)]

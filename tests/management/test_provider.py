@@ -1,0 +1,98 @@
+"""manage.py provider."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from batches.models import Project, ProviderGrant
+from providers.models import Provider
+from tests.upstream import Upstream, refuse
+
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
+
+
+def provider(*arguments: str) -> str:
+    out = StringIO()
+    call_command("provider", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_adding_stores_what_was_given(project: Project) -> None:
+    arguments = ["--base-url", "https://host/v1", "--credential-env", "UP_KEY", "--max-concurrency", "7", "--default"]
+    assert "Added provider up" in provider("add", "up", "--adapter", "openai", *arguments)
+    made = Provider.objects.get(name="up")
+    assert (made.base_url, made.credential_env, made.max_concurrency) == ("https://host/v1", "UP_KEY", 7)
+    assert (made.is_default, made.granted_to_all) == (True, True)
+
+
+def test_options_are_read_as_json_or_else_as_text() -> None:
+    provider("add", "slow", "--adapter", "simulator", "--option", "latency_ms=250", "--option", "failure_rate=0.1")
+    assert Provider.objects.get(name="slow").options == {"latency_ms": 250, "failure_rate": 0.1}
+    with pytest.raises(CommandError, match="latency_ms: Expected `float`, got `str`"):
+        provider("add", "slower", "--adapter", "simulator", "--option", "latency_ms=very slow")
+
+
+def test_naming_projects_grants_it_to_them_alone(project: Project, other_project: Project) -> None:
+    provider("add", "up", "--adapter", "openai", "--base-url", "https://host", "--project", "acme", "--default")
+    made = Provider.objects.get(name="up")
+    assert (made.granted_to_all, made.is_default) == (False, False)
+    granted = ProviderGrant.objects.get()
+    assert (granted.project, granted.provider, granted.is_default) == (project, made, True)
+
+
+def test_listing_shows_every_provider_and_who_may_use_it(project: Project, simulator: Provider) -> None:
+    provider("add", "up", "--adapter", "openai", "--base-url", "https://host", "--project", "acme", "--default")
+    provider("disable", "up")
+    lines = provider("list").splitlines()
+    assert "up\topenai\thttps://host\tacme (default)\tdisabled" in lines
+    assert any(line.startswith("simulator\tsimulator\t-\tall projects") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["add", "up"], "--adapter"),
+        (["add", "up", "--adapter", "telnet"], "telnet"),
+        (["add", "up", "--adapter", "openai"], "base_url"),
+        (["add", "two words", "--adapter", "simulator"], "name"),
+        (["add", "simulator", "--adapter", "simulator"], "already exists"),
+        (["add", "up", "--adapter", "simulator", "--option", "colour"], "KEY=VALUE"),
+        (["add", "up", "--adapter", "simulator", "--option", "colour=red"], "colour"),
+        (["add", "up", "--adapter", "simulator", "--max-concurrency", "0"], "max_concurrency"),
+        (["add", "up", "--adapter", "simulator", "--project", "nobody"], "no project 'nobody'"),
+        (["check", "nothing"], "no provider 'nothing'"),
+        (["remove", "nothing"], "no provider 'nothing'"),
+        (["disable", "nothing"], "no provider 'nothing'"),
+        ([], "VERB"),
+        (["explode"], "explode"),
+    ],
+)
+def test_a_mistake_is_named(simulator: Provider, arguments: list[str], named: str) -> None:
+    with pytest.raises(CommandError, match=named):
+        provider(*arguments)
+    assert list(Provider.objects.all()) == [simulator]
+
+
+def test_checking_says_what_it_found(simulator: Provider) -> None:
+    assert "made up" in provider("check", "simulator")
+    with Upstream() as upstream:
+        provider("add", "up", "--adapter", "openai", "--base-url", upstream.base_url)
+        assert "1 model" in provider("check", "up")
+        upstream.answer(refuse(401, message="no such key"))
+        with pytest.raises(CommandError, match="no such key"):
+            provider("check", "up")
+
+
+def test_disabling_enabling_and_removing() -> None:
+    provider("add", "up", "--adapter", "openai", "--base-url", "https://host")
+    provider("disable", "up")
+    assert not Provider.objects.get(name="up").enabled
+    provider("enable", "up")
+    assert Provider.objects.get(name="up").enabled
+    provider("remove", "up")
+    assert not Provider.objects.filter(name="up").exists()
+
+
+def test_rotating_says_how_many() -> None:
+    assert provider("rotate") == "Encrypted anew: 0.\n"

@@ -1,0 +1,35 @@
+"""Successes in the shapes of OpenAI's endpoints, as the local upstream of the tests answers them."""
+
+from typing import Any
+
+import msgspec
+
+
+def shaped(path: str, *, number: int, body: bytes) -> bytes:
+    """A success in OpenAI's shape: 9 tokens in (4 of them cached), 3 out (1 of them reasoning)."""
+    if path.endswith("/models"):
+        return msgspec.json.encode({"object": "list", "data": [{"id": "m-small", "object": "model"}]})
+    asked: Any = msgspec.json.decode(body) if body else {}
+    head = {"id": f"answer-{number}", "model": asked.get("model") if isinstance(asked, dict) else None}
+    if path.endswith("/embeddings"):
+        data = [{"object": "embedding", "index": 0, "embedding": [0.25, -0.5]}]
+        return msgspec.json.encode({**head, "object": "list", "data": data, "usage": {"prompt_tokens": 9, "total_tokens": 9}})
+    if path.endswith("/responses"):
+        usage = {
+            "input_tokens": 9,
+            "input_tokens_details": {"cached_tokens": 4},
+            "output_tokens": 3,
+            "output_tokens_details": {"reasoning_tokens": 1},
+        }
+        text = {"type": "output_text", "text": "four", "annotations": []}
+        output = [{"type": "message", "role": "assistant", "content": [text]}]
+        return msgspec.json.encode({**head, "object": "response", "status": "completed", "output": output, "usage": usage})
+    usage = {
+        "prompt_tokens": 9,
+        "prompt_tokens_details": {"cached_tokens": 4},
+        "completion_tokens": 3,
+        "completion_tokens_details": {"reasoning_tokens": 1},
+    }
+    message = {"role": "assistant", "content": "four"}
+    choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+    return msgspec.json.encode({**head, "object": "chat.completion", "choices": choices, "usage": usage})
