@@ -8,7 +8,6 @@ import json
 import re
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import BinaryIO
@@ -20,8 +19,7 @@ BOM = b"\xef\xbb\xbf"
 MAX_DEPTH = 200  # arrays and objects within each other: far below where a parser gives up, however deep its own stack is
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One line that is not blank. Offsets are bytes from the start of the file, half open, without the line end.
 
     `content` is None for a line over the limit: it was skipped, not kept.

@@ -2,10 +2,10 @@
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from django.db import connection
 
 from batches import jsonl
@@ -16,8 +16,7 @@ from batches.states import NEVER_RAN, ObjectStatus
 PAGE = 500
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectResult:
+class ObjectResult(msgspec.Struct, frozen=True):
     """One object with the outcome of its latest round.
 
     `body` is the answer as one line of JSON; it is empty where there was none (pending, cancelled, expired, or failed

@@ -7,9 +7,9 @@ raises for anything an upstream can do; only `asyncio.CancelledError` passes thr
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
-from urllib.parse import urlsplit
 
 from providers.failures import Kind
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import msgspec
 from django.db import IntegrityError, transaction
 from uuid_utils.compat import uuid7
 
@@ -16,8 +17,7 @@ from batches.states import BatchStatus, ObjectStatus
 from providers.base import Failure, Success, Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """The outcome that ends a round of an object."""
 
     slice_id: uuid.UUID
@@ -29,8 +29,7 @@ class Settled:
     outcome: Success | Failure
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(msgspec.Struct, frozen=True):
     """A failed attempt that will be followed by another, not before `retry_at`."""
 
     slice_id: uuid.UUID
