@@ -10,6 +10,7 @@ from rest_framework import exceptions
 
 from batches.errors import (
     Conflict,
+    InProgress,
     InvalidRequest,
     LostRace,
     NotAuthenticated,
@@ -130,6 +131,8 @@ def headers(error: PortalError, *, allow: str = "") -> dict[str, str]:
         return {"WWW-Authenticate": "Bearer"}
     if isinstance(error, MethodNotAllowed):
         return {"Allow": allow}
+    if isinstance(error, InProgress):
+        return {"Retry-After": str(error.retry_after)}
     if isinstance(error, Conflict) and not isinstance(error, LostRace):
         return {"x-should-retry": "false"}  # SDKs send a 409 twice more unless told not to
     return {}

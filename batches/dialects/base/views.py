@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -21,8 +22,9 @@ from batches.dialects.base.parsers import JSONParser, NoNegotiation
 from batches.dialects.base.rendering import JSONRenderer
 from batches.dialects.base.request_ids import request_id
 from batches.errors import NotAuthenticated, PortalError, TooLarge
-from batches.models import ApiKey, Project
+from batches.models import ApiKey, IdempotencyRecord, Project
 from batches.services.authenticate import authenticate
+from batches.services.once import reserved
 from batches.states import Source
 
 logger = logging.getLogger(__name__)
@@ -86,6 +88,18 @@ class DialectView(APIView):
     def max_body_bytes(self) -> int:
         """How long a request body may be."""
         return settings.MAX_JSON_BYTES
+
+    def reserved(self, *, digest: str, path: str = "") -> AbstractContextManager[IdempotencyRecord]:
+        """The reservation of this create call (see `once`); `path` stands for what is called, the URL's path unless given."""
+        headers = self.request.headers
+        return reserved(
+            self.key,
+            path=path or self.request.path,
+            digest=digest,
+            token=headers.get("Idempotency-Key", "").replace("\0", ""),
+            is_retry=headers.get("x-stainless-retry-count", "").strip("0").isdecimal(),
+            now=timezone.now(),
+        )
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         request.encoding = "utf-8"  # a charset that the content type names is none that we read
