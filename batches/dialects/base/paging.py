@@ -22,26 +22,26 @@ class Page(Generic[Row]):
 
 
 def page_after(
-    listed: "QuerySet[Row]", known: "QuerySet[Row]", *, after: str | None, limit: int, order: str = "desc"
+    listed: "QuerySet[Row]", known: "QuerySet[Row]", *, after: str | None, limit: int, order: str = "desc", name: str = "after"
 ) -> Page[Row]:
     """The rows of `listed` behind the one with id `after`, newest first (`order` asc: oldest first).
 
     The cursor may be any row of `known`: a client may have deleted the last item it saw before it asks for more.
-    Raises InvalidValue for any other.
+    Raises InvalidValue for any other; `name` is what the dialect calls the parameter.
     """
     newest_first = order == "desc"
     if after is not None:
-        listed = listed.filter(_behind(known, after, newest_first=newest_first))
+        listed = listed.filter(_behind(known, after, newest_first=newest_first, name=name))
     ordering = ("-created_at", "-id") if newest_first else ("created_at", "id")
     rows = list(listed.order_by(*ordering)[: limit + 1])
     return Page(rows=rows[:limit], has_more=len(rows) > limit)
 
 
-def _behind(known: "QuerySet[Any]", after: str, *, newest_first: bool) -> Q:
+def _behind(known: "QuerySet[Any]", after: str, *, newest_first: bool, name: str) -> Q:
     cursor = identifiers.parse(after)
     row = known.filter(pk=cursor).values_list("created_at", "id").first() if cursor else None
     if row is None:
-        raise InvalidValue(f"Invalid value for 'after': nothing in this list has the id {after[:100]!r}.", param="after")
+        raise InvalidValue(f"Invalid value for '{name}': nothing in this list has the id {after[:100]!r}.", param=name)
     created_at, identifier = row
     # The first condition alone would do, but for equal times; written so, it bounds the scan of the index.
     if newest_first:
