@@ -22,7 +22,8 @@ def insert(model: type[models.Model], fields: Sequence[str], rows: Iterable[Row]
     table = model._meta.db_table
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            with cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
+            # The driver's COPY is not one of the calls whose errors Django translates by itself.
+            with connection.wrap_database_errors, cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
                 for row in rows:
                     copy.write_row(row)
             return
