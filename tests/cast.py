@@ -1,0 +1,125 @@
+"""What tests of services and of the engine begin with: lines, files, batches, a provider that is a local upstream."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.files.base import ContentFile
+from django.utils import timezone
+
+from batches.actors import Actor
+from batches.engine import execute
+from batches.models import Batch, BatchObject, Counts, Dialect, File, Project, Purpose, Slice
+from batches.services.finalize import finalize
+from batches.services.store import store
+from batches.services.submit import submit
+from batches.services.validate import validate
+from batches.states import ObjectStatus, Source
+from providers.models import Provider
+
+CHAT = "/v1/chat/completions"
+TESTER = Actor("tester", Source.API)
+
+
+def request_line(custom_id: str, *, endpoint: str = CHAT, model: str = "m", **body: Any) -> bytes:
+    """A good line of an input file."""
+    line = {"custom_id": custom_id, "method": "POST", "url": endpoint, "body": {"model": model, "n": custom_id} | body}
+    return json.dumps(line).encode() + b"\n"
+
+
+def request_lines(count: int, *, prefix: str = "row") -> bytes:
+    """An input file: row-1, row-2, ..."""
+    return b"".join(request_line(f"{prefix}-{number}") for number in range(1, count + 1))
+
+
+def stored(project: Project, content: bytes, *, now: datetime | None = None) -> File:
+    """A client's input file."""
+    now = now or timezone.now()
+    return store(ContentFile(content), project=project, purpose=Purpose.BATCH, filename="jobs.jsonl", now=now)
+
+
+def submitted(
+    project: Project, content: bytes, *, window: timedelta = timedelta(hours=24), now: datetime | None = None, **more: Any
+) -> Batch:
+    """A batch that waits for its validation."""
+    now = now or timezone.now()
+    return submit(
+        project,
+        dialect=Dialect.OPENAI,
+        endpoint=CHAT,
+        input_file=stored(project, content, now=now),
+        completion_window="24h",
+        window=window,
+        actor=TESTER,
+        now=now,
+        **more,
+    )
+
+
+def started(project: Project, content: bytes, **more: Any) -> Batch:
+    """A batch whose input was found good."""
+    batch = submitted(project, content, **more)
+    validate(batch.id, now=timezone.now())
+    batch.refresh_from_db()
+    return batch
+
+
+def run_executor() -> None:
+    """One executor, in this thread, until it is idle."""
+    execute.run()
+
+
+def ended(batch: Batch) -> Batch:
+    """The batch after one try to end it."""
+    finalize(batch.id, now=timezone.now())
+    batch.refresh_from_db()
+    batch._counts = None
+    return batch
+
+
+def provider_at(base_url: str, *, name: str = "local", **more: Any) -> Provider:
+    """A provider that is the portal's default."""
+    return Provider.objects.create(name=name, adapter="openai", base_url=base_url, is_default=True, **more)
+
+
+def statuses(batch: Batch) -> dict[str, str]:
+    """What became of each object."""
+    return dict(BatchObject.objects.filter(batch=batch).order_by("line").values_list("custom_id", "status"))
+
+
+def counted(batch: Batch) -> Counts:
+    """The counts of a batch's objects, row by row."""
+    rows = list(BatchObject.objects.filter(batch=batch).values())
+    tokens = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+    return Counts(
+        total=len(rows),
+        **{status.value: sum(row["status"] == status for row in rows) for status in ObjectStatus},
+        **{name: sum(row[name] or 0 for row in rows) for name in tokens},
+    )
+
+
+def assert_counts_are_true(batch: Batch) -> None:
+    """The sum over the slices, and each slice's own counts, are what the rows say."""
+    fresh = Batch.objects.get(pk=batch.pk)
+    assert fresh.counts == counted(fresh)
+    for piece in Slice.objects.filter(batch=batch):
+        lines = BatchObject.objects.filter(batch=batch, line__gte=piece.first_line, line__lte=piece.last_line)
+        for status in ObjectStatus:
+            assert getattr(piece, status.value) == lines.filter(status=status).count()
+
+
+def output_lines(batch: Batch) -> list[Any]:
+    """The output file's lines, parsed."""
+    return _lines(batch.output_file)
+
+
+def error_lines(batch: Batch) -> list[Any]:
+    """The error file's lines, parsed."""
+    return _lines(batch.error_file)
+
+
+def _lines(file: File | None) -> list[Any]:
+    if file is None:
+        return []
+    with file.content.open("rb") as content:
+        return [json.loads(line) for line in content]

@@ -1,0 +1,244 @@
+"""Recording what came of objects: once, under a valid lease alone, with counts that are always those of the rows."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from batches.models import Attempt, Batch, BatchError, BatchObject, BatchResult, Project, Slice
+from batches.results import result_of
+from batches.services.cancel import cancel
+from batches.services.claim import Appetite, Lease, claim
+from batches.services.settle import Receipt, Report, Settled, Tried, settle
+from providers.base import Failure, Outcome, Success, Usage
+from providers.failures import Kind
+from providers.models import Provider
+from tests.cast import TESTER, assert_counts_are_true, request_lines, started, statuses
+
+pytestmark = pytest.mark.django_db
+
+GOOD = Success(200, b'{"ok":true}', "req_1", Usage(input=9, output=3, cached=4, reasoning=1))
+
+
+def bad(thing: str = "thing") -> Failure:
+    """A failure that no retry helps."""
+    return Failure(
+        Kind.INVALID_REQUEST,
+        f'No such "{thing}"',
+        code="bad_thing",
+        param="n",
+        http_status=400,
+        body=b'{"error":{}}',
+        request_id="req_2",
+    )
+
+
+BAD = bad()
+BUSY = Failure(Kind.RATE_LIMITED, "Slow down", code="slow", http_status=429, retry_after=7.5, request_id="req_3")
+EAGER = Appetite(otherwise=100)
+
+
+@pytest.fixture
+def batch(project: Project, simulator: Provider, settings: Settings) -> Batch:
+    """Six objects in two slices."""
+    settings.SLICE_LINES = 3
+    return started(project, request_lines(6))
+
+
+@pytest.fixture
+def leases(batch: Batch) -> list[Lease]:
+    return claim(executor=uuid.uuid4(), appetite=EAGER, now=timezone.now())
+
+
+def settled(lease: Lease, line: int, outcome: Outcome = GOOD, *, attempts: int = 1) -> Settled:
+    return Settled(lease.piece.pk, lease.batch.pk, line, 1, attempts, 12, outcome)
+
+
+def tried(lease: Lease, line: int, number: int, failure: Failure = BUSY) -> Tried:
+    at = timezone.now() + timedelta(seconds=8)
+    return Tried(lease.piece.pk, lease.batch.pk, line, 1, number, 34, failure, at)
+
+
+def report(*leases: Lease, **more: object) -> Report:
+    names = {lease.batch.pk: "simulator" for lease in leases}
+    epochs = {lease.piece.pk: lease.epoch for lease in leases}
+    return Report(provider_names=names, epochs=epochs, **more)  # type: ignore[arg-type]
+
+
+def hand_in(*leases: Lease, **more: object) -> Receipt:
+    return settle(report(*leases, **more), now=timezone.now())
+
+
+def test_a_success_is_recorded_with_all_that_is_known_of_it(batch: Batch, leases: list[Lease]) -> None:
+    assert hand_in(leases[0], settled=[settled(leases[0], 2, attempts=3)]) == Receipt(frozenset(), frozenset(), 0)
+    found = BatchObject.objects.get(batch=batch, line=2)
+    assert (found.status, found.attempts, found.http_status, found.latency_ms) == ("succeeded", 3, 200, 12)
+    assert (found.input_tokens, found.output_tokens, found.cached_tokens, found.reasoning_tokens) == (9, 3, 4, 1)
+    assert (found.request_id, found.settled_at is None) == ("req_1", False)
+    assert result_of(found).body == '{"ok":true}'
+    assert_counts_are_true(batch)
+    assert (batch.counts.succeeded, batch.counts.pending, batch.counts.input_tokens) == (1, 5, 9)
+
+
+def test_a_failure_is_recorded_with_its_reason_and_the_reasons_group(batch: Batch, leases: list[Lease]) -> None:
+    hand_in(leases[0], settled=[settled(leases[0], 1, BAD), settled(leases[0], 3, bad("other"))])
+    assert statuses(batch) == {f"row-{n}": "failed" if n in (1, 3) else "pending" for n in range(1, 7)}
+    result = result_of(BatchObject.objects.get(batch=batch, line=1))
+    assert (result.error_code, result.error_message, result.body) == ("bad_thing", 'No such "thing"', '{"error":{}}')
+    first, second = BatchError.objects.filter(batch=batch)
+    assert (first.line, first.round, first.code, first.param, first.http_status) == (1, 1, "bad_thing", "n", 400)
+    assert (first.kind, first.source) == ("invalid_request", "caller")
+    assert first.fingerprint == second.fingerprint
+    assert_counts_are_true(batch)
+
+
+def test_a_failed_attempt_is_a_row_of_the_ledger_and_changes_no_object(batch: Batch, leases: list[Lease]) -> None:
+    hand_in(leases[0], tried=[tried(leases[0], 1, 1), tried(leases[0], 1, 2, Failure(Kind.TIMEOUT, "Late"))])
+    first, second = Attempt.objects.filter(batch=batch)
+    assert (first.line, first.number, first.kind, first.answered) == (1, 1, "rate_limited", True)
+    assert (first.http_status, first.code, first.message, first.retry_after) == (429, "slow", "Slow down", 7.5)
+    assert (second.number, second.kind, second.answered, second.http_status) == (2, "timeout", False, None)
+    assert set(statuses(batch).values()) == {"pending"}
+    assert_counts_are_true(batch)
+
+
+def test_the_next_executor_knows_what_was_tried(batch: Batch, leases: list[Lease]) -> None:
+    lost = Failure(Kind.TIMEOUT, "Late")
+    hand_in(leases[0], tried=[tried(leases[0], 1, 1), tried(leases[0], 1, 2, lost)], done={leases[0].piece.pk: None})
+    [again] = claim(executor=uuid.uuid4(), appetite=EAGER, now=timezone.now())
+    first, *others = again.waiting
+    assert (first.line, first.failures, first.answered) == (1, ("rate_limited", "timeout"), 1)
+    assert first.not_before == max(Attempt.objects.values_list("retry_at", flat=True))
+    assert [(other.failures, other.answered, other.not_before) for other in others] == [((), 0, None)] * 2
+
+
+def test_what_comes_under_a_stale_lease_changes_nothing(batch: Batch, leases: list[Lease]) -> None:
+    stale, fresh = leases
+    Slice.objects.filter(pk=stale.piece.pk).update(lease_epoch=stale.epoch + 1)
+    before = Slice.objects.filter(pk=stale.piece.pk).values().get()
+    receipt = hand_in(
+        stale,
+        fresh,
+        settled=[settled(stale, 1), settled(stale, 2, BAD), settled(fresh, 4)],
+        tried=[tried(stale, 3, 1)],
+        done={stale.piece.pk: None},
+    )
+    assert receipt == Receipt(lost=frozenset({stale.piece.pk}), stopped=frozenset(), dropped=2)
+    assert Slice.objects.filter(pk=stale.piece.pk).values().get() == before
+    assert [row.line for row in BatchResult.objects.all()] == [4]
+    assert not Attempt.objects.exists()
+    assert not BatchError.objects.exists()
+    assert_counts_are_true(batch)
+
+
+def test_a_slice_that_is_gone_is_lost(batch: Batch, leases: list[Lease]) -> None:
+    Slice.objects.filter(pk=leases[0].piece.pk).delete()
+    assert hand_in(leases[0], settled=[settled(leases[0], 1)]).lost == {leases[0].piece.pk}
+    assert not BatchResult.objects.exists()
+
+
+def test_the_same_report_twice_is_recorded_once(batch: Batch, leases: list[Lease]) -> None:
+    """Its commit went through the first time, although the answer was lost."""
+    first = [settled(leases[0], 1), settled(leases[0], 2, BAD)]
+    attempts = [tried(leases[0], 3, 1)]
+    hand_in(leases[0], settled=first, tried=attempts)
+    more = [*first, settled(leases[0], 3)]
+    hand_in(leases[0], settled=more, tried=[*attempts, tried(leases[0], 3, 2)], done={leases[0].piece.pk: None})
+    assert [row.line for row in BatchResult.objects.all()] == [1, 2, 3]
+    assert [row.number for row in Attempt.objects.all()] == [1, 2]
+    assert BatchError.objects.count() == 1
+    assert_counts_are_true(batch)
+
+
+def test_a_repeated_report_of_attempts_alone_is_recorded_once(batch: Batch, leases: list[Lease]) -> None:
+    for _ in range(2):
+        hand_in(leases[0], tried=[tried(leases[0], 3, 1)])
+    assert Attempt.objects.count() == 1
+
+
+def test_a_result_is_never_replaced(batch: Batch, leases: list[Lease]) -> None:
+    hand_in(leases[0], settled=[settled(leases[0], 1)])
+    hand_in(leases[0], settled=[settled(leases[0], 1, BAD)])
+    assert statuses(batch)["row-1"] == "succeeded"
+    assert BatchResult.objects.get().status == "succeeded"
+
+
+def test_unknown_usage_stays_unknown_and_known_usage_adds_up(batch: Batch, leases: list[Lease]) -> None:
+    huge = Success(200, b"{}", usage=Usage(input=2**31 - 1, output=2**31 - 1))
+    silent = Success(200, b"{}")
+    hand_in(*leases, settled=[settled(leases[0], 1, huge), settled(leases[0], 2, huge), settled(leases[1], 4, silent)])
+    assert BatchObject.objects.get(batch=batch, line=4).input_tokens is None
+    assert batch.counts.input_tokens == 2 * (2**31 - 1)
+    assert_counts_are_true(batch)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"a":"\\u0000"}',
+        '{"a":"é 🙂 \u2028 \x7f"}',
+        '{"n":123456789012345678901234567890.10}',
+        '"\\\\N\\t\\n"',
+        '{"huge":"' + "x" * 5_000_000 + '"}',
+    ],
+    ids=["escaped NUL", "unicode", "big number", "backslashes", "huge"],
+)
+def test_a_body_is_kept_byte_for_byte(batch: Batch, leases: list[Lease], body: str) -> None:
+    failure = Failure(Kind.SERVER_ERROR, "é\t\\N", code="x", http_status=500, body=body.encode())
+    hand_in(leases[0], settled=[settled(leases[0], 1, Success(200, body.encode())), settled(leases[0], 2, failure)])
+    for line in (1, 2):
+        assert result_of(BatchObject.objects.get(batch=batch, line=line)).body == body
+
+
+def test_words_that_are_too_long_are_cut(batch: Batch, leases: list[Lease]) -> None:
+    long = "x" * 5000
+    failure = Failure(Kind.SERVER_ERROR, long, code=long, param=long, http_status=500, request_id=long)
+    hand_in(leases[0], settled=[settled(leases[0], 1, failure)], tried=[tried(leases[0], 2, 1, failure)])
+    assert BatchError.objects.filter(batch=batch).count() == Attempt.objects.count() == 1
+
+
+def test_handing_in_renews_the_leases_and_letting_go_ends_them(batch: Batch, leases: list[Lease]) -> None:
+    kept, let_go = leases
+    later = timezone.now() + timedelta(seconds=20)
+    again_at = later + timedelta(seconds=9)
+    settle(report(kept, let_go, done={let_go.piece.pk: again_at}), now=later)
+    kept.piece.refresh_from_db()
+    let_go.piece.refresh_from_db()
+    assert kept.piece.lease_expires_at is not None
+    assert kept.piece.lease_expires_at > later
+    assert (let_go.piece.lease_owner, let_go.piece.lease_expires_at, let_go.piece.not_before) == (None, None, again_at)
+    assert claim(executor=uuid.uuid4(), appetite=EAGER, now=later) == []
+    [again] = claim(executor=uuid.uuid4(), appetite=EAGER, now=again_at)
+    assert again.piece.pk == let_go.piece.pk
+
+
+def test_results_of_a_cancelled_batch_are_taken_and_the_executor_is_told_to_stop(batch: Batch, leases: list[Lease]) -> None:
+    cancel(batch, actor=TESTER, now=timezone.now())
+    receipt = hand_in(leases[0], settled=[settled(leases[0], 1)])
+    assert receipt.stopped == {batch.pk}
+    assert statuses(batch)["row-1"] == "succeeded"
+    assert_counts_are_true(batch)
+
+
+def test_a_batch_is_throttled_only_while_it_runs(batch: Batch, leases: list[Lease]) -> None:
+    until = timezone.now() + timedelta(minutes=1)
+    hand_in(leases[0], throttled={batch.pk: (until, "Slow down " * 100)})
+    batch.refresh_from_db()
+    assert batch.is_throttled(now=timezone.now())
+    assert batch.throttled_reason.startswith("Slow down")
+    cancel(batch, actor=TESTER, now=timezone.now())
+    hand_in(leases[0], throttled={batch.pk: (until + timedelta(minutes=1), "again")})
+    batch.refresh_from_db()
+    assert batch.throttled_until == until
+
+
+def test_one_report_may_concern_several_batches(project: Project, batch: Batch, settings: Settings) -> None:
+    other = started(project, request_lines(2, prefix="other"))
+    leases = claim(executor=uuid.uuid4(), appetite=EAGER, now=timezone.now())
+    everything = [settled(lease, waiting.line) for lease in leases for waiting in lease.waiting]
+    hand_in(*leases, settled=everything, done={lease.piece.pk: None for lease in leases})
+    for one in (batch, other):
+        assert set(statuses(one).values()) == {"succeeded"}
+        assert_counts_are_true(one)
