@@ -85,18 +85,6 @@ class DialectView(APIView):
         """Who acts, for the timeline."""
         return Actor(f"key {self.key.name}", Source.API)
 
-    def reserved(self, *, digest: str) -> AbstractContextManager[IdempotencyRecord]:
-        """The reservation of this create call, whose body has this digest (see `services.once`)."""
-        retries = self.request.headers.get("x-stainless-retry-count", "")
-        return reserved(
-            self.key,
-            path=self.request.path,
-            digest=digest,
-            token=self.request.headers.get("Idempotency-Key", "").strip(),
-            is_retry=retries.isdecimal() and int(retries[:9]) > 0,
-            now=timezone.now(),
-        )
-
     def max_body_bytes(self) -> int:
         """How long a request body may be."""
         return settings.MAX_JSON_BYTES
