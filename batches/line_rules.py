@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
@@ -26,6 +27,7 @@ class LineRules:
     endpoint: str
     one_model: bool = True  # all lines name the same model
     names_endpoint: bool = True  # each line has a method and a url
+    asks_a_model: bool = True  # `model` and `stream` of the body mean something; else it is any JSON object
     max_lines: int = 50_000
     max_custom_id_chars: int = 512
     max_line_bytes: int = 16 * 1024**2
@@ -36,14 +38,23 @@ class _Body(msgspec.Struct):
     stream: bool | None = None
 
 
-class _Input(msgspec.Struct):
+class _Document(msgspec.Struct):
+    model: ClassVar[None] = None
+    stream: ClassVar[None] = None
+
+
+_AnyBody = TypeVar("_AnyBody", _Body, _Document)
+
+
+class _Input(msgspec.Struct, Generic[_AnyBody]):
     custom_id: str
-    body: _Body
+    body: _AnyBody
     method: str | None = None
     url: str | None = None
 
 
-_decode = msgspec.json.Decoder(_Input).decode
+_decode_question = msgspec.json.Decoder(_Input[_Body]).decode
+_decode_document = msgspec.json.Decoder(_Input[_Document]).decode
 _PATH = re.compile(r" - at `\$\.?(.*)`$")
 _MISSING = re.compile(r"^Object missing required field (\S+)")
 _MODEL_IS_OPTIONAL = frozenset({"/v1/moderations", "/v1/images/generations", "/v1/images/edits", "/v1/videos"})
@@ -67,7 +78,7 @@ class LineChecker:
         try:
             if not content.isascii():
                 content.decode()
-            request = _decode(content)
+            request = _decode_question(content) if self.rules.asks_a_model else _decode_document(content)
             if is_too_deep(content):
                 raise RecursionError
         except UnicodeDecodeError as error:
@@ -81,7 +92,7 @@ class LineChecker:
         problems = [Problem(code, message, param, line.number) for code, message, param in self._complaints(request, line.number)]
         return request.custom_id, problems
 
-    def _complaints(self, request: _Input, number: int) -> Iterable[tuple[str, str, str]]:
+    def _complaints(self, request: _Input[Any], number: int) -> Iterable[tuple[str, str, str]]:
         custom_id, rules, body = request.custom_id, self.rules, request.body
         if not custom_id:
             yield "invalid_request", "custom_id is empty.", "custom_id"
@@ -102,7 +113,7 @@ class LineChecker:
                 yield "url_mismatch", f"url is {_shown(request.url)}; the batch's endpoint is {rules.endpoint}.", "url"
         if body.stream:
             yield "invalid_request", "A batch cannot stream: leave body.stream out.", "body.stream"
-        if rules.one_model:
+        if rules.one_model and rules.asks_a_model:
             yield from self._model_complaints(body.model, number)
 
     def _model_complaints(self, model: str | None, number: int) -> Iterable[tuple[str, str, str]]:

@@ -69,6 +69,7 @@ def rules_for(batch: Batch) -> LineRules:
         endpoint=batch.endpoint,
         one_model=batch.dialect in OF_ONE_MODEL,
         names_endpoint=batch.dialect != Dialect.NOVITA,
+        asks_a_model=batch.endpoint.startswith("/v1/"),
         max_lines=settings.MAX_BATCH_LINES if from_file else settings.MAX_INLINE_REQUESTS,
         max_custom_id_chars=settings.MAX_CUSTOM_ID_CHARS,
         max_line_bytes=settings.MAX_LINE_BYTES,

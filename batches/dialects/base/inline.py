@@ -72,11 +72,11 @@ class InlineBody:
         self.head = read_object(b"{" + b",".join(members) + b"}")
 
     def _line(self, piece: Item, read_item: ReadItem, seen: dict[str, int]) -> bytes:
-        if piece.index >= self._max_items:
+        if self.count >= self._max_items:
             raise InvalidValue(f"{self._array}: there may be at most {self._max_items} items.", param=self._array)
-        found = read_item(piece.index, piece.value)
-        if (first := seen.setdefault(found.custom_id, piece.index)) != piece.index:
-            where = f"{self._array}.{piece.index}"
+        found = read_item(self.count, piece.value)
+        if (first := seen.setdefault(found.custom_id, self.count)) != self.count:
+            where = f"{self._array}.{self.count}"
             message = f"{where}: {found.custom_id!r} is the id of item {first} already; ids must be unique."
             raise InvalidValue(message, param=where)
         self.count += 1
