@@ -47,10 +47,11 @@ class Item:
 def read_members(read: Read, *, array: str, max_value_bytes: int) -> Iterator[Member | Item]:
     """The members of one JSON object in the order they come; the member called `array` item by item.
 
-    Holds one chunk and one value. Raises Malformed where the structure is broken, and TooLong. A member that is called
-    `array` but is no array comes as a Member.
+    Holds one chunk and one value. Raises Malformed where the structure is broken or the array comes twice, and TooLong.
+    A member that is called `array` but is no array comes as a Member.
     """
     source = _Source(read, max_value_bytes)
+    seen = False
     source.expect(b"{")
     if source.peek() == b"}":
         source.expect(b"}")
@@ -59,6 +60,9 @@ def read_members(read: Read, *, array: str, max_value_bytes: int) -> Iterator[Me
             name = _text(source.string())
             source.expect(b":")
             if name == array and source.peek() == b"[":
+                if seen:
+                    raise Malformed(f"There are two members {array!r} (byte {source.offset}).")
+                seen = True
                 yield from _items(source)
             else:
                 yield Member(name, source.value())
@@ -139,6 +143,7 @@ class _Source:
         else:
             end = self._end_of_scalar()
         found = self._buffer[self._at : end]
+        self._require_allowed(len(found))
         self._at = end
         return found
 
@@ -171,22 +176,27 @@ class _Source:
             position -= self._need_more()
 
     def _end_of_scalar(self) -> int:
+        position = self._at
         while True:
-            match = _SCALAR.match(self._buffer, self._at)
-            if match and match.end() < len(self._buffer):
-                return match.end()
-            if not match and self._at < len(self._buffer):
-                raise Malformed(f"Expected a value (byte {self.offset}).")
-            self._need_more()  # a number at the end of the buffer may go on in the next chunk
+            match = _SCALAR.match(self._buffer, position)
+            position = match.end() if match else position
+            if position < len(self._buffer):
+                if position == self._at:
+                    raise Malformed(f"Expected a value (byte {self.offset}).")
+                return position
+            position -= self._need_more()  # a number at the end of the buffer may go on in the next chunk
 
     def _need_more(self) -> int:
         """Read on inside a value. Returns by how much the positions in the buffer have moved."""
-        if len(self._buffer) - self._at > self._limit:
-            raise TooLong(f"A value has more than {self._limit} bytes (from byte {self.offset}).")
+        self._require_allowed(len(self._buffer) - self._at)
         moved = self._at
         if not self._more():
             raise Malformed("The body ends too early.")
         return moved
+
+    def _require_allowed(self, size: int) -> None:
+        if size > self._limit:
+            raise TooLong(f"A value has more than {self._limit} bytes (from byte {self.offset}).")
 
     def _more(self) -> bool:
         """Read a chunk behind the part of the buffer that is unused, which moves to the front."""

@@ -133,8 +133,6 @@ def headers(error: PortalError, *, allow: str = "") -> dict[str, str]:
         return {"Allow": allow}
     if isinstance(error, InProgress):
         return {"Retry-After": str(error.retry_after)}
-    if isinstance(error, InProgress):
-        return {"Retry-After": str(error.retry_after)}
     if isinstance(error, Conflict) and not isinstance(error, LostRace):
         return {"x-should-retry": "false"}  # SDKs send a 409 twice more unless told not to
     return {}
