@@ -138,7 +138,7 @@ def test_a_batch_that_is_cancelled_before_it_was_validated_has_neither_objects_n
         ([line(body={"model": 5})], "invalid_request", "body.model", 1),
         ([line("a"), line("b", body=body(model="other"))], "model_mismatch", "body.model", 2),
         ([line(body=body(stream=True))], "invalid_request", "body.stream", 1),
-        ([b" "], "empty_file", None, None),
+        ([b" "], "empty_file", "input_file_id", None),
     ],
 )  # fmt: skip
 def test_a_bad_input_fails_the_batch_with_its_code_and_line(
