@@ -28,6 +28,7 @@ from batches.services.claim import Appetite, Lease, Waiting, claim, give_back
 from batches.services.fail import fail
 from batches.services.heartbeat import heartbeat, leave
 from batches.services.settle import Receipt, Report, settle
+from batches.states import BatchStatus
 from providers import registry
 from providers.base import Adapter
 from providers.failures import Kind
@@ -38,6 +39,10 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 2.0
 SHARE_SECONDS = 0.5  # how often the share of concurrency is asked for again
 PAUSE_SECONDS = 0.5  # after the database did not answer
+
+
+class CannotRun(Exception):
+    """A batch cannot run as a whole; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,25 +137,29 @@ class Desk:
 
     def _take_up(self, answer: Answer, appetite: Appetite, *, now: datetime) -> None:
         for lease in claim(executor=self.executor_id, appetite=appetite, now=now):
-            batch = lease.piece.batch
+            batch = lease.batch
+            if batch.status != BatchStatus.IN_PROGRESS:
+                continue  # it was given up over another slice
             try:
                 if batch.provider_id not in self._providers:
                     answer.opened.append(self._open(batch.provider))
-                lines = slice_lines(batch, lease.piece)
-                objects = [(waiting, _body(lines[waiting.line])) for waiting in lease.waiting]
-            except (CredentialUnavailable, Gone, KeyError) as error:
-                self._give_up(batch, error)
+                objects = _objects(lease)
+            except (CredentialUnavailable, Gone, CannotRun) as error:
+                self._give_up(batch, str(error))
                 continue
             answer.taken.append(Taken(lease, objects))
 
     def _open(self, provider: Provider) -> Opened:
-        adapter = registry.connect(provider.adapter, provider.connection())
+        upstream = provider.connection()
+        try:
+            adapter = registry.connect(provider.adapter, upstream)
+        except (KeyError, ValueError) as error:
+            raise CannotRun(f"The settings of provider {provider.name} cannot be used: {error}") from error
         self._providers[provider.pk] = provider
         return Opened(provider.pk, adapter)
 
-    def _give_up(self, batch: Batch, error: Exception) -> None:
+    def _give_up(self, batch: Batch, message: str) -> None:
         """The batch as a whole cannot run."""
-        message = str(error) if isinstance(error, CredentialUnavailable | Gone) else "The input file has changed."
         with suppress(LostRace):  # then it stopped for another reason
             fail(batch, kind=Kind.PORTAL, message=message, actor=ENGINE, now=timezone.now())
         give_back(batch, executor=self.executor_id)
@@ -183,9 +192,10 @@ class Desk:
         connection.close()
 
 
-def _body(content: bytes) -> bytes:
-    """The body of an input line, exactly as the client wrote it."""
+def _objects(lease: Lease) -> list[tuple[Waiting, bytes]]:
+    """The objects of a slice with their bodies, exactly as the client wrote them. Raises Gone or CannotRun."""
+    lines = slice_lines(lease.batch, lease.piece)
     try:
-        return bytes(jsonl.read_request(content).body)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise KeyError("the line is not what was validated") from error
+        return [(waiting, bytes(jsonl.read_request(lines[waiting.line]).body)) for waiting in lease.waiting]
+    except (KeyError, msgspec.DecodeError, RecursionError) as error:
+        raise CannotRun("The input file has changed.") from error
