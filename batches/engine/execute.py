@@ -129,13 +129,14 @@ class Executor:
         self._apply(answer, report)
 
     def _report(self) -> Report:
+        throttled = self._throttled()  # before slices are stopped in order to let go of them
         return Report(
             provider_names={held.batch_id: held.batch.provider.name for held in self.held.values()},
             epochs={slice_id: held.lease.epoch for slice_id, held in self.held.items()},
             settled=self._settled,
             tried=self._tried,
             done=self._done(),
-            throttled=self._throttled(),
+            throttled=throttled,
         )
 
     def _done(self) -> dict[uuid.UUID, datetime | None]:
