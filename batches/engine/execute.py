@@ -188,7 +188,7 @@ class Executor:
         )
 
     def _is_full(self) -> bool:
-        return self._buffered_bytes > settings.EXECUTOR_BUFFER_BYTES or len(self._settled) > MAX_BUFFERED_ROWS
+        return self._buffered_bytes > settings.EXECUTOR_BUFFER_BYTES or len(self._settled) + len(self._tried) > MAX_BUFFERED_ROWS
 
     def _apply(self, answer: Answer, report: Report) -> None:
         now = time.monotonic()
@@ -281,13 +281,13 @@ class Executor:
     def _record(self, item: Item, outcome: Outcome, *, latency_ms: int) -> None:
         held = item.held
         piece = held.lease.piece
+        self._buffered_bytes += len(outcome.body)
         if isinstance(outcome, Failure):
             item.counted += outcome.kind not in backoff.THROTTLED
             item.answered += outcome.kind.answered
             if self._try_again(item, outcome, latency_ms=latency_ms):
                 return
         held.open -= 1
-        self._buffered_bytes += len(outcome.body)
         self._settled.append(Settled(piece.pk, piece.batch_id, item.line, item.round, item.attempts, latency_ms, outcome))
         if len(self._settled) >= settings.FLUSH_ROWS:
             self._due.set()
