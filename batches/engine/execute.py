@@ -172,9 +172,10 @@ class Executor:
             for provider_id, lane in self.lanes.items()
         }
 
-    def _appetite(self) -> Appetite:
-        """Enough to fill the free slots, and to be a little ahead."""
-        full = frozenset(self.lanes) if self._is_full() else frozenset(id_ for id_, lane in self.lanes.items() if lane.shut_since)
+    def _appetite(self) -> Appetite | None:
+        """Enough to fill the free slots, and to be a little ahead; None while it holds too much."""
+        if self._is_full() or sum(held.size for held in self.held.values()) > settings.EXECUTOR_BUFFER_BYTES:
+            return None
         wanted = {}
         for provider_id, lane in self.lanes.items():
             slots = lane.free_slots if lane.ready else settings.EXECUTOR_CONCURRENCY - lane.in_flight
@@ -183,7 +184,7 @@ class Executor:
         return Appetite(
             otherwise=math.ceil(settings.EXECUTOR_CONCURRENCY / settings.SLICE_LINES),
             wanted=wanted,
-            full=full,
+            full=frozenset(provider_id for provider_id, lane in self.lanes.items() if lane.shut_since),
             held=frozenset(held.batch_id for held in self.held.values()),
         )
 
@@ -214,7 +215,8 @@ class Executor:
         batch = taken.lease.piece.batch
         now = timezone.now()
         deadline = time.monotonic() + (batch.expires_at - now).total_seconds()
-        held = self.held[taken.lease.piece.pk] = Held(taken.lease, deadline, open=len(taken.objects))
+        size = sum(len(body) for _, body in taken.objects)
+        held = self.held[taken.lease.piece.pk] = Held(taken.lease, deadline, open=len(taken.objects), size=size)
         for waiting, body in taken.objects:
             item = Item(
                 held,
@@ -288,6 +290,7 @@ class Executor:
             if self._try_again(item, outcome, latency_ms=latency_ms):
                 return
         held.open -= 1
+        held.size -= len(item.body)
         self._settled.append(Settled(piece.pk, piece.batch_id, item.line, item.round, item.attempts, latency_ms, outcome))
         if len(self._settled) >= settings.FLUSH_ROWS:
             self._due.set()

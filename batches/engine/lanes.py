@@ -18,6 +18,7 @@ class Held:
     lease: Lease
     deadline: float  # of its batch, on the event loop's clock
     open: int  # objects that have not settled
+    size: int  # bytes of their bodies
     flying: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)  # by line
     waiting: dict[int, "Wait"] = field(default_factory=dict)  # by line
     stopped_at: float | None = None  # since when nothing of it is sent any more, on the event loop's clock
