@@ -25,16 +25,13 @@ def retry_at(
 ) -> datetime | None:
     """When the next attempt may start, or None when there is none.
 
-    `attempts` were made, this one included; `counted` of them were not turned away. Exponential with full jitter; what
-    the upstream asks for (Retry-After) is a lower bound. An attempt that could only start after the deadline is none.
+    `attempts` were made, this one included; `counted` of them were not turned away. Exponential with full jitter, on top
+    of what the upstream asks for (Retry-After). An attempt that could only start after the deadline is none.
     """
     if not failure.kind.retryable or counted >= policy.max_attempts:
         return None
     ceiling = min(policy.cap, policy.base * 2 ** min(attempts - 1, 30))
-    if failure.retry_after is None:
-        delay = jitter.uniform(0, ceiling)
-    else:
-        delay = failure.retry_after + jitter.uniform(0, policy.base)
+    delay = (failure.retry_after or 0.0) + jitter.uniform(0, ceiling)
     if delay >= (deadline - now).total_seconds():
         return None
     return now + timedelta(seconds=delay)
