@@ -173,7 +173,8 @@ class Desk:
             wanted = min(demand.wanted + taken[provider_id], settings.EXECUTOR_CONCURRENCY)
             asked_at = self._shared_at.get(provider_id, -math.inf)
             if wanted > demand.share or time.monotonic() - asked_at > SHARE_SECONDS:
-                self._ask_share(answer, provider_id, in_flight=demand.in_flight, wanted=wanted)
+                in_flight = max(demand.in_flight, demand.share)  # it goes on sending until it hears the answer
+                self._ask_share(answer, provider_id, in_flight=in_flight, wanted=wanted)
 
     def _ask_share(self, answer: Answer, provider_id: uuid.UUID, *, in_flight: int, wanted: int) -> None:
         """Ask for a share of the provider's concurrency. When nobody answers, the last one stays."""

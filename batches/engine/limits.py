@@ -21,7 +21,10 @@ class Limits(Protocol):
     """Where the shares are kept."""
 
     def share(self, provider: uuid.UUID, executor: uuid.UUID, *, wanted: int, in_flight: int, limit: int) -> int:
-        """How many requests this executor may have in flight; fewer than are in flight means: send no more for now."""
+        """How many requests this executor may have in flight; fewer than are in flight means: send no more for now.
+
+        `in_flight` is what may be in flight until it hears the answer.
+        """
 
 
 @dataclass(slots=True)
@@ -33,9 +36,10 @@ class _Share:
 
 def allot(mine: uuid.UUID, shares: dict[uuid.UUID, _Share], *, wanted: int, limit: int) -> int:
     """The rule: what others leave; but no more than an equal share while somebody has less than that and wants it."""
-    others = [share for owner, share in shares.items() if owner != mine and share.wanted]
-    equal = max(limit // (len(others) + 1), 1)
-    starved = any(share.used < min(share.wanted, equal) for share in others)
+    others = [share for owner, share in shares.items() if owner != mine]
+    rivals = [share for share in others if share.wanted]
+    equal = max(limit // (len(rivals) + 1), 1)
+    starved = any(share.used < min(share.wanted, equal) for share in rivals)
     left = limit - sum(share.used for share in others)
     return max(min(wanted, left, equal if starved else limit), 0)
 
@@ -65,19 +69,19 @@ local limit, seconds = tonumber(ARGV[4]), tonumber(ARGV[5])
 local clock = redis.call('TIME')
 local now = clock[1] + clock[2] / 1000000
 local entries = redis.call('HGETALL', KEYS[1])
-local others, sum = {}, 0
+local rivals, sum = {}, 0
 for i = 1, #entries, 2 do
   local used, want, ends = string.match(entries[i + 1], '^(%d+):(%d+):(.+)$')
   if tonumber(ends) <= now then
     redis.call('HDEL', KEYS[1], entries[i])
-  elseif entries[i] ~= mine and tonumber(want) > 0 then
-    others[#others + 1] = {tonumber(used), tonumber(want)}
+  elseif entries[i] ~= mine then
     sum = sum + tonumber(used)
+    if tonumber(want) > 0 then rivals[#rivals + 1] = {tonumber(used), tonumber(want)} end
   end
 end
-local equal = math.max(math.floor(limit / (#others + 1)), 1)
+local equal = math.max(math.floor(limit / (#rivals + 1)), 1)
 local ceiling = limit
-for _, share in ipairs(others) do
+for _, share in ipairs(rivals) do
   if share[1] < math.min(share[2], equal) then ceiling = equal end
 end
 local granted = math.max(math.min(wanted, limit - sum, ceiling), 0)
