@@ -2,18 +2,24 @@
 
 from datetime import datetime
 
+from django.db import transaction
+
 from batches import wake
 from batches.actors import Actor
 from batches.models import Batch
 from batches.services.transition import transition
+from batches.services.validate import remove_objects
 from batches.states import BatchStatus
 
 
+@transaction.atomic
 def expire(batch: Batch, *, actor: Actor, now: datetime) -> Batch:
     """Wind a running batch up; one that was never validated is expired at once. Raises LostRace when it moved meanwhile."""
     note = "Its deadline passed."
     if batch.status == BatchStatus.VALIDATING:
-        return transition(batch, BatchStatus.EXPIRED, actor=actor, now=now, note=note)
+        batch = transition(batch, BatchStatus.EXPIRED, actor=actor, now=now, note=note)
+        remove_objects(batch)  # what its validation had laid out so far
+        return batch
     batch = transition(batch, BatchStatus.FINALIZING, actor=actor, now=now, note=note)
     wake.finalize(batch.id)
     return batch

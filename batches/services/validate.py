@@ -81,10 +81,23 @@ FROM_FILES = frozenset({Dialect.OPENAI, Dialect.NOVITA, Dialect.BIFROST, Dialect
 OF_ONE_MODEL = FROM_FILES - {Dialect.NATIVE}
 
 
+def lay_out(batch: Batch) -> None:
+    """Lay out the objects of an input that was checked when it came; nothing when it turns out not to be good."""
+    problems = _Problems()
+    _lay_out(batch, LineChecker(rules_for(batch)), problems)
+    if problems.count:
+        clear(batch)
+
+
 @transaction.atomic
 def clear(batch: Batch) -> None:
-    """Remove whatever an earlier validation laid out."""
+    """Remove whatever an earlier validation laid out, under the batch's lease."""
     hold(batch)
+    remove_objects(batch)
+
+
+def remove_objects(batch: Batch) -> None:
+    """Remove a batch's objects and slices."""
     BatchObject.objects.filter(batch=batch).delete()
     Slice.objects.filter(batch=batch).delete()
 
