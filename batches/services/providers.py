@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
 from django.db.models import ProtectedError
 from django.db.models.functions import Now
@@ -100,8 +100,10 @@ def rotate_credentials() -> int:
 
 def _sentences(error: ValidationError) -> str:
     """Every message, each with its field in front."""
+    if not hasattr(error, "error_dict"):
+        return " ".join(error.messages)
     return " ".join(
-        message if field == "__all__" else f"{field}: {message}"
+        message if field == NON_FIELD_ERRORS else f"{field}: {message}"
         for field, messages in error.message_dict.items()
         for message in messages
     )
