@@ -249,6 +249,7 @@ MAX_UPLOAD_BYTES = knob("MAX_UPLOAD_BYTES", whole(1), 8 * 1024**3)  # an upload 
 MAX_PART_BYTES = knob("MAX_PART_BYTES", whole(1), 64 * 1024**2)
 UPLOAD_LIFETIME_SECONDS = knob("UPLOAD_LIFETIME_SECONDS", seconds, 3600.0)
 FILE_LIFETIME_SECONDS = knob("FILE_LIFETIME_SECONDS", seconds, 30 * 86400.0)  # batch inputs, outputs and errors
+RESULTS_LIFETIME_SECONDS = knob("RESULTS_LIFETIME_SECONDS", seconds, 29 * 86400.0)  # Anthropic: from a batch's creation
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_JSON_BYTES
 
 # --- Engine ----------------------------------------------------------------------------------------------------
@@ -258,7 +259,6 @@ SLICE_BYTES = knob("SLICE_BYTES", whole(1), 4 * 1024**2)  # ... and how many byt
 EXECUTORS = knob("EXECUTORS", whole(1), 1 if EMBEDDED else 2)  # executors running at once over all workers
 EXECUTOR_CONCURRENCY = knob("EXECUTOR_CONCURRENCY", whole(1), 256)  # requests in flight in one executor
 EXECUTOR_BUFFER_BYTES = knob("EXECUTOR_BUFFER_BYTES", whole(1), 64 * 1024**2)  # requests and responses it holds
-EXECUTOR_RUN_SECONDS = knob("EXECUTOR_RUN_SECONDS", seconds, 60.0)
 EXECUTOR_IDLE_SECONDS = knob("EXECUTOR_IDLE_SECONDS", seconds, 5.0)
 LEASE_SECONDS = knob("LEASE_SECONDS", seconds, 30.0)  # a killed worker's slices run again after this
 FLUSH_ROWS = knob("FLUSH_ROWS", whole(1), 500)
