@@ -54,6 +54,7 @@ def background() -> Iterator[None]:
         beat.stop()
         stopping.set()
         state.should_stop = 0  # type: ignore[assignment]
+        app.send_task("batches.engine.reconcile")  # any message: the worker looks up at once instead of within 2 s
         for thread in threads:
             thread.join()
 

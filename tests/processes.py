@@ -86,20 +86,29 @@ class PortalProcess:
         self.process.send_signal(number)
         return self.process.wait(timeout=STOPS_WITHIN)
 
-    def pids(self, containing: str = "") -> list[int]:
-        """The processes of this portal that run, those whose command line contains a text."""
+    def pids(self) -> list[int]:
+        """All processes of this portal that run."""
+        return [pid for pid, _ in self._running()]
+
+    def children(self) -> list[int]:
+        """Those that `serve` itself has started."""
+        assert self.process is not None
+        return [pid for pid, parent in self._running() if parent == self.process.pid]
+
+    def _running(self) -> list[tuple[int, int]]:
         marker = f"BATCHYARD_DATA={self.folder}".encode()
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if marker in (entry / "environ").read_bytes().split(b"\0"):
-                    command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                    if containing in command and "(zombie)" not in (entry / "status").read_text():
-                        found.append(int(entry.name))
-        return sorted(found)
+                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+                if state != "Z" and marker in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append((int(entry.name), int(parent)))
+        return found
 
     def wait_until_gone(self) -> None:
         """Wait until none of its processes is left."""
+        if self.process is not None:
+            self.process.wait(timeout=STOPS_WITHIN)
         deadline = time.monotonic() + STOPS_WITHIN
         while left := self.pids():
             assert time.monotonic() < deadline, f"Left behind: {left}"
@@ -128,8 +137,6 @@ def portal_process(folder: Path, **settings: str) -> Iterator[PortalProcess]:
             for pid in portal.pids():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            if portal.process is not None:
-                portal.process.wait()
             portal.wait_until_gone()
 
 

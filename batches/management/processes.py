@@ -34,7 +34,7 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     start_at: float = 0.0  # when to start it (again)
-    pause: float = FIRST_PAUSE
+    pause: float = 0.0  # how long it waited for its last start
 
     def start(self) -> None:
         self.started_at = time.monotonic()
@@ -88,7 +88,8 @@ class Supervisor:
                 if now >= child.start_at:
                     child.start()
             elif child.has_ended():
-                child.pause = FIRST_PAUSE if now - child.started_at > STEADY_SECONDS else min(child.pause * 2, LONGEST_PAUSE)
+                was_steady = now - child.started_at > STEADY_SECONDS
+                child.pause = FIRST_PAUSE if was_steady or not child.pause else min(child.pause * 2, LONGEST_PAUSE)
                 child.start_at = now + child.pause
                 self.say(f"{child.name} ended with code {child.process.returncode}; it starts again in {child.pause:.0f} s.")
                 child.process = None

@@ -8,8 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import PortalProcess, portal_process
+from tests.processes import STARTS_WITHIN, PortalProcess, portal_process
 from tests.servers import free_port
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalProcess]:
+    """A portal that runs, for tests that leave it as it is."""
+    with portal_process(tmp_path_factory.mktemp("running")) as portal:
+        portal.start()
+        yield portal
 
 
 @pytest.fixture
@@ -19,65 +27,49 @@ def portal(tmp_path: Path, db: None) -> Iterator[PortalProcess]:
         yield portal
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_becomes_ready_and_a_signal_ends_it_without_orphans_or_tracebacks(
-    portal: PortalProcess, number: signal.Signals
-) -> None:
-    portal.start()
+def test_it_says_where_to_go_and_how_to_stop(running: PortalProcess, db: None) -> None:
+    assert f"{running.url}/console/" in running.output
+    assert f"{running.url}/v1" in running.output
+    assert "Ctrl-C" in running.output
 
-    assert portal.stop(number) == 0
-    assert portal.pids() == []
+
+def test_a_port_that_is_taken_is_refused_by_name(running: PortalProcess, portal: PortalProcess) -> None:
+    portal.environment["PORT"] = running.environment["PORT"]
+
+    refused = portal.manage("serve")
+
+    assert refused.returncode == 1
+    assert f"Port {running.environment['PORT']}" in refused.stderr
+
+
+def test_a_second_embedded_portal_on_one_data_folder_is_refused_by_name(running: PortalProcess) -> None:
+    second = PortalProcess(running.environment | {"PORT": str(free_port())}, folder=running.folder)
+
+    refused = second.manage("serve")
+
+    assert refused.returncode == 1
+    assert str(running.folder) in refused.stderr
+    assert f"port {running.environment['PORT']}" in refused.stderr
+
+
+def test_both_stop_signals_end_it_without_orphans_or_tracebacks(portal: PortalProcess) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        portal.start()
+
+        assert portal.stop(number) == 0
+        assert portal.pids() == []
+
     assert "Traceback" not in portal.output
 
 
-def test_it_says_where_to_go_and_how_to_stop(portal: PortalProcess) -> None:
+def test_nothing_outlives_a_killed_server_and_it_can_start_again(portal: PortalProcess) -> None:
     portal.start()
-
-    assert f"{portal.url}/console/" in portal.output
-    assert f"{portal.url}/v1" in portal.output
-    assert "Ctrl-C" in portal.output
-
-
-def test_no_process_outlives_a_killed_server(portal: PortalProcess) -> None:
-    portal.start()
-    assert portal.process is not None
-
-    portal.process.kill()
-
-    portal.wait_until_gone()
-
-
-def test_it_can_start_again_after_it_was_killed(portal: PortalProcess) -> None:
-    portal.start()
-    for pid in portal.pids():
-        os.kill(pid, signal.SIGKILL)
+    portal.stop(signal.SIGKILL)
     portal.wait_until_gone()
 
     portal.start()
 
     assert portal.lacks() == {}
-
-
-def test_a_port_that_is_taken_is_refused_by_name(portal: PortalProcess, tmp_path_factory: pytest.TempPathFactory) -> None:
-    portal.start()
-    with portal_process(tmp_path_factory.mktemp("other"), PORT=portal.environment["PORT"]) as other:
-        refused = other.manage("serve")
-
-    assert refused.returncode == 1
-    assert f"Port {portal.environment['PORT']}" in refused.stderr
-
-
-def test_a_second_embedded_portal_on_one_data_folder_is_refused_by_name(tmp_path: Path) -> None:
-    with portal_process(tmp_path) as portal:
-        portal.start()
-        port = portal.environment["PORT"]
-        portal.environment["PORT"] = str(free_port())
-
-        refused = portal.manage("serve")
-
-    assert refused.returncode == 1
-    assert str(tmp_path) in refused.stderr
-    assert f"port {port}" in refused.stderr
 
 
 def test_an_embedded_portal_is_not_served_role_by_role(tmp_path: Path) -> None:
@@ -89,18 +81,20 @@ def test_an_embedded_portal_is_not_served_role_by_role(tmp_path: Path) -> None:
 
 
 @pytest.mark.servers
-@pytest.mark.parametrize("role", ["config.web", "control@", "execute@", "beat"])
-def test_a_role_that_dies_is_started_again(portal: PortalProcess, role: str) -> None:
+def test_roles_that_die_are_started_again(portal: PortalProcess) -> None:
     portal.start()
-    before = portal.pids(role)
-    os.kill(before[0], signal.SIGKILL)
+    leaders = portal.children()
+    assert len(leaders) == 4
+    for pid in leaders:
+        os.kill(pid, signal.SIGKILL)
 
-    deadline = time.monotonic() + 30
-    while set(portal.pids(role)) & set(before) or not portal.pids(role):
+    deadline = time.monotonic() + STARTS_WITHIN
+    while len(set(portal.children()) - set(leaders)) < 4:
         assert time.monotonic() < deadline, portal.output
         time.sleep(0.1)
 
     portal.wait_until_ready()
+    assert portal.output.count("ended with code -9") == 4
 
 
 @pytest.mark.servers

@@ -16,6 +16,7 @@ EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 - compared with, not bound
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # the processes that it starts check themselves
     help = (
         "Run the portal until Ctrl-C. Embedded (without DATABASE_URL and REDIS_URL) it is one process. With both set it"
         " is a web server, workers and a beat, which are kept alive here; to spread them over machines, start each role"
@@ -64,7 +65,8 @@ class Command(BaseCommand):
 def command(role: str) -> list[str]:
     """The command line of one role."""
     cores = os.cpu_count() or 1
-    celery = [sys.executable, "-m", "celery", "--app", "config", "--quiet"]
+    quiet_as_root = ["-W", "ignore:You're running the worker with superuser privileges"]
+    celery = [sys.executable, *quiet_as_root, "-m", "celery", "--app", "config", "--quiet"]
     worker = [*celery, "worker", "--without-gossip", "--without-heartbeat", "--without-mingle", "--pool", "prefork"]
     match role:
         case "web":
