@@ -26,6 +26,17 @@ OPENAI_ENDPOINTS = frozenset(
         "/v1/videos",
     }
 )
+# What can be written in bulk in Merge's dialect; the last word is the model.
+ACCOUNTING_ENDPOINTS = frozenset(
+    {
+        "/accounting/v1/invoices",
+        "/accounting/v1/expenses",
+        "/accounting/v1/item-fulfillments",
+        "/accounting/v1/sales-orders",
+    }
+)
+# What can be batched in Anthropic's.
+ANTHROPIC_ENDPOINTS = frozenset({"/v1/messages"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +114,7 @@ class Adapter(Protocol):
     Settings in which `problems` finds nothing can be connected with; others may raise ValueError on connecting.
     """
 
-    endpoints: frozenset[str]  # the endpoints it serves
+    endpoints: frozenset[str]  # what it serves; an adapter that can serve others takes them as its option `endpoints`
     simulated: bool  # answers are made up: to be labelled wherever they show
 
     def __init__(self, connection: Connection) -> None: ...

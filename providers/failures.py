@@ -39,6 +39,7 @@ class Kind(Enum):
     SERVER_ERROR = "server_error"
     REDIRECTED = "redirected"
     INVALID_RESPONSE = "invalid_response"
+    UNCONFIRMED = "unconfirmed"
     RESPONSE_TOO_LARGE = "response_too_large"
     TIMEOUT = "timeout"
     CONNECT = "connect_error"
@@ -73,6 +74,9 @@ _TRAITS = {
     Kind.SERVER_ERROR: _Traits(Source.PROVIDER, True, True, "The upstream failed while it handled the request."),
     Kind.REDIRECTED: _Traits(Source.POLICY, False, True, "The upstream answered with a redirect; the base URL is likely wrong."),
     Kind.INVALID_RESPONSE: _Traits(Source.PROVIDER, True, True, "The upstream's answer could not be understood."),
+    Kind.UNCONFIRMED: _Traits(
+        Source.PROVIDER, False, True, "The upstream took the request, but its answer could not be understood."
+    ),
     Kind.RESPONSE_TOO_LARGE: _Traits(Source.PROVIDER, False, True, "The upstream's answer was larger than the portal accepts."),
     Kind.TIMEOUT: _Traits(Source.NETWORK, True, False, "The upstream did not answer in time."),
     Kind.CONNECT: _Traits(Source.NETWORK, True, False, "No connection to the upstream could be made."),

@@ -47,9 +47,15 @@ class Transport:
 
     async def post(self, url: URL, *, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply | Failure:
         """Send once and read the whole answer, all within so many seconds."""
+        return await self.write("POST", url, headers=headers, body=body, seconds=seconds)
+
+    async def write(self, method: str, url: URL, *, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply | Failure:
+        """Do so with another method. The HTTP library may send a PUT twice, as it may: repeating one changes nothing."""
         session = self._session or self._open()
         try:
-            response = await session.post(url, data=body, headers=headers, timeout=_budget(seconds), allow_redirects=False)
+            response = await session.request(
+                method, url, data=body, headers=headers, timeout=_budget(seconds), allow_redirects=False
+            )
             return await self._read(response)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             return _failure(error)

@@ -94,7 +94,14 @@ class Provider(models.Model):
     def endpoints(self) -> frozenset[str]:
         """The endpoints it serves; none when its adapter is not part of this version."""
         adapter = registry.ADAPTERS.get(self.adapter)
-        return frozenset() if adapter is None else adapter.endpoints
+        if adapter is None:
+            return frozenset()
+        return frozenset(self.options.get("endpoints") or adapter.endpoints)
+
+    @property
+    def id_path(self) -> str:
+        """Where its answers name what they created: the keys that lead there, joined by dots."""
+        return str(self.options.get("id_path") or "id")
 
     def take_default(self) -> None:
         """Be the portal's default from now on, instead of those that serve some of the same endpoints. Saves."""

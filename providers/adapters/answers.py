@@ -1,6 +1,7 @@
 """Reading what an upstream answered: the part that is the same for every adapter that speaks JSON over HTTP."""
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -17,7 +18,7 @@ MIN_SECRET_CHARS = 8  # shorter ones are placeholders of upstreams without keys,
 REDACTED = "[credential]"
 
 # Codes that mean an empty account, whatever the status they come with.
-_QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+_QUOTA_CODES = frozenset({"insufficient_quota", "billing_error", "billing_hard_limit_reached", "billing_not_active"})
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 _Tokens = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None
@@ -29,7 +30,7 @@ class _Details(msgspec.Struct, gc=False):
 
 
 class _Usage(msgspec.Struct, gc=False):
-    """Both spellings that OpenAI's endpoints use."""
+    """Both spellings that OpenAI's endpoints use, and Anthropic's, whose input tokens do not include those of its cache."""
 
     prompt_tokens: _Tokens = None
     completion_tokens: _Tokens = None
@@ -39,6 +40,8 @@ class _Usage(msgspec.Struct, gc=False):
     output_tokens: _Tokens = None
     input_tokens_details: _Details | None = None
     output_tokens_details: _Details | None = None
+    cache_creation_input_tokens: _Tokens = None
+    cache_read_input_tokens: _Tokens = None
 
 
 class _Answer(msgspec.Struct, gc=False):
@@ -70,9 +73,9 @@ class Secrets:
         return text
 
 
-def outcome(reply: Reply, *, secrets: Secrets) -> Outcome:
+def outcome(reply: Reply, *, secrets: Secrets, kind_of: Callable[[int], Kind | None] = kind_of_status) -> Outcome:
     """What a reply means: a success whose body is one line of JSON, or a failure with the upstream's own reason."""
-    kind = kind_of_status(reply.status)
+    kind = kind_of(reply.status)
     body = secrets.hidden_in_body(reply.body)
     request_id = _request_id(reply, secrets)
     if kind is not None:
@@ -104,10 +107,11 @@ def _usage(body: bytes) -> Usage | None:
         return None
     input_details = usage.prompt_tokens_details or usage.input_tokens_details
     output_details = usage.completion_tokens_details or usage.output_tokens_details
+    read = usage.cache_read_input_tokens or 0
     return Usage(
-        usage.prompt_tokens or usage.input_tokens or 0,
+        usage.prompt_tokens or (usage.input_tokens or 0) + (usage.cache_creation_input_tokens or 0) + read,
         usage.completion_tokens or usage.output_tokens or 0,
-        (input_details and input_details.cached_tokens) or 0,
+        (input_details and input_details.cached_tokens) or read,
         (output_details and output_details.reasoning_tokens) or 0,
     )
 
@@ -142,9 +146,12 @@ def _said(body: bytes) -> tuple[str, str, str]:
     if not isinstance(document, dict):
         return _text(document), "", ""
     error = document.get("error", document)
+    if error is document and isinstance(errors := document.get("errors"), list) and errors:
+        error = errors[0]
     if not isinstance(error, dict):
         return _text(error) or _text(document.get("message")), _text(document.get("code")), ""
-    message = error.get("message") or error.get("detail") or document.get("message") or document.get("detail")
+    names = ("message", "detail", "title")
+    message = next(filter(None, (source.get(name) for source in (error, document) for name in names)), None)
     return _text(message), _text(error.get("code")) or _text(error.get("type")), _text(error.get("param"))
 
 

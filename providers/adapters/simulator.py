@@ -20,7 +20,8 @@ import msgspec
 
 from providers.adapters import simulator_answers as answers
 from providers.adapters.answers import Secrets, outcome
-from providers.base import OPENAI_ENDPOINTS, Call, Check, Connection, Failure, Outcome
+from providers.adapters.options import named, options_problem, read_options
+from providers.base import ACCOUNTING_ENDPOINTS, OPENAI_ENDPOINTS, Call, Check, Connection, Failure, Outcome
 from providers.failures import Kind
 from providers.http import Reply
 
@@ -58,14 +59,14 @@ class Steering(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SimulatorAdapter:
     """An upstream inside the portal. Everything it answers is made up."""
 
-    endpoints = OPENAI_ENDPOINTS
+    endpoints = OPENAI_ENDPOINTS | ACCOUNTING_ENDPOINTS
     simulated = True
 
     def __init__(self, connection: Connection) -> None:
         try:
-            self._options = msgspec.convert(dict(connection.options), Options)
-        except msgspec.ValidationError as error:
-            raise ValueError(f"Provider {connection.name}: {_named(error)}") from error
+            self._options = read_options(connection.options, Options)
+        except ValueError as error:
+            raise ValueError(f"Provider {connection.name}: {error}") from None
 
     @classmethod
     def problems(cls, *, base_url: str, options: Mapping[str, Any]) -> dict[str, str]:
@@ -73,10 +74,8 @@ class SimulatorAdapter:
         found = {}
         if base_url:
             found["base_url"] = "The simulator is built in and has no base URL."
-        try:
-            msgspec.convert(dict(options), Options)
-        except msgspec.ValidationError as error:
-            found["options"] = f"{_named(error)} The options are {', '.join(Options.__struct_fields__)}."
+        if problem := options_problem(options, Options):
+            found["options"] = problem
         return found
 
     async def send(self, call: Call) -> Outcome:
@@ -138,15 +137,9 @@ def _request(call: Call) -> tuple[dict[str, Any], Steering]:
     try:
         steering = msgspec.convert(request.get("simulate") or {}, Steering)
     except msgspec.ValidationError as error:
-        raise answers.Refusal(f"simulate: {_named(error)}", param="simulate") from None
+        raise answers.Refusal(f"simulate: {named(error)}", param="simulate") from None
     answers.require(call.endpoint, request)
     return request, steering
-
-
-def _named(error: msgspec.ValidationError) -> str:
-    """The parser's message with the field in front: `failure_rate: Expected …`."""
-    message, _, path = str(error).partition(" - at `$.")
-    return f"{path.rstrip('`')}: {message}." if path else f"{message}."
 
 
 def _lost(kind: Kind) -> Failure:

@@ -1,13 +1,15 @@
-"""What the simulator says: made-up answers in the shapes of OpenAI's endpoints, each marked as simulated."""
+"""What the simulator says: made-up answers in the shape of each endpoint, marked as simulated."""
 
 import base64
 import struct
+import uuid
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
+from providers.base import ACCOUNTING_ENDPOINTS
 from providers.http import Reply
 
 MARK = "simulated"
@@ -55,7 +57,9 @@ class Refusal(Exception):
 
 
 def require(endpoint: str, request: dict[str, Any]) -> None:
-    """Raise Refusal when a request lacks its model or what it asks."""
+    """Raise Refusal when a request lacks its model or what it asks. A record to be written may be any object."""
+    if endpoint in ACCOUNTING_ENDPOINTS:
+        return
     wanted = _REQUIRED[endpoint]
     for name in ("model", wanted):
         if not request.get(name):
@@ -268,6 +272,10 @@ def _video(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
     }
 
 
+def _record(_: dict[str, Any], digest: bytes) -> dict[str, Any]:
+    return {"id": str(uuid.UUID(bytes=digest, version=4)), "remote_id": _id("sim-", digest[:6]), "answered_by": MARK}
+
+
 _ANSWERS: dict[str, Callable[[dict[str, Any], bytes], dict[str, Any]]] = {
     "/v1/responses": _response,
     "/v1/chat/completions": _chat,
@@ -277,4 +285,5 @@ _ANSWERS: dict[str, Callable[[dict[str, Any], bytes], dict[str, Any]]] = {
     "/v1/images/generations": _image,
     "/v1/images/edits": _image,
     "/v1/videos": _video,
+    **dict.fromkeys(ACCOUNTING_ENDPOINTS, _record),
 }

@@ -7,13 +7,16 @@ import msgspec
 import pytest
 
 from providers import registry
-from providers.base import Adapter, Call, Check, Connection, Outcome
+from providers.base import ACCOUNTING_ENDPOINTS, OPENAI_ENDPOINTS, Adapter, Call, Check, Connection, Outcome
 from providers.failures import Kind
 from tests.providers.calls import SECRET, call, failed, send, succeeded, talk
 from tests.upstream import Upstream, refuse, stay_silent
 
+HTTP_ENDPOINTS = sorted(ACCOUNTING_ENDPOINTS | OPENAI_ENDPOINTS)  # it serves what its options say
+
 # A connection of each adapter to an upstream that answers, as far as the adapter has one.
 CONNECTIONS: dict[str, Callable[[Upstream], Connection]] = {
+    "http": lambda upstream: Connection("tested", upstream.base_url, SECRET, {"endpoints": HTTP_ENDPOINTS}),
     "openai": lambda upstream: Connection("tested", upstream.base_url, SECRET),
     "simulator": lambda _: Connection("tested", "", ""),
 }
