@@ -1,8 +1,9 @@
 """Batches in every state, made as services leave them, and people who look at them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -35,15 +36,15 @@ PATHS: dict[BatchStatus, list[BatchStatus]] = {
 }
 
 
-class MakeBatch(Protocol):
-    def __call__(self, status: BatchStatus = ..., **options: Any) -> Batch: ...
+@dataclass(frozen=True)
+class MakeBatch:
+    """Makes batches of `project` in any status, with as many objects as their counts say, one a line."""
 
+    project: Project
+    provider: Provider
 
-@pytest.fixture
-def make_batch(project: Project, simulator: Provider) -> MakeBatch:
-    """A batch of `project` in a status, with as many objects as its counts say, each on its line."""
-
-    def make(
+    def __call__(
+        self,
         status: BatchStatus = BatchStatus.COMPLETED,
         *,
         remark: str = "",
@@ -54,14 +55,15 @@ def make_batch(project: Project, simulator: Provider) -> MakeBatch:
         metadata: dict[str, str] | None = None,
         created_at: datetime | None = None,
         body: str = '{"answer": 42}',
-        of: Project = project,
+        of: Project | None = None,
     ) -> Batch:
         now = created_at or timezone.now()
+        project = of or self.project
         total = succeeded + failed + pending
         content = lines or b"".join(LINE % (number, number) for number in range(1, total + 1)) or b"{}\n"
-        file = store(ContentFile(content), project=of, purpose=Purpose.BATCH, filename="requests.jsonl", now=now)
+        file = store(ContentFile(content), project=project, purpose=Purpose.BATCH, filename="requests.jsonl", now=now)
         batch = submit(
-            of,
+            project,
             dialect=Dialect.OPENAI,
             endpoint="/v1/chat/completions",
             input_file=file,
@@ -71,7 +73,7 @@ def make_batch(project: Project, simulator: Provider) -> MakeBatch:
             now=now,
             remark=remark,
             metadata=metadata,
-            provider_name=simulator.name,
+            provider_name=self.provider.name,
         )
         if status == BatchStatus.FAILED:
             BatchError.objects.create(batch=batch, line=1, code="invalid_json_line", message="Not JSON.", created_at=now)
@@ -87,7 +89,10 @@ def make_batch(project: Project, simulator: Provider) -> MakeBatch:
             batch = transition(batch, step, actor=ENGINE, now=now, **ended)
         return batch
 
-    return make
+
+@pytest.fixture
+def make_batch(project: Project, simulator: Provider) -> MakeBatch:
+    return MakeBatch(project, simulator)
 
 
 def _add_object(batch: Batch, line: int, status: ObjectStatus, *, now: datetime, body: str) -> None:

@@ -1,0 +1,112 @@
+"""What the eye and the keyboard meet: contrast, width, colours, keys."""
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from batches.models import Batch
+from batches.states import BatchStatus
+from tests.conftest import Portal
+from tests.console.conftest import MakeBatch
+
+pytestmark = pytest.mark.once
+
+# Every text that can be seen and whose contrast with what is behind it is under 4.5.
+TOO_FAINT = (Path(__file__).parent / "contrast.js").read_text()
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+PATHS = ["", "?status=failed", "?colour=red", "batches/new/", "nowhere/"]
+OF_A_BATCH = ["", "lines/1/", "lines/4/", "cancel/"]
+
+
+@pytest.fixture
+def batches(make_batch: MakeBatch) -> list[Batch]:
+    return [
+        make_batch(status, succeeded=3, failed=int(status != BatchStatus.COMPLETED), remark="A remark " * 12)
+        for status in BatchStatus
+    ] + [
+        make_batch(remark="Partial", succeeded=2, failed=3),
+        make_batch(BatchStatus.IN_PROGRESS, succeeded=2, pending=3, failed=2),
+    ]
+
+
+def addresses(portal: Portal, batches: list[Batch]) -> list[str]:
+    of_batches = [f"batches/{batch}/{path}" for batch in batches for path in OF_A_BATCH if path != "cancel/"]
+    return [f"{portal.url}/console/{path}" for path in [*PATHS, *of_batches, f"batches/{batches[-1]}/cancel/"]]
+
+
+def test_every_text_stands_out_from_its_ground_in_light_and_dark(desk: Page, portal: Portal, batches: list[Batch]) -> None:
+    faint = {}
+    for address in addresses(portal, batches):
+        desk.goto(address)
+        for scheme in SCHEMES:
+            desk.emulate_media(color_scheme=scheme)
+            if found := desk.evaluate(TOO_FAINT):
+                faint[address, scheme] = found
+    assert not faint
+
+
+def test_no_page_is_wider_than_its_window(desk: Page, portal: Portal, batches: list[Batch]) -> None:
+    wide = []
+    for address in addresses(portal, batches):
+        desk.goto(address)
+        for width in (320, 640, 1024, 1920):
+            desk.set_viewport_size({"width": width, "height": 800})
+            if desk.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
+                wide.append((address, width))
+    assert not wide
+
+
+def test_the_choice_of_colours_is_kept_and_known_to_the_server(desk: Page) -> None:
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = desk.evaluate(ground)
+    desk.get_by_role("button", name="Dark").click()
+    dark = desk.evaluate(ground)
+    assert dark != light
+    desk.reload()
+    expect(desk.locator("html")).to_have_attribute("data-theme", "dark")
+    assert desk.evaluate(ground) == dark
+    desk.get_by_role("button", name="As the system").click()
+    desk.reload()
+    assert desk.evaluate(ground) == light
+
+
+def test_rows_are_reached_and_opened_by_single_keys(desk: Page, batches: list[Batch]) -> None:
+    desk.reload()
+    desk.keyboard.press("j")
+    desk.keyboard.press("j")
+    desk.keyboard.press("k")
+    expect(desk.locator("[data-row] .title").first).to_be_focused()
+    desk.keyboard.press("Enter")
+    desk.wait_for_url(f"**/batches/{batches[-1]}/")
+    desk.keyboard.press("/")
+    expect(desk.get_by_label("custom_id")).to_be_focused()
+    desk.keyboard.type("jk")
+    expect(desk.get_by_label("custom_id")).to_have_value("jk")
+
+
+def test_single_keys_are_explained_and_can_be_switched_off(desk: Page) -> None:
+    desk.keyboard.press("?")
+    dialog = desk.get_by_role("dialog", name="Keyboard")
+    expect(dialog).to_be_visible()
+    desk.get_by_label("Single keys are on in this browser").uncheck()
+    desk.get_by_role("button", name="Close").click()
+    desk.reload()
+    desk.keyboard.press("?")
+    expect(dialog).to_be_hidden()
+
+
+def test_an_id_is_copied(desk: Page, batches: list[Batch]) -> None:
+    desk.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    desk.reload()
+    desk.get_by_role("button", name="Copy the id").first.click()
+    assert desk.evaluate("navigator.clipboard.readText()") == str(batches[-1])
+
+
+def test_the_first_tab_stop_skips_to_the_content(desk: Page) -> None:
+    desk.reload()
+    desk.keyboard.press("Tab")
+    skip = desk.get_by_role("link", name="Skip to content")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
