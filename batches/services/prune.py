@@ -19,7 +19,7 @@ SPOOL_LIFETIME = timedelta(days=1)
 def prune(*, now: datetime) -> None:
     """Remove bytes of hidden files that no running batch reads, and whatever else is overdue or left over."""
     expire_uploads(now=now)
-    in_use = Batch.objects.filter(status__in=OPEN).values("input_file")
+    in_use = Batch.objects.filter(status__in=OPEN, input_file__isnull=False).values("input_file")
     for file in File.objects.hidden(now=now).exclude(pk__in=in_use)[:AT_ONCE]:
         file.content.storage.delete(str(file.content.name))
         File.objects.filter(pk=file.pk).update(purged_at=now)
