@@ -30,6 +30,7 @@ from batches.states import BatchStatus, ObjectStatus
 logger = logging.getLogger(__name__)
 
 SLICES_A_TRANSACTION = 20
+STORED_A_SECOND = 1024**2  # bytes; a remote file storage that is slower than this may see the work done twice
 WINDING_UP = frozenset({BatchStatus.FINALIZING, BatchStatus.CANCELLING})
 
 
@@ -179,6 +180,8 @@ class _ResultFiles:
         output, error = self.output, self.error
         piece.output_start, piece.error_start = output.size, error.size
         for result in results(self.batch, after_line=piece.first_line - 1, last_line=piece.last_line):
+            if not result.body and not result.error_code:
+                raise Inconsistent(f"{self.batch}: line {result.line} is {result.status}, but nothing says what came of it")
             (output if result.status == ObjectStatus.SUCCEEDED else error).write(result_line(result))
         piece.output_end, piece.error_end = output.size, error.size
         self.pieces.append(piece)
@@ -213,11 +216,20 @@ def _end(batch: Batch, files: _ResultFiles, outcome: BatchStatus) -> None:
             f" but {counts.succeeded} of {counts.total} succeeded"
         )
     now = timezone.now()
-    stored: dict[str, Any] = dict(files.store(now=now))
-    with undone_on_error(*stored.values()), transaction.atomic():
-        hold(batch)
-        for file in stored.values():
-            file.save(force_insert=True)
-        Slice.objects.bulk_update(files.pieces, ["output_start", "output_end", "error_start", "error_end"], batch_size=100)
-        frozen = {name: getattr(counts, name) for name in COUNT_FIELDS}
-        transition(batch, outcome, actor=ENGINE, now=now, **stored, **frozen)
+    hold(batch, more=timedelta(seconds=(files.output.size + files.error.size) / STORED_A_SECOND))
+    stored: dict[str, Any] = {}
+    with ExitStack() as kept:
+        for column, file in files.store(now=now):
+            kept.enter_context(undone_on_error(file))
+            stored[column] = file
+        _record(batch, files, outcome, stored, now=now)
+
+
+@transaction.atomic
+def _record(batch: Batch, files: _ResultFiles, outcome: BatchStatus, stored: dict[str, Any], *, now: datetime) -> None:
+    hold(batch)
+    for file in stored.values():
+        file.save(force_insert=True)
+    Slice.objects.bulk_update(files.pieces, ["output_start", "output_end", "error_start", "error_end"], batch_size=100)
+    frozen = {name: getattr(batch.counts, name) for name in COUNT_FIELDS}
+    transition(batch, outcome, actor=ENGINE, now=now, **stored, **frozen)
