@@ -19,7 +19,7 @@ UNKNOWN = "batch_" + "0" * 32
 DAY = 86_400
 
 
-def move(batch_id: str, *path: BatchStatus, **changes: object) -> Batch:
+def move(batch_id: str, *path: BatchStatus, **changes: Any) -> Batch:
     """Take the batch along the lifecycle, as the engine would."""
     batch = Batch.objects.get(pk=batch_id.removeprefix("batch_"))
     for status in path[:-1]:

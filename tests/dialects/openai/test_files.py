@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -45,7 +46,10 @@ def test_a_file_for_another_purpose_than_a_batch_is_kept_until_it_is_deleted(api
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), (".", "")])
 def test_a_lifetime_is_read_in_both_spellings(api: Api, opening: str, closing: str) -> None:
-    form = {f"expires_after{opening}anchor{closing}": "created_at", f"expires_after{opening}seconds{closing}": "3600"}
+    form: dict[str, Any] = {
+        f"expires_after{opening}anchor{closing}": "created_at",
+        f"expires_after{opening}seconds{closing}": "3600",
+    }
     shown = api.upload(**form).json
     assert shown["expires_at"] == shown["created_at"] + 3600
 
@@ -68,7 +72,7 @@ def test_a_lifetime_is_read_in_both_spellings(api: Api, opening: str, closing: s
         ({"purpose": "x" * 10_000}, "purpose"),
     ],
 )
-def test_a_form_with_a_wrong_field_is_refused_by_its_name(api: Api, form: dict[str, str], param: str) -> None:
+def test_a_form_with_a_wrong_field_is_refused_by_its_name(api: Api, form: dict[str, Any], param: str) -> None:
     answer = api.upload(**form)
     assert answer.status == 400
     assert answer.error["param"] == param

@@ -4,8 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from pytest_django import Settings
 
+from batches.models import Batch
+from batches.services.validate import validate
 from tests.conftest import Queue
 from tests.dialects.openai.conftest import CHAT, Api
 
@@ -88,9 +91,31 @@ def test_every_stamp_is_set_on_the_way_and_stays(api: Api, queue: Queue) -> None
     assert shown["failed_at"] is shown["expired_at"] is shown["cancelling_at"] is shown["cancelled_at"] is None
 
 
+def test_answers_can_be_had_while_other_requests_wait(api: Api, queue: Queue) -> None:
+    waits = line("waits", body=body(simulate={"status": 429, "retry_after": 3000}))
+    batch_id = start(api, line("a"), waits, line("b"))
+    queue.run_until(lambda: len(api.get(f"/v1/batches/{batch_id}/results").json["results"]) == 2)
+    shown = api.get(f"/v1/batches/{batch_id}").json
+    assert shown["status"] == "in_progress"
+    assert shown["request_counts"] == {"total": 3, "completed": 2, "failed": 0}
+    found = api.get(f"/v1/batches/{batch_id}/results").json
+    assert [item["custom_id"] for item in found["results"]] == ["a", "b"]
+    assert all(item["response"]["status_code"] == 200 for item in found["results"])
+    api.post(f"/v1/batches/{batch_id}/cancel")
+    shown = ended(api, queue, batch_id)
+    assert shown["request_counts"] == {"total": 3, "completed": 2, "failed": 1}
+    later = api.get(f"/v1/batches/{batch_id}/results?after={found['next_cursor']}").json
+    assert [(item["custom_id"], item.get("error", {}).get("code")) for item in later["results"]] == [
+        ("waits", "batch_cancelled"),
+        ("b", None),
+    ]
+    assert later["next_cursor"] is None
+
+
 def test_a_cancelled_batch_says_of_each_request_that_it_never_ran(api: Api, queue: Queue) -> None:
     batch_id = start(api, line("a"), line("b"))
-    queue._run_next("control")
+    validate(Batch.objects.get().pk, now=timezone.now())
+    queue.clear()
     assert api.get(f"/v1/batches/{batch_id}").json["status"] == "in_progress"
     api.post(f"/v1/batches/{batch_id}/cancel")
     shown = ended(api, queue, batch_id)

@@ -35,16 +35,16 @@ def batch(api: Api, settings: Settings) -> Batch:
     return batch
 
 
-def settle(batch: Batch, lines: Iterable[int], **outcome: Any) -> None:
+def settle(batch: Batch, lines: Iterable[int], *, status: ObjectStatus = ObjectStatus.SUCCEEDED, **answer: Any) -> None:
     """Give objects an outcome, as the engine would."""
     now = timezone.now()
-    outcome = {"status": ObjectStatus.SUCCEEDED, "http_status": 200, "request_id": "req_1", "body": BIG} | outcome
+    answer = {"http_status": 200, "request_id": "req_1", "body": BIG} | answer
     for line in lines:
-        BatchResult.objects.create(batch=batch, line=line, round=1, attempts=1, created_at=now, **outcome)
-        settled = {"status": outcome["status"], "http_status": outcome["http_status"], "request_id": outcome["request_id"]}
+        BatchResult.objects.create(batch=batch, line=line, round=1, status=status, attempts=1, created_at=now, **answer)
+        settled = {"status": status, "http_status": answer["http_status"], "request_id": answer["request_id"]}
         BatchObject.objects.filter(batch=batch, line=line).update(settled_at=now, **settled)
         pieces = Slice.objects.filter(batch=batch, first_line__lte=line, last_line__gte=line)
-        pieces.update(pending=F("pending") - 1, **{outcome["status"]: F(outcome["status"]) + 1})
+        pieces.update(pending=F("pending") - 1, **{status.value: F(status.value) + 1})
 
 
 def end(batch: Batch) -> None:

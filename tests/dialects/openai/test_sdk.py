@@ -13,7 +13,6 @@ from batches.models import Batch
 from batches.services.transition import transition
 from batches.states import BatchStatus
 from tests.conftest import Portal, Queue
-from tests.dialects.openai.conftest import CHAT
 
 LINE = b'{"custom_id":"row-%d","method":"POST","url":"/v1/chat/completions","body":{"model":"m","messages":[%s]}}\n'
 MESSAGE = b'{"role":"user","content":"two plus two?"}'
@@ -99,7 +98,9 @@ def test_an_upload_is_cancelled(client: OpenAI) -> None:
 def test_batches_are_listed_and_read(client: OpenAI) -> None:
     file = client.files.create(file=lines(1), purpose="batch")
     made = [
-        client.batches.create(input_file_id=file.id, endpoint=CHAT, completion_window="24h", metadata={"n": str(number)})
+        client.batches.create(
+            input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h", metadata={"n": str(number)}
+        )
         for number in range(3)
     ]
     assert [batch.id for batch in client.batches.list(limit=1)] == [batch.id for batch in reversed(made)]
@@ -122,7 +123,7 @@ def test_a_batch_without_metadata_and_with_an_output_that_expires(client: OpenAI
 def test_cancelling_a_batch_that_is_over_is_a_conflict_at_the_first_try(client: OpenAI) -> None:
     """With retries allowed, so that the header which forbids them is what stops them."""
     file = client.files.create(file=lines(1), purpose="batch")
-    batch = client.batches.create(input_file_id=file.id, endpoint=CHAT, completion_window="24h")
+    batch = client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
     assert client.batches.cancel(batch.id).status == "cancelling"
     assert client.batches.cancel(batch.id).status == "cancelling"
     transition(Batch.objects.get(), BatchStatus.CANCELLED, actor=ENGINE, now=Batch.objects.get().created_at)
@@ -149,7 +150,7 @@ def test_every_error_is_the_one_that_the_sdk_has_a_class_for(client: OpenAI) -> 
 
 def test_a_batch_runs_from_upload_to_results(client: OpenAI, queue: Queue) -> None:
     file = client.files.create(file=lines(300), purpose="batch")
-    batch = client.batches.create(input_file_id=file.id, endpoint=CHAT, completion_window="24h")
+    batch = client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
     assert batch.status == "validating"
     queue.run_until(lambda: client.batches.retrieve(batch.id).status == "completed")
     batch = client.batches.retrieve(batch.id)

@@ -1,0 +1,44 @@
+"""Which dialect answers for a path."""
+
+import pytest
+
+from batches.dialects.base import mounts
+from batches.dialects.base.mounts import Mount, mount, owner
+from batches.errors import PortalError
+
+
+def render(error: PortalError, request_id: str) -> dict[str, str]:
+    return {"said": error.message}
+
+
+OUTER = Mount(base="/outer", render_error=render, prefixes=("/outer", "/stray"))
+INNER = Mount(base="", render_error=render, prefixes=("/outer/inner/deep",))
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These two dialects and no others."""
+    monkeypatch.setattr(mounts, "_by_prefix", {})
+    mount(OUTER)
+    mount(INNER)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/outer", OUTER),
+        ("/outer/", OUTER),
+        ("/outer/inner", OUTER),
+        ("/outer/inner/deeper", OUTER),
+        ("/outer/inner/deep", INNER),
+        ("/outer/inner/deep/x", INNER),
+        ("/stray/x", OUTER),
+        ("/outerx", None),
+        ("/x/outer", None),
+        ("/", None),
+        ("", None),
+        ("outer", None),
+    ],
+)
+def test_the_longest_prefix_in_whole_segments_decides(path: str, expected: Mount | None) -> None:
+    assert owner(path) is expected
