@@ -3,6 +3,7 @@
 import argparse
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def main(options: argparse.Namespace) -> dict[str, Any]:
     return {"peaks": peaks, "seconds": times}
 
 
-def _steps(client: Client, source: Path, *, lines: int) -> "list[tuple[str, float]] | Any":
+def _steps(client: Client, source: Path, *, lines: int) -> Iterator[tuple[str, float]]:
     """Do one step after the other; each with its seconds."""
     started = time.monotonic()
 
