@@ -9,6 +9,8 @@ from config import health
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="console:batches")),
     path("v1/", include("batches.dialects.openai.urls")),
+    path("api/accounting/v1/", include("batches.dialects.merge.urls")),
+    path("accounting/v1/", include("batches.dialects.merge.urls")),
     path("console/", include("batches.console.urls")),
     path("admin/", admin.site.urls),
     path("healthz", health.alive),

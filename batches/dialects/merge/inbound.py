@@ -1,0 +1,56 @@
+"""What Merge's clients send. Keys that are not named here are ignored."""
+
+from datetime import timedelta
+
+import msgspec
+from django.conf import settings
+
+from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter
+from batches.dialects.base.inline import InlineBody, InlineRequest, ReadItem, decode_item
+
+ARRAY = "batch_items"
+WINDOW = timedelta(hours=24)  # the contract has none
+# What can be written in bulk, and the endpoint under which batches of it are stored.
+ENDPOINTS = {model: f"/accounting/v1/{model}" for model in ("invoices", "expenses", "item-fulfillments", "sales-orders")}
+
+
+class _BatchItem(msgspec.Struct):
+    item_id: str
+    payload: msgspec.Raw
+
+
+_items = msgspec.json.Decoder(_BatchItem)
+
+
+def item_reader(endpoint: str) -> ReadItem:
+    """Reads items that are to be written to an endpoint."""
+
+    def read_item(index: int, raw: bytes) -> InlineRequest:
+        where = f"{ARRAY}.{index}"
+        item = decode_item(_items, raw, where=where)
+        payload = bytes(item.payload)
+        _check_id(item.item_id, where=f"{where}.item_id")
+        if not payload.startswith(b"{"):
+            raise InvalidType(f"{where}.payload: it must be an object.", param=f"{where}.payload")
+        return InlineRequest(item.item_id, endpoint, payload)
+
+    return read_item
+
+
+def require_items(body: InlineBody) -> None:
+    """Raise InvalidRequest for a body, read to its end, that has no items."""
+    if body.count:
+        return
+    if ARRAY in body.head:
+        raise InvalidType(f"Invalid value for '{ARRAY}': it must be a list.", param=ARRAY)
+    message = f"Missing required parameter: '{ARRAY}', a list of 1 to {settings.MAX_BULK_ITEMS} items."
+    raise MissingParameter(message, param=ARRAY)
+
+
+def _check_id(item_id: str, *, where: str) -> None:
+    if not item_id:
+        raise InvalidValue(f"{where}: it must not be empty.", param=where)
+    if len(item_id) > settings.MAX_CUSTOM_ID_CHARS:
+        raise InvalidValue(f"{where}: it may have {settings.MAX_CUSTOM_ID_CHARS} characters.", param=where)
+    if "\0" in item_id:
+        raise InvalidValue(f"{where}: it contains a NUL character.", param=where)

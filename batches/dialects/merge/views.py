@@ -1,0 +1,91 @@
+"""The views of the Merge dialect: each parses, makes one call of a service, and renders."""
+
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from batches.dialects.base.errors import InvalidValue
+from batches.dialects.base.inline import InlineBody
+from batches.dialects.base.reading import find_batch
+from batches.dialects.base.views import DialectView
+from batches.dialects.merge import inbound, outbound
+from batches.dialects.merge.errors import render_error
+from batches.errors import NotAuthenticated, NotFound, TooLarge
+from batches.models import Batch, Dialect
+from batches.services.accounts import linked_account
+from batches.services.inline import gathered, submit_gathered
+
+
+class MergeView(DialectView):
+    """A view of this dialect: on behalf of a linked account, which a header names."""
+
+    render_error = staticmethod(render_error)
+
+    def max_body_bytes(self) -> int:
+        return settings.MAX_BULK_BYTES
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        token = request.headers.get("X-Account-Token", "").strip()
+        if not token:
+            raise NotAuthenticated("You did not name a linked account. Send its token in the header X-Account-Token.")
+        self.account = linked_account(self.project, token)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """In this dialect, too much is a mistake in the content like any other."""
+        if isinstance(exc, TooLarge):
+            exc = InvalidValue(exc.message, param=inbound.ARRAY)
+        return super().handle_exception(exc)
+
+
+class Bulk(MergeView):
+    """/{model}/bulk"""
+
+    def post(self, request: Request, model: str) -> Response:
+        endpoint = inbound.ENDPOINTS[model]
+        body = InlineBody(
+            request._request,
+            array=inbound.ARRAY,
+            max_bytes=settings.MAX_BULK_BYTES,
+            max_items=settings.MAX_BULK_ITEMS,
+            max_item_bytes=settings.MAX_LINE_BYTES,
+        )
+        with gathered(body.lines(inbound.item_reader(endpoint))) as content:
+            inbound.require_items(body)
+            with self.reserved(digest=body.digest, path=f"{endpoint} of {self.account.name}") as reservation:
+                batch = reservation.batch or submit_gathered(
+                    content,
+                    project=self.project,
+                    dialect=Dialect.MERGE,
+                    endpoint=endpoint,
+                    completion_window="24h",
+                    window=inbound.WINDOW,
+                    actor=self.actor,
+                    now=timezone.now(),
+                    key=self.key,
+                    provider_name=self.account.name,
+                    reservation=reservation,
+                )
+        return Response(outbound.accepted(batch), status=202)
+
+
+class OneBulk(MergeView):
+    """/{model}/bulk/{batch_id}"""
+
+    def get(self, _request: Request, model: str, batch_id: str) -> Response:
+        batch = self.find(batch_id, endpoint=inbound.ENDPOINTS[model])
+        return Response(outbound.bulk_object(batch, id_path=self.account.id_path, now=timezone.now()))
+
+    def find(self, text: str, *, endpoint: str) -> Batch:
+        """The account's batch of this endpoint. Raises NotFound, which says where another one is to be read."""
+        batch = find_batch(self.project, text)
+        if batch.endpoint != endpoint:
+            ours = batch.endpoint in inbound.ENDPOINTS.values()
+            face = f"/api{batch.endpoint}/bulk/{batch.pk}" if ours else f"/v1/batches/{batch}"
+            raise NotFound(f"Batch {batch.pk} is one of {batch.endpoint}. Read it at {face}.")
+        if batch.provider_id != self.account.pk:
+            raise NotFound(f"Batch {batch.pk} belongs to another linked account: send the X-Account-Token of that one.")
+        return batch

@@ -1,0 +1,96 @@
+"""`account`: issue, list and revoke the tokens by which clients of the Merge dialect name a linked account."""
+
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from batches import identifiers
+from batches.errors import InvalidRequest
+from batches.models import AccountToken, Project
+from batches.services.accounts import issue_token, revoke_token
+from providers.models import Provider
+
+
+class Command(BaseCommand):
+    help = "Issue, list and revoke account tokens: what clients send as X-Account-Token."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True)
+        issue = actions.add_parser("issue", help="Print a new token, alone on stdout. It cannot be shown again.")
+        issue.add_argument("--project", required=True, metavar="SLUG", help="The project whose keys it goes with.")
+        issue.add_argument("--provider", required=True, metavar="NAME", help="The provider that it stands for.")
+        listing = actions.add_parser("list", help="Show the tokens there are, newest first.")
+        listing.add_argument("--project", metavar="SLUG", help="Only those of this project.")
+        revoke = actions.add_parser("revoke", help="Refuse a token from now on.")
+        revoke.add_argument("token", metavar="ID", help="The token's id, as `list` shows it.")
+
+    def handle(self, *_args: object, action: str, **options: Any) -> None:
+        match action:
+            case "issue":
+                self._issue(project=_project(options["project"]), provider=_provider(options["provider"]))
+            case "list":
+                self._list(project=options["project"])
+            case "revoke":
+                self._revoke(options["token"])
+
+    def _issue(self, *, project: Project, provider: Provider) -> None:
+        try:
+            token, plain = issue_token(project, provider=provider)
+        except InvalidRequest as error:
+            raise CommandError(error.message) from None
+        self.stdout.write(plain)
+        self.stderr.write(f"Token {token.id}: project {project} at provider {provider}. It is shown only now.")
+
+    def _list(self, *, project: str | None) -> None:
+        tokens: QuerySet[AccountToken] = AccountToken.objects.select_related("project", "provider")
+        if project is not None:
+            tokens = tokens.filter(project=_project(project))
+        rows = [("ID", "PROJECT", "PROVIDER", "STATE", "ISSUED")]
+        rows += [
+            (
+                str(token.id),
+                token.project.slug,
+                token.provider.name,
+                f"revoked {_day(token.revoked_at)}" if token.revoked_at else "usable",
+                _day(token.created_at),
+            )
+            for token in tokens
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            self.stdout.write("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+    def _revoke(self, text: str) -> None:
+        key = identifiers.parse(text)
+        token = AccountToken.objects.select_related("project", "provider").filter(pk=key).first() if key else None
+        if token is None:
+            raise CommandError(f"There is no token with the id {text!r}; `account list` shows those there are.")
+        if not revoke_token(token, now=timezone.now()):
+            raise CommandError(f"Token {token.id} was revoked before.")
+        self.stderr.write(f"Token {token.id} ({token}) is refused from now on.")
+
+
+def _project(slug: str) -> Project:
+    project = Project.objects.filter(slug=slug).first() if _is_plain(slug) else None
+    if project is None:
+        raise CommandError(f"There is no project {slug!r}.")
+    return project
+
+
+def _provider(name: str) -> Provider:
+    provider = Provider.objects.filter(name=name).first() if _is_plain(name) else None
+    if provider is None:
+        raise CommandError(f"There is no provider {name!r}; `provider list` shows those there are.")
+    return provider
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a database can compare with it: neither NUL nor a byte that was no UTF-8."""
+    return text.isascii() and text.isprintable()
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d}"

@@ -1,0 +1,46 @@
+"""accounts: linked accounts, which clients of the Merge dialect name by token. Each stands for one provider."""
+
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from batches.errors import InvalidRequest, NotAuthenticated
+from batches.models import AccountToken, Project
+from batches.models.account_token import token_digest
+from providers.models import Provider
+
+
+class UnknownAccount(NotAuthenticated):
+    """No linked account of this project has this X-Account-Token."""
+
+    code = "invalid_account_token"
+
+
+def linked_account(project: Project, text: str) -> Provider:
+    """The provider that a token stands for, or that is named outright. Raises UnknownAccount, the same for every reason.
+
+    Also a disabled one is found: its batches can still be read, and `route` gives it no new ones.
+    """
+    tokens = AccountToken.objects.filter(project=project, digest=token_digest(text), revoked_at=None)
+    if token := tokens.select_related("provider").first():
+        return token.provider
+    named = _granted(project).filter(name=text).first() if text.isascii() and text.isprintable() else None
+    if named is None:
+        raise UnknownAccount
+    return named
+
+
+def issue_token(project: Project, *, provider: Provider) -> tuple[AccountToken, str]:
+    """A new token and its plain text, which cannot be had again. Raises InvalidRequest for a provider that is not granted."""
+    if not _granted(project).filter(pk=provider.pk).exists():
+        raise InvalidRequest(f"Project {project} may not use provider {provider}.", param="provider")
+    return AccountToken.issue(project=project, provider=provider)
+
+
+def revoke_token(token: AccountToken, *, now: datetime) -> bool:
+    """Refuse this token from now on. False when it was revoked before, and then stays as it is."""
+    return bool(AccountToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now))
+
+
+def _granted(project: Project) -> QuerySet[Provider]:
+    return Provider.objects.filter(Q(granted_to_all=True) | Q(grants__project=project)).distinct()
