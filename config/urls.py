@@ -11,6 +11,7 @@ urlpatterns = [
     path("v1/", include("batches.dialects.openai.urls")),
     path("api/accounting/v1/", include("batches.dialects.merge.urls")),
     path("accounting/v1/", include("batches.dialects.merge.urls")),
+    path("", include("batches.dialects.anthropic.urls")),
     path("console/", include("batches.console.urls")),
     path("admin/", admin.site.urls),
     path("healthz", health.alive),

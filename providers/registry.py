@@ -1,11 +1,13 @@
 """The adapters there are, by name. Adding one is a file in `adapters/` and a line here."""
 
+from providers.adapters.anthropic import AnthropicAdapter
 from providers.adapters.http import HttpAdapter
 from providers.adapters.openai import OpenAIAdapter
 from providers.adapters.simulator import SimulatorAdapter
 from providers.base import Adapter, Connection
 
 ADAPTERS: dict[str, type[Adapter]] = {
+    "anthropic": AnthropicAdapter,
     "http": HttpAdapter,
     "openai": OpenAIAdapter,
     "simulator": SimulatorAdapter,

@@ -69,7 +69,8 @@ class BatchQuerySet(models.QuerySet["Batch"]):
 class Batch(Leased):
     """A batch. `status` is written by `services.transition` alone; the lease is for the control work on it.
 
-    The counts here are frozen when the batch ends; until then they are the sum over its slices (`counts`).
+    The counts here are frozen when the batch ends; until then they are the sum over its slices (`counts`), and `total`
+    and `pending` are what the create call announced.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -173,6 +174,11 @@ class Batch(Leased):
             load_counts([self])
         assert self._counts is not None
         return self._counts
+
+    @property
+    def announced(self) -> int:
+        """How many requests a create call carried inline, checked; 0 once the batch has ended, or when it was made otherwise."""
+        return self.pending
 
     def is_throttled(self, *, now: datetime) -> bool:
         """Whether the upstream's limits hold its waiting objects back."""

@@ -24,7 +24,7 @@ from batches.services.lease import hold, lease_batch, release
 from batches.services.settle import recount
 from batches.services.store import undone_on_error, write
 from batches.services.transition import transition
-from batches.services.validate import clear
+from batches.services.validate import clear, lay_out
 from batches.states import BatchStatus, ObjectStatus
 
 logger = logging.getLogger(__name__)
@@ -75,6 +75,8 @@ def _must_wait(batch: Batch, *, now: datetime) -> bool:
 def _wind_up(batch: Batch) -> None:
     if batch.in_progress_at is None:
         clear(batch)  # cancelled before its input was checked to the end
+        if batch.announced:
+            lay_out(batch)
     reason = BatchError.objects.filter(batch=batch, line=None).first()
     while _close_some(batch, reason):
         pass

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from batches import wake
 from batches.actors import Actor
-from batches.errors import InvalidRequest
+from batches.errors import InvalidRequest, LostRace
 from batches.models import ApiKey, Batch, Dialect, File, IdempotencyRecord, Project, Purpose
 from batches.services.route import route
 from batches.services.transition import record
@@ -31,13 +31,14 @@ def submit(
     remark: str = "",
     priority: int = 0,
     operation_name: str = "",
+    requests: int = 0,
     reservation: IdempotencyRecord | None = None,
 ) -> Batch:
     """Accept a batch over an uploaded file and ask for its validation, which happens later.
 
-    `completion_window` is the client's word for `window`; a `reservation` (see `once`) is fulfilled with the batch.
-    Raises InvalidRequest for a file of another purpose and NoProvider when nothing serves the endpoint; then nothing is
-    written.
+    `completion_window` is the client's word for `window`; `requests` says how many there are where each was checked
+    already; a `reservation` (see `once`) is fulfilled with the batch. Raises InvalidRequest for a file of another purpose,
+    NoProvider when nothing serves the endpoint, and LostRace when the reservation is gone; then nothing is written.
     """
     if input_file.purpose != Purpose.BATCH:
         raise InvalidRequest(f"File {input_file} has purpose {input_file.purpose}; it must be batch.", param="input_file_id")
@@ -54,14 +55,16 @@ def submit(
         metadata=metadata,
         remark=remark,
         operation_name=operation_name,
+        total=requests,
+        pending=requests,
         created_by=actor.name,
         created_by_key=key,
         created_at=now,
         updated_at=now,
         expires_at=now + window,
     )
-    if reservation is not None:
-        IdempotencyRecord.objects.filter(pk=reservation.pk).update(batch=batch)
+    if reservation is not None and not IdempotencyRecord.objects.filter(pk=reservation.pk).update(batch=batch):
+        raise LostRace("This call took so long that it was given up.")
     record(batch, origin=None, actor=actor, now=now)
     wake.validate(batch.id)
     return batch

@@ -23,6 +23,8 @@ def transition(batch: Batch, to: BatchStatus, *, actor: Actor, now: datetime, no
         raise AssertionError(f"the lifecycle has no edge from {origin} to {to}")
     changes |= {"status": to, STAMPS[to]: now, "updated_at": now}
     if to in TERMINAL:
+        # The counts that the caller gives are final; none means that there are no objects.
+        changes = {"total": 0, "pending": 0} | changes
         changes |= {"ended_at": now, "throttled_until": None, "throttled_reason": ""}
     moved = Batch.objects.filter(pk=batch.pk, status=origin).update(version=F("version") + 1, **changes)
     if not moved:

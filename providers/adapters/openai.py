@@ -1,19 +1,13 @@
 """Adapter `openai`: any upstream with OpenAI's API, such as OpenAI itself, vLLM, Groq, Together or a gateway."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-from yarl import URL
-
 from providers.adapters.answers import Secrets, outcome
-from providers.base import OPENAI_ENDPOINTS, Call, Check, Connection, Failure, Outcome, Success, base_url_problem
+from providers.adapters.json_api import check_models, endpoint_url
+from providers.base import OPENAI_ENDPOINTS, Call, Check, Connection, Failure, Outcome, base_url_problem
 from providers.failures import Kind
 from providers.http import Transport
-
-CHECK_SECONDS = 8.0
-_VERSION = re.compile(r"/v\d+[a-z0-9]*(?=/|$)")
 
 
 class OpenAIAdapter:
@@ -52,29 +46,8 @@ class OpenAIAdapter:
 
     async def check(self) -> Check:
         """Whether the list of models can be had."""
-        reply = await self._transport.get(self._models_url, seconds=CHECK_SECONDS)
-        found = reply if isinstance(reply, Failure) else outcome(reply, secrets=self._secrets)
-        if isinstance(found, Success):
-            return Check(True, f"{self._models_url} answered {_models_listed(found.body)}.")
-        status = f" with {found.http_status}" if found.http_status else ""
-        return Check(False, f"{self._models_url} failed{status}: {found.message}")
+        return await check_models(self._transport, self._models_url, secrets=self._secrets)
 
     async def close(self) -> None:
         """End every connection."""
         await self._transport.close()
-
-
-def endpoint_url(base_url: str, endpoint: str) -> URL:
-    """Where an endpoint such as `/v1/embeddings` is: a base URL that names a version already is not given another."""
-    base = URL(base_url.rstrip("/"))
-    if _VERSION.search(base.path):
-        endpoint = _VERSION.sub("", endpoint, count=1)
-    return URL(f"{base}{endpoint}", encoded=True)
-
-
-def _models_listed(body: bytes) -> str:
-    listing = msgspec.json.decode(body)
-    models = listing.get("data") if isinstance(listing, dict) else listing
-    if not isinstance(models, list):
-        return "without a list of models"
-    return "and lists 1 model" if len(models) == 1 else f"and lists {len(models)} models"

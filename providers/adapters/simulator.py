@@ -21,7 +21,8 @@ import msgspec
 from providers.adapters import simulator_answers as answers
 from providers.adapters.answers import Secrets, outcome
 from providers.adapters.options import named, options_problem, read_options
-from providers.base import ACCOUNTING_ENDPOINTS, OPENAI_ENDPOINTS, Call, Check, Connection, Failure, Outcome
+from providers.adapters.simulator_messages import in_anthropics_words
+from providers.base import ACCOUNTING_ENDPOINTS, ANTHROPIC_ENDPOINTS, OPENAI_ENDPOINTS, Call, Check, Connection, Failure, Outcome
 from providers.failures import Kind
 from providers.http import Reply
 
@@ -59,7 +60,7 @@ class Steering(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SimulatorAdapter:
     """An upstream inside the portal. Everything it answers is made up."""
 
-    endpoints = OPENAI_ENDPOINTS | ACCOUNTING_ENDPOINTS
+    endpoints = OPENAI_ENDPOINTS | ANTHROPIC_ENDPOINTS | ACCOUNTING_ENDPOINTS
     simulated = True
 
     def __init__(self, connection: Connection) -> None:
@@ -87,14 +88,14 @@ class SimulatorAdapter:
             request, steering = _request(call)
         except answers.Refusal as refusal:
             await asyncio.sleep(0)
-            return outcome(refusal.reply(digest), secrets=_NO_SECRETS)
+            return _outcome(call, refusal.reply(digest))
         latency = self._latency(digest, steering)
         await asyncio.sleep(min(latency, call.timeout))
         if latency >= call.timeout:
             return _lost(Kind.TIMEOUT)
         if steering.failure and _still_fails(call, steering):
             return _lost(Kind(steering.failure))
-        return outcome(self._reply(call, request, steering, digest), secrets=_NO_SECRETS)
+        return _outcome(call, self._reply(call, request, steering, digest))
 
     async def check(self) -> Check:
         """Always usable."""
@@ -140,6 +141,12 @@ def _request(call: Call) -> tuple[dict[str, Any], Steering]:
         raise answers.Refusal(f"simulate: {named(error)}", param="simulate") from None
     answers.require(call.endpoint, request)
     return request, steering
+
+
+def _outcome(call: Call, reply: Reply) -> Outcome:
+    if call.endpoint in ANTHROPIC_ENDPOINTS:
+        reply = in_anthropics_words(reply)
+    return outcome(reply, secrets=_NO_SECRETS)
 
 
 def _lost(kind: Kind) -> Failure:

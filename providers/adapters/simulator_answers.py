@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from providers.adapters import simulator_messages as messages
 from providers.base import ACCOUNTING_ENDPOINTS
 from providers.http import Reply
 
@@ -30,6 +31,7 @@ _REQUIRED = {
     "/v1/images/generations": "prompt",
     "/v1/images/edits": "prompt",
     "/v1/videos": "prompt",
+    "/v1/messages": "messages",
 }
 # What real upstreams answer with a status, in words.
 _WORDS = {
@@ -272,6 +274,12 @@ def _video(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
     }
 
 
+def _message(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
+    text = _text(request["messages"])
+    spent, made = _tokens(request["messages"]), _tokens(text)
+    return messages.message(request, identifier=_id("msg_sim_", digest), text=text, spent=spent, made=made)
+
+
 def _record(_: dict[str, Any], digest: bytes) -> dict[str, Any]:
     return {"id": str(uuid.UUID(bytes=digest, version=4)), "remote_id": _id("sim-", digest[:6]), "answered_by": MARK}
 
@@ -285,5 +293,6 @@ _ANSWERS: dict[str, Callable[[dict[str, Any], bytes], dict[str, Any]]] = {
     "/v1/images/generations": _image,
     "/v1/images/edits": _image,
     "/v1/videos": _video,
+    "/v1/messages": _message,
     **dict.fromkeys(ACCOUNTING_ENDPOINTS, _record),
 }

@@ -12,7 +12,7 @@ from batches.dialects.base.errors import InvalidBody, InvalidValue
 from batches.dialects.base.parsers import read_object
 from batches.errors import TooLarge
 from batches.json_stream import Item, Malformed, Member, TooLong, read_members
-from batches.jsonl import request_line
+from batches.jsonl import is_too_deep, request_line
 
 HEAD_BYTES = 1024**2  # all members besides the requests, together
 
@@ -46,7 +46,7 @@ class InlineBody:
         self._max_bytes = max_bytes
         self._max_items = max_items
         self._max_item_bytes = max_item_bytes
-        self._read_bytes = 0
+        self._read_bytes = self._head_bytes = 0
         self._hash = hashlib.sha256()
 
     @property
@@ -80,11 +80,15 @@ class InlineBody:
             message = f"{where}: {found.custom_id!r} is the id of item {first} already; ids must be unique."
             raise InvalidValue(message, param=where)
         self.count += 1
-        return request_line(custom_id=found.custom_id, url=found.url, body=found.body)
+        line = request_line(custom_id=found.custom_id, url=found.url, body=found.body)
+        if len(line) > self._max_item_bytes:
+            raise TooLarge(f"{self._array}.{piece.index}: it is too long; it may have about {self._max_item_bytes} bytes.")
+        return line
 
     def _keep(self, piece: Member, members: list[bytes]) -> None:
         members.append(msgspec.json.encode(piece.name) + b":" + piece.value)
-        if sum(map(len, members)) > HEAD_BYTES:
+        self._head_bytes += len(members[-1])
+        if self._head_bytes > HEAD_BYTES:
             raise TooLarge(f"The request body may have {HEAD_BYTES} bytes besides {self._array}.")
 
     def _read(self, size: int) -> bytes:
@@ -104,7 +108,10 @@ def decode_item(decoder: "msgspec.json.Decoder[Any]", raw: bytes, *, where: str)
     try:
         if not raw.isascii():
             raw.decode()
-        return decoder.decode(raw)
+        found = decoder.decode(raw)
+        if is_too_deep(raw):
+            raise RecursionError
+        return found
     except UnicodeDecodeError:
         raise InvalidValue(f"{where}: it is not valid UTF-8.", param=where) from None
     except RecursionError:

@@ -10,9 +10,9 @@ from django.conf import settings as portal_settings
 from pytest_django import Settings
 
 from batches.models import Batch, Event, File, IdempotencyRecord
-from tests.conftest import Queue
-from tests.dialects.anthropic.conftest import BATCHES, PARAMS, Api, request
 from providers.models import Provider
+from tests.conftest import Queue
+from tests.dialects.anthropic.conftest import BATCHES, Api, request
 
 
 def test_a_new_batch_is_shown_with_every_field_of_the_contract(api: Api) -> None:
@@ -47,7 +47,8 @@ def test_params_reach_the_input_byte_for_byte(api: Api) -> None:
     params = b'{"model": "m", "max_tokens":1.0e2,"n":123456789012345678901234567890, "t":"\\u00e4\\/ \xc3\xa4", "stream":false}'
     answer = api.post(BATCHES, b'{"requests":[{"params":' + params + b',"custom_id":"a"}]}')
     assert answer.status == 200
-    line = File.objects.get().content.read()
+    with File.objects.get().content.open("rb") as content:
+        line = content.read()
     assert line == b'{"custom_id":"a","method":"POST","url":"/v1/messages","body":' + params + b"}\n"
 
 
@@ -74,11 +75,14 @@ def test_any_other_custom_id_refuses_the_whole_create_and_names_its_place(api: A
         (b"null", "JSON"),
         (b'{"requests":[{"custom_id":"a","params":{}}]}x', "JSON"),
         (b'{"requests":[{"custom_id":"a","params":{}},]}', "JSON"),
-        (b'{"requests":[{"custom_id":"a","params":{}}', "too early"),
+        (b'{"requests":[{"custom_id":"a","params":{}}', "the end"),
         (b'{"requests":[{"custom_id":"a","params":{]]}]}', "requests.0"),
         (b'{"requests":[{"custom_id":"a","params":{"a":NaN}}]}', "requests.0"),
         (b'{"requests":[{"custom_id":"a","params":{"a":"\xff"}}]}', "requests.0: it is not valid UTF-8"),
-        (b'{"requests":[{"custom_id":"a","params":{"a":' + b"[" * 300 + b"]" * 300 + b"}}]}", "requests.0: it is nested too deeply"),
+        (
+            b'{"requests":[{"custom_id":"a","params":{"a":' + b"[" * 300 + b"]" * 300 + b"}}]}",
+            "requests.0: it is nested too deeply",
+        ),
         (b"{}", "requests: "),
         (b'{"requests":[]}', "requests: "),
         (b'{"requests":null}', "requests: "),
@@ -209,16 +213,15 @@ def test_whatever_is_accepted_passes_validation(api: Api, queue: Queue) -> None:
         {"model": "\x00"},
         {"model": "m" * 5000},
         {"model": "a", "messages": "none", "stream": None},
-        {"max_tokens": 0, "a": "\ud800".encode("utf-8", "surrogatepass").decode("utf-8", "replace")},
-        {"a": {"b": [[[1e400 if False else 1]]]}},
+        {"model": "a", "max_tokens": 0, "messages": {}},
+        {"deep": json.loads("[" * 190 + "]" * 190)},
     ]
     batch_id = api.batch_id(*({"custom_id": f"odd-{number}", "params": params} for number, params in enumerate(odd)))
     queue.run_until(lambda: Batch.objects.get().is_terminal)
-    shown = api.batch(batch_id)
-    assert shown["request_counts"] | {"succeeded": 0} == {
-        "processing": 0, "succeeded": 0, "errored": len(odd), "canceled": 0, "expired": 0,
-    } or Batch.objects.get().status == "completed"
-    assert set(api.results(batch_id).results) == {f"odd-{number}" for number in range(len(odd))}
+    assert Batch.objects.get().status == "completed"
+    results = api.results(batch_id).results
+    assert {result["type"] for result in results.values()} == {"errored"}
+    assert len(results) == len(odd)
 
 
 def assert_nothing_is_left() -> None:

@@ -1,0 +1,1 @@
+"""The Anthropic dialect: message batches, for clients that have `http://HOST` or `http://HOST/anthropic` as base URL."""

@@ -1,0 +1,68 @@
+"""What Anthropic's clients send: a create body of up to 100,000 requests, each `{"custom_id": …, "params": {…}}`."""
+
+import re
+
+import msgspec
+from django.conf import settings
+from django.http import HttpRequest
+
+from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter
+from batches.dialects.base.inline import InlineBody, InlineRequest, decode_item
+
+ENDPOINT = "/v1/messages"
+MAX_CUSTOM_ID_CHARS = 64
+
+_CUSTOM_ID = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class _Item(msgspec.Struct, forbid_unknown_fields=True):
+    custom_id: str
+    params: msgspec.Raw
+
+
+class _Params(msgspec.Struct):
+    """What validation looks at of a message's parameters; all the rest is for the upstream to judge."""
+
+    model: str | None = None
+    stream: bool | None = None
+
+
+_items = msgspec.json.Decoder(_Item)
+_params = msgspec.json.Decoder(_Params)
+
+
+def create_body(request: HttpRequest) -> InlineBody:
+    """The body of a create call, not yet read."""
+    return InlineBody(
+        request,
+        array="requests",
+        max_bytes=settings.MAX_INLINE_BYTES,
+        max_items=settings.MAX_INLINE_REQUESTS,
+        max_item_bytes=settings.MAX_LINE_BYTES,
+    )
+
+
+def read_item(index: int, raw: bytes) -> InlineRequest:
+    """One of the requests. Whatever passes here passes validation, too. Raises InvalidRequest that names its place."""
+    where = f"requests.{index}"
+    item: _Item = decode_item(_items, raw, where=where)
+    limit = min(MAX_CUSTOM_ID_CHARS, settings.MAX_CUSTOM_ID_CHARS)
+    if not _CUSTOM_ID.fullmatch(item.custom_id) or len(item.custom_id) > limit:
+        place = f"{where}.custom_id"
+        raise InvalidValue(f"{place}: it must have 1 to {limit} characters from A-Z, a-z, 0-9, _ and -.", param=place)
+    body = bytes(item.params)
+    params: _Params = decode_item(_params, body, where=f"{where}.params")
+    if params.stream:
+        place = f"{where}.params.stream"
+        raise InvalidValue(f"{place}: a batch cannot stream; leave it out.", param=place)
+    return InlineRequest(item.custom_id, ENDPOINT, body)
+
+
+def check_head(body: InlineBody) -> None:
+    """Check what came besides the requests: nothing may. Raises InvalidRequest."""
+    for name in body.head:
+        if name == "requests":
+            raise InvalidType("requests: it must be an array.", param="requests")
+        raise InvalidValue(f"{name[:100]}: there is no such parameter.", param=name[:100])
+    if not body.count:
+        raise MissingParameter(f"requests: it must have 1 to {settings.MAX_INLINE_REQUESTS} items.", param="requests")

@@ -1,0 +1,22 @@
+"""The paths of the Anthropic dialect; none ends in a slash, and none redirects."""
+
+from django.urls import path
+
+from batches.dialects.anthropic import views
+from batches.dialects.anthropic.errors import render_error
+from batches.dialects.base.mounts import Mount, mount
+
+# Besides its own, what those ask for who give the SDK a base URL with /v1, and those who write a URL without.
+mount(Mount(base="", render_error=render_error, prefixes=("/v1/messages", "/v1/v1/messages", "/messages")))
+mount(Mount(base="/anthropic", render_error=render_error, prefixes=("/anthropic",)))
+
+urlpatterns = [
+    pattern
+    for base in ("", "anthropic/")
+    for pattern in (
+        path(f"{base}v1/messages/batches", views.Batches.as_view()),
+        path(f"{base}v1/messages/batches/<str:batch_id>", views.OneBatch.as_view()),
+        path(f"{base}v1/messages/batches/<str:batch_id>/cancel", views.CancelBatch.as_view()),
+        path(f"{base}v1/messages/batches/<str:batch_id>/results", views.BatchResults.as_view()),
+    )
+]

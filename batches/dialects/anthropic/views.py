@@ -1,0 +1,134 @@
+"""The views of the Anthropic dialect: each parses, makes one call of a service, and renders."""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from batches.dialects.anthropic import inbound, outbound
+from batches.dialects.anthropic.errors import render_error
+from batches.dialects.base.errors import InvalidValue
+from batches.dialects.base.paging import page_after, query_number
+from batches.dialects.base.reading import find_batch
+from batches.dialects.base.views import DialectView
+from batches.errors import Gone, InvalidRequest, NotFound
+from batches.models import Batch, Dialect
+from batches.results import results
+from batches.services.cancel import NotCancellable, cancel
+from batches.services.delete import delete
+from batches.services.inline import gathered, submit_gathered
+
+WINDOW = timedelta(hours=24)
+PATH = "/v1/messages/batches"
+
+
+class NotEnded(InvalidRequest):
+    """The batch has not ended: its results are there once its processing_status is ended."""
+
+    code = "not_ended"
+
+
+class AnthropicView(DialectView):
+    """A view of this dialect. What it shows are batches of messages, through whatever dialect they came."""
+
+    render_error = staticmethod(render_error)
+    key_headers = ("x-api-key",)
+
+    def find(self, text: str) -> Batch:
+        """The project's batch with this id. Raises NotFound, also for one that cannot be shown here."""
+        batch = find_batch(self.project, text)
+        if batch.endpoint != inbound.ENDPOINT:
+            raise NotFound(f"Batch {text} is one of {batch.endpoint}, not of messages: read it at /v1/batches/{batch}.")
+        return batch
+
+    def rendered(self, batches: list[Batch], *, now: datetime) -> list[dict[str, Any]]:
+        """Batches, with URLs under the host and the base URL that this request came to."""
+        base = self.request.path.partition(PATH)[0]
+        return outbound.message_batches(batches, url=self.request.build_absolute_uri(base + PATH), now=now)
+
+    def answer(self, batch: Batch) -> Response:
+        """One batch."""
+        return Response(self.rendered([batch], now=timezone.now())[0])
+
+
+class Batches(AnthropicView):
+    """/v1/messages/batches"""
+
+    def max_body_bytes(self) -> int:
+        return settings.MAX_INLINE_BYTES
+
+    def get(self, request: Request) -> Response:
+        query = request.query_params
+        limit = query_number(query, "limit", minimum=1, maximum=1000, default=20)
+        after, before = query.get("after_id"), query.get("before_id")
+        if after is not None and before is not None:
+            raise InvalidValue("after_id and before_id: give one of them, not both.", param="before_id")
+        known = Batch.objects.filter(project=self.project, endpoint=inbound.ENDPOINT)
+        visible = Batch.objects.visible(project=self.project).filter(endpoint=inbound.ENDPOINT)
+        if before is None:
+            page = page_after(visible, known, after=after, limit=limit, name="after_id")
+            rows = page.rows
+        else:
+            page = page_after(visible, known, after=before, limit=limit, order="asc", name="before_id")
+            rows = page.rows[::-1]
+        return Response(outbound.listed(self.rendered(rows, now=timezone.now()), has_more=page.has_more))
+
+    def post(self, request: Request) -> Response:
+        body = inbound.create_body(request._request)
+        with gathered(body.lines(inbound.read_item)) as content:
+            inbound.check_head(body)
+            with self.reserved(digest=body.digest) as reservation:
+                batch = reservation.batch or submit_gathered(
+                    content,
+                    project=self.project,
+                    dialect=Dialect.ANTHROPIC,
+                    endpoint=inbound.ENDPOINT,
+                    completion_window="24h",
+                    window=WINDOW,
+                    actor=self.actor,
+                    now=timezone.now(),
+                    key=self.key,
+                    provider_name=request.headers.get("x-model-provider") or None,
+                    requests=body.count,
+                    reservation=reservation,
+                )
+        return self.answer(batch)
+
+
+class OneBatch(AnthropicView):
+    """/v1/messages/batches/{batch_id}"""
+
+    def get(self, _request: Request, batch_id: str) -> Response:
+        return self.answer(self.find(batch_id))
+
+    def delete(self, _request: Request, batch_id: str) -> Response:
+        batch = self.find(batch_id)
+        delete(batch, actor=self.actor, now=timezone.now())
+        return Response(outbound.deleted(batch))
+
+
+class CancelBatch(AnthropicView):
+    """/v1/messages/batches/{batch_id}/cancel"""
+
+    def post(self, _request: Request, batch_id: str) -> Response:
+        batch = self.find(batch_id)
+        with suppress(NotCancellable):  # a cancel may come too late to cancel anything
+            cancel(batch, actor=self.actor, now=timezone.now())
+        return self.answer(batch)
+
+
+class BatchResults(AnthropicView):
+    """/v1/messages/batches/{batch_id}/results"""
+
+    def get(self, _request: Request, batch_id: str) -> StreamingHttpResponse:
+        batch = self.find(batch_id)
+        if not batch.is_terminal:
+            raise NotEnded
+        if archived := outbound.archived_at(batch, now=timezone.now()):
+            raise Gone(f"The results of this batch are no longer kept: it was archived on {archived:%Y-%m-%d}.")
+        return StreamingHttpResponse(outbound.result_lines(results(batch)), content_type="application/x-jsonl")
