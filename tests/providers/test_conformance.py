@@ -75,10 +75,11 @@ def test_time_is_kept(adapter: str, upstream: Upstream) -> None:
 
 @every_adapter
 def test_a_call_can_be_cancelled_and_the_adapter_goes_on(adapter: str, upstream: Upstream) -> None:
-    upstream.answer(stay_silent())
     slow = call({**BODY, "simulate": {"latency_ms": 60_000}}, timeout=120)
 
     async def work(connected: Adapter) -> Outcome:
+        await connected.send(call(BODY))  # so that a connection is there, and it is not the connecting that is cancelled
+        upstream.answer(stay_silent())
         sending = asyncio.create_task(connected.send(slow))
         await asyncio.sleep(0)
         sending.cancel()
