@@ -51,9 +51,9 @@ clean:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Batchyard needs Python 3.11 or newer; name one: make PYTHON=...")'
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "No virtual environment could be made. On Debian: apt-get install python3-venv" >&2; exit 1; }
 
+# uv takes seconds where pip takes a minute; what it cannot fetch, pip may (it heeds more of a machine's configuration).
 define install
-	@$(BIN)/pip install --quiet --disable-pip-version-check uv || echo "uv cannot be had; pip takes a little longer" >&2
-	@if [ -x $(BIN)/uv ]; \
-	  then $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1); \
-	  else $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(1); fi
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv || true
+	@$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --require-hashes -r $(1) \
+	  || $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 endef
