@@ -253,6 +253,9 @@ class Executor:
         task = asyncio.current_task()
         assert task is not None
         while len(lane.senders) <= lane.share and not self._is_full() and (item := lane.pop()):
+            if item.held.deadline <= (now := time.monotonic()):
+                item.held.stop(now=now)
+                continue
             if self._may_be_more and lane.ready < self._rate * AHEAD_SECONDS / 2:
                 self._may_be_more = False
                 self._due.set()
