@@ -13,7 +13,7 @@ from batches.models import Batch, File, Upload, UploadPart, load_counts
 from batches.results import ObjectResult
 
 
-class FileObject(serializers.Serializer[File]):
+class ShownFile(serializers.Serializer[File]):
     """A file. Everything that is stored is ready to be used, hence `processed`."""
 
     id = PrefixedId("file-")
@@ -26,7 +26,7 @@ class FileObject(serializers.Serializer[File]):
     status = Constant("processed")
 
 
-class UploadObject(serializers.Serializer[Upload]):
+class ShownUpload(serializers.Serializer[Upload]):
     """An upload in parts; `file` is null until it is completed."""
 
     id = PrefixedId("upload_")
@@ -37,10 +37,10 @@ class UploadObject(serializers.Serializer[Upload]):
     filename = ReadOnlyField()
     purpose = ReadOnlyField()
     status = ReadOnlyField()
-    file = FileObject()
+    file = ShownFile()
 
 
-class UploadPartObject(serializers.Serializer[UploadPart]):
+class ShownPart(serializers.Serializer[UploadPart]):
     """One part of an upload."""
 
     id = PrefixedId("part_")
@@ -49,7 +49,7 @@ class UploadPartObject(serializers.Serializer[UploadPart]):
     upload_id = PrefixedId("upload_")
 
 
-class BatchObject(serializers.Serializer[Batch]):
+class ShownBatch(serializers.Serializer[Batch]):
     """A batch. `context["reasons"]` says why each failed one failed."""
 
     id = PrefixedId("batch_")
@@ -101,14 +101,14 @@ class BatchObject(serializers.Serializer[Batch]):
 
 def file_objects(files: Iterable[File]) -> list[dict[str, Any]]:
     """Files."""
-    serializer = FileObject()
+    serializer = ShownFile()
     return [serializer.to_representation(file) for file in files]
 
 
 def batch_objects(batches: Sequence[Batch]) -> list[dict[str, Any]]:
     """Batches, with as many queries for many as for one."""
     load_counts(batches)
-    serializer = BatchObject(context={"reasons": failure_reasons(batches)})
+    serializer = ShownBatch(context={"reasons": failure_reasons(batches)})
     return [serializer.to_representation(batch) for batch in batches]
 
 

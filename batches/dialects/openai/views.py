@@ -69,14 +69,14 @@ class Files(OpenAIView):
             lifetime=fields["expires_after"],
             key=self.key,
         )
-        return Response(outbound.FileObject(file).data)
+        return Response(outbound.ShownFile(file).data)
 
 
 class OneFile(OpenAIView):
     """/files/{file_id}"""
 
     def get(self, _request: Request, file_id: str) -> Response:
-        return Response(outbound.FileObject(find_file(self.project, file_id, now=timezone.now())).data)
+        return Response(outbound.ShownFile(find_file(self.project, file_id, now=timezone.now())).data)
 
     def delete(self, _request: Request, file_id: str) -> Response:
         now = timezone.now()
@@ -112,7 +112,7 @@ class Uploads(OpenAIView):
             file_lifetime=fields["expires_after"],
             key=self.key,
         )
-        return Response(outbound.UploadObject(upload).data)
+        return Response(outbound.ShownUpload(upload).data)
 
 
 class UploadParts(OpenAIView):
@@ -126,7 +126,7 @@ class UploadParts(OpenAIView):
     def post(self, request: Request, upload_id: str) -> Response:
         upload = find_upload(self.project, upload_id)
         part = add_part(upload, inbound.one_file(request, "data"), now=timezone.now())
-        return Response(outbound.UploadPartObject(part).data)
+        return Response(outbound.ShownPart(part).data)
 
 
 class CompleteUpload(OpenAIView):
@@ -142,7 +142,7 @@ class CompleteUpload(OpenAIView):
                 raise InvalidValue(f"The upload has no part {text[:100]!r}.", param="part_ids")
             part_ids.append(part_id)
         upload = complete_upload(upload, part_ids=part_ids, now=timezone.now(), md5=fields["md5"])
-        return Response(outbound.UploadObject(upload).data)
+        return Response(outbound.ShownUpload(upload).data)
 
 
 class CancelUpload(OpenAIView):
@@ -150,7 +150,7 @@ class CancelUpload(OpenAIView):
 
     def post(self, _request: Request, upload_id: str) -> Response:
         upload = cancel_upload(find_upload(self.project, upload_id), now=timezone.now())
-        return Response(outbound.UploadObject(upload).data)
+        return Response(outbound.ShownUpload(upload).data)
 
 
 class Batches(OpenAIView):
