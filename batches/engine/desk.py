@@ -190,6 +190,9 @@ class Desk:
     def _close(self) -> None:
         with suppress(OperationalError, InterfaceError):  # then its row grows old
             leave(self.executor_id)
+        with suppress(redis.RedisError):  # then its shares run out
+            for provider_id in self._providers:
+                limits().share(provider_id, self.executor_id, wanted=0, in_flight=0, limit=0)
         connection.close()
 
 
