@@ -1,0 +1,127 @@
+"""Which slices an executor gets."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from batches.models import Batch, Project, Slice
+from batches.services.cancel import cancel
+from batches.services.claim import NEWCOMERS, Appetite, Candidate, anything_to_claim, claim, give_back, share
+from providers.models import Provider
+from tests.cast import TESTER, request_lines, started
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+P, Q = uuid.UUID(int=1), uuid.UUID(int=2)
+A, B, C = (uuid.UUID(int=number) for number in (11, 12, 13))
+EXECUTOR = uuid.UUID(int=99)
+
+
+def candidate(batch: uuid.UUID, **changes: object) -> Candidate:
+    """A batch with ten free slices; A is older than B, and B than C."""
+    fields = {
+        "batch_id": batch,
+        "provider_id": P,
+        "priority": 0,
+        "created_at": NOW + timedelta(seconds=batch.int),
+        "free": 10,
+        "leased": 0,
+    }
+    return Candidate(**(fields | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("candidates", "appetite", "expected"),
+    [
+        ([], Appetite(5), {}),
+        ([candidate(A)], Appetite(3), {A: 3}),
+        ([candidate(A, free=2)], Appetite(3), {A: 2}),
+        ([candidate(A), candidate(B)], Appetite(4), {A: 2, B: 2}),
+        ([candidate(A), candidate(B)], Appetite(3), {A: 2, B: 1}),
+        ([candidate(A, free=1), candidate(B)], Appetite(4), {A: 1, B: 3}),
+        ([candidate(A, leased=3), candidate(B)], Appetite(3), {B: 3}),
+        ([candidate(A, leased=1), candidate(B)], Appetite(3), {A: 1, B: 2}),
+        ([candidate(A), candidate(B, priority=1)], Appetite(3, held=frozenset({A})), {B: 3}),
+        ([candidate(A), candidate(B, priority=1, free=1)], Appetite(3), {B: 1, A: 2}),
+        # A batch that nobody works on yet is taken up even where nothing more is wanted ...
+        ([candidate(A), candidate(B, priority=1)], Appetite(1), {B: 1, A: 1}),
+        ([candidate(A)], Appetite(0), {A: 1}),
+        # ... but not one that somebody works on, or this executor itself, or of a provider that is full.
+        ([candidate(A, leased=1)], Appetite(0), {}),
+        ([candidate(A)], Appetite(0, held=frozenset({A})), {}),
+        ([candidate(A)], Appetite(3, full=frozenset({P})), {}),
+        # Providers do not compete with each other.
+        ([candidate(A), candidate(B, provider_id=Q)], Appetite(2), {A: 2, B: 2}),
+        ([candidate(A), candidate(B, provider_id=Q)], Appetite(2, wanted={P: 0}, held=frozenset({A})), {B: 2}),
+        ([candidate(A), candidate(B, provider_id=Q)], Appetite(2, full=frozenset({P})), {B: 2}),
+    ],
+)
+def test_slices_are_shared_out(candidates: list[Candidate], appetite: Appetite, expected: dict[uuid.UUID, int]) -> None:
+    assert share(candidates, appetite) == expected
+    assert share(reversed(candidates), appetite) == expected, "the order of rows does not matter"
+
+
+def test_only_so_many_newcomers_are_taken_up_at_once_the_important_and_old_ones_first() -> None:
+    many = [candidate(uuid.UUID(int=100 + number)) for number in range(30)] + [
+        candidate(C, priority=1),
+        candidate(A, priority=-1),
+    ]
+    taken = share(many, Appetite(0))
+    assert list(taken) == [C, *(uuid.UUID(int=100 + number) for number in range(NEWCOMERS - 1))]
+
+
+@pytest.fixture
+def batch(project: Project, simulator: Provider, settings: Settings) -> Batch:
+    """Six objects in three slices."""
+    settings.SLICE_LINES = 2
+    return started(project, request_lines(6))
+
+
+def lines(appetite: Appetite, *, now: datetime | None = None, executor: uuid.UUID = EXECUTOR) -> list[list[int]]:
+    """What is leased, as the lines of each slice."""
+    leases = claim(executor=executor, appetite=appetite, now=now or timezone.now())
+    return [[waiting.line for waiting in lease.waiting] for lease in leases]
+
+
+@pytest.mark.django_db
+def test_a_slice_is_leased_to_one_at_a_time(batch: Batch) -> None:
+    assert lines(Appetite(2)) == [[1, 2], [3, 4]]
+    assert lines(Appetite(2), executor=uuid.uuid4()) == [[5, 6]]
+    assert lines(Appetite(2)) == []
+    assert not anything_to_claim(now=timezone.now())
+
+
+@pytest.mark.django_db
+def test_a_lease_that_ran_out_is_given_anew_under_a_new_epoch(batch: Batch, settings: Settings) -> None:
+    [first] = claim(executor=EXECUTOR, appetite=Appetite(1), now=timezone.now())
+    later = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS + 1)
+    again = claim(executor=uuid.uuid4(), appetite=Appetite(9), now=later)[0]
+    assert (again.piece.pk, again.epoch) == (first.piece.pk, first.epoch + 1)
+    assert Slice.objects.get(pk=first.piece.pk).lease_epoch == again.epoch
+
+
+@pytest.mark.django_db
+def test_what_an_executor_did_not_begin_it_can_give_back(batch: Batch) -> None:
+    lines(Appetite(1))
+    lines(Appetite(1), executor=uuid.uuid4())
+    give_back(batch, executor=EXECUTOR)
+    assert lines(Appetite(9)) == [[1, 2], [5, 6]]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("held_back", ["cancelled", "disabled", "overdue", "not yet"])
+def test_what_must_not_run_is_not_leased(batch: Batch, held_back: str) -> None:
+    now = timezone.now()
+    match held_back:
+        case "cancelled":
+            cancel(batch, actor=TESTER, now=now)
+        case "disabled":
+            Provider.objects.filter(pk=batch.provider_id).update(enabled=False)
+        case "overdue":
+            now += timedelta(hours=24)
+        case "not yet":
+            Slice.objects.update(not_before=now + timedelta(seconds=1))
+    assert not anything_to_claim(now=now)
+    assert lines(Appetite(9), now=now) == []
