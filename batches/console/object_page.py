@@ -18,6 +18,7 @@ from batches.console.pretty import indent
 from batches.errors import Gone
 from batches.models import Attempt, Batch, BatchError, BatchObject, BatchResult
 from batches.results import request_lines
+from batches.states import NEVER_RAN, ObjectStatus
 from providers.failures import Kind
 
 SHOWN_CHARS = 64 * 1024
@@ -73,6 +74,7 @@ def object_page(request: HttpRequest, batch_id: uuid.UUID, line: int) -> HttpRes
         "gone": gone,
         "response_document": _document("response", current.body, whole) if current and current.body else None,
         "result": current,
+        "never_ran": NEVER_RAN.get(ObjectStatus(found.status)),
         "errors": BatchError.objects.filter(batch=batch, line=line, round=found.round),
         "tries": _tries(batch, line, results),
         "previous": objects.filter(line__lt=line).order_by("-line").values_list("line", flat=True).first(),
@@ -99,7 +101,7 @@ def _document(which: str, text: str, whole: set[str]) -> Document:
 
 
 def _tries(batch: Batch, line: int, results: list[BatchResult]) -> list[Try]:
-    """Every attempt of every round, the earliest first."""
+    """Every attempt of every round, the earliest first. A result that no attempt led to (a cancellation) is none."""
     tries = [
         Try(
             round=attempt.round,
@@ -116,6 +118,7 @@ def _tries(batch: Batch, line: int, results: list[BatchResult]) -> list[Try]:
         )
         for attempt in Attempt.objects.filter(batch=batch, line=line)
     ]
+    followed = {(attempt.round, attempt.number) for attempt in tries}
     tries += [
         Try(
             round=result.round,
@@ -131,5 +134,6 @@ def _tries(batch: Batch, line: int, results: list[BatchResult]) -> list[Try]:
             retry_at=None,
         )
         for result in results
+        if result.attempts and (result.round, result.attempts) not in followed
     ]
     return sorted(tries, key=lambda attempt: (attempt.round, attempt.number))

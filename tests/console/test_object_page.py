@@ -100,6 +100,18 @@ def test_every_attempt_is_told_in_order(console: Client, make_batch: MakeBatch) 
     assert "The upstream asked to slow down." in answer.content.decode()
 
 
+def test_a_cancellation_is_not_told_as_an_attempt(console: Client, make_batch: MakeBatch) -> None:
+    batch = make_batch(failed=2)
+    batch.results.filter(line=1).update(attempts=0, error_code="batch_cancelled")
+    batch.results.filter(line=2).update(attempts=1, error_code="batch_cancelled")
+    now = timezone.now()
+    Attempt.objects.create(
+        batch=batch, line=2, round=1, number=1, kind="timeout", answered=False, latency_ms=9, retry_at=now, created_at=now
+    )
+    assert console.get(f"/console/batches/{batch}/lines/1/").context["tries"] == []
+    assert len(console.get(f"/console/batches/{batch}/lines/2/").context["tries"]) == 1
+
+
 def test_a_failed_object_says_why(console: Client, make_batch: MakeBatch) -> None:
     batch = make_batch(failed=1, body="")
     page = text(console, batch)
@@ -111,6 +123,12 @@ def test_an_object_that_waits_has_no_answer_yet(console: Client, make_batch: Mak
     page = text(console, make_batch(BatchStatus.IN_PROGRESS, pending=1))
     assert "None yet." in page
     assert "It has not been sent yet." in page
+
+
+def test_an_object_that_never_ran_says_why(console: Client, make_batch: MakeBatch) -> None:
+    batch = make_batch(BatchStatus.IN_PROGRESS, pending=1)
+    BatchObject.objects.filter(batch=batch).update(status="cancelled", settled_at=timezone.now())
+    assert "The batch was cancelled before this request ran." in text(console, batch)
 
 
 def test_objects_lead_to_their_neighbours(console: Client, make_batch: MakeBatch) -> None:

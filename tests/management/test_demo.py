@@ -1,0 +1,45 @@
+"""The demo fills a portal, and gets in nobody's way."""
+
+import json
+
+import pytest
+from django.core.management import call_command
+
+from batches.models import Batch, Project
+from batches.services.route import route
+from batches.states import BatchStatus
+from providers.models import Provider
+from tests.conftest import Queue
+
+
+def test_the_demo_starts_batches_with_real_inputs_in_several_projects(db: None) -> None:
+    call_command("demo", wait=0)
+    batches = Batch.objects.select_related("input_file", "provider")
+    assert {batch.project.slug for batch in batches} == {"support", "search", "catalog"}
+    assert all(batch.provider.simulated for batch in batches)
+    for batch in batches.exclude(remark="Translate size charts"):
+        assert batch.input_file is not None
+        with batch.input_file.content.open("rb") as lines:
+            assert all(json.loads(line)["url"] == batch.endpoint for line in lines)
+
+
+def test_the_demo_may_be_called_again(db: None) -> None:
+    call_command("demo", wait=0)
+    before = Batch.objects.count()
+    call_command("demo", wait=0)
+    assert Batch.objects.count() == 2 * before
+
+
+def test_other_projects_keep_their_default_provider(project: Project, simulator: Provider) -> None:
+    call_command("demo", wait=0)
+    assert route(project, endpoint="/v1/chat/completions") == simulator
+
+
+@pytest.mark.once
+def test_the_spoilt_input_of_the_demo_fails_its_validation(queue: Queue) -> None:
+    call_command("demo", wait=0)
+    spoilt = Batch.objects.get(remark="Translate size charts")
+    queue.app.tasks["batches.engine.validate"].apply((str(spoilt.id),), throw=True)
+    spoilt.refresh_from_db()
+    assert spoilt.status == BatchStatus.FAILED
+    assert spoilt.errors.values("code").distinct().count() > 1

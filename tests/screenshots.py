@@ -1,0 +1,88 @@
+"""Pictures of the console: `python -m tests.screenshots` starts a portal with the demo and puts them into tests/screenshots/."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests import chromium
+from tests.processes import portal_process
+
+FOLDER = Path(__file__).parent / "screenshots"
+LOOKS = {"light-wide": ("light", 1280, 860), "dark-wide": ("dark", 1280, 860), "light-narrow": ("light", 320, 720)}
+PASSWORD = "screenshots"
+# The batches of the demo that are shown, by their remark.
+BATCHES = {
+    "batch": "Judge the top ten",
+    "running": "product photos",
+    "throttled": "Rewrite macros",
+    "invalid": "size charts",
+    "cancelled": "nobody waits",
+}
+DEMO_SECONDS = 90.0
+
+
+def main() -> None:
+    """Start a portal, let the demo run, and take every picture."""
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, portal_process(Path(folder), OPERATOR_PASSWORD=PASSWORD) as portal:
+        for words in (["collectstatic", "--no-input", "--verbosity", "0"], ["welcome"]):
+            portal.manage(*words).check_returncode()
+        portal.start()
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium.ensure(), args=list(chromium.ARGUMENTS))
+            for look, page in _windows(browser, portal.url):
+                _take(page, f"empty-{look}")
+            portal.manage("demo").check_returncode()
+            for look, page in _windows(browser, portal.url):
+                _take_all(page, portal.url, look)
+            browser.close()
+        portal.stop()
+
+
+def _windows(browser: Browser, url: str) -> Iterator[tuple[str, Page]]:
+    """A window for each look, in which somebody has signed in."""
+    for look, (scheme, width, height) in LOOKS.items():
+        size = {"width": width, "height": height}
+        context = browser.new_context(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
+        page = context.new_page()
+        page.goto(f"{url}/console/")
+        page.get_by_label("User name").fill("operator")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/console/")
+        yield look, page
+        context.close()
+
+
+def _take_all(page: Page, url: str, look: str) -> None:
+    for badge in ("Completed with", "Cancelled", "Throttled", "Expired"):  # the demo has come far enough
+        page.locator(".badge", has_text=badge).first.wait_for(timeout=DEMO_SECONDS * 1000)
+    _take(page, f"batches-{look}")
+    batches = {name: page.locator(".title", has_text=words).get_attribute("href") for name, words in BATCHES.items()}
+    page.get_by_text("Filter", exact=True).click()
+    _take(page, f"filter-{look}")
+    for query, name in (("?status=cancelled&model=none", "no-match"), ("?status=lost", "not-understood")):
+        page.goto(f"{url}/console/{query}")
+        _take(page, f"{name}-{look}")
+    for name, path in batches.items():
+        page.goto(f"{url}{path}")
+        _take(page, f"{name}-{look}")
+    for name, path in (
+        ("object", f"{batches['batch']}lines/4/"),
+        ("cancel", f"{batches['running']}cancel/"),
+        ("new-batch", "/console/batches/new/"),
+        ("not-found", "/console/nowhere/"),
+        ("admin", "/admin/batches/batch/"),
+    ):
+        page.goto(f"{url}{path}")
+        _take(page, f"{name}-{look}")
+
+
+def _take(page: Page, name: str) -> None:
+    page.screenshot(path=FOLDER / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()
