@@ -237,12 +237,14 @@ class Upstream:
         self.port = server.sockets[0].getsockname()[1]
         ready.set()
         await self._quit.wait()
-        server.close()
-        for _ in range(4):  # a connection that is just being accepted shows up a little later
+        for listener in server.sockets:  # a connection that is just being accepted must not find the server closed
+            self._loop.remove_reader(listener.fileno())
+        for _ in range(4):
             await asyncio.sleep(0)
             for talk in talks:
                 talk.cancel()
             await asyncio.gather(*talks, return_exceptions=True)
+        server.close()
 
     # --- one connection
 
