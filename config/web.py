@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from granian import Granian
@@ -17,7 +18,15 @@ STOPS_WITHIN = 20  # seconds that requests have to end when the server is stoppe
 
 def main() -> None:
     """Serve with a process a core until SIGINT or SIGTERM."""
-    serve(processes=os.cpu_count() or 1, process=serve_in_process)
+    processes = os.cpu_count() or 1
+    share_connections(settings.DATABASES["default"], at_most=max(1, settings.WEB_DATABASE_CONNECTIONS // processes))
+    serve(processes=processes, process=serve_in_process)
+
+
+def share_connections(database: dict[str, Any], *, at_most: int) -> None:
+    """Let the threads of a process share connections: with one each they would be more than PostgreSQL allows."""
+    database["CONN_MAX_AGE"] = 0  # a request gives back what it took
+    database["OPTIONS"] = {**database.get("OPTIONS", {}), "pool": {"min_size": 0, "max_size": at_most}}
 
 
 def serve(*, processes: int, process: Callable[..., None]) -> None:

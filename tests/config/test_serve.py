@@ -4,8 +4,10 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.processes import STARTS_WITHIN, PortalProcess, portal_process
@@ -95,6 +97,22 @@ def test_roles_that_die_are_started_again(portal: PortalProcess) -> None:
 
     portal.wait_until_ready()
     assert portal.output.count("ended with code -9") == 4
+
+
+@pytest.mark.servers
+def test_the_threads_of_the_web_server_share_their_connections(portal: PortalProcess) -> None:
+    portal.environment["WEB_DATABASE_CONNECTIONS"] = "8"
+    portal.start()
+
+    with ThreadPoolExecutor(48) as clients:
+        lacks = list(clients.map(lambda _: portal.lacks(), range(400)))
+
+    assert lacks == [{}] * 400
+    with psycopg.connect(portal.environment["DATABASE_URL"]) as connection:
+        row = connection.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()").fetchone()
+    workers_and_this_one = 2 * max(2, os.cpu_count() or 1) + 4
+    assert row is not None
+    assert row[0] <= 8 + workers_and_this_one
 
 
 @pytest.mark.servers
