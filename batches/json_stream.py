@@ -47,7 +47,7 @@ class Item:
 def read_members(read: Read, *, array: str, max_value_bytes: int) -> Iterator[Member | Item]:
     """The members of one JSON object in the order they come; the member called `array` item by item.
 
-    Holds one chunk and one value. Raises Malformed where the structure is broken or the array comes twice, and TooLong.
+    Holds one chunk and twice a value at most. Raises Malformed where the structure is broken or the array comes twice, and TooLong.
     A member that is called `array` but is no array comes as a Member.
     """
     source = _Source(read, max_value_bytes)
@@ -199,8 +199,12 @@ class _Source:
             raise TooLong(f"A value has more than {self._limit} bytes (from byte {self.offset}).")
 
     def _more(self) -> bool:
-        """Read a chunk behind the part of the buffer that is unused, which moves to the front."""
-        chunk = b"" if self._ended else self._read(CHUNK)
+        """Read a chunk behind the part of the buffer that is unused, which moves to the front.
+
+        The longer that part, the larger the chunk, so that moving it costs no more than reading it.
+        """
+        unused = len(self._buffer) - self._at
+        chunk = b"" if self._ended else self._read(max(CHUNK, unused))
         if not chunk:
             self._ended = True
             return False

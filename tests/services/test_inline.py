@@ -1,0 +1,99 @@
+"""A batch whose requests came in the create call: an input file is made of them, or nothing at all."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as portal_settings
+from django.utils import timezone
+
+from batches.errors import InvalidRequest, LostRace, NoProvider
+from batches.models import ApiKey, Batch, Dialect, File, IdempotencyRecord, Project, Purpose
+from batches.services.inline import gathered, submit_gathered
+from batches.services.once import reserved
+from providers.models import Provider
+from tests.cast import CHAT, TESTER, request_line
+
+LINES = [request_line("a"), request_line("b")]
+
+
+def submit(project: Project, lines: list[bytes] | None = None, **changes: Any) -> Batch:
+    with gathered(LINES if lines is None else lines) as content:
+        return submit_gathered(
+            content,
+            project=project,
+            dialect=Dialect.BIFROST,
+            endpoint=changes.pop("endpoint", CHAT),
+            completion_window="24h",
+            window=timedelta(hours=24),
+            actor=TESTER,
+            now=timezone.now(),
+            **changes,
+        )
+
+
+def spooled() -> list[Path]:
+    return list(Path(portal_settings.FILE_UPLOAD_TEMP_DIR).iterdir())
+
+
+def kept(media_root: Path) -> list[Path]:
+    return [path for path in media_root.rglob("*") if path.is_file()]
+
+
+def test_the_lines_become_the_batchs_input_file(project: Project, simulator: Provider) -> None:
+    batch = submit(project)
+    file = File.objects.get()
+    assert (batch.input_file, file.purpose, file.bytes) == (file, Purpose.BATCH, sum(map(len, LINES)))
+    assert file.expires_at is not None
+    with file.content.open("rb") as content:
+        assert content.read() == b"".join(LINES)
+    assert spooled() == []
+
+
+def test_nothing_is_kept_of_lines_that_were_not_submitted(media_root: Path) -> None:
+    with gathered(LINES) as content:
+        assert content.size == sum(map(len, LINES))
+        assert content.read() == b"".join(LINES)
+        assert len(spooled()) == 1
+    assert spooled() == kept(media_root) == []
+
+
+def test_nothing_is_kept_when_a_line_is_refused(media_root: Path) -> None:
+    def lines() -> Iterator[bytes]:
+        yield LINES[0]
+        raise InvalidRequest
+
+    with pytest.raises(InvalidRequest), gathered(lines()):
+        pytest.fail("there is nothing to go on with")
+    assert spooled() == kept(media_root) == []
+
+
+def test_nothing_is_kept_when_the_batch_is_refused(project: Project, media_root: Path) -> None:
+    with pytest.raises(NoProvider):
+        submit(project, endpoint="/v1/nothing")
+    assert not File.objects.exists()
+    assert not Batch.objects.exists()
+    assert spooled() == kept(media_root) == []
+
+
+def test_nothing_is_kept_when_the_reservation_was_given_up(project: Project, simulator: Provider, media_root: Path) -> None:
+    key, _ = ApiKey.issue(project=project, name="k")
+    with reserved(key, path="/p", digest="d", now=timezone.now()) as reservation:
+        IdempotencyRecord.objects.all().delete()
+        with pytest.raises(LostRace):
+            submit(project, reservation=reservation)
+    assert not File.objects.exists()
+    assert not Batch.objects.exists()
+    assert kept(media_root) == []
+
+
+def test_how_many_requests_were_announced_is_known_at_once(project: Project, simulator: Provider) -> None:
+    batch = submit(project, requests=2)
+    assert batch.announced == 2
+    assert batch.counts.total == 0, "the counts begin with validation"
+
+
+def test_a_batch_without_lines_is_possible_and_fails_its_validation(project: Project, simulator: Provider) -> None:
+    assert submit(project, []).input_file.bytes == 0  # type: ignore[union-attr]

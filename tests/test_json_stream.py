@@ -1,0 +1,230 @@
+"""Reading a JSON object piece by piece, whatever the pieces are that the stream comes in."""
+
+import io
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from batches import json_stream
+from batches.json_stream import CHUNK, Item, Malformed, Member, Read, TooLong, read_members
+
+ODD = (
+    b' {\n "model" : "m{[\\"" , "n":-1.5e-7,"t":true, "f" :false,"z":null, "requests"\t:\r\n['
+    b'{"a":[1,{"b":"]}"}],"c":"\\\\"}, [] ,{}, "x,]\\"", 12 ,null,\n{"\xc3\xa4":"\\u0000\\ud83d\\ude00 \xf0\x9f\x98\x80"}'
+    b'], "last":{"deep":[[[]]]} , "" : "" }\r\n '
+)
+ODD_PIECES = [
+    Member("model", b'"m{[\\""'),
+    Member("n", b"-1.5e-7"),
+    Member("t", b"true"),
+    Member("f", b"false"),
+    Member("z", b"null"),
+    Item(0, b'{"a":[1,{"b":"]}"}],"c":"\\\\"}'),
+    Item(1, b"[]"),
+    Item(2, b"{}"),
+    Item(3, b'"x,]\\""'),
+    Item(4, b"12"),
+    Item(5, b"null"),
+    Item(6, b'{"\xc3\xa4":"\\u0000\\ud83d\\ude00 \xf0\x9f\x98\x80"}'),
+    Member("last", b'{"deep":[[[]]]}'),
+    Member("", b'""'),
+]
+
+
+def in_chunks(body: bytes, size: int) -> Read:
+    """A stream that never gives more than so many bytes at once."""
+    source = io.BytesIO(body)
+    return lambda wanted: source.read(min(wanted, size))
+
+
+def pieces(body: bytes, *, chunk: int = CHUNK, limit: int = 2**20) -> list[Member | Item]:
+    return list(read_members(in_chunks(body, chunk), array="requests", max_value_bytes=limit))
+
+
+@pytest.mark.parametrize("chunk", range(1, len(ODD) + 1))
+def test_pieces_are_the_same_whatever_the_size_of_the_chunks(chunk: int) -> None:
+    assert pieces(ODD, chunk=chunk) == ODD_PIECES
+
+
+@pytest.mark.parametrize("body", [b"{}", b" { } ", b'{"requests":[]}', b'{"requests" : [ ] }'])
+def test_what_is_empty_has_no_pieces(body: bytes) -> None:
+    assert pieces(body) == []
+
+
+def test_an_array_of_another_name_is_a_member() -> None:
+    assert pieces(b'{"others":[1,2],"inner":{"requests":[3]}}') == [
+        Member("others", b"[1,2]"),
+        Member("inner", b'{"requests":[3]}'),
+    ]
+
+
+@pytest.mark.parametrize("value", [b"5", b'"x"', b"null", b'{"requests":[]}'])
+def test_what_should_be_the_array_and_is_none_is_a_member(value: bytes) -> None:
+    assert pieces(b'{"requests":' + value + b"}") == [Member("requests", value)]
+
+
+def test_a_name_is_not_unescaped() -> None:
+    assert pieces(rb'{"\u0072equests":[1]}') == [Member(r"\u0072equests", b"[1]")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"[]",
+        b"5",
+        b'"x"',
+        b"{",
+        b"{,}",
+        b'{"a"',
+        b'{"a":',
+        b'{"a":}',
+        b'{"a":1',
+        b'{"a":1,',
+        b'{"a":1,}',
+        b'{"a":1 2}',
+        b'{"a":1}}',
+        b'{"a":1}x',
+        b'{"a":1}{"b":2}',
+        b"{a:1}",
+        b"{'a':1}",
+        b"{1:1}",
+        b'{"a":"',
+        b'{"a":"\\',
+        b'{"a":"\\"',
+        b'{"a":[1',
+        b'{"a":[1}',
+        b'{"a":{"b":"]}',
+        b'{"a" 1}',
+        b'{"a",1}',
+        b'{"requests":[',
+        b'{"requests":[,]}',
+        b'{"requests":[1,]}',
+        b'{"requests":[1 2]}',
+        b'{"requests":[1}',
+        b'{"requests":[1]',
+        b'{"requests":[]]}',
+        b'{"requests":[1],"requests":[1]}',
+        b"\xef\xbb\xbf{}",
+        b"\x00",
+    ],
+)
+@pytest.mark.parametrize("chunk", [1, 2, 3, CHUNK])
+def test_a_broken_structure_is_refused_in_any_chunks(body: bytes, chunk: int) -> None:
+    with pytest.raises(Malformed):
+        pieces(body, chunk=chunk)
+
+
+def test_brackets_that_do_not_match_are_left_to_who_decodes_the_piece() -> None:
+    assert pieces(b'{"a":[1}}') == [Member("a", b"[1}")]
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(b"[1}")
+
+
+def test_a_refusal_names_the_byte() -> None:
+    with pytest.raises(Malformed, match=r"'\}' or ','|',' or '\}'.*'x' \(byte 7\)"):
+        pieces(b'{"a":1 x}')
+
+
+def test_a_piece_comes_before_the_rest_of_the_stream_is_read() -> None:
+    read: list[int] = []
+
+    def endless(_: int) -> bytes:
+        read.append(1)
+        return b'{"requests":[' if len(read) == 1 else b'{"n":1},'
+
+    items = read_members(endless, array="requests", max_value_bytes=100)
+    assert [next(items) for _ in range(3)] == [Item(index, b'{"n":1}') for index in range(3)]
+    assert len(read) < 8
+
+
+# --- Limits --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunk", [1, 7, CHUNK])
+@pytest.mark.parametrize("value", [b'"' + b"x" * 98 + b'"', b"[" + b"1" * 98 + b"]", b"1" * 100, b'{"a":"' + b"x" * 92 + b'"}'])
+def test_a_value_may_have_so_many_bytes_and_no_more(value: bytes, chunk: int) -> None:
+    for template in (b'{"a":%b}', b'{"requests":[%b]}'):
+        assert len(pieces(template % value, chunk=chunk, limit=100)) == 1
+        with pytest.raises(TooLong):
+            pieces(template % value, chunk=chunk, limit=99)
+
+
+def test_white_space_and_other_values_do_not_count_as_the_value() -> None:
+    body = b'{"requests":[' + b" " * 500 + b",".join([b'"x"'] * 100) + b" " * 500 + b"]}"
+    assert len(pieces(body, chunk=64, limit=len(b'"requests"'))) == 100
+
+
+def test_a_value_that_never_ends_is_given_up_soon() -> None:
+    sent = 0
+
+    def endless(size: int) -> bytes:
+        nonlocal sent
+        sent += size
+        return b'{"a":"' if sent == size else b"x" * size
+
+    with pytest.raises(TooLong):
+        list(read_members(endless, array="requests", max_value_bytes=2**20))
+    assert sent < 3 * 2**20
+
+
+# --- Time and space ------------------------------------------------------------------------------------------
+
+
+def seconds(body: bytes) -> float:
+    """The least of some runs: what else the machine does makes it longer, never shorter."""
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        assert len(pieces(body, limit=2**30)) == 1
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+@pytest.mark.parametrize(
+    ("before", "unit", "after"),
+    [
+        (b'"', b"x", b'"'),
+        (b'"', b'\\"', b'"'),
+        (b'"', b"\\\\", b'"'),
+        (b"[", b"[],", b"1]"),
+        (b"[", b'"",', b"1]"),
+        (b"", b"1", b""),
+    ],
+    ids=["string", "quotes", "backslashes", "brackets", "strings", "number"],
+)
+def test_one_huge_value_costs_no_more_than_its_length(before: bytes, unit: bytes, after: bytes) -> None:
+    """Eight times the length takes about eight times as long; were it quadratic, it would be 64 times."""
+
+    def body(size: int) -> bytes:
+        return b'{"a":' + before + unit * (size // len(unit)) + after + b"}"
+
+    assert seconds(body(2**22)) < 24 * max(seconds(body(2**19)), 0.002)
+
+
+def test_no_more_is_held_than_a_chunk_and_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen at the source: what is kept of the stream after each item."""
+    held: list[int] = []
+    take = json_stream._Source.value
+
+    def watched(source: json_stream._Source) -> bytes:
+        found = take(source)
+        held.append(len(source._buffer))
+        return found
+
+    monkeypatch.setattr(json_stream._Source, "value", watched)
+    item = b'{"text":"' + b"x" * 1000 + b'"},'
+
+    def stream() -> Iterator[bytes]:
+        yield b'{"requests":['
+        for _ in range(4000):
+            yield item
+        yield b"1]}"
+
+    chunks = stream()
+    count = sum(1 for _ in read_members(lambda _: next(chunks, b""), array="requests", max_value_bytes=2000))
+    assert count == 4001
+    assert max(held) < 3000
