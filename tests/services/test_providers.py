@@ -65,7 +65,7 @@ def test_granting_again_changes_nothing(project: Project) -> None:
 @pytest.mark.parametrize(
     ("name", "given", "named"),
     [
-        ("up", {"adapter": "telnet"}, "adapter: There is no adapter 'telnet'; there are openai, simulator."),
+        ("up", {"adapter": "telnet"}, "adapter: There is no adapter 'telnet'; there are "),
         ("up", {"base_url": ""}, "base_url: A base URL is needed"),
         ("up", {"options": {"colour": "red"}}, "colour"),
         ("up", {"max_concurrency": 0}, "max_concurrency: "),
