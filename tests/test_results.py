@@ -1,0 +1,132 @@
+"""Reading what came of objects, in input order, at any time, and what was asked."""
+
+import uuid
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from batches import results
+from batches.errors import Gone
+from batches.models import Batch, BatchObject, File, Project
+from batches.results import request_lines as requests_of
+from batches.results import result_line, result_of, settled_results
+from batches.services.claim import Appetite, claim
+from batches.services.settle import Report, Settled, settle
+from batches.states import ObjectStatus
+from providers.base import Failure, Success
+from providers.failures import Kind
+from tests.cast import request_line, request_lines, started
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("simulator")]
+
+BIG = b'{"n":123456789012345678901234567890,"x":1.10}'
+
+
+@pytest.fixture
+def batch(project: Project, settings: Settings) -> Batch:
+    """row-1 succeeded, row-2 was refused, row-3 got no answer, row-4 was cancelled, row-5 expired, row-6 waits."""
+    settings.SLICE_LINES = 4
+    batch = started(project, request_lines(6))
+    leases = claim(executor=uuid.uuid4(), appetite=Appetite(9), now=timezone.now())
+    piece = leases[0].piece
+    outcomes = [
+        Success(200, BIG, "req_1"),
+        Failure(Kind.INVALID_REQUEST, "No.", code="bad", http_status=400, body=b'{"error":{"code":"bad"}}', request_id="req_2"),
+        Failure(Kind.TIMEOUT, "Too late.", code="timeout"),
+    ]
+    rows = [Settled(piece.pk, batch.pk, line, 1, line, 7, outcome) for line, outcome in enumerate(outcomes, start=1)]
+    settle(Report({batch.pk: "simulator"}, {piece.pk: leases[0].epoch}, rows), now=timezone.now())
+    for line, status in ((4, ObjectStatus.CANCELLED), (5, ObjectStatus.EXPIRED)):
+        BatchObject.objects.filter(batch=batch, line=line).update(status=status, settled_at=timezone.now())
+    return batch
+
+
+def test_every_object_is_told_in_input_order_whatever_became_of_it(batch: Batch) -> None:
+    found = list(results.results(batch))
+    assert [(result.line, result.custom_id, result.status) for result in found] == [
+        (1, "row-1", "succeeded"),
+        (2, "row-2", "failed"),
+        (3, "row-3", "failed"),
+        (4, "row-4", "cancelled"),
+        (5, "row-5", "expired"),
+        (6, "row-6", "pending"),
+    ]
+    assert [result.is_settled for result in found] == [True] * 5 + [False]
+    assert [(result.error_code, bool(result.body)) for result in found] == [
+        ("", True),
+        ("bad", True),
+        ("timeout", False),
+        ("batch_cancelled", False),
+        ("batch_expired", False),
+        ("", False),
+    ]
+    assert found == [result_of(row) for row in BatchObject.objects.filter(batch=batch)]
+
+
+@pytest.mark.parametrize("page", [1, 2, 5, 6, 7])
+@pytest.mark.parametrize("limit", [None, 0, 1, 2, 4, 6, 100])
+def test_pages_do_not_show(batch: Batch, monkeypatch: pytest.MonkeyPatch, page: int, limit: int | None) -> None:
+    monkeypatch.setattr(results, "PAGE", page)
+    expected = [1, 2, 3, 4, 5, 6][:limit]
+    assert [result.line for result in results.results(batch, limit=limit)] == expected
+    assert [result.line for result in results.results(batch, after_line=2, last_line=5)] == [3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("after", "limit", "chars", "lines", "more"),
+    [
+        (0, 10, 10**6, [1, 2, 3, 4, 5], False),
+        (0, 2, 10**6, [1, 2], True),
+        (3, 2, 10**6, [4, 5], False),
+        (5, 2, 10**6, [], False),
+        (0, 10, 1, [1], True),
+        (0, 10, len(BIG), [1], True),
+        (2, 10, 1, [3, 4, 5], False),
+    ],
+)
+def test_settled_results_are_cut_by_count_and_by_size(
+    batch: Batch, after: int, limit: int, chars: int, lines: list[int], more: object
+) -> None:
+    page, has_more = settled_results(batch, after_line=after, limit=limit, max_chars=chars)
+    assert ([result.line for result in page], has_more) == (lines, more)
+
+
+def test_result_lines_hold_the_answer_as_it_was(batch: Batch) -> None:
+    first, second, third, fourth, *_ = results.results(batch)
+    head = f'{{"id":"batch_req_{first.id.hex}","custom_id":"row-1","response":{{"status_code":200,"request_id":"req_1","body":'
+    assert result_line(first) == head.encode() + BIG + b'},"error":null}\n'
+    assert b'"status_code":400,"request_id":"req_2","body":{"error":{"code":"bad"}}},"error":null}' in result_line(second)
+    assert result_line(third).endswith(b'"response":null,"error":{"code":"timeout","message":"Too late."}}\n')
+    assert b'"response":null,"error":{"code":"batch_cancelled"' in result_line(fourth)
+
+
+def test_other_batches_are_not_told_of(batch: Batch, project: Project) -> None:
+    other = started(project, request_lines(1, prefix="other"))
+    assert [result.custom_id for result in results.results(other)] == ["other-1"]
+
+
+def test_requests_are_read_back_as_they_were_written(project: Project, settings: Settings) -> None:
+    settings.SLICE_LINES = 2
+    rows = [request_line(f"row-{n}", text="é").strip() for n in range(5)]
+    batch = started(project, rows[0] + b"\n\n \r\n" + rows[1] + b"\r\n  " + rows[2] + b"\n" + rows[3] + b"\n" + rows[4])
+    everything = {1: rows[0], 4: rows[1], 5: rows[2], 6: rows[3], 7: rows[4]}
+    for first in range(1, 9):
+        for last in range(first, 9):
+            asked = {line: row for line, row in everything.items() if first <= line <= last}
+            assert requests_of(batch, first_line=first, last_line=last) == asked
+
+
+@pytest.mark.parametrize("how", ["purged", "vanished", "none"])
+def test_requests_that_are_not_kept_are_gone(project: Project, how: str) -> None:
+    batch = started(project, request_lines(2))
+    file = batch.input_file
+    assert file is not None
+    if how == "purged":
+        File.objects.filter(pk=file.pk).update(purged_at=timezone.now())
+    elif how == "vanished":
+        file.content.storage.delete(str(file.content.name))
+    else:
+        Batch.objects.filter(pk=batch.pk).update(input_file=None)
+    with pytest.raises(Gone, match="no longer kept"):
+        requests_of(Batch.objects.get(pk=batch.pk), first_line=1, last_line=2)
