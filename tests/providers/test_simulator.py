@@ -2,6 +2,7 @@
 
 import base64
 import struct
+import uuid
 from collections import Counter
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from providers.adapters import simulator
 from providers.adapters.simulator import SimulatorAdapter
-from providers.base import Connection, Outcome, Success
+from providers.base import ACCOUNTING_ENDPOINTS, Connection, Outcome, Success
 from providers.failures import Kind
 from tests.providers.calls import CHAT, call, failed, send, succeeded
 
@@ -67,6 +68,16 @@ def test_embeddings_come_packed_when_asked_for() -> None:
     (numbers,) = msgspec.json.decode(succeeded(plain).body)["data"]
     (text,) = msgspec.json.decode(succeeded(packed).body)["data"]
     assert struct.unpack("<4f", base64.b64decode(text["embedding"])) == pytest.approx(numbers["embedding"], abs=1e-6)
+
+
+def test_a_record_gets_an_id_that_depends_on_it_and_on_its_kind() -> None:
+    record = {"total_amount": 80, "model": {}, "messages": 1}
+    calls = [call(record, endpoint=endpoint) for endpoint in sorted(ACCOUNTING_ENDPOINTS) * 2]
+    answers = [msgspec.json.decode(succeeded(outcome).body) for outcome in simulate(*calls)]
+    ids = [answer["id"] for answer in answers]
+    assert len({str(uuid.UUID(text)) for text in ids} & set(ids)) == len(ACCOUNTING_ENDPOINTS)
+    assert ids[: len(ids) // 2] == ids[len(ids) // 2 :]
+    assert {answer["answered_by"] for answer in answers} == {"simulated"}
 
 
 @pytest.mark.parametrize(

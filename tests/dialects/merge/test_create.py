@@ -10,6 +10,7 @@ from pytest_django import Settings
 
 from batches.dialects.merge.inbound import ENDPOINTS
 from batches.models import Batch, Dialect, File, IdempotencyRecord
+from batches.services import once
 from providers.base import ACCOUNTING_ENDPOINTS
 from tests.dialects.merge.conftest import MODELS, Merge, detail, item, problem
 
@@ -179,6 +180,17 @@ def test_the_same_idempotency_key_with_another_body_is_refused(merge: Merge) -> 
     merge.create({"batch_items": [item("a")]}, Idempotency_Key="k1")
     assert problem(merge.create({"batch_items": [item("b")]}, Idempotency_Key="k1"))["problem_type"] == "IDEMPOTENCY_KEY_REUSED"
     assert Batch.objects.count() == 1
+
+
+def test_a_call_that_is_still_being_worked_on_may_be_repeated_in_a_moment(merge: Merge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(once, "WAIT_SECONDS", 0)
+    document = {"batch_items": [item("a")]}
+    merge.create(document, Idempotency_Key="k1")
+    IdempotencyRecord.objects.update(batch=None)
+    answer = merge.create(document, Idempotency_Key="k1")
+    assert (answer.status, answer.headers["Retry-After"]) == (409, "2")
+    assert "x-should-retry" not in answer.headers
+    assert detail(answer)
 
 
 def test_a_key_that_was_spent_on_a_refused_call_can_be_used_again(merge: Merge) -> None:

@@ -59,7 +59,7 @@ def test_records_are_written_and_read_back(client: Merge, queue: Queue, model: s
     for one in checked(api.bulk_retrieve(batch_id), "a", "b").objects:
         assert one.status == "SUCCESS"
         assert one.response is not None
-        assert uuid.UUID(one.response.merge_common_model_id)
+        assert str(uuid.UUID(one.response.merge_common_model_id)) == one.response.merge_common_model_id
         assert one.response.error_message is None
 
 
