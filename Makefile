@@ -5,7 +5,8 @@ BIN := .venv/bin
 
 # Tools read the settings, and the settings want a data folder: never the portal's own.
 check lock: export BATCHYARD_DATA = build/data
-check: unexport DATABASE_URL REDIS_URL
+check: export DATABASE_URL =
+check: export REDIS_URL =
 
 .PHONY: run test check format lock clean
 

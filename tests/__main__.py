@@ -1,5 +1,6 @@
 """The whole suite: `python -m tests [PYTEST ARGUMENTS]` runs it embedded, then on a PostgreSQL and a Redis of its own."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -28,11 +29,13 @@ def main(arguments: list[str]) -> int:
 def _session(title: str, environment: dict[str, str], arguments: list[str]) -> int:
     print(f"\n===== {title} =====", flush=True)
     session = subprocess.Popen([sys.executable, "-m", "pytest", *arguments], env=environment)
-    while True:
-        try:
-            return session.wait()
-        except KeyboardInterrupt:
-            continue  # pytest got it as well, and cleans up
+    try:
+        while True:
+            with contextlib.suppress(KeyboardInterrupt):  # pytest got it as well, and cleans up
+                return session.wait()
+    finally:
+        session.terminate()
+        session.wait()
 
 
 if __name__ == "__main__":

@@ -45,6 +45,7 @@ def main(command: list[str]) -> int:
 @contextlib.contextmanager
 def servers() -> Iterator[dict[str, str]]:
     """Both servers, as the two variables to be put into the environment."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # leaves the folder as little as Ctrl-C does
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batchyard-servers-")))
         folder.chmod(0o755)  # PostgreSQL may have to run as somebody else
