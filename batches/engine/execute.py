@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 import uvloop
 from django.conf import settings
+from django.db import close_old_connections
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -45,6 +46,7 @@ def run() -> None:
         return
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(Executor().run())
+    close_old_connections()  # this thread's own has not been used for long
     if anything_to_claim(now=timezone.now()):
         wake.execute()  # it came up too late for this one, or its process is to end
 
