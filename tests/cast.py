@@ -89,12 +89,12 @@ def statuses(batch: Batch) -> dict[str, str]:
 
 def counted(batch: Batch) -> Counts:
     """The counts of a batch's objects, row by row."""
-    rows = list(BatchObject.objects.filter(batch=batch).values())
+    rows = list(BatchObject.objects.filter(batch=batch))
     tokens = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
     return Counts(
         total=len(rows),
-        **{status.value: sum(row["status"] == status for row in rows) for status in ObjectStatus},
-        **{name: sum(row[name] or 0 for row in rows) for name in tokens},
+        **{status.value: sum(row.status == status for row in rows) for status in ObjectStatus},
+        **{name: sum(getattr(row, name) or 0 for row in rows) for name in tokens},
     )
 
 

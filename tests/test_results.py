@@ -30,7 +30,7 @@ def batch(project: Project, settings: Settings) -> Batch:
     batch = started(project, request_lines(6))
     leases = claim(executor=uuid.uuid4(), appetite=Appetite(9), now=timezone.now())
     piece = leases[0].piece
-    outcomes = [
+    outcomes: list[Success | Failure] = [
         Success(200, BIG, "req_1"),
         Failure(Kind.INVALID_REQUEST, "No.", code="bad", http_status=400, body=b'{"error":{"code":"bad"}}', request_id="req_2"),
         Failure(Kind.TIMEOUT, "Too late.", code="timeout"),

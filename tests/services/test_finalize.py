@@ -178,7 +178,7 @@ def test_what_comes_too_late_changes_nothing(batch: Batch, settings: Settings) -
     finalize(batch.pk, now=timezone.now() + timedelta(seconds=settings.CANCEL_GRACE_SECONDS + 1))
     row = Settled(lease.piece.pk, batch.pk, 1, 1, 1, 5, Success(200, b"{}"))
     receipt = settle(Report({batch.pk: "x"}, {lease.piece.pk: lease.epoch}, [row]), now=timezone.now())
-    assert (receipt.lost, receipt.dropped) == ({lease.piece.pk}, 1)
+    assert (receipt.lost, receipt.dropped) == (frozenset({lease.piece.pk}), 1)
     assert not BatchResult.objects.filter(batch=batch).exists()
     assert statuses(batch)["row-1"] == "cancelled"
 

@@ -113,7 +113,12 @@ def test_an_idle_portal_drains_its_queue(queue: Queue, project: Project) -> None
 
 def test_a_message_that_is_delivered_twice_changes_nothing(queue: Queue, project: Project) -> None:
     batch = submitted(project, request_lines(3))
-    for step in (lambda: validate(batch.pk, now=timezone.now()), run_executor, lambda: finalize(batch.pk, now=timezone.now())):
+    steps: list[Callable[[], None]] = [
+        lambda: validate(batch.pk, now=timezone.now()),
+        run_executor,
+        lambda: finalize(batch.pk, now=timezone.now()),
+    ]
+    for step in steps:
         step()
         rows = [list(model.objects.order_by("pk").values()) for model in (BatchObject, BatchResult, Event, File, Slice)]
         step()
