@@ -47,8 +47,8 @@ class Item:
 def read_members(read: Read, *, array: str, max_value_bytes: int) -> Iterator[Member | Item]:
     """The members of one JSON object in the order they come; the member called `array` item by item.
 
-    Holds one chunk and twice a value at most. Raises Malformed where the structure is broken or the array comes twice, and TooLong.
-    A member that is called `array` but is no array comes as a Member.
+    Holds one chunk and twice a value at most. Raises Malformed where the structure is broken or the array comes twice,
+    and TooLong. A member that is called `array` but is no array comes as a Member.
     """
     source = _Source(read, max_value_bytes)
     seen = False

@@ -1,4 +1,4 @@
-"""Successes in the shapes of OpenAI's endpoints, as the local upstream of the tests answers them."""
+"""Successes in the shapes of OpenAI's and Anthropic's endpoints, as the local upstream of the tests answers them."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 def shaped(path: str, *, number: int, body: bytes) -> bytes:
-    """A success in OpenAI's shape: 9 tokens in (4 of them cached), 3 out (1 of them reasoning)."""
+    """A success in the endpoint's shape: 9 tokens in (4 of them cached), 3 out (1 of them reasoning)."""
     if path.endswith("/models"):
         return msgspec.json.encode({"object": "list", "data": [{"id": "m-small", "object": "model"}]})
     asked: Any = msgspec.json.decode(body) if body else {}
@@ -24,6 +24,11 @@ def shaped(path: str, *, number: int, body: bytes) -> bytes:
         text = {"type": "output_text", "text": "four", "annotations": []}
         output = [{"type": "message", "role": "assistant", "content": [text]}]
         return msgspec.json.encode({**head, "object": "response", "status": "completed", "output": output, "usage": usage})
+    if path.endswith("/messages"):
+        usage = {"input_tokens": 4, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 1, "output_tokens": 3}
+        content = [{"type": "text", "text": "four"}]
+        whole = {**head, "type": "message", "role": "assistant", "content": content, "stop_reason": "end_turn"}
+        return msgspec.json.encode({**whole, "stop_sequence": None, "usage": usage})
     usage = {
         "prompt_tokens": 9,
         "prompt_tokens_details": {"cached_tokens": 4},

@@ -2,20 +2,22 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
 
 from providers import registry
-from providers.base import ACCOUNTING_ENDPOINTS, OPENAI_ENDPOINTS, Adapter, Call, Check, Connection, Outcome
+from providers.base import ACCOUNTING_ENDPOINTS, ANTHROPIC_ENDPOINTS, OPENAI_ENDPOINTS, Adapter, Call, Check, Connection, Outcome
 from providers.failures import Kind
-from tests.providers.calls import SECRET, call, failed, send, succeeded, talk
+from tests.providers.calls import CHAT, SECRET, call, failed, send, succeeded, talk
 from tests.upstream import Upstream, refuse, stay_silent
 
 HTTP_ENDPOINTS = sorted(ACCOUNTING_ENDPOINTS | OPENAI_ENDPOINTS)  # it serves what its options say
 
 # A connection of each adapter to an upstream that answers, as far as the adapter has one.
 CONNECTIONS: dict[str, Callable[[Upstream], Connection]] = {
+    "anthropic": lambda upstream: Connection("tested", upstream.base_url, SECRET),
     "http": lambda upstream: Connection("tested", upstream.base_url, SECRET, {"endpoints": HTTP_ENDPOINTS}),
     "openai": lambda upstream: Connection("tested", upstream.base_url, SECRET),
     "simulator": lambda _: Connection("tested", "", ""),
@@ -28,6 +30,20 @@ BODY = {
 }
 
 every_adapter = pytest.mark.parametrize("adapter", sorted(registry.ADAPTERS))
+ANSWERED_IN_TOKENS = [
+    *(
+        (adapter, endpoint)
+        for adapter in ("http", "openai", "simulator")
+        for endpoint in ("/v1/chat/completions", "/v1/responses", "/v1/completions", "/v1/embeddings")
+    ),
+    *((adapter, "/v1/messages") for adapter in ("anthropic", "simulator")),
+]
+
+
+def question(adapter: str, body: dict[str, Any] | None = None, *, key: str = "object-1-0", timeout: float = 10.0) -> Call:
+    """A call of an endpoint that the adapter serves."""
+    endpoint = "/v1/messages" if registry.adapter_class(adapter).endpoints == ANTHROPIC_ENDPOINTS else CHAT
+    return call(BODY if body is None else body, endpoint=endpoint, key=key, timeout=timeout)
 
 
 @every_adapter
@@ -41,8 +57,7 @@ def test_every_endpoint_is_answered_with_one_line_of_json(adapter: str, upstream
         assert isinstance(msgspec.json.decode(outcome.body), dict)
 
 
-@every_adapter
-@pytest.mark.parametrize("endpoint", ["/v1/chat/completions", "/v1/responses", "/v1/completions", "/v1/embeddings"])
+@pytest.mark.parametrize(("adapter", "endpoint"), ANSWERED_IN_TOKENS)
 def test_tokens_are_counted(adapter: str, endpoint: str, upstream: Upstream) -> None:
     outcome = succeeded(send(adapter, CONNECTIONS[adapter](upstream), call(BODY, endpoint=endpoint))[0])
     assert outcome.usage is not None
@@ -59,7 +74,7 @@ def test_an_unknown_endpoint_is_a_failure_not_an_exception(adapter: str, upstrea
 @every_adapter
 def test_a_refused_request_is_a_failure_with_the_upstreams_words(adapter: str, upstream: Upstream) -> None:
     upstream.answer(refuse(400, message="Missing required parameter: 'model'.", param="model"))
-    failure = failed(send(adapter, CONNECTIONS[adapter](upstream), call({"messages": []}))[0])
+    failure = failed(send(adapter, CONNECTIONS[adapter](upstream), question(adapter, {"messages": []}))[0])
     assert (failure.kind, failure.http_status, failure.param) == (Kind.INVALID_REQUEST, 400, "model")
     assert msgspec.json.decode(failure.body)["error"]["message"] == failure.message
 
@@ -68,17 +83,17 @@ def test_a_refused_request_is_a_failure_with_the_upstreams_words(adapter: str, u
 def test_time_is_kept(adapter: str, upstream: Upstream) -> None:
     upstream.answer(stay_silent())
     slow = {**BODY, "simulate": {"latency_ms": 60_000}}
-    failure = failed(send(adapter, CONNECTIONS[adapter](upstream), call(slow, timeout=0.2))[0])
+    failure = failed(send(adapter, CONNECTIONS[adapter](upstream), question(adapter, slow, timeout=0.2))[0])
     assert failure.kind is Kind.TIMEOUT
     assert not failure.kind.answered
 
 
 @every_adapter
 def test_a_call_can_be_cancelled_and_the_adapter_goes_on(adapter: str, upstream: Upstream) -> None:
-    slow = call({**BODY, "simulate": {"latency_ms": 60_000}}, timeout=120)
+    slow = question(adapter, {**BODY, "simulate": {"latency_ms": 60_000}}, timeout=120)
 
     async def work(connected: Adapter) -> Outcome:
-        await connected.send(call(BODY))  # so that a connection is there, and it is not the connecting that is cancelled
+        await connected.send(question(adapter))  # so that a connection is there, and it is not the connecting that is cancelled
         upstream.answer(stay_silent())
         sending = asyncio.create_task(connected.send(slow))
         await asyncio.sleep(0)
@@ -86,7 +101,7 @@ def test_a_call_can_be_cancelled_and_the_adapter_goes_on(adapter: str, upstream:
         with pytest.raises(asyncio.CancelledError):
             await sending
         upstream.forget()
-        return await connected.send(call(BODY))
+        return await connected.send(question(adapter))
 
     succeeded(talk(adapter, CONNECTIONS[adapter](upstream), work))
 
@@ -94,7 +109,7 @@ def test_a_call_can_be_cancelled_and_the_adapter_goes_on(adapter: str, upstream:
 @every_adapter
 def test_many_calls_run_at_once(adapter: str, upstream: Upstream) -> None:
     async def work(connected: Adapter) -> list[Outcome]:
-        return await asyncio.gather(*[connected.send(call(BODY, key=f"o{n}-1-0")) for n in range(200)])
+        return await asyncio.gather(*[connected.send(question(adapter, key=f"o{n}-1-0")) for n in range(200)])
 
     outcomes = talk(adapter, CONNECTIONS[adapter](upstream), work)
     assert {succeeded(outcome).http_status for outcome in outcomes} == {200}
