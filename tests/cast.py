@@ -1,6 +1,7 @@
 """What tests of services and of the engine begin with: lines, files, batches, a provider that is a local upstream."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.utils import timezone
 from batches.actors import Actor
 from batches.engine import execute
 from batches.models import Batch, BatchObject, Counts, Dialect, File, Project, Purpose, Slice
+from batches.services.claim import Lease, Waiting
 from batches.services.finalize import finalize
 from batches.services.store import store
 from batches.services.submit import submit
@@ -123,3 +125,8 @@ def _lines(file: File | None) -> list[Any]:
         return []
     with file.content.open("rb") as content:
         return [json.loads(line) for line in content]
+
+
+def pending(lease: Lease) -> Sequence[Waiting]:
+    """The objects of a lease that are to be sent."""
+    return lease.waiting(range(lease.piece.first_line, lease.piece.last_line + 1))

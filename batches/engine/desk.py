@@ -75,6 +75,7 @@ class Opened:
 class Taken:
     """A slice taken up: its objects with their bodies."""
 
+    batch: Batch
     lease: Lease
     objects: Sequence[tuple[Waiting, bytes]]
 
@@ -96,6 +97,7 @@ class Desk:
         self.executor_id = executor_id
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="desk")
         self._providers: dict[uuid.UUID, Provider] = {}
+        self._batches: dict[uuid.UUID, Batch] = {}
         self._seen_at = 0.0
         self._shared_at: dict[uuid.UUID, float] = {}
 
@@ -115,6 +117,8 @@ class Desk:
         except (OperationalError, InterfaceError) as error:
             self._pause(error)
             return None
+        held = turn.report.provider_names
+        self._batches = {batch_id: batch for batch_id, batch in self._batches.items() if batch_id in held}
         try:
             self._be_seen(turn, now=now)
             if turn.appetite is not None:
@@ -137,17 +141,23 @@ class Desk:
 
     def _take_up(self, answer: Answer, appetite: Appetite, *, now: datetime) -> None:
         for lease in claim(executor=self.executor_id, appetite=appetite, now=now):
-            batch = lease.batch
+            batch = self._batch(lease.piece.batch_id)
             if batch.status != BatchStatus.IN_PROGRESS:
                 continue  # it was given up over another slice
             try:
                 if batch.provider_id not in self._providers:
                     answer.opened.append(self._open(batch.provider))
-                objects = _objects(lease)
+                objects = _objects(batch, lease)
             except (CredentialUnavailable, Gone, CannotRun) as error:
                 self._give_up(batch, str(error))
                 continue
-            answer.taken.append(Taken(lease, objects))
+            answer.taken.append(Taken(batch, lease, objects))
+
+    def _batch(self, batch_id: uuid.UUID) -> Batch:
+        """The batch of a slice, as it was when the first of its slices was taken up."""
+        if batch_id not in self._batches:
+            self._batches[batch_id] = Batch.objects.select_related("input_file", "provider").get(pk=batch_id)
+        return self._batches[batch_id]
 
     def _open(self, provider: Provider) -> Opened:
         upstream = provider.connection()
@@ -167,7 +177,7 @@ class Desk:
     def _ask_shares(self, answer: Answer, demands: Mapping[uuid.UUID, Demand]) -> None:
         taken: Counter[uuid.UUID] = Counter()
         for piece in answer.taken:
-            taken[piece.lease.piece.batch.provider_id] += len(piece.objects)
+            taken[piece.batch.provider_id] += len(piece.objects)
         for provider_id in self._providers:
             demand = demands.get(provider_id, Demand(0, 0, 0))
             wanted = min(demand.wanted + taken[provider_id], settings.EXECUTOR_CONCURRENCY)
@@ -196,10 +206,10 @@ class Desk:
         connection.close()
 
 
-def _objects(lease: Lease) -> list[tuple[Waiting, bytes]]:
+def _objects(batch: Batch, lease: Lease) -> list[tuple[Waiting, bytes]]:
     """The objects of a slice with their bodies, exactly as the client wrote them. Raises Gone or CannotRun."""
-    lines = slice_lines(lease.batch, lease.piece)
+    lines = slice_lines(batch, lease.piece)
     try:
-        return [(waiting, bytes(jsonl.read_request(lines[waiting.line]).body)) for waiting in lease.waiting]
+        return [(item, bytes(jsonl.read_request(lines[item.line]).body)) for item in lease.waiting(lines)]
     except (KeyError, msgspec.DecodeError, RecursionError) as error:
         raise CannotRun("The input file has changed.") from error

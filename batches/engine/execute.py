@@ -214,16 +214,15 @@ class Executor:
             self._fill(lane)
 
     def _take_up(self, taken: Taken) -> None:
-        batch = taken.lease.piece.batch
+        batch = taken.batch
         now = timezone.now()
         deadline = time.monotonic() + (batch.expires_at - now).total_seconds()
         size = sum(len(body) for _, body in taken.objects)
-        held = self.held[taken.lease.piece.pk] = Held(taken.lease, deadline, open=len(taken.objects), size=size)
+        held = self.held[taken.lease.piece.pk] = Held(batch, taken.lease, deadline, open=len(taken.objects), size=size)
         for waiting, body in taken.objects:
             item = Item(
                 held,
                 line=waiting.line,
-                object_id=waiting.object_id,
                 round=waiting.round,
                 body=body,
                 attempts=len(waiting.failures),
@@ -308,7 +307,7 @@ class Executor:
             attempts=item.attempts,
             counted=item.counted,
             policy=self._policy,
-            deadline=piece.batch.expires_at,
+            deadline=item.held.batch.expires_at,
             now=timezone.now(),
             jitter=self._jitter,
         )

@@ -15,6 +15,7 @@ from providers.base import Adapter
 class Held:
     """A slice that is leased here, and how much of it is still open."""
 
+    batch: Batch
     lease: Lease
     deadline: float  # of its batch, on the event loop's clock
     open: int  # objects that have not settled
@@ -22,10 +23,10 @@ class Held:
     flying: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)  # by line
     waiting: dict[int, "Wait"] = field(default_factory=dict)  # by line
     stopped_at: float | None = None  # since when nothing of it is sent any more, on the event loop's clock
+    key: str = ""  # what its objects' idempotency keys begin with
 
-    @property
-    def batch(self) -> Batch:
-        return self.lease.piece.batch
+    def __post_init__(self) -> None:
+        self.key = self.batch_id.hex
 
     @property
     def batch_id(self) -> uuid.UUID:
@@ -60,7 +61,6 @@ class Item:
 
     held: Held
     line: int
-    object_id: uuid.UUID
     round: int
     body: bytes
     attempts: int
@@ -70,7 +70,7 @@ class Item:
     @property
     def idempotency_key(self) -> str:
         """The same for every repeat of a call that may have been carried out unanswered; new after an answer."""
-        return f"{self.object_id.hex}-{self.round}-{self.answered}"
+        return f"{self.held.key}.{self.line}-{self.round}-{self.answered}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
 from django.db import transaction
 from django.db.models import Count, F, Q
 from django.utils import timezone
@@ -27,29 +28,30 @@ class Candidate:
     leased: int
 
 
-@dataclass(slots=True)
-class Waiting:
-    """An object to be sent: what it is, and what has been tried in this round."""
+class Waiting(msgspec.Struct):
+    """An object to be sent, and what has been tried in this round."""
 
     line: int
-    object_id: uuid.UUID
-    round: int
+    round: int = 1
     failures: tuple[str, ...] = ()  # the kinds of the failed attempts on record
     answered: int = 0  # how many of them the upstream answered
     not_before: datetime | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Lease:
-    """A slice that an executor may work on, under this epoch, until the lease ends or is renewed."""
+    """A slice that an executor may work on, under this epoch, until the lease ends or is renewed.
+
+    `known` are its pending objects; None when it was never leased before: then nothing had to be looked up.
+    """
 
     piece: Slice
     epoch: int
-    waiting: list[Waiting] = field(default_factory=list)
+    known: Sequence[Waiting] | None
 
-    @property
-    def batch(self) -> Batch:
-        return self.piece.batch
+    def waiting(self, lines: Iterable[int]) -> Sequence[Waiting]:
+        """The objects to be sent, of a slice that has these lines; at first each line waits for its first attempt."""
+        return [Waiting(line) for line in lines] if self.known is None else self.known
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,36 +134,32 @@ def anything_to_claim(*, now: datetime) -> bool:
 
 @transaction.atomic
 def _lease(batch_id: uuid.UUID, count: int, *, executor: uuid.UUID, now: datetime) -> list[Lease]:
-    free = Slice.objects.select_for_update(skip_locked=True).filter(_free(now), batch=batch_id, pending__gt=0)
+    locked = Slice.objects.select_for_update(of=("self",), skip_locked=True)
+    free = locked.filter(_free(now), batch=batch_id, batch__status=BatchStatus.IN_PROGRESS, pending__gt=0)
     pieces = list(free.order_by("first_line")[:count])
     if not pieces:
-        return []
-    batch = Batch.objects.select_related("input_file", "provider").get(pk=batch_id)
-    if batch.status != BatchStatus.IN_PROGRESS:
         return []
     Slice.objects.filter(pk__in=[piece.pk for piece in pieces]).update(
         lease_owner=executor, lease_epoch=F("lease_epoch") + 1, lease_expires_at=lease_end(timezone.now()), not_before=None
     )
-    for piece in pieces:
-        piece.batch = batch
-    return [Lease(piece, piece.lease_epoch + 1, _waiting(piece)) for piece in pieces]
+    return [Lease(piece, piece.lease_epoch + 1, _waiting(piece) if piece.lease_epoch else None) for piece in pieces]
 
 
 def _waiting(piece: Slice) -> list[Waiting]:
     lines = {"batch": piece.batch_id, "line__gte": piece.first_line, "line__lte": piece.last_line}
     pending = BatchObject.objects.filter(**lines, status=ObjectStatus.PENDING).order_by("line")
-    waiting = [Waiting(*row) for row in pending.values_list("line", "id", "round")]
-    if piece.lease_epoch == 0:
-        return waiting  # never leased before, so nothing was attempted
     tried: dict[tuple[int, int], list[Attempt]] = {}
     for attempt in Attempt.objects.filter(**lines).only("line", "round", "kind", "answered", "retry_at"):
         tried.setdefault((attempt.line, attempt.round), []).append(attempt)
-    for item in waiting:
-        if attempts := tried.get((item.line, item.round)):
-            item.failures = tuple(attempt.kind for attempt in attempts)
-            item.answered = sum(attempt.answered for attempt in attempts)
-            item.not_before = max(attempt.retry_at for attempt in attempts)
-    return waiting
+    return [_tried(Waiting(*key), tried.get(key)) for key in pending.values_list("line", "round")]
+
+
+def _tried(item: Waiting, attempts: Sequence[Attempt] | None) -> Waiting:
+    if attempts:
+        item.failures = tuple(attempt.kind for attempt in attempts)
+        item.answered = sum(attempt.answered for attempt in attempts)
+        item.not_before = max(attempt.retry_at for attempt in attempts)
+    return item
 
 
 def give_back(batch: Batch, *, executor: uuid.UUID) -> None:

@@ -24,7 +24,8 @@ def lease_batch(batch_id: uuid.UUID, *, statuses: frozenset[BatchStatus], owner:
 def hold(batch: Batch, *, more: timedelta = timedelta()) -> None:
     """Keep the lease; to be called inside the transaction of each write made under it.
 
-    `more` is how much longer than usual the next step may take. Raises LostRace when the lease or the status it was taken in is gone: then the write must not happen.
+    `more` is how much longer than usual the next step may take. Raises LostRace when the lease or the status it was
+    taken in is gone: then the write must not happen.
     """
     held = Batch.objects.filter(pk=batch.pk, status=batch.status, lease_epoch=batch.lease_epoch)
     if not held.update(lease_expires_at=lease_end(timezone.now()) + more):

@@ -227,8 +227,12 @@ def recount(slice_ids: Iterable[uuid.UUID]) -> None:
 
 
 def _let_go(done: Mapping[uuid.UUID, datetime | None]) -> None:
+    at_once = [pk for pk, not_before in done.items() if not_before is None]
+    if at_once:
+        Slice.objects.filter(pk__in=at_once).update(lease_owner=None, lease_expires_at=None, not_before=None)
     for pk, not_before in done.items():
-        Slice.objects.filter(pk=pk).update(lease_owner=None, lease_expires_at=None, not_before=not_before)
+        if not_before is not None:
+            Slice.objects.filter(pk=pk).update(lease_owner=None, lease_expires_at=None, not_before=not_before)
 
 
 def _wake_finished(batches: set[uuid.UUID]) -> None:

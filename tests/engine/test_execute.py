@@ -91,7 +91,7 @@ def test_every_object_is_sent_once_with_its_body_unchanged(project: Project, pro
     found = BatchObject.objects.get(batch=batch)
     assert (found.status, found.attempts, found.http_status, found.request_id) == ("succeeded", 1, 200, "req_1")
     assert (found.input_tokens, found.output_tokens, found.cached_tokens, found.reasoning_tokens) == (9, 3, 4, 1)
-    assert request.idempotency_key == f"{found.id.hex}-1-0"
+    assert request.idempotency_key == f"{batch.id.hex}.{found.line}-1-0"
     assert not Worker.objects.exists(), "the executor has said good-bye"
 
 
@@ -168,7 +168,7 @@ def test_the_idempotency_key_is_new_after_an_answer_and_only_then(
     upstream.answer(drop(), break_off(), stay_silent(), refuse(500), drop(), refuse(429), say(b"not json"))
     batch = started(project, request_lines(1))
     run_executor()
-    identifier = BatchObject.objects.get(batch=batch).id.hex
+    identifier = f"{batch.id.hex}.1"
     answered = [int(request.idempotency_key.removeprefix(f"{identifier}-1-")) for request in upstream.requests]
     assert answered == [0, 0, 0, 0, 1, 1, 2, 3]
     kinds = [attempt.kind for attempt in Attempt.objects.all()]

@@ -11,7 +11,7 @@ from batches.models import Batch, Project, Slice
 from batches.services.cancel import cancel
 from batches.services.claim import NEWCOMERS, Appetite, Candidate, anything_to_claim, claim, give_back, share
 from providers.models import Provider
-from tests.cast import TESTER, request_lines, started
+from tests.cast import TESTER, pending, request_lines, started
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 P, Q = uuid.UUID(int=1), uuid.UUID(int=2)
@@ -82,7 +82,7 @@ def batch(project: Project, simulator: Provider, settings: Settings) -> Batch:
 def lines(appetite: Appetite, *, now: datetime | None = None, executor: uuid.UUID = EXECUTOR) -> list[list[int]]:
     """What is leased, as the lines of each slice."""
     leases = claim(executor=executor, appetite=appetite, now=now or timezone.now())
-    return [[waiting.line for waiting in lease.waiting] for lease in leases]
+    return [[waiting.line for waiting in pending(lease)] for lease in leases]
 
 
 @pytest.mark.django_db

@@ -19,7 +19,18 @@ from batches.services.settle import Report, Settled, settle
 from batches.states import BatchStatus
 from providers.base import Failure, Success, Usage
 from providers.failures import Kind
-from tests.cast import TESTER, counted, ended, error_lines, output_lines, request_lines, started, statuses, submitted
+from tests.cast import (
+    TESTER,
+    counted,
+    ended,
+    error_lines,
+    output_lines,
+    pending,
+    request_lines,
+    started,
+    statuses,
+    submitted,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("simulator")]
 
@@ -37,7 +48,7 @@ def run(batch: Batch, *, good: set[int], bad: set[int] = frozenset()) -> None:  
     leases = claim(executor=uuid.uuid4(), appetite=Appetite(100), now=timezone.now())
     rows = []
     for lease in leases:
-        for waiting in lease.waiting:
+        for waiting in pending(lease):
             if waiting.line in good:
                 body = f'{{"line":{waiting.line},"text":"é"}}'.encode()
                 outcome: Success | Failure = Success(200, body, f"req_{waiting.line}", Usage(9, 3, 4, 1))

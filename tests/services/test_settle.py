@@ -15,7 +15,7 @@ from batches.services.settle import Receipt, Report, Settled, Tried, settle
 from providers.base import Failure, Outcome, Success, Usage
 from providers.failures import Kind
 from providers.models import Provider
-from tests.cast import TESTER, assert_counts_are_true, request_lines, started, statuses
+from tests.cast import TESTER, assert_counts_are_true, pending, request_lines, started, statuses
 
 pytestmark = pytest.mark.django_db
 
@@ -53,16 +53,16 @@ def leases(batch: Batch) -> list[Lease]:
 
 
 def settled(lease: Lease, line: int, outcome: Outcome = GOOD, *, attempts: int = 1) -> Settled:
-    return Settled(lease.piece.pk, lease.batch.pk, line, 1, attempts, 12, outcome)
+    return Settled(lease.piece.pk, lease.piece.batch.pk, line, 1, attempts, 12, outcome)
 
 
 def tried(lease: Lease, line: int, number: int, failure: Failure = BUSY) -> Tried:
     at = timezone.now() + timedelta(seconds=8)
-    return Tried(lease.piece.pk, lease.batch.pk, line, 1, number, 34, failure, at)
+    return Tried(lease.piece.pk, lease.piece.batch.pk, line, 1, number, 34, failure, at)
 
 
 def report(*leases: Lease, **more: object) -> Report:
-    names = {lease.batch.pk: "simulator" for lease in leases}
+    names = {lease.piece.batch.pk: "simulator" for lease in leases}
     epochs = {lease.piece.pk: lease.epoch for lease in leases}
     return Report(provider_names=names, epochs=epochs, **more)  # type: ignore[arg-type]
 
@@ -108,7 +108,7 @@ def test_the_next_executor_knows_what_was_tried(batch: Batch, leases: list[Lease
     lost = Failure(Kind.TIMEOUT, "Late")
     hand_in(leases[0], tried=[tried(leases[0], 1, 1), tried(leases[0], 1, 2, lost)], done={leases[0].piece.pk: None})
     [again] = claim(executor=uuid.uuid4(), appetite=EAGER, now=timezone.now())
-    first, *others = again.waiting
+    first, *others = pending(again)
     assert (first.line, first.failures, first.answered) == (1, ("rate_limited", "timeout"), 1)
     assert first.not_before == max(Attempt.objects.values_list("retry_at", flat=True))
     assert [(other.failures, other.answered, other.not_before) for other in others] == [((), 0, None)] * 2
@@ -237,7 +237,7 @@ def test_a_batch_is_throttled_only_while_it_runs(batch: Batch, leases: list[Leas
 def test_one_report_may_concern_several_batches(project: Project, batch: Batch, settings: Settings) -> None:
     other = started(project, request_lines(2, prefix="other"))
     leases = claim(executor=uuid.uuid4(), appetite=EAGER, now=timezone.now())
-    everything = [settled(lease, waiting.line) for lease in leases for waiting in lease.waiting]
+    everything = [settled(lease, waiting.line) for lease in leases for waiting in pending(lease)]
     hand_in(*leases, settled=everything, done={lease.piece.pk: None for lease in leases})
     for one in (batch, other):
         assert set(statuses(one).values()) == {"succeeded"}
