@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -32,7 +31,6 @@ class ObjectResult(msgspec.Struct, frozen=True):
     http_status: int | None
     latency_ms: int | None
     request_id: str
-    settled_at: datetime | None
     error_code: str
     error_message: str
     body: str
@@ -42,7 +40,7 @@ class ObjectResult(msgspec.Struct, frozen=True):
         return self.status != ObjectStatus.PENDING
 
 
-_COLUMNS = "o.id, o.line, o.custom_id, o.status, o.round, o.attempts, o.http_status, o.latency_ms, o.request_id, o.settled_at"
+_COLUMNS = "o.id, o.line, o.custom_id, o.status, o.round, o.attempts, o.http_status, o.latency_ms, o.request_id"
 _JOINED = f"""
       FROM {BatchObject._meta.db_table} o
       LEFT JOIN {BatchResult._meta.db_table} r ON r.batch_id = o.batch_id AND r.line = o.line AND r.round = o.round
@@ -157,24 +155,12 @@ def batch_key(batch: Batch) -> Any:
 
 
 def _from_row(row: tuple[Any, ...]) -> ObjectResult:
-    identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, settled_at, *outcome = row
-    error_code, error_message, body = outcome
-    if error_code is None:
-        error_code, error_message = NEVER_RAN.get(status, ("", ""))
+    identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, code, message, body = row
+    if code is None:  # there is no result
+        code, message = NEVER_RAN.get(status, ("", ""))
+        body = ""
     if not isinstance(identifier, uuid.UUID):
         identifier = uuid.UUID(identifier)
     return ObjectResult(
-        id=identifier,
-        line=line,
-        custom_id=custom_id,
-        status=status,
-        round=round_,
-        attempts=attempts,
-        http_status=http_status,
-        latency_ms=latency_ms,
-        request_id=request_id,
-        settled_at=settled_at,
-        error_code=error_code or "",
-        error_message=error_message or "",
-        body=body or "",
+        identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, code, message, body
     )
