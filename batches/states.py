@@ -17,7 +17,7 @@ class BatchStatus(models.TextChoices):
     """Where a batch is in its lifecycle. The only statuses that are stored."""
 
     VALIDATING = "validating"
-    IN_PROGRESS = "in_progress"
+    IN_PROGRESS = "in_progress", "In progress"
     FINALIZING = "finalizing"
     CANCELLING = "cancelling"
     COMPLETED = "completed"
@@ -92,7 +92,7 @@ NEVER_RAN: dict[ObjectStatus, tuple[str, str]] = {
 class Source(models.TextChoices):
     """Through what an act reached the portal."""
 
-    API = "api"
+    API = "api", "API"
     CONSOLE = "console"
     ADMIN = "admin"
     COMMAND = "command"

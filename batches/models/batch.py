@@ -21,7 +21,7 @@ from providers.models import Provider
 class Dialect(models.TextChoices):
     """The wire contract through which a batch came in."""
 
-    OPENAI = "openai"
+    OPENAI = "openai", "OpenAI"
     BIFROST = "bifrost"
     ANTHROPIC = "anthropic"
     NOVITA = "novita"
