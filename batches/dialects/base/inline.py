@@ -56,13 +56,22 @@ class InlineBody:
 
     def lines(self, read_item: ReadItem) -> Iterator[bytes]:
         """The items as canonical lines. Raises InvalidBody, InvalidValue and TooLarge, and whatever `read_item` raises."""
-        members: list[bytes] = []
         seen: dict[str, int] = {}
+        for item in self.items():
+            yield self._line(item, read_item, seen)
+
+    def items(self) -> Iterator[Item]:
+        """The items as they came. Raises InvalidBody, InvalidValue and TooLarge."""
+        members: list[bytes] = []
         try:
             for piece in read_members(self._read, array=self._array, max_value_bytes=self._max_item_bytes):
                 if isinstance(piece, Item):
+                    if self.count >= self._max_items:
+                        message = f"{self._array}: there may be at most {self._max_items} items."
+                        raise InvalidValue(message, param=self._array)
                     self.has_array = True
-                    yield self._line(piece, read_item, seen)
+                    self.count += 1
+                    yield piece
                 else:
                     self._keep(piece, members)
         except Malformed as error:
@@ -72,14 +81,11 @@ class InlineBody:
         self.head = read_object(b"{" + b",".join(members) + b"}")
 
     def _line(self, piece: Item, read_item: ReadItem, seen: dict[str, int]) -> bytes:
-        if self.count >= self._max_items:
-            raise InvalidValue(f"{self._array}: there may be at most {self._max_items} items.", param=self._array)
-        found = read_item(self.count, piece.value)
-        if (first := seen.setdefault(found.custom_id, self.count)) != self.count:
-            where = f"{self._array}.{self.count}"
+        found = read_item(piece.index, piece.value)
+        if (first := seen.setdefault(found.custom_id, piece.index)) != piece.index:
+            where = f"{self._array}.{piece.index}"
             message = f"{where}: {found.custom_id!r} is the id of item {first} already; ids must be unique."
             raise InvalidValue(message, param=where)
-        self.count += 1
         line = request_line(custom_id=found.custom_id, url=found.url, body=found.body)
         if len(line) > self._max_item_bytes:
             raise TooLarge(f"{self._array}.{piece.index}: it is too long; it may have about {self._max_item_bytes} bytes.")

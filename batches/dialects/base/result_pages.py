@@ -39,13 +39,13 @@ class ResultPage:
     passed: int = 0
 
 
-def parse_cursor(text: str | None) -> Cursor:
-    """The cursor that a client sent back. Raises InvalidValue."""
+def parse_cursor(text: str | None, *, name: str = "after") -> Cursor:
+    """The cursor that a client sent back; `name` is what the dialect calls it. Raises InvalidValue."""
     if text is None:
         return Cursor()
     match = re.fullmatch(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?", text, re.ASCII)
     if match is None:
-        raise InvalidValue("Invalid value for 'after': it must be the next_cursor of an earlier page.", param="after")
+        raise InvalidValue(f"Invalid value for '{name}': it must be the next_cursor of an earlier page.", param=name)
     return Cursor(after=int(match[1]), passed=int(match[2] or 0))
 
 
