@@ -322,6 +322,20 @@ def test_nothing_is_sent_after_the_deadline(project: Project, provider: Provider
     assert set(codes) == {"row-2", "row-3", "row-4"}
 
 
+def test_an_executor_heeds_the_deadline_by_itself(
+    project: Project, provider: Provider, upstream: Upstream, settings: Settings
+) -> None:
+    settings.EXECUTOR_CONCURRENCY, settings.CANCEL_GRACE_SECONDS = 1, 5.0
+    upstream.behave(lambda _: succeed(delay=0.3))
+    batch = started(project, request_lines(9), window=timedelta(seconds=1.0))
+    deadline = monotonic() + (batch.expires_at - timezone.now()).total_seconds()
+    run_executor()
+    assert upstream.requests
+    assert all(request.at < deadline + 0.1 for request in upstream.requests), "nobody had told it that the batch expired"
+    assert Batch.objects.get(pk=batch.pk).status == "in_progress"
+    assert statuses(batch)["row-9"] == "pending"
+
+
 def unusable(kind: str) -> Provider:
     """A provider that is enabled and cannot be used."""
     if kind == "credential":
