@@ -6,11 +6,18 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.benchmarks import first_request, idle, memory, throughput, validation
+from tests.benchmarks import first_request, idle, inline, memory, throughput, validation
 from tests.benchmarks.inputs import WrongResult
 from tests.servers import NoServer
 
-COMMANDS = {"throughput": throughput, "memory": memory, "first-request": first_request, "idle": idle, "validate": validation}
+COMMANDS = {
+    "throughput": throughput,
+    "memory": memory,
+    "inline": inline,
+    "first-request": first_request,
+    "idle": idle,
+    "validate": validation,
+}
 
 
 def main(words: list[str]) -> None:

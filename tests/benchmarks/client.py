@@ -24,7 +24,7 @@ class Client:
 
     def __init__(self, url: str, key: str) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=300)
-        self._headers = {"Authorization": f"Bearer {key}"}
+        self.headers = {"Authorization": f"Bearer {key}"}
         self._used_at = time.monotonic()
 
     def upload(self, path: Path) -> str:
@@ -67,7 +67,7 @@ class Client:
 
     def download(self, file_id: str, path: Path) -> Path:
         """GET /v1/files/ID/content, into a file."""
-        with self._answered("GET", f"/v1/files/{file_id}/content", None, self._headers) as answer, path.open("wb") as sink:
+        with self._answered("GET", f"/v1/files/{file_id}/content", None, self.headers) as answer, path.open("wb") as sink:
             if answer.status != 200:
                 raise WrongResult(f"The content of {file_id} was answered with {answer.status}.")
             shutil.copyfileobj(answer, sink, CHUNK)
@@ -76,7 +76,7 @@ class Client:
     def _asked(
         self, method: str, path: str, *, body: bytes | Iterator[bytes] | None = None, headers: dict[str, str] | None = None
     ) -> dict[str, Any]:
-        with self._answered(method, path, body, self._headers | (headers or {})) as answer:
+        with self._answered(method, path, body, self.headers | (headers or {})) as answer:
             content = answer.read()
         if answer.status != 200:
             raise WrongResult(f"{method} {path} was answered with {answer.status}: {content[:500]!r}")
