@@ -1,4 +1,4 @@
-"""Filters over batches and their objects, shared by everything that lists them.
+"""Filters over batches, their objects and errors, shared by everything that lists them.
 
 What cannot be understood is a problem that is shown, and then nothing matches: a filter is never silently left out.
 """
@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
-from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BooleanField, Exists, F, Func, Model, OuterRef, Q, QuerySet, Value
+from django.db.models.sql.compiler import SQLCompiler
 from django.http import QueryDict
 from django_filters import (
     CharFilter,
@@ -19,9 +21,10 @@ from django_filters import (
     IsoDateTimeFilter,
     ModelChoiceFilter,
     MultipleChoiceFilter,
+    NumberFilter,
 )
 
-from batches.models import Batch, BatchError, BatchObject, Dialect, Project, Slice
+from batches.models import ApiKey, Batch, BatchError, BatchObject, Dialect, Project, Slice
 from batches.states import OPEN, BatchStatus, ObjectStatus
 from providers.models import Provider
 
@@ -36,6 +39,7 @@ VIEWS = [
     ("today", "Today"),
     ("hour", "Last hour"),
 ]
+METADATA = "metadata."  # what parameters begin with that name a pair
 ID_START = re.compile(r"(?:[a-z]+(?:_[a-z]+)*[-_])?([0-9a-f-]{4,36})", re.ASCII)
 
 
@@ -54,35 +58,56 @@ class StrictFilterSet(FilterSet):
             if isinstance(filter_, ChoiceFilter | ModelChoiceFilter):
                 filter_.extra["empty_label"] = "Any"
 
-    @cached_property
+    @property
     def problems(self) -> list[str]:
         """Why this cannot be filtered, in sentences; empty when all is well."""
-        problems = []
+        return list(self.refused.values())
+
+    @cached_property
+    def refused(self) -> dict[str, str]:
+        """Parameters that cannot be filtered by, and why: a sentence each."""
+        refused = {}
         for name in self.data:
             given = self.data.getlist(name)
-            if name not in self.filters and name not in self.others:
-                problems.append(f"There is no filter “{name}”.")
+            if not self.knows(name):
+                refused[name] = f"There is no filter “{name}”."
             elif len(given) > 1 and not isinstance(self.filters.get(name), MultipleChoiceFilter):
-                problems.append(f"The filter “{name}” is given more than once.")
+                refused[name] = f"The filter “{name}” is given more than once."
+            elif any("\0" in text for text in (name, *given)):
+                refused[name] = f"The filter “{name}” does not take “{given[0]}”: it has a NUL character."
+        if refused:
+            return refused  # a database would not take some of that
         for name, errors in self.form.errors.items():
             given = ", ".join(f"“{value}”" for value in self.data.getlist(name))
-            problems.append(f"The filter “{name}” does not take {given}: {' '.join(str(error) for error in errors)}")
-        return problems
+            refused[name] = f"The filter “{name}” does not take {given}: {' '.join(str(error) for error in errors)}"
+        return refused
+
+    def knows(self, name: str) -> bool:
+        """Whether there is such a parameter."""
+        return name in self.filters or name in self.others
 
     @property
     def matching(self) -> QuerySet[Any]:
         """The rows that match; none at all when there is a problem."""
-        found: QuerySet[Any] = self.qs
-        return found.none() if self.problems else found
+        assert self.queryset is not None
+        found: QuerySet[Any] = self.queryset.none() if self.refused else self.qs
+        return found
 
     @property
     def chosen(self) -> Mapping[str, Any]:
         """What is filtered by: parameters and their understood values, without the empty ones."""
         return {name: value for name, value in self.form.cleaned_data.items() if value or value == 0}
 
+    def label(self, name: str) -> str:
+        """What a parameter is called."""
+        return str(self.filters[name].label)
+
 
 class BatchFilter(StrictFilterSet):
-    """Which batches: every parameter narrows the list, several statuses widen it."""
+    """Which batches: every parameter narrows the list, several statuses widen it.
+
+    `metadata.KEY=VALUE` asks for batches with that pair. With `within`, other projects' names are unknown.
+    """
 
     others = frozenset({"older", "newer", "fragment"})
 
@@ -92,6 +117,7 @@ class BatchFilter(StrictFilterSet):
     project = ModelChoiceFilter(label="Project", queryset=Project.objects.all(), to_field_name="slug")
     provider = ModelChoiceFilter(label="Provider", queryset=Provider.objects.all(), to_field_name="name")
     dialect = ChoiceFilter(label="Dialect", choices=Dialect.choices)
+    key = ModelChoiceFilter(label="API key", field_name="created_by_key", queryset=ApiKey.objects.all(), to_field_name="prefix")
     endpoint = CharFilter(label="Endpoint", max_length=100)
     model = CharFilter(label="Model", max_length=200)
     created = ChoiceFilter(label="Created", choices=CREATED, method="created_within")
@@ -102,6 +128,33 @@ class BatchFilter(StrictFilterSet):
     class Meta:
         model = Batch
         fields: ClassVar[list[str]] = []
+
+    def __init__(self, data: QueryDict, *, queryset: QuerySet[Any], now: datetime, within: Project | None = None) -> None:
+        super().__init__(data, queryset=queryset, now=now)
+        if within is not None:
+            named = {"project": Project.objects.filter(pk=within.pk), "key": within.api_keys.all()}
+            named["provider"] = Provider.objects.filter(
+                Q(granted_to_all=True) | Q(grants__project=within) | Exists(within.batches.filter(provider=OuterRef("pk")))
+            ).distinct()
+            for name, choices in named.items():
+                self.filters[name].queryset = choices
+
+    def knows(self, name: str) -> bool:
+        return super().knows(name) or name.startswith(METADATA)
+
+    @property
+    def chosen(self) -> Mapping[str, Any]:
+        return {**super().chosen, **{name: self.data[name] for name in self.data if name.startswith(METADATA)}}
+
+    def label(self, name: str) -> str:
+        return f"Metadata {name.removeprefix(METADATA)}" if name.startswith(METADATA) else super().label(name)
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        queryset = super().filter_queryset(queryset)
+        for name in self.data:
+            if name.startswith(METADATA):
+                queryset = queryset.filter(HasPair(F("metadata"), Value(name.removeprefix(METADATA)), Value(self.data[name])))
+        return queryset
 
     def in_view(self, queryset: QuerySet[Batch], _name: str, view: str) -> QuerySet[Batch]:
         """The built-in views: questions that operators ask every day."""
@@ -144,6 +197,34 @@ class BatchObjectFilter(StrictFilterSet):
             batch=OuterRef("batch"), line=OuterRef("line"), round=OuterRef("round"), fingerprint=fingerprint
         )
         return queryset.filter(Exists(same))
+
+
+class BatchErrorFilter(StrictFilterSet):
+    """Which errors of one batch."""
+
+    error = CharFilter(label="Error group", field_name="fingerprint", max_length=43)
+    code = CharFilter(label="Code", max_length=100)
+    line = NumberFilter(label="Line", min_value=1, max_value=2**31 - 1, decimal_places=0)
+
+    class Meta:
+        model = BatchError
+        fields: ClassVar[list[str]] = []
+
+
+class HasPair(Func):
+    """Whether a JSON object (first) has under a key (second) just this text (third)."""
+
+    output_field = BooleanField()
+    conditional = True
+    templates: ClassVar[dict[str, str]] = {
+        "postgresql": "{0} ->> {1}::text = {2}::text",
+        "sqlite": "EXISTS (SELECT 1 FROM json_each({0}) WHERE key = {1} AND atom = {2})",
+    }
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *_: Any, **__: Any) -> tuple[str, list[Any]]:
+        compiled = [compiler.compile(part) for part in self.source_expressions]
+        sql = self.templates[connection.vendor].format(*(part for part, _ in compiled))
+        return sql, [value for _, params in compiled for value in params]
 
 
 def has_errors() -> Q:

@@ -84,7 +84,7 @@ def _chips(chosen: BatchFilter) -> Iterable[Chip]:
     for name, value in chosen.chosen.items():
         if name == "view":
             continue
-        label = str(chosen.filters[name].label)
+        label = chosen.label(name)
         for single, given in zip(value if isinstance(value, list) else [value], chosen.data.getlist(name), strict=True):
             yield Chip(label, _words(chosen, name, single), _without(chosen.data, name, given))
 
@@ -92,7 +92,7 @@ def _chips(chosen: BatchFilter) -> Iterable[Chip]:
 def _words(chosen: BatchFilter, name: str, value: Any) -> str:
     if isinstance(value, Model):
         return str(value)
-    choices = dict(chosen.filters[name].extra.get("choices", ()))
+    choices = dict(chosen.filters[name].extra.get("choices", ())) if name in chosen.filters else {}
     return str(choices.get(value, value))
 
 

@@ -12,11 +12,11 @@ from django.views.decorators.http import require_safe
 
 from batches.console import curl
 from batches.console.access import CANCEL, VIEW, requires
-from batches.console.error_groups import error_groups
 from batches.console.live import respond
 from batches.console.pace import pace
 from batches.console.paging import BadPosition, Page, objects_page
 from batches.console.standing import progress, standing
+from batches.error_groups import error_groups
 from batches.filters import BatchObjectFilter
 from batches.models import Batch, BatchError, BatchObject, Counts, File
 from batches.states import MOVES, BatchStatus, ObjectStatus

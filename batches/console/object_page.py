@@ -2,7 +2,6 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
 
 import msgspec
 from django.http import Http404, HttpRequest, HttpResponseBase
@@ -10,16 +9,15 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from batches import jsonl
+from batches.attempts import tries
 from batches.console import curl
 from batches.console.access import VIEW, requires
 from batches.console.batch_page import find_batch
-from batches.console.error_groups import known_kind
 from batches.console.pretty import indent
 from batches.errors import Gone
-from batches.models import Attempt, Batch, BatchError, BatchObject, BatchResult
+from batches.models import Batch, BatchError, BatchObject, BatchResult
 from batches.results import request_lines
 from batches.states import NEVER_RAN, ObjectStatus
-from providers.failures import Kind
 
 SHOWN_CHARS = 64 * 1024
 
@@ -35,23 +33,6 @@ class Document:
     @property
     def is_cut(self) -> bool:
         return len(self.text) < self.total
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """One attempt, whether it settled the object or another followed it."""
-
-    round: int
-    number: int
-    kind: Kind | None
-    succeeded: bool
-    http_status: int | None
-    code: str
-    message: str
-    request_id: str
-    latency_ms: int | None
-    ended_at: datetime
-    retry_at: datetime | None
 
 
 @require_safe
@@ -76,7 +57,7 @@ def object_page(request: HttpRequest, batch_id: uuid.UUID, line: int) -> HttpRes
         "result": current,
         "never_ran": NEVER_RAN.get(ObjectStatus(found.status)),
         "errors": BatchError.objects.filter(batch=batch, line=line, round=found.round),
-        "tries": _tries(batch, line, results),
+        "tries": tries(batch, line),
         "previous": objects.filter(line__lt=line).order_by("-line").values_list("line", flat=True).first(),
         "next": objects.filter(line__gt=line).order_by("line").values_list("line", flat=True).first(),
         "curl": curl.send_object(batch, sent) if sent else "",
@@ -98,42 +79,3 @@ def _request(batch: Batch, line: int) -> tuple[str, str]:
 def _document(which: str, text: str, whole: set[str]) -> Document:
     readable = indent(text)
     return Document(which, readable if which in whole else readable[:SHOWN_CHARS], len(readable))
-
-
-def _tries(batch: Batch, line: int, results: list[BatchResult]) -> list[Try]:
-    """Every attempt of every round, the earliest first. A result that no attempt led to (a cancellation) is none."""
-    tries = [
-        Try(
-            round=attempt.round,
-            number=attempt.number,
-            kind=known_kind(attempt.kind),
-            succeeded=False,
-            http_status=attempt.http_status,
-            code=attempt.code,
-            message=attempt.message,
-            request_id=attempt.request_id,
-            latency_ms=attempt.latency_ms,
-            ended_at=attempt.created_at,
-            retry_at=attempt.retry_at,
-        )
-        for attempt in Attempt.objects.filter(batch=batch, line=line)
-    ]
-    followed = {(attempt.round, attempt.number) for attempt in tries}
-    tries += [
-        Try(
-            round=result.round,
-            number=result.attempts,
-            kind=None,
-            succeeded=not result.error_code,
-            http_status=result.http_status,
-            code=result.error_code,
-            message=result.error_message,
-            request_id=result.request_id,
-            latency_ms=result.latency_ms,
-            ended_at=result.created_at,
-            retry_at=None,
-        )
-        for result in results
-        if result.attempts and (result.round, result.attempts) not in followed
-    ]
-    return sorted(tries, key=lambda attempt: (attempt.round, attempt.number))
