@@ -221,10 +221,10 @@ class HasPair(Func):
         "sqlite": "EXISTS (SELECT 1 FROM json_each({0}) WHERE key = {1} AND atom = {2})",
     }
 
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *_: Any, **__: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *_: Any, **__: Any) -> tuple[str, tuple[Any, ...]]:
         compiled = [compiler.compile(part) for part in self.source_expressions]
         sql = self.templates[connection.vendor].format(*(part for part, _ in compiled))
-        return sql, [value for _, params in compiled for value in params]
+        return sql, tuple(value for _, params in compiled for value in params)
 
 
 def has_errors() -> Q:

@@ -32,7 +32,11 @@ def storage_name(file: "File", _filename: str) -> str:
 class FileQuerySet(models.QuerySet["File"]):
     def visible(self, *, project: Project, now: datetime) -> "FileQuerySet":
         """What the project's clients can see: neither deleted nor expired."""
-        return self.filter(project=project, deleted_at=None).filter(Q(expires_at=None) | Q(expires_at__gt=now))
+        return self.filter(project=project).readable(now=now)
+
+    def readable(self, *, now: datetime) -> "FileQuerySet":
+        """Neither deleted nor expired."""
+        return self.filter(deleted_at=None).filter(Q(expires_at=None) | Q(expires_at__gt=now))
 
     def hidden(self, *, now: datetime) -> "FileQuerySet":
         """Deleted or expired, with bytes that are still kept."""
