@@ -41,13 +41,17 @@ class ObjectResult(msgspec.Struct, frozen=True):
 
 
 _COLUMNS = "o.id, o.line, o.custom_id, o.status, o.round, o.attempts, o.http_status, o.latency_ms, o.request_id"
+# The objects are chosen first and their results looked up one by one: left to itself, PostgreSQL reads all results of a
+# batch for each of its objects as long as it has no statistics of that batch.
 _JOINED = f"""
-      FROM {BatchObject._meta.db_table} o
+      FROM (SELECT *
+              FROM {BatchObject._meta.db_table}
+             WHERE batch_id = %s AND line > %s AND line <= %s AND status <> %s
+             ORDER BY line
+             LIMIT %s) o
       LEFT JOIN {BatchResult._meta.db_table} r ON r.batch_id = o.batch_id AND r.line = o.line AND r.round = o.round
-     WHERE o.batch_id = %s AND o.line > %s AND o.line <= %s AND o.status <> %s
      ORDER BY o.line
-     LIMIT %s
-"""
+"""  # noqa: S608 - names of tables only
 _SELECT = f"SELECT {_COLUMNS}, r.error_code, r.error_message, r.body {_JOINED}"
 _SELECT_SIZES = f"SELECT o.line, length(r.body) {_JOINED}"
 _LAST_LINE = 2**31 - 1

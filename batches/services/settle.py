@@ -107,10 +107,8 @@ def _insert_results(settled: Sequence[Settled], *, now: datetime) -> None:
     identifiers = [uuid7() for _ in settled]
     rows = [(identifier, *_result_row(item, now)) for identifier, item in zip(identifiers, settled, strict=True)]
     bulk.insert(BatchResult, _RESULT_FIELDS, rows)
-    adapted = [bulk.adapt(BatchResult, "id", value) for value in (min(identifiers), max(identifiers))]
-    batches = [bulk.adapt(BatchResult, "batch", value) for value in {item.batch_id for item in settled}]
     with bulk.cursor() as cursor:
-        cursor.execute(_SETTLE.format(batches=bulk.placeholders(batches)), [*adapted, *batches])
+        cursor.execute(_SETTLE, [bulk.adapt(BatchResult, "id", value) for value in (min(identifiers), max(identifiers))])
 
 
 _RESULT_FIELDS = (
@@ -118,14 +116,21 @@ _RESULT_FIELDS = (
     *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"),
     *("request_id", "error_code", "error_message", "body", "created_at"),
 )
+# What others insert at the same time may lie between these ids; their objects have settled with it. The results are
+# looked up by themselves, and their objects one by one: left to itself, PostgreSQL compares each with each as long as it
+# has no statistics of a batch, which takes minutes.
 _SETTLE = f"""
+      WITH r AS MATERIALIZED (
+           SELECT batch_id, line, round, status, attempts, http_status, latency_ms,
+                  input_tokens, output_tokens, cached_tokens, reasoning_tokens, request_id, created_at
+             FROM {BatchResult._meta.db_table}
+            WHERE id BETWEEN %s AND %s)
     UPDATE {BatchObject._meta.db_table} AS o
        SET status = r.status, attempts = r.attempts, http_status = r.http_status, latency_ms = r.latency_ms,
            input_tokens = r.input_tokens, output_tokens = r.output_tokens, cached_tokens = r.cached_tokens,
            reasoning_tokens = r.reasoning_tokens, request_id = r.request_id, settled_at = r.created_at
-      FROM {BatchResult._meta.db_table} AS r
-     WHERE r.id BETWEEN %s AND %s AND r.batch_id IN ({{batches}})
-       AND o.batch_id = r.batch_id AND o.line = r.line AND o.round = r.round AND o.status = '{ObjectStatus.PENDING.value}'
+      FROM r
+     WHERE o.batch_id = r.batch_id AND o.line = r.line AND o.round = r.round AND o.status = '{ObjectStatus.PENDING.value}'
 """  # noqa: S608 - names of tables and a status only
 
 
