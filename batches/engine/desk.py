@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 import redis
@@ -24,7 +24,7 @@ from batches.engine.limits import limits
 from batches.errors import Gone, LostRace
 from batches.models import Batch, Worker
 from batches.results import slice_lines
-from batches.services.claim import Appetite, Lease, Waiting, claim, give_back
+from batches.services.claim import Appetite, Lease, Waiting, claim, give_back, put_off
 from batches.services.fail import fail
 from batches.services.heartbeat import heartbeat, leave
 from batches.services.settle import Receipt, Report, settle
@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 2.0
 SHARE_SECONDS = 0.5  # how often the share of concurrency is asked for again
 PAUSE_SECONDS = 0.5  # after the database did not answer
+PUT_OFF = timedelta(seconds=5)  # a slice whose lines could not be read
 
 
 class CannotRun(Exception):
@@ -65,7 +66,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A provider that the executor has not spoken to before."""
+    """A provider that the executor has not spoken to before, or whose settings have changed."""
 
     provider_id: uuid.UUID
     adapter: Adapter
@@ -120,7 +121,7 @@ class Desk:
         held = turn.report.provider_names
         self._batches = {batch_id: batch for batch_id, batch in self._batches.items() if batch_id in held}
         try:
-            self._be_seen(turn, now=now)
+            self._look_round(answer, turn, now=now)
             if turn.appetite is not None:
                 self._take_up(answer, turn.appetite, now=now)
         except (OperationalError, InterfaceError) as error:
@@ -133,11 +134,17 @@ class Desk:
         connection.close()
         time.sleep(PAUSE_SECONDS)
 
-    def _be_seen(self, turn: Turn, *, now: datetime) -> None:
-        if time.monotonic() - self._seen_at > HEARTBEAT_SECONDS:
-            in_flight = sum(demand.in_flight for demand in turn.demands.values())
-            heartbeat(self.executor_id, role=Worker.Role.EXECUTE, now=now, in_flight=in_flight)
-            self._seen_at = time.monotonic()
+    def _look_round(self, answer: Answer, turn: Turn, *, now: datetime) -> None:
+        """Be seen alive; and see what was changed about the providers."""
+        if time.monotonic() - self._seen_at < HEARTBEAT_SECONDS:
+            return
+        in_flight = sum(demand.in_flight for demand in turn.demands.values())
+        heartbeat(self.executor_id, role=Worker.Role.EXECUTE, now=now, in_flight=in_flight)
+        self._seen_at = time.monotonic()
+        for provider in Provider.objects.filter(pk__in=self._providers):
+            if provider.updated_at != self._providers[provider.pk].updated_at:
+                with suppress(CredentialUnavailable, CannotRun):  # then the old settings serve what is under way
+                    answer.opened.append(self._open(provider))
 
     def _take_up(self, answer: Answer, appetite: Appetite, *, now: datetime) -> None:
         for lease in claim(executor=self.executor_id, appetite=appetite, now=now):
@@ -150,6 +157,10 @@ class Desk:
                 objects = _objects(batch, lease)
             except (CredentialUnavailable, Gone, CannotRun) as error:
                 self._give_up(batch, str(error))
+                continue
+            except Exception:
+                logger.exception("%s could not be read; trying again later", lease.piece)
+                put_off(lease, until=now + PUT_OFF)
                 continue
             answer.taken.append(Taken(batch, lease, objects))
 

@@ -26,7 +26,7 @@ from batches.engine.lanes import Held, Item, Lane, Wait
 from batches.models import Worker
 from batches.services.claim import Appetite, anything_to_claim
 from batches.services.settle import Report, Settled, Tried
-from providers.base import Call, Failure, Outcome
+from providers.base import Adapter, Call, Failure, Outcome
 from providers.failures import Kind
 
 logger = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ class Executor:
     def __init__(self) -> None:
         self.id = uuid7()
         self.lanes: dict[uuid.UUID, Lane] = {}
+        self._retired: list[Adapter] = []  # of providers whose settings have changed; they may have calls in flight
         self.held: dict[uuid.UUID, Held] = {}
         self._settled: list[Settled] = []
         self._tried: list[Tried] = []
@@ -79,6 +80,8 @@ class Executor:
                 for task in lane.senders:
                     task.cancel()
                 await lane.adapter.close()
+            for adapter in self._retired:
+                await adapter.close()
             await desk.close()
 
     # --- The keeper ------------------------------------------------------------------------------------------
@@ -176,13 +179,14 @@ class Executor:
 
     def _appetite(self) -> Appetite | None:
         """Enough to fill the free slots, and to be a little ahead; None while it holds too much."""
-        if self._is_full() or sum(held.size for held in self.held.values()) > settings.EXECUTOR_BUFFER_BYTES:
+        room = settings.EXECUTOR_BUFFER_BYTES - sum(held.size for held in self.held.values())
+        if self._is_full() or room < 0:
             return None
         wanted = {}
         for provider_id, lane in self.lanes.items():
             slots = lane.free_slots if lane.ready else settings.EXECUTOR_CONCURRENCY - lane.in_flight
             lines = slots + self._rate * AHEAD_SECONDS - lane.ready
-            wanted[provider_id] = max(math.ceil(lines / settings.SLICE_LINES), 0)
+            wanted[provider_id] = lane.slices_of(lines=lines, size=room)
         return Appetite(
             otherwise=math.ceil(settings.EXECUTOR_CONCURRENCY / settings.SLICE_LINES),
             wanted=wanted,
@@ -204,7 +208,11 @@ class Executor:
             if held.batch_id in answer.receipt.stopped:
                 held.stop(now=now)
         for opened in answer.opened:
-            self.lanes[opened.provider_id] = Lane(opened.adapter)
+            if lane := self.lanes.get(opened.provider_id):
+                self._retired.append(lane.adapter)
+                lane.adapter = opened.adapter
+            else:
+                self.lanes[opened.provider_id] = Lane(opened.adapter)
         self._may_be_more = bool(answer.taken)
         for taken in answer.taken:
             self._take_up(taken)
@@ -218,6 +226,7 @@ class Executor:
         now = timezone.now()
         deadline = time.monotonic() + (batch.expires_at - now).total_seconds()
         size = sum(len(body) for _, body in taken.objects)
+        self.lanes[batch.provider_id].usual_slice = (max(len(taken.objects), 1), max(size, 1))
         held = self.held[taken.lease.piece.pk] = Held(batch, taken.lease, deadline, open=len(taken.objects), size=size)
         for waiting, body in taken.objects:
             item = Item(

@@ -1,10 +1,13 @@
 """Lanes: what one executor holds in memory. One lane for each provider, with the objects that are ready to be sent."""
 
 import asyncio
+import math
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from django.conf import settings
 
 from batches.models import Batch
 from batches.services.claim import Lease
@@ -93,12 +96,18 @@ class Lane:
         self.in_flight = 0
         self.senders: set[asyncio.Task[None]] = set()
         self.ready = 0
+        self.usual_slice = (settings.SLICE_LINES, 1)  # lines and bytes of the last one
         self._turns: deque[uuid.UUID] = deque()
         self._queues: dict[uuid.UUID, deque[Item]] = {}
 
     @property
     def free_slots(self) -> int:
         return max(self.share - len(self.senders), 0)
+
+    def slices_of(self, *, lines: float, size: int) -> int:
+        """How many slices, if they are as usual, have so many lines, but no more than so many bytes."""
+        usual_lines, usual_size = self.usual_slice
+        return max(min(math.ceil(lines / usual_lines), size // usual_size), 0)
 
     def grant(self, share: int, *, now: float) -> None:
         """So many requests may be in flight from now on."""

@@ -180,6 +180,10 @@ class Batch(Leased):
         """How many requests a create call carried inline, checked; 0 once the batch has ended, or when it was made otherwise."""
         return self.pending
 
+    def forget_counts(self) -> None:
+        """Have `counts` read again."""
+        self._counts = None
+
     def is_throttled(self, *, now: datetime) -> bool:
         """Whether the upstream's limits hold its waiting objects back."""
         return self.status == BatchStatus.IN_PROGRESS and self.throttled_until is not None and self.throttled_until > now

@@ -165,3 +165,9 @@ def _tried(item: Waiting, attempts: Sequence[Attempt] | None) -> Waiting:
 def give_back(batch: Batch, *, executor: uuid.UUID) -> None:
     """Let go of every slice of a batch that this executor leased and did not begin."""
     Slice.objects.filter(batch=batch, lease_owner=executor).update(lease_owner=None, lease_expires_at=None)
+
+
+def put_off(lease: Lease, *, until: datetime) -> None:
+    """Let go of one slice, for somebody to begin later."""
+    held = Slice.objects.filter(pk=lease.piece.pk, lease_epoch=lease.epoch)
+    held.update(lease_owner=None, lease_expires_at=None, not_before=until)

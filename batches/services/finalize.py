@@ -2,10 +2,12 @@
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
+from time import monotonic
 from typing import Any
 
 from django.conf import settings
@@ -19,7 +21,7 @@ from batches.actors import ENGINE
 from batches.errors import LostRace
 from batches.models import Batch, BatchError, BatchObject, BatchResult, File, Purpose, Slice, bulk, load_counts
 from batches.models.batch import COUNT_FIELDS
-from batches.results import result_line, results
+from batches.results import ObjectResult, result_line, results
 from batches.services.lease import hold, lease_batch, release
 from batches.services.settle import recount
 from batches.services.store import undone_on_error, write
@@ -82,8 +84,9 @@ def _wind_up(batch: Batch) -> None:
         pass
     load_counts([batch])
     with _ResultFiles(batch) as files:
+        found = results(batch)
         for piece in batch.slices.order_by("first_line"):
-            files.add(piece)
+            files.add(piece, islice(found, piece.total))
         _end(batch, files, _outcome(batch, reason))
 
 
@@ -163,6 +166,7 @@ class _ResultFiles:
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
         self.pieces: list[Slice] = []
+        self._held_at = monotonic()
         self._resources = ExitStack()
 
     def __enter__(self) -> "_ResultFiles":
@@ -177,18 +181,25 @@ class _ResultFiles:
         spool = self._resources.enter_context(TemporaryUploadedFile(name, "application/jsonl", 0, None))
         return _Sink(name, spool)
 
-    def add(self, piece: Slice) -> None:
+    def add(self, piece: Slice, found: Iterable[ObjectResult]) -> None:
         """Write the lines of the next slice."""
         output, error = self.output, self.error
         piece.output_start, piece.error_start = output.size, error.size
-        for result in results(self.batch, after_line=piece.first_line - 1, last_line=piece.last_line):
+        for result in found:
+            if not piece.first_line <= result.line <= piece.last_line:
+                raise Inconsistent(f"{self.batch}: line {result.line} is not where the lines {piece} are")
             if not result.body and not result.error_code:
                 raise Inconsistent(f"{self.batch}: line {result.line} is {result.status}, but nothing says what came of it")
             (output if result.status == ObjectStatus.SUCCEEDED else error).write(result_line(result))
+            self._hold_on()
         piece.output_end, piece.error_end = output.size, error.size
         self.pieces.append(piece)
-        if len(self.pieces) % SLICES_A_TRANSACTION == 0:
+
+    def _hold_on(self) -> None:
+        """Keep the lease on the batch, however long writing takes."""
+        if monotonic() > self._held_at + settings.LEASE_SECONDS / 5:
             hold(self.batch)
+            self._held_at = monotonic()
 
     def store(self, *, now: datetime) -> Iterator[tuple[str, File]]:
         """The files that have lines, in the file storage but not yet known to anybody, with the column they belong in."""

@@ -30,6 +30,7 @@ def transition(batch: Batch, to: BatchStatus, *, actor: Actor, now: datetime, no
     if not moved:
         raise LostRace(f"The batch was {origin.label.lower()} when this began, and is not any more.")
     batch.refresh_from_db()
+    batch.forget_counts()
     record(batch, origin=origin, actor=actor, now=now, note=note)
     return batch
 
