@@ -245,6 +245,7 @@ MAX_INLINE_REQUESTS = knob("MAX_INLINE_REQUESTS", whole(1), 100_000)  # requests
 MAX_INLINE_BYTES = knob("MAX_INLINE_BYTES", whole(1), 256 * 1024**2)  # the body of such a call
 MAX_BULK_ITEMS = knob("MAX_BULK_ITEMS", whole(1), 100)  # items of a bulk write (Merge)
 MAX_BULK_BYTES = knob("MAX_BULK_BYTES", whole(1), 5 * 1024**2)  # the body of such a call
+NOVITA_MAX_FILE_BYTES = knob("NOVITA_MAX_FILE_BYTES", whole(1), 100 * 1024**2)  # a file uploaded in that dialect
 MAX_LINE_BYTES = knob("MAX_LINE_BYTES", whole(1), 16 * 1024**2)  # one line of an input file
 MAX_JSON_BYTES = knob("MAX_JSON_BYTES", whole(1), 1024**2)  # one JSON request body
 MAX_CUSTOM_ID_CHARS = knob("MAX_CUSTOM_ID_CHARS", whole(1, 512), 512)
@@ -253,6 +254,7 @@ MAX_UPLOAD_BYTES = knob("MAX_UPLOAD_BYTES", whole(1), 8 * 1024**3)  # an upload 
 MAX_PART_BYTES = knob("MAX_PART_BYTES", whole(1), 64 * 1024**2)
 UPLOAD_LIFETIME_SECONDS = knob("UPLOAD_LIFETIME_SECONDS", seconds, 3600.0)
 FILE_LIFETIME_SECONDS = knob("FILE_LIFETIME_SECONDS", seconds, 30 * 86400.0)  # batch inputs, outputs and errors
+NOVITA_INPUT_LIFETIME_SECONDS = knob("NOVITA_INPUT_LIFETIME_SECONDS", seconds, 15 * 86400.0)  # a batch's input there
 RESULTS_LIFETIME_SECONDS = knob("RESULTS_LIFETIME_SECONDS", seconds, 29 * 86400.0)  # Anthropic: from a batch's creation
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_JSON_BYTES
 

@@ -11,6 +11,8 @@ urlpatterns = [
     path("v1/", include("batches.dialects.openai.urls")),
     path("api/accounting/v1/", include("batches.dialects.merge.urls")),
     path("accounting/v1/", include("batches.dialects.merge.urls")),
+    path("openai/v1/", include("batches.dialects.novita.urls")),
+    path("bifrost/v1/", include("batches.dialects.bifrost.urls")),
     path("", include("batches.dialects.anthropic.urls")),
     path("console/", include("batches.console.urls")),
     path("admin/", admin.site.urls),

@@ -1,14 +1,14 @@
 """What Anthropic's clients get: `type` names the kind, times are RFC 3339 in UTC with microseconds, unset is null."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
-from django.conf import settings
 from rest_framework import serializers
 
 from batches.dialects.anthropic.errors import envelope, error_type
+from batches.dialects.base.reading import archived_at
 from batches.dialects.base.rendering import Constant, PrefixedId, encode, raw
 from batches.identifiers import render
 from batches.models import Batch, load_counts
@@ -103,12 +103,6 @@ def listed(items: Sequence[dict[str, Any]], *, has_more: bool) -> dict[str, Any]
 def deleted(batch: Batch) -> dict[str, Any]:
     """What is left of a deleted batch."""
     return {"id": render(PREFIX, batch.id), "type": "message_batch_deleted"}
-
-
-def archived_at(batch: Batch, *, now: datetime) -> datetime | None:
-    """When the results of an ended batch became unavailable; None while they can be had."""
-    at = batch.archived_at or batch.created_at + timedelta(seconds=settings.RESULTS_LIFETIME_SECONDS)
-    return at if batch.is_terminal and at <= now else None
 
 
 def result_lines(results: Iterable[ObjectResult]) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ from batches.dialects.anthropic import inbound, outbound
 from batches.dialects.anthropic.errors import render_error
 from batches.dialects.base.errors import InvalidValue
 from batches.dialects.base.paging import page_after, query_number
-from batches.dialects.base.reading import find_batch
+from batches.dialects.base.reading import archived_at, find_batch
 from batches.dialects.base.views import DialectView
 from batches.errors import Gone, InvalidRequest, NotFound
 from batches.models import Batch, Dialect
@@ -129,6 +129,6 @@ class BatchResults(AnthropicView):
         batch = self.find(batch_id)
         if not batch.is_terminal:
             raise NotEnded
-        if archived := outbound.archived_at(batch, now=timezone.now()):
+        if archived := archived_at(batch, now=timezone.now()):
             raise Gone(f"The results of this batch are no longer kept: it was archived on {archived:%Y-%m-%d}.")
         return StreamingHttpResponse(outbound.result_lines(results(batch)), content_type="application/x-jsonl")

@@ -138,6 +138,20 @@ def headers(error: PortalError, *, allow: str = "") -> dict[str, str]:
     return {}
 
 
+def error_object(error: PortalError) -> dict[str, Any]:
+    """An error as OpenAI has it, and whoever speaks like OpenAI."""
+    return {"message": error.message, "type": error_type(error), "param": error.param, "code": error.code}
+
+
+def error_type(error: PortalError) -> str:
+    """The kind of error, in OpenAI's words."""
+    if isinstance(error, NotAuthenticated):
+        return "authentication_error"
+    if isinstance(error, TooManyRequests):
+        return "rate_limit_error"
+    return "invalid_request_error" if error.status < 500 else "server_error"
+
+
 _WRONG_TYPE = frozenset({"invalid", "null", "not_a_dict", "not_a_list"})
 
 

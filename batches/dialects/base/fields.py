@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from rest_framework import serializers
 
@@ -14,6 +14,9 @@ METADATA_VALUE_CHARS = 512
 FILENAME_CHARS = 255
 MIN_LIFETIME_SECONDS = 3_600
 MAX_LIFETIME_SECONDS = 30 * 86_400
+MIN_WINDOW = timedelta(minutes=15)
+MAX_WINDOW = timedelta(days=7)
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 _NOTHING: dict[str, Any] = {"null": "It must not be null.", "blank": "It must not be empty."}
 
@@ -50,15 +53,46 @@ class OneOf(serializers.ChoiceField):
 class WholeNumber(serializers.IntegerField):
     """A JSON integer, not a string, a boolean or a number with a fraction."""
 
-    def __init__(self, *, minimum: int, maximum: int | None = None) -> None:
+    def __init__(self, *, minimum: int, maximum: int | None = None, **options: Any) -> None:
         bounds = f"It must be at least {minimum}." if maximum is None else f"It must be from {minimum} to {maximum}."
         messages = {"invalid": "It must be an integer.", "min_value": bounds, "max_value": bounds}
-        super().__init__(min_value=minimum, max_value=maximum, error_messages={**_NOTHING, **messages})
+        super().__init__(min_value=minimum, max_value=maximum, error_messages={**_NOTHING, **messages}, **options)
 
     def to_internal_value(self, data: object) -> int:
         if not isinstance(data, int) or isinstance(data, bool):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class Window(NamedTuple):
+    """How long a batch may take: the client's word for it, and what it means."""
+
+    word: str
+    length: timedelta
+
+
+class WindowOf(OneOf):
+    """One of a few windows."""
+
+    def __init__(self, windows: Mapping[str, timedelta], **options: Any) -> None:
+        self.windows = windows
+        super().__init__(windows, **options)
+
+    def to_internal_value(self, data: object) -> Window:  # type: ignore[override]  # the word and its meaning
+        word = super().to_internal_value(data)
+        return Window(word, self.windows[word])
+
+
+class AnyWindow(Text):
+    """A window of so many minutes, hours or days (`90m`, `24h`, `7d`), from 15 minutes to 7 days."""
+
+    def to_internal_value(self, data: object) -> Window:  # type: ignore[override]  # the word and its meaning
+        word = super().to_internal_value(data)
+        match = re.fullmatch(r"([1-9][0-9]{0,4})([mhd])", word, re.ASCII)
+        length = int(match[1]) * _UNITS[match[2]] if match else timedelta()
+        if not MIN_WINDOW <= length <= MAX_WINDOW:
+            raise serializers.ValidationError("It must be a time such as 90m, 24h or 7d, from 15m to 7d.", code="window")
+        return Window(word, length)
 
 
 class Metadata(serializers.Field[dict[str, str], Any, Any, Any]):
@@ -116,6 +150,13 @@ def clean_filename(name: str) -> str:
         return "upload"
     suffix = PurePosixPath(printable).suffix[:16]
     return printable if len(printable) <= FILENAME_CHARS else printable[: FILENAME_CHARS - len(suffix)] + suffix
+
+
+def valid(serializer: type[serializers.Serializer[Any]], data: object) -> dict[str, Any]:
+    """The validated data. Raises DRF's ValidationError."""
+    checked = serializer(data=data)
+    checked.is_valid(raise_exception=True)
+    return dict(checked.validated_data)
 
 
 def form_lifetime(form: Mapping[str, Any], name: str) -> dict[str, Any] | None:

@@ -2,9 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+
+from django.conf import settings
 
 from batches import identifiers
 from batches.errors import NotFound
@@ -53,3 +55,19 @@ def failure_reasons(batches: Iterable[Batch]) -> dict[UUID, list[dict[str, Any]]
         if len(reasons[batch_id]) < SHOWN_ERRORS:
             reasons[batch_id].append({"code": code, "message": message, "param": param or None, "line": line})
     return reasons
+
+
+def archived_at(batch: Batch, *, now: datetime) -> datetime | None:
+    """When the results of an ended batch of messages became unavailable; None while they can be had."""
+    at = batch.archived_at or batch.created_at + timedelta(seconds=settings.RESULTS_LIFETIME_SECONDS)
+    return at if batch.is_terminal and at <= now else None
+
+
+def completed_and_failed(batch: Batch) -> dict[str, int]:
+    """The three counts of OpenAI, and of whoever speaks like OpenAI.
+
+    Once the batch has ended, whatever did not succeed has failed: completed and failed make up the total.
+    """
+    counts = batch.counts
+    failed = counts.unsuccessful if batch.is_terminal else counts.failed
+    return {"total": counts.total, "completed": counts.succeeded, "failed": failed}

@@ -1,6 +1,6 @@
 """JSON as clients get it. Bodies of results are embedded as they are stored, never parsed and written again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,18 @@ def encode(value: object) -> bytes:
 def raw(document: bytes | str) -> msgspec.Raw:
     """A JSON document to be embedded byte for byte."""
     return msgspec.Raw(document if isinstance(document, bytes) else document.encode())
+
+
+def list_object(items: Iterable[Mapping[str, Any]], *, has_more: bool) -> dict[str, Any]:
+    """A page as OpenAI has it, and whoever speaks like OpenAI; the items have ids."""
+    data = list(items)
+    return {
+        "object": "list",
+        "data": data,
+        "first_id": data[0]["id"] if data else None,
+        "last_id": data[-1]["id"] if data else None,
+        "has_more": has_more,
+    }
 
 
 class JSONRenderer(renderers.BaseRenderer):

@@ -101,12 +101,20 @@ class DialectView(APIView):
             now=timezone.now(),
         )
 
+    def error_body(self, error: PortalError, identifier: str) -> Mapping[str, Any]:
+        """The body of an error's answer, with whatever this request adds to it."""
+        return type(self).render_error(error, identifier)
+
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         request.encoding = "utf-8"  # a charset that the content type names is none that we read
         return super().initialize_request(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        self.check_length(request)
+
+    def check_length(self, request: Request) -> None:
+        """Refuse, unread, a body that is too long, or of unknown length."""
         if request.headers.get("Transfer-Encoding") and not request.headers.get("Content-Length"):
             raise errors.LengthRequired
         declared = request.headers.get("Content-Length", "")
@@ -118,6 +126,6 @@ class DialectView(APIView):
         identifier = request_id(self.request._request)
         if error.status >= 500:
             logger.error("%s %s failed (%s)", self.request.method, self.request.path, identifier, exc_info=exc)
-        body = type(self).render_error(error, identifier)
+        body = self.error_body(error, identifier)
         headers = errors.headers(error, allow=", ".join(self.allowed_methods))
         return Response(body, status=error.status, headers=headers)

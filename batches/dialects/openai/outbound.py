@@ -1,29 +1,15 @@
 """What OpenAI's clients get: `object` names the kind, times are whole seconds, what is not set is null."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rest_framework import serializers
 from rest_framework.fields import ReadOnlyField
 
-from batches.dialects.base.reading import failure_reasons
-from batches.dialects.base.rendering import Constant, PrefixedId, UnixTime, raw
-from batches.dialects.base.result_pages import ResultPage
-from batches.models import Batch, File, Upload, UploadPart, load_counts
-from batches.results import ObjectResult
-
-
-class ShownFile(serializers.Serializer[File]):
-    """A file. Everything that is stored is ready to be used, hence `processed`."""
-
-    id = PrefixedId("file-")
-    object = Constant("file")
-    bytes = ReadOnlyField()
-    created_at = UnixTime()
-    expires_at = UnixTime()
-    filename = ReadOnlyField()
-    purpose = ReadOnlyField()
-    status = Constant("processed")
+from batches.dialects.base.files import ShownFile
+from batches.dialects.base.reading import completed_and_failed, failure_reasons
+from batches.dialects.base.rendering import Constant, PrefixedId, UnixTime
+from batches.models import Batch, Upload, UploadPart, load_counts
 
 
 class ShownUpload(serializers.Serializer[Upload]):
@@ -83,10 +69,7 @@ class ShownBatch(serializers.Serializer[Batch]):
         return batch.model or None
 
     def get_request_counts(self, batch: Batch) -> dict[str, int]:
-        """Once the batch has ended, whatever did not succeed has failed: completed and failed make up the total."""
-        counts = batch.counts
-        failed = counts.unsuccessful if batch.is_terminal else counts.failed
-        return {"total": counts.total, "completed": counts.succeeded, "failed": failed}
+        return completed_and_failed(batch)
 
     def get_usage(self, batch: Batch) -> dict[str, Any]:
         counts = batch.counts
@@ -99,12 +82,6 @@ class ShownBatch(serializers.Serializer[Batch]):
         }
 
 
-def file_objects(files: Iterable[File]) -> list[dict[str, Any]]:
-    """Files."""
-    serializer = ShownFile()
-    return [serializer.to_representation(file) for file in files]
-
-
 def batch_objects(batches: Sequence[Batch]) -> list[dict[str, Any]]:
     """Batches, with as many queries for many as for one."""
     load_counts(batches)
@@ -115,44 +92,3 @@ def batch_objects(batches: Sequence[Batch]) -> list[dict[str, Any]]:
 def batch_object(batch: Batch) -> dict[str, Any]:
     """One batch."""
     return batch_objects([batch])[0]
-
-
-def listed(items: Iterable[Mapping[str, Any]], *, has_more: bool) -> dict[str, Any]:
-    """The list envelope."""
-    data = list(items)
-    ids = [item["id"] for item in data]
-    return {
-        "object": "list",
-        "data": data,
-        "first_id": ids[0] if ids else None,
-        "last_id": ids[-1] if ids else None,
-        "has_more": has_more,
-    }
-
-
-def deleted(file: File) -> dict[str, Any]:
-    """What is left of a deleted file."""
-    return {"id": str(file), "object": "file", "deleted": True}
-
-
-def results_object(batch: Batch, page: ResultPage, requests: Mapping[int, bytes] | None) -> dict[str, Any]:
-    """A page of results; with `requests`, each has the input line it answers, null where that is not kept any more."""
-    results = [result_item(result) for result in page.results]
-    if requests is not None:
-        for item, result in zip(results, page.results, strict=True):
-            line = requests.get(result.line)
-            item["request"] = raw(line) if line else None
-    return {
-        "batch_id": str(batch),
-        "results": results,
-        "has_more": page.has_more,
-        "next_cursor": str(page.next_cursor) if page.next_cursor else None,
-    }
-
-
-def result_item(result: ObjectResult) -> dict[str, Any]:
-    """One settled object: its response as the upstream gave it, whatever its status code, or why there is none."""
-    if result.body:
-        response = {"status_code": result.http_status, "request_id": result.request_id, "body": raw(result.body)}
-        return {"custom_id": result.custom_id, "response": response}
-    return {"custom_id": result.custom_id, "error": {"code": result.error_code, "message": result.error_message}}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batches.dialects.openai.inbound import ENDPOINTS
+from batches.dialects.base.endpoints import ENDPOINTS
 from batches.models import Batch, Event
 from providers.models import Provider
 from tests.dialects.openai.conftest import Api
@@ -59,7 +59,7 @@ def test_the_lifetime_of_the_output_is_kept(api: Api) -> None:
         ({"input_file_id": {"id": "x"}}, "input_file_id", "invalid_type"),
         ({"input_file_id": True}, "input_file_id", "invalid_type"),
         ({"endpoint": None}, "endpoint", "missing_required_parameter"),
-        ({"endpoint": "/v1/messages"}, "endpoint", "invalid_value"),
+        ({"endpoint": "/accounting/v1/invoices"}, "endpoint", "invalid_value"),
         ({"endpoint": "/v1/chat/completions/"}, "endpoint", "invalid_value"),
         ({"endpoint": ""}, "endpoint", "invalid_value"),
         ({"endpoint": 5}, "endpoint", "invalid_type"),

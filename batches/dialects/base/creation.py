@@ -1,0 +1,204 @@
+"""Creating a batch over an uploaded file or over requests in the call itself, as OpenAI's contract and gateways have it.
+
+`model` may be `provider/model`: the provider carries the batch out. What a line asks for is what the line says; bodies
+pass unchanged, so the model of each request is the one that its own body names.
+"""
+
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager
+from typing import Any, BinaryIO, ClassVar, cast
+
+import msgspec
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from batches.dialects.base.endpoints import CHAT, ENDPOINTS, MESSAGES
+from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter, UnsupportedMediaType
+from batches.dialects.base.fields import Lifetime, Metadata, Text, Window, valid
+from batches.dialects.base.inline import InlineBody, InlineRequest, decode_item
+from batches.dialects.base.parsers import FORM
+from batches.dialects.base.providers import chosen_provider, named_provider
+from batches.dialects.base.reading import find_file
+from batches.dialects.base.views import DialectView
+from batches.jsonl import read_lines, read_request, request_line
+from batches.models import Batch, Dialect, File
+from batches.services.inline import gathered, submit_gathered
+from batches.services.submit import submit
+
+ARRAY = "requests"
+
+
+class CreateBatch(serializers.Serializer[Any]):
+    """What dialects have in common; each adds its `endpoint` and `completion_window`, the latter a Window."""
+
+    input_file_id = Text(required=False, allow_null=True, default=None)
+    metadata = Metadata()
+    output_expires_after = Lifetime()
+
+
+class _Item(msgspec.Struct):
+    custom_id: str
+    method: str | None = None
+    url: str | None = None
+    body: msgspec.Raw = msgspec.Raw()
+    params: msgspec.Raw = msgspec.Raw()
+
+
+_items = msgspec.json.Decoder(_Item)
+
+
+class Items:
+    """Reads the items of one create call, in OpenAI's flavour (`body`) or Anthropic's (`params`)."""
+
+    def __init__(self) -> None:
+        self.written: set[str] = set()  # the urls of the lines so far
+        self._named: tuple[str, int] | None = None  # the endpoint that items name, and which did so first
+
+    def read(self, index: int, raw: bytes) -> InlineRequest:
+        """One item as a request. Raises InvalidRequest that names its place."""
+        where = f"{ARRAY}.{index}"
+        item: _Item = decode_item(_items, raw, where=where)
+        body, params = _given(item.body), _given(item.params)
+        if bool(body) == bool(params):
+            raise InvalidValue(f"{where}: it must have a body or params, and not both.", param=where)
+        if not (body or params).startswith(b"{"):
+            place = f"{where}.{'body' if body else 'params'}"
+            raise InvalidType(f"{place}: it must be an object.", param=place)
+        if item.method not in (None, "POST"):
+            raise InvalidValue(f"{where}.method: it must be POST.", param=f"{where}.method")
+        self._note(MESSAGES if params else "", index)
+        self._note(item.url or "", index)
+        url = self._named[0] if self._named else CHAT
+        self.written.add(url)
+        return InlineRequest(item.custom_id, url, body or params)
+
+    def endpoint(self, asked: str | None) -> str:
+        """What the batch is for: what the call says, else what its items say, else chat completions."""
+        if self._named is None:
+            return asked or CHAT
+        named, index = self._named
+        if asked not in (None, named):
+            raise InvalidValue(f"{ARRAY}.{index}: it is for {named}; the batch's endpoint is {asked}.", param=f"{ARRAY}.{index}")
+        return named
+
+    def _note(self, url: str, index: int) -> None:
+        if not url:
+            return
+        place = f"{ARRAY}.{index}.url"
+        if url not in ENDPOINTS:
+            raise InvalidValue(f"{place}: it must be one of {', '.join(ENDPOINTS)}.", param=place)
+        if self._named is None:
+            self._named = url, index
+        elif self._named[0] != url:
+            raise InvalidValue(f"{place}: it is for {url}; {ARRAY}.{self._named[1]} is for {self._named[0]}.", param=place)
+
+
+class BatchCreation(DialectView):
+    """A view that creates batches: of `dialect`, from what `parameters` describes."""
+
+    dialect: ClassVar[Dialect]
+    parameters: ClassVar[type[CreateBatch]]
+
+    def max_body_bytes(self) -> int:
+        return settings.MAX_INLINE_BYTES
+
+    def provider_name(self, named: str | None) -> str | None:
+        """The provider to ask for, given the one that the client names; None leaves the choice to the portal."""
+        return named
+
+    def endpoint_of(self, _file: File) -> str:
+        """What a batch over a file is for when the call does not say."""
+        raise MissingParameter("Missing required parameter: 'endpoint'.", param="endpoint")
+
+    def created(self, request: Request) -> tuple[Batch, dict[str, Any]]:
+        """The batch that the call makes, or that the call which it repeats has made; and the call's parameters."""
+        if (request.content_type or "").startswith(FORM):
+            raise UnsupportedMediaType("Send the request body as JSON (Content-Type: application/json).")
+        body = InlineBody(
+            request._request,
+            array=ARRAY,
+            max_bytes=self.max_body_bytes(),
+            max_items=settings.MAX_BATCH_LINES,
+            max_item_bytes=settings.MAX_LINE_BYTES,
+        )
+        items = Items()
+        with gathered(body.lines(items.read)) as content:
+            require_one_input(body)
+            fields = valid(self.parameters, body.head)
+            named = named_provider(request) or fields.get("provider")
+            provider = self.provider_name(chosen_provider(self.project, model=fields.get("model"), named=named))
+            with self.reserved(digest=body.digest) as reservation:
+                if reservation.batch is not None:
+                    return reservation.batch, fields
+                wanted = self._wanted(fields) | {"provider_name": provider, "reservation": reservation}
+                if body.has_array:
+                    wanted["endpoint"] = endpoint = items.endpoint(fields["endpoint"])
+                    with addressed(content, endpoint, written=items.written) as lines:
+                        return submit_gathered(lines, **wanted), fields
+                file = find_file(self.project, fields["input_file_id"], now=wanted["now"], param="input_file_id")
+                wanted["endpoint"] = fields["endpoint"] or self.endpoint_of(file)
+                return submit(input_file=file, **wanted), fields
+
+    def _wanted(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        window: Window = fields["completion_window"]
+        return {
+            "project": self.project,
+            "dialect": self.dialect,
+            "completion_window": window.word,
+            "window": window.length,
+            "actor": self.actor,
+            "now": timezone.now(),
+            "key": self.key,
+            "metadata": fields["metadata"],
+            "output_lifetime": fields["output_expires_after"],
+        }
+
+
+def require_one_input(body: InlineBody) -> None:
+    """Raise InvalidRequest unless a body, read to its end, has either a file or at least one item."""
+    if body.head.get(ARRAY) is not None:
+        raise InvalidType(f"Invalid value for '{ARRAY}': it must be a list.", param=ARRAY)
+    has_file = body.head.get("input_file_id") is not None
+    if has_file and body.has_array:
+        raise InvalidValue(f"Give either 'input_file_id' or '{ARRAY}', not both.", param=ARRAY)
+    if not has_file and not body.has_array:
+        raise MissingParameter(f"Missing required parameter: 'input_file_id' (or '{ARRAY}').", param="input_file_id")
+    if body.has_array and not body.count:
+        raise InvalidValue(f"Invalid value for '{ARRAY}': it must have at least one item.", param=ARRAY)
+
+
+@contextmanager
+def addressed(content: "UploadedFile[Any]", url: str, *, written: Set[str]) -> "Iterator[UploadedFile[Any]]":
+    """Gathered lines that all name this url; written anew only where the body said too late what they are for."""
+    if written == {url}:
+        yield content
+    else:
+        with gathered(_readdressed(content, url)) as lines:
+            yield lines
+
+
+def _readdressed(content: "UploadedFile[Any]", url: str) -> Iterator[bytes]:
+    for line in read_lines(cast(BinaryIO, content), max_line_bytes=settings.MAX_LINE_BYTES):
+        assert line.content is not None
+        request = read_request(line.content)
+        yield request_line(custom_id=request.custom_id, url=url, body=bytes(request.body))
+
+
+def endpoint_of_first_line(file: File) -> str:
+    """What the first line of an input file is for: its url, else chat completions."""
+    try:
+        with file.content.open("rb") as content:
+            lines = read_lines(cast(BinaryIO, content), max_line_bytes=settings.MAX_LINE_BYTES)
+            url = read_request(next(lines).content or b"").url
+    except (FileNotFoundError, StopIteration, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return CHAT  # validation will say what is wrong
+    return url if url in ENDPOINTS else CHAT
+
+
+def _given(document: msgspec.Raw) -> bytes:
+    """A document's bytes; none for null, which is as if it was not there."""
+    content = bytes(document)
+    return b"" if content == b"null" else content

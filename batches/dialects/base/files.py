@@ -1,0 +1,165 @@
+"""Files, for the dialects whose clients upload them: the views, which differ in nothing but how a file is shown."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.http import FileResponse
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter
+from batches.dialects.base.fields import Lifetime, OneOf, clean_filename, form_lifetime, valid
+from batches.dialects.base.paging import Page, page_after, query_number, query_word
+from batches.dialects.base.parsers import FormParser
+from batches.dialects.base.reading import find_file
+from batches.dialects.base.rendering import Constant, PrefixedId, UnixTime, list_object
+from batches.dialects.base.views import DialectView
+from batches.errors import Gone, TooLarge
+from batches.models import File, Purpose
+from batches.services.store import hide, store
+
+FORM_BYTES = 1024**2  # what a form may have besides its file
+
+# What clients may upload files for. Others are listed, but only made by the portal.
+UPLOADED = tuple(purpose.value for purpose in Purpose if purpose != Purpose.BATCH_OUTPUT)
+# Purposes that a list may be asked for: those of stored files, and words of the contracts that none has here.
+LISTED = (*Purpose.values, "assistants_output", "fine-tune-results", "responses")
+
+
+class CreateFile(serializers.Serializer[Any]):
+    """The fields of an upload's form, besides the file."""
+
+    purpose = OneOf(UPLOADED)
+    expires_after = Lifetime()
+
+
+class ShownFile(serializers.Serializer[File]):
+    """A file. Everything that is stored is ready to be used, hence `processed`."""
+
+    id = PrefixedId("file-")
+    object = Constant("file")
+    bytes = serializers.ReadOnlyField()
+    created_at = UnixTime()
+    expires_at = UnixTime()
+    filename = serializers.ReadOnlyField()
+    purpose = serializers.ReadOnlyField()
+    status = Constant("processed")
+
+
+class FilesView(DialectView):
+    """A view of files. A dialect says here how it shows them."""
+
+    def shown(self, file: File) -> Mapping[str, Any]:
+        """One file."""
+        return ShownFile(file).data
+
+    def uploaded(self, file: File) -> Mapping[str, Any]:
+        """A file that was just stored."""
+        return self.shown(file)
+
+    def listed(self, page: Page[File]) -> Mapping[str, Any]:
+        """A page of files."""
+        return list_object(map(self.shown, page.rows), has_more=page.has_more)
+
+    def deleted(self, file: File) -> Mapping[str, Any]:
+        """What is left of a deleted file."""
+        return {"id": str(file), "object": "file", "deleted": True}
+
+
+class Files(FilesView):
+    """/files"""
+
+    parser_classes = (FormParser,)
+
+    def max_file_bytes(self) -> int:
+        """How many bytes a file may have, whatever it is for."""
+        return settings.MAX_FILE_BYTES
+
+    def input_lifetime(self) -> timedelta | None:
+        """How long a batch's input is kept where the client does not say; None for as long as other files."""
+        return None
+
+    def max_body_bytes(self) -> int:
+        return self.max_file_bytes() + FORM_BYTES
+
+    def get(self, request: Request) -> Response:
+        query = request.query_params
+        limit = query_number(query, "limit", minimum=1, maximum=10_000, default=10_000)
+        order = query_word(query, "order", words=("asc", "desc"), default="desc")
+        purpose = query_word(query, "purpose", words=LISTED, default="")
+        files = File.objects.visible(project=self.project, now=timezone.now())
+        page = page_after(
+            files.filter(purpose=purpose) if purpose else files,
+            File.objects.filter(project=self.project),
+            after=query.get("after"),
+            limit=limit,
+            order=order,
+        )
+        return Response(self.listed(page))
+
+    def post(self, request: Request) -> Response:
+        content, fields = file_form(request)
+        purpose = Purpose(fields["purpose"])
+        if (content.size or 0) > (limit := self.max_file_bytes()):
+            raise TooLarge(f"The file has {content.size} bytes; it may have {limit}.", param="file")
+        file = store(
+            content,
+            project=self.project,
+            purpose=purpose,
+            filename=clean_filename(content.name or ""),
+            now=timezone.now(),
+            lifetime=fields["expires_after"] or (self.input_lifetime() if purpose == Purpose.BATCH else None),
+            key=self.key,
+        )
+        return Response(self.uploaded(file))
+
+
+class OneFile(FilesView):
+    """/files/{file_id}"""
+
+    def get(self, _request: Request, file_id: str) -> Response:
+        return Response(self.shown(find_file(self.project, file_id, now=timezone.now())))
+
+    def delete(self, _request: Request, file_id: str) -> Response:
+        now = timezone.now()
+        file = find_file(self.project, file_id, now=now)
+        hide(file, now=now)
+        return Response(self.deleted(file))
+
+
+class FileContent(DialectView):
+    """/files/{file_id}/content"""
+
+    def get(self, _request: Request, file_id: str) -> FileResponse:
+        file = find_file(self.project, file_id, now=timezone.now())
+        try:
+            content = file.content.open("rb")
+        except FileNotFoundError:
+            raise Gone from None
+        return FileResponse(content, as_attachment=True, filename=file.filename, content_type="application/octet-stream")
+
+
+def file_form(request: Request) -> "tuple[UploadedFile[Any], dict[str, Any]]":
+    """The file of a form and its other fields, in whatever order they came."""
+    content = one_file(request, "file")
+    fields = {name: request.POST[name] for name in ("purpose",) if name in request.POST}
+    lifetime = form_lifetime(request.POST, "expires_after")
+    return content, valid(CreateFile, fields | ({"expires_after": lifetime} if lifetime else {}))
+
+
+def one_file(request: Request, name: str) -> "UploadedFile[Any]":
+    """The only file that the form has under this name."""
+    _ = request.data  # parses the body
+    found: list[UploadedFile[Any]] = request.FILES.getlist(name)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InvalidValue(f"Invalid value for '{name}': there must be one, not {len(found)}.", param=name)
+    if name in request.POST:
+        raise InvalidType(f"Invalid value for '{name}': it must be a file, with a filename.", param=name)
+    raise MissingParameter(f"Missing required parameter: '{name}'.", param=name)

@@ -1,0 +1,44 @@
+"""What Bifrost's clients send. Keys that are not named here are ignored."""
+
+from datetime import timedelta
+
+from django.db.models import Q
+from django.http import QueryDict
+
+from batches.dialects.base import creation
+from batches.dialects.base.endpoints import ENDPOINTS, MESSAGES
+from batches.dialects.base.errors import InvalidValue
+from batches.dialects.base.fields import AnyWindow, OneOf, Text, Window
+from batches.states import BatchStatus
+
+USUAL = Window("24h", timedelta(hours=24))
+
+_ENDED = Q(status=BatchStatus.COMPLETED, endpoint=MESSAGES)
+_COMPLETED = Q(status=BatchStatus.COMPLETED) & ~Q(endpoint=MESSAGES)
+# The words that a list may be asked for, and the batches that are shown with them. Both spellings are read.
+STATUSES = {
+    **{status.value: Q(status=status) for status in BatchStatus},
+    "canceled": Q(status=BatchStatus.CANCELLED),
+    "canceling": Q(status=BatchStatus.CANCELLING),
+    "completed": _COMPLETED,
+    "ended": _ENDED,
+}
+
+
+class CreateBatch(creation.CreateBatch):
+    """A batch; `model` is `provider/model`, unless the provider is named otherwise."""
+
+    model = Text(required=False, allow_null=True, default=None)
+    provider = Text(required=False, allow_null=True, default=None)
+    endpoint = OneOf(ENDPOINTS, required=False, allow_null=True, default=None)
+    completion_window = AnyWindow(required=False, default=USUAL)
+
+
+def status_filter(query: QueryDict) -> Q:
+    """What the query's `status` asks for; everything without. Raises InvalidValue."""
+    word = query.get("status")
+    if word is None:
+        return Q()
+    if word not in STATUSES:
+        raise InvalidValue(f"Invalid value for 'status': it must be one of {', '.join(STATUSES)}.", param="status")
+    return STATUSES[word]

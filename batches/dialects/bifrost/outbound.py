@@ -1,0 +1,142 @@
+"""What Bifrost's clients get: times are whole seconds, what is not set is left out, `extra_fields` tell of the call."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from batches import identifiers
+from batches.dialects.base.endpoints import MESSAGES
+from batches.dialects.base.files import ShownFile
+from batches.dialects.base.reading import archived_at, failure_reasons
+from batches.dialects.base.rendering import list_object
+from batches.models import Batch, File, load_counts
+from batches.states import BatchStatus
+
+STATUSES = {
+    BatchStatus.VALIDATING: "validating",
+    BatchStatus.IN_PROGRESS: "in_progress",
+    BatchStatus.FINALIZING: "finalizing",
+    BatchStatus.CANCELLING: "cancelling",
+    BatchStatus.COMPLETED: "completed",  # `ended` for messages
+    BatchStatus.FAILED: "failed",
+    BatchStatus.EXPIRED: "expired",
+    BatchStatus.CANCELLED: "canceled",
+}
+_TIMES = ("in_progress_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at", "cancelled_at")
+
+
+def created(batch: Batch, *, url: str) -> dict[str, Any]:
+    """The answer to a create call; `url` is that of all batches as the client calls it."""
+    return _without_empty(
+        {
+            "id": str(batch),
+            "object": "batch",
+            "endpoint": batch.endpoint,
+            "input_file_id": _file_id(batch.input_file_id),
+            "completion_window": batch.completion_window,
+            "status": status(batch),
+            "request_counts": request_counts(batch),
+            "metadata": batch.metadata,
+            "created_at": _seconds(batch.created_at),
+            "expires_at": _seconds(batch.expires_at),
+            "output_file_id": _file_id(batch.output_file_id),
+            "error_file_id": _file_id(batch.error_file_id),
+            "processing_status": processing_status(batch),
+            "results_url": f"{url}/{batch}/results?provider={batch.provider.name}" if batch.is_terminal else None,
+            # As long-running operations are named: the upstream's name, where the whole batch was handed to it.
+            "operation_name": batch.operation_name or f"batches/{batch}",
+        }
+    )
+
+
+def batch_objects(batches: Sequence[Batch], *, url: str, now: datetime) -> list[dict[str, Any]]:
+    """Batches, with as many queries for many as for one, given that their providers were read with them."""
+    load_counts(batches)
+    reasons = failure_reasons(batches)
+    return [created(batch, url=url) | _progress(batch, reasons.get(batch.pk), now=now) for batch in batches]
+
+
+def page(batches: Sequence[Batch], *, has_more: bool, url: str, now: datetime) -> dict[str, Any]:
+    """A page of a list."""
+    listed = list_object(batch_objects(batches, url=url, now=now), has_more=has_more)
+    return _without_empty(listed | {"next_cursor": listed["last_id"] if has_more else None})
+
+
+def cancelled(batch: Batch) -> dict[str, Any]:
+    """The answer to a cancel call."""
+    return _without_empty(
+        {
+            "id": str(batch),
+            "object": "batch",
+            "status": status(batch),
+            "request_counts": request_counts(batch),
+            "cancelling_at": _seconds(batch.cancelling_at),
+            "cancelled_at": _seconds(batch.cancelled_at),
+        }
+    )
+
+
+def status(batch: Batch) -> str:
+    """The batch's status in the schema's words."""
+    if batch.status == BatchStatus.COMPLETED and batch.endpoint == MESSAGES:
+        return "ended"
+    return STATUSES[BatchStatus(batch.status)]
+
+
+def processing_status(batch: Batch) -> str:
+    """The same in three words, those of batches of messages."""
+    if batch.is_terminal:
+        return "ended"
+    return "canceling" if batch.status == BatchStatus.CANCELLING else "in_progress"
+
+
+def request_counts(batch: Batch) -> dict[str, int]:
+    """How the requests stand. The last four are left out when they are 0."""
+    counts = batch.counts
+    rare = {
+        "succeeded": counts.succeeded,
+        "expired": counts.expired,
+        "canceled": counts.cancelled,
+        "pending": counts.pending,
+    }
+    always = {"total": counts.total, "completed": counts.succeeded, "failed": counts.failed}
+    return always | {name: count for name, count in rare.items() if count}
+
+
+def _progress(batch: Batch, reasons: Sequence[Mapping[str, Any]] | None, *, now: datetime) -> dict[str, Any]:
+    """What a create call's answer does not have."""
+    return _without_empty(
+        {
+            **{name: _seconds(getattr(batch, name)) for name in _TIMES},
+            "errors": {"object": "list", "data": reasons} if reasons else None,
+            "archived_at": _seconds(archived_at(batch, now=now)) if batch.endpoint == MESSAGES else None,
+            "done": batch.is_terminal,
+            "progress": percent_done(batch),
+        }
+    )
+
+
+def percent_done(batch: Batch) -> int:
+    """Percent of the requests that have an outcome."""
+    if batch.is_terminal:
+        return 100
+    counts = batch.counts
+    return counts.settled * 100 // counts.total if counts.total else 0
+
+
+def file_object(file: File, *, url: str) -> dict[str, Any]:
+    """A file, and where its content is read; `url` is that of all files as the client calls it."""
+    shown = dict(ShownFile(file).data) | {"storage_backend": "api", "storage_uri": f"{url}/{file}/content"}
+    return _without_empty(shown)
+
+
+def _file_id(value: Any) -> str | None:
+    return identifiers.render("file-", value) if value else None
+
+
+def _seconds(at: datetime | None) -> int | None:
+    return int(at.timestamp()) if at else None
+
+
+def _without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None and value not in ("", {})}

@@ -1,0 +1,223 @@
+"""The views of the Bifrost dialect: each parses, makes one call of a service, and renders."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.http import HttpRequest, QueryDict, StreamingHttpResponse
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from batches.dialects.base import files
+from batches.dialects.base.creation import BatchCreation, endpoint_of_first_line
+from batches.dialects.base.endpoints import MESSAGES
+from batches.dialects.base.errors import InvalidValue, MissingParameter
+from batches.dialects.base.paging import Page, page_after, query_number, query_word
+from batches.dialects.base.providers import HEADER, bare_model, named_provider, require_granted
+from batches.dialects.base.reading import archived_at, find_batch
+from batches.dialects.base.rendering import list_object
+from batches.dialects.base.result_documents import INCLUDED, streamed
+from batches.dialects.base.result_pages import parse_cursor
+from batches.dialects.base.views import DialectView
+from batches.dialects.bifrost import inbound, outbound
+from batches.dialects.bifrost.errors import render_error
+from batches.errors import Gone, NotFound, PortalError
+from batches.models import Batch, Dialect, File
+from batches.services.cancel import cancel
+
+BATCHES = "/bifrost/v1/batches"
+FILES = "/bifrost/v1/files"
+
+
+class BifrostView(DialectView):
+    """A view of this dialect. `provider` and `model` are what the call is about, as far as is known."""
+
+    render_error = staticmethod(render_error)
+    key_headers = ("x-bf-vk", "x-api-key")
+    request_types: ClassVar[Mapping[str, str]] = {}  # what a call is named in `extra_fields`, by method
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().setup(request, *args, **kwargs)
+        self.began = time.monotonic()
+        self.provider = self.model = ""
+
+    def require_provider(self, request: Request) -> str:
+        """The provider that the call names. Raises MissingParameter."""
+        name = named_provider(request)
+        if name is None:
+            raise MissingParameter("The query parameter 'provider' is required: ?provider=NAME.", param="provider")
+        self.provider = name
+        return name
+
+    def find(self, request: Request, text: str) -> Batch:
+        """The project's batch with this id at the provider that the call names. Raises NotFound."""
+        provider = self.require_provider(request)
+        batch = find_batch(self.project, text)
+        if batch.provider.name != provider:
+            raise NotFound(f"There is no batch with the id {text[:100]!r} at provider {provider}.", param="batch_id")
+        self.model = batch.model
+        return batch
+
+    def url(self, path: str) -> str:
+        """A path under the host that this request came to."""
+        return self.request.build_absolute_uri(path)
+
+    def extra_fields(self, *, deployment: str = "") -> dict[str, Any]:
+        """What an answer tells of its call; `deployment` is the model that the provider was asked for."""
+        latency = int((time.monotonic() - self.began) * 1000)
+        return self._call() | ({"model_deployment": deployment} if deployment else {}) | {"latency": latency}
+
+    def answer(self, shown: Mapping[str, Any]) -> Response:
+        """An answer about one batch, or several."""
+        return Response({**shown, "extra_fields": self.extra_fields(deployment=self.model)})
+
+    def error_body(self, error: PortalError, identifier: str) -> dict[str, Any]:
+        return {**super().error_body(error, identifier), "extra_fields": self._call()}
+
+    def _call(self) -> dict[str, Any]:
+        call = {
+            "request_type": self.request_types.get(str(self.request.method)),
+            "provider": self.provider,
+            "model_requested": self.model,
+        }
+        return {name: value for name, value in call.items() if value}
+
+
+class Batches(BifrostView, BatchCreation):
+    """/batches"""
+
+    dialect = Dialect.BIFROST
+    parameters = inbound.CreateBatch
+    request_types: ClassVar = {"GET": "batch_list", "POST": "batch_create"}
+
+    def get(self, request: Request) -> Response:
+        query = request.query_params
+        provider = self.require_provider(request)
+        limit = query_number(query, "limit", minimum=1, maximum=1000, default=20)
+        after, before = query.get("after"), query.get("before")
+        if after is not None and before is not None:
+            raise InvalidValue("Give either 'after' or 'before', not both.", param="before")
+        known = Batch.objects.filter(project=self.project)
+        visible = Batch.objects.visible(project=self.project).filter(inbound.status_filter(query), provider__name=provider)
+        visible = visible.select_related("provider")
+        if before is None:
+            page = page_after(visible, known, after=after, limit=limit)
+            rows = page.rows
+        else:
+            page = page_after(visible, known, after=before, limit=limit, order="asc", name="before")
+            rows = page.rows[::-1]
+        return self.answer(outbound.page(rows, has_more=page.has_more, url=self.url(BATCHES), now=timezone.now()))
+
+    def post(self, request: Request) -> Response:
+        batch, fields = self.created(request)
+        self.provider = batch.provider.name
+        self.model = bare_model(fields["model"], provider=self.provider) or batch.model
+        shown = outbound.created(batch, url=self.url(BATCHES))
+        return Response(shown | {"extra_fields": self.extra_fields(deployment=batch.model)})
+
+    def provider_name(self, named: str | None) -> str | None:
+        """Here a client has to name it."""
+        if named is None:
+            message = "The provider is required: name it in model ('provider/model'), or in the query (?provider=NAME)."
+            raise MissingParameter(message, param="provider")
+        self.provider = named
+        return named
+
+    def endpoint_of(self, file: File) -> str:
+        return endpoint_of_first_line(file)
+
+
+class OneBatch(BifrostView):
+    """/batches/{batch_id}"""
+
+    request_types: ClassVar = {"GET": "batch_retrieve"}
+
+    def get(self, request: Request, batch_id: str) -> Response:
+        batch = self.find(request, batch_id)
+        return self.answer(outbound.batch_objects([batch], url=self.url(BATCHES), now=timezone.now())[0])
+
+
+class CancelBatch(BifrostView):
+    """/batches/{batch_id}/cancel"""
+
+    request_types: ClassVar = {"POST": "batch_cancel"}
+
+    def post(self, request: Request, batch_id: str) -> Response:
+        batch = cancel(self.find(request, batch_id), actor=self.actor, now=timezone.now())
+        return self.answer(outbound.cancelled(batch))
+
+
+class BatchResults(BifrostView):
+    """/batches/{batch_id}/results"""
+
+    request_types: ClassVar = {"GET": "batch_results"}
+
+    def get(self, request: Request, batch_id: str) -> StreamingHttpResponse:
+        query = request.query_params
+        limit = query_number(query, "limit", minimum=1, maximum=1_000_000, default=0)
+        cursor = parse_cursor(query.get("after", query.get("cursor")))
+        include = query_word(query, "include", words=INCLUDED, default="")
+        batch = self.find(request, batch_id)
+        archived = archived_at(batch, now=timezone.now()) if batch.endpoint == MESSAGES else None
+        if archived:
+            raise Gone(f"The results of this batch are no longer kept: it was archived on {archived:%Y-%m-%d}.")
+        more = {"extra_fields": self.extra_fields(deployment=self.model)}
+        pieces = streamed(batch, cursor=cursor, limit=limit or None, include=include, more=more)
+        return StreamingHttpResponse(pieces, content_type="application/json")
+
+
+class BifrostFiles(BifrostView, files.FilesView):
+    """How files are shown. They belong to no provider; one that a call names must be there, and is told back."""
+
+    def note_provider(self, request: Request, spellings: QueryDict) -> None:
+        """Keep the provider that the call names, in whatever way. Raises NoProvider."""
+        name = named_provider(request) or next(filter(None, map(spellings.get, ("provider", HEADER))), None)
+        if name is not None:
+            require_granted(self.project, name)
+            self.provider = name
+
+    def told(self, shown: Mapping[str, Any]) -> dict[str, Any]:
+        """What is shown, with what is told of the call."""
+        return {**shown, "extra_fields": self.extra_fields()}
+
+    def file_object(self, file: File) -> dict[str, Any]:
+        """A file as it is listed."""
+        return outbound.file_object(file, url=self.url(FILES))
+
+    def shown(self, file: File) -> dict[str, Any]:
+        return self.told(self.file_object(file))
+
+    def listed(self, page: Page[File]) -> dict[str, Any]:
+        listed = list_object(map(self.file_object, page.rows), has_more=page.has_more)
+        return self.told(listed | ({"after": listed["last_id"]} if page.has_more else {}))
+
+    def deleted(self, file: File) -> dict[str, Any]:
+        return self.told(super().deleted(file))
+
+
+class Files(BifrostFiles, files.Files):
+    """/files"""
+
+    request_types: ClassVar = {"GET": "file_list", "POST": "file_upload"}
+
+    def get(self, request: Request) -> Response:
+        self.note_provider(request, request.query_params)
+        return super().get(request)
+
+    def post(self, request: Request) -> Response:
+        _ = request.data  # parses the form
+        self.note_provider(request, request.POST)
+        return super().post(request)
+
+
+class OneFile(BifrostFiles, files.OneFile):
+    """/files/{file_id}"""
+
+    request_types: ClassVar = {"GET": "file_retrieve", "DELETE": "file_delete"}
+
+
+class FileContent(BifrostView, files.FileContent):
+    """/files/{file_id}/content"""
+
+    request_types: ClassVar = {"GET": "file_content"}

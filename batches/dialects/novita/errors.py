@@ -1,0 +1,12 @@
+"""Errors as Novita's clients read them: they are OpenAI's clients."""
+
+from typing import Any
+
+from batches.dialects.base.errors import error_object
+from batches.errors import PortalError
+
+
+def render_error(error: PortalError, request_id: str) -> dict[str, Any]:
+    """The error envelope: message, type, param and code."""
+    del request_id  # a header carries it
+    return {"error": error_object(error)}
