@@ -31,7 +31,6 @@ def result(**changes: Any) -> ObjectResult:
         "http_status": 200,
         "latency_ms": 5,
         "request_id": "req_up",
-        "settled_at": timezone.now(),
         "error_code": "",
         "error_message": "",
         "body": '{"type":"message"}',
