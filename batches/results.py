@@ -13,6 +13,8 @@ from batches.models import Batch, BatchObject, BatchResult, Slice
 from batches.states import NEVER_RAN, ObjectStatus
 
 PAGE = 500
+PAGE_CHARS = 4 * 1024**2
+FIRST_PAGE = 16  # as long as nothing is known of the size of the answers
 
 
 class ObjectResult(msgspec.Struct, frozen=True):
@@ -57,17 +59,16 @@ _SELECT_SIZES = f"SELECT o.line, length(r.body) {_JOINED}"
 _LAST_LINE = 2**31 - 1
 
 
-def results(
-    batch: Batch, *, after_line: int = 0, last_line: int = _LAST_LINE, limit: int | None = None
-) -> Iterator[ObjectResult]:
-    """The objects behind a line, in input order, at most `limit`; pending ones too. Reads a page at a time."""
-    while limit is None or limit > 0:
-        page = _page(batch, after_line=after_line, last_line=last_line, limit=PAGE if limit is None else min(PAGE, limit))
+def results(batch: Batch) -> Iterator[ObjectResult]:
+    """All objects in input order, pending ones too. Reads pages of a few MB: more objects at once the smaller they are."""
+    after_line, size = 0, FIRST_PAGE
+    while page := _page(batch, after_line=after_line, last_line=_LAST_LINE, limit=size):
         yield from page
-        if len(page) < PAGE:
+        if len(page) < size:
             return
         after_line = page[-1].line
-        limit = None if limit is None else limit - PAGE
+        usual_chars = sum(len(result.body) for result in page) // size
+        size = min(size * 4, PAGE, PAGE_CHARS // (usual_chars + 1) + 1)
 
 
 def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int) -> tuple[list[ObjectResult], bool]:

@@ -64,13 +64,14 @@ def test_every_object_is_told_in_input_order_whatever_became_of_it(batch: Batch)
     assert found == [result_of(row) for row in BatchObject.objects.filter(batch=batch)]
 
 
-@pytest.mark.parametrize("page", [1, 2, 5, 6, 7])
-@pytest.mark.parametrize("limit", [None, 0, 1, 2, 4, 6, 100])
-def test_pages_do_not_show(batch: Batch, monkeypatch: pytest.MonkeyPatch, page: int, limit: int | None) -> None:
-    monkeypatch.setattr(results, "PAGE", page)
-    expected = [1, 2, 3, 4, 5, 6][:limit]
-    assert [result.line for result in results.results(batch, limit=limit)] == expected
-    assert [result.line for result in results.results(batch, after_line=2, last_line=5)] == [3, 4, 5]
+@pytest.mark.parametrize("first", [1, 2, 5, 6, 7])
+@pytest.mark.parametrize("most", [1, 3, 500])
+@pytest.mark.parametrize("chars", [1, 100, 10**6])
+def test_pages_do_not_show(batch: Batch, monkeypatch: pytest.MonkeyPatch, first: int, most: int, chars: int) -> None:
+    monkeypatch.setattr(results, "FIRST_PAGE", first)
+    monkeypatch.setattr(results, "PAGE", most)
+    monkeypatch.setattr(results, "PAGE_CHARS", chars)
+    assert [result.line for result in results.results(batch)] == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """settle: record what came of objects. One transaction for everything that an executor learnt since the last time."""
 
+import logging
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import msgspec
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 from uuid_utils.compat import uuid7
 
 from batches import wake
@@ -15,6 +16,9 @@ from batches.models import Attempt, Batch, BatchError, BatchObject, BatchResult,
 from batches.services.lease import lease_end
 from batches.states import BatchStatus, ObjectStatus
 from providers.base import Failure, Success, Usage
+from providers.failures import Kind
+
+logger = logging.getLogger(__name__)
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -74,6 +78,24 @@ def settle(report: Report, *, now: datetime) -> Receipt:
     except IntegrityError:
         # The commit of an earlier try went through although its answer was lost.
         return _settle(_without_recorded(report), now=now)
+    except (DataError, ValueError):
+        # One row that the database does not take must not keep the others from being recorded.
+        return _settle(replace(report, settled=[_recordable(item, report, now=now) for item in report.settled]), now=now)
+
+
+def _recordable(item: Settled, report: Report, *, now: datetime) -> Settled:
+    """The item, or, if the database does not take it, a failure in its place: the call was made, and is not made again."""
+    try:
+        with transaction.atomic():
+            _insert_results([item], now=now)
+            _insert_errors([item], report.provider_names, now=now)
+            transaction.set_rollback(True)
+    except (DataError, ValueError) as error:
+        # Only its type: the text of such an error quotes the value.
+        logger.error("line %s of batch %s cannot be recorded (%s)", item.line, item.batch_id, type(error).__name__)
+        failure = Failure(Kind.PORTAL, "The upstream's answer could not be recorded.")
+        return msgspec.structs.replace(item, outcome=failure)
+    return item
 
 
 @transaction.atomic

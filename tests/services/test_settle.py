@@ -242,3 +242,11 @@ def test_one_report_may_concern_several_batches(project: Project, batch: Batch, 
     for one in (batch, other):
         assert set(statuses(one).values()) == {"succeeded"}
         assert_counts_are_true(one)
+
+
+def test_an_answer_that_the_database_does_not_take_spoils_only_its_own_object(batch: Batch, leases: list[Lease]) -> None:
+    unreadable = Success(200, b'{"ok":"\xff"}')
+    hand_in(leases[0], settled=[settled(leases[0], 1), settled(leases[0], 2, unreadable), settled(leases[0], 3)])
+    assert list(statuses(batch).values())[:3] == ["succeeded", "failed", "succeeded"]
+    assert result_of(BatchObject.objects.get(batch=batch, line=2)).error_code == "portal_error"
+    assert_counts_are_true(batch)
