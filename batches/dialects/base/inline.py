@@ -84,7 +84,7 @@ class InlineBody:
         found = read_item(piece.index, piece.value)
         if (first := seen.setdefault(found.custom_id, piece.index)) != piece.index:
             where = f"{self._array}.{piece.index}"
-            message = f"{where}: {found.custom_id!r} is the id of item {first} already; ids must be unique."
+            message = f"{where}: {found.custom_id[:100]!r} is the id of item {first} already; ids must be unique."
             raise InvalidValue(message, param=where)
         line = request_line(custom_id=found.custom_id, url=found.url, body=found.body)
         if len(line) > self._max_item_bytes:

@@ -29,7 +29,7 @@ def document(batch: Batch, *, cursor: Cursor, limit: int, include: str) -> dict[
 
 
 def streamed(batch: Batch, *, cursor: Cursor, limit: int | None, include: str, more: dict[str, Any]) -> Iterator[bytes]:
-    """The same piece by piece, up to `limit` results or all there are, with `more` at its end."""
+    """The same piece by piece, up to `limit` results or all there are, with `more` at its end, and no cursor where none is."""
     yield b'{"batch_id":' + encode(str(batch)) + b',"results":['
     comma = b""
     while True:
@@ -44,7 +44,8 @@ def streamed(batch: Batch, *, cursor: Cursor, limit: int | None, include: str, m
         if not page.has_more or limit == 0 or following is None or following.after <= cursor.after:
             break
         cursor = following
-    yield b"]," + encode(_end(page) | more)[1:]
+    end = {name: value for name, value in _end(page).items() if value is not None}
+    yield b"]," + encode(end | more)[1:]
 
 
 def result_item(result: ObjectResult, *, endpoint: str) -> dict[str, Any]:

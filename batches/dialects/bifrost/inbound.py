@@ -28,8 +28,8 @@ STATUSES = {
 class CreateBatch(creation.CreateBatch):
     """A batch; `model` is `provider/model`, unless the provider is named otherwise."""
 
-    model = Text(required=False, allow_null=True, default=None)
-    provider = Text(required=False, allow_null=True, default=None)
+    model = Text(max_length=300, required=False, allow_null=True, default=None)
+    provider = Text(max_length=100, required=False, allow_null=True, default=None)
     endpoint = OneOf(ENDPOINTS, required=False, allow_null=True, default=None)
     completion_window = AnyWindow(required=False, default=USUAL)
 

@@ -37,5 +37,5 @@ class CreateBatch(creation.CreateBatch):
 
     endpoint = OneOf(ENDPOINTS, required=False, allow_null=True, default=None)
     completion_window = WindowOf(WINDOWS)
-    model = Text(required=False, allow_null=True, default=None)
-    provider = Text(required=False, allow_null=True, default=None)
+    model = Text(max_length=300, required=False, allow_null=True, default=None)
+    provider = Text(max_length=100, required=False, allow_null=True, default=None)
