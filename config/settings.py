@@ -174,6 +174,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "django_filters",
+    "drf_spectacular",
     "providers",
     "batches",
 ]
@@ -234,7 +235,15 @@ USE_TZ = True
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "incoming"  # on the same disk as MEDIA_ROOT: storing an upload is a rename
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
-REST_FRAMEWORK = {"UNAUTHENTICATED_USER": None}
+REST_FRAMEWORK = {"UNAUTHENTICATED_USER": None, "DEFAULT_SCHEMA_CLASS": "batches.api.schema.NativeSchema"}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Batchyard",
+    "DESCRIPTION": "Submit batches of API calls, watch them, read what came of them; every batch, through whatever dialect.",
+    "VERSION": "1",
+    "PREPROCESSING_HOOKS": ["batches.api.schema.only_native"],
+    "POSTPROCESSING_HOOKS": ["batches.api.schema.with_errors"],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
 
 # --- Limits of what clients may send ---------------------------------------------------------------------------
 

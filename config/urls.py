@@ -13,6 +13,7 @@ urlpatterns = [
     path("accounting/v1/", include("batches.dialects.merge.urls")),
     path("openai/v1/", include("batches.dialects.novita.urls")),
     path("bifrost/v1/", include("batches.dialects.bifrost.urls")),
+    path("api/", include("batches.api.urls")),
     path("", include("batches.dialects.anthropic.urls")),
     path("console/", include("batches.console.urls")),
     path("admin/", admin.site.urls),

@@ -1,0 +1,181 @@
+"""Batches: list, create, retrieve, cancel."""
+
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from batches.api import documented, examples
+from batches.api.access import find_batch
+from batches.api.creation import Draft, drafted, good_lines, rehearse
+from batches.api.inbound import CancelBatch, create_body, one_a_line
+from batches.api.outbound import ShownBatch, ShownDryRun, batch_objects
+from batches.api.schema import page_of, parameters_of
+from batches.api.view import NativeView, require_understood
+from batches.dialects.base.errors import InvalidValue
+from batches.dialects.base.fields import valid
+from batches.dialects.base.inline import InlineBody
+from batches.dialects.base.paging import page_after
+from batches.filters import BatchFilter
+from batches.models import Batch, Dialect, IdempotencyRecord
+from batches.services.cancel import cancel
+from batches.services.inline import gathered, submit_gathered
+from batches.services.submit import submit
+
+
+class BatchQuery(BatchFilter):
+    """The console's filters, with this API's own parameters beside them."""
+
+    others = frozenset({"limit", "cursor"})
+
+
+class Batches(NativeView):
+    """/batches"""
+
+    tag = "Batches"
+    requires = {  # noqa: RUF012 - read only
+        "list": "batches.view_batch",
+        "retrieve": "batches.view_batch",
+        "create": "batches.add_batch",
+        "cancel": "batches.cancel_batch",
+    }
+
+    def max_body_bytes(self) -> int:
+        return settings.MAX_INLINE_BYTES if self.action == "create" else settings.MAX_JSON_BYTES
+
+    @extend_schema(
+        operation_id="list_batches",
+        summary="List batches",
+        parameters=[*parameters_of(BatchQuery), *documented.PAGE],
+        responses=page_of(ShownBatch, "BatchPage"),
+    )
+    def list(self, request: Request) -> Response:
+        """The batches of your project, whatever dialect they came through, the newest first.
+
+        Every filter narrows the list; `status` may be given several times, and any of them will do. Pairs of metadata
+        are asked for with `metadata.KEY=VALUE`, such as `metadata.team=search`.
+        """
+        caller = self.caller
+        everything = caller.batches().select_related("project", "provider", "created_by_key")
+        chosen = BatchQuery(request.query_params, queryset=everything, now=timezone.now(), within=caller.within)
+        require_understood(chosen)
+        known = Batch.objects.filter(project=caller.within) if caller.within else Batch.objects.all()
+        cursor = request.query_params.get("cursor")
+        page = page_after(chosen.matching, known, after=cursor, limit=self.limit(), name="cursor")
+        following = str(page.rows[-1]) if page.has_more else None
+        return self.page(batch_objects(page.rows, request._request), next_cursor=following)
+
+    @extend_schema(
+        operation_id="create_batch",
+        summary="Create a batch",
+        parameters=documented.IDEMPOTENCY_KEY,
+        request=documented.CreateBatch,
+        responses={201: documented.CREATED, 200: documented.REHEARSED},
+        examples=examples.CREATE,
+    )
+    def create(self, request: Request) -> Response:
+        """Start a batch over a file that you uploaded, or over requests that come with this call.
+
+        An uploaded file is checked afterwards: the batch is `validating` until then, and `failed` with its errors if lines
+        are wrong. Requests that come with the call are checked at once, and the first that is wrong refuses the call.
+
+        With `dry_run` nothing is created, whatever the outcome: the answer tells every problem of the call and of its
+        requests, and who would carry them out.
+
+        With an `Idempotency-Key`, repeating the call within 24 hours answers with the batch of the first.
+        """
+        self.allow_parameters()
+        now = timezone.now()
+        body = create_body(request._request)
+        with gathered(one_a_line(body)) as items:
+            draft = drafted(body, caller=self.caller, now=now)
+            if draft.fields.get("dry_run"):
+                return Response(self._findings(draft, items, now=now))
+            if draft.errors:
+                raise draft.errors[0]
+            with self._reserved(body) as reservation:
+                batch = (reservation and reservation.batch) or self._submit(draft, items, body, reservation, now=now)
+        return self._answer(batch, status=201)
+
+    @extend_schema(operation_id="retrieve_batch", summary="Retrieve a batch", responses=ShownBatch)
+    def retrieve(self, _request: Request, batch_id: str) -> Response:
+        """How a batch stands now, and where else it can be seen."""
+        self.allow_parameters()
+        return self._answer(find_batch(self.caller, batch_id))
+
+    @extend_schema(operation_id="cancel_batch", summary="Cancel a batch", request=documented.CancelBatch, responses=ShownBatch)
+    def cancel(self, request: Request, batch_id: str) -> Response:
+        """Stop a batch: what is in flight may still settle, what has settled is kept.
+
+        The batch is `cancelling` until its files are written, then `cancelled`. Cancelling it again changes nothing; one
+        that has ended, or whose files are being written, cannot be cancelled (409).
+        """
+        self.allow_parameters()
+        batch = find_batch(self.caller, batch_id)
+        note = valid(CancelBatch, request.data)["note"]
+        return self._answer(cancel(batch, actor=self.actor, now=timezone.now(), note=note))
+
+    def _answer(self, batch: Batch, *, status: int = 200) -> Response:
+        shown = batch_objects([batch], self.request._request)[0]
+        return Response(shown, status=status, headers={"Location": shown["links"]["self"]} if status == 201 else None)
+
+    def _findings(self, draft: Draft, items: "UploadedFile[Any]", *, now: datetime) -> dict[str, Any]:
+        found = rehearse(draft, items)
+        window = draft.fields.get("completion_window")
+        shown = {
+            "valid": not found.count,
+            "requests": found.requests,
+            "provider": draft.provider,
+            "expires_at": now + window.length if window else None,
+            "problem_count": found.count,
+            "problems": [
+                {"code": problem.code, "message": problem.message, "param": problem.param or None, "line": problem.line}
+                for problem in found.problems
+            ],
+        }
+        return dict(ShownDryRun(shown).data)
+
+    def _reserved(self, body: InlineBody) -> AbstractContextManager[IdempotencyRecord | None]:
+        """The reservation of this call (see `once`). Sessions have none: they belong to people, who see what they did."""
+        if self.caller.within is not None:
+            return self.reserved(digest=body.digest)
+        if "Idempotency-Key" in self.request.headers:
+            raise InvalidValue("An Idempotency-Key is understood only with an API key.", param="Idempotency-Key")
+        return nullcontext()
+
+    def _submit(
+        self,
+        draft: Draft,
+        items: "UploadedFile[Any]",
+        body: InlineBody,
+        reservation: IdempotencyRecord | None,
+        *,
+        now: datetime,
+    ) -> Batch:
+        fields, key = draft.fields, self.request.auth
+        about: dict[str, Any] = {
+            "dialect": Dialect.NATIVE,
+            "endpoint": fields["endpoint"],
+            "completion_window": fields["completion_window"].word,
+            "window": fields["completion_window"].length,
+            "actor": self.actor,
+            "now": now,
+            "key": key,
+            "metadata": fields["metadata"],
+            "provider_name": fields["provider"],
+            "remark": fields["remark"],
+            "priority": fields["priority"],
+            "reservation": reservation,
+        }
+        assert draft.project is not None
+        assert draft.rules is not None
+        if draft.file is not None:
+            return submit(draft.project, input_file=draft.file, **about)
+        with gathered(good_lines(items, rules=draft.rules)) as content:
+            return submit_gathered(content, project=draft.project, requests=body.count, **about)

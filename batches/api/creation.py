@@ -1,0 +1,173 @@
+"""Creating a batch: everything that a create call says is checked, and then the batch submitted, or the findings told."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, BinaryIO, TypeVar, cast
+
+from django.conf import settings
+from django.core.files import File as Content
+from rest_framework.exceptions import ValidationError
+from rest_framework.fields import SkipField, empty
+
+from batches.api.access import Caller, find_file
+from batches.api.inbound import ARRAY, CreateBatch, input_line
+from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter, first_problem
+from batches.dialects.base.inline import InlineBody
+from batches.errors import InvalidRequest, PortalError
+from batches.jsonl import Line, read_lines
+from batches.line_rules import LineChecker, LineRules, Problem
+from batches.models import Batch, Dialect, File, Project, Purpose
+from batches.services.route import route
+from batches.services.validate import rules_for
+from providers.models import Provider
+
+T = TypeVar("T")
+
+
+class UnknownMember(InvalidRequest):
+    """There is no such parameter."""
+
+    code = "unknown_parameter"
+
+
+@dataclass(slots=True)
+class Draft:
+    """A batch that does not exist yet. `errors` is all that is wrong with it, besides its requests."""
+
+    fields: dict[str, Any] = field(default_factory=dict)
+    errors: list[PortalError] = field(default_factory=list)
+    project: Project | None = None
+    provider: Provider | None = None
+    file: File | None = None
+
+    @property
+    def rules(self) -> LineRules | None:
+        """What its lines must be; None while its endpoint is not known."""
+        endpoint = self.fields.get("endpoint")
+        return rules_for(Batch(dialect=Dialect.NATIVE, endpoint=endpoint)) if endpoint else None
+
+    def attempt(self, step: Callable[[], T]) -> T | None:
+        """What a step finds; what is wrong with it is kept."""
+        try:
+            return step()
+        except PortalError as error:
+            self.errors.append(error)
+            return None
+
+
+def drafted(body: InlineBody, *, caller: Caller, now: datetime) -> Draft:
+    """The draft of a create call whose body was read."""
+    draft = Draft()
+    _read_fields(body, draft)
+    draft.errors += _source_errors(body, draft)
+    project = draft.attempt(lambda: caller.project(draft.fields.get("project")))
+    if project is None:
+        return draft
+    draft.project = project
+    if file_id := draft.fields.get("input_file_id"):
+        draft.file = draft.attempt(lambda: _input_file(caller, file_id, project=project, now=now))
+    if endpoint := draft.fields.get("endpoint"):
+        draft.provider = draft.attempt(lambda: route(project, endpoint=endpoint, name=draft.fields.get("provider")))
+    return draft
+
+
+def _read_fields(body: InlineBody, draft: Draft) -> None:
+    known = CreateBatch().fields
+    for name in body.head:
+        if name not in known and name != ARRAY:
+            draft.errors.append(UnknownMember(f"There is no parameter {name[:100]!r}.", param=name[:100]))
+    for name, declared in known.items():
+        try:
+            draft.fields[name] = declared.run_validation(body.head.get(name, empty))
+        except ValidationError as problem:
+            draft.errors.append(first_problem(ValidationError({name: problem.detail})))
+        except SkipField:
+            continue
+
+
+def _source_errors(body: InlineBody, draft: Draft) -> Iterator[PortalError]:
+    """What is wrong with where the requests come from: either a file or the call itself."""
+    from_file = draft.fields.get("input_file_id") is not None
+    if ARRAY in body.head:
+        yield InvalidType(f"Invalid value for '{ARRAY}': it must be an array.", param=ARRAY)
+    elif from_file and body.has_array:
+        yield InvalidValue(f"Give either input_file_id or {ARRAY}, not both.", param=ARRAY)
+    elif not from_file and not body.count:
+        yield MissingParameter(f"Give input_file_id, or {ARRAY} with at least one item.", param=ARRAY)
+
+
+def _input_file(caller: Caller, text: str, *, project: Project, now: datetime) -> File:
+    file = find_file(caller, text, now=now, param="input_file_id")
+    if file.project_id != project.pk:
+        raise InvalidValue(f"File {file} belongs to another project.", param="input_file_id")
+    if file.purpose != Purpose.BATCH:
+        raise InvalidValue(f"File {file} has purpose {file.purpose}; it must be batch.", param="input_file_id")
+    return file
+
+
+def item_lines(items: "Content[Any]", *, endpoint: str) -> Iterator[Line]:
+    """The items of a create call as lines of an input file; `items` has one a line."""
+    items.seek(0)
+    for number, line in enumerate(read_lines(cast(BinaryIO, items), max_line_bytes=settings.MAX_LINE_BYTES), start=1):
+        content = input_line(line.content or b"", endpoint=endpoint)
+        yield Line(number, 0, 0, content if len(content) <= settings.MAX_LINE_BYTES else None)
+
+
+def good_lines(items: "Content[Any]", *, rules: LineRules) -> Iterator[bytes]:
+    """The items as an input file. Raises InvalidValue for the first that is not what it should be."""
+    checker = LineChecker(rules)
+    for line in item_lines(items, endpoint=rules.endpoint):
+        _, problems = checker.check(line)
+        for problem in problems:
+            where = ".".join(filter(None, (ARRAY, str(line.number - 1), problem.param)))
+            raise InvalidValue(f"{where}: {problem.message}", param=where)
+        assert line.content is not None
+        yield line.content + b"\n"
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a dry run finds: how many requests there are, all problems counted, the first of them kept."""
+
+    requests: int = 0
+    count: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, problem: Problem) -> None:
+        self.count += 1
+        if len(self.problems) < settings.MAX_STORED_ERRORS:
+            self.problems.append(problem)
+
+
+def rehearse(draft: Draft, items: "Content[Any]") -> Findings:
+    """Look at everything that creating the batch, and its validation later, would look at."""
+    findings = Findings()
+    for error in draft.errors:
+        findings.add(Problem(error.code, error.message, error.param or ""))
+    if (rules := draft.rules) is None:
+        return findings
+    if draft.file is None:
+        _check(item_lines(items, endpoint=rules.endpoint), rules, findings)
+        return findings
+    try:
+        with draft.file.content.open("rb") as source:
+            _check(read_lines(cast(BinaryIO, source), max_line_bytes=rules.max_line_bytes), rules, findings)
+    except FileNotFoundError:
+        findings.add(Problem("input_not_found", "The input file is no longer kept.", "input_file_id"))
+    else:
+        if not findings.requests:
+            findings.add(Problem("empty_file", "The input file has no lines.", "input_file_id"))
+    return findings
+
+
+def _check(lines: Iterator[Line], rules: LineRules, findings: Findings) -> None:
+    checker = LineChecker(rules)
+    for line in lines:
+        findings.requests += 1
+        if findings.requests <= rules.max_lines:
+            for problem in checker.check(line)[1]:
+                findings.add(problem)
+    if findings.requests > rules.max_lines:
+        message = f"The input has {findings.requests} requests; a batch may have {rules.max_lines}."
+        findings.add(Problem("too_many_tasks", message, "input_file_id"))

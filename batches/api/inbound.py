@@ -1,0 +1,97 @@
+"""What clients of the native API send. A name that is not known is refused."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.http import HttpRequest
+from rest_framework import serializers
+
+from batches.dialects.base.errors import InvalidBody, UnsupportedMediaType
+from batches.dialects.base.fields import AnyWindow, Metadata, Text, WholeNumber, Window
+from batches.dialects.base.inline import InlineBody
+from batches.dialects.base.parsers import FORM
+from batches.jsonl import request_line
+
+ARRAY = "requests"
+HIGHEST_PRIORITY = 100
+
+
+class Flag(serializers.BooleanField):
+    """true or false, and nothing that could be turned into one."""
+
+    def to_internal_value(self, data: object) -> bool:
+        if not isinstance(data, bool):
+            raise serializers.ValidationError("It must be true or false.", code="invalid")
+        return data
+
+
+class CreateBatch(serializers.Serializer[Any]):
+    """A create call, besides its `requests`, which are read from the stream."""
+
+    endpoint = Text(max_length=100)
+    input_file_id = Text(required=False, allow_null=True, default=None)
+    completion_window = AnyWindow(default=Window("24h", timedelta(hours=24)))
+    project = Text(required=False, allow_null=True, default=None)
+    provider = Text(required=False, allow_null=True, default=None)
+    metadata = Metadata()
+    remark = Text(max_length=500, allow_blank=True, default="")
+    priority = WholeNumber(minimum=-HIGHEST_PRIORITY, maximum=HIGHEST_PRIORITY, default=0)
+    dry_run = Flag(default=False)
+
+
+class CancelBatch(serializers.Serializer[Any]):
+    """Why a batch is cancelled."""
+
+    note = Text(max_length=1000, allow_blank=True, default="")
+
+
+class InlineItem(msgspec.Struct):
+    """One of the requests: a line of an input file, but that `method` and `url` may be left out."""
+
+    custom_id: str
+    body: msgspec.Raw
+    method: str = "POST"
+    url: str = ""
+
+
+_decode_item = msgspec.json.Decoder(InlineItem).decode
+
+
+def create_body(request: HttpRequest) -> InlineBody:
+    """The body of a create call, not yet read."""
+    if (request.content_type or "").startswith(FORM):
+        raise UnsupportedMediaType("Send the request body as JSON (Content-Type: application/json).")
+    return InlineBody(
+        request,
+        array=ARRAY,
+        max_bytes=settings.MAX_INLINE_BYTES,
+        max_items=settings.MAX_BATCH_LINES,
+        max_item_bytes=settings.MAX_LINE_BYTES,
+    )
+
+
+def one_a_line(body: InlineBody) -> Iterator[bytes]:
+    """The items of a create call as they came, each on a line. Raises InvalidRequest."""
+    for item in body.items():
+        value = item.value
+        if b"\n" in value or b"\r" in value:
+            try:
+                value = msgspec.json.format(value, indent=-1)
+            except msgspec.DecodeError as error:
+                where = f"{ARRAY}.{item.index}"
+                raise InvalidBody(f"{where}: it is not valid JSON: {error}.", param=where) from None
+        yield value + b"\n"
+
+
+def input_line(item: bytes, *, endpoint: str) -> bytes:
+    """An item as a line of an input file. One that is not what it should be stays as it is, for the rules to say why."""
+    try:
+        found = _decode_item(item)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return item
+    if found.method != "POST":
+        return item
+    return request_line(custom_id=found.custom_id, url=found.url or endpoint, body=bytes(found.body)).rstrip(b"\n")

@@ -1,0 +1,222 @@
+"""What is inside one batch: its objects, results, errors and events."""
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from django.db.models import QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from batches import identifiers
+from batches.api import documented
+from batches.api.access import find_batch
+from batches.api.outbound import (
+    ShownError,
+    ShownErrorGroup,
+    ShownEvent,
+    ShownObject,
+    ShownObjectDetail,
+    ShownResult,
+    ShownTry,
+    listed,
+)
+from batches.api.schema import page_of, parameters_of
+from batches.api.view import NativeView, require_understood
+from batches.attempts import tries
+from batches.dialects.base.errors import InvalidValue
+from batches.dialects.base.paging import page_after, query_number, query_word
+from batches.dialects.base.rendering import raw
+from batches.dialects.base.result_pages import parse_cursor, result_page, with_requests
+from batches.error_groups import error_groups
+from batches.errors import Gone, NotFound
+from batches.filters import BatchErrorFilter, BatchObjectFilter
+from batches.models import Batch, BatchError, BatchObject, Event
+from batches.results import ObjectResult, request_lines, result_of
+from batches.states import NEVER_RAN, ObjectStatus
+
+VIEW = "batches.view_batch"
+LAST_LINE = 2**31 - 1
+
+
+class ObjectQuery(BatchObjectFilter):
+    """The console's filters, with this API's own parameters beside them."""
+
+    others = frozenset({"limit", "cursor"})
+
+
+class ErrorQuery(BatchErrorFilter):
+    """The filters, with this API's own parameters beside them."""
+
+    others = frozenset({"limit", "cursor"})
+
+
+class Inside(NativeView):
+    """/batches/{batch_id}/…"""
+
+    tag = "Inside a batch"
+    requires = dict.fromkeys(("objects", "one_object", "results", "errors", "groups", "events"), VIEW)
+
+    @extend_schema(
+        operation_id="list_objects",
+        summary="List the objects of a batch",
+        parameters=[*parameters_of(ObjectQuery), *documented.PAGE],
+        responses=page_of(ShownObject, "ObjectPage"),
+    )
+    def objects(self, request: Request, batch_id: str) -> Response:
+        """The requests of a batch and how each stands, by line. There are none until the input has been checked.
+
+        `error` takes the fingerprint of an error group, and lists the objects whose latest round failed for that reason.
+        """
+        batch = find_batch(self.caller, batch_id)
+        rows = BatchObject.objects.filter(batch=batch)
+        chosen = ObjectQuery(request.query_params, queryset=rows, now=timezone.now())
+        require_understood(chosen)
+        after = query_number(request.query_params, "cursor", minimum=0, maximum=LAST_LINE, default=0)
+        limit = self.limit()
+        found = list(chosen.matching.filter(line__gt=after).order_by("line")[: limit + 1])
+        following = str(found[limit - 1].line) if len(found) > limit else None
+        return self.page(listed(ShownObject, _with_errors(batch, found[:limit])), next_cursor=following)
+
+    @extend_schema(operation_id="retrieve_object", summary="Retrieve one object", responses=ShownObjectDetail)
+    def one_object(self, _request: Request, batch_id: str, line: int) -> Response:
+        """One request as its client wrote it, the answer as the provider gave it, and every attempt in between."""
+        self.allow_parameters()
+        batch = find_batch(self.caller, batch_id)
+        row = BatchObject.objects.filter(batch=batch, line=line).first() if line <= LAST_LINE else None
+        if row is None:
+            raise NotFound(f"Batch {batch} has no object at line {str(line)[:20]}.", param="line")
+        row.batch = batch
+        shown = dict(ShownObject(_with_errors(batch, [row])[0]).data)
+        shown["request"] = _request_line(batch, row.line)
+        shown["response"] = _answer(result_of(row))
+        shown["history"] = listed(ShownTry, tries(batch, row.line))
+        return Response(shown)
+
+    @extend_schema(
+        operation_id="list_results",
+        summary="List the results of a batch",
+        parameters=[documented.INCLUDE, *documented.PAGE],
+        responses=page_of(ShownResult, "ResultPage"),
+    )
+    def results(self, request: Request, batch_id: str) -> Response:
+        """What came of the objects, in input order; at any time, also while the batch runs.
+
+        While it runs, `next_cursor` is never null: where a page has no `next`, ask again later from there, and what has
+        settled since is listed, with some of what you have. Tell results apart by `custom_id`. With `include=request` each
+        has the line that it answers.
+        """
+        query = request.query_params
+        self.allow_parameters("cursor", "limit", "include")
+        limit = self.limit()
+        cursor = parse_cursor(query.get("cursor"), name="cursor")
+        include = query_word(query, "include", words=("request",), default="")
+        batch = find_batch(self.caller, batch_id)
+        page, requests = result_page(batch, cursor=cursor, limit=limit), None
+        if include:
+            page, requests = with_requests(page, batch)
+        shown = [_result(result, requests) for result in page.results]
+        answer = self.page(shown, next_cursor=str(page.next_cursor) if page.next_cursor else None)
+        if not page.has_more:
+            answer.data["next"] = None
+        return answer
+
+    @extend_schema(
+        operation_id="list_errors",
+        summary="List the errors of a batch",
+        parameters=[*parameters_of(ErrorQuery), *documented.PAGE],
+        responses=page_of(ShownError, "ErrorPage"),
+    )
+    def errors(self, request: Request, batch_id: str) -> Response:
+        """Why the input was refused, line by line, or why objects failed, in the order in which it was recorded."""
+        batch = find_batch(self.caller, batch_id)
+        rows: QuerySet[BatchError] = BatchError.objects.filter(batch=batch)
+        chosen = ErrorQuery(request.query_params, queryset=rows, now=timezone.now())
+        require_understood(chosen)
+        limit, matching = self.limit(), chosen.matching
+        if after := _cursor(request.query_params.get("cursor")):
+            matching = matching.filter(id__gt=after)
+        found = list(matching.order_by("id")[: limit + 1])
+        following = found[limit - 1].id.hex if len(found) > limit else None
+        return self.page(listed(ShownError, found[:limit]), next_cursor=following)
+
+    @extend_schema(
+        operation_id="list_error_groups",
+        summary="Group the errors of a batch",
+        responses=page_of(ShownErrorGroup, "ErrorGroupPage"),
+    )
+    def groups(self, _request: Request, batch_id: str) -> Response:
+        """Why objects failed, grouped by what is the same in their messages: the 50 largest groups, the largest first."""
+        self.allow_parameters()
+        groups = error_groups(find_batch(self.caller, batch_id))
+        return self.page(listed(ShownErrorGroup, groups), next_cursor=None)
+
+    @extend_schema(
+        operation_id="list_events",
+        summary="List the events of a batch",
+        parameters=documented.PAGE,
+        responses=page_of(ShownEvent, "EventPage"),
+    )
+    def events(self, request: Request, batch_id: str) -> Response:
+        """Everything that happened to a batch, when and through whom, the earliest first."""
+        self.allow_parameters("cursor", "limit")
+        events = Event.objects.filter(batch=find_batch(self.caller, batch_id))
+        cursor = request.query_params.get("cursor")
+        page = page_after(events, events, after=cursor, limit=self.limit(), order="asc", name="cursor")
+        following = page.rows[-1].pk.hex if page.has_more else None
+        return self.page(listed(ShownEvent, page.rows), next_cursor=following)
+
+
+def _with_errors(batch: Batch, rows: Iterable[BatchObject]) -> list[dict[str, Any]]:
+    """Objects as they are shown, with the error of their latest round; one query for all of them."""
+    rows = list(rows)
+    failed = [row.line for row in rows if row.status == ObjectStatus.FAILED]
+    recorded = BatchError.objects.filter(batch=batch, line__in=failed, round__isnull=False) if failed else ()
+    errors = {(error.line, error.round): (error.code, error.message) for error in recorded}
+    names = [str(name) for name in ShownObject().fields if str(name) != "error"]
+    shown = []
+    for row in rows:
+        found = errors.get((row.line, row.round)) or NEVER_RAN.get(ObjectStatus(row.status))
+        error = {"code": found[0], "message": found[1]} if found else None
+        shown.append({name: getattr(row, name) for name in names} | {"error": error})
+    return shown
+
+
+def _result(result: ObjectResult, requests: dict[int, bytes] | None) -> dict[str, Any]:
+    error = None if result.body else {"code": result.error_code, "message": result.error_message}
+    shown = {
+        "line": result.line,
+        "custom_id": result.custom_id,
+        "status": result.status,
+        "response": _answer(result),
+        "error": error,
+    }
+    if requests is not None:
+        line = requests.get(result.line)
+        shown["request"] = raw(line) if line else None
+    return shown
+
+
+def _answer(result: ObjectResult) -> dict[str, Any] | None:
+    if not result.body:
+        return None
+    return {"status_code": result.http_status, "request_id": result.request_id, "body": raw(result.body)}
+
+
+def _request_line(batch: Batch, line: int) -> msgspec.Raw | None:
+    try:
+        content = request_lines(batch, first_line=line, last_line=line).get(line)
+    except Gone:
+        return None
+    return raw(content) if content else None
+
+
+def _cursor(text: str | None) -> uuid.UUID | None:
+    if text is None:
+        return None
+    if (found := identifiers.parse(text)) is None:
+        raise InvalidValue("Invalid value for 'cursor': it must be the next_cursor of an earlier page.", param="cursor")
+    return found

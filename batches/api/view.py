@@ -1,0 +1,79 @@
+"""NativeView: the base of every view of the native API."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, TypeVar
+
+from django.db.models import Model
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSetMixin
+
+from batches.actors import Actor
+from batches.api.access import Caller, CallerAuthentication, caller_of
+from batches.api.errors import render_error
+from batches.dialects.base.errors import InvalidValue
+from batches.dialects.base.paging import query_number
+from batches.dialects.base.views import DialectView
+from batches.errors import InvalidRequest
+from batches.filters import StrictFilterSet
+
+Row = TypeVar("Row", bound=Model)
+
+MAX_LIMIT = 100
+DEFAULT_LIMIT = 20
+
+
+class UnknownParameter(InvalidRequest):
+    """There is no such parameter."""
+
+    code = "unknown_parameter"
+
+
+class NativeView(ViewSetMixin, DialectView):
+    """Knows its caller, and refuses what the caller may not do. `requires` names the permission of each action."""
+
+    requires: ClassVar[Mapping[str, str]]
+
+    render_error = staticmethod(render_error)
+    authentication_classes = (CallerAuthentication,)
+
+    @property
+    def caller(self) -> Caller:
+        """Who sent this request."""
+        return caller_of(self.request)
+
+    @property
+    def actor(self) -> Actor:
+        return self.caller.actor
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        self.check_length(request)  # to check a session's CSRF token, Django may read a form
+        super().initial(request, *args, **kwargs)
+        if permission := self.requires.get(self.action or ""):
+            self.caller.require(permission)
+
+    def limit(self) -> int:
+        """How many items a page may have."""
+        return query_number(self.request.query_params, "limit", minimum=1, maximum=MAX_LIMIT, default=DEFAULT_LIMIT)
+
+    def allow_parameters(self, *names: str) -> None:
+        """Raise UnknownParameter if the query string has any other."""
+        for name in self.request.query_params:
+            if name not in names:
+                raise UnknownParameter(f"There is no parameter {name[:100]!r} here.", param=name[:100])
+
+    def page(self, items: Iterable[Any], *, next_cursor: str | None) -> Response:
+        """The answer of every list. `next` is the address of the page behind this one, with the same filters."""
+        following = None
+        if next_cursor is not None:
+            query = self.request.query_params.copy()
+            query["cursor"] = next_cursor
+            following = f"{self.request.build_absolute_uri(self.request.path)}?{query.urlencode()}"
+        return Response({"data": list(items), "next_cursor": next_cursor, "next": following})
+
+
+def require_understood(chosen: StrictFilterSet) -> None:
+    """Raise InvalidRequest, naming the parameter, for what a filter set does not understand."""
+    for name, sentence in chosen.refused.items():
+        error = InvalidValue if chosen.knows(name) else UnknownParameter
+        raise error(sentence, param=name[:100])
