@@ -27,6 +27,23 @@ def leave(worker_id: uuid.UUID) -> None:
     Worker.objects.filter(pk=worker_id).delete()
 
 
+def forget_killed() -> None:
+    """Remove executors of this host whose process has gone without a word. Those of other hosts grow old."""
+    here = Worker.objects.executors().filter(name__startswith=f"{socket.gethostname()}:")
+    gone = [pk for pk, name in here.values_list("pk", "name") if not _runs(int(name.rpartition(":")[2]))]
+    Worker.objects.filter(pk__in=gone).delete()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True
+
+
 def forget_dead(*, now: datetime) -> None:
     """Remove workers that have not been seen for long."""
     Worker.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()

@@ -12,6 +12,7 @@ from batches.models import Batch, Slice, Worker
 from batches.services.claim import anything_to_claim
 from batches.services.expire import expire
 from batches.services.finalize import WINDING_UP
+from batches.services.heartbeat import forget_killed
 from batches.states import BatchStatus
 
 AT_ONCE = 200  # of each kind in one run; the next run is a second later
@@ -34,5 +35,7 @@ def reconcile(*, now: datetime) -> None:
     to_wind_up = Q(status__in=WINDING_UP) | Q(settled, status=BatchStatus.IN_PROGRESS)
     for batch_id in unattended.filter(to_wind_up).values_list("pk", flat=True)[:AT_ONCE]:
         wake.finalize(batch_id)
-    if anything_to_claim(now=now) and Worker.objects.alive(now=now).executors().count() < settings.EXECUTORS:
-        wake.execute()
+    if anything_to_claim(now=now):
+        forget_killed()
+        if Worker.objects.alive(now=now).executors().count() < settings.EXECUTORS:
+            wake.execute()
