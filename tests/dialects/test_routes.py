@@ -1,0 +1,181 @@
+"""What holds on every route of every dialect, also on those that are still to come."""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from batches.models import Batch, Dialect, File, Project, Purpose, Upload
+from batches.services.submit import submit
+from batches.services.upload import start_upload
+from providers.models import Provider
+from tests.cast import TESTER, stored
+from tests.dialects.conformance import FACES, Face
+from tests.dialects.openai.conftest import Answer
+from tests.dialects.routes import EVERY_CALL, METHODS, ROUTES, Route, label
+
+UNKNOWN = "0" * 32
+NAMING = [(route, method) for route, method in EVERY_CALL if route.names]
+LISTS = [route for route in ROUTES if not route.names and "GET" in route.methods]
+
+every_route = pytest.mark.parametrize("route", ROUTES, ids=label)
+every_call = pytest.mark.parametrize(("route", "method"), EVERY_CALL, ids=label)
+every_post = pytest.mark.parametrize("route", [route for route in ROUTES if "POST" in route.methods], ids=label)
+
+
+@dataclass(frozen=True, slots=True)
+class Things:
+    """What `project` has: one of everything that a path can name."""
+
+    batch: Batch
+    file: File
+    upload: Upload
+
+    def path(self, route: Route) -> str:
+        return route.path.format(batch_id=self.batch, file_id=self.file, upload_id=self.upload)
+
+
+def things(project: Project, *, endpoint: str) -> Things:
+    now = timezone.now()
+    file = stored(project, b"{}\n")
+    batch = submit(
+        project,
+        dialect=Dialect.OPENAI,
+        endpoint=endpoint,
+        input_file=file,
+        completion_window="24h",
+        window=timedelta(hours=24),
+        actor=TESTER,
+        now=now,
+    )
+    upload = start_upload(project, filename="x", mime_type="text/plain", purpose=Purpose.BATCH, size=5, now=now)
+    return Things(batch, file, upload)
+
+
+def call(face: Face, method: str, path: str, body: bytes = b"") -> Answer:
+    return face.call(method, path + face.query, data=body, content_type="application/json")
+
+
+def unknown(route: Route, identifier: str = UNKNOWN) -> str:
+    return route.path.format(**dict.fromkeys(route.names, identifier))
+
+
+@pytest.fixture
+def face(route: Route, key: str, simulator: Provider) -> Face:
+    """A client of `project` in the route's dialect."""
+    return FACES[route.dialect](key)
+
+
+def test_every_dialect_has_routes() -> None:
+    assert {route.dialect for route in ROUTES} == set(FACES)
+    assert len(EVERY_CALL) > 40
+
+
+@pytest.mark.parametrize(("route", "method"), NAMING, ids=label)
+def test_what_belongs_to_somebody_else_is_not_found(
+    route: Route, method: str, face: Face, project: Project, other_key: str
+) -> None:
+    owned = things(project, endpoint=route.endpoint)
+    stranger = type(face)(other_key)
+    path = owned.path(route)
+    foreign, missing = call(stranger, method, path), call(stranger, method, unknown(route))
+    assert foreign.status == missing.status == 404
+    said = [re.sub(r"\w+[_-][0-9a-f]{32}|[0-9a-f-]{36}|0{32}", "", face.problem(answer)) for answer in (foreign, missing)]
+    assert said[0] == said[1]
+    assert Batch.objects.get().version == 1
+    assert File.objects.get().deleted_at is None
+    assert Upload.objects.get().status == "pending"
+    assert call(face, method, path).status != 404, "it is there for its owner"
+
+
+@pytest.mark.parametrize("route", LISTS, ids=label)
+def test_a_list_has_nothing_of_somebody_else(route: Route, face: Face, project: Project, other_key: str) -> None:
+    owned = things(project, endpoint=route.endpoint)
+    stranger = type(face)(other_key)
+    hexes = (owned.batch.id.hex, owned.file.id.hex)
+    assert any(one in call(face, "GET", route.path).content.decode() for one in hexes)
+    answer = call(stranger, "GET", route.path)
+    assert answer.status == 200
+    assert not any(one in answer.content.decode() for one in hexes)
+
+
+@every_call
+def test_without_a_key_the_door_is_closed(route: Route, method: str, face: Face) -> None:
+    answer = call(type(face)(None), method, unknown(route), b'{"no": "matter"}')
+    assert answer.status == 401
+    assert face.problem(answer)
+
+
+@every_call
+def test_a_slash_too_many_is_named_and_never_redirected(route: Route, method: str, face: Face) -> None:
+    answer = call(face, method, unknown(route) + "/")
+    assert answer.status == 404
+    assert "slash" in face.problem(answer)
+
+
+@every_route
+def test_a_method_that_is_not_there_is_refused_with_those_that_are(route: Route, face: Face) -> None:
+    for method in [*(set(METHODS) - set(route.methods)), "TRACE", "NONSENSE"]:
+        answer = call(face, method, unknown(route))
+        assert answer.status == 405
+        assert set(route.methods) <= set(answer.headers["Allow"].split(", ")) <= {*route.methods, "HEAD", "OPTIONS"}
+        assert method in face.problem(answer)
+
+
+@pytest.mark.parametrize(("route", "method"), NAMING, ids=label)
+def test_an_id_that_is_none_is_not_found(route: Route, method: str, face: Face) -> None:
+    for identifier in ("a%2Fb", "%2F", "..", "%00", "%ff", "x" * 3000, "batch_" + "g" * 32, "%0a", "null"):
+        answer = call(face, method, unknown(route, identifier))
+        assert answer.status == 404, identifier
+        assert len(face.problem(answer)) < 500
+
+
+@every_post
+def test_a_body_that_is_garbage_breaks_nothing(route: Route, face: Face, project: Project) -> None:
+    path = things(project, endpoint=route.endpoint).path(route)
+    garbage = (b"", b"{", b"[]", b"null", b"\xff", b"\x00", b'{"a": NaN}', b"[" * 5000, b"--b\r\n\r\n", b'{"requests": [{}]}')
+    for body in garbage:
+        answer = call(face, "POST", path, body)
+        if route.path.endswith("/cancel"):  # takes no body, and looks at none
+            assert answer.status in (200, 409)
+        else:
+            assert answer.status in (400, 415), body
+            assert face.problem(answer)
+    assert Batch.objects.count() == 1
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if "GET" in route.methods], ids=label)
+def test_query_parameters_that_nobody_knows_are_ignored(route: Route, face: Face, project: Project) -> None:
+    path = things(project, endpoint=route.endpoint).path(route) + (face.query or "?") + "&beta=true&api-version=1&%00=%ff&x[]="
+    answer = face.get(path)
+    known = call(face, "GET", path.partition("?")[0])
+    assert (answer.status, answer.headers["Content-Type"]) == (known.status, known.headers["Content-Type"])
+
+
+@every_route
+def test_every_answer_names_its_request(route: Route, face: Face) -> None:
+    for path in (unknown(route), unknown(route) + "/"):
+        headers = call(face, "GET", path).headers
+        assert headers["x-request-id"] == headers["request-id"]
+        assert headers["x-request-id"].startswith("req_")
+
+
+@every_route
+def test_options_are_told_and_cookies_are_not_set(route: Route, face: Face) -> None:
+    answer = call(face, "OPTIONS", unknown(route))
+    assert answer.status == 200
+    assert "Set-Cookie" not in answer.headers
+    assert set(route.methods) <= set(answer.json["allow"])
+
+
+@pytest.mark.parametrize("route", LISTS, ids=label)
+def test_a_list_takes_no_more_queries_for_more(
+    route: Route, face: Face, project: Project, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(4):
+        things(project, endpoint=route.endpoint)
+    with django_assert_max_num_queries(4):  # the key, the rows, counts, reasons
+        call(face, "GET", route.path)
