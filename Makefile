@@ -16,7 +16,7 @@ run: .venv/production
 	@$(BIN)/python manage.py welcome
 	@exec $(BIN)/python manage.py serve
 
-test: .venv/development
+test: .venv/development build/clients/anthropic-legacy/installed
 	$(BIN)/python -m tests $(ARGS)
 
 check: .venv/development
@@ -53,8 +53,15 @@ clean:
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "No virtual environment could be made. On Debian: apt-get install python3-venv" >&2; exit 1; }
 
 # uv takes seconds where pip takes a minute; what it cannot fetch, pip may (it heeds more of a machine's configuration).
+# Old releases of client packages, each in an environment of its own.
+build/clients/%/installed: tests/clients/%/requirements.lock | .venv/development
+	@rm -rf build/clients/$*
+	@$(PYTHON) -m venv build/clients/$*
+	$(call install,$<,build/clients/$*/bin)
+	@touch $@
+
 define install
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv || true
-	@$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --require-hashes -r $(1) \
-	  || $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
+	@$(BIN)/uv pip install --quiet --system-certs --python $(or $(2),$(BIN))/python --require-hashes -r $(1) \
+	  || $(or $(2),$(BIN))/pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 endef

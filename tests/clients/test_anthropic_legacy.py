@@ -21,7 +21,7 @@ def portal(tmp_path: Path, db: None) -> Iterator[PortalProcess]:
 
 
 def test_an_old_release_with_its_way_to_send_a_key(portal: PortalProcess) -> None:
-    assert INTERPRETER.exists(), "make test installs it: make build/clients/anthropic-legacy"
+    assert INTERPRETER.exists(), "make test installs it: make build/clients/anthropic-legacy/installed"
     created = portal.manage("apikey", "create", "--project", "acme", "--name", "legacy")
     assert created.returncode == 0, created.stderr
     command = [INTERPRETER, "-I", CLIENT, portal.url, created.stdout.strip()]
