@@ -24,6 +24,6 @@ def test_an_old_release_with_its_way_to_send_a_key(portal: PortalProcess) -> Non
     assert INTERPRETER.exists(), "make test installs it: make build/clients/anthropic-legacy/installed"
     created = portal.manage("apikey", "create", "--project", "acme", "--name", "legacy")
     assert created.returncode == 0, created.stderr
-    command = [INTERPRETER, "-I", CLIENT, portal.url, created.stdout.strip()]
+    command = [str(INTERPRETER), "-I", str(CLIENT), portal.url, created.stdout.strip()]
     checked = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert checked.returncode == 0, checked.stderr + portal.output

@@ -135,7 +135,7 @@ def test_an_overloaded_upstream_may_say_how_long_to_wait(upstream: Upstream) -> 
 
 
 def test_retry_after_goes_before_the_limits_of_the_account(upstream: Upstream) -> None:
-    headers = {
+    headers: dict[str, Any] = {
         "Retry_After": "3",
         "anthropic_ratelimit_requests_remaining": "0",
         "anthropic_ratelimit_requests_reset": in_words(datetime.now(UTC) + timedelta(seconds=50)),
@@ -144,7 +144,7 @@ def test_retry_after_goes_before_the_limits_of_the_account(upstream: Upstream) -
 
 
 def test_a_rate_limit_without_retry_after_waits_for_the_limit_that_is_used_up(upstream: Upstream) -> None:
-    headers = {
+    headers: dict[str, Any] = {
         "anthropic_ratelimit_requests_remaining": "5",
         "anthropic_ratelimit_requests_reset": in_words(datetime.now(UTC) + timedelta(seconds=500)),
         "anthropic_ratelimit_input_tokens_remaining": "0",

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers.adapters.openai import endpoint_url
+from providers.adapters.json_api import endpoint_url
 from providers.base import OPENAI_ENDPOINTS, Adapter, Call, Check, Connection, Failure, Outcome, Usage
 from providers.failures import Kind
 from tests.providers.calls import SECRET, call, failed, send, succeeded, talk

@@ -27,7 +27,7 @@ def stored_batch(batch_id: str) -> Batch:
     return Batch.objects.get(pk=batch_id.removeprefix("msgbatch_"))
 
 
-def move(batch_id: str, *path: BatchStatus, **changes: object) -> Batch:
+def move(batch_id: str, *path: BatchStatus, **changes: Any) -> Batch:
     """Take the batch along the lifecycle, as the engine would."""
     batch = stored_batch(batch_id)
     for status in path:

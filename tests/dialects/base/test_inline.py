@@ -147,7 +147,7 @@ def test_the_head_is_bounded_however_it_is_cut(head: dict[str, str]) -> None:
 
 def test_a_body_that_ends_before_its_announced_length_is_refused() -> None:
     request = posted(b"")
-    request._stream = io.BytesIO(b'{"requests":[')  # type: ignore[attr-defined]
+    request._stream = io.BytesIO(b'{"requests":[')
     read = InlineBody(request, array="requests", max_bytes=100, max_items=1, max_item_bytes=100)
     with pytest.raises(InvalidBody):
         list(read.lines(read_item))
@@ -155,11 +155,14 @@ def test_a_body_that_ends_before_its_announced_length_is_refused() -> None:
 
 def test_a_connection_that_breaks_is_the_clients_error() -> None:
     class Broken(io.RawIOBase):
-        def read(self, _size: int = -1) -> bytes:
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, _buffer: object) -> int:
             raise OSError("connection reset")
 
     request = posted(b"")
-    request._stream = Broken()  # type: ignore[attr-defined]
+    request._stream = io.BufferedReader(Broken())
     read = InlineBody(request, array="requests", max_bytes=100, max_items=1, max_item_bytes=100)
     with pytest.raises(InvalidBody, match="announced length"):
         list(read.lines(read_item))
