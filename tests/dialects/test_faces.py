@@ -1,0 +1,169 @@
+"""One batch, seen through every face at each step of its life: who can show it shows what its contract has a word for."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from batches.actors import ENGINE
+from batches.dialects.anthropic.outbound import PROCESSING_STATUS
+from batches.dialects.bifrost import inbound as bifrost_inbound
+from batches.dialects.bifrost import outbound as bifrost
+from batches.dialects.merge.outbound import STATUSES as MERGE_STATUSES
+from batches.dialects.novita.outbound import STATUSES as NOVITA_STATUSES
+from batches.models import Batch, Dialect, Project, Slice
+from batches.services.submit import submit
+from batches.services.transition import transition
+from batches.states import BatchStatus
+from providers.models import Provider
+from tests.cast import CHAT, TESTER, stored
+from tests.dialects.conformance import FACES, Face
+from tests.dialects.openai.conftest import Api
+
+MESSAGES = "/v1/messages"
+INVOICES = "/accounting/v1/invoices"
+FINALIZED = (BatchStatus.IN_PROGRESS, BatchStatus.FINALIZING)
+COMPLETED = (*FINALIZED, BatchStatus.COMPLETED)
+
+# A step of a batch's life: how it gets there, its columns, and the words of openai, novita, bifrost, anthropic and merge.
+STEPS: dict[str, tuple[tuple[BatchStatus, ...], dict[str, Any], str]] = {
+    "validating": ((), {}, "validating VALIDATING validating in_progress ENQUEUED"),
+    "running": ((BatchStatus.IN_PROGRESS,), {}, "in_progress PROGRESS in_progress in_progress IN_PROGRESS"),
+    "throttled": (
+        (BatchStatus.IN_PROGRESS,),
+        {"throttled_until": timezone.now() + timedelta(days=1), "throttled_reason": "429"},
+        "in_progress PROGRESS in_progress in_progress RATE_LIMITED",
+    ),
+    "finalizing": (FINALIZED, {}, "finalizing PROGRESS finalizing in_progress IN_PROGRESS"),
+    "cancelling": ((BatchStatus.CANCELLING,), {}, "cancelling CANCELLING cancelling canceling IN_PROGRESS"),
+    "all succeeded": (COMPLETED, {"total": 2, "succeeded": 2}, "completed COMPLETED completed ended SUCCESS"),
+    "some failed": (COMPLETED, {"total": 2, "succeeded": 1, "failed": 1}, "completed COMPLETED completed ended PARTIAL_SUCCESS"),
+    "all failed": (COMPLETED, {"total": 2, "failed": 2}, "completed COMPLETED completed ended FAILED"),
+    "rejected": ((BatchStatus.FAILED,), {}, "failed FAILED failed ended FAILED"),
+    "cancelled": (
+        (BatchStatus.CANCELLING, BatchStatus.CANCELLED),
+        {"total": 3, "succeeded": 1, "cancelled": 2},
+        "cancelled CANCELLED canceled ended PARTIAL_SUCCESS",
+    ),
+    "expired": ((*FINALIZED, BatchStatus.EXPIRED), {"total": 2, "expired": 2}, "expired EXPIRED expired ended FAILED"),
+}
+WHO = ("openai", "novita", "bifrost", "anthropic", "merge")
+
+
+def at(step: str, project: Project, *, endpoint: str) -> Batch:
+    """A batch at this step of its life."""
+    now = timezone.now()
+    batch = submit(
+        project,
+        dialect=Dialect.OPENAI,
+        endpoint=endpoint,
+        input_file=stored(project, b"{}\n"),
+        completion_window="24h",
+        window=timedelta(hours=24),
+        actor=TESTER,
+        now=now,
+    )
+    path, changes, _ = STEPS[step]
+    for status in path[:-1]:
+        batch = transition(batch, status, actor=ENGINE, now=now)
+    return transition(batch, path[-1], actor=ENGINE, now=now, **changes) if path else batch
+
+
+@pytest.fixture
+def faces(key: str, simulator: Provider) -> dict[str, Face]:
+    """A client of `project` in every dialect."""
+    return {name: face(key) for name, face in FACES.items()}
+
+
+def word(faces: dict[str, Face], name: str, batch: Batch) -> str:
+    """The batch's status as this face shows it."""
+    answer = faces[name].read(str(batch))
+    assert answer.status == 200, answer.content
+    return str(answer.json["processing_status" if name == "anthropic" else "status"])
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    ("endpoint", "missing"), [(CHAT, {"anthropic", "merge"}), (MESSAGES, {"merge"}), (INVOICES, {"anthropic"})]
+)
+def test_every_face_that_can_express_a_batch_has_its_own_word_for_where_it_is(
+    faces: dict[str, Face], project: Project, step: str, endpoint: str, missing: set[str]
+) -> None:
+    batch = at(step, project, endpoint=endpoint)
+    expected = {name: word for name, word in zip(WHO, STEPS[step][2].split(), strict=True) if name not in missing}
+    if endpoint == MESSAGES and batch.status == BatchStatus.COMPLETED:
+        expected["bifrost"] = "ended"
+    assert {name: word(faces, name, batch) for name in FACES if name not in missing} == expected
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "missing"), [(CHAT, {"anthropic", "merge"}), (MESSAGES, {"merge"}), (INVOICES, {"anthropic"})]
+)
+def test_a_face_that_cannot_express_a_batch_names_one_that_can(
+    faces: dict[str, Face], project: Project, endpoint: str, missing: set[str]
+) -> None:
+    batch = at("running", project, endpoint=endpoint)
+    for name in missing:
+        answer = faces[name].read(str(batch))
+        assert answer.status == 404
+        assert f"/v1/batches/{batch}" in faces[name].problem(answer)
+        if faces[name].lists:
+            assert faces[name].listed(limit=10) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("step", "openai", "bifrost_counts"),
+    [
+        ("validating", (0, 0, 0), {}),
+        ("some failed", (2, 1, 1), {"failed": 1, "succeeded": 1}),
+        ("cancelled", (3, 1, 2), {"failed": 0, "succeeded": 1, "canceled": 2}),
+        ("expired", (2, 0, 2), {"failed": 0, "expired": 2}),
+    ],
+)
+def test_counts_are_told_in_each_contracts_way(
+    faces: dict[str, Face], project: Project, step: str, openai: tuple[int, int, int], bifrost_counts: dict[str, int]
+) -> None:
+    batch = at(step, project, endpoint=MESSAGES)
+    total, completed, failed = openai
+    three = {"total": total, "completed": completed, "failed": failed}
+    assert faces["openai"].shown(str(batch))["request_counts"] == three
+    novita = faces["novita"].shown(str(batch))
+    assert novita["request_counts"] == {name: novita[name] for name in three} == three
+    expected = {"total": total, "completed": completed, "failed": 0} | bifrost_counts
+    assert faces["bifrost"].shown(str(batch))["request_counts"] == expected
+    anthropic = faces["anthropic"].read(str(batch)).json["request_counts"]
+    assert sum(anthropic.values()) == total
+
+
+def test_what_is_pending_is_told_by_bifrost_while_a_batch_runs(faces: dict[str, Face], project: Project) -> None:
+    batch = at("running", project, endpoint=MESSAGES)
+    Slice.objects.create(
+        batch=batch, first_line=1, last_line=5, input_start=0, input_end=9, total=5, pending=3, succeeded=1, failed=1
+    )
+    shown = faces["bifrost"].shown(str(batch))
+    assert shown["request_counts"] == {"total": 5, "completed": 1, "failed": 1, "succeeded": 1, "pending": 3}
+    assert (shown["progress"], shown["done"]) == (40, False)
+    assert faces["novita"].shown(str(batch))["request_counts"] == {"total": 5, "completed": 1, "failed": 1}
+    assert faces["anthropic"].read(str(batch)).json["request_counts"]["processing"] == 5
+
+
+@pytest.mark.parametrize("statuses", [PROCESSING_STATUS, MERGE_STATUSES, NOVITA_STATUSES, bifrost.STATUSES])
+def test_every_status_has_a_word_in_every_dialect(statuses: dict[BatchStatus, str]) -> None:
+    assert set(statuses) == set(BatchStatus)
+
+
+def test_every_word_that_bifrost_shows_finds_the_batches_that_it_is_shown_for(
+    key: str, project: Project, simulator: Provider
+) -> None:
+    made = [at(step, project, endpoint=endpoint) for step in STEPS for endpoint in (CHAT, MESSAGES)]
+    api = Api(key)
+    find: Callable[[str], Any] = lambda query: api.get(f"/bifrost/v1/batches?provider=simulator&limit=100{query}").json["data"]  # noqa: E731
+    everything = find("")
+    assert len(everything) == len(made)
+    for shown in {batch["status"] for batch in everything}:
+        assert find(f"&status={shown}") == [batch for batch in everything if batch["status"] == shown]
+    assert find("&status=cancelled") == find("&status=canceled") != []
+    assert find("&status=canceling") == find("&status=cancelling") != []
+    assert set(bifrost.STATUSES.values()) <= set(bifrost_inbound.STATUSES)
