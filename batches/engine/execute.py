@@ -1,14 +1,12 @@
 """The executor: leases slices, keeps many requests in flight on one event loop, and hands in what came of them.
 
-Two things go on at once. Senders (coroutines, one for each request in flight) take ready objects, call the provider's
-adapter and put outcomes into a buffer. The keeper, one coroutine, takes turns at the desk - a thread with its own
-database connection - to hand the buffer in, renew leases, take up new slices and ask for a share of concurrency.
+Two things go on at once. Senders (`senders`) take ready objects, call the provider's adapter and put what came of them
+into an outbox. The keeper, one coroutine here, takes turns at the desk (`desk`), a thread with its own database
+connection, to hand the outbox in, renew leases, take up new slices and ask for a share of concurrency.
 """
 
 import asyncio
-import logging
 import math
-import random
 import time
 import uuid
 from datetime import datetime, timedelta
@@ -23,18 +21,16 @@ from batches import wake
 from batches.engine import backoff, shutdown
 from batches.engine.desk import Answer, Demand, Desk, Taken, Turn
 from batches.engine.lanes import Held, Item, Lane, Wait
+from batches.engine.senders import Outbox, Senders
 from batches.models import Worker
 from batches.services.claim import Appetite, anything_to_claim
-from batches.services.settle import Report, Settled, Tried
-from providers.base import Adapter, Call, Failure, Outcome
+from batches.services.settle import Report
+from providers.base import Adapter
 from providers.failures import Kind
-
-logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25  # how often a free executor looks for new slices
 LET_GO_SECONDS = 2.0  # a slice whose objects all wait longer than this is given back meanwhile
 AHEAD_SECONDS = 0.5  # objects to hold ready beyond those in flight, in seconds of the present rate
-MAX_BUFFERED_ROWS = 10_000  # while the database is away, nothing is sent beyond this
 
 
 def run() -> None:
@@ -59,15 +55,10 @@ class Executor:
         self.lanes: dict[uuid.UUID, Lane] = {}
         self._retired: list[Adapter] = []  # of providers whose settings have changed; they may have calls in flight
         self.held: dict[uuid.UUID, Held] = {}
-        self._settled: list[Settled] = []
-        self._tried: list[Tried] = []
-        self._buffered_bytes = 0
         self._rate = 0.0  # objects settled per second, lately
         self._turned_at = time.monotonic()
-        self._may_be_more = False  # the last turn brought work
         self._due = asyncio.Event()  # the keeper should take its turn now
-        self._jitter = random.Random()
-        self._policy = backoff.Policy(settings.MAX_ATTEMPTS, settings.BACKOFF_BASE_SECONDS, settings.BACKOFF_CAP_SECONDS)
+        self._senders = Senders(self.lanes, self._due)
 
     async def run(self) -> None:
         """Work until idle or told to stop; let what is in flight settle; hand everything in, and go."""
@@ -106,7 +97,8 @@ class Executor:
                 await self._until_due()
 
     async def _until_due(self) -> None:
-        seconds = settings.FLUSH_SECONDS if self._settled or self._tried else LOOK_SECONDS
+        outbox = self._senders.outbox
+        seconds = settings.FLUSH_SECONDS if outbox.settled or outbox.tried else LOOK_SECONDS
         try:
             async with asyncio.timeout(seconds):
                 await self._due.wait()
@@ -115,31 +107,29 @@ class Executor:
         self._due.clear()
 
     async def _take_turn(self, desk: Desk, appetite: Appetite | None) -> None:
-        """Hand in, and take up. What the database could not take stays in the buffer."""
+        """Hand in, and take up. What the database could not take stays in the outbox."""
         self._abort_overdue()
-        report = self._report()
-        settled, tried, size = self._settled, self._tried, self._buffered_bytes
-        self._settled, self._tried, self._buffered_bytes = [], [], 0
+        handed_in = self._senders.outbox.take()
+        report = self._report(handed_in)
         answer = await desk.take(Turn(report, self._demands(), appetite))
         if answer is None:
-            self._settled, self._tried = settled + self._settled, tried + self._tried
-            self._buffered_bytes += size
+            self._senders.outbox.put_back(handed_in)
             for slice_id, until in report.done.items():
                 if until is not None:
-                    self._resume(self.held[slice_id])
+                    self._senders.resume(self.held[slice_id])
             return
         now = time.monotonic()
-        self._rate = 0.6 * self._rate + 0.4 * len(settled) / max(now - self._turned_at, 0.001)
+        self._rate = 0.6 * self._rate + 0.4 * len(handed_in.settled) / max(now - self._turned_at, 0.001)
         self._turned_at = now
         self._apply(answer, report)
 
-    def _report(self) -> Report:
+    def _report(self, handed_in: Outbox) -> Report:
         throttled = self._throttled()  # before slices are stopped in order to let go of them
         return Report(
             provider_names={held.batch_id: held.batch.provider.name for held in self.held.values()},
             epochs={slice_id: held.lease.epoch for slice_id, held in self.held.items()},
-            settled=self._settled,
-            tried=self._tried,
+            settled=handed_in.settled,
+            tried=handed_in.tried,
             done=self._done(),
             throttled=throttled,
         )
@@ -180,7 +170,7 @@ class Executor:
     def _appetite(self) -> Appetite | None:
         """Enough to fill the free slots, and to be a little ahead; None while it holds too much."""
         room = settings.EXECUTOR_BUFFER_BYTES - sum(held.size for held in self.held.values())
-        if self._is_full() or room < 0:
+        if self._senders.outbox.is_full or room < 0:
             return None
         wanted = {}
         for provider_id, lane in self.lanes.items():
@@ -193,9 +183,6 @@ class Executor:
             full=frozenset(provider_id for provider_id, lane in self.lanes.items() if lane.shut_since),
             held=frozenset(held.batch_id for held in self.held.values()),
         )
-
-    def _is_full(self) -> bool:
-        return self._buffered_bytes > settings.EXECUTOR_BUFFER_BYTES or len(self._settled) + len(self._tried) > MAX_BUFFERED_ROWS
 
     def _apply(self, answer: Answer, report: Report) -> None:
         now = time.monotonic()
@@ -213,13 +200,14 @@ class Executor:
                 lane.adapter = opened.adapter
             else:
                 self.lanes[opened.provider_id] = Lane(opened.adapter)
-        self._may_be_more = bool(answer.taken)
+        # Where this turn brought work there may be more: look again before the lanes run dry.
+        self._senders.ask_below = math.ceil(self._rate * AHEAD_SECONDS / 2) if answer.taken else 0
         for taken in answer.taken:
             self._take_up(taken)
         for provider_id, share in answer.shares.items():
             self.lanes[provider_id].grant(share, now=now)
         for lane in self.lanes.values():
-            self._fill(lane)
+            self._senders.fill(lane)
 
     def _take_up(self, taken: Taken) -> None:
         batch = taken.batch
@@ -239,7 +227,7 @@ class Executor:
                 answered=waiting.answered,
             )
             if waiting.not_before is not None and waiting.not_before > now:
-                self._wait(item, waiting.not_before, reason="")
+                self._senders.put_off(item, waiting.not_before)
             else:
                 self.lanes[batch.provider_id].push(item)
 
@@ -249,97 +237,3 @@ class Executor:
         for held in self.held.values():
             if held.stopped_at is not None and now > held.stopped_at + settings.CANCEL_GRACE_SECONDS:
                 held.abort(now=now)
-
-    # --- Senders -----------------------------------------------------------------------------------------------
-
-    def _fill(self, lane: Lane) -> None:
-        for _ in range(min(lane.free_slots, lane.ready)):
-            task = asyncio.get_running_loop().create_task(self._send_on(lane))
-            lane.senders.add(task)
-            task.add_done_callback(lane.senders.discard)
-
-    async def _send_on(self, lane: Lane) -> None:
-        """Send one ready object after the other, as long as there is a free slot."""
-        task = asyncio.current_task()
-        assert task is not None
-        while len(lane.senders) <= lane.share and not self._is_full() and (item := lane.pop()):
-            if item.held.deadline <= (now := time.monotonic()):
-                item.held.stop(now=now)
-                continue
-            if self._may_be_more and lane.ready < self._rate * AHEAD_SECONDS / 2:
-                self._may_be_more = False
-                self._due.set()
-            await self._send(lane, item, task)
-        if not lane.ready and lane.in_flight == 0:
-            self._due.set()  # nothing else will happen here: hand it in now
-
-    async def _send(self, lane: Lane, item: Item, task: "asyncio.Task[None]") -> None:
-        held = item.held
-        started = time.monotonic()
-        timeout = settings.REQUEST_TIMEOUT_SECONDS
-        if held.deadline - started < timeout:
-            timeout = math.ceil(max(held.deadline - started, 0) + settings.CANCEL_GRACE_SECONDS)
-        call = Call(held.batch.endpoint, item.body, item.idempotency_key, timeout)
-        held.flying[item.line] = task
-        lane.in_flight += 1
-        try:
-            outcome = await lane.adapter.send(call)
-        except Exception:
-            logger.exception("the adapter %s failed", type(lane.adapter).__name__)
-            outcome = Failure(Kind.PORTAL, Kind.PORTAL.sentence)
-        finally:
-            lane.in_flight -= 1
-            del held.flying[item.line]
-        item.attempts += 1
-        self._record(item, outcome, latency_ms=round((time.monotonic() - started) * 1000))
-
-    def _record(self, item: Item, outcome: Outcome, *, latency_ms: int) -> None:
-        held = item.held
-        piece = held.lease.piece
-        self._buffered_bytes += len(outcome.body)
-        if isinstance(outcome, Failure):
-            item.counted += outcome.kind not in backoff.THROTTLED
-            item.answered += outcome.kind.answered
-            if self._try_again(item, outcome, latency_ms=latency_ms):
-                return
-        held.open -= 1
-        held.size -= len(item.body)
-        self._settled.append(Settled(piece.pk, piece.batch_id, item.line, item.round, item.attempts, latency_ms, outcome))
-        if len(self._settled) >= settings.FLUSH_ROWS:
-            self._due.set()
-
-    def _try_again(self, item: Item, failure: Failure, *, latency_ms: int) -> bool:
-        """Put the object off until its next attempt; False when there is none."""
-        piece = item.held.lease.piece
-        at = backoff.retry_at(
-            failure,
-            attempts=item.attempts,
-            counted=item.counted,
-            policy=self._policy,
-            deadline=item.held.batch.expires_at,
-            now=timezone.now(),
-            jitter=self._jitter,
-        )
-        if at is None:
-            return False
-        self._tried.append(Tried(piece.pk, piece.batch_id, item.line, item.round, item.attempts, latency_ms, failure, at))
-        if item.held.stopped_at is None:
-            self._wait(item, at, reason=failure.message if failure.kind in backoff.THROTTLED else "")
-        return True
-
-    def _wait(self, item: Item, until: datetime, *, reason: str) -> None:
-        delay = max((until - timezone.now()).total_seconds(), 0)
-        timer = asyncio.get_running_loop().call_later(delay, self._retry, item)
-        item.held.waiting[item.line] = Wait(item, until, reason, timer)
-
-    def _retry(self, item: Item) -> None:
-        del item.held.waiting[item.line]
-        lane = self.lanes[item.held.batch.provider_id]
-        lane.push(item)
-        self._fill(lane)
-
-    def _resume(self, held: Held) -> None:
-        """The slice could not be let go of: wait on."""
-        held.stopped_at = None
-        for wait in list(held.waiting.values()):
-            self._wait(wait.item, wait.until, reason=wait.reason)

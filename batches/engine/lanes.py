@@ -26,14 +26,13 @@ class Held:
     flying: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)  # by line
     waiting: dict[int, "Wait"] = field(default_factory=dict)  # by line
     stopped_at: float | None = None  # since when nothing of it is sent any more, on the event loop's clock
-    key: str = ""  # what its objects' idempotency keys begin with
+    slice_id: uuid.UUID = field(init=False)
+    batch_id: uuid.UUID = field(init=False)
+    key: str = field(init=False)  # what its objects' idempotency keys begin with
 
     def __post_init__(self) -> None:
+        self.slice_id, self.batch_id = self.lease.piece.id, self.lease.piece.batch_id
         self.key = self.batch_id.hex
-
-    @property
-    def batch_id(self) -> uuid.UUID:
-        return self.lease.piece.batch_id
 
     @property
     def is_done(self) -> bool:

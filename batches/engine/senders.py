@@ -1,0 +1,159 @@
+"""Senders: coroutines, one for each request in flight, that send ready objects and put what came of them into an outbox."""
+
+import asyncio
+import logging
+import math
+import random
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.conf import settings
+from django.utils import timezone
+
+from batches.engine import backoff
+from batches.engine.lanes import Held, Item, Lane, Wait
+from batches.services.settle import Settled, Tried
+from providers.base import Call, Failure, Outcome
+from providers.failures import Kind
+
+logger = logging.getLogger(__name__)
+
+MAX_WAITING_ROWS = 10_000  # while the database is away, nothing is sent beyond this
+
+
+class Outbox:
+    """What was learnt and is not handed in yet."""
+
+    def __init__(self) -> None:
+        self.settled: list[Settled] = []
+        self.tried: list[Tried] = []
+        self.size = 0  # bytes of the answers
+        self._max_size = settings.EXECUTOR_BUFFER_BYTES
+
+    @property
+    def is_full(self) -> bool:
+        return self.size > self._max_size or len(self.settled) + len(self.tried) > MAX_WAITING_ROWS
+
+    def take(self) -> "Outbox":
+        """Everything that is in it; then it is empty."""
+        taken = Outbox()
+        taken.settled, taken.tried, taken.size = self.settled, self.tried, self.size
+        self.settled, self.tried, self.size = [], [], 0
+        return taken
+
+    def put_back(self, taken: "Outbox") -> None:
+        """It could not be handed in."""
+        self.settled = taken.settled + self.settled
+        self.tried = taken.tried + self.tried
+        self.size += taken.size
+
+
+class Senders:
+    """Sends what is ready in the lanes. `due` is set when the outbox should be handed in, or more work be taken up."""
+
+    def __init__(self, lanes: Mapping[uuid.UUID, Lane], due: asyncio.Event) -> None:
+        self.lanes = lanes
+        self.outbox = Outbox()
+        self.ask_below = 0  # ready objects; with fewer than these in a lane, more work is asked for, once
+        self._due = due
+        self._timeout = settings.REQUEST_TIMEOUT_SECONDS
+        self._flush_rows = settings.FLUSH_ROWS
+        self._jitter = random.Random()
+        self._policy = backoff.Policy(settings.MAX_ATTEMPTS, settings.BACKOFF_BASE_SECONDS, settings.BACKOFF_CAP_SECONDS)
+
+    def fill(self, lane: Lane) -> None:
+        """Use the lane's free slots."""
+        for _ in range(min(lane.free_slots, lane.ready)):
+            task = asyncio.get_running_loop().create_task(self._send_on(lane))
+            lane.senders.add(task)
+            task.add_done_callback(lane.senders.discard)
+
+    def put_off(self, item: Item, until: datetime, *, reason: str = "") -> None:
+        """Have an object wait for its next attempt; `reason` says so when the upstream's limits are why."""
+        delay = max((until - timezone.now()).total_seconds(), 0)
+        timer = asyncio.get_running_loop().call_later(delay, self._retry, item)
+        item.held.waiting[item.line] = Wait(item, until, reason, timer)
+
+    def resume(self, held: Held) -> None:
+        """A slice of which everything waits was to be let go of, and could not be: wait on."""
+        held.stopped_at = None
+        for wait in list(held.waiting.values()):
+            self.put_off(wait.item, wait.until, reason=wait.reason)
+
+    def _retry(self, item: Item) -> None:
+        del item.held.waiting[item.line]
+        lane = self.lanes[item.held.batch.provider_id]
+        lane.push(item)
+        self.fill(lane)
+
+    async def _send_on(self, lane: Lane) -> None:
+        """Send one ready object after the other, as long as there is a free slot."""
+        task = asyncio.current_task()
+        assert task is not None
+        while len(lane.senders) <= lane.share and not self.outbox.is_full and (item := lane.pop()):
+            if item.held.deadline <= (now := time.monotonic()):
+                item.held.stop(now=now)
+                continue
+            if lane.ready < self.ask_below:
+                self.ask_below = 0
+                self._due.set()
+            await self._send(lane, item, task)
+        if not lane.ready and lane.in_flight == 0:
+            self._due.set()  # nothing else will happen here: hand it in now
+
+    async def _send(self, lane: Lane, item: Item, task: "asyncio.Task[None]") -> None:
+        held = item.held
+        started = time.monotonic()
+        timeout = self._timeout
+        if held.deadline - started < timeout:
+            timeout = math.ceil(max(held.deadline - started, 0) + settings.CANCEL_GRACE_SECONDS)
+        call = Call(held.batch.endpoint, item.body, item.idempotency_key, timeout)
+        held.flying[item.line] = task
+        lane.in_flight += 1
+        try:
+            outcome = await lane.adapter.send(call)
+        except Exception:
+            logger.exception("the adapter %s failed", type(lane.adapter).__name__)
+            outcome = Failure(Kind.PORTAL, Kind.PORTAL.sentence)
+        finally:
+            lane.in_flight -= 1
+            del held.flying[item.line]
+        item.attempts += 1
+        self._record(item, outcome, latency_ms=round((time.monotonic() - started) * 1000))
+
+    def _record(self, item: Item, outcome: Outcome, *, latency_ms: int) -> None:
+        held, outbox = item.held, self.outbox
+        outbox.size += len(outcome.body)
+        if isinstance(outcome, Failure):
+            item.counted += outcome.kind not in backoff.THROTTLED
+            item.answered += outcome.kind.answered
+            if self._try_again(item, outcome, latency_ms=latency_ms):
+                return
+        held.open -= 1
+        held.size -= len(item.body)
+        outbox.settled.append(Settled(held.slice_id, held.batch_id, item.line, item.round, item.attempts, latency_ms, outcome))
+        if len(outbox.settled) >= self._flush_rows:
+            self._due.set()
+
+    def _try_again(self, item: Item, failure: Failure, *, latency_ms: int) -> bool:
+        """Put the object off until its next attempt; False when there is none."""
+        held = item.held
+        at = backoff.retry_at(
+            failure,
+            attempts=item.attempts,
+            counted=item.counted,
+            policy=self._policy,
+            deadline=held.batch.expires_at,
+            now=timezone.now(),
+            jitter=self._jitter,
+        )
+        if at is None:
+            return False
+        self.outbox.tried.append(
+            Tried(held.slice_id, held.batch_id, item.line, item.round, item.attempts, latency_ms, failure, at)
+        )
+        if held.stopped_at is None:
+            self.put_off(item, at, reason=failure.message if failure.kind in backoff.THROTTLED else "")
+        return True
