@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from granian import Granian
 from granian.constants import Interfaces
+from granian.log import LogLevels
 
 from batches.management.processes import end_with_parent
 
@@ -41,7 +42,7 @@ def serve(*, processes: int, process: Callable[..., None]) -> None:
         backpressure=BACKPRESSURE,
         respawn_failed_workers=True,
         workers_kill_timeout=STOPS_WITHIN,
-        log_enabled=False,
+        log_level=LogLevels.warning,
     )
     server.serve(spawn_target=process)
 

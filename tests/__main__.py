@@ -5,25 +5,25 @@ import os
 import subprocess
 import sys
 
+from pytest import ExitCode
+
 from tests.chromium import NoBrowser, ensure
 from tests.servers import NoServer, servers
 
-NO_TESTS = 5  # pytest's exit code when nothing was selected
-
 
 def main(arguments: list[str]) -> int:
-    """Run both sessions, the second also when the first failed. The exit code of the first that failed."""
+    """Run both sessions, the second also when tests of the first failed. The exit code of the first that failed."""
     browser = {"CHROMIUM": ensure()}
     with servers() as urls:
-        environment = {name: value for name, value in os.environ.items() if name not in urls} | browser
-        results = [
-            _session("embedded (SQLite, in-memory broker)", environment, arguments),
-            _session("PostgreSQL and Redis", environment | urls, arguments),
-        ]
-    failed = [code for code in results if code not in {0, NO_TESTS}]
-    if all(code == NO_TESTS for code in results):
-        return NO_TESTS
-    return failed[0] if failed else 0
+        embedded = {name: value for name, value in os.environ.items() if name not in urls} | browser
+        results = []
+        for title, environment in (("embedded (SQLite, in-memory broker)", embedded), ("PostgreSQL and Redis", embedded | urls)):
+            results.append(_session(title, environment, arguments))
+            if results[-1] == ExitCode.INTERRUPTED:
+                return ExitCode.INTERRUPTED
+    if set(results) == {ExitCode.NO_TESTS_COLLECTED}:
+        return ExitCode.NO_TESTS_COLLECTED
+    return next((code for code in results if code not in {ExitCode.OK, ExitCode.NO_TESTS_COLLECTED}), ExitCode.OK)
 
 
 def _session(title: str, environment: dict[str, str], arguments: list[str]) -> int:

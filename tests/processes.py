@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -75,7 +76,9 @@ class PortalProcess:
             with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:  # noqa: S310 - an address of our own
                 checks = json.load(answer)["checks"]
         except urllib.error.HTTPError as answer:
-            checks = json.load(answer)["checks"]
+            body = answer.read()
+            assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE, f"{answer.status} {body!r}\n{self.output}"
+            checks = json.loads(body)["checks"]
         except OSError as error:
             return {"web": str(error)}
         return {name: said for name, said in checks.items() if said != "ok"}
