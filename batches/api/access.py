@@ -21,11 +21,18 @@ from batches.states import Source
 from providers.models import Provider
 
 
+class ConsoleSession(SessionAuthentication):
+    """The console's session. Its CSRF token is looked for without reading a body that is not a form."""
+
+    def enforce_csrf(self, request: Request) -> None:
+        super().enforce_csrf(request._request)
+
+
 class CallerAuthentication(KeyAuthentication):
     """A key as bearer token; without one, the console's session, whose writing calls need its CSRF token (X-CSRFToken)."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any]:
-        if not request.headers.get("Authorization") and (signed_in := SessionAuthentication().authenticate(request)):
+        if not request.headers.get("Authorization") and (signed_in := ConsoleSession().authenticate(request)):
             return signed_in[0], None
         return super().authenticate(request)
 

@@ -64,7 +64,7 @@ class Batches(NativeView):
         caller = self.caller
         everything = caller.batches().select_related("project", "provider", "created_by_key")
         chosen = BatchQuery(request.query_params, queryset=everything, now=timezone.now(), within=caller.within)
-        require_understood(chosen)
+        require_understood(chosen, request.query_params)
         known = Batch.objects.filter(project=caller.within) if caller.within else Batch.objects.all()
         cursor = request.query_params.get("cursor")
         page = page_after(chosen.matching, known, after=cursor, limit=self.limit(), name="cursor")

@@ -52,13 +52,15 @@ class CreateBatch(serializers.Serializer[Any]):
     """What to run, and how. Give either `input_file_id` or `requests`."""
 
     endpoint = serializers.CharField(max_length=100, help_text="What the requests are for, such as `/v1/chat/completions`.")
-    input_file_id = serializers.CharField(required=False, help_text="A file of purpose `batch`.")
+    input_file_id = serializers.CharField(required=False, allow_null=True, help_text="A file of purpose `batch`.")
     requests = InlineRequest(many=True, required=False, help_text="The requests themselves, up to 50,000.")
     completion_window = serializers.RegexField(
         WINDOW, required=False, default="24h", help_text="How long it may take: 15 minutes to 7 days, as `90m`, `24h`, `7d`."
     )
-    project = serializers.SlugField(required=False, help_text="Only needed without an API key.")
-    provider = serializers.CharField(required=False, help_text="Who shall carry it out; else the default for the endpoint.")
+    project = serializers.SlugField(required=False, allow_null=True, help_text="Only needed without an API key.")
+    provider = serializers.CharField(
+        required=False, allow_null=True, help_text="Who shall carry it out; else the default for the endpoint."
+    )
     metadata = Metadata()
     remark = serializers.CharField(max_length=500, required=False, allow_blank=True, help_text="What people shall call it.")
     priority = serializers.IntegerField(

@@ -74,7 +74,7 @@ class Inside(NativeView):
         batch = find_batch(self.caller, batch_id)
         rows = BatchObject.objects.filter(batch=batch)
         chosen = ObjectQuery(request.query_params, queryset=rows, now=timezone.now())
-        require_understood(chosen)
+        require_understood(chosen, request.query_params)
         after = query_number(request.query_params, "cursor", minimum=0, maximum=LAST_LINE, default=0)
         limit = self.limit()
         found = list(chosen.matching.filter(line__gt=after).order_by("line")[: limit + 1])
@@ -135,7 +135,7 @@ class Inside(NativeView):
         batch = find_batch(self.caller, batch_id)
         rows: QuerySet[BatchError] = BatchError.objects.filter(batch=batch)
         chosen = ErrorQuery(request.query_params, queryset=rows, now=timezone.now())
-        require_understood(chosen)
+        require_understood(chosen, request.query_params)
         limit, matching = self.limit(), chosen.matching
         if after := _cursor(request.query_params.get("cursor")):
             matching = matching.filter(id__gt=after)

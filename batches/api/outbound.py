@@ -24,12 +24,20 @@ class BatchId(PrefixedId):
         super().__init__("batch_")
 
 
-@extend_schema_field({"type": "string", "pattern": f"^file-{ID}$", "example": "file-019bd3a0f1e97d0c8b52a6e4731c9d08"})
+FILE_ID = {"type": "string", "pattern": f"^file-{ID}$", "example": "file-019bd3a0f1e97d0c8b52a6e4731c9d08"}
+
+
+@extend_schema_field(FILE_ID)
 class FileId(PrefixedId):
     """A file's id."""
 
-    def __init__(self, *, source: str | None = None) -> None:
-        super().__init__("file-", source=source)
+    def __init__(self) -> None:
+        super().__init__("file-")
+
+
+@extend_schema_field({**FILE_ID, "nullable": True})
+class FileIdIfAny(FileId):
+    """A file's id, or null."""
 
 
 @extend_schema_serializer(component_name="ProviderName")
@@ -106,9 +114,9 @@ class ShownBatch(serializers.Serializer[Batch]):
     error_count = serializers.IntegerField(help_text="Problems of the input; objects that failed are in `counts`.")
     throttled_until = serializers.DateTimeField(allow_null=True, help_text="Until when the provider's limits hold it back.")
     throttled_reason = serializers.CharField()
-    input_file_id = FileId()
-    output_file_id = FileId()
-    error_file_id = FileId()
+    input_file_id = FileIdIfAny()
+    output_file_id = FileIdIfAny()
+    error_file_id = FileIdIfAny()
     metadata = serializers.DictField(child=serializers.CharField(), allow_null=True)
     remark = serializers.CharField()
     key = NamedKey(source="created_by_key", allow_null=True)
@@ -166,7 +174,9 @@ class ShownTry(serializers.Serializer[Any]):
     round = serializers.IntegerField()
     number = serializers.IntegerField(help_text="From 1, within the round.")
     succeeded = serializers.BooleanField()
-    kind = serializers.CharField(source="kind.value", allow_null=True, help_text="The kind of failure; null for the attempt that settled the object.")
+    kind = serializers.CharField(
+        source="kind.value", allow_null=True, help_text="The kind of failure; null for the attempt that settled the object."
+    )
     http_status = serializers.IntegerField(allow_null=True)
     code = serializers.CharField()
     message = serializers.CharField()

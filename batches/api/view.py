@@ -1,9 +1,9 @@
 """NativeView: the base of every view of the native API."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-from django.db.models import Model
+from django.http import QueryDict
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSetMixin
@@ -16,8 +16,6 @@ from batches.dialects.base.paging import query_number
 from batches.dialects.base.views import DialectView
 from batches.errors import InvalidRequest
 from batches.filters import StrictFilterSet
-
-Row = TypeVar("Row", bound=Model)
 
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
@@ -72,8 +70,11 @@ class NativeView(ViewSetMixin, DialectView):
         return Response({"data": list(items), "next_cursor": next_cursor, "next": following})
 
 
-def require_understood(chosen: StrictFilterSet) -> None:
-    """Raise InvalidRequest, naming the parameter, for what a filter set does not understand."""
+def require_understood(chosen: StrictFilterSet, query: QueryDict) -> None:
+    """Raise InvalidRequest, naming the parameter, for what a filter set does not understand, or only a form would send."""
+    for name in query:
+        if "" in query.getlist(name):
+            raise InvalidValue(f"Invalid value for {name[:100]!r}: it is empty.", param=name[:100])
     for name, sentence in chosen.refused.items():
         error = InvalidValue if chosen.knows(name) else UnknownParameter
         raise error(sentence, param=name[:100])

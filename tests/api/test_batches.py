@@ -168,6 +168,7 @@ def test_the_list_is_narrowed_to_the_key_that_made_them(native: Native, project:
         ("colour=red", "unknown_parameter", "colour"),
         ("older=1", "unknown_parameter", "older"),
         ("status=lost", "invalid_value", "status"),
+        ("status=", "invalid_value", "status"),
         ("status=failed%00", "invalid_value", "status"),
         ("metadata.team=%00", "invalid_value", "metadata.team"),
         ("model=a&model=b", "invalid_value", "model"),

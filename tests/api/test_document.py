@@ -1,0 +1,76 @@
+"""The OpenAPI document: it is valid, it is served, and the portal does what it says."""
+
+import json
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import yaml
+from django.core.management import call_command
+
+from tests.api.conftest import Native
+from tests.conftest import Portal
+from tests.console.conftest import MakeBatch
+
+SECONDS = 120
+
+
+def test_the_document_is_valid_and_made_without_a_warning() -> None:
+    call_command("spectacular", "--validate", "--fail-on-warn", stdout=StringIO())
+
+
+def test_everybody_may_read_the_document_as_json_or_yaml(nobody: Native) -> None:
+    as_json, as_yaml = nobody.get("/api/schema"), nobody.get("/api/schema?format=yaml")
+    assert as_json.headers["Content-Type"] == "application/json"
+    assert as_yaml.headers["Content-Type"] == "application/yaml"
+    assert as_json.json == yaml.safe_load(as_yaml.content)
+    assert nobody.get("/api/schema?format=xml").status == 400
+
+
+def test_the_document_describes_this_api_and_no_dialect(nobody: Native) -> None:
+    paths = nobody.get("/api/schema").json["paths"]
+    assert len(paths) == 14
+    assert all(path.startswith("/api/v1/") for path in paths)
+
+
+def test_every_operation_says_what_it_does_and_how_it_fails(nobody: Native) -> None:
+    document = nobody.get("/api/schema").json
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert operation["summary"], path
+            assert operation["description"], path
+            assert {"400", "401", "403", "413", "503"} <= set(operation["responses"])
+
+
+@pytest.mark.once
+def test_no_call_that_the_document_allows_is_answered_otherwise_than_it_says(
+    portal: Portal, make_batch: MakeBatch, tmp_path: Path
+) -> None:
+    batch = make_batch(succeeded=2, failed=1)
+    assert batch.input_file is not None
+    parameters = {"path.batch_id": str(batch), "path.file_id": str(batch.input_file), "path.name": "simulator", "path.line": 2}
+    config = tmp_path / "schemathesis.toml"
+    lines = [f"{json.dumps(name)} = {json.dumps(value)}" for name, value in parameters.items()]
+    config.write_text("\n".join(["[parameters]", *lines]))
+    command = ["-m", "schemathesis.cli", "--config-file", config, "run", f"{portal.url}/api/schema"]
+    # A cursor or an id may well have the right form and yet be none of this portal: 400 and 404 are good answers then.
+    options = ["--header", f"Authorization: Bearer {portal.key}", "--seed", "1", "--max-examples", "8", "--workers", "1"]
+    done = subprocess.run(
+        [
+            sys.executable,
+            *map(str, command),
+            *options,
+            "--phases",
+            "examples,coverage,fuzzing",
+            "--exclude-checks",
+            "positive_data_acceptance",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
