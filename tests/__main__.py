@@ -1,11 +1,10 @@
 """The whole suite: `python -m tests [PYTEST ARGUMENTS]` runs it embedded, then on a PostgreSQL and a Redis of its own."""
 
-import contextlib
 import os
 import subprocess
 import sys
 
-from pytest import ExitCode
+import pytest
 
 from tests.chromium import NoBrowser, ensure
 from tests.servers import NoServer, servers
@@ -19,20 +18,21 @@ def main(arguments: list[str]) -> int:
         results = []
         for title, environment in (("embedded (SQLite, in-memory broker)", embedded), ("PostgreSQL and Redis", embedded | urls)):
             results.append(_session(title, environment, arguments))
-            if results[-1] == ExitCode.INTERRUPTED:
-                return ExitCode.INTERRUPTED
-    if set(results) == {ExitCode.NO_TESTS_COLLECTED}:
-        return ExitCode.NO_TESTS_COLLECTED
-    return next((code for code in results if code not in {ExitCode.OK, ExitCode.NO_TESTS_COLLECTED}), ExitCode.OK)
+    if set(results) == {pytest.ExitCode.NO_TESTS_COLLECTED}:
+        return pytest.ExitCode.NO_TESTS_COLLECTED
+    return next(
+        (code for code in results if code not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}), pytest.ExitCode.OK
+    )
 
 
 def _session(title: str, environment: dict[str, str], arguments: list[str]) -> int:
     print(f"\n===== {title} =====", flush=True)
     session = subprocess.Popen([sys.executable, "-m", "pytest", *arguments], env=environment)
     try:
-        while True:
-            with contextlib.suppress(KeyboardInterrupt):  # pytest got it as well, and cleans up
-                return session.wait()
+        return session.wait()
+    except KeyboardInterrupt:
+        session.wait()  # pytest got it as well, and cleans up
+        raise
     finally:
         session.terminate()
         session.wait()
@@ -43,3 +43,5 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     except (NoBrowser, NoServer) as reason:
         sys.exit(str(reason))
+    except KeyboardInterrupt:
+        sys.exit(pytest.ExitCode.INTERRUPTED)
