@@ -134,7 +134,7 @@ class BatchCreation(DialectView):
                 if reservation.batch is not None:
                     return reservation.batch, fields
                 wanted = self._wanted(fields) | {"provider_name": provider, "reservation": reservation}
-                if body.has_array:
+                if body.count:
                     wanted["endpoint"] = endpoint = items.endpoint(fields["endpoint"])
                     with addressed(content, endpoint, written=items.written) as lines:
                         return submit_gathered(lines, **wanted), fields
@@ -162,12 +162,10 @@ def require_one_input(body: InlineBody) -> None:
     if body.head.get(ARRAY) is not None:
         raise InvalidType(f"Invalid value for '{ARRAY}': it must be a list.", param=ARRAY)
     has_file = body.head.get("input_file_id") is not None
-    if has_file and body.has_array:
+    if has_file and body.count:
         raise InvalidValue(f"Give either 'input_file_id' or '{ARRAY}', not both.", param=ARRAY)
-    if not has_file and not body.has_array:
+    if not has_file and not body.count:
         raise MissingParameter(f"Missing required parameter: 'input_file_id' (or '{ARRAY}').", param="input_file_id")
-    if body.has_array and not body.count:
-        raise InvalidValue(f"Invalid value for '{ARRAY}': it must have at least one item.", param=ARRAY)
 
 
 @contextmanager

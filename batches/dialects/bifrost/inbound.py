@@ -31,7 +31,10 @@ class CreateBatch(creation.CreateBatch):
     model = Text(max_length=300, required=False, allow_null=True, default=None)
     provider = Text(max_length=100, required=False, allow_null=True, default=None)
     endpoint = OneOf(ENDPOINTS, required=False, allow_null=True, default=None)
-    completion_window = AnyWindow(required=False, default=USUAL)
+    completion_window = AnyWindow(required=False, allow_null=True, default=None)
+
+    def validate_completion_window(self, window: Window | None) -> Window:
+        return window or USUAL
 
 
 def status_filter(query: QueryDict) -> Q:

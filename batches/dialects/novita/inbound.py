@@ -16,4 +16,7 @@ class CreateBatch(creation.CreateBatch):
 
     input_file_id = Text()
     endpoint = OneOf(ENDPOINTS)
-    completion_window = WindowOf(WINDOWS, required=False, default=USUAL)
+    completion_window = WindowOf(WINDOWS, required=False, allow_null=True, default=None)
+
+    def validate_completion_window(self, window: Window | None) -> Window:
+        return window or USUAL
