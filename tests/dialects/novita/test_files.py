@@ -1,6 +1,7 @@
 """Novita's files: an envelope of their own, no status, and a count of requests in the answer to an upload."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -30,7 +31,8 @@ def test_an_upload_is_answered_with_the_number_of_its_requests_and_no_status(api
 
 
 def test_a_client_may_choose_how_long_its_input_is_kept(api: Novita) -> None:
-    shown = api.upload(**{"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"}).json
+    form: dict[str, Any] = {"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"}
+    shown = api.upload(**form).json
     assert shown["expires_at"] == shown["created_at"] + 3600
 
 
