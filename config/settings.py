@@ -243,6 +243,7 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["batches.api.schema.only_native"],
     "POSTPROCESSING_HOOKS": ["batches.api.schema.with_errors"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SORT_OPERATION_PARAMETERS": False,  # as they are declared: what matters most comes first
 }
 
 # --- Limits of what clients may send ---------------------------------------------------------------------------

@@ -1,15 +1,19 @@
-"""Examples of what is sent, for the document and its page."""
+"""Examples for the document and the page made of it: of what is sent, and a value for every field of what comes back."""
+
+from typing import Any
 
 from drf_spectacular.utils import OpenApiExample
 
 CHAT = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "One word for: not many."}]}
+BATCH_ID = "batch_019bd3a1c0de7b33a9d41f52c8e07a66"
+FILE_ID = "file-019bd3a0f1e97d0c8b52a6e4731c9d08"
 
 CREATE = [
     OpenApiExample(
-        "Over an uploaded file",
+        "With its requests",
         value={
-            "input_file_id": "file-019bd3a0f1e97d0c8b52a6e4731c9d08",
             "endpoint": "/v1/chat/completions",
+            "requests": [{"custom_id": "few", "body": CHAT}],
             "completion_window": "6h",
             "metadata": {"team": "search"},
             "remark": "Judge the top ten",
@@ -17,12 +21,8 @@ CREATE = [
         request_only=True,
     ),
     OpenApiExample(
-        "With its requests",
-        value={
-            "endpoint": "/v1/chat/completions",
-            "requests": [{"custom_id": "few", "body": CHAT}],
-            "provider": "simulator",
-        },
+        "Over an uploaded file",
+        value={"endpoint": "/v1/chat/completions", "input_file_id": FILE_ID, "provider": "simulator", "priority": 10},
         request_only=True,
     ),
     OpenApiExample(
@@ -31,3 +31,137 @@ CREATE = [
         request_only=True,
     ),
 ]
+
+HOST = "http://portal"  # stands for wherever the page is asked for
+_BATCH = f"{HOST}/api/v1/batches/{BATCH_ID}"
+
+# By component and field, else by field; what has an example of its own keeps it.
+VALUES: dict[str, Any] = {
+    "adapter": "openai",
+    "actor": "key nightly-jobs",
+    "attempts": 1,
+    "bytes": 18230,
+    "cached_tokens": 0,
+    "code": "content_filter",
+    "completed_at": None,
+    "completion_window": "6h",
+    "count": 12,
+    "created_by": "key nightly-jobs",
+    "custom_id": "few",
+    "endpoint": "/v1/chat/completions",
+    "endpoints": ["/v1/chat/completions", "/v1/embeddings"],
+    "enabled": True,
+    "error_count": 0,
+    "filename": "requests.jsonl",
+    "fingerprint": "v1:5f1d7a84c2e8b7c9b5a6d43f0f3f5e6a7b8c9d0e",
+    "first_line": 7,
+    "from_status": "validating",
+    "hint": "Trying again will not help as it stands.",
+    "http_status": 200,
+    "input_tokens": 31,
+    "kind": "invalid_request",
+    "last_line": 961,
+    "latency_ms": 840,
+    "line": 1,
+    "max_concurrency": 256,
+    "message": "The request was refused by the content filter.",
+    "metadata": {"team": "search"},
+    "model": "gpt-5-mini",
+    "name": "gateway",
+    "next": None,
+    "next_cursor": None,
+    "note": "",
+    "number": 1,
+    "output_tokens": 7,
+    "param": "",
+    "prefix": "by_4kT9xQ2m",
+    "priority": 0,
+    "project": "acme",
+    "reasoning_tokens": 0,
+    "remark": "Judge the top ten",
+    "request": {"custom_id": "few", "method": "POST", "url": "/v1/chat/completions", "body": CHAT},
+    "request_id": "req_8f2c1d",
+    "round": 1,
+    "sample": "The request was refused by the content filter.",
+    "simulated": False,
+    "source": "caller",
+    "status": "in_progress",
+    "succeeded": True,
+    "throttled_reason": "",
+    "to_status": "in_progress",
+    "version": 2,
+    "Batch.provider": {"name": "gateway", "simulated": False},
+    "DryRun.provider": {"name": "gateway", "simulated": False},
+    "Answer.body": {"id": "chatcmpl-1", "object": "chat.completion", "choices": [{"message": {"content": "few"}}]},
+    "Answer.status_code": 200,
+    "BatchError.http_status": 400,
+    "BatchLinks.anthropic": None,
+    "BatchLinks.bifrost": f"{HOST}/bifrost/v1/batches/{BATCH_ID}?provider=gateway",
+    "BatchLinks.console": f"{HOST}/console/batches/{BATCH_ID}/",
+    "BatchLinks.error_groups": f"{_BATCH}/error-groups",
+    "BatchLinks.errors": f"{_BATCH}/errors",
+    "BatchLinks.events": f"{_BATCH}/events",
+    "BatchLinks.merge": None,
+    "BatchLinks.novita": f"{HOST}/openai/v1/batches/{BATCH_ID}",
+    "BatchLinks.objects": f"{_BATCH}/objects",
+    "BatchLinks.openai": f"{HOST}/v1/batches/{BATCH_ID}",
+    "BatchLinks.results": f"{_BATCH}/results",
+    "BatchLinks.self": _BATCH,
+    "BatchObject.status": "succeeded",
+    "BatchObjectDetail.status": "succeeded",
+    "BatchObject.error": None,
+    "BatchObjectDetail.error": None,
+    "Attempt.kind": None,
+    "Attempt.code": "",
+    "Attempt.message": "",
+    "CancelBatch.note": "Started by mistake.",
+    "Counts.cancelled": 0,
+    "Counts.expired": 0,
+    "Counts.failed": 12,
+    "Counts.pending": 380,
+    "Counts.succeeded": 608,
+    "Counts.total": 1000,
+    "ErrorGroup.http_status": 400,
+    "FileLinks.content": f"{HOST}/api/v1/files/{FILE_ID}/content",
+    "FileLinks.self": f"{HOST}/api/v1/files/{FILE_ID}",
+    "File.purpose": "batch",
+    "KeyName.name": "nightly-jobs",
+    "DryRun.problem_count": 1,
+    "DryRun.requests": 1000,
+    "DryRun.valid": False,
+    "Problem.code": "duplicate_custom_id",
+    "Problem.line": 12,
+    "Problem.message": "custom_id 'few' was already used on line 1.",
+    "Problem.param": "custom_id",
+    "Event.source": "engine",
+    "Event.actor": "engine",
+    "Result.error": None,
+    "Result.status": "succeeded",
+    "Usage.input_tokens": 18848,
+    "Usage.output_tokens": 4256,
+    **dict.fromkeys(
+        ("finalizing_at", "cancelling_at", "failed_at", "expired_at", "cancelled_at", "ended_at", "deleted_at", "retry_at"), None
+    ),
+    **dict.fromkeys(("output_file_id", "error_file_id", "throttled_until"), None),
+}
+# What differs, in the answer of one operation, from the examples above.
+NOTHING_YET = {"total": 0, "pending": 0, "succeeded": 0, "failed": 0, "cancelled": 0, "expired": 0}
+ANSWERS: dict[str, dict[str, Any]] = {
+    "create_batch": {
+        "status": "validating",
+        "dialect": "native",
+        "model": "",
+        "counts": NOTHING_YET,
+        "usage": dict.fromkeys(("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"), 0),
+        "in_progress_at": None,
+        "version": 1,
+    },
+    "cancel_batch": {"status": "cancelling", "version": 3},
+}
+MOMENT = "2026-05-04T09:30:00.125000Z"
+DEADLINE = "2026-05-04T15:30:00.125000Z"
+
+
+def value_of(component: str, name: str) -> Any:
+    """An example for a field; KeyError when there is none."""
+    return VALUES[f"{component}.{name}"] if f"{component}.{name}" in VALUES else VALUES[name]

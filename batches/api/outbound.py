@@ -98,7 +98,7 @@ class ShownLinks(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="Batch")
 class ShownBatch(serializers.Serializer[Batch]):
-    """A batch, through whatever dialect it came. `context["request"]` tells where its links lead."""
+    """A batch, through whatever dialect it came."""
 
     id = BatchId()
     status = serializers.ChoiceField(choices=BatchStatus.choices)
@@ -134,7 +134,7 @@ class ShownBatch(serializers.Serializer[Batch]):
     ended_at = serializers.DateTimeField(allow_null=True)
     deleted_at = serializers.DateTimeField(allow_null=True, help_text="Since when its clients do not see it any more.")
     version = serializers.IntegerField(help_text="One more with every change of status.")
-    links = serializers.SerializerMethodField()
+    links = serializers.SerializerMethodField()  # under the host of `context["request"]`
 
     @extend_schema_field(ShownLinks)
     def get_links(self, batch: Batch) -> dict[str, str | None]:
