@@ -1,6 +1,7 @@
 """The unmodified `openai` package on the Novita mount, over real HTTP."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import openai
 import pytest
@@ -8,7 +9,8 @@ from openai import OpenAI
 
 from tests.conftest import Portal, Queue
 from tests.dialects.novita.conftest import line
-from tests.dialects.openai.conftest import CHAT
+
+CHAT: Literal["/v1/chat/completions"] = "/v1/chat/completions"
 
 
 @pytest.fixture
