@@ -53,10 +53,6 @@ class Answer:
     about: SafeString
     fields: list[Field]
 
-    @property
-    def good(self) -> bool:
-        return self.status < "300"
-
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -72,6 +68,16 @@ class Operation:
     answers: list[Answer]
     calls: list[Sample]
     result: str
+
+    @property
+    def good(self) -> list[Answer]:
+        """The answers to a call that went well."""
+        return [answer for answer in self.answers if answer.status < "300"]
+
+    @property
+    def bad(self) -> list[Answer]:
+        """The answers to any other, all of them errors."""
+        return [answer for answer in self.answers if answer.status >= "300"]
 
     @property
     def browsable(self) -> bool:
@@ -141,7 +147,7 @@ def _operation(path: str, method: str, operation: Schema) -> Operation:
     answers = [_answer(status, answer) for status, answer in sorted(operation["responses"].items())]
     good = next(answer for status, answer in sorted(operation["responses"].items(), reverse=True) if status < "300")
     returned = good.get("content", {}).get("application/json", {}).get("schema")
-    result = {**_example(returned), **ANSWERS.get(operation["operationId"], {})} if returned else None
+    result = _example(returned) | dict(ANSWERS.get(operation["operationId"]) or ()) if returned else None
     return Operation(
         id=operation["operationId"],
         method=method,
@@ -173,13 +179,18 @@ def _answer(status: str, answer: Schema) -> Answer:
     return Answer(status, _inline(described), _fields(_resolved(items) if items else resolved))
 
 
-def _fields(schema: Schema) -> list[Field]:
-    required = schema.get("required", ()) if not schema.get("readOnly") else ()
+def _fields(schema: Schema, *, within: str = "") -> list[Field]:
+    """The fields of an object, and behind each those inside it: `counts.total`, `requests[].body`."""
+    required = schema.get("required", ())
     shown = []
     for name, declared in schema.get("properties", {}).items():
         kind, choices = _kind(declared)
-        about = _about(declared)
-        shown.append(Field(name, kind, choices, name in required, about))
+        shown.append(Field(within + name, kind, choices, name in required, _about(declared)))
+        inner = _resolved(declared)
+        if inner.get("type") == "array":
+            shown += _fields(_resolved(inner["items"]), within=f"{within}{name}[].")
+        else:
+            shown += _fields(inner, within=f"{within}{name}.")
     return shown
 
 

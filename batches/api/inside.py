@@ -145,7 +145,7 @@ class Inside(NativeView):
 
     @extend_schema(
         operation_id="list_error_groups",
-        summary="Group the errors of a batch",
+        summary="List the error groups of a batch",
         responses=page_of(ShownErrorGroup, "ErrorGroupPage"),
     )
     def groups(self, _request: Request, batch_id: str) -> Response:
