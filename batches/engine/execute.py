@@ -18,7 +18,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from batches import wake
-from batches.engine import backoff, shutdown
+from batches.engine import backoff, collector, shutdown
 from batches.engine.desk import Answer, Demand, Desk, Taken, Turn
 from batches.engine.lanes import Held, Item, Lane, Wait
 from batches.engine.senders import Outbox, Senders
@@ -40,6 +40,7 @@ def run() -> None:
     """
     if Worker.objects.alive(now=timezone.now()).executors().count() >= settings.EXECUTORS:
         return
+    collector.tune()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(Executor().run())
     close_old_connections()  # this thread's own has not been used for long

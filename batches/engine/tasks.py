@@ -5,6 +5,7 @@ import uuid
 from celery import shared_task
 from django.utils import timezone
 
+from batches.engine import collector
 from batches.engine import execute as executor
 from batches.models import Worker
 from batches.services.finalize import finalize as finalize_batch
@@ -17,6 +18,7 @@ from batches.services.validate import validate as validate_batch
 @shared_task(name="batches.engine.validate")
 def validate(batch_id: str) -> None:
     """Check a batch's input."""
+    collector.tune()
     validate_batch(uuid.UUID(batch_id), now=timezone.now())
 
 
@@ -29,6 +31,7 @@ def execute() -> None:
 @shared_task(name="batches.engine.finalize")
 def finalize(batch_id: str) -> None:
     """End a batch that has nothing left to run."""
+    collector.tune()
     finalize_batch(uuid.UUID(batch_id), now=timezone.now())
 
 
