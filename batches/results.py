@@ -59,9 +59,12 @@ _SELECT_SIZES = f"SELECT o.line, length(r.body) {_JOINED}"
 _LAST_LINE = 2**31 - 1
 
 
-def results(batch: Batch) -> Iterator[ObjectResult]:
-    """All objects in input order, pending ones too. Reads pages of a few MB: more objects at once the smaller they are."""
-    after_line, size = 0, FIRST_PAGE
+def results(batch: Batch, *, first_page: int = FIRST_PAGE) -> Iterator[ObjectResult]:
+    """All objects in input order, pending ones too. Reads pages of a few MB: more objects at once the smaller they are.
+
+    `first_page` is how many to begin with, where the answers are known to be small.
+    """
+    after_line, size = 0, first_page
     while page := _page(batch, after_line=after_line, last_line=_LAST_LINE, limit=size):
         yield from page
         if len(page) < size:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from django.conf import settings
 
 from batches.errors import Gone
 from batches.jsonl import read_request
@@ -39,7 +40,8 @@ def accepted(batch: Batch) -> dict[str, Any]:
 
 def bulk_object(batch: Batch, *, id_path: str, now: datetime) -> dict[str, Any]:
     """A batch; `id_path` says where the upstream's answers name what they created."""
-    objects = [_settled_or_not(result, id_path=id_path) for result in results(batch)] or list(_without_objects(batch))
+    found = results(batch, first_page=settings.MAX_BULK_ITEMS + 1)  # all of them at once: records are small
+    objects = [_settled_or_not(result, id_path=id_path) for result in found] or list(_without_objects(batch))
     return {
         "batch_id": str(batch.pk),
         "status": batch_status(batch, now=now),
