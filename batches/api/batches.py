@@ -29,6 +29,9 @@ from batches.services.inline import gathered, submit_gathered
 from batches.services.submit import submit
 
 
+LONGEST_TOKEN = 255
+
+
 class BatchQuery(BatchFilter):
     """The console's filters, with this API's own parameters beside them."""
 
@@ -143,9 +146,12 @@ class Batches(NativeView):
 
     def _reserved(self, body: InlineBody) -> AbstractContextManager[IdempotencyRecord | None]:
         """The reservation of this call (see `once`). Sessions have none: they belong to people, who see what they did."""
+        token = self.request.headers.get("Idempotency-Key", "")
+        if len(token) > LONGEST_TOKEN:
+            raise InvalidValue(f"An Idempotency-Key may have {LONGEST_TOKEN} characters.", param="Idempotency-Key")
         if self.caller.within is not None:
             return self.reserved(digest=body.digest)
-        if "Idempotency-Key" in self.request.headers:
+        if token:
             raise InvalidValue("An Idempotency-Key is understood only with an API key.", param="Idempotency-Key")
         return nullcontext()
 

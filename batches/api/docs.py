@@ -141,8 +141,9 @@ def _inline(text: str) -> SafeString:
 
 
 def _operation(path: str, method: str, operation: Schema) -> Operation:
-    bodies = operation.get("requestBody", {}).get("content", {})
-    kind, content = next(iter(bodies.items()), ("", {}))
+    bodies: dict[str, Schema] = operation.get("requestBody", {}).get("content", {})
+    kind = next(iter(bodies), "")
+    content = bodies.get(kind, {})
     body = _resolved(content.get("schema", {}))
     answers = [_answer(status, answer) for status, answer in sorted(operation["responses"].items())]
     good = next(answer for status, answer in sorted(operation["responses"].items(), reverse=True) if status < "300")

@@ -198,6 +198,8 @@ def test_a_call_that_is_repeated_under_its_key_makes_one_batch(native: Native) -
     assert native.create(headers={"Idempotency-Key": "tomorrow"}).json["id"] != first.json["id"]
     answer = native.create(headers=headers, remark="Something else")
     assert (answer.status, problem(answer)["code"]) == (400, "idempotency_key_reused")
+    answer = native.create(headers={"Idempotency-Key": "x" * 256})
+    assert (answer.status, problem(answer)["param"]) == (400, "Idempotency-Key")
 
 
 def test_a_call_that_its_client_calls_a_retry_makes_one_batch(native: Native) -> None:
