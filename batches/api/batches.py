@@ -28,7 +28,6 @@ from batches.services.cancel import cancel
 from batches.services.inline import gathered, submit_gathered
 from batches.services.submit import submit
 
-
 LONGEST_TOKEN = 255
 
 

@@ -23,5 +23,5 @@ def test_every_status_has_a_tone() -> None:
         (0, 5, True, "0 %"),
     ],
 )
-def test_a_share_is_rounded_down_and_neither_end_is_shown_early(part: int, total: int, ended: bool, shown: str) -> None:  # noqa: FBT001
+def test_a_share_is_rounded_down_and_neither_end_is_shown_early(part: int, total: int, ended: bool, shown: str) -> None:
     assert percent(part, total, ended=ended) == shown
