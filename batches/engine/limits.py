@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 import redis
 from django.conf import settings
 
-SHARE_SECONDS = 10
+SHARE_SECONDS = 5
 
 
 class Limits(Protocol):

@@ -8,7 +8,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from batches.errors import LostRace
-from batches.models import Batch
+from batches.models import Batch, Slice, Worker
 from batches.states import BatchStatus
 
 
@@ -35,6 +35,13 @@ def hold(batch: Batch, *, more: timedelta = timedelta()) -> None:
 def release(batch: Batch) -> None:
     """Give the lease back, if it is still held."""
     Batch.objects.filter(pk=batch.pk, lease_epoch=batch.lease_epoch).update(lease_owner=None, lease_expires_at=None)
+
+
+def free_all() -> None:
+    """Let go of every lease, and forget every worker: for a portal that starts and knows that nobody else runs."""
+    for leased in (Batch, Slice):
+        leased.objects.exclude(lease_expires_at=None).update(lease_owner=None, lease_expires_at=None)
+    Worker.objects.all().delete()
 
 
 def lease_end(now: datetime) -> datetime:

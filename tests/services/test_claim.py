@@ -10,6 +10,7 @@ from pytest_django import Settings
 from batches.models import Batch, Project, Slice
 from batches.services.cancel import cancel
 from batches.services.claim import NEWCOMERS, Appetite, Candidate, anything_to_claim, claim, give_back, share
+from batches.services.lease import free_all
 from providers.models import Provider
 from tests.cast import TESTER, pending, request_lines, started
 
@@ -125,3 +126,11 @@ def test_what_must_not_run_is_not_leased(batch: Batch, held_back: str) -> None:
             Slice.objects.update(not_before=now + timedelta(seconds=1))
     assert not anything_to_claim(now=now)
     assert lines(Appetite(9), now=now) == []
+
+
+@pytest.mark.django_db
+def test_a_portal_that_starts_alone_takes_up_what_a_killed_one_held(batch: Batch) -> None:
+    lines(Appetite(9))
+    assert not anything_to_claim(now=timezone.now())
+    free_all()
+    assert lines(Appetite(9), executor=uuid.uuid4()) == [[1, 2], [3, 4], [5, 6]]
