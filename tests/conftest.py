@@ -31,10 +31,13 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what the other session runs; see the markers in pyproject.toml."""
+    """Leave out what the other session runs (see the markers in pyproject.toml); what needs the browser goes last.
+
+    Once it is started, Playwright's event loop runs in this thread, and the engine cannot run its own beside it.
+    """
     kept = [item for item in items if _belongs_here(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
-    items[:] = kept
+    items[:] = sorted(kept, key=lambda item: "browser" in getattr(item, "fixturenames", ()))
 
 
 def _belongs_here(item: pytest.Item) -> bool:
