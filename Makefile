@@ -16,7 +16,7 @@ run: .venv/production
 	@$(BIN)/python manage.py welcome
 	@exec $(BIN)/python manage.py serve
 
-test: .venv/development build/clients/anthropic-legacy/installed
+test: .venv/development build/clients/anthropic-legacy/installed build/clients/openai-node/installed
 	$(BIN)/python -m tests $(ARGS)
 
 check: .venv/development
@@ -53,7 +53,13 @@ clean:
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "No virtual environment could be made. On Debian: apt-get install python3-venv" >&2; exit 1; }
 
 # uv takes seconds where pip takes a minute; what it cannot fetch, pip may (it heeds more of a machine's configuration).
-# Old releases of client packages, each in an environment of its own.
+# Old releases of client packages, each in an environment of its own; and a client for Node, where there is Node.
+build/clients/openai-node/installed: tests/clients/openai-node/package-lock.json
+	@mkdir -p $(@D)
+	@cp $(<D)/package.json $(<D)/package-lock.json $(@D)
+	@if command -v node > /dev/null; then npm ci --prefix $(@D) --no-audit --no-fund --silent; fi
+	@touch $@
+
 build/clients/%/installed: tests/clients/%/requirements.lock | .venv/development
 	@rm -rf build/clients/$*
 	@$(PYTHON) -m venv build/clients/$*

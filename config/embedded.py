@@ -14,7 +14,6 @@ from celery.worker import state
 from django.conf import settings
 
 from batches.engine.shutdown import stopping
-from batches.services.lease import free_all
 from config import web
 from config.celery import app
 
@@ -29,7 +28,6 @@ def main() -> None:
 def serve_beside_workers(*arguments: object) -> None:
     """The web server, with a worker and a beat that start before it and stop after it."""
     django.setup()
-    free_all()  # the data folder is locked: whoever held a lease has been killed
     with background():
         web.serve_in_process(*arguments)
 

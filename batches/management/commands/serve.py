@@ -8,8 +8,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, connection
 
 from batches.management.processes import Child, Supervisor
+from batches.services.lease import free_all
 
 ROLES = ("web", "control", "execute", "beat")
 EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 - compared with, not bound
@@ -37,6 +39,7 @@ class Command(BaseCommand):
     def _serve_embedded(self) -> None:
         _require_port()
         _take_data_folder()
+        _begin_afresh()
         self._greet()
         _become([sys.executable, "-m", "config.embedded"])
 
@@ -94,6 +97,15 @@ def _require_port() -> None:
             raise CommandError(
                 f"Port {settings.PORT} of {settings.HOST} cannot be used ({error.strerror}): set PORT or HOST."
             ) from None
+
+
+def _begin_afresh() -> None:
+    """Take up at once what a killed portal held: the data folder is locked, so nobody else works on it."""
+    try:
+        free_all()
+    except DatabaseError:
+        raise CommandError("The database is not set up: run `manage.py migrate` first.") from None
+    connection.close()
 
 
 def _take_data_folder() -> None:
