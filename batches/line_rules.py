@@ -65,7 +65,8 @@ class LineChecker:
 
     def __init__(self, rules: LineRules) -> None:
         self.rules = rules
-        self.model = ""
+        self.model = ""  # of all lines so far; empty when they name none, or several
+        self._first_model = ""
         self._model_line = 0
         self._lines_by_custom_id: dict[str, int] = {}
 
@@ -113,20 +114,24 @@ class LineChecker:
                 yield "url_mismatch", f"url is {_shown(request.url)}; the batch's endpoint is {rules.endpoint}.", "url"
         if body.stream:
             yield "invalid_request", "A batch cannot stream: leave body.stream out.", "body.stream"
-        if rules.one_model and rules.asks_a_model:
+        if rules.asks_a_model:
             yield from self._model_complaints(body.model, number)
 
     def _model_complaints(self, model: str | None, number: int) -> Iterable[tuple[str, str, str]]:
         if not model:
-            if self.rules.endpoint not in _MODEL_IS_OPTIONAL:
+            if self.rules.one_model and self.rules.endpoint not in _MODEL_IS_OPTIONAL:
                 yield "missing_required_parameter", "body.model is missing.", "body.model"
         elif len(model) > 200 or "\x00" in model:
-            yield "invalid_request", "body.model is not a usable name.", "body.model"
-        elif not self.model:
-            self.model, self._model_line = model, number
-        elif model != self.model:
-            message = f"model is {model}; line {self._model_line} has {self.model}, and a batch has one model."
-            yield "model_mismatch", message, "body.model"
+            if self.rules.one_model:
+                yield "invalid_request", "body.model is not a usable name.", "body.model"
+        elif not self._first_model:
+            self.model = self._first_model = model
+            self._model_line = number
+        elif model != self._first_model:
+            self.model = ""
+            if self.rules.one_model:
+                message = f"model is {model}; line {self._model_line} has {self._first_model}, and a batch has one model."
+                yield "model_mismatch", message, "body.model"
 
 
 def _shown(text: str) -> str:

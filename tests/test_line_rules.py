@@ -212,3 +212,15 @@ def stack_depth() -> int:
 def test_nesting_ends_at_a_fixed_depth(levels: int, found: list[tuple[str, str, int]]) -> None:
     inner = levels - 2  # the line and its body are two
     assert said(raw(b'{"model":"m","x":' + b"[" * inner + b"]" * inner + b"}")) == found
+
+
+@pytest.mark.parametrize(
+    ("models", "known"), [(["a", "a"], "a"), (["a", "b"], ""), (["a", "b", "a"], ""), ([None, "a"], "a"), ([None], "")]
+)
+def test_where_lines_may_name_several_models_the_batch_has_one_only_if_they_agree(models: list[str | None], known: str) -> None:
+    checker = LineChecker(LineRules("/v1/messages", one_model=False))
+    for number, model in enumerate(models, start=1):
+        line = {"custom_id": str(number), "method": "POST", "url": "/v1/messages", "body": {"model": model}}
+        content = json.dumps(line).encode()
+        assert checker.check(Line(number, 0, len(content), content)) == (str(number), [])
+    assert checker.model == known
