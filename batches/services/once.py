@@ -81,8 +81,10 @@ def _finished(first: IdempotencyRecord) -> IdempotencyRecord | None:
         if first.batch_id is not None:
             return first
         if first.created_at <= timezone.now() - ABANDONED_AFTER:
-            first.delete()
-            return None
+            # Unless it has a batch after all, made just now: then the next look finds that.
+            if IdempotencyRecord.objects.filter(pk=first.pk, batch=None).delete()[0]:
+                return None
+            continue
         if time.monotonic() > ends:
             raise InProgress
         time.sleep(LOOK_SECONDS)

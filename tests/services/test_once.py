@@ -164,6 +164,22 @@ def test_old_calls_are_forgotten(api_key: ApiKey) -> None:
     assert [record.token for record in IdempotencyRecord.objects.all()] == ["u"]
 
 
+def test_a_call_that_finishes_just_as_it_is_taken_for_abandoned_is_not_forgotten(
+    api_key: ApiKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = submitted(api_key.project, request_lines(1))
+    long_ago = timezone.now() - timedelta(minutes=6)
+    first = IdempotencyRecord.objects.create(api_key=api_key, path=PATH, token="t", digest="d1", created_at=long_ago)
+
+    def now() -> datetime:  # the clock is asked after the record was read, and before it is let go of
+        IdempotencyRecord.objects.filter(pk=first.pk).update(batch=batch)
+        return clock()
+
+    clock = timezone.now
+    monkeypatch.setattr("batches.services.once.timezone.now", now)
+    assert create(api_key, token="t", now=clock()) == batch
+
+
 # --- At the same time --------------------------------------------------------------------------------------------
 
 
