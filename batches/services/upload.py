@@ -10,12 +10,14 @@ from uuid import UUID
 from django.conf import settings
 from django.core.files import File as Content
 from django.db import transaction
+from django.db.models import Count, Sum
 
 from batches.errors import Conflict, InvalidRequest, TooLarge
 from batches.models import ApiKey, Project, Purpose, Upload, UploadPart, UploadStatus
 from batches.services.store import size_limit, store
 
 CHUNK = 1024**2
+MAX_PARTS = 10_000  # of one upload
 
 
 def start_upload(
@@ -59,8 +61,10 @@ def add_part(upload: Upload, content: "Content[Any]", *, now: datetime) -> Uploa
         with transaction.atomic():
             locked = Upload.objects.select_for_update().get(pk=upload.pk)
             _require_pending(locked, now=now)
-            held = sum(locked.parts.values_list("bytes", flat=True))
-            if held + part.bytes > locked.bytes:
+            held = locked.parts.aggregate(parts=Count("pk"), size=Sum("bytes", default=0))
+            if held["parts"] >= MAX_PARTS:
+                raise InvalidRequest(f"The upload has {MAX_PARTS} parts; it may not have more.", param="data")
+            if held["size"] + part.bytes > locked.bytes:
                 raise InvalidRequest(f"The parts hold more than the {locked.bytes} bytes that the upload promised.", param="data")
             part.save(force_insert=True)
     except BaseException:
@@ -81,9 +85,12 @@ def complete_upload(upload: Upload, *, part_ids: Sequence[UUID], now: datetime, 
         raise InvalidRequest(f"The parts have {total} bytes; the upload promised {upload.bytes}.", param="part_ids")
     with NamedTemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR) as joined:
         digest = hashlib.md5(usedforsecurity=False)
-        for chunk in _chunks(parts):
-            joined.write(chunk)
-            digest.update(chunk)
+        try:
+            for chunk in _chunks(parts):
+                joined.write(chunk)
+                digest.update(chunk)
+        except FileNotFoundError:  # completed, cancelled or expired meanwhile
+            raise Conflict("The upload does not take anything more.") from None
         if md5 is not None and digest.hexdigest() != md5.lower():
             raise InvalidRequest("The MD5 of the parts is not the one given.", param="md5")
         joined.flush()

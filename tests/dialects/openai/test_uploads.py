@@ -10,6 +10,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Upload, UploadPart
+from batches.services import upload
 from tests.dialects.openai.conftest import Answer, Api
 
 UNKNOWN = "upload_" + "0" * 32
@@ -180,3 +181,18 @@ def test_a_foreign_upload_looks_like_an_unknown_one(api: Api, stranger: Api, mis
             assert answer.status == 404
             assert answer.error["param"] == "upload_id"
     assert Upload.objects.get().status == "pending"
+
+
+def test_an_upload_has_so_many_parts_and_no_more(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "MAX_PARTS", 2)
+    upload_id = start(api).json["id"]
+    assert [add(api, upload_id, b"a").status for _ in range(3)] == [200, 200, 400]
+    assert UploadPart.objects.count() == 2
+
+
+def test_parts_that_are_dropped_while_they_are_put_together_are_a_conflict(api: Api) -> None:
+    upload_id = start(api, bytes=3).json["id"]
+    part = add(api, upload_id, b"abc").json
+    kept = UploadPart.objects.get()
+    kept.content.storage.delete(str(kept.content.name))  # as a cancellation does at the same time
+    assert api.post(f"/v1/uploads/{upload_id}/complete", {"part_ids": [part["id"]]}).status == 409
