@@ -6,10 +6,11 @@ What cannot be understood is a problem that is shown, and then nothing matches: 
 import re
 import uuid
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
+from django.core.exceptions import ValidationError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, Exists, F, Func, Model, OuterRef, Q, QuerySet, Value
 from django.db.models.sql.compiler import SQLCompiler
@@ -41,6 +42,14 @@ VIEWS = [
 ]
 METADATA = "metadata."  # what parameters begin with that name a pair
 ID_START = re.compile(r"(?:[a-z]+(?:_[a-z]+)*[-_])?([0-9a-f-]{4,36})", re.ASCII)
+
+
+def require_in_utc(moment: datetime) -> None:
+    """Raise ValidationError for a moment that UTC has no year for: the first or last of all, in another zone."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValidationError("It is out of range.") from None
 
 
 class StrictFilterSet(FilterSet):
@@ -121,8 +130,10 @@ class BatchFilter(StrictFilterSet):
     endpoint = CharFilter(label="Endpoint", max_length=100)
     model = CharFilter(label="Model", max_length=200)
     created = ChoiceFilter(label="Created", choices=CREATED, method="created_within")
-    created_from = IsoDateTimeFilter(label="Created from", field_name="created_at", lookup_expr="gte")
-    created_to = IsoDateTimeFilter(label="Created to", field_name="created_at", lookup_expr="lt")
+    created_from = IsoDateTimeFilter(
+        label="Created from", field_name="created_at", lookup_expr="gte", validators=[require_in_utc]
+    )
+    created_to = IsoDateTimeFilter(label="Created to", field_name="created_at", lookup_expr="lt", validators=[require_in_utc])
     has_errors = ChoiceFilter(label="Has errors", choices=YES_NO, method="with_errors")
 
     class Meta:

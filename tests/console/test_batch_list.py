@@ -53,6 +53,8 @@ def test_no_match_names_the_filters_and_offers_to_clear_them(console: Client, ma
         ("?project=acme&project=globex", "The filter “project” is given more than once."),
         ("?created=yesterday", "The filter “created” does not take “yesterday”"),
         ("?created_from=the+first", "The filter “created_from” does not take “the first”"),
+        ("?created_from=0001-01-01T00:00:00%2B14:00", "The filter “created_from” does not take"),
+        ("?created_to=9999-12-31T23:59:59-14:00", "The filter “created_to” does not take"),
         ("?has_errors=perhaps", "The filter “has_errors” does not take “perhaps”"),
         ("?view=mine", "The filter “view” does not take “mine”"),
         ("?text=%00", "The filter “text” does not take"),
