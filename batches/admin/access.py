@@ -1,6 +1,6 @@
 """Projects, and the API keys by which their services come in."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -9,8 +9,15 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from batches.admin.read_only import Registered
+from batches.errors import InvalidRequest
 from batches.models import ApiKey, Project
-from batches.services.keys import issue_key, revoke_key
+from batches.services.keys import issue_key, require_issuable, revoke_key
+
+# The class takes a parameter for the type checker alone.
+if TYPE_CHECKING:
+    _KeyForm = ModelForm[ApiKey]
+else:
+    _KeyForm = ModelForm
 
 
 @admin.register(Project)
@@ -29,6 +36,20 @@ class ProjectAdmin(Registered[Project]):
         return False
 
 
+class ApiKeyForm(_KeyForm):
+    """A key to be issued."""
+
+    def clean(self) -> dict[str, Any] | None:
+        """What the service would refuse is said beside its field."""
+        cleaned = super().clean() or self.cleaned_data
+        if "name" in cleaned and "expires_at" in cleaned:
+            try:
+                require_issuable(cleaned["name"], now=timezone.now(), expires_at=cleaned["expires_at"])
+            except InvalidRequest as error:
+                self.add_error(error.param, error.message)
+        return cleaned
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(Registered[ApiKey]):
     """Keys can be issued and revoked. The key itself is shown once; its digest never."""
@@ -38,6 +59,7 @@ class ApiKeyAdmin(Registered[ApiKey]):
     list_select_related = ("project",)
     search_fields = ("name", "prefix")
     show_full_result_count = False
+    form = ApiKeyForm
     fields = ("project", "name", "expires_at")
     actions = ("revoke",)
 

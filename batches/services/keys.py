@@ -15,6 +15,8 @@ NAME_CHARS = 100
 
 def open_project(slug: str) -> Project:
     """The project with this slug, made if there is none. Raises InvalidRequest for what is no slug."""
+    if slug.isascii() and slug.isprintable() and (known := Project.objects.filter(slug=slug).first()):
+        return known
     if not _SLUG.fullmatch(slug) or len(slug) > SLUG_CHARS:
         raise InvalidRequest(
             f"A project's slug is 1 to {SLUG_CHARS} lower-case letters and digits, in words joined by hyphens or underscores.",
@@ -25,12 +27,17 @@ def open_project(slug: str) -> Project:
 
 def issue_key(project_slug: str, *, name: str, now: datetime, expires_at: datetime | None = None) -> tuple[ApiKey, str]:
     """A new key, its project made if need be, and its plain text, which cannot be had again. Raises InvalidRequest."""
+    require_issuable(name, now=now, expires_at=expires_at)
+    with transaction.atomic():
+        return ApiKey.issue(project=open_project(project_slug), name=name.strip(), expires_at=expires_at)
+
+
+def require_issuable(name: str, *, now: datetime, expires_at: datetime | None) -> None:
+    """Raise InvalidRequest, naming the parameter, for what no key can be."""
     if not name.strip() or not name.isprintable() or len(name) > NAME_CHARS:
         raise InvalidRequest(f"A key's name is 1 to {NAME_CHARS} printable characters.", param="name")
     if expires_at is not None and expires_at <= now:
         raise InvalidRequest("A key cannot expire before it is made.", param="expires_at")
-    with transaction.atomic():
-        return ApiKey.issue(project=open_project(project_slug), name=name.strip(), expires_at=expires_at)
 
 
 def revoke_key(key: ApiKey, *, now: datetime) -> bool:

@@ -68,6 +68,30 @@ def test_a_key_is_shown_once_and_works(console: Client, project: Project) -> Non
     assert key.digest not in later
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"name": "two\u202ewords"}, "printable characters"),
+        ({"expires_at_0": "2001-01-01", "expires_at_1": "00:00"}, "cannot expire before it is made"),
+    ],
+)
+def test_a_key_that_cannot_be_issued_is_refused_beside_its_field(
+    console: Client, project: Project, wrong: dict[str, str], said: str
+) -> None:
+    form = {"project": project.pk, "name": "mobile-app", "expires_at_0": "", "expires_at_1": ""} | wrong
+    page = console.post("/admin/batches/apikey/add/", form)
+    assert page.status_code == 200
+    assert said in page.content.decode()
+    assert not ApiKey.objects.exists()
+
+
+def test_a_project_whose_slug_the_admin_took_has_keys(console: Client) -> None:
+    project = Project.objects.create(slug="Search-Team", name="Search")
+    form = {"project": project.pk, "name": "mobile-app", "expires_at_0": "", "expires_at_1": ""}
+    console.post("/admin/batches/apikey/add/", form)
+    assert ApiKey.objects.get().project == project
+
+
 def test_keys_are_revoked(console: Client, project: Project) -> None:
     key, _ = ApiKey.issue(project=project, name="old")
     for expected in ("1 revoked, 0 were revoked before.", "0 revoked, 1 were revoked before."):
