@@ -9,6 +9,11 @@ from batches.dialects.base.mounts import Mount, mount
 # Besides its own, what those ask for who give the SDK a base URL with /v1, and those who write a URL without.
 mount(Mount(base="", render_error=render_error, prefixes=("/v1/messages", "/v1/v1/messages", "/messages")))
 mount(Mount(base="/anthropic", render_error=render_error, prefixes=("/anthropic",)))
+# Files of this API are not offered; where its base URL is that of the OpenAI dialect, too, only the header tells whose are meant.
+FILES = "Files are not offered in this API: the requests of a batch come with the call that creates it."
+VERSION = "anthropic-version"
+mount(Mount(base="", render_error=render_error, prefixes=("/v1/files",), header=VERSION, advice=FILES))
+mount(Mount(base="/anthropic", render_error=render_error, prefixes=("/anthropic/v1/files",), advice=FILES))
 
 urlpatterns = [
     pattern

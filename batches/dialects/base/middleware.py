@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, get_resolver, resolve
 from rest_framework.response import Response
@@ -23,18 +23,22 @@ class DialectErrors:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        response = self.get_response(request)
+        mount = _mount(request)
+        response = HttpResponseNotFound() if mount and mount.header else self.get_response(request)
         # A dialect's own view answers errors with a Response of REST framework; whatever else comes is Django's.
         if response.status_code >= 400 and isinstance(response, HttpResponse) and not isinstance(response, Response):
-            _put_in_dialect(request, response)
+            _put_in_dialect(request, response, mount)
         name_request(response, request=request)
         return response
 
 
-def _put_in_dialect(request: HttpRequest, response: HttpResponse) -> None:
+def _mount(request: HttpRequest) -> mounts.Mount | None:
+    get_resolver().url_patterns  # noqa: B018 - mounts the dialects: no path is resolved as yet
+    return mounts.owner(request.path_info, request.headers)
+
+
+def _put_in_dialect(request: HttpRequest, response: HttpResponse, mount: mounts.Mount | None) -> None:
     """Replace the body of an error's answer, if a dialect answers for the path."""
-    get_resolver().url_patterns  # noqa: B018 - mounts the dialects: an early error comes before any path is resolved
-    mount = mounts.owner(request.path_info)
     if mount is None:
         return
     error = _unknown_url(request, mount) if response.status_code == 404 else errors.with_status(response.status_code)
@@ -46,7 +50,9 @@ def _put_in_dialect(request: HttpRequest, response: HttpResponse) -> None:
 def _unknown_url(request: HttpRequest, mount: mounts.Mount) -> PortalError:
     """A 404 that helps: most come from a wrong base URL, or from a slash too many."""
     path = request.path_info
-    if path.endswith("/") and _exists(path.rstrip("/")):
+    if mount.advice:
+        advice = mount.advice
+    elif path.endswith("/") and _exists(path.rstrip("/")):
         advice = "Leave out the slash at its end."
     else:
         advice = f"The base URL of this API is {request.build_absolute_uri(mount.base or '/')}."

@@ -11,7 +11,7 @@ from django.utils import timezone
 from batches.dialects.anthropic import views
 from batches.dialects.anthropic.errors import render_error
 from batches.errors import InProgress, PortalError
-from batches.models import Batch, IdempotencyRecord
+from batches.models import Batch, File, IdempotencyRecord
 from tests.dialects.anthropic.conftest import BATCHES, Api, request
 
 
@@ -77,6 +77,20 @@ def test_a_path_that_is_not_there_names_the_base_url(nobody: Api, path: str, bas
     answer = nobody.get(path)
     assert (answer.status, answer.error["type"]) == (404, "not_found_error")
     assert base in answer.error["message"]
+
+
+@pytest.mark.parametrize("path", ["/v1/files", "/v1/files/x", "/v1/files/x/content", "/v1/files/", "/anthropic/v1/files"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_files_are_not_offered_and_not_taken_for_those_of_another_dialect(api: Api, method: str, path: str) -> None:
+    answer = api.call(method, path)
+    assert (answer.status, answer.error["type"]) == (404, "not_found_error")
+    assert "Files are not offered" in answer.error["message"]
+    assert not File.objects.exists()
+
+
+def test_without_the_header_of_this_dialect_files_are_the_other_ones(api: Api) -> None:
+    del api.headers["anthropic-version"]
+    assert api.get("/v1/files").json["object"] == "list"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -13,14 +13,16 @@ def render(error: PortalError, request_id: str) -> dict[str, str]:
 
 OUTER = Mount(base="/outer", render_error=render, prefixes=("/outer", "/stray"))
 INNER = Mount(base="", render_error=render, prefixes=("/outer/inner/deep",))
+SHARED = Mount(base="", render_error=render, prefixes=("/outer/shared",), header="Whose")
 
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These two dialects and no others."""
+    """These dialects and no others."""
     monkeypatch.setattr(mounts, "_by_prefix", {})
     mount(OUTER)
     mount(INNER)
+    mount(SHARED)
 
 
 @pytest.mark.parametrize(
@@ -41,4 +43,10 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_the_longest_prefix_in_whole_segments_decides(path: str, expected: Mount | None) -> None:
-    assert owner(path) is expected
+    assert owner(path, {}) is expected
+
+
+def test_a_prefix_that_is_shared_is_told_by_a_header() -> None:
+    assert owner("/outer/shared/x", {"Whose": "mine"}) is SHARED
+    assert owner("/outer/shared/x", {}) is OUTER
+    assert owner("/outer/other", {"Whose": "mine"}) is OUTER
