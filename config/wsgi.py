@@ -1,9 +1,31 @@
 """The WSGI entry point that Granian loads."""
 
 import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from django.core.wsgi import get_wsgi_application
+from django.utils.http import parse_header_parameters
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = get_wsgi_application()
+handler = get_wsgi_application()
+
+
+def application(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
+    """Django's application, sent no content type whose parameters it would fail over before any error is handled."""
+    environ["CONTENT_TYPE"] = readable(environ.get("CONTENT_TYPE", ""))
+    return handler(environ, start_response)
+
+
+def readable(content_type: str) -> str:
+    """The content type, without its parameters when they cannot be read or name no text encoding."""
+    try:
+        _, parameters = parse_header_parameters(content_type)
+        "".encode(parameters.get("charset", "utf-8"))
+    except (LookupError, ValueError):
+        return content_type.partition(";")[0]
+    return content_type

@@ -49,7 +49,7 @@ class ProviderForm(_ModelForm):
             "base_url": "Such as https://api.example.com/v1. Empty for the simulator.",
             "credential_env": "Instead of a stored credential: the environment variable of the workers that holds it.",
             "options": "A JSON object with settings of the adapter.",
-            "enabled": "A disabled provider is given no new batches.",
+            "enabled": "A disabled provider is sent nothing: it gets no new batches, and running ones wait.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -92,7 +92,7 @@ class UserCaller:
     def project(self, slug: str | None) -> Project:
         if slug is None:
             raise MissingParameter("Missing required parameter: 'project'. Only an API key stands for one.", param="project")
-        project = Project.objects.filter(slug=slug).first()
+        project = Project.objects.called(slug)
         if project is None:
             raise InvalidValue(f"Invalid value for 'project': there is no project {slug[:100]!r}.", param="project")
         return project

@@ -113,7 +113,7 @@ def _form(request: HttpRequest, data: Any, files: Any) -> NewBatchForm:
     """The form for the project and endpoint that the request names, else for the first ones."""
     named = data if data is not None else request.GET
     projects = Project.objects.all()
-    project = projects.filter(slug=named.get("project", "")).first() or projects.first()
+    project = projects.called(named.get("project", "")) or projects.first()
     endpoint = named.get("endpoint", "")
     return NewBatchForm(data, files, project=project, endpoint=endpoint if endpoint in ENDPOINTS else DEFAULT_ENDPOINT)
 

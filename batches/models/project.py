@@ -8,6 +8,12 @@ from uuid_utils.compat import uuid7
 from providers.models import Provider
 
 
+class ProjectQuerySet(models.QuerySet["Project"]):
+    def called(self, slug: str) -> "Project | None":
+        """The project with this slug. A slug that cannot be one (PostgreSQL takes no NUL) is none's."""
+        return self.filter(slug=slug).first() if slug.isprintable() else None
+
+
 class Project(models.Model):
     """A tenant. Projects never see each other's objects."""
 
@@ -15,6 +21,8 @@ class Project(models.Model):
     slug = models.SlugField(unique=True, max_length=64)
     name = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ProjectQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["slug"]

@@ -71,7 +71,7 @@ def enable_provider(provider: Provider) -> None:
 
 
 def disable_provider(provider: Provider) -> None:
-    """Give it no new batches."""
+    """Send it nothing: it gets no new batches, and running ones wait."""
     Provider.objects.filter(pk=provider.pk).update(enabled=False, updated_at=Now())
 
 

@@ -21,7 +21,8 @@ REDACTED = "[credential]"
 _QUOTA_CODES = frozenset({"insufficient_quota", "billing_error", "billing_hard_limit_reached", "billing_not_active"})
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
-_Tokens = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None
+MAX_TOKENS = 2**31 - 1  # as many as are recorded of one request
+_Tokens = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)] | None
 
 
 class _Details(msgspec.Struct, gc=False):
@@ -108,8 +109,9 @@ def _usage(body: bytes) -> Usage | None:
     input_details = usage.prompt_tokens_details or usage.input_tokens_details
     output_details = usage.completion_tokens_details or usage.output_tokens_details
     read = usage.cache_read_input_tokens or 0
+    together = (usage.input_tokens or 0) + (usage.cache_creation_input_tokens or 0) + read
     return Usage(
-        usage.prompt_tokens or (usage.input_tokens or 0) + (usage.cache_creation_input_tokens or 0) + read,
+        usage.prompt_tokens or min(together, MAX_TOKENS),
         usage.completion_tokens or usage.output_tokens or 0,
         (input_details and input_details.cached_tokens) or read,
         (output_details and output_details.reasoning_tokens) or 0,

@@ -6,6 +6,7 @@ pass unchanged, so the model of each request is the one that its own body names.
 
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import Any, BinaryIO, ClassVar, cast
 
 import msgspec
@@ -130,7 +131,8 @@ class BatchCreation(DialectView):
             fields = valid(self.parameters, body.head)
             named = named_provider(request) or fields.get("provider")
             provider = self.provider_name(chosen_provider(self.project, model=fields.get("model"), named=named))
-            with self.reserved(digest=body.digest) as reservation:
+            # The same body for another provider is another call.
+            with self.reserved(digest=sha256(f"{body.digest} {provider}".encode()).hexdigest()) as reservation:
                 if reservation.batch is not None:
                     return reservation.batch, fields
                 wanted = self._wanted(fields) | {"provider_name": provider, "reservation": reservation}

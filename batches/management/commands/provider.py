@@ -20,7 +20,7 @@ class Command(BaseCommand):
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         add = verbs.add_parser("add", help="add a provider")
         add.add_argument("name")
-        add.add_argument("--adapter", required=True, help="the kind of upstream: openai or simulator")
+        add.add_argument("--adapter", required=True, help="the kind of upstream: openai, anthropic, http or simulator")
         add.add_argument("--base-url", default="", help="such as https://api.example.com/v1")
         add.add_argument("--credential-env", default="", metavar="VAR", help="environment variable that holds the API key")
         add.add_argument("--default", action="store_true", help="use it where a batch names no provider")
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         for verb, text in (
             ("check", "try the connection of a provider"),
             ("enable", "let new batches use a provider again"),
-            ("disable", "give a provider no new batches"),
+            ("disable", "send a provider nothing: no new batches, and running ones wait"),
             ("remove", "remove a provider that no batch uses"),
         ):
             verbs.add_parser(verb, help=text).add_argument("name")
