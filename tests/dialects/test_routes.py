@@ -21,6 +21,18 @@ UNKNOWN = "0" * 32
 NAMING = [(route, method) for route, method in EVERY_CALL if route.names]
 LISTS = [route for route in ROUTES if not route.names and "GET" in route.methods]
 
+# What SDKs send that no dialect has to understand, and what would change an answer if it were understood.
+STRANGE_HEADERS = {
+    "x-stainless-timeout": "NOT_GIVEN",
+    "x-stainless-retry-count": "NOT_GIVEN",
+    "X-Fern-Language": "Python",
+    "X-Fern-SDK-Version": "",
+    "X-Forwarded-Proto": "https",
+    "Range": "bytes=0-0",
+    "If-None-Match": "*",
+    "If-Modified-Since": "tomorrow",
+}
+
 every_route = pytest.mark.parametrize("route", ROUTES, ids=label)
 every_call = pytest.mark.parametrize(("route", "method"), EVERY_CALL, ids=label)
 every_post = pytest.mark.parametrize("route", [route for route in ROUTES if "POST" in route.methods], ids=label)
@@ -178,3 +190,18 @@ def test_a_list_takes_no_more_queries_for_more(
         things(project, endpoint=route.endpoint)
     with django_assert_max_num_queries(4):  # the key, the rows, counts, reasons
         call(face, "GET", route.path)
+
+
+@every_call
+def test_no_answer_is_a_redirect_and_none_is_empty(route: Route, method: str, face: Face, project: Project) -> None:
+    for path in (things(project, endpoint=route.endpoint).path(route), unknown(route), unknown(route) + "//"):
+        answer = call(face, method, path)
+        assert answer.status == 200 or answer.status >= 400
+        assert answer.content
+
+
+@every_call
+def test_headers_that_nobody_can_read_are_ignored(route: Route, method: str, face: Face, project: Project) -> None:
+    plain = call(face, method, things(project, endpoint=route.endpoint).path(route))
+    face.headers |= STRANGE_HEADERS
+    assert call(face, method, things(project, endpoint=route.endpoint).path(route)).status == plain.status

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 from uuid_utils.compat import uuid7
 
 from batches.dialects.anthropic.errors import TYPES, error_type
@@ -213,3 +213,23 @@ def test_the_results_url_is_under_the_host_and_the_base_url_of_the_request(api: 
         assert api.call(method, path, headers={"Host": "127.0.0.1:81"}).json["results_url"] == expected
     listed = api.get(f"{base}{BATCHES}", headers={"Host": "127.0.0.1:81"}).json["data"]
     assert [item["results_url"] for item in listed] == [expected]
+
+
+def test_behind_a_proxy_the_results_url_is_the_one_that_clients_reach(api: Api, settings: Settings) -> None:
+    """The SDK sends its key to whatever host this URL names."""
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    settings.USE_X_FORWARDED_HOST = True
+    settings.ALLOWED_HOSTS = ["batches.example"]
+    api.headers |= {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "batches.example"}
+    batch_id = api.batch_id()
+    move(batch_id, *ENDED)
+    assert api.batch(batch_id)["results_url"] == f"https://batches.example{BATCHES}/{batch_id}/results"
+    api.headers |= {"X-Forwarded-Host": "elsewhere.example"}
+    assert api.get(f"{BATCHES}/{batch_id}").status == 400
+
+
+@pytest.mark.parametrize("host", ["a{b}", "{batch_id}.example", "a/../b", "a..b/", "a?b", "a#b", "a@b"])
+def test_a_host_that_would_spoil_the_results_url_is_refused(api: Api, settings: Settings, host: str) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    answer = api.get(headers={"Host": host})
+    assert (answer.status, answer.error["type"]) == (400, "invalid_request_error")

@@ -137,6 +137,12 @@ def test_a_bad_custom_id_is_named_by_its_path(client: Anthropic) -> None:
     assert not Batch.objects.exists()
 
 
+def test_an_id_with_a_slash_is_not_found(client: Anthropic) -> None:
+    with pytest.raises(anthropic.NotFoundError) as missing:
+        client.messages.batches.retrieve("a/b")
+    assert missing.value.type == "not_found_error"
+
+
 def test_the_prefixed_base_url_works_down_to_the_results(portal: Portal, queue: Queue) -> None:
     with Anthropic(
         base_url=f"{portal.url}/anthropic", api_key=portal.key, max_retries=0, _strict_response_validation=True

@@ -7,7 +7,7 @@ from django.http import Http404
 from rest_framework import exceptions
 
 from batches.dialects.base.errors import as_portal_error, first_problem, headers, with_status
-from batches.errors import Conflict, LostRace, NotAuthenticated, NotFound, PortalError
+from batches.errors import Conflict, InProgress, LostRace, NotAuthenticated, NotFound, PortalError
 from batches.services.cancel import NotCancellable
 
 
@@ -63,6 +63,12 @@ def test_a_bare_status_becomes_the_error_that_fits_best(status: int, expected: i
 )
 def test_a_conflict_is_not_to_be_tried_again_unless_it_was_a_race(error: PortalError, expected: dict[str, str]) -> None:
     assert headers(error) == expected
+
+
+def test_who_is_to_come_back_is_told_when_in_the_one_way_that_every_client_knows() -> None:
+    told = headers(InProgress())
+    assert set(told) == {"Retry-After"}
+    assert 0 < int(told["Retry-After"]) <= 60, "some clients wait no longer, others give up"
 
 
 def test_the_first_of_many_problems_is_named_with_its_path() -> None:

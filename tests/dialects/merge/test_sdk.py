@@ -122,6 +122,15 @@ def test_a_batch_of_another_model_or_project_is_not_found(
         assert missing.value.body["detail"]
 
 
+@pytest.mark.parametrize("batch_id", ["a/b", "..", "../..", "a%2Fb", "a b"])
+def test_an_id_that_leads_elsewhere_is_not_found(client: Merge, batch_id: str) -> None:
+    """The SDK puts it into the path as it is."""
+    with pytest.raises(ApiError) as missing:
+        client.accounting.invoices.bulk_retrieve(batch_id)
+    assert missing.value.status_code == 404
+    assert missing.value.body["detail"]
+
+
 @pytest.mark.parametrize("base", ["", "/api"])
 def test_both_bases_work(portal: Portal, http: httpx.Client, base: str) -> None:
     client = Merge(base_url=portal.url + base, api_key=portal.key, account_token="simulator", httpx_client=http)
