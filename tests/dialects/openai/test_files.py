@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.http import FileResponse
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -174,9 +173,8 @@ def test_content_is_sent_as_it_came_whatever_the_client_accepts(api: Api) -> Non
 def test_a_file_may_be_longer_than_any_json_body_and_is_sent_in_pieces(api: Api, settings: Settings) -> None:
     content = b"x" * (2 * settings.MAX_JSON_BYTES + 1)
     identifier = api.file_id(content)
-    answer = api.client.get(f"/v1/files/{identifier}/content", headers=api.headers)
-    assert isinstance(answer, FileResponse)
-    pieces: list[bytes] = list(answer)
+    response = api.client.get(f"/v1/files/{identifier}/content", headers=api.headers)
+    pieces: list[bytes] = list(response.streaming_content)  # type: ignore[attr-defined]
     assert len(pieces) > 10
     assert b"".join(pieces) == content
 
