@@ -242,6 +242,14 @@ class Stage:
                 return pid
         raise AssertionError(f"no process runs {words}")
 
+    def successor(self, words: str, *, of: int) -> int | None:
+        """The process that runs with these words after another one was killed, once there is one."""
+        try:
+            found = self.leader(words)
+        except (AssertionError, FileNotFoundError, ProcessLookupError):
+            return None
+        return None if found == of else found
+
 
 def marker(request: Request) -> str:
     """The custom_id of the object that a request is about."""

@@ -54,7 +54,7 @@ def test_an_upload_that_dies_with_the_web_server_leaves_no_file(grown_up: Stage)
 
     with _half_an_upload(grown_up):
         kill([web])
-        grown_up.wait_until(lambda: web not in grown_up.portal.children(), what="the web server was gone")
+        grown_up.wait_until(lambda: grown_up.successor("config.web", of=web), what="there was another web server")
         grown_up.portal.wait_until_ready()
 
     assert grown_up.ask("/v1/files") == known
