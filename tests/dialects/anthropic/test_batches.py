@@ -294,13 +294,13 @@ def test_a_batch_that_has_not_ended_cannot_be_deleted(api: Api, path: tuple[Batc
 def test_a_deleted_batch_is_gone_for_its_clients_in_every_dialect(api: Api, queue: Queue) -> None:
     batch_id = api.batch_id()
     queue.run_until(lambda: Batch.objects.get().is_terminal)
-    assert len(api.get("/v1/files").json["data"]) == 2, "its input and its output"
+    assert len(api.get("/openai/v1/files").json["data"]) == 2, "its input and its output"
     answer = api.delete(batch_id)
     assert (answer.status, answer.json) == (200, {"id": batch_id, "type": "message_batch_deleted"})
     for gone in (api.get(f"{BATCHES}/{batch_id}"), api.results(batch_id), api.cancel(batch_id), api.delete(batch_id)):
         assert gone.status == 404
     assert api.get(f"/v1/batches/{batch_id}").status == 404
-    assert api.get().json["data"] == api.get("/v1/files").json["data"] == []
+    assert api.get().json["data"] == api.get("/openai/v1/files").json["data"] == []
 
 
 def test_operators_still_see_a_deleted_batch_and_who_deleted_it(api: Api) -> None:
