@@ -103,11 +103,6 @@ def batch_objects(batches: Sequence[Batch]) -> list[dict[str, Any]]:
     return [serializer.to_representation(batch) for batch in batches]
 
 
-def batch_object(batch: Batch) -> dict[str, Any]:
-    """One batch."""
-    return batch_objects([batch])[0]
-
-
 def file_object(file: File) -> dict[str, Any]:
     """One file: OpenAI's, without its status."""
     shown = dict(ShownFile(file).data)

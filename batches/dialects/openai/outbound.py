@@ -87,8 +87,3 @@ def batch_objects(batches: Sequence[Batch]) -> list[dict[str, Any]]:
     load_counts(batches)
     serializer = ShownBatch(context={"reasons": failure_reasons(batches)})
     return [serializer.to_representation(batch) for batch in batches]
-
-
-def batch_object(batch: Batch) -> dict[str, Any]:
-    """One batch."""
-    return batch_objects([batch])[0]

@@ -1,27 +1,27 @@
 """The views of the OpenAI dialect: each parses, makes one call of a service, and renders."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.conf import settings
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from batches import identifiers
-from batches.dialects.base import files
-from batches.dialects.base.creation import BatchCreation
+from batches.dialects.base import batches, files
 from batches.dialects.base.errors import InvalidValue
 from batches.dialects.base.fields import valid
 from batches.dialects.base.files import FORM_BYTES, one_file
-from batches.dialects.base.paging import page_after, query_number, query_word
+from batches.dialects.base.paging import query_number, query_word
 from batches.dialects.base.parsers import FormParser
 from batches.dialects.base.reading import find_batch, find_upload
-from batches.dialects.base.rendering import list_object
 from batches.dialects.base.result_documents import INCLUDED, document
 from batches.dialects.base.result_pages import parse_cursor
 from batches.dialects.base.views import DialectView
 from batches.dialects.openai import inbound, outbound
 from batches.dialects.openai.errors import render_error
 from batches.models import Batch, Dialect, Purpose
-from batches.services.cancel import cancel
 from batches.services.upload import add_part, cancel_upload, complete_upload, start_upload
 
 
@@ -99,36 +99,26 @@ class CancelUpload(OpenAIView):
         return Response(outbound.ShownUpload(upload).data)
 
 
-class Batches(OpenAIView, BatchCreation):
+class OpenAIBatches(OpenAIView, batches.BatchesView):
+    """How batches are shown."""
+
+    def shown(self, batches: Sequence[Batch]) -> list[dict[str, Any]]:
+        return outbound.batch_objects(batches)
+
+
+class Batches(OpenAIBatches, batches.Batches):
     """/batches"""
 
     dialect = Dialect.OPENAI
     parameters = inbound.CreateBatch
 
-    def get(self, request: Request) -> Response:
-        limit = query_number(request.query_params, "limit", minimum=1, maximum=100, default=20)
-        batches = Batch.objects.visible(project=self.project)
-        page = page_after(batches, batches, after=request.query_params.get("after"), limit=limit)
-        return Response(list_object(outbound.batch_objects(page.rows), has_more=page.has_more))
 
-    def post(self, request: Request) -> Response:
-        batch, _ = self.created(request)
-        return Response(outbound.batch_object(batch))
-
-
-class OneBatch(OpenAIView):
+class OneBatch(OpenAIBatches, batches.OneBatch):
     """/batches/{batch_id}"""
 
-    def get(self, _request: Request, batch_id: str) -> Response:
-        return Response(outbound.batch_object(find_batch(self.project, batch_id)))
 
-
-class CancelBatch(OpenAIView):
+class CancelBatch(OpenAIBatches, batches.CancelBatch):
     """/batches/{batch_id}/cancel"""
-
-    def post(self, _request: Request, batch_id: str) -> Response:
-        batch = cancel(find_batch(self.project, batch_id), actor=self.actor, now=timezone.now())
-        return Response(outbound.batch_object(batch))
 
 
 class BatchResults(OpenAIView):
