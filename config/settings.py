@@ -11,61 +11,16 @@ import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import environ
 from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from config.knobs import flag, knob, names, seconds, whole
+
 BASE_DIR = Path(__file__).resolve().parent.parent
-
-T = TypeVar("T")
-
-
-def knob(name: str, cast: Callable[[str], T], default: T) -> T:
-    """The value of an environment variable, or the default; a value that does not parse is refused by name."""
-    raw = os.environ.get(name, "").strip()
-    if not raw:
-        return default
-    try:
-        return cast(raw)
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name}={raw!r} is not valid: {error}") from error
-
-
-def whole(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
-    """A parser of whole numbers in a range."""
-
-    def parse(raw: str) -> int:
-        number = int(raw)
-        if number < minimum or (maximum is not None and number > maximum):
-            allowed = f"at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
-            raise ValueError(f"it must be {allowed}")
-        return number
-
-    return parse
-
-
-def seconds(raw: str) -> float:
-    """A parser of a positive number of seconds."""
-    number = float(raw)
-    if not 0 < number < float("inf"):
-        raise ValueError("it must be a positive number of seconds")
-    return number
-
-
-def flag(raw: str) -> bool:
-    """A parser of yes and no."""
-    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    if raw.lower() not in words:
-        raise ValueError("it must be one of " + ", ".join(words))
-    return words[raw.lower()]
-
-
-def names(raw: str) -> list[str]:
-    """A parser of comma-separated names."""
-    return [name.strip() for name in raw.split(",") if name.strip()]
 
 
 def kept_secret(name: str, make: Callable[[], str]) -> str:
