@@ -89,6 +89,18 @@ NEVER_RAN: dict[ObjectStatus, tuple[str, str]] = {
 }
 
 
+class Act(models.TextChoices):
+    """What can be done to a batch besides moving it along its lifecycle."""
+
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    RETRIED = "retried"
+    REROUTED = "rerouted"
+    REPRIORITISED = "reprioritised"
+    GUARDED = "guarded", "stopped by a guard"
+    REPAIRED = "repaired"
+
+
 class Source(models.TextChoices):
     """Through what an act reached the portal."""
 

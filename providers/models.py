@@ -13,7 +13,8 @@ from django.db.models import Q
 from uuid_utils.compat import uuid7
 
 from providers import registry
-from providers.base import Connection
+from providers.base import Connection, Usage
+from providers.guards import Guarded
 
 _CREDENTIAL = re.compile(r"[!-~]+")  # what fits into a header
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -34,7 +35,7 @@ class ProviderQuerySet(models.QuerySet["Provider"]):
         return self.filter(enabled=True)
 
 
-class Provider(models.Model):
+class Provider(Guarded):
     """An upstream: which adapter speaks to it, where it is, with what credential and within what limits.
 
     The credential is either encrypted at rest or named by an environment variable of the workers; never both.
@@ -49,6 +50,12 @@ class Provider(models.Model):
     options = models.JSONField(default=dict, blank=True)
     max_concurrency = models.PositiveIntegerField(
         default=256, validators=[MinValueValidator(1)], help_text="Requests in flight over all workers together."
+    )
+    requests_per_minute = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="In any 60 seconds, over all workers together."
+    )
+    tokens_per_minute = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="In any 60 seconds, over all workers together."
     )
     enabled = models.BooleanField(default=True)
     is_default = models.BooleanField(default=False, help_text="Used where nothing names a provider.")
@@ -155,3 +162,42 @@ class Provider(models.Model):
 
 def _cipher() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in settings.CREDENTIAL_KEYS])
+
+
+class ProviderModel(models.Model):
+    """A model at a provider: limits of its own, which hold besides the provider's, and what its tokens cost.
+
+    Prices are per million tokens, in the portal's currency; an empty one is unknown, which is not nothing.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="models")
+    name = models.CharField(max_length=200, help_text="As requests name it.")
+    max_concurrency = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    requests_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    tokens_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    input_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True, validators=[MinValueValidator(0)])
+    cached_price = models.DecimalField(
+        max_digits=12,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="Of input tokens that came from the upstream's cache; empty: as any other.",
+    )
+    output_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True, validators=[MinValueValidator(0)])
+
+    class Meta:
+        ordering: ClassVar = ["provider", "name"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["provider", "name"], name="provider_model_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def cost_nanos(self, usage: Usage) -> int | None:
+        """What this usage costs, in billionths of the portal's currency; None when a price is unknown."""
+        if self.input_price is None or self.output_price is None:
+            return None
+        cached_price = self.input_price if self.cached_price is None else self.cached_price
+        uncached = max(usage.input - usage.cached, 0)
+        return round(1000 * (uncached * self.input_price + usage.cached * cached_price + usage.output * self.output_price))

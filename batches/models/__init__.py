@@ -3,34 +3,55 @@
 from batches.models.account_token import AccountToken
 from batches.models.api_key import ApiKey
 from batches.models.attempt import Attempt
-from batches.models.batch import Batch, Counts, Dialect, load_counts
+from batches.models.audit import AuditEntry
+from batches.models.batch import Batch, Dialect, load_counts
+from batches.models.bulk_operation import BulkAct, BulkItem, BulkOperation
+from batches.models.counts import COUNT_FIELDS, Counts
 from batches.models.error import BatchError
+from batches.models.error_group import BatchErrorGroup, ErrorGroup, ErrorGroupHour
 from batches.models.event import Event
 from batches.models.file import File, Purpose
 from batches.models.idempotency import IdempotencyRecord
+from batches.models.membership import Membership, Role
 from batches.models.object import BatchObject
+from batches.models.pace import BatchMinute
 from batches.models.project import Project, ProviderGrant
+from batches.models.provider_health import ProviderHealth
 from batches.models.result import BatchResult
+from batches.models.saved_view import SavedView
 from batches.models.slice import Slice
 from batches.models.upload import Upload, UploadPart, UploadStatus
 from batches.models.worker import Worker
 
 __all__ = [
+    "COUNT_FIELDS",
     "AccountToken",
     "ApiKey",
     "Attempt",
+    "AuditEntry",
     "Batch",
     "BatchError",
+    "BatchErrorGroup",
+    "BatchMinute",
     "BatchObject",
     "BatchResult",
+    "BulkAct",
+    "BulkItem",
+    "BulkOperation",
     "Counts",
     "Dialect",
+    "ErrorGroup",
+    "ErrorGroupHour",
     "Event",
     "File",
     "IdempotencyRecord",
+    "Membership",
     "Project",
     "ProviderGrant",
+    "ProviderHealth",
     "Purpose",
+    "Role",
+    "SavedView",
     "Slice",
     "Upload",
     "UploadPart",

@@ -1,7 +1,6 @@
 """Batch: what a client submitted. One input, one lifecycle, one set of counts."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, cast
 
@@ -11,10 +10,12 @@ from uuid_utils.compat import uuid7
 
 from batches import identifiers
 from batches.models.api_key import ApiKey
+from batches.models.counts import COUNT_FIELDS, Counted, Counts
 from batches.models.file import File
 from batches.models.lease import Leased
 from batches.models.project import Project
 from batches.states import COUNTED, OPEN, TERMINAL, BatchStatus
+from providers.guards import Guarded
 from providers.models import Provider
 
 
@@ -29,34 +30,6 @@ class Dialect(models.TextChoices):
     NATIVE = "native"
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How the objects of a batch stand, and the tokens used so far. `total` is always the sum of the other five counts."""
-
-    total: int = 0
-    pending: int = 0
-    succeeded: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    expired: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
-
-    @property
-    def settled(self) -> int:
-        return self.total - self.pending
-
-    @property
-    def unsuccessful(self) -> int:
-        """Settled without success, for whatever reason."""
-        return self.settled - self.succeeded
-
-
-COUNT_FIELDS = tuple(Counts.__dataclass_fields__)
-
-
 class BatchQuerySet(models.QuerySet["Batch"]):
     def open(self) -> "BatchQuerySet":
         return self.filter(status__in=OPEN)
@@ -66,7 +39,7 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         return self.filter(project=project, deleted_at=None)
 
 
-class Batch(Leased):
+class Batch(Counted, Guarded, Leased):
     """A batch. `status` is written by `services.transition` alone; the lease is for the control work on it.
 
     The counts here are frozen when the batch ends; until then they are the sum over its slices (`counts`), and `total`
@@ -85,6 +58,12 @@ class Batch(Leased):
     priority = models.SmallIntegerField(default=0)
     throttled_until = models.DateTimeField(null=True, blank=True)
     throttled_reason = models.CharField(max_length=200, blank=True)
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_by = models.CharField(max_length=200, blank=True)
+    paused_reason = models.CharField(max_length=500, blank=True)
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="children", help_text="Whose failures it retries."
+    )
 
     input_file = models.ForeignKey(File, null=True, on_delete=models.PROTECT, related_name="input_of")
     output_file = models.ForeignKey(File, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
@@ -112,16 +91,6 @@ class Batch(Leased):
     archived_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
 
-    total = models.PositiveIntegerField(default=0)
-    pending = models.PositiveIntegerField(default=0)
-    succeeded = models.PositiveIntegerField(default=0)
-    failed = models.PositiveIntegerField(default=0)
-    cancelled = models.PositiveIntegerField(default=0)
-    expired = models.PositiveIntegerField(default=0)
-    input_tokens = models.PositiveBigIntegerField(default=0)
-    output_tokens = models.PositiveBigIntegerField(default=0)
-    cached_tokens = models.PositiveBigIntegerField(default=0)
-    reasoning_tokens = models.PositiveBigIntegerField(default=0)
     error_count = models.PositiveIntegerField(default=0, help_text="Validation errors, also those that are not stored.")
 
     objects = BatchQuerySet.as_manager()
@@ -183,6 +152,11 @@ class Batch(Leased):
     def forget_counts(self) -> None:
         """Have `counts` read again."""
         self._counts = None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether somebody, or a guard, has it wait: a condition of a running batch."""
+        return self.status == BatchStatus.IN_PROGRESS and self.paused_at is not None
 
     def is_throttled(self, *, now: datetime) -> bool:
         """Whether the upstream's limits hold its waiting objects back."""

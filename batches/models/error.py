@@ -27,6 +27,7 @@ class BatchError(models.Model):
     source = models.CharField(max_length=10, blank=True)
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
     fingerprint = models.CharField(max_length=43)
+    retried_at = models.DateTimeField(null=True, blank=True, help_text="When its object was sent for again.")
     created_at = models.DateTimeField()
 
     class Meta:

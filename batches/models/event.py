@@ -6,16 +6,17 @@ from django.db import models
 from uuid_utils.compat import uuid7
 
 from batches.models.batch import Batch
-from batches.states import BatchStatus, Source
+from batches.states import Act, BatchStatus, Source
 
 
 class Event(models.Model):
-    """One entry of a batch's timeline; `from_status` is empty on its creation, and equal to `to_status` on a note."""
+    """One entry of a batch's timeline; `from_status` is empty on its creation, and equal to `to_status` on an `act`."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="events", db_index=False)
     from_status = models.CharField(max_length=12, choices=BatchStatus.choices, blank=True)
     to_status = models.CharField(max_length=12, choices=BatchStatus.choices)
+    act = models.CharField(max_length=16, choices=Act.choices, blank=True, help_text="What was done besides a move.")
     version = models.PositiveIntegerField()
     actor = models.CharField(max_length=200)
     source = models.CharField(max_length=10, choices=Source.choices)

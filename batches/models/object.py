@@ -31,6 +31,9 @@ class BatchObject(models.Model):
     output_tokens = models.PositiveIntegerField(null=True, blank=True)
     cached_tokens = models.PositiveIntegerField(null=True, blank=True)
     reasoning_tokens = models.PositiveIntegerField(null=True, blank=True)
+    cost_nanos = models.PositiveBigIntegerField(null=True, blank=True, help_text="In billionths of the portal's currency.")
+    kind = models.CharField(max_length=32, blank=True, db_default="", help_text="Of failure.")
+    retry_after = models.FloatField(null=True, blank=True, help_text="Seconds the upstream asked to wait.")
     request_id = models.CharField(max_length=200, blank=True, help_text="The upstream's id of the request.")
     settled_at = models.DateTimeField(null=True, blank=True)
 

@@ -20,6 +20,9 @@ class Project(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     slug = models.SlugField(unique=True, max_length=64)
     name = models.CharField(max_length=200, blank=True)
+    max_open_batches = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: the portal's default.")
+    max_pending_objects = models.PositiveBigIntegerField(null=True, blank=True, help_text="Empty: the portal's default.")
+    max_stored_bytes = models.PositiveBigIntegerField(null=True, blank=True, help_text="Empty: the portal's default.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ProjectQuerySet.as_manager()

@@ -8,10 +8,11 @@ from uuid_utils.compat import uuid7
 
 from batches import identifiers
 from batches.models.batch import Batch
+from batches.models.counts import Counted
 from batches.models.lease import Leased
 
 
-class Slice(Leased):
+class Slice(Counted, Leased):
     """A run of consecutive lines of a batch: what a worker leases, and what carries counts and byte ranges.
 
     Byte ranges are half open: `input_start <= offset < input_end`. Those of the output and error file are set when the
@@ -30,16 +31,7 @@ class Slice(Leased):
     error_end = models.PositiveBigIntegerField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
 
-    total = models.PositiveIntegerField()
-    pending = models.PositiveIntegerField()
-    succeeded = models.PositiveIntegerField(default=0)
-    failed = models.PositiveIntegerField(default=0)
-    cancelled = models.PositiveIntegerField(default=0)
-    expired = models.PositiveIntegerField(default=0)
-    input_tokens = models.PositiveBigIntegerField(default=0)
-    output_tokens = models.PositiveBigIntegerField(default=0)
-    cached_tokens = models.PositiveBigIntegerField(default=0)
-    reasoning_tokens = models.PositiveBigIntegerField(default=0)
+    last_settled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering: ClassVar = ["batch", "first_line"]

@@ -19,8 +19,7 @@ from uuid_utils.compat import uuid7
 
 from batches.actors import ENGINE
 from batches.errors import LostRace
-from batches.models import Batch, BatchError, BatchObject, BatchResult, File, Purpose, Slice, bulk, load_counts
-from batches.models.batch import COUNT_FIELDS
+from batches.models import COUNT_FIELDS, Batch, BatchError, BatchObject, BatchResult, File, Purpose, Slice, bulk, load_counts
 from batches.results import ObjectResult, result_line, results
 from batches.services.lease import hold, lease_batch, release
 from batches.services.settle import recount

@@ -14,8 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from batches.actors import ENGINE
-from batches.models import Batch, BatchError, BatchObject, BatchResult, Dialect, Project, Purpose, Slice
-from batches.models.batch import COUNT_FIELDS
+from batches.models import COUNT_FIELDS, Batch, BatchError, BatchObject, BatchResult, Dialect, Project, Purpose, Slice
 from batches.services.store import store
 from batches.services.submit import submit
 from batches.services.transition import transition

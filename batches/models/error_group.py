@@ -1,0 +1,75 @@
+"""Error groups: failures that differ in ids, numbers and quoted text alone; counted as they happen, never by scanning."""
+
+from typing import ClassVar
+
+from django.db import models
+from uuid_utils.compat import uuid7
+
+from batches.models.batch import Batch
+from batches.models.project import Project
+
+
+class ErrorGroup(models.Model):
+    """What is the same in many failures of one project, under one fingerprint. `message` has its variable parts replaced."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="error_groups")
+    fingerprint = models.CharField(max_length=43)
+    provider = models.CharField(max_length=64, blank=True)
+    source = models.CharField(max_length=10)
+    kind = models.CharField(max_length=32, blank=True)
+    http_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    code = models.CharField(max_length=100)
+    message = models.CharField(max_length=500)
+    sample = models.CharField(max_length=2000, help_text="The first message, as it came.")
+    first_seen = models.DateTimeField()
+    note = models.CharField(max_length=2000, blank=True)
+    noted_by = models.CharField(max_length=200, blank=True)
+    muted_at = models.DateTimeField(null=True, blank=True)
+    muted_by = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-first_seen"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["project", "fingerprint"], name="error_group_once")]
+        indexes: ClassVar = [models.Index(fields=["fingerprint"], name="error_group_fingerprint")]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+class BatchErrorGroup(models.Model):
+    """A group within one batch: how many of its objects failed so and were not sent for again."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="error_groups", db_index=False, db_constraint=False)
+    group = models.ForeignKey(ErrorGroup, on_delete=models.CASCADE, related_name="in_batches", db_index=False)
+    count = models.PositiveIntegerField()
+    first_line = models.PositiveIntegerField(null=True, blank=True)
+    last_line = models.PositiveIntegerField(null=True, blank=True)
+    first_seen = models.DateTimeField()
+    last_seen = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["batch", "-count"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["batch", "group"], name="batch_error_group_once")]
+        indexes: ClassVar = [models.Index(fields=["group", "-last_seen"], name="batch_error_group_recent")]
+
+    def __str__(self) -> str:
+        return f"{self.count} times {self.group}"
+
+
+class ErrorGroupHour(models.Model):
+    """How often a group occurred in one hour, all of its batches together."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    group = models.ForeignKey(ErrorGroup, on_delete=models.CASCADE, related_name="hours", db_index=False)
+    hour = models.DateTimeField()
+    count = models.PositiveIntegerField()
+
+    class Meta:
+        ordering: ClassVar = ["group", "hour"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["group", "hour"], name="error_group_hour_once")]
+        indexes: ClassVar = [models.Index(fields=["hour"], name="error_group_hour")]
+
+    def __str__(self) -> str:
+        return f"{self.count} at {self.hour}"

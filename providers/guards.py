@@ -1,0 +1,32 @@
+"""Guards: what stops a batch before it costs more, or fails more, than somebody allowed."""
+
+from typing import ClassVar
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+
+class Guarded(models.Model):
+    """Columns of a row that carries guards; an empty one sets no limit of its own.
+
+    A provider's guards hold for each of its batches that has none; see `batches.services.guard`.
+    """
+
+    max_error_rate = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(1)],
+        help_text="Share of failed objects, from 0 to 1, above which a batch is paused.",
+    )
+    error_sample = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How many objects must have settled before the error rate counts."
+    )
+    max_cost = models.DecimalField(
+        max_digits=14, decimal_places=6, null=True, blank=True, help_text="Cost above which a batch is paused."
+    )
+    max_tokens = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="Input and output tokens together, above which a batch is paused."
+    )
+
+    class Meta:
+        abstract: ClassVar = True
