@@ -14,4 +14,5 @@ class Actor:
 
 
 ENGINE = Actor("engine", Source.ENGINE)
+GUARD = Actor("guard", Source.ENGINE)
 RECONCILE = Actor("reconcile", Source.RECONCILE)

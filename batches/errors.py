@@ -89,6 +89,12 @@ class TooManyRequests(PortalError):
     code = "too_many_requests"
 
 
+class QuotaExceeded(TooManyRequests):
+    """The project has used up a quota."""
+
+    code = "insufficient_quota"
+
+
 class Unavailable(PortalError):
     """The portal cannot do this right now; try again."""
 

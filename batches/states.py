@@ -98,6 +98,7 @@ class Act(models.TextChoices):
     REROUTED = "rerouted"
     REPRIORITISED = "reprioritised"
     GUARDED = "guarded", "stopped by a guard"
+    REGUARDED = "reguarded", "guards changed"
     REPAIRED = "repaired"
 
 

@@ -61,6 +61,8 @@ class Batch(Counted, Guarded, Leased):
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_by = models.CharField(max_length=200, blank=True)
     paused_reason = models.CharField(max_length=500, blank=True)
+    acknowledged_settled = models.PositiveIntegerField(default=0, help_text="Objects that settled before it was last resumed.")
+    acknowledged_failed = models.PositiveIntegerField(default=0, help_text="How many of those failed.")
     parent = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="children", help_text="Whose failures it retries."
     )

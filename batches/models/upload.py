@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 from uuid_utils.compat import uuid7
 
 from batches.models.api_key import ApiKey
@@ -37,6 +38,9 @@ class Upload(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
+        indexes: ClassVar = [
+            models.Index(fields=["project", "bytes"], condition=Q(status=UploadStatus.PENDING), name="upload_promised")
+        ]
 
     def __str__(self) -> str:
         return f"upload_{self.id.hex}"

@@ -17,6 +17,7 @@ from batches.errors import (
     NotFound,
     NotPermitted,
     PortalError,
+    QuotaExceeded,
     TooLarge,
     TooManyRequests,
     Unavailable,
@@ -133,8 +134,8 @@ def headers(error: PortalError, *, allow: str = "") -> dict[str, str]:
         return {"Allow": allow}
     if isinstance(error, InProgress):
         return {"Retry-After": str(error.retry_after)}
-    if isinstance(error, Conflict) and not isinstance(error, LostRace):
-        return {"x-should-retry": "false"}  # SDKs send a 409 twice more unless told not to
+    if isinstance(error, QuotaExceeded) or (isinstance(error, Conflict) and not isinstance(error, LostRace)):
+        return {"x-should-retry": "false"}  # SDKs send a 409 or 429 twice more unless told not to
     return {}
 
 
@@ -147,6 +148,8 @@ def error_type(error: PortalError) -> str:
     """The kind of error, in OpenAI's words."""
     if isinstance(error, NotAuthenticated):
         return "authentication_error"
+    if isinstance(error, QuotaExceeded):
+        return "insufficient_quota"
     if isinstance(error, TooManyRequests):
         return "rate_limit_error"
     return "invalid_request_error" if error.status < 500 else "server_error"
