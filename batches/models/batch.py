@@ -56,6 +56,7 @@ class Batch(Counted, Guarded, Leased):
     status = models.CharField(max_length=12, choices=BatchStatus.choices, default=BatchStatus.VALIDATING)
     version = models.PositiveIntegerField(default=1)
     priority = models.SmallIntegerField(default=0)
+    at_risk_since = models.DateTimeField(null=True, blank=True, help_text="Since when its pace does not meet its deadline.")
     throttled_until = models.DateTimeField(null=True, blank=True)
     throttled_reason = models.CharField(max_length=200, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True)

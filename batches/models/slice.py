@@ -45,6 +45,8 @@ class Slice(Counted, Leased):
         indexes: ClassVar = [
             # What can still be worked on: rows leave it as they are done, so it stays small whatever the history.
             models.Index(fields=["batch", "first_line"], condition=Q(pending__gt=0), name="slice_unfinished"),
+            # What somebody works on: a handful of rows, from which it is told who is served how much.
+            models.Index(fields=["batch"], condition=Q(lease_owner__isnull=False), name="slice_leased"),
         ]
 
     def __str__(self) -> str:
