@@ -223,6 +223,14 @@ NOVITA_INPUT_LIFETIME_SECONDS = knob("NOVITA_INPUT_LIFETIME_SECONDS", seconds, 1
 RESULTS_LIFETIME_SECONDS = knob("RESULTS_LIFETIME_SECONDS", seconds, 29 * 86400.0)  # Anthropic: from a batch's creation
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_JSON_BYTES
 
+# --- Quotas and guards, where a project, a batch or a provider has none of its own -------------------------------
+
+PROJECT_MAX_OPEN_BATCHES = knob("PROJECT_MAX_OPEN_BATCHES", whole(0), None)
+PROJECT_MAX_PENDING_OBJECTS = knob("PROJECT_MAX_PENDING_OBJECTS", whole(0), None)
+PROJECT_MAX_STORED_BYTES = knob("PROJECT_MAX_STORED_BYTES", whole(0), None)
+GUARD_SAMPLE = knob("GUARD_SAMPLE", whole(1), 100)  # objects that must have settled before an error rate counts
+CURRENCY = knob("CURRENCY", str, "USD")  # of prices and costs; shown, never converted
+
 # --- Engine ----------------------------------------------------------------------------------------------------
 
 SLICE_LINES = knob("SLICE_LINES", whole(1, 5000), 250)  # lines a worker leases at once
