@@ -93,6 +93,7 @@ class Batch(Counted, Guarded, Leased):
     ended_at = models.DateTimeField(null=True, blank=True)
     archived_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
+    results_pruned_at = models.DateTimeField(null=True, blank=True, help_text="From then on, answers are read from its files.")
 
     error_count = models.PositiveIntegerField(default=0, help_text="Validation errors, also those that are not stored.")
 
@@ -108,6 +109,9 @@ class Batch(Counted, Guarded, Leased):
             models.Index(fields=["status", "-created_at", "-id"], name="batch_status_list"),
             models.Index(fields=["expires_at"], condition=Q(ended_at=None), name="batch_deadline"),
             models.Index(fields=["input_file"], name="batch_input_file"),
+            models.Index(
+                fields=["ended_at"], condition=Q(ended_at__isnull=False, results_pruned_at=None), name="batch_results_kept"
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(status__in=BatchStatus.values), name="batch_status_known"),
