@@ -1,6 +1,7 @@
 """What tests of services and of the engine begin with: lines, files, batches, a provider that is a local upstream."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from django.utils import timezone
 
 from batches.actors import Actor
 from batches.engine import execute
-from batches.models import Batch, BatchObject, Counts, Dialect, File, Project, Purpose, Slice
+from batches.models import Batch, BatchError, BatchErrorGroup, BatchObject, Counts, Dialect, File, Project, Purpose, Slice
 from batches.services.claim import Lease, Waiting
 from batches.services.finalize import finalize
 from batches.services.store import store
@@ -92,11 +93,12 @@ def statuses(batch: Batch) -> dict[str, str]:
 def counted(batch: Batch) -> Counts:
     """The counts of a batch's objects, row by row."""
     rows = list(BatchObject.objects.filter(batch=batch))
-    tokens = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+    summed = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_nanos")
     return Counts(
         total=len(rows),
         **{status.value: sum(row.status == status for row in rows) for status in ObjectStatus},
-        **{name: sum(getattr(row, name) or 0 for row in rows) for name in tokens},
+        **{name: sum(getattr(row, name) or 0 for row in rows) for name in summed},
+        unpriced=sum(row.status == ObjectStatus.SUCCEEDED and row.cost_nanos is None for row in rows),
     )
 
 
@@ -108,6 +110,14 @@ def assert_counts_are_true(batch: Batch) -> None:
         lines = BatchObject.objects.filter(batch=batch, line__gte=piece.first_line, line__lte=piece.last_line)
         for status in ObjectStatus:
             assert getattr(piece, status.value) == lines.filter(status=status).count()
+    _assert_groups_are_true(batch)
+
+
+def _assert_groups_are_true(batch: Batch) -> None:
+    """Each error group of the batch counts the errors under its fingerprint whose object was not sent for again."""
+    errors = Counter(BatchError.objects.filter(batch=batch, retried_at=None).values_list("fingerprint", flat=True))
+    groups = BatchErrorGroup.objects.filter(batch=batch, count__gt=0)
+    assert dict(groups.values_list("group__fingerprint", "count")) == errors
 
 
 def output_lines(batch: Batch) -> list[Any]:

@@ -12,7 +12,8 @@ from batches.models import Batch, BatchObject, File, Project
 from batches.results import request_lines as requests_of
 from batches.results import result_line, result_of, settled_results
 from batches.services.claim import Appetite, claim
-from batches.services.settle import Report, Settled, settle
+from batches.services.outcomes import Settled
+from batches.services.settle import Report, settle
 from batches.states import ObjectStatus
 from providers.base import Failure, Success
 from providers.failures import Kind
@@ -36,7 +37,7 @@ def batch(project: Project, settings: Settings) -> Batch:
         Failure(Kind.TIMEOUT, "Too late.", code="timeout"),
     ]
     rows = [Settled(piece.pk, batch.pk, line, 1, line, 7, outcome) for line, outcome in enumerate(outcomes, start=1)]
-    settle(Report({batch.pk: "simulator"}, {piece.pk: leases[0].epoch}, rows), now=timezone.now())
+    settle(Report({batch.pk: batch}, {piece.pk: leases[0].epoch}, rows), now=timezone.now())
     for line, status in ((4, ObjectStatus.CANCELLED), (5, ObjectStatus.EXPIRED)):
         BatchObject.objects.filter(batch=batch, line=line).update(status=status, settled_at=timezone.now())
     return batch

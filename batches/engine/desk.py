@@ -118,7 +118,7 @@ class Desk:
         except (OperationalError, InterfaceError) as error:
             self._pause(error)
             return None
-        held = turn.report.provider_names
+        held = turn.report.batches
         self._batches = {batch_id: batch for batch_id, batch in self._batches.items() if batch_id in held}
         try:
             self._look_round(answer, turn, now=now)

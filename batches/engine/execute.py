@@ -127,7 +127,7 @@ class Executor:
     def _report(self, handed_in: Outbox) -> Report:
         throttled = self._throttled()  # before slices are stopped in order to let go of them
         return Report(
-            provider_names={held.batch_id: held.batch.provider.name for held in self.held.values()},
+            batches={held.batch_id: held.batch for held in self.held.values()},
             epochs={slice_id: held.lease.epoch for slice_id, held in self.held.items()},
             settled=handed_in.settled,
             tried=handed_in.tried,

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from batches.engine import backoff
 from batches.engine.lanes import Held, Item, Lane, Wait
-from batches.services.settle import Settled, Tried
+from batches.services.outcomes import Settled, Tried
 from providers.base import Call, Failure, Outcome
 from providers.failures import Kind
 

@@ -33,6 +33,43 @@ def insert(model: type[models.Model], fields: Sequence[str], rows: Iterable[Row]
         cursor.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', values)  # noqa: S608 - names only
 
 
+def add(
+    model: type[models.Model],
+    fields: Sequence[str],
+    rows: Sequence[Row],
+    *,
+    keys: Sequence[str],
+    added: Sequence[str],
+    least: Sequence[str] = (),
+    greatest: Sequence[str] = (),
+) -> None:
+    """Insert rows as `insert` does; where one with the same `keys` is there already, add to it.
+
+    Its `added` columns become the sum of both, `least` and `greatest` the one or the other of both (an empty one is
+    neither). `rows` differ in their keys; whoever writes several gives them in the order of their keys.
+    """
+    if not rows:
+        return
+    columns = [_field(model, name) for name in fields]
+    column_of = {name: field.column for name, field in zip(fields, columns, strict=True)}
+    smaller, larger = ("LEAST", "GREATEST") if connection.vendor == "postgresql" else ("MIN", "MAX")
+    changes = [f"{column_of[name]} = t.{column_of[name]} + excluded.{column_of[name]}" for name in added]
+    for function, chosen in ((smaller, least), (larger, greatest)):
+        for column in (column_of[name] for name in chosen):
+            mine, other = f"t.{column}", f"excluded.{column}"
+            changes.append(f"{column} = {function}(COALESCE({mine}, {other}), COALESCE({other}, {mine}))")
+    marks = ", ".join(["(" + ", ".join(["%s"] * len(columns)) + ")"] * len(rows))
+    statement = (
+        f"INSERT INTO {model._meta.db_table} AS t ({', '.join(column_of.values())}) VALUES {marks}"  # noqa: S608 - names only
+        f" ON CONFLICT ({', '.join(column_of[name] for name in keys)}) DO UPDATE SET {', '.join(changes)}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            statement,
+            [field.get_db_prep_value(value, connection) for row in rows for field, value in zip(columns, row, strict=True)],
+        )
+
+
 def _converted(row: Row, converters: Sequence[Converter | None]) -> list[Any]:
     pairs = zip(converters, row, strict=True)
     return [value if convert is None or value is None else convert(value) for convert, value in pairs]

@@ -8,6 +8,7 @@ from batches import wake
 from batches.actors import Actor
 from batches.fingerprints import fingerprint
 from batches.models import Batch, BatchError
+from batches.services.error_groups import record_errors
 from batches.services.transition import transition
 from batches.states import BatchStatus
 from providers.failures import Kind
@@ -21,7 +22,7 @@ def fail(batch: Batch, *, kind: Kind, message: str, actor: Actor, now: datetime)
     """
     batch = transition(batch, BatchStatus.FINALIZING, actor=actor, now=now, note=message)
     source, code = kind.source.value, kind.value
-    BatchError.objects.create(
+    error = BatchError(
         batch=batch,
         code=code,
         message=message[:2000],
@@ -30,5 +31,6 @@ def fail(batch: Batch, *, kind: Kind, message: str, actor: Actor, now: datetime)
         fingerprint=fingerprint(source=source, provider=batch.provider.name, http_status=None, code=code, message=message),
         created_at=now,
     )
+    record_errors([error], {batch.pk: batch})
     wake.finalize(batch.id)
     return batch

@@ -22,7 +22,7 @@ from batches.errors import LostRace
 from batches.models import COUNT_FIELDS, Batch, BatchError, BatchObject, BatchResult, File, Purpose, Slice, bulk, load_counts
 from batches.results import ObjectResult, result_line, results
 from batches.services.lease import hold, lease_batch, release
-from batches.services.settle import recount
+from batches.services.recount import recount
 from batches.services.store import undone_on_error, write
 from batches.services.transition import transition
 from batches.services.validate import clear, lay_out

@@ -19,6 +19,7 @@ from batches.fingerprints import fingerprint
 from batches.jsonl import Line, read_lines
 from batches.line_rules import LineChecker, LineRules, Problem
 from batches.models import Batch, BatchError, BatchObject, Dialect, Slice, bulk
+from batches.services.error_groups import record_errors
 from batches.services.lease import hold, lease_batch, release
 from batches.services.transition import transition
 from batches.states import BatchStatus, ObjectStatus
@@ -194,7 +195,7 @@ def _fail(batch: Batch, problems: _Problems) -> None:
     now = timezone.now()
     with transaction.atomic():
         clear(batch)
-        BatchError.objects.bulk_create(
+        errors = [
             BatchError(
                 batch=batch,
                 line=problem.line,
@@ -208,7 +209,8 @@ def _fail(batch: Batch, problems: _Problems) -> None:
                 created_at=now,
             )
             for problem in problems.kept
-        )
+        ]
+        record_errors(errors, {batch.pk: batch})
         count = problems.count
         note = f"The input has {count} problem{'' if count == 1 else 's'}."
         transition(batch, BatchStatus.FAILED, actor=ENGINE, now=now, note=note, error_count=count)

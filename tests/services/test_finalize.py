@@ -15,7 +15,8 @@ from batches.services.cancel import cancel
 from batches.services.claim import Appetite, claim
 from batches.services.expire import expire
 from batches.services.finalize import Inconsistent, finalize
-from batches.services.settle import Report, Settled, settle
+from batches.services.outcomes import Settled
+from batches.services.settle import Report, settle
 from batches.states import BatchStatus
 from providers.base import Failure, Success, Usage
 from providers.failures import Kind
@@ -58,7 +59,7 @@ def run(batch: Batch, *, good: set[int], bad: set[int] = frozenset()) -> None:  
                 continue
             rows.append(Settled(lease.piece.pk, batch.pk, waiting.line, 1, 1, 5, outcome))
     report = Report(
-        provider_names={batch.pk: "simulator"},
+        batches={batch.pk: batch},
         epochs={lease.piece.pk: lease.epoch for lease in leases},
         settled=rows,
         done={lease.piece.pk: None for lease in leases},
@@ -188,7 +189,7 @@ def test_what_comes_too_late_changes_nothing(batch: Batch, settings: Settings) -
     cancel(Batch.objects.get(pk=batch.pk), actor=TESTER, now=timezone.now())
     finalize(batch.pk, now=timezone.now() + timedelta(seconds=settings.CANCEL_GRACE_SECONDS + 1))
     row = Settled(lease.piece.pk, batch.pk, 1, 1, 1, 5, Success(200, b"{}"))
-    receipt = settle(Report({batch.pk: "x"}, {lease.piece.pk: lease.epoch}, [row]), now=timezone.now())
+    receipt = settle(Report({batch.pk: batch}, {lease.piece.pk: lease.epoch}, [row]), now=timezone.now())
     assert (receipt.lost, receipt.dropped) == (frozenset({lease.piece.pk}), 1)
     assert not BatchResult.objects.filter(batch=batch).exists()
     assert statuses(batch)["row-1"] == "cancelled"

@@ -2,20 +2,36 @@
 
 import uuid
 from datetime import timedelta
+from decimal import Decimal
 
+import msgspec
 import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.models import Attempt, Batch, BatchError, BatchObject, BatchResult, Project, Slice
+from batches.models import (
+    Attempt,
+    Batch,
+    BatchError,
+    BatchErrorGroup,
+    BatchMinute,
+    BatchObject,
+    BatchResult,
+    ErrorGroup,
+    ErrorGroupHour,
+    Project,
+    Slice,
+)
 from batches.results import result_of
 from batches.services.cancel import cancel
 from batches.services.claim import Appetite, Lease, claim
-from batches.services.settle import Receipt, Report, Settled, Tried, settle
+from batches.services.error_groups import recount_groups
+from batches.services.outcomes import Settled, Tried
+from batches.services.settle import Receipt, Report, settle
 from providers.base import Failure, Outcome, Success, Usage
 from providers.failures import Kind
 from providers.models import Provider
-from tests.cast import TESTER, assert_counts_are_true, pending, request_lines, started, statuses
+from tests.cast import TESTER, assert_counts_are_true, pending, provider_at, request_lines, started, statuses
 
 pytestmark = pytest.mark.django_db
 
@@ -62,9 +78,9 @@ def tried(lease: Lease, line: int, number: int, failure: Failure = BUSY) -> Trie
 
 
 def report(*leases: Lease, **more: object) -> Report:
-    names = {lease.piece.batch.pk: "simulator" for lease in leases}
+    batches = {lease.piece.batch.pk: lease.piece.batch for lease in leases}
     epochs = {lease.piece.pk: lease.epoch for lease in leases}
-    return Report(provider_names=names, epochs=epochs, **more)  # type: ignore[arg-type]
+    return Report(batches=batches, epochs=epochs, **more)  # type: ignore[arg-type]
 
 
 def hand_in(*leases: Lease, **more: object) -> Receipt:
@@ -72,7 +88,7 @@ def hand_in(*leases: Lease, **more: object) -> Receipt:
 
 
 def test_a_success_is_recorded_with_all_that_is_known_of_it(batch: Batch, leases: list[Lease]) -> None:
-    assert hand_in(leases[0], settled=[settled(leases[0], 2, attempts=3)]) == Receipt(frozenset(), frozenset(), 0)
+    assert hand_in(leases[0], settled=[settled(leases[0], 2, attempts=3)]) == Receipt()
     found = BatchObject.objects.get(batch=batch, line=2)
     assert (found.status, found.attempts, found.http_status, found.latency_ms) == ("succeeded", 3, 200, 12)
     assert (found.input_tokens, found.output_tokens, found.cached_tokens, found.reasoning_tokens) == (9, 3, 4, 1)
@@ -87,11 +103,64 @@ def test_a_failure_is_recorded_with_its_reason_and_the_reasons_group(batch: Batc
     assert statuses(batch) == {f"row-{n}": "failed" if n in (1, 3) else "pending" for n in range(1, 7)}
     result = result_of(BatchObject.objects.get(batch=batch, line=1))
     assert (result.error_code, result.error_message, result.body) == ("bad_thing", 'No such "thing"', '{"error":{}}')
+    failed = BatchObject.objects.get(batch=batch, line=1)
+    assert (failed.kind, failed.retry_after) == ("invalid_request", BAD.retry_after)
     first, second = BatchError.objects.filter(batch=batch)
     assert (first.line, first.round, first.code, first.param, first.http_status) == (1, 1, "bad_thing", "n", 400)
     assert (first.kind, first.source) == ("invalid_request", "caller")
     assert first.fingerprint == second.fingerprint
     assert_counts_are_true(batch)
+    [group] = BatchErrorGroup.objects.select_related("group")
+    assert (group.batch_id, group.count, group.first_line, group.last_line) == (batch.pk, 2, 1, 3)
+    assert (group.group.fingerprint, group.group.project_id) == (first.fingerprint, batch.project_id)
+    assert (group.group.message, group.group.sample) == ("No such <text>", 'No such "thing"')
+    assert [hour.count for hour in ErrorGroupHour.objects.all()] == [2]
+
+
+def test_a_group_grows_with_every_report(batch: Batch, leases: list[Lease]) -> None:
+    hand_in(leases[0], settled=[settled(leases[0], 3, BAD)])
+    hand_in(leases[1], settled=[settled(leases[1], 4, BAD), settled(leases[1], 5, Failure(Kind.TIMEOUT, "Late"))])
+    counts = BatchErrorGroup.objects.filter(batch=batch).order_by("-count").values_list("count", "first_line", "last_line")
+    assert list(counts) == [(2, 3, 4), (1, 5, 5)]
+    assert ErrorGroup.objects.count() == 2
+
+
+def test_a_group_counts_what_was_not_sent_for_again(batch: Batch, leases: list[Lease]) -> None:
+    hand_in(leases[0], settled=[settled(leases[0], line, BAD) for line in (1, 2, 3)])
+    BatchError.objects.filter(line=2).update(retried_at=timezone.now())
+    recount_groups(batch, [BatchError.objects.filter(line=2).get().fingerprint])
+    assert BatchErrorGroup.objects.get().count == 2
+
+
+def test_a_known_cost_is_counted_once_and_an_unknown_one_is_not_nothing(batch: Batch, leases: list[Lease]) -> None:
+    dear = msgspec.structs.replace(settled(leases[0], 1), cost_nanos=1_500_000_000)
+    report_ = report(leases[0], settled=[dear, settled(leases[0], 2)])
+    settle(report_, now=timezone.now())
+    settle(report_, now=timezone.now())
+    batch.forget_counts()
+    assert (batch.counts.cost, batch.counts.unpriced) == (Decimal("1.5"), 1)
+    assert BatchObject.objects.get(batch=batch, line=1).cost_nanos == 1_500_000_000
+
+
+def test_what_went_on_in_a_minute_is_noted(batch: Batch, leases: list[Lease]) -> None:
+    hand_in(leases[0], settled=[settled(leases[0], 1), settled(leases[0], 2, BAD)], tried=[tried(leases[0], 3, 1)])
+    hand_in(leases[0], tried=[tried(leases[0], 3, 2, Failure(Kind.TIMEOUT, "Late"))])
+    minutes = BatchMinute.objects.filter(batch=batch)
+    assert sum(minute.succeeded for minute in minutes) == 1
+    assert sum(minute.failed for minute in minutes) == 1
+    assert sum(minute.retried for minute in minutes) == 2
+    assert sum(minute.throttled for minute in minutes) == 1
+    assert sum(minute.latency_ms for minute in minutes) == 24
+
+
+def test_an_executor_learns_what_is_paused_or_goes_elsewhere(batch: Batch, leases: list[Lease]) -> None:
+    assert hand_in(leases[0]) == Receipt()
+    known = leases[0].piece.batch  # as it was
+    assert known.provider_id == batch.provider_id
+    Batch.objects.filter(pk=batch.pk).update(paused_at=timezone.now())
+    assert hand_in(leases[0]) == Receipt(held_back=frozenset({batch.pk}))
+    Batch.objects.filter(pk=batch.pk).update(paused_at=None, provider=provider_at("http://127.0.0.1:1"))
+    assert hand_in(leases[0]) == Receipt(held_back=frozenset({batch.pk}))
 
 
 def test_a_failed_attempt_is_a_row_of_the_ledger_and_changes_no_object(batch: Batch, leases: list[Lease]) -> None:
@@ -125,7 +194,7 @@ def test_what_comes_under_a_stale_lease_changes_nothing(batch: Batch, leases: li
         tried=[tried(stale, 3, 1)],
         done={stale.piece.pk: None},
     )
-    assert receipt == Receipt(lost=frozenset({stale.piece.pk}), stopped=frozenset(), dropped=2)
+    assert receipt == Receipt(lost=frozenset({stale.piece.pk}), dropped=2)
     assert Slice.objects.filter(pk=stale.piece.pk).values().get() == before
     assert [row.line for row in BatchResult.objects.all()] == [4]
     assert not Attempt.objects.exists()

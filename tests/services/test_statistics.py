@@ -10,7 +10,8 @@ from pytest_django import Settings
 from batches.models import Batch, BatchResult, Project
 from batches.results import settled_results
 from batches.services.claim import Appetite, Lease, claim
-from batches.services.settle import Report, Settled, settle
+from batches.services.outcomes import Settled
+from batches.services.settle import Report, settle
 from providers.base import Success
 from providers.models import Provider
 from tests.cast import request_lines, started
@@ -66,8 +67,8 @@ def _settle(lease: Lease) -> None:
     piece = lease.piece
     outcome = Success(200, b"{}", "")
     settled = [Settled(piece.pk, piece.batch_id, line, 1, 1, 1, outcome) for line in range(piece.first_line, piece.last_line + 1)]
-    names, epochs = {piece.batch_id: "simulator"}, {piece.pk: lease.epoch}
-    settle(Report(provider_names=names, epochs=epochs, settled=settled, done={piece.pk: None}), now=timezone.now())
+    batches, epochs = {piece.batch_id: piece.batch}, {piece.pk: lease.epoch}
+    settle(Report(batches=batches, epochs=epochs, settled=settled, done={piece.pk: None}), now=timezone.now())
 
 
 def _results_read() -> int:
