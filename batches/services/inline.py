@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.db import transaction
 
 from batches.models import ApiKey, Batch, Project, Purpose
-from batches.services.store import undone_on_error, write
+from batches.services.store import keep, undone_on_error, write
 from batches.services.submit import submit
 
 
@@ -32,5 +32,5 @@ def submit_gathered(
     """Keep gathered lines as an input file and submit a batch over it (see `submit`); on an error neither stays."""
     file = write(content, project=project, purpose=Purpose.BATCH, filename="requests.jsonl", now=now, key=key)
     with undone_on_error(file), transaction.atomic():
-        file.save(force_insert=True)
+        keep(file)
         return submit(project, input_file=file, now=now, key=key, **batch)

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
 from django.db.models import ProtectedError
 from django.db.models.functions import Now
 
-from batches.errors import Conflict, InvalidRequest
+from batches.errors import Conflict
 from batches.models import Project, ProviderGrant
+from batches.services.refusals import refused
 from providers.models import Provider
 
 
@@ -38,12 +38,10 @@ def add_provider(
         max_concurrency=max_concurrency,
         granted_to_all=not projects,
     )
-    try:
+    with refused():
         provider.set_credential(credential)
         provider.credential_env = credential_env
         provider.full_clean()
-    except ValidationError as error:
-        raise InvalidRequest(_sentences(error)) from error
     provider.save()
     for project in projects:
         grant(provider, project=project, default=default)
@@ -96,14 +94,3 @@ def rotate_credentials() -> int:
         provider.rotate_credential()
         provider.save(update_fields=["credential_encrypted", "updated_at"])
     return len(kept)
-
-
-def _sentences(error: ValidationError) -> str:
-    """Every message, each with its field in front."""
-    if not hasattr(error, "error_dict"):
-        return " ".join(error.messages)
-    return " ".join(
-        message if field == NON_FIELD_ERRORS else f"{field}: {message}"
-        for field, messages in error.message_dict.items()
-        for message in messages
-    )

@@ -7,9 +7,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files import File as Content
+from django.db import transaction
 
 from batches.errors import InvalidRequest, TooLarge
 from batches.models import ApiKey, File, Project, Purpose
+from batches.services.quota import require_room
 
 
 def size_limit(purpose: str) -> int:
@@ -30,16 +32,23 @@ def store(
     """Keep what a client sent as a file of the project.
 
     Batch files live FILE_LIFETIME_SECONDS unless `lifetime` says otherwise. Raises InvalidRequest for an empty file and
-    TooLarge for one over the limit of its purpose; then nothing is kept.
+    TooLarge for one over the limit of its purpose, and QuotaExceeded when the project has too much already; then nothing
+    is kept.
     """
     if not content.size:
         raise InvalidRequest("The file is empty.", param="file")
     if content.size > (limit := size_limit(purpose)):
         raise TooLarge(f"The file has {content.size} bytes; a file of purpose {purpose} may have {limit}.", param="file")
     file = write(content, project=project, purpose=purpose, filename=filename, now=now, lifetime=lifetime, key=key)
-    with undone_on_error(file):
-        file.save(force_insert=True)
+    with undone_on_error(file), transaction.atomic():
+        keep(file)
     return file
+
+
+def keep(file: File) -> None:
+    """Make a client's file known, in the caller's transaction. Raises QuotaExceeded."""
+    require_room(file.project, stored_bytes=file.bytes)
+    file.save(force_insert=True)
 
 
 def write(

@@ -8,6 +8,7 @@ from batches import wake
 from batches.actors import Actor
 from batches.errors import InvalidRequest, LostRace
 from batches.models import ApiKey, Batch, Dialect, File, IdempotencyRecord, Project, Purpose
+from batches.services.quota import require_room
 from batches.services.route import route
 from batches.services.transition import record
 from batches.states import BatchStatus
@@ -32,19 +33,23 @@ def submit(
     priority: int = 0,
     operation_name: str = "",
     requests: int = 0,
+    objects: int = 0,
     reservation: IdempotencyRecord | None = None,
 ) -> Batch:
     """Accept a batch over an uploaded file and ask for its validation, which happens later.
 
     `completion_window` is the client's word for `window`; `requests` says how many there are where each was checked
-    already; a `reservation` (see `once`) is fulfilled with the batch. Raises InvalidRequest for a file of another purpose,
-    NoProvider when nothing serves the endpoint, and LostRace when the reservation is gone; then nothing is written.
+    already, `objects` where they were only counted; a `reservation` (see `once`) is fulfilled with the batch. Raises
+    InvalidRequest for a file of another purpose, NoProvider when nothing serves the endpoint, QuotaExceeded when the
+    project has too much already, and LostRace when the reservation is gone; then nothing is written.
     """
     if input_file.purpose != Purpose.BATCH:
         raise InvalidRequest(f"File {input_file} has purpose {input_file.purpose}; it must be batch.", param="input_file_id")
+    provider = route(project, endpoint=endpoint, name=provider_name)
+    require_room(project, open_batches=1, pending_objects=requests or objects)
     batch = Batch.objects.create(
         project=project,
-        provider=route(project, endpoint=endpoint, name=provider_name),
+        provider=provider,
         dialect=dialect,
         endpoint=endpoint,
         status=BatchStatus.VALIDATING,

@@ -14,12 +14,14 @@ from django.db.models import Count, Sum
 
 from batches.errors import Conflict, InvalidRequest, TooLarge
 from batches.models import ApiKey, Project, Purpose, Upload, UploadPart, UploadStatus
+from batches.services.quota import require_room
 from batches.services.store import size_limit, store
 
 CHUNK = 1024**2
 MAX_PARTS = 10_000  # of one upload
 
 
+@transaction.atomic
 def start_upload(
     project: Project,
     *,
@@ -31,10 +33,11 @@ def start_upload(
     file_lifetime: timedelta | None = None,
     key: ApiKey | None = None,
 ) -> Upload:
-    """Promise `size` bytes. Raises TooLarge over MAX_UPLOAD_BYTES or the limit of the purpose."""
+    """Promise `size` bytes. Raises TooLarge over MAX_UPLOAD_BYTES or the limit of the purpose, and QuotaExceeded."""
     limit = min(settings.MAX_UPLOAD_BYTES, size_limit(purpose) if purpose == Purpose.BATCH else settings.MAX_UPLOAD_BYTES)
     if size > limit:
         raise TooLarge(f"An upload of purpose {purpose} may have {limit} bytes.", param="bytes")
+    require_room(project, stored_bytes=size)
     return Upload.objects.create(
         project=project,
         created_by_key=key,
@@ -76,7 +79,7 @@ def add_part(upload: Upload, content: "Content[Any]", *, now: datetime) -> Uploa
 def complete_upload(upload: Upload, *, part_ids: Sequence[UUID], now: datetime, md5: str | None = None) -> Upload:
     """Put the parts together, in the given order, as a file. Sizes, and `md5` where given, must agree.
 
-    Raises InvalidRequest or Conflict and changes nothing.
+    Raises InvalidRequest, Conflict or QuotaExceeded and changes nothing.
     """
     _require_pending(upload, now=now)
     parts = _ordered(upload, part_ids)

@@ -9,18 +9,20 @@ from typing import BinaryIO, cast
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Sum
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from batches import wake
 from batches.actors import ENGINE
-from batches.errors import LostRace
+from batches.errors import LostRace, QuotaExceeded
 from batches.fingerprints import fingerprint
 from batches.jsonl import Line, read_lines
 from batches.line_rules import LineChecker, LineRules, Problem
 from batches.models import Batch, BatchError, BatchObject, Dialect, Slice, bulk
 from batches.services.error_groups import record_errors
 from batches.services.lease import hold, lease_batch, release
+from batches.services.quota import require_room
 from batches.services.transition import transition
 from batches.states import BatchStatus, ObjectStatus
 from providers.failures import Source
@@ -53,10 +55,10 @@ def validate(batch_id: uuid.UUID, *, now: datetime) -> None:
         checker = LineChecker(rules_for(batch))
         problems = _Problems()
         _lay_out(batch, checker, problems)
+        if not problems.count:
+            _start(batch, problems, model=checker.model)
         if problems.count:
             _fail(batch, problems)
-        else:
-            _start(batch, model=checker.model)
     except LostRace:
         return  # cancelled, expired or taken over meanwhile: whoever moved it clears up
     finally:
@@ -184,11 +186,18 @@ def _insert(batch: Batch, pieces: list[_Piece]) -> None:
     )
 
 
-def _start(batch: Batch, *, model: str) -> None:
-    with transaction.atomic():
-        hold(batch)
-        transition(batch, BatchStatus.IN_PROGRESS, actor=ENGINE, now=timezone.now(), model=model)
-        wake.execute()
+def _start(batch: Batch, problems: _Problems, *, model: str) -> None:
+    """Have the batch run, unless its project has too many objects waiting already: that is a problem, too."""
+    try:
+        with transaction.atomic():
+            hold(batch)
+            if not batch.announced:  # announced ones are counted since the batch was created
+                objects = batch.slices.aggregate(total=Sum("total", default=0))["total"]
+                require_room(batch.project, pending_objects=objects)
+            transition(batch, BatchStatus.IN_PROGRESS, actor=ENGINE, now=timezone.now(), model=model)
+            wake.execute()
+    except QuotaExceeded as error:
+        problems.add(Problem(error.code, error.message, ""))
 
 
 def _fail(batch: Batch, problems: _Problems) -> None:

@@ -139,7 +139,7 @@ class BatchCreation(DialectView):
                 if body.count:
                     wanted["endpoint"] = endpoint = items.endpoint(fields["endpoint"])
                     with addressed(content, endpoint, written=items.written) as lines:
-                        return submit_gathered(lines, **wanted), fields
+                        return submit_gathered(lines, objects=body.count, **wanted), fields
                 file = find_file(self.project, fields["input_file_id"], now=wanted["now"], param="input_file_id")
                 wanted["endpoint"] = fields["endpoint"] or self.endpoint_of(file)
                 return submit(input_file=file, **wanted), fields

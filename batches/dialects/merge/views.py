@@ -67,6 +67,7 @@ class Bulk(MergeView):
                     now=timezone.now(),
                     key=self.key,
                     provider_name=self.account.name,
+                    objects=body.count,
                     reservation=reservation,
                 )
         return Response(outbound.accepted(batch), status=202)
