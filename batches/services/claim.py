@@ -8,24 +8,13 @@ from datetime import datetime
 
 import msgspec
 from django.db import transaction
-from django.db.models import Count, F, Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from batches.models import Attempt, Batch, BatchObject, Slice
 from batches.services.lease import lease_end
 from batches.states import BatchStatus, ObjectStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A running batch that has slices to lease: how many are free, and how many are leased already."""
-
-    batch_id: uuid.UUID
-    provider_id: uuid.UUID
-    priority: int
-    created_at: datetime
-    free: int
-    leased: int
+from batches.turns import Candidate, candidates, rank
 
 
 class Waiting(msgspec.Struct):
@@ -72,70 +61,60 @@ def claim(*, executor: uuid.UUID, appetite: Appetite, now: datetime) -> list[Lea
 
     So a busy executor still takes up a small new batch at once. Only what is still pending is handed out.
     """
-    chosen = share(_candidates(now=now), appetite)
+    most = max(appetite.otherwise, *appetite.wanted.values(), 1)
+    chosen = share(candidates(now=now, most=most), appetite)
     return [lease for batch_id, count in chosen.items() for lease in _lease(batch_id, count, executor=executor, now=now)]
 
 
 NEWCOMERS = 16  # further batches taken up at once, however little is wanted
 
 
-def share(candidates: Iterable[Candidate], appetite: Appetite) -> dict[uuid.UUID, int]:
-    """How many slices to lease of which batch: by priority, then to whoever has fewest leased, then by age."""
-    open_to = [candidate for candidate in candidates if candidate.provider_id not in appetite.full]
+def share(found: Iterable[Candidate], appetite: Appetite) -> dict[uuid.UUID, int]:
+    """How many slices to lease of which batch, in the order of `rank`; each one leased counts before the next is chosen.
+
+    Providers do not compete with each other. Then come newcomers: batches that nobody works on yet.
+    """
+    open_to = [candidate for candidate in found if candidate.provider_id not in appetite.full]
     taken: Counter[uuid.UUID] = Counter()
     for provider_id in {candidate.provider_id for candidate in open_to}:
         rivals = [candidate for candidate in open_to if candidate.provider_id == provider_id]
-        for _ in range(appetite.wanted.get(provider_id, appetite.otherwise)):
-            rivals = [candidate for candidate in rivals if taken[candidate.batch_id] < candidate.free]
-            if not rivals:
-                break
-            best = min(rivals, key=lambda rival: (-rival.priority, rival.leased + taken[rival.batch_id], *_age(rival)))
-            taken[best.batch_id] += 1
+        taken += _deal(rivals, appetite.wanted.get(provider_id, appetite.otherwise))
     newcomers = [
         candidate
-        for candidate in sorted(open_to, key=lambda candidate: (-candidate.priority, *_age(candidate)))
-        if not taken[candidate.batch_id] and not candidate.leased and candidate.batch_id not in appetite.held
+        for candidate in sorted(open_to, key=rank)
+        if not taken[candidate.batch_id] and not candidate.served and candidate.batch_id not in appetite.held
     ]
-    return +taken | {candidate.batch_id: 1 for candidate in newcomers[:NEWCOMERS]}
+    return taken | {candidate.batch_id: 1 for candidate in newcomers[:NEWCOMERS]}
 
 
-def _age(candidate: Candidate) -> tuple[datetime, uuid.UUID]:
-    return candidate.created_at, candidate.batch_id
+def _deal(rivals: Sequence[Candidate], wanted: int) -> Counter[uuid.UUID]:
+    taken: Counter[uuid.UUID] = Counter()
+    given: Counter[uuid.UUID] = Counter()  # cost, by batch and by project
+    for _ in range(wanted):
+        rivals = [rival for rival in rivals if taken[rival.batch_id] < rival.free]
+        if not rivals:
+            break
+        best = min(rivals, key=lambda rival: rank(rival, given=given[rival.batch_id], given_to_project=given[rival.project_id]))
+        taken[best.batch_id] += 1
+        given[best.batch_id] += best.weight
+        given[best.project_id] += best.weight
+    return taken
 
 
 def _free(now: datetime) -> Q:
     return (Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)) & (Q(not_before=None) | Q(not_before__lte=now))
 
 
-def _candidates(*, now: datetime) -> list[Candidate]:
-    unfinished = Slice.objects.filter(
-        pending__gt=0, batch__status=BatchStatus.IN_PROGRESS, batch__expires_at__gt=now, batch__provider__enabled=True
-    )
-    rows = unfinished.order_by().values("batch_id", "batch__provider_id", "batch__priority", "batch__created_at")
-    counted = rows.annotate(free=Count("pk", filter=_free(now)), leased=Count("pk", filter=Q(lease_expires_at__gt=now)))
-    return [
-        Candidate(
-            batch_id=row["batch_id"],
-            provider_id=row["batch__provider_id"],
-            priority=row["batch__priority"],
-            created_at=row["batch__created_at"],
-            free=row["free"],
-            leased=row["leased"],
-        )
-        for row in counted.filter(free__gt=0)
-    ]
-
-
 def anything_to_claim(*, now: datetime) -> bool:
     """Whether an executor would find work."""
-    running = Slice.objects.filter(pending__gt=0, batch__status=BatchStatus.IN_PROGRESS, batch__provider__enabled=True)
-    return running.filter(_free(now), batch__expires_at__gt=now).exists()
+    return bool(candidates(now=now, most=1))
 
 
 @transaction.atomic
 def _lease(batch_id: uuid.UUID, count: int, *, executor: uuid.UUID, now: datetime) -> list[Lease]:
     locked = Slice.objects.select_for_update(of=("self",), skip_locked=True)
-    free = locked.filter(_free(now), batch=batch_id, batch__status=BatchStatus.IN_PROGRESS, pending__gt=0)
+    running = {"batch__status": BatchStatus.IN_PROGRESS, "batch__paused_at": None}
+    free = locked.filter(_free(now), batch=batch_id, pending__gt=0, **running)
     pieces = list(free.order_by("first_line")[:count])
     if not pieces:
         return []

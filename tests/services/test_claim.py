@@ -9,26 +9,29 @@ from pytest_django import Settings
 
 from batches.models import Batch, Project, Slice
 from batches.services.cancel import cancel
-from batches.services.claim import NEWCOMERS, Appetite, Candidate, anything_to_claim, claim, give_back, share
+from batches.services.claim import NEWCOMERS, Appetite, anything_to_claim, claim, give_back, share
 from batches.services.lease import free_all
+from batches.turns import Candidate
 from providers.models import Provider
 from tests.cast import TESTER, pending, request_lines, started
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 P, Q = uuid.UUID(int=1), uuid.UUID(int=2)
-A, B, C = (uuid.UUID(int=number) for number in (11, 12, 13))
+A, B, C, D = (uuid.UUID(int=number) for number in (11, 12, 13, 14))
+ACME, GLOBEX = uuid.UUID(int=21), uuid.UUID(int=22)
 EXECUTOR = uuid.UUID(int=99)
 
 
 def candidate(batch: uuid.UUID, **changes: object) -> Candidate:
-    """A batch with ten free slices; A is older than B, and B than C."""
+    """A batch with ten free slices; A is older than B, B than C, and C than D."""
     fields = {
         "batch_id": batch,
+        "project_id": ACME,
         "provider_id": P,
         "priority": 0,
+        "at_risk": False,
         "created_at": NOW + timedelta(seconds=batch.int),
         "free": 10,
-        "leased": 0,
     }
     return Candidate(**(fields | changes))  # type: ignore[arg-type]
 
@@ -42,15 +45,29 @@ def candidate(batch: uuid.UUID, **changes: object) -> Candidate:
         ([candidate(A), candidate(B)], Appetite(4), {A: 2, B: 2}),
         ([candidate(A), candidate(B)], Appetite(3), {A: 2, B: 1}),
         ([candidate(A, free=1), candidate(B)], Appetite(4), {A: 1, B: 3}),
-        ([candidate(A, leased=3), candidate(B)], Appetite(3), {B: 3}),
-        ([candidate(A, leased=1), candidate(B)], Appetite(3), {A: 1, B: 2}),
+        ([candidate(A, served=3), candidate(B)], Appetite(3), {B: 3}),
+        ([candidate(A, served=1), candidate(B)], Appetite(3), {A: 1, B: 2}),
         ([candidate(A), candidate(B, priority=1)], Appetite(3, held=frozenset({A})), {B: 3}),
         ([candidate(A), candidate(B, priority=1, free=1)], Appetite(3), {B: 1, A: 2}),
+        # What is at risk goes first, but not before what the operator finds more important.
+        ([candidate(A), candidate(B, at_risk=True)], Appetite(3, held=frozenset({A})), {B: 3}),
+        ([candidate(A, at_risk=True), candidate(B, priority=1)], Appetite(3, held=frozenset({A})), {B: 3}),
+        ([candidate(A, at_risk=True), candidate(B, at_risk=True)], Appetite(4), {A: 2, B: 2}),
+        # A project does not get more by splitting its work up.
+        ([candidate(A), candidate(B), candidate(C, project_id=GLOBEX)], Appetite(4), {A: 1, B: 1, C: 2}),
+        (
+            [candidate(A, project_served=5), candidate(B, project_id=GLOBEX, served=3, project_served=3)],
+            Appetite(2, held=frozenset({A})),
+            {B: 2},
+        ),
+        # Slices count by what they cost.
+        ([candidate(A, weight=100), candidate(B, weight=30)], Appetite(5), {A: 1, B: 4}),
+        ([candidate(A, weight=100), candidate(B, project_id=GLOBEX, weight=300)], Appetite(5), {A: 4, B: 1}),
         # A batch that nobody works on yet is taken up even where nothing more is wanted ...
         ([candidate(A), candidate(B, priority=1)], Appetite(1), {B: 1, A: 1}),
         ([candidate(A)], Appetite(0), {A: 1}),
         # ... but not one that somebody works on, or this executor itself, or of a provider that is full.
-        ([candidate(A, leased=1)], Appetite(0), {}),
+        ([candidate(A, served=1)], Appetite(0), {}),
         ([candidate(A)], Appetite(0, held=frozenset({A})), {}),
         ([candidate(A)], Appetite(3, full=frozenset({P})), {}),
         # Providers do not compete with each other.
@@ -68,9 +85,10 @@ def test_only_so_many_newcomers_are_taken_up_at_once_the_important_and_old_ones_
     many = [candidate(uuid.UUID(int=100 + number)) for number in range(30)] + [
         candidate(C, priority=1),
         candidate(A, priority=-1),
+        candidate(D, at_risk=True),
     ]
     taken = share(many, Appetite(0))
-    assert list(taken) == [C, *(uuid.UUID(int=100 + number) for number in range(NEWCOMERS - 1))]
+    assert list(taken) == [C, D, *(uuid.UUID(int=100 + number) for number in range(NEWCOMERS - 2))]
 
 
 @pytest.fixture
@@ -112,7 +130,7 @@ def test_what_an_executor_did_not_begin_it_can_give_back(batch: Batch) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("held_back", ["cancelled", "disabled", "overdue", "not yet"])
+@pytest.mark.parametrize("held_back", ["cancelled", "disabled", "paused", "overdue", "not yet"])
 def test_what_must_not_run_is_not_leased(batch: Batch, held_back: str) -> None:
     now = timezone.now()
     match held_back:
@@ -120,6 +138,8 @@ def test_what_must_not_run_is_not_leased(batch: Batch, held_back: str) -> None:
             cancel(batch, actor=TESTER, now=now)
         case "disabled":
             Provider.objects.filter(pk=batch.provider_id).update(enabled=False)
+        case "paused":
+            Batch.objects.filter(pk=batch.pk).update(paused_at=now)
         case "overdue":
             now += timedelta(hours=24)
         case "not yet":
