@@ -18,7 +18,7 @@ from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from config.knobs import flag, knob, names, seconds, whole
+from config.knobs import flag, knob, names, seconds, whole, word
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -142,6 +142,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "batches.console.zone.readers_zone",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -284,6 +285,11 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+
+# --- People ----------------------------------------------------------------------------------------------------
+
+BODIES_ROLE = knob("BODIES_ROLE", word("viewer", "operator", "admin"), "viewer")  # the lowest that may read requests and answers
+AUDIT_BODY_VIEWS = knob("AUDIT_BODY_VIEWS", flag, False)  # leave an audit entry of who looked at requests and answers
 
 # --- Logging ---------------------------------------------------------------------------------------------------
 

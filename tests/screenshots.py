@@ -51,7 +51,7 @@ def _windows(browser: Browser, url: str) -> Iterator[tuple[str, Page]]:
         page.get_by_label("User name").fill("operator")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url("**/console/")
+        page.wait_for_url("**/console/batches/")
         yield look, page
         context.close()
 
@@ -64,7 +64,7 @@ def _take_all(page: Page, url: str, look: str) -> None:
     page.get_by_text("Filter", exact=True).click()
     _take(page, f"filter-{look}")
     for query, name in (("?status=cancelled&model=none", "no-match"), ("?status=lost", "not-understood")):
-        page.goto(f"{url}/console/{query}")
+        page.goto(f"{url}/console/batches/{query}")
         _take(page, f"{name}-{look}")
     for name, path in batches.items():
         page.goto(f"{url}{path}")

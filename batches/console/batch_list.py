@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponseBase, QueryDict
+from django.http import HttpResponseBase, QueryDict
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from batches.console import curl
-from batches.console.access import VIEW, requires
+from batches.console.access import SignedIn, requires
 from batches.console.live import respond
 from batches.console.paging import COUNT_CAP, BadPosition, Page, batches_page, capped_count
 from batches.console.standing import Progress, Standing, progress, standing
 from batches.filters import VIEWS, BatchFilter
 from batches.models import Batch, load_counts
+from batches.services.access import Right
 from providers.base import OPENAI_ENDPOINTS
 
 PAGE_SIZE = 50
@@ -40,12 +42,19 @@ class Chip:
 
 
 @require_safe
-@requires(VIEW)
-def batch_list(request: HttpRequest) -> HttpResponseBase:
+@requires(Right.READ)
+def home(_request: SignedIn) -> HttpResponseBase:
+    """Where the console begins."""
+    return redirect("console:batches")
+
+
+@require_safe
+@requires(Right.READ)
+def batch_list(request: SignedIn) -> HttpResponseBase:
     """Batches that match the filters in the address, the newest first."""
     now = timezone.now()
-    everything = Batch.objects.select_related("project", "provider", "input_file")
-    chosen = BatchFilter(request.GET, queryset=everything, now=now)
+    everything = request.access.batches().select_related("project", "provider", "input_file")
+    chosen = BatchFilter(request.GET, queryset=everything, now=now, within=request.access.filter_within)
     problems = list(chosen.problems)
     try:
         page = batches_page(chosen.matching, older=request.GET.get("older"), newer=request.GET.get("newer"), size=PAGE_SIZE)
@@ -66,7 +75,8 @@ def batch_list(request: HttpRequest) -> HttpResponseBase:
         "live": any(not batch.is_terminal for batch in page.rows),
         "endpoints": sorted(OPENAI_ENDPOINTS),
         "curl": curl.create_first_batch(request),
-        "any_batch": bool(rows) or Batch.objects.exists(),
+        "any_batch": bool(rows) or request.access.batches().exists(),
+        "may_act": request.access.may_somewhere(Right.ACT),
     }
     return respond(request, "console/batches.html", regions="console/batches_regions.html", context=context)
 

@@ -6,7 +6,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, register_converter
 
 from batches import identifiers
-from batches.console.batch_list import batch_list
+from batches.console.batch_list import batch_list, home
 from batches.console.batch_page import batch_page
 from batches.console.cancel_batch import cancel_batch
 from batches.console.downloads import download_file, download_results
@@ -33,9 +33,10 @@ register_converter(BatchId, "batch_id")
 
 app_name = "console"
 urlpatterns = [
-    path("", batch_list, name="batches"),
+    path("", home, name="home"),
     path("login/", LoginView.as_view(template_name="console/login.html", redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("batches/", batch_list, name="batches"),
     path("batches/new/", new_batch, name="new_batch"),
     path("batches/<batch_id:batch_id>/", batch_page, name="batch"),
     path("batches/<batch_id:batch_id>/cancel/", cancel_batch, name="cancel_batch"),

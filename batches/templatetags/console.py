@@ -4,7 +4,9 @@ import re
 from datetime import datetime, timedelta
 
 from django import template
+from django.template import RequestContext
 from django.templatetags.static import static
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -32,6 +34,19 @@ OBJECT_TONES: dict[str, str] = {
 def icon(name: str) -> SafeString:
     """A drawing from the sprite. It is decoration: words stand beside it or label its control."""
     return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("console/icons.svg"), name)
+
+
+@register.simple_tag(takes_context=True)
+def section(context: RequestContext, view: str, words: str, *, key: str) -> SafeString:
+    """A link to a part of the console, marked on its pages; `g` and `key` lead there. Empty while there is no such part."""
+    try:
+        address = reverse(view)
+    except NoReverseMatch:
+        return SafeString("")
+    path = context["request"].path
+    inside = path == address or (path.startswith(address) and address != reverse("console:home"))
+    current = SafeString(' aria-current="page"') if inside else ""
+    return format_html('<a href="{}" data-go="{}"{}>{}</a>', address, key, current, words)
 
 
 @register.filter

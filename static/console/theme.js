@@ -1,8 +1,13 @@
-// Light, dark, or as the system. The choice is a cookie, so that the server's first byte is already in its colours.
+// Light, dark, or as the system; times in UTC or in local time. Both choices are cookies, so that the server's first
+// byte is already right.
 const root = document.documentElement;
 root.classList.add("js");
 
 const buttons = document.querySelectorAll("[data-theme-choice]");
+
+function keep(name, value) {
+  document.cookie = `${name}=${value};path=/;max-age=${value ? 365 * 86400 : 0};samesite=lax`;
+}
 
 function show() {
   const choice = root.dataset.theme ?? "auto";
@@ -14,9 +19,14 @@ for (const button of buttons) {
     const choice = button.dataset.themeChoice;
     if (choice === "auto") delete root.dataset.theme;
     else root.dataset.theme = choice;
-    const age = choice === "auto" ? 0 : 365 * 86400;
-    document.cookie = `theme=${choice};path=/;max-age=${age};samesite=lax`;
+    keep("theme", choice === "auto" ? "" : choice);
     show();
   });
 }
 show();
+
+document.querySelector("[data-zone]")?.addEventListener("click", () => {
+  const local = /(^|; )zone=[^;]/.test(document.cookie);
+  keep("zone", local ? "" : Intl.DateTimeFormat().resolvedOptions().timeZone);
+  location.reload();
+});

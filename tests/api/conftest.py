@@ -25,7 +25,7 @@ class Native(Api):
         self.client = Client(raise_request_exception=False, enforce_csrf_checks=True)
         if user is not None:
             self.client.force_login(user)
-            self.client.get("/console/")  # sets the cookie with the token
+            self.client.get("/console/batches/")  # sets the cookie with the token
             self.headers["X-CSRFToken"] = self.client.cookies["csrftoken"].value
 
     def call(self, method: str, path: str, **options: Any) -> Answer:

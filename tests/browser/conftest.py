@@ -19,7 +19,7 @@ def sign_in(page: Page, portal: Portal) -> None:
     page.get_by_label("User name").fill("operator")
     page.get_by_label("Password").fill("operator")
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/console/")
+    page.wait_for_url("**/console/batches/")
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def test_pages_allow_no_script_or_style_but_their_own_files(console: Client, bat
 def test_signing_in_and_out_works_and_leads_on(client: Client, operator: object) -> None:
     answer = client.post("/console/login/", {"username": "operator", "password": "operator", "next": "/console/?view=active"})
     assert answer.headers["Location"] == "/console/?view=active"
-    assert client.get("/console/").status_code == 200
+    assert client.get("/console/batches/").status_code == 200
     assert client.post("/console/logout/").headers["Location"] == "/console/login/"
     assert client.get("/console/").status_code == 302
 

@@ -10,7 +10,7 @@ from batches.models import Batch, Project
 from batches.states import BatchStatus
 from tests.console.conftest import MakeBatch
 
-LIST = "/console/"
+LIST = "/console/batches/"
 
 
 def text(client: Client, query: str = "") -> str:
