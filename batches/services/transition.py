@@ -8,7 +8,7 @@ from django.db.models import F
 from batches.actors import Actor
 from batches.errors import LostRace
 from batches.models import Batch, Event
-from batches.states import MOVES, STAMPS, TERMINAL, BatchStatus
+from batches.states import MOVES, STAMPS, TERMINAL, Act, BatchStatus
 
 
 @transaction.atomic
@@ -26,6 +26,7 @@ def transition(batch: Batch, to: BatchStatus, *, actor: Actor, now: datetime, no
         # The counts that the caller gives are final; none means that there are no objects.
         changes = {"total": 0, "pending": 0} | changes
         changes |= {"ended_at": now, "throttled_until": None, "throttled_reason": ""}
+        changes |= {"paused_at": None, "paused_by": "", "paused_reason": ""}
     moved = Batch.objects.filter(pk=batch.pk, status=origin).update(version=F("version") + 1, **changes)
     if not moved:
         raise LostRace(f"The batch was {origin.label.lower()} when this began, and is not any more.")
@@ -35,12 +36,15 @@ def transition(batch: Batch, to: BatchStatus, *, actor: Actor, now: datetime, no
     return batch
 
 
-def record(batch: Batch, *, origin: BatchStatus | None, actor: Actor, now: datetime, note: str = "") -> None:
+def record(
+    batch: Batch, *, origin: BatchStatus | None, actor: Actor, now: datetime, note: str = "", act: Act | None = None
+) -> Event:
     """Add an entry to the batch's timeline. `origin` is the status before, or None for its creation."""
-    Event.objects.create(
+    return Event.objects.create(
         batch=batch,
         from_status=origin or "",
         to_status=batch.status,
+        act=act or "",
         version=batch.version,
         actor=actor.name[:200],
         source=actor.source,
