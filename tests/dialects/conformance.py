@@ -91,11 +91,14 @@ class OpenAIFace(Face):
     def line(self, custom_id: str, *, fails: bool) -> dict[str, Any]:
         return {"custom_id": custom_id, "method": "POST", "url": CHAT, "body": self.body_of(custom_id, fails=fails)}
 
-    def document(self, custom_ids: Sequence[str], *, failing: Sequence[str]) -> dict[str, Any]:
-        content = b"".join(json.dumps(self.line(name, fails=name in failing)).encode() + b"\n" for name in custom_ids)
+    def store(self, lines: Sequence[object]) -> Answer:
+        content = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
         form = b"--b\r\nContent-Disposition: form-data; name=%b\r\n\r\n%b\r\n"
         body = form % (b'"purpose"', b"batch") + form % (b'"file"; filename="jobs.jsonl"', content) + b"--b--\r\n"
-        file_id = self.post_bytes(self.files, body, content_type="multipart/form-data; boundary=b").json["id"]
+        return self.post_bytes(self.files, body, content_type="multipart/form-data; boundary=b")
+
+    def document(self, custom_ids: Sequence[str], *, failing: Sequence[str]) -> dict[str, Any]:
+        file_id = self.store([self.line(name, fails=name in failing) for name in custom_ids]).json["id"]
         return {"input_file_id": file_id, "endpoint": CHAT, "completion_window": self.window}
 
     def counts(self, batch_id: str) -> tuple[int, int]:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 from django.utils import timezone
 
-from batches.models import Batch, Dialect, IdempotencyRecord
+from batches.models import Batch, Dialect, File, IdempotencyRecord, Project
 from batches.services import once
 from tests.conftest import Queue
-from tests.dialects.conformance import FACES, Face
+from tests.dialects.conformance import FACES, Face, OpenAIFace
 
 LISTING = [name for name, face in FACES.items() if face.lists]
 CANCELLING = [name for name, face in FACES.items() if face.cancels]
@@ -174,6 +174,52 @@ def test_a_call_that_is_still_being_worked_on_may_be_repeated_later(face: Face, 
 def test_a_refused_create_frees_its_idempotency_key(face: Face) -> None:
     assert face.create_from({}, Idempotency_Key="k").status == 400
     assert face.create("a", Idempotency_Key="k").status in (200, 202)
+
+
+def assert_told(face: Face, document: object, quota: str, sentence: str) -> None:
+    """A create call that a quota has no room for is refused in the dialect's own 429, changes nothing and frees its key."""
+    before = Batch.objects.count(), File.objects.count()
+    Project.objects.filter(slug="acme").update(**{quota: 1})
+    answer = face.create_from(document, Idempotency_Key="k")
+    assert answer.status == 429
+    assert face.problem(answer) == sentence
+    assert answer.headers["x-should-retry"] == "false"
+    assert "Retry-After" not in answer.headers
+    assert (Batch.objects.count(), File.objects.count()) == before
+    Project.objects.filter(slug="acme").update(**{quota: None})
+    assert face.create_from(document, Idempotency_Key="k").status in (200, 202)
+
+
+@everywhere
+def test_a_quota_of_batches_is_told_in_the_dialects_own_429(face: Face) -> None:
+    document = face.document(["a", "b"], failing=[])
+    face.batch_id()
+    assert_told(face, document, "max_open_batches", "Project acme may have 1 open batches; it has 1, and this would add 1.")
+
+
+@of(*(name for name, face in FACES.items() if not issubclass(face, OpenAIFace)))
+def test_a_quota_of_objects_is_told_in_the_dialects_own_429(face: Face) -> None:
+    document = face.document(["a", "b"], failing=[])
+    assert_told(face, document, "max_pending_objects", "Project acme may have 1 pending objects; it has 0, and this would add 2.")
+
+
+@of("openai", "novita")
+def test_a_file_that_a_quota_has_no_room_for_is_refused_where_it_is_stored(face: OpenAIFace) -> None:
+    Project.objects.filter(slug="acme").update(max_stored_bytes=1)
+    answer = face.store([face.line("a", fails=False)])
+    assert answer.status == 429
+    assert face.problem(answer).startswith("Project acme may have 1 stored bytes; it has 0")
+    assert answer.error["type"] == answer.error["code"] == "insufficient_quota"
+    assert not File.objects.exists()
+
+
+@of("openai", "novita")
+def test_a_file_of_more_objects_than_a_quota_allows_fails_its_validation(face: OpenAIFace, queue: Queue) -> None:
+    Project.objects.filter(slug="acme").update(max_pending_objects=1)
+    batch_id = face.batch_id("a", "b")
+    queue.run_until(lambda: face.ended(batch_id))
+    assert face.shown(batch_id)["status"].lower() == "failed"
+    assert b"Project acme may have 1 pending objects; it has 0, and this would add 2." in face.read(batch_id).content
 
 
 @everywhere
