@@ -107,6 +107,14 @@ class Batch(Counted, Guarded, Leased):
             models.Index(fields=["-created_at", "-id"], name="batch_list"),
             models.Index(fields=["project", "-created_at", "-id"], name="batch_project_list"),
             models.Index(fields=["status", "-created_at", "-id"], name="batch_status_list"),
+            models.Index(fields=["-ended_at", "-id"], name="batch_ended_list"),
+            models.Index(fields=["expires_at", "id"], name="batch_deadline_list"),
+            models.Index(fields=["-priority", "-id"], name="batch_priority_list"),
+            models.Index(
+                fields=["-created_at", "-id"],
+                condition=Q(status__in=[BatchStatus.FAILED, BatchStatus.EXPIRED]) | Q(status=BatchStatus.COMPLETED, failed__gt=0),
+                name="batch_ended_badly",
+            ),
             models.Index(fields=["expires_at"], condition=Q(ended_at=None), name="batch_deadline"),
             models.Index(fields=["input_file"], name="batch_input_file"),
             models.Index(

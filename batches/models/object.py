@@ -49,6 +49,9 @@ class BatchObject(models.Model):
                 name="object_settled_iff_not_pending",
             ),
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["custom_id"], name="object_custom_id"),  # "in which batch was it?"
+        ]
 
     def __str__(self) -> str:
         return self.custom_id
