@@ -17,6 +17,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema_serializer, in
 from rest_framework import serializers
 
 from batches.dialects.base.fields import METADATA_KEY_CHARS, METADATA_PAIRS, METADATA_VALUE_CHARS
+from batches.filters import NOT
 
 BASE = "/api/v1"
 
@@ -87,10 +88,14 @@ def _parameter(name: str, filter_: Filter) -> OpenApiParameter:
     return OpenApiParameter(
         name,
         kind,
-        description=DESCRIPTIONS.get(name, f"{filter_.label}."),
+        description=filter_.extra.get("help_text") or DESCRIPTIONS.get(name) or _negated(name),
         enum=choices if isinstance(filter_, ChoiceFilter | MultipleChoiceFilter) else None,
         many=isinstance(filter_, MultipleChoiceFilter),
     )
+
+
+def _negated(name: str) -> str:
+    return f"Leave these out; as `{name.removesuffix(NOT)}` otherwise."
 
 
 DESCRIPTIONS = {
@@ -103,7 +108,8 @@ DESCRIPTIONS = {
     "key": "The first characters of the API key that made it, as `key.prefix` shows them.",
     "endpoint": "What its requests are for, such as `/v1/chat/completions`.",
     "model": "The model that its requests name.",
-    "created": "How long ago it was created, at most.",
+    "condition": "What may be the matter with it; may be given several times.",
+    "created": "How long ago it was created, at most: `90m`, `24h`, `7d`, `2w`.",
     "created_from": "Created at this time or later.",
     "created_to": "Created before this time.",
     "has_errors": "Whether its input was refused or some of its objects failed.",

@@ -1,0 +1,20 @@
+"""Filters over batches, their objects and errors, shared by everything that lists them."""
+
+from batches.filters.batch import CREATED, METADATA, VIEWS, BatchFilter
+from batches.filters.conditions import Condition, needs_attention, stuck_among
+from batches.filters.objects import BatchErrorFilter, BatchObjectFilter
+from batches.filters.strict import NOT, StrictFilterSet
+
+__all__ = [
+    "CREATED",
+    "METADATA",
+    "NOT",
+    "VIEWS",
+    "BatchErrorFilter",
+    "BatchFilter",
+    "BatchObjectFilter",
+    "Condition",
+    "StrictFilterSet",
+    "needs_attention",
+    "stuck_among",
+]

@@ -1,0 +1,179 @@
+"""BatchFilter: the one set of filters over batches, for the console, the native API, exports, saved views and bulk acts."""
+
+import re
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
+from django.db.models.sql.compiler import SQLCompiler
+from django.http import QueryDict
+from django.utils import timezone
+from django_filters import CharFilter, ChoiceFilter, IsoDateTimeFilter, MultipleChoiceFilter
+
+from batches.filters.conditions import Condition, has_errors, in_condition, needs_attention
+from batches.filters.strict import NOT, Among, AmongRows, AmongTexts, StrictFilterSet
+from batches.models import ApiKey, Batch, BatchErrorGroup, BatchObject, Dialect, Project
+from batches.services.access import providers_of
+from batches.states import OPEN, BatchStatus
+from providers.models import Provider
+
+YES_NO = [("yes", "Yes"), ("no", "No")]
+CREATED = [("1h", "Last hour"), ("24h", "Last 24 hours"), ("7d", "Last 7 days"), ("30d", "Last 30 days")]
+VIEWS = [
+    ("all", "All"),
+    ("active", "Active"),
+    ("attention", "Needs attention"),
+    ("today", "Today"),
+    ("hour", "Last hour"),
+]
+METADATA = "metadata."  # what parameters begin with that name a pair
+ID_START = re.compile(r"(?:[a-z]+(?:_[a-z]+)*[-_])?([0-9a-f-]{4,36})", re.ASCII)
+PERIOD = re.compile(r"([1-9]\d{0,3})([mhdw])", re.ASCII)
+UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def require_in_utc(moment: datetime) -> None:
+    """Raise ValidationError for a moment that UTC has no year for: the first or last of all, in another zone."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValidationError("It is out of range.") from None
+
+
+class BatchFilter(StrictFilterSet):
+    """Which batches: every parameter narrows the list, several values of one widen it, `name!` leaves out.
+
+    `metadata.KEY=VALUE` asks for batches with that pair. With `within`, other projects' names are unknown.
+    """
+
+    others = frozenset({"after", "before", "sort", "columns", "saved", "fragment"})
+    negatable = ("status", "project", "provider", "dialect", "key", "endpoint", "model")
+
+    view = ChoiceFilter(label="View", choices=VIEWS, method="in_view")
+    text = CharFilter(label="Search", method="with_text", max_length=200)
+    custom_id = CharFilter(
+        label="custom_id", method="with_custom_id", max_length=512, help_text="The `custom_id` of one of its objects, all of it."
+    )
+    status = Among(label="Status", choices=BatchStatus.choices)
+    condition = MultipleChoiceFilter(label="Condition", choices=Condition.choices, method="in_condition")
+    project = AmongRows(label="Project", queryset=Project.objects.all(), to_field_name="slug")
+    provider = AmongRows(label="Provider", queryset=Provider.objects.all(), to_field_name="name")
+    dialect = Among(label="Dialect", choices=Dialect.choices)
+    key = AmongRows(label="API key", field_name="created_by_key", queryset=ApiKey.objects.all(), to_field_name="prefix")
+    endpoint = AmongTexts(label="Endpoint", max_length=100)
+    model = AmongTexts(label="Model", max_length=200)
+    created = CharFilter(
+        label="Created",
+        method="created_within",
+        validators=[RegexValidator(rf"\A{PERIOD.pattern}\Z", "It is not a period such as 90m, 24h, 7d or 2w.")],
+    )
+    created_from = IsoDateTimeFilter(
+        label="Created from", field_name="created_at", lookup_expr="gte", validators=[require_in_utc]
+    )
+    created_to = IsoDateTimeFilter(label="Created to", field_name="created_at", lookup_expr="lt", validators=[require_in_utc])
+    has_errors = ChoiceFilter(label="Has errors", choices=YES_NO, method="with_errors")
+    error = CharFilter(
+        label="Error group", method="in_error_group", max_length=43, help_text="The fingerprint of an error group of its objects."
+    )
+
+    class Meta:
+        model = Batch
+        fields: ClassVar[list[str]] = []
+
+    def __init__(
+        self, data: QueryDict, *, queryset: QuerySet[Any], now: datetime, within: QuerySet[Project] | None = None
+    ) -> None:
+        super().__init__(data, queryset=queryset, now=now)
+        if within is not None:
+            keys = ApiKey.objects.filter(project__in=within)
+            for name, choices in {"project": within, "key": keys, "provider": providers_of(within)}.items():
+                self.filters[name].queryset = self.filters[name + NOT].queryset = choices
+
+    def knows(self, name: str) -> bool:
+        return super().knows(name) or name.startswith(METADATA)
+
+    @property
+    def chosen(self) -> Mapping[str, Any]:
+        return {**super().chosen, **{name: self.data[name] for name in self.data if name.startswith(METADATA)}}
+
+    def label(self, name: str) -> str:
+        return name.removesuffix(NOT) if name.startswith(METADATA) else super().label(name)
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        queryset = super().filter_queryset(queryset)
+        for name in self.data:
+            if name.startswith(METADATA):
+                key = name.removeprefix(METADATA).removesuffix(NOT)
+                pair = HasPair(F("metadata"), Value(key), Value(self.data[name]))
+                queryset = queryset.exclude(pair) if name.endswith(NOT) else queryset.filter(pair)
+        return queryset
+
+    def in_view(self, queryset: QuerySet[Batch], _name: str, view: str) -> QuerySet[Batch]:
+        """The built-in views: questions that operators ask every day. A day begins in the zone of who asks."""
+        if view == "active":
+            return queryset.filter(status__in=OPEN)
+        if view == "attention":
+            return queryset.filter(needs_attention(now=self.now))
+        if view == "today":
+            midnight = timezone.localtime(self.now).replace(hour=0, minute=0, second=0, microsecond=0)
+            return queryset.filter(created_at__gte=midnight)
+        if view == "hour":
+            return queryset.filter(created_at__gte=self.now - timedelta(hours=1))
+        return queryset
+
+    def with_text(self, queryset: QuerySet[Batch], _name: str, text: str) -> QuerySet[Batch]:
+        """An id in any form, the start of one, or words of the remark."""
+        return queryset.filter(Q(remark__icontains=text) | _id_starts_with(text))
+
+    def with_custom_id(self, queryset: QuerySet[Batch], _name: str, custom_id: str) -> QuerySet[Batch]:
+        """Batches that have an object of exactly this name."""
+        return queryset.filter(pk__in=BatchObject.objects.filter(custom_id=custom_id).order_by().values("batch"))
+
+    def in_condition(self, queryset: QuerySet[Batch], _name: str, conditions: list[str]) -> QuerySet[Batch]:
+        found = Q()
+        for condition in conditions:
+            found |= in_condition(condition, now=self.now)
+        return queryset.filter(found)
+
+    def created_within(self, queryset: QuerySet[Batch], _name: str, period: str) -> QuerySet[Batch]:
+        match = PERIOD.fullmatch(period)
+        assert match is not None
+        return queryset.filter(created_at__gte=self.now - timedelta(**{UNITS[match[2]]: int(match[1])}))
+
+    def with_errors(self, queryset: QuerySet[Batch], _name: str, answer: str) -> QuerySet[Batch]:
+        """Validation errors or failed objects."""
+        return queryset.filter(has_errors()) if answer == "yes" else queryset.exclude(has_errors())
+
+    def in_error_group(self, queryset: QuerySet[Batch], _name: str, fingerprint: str) -> QuerySet[Batch]:
+        """Batches of which objects failed for the reason with this fingerprint."""
+        return queryset.filter(pk__in=BatchErrorGroup.objects.filter(group__fingerprint=fingerprint).order_by().values("batch"))
+
+
+class HasPair(Func):
+    """Whether a JSON object (first) has under a key (second) just this text (third); no without a key or an object."""
+
+    output_field = BooleanField()
+    conditional = True
+    templates: ClassVar[dict[str, str]] = {
+        "postgresql": "COALESCE({0} ->> {1}::text = {2}::text, FALSE)",
+        "sqlite": "EXISTS (SELECT 1 FROM json_each({0}) WHERE key = {1} AND atom = {2})",
+    }
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *_: Any, **__: Any) -> tuple[str, tuple[Any, ...]]:
+        compiled = [compiler.compile(part) for part in self.source_expressions]
+        sql = self.templates[connection.vendor].format(*(part for part, _ in compiled))
+        return sql, tuple(value for _, params in compiled for value in params)
+
+
+def _id_starts_with(text: str) -> Q:
+    """Ids sort as their hexadecimal digits do, so those with a common start are a range."""
+    match = ID_START.fullmatch(text.strip().lower())
+    digits = match[1].replace("-", "") if match else ""
+    if not 4 <= len(digits) <= 32:
+        return Q()
+    return Q(pk__gte=uuid.UUID(digits.ljust(32, "0")), pk__lte=uuid.UUID(digits.ljust(32, "f")))

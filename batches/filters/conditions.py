@@ -1,0 +1,74 @@
+"""Conditions that a batch may be in besides its status, each as one question to the database."""
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, OuterRef, Q, TextChoices
+
+from batches.models import Batch, Slice
+from batches.states import OPEN, BatchStatus
+
+STUCK_AFTER = timedelta(minutes=10)
+
+
+class Condition(TextChoices):
+    """What may be the matter with a batch."""
+
+    PAUSED = "paused"
+    THROTTLED = "throttled"
+    OVERDUE = "overdue"
+    STUCK = "stuck"
+    PARTIAL = "partial", "partly failed"
+
+
+def in_condition(condition: str, *, now: datetime) -> Q:
+    """Batches in this condition."""
+    if condition == Condition.PAUSED:
+        return Q(status=BatchStatus.IN_PROGRESS, paused_at__isnull=False)
+    if condition == Condition.THROTTLED:
+        return Q(status=BatchStatus.IN_PROGRESS, throttled_until__gt=now)
+    if condition == Condition.OVERDUE:
+        return Q(ended_at=None, expires_at__lte=now)
+    if condition == Condition.STUCK:
+        return is_stuck(now=now)
+    return Q(status=BatchStatus.COMPLETED, failed__gt=0)
+
+
+def is_stuck(*, now: datetime) -> Q:
+    """Open batches that were begun, that nobody works on, and on which nothing has happened for a while.
+
+    Those that are paused or throttled wait for a reason that is told; those not begun wait for their turn.
+    """
+    alive = Slice.objects.filter(batch=OuterRef("pk")).filter(
+        Q(lease_expires_at__gt=now) | Q(last_settled_at__gt=now - STUCK_AFTER)
+    )
+    begun = Slice.objects.filter(batch=OuterRef("pk"), last_settled_at__isnull=False)
+    waits = Q(status=BatchStatus.IN_PROGRESS) & (~Exists(begun) | Q(paused_at__isnull=False) | Q(throttled_until__gt=now))
+    quiet = Q(ended_at=None, updated_at__lte=now - STUCK_AFTER) & (Q(lease_expires_at=None) | Q(lease_expires_at__lte=now))
+    return quiet & ~waits & ~Exists(alive)
+
+
+def stuck_among(batches: Iterable[Batch], *, now: datetime) -> set[uuid.UUID]:
+    """Which of these are stuck; without a query when none of them can be."""
+    quiet = [batch.pk for batch in batches if not batch.is_terminal and batch.updated_at <= now - STUCK_AFTER]
+    return set(Batch.objects.filter(is_stuck(now=now), pk__in=quiet).values_list("pk", flat=True)) if quiet else set()
+
+
+def has_errors() -> Q:
+    """Batches with validation errors or failed objects, also those that still run."""
+    failing = Slice.objects.filter(batch=OuterRef("pk"), failed__gt=0)
+    return Q(error_count__gt=0) | Q(failed__gt=0) | Q(Exists(failing), status__in=OPEN)
+
+
+def ended_badly() -> Q:
+    """Batches that failed, expired, or ended with failures. An index holds just these."""
+    return Q(status__in=[BatchStatus.FAILED, BatchStatus.EXPIRED]) | Q(status=BatchStatus.COMPLETED, failed__gt=0)
+
+
+def needs_attention(*, now: datetime) -> Q:
+    """Batches that ended badly, or that are past their deadline, held back, paused or stuck."""
+    held_back = Q(ended_at=None) & (
+        Q(expires_at__lte=now) | Q(throttled_until__gt=now) | Q(paused_at__isnull=False) | is_stuck(now=now)
+    )
+    return ended_badly() | held_back

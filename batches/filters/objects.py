@@ -1,0 +1,43 @@
+"""Filters over the objects and errors of one batch."""
+
+from typing import ClassVar
+
+from django.db.models import Exists, OuterRef, QuerySet
+from django_filters import CharFilter, MultipleChoiceFilter, NumberFilter
+
+from batches.filters.strict import StrictFilterSet
+from batches.models import BatchError, BatchObject
+from batches.states import ObjectStatus
+
+
+class BatchObjectFilter(StrictFilterSet):
+    """Which objects of one batch."""
+
+    others = frozenset({"after", "before", "validation", "fragment"})
+
+    status = MultipleChoiceFilter(label="Status", choices=ObjectStatus.choices, distinct=False)
+    custom_id = CharFilter(label="custom_id", lookup_expr="icontains", max_length=512)
+    error = CharFilter(label="Error group", method="in_error_group", max_length=43)
+
+    class Meta:
+        model = BatchObject
+        fields: ClassVar[list[str]] = []
+
+    def in_error_group(self, queryset: QuerySet[BatchObject], _name: str, fingerprint: str) -> QuerySet[BatchObject]:
+        """Objects whose latest round failed for the reason with this fingerprint."""
+        same = BatchError.objects.filter(
+            batch=OuterRef("batch"), line=OuterRef("line"), round=OuterRef("round"), fingerprint=fingerprint
+        )
+        return queryset.filter(Exists(same))
+
+
+class BatchErrorFilter(StrictFilterSet):
+    """Which errors of one batch."""
+
+    error = CharFilter(label="Error group", field_name="fingerprint", max_length=43)
+    code = CharFilter(label="Code", max_length=100)
+    line = NumberFilter(label="Line", min_value=1, max_value=2**31 - 1, decimal_places=0)
+
+    class Meta:
+        model = BatchError
+        fields: ClassVar[list[str]] = []

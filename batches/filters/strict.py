@@ -1,0 +1,119 @@
+"""What all filter sets have in common.
+
+What cannot be understood is a problem that is shown, and then nothing matches: a filter is never silently left out.
+"""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from datetime import datetime
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django_filters import ChoiceFilter, Filter, FilterSet, ModelChoiceFilter, ModelMultipleChoiceFilter, MultipleChoiceFilter
+from django_filters.fields import MultipleChoiceField
+
+NOT = "!"  # what the name of a negated parameter ends with, so that an address reads `status!=failed`
+
+
+class Among(MultipleChoiceFilter):
+    """Any of the given values."""
+
+    def filter(self, qs: QuerySet[Any], value: Sequence[Any]) -> QuerySet[Any]:
+        found: QuerySet[Any] = self.get_method(qs)(**{f"{self.field_name}__in": list(value)}) if value else qs
+        return found
+
+
+class AmongRows(Among, ModelMultipleChoiceFilter):
+    """Any of the given rows of another table."""
+
+
+class TextsField(MultipleChoiceField):
+    """Several texts of at most so many characters."""
+
+    def __init__(self, *args: Any, max_length: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.max_length = max_length
+
+    def valid_value(self, value: str) -> bool:
+        return len(value) <= self.max_length
+
+
+class AmongTexts(Among):
+    """Any of the given texts, whatever they are."""
+
+    field_class = TextsField
+
+
+class StrictFilterSet(FilterSet):
+    """A filter set that says what it did not understand. `others` are parameters that belong to the page, not to it.
+
+    Those of `negatable` come a second time, with NOT behind their name, and leave out what they name.
+    """
+
+    others: ClassVar[frozenset[str]] = frozenset()
+    negatable: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, data: QueryDict, *, queryset: QuerySet[Any], now: datetime) -> None:
+        filled = data.copy()
+        for name in data:
+            filled.setlist(name, [value for value in data.getlist(name) if value])  # a form also sends what is empty
+        super().__init__(filled, queryset=queryset)
+        self.now = now
+        for filter_ in self.filters.values():
+            if isinstance(filter_, ChoiceFilter | ModelChoiceFilter):
+                filter_.extra["empty_label"] = "Any"
+
+    @classmethod
+    def get_filters(cls) -> dict[str, Filter]:
+        filters: dict[str, Filter] = super().get_filters()  # type: ignore[no-untyped-call]
+        for name in cls.negatable:
+            filters[name + NOT] = negation = deepcopy(filters[name])
+            negation.exclude = True
+            negation.label = f"Not {filters[name].label}"
+        return filters
+
+    @property
+    def problems(self) -> list[str]:
+        """Why this cannot be filtered, in sentences; empty when all is well."""
+        return list(self.refused.values())
+
+    @cached_property
+    def refused(self) -> dict[str, str]:
+        """Parameters that cannot be filtered by, and why: a sentence each."""
+        refused = {}
+        for name in self.data:
+            given = self.data.getlist(name)
+            if not self.knows(name):
+                refused[name] = f"There is no filter “{name}”."
+            elif len(given) > 1 and not isinstance(self.filters.get(name), MultipleChoiceFilter):
+                refused[name] = f"The filter “{name}” is given more than once."
+            elif any("\0" in text for text in (name, *given)):
+                refused[name] = f"The filter “{name}” does not take “{given[0]}”: it has a NUL character."
+        if refused:
+            return refused  # a database would not take some of that
+        for name, errors in self.form.errors.items():
+            given = ", ".join(f"“{value}”" for value in self.data.getlist(name))
+            refused[name] = f"The filter “{name}” does not take {given}: {' '.join(str(error) for error in errors)}"
+        return refused
+
+    def knows(self, name: str) -> bool:
+        """Whether there is such a parameter."""
+        return name in self.filters or name in self.others
+
+    @property
+    def matching(self) -> QuerySet[Any]:
+        """The rows that match; none at all when there is a problem."""
+        assert self.queryset is not None
+        found: QuerySet[Any] = self.queryset.none() if self.refused else self.qs
+        return found
+
+    @property
+    def chosen(self) -> Mapping[str, Any]:
+        """What is filtered by: parameters and their understood values, without the empty ones."""
+        return {name: value for name, value in self.form.cleaned_data.items() if value or value == 0}
+
+    def label(self, name: str) -> str:
+        """What a parameter is called; a negated one is called as the other."""
+        return str(self.filters[name.removesuffix(NOT)].label)
