@@ -52,3 +52,14 @@ def flag(raw: str) -> bool:
 def names(raw: str) -> list[str]:
     """A parser of comma-separated names."""
     return [name.strip() for name in raw.split(",") if name.strip()]
+
+
+def word(*words: str) -> Callable[[str], str]:
+    """A parser of one of a few words."""
+
+    def parse(raw: str) -> str:
+        if raw.lower() not in words:
+            raise ValueError("it must be one of " + ", ".join(words))
+        return raw.lower()
+
+    return parse

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import User
+from django.db.models import Model, QuerySet
+from django.utils import timezone
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.request import Request
 
@@ -12,10 +14,11 @@ from batches import identifiers
 from batches.actors import Actor
 from batches.dialects.base.errors import InvalidValue, MissingParameter
 from batches.dialects.base.views import KeyAuthentication
-from batches.errors import NotFound, NotPermitted
+from batches.errors import NotFound
 from batches.models import ApiKey, Batch, File, Project
 from batches.models.batch import BatchQuerySet
 from batches.models.file import FileQuerySet
+from batches.services.access import Access, Right, access_of
 from batches.services.route import granted_providers
 from batches.states import Source
 from providers.models import Provider
@@ -44,19 +47,19 @@ class KeyCaller:
     key: ApiKey
 
     @property
-    def within(self) -> Project | None:
-        """The one project that it can see; None when it can see all."""
-        return self.key.project
+    def filter_within(self) -> QuerySet[Project] | None:
+        """The projects that a filter may name; None for all of them."""
+        return Project.objects.filter(pk=self.key.project_id)
 
     @property
     def actor(self) -> Actor:
         return Actor(f"key {self.key.name}", Source.API)
 
-    def require(self, permission: str) -> None:
-        """Raise NotPermitted unless this may be done."""
+    def require(self, right: Right, project: Project | None, *, act: str, target: Model | None = None) -> None:
+        """Raise NotPermitted unless this may be done in a project, or in any when it is None."""
 
-    def project(self, slug: str | None) -> Project:
-        """Where something new belongs. Raises InvalidRequest."""
+    def project(self, slug: str | None, *, act: str) -> Project:  # noqa: ARG002 - a key is never refused
+        """Where something new belongs. Raises InvalidRequest and NotPermitted."""
         if slug not in (None, self.key.project.slug):
             raise InvalidValue(f"Invalid value for 'project': this key belongs to {self.key.project.slug}.", param="project")
         return self.key.project
@@ -64,8 +67,15 @@ class KeyCaller:
     def batches(self) -> BatchQuerySet:
         return Batch.objects.visible(project=self.key.project)
 
+    def known_batches(self) -> BatchQuerySet:
+        """Those of any time, so that a cursor outlives its batch."""
+        return Batch.objects.filter(project=self.key.project)
+
     def files(self, *, now: datetime) -> FileQuerySet:
         return File.objects.visible(project=self.key.project, now=now)
+
+    def known_files(self) -> FileQuerySet:
+        return File.objects.filter(project=self.key.project)
 
     def providers(self) -> list[Provider]:
         return granted_providers(self.key.project)
@@ -73,38 +83,47 @@ class KeyCaller:
 
 @dataclass(frozen=True, slots=True)
 class UserCaller:
-    """Somebody of the console: every project, as far as their permissions go. Sees what was deleted for clients, too."""
+    """Somebody of the console: their projects, as far as their roles go. Sees what was deleted for clients, too."""
 
-    user: User
+    access: Access
 
     @property
-    def within(self) -> Project | None:
-        return None
+    def filter_within(self) -> QuerySet[Project] | None:
+        return self.access.filter_within
 
     @property
     def actor(self) -> Actor:
-        return Actor(f"user {self.user.get_username()}", Source.API)
+        return self.access.actor
 
-    def require(self, permission: str) -> None:
-        if not self.user.has_perm(permission):
-            raise NotPermitted(f"You may not do this: it needs the permission {permission}.")
+    def require(self, right: Right, project: Project | None, *, act: str, target: Model | None = None) -> None:
+        now = timezone.now()
+        if project is None:
+            self.access.require_somewhere(right, act=act, now=now)
+        else:
+            self.access.require(right, project, act=act, now=now, target=target)
 
-    def project(self, slug: str | None) -> Project:
+    def project(self, slug: str | None, *, act: str) -> Project:
         if slug is None:
             raise MissingParameter("Missing required parameter: 'project'. Only an API key stands for one.", param="project")
         project = Project.objects.called(slug)
-        if project is None:
+        if project is None or not self.access.may(Right.READ, project):
             raise InvalidValue(f"Invalid value for 'project': there is no project {slug[:100]!r}.", param="project")
+        self.require(Right.ACT, project, act=act)
         return project
 
     def batches(self) -> BatchQuerySet:
-        return Batch.objects.all()
+        return self.access.batches()
+
+    known_batches = batches
 
     def files(self, *, now: datetime) -> FileQuerySet:
-        return File.objects.readable(now=now)
+        return self.known_files().readable(now=now)
+
+    def known_files(self) -> FileQuerySet:
+        return cast("FileQuerySet", self.access.within(File.objects.all()))
 
     def providers(self) -> list[Provider]:
-        return list(Provider.objects.all())
+        return list(self.access.providers())
 
 
 Caller = KeyCaller | UserCaller
@@ -114,24 +133,29 @@ def caller_of(request: Request) -> Caller:
     """Who sent an authenticated request."""
     if isinstance(request.auth, ApiKey):
         return KeyCaller(request.auth)
-    assert not isinstance(request.user, AnonymousUser)
-    return UserCaller(request.user)
+    assert isinstance(request.user, User)
+    return UserCaller(access_of(request.user, source=Source.API))
 
 
-def find_batch(caller: Caller, text: str) -> Batch:
-    """The batch with this id, in any of its forms, and all that it names. Raises NotFound, the same for every reason."""
+def find_batch(caller: Caller, text: str, *, right: Right, act: str) -> Batch:
+    """The batch with this id, in any of its forms, and all that it names.
+
+    Raises NotFound, the same for every reason, and NotPermitted where the caller sees it but lacks the right.
+    """
     key = identifiers.parse(text)
     named = caller.batches().select_related("project", "provider", "created_by_key", "input_file")
     batch = named.filter(pk=key).first() if key else None
     if batch is None:
         raise NotFound(f"There is no batch with the id {text[:100]!r}.", param="batch_id")
+    caller.require(right, batch.project, act=act, target=batch)
     return batch
 
 
-def find_file(caller: Caller, text: str, *, now: datetime, param: str = "file_id") -> File:
-    """The file with this id, neither deleted nor expired. Raises NotFound."""
+def find_file(caller: Caller, text: str, *, right: Right, act: str, now: datetime, param: str = "file_id") -> File:
+    """The file with this id, neither deleted nor expired. Raises NotFound and NotPermitted."""
     key = identifiers.parse(text)
     file = caller.files(now=now).select_related("project").filter(pk=key).first() if key else None
     if file is None:
         raise NotFound(f"There is no file with the id {text[:100]!r}.", param=param)
+    caller.require(right, file.project, act=act, target=file)
     return file

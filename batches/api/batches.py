@@ -12,7 +12,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from batches.api import documented, examples
-from batches.api.access import find_batch
 from batches.api.creation import Draft, drafted, good_lines, rehearse
 from batches.api.inbound import CancelBatch, create_body, one_a_line
 from batches.api.outbound import ShownBatch, ShownDryRun, batch_objects
@@ -23,7 +22,8 @@ from batches.dialects.base.fields import valid
 from batches.dialects.base.inline import InlineBody
 from batches.dialects.base.paging import page_after
 from batches.filters import BatchFilter
-from batches.models import Batch, Dialect, IdempotencyRecord
+from batches.models import ApiKey, Batch, Dialect, IdempotencyRecord
+from batches.services.access import Right
 from batches.services.cancel import cancel
 from batches.services.inline import gathered, submit_gathered
 from batches.services.submit import submit
@@ -41,11 +41,12 @@ class Batches(NativeView):
     """/batches"""
 
     tag = "Batches"
+    thing = "batch"
     requires = {  # noqa: RUF012 - read only
-        "list": "batches.view_batch",
-        "retrieve": "batches.view_batch",
-        "create": "batches.add_batch",
-        "cancel": "batches.cancel_batch",
+        "list": Right.READ,
+        "retrieve": Right.READ,
+        "create": Right.ACT,
+        "cancel": Right.ACT,
     }
 
     def max_body_bytes(self) -> int:
@@ -65,11 +66,10 @@ class Batches(NativeView):
         """
         caller = self.caller
         everything = caller.batches().select_related("project", "provider", "created_by_key")
-        chosen = BatchQuery(request.query_params, queryset=everything, now=timezone.now(), within=caller.within)
+        chosen = BatchQuery(request.query_params, queryset=everything, now=timezone.now(), within=caller.filter_within)
         require_understood(chosen, request.query_params)
-        known = Batch.objects.filter(project=caller.within) if caller.within else Batch.objects.all()
         cursor = request.query_params.get("cursor")
-        page = page_after(chosen.matching, known, after=cursor, limit=self.limit(), name="cursor")
+        page = page_after(chosen.matching, caller.known_batches(), after=cursor, limit=self.limit(), name="cursor")
         following = str(page.rows[-1]) if page.has_more else None
         return self.page(batch_objects(page.rows, request._request), next_cursor=following)
 
@@ -109,7 +109,7 @@ class Batches(NativeView):
     def retrieve(self, _request: Request, batch_id: str) -> Response:
         """How a batch stands now, and where else it can be seen."""
         self.allow_parameters()
-        return self._answer(find_batch(self.caller, batch_id))
+        return self._answer(self.find_batch(batch_id))
 
     @extend_schema(operation_id="cancel_batch", summary="Cancel a batch", request=documented.CancelBatch, responses=ShownBatch)
     def cancel(self, request: Request, batch_id: str) -> Response:
@@ -119,7 +119,7 @@ class Batches(NativeView):
         that has ended, or whose files are being written, cannot be cancelled (409).
         """
         self.allow_parameters()
-        batch = find_batch(self.caller, batch_id)
+        batch = self.find_batch(batch_id)
         note = valid(CancelBatch, request.data)["note"]
         return self._answer(cancel(batch, actor=self.actor, now=timezone.now(), note=note))
 
@@ -148,7 +148,7 @@ class Batches(NativeView):
         token = self.request.headers.get("Idempotency-Key", "")
         if len(token) > LONGEST_TOKEN:
             raise InvalidValue(f"An Idempotency-Key may have {LONGEST_TOKEN} characters.", param="Idempotency-Key")
-        if self.caller.within is not None:
+        if isinstance(self.request.auth, ApiKey):
             return self.reserved(digest=body.digest)
         if token:
             raise InvalidValue("An Idempotency-Key is understood only with an API key.", param="Idempotency-Key")

@@ -18,6 +18,7 @@ from batches.errors import InvalidRequest, PortalError
 from batches.jsonl import Line, read_lines
 from batches.line_rules import LineChecker, LineRules, Problem
 from batches.models import Batch, Dialect, File, Project, Purpose
+from batches.services.access import Right
 from batches.services.route import route
 from batches.services.validate import rules_for
 from providers.models import Provider
@@ -61,7 +62,7 @@ def drafted(body: InlineBody, *, caller: Caller, now: datetime) -> Draft:
     draft = Draft()
     _read_fields(body, draft)
     draft.errors += _source_errors(body, draft)
-    project = draft.attempt(lambda: caller.project(draft.fields.get("project")))
+    project = draft.attempt(lambda: caller.project(draft.fields.get("project"), act="create_batch"))
     if project is None:
         return draft
     draft.project = project
@@ -98,7 +99,7 @@ def _source_errors(body: InlineBody, draft: Draft) -> Iterator[PortalError]:
 
 
 def _input_file(caller: Caller, text: str, *, project: Project, now: datetime) -> File:
-    file = find_file(caller, text, now=now, param="input_file_id")
+    file = find_file(caller, text, right=Right.ACT, act="create_batch", now=now, param="input_file_id")
     if file.project_id != project.pk:
         raise InvalidValue(f"File {file} belongs to another project.", param="input_file_id")
     if file.purpose != Purpose.BATCH:

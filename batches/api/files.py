@@ -12,7 +12,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from batches.api import documented
-from batches.api.access import find_file
 from batches.api.outbound import ShownFile, listed
 from batches.api.schema import page_of
 from batches.api.view import NativeView, UnknownParameter
@@ -22,7 +21,8 @@ from batches.dialects.base.files import FORM_BYTES, UPLOADED, one_file
 from batches.dialects.base.paging import page_after, query_word
 from batches.dialects.base.parsers import FormParser
 from batches.errors import Gone
-from batches.models import ApiKey, File, Purpose
+from batches.models import ApiKey, Purpose
+from batches.services.access import Right
 from batches.services.store import hide, store
 
 FIELDS = ("file", "purpose", "lifetime_seconds", "project")
@@ -32,12 +32,13 @@ class Files(NativeView):
     """/files"""
 
     tag = "Files"
+    thing = "file"
     requires = {  # noqa: RUF012 - read only
-        "list": "batches.view_file",
-        "retrieve": "batches.view_file",
-        "content": "batches.view_file",
-        "create": "batches.add_file",
-        "destroy": "batches.delete_file",
+        "list": Right.READ,
+        "retrieve": Right.READ,
+        "content": Right.READ_BODIES,
+        "create": Right.ACT,
+        "destroy": Right.ACT,
     }
     parser_classes = (FormParser,)
 
@@ -56,10 +57,9 @@ class Files(NativeView):
         self.allow_parameters("purpose", "cursor", "limit")
         purpose = query_word(query, "purpose", words=tuple(Purpose.values), default="")
         files = caller.files(now=timezone.now()).select_related("project")
-        known = File.objects.filter(project=caller.within) if caller.within else File.objects.all()
         page = page_after(
             files.filter(purpose=purpose) if purpose else files,
-            known,
+            caller.known_files(),
             after=query.get("cursor"),
             limit=self.limit(),
             name="cursor",
@@ -83,7 +83,7 @@ class Files(NativeView):
                 raise UnknownParameter(f"There is no parameter {name[:100]!r}.", param=name[:100])
         file = store(
             content,
-            project=self.caller.project(form.get("project")),
+            project=self.caller.project(form.get("project"), act=self.act),
             purpose=Purpose(query_word(form, "purpose", words=UPLOADED, default=Purpose.BATCH.value)),
             filename=clean_filename(content.name or ""),
             now=timezone.now(),
@@ -97,7 +97,7 @@ class Files(NativeView):
     def retrieve(self, request: Request, file_id: str) -> Response:
         """What a file is; its bytes are at `links.content`."""
         self.allow_parameters()
-        file = find_file(self.caller, file_id, now=timezone.now())
+        file = self.find_file(file_id, now=timezone.now())
         return Response(ShownFile(file, context={"request": request}).data)
 
     @extend_schema(
@@ -108,7 +108,7 @@ class Files(NativeView):
     def content(self, _request: Request, file_id: str) -> FileResponse:
         """The bytes of a file: an input as it was uploaded, or the results that a batch has written, one a line."""
         self.allow_parameters()
-        file = find_file(self.caller, file_id, now=timezone.now())
+        file = self.find_file(file_id, now=timezone.now())
         try:
             content = file.content.open("rb")
         except FileNotFoundError:
@@ -120,7 +120,7 @@ class Files(NativeView):
         """The file is gone for everybody at once. A batch that runs over it still reads it."""
         self.allow_parameters()
         now = timezone.now()
-        hide(find_file(self.caller, file_id, now=now), now=now)
+        hide(self.find_file(file_id, now=now), now=now)
         return Response(status=204)
 
 

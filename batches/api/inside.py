@@ -13,7 +13,6 @@ from rest_framework.response import Response
 
 from batches import identifiers
 from batches.api import documented
-from batches.api.access import find_batch
 from batches.api.outbound import (
     ShownError,
     ShownErrorGroup,
@@ -36,9 +35,9 @@ from batches.errors import Gone, NotFound
 from batches.filters import BatchErrorFilter, BatchObjectFilter
 from batches.models import Batch, BatchError, BatchObject, Event
 from batches.results import ObjectResult, request_lines, result_of
+from batches.services.access import Right
 from batches.states import NEVER_RAN, ObjectStatus
 
-VIEW = "batches.view_batch"
 LAST_LINE = 2**31 - 1
 
 
@@ -58,7 +57,11 @@ class Inside(NativeView):
     """/batches/{batch_id}/…"""
 
     tag = "Inside a batch"
-    requires = dict.fromkeys(("objects", "one_object", "results", "errors", "groups", "events"), VIEW)
+    thing = "of_batch"
+    requires = {  # noqa: RUF012 - read only
+        **dict.fromkeys(("objects", "errors", "groups", "events"), Right.READ),
+        **dict.fromkeys(("one_object", "results"), Right.READ_BODIES),
+    }
 
     @extend_schema(
         operation_id="list_objects",
@@ -71,7 +74,7 @@ class Inside(NativeView):
 
         `error` takes the fingerprint of an error group, and lists the objects whose latest round failed for that reason.
         """
-        batch = find_batch(self.caller, batch_id)
+        batch = self.find_batch(batch_id)
         rows = BatchObject.objects.filter(batch=batch)
         chosen = ObjectQuery(request.query_params, queryset=rows, now=timezone.now())
         require_understood(chosen, request.query_params)
@@ -85,7 +88,7 @@ class Inside(NativeView):
     def one_object(self, _request: Request, batch_id: str, line: int) -> Response:
         """One request as its client wrote it, the answer as the provider gave it, and every attempt in between."""
         self.allow_parameters()
-        batch = find_batch(self.caller, batch_id)
+        batch = self.find_batch(batch_id)
         row = BatchObject.objects.filter(batch=batch, line=line).first() if line <= LAST_LINE else None
         if row is None:
             raise NotFound(f"Batch {batch} has no object at line {str(line)[:20]}.", param="line")
@@ -114,7 +117,7 @@ class Inside(NativeView):
         limit = self.limit()
         cursor = parse_cursor(query.get("cursor"), name="cursor")
         include = query_word(query, "include", words=("request",), default="")
-        batch = find_batch(self.caller, batch_id)
+        batch = self.find_batch(batch_id)
         page, requests = result_page(batch, cursor=cursor, limit=limit), None
         if include:
             page, requests = with_requests(page, batch)
@@ -132,7 +135,7 @@ class Inside(NativeView):
     )
     def errors(self, request: Request, batch_id: str) -> Response:
         """Why the input was refused, line by line, or why objects failed, in the order in which it was recorded."""
-        batch = find_batch(self.caller, batch_id)
+        batch = self.find_batch(batch_id)
         rows: QuerySet[BatchError] = BatchError.objects.filter(batch=batch)
         chosen = ErrorQuery(request.query_params, queryset=rows, now=timezone.now())
         require_understood(chosen, request.query_params)
@@ -151,7 +154,7 @@ class Inside(NativeView):
     def groups(self, _request: Request, batch_id: str) -> Response:
         """Why objects failed, grouped by what is the same in their messages: the 50 largest groups, the largest first."""
         self.allow_parameters()
-        groups = error_groups(find_batch(self.caller, batch_id))
+        groups = error_groups(self.find_batch(batch_id))
         return self.page(listed(ShownErrorGroup, groups), next_cursor=None)
 
     @extend_schema(
@@ -163,7 +166,7 @@ class Inside(NativeView):
     def events(self, request: Request, batch_id: str) -> Response:
         """Everything that happened to a batch, when and through whom, the earliest first."""
         self.allow_parameters("cursor", "limit")
-        events = Event.objects.filter(batch=find_batch(self.caller, batch_id))
+        events = Event.objects.filter(batch=self.find_batch(batch_id))
         cursor = request.query_params.get("cursor")
         page = page_after(events, events, after=cursor, limit=self.limit(), order="asc", name="cursor")
         following = page.rows[-1].pk.hex if page.has_more else None

@@ -8,15 +8,15 @@ from batches.api.outbound import ShownProvider, listed
 from batches.api.schema import page_of
 from batches.api.view import NativeView
 from batches.errors import NotFound
-
-VIEW = "providers.view_provider"
+from batches.services.access import Right
 
 
 class Providers(NativeView):
     """/providers"""
 
     tag = "Providers"
-    requires = {"list": VIEW, "retrieve": VIEW}  # noqa: RUF012 - read only
+    thing = "provider"
+    requires = {"list": Right.READ, "retrieve": Right.READ}  # noqa: RUF012 - read only
 
     @extend_schema(operation_id="list_providers", summary="List providers", responses=page_of(ShownProvider, "ProviderPage"))
     def list(self, _request: Request) -> Response:

@@ -1,6 +1,8 @@
 """NativeView: the base of every view of the native API."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import cached_property
 from typing import Any, ClassVar
 
 from django.http import QueryDict
@@ -9,13 +11,15 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSetMixin
 
 from batches.actors import Actor
-from batches.api.access import Caller, CallerAuthentication, caller_of
+from batches.api.access import Caller, CallerAuthentication, caller_of, find_batch, find_file
 from batches.api.errors import render_error
 from batches.dialects.base.errors import InvalidValue
 from batches.dialects.base.paging import query_number
 from batches.dialects.base.views import DialectView
 from batches.errors import InvalidRequest
 from batches.filters import StrictFilterSet
+from batches.models import Batch, File
+from batches.services.access import Right
 
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
@@ -28,17 +32,40 @@ class UnknownParameter(InvalidRequest):
 
 
 class NativeView(ViewSetMixin, DialectView):
-    """Knows its caller, and refuses what the caller may not do. `requires` names the permission of each action."""
+    """Knows its caller, and refuses what the caller may not do. `requires` names the right that each action needs.
 
-    requires: ClassVar[Mapping[str, str]]
+    Where the path names something, `find_batch` or `find_file` asks for the right in its project; else the caller needs
+    it in some project. A key may do everything in its own.
+    """
+
+    thing: ClassVar[str]  # what is acted on, for records
+    requires: ClassVar[Mapping[str, Right]]
 
     render_error = staticmethod(render_error)
     authentication_classes = (CallerAuthentication,)
 
-    @property
+    @cached_property
     def caller(self) -> Caller:
         """Who sent this request."""
         return caller_of(self.request)
+
+    @property
+    def right(self) -> Right:
+        """What this call needs its caller to be allowed."""
+        return self.requires[self.action or ""]
+
+    @property
+    def act(self) -> str:
+        """What the caller wants to do, as records call it."""
+        return f"{self.action}_{self.thing}"
+
+    def find_batch(self, text: str) -> Batch:
+        """The batch that the path names. Raises NotFound and NotPermitted."""
+        return find_batch(self.caller, text, right=self.right, act=self.act)
+
+    def find_file(self, text: str, *, now: datetime) -> File:
+        """The file that the path names. Raises NotFound and NotPermitted."""
+        return find_file(self.caller, text, right=self.right, act=self.act, now=now)
 
     @property
     def actor(self) -> Actor:
@@ -47,8 +74,8 @@ class NativeView(ViewSetMixin, DialectView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.check_length(request)  # to check a session's CSRF token, Django may read a form
         super().initial(request, *args, **kwargs)
-        if permission := self.requires.get(self.action or ""):
-            self.caller.require(permission)
+        if self.action in self.requires and not kwargs:
+            self.caller.require(self.right, None, act=self.act)
 
     def limit(self) -> int:
         """How many items a page may have."""

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from batches.console import curl
-from batches.console.access import CANCEL, VIEW, requires
+from batches.console.access import SignedIn, find_batch, requires
 from batches.console.live import respond
 from batches.console.pace import pace
 from batches.console.paging import BadPosition, Page, objects_page
@@ -19,6 +19,7 @@ from batches.console.standing import progress, standing
 from batches.error_groups import error_groups
 from batches.filters import BatchObjectFilter
 from batches.models import Batch, BatchError, BatchObject, Counts, File
+from batches.services.access import Right
 from batches.states import MOVES, BatchStatus, ObjectStatus
 
 PAGE_SIZE = 50
@@ -53,21 +54,12 @@ class ObjectRow:
     error_code: str
 
 
-def find_batch(batch_id: uuid.UUID) -> Batch:
-    """The batch with all that its pages name. Raises Http404."""
-    related = ("project", "provider", "created_by_key", "input_file", "output_file", "error_file")
-    batch = Batch.objects.select_related(*related).filter(pk=batch_id).first()
-    if batch is None:
-        raise Http404("There is no such batch.")
-    return batch
-
-
 @require_safe
-@requires(VIEW)
-def batch_page(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponseBase:
+@requires(Right.READ)
+def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
     """Everything about one batch."""
     now = timezone.now()
-    batch = find_batch(batch_id)
+    batch = find_batch(request, batch_id)
     chosen = BatchObjectFilter(request.GET, queryset=BatchObject.objects.filter(batch=batch), now=now)
     problems = list(chosen.problems)
     try:
@@ -95,7 +87,8 @@ def batch_page(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponseBase:
         "filter": chosen,
         "filtered": bool(chosen.chosen) if not chosen.problems else True,
         "statuses": request.GET.getlist("status"),
-        "may_cancel": BatchStatus.CANCELLING in MOVES[BatchStatus(batch.status)] and request.user.has_perm(CANCEL),
+        "may_cancel": BatchStatus.CANCELLING in MOVES[BatchStatus(batch.status)]
+        and request.access.may(Right.ACT, batch.project_id),
         "curl": curl.retrieve_batch(request, batch),
         **_errors_of_batch(batch, everything=request.GET.get("validation") == "all"),
     }

@@ -3,14 +3,14 @@
 import uuid
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from batches.console.access import CANCEL, actor, requires
-from batches.console.batch_page import find_batch
+from batches.console.access import SignedIn, actor, find_batch, requires
 from batches.console.standing import progress, standing
+from batches.services.access import Right
 from batches.services.cancel import NotCancellable, cancel
 from batches.states import MOVES, BatchStatus
 
@@ -18,10 +18,10 @@ NOTE_CHARS = 1000
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@requires(CANCEL)
-def cancel_batch(request: HttpRequest, batch_id: uuid.UUID) -> HttpResponseBase:
+@requires(Right.ACT)
+def cancel_batch(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
     """Ask whether the batch is to be cancelled; cancel it on POST."""
-    batch = find_batch(batch_id)
+    batch = find_batch(request, batch_id)
     now = timezone.now()
     if request.method == "POST":
         note = request.POST.get("note", "").strip()[:NOTE_CHARS]

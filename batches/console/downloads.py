@@ -2,24 +2,25 @@
 
 import uuid
 
-from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import FileResponse, Http404, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from batches import identifiers
-from batches.console.access import VIEW, requires
-from batches.console.batch_page import find_batch, is_kept
+from batches.console.access import SignedIn, find_batch, requires
+from batches.console.batch_page import is_kept
 from batches.results import result_line, results
+from batches.services.access import Right
 
 JSON_LINES = "application/jsonl"
 
 
 @require_safe
-@requires(VIEW)
-def download_file(request: HttpRequest, batch_id: uuid.UUID, which: str) -> HttpResponseBase:
+@requires(Right.READ_BODIES)
+def download_file(request: SignedIn, batch_id: uuid.UUID, which: str) -> HttpResponseBase:
     """The input, output or error file, as an attachment; 410 when it is no longer kept."""
-    batch = find_batch(batch_id)
+    batch = find_batch(request, batch_id)
     files = {"input": batch.input_file, "output": batch.output_file, "errors": batch.error_file}
     file = files.get(which)
     if file is None:
@@ -35,10 +36,10 @@ def download_file(request: HttpRequest, batch_id: uuid.UUID, which: str) -> Http
 
 
 @require_safe
-@requires(VIEW)
-def download_results(_request: HttpRequest, batch_id: uuid.UUID) -> HttpResponseBase:
+@requires(Right.READ_BODIES)
+def download_results(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
     """Every settled object's line, good and bad, in input order; named partial while the batch runs."""
-    batch = find_batch(batch_id)
+    batch = find_batch(request, batch_id)
     name = f"{identifiers.render('batch_', batch.id)}_{'results' if batch.is_terminal else 'partial'}.jsonl"
     lines = (result_line(result) for result in results(batch) if result.is_settled)
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}

@@ -7,16 +7,18 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.files.uploadedfile import UploadedFile
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 
-from batches.console.access import CREATE, actor, requires
+from batches.console.access import SignedIn, actor, requires
 from batches.console.live import wants_fragment
 from batches.errors import NoProvider, PortalError
 from batches.models import Batch, Dialect, Project, Purpose
+from batches.services.access import Right
 from batches.services.route import granted_providers, route
 from batches.services.store import hide, store
 from batches.services.submit import submit
@@ -32,15 +34,18 @@ MOST_PAIRS, KEY_CHARS, VALUE_CHARS = 16, 64, 512
 class NewBatchForm(forms.Form):
     """What a batch needs. The providers on offer are those granted to the chosen project."""
 
-    project = forms.ModelChoiceField(Project.objects.all(), to_field_name="slug", empty_label=None)
+    project = forms.ModelChoiceField(Project.objects.none(), to_field_name="slug", empty_label=None)
     endpoint = forms.ChoiceField(choices=[(endpoint, endpoint) for endpoint in ENDPOINTS])
     provider = forms.ChoiceField()
     window = forms.ChoiceField(choices=[("24h", "24 hours")])
     remark = forms.CharField(required=False, max_length=500)
     file = forms.FileField(allow_empty_file=True, error_messages={"required": "Choose a file with one request a line."})
 
-    def __init__(self, data: Any, files: Any, *, project: Project | None, endpoint: str) -> None:
+    def __init__(self, data: Any, files: Any, *, projects: QuerySet[Project], project: Project | None, endpoint: str) -> None:
         super().__init__(data, files, initial={"project": project and project.slug, "endpoint": endpoint, "window": "24h"})
+        project_field = self.fields["project"]
+        assert isinstance(project_field, forms.ModelChoiceField)
+        project_field.queryset = projects
         granted = granted_providers(project) if project else []
         choices = [
             (provider.name, f"{provider.name} (simulator)" if provider.simulated else provider.name) for provider in granted
@@ -85,8 +90,8 @@ def _default_provider(project: Project | None, endpoint: str) -> str | None:
 
 @csrf_exempt  # the token is checked below, after what must come before the body is read
 @require_http_methods(["GET", "HEAD", "POST"])
-@requires(CREATE)
-def new_batch(request: HttpRequest) -> HttpResponseBase:
+@requires(Right.ACT)
+def new_batch(request: SignedIn) -> HttpResponseBase:
     """The form, and what it sends. A body over the limit is refused unread."""
     if int(request.headers.get("Content-Length") or 0) > settings.MAX_BATCH_FILE_BYTES + FORM_BYTES:
         form = _form(request, None, None)
@@ -96,7 +101,7 @@ def new_batch(request: HttpRequest) -> HttpResponseBase:
 
 
 @csrf_protect
-def _new_batch(request: HttpRequest) -> HttpResponseBase:
+def _new_batch(request: SignedIn) -> HttpResponseBase:
     if request.method != "POST":
         return _show(request, _form(request, None, None))
     form = _form(request, request.POST, request.FILES)
@@ -109,16 +114,19 @@ def _new_batch(request: HttpRequest) -> HttpResponseBase:
     return redirect("console:batch", batch.id)
 
 
-def _form(request: HttpRequest, data: Any, files: Any) -> NewBatchForm:
+def _form(request: SignedIn, data: Any, files: Any) -> NewBatchForm:
     """The form for the project and endpoint that the request names, else for the first ones."""
     named = data if data is not None else request.GET
-    projects = Project.objects.all()
-    project = projects.called(named.get("project", "")) or projects.first()
+    projects = request.access.projects(Right.ACT)
+    project = Project.objects.called(named.get("project", "")) or projects.first()
+    request.access.require(Right.ACT, project, act="new_batch", now=timezone.now())
     endpoint = named.get("endpoint", "")
-    return NewBatchForm(data, files, project=project, endpoint=endpoint if endpoint in ENDPOINTS else DEFAULT_ENDPOINT)
+    return NewBatchForm(
+        data, files, projects=projects, project=project, endpoint=endpoint if endpoint in ENDPOINTS else DEFAULT_ENDPOINT
+    )
 
 
-def _create(request: HttpRequest, form: NewBatchForm) -> Batch:
+def _create(request: SignedIn, form: NewBatchForm) -> Batch:
     """Keep the file and submit the batch; a file whose batch is refused is let go."""
     chosen, now, by = form.cleaned_data, timezone.now(), actor(request)
     content: UploadedFile[Any] = chosen["file"]

@@ -4,19 +4,19 @@ import uuid
 from dataclasses import dataclass
 
 import msgspec
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from batches import jsonl
 from batches.attempts import tries
 from batches.console import curl
-from batches.console.access import VIEW, requires
-from batches.console.batch_page import find_batch
+from batches.console.access import SignedIn, find_batch, requires
 from batches.console.pretty import indent
 from batches.errors import Gone
 from batches.models import Batch, BatchError, BatchObject, BatchResult
 from batches.results import request_lines
+from batches.services.access import Right
 from batches.states import NEVER_RAN, ObjectStatus
 
 SHOWN_CHARS = 64 * 1024
@@ -36,10 +36,10 @@ class Document:
 
 
 @require_safe
-@requires(VIEW)
-def object_page(request: HttpRequest, batch_id: uuid.UUID, line: int) -> HttpResponseBase:
+@requires(Right.READ_BODIES)
+def object_page(request: SignedIn, batch_id: uuid.UUID, line: int) -> HttpResponseBase:
     """One object of a batch, by the number of its line."""
-    batch = find_batch(batch_id)
+    batch = find_batch(request, batch_id)
     objects = BatchObject.objects.filter(batch=batch)
     found = objects.filter(line=line).first()
     if found is None:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from batches.models import Project
+from batches.models import Membership, Project, Role
 from providers.models import Provider
 from tests.console.conftest import MakeBatch
 from tests.dialects.openai.conftest import CHAT, Answer, Api
@@ -90,15 +90,14 @@ def nobody(db: None) -> Native:
 
 
 @pytest.fixture
-def signed_in(simulator: Provider) -> Callable[..., Native]:
-    """A client with the session of somebody who has just these permissions."""
+def signed_in(project: Project, simulator: Provider) -> Callable[..., Native]:
+    """A client with the session of somebody with just this role, in `project` unless another one is given."""
 
-    def sign_in(*codenames: str) -> Native:
-        person = User.objects.create_user("-".join(codenames) or "nobody")
-        person.user_permissions.set(Permission.objects.filter(codename__in={*codenames, "view_batch"}))
-        native = Native(user=person)
-        person.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-        return native
+    def sign_in(role: Role | None, *, of: Project | None = None) -> Native:
+        person = User.objects.create_user(f"{role or 'nobody'} of {of or project}")
+        if role:
+            Membership.objects.create(user=person, project=of or project, role=role)
+        return Native(user=person)
 
     return sign_in
 

@@ -1,15 +1,22 @@
 """Who may see and do what, and that every refusal is an error of this API."""
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
-from batches.models import Batch, Project
+from batches.api.urls import urlpatterns
+from batches.models import AuditEntry, Batch, Project, ProviderGrant, Role
+from batches.services.access import Right, least_role
 from batches.states import BatchStatus
+from providers.models import Provider
 from tests.api.conftest import Native, problem
 from tests.console.conftest import MakeBatch
+from tests.dialects.openai.conftest import Answer
 
 OF_A_BATCH = ["", "/objects", "/objects/1", "/results", "/errors", "/error-groups", "/events"]
 WRITING = [("POST", "batches"), ("POST", "batches/x/cancel"), ("POST", "files"), ("DELETE", "files/x")]
@@ -42,48 +49,109 @@ def test_a_key_sees_nothing_of_another_project(native: Native, stranger: Native,
     assert Batch.objects.get().status == BatchStatus.IN_PROGRESS
 
 
-@pytest.mark.parametrize(
-    ("permission", "method", "path"),
-    [
-        ("view_batch", "GET", "batches"),
-        ("view_batch", "GET", "batches/{batch}"),
-        *(("view_batch", "GET", "batches/{batch}" + path) for path in OF_A_BATCH),
-        ("cancel_batch", "POST", "batches/{batch}/cancel"),
-        ("add_batch", "POST", "batches"),
-        ("view_file", "GET", "files"),
-        ("view_file", "GET", "files/{file}"),
-        ("view_file", "GET", "files/{file}/content"),
-        ("delete_file", "DELETE", "files/{file}"),
-        ("view_provider", "GET", "providers"),
-        ("view_provider", "GET", "providers/simulator"),
-    ],
-)
-def test_somebody_signed_in_does_what_their_permissions_allow(
-    signed_in: Callable[..., Native], make_batch: MakeBatch, permission: str, method: str, path: str
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One call of the native API: its path with `{batch_id}` and the like, its method and the right that it needs."""
+
+    path: str
+    method: str
+    right: Right
+
+    def call(self, caller: Native, batch: Batch) -> Answer:
+        values = {"batch_id": batch, "line": 1, "file_id": batch.input_file, "name": "simulator"}
+        body: dict[str, Any] = {}
+        if self.method != "GET":
+            body = {"data": CREATE if self.path == "batches" else b"", "content_type": "application/json"}
+        if self.path == "files" and self.method == "POST":
+            return caller.upload(project="acme")
+        return caller.call(self.method, self.path.format(**values), **body)
+
+
+def routes() -> list[Route]:
+    """Every one, from the portal's own URLs; one without a right fails here."""
+    found = []
+    for pattern in urlpatterns:
+        view = getattr(pattern.callback, "cls", None)
+        if view is None:
+            continue
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(pattern.pattern)).removeprefix("v1/")
+        for method, action in pattern.callback.actions.items():  # type: ignore[attr-defined]
+            found.append(Route(path, method.upper(), view.requires[action]))
+    return found
+
+
+ROUTES = routes()
+CREATE = b'{"endpoint": "/v1/messages", "requests": [{"custom_id": "a", "body": {}}], "project": "acme"}'
+
+
+def label(value: object) -> str:
+    return f"{value.method} {value.path}" if isinstance(value, Route) else str(value)
+
+
+@pytest.mark.parametrize("role", Role, ids=label)
+@pytest.mark.parametrize("route", ROUTES, ids=label)
+def test_somebody_signed_in_does_what_their_role_suffices_for(
+    signed_in: Callable[..., Native], make_batch: MakeBatch, route: Route, role: Role
 ) -> None:
     batch = make_batch(BatchStatus.IN_PROGRESS, pending=1, succeeded=1)
-    path = path.format(batch=batch, file=batch.input_file)
-    body = (
-        b'{"endpoint": "/v1/messages", "requests": [{"custom_id": "a", "body": {}}], "project": "acme"}'
-        if path == "batches"
-        else b""
-    )
-    options = {"data": body, "content_type": "application/json"} if method != "GET" else {}
-    refused = signed_in("view_session").call(method, path, **options)
-    assert (refused.status, problem(refused)["code"]) == (403, "permission_denied")
-    assert permission in refused.json["error"]["message"]
-    assert signed_in(permission).call(method, path, **options).status in (200, 201, 204)
+    answer = route.call(signed_in(role), batch)
+    if list(Role).index(role) >= list(Role).index(least_role(route.right)):
+        assert answer.status in (200, 201, 204)
+        assert not AuditEntry.objects.exists()
+    else:
+        assert (answer.status, problem(answer)["code"]) == (403, "permission_denied")
+        assert least_role(route.right) in answer.json["error"]["message"]
+        refused = AuditEntry.objects.get()
+        assert (refused.outcome, refused.actor, refused.source) == ("refused", f"user {role} of acme", "api")
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=label)
+def test_somebody_signed_in_sees_nothing_of_a_foreign_project(
+    signed_in: Callable[..., Native], make_batch: MakeBatch, other_project: Project, route: Route
+) -> None:
+    batch = make_batch(BatchStatus.IN_PROGRESS, pending=1, succeeded=1)
+    for stranger in (signed_in(Role.ADMIN, of=other_project), signed_in(None)):
+        answer = route.call(stranger, batch)
+        if "{batch_id}" in route.path or "{file_id}" in route.path:
+            assert (answer.status, problem(answer)["code"]) == (404, "not_found")
+        elif route.method == "GET":
+            assert str(batch) not in answer.content.decode()
+            assert str(batch.input_file) not in answer.content.decode()
+        else:
+            assert answer.status in (400, 403)
+    batch.refresh_from_db()
+    assert batch.status == BatchStatus.IN_PROGRESS
+
+
+def test_a_provider_of_other_projects_is_unknown(
+    signed_in: Callable[..., Native], project: Project, other_project: Project
+) -> None:
+    provider = Provider.objects.create(name="theirs", adapter="simulator", granted_to_all=False)
+    ProviderGrant.objects.create(project=other_project, provider=provider)
+    assert signed_in(Role.ADMIN).get("providers/theirs").status == 404
+    assert signed_in(Role.VIEWER, of=other_project).get("providers/theirs").status == 200
 
 
 def test_somebody_signed_in_uploads_into_a_project(signed_in: Callable[..., Native], project: Project) -> None:
-    assert problem(signed_in("view_file").upload())["code"] == "permission_denied"
-    person = signed_in("add_file")
+    assert problem(signed_in(Role.VIEWER).upload(project="acme"))["code"] == "permission_denied"
+    person = signed_in(Role.OPERATOR)
     assert problem(person.upload())["param"] == "project"
     assert person.upload(project="acme").json["project"] == "acme"
 
 
+def test_who_reads_bodies_is_on_record_where_that_is_wanted(
+    signed_in: Callable[..., Native], make_batch: MakeBatch, settings: Settings
+) -> None:
+    settings.AUDIT_BODY_VIEWS = True
+    batch, viewer = make_batch(succeeded=1), signed_in(Role.VIEWER)
+    viewer.get(f"batches/{batch}")
+    viewer.get(f"batches/{batch}/results")
+    entry = AuditEntry.objects.get()
+    assert (entry.act, entry.target, entry.project) == ("results_of_batch", str(batch), batch.project)
+
+
 def test_a_session_without_its_csrf_token_writes_nothing(signed_in: Callable[..., Native], project: Project) -> None:
-    person = signed_in("view_batch", "add_batch", "add_file")
+    person = signed_in(Role.ADMIN)
     del person.headers["X-CSRFToken"]
     for answer in (person.create(project="acme"), person.upload(project="acme")):
         assert answer.status == 403
@@ -93,7 +161,7 @@ def test_a_session_without_its_csrf_token_writes_nothing(signed_in: Callable[...
 
 
 def test_a_session_of_somebody_who_may_not_sign_in_any_more_is_none(signed_in: Callable[..., Native]) -> None:
-    person = signed_in("view_batch")
+    person = signed_in(Role.VIEWER)
     User.objects.update(is_active=False)
     assert person.get("batches").status == 401
 

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from batches.models import ApiKey, Batch, Dialect, Project
+from batches.models import ApiKey, Batch, Dialect, Project, Role
 from batches.states import BatchStatus
 from providers.models import Provider
 from tests.api.conftest import Native, problem, request
@@ -244,4 +244,4 @@ def test_what_was_deleted_for_its_clients_is_seen_by_operators_alone(
     Batch.objects.filter(pk=batch.pk).update(deleted_at=timezone.now())
     assert native.get(f"batches/{batch}").status == 404
     assert ids(native.get("batches")) == []
-    assert signed_in("view_batch").get(f"batches/{batch}").json["deleted_at"]
+    assert signed_in(Role.VIEWER).get(f"batches/{batch}").json["deleted_at"]

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from pytest_django import Settings
 
-from batches.models import Batch, File, IdempotencyRecord, Project
+from batches.models import Batch, File, IdempotencyRecord, Membership, Project, Role
 from providers.models import Provider
 from tests.api.conftest import Native, encode, problem, request
 from tests.cast import request_lines
@@ -212,20 +213,28 @@ def test_a_call_that_its_client_calls_a_retry_makes_one_batch(native: Native) ->
 def test_somebody_signed_in_names_the_project_and_cannot_reserve(
     signed_in: Callable[..., Native], project: Project, other_project: Project
 ) -> None:
-    person = signed_in("view_batch", "add_batch")
+    person = signed_in(Role.OPERATOR, of=other_project)
     assert problem(person.create())["param"] == "project"
-    assert problem(person.create(project="nowhere"))["param"] == "project"
+    for unseen in ("nowhere", "acme"):
+        answer = person.create(project=unseen)
+        assert (answer.status, problem(answer)["param"]) == (400, "project")
     shown = person.create(project="globex").json
-    assert (shown["project"], shown["key"], shown["created_by"]) == ("globex", None, "user view_batch-add_batch")
+    assert (shown["project"], shown["key"], shown["created_by"]) == ("globex", None, "user operator of globex")
     answer = person.create(project="globex", headers={"Idempotency-Key": "x"})
     assert (answer.status, problem(answer)["param"]) == (400, "Idempotency-Key")
     assert Batch.objects.count() == 1
 
 
-def test_somebody_signed_in_cannot_mix_projects(signed_in: Callable[..., Native], native: Native, other_project: Project) -> None:
+def test_somebody_signed_in_cannot_mix_projects(
+    signed_in: Callable[..., Native], native: Native, project: Project, other_project: Project
+) -> None:
     file_id = native.upload(request_lines(1)).json["id"]
-    answer = signed_in("view_batch", "add_batch").create(project="globex", input_file_id=file_id, requests=None)
-    assert problem(answer)["param"] == "input_file_id"
+    person = signed_in(Role.OPERATOR, of=other_project)
+    answer = person.create(project="globex", input_file_id=file_id, requests=None)
+    assert (answer.status, problem(answer)["param"]) == (404, "input_file_id")
+    Membership.objects.create(user=User.objects.get(), project=project, role=Role.OPERATOR)
+    answer = person.create(project="globex", input_file_id=file_id, requests=None)
+    assert (answer.status, problem(answer)["param"]) == (400, "input_file_id")
 
 
 def test_requests_may_name_the_simulator_for_any_endpoint_that_it_serves(native: Native) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.db import connection
 from django.test import Client
@@ -14,7 +14,19 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from batches.actors import ENGINE
-from batches.models import COUNT_FIELDS, Batch, BatchError, BatchObject, BatchResult, Dialect, Project, Purpose, Slice
+from batches.models import (
+    COUNT_FIELDS,
+    Batch,
+    BatchError,
+    BatchObject,
+    BatchResult,
+    Dialect,
+    Membership,
+    Project,
+    Purpose,
+    Role,
+    Slice,
+)
 from batches.services.store import store
 from batches.services.submit import submit
 from batches.services.transition import transition
@@ -136,13 +148,20 @@ def console(operator: User, client: Client) -> Client:
     return client
 
 
-@pytest.fixture
-def sign_in_with(db: None) -> Callable[..., Client]:
-    """The console, signed in as somebody with just these permissions."""
+class SignIn(Protocol):
+    """Signs somebody in who has a role in `project`, or in another one; with None, who is a member of nothing."""
 
-    def sign_in(*codenames: str) -> Client:
-        person = User.objects.create_user("-".join(codenames) or "nobody")
-        person.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    def __call__(self, role: Role | None, *, of: Project | None = None, is_staff: bool = False) -> Client: ...
+
+
+@pytest.fixture
+def member(project: Project) -> SignIn:
+    """The console, signed in as somebody with just this role."""
+
+    def sign_in(role: Role | None, *, of: Project | None = None, is_staff: bool = False) -> Client:
+        person = User.objects.create_user(f"{role or 'nobody'} of {of or project}", is_staff=is_staff)
+        if role:
+            Membership.objects.create(user=person, project=of or project, role=role)
         client = Client()
         client.force_login(person)
         return client

@@ -1,15 +1,63 @@
-from collections.abc import Callable
+"""Who may see and do what in the console: every route of it, against every role."""
+
+import re
+from dataclasses import dataclass
 
 import pytest
+from django.contrib.auth.models import User
+from django.http import HttpResponseBase
 from django.test import Client
+from django.urls import URLPattern, reverse
+from pytest_django import Settings
 
-from batches.models import Batch, Event
-from batches.states import BatchStatus
-from tests.console.conftest import MakeBatch
+from batches.console.urls import urlpatterns
+from batches.models import AuditEntry, Batch, Event, Membership, Project, Role
+from batches.services.access import Right, access_of, least_role
+from batches.states import BatchStatus, Source
+from tests.console.conftest import MakeBatch, SignIn
 
-READS = ["", "batches/{id}/", "batches/{id}/lines/1/", "batches/{id}/files/input/", "batches/{id}/results/"]
-ACTS = {"batches/new/": "add_batch", "batches/{id}/cancel/": "cancel_batch"}
-EVERYTHING = [*READS, *ACTS]
+# Routes that everybody may use, and those whose pages belong to a person instead of a project.
+EVERYBODYS = {"login", "logout"}
+# What addresses name, each of `batch`'s project: a route with another name needs a value here.
+NAMED = {"line": 1, "which": "input"}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An address of the console, and the right that it needs."""
+
+    name: str
+    names: tuple[str, ...]
+    right: Right
+
+    def path(self, batch: Batch) -> str:
+        values = {"batch_id": batch.id, **NAMED}
+        return reverse(f"console:{self.name}", kwargs={name: values[name] for name in self.names})
+
+    def ask(self, client: Client, batch: Batch) -> HttpResponseBase:
+        """Look at it; or post an empty form to what cannot be looked at."""
+        answer = client.get(self.path(batch))
+        if answer.streaming:
+            answer.getvalue()  # to its end, where its file is closed
+        return client.post(self.path(batch)) if answer.status_code == 405 else answer
+
+
+def routes() -> list[Route]:
+    """All of them, but those that are everybody's."""
+    found = []
+    for pattern in urlpatterns:
+        assert isinstance(pattern, URLPattern)
+        if pattern.name in EVERYBODYS:
+            continue
+        right = getattr(pattern.callback, "right", None)
+        assert isinstance(right, Right), f"{pattern.name} has no @requires"
+        assert pattern.name
+        found.append(Route(pattern.name, tuple(re.findall(r"<(?:\w+:)?(\w+)>", str(pattern.pattern))), right))
+    return found
+
+
+ROUTES = [route for route in routes() if {*route.names} <= {"batch_id", *NAMED}]
+RANKS = list(Role)
 
 
 @pytest.fixture
@@ -21,40 +69,133 @@ def address(path: str, batch: Batch) -> str:
     return "/console/" + path.format(id=batch)
 
 
-@pytest.mark.parametrize("path", EVERYTHING)
-def test_who_is_not_signed_in_is_asked_to_and_led_back(client: Client, batch: Batch, path: str) -> None:
-    answer = client.get(address(path, batch))
+def label(value: object) -> str:
+    return value.name if isinstance(value, Route) else str(value)
+
+
+def suffices(role: Role, right: Right) -> bool:
+    return RANKS.index(role) >= RANKS.index(least_role(right))
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=label)
+def test_who_is_not_signed_in_is_asked_to_and_led_back(client: Client, batch: Batch, route: Route) -> None:
+    answer = route.ask(client, batch)
     assert answer.status_code == 302
-    assert answer.headers["Location"] == f"/console/login/?next={address(path, batch)}"
+    assert answer.headers["Location"].startswith("/console/login/?next=/console/")
 
 
-@pytest.mark.parametrize("path", EVERYTHING)
-def test_who_lacks_the_permission_is_refused(sign_in_with: Callable[..., Client], batch: Batch, path: str) -> None:
-    wanted = ACTS.get(path, "view_batch")
-    others = {"view_batch", "add_batch", "cancel_batch"} - {wanted}
-    answer = sign_in_with(*sorted(others)).get(address(path, batch))
+@pytest.mark.parametrize("route", ROUTES, ids=label)
+@pytest.mark.parametrize("role", Role, ids=label)
+def test_a_role_opens_what_it_suffices_for_and_nothing_else(member: SignIn, batch: Batch, route: Route, role: Role) -> None:
+    answer = route.ask(member(role), batch)
+    if suffices(role, route.right):
+        assert answer.status_code not in (401, 403, 404)
+        assert not AuditEntry.objects.filter(outcome="refused").exists()
+    else:
+        assert answer.status_code == 403
+        assert "You may not do this" in answer.content.decode()  # type: ignore[attr-defined]
+        refused = AuditEntry.objects.get(outcome="refused")
+        assert (refused.act, refused.actor, refused.source) == (route.name, f"user {role} of acme", "console")
+        assert refused.target == (str(batch) if "batch_id" in route.names else "")
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.names], ids=label)
+def test_what_belongs_to_a_foreign_project_does_not_exist(
+    member: SignIn, batch: Batch, other_project: Project, route: Route
+) -> None:
+    stranger = member(Role.ADMIN, of=other_project)
+    assert route.ask(stranger, batch).status_code == 404
+    assert stranger.post(route.path(batch)).status_code in (404, 405)
+    assert not AuditEntry.objects.exists()
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=label)
+def test_who_belongs_to_no_project_is_told_so(member: SignIn, batch: Batch, route: Route) -> None:
+    answer = route.ask(member(None), batch)
     assert answer.status_code == 403
-    assert "You may not do this" in answer.content.decode()
+    assert "You belong to no project yet" in answer.content.decode()  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("path", EVERYTHING)
-def test_the_permission_suffices(sign_in_with: Callable[..., Client], batch: Batch, path: str) -> None:
-    answer = sign_in_with(ACTS.get(path, "view_batch")).get(address(path, batch))
-    answer.close()
-    assert answer.status_code == 200
+@pytest.mark.parametrize("route", ROUTES, ids=label)
+def test_a_superuser_needs_no_membership(console: Client, batch: Batch, route: Route) -> None:
+    assert route.ask(console, batch).status_code not in (401, 403, 404)
 
 
-def test_a_viewer_cannot_cancel_and_is_not_offered_to(sign_in_with: Callable[..., Client], batch: Batch) -> None:
-    viewer = sign_in_with("view_batch")
+@pytest.mark.parametrize("right", Right, ids=label)
+def test_every_right_has_its_least_role(right: Right) -> None:
+    assert least_role(right) in Role
+
+
+def test_a_viewer_cannot_cancel_and_is_not_offered_to(member: SignIn, batch: Batch) -> None:
+    viewer = member(Role.VIEWER)
     assert "cancel/" not in viewer.get(address("batches/{id}/", batch)).content.decode()
     assert viewer.post(address("batches/{id}/cancel/", batch)).status_code == 403
     batch.refresh_from_db()
     assert batch.status == BatchStatus.IN_PROGRESS
     assert not Event.objects.filter(to_status=BatchStatus.CANCELLING).exists()
+    refused = AuditEntry.objects.get()
+    assert (refused.act, refused.outcome, refused.target_id, refused.project) == (
+        "cancel_batch",
+        "refused",
+        str(batch.pk),
+        batch.project,
+    )
+
+
+def test_a_list_shows_the_batches_of_ones_own_projects_and_offers_no_others(
+    member: SignIn, make_batch: MakeBatch, other_project: Project
+) -> None:
+    own, foreign = make_batch(remark="ours"), make_batch(remark="theirs", of=other_project)
+    page = member(Role.VIEWER).get("/console/batches/").content.decode()
+    assert str(own) in page
+    assert str(foreign) not in page
+    assert "globex" not in page
+    assert "There is nothing" not in page
+
+
+def test_a_filter_for_a_foreign_project_is_not_understood(member: SignIn, make_batch: MakeBatch, other_project: Project) -> None:
+    make_batch(remark="theirs", of=other_project)
+    page = member(Role.VIEWER).get("/console/batches/?project=globex").content.decode()
+    assert "does not take “globex”" in page
+    assert "theirs" not in page
+
+
+def test_an_operator_starts_no_batch_where_they_may_only_look(member: SignIn, project: Project, other_project: Project) -> None:
+    operator = member(Role.OPERATOR)
+    Membership.objects.create(user=User.objects.get(), project=other_project, role=Role.VIEWER)
+    assert operator.get("/console/batches/new/?project=globex").status_code == 403
+    assert AuditEntry.objects.get().project == other_project
+    assert "globex" not in operator.get("/console/batches/new/").content.decode()
+
+
+def test_bodies_can_be_kept_from_viewers(member: SignIn, batch: Batch, settings: Settings) -> None:
+    settings.BODIES_ROLE = "operator"
+    viewer = member(Role.VIEWER)
+    assert viewer.get(address("batches/{id}/", batch)).status_code == 200
+    for path in ("batches/{id}/lines/1/", "batches/{id}/results/", "batches/{id}/files/input/"):
+        assert viewer.get(address(path, batch)).status_code == 403
+
+
+def test_who_reads_bodies_is_on_record_where_that_is_wanted(member: SignIn, batch: Batch, settings: Settings) -> None:
+    viewer = member(Role.VIEWER)
+    viewer.get(address("batches/{id}/lines/1/", batch))
+    assert not AuditEntry.objects.exists()
+    settings.AUDIT_BODY_VIEWS = True
+    viewer.get(address("batches/{id}/lines/1/", batch))
+    entry = AuditEntry.objects.get()
+    assert (entry.act, entry.outcome, entry.target, entry.actor) == ("object", "done", str(batch), "user viewer of acme")
+
+
+def test_who_is_deactivated_may_do_nothing_any_more(project: Project) -> None:
+    for who in (User.objects.create_superuser("root", is_active=False), User.objects.create_user("left", is_active=False)):
+        Membership.objects.create(user=who, project=project, role=Role.ADMIN)
+        access = access_of(who, source=Source.CONSOLE)
+        assert access.nowhere
+        assert not access.may(Right.READ, project)
 
 
 def test_a_poll_after_signing_out_gets_a_note_and_no_page(client: Client, batch: Batch) -> None:
-    answer = client.get("/console/?status=failed", headers={"X-Requested-With": "fragment"})
+    answer = client.get("/console/batches/?status=failed", headers={"X-Requested-With": "fragment"})
     assert answer.status_code == 401
     assert "You are signed out" in answer.content.decode()
     assert b"<html" not in answer.content
@@ -84,7 +225,7 @@ def test_a_batch_has_a_page_under_each_form_of_its_id(console: Client, batch: Ba
 
 
 def test_pages_allow_no_script_or_style_but_their_own_files(console: Client, batch: Batch) -> None:
-    for path in ["/console/", address("batches/{id}/", batch), "/admin/", "/console/nowhere/"]:
+    for path in ["/console/batches/", address("batches/{id}/", batch), "/admin/", "/console/nowhere/"]:
         answer = console.get(path)
         assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
         assert "unsafe" not in answer.headers["Content-Security-Policy"]
