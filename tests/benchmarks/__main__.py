@@ -6,17 +6,22 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.benchmarks import first_request, idle, inline, memory, throughput, validation
+from tests.benchmarks import export, faults, finish, first_request, idle, inline, memory, occupancy, soak, throughput, validation
 from tests.benchmarks.inputs import WrongResult
 from tests.servers import NoServer
 
 COMMANDS = {
     "throughput": throughput,
+    "occupancy": occupancy,
+    "faults": faults,
+    "finish": finish,
+    "validate": validation,
+    "export": export,
+    "soak": soak,
     "memory": memory,
     "inline": inline,
     "first-request": first_request,
     "idle": idle,
-    "validate": validation,
 }
 
 

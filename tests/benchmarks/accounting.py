@@ -11,13 +11,14 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process: CPU seconds of its own and of the children it has reaped, and its greatest resident memory so far."""
+    """A process: CPU seconds of its own and of the children it has reaped; its greatest resident memory so far, and now."""
 
     pid: int
     parent: int
     cpu: float
     command: str = ""
     peak_bytes: int = 0
+    bytes: int = 0
 
 
 def parse_stat(text: str) -> Process:
@@ -28,12 +29,11 @@ def parse_stat(text: str) -> Process:
     return Process(pid=int(head.split(" ", 1)[0]), parent=int(fields[1]), cpu=ticks * TICK)
 
 
-def parse_peak(text: str) -> int:
-    """The greatest resident memory in bytes, from /proc/PID/status; 0 for a process that has none any more."""
-    for line in text.splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return 0
+def parse_memory(text: str) -> tuple[int, int]:
+    """The greatest and the present resident memory in bytes, from /proc/PID/status; 0 for a process that has none any more."""
+    found = {name: value for name, _, value in (line.partition(":") for line in text.splitlines())}
+    peak, present = (int(found.get(name, "0").split()[0]) * 1024 for name in ("VmHWM", "VmRSS"))
+    return peak, present
 
 
 def tree(root: int, processes: Mapping[int, Process]) -> list[Process]:
@@ -85,10 +85,10 @@ def running() -> dict[int, Process]:
         try:
             process = parse_stat((entry / "stat").read_text(errors="replace"))
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            peak = parse_peak((entry / "status").read_text(errors="replace"))
+            memory = parse_memory((entry / "status").read_text(errors="replace"))
         except (FileNotFoundError, ProcessLookupError):
             continue  # it has ended meanwhile
-        found[process.pid] = Process(process.pid, process.parent, process.cpu, command, peak)
+        found[process.pid] = Process(process.pid, process.parent, process.cpu, command, *memory)
     return found
 
 

@@ -16,9 +16,9 @@ class _Line(msgspec.Struct):
     body: msgspec.Raw
 
 
-_decode = msgspec.json.Decoder(_Line).decode
-_encode = msgspec.json.Encoder().encode
-_HEADERS = {"Content-Type": "application/json"}
+decode = msgspec.json.Decoder(_Line).decode
+encode = msgspec.json.Encoder().encode
+HEADERS = {"Content-Type": "application/json"}
 
 
 async def work(job: Job) -> None:
@@ -26,18 +26,18 @@ async def work(job: Job) -> None:
     with job.source.open("rb") as source, job.sink.open("wb") as sink:
         lines = job.lines_of(source)
         connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(connector=connector, headers=_HEADERS) as session, asyncio.TaskGroup() as group:
+        async with aiohttp.ClientSession(connector=connector, headers=HEADERS) as session, asyncio.TaskGroup() as group:
             for _ in range(job.concurrency):
                 group.create_task(_post_each(session, job.url, lines, sink))
 
 
 async def _post_each(session: aiohttp.ClientSession, url: str, lines: Iterator[bytes], sink: BinaryIO) -> None:
     for line in lines:
-        request = _decode(line)
+        request = decode(line)
         async with session.post(url, data=bytes(request.body)) as response:
             body = await response.read()
         response_part = {"status_code": response.status, "body": msgspec.Raw(body)}
-        sink.write(_encode({"custom_id": request.custom_id, "response": response_part}) + b"\n")
+        sink.write(encode({"custom_id": request.custom_id, "response": response_part}) + b"\n")
 
 
 if __name__ == "__main__":

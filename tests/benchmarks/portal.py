@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import redis
 
-from tests.benchmarks.accounting import Process, cpu_by_role, cpu_of_tree, peak_by_role, running, tree
+from tests.benchmarks.accounting import Process, cpu_by_role, cpu_of_tree, peak_by_role, roles, running, tree
 from tests.benchmarks.client import Client
 from tests.benchmarks.inputs import WrongResult
 from tests.benchmarks.upstream import Upstream
@@ -67,6 +67,12 @@ class Portal:
     def peaks(self) -> dict[str, int]:
         """The greatest resident memory of any process of each role since it started, in bytes, as the kernel kept it."""
         return peak_by_role(self._family(), ROLES)
+
+    def memory(self, role: str) -> dict[int, int]:
+        """The resident memory of each process of a role now, in bytes, by pid."""
+        family = self._family()
+        found = roles(family, ROLES)
+        return {process.pid: process.bytes for process in family if found[process.pid] == role}
 
     def settle(self) -> None:
         """Wait until nothing goes on but what always goes on."""

@@ -21,10 +21,16 @@ MARKER = b'"user":"'
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
-def rendered(status: str, body: bytes) -> bytes:
+def rendered(status: str, body: bytes, *, headers: Sequence[str] = ()) -> bytes:
     """A whole HTTP answer."""
-    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nx-request-id: req_stub\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    always = ("Content-Type: application/json", "x-request-id: req_stub", f"Content-Length: {len(body)}")
+    return "\r\n".join((f"HTTP/1.1 {status}", *always, *headers, "\r\n")).encode() + body
+
+
+def refusal(*, retry_after: float | None = None) -> bytes:
+    """The answer 429, with Retry-After in seconds unless that is None."""
+    body = b'{"error":{"message":"slow down","type":"requests","code":"rate_limit_exceeded"}}'
+    return rendered("429 Too Many Requests", body, headers=() if retry_after is None else [f"Retry-After: {retry_after:g}"])
 
 
 def chat_completion(size: int) -> bytes:
@@ -53,12 +59,13 @@ class Behaviour:
     too_many: float = 0.0
     broken: float = 0.0
     dropped: float = 0.0
+    refused: bytes = field(default_factory=refusal)
     chance: random.Random = field(default_factory=lambda: random.Random(1))
 
     def choose(self) -> bytes | None:
         """The next answer; None for a connection that is to be closed."""
         number = self.chance.random()
-        for rate, answer in ((self.too_many, _TOO_MANY), (self.broken, _BROKEN), (self.dropped, None)):
+        for rate, answer in ((self.too_many, self.refused), (self.broken, _BROKEN), (self.dropped, None)):
             if number < rate:
                 return answer
             number -= rate
@@ -69,25 +76,44 @@ class Behaviour:
         return not (self.too_many or self.broken or self.dropped)
 
 
-_TOO_MANY = rendered("429 Too Many Requests", b'{"error":{"message":"slow down","type":"requests","code":"rate_limit_exceeded"}}')
 _BROKEN = rendered("500 Internal Server Error", b'{"error":{"message":"oops","type":"server_error","code":null}}')
 
 
 @dataclass(slots=True)
 class Stats:
-    """What has arrived since the last reset; `first_at` is on the machine's monotonic clock."""
+    """What has arrived since the last reset, and how much of it at once. Moments are on the machine's monotonic clock."""
 
     requests: int = 0
     markers: dict[bytes, int] = field(default_factory=dict)
     first_at: float | None = None
+    last_at: float | None = None
+    answered_at: float | None = None
+    in_flight: int = 0
+    _busy: float = 0.0  # requests in flight times seconds, up to `_changed_at`
+    _busy_at_last: float = 0.0  # the same when the last request came
+    _changed_at: float = 0.0
 
     def reset(self) -> None:
-        self.requests, self.first_at = 0, None
+        self.requests, self.first_at, self.last_at, self.answered_at = 0, None, None, None
+        self._busy = self._busy_at_last = 0.0
         self.markers.clear()
 
+    def _change(self, number: int) -> float:
+        now = time.monotonic()
+        if self.first_at is not None:
+            self._busy += self.in_flight * (now - self._changed_at)
+        self._changed_at = now
+        self.in_flight += number
+        return now
+
+    def answered(self, number: int) -> None:
+        self.answered_at = self._change(-number)
+
     def see(self, body_start: int, end: int, buffer: bytes) -> None:
+        self.last_at = self._change(1)
+        self._busy_at_last = self._busy
         if self.first_at is None:
-            self.first_at = time.monotonic()
+            self.first_at = self.last_at
         self.requests += 1
         start = buffer.find(MARKER, body_start, end)
         if start >= 0:
@@ -95,12 +121,21 @@ class Stats:
             marker = buffer[start : buffer.find(b'"', start, end)]
             self.markers[marker] = self.markers.get(marker, 0) + 1
 
+    def _mean_in_flight(self) -> float | None:
+        """From the first to the last request."""
+        if self.first_at is None or self.last_at is None or self.last_at == self.first_at:
+            return None
+        return self._busy_at_last / (self.last_at - self.first_at)
+
     def document(self) -> bytes:
         told = {
             "requests": self.requests,
             "markers": len(self.markers),
             "repeated": sum(count > 1 for count in self.markers.values()),
             "first_at": self.first_at,
+            "last_at": self.last_at,
+            "answered_at": self.answered_at,
+            "mean_in_flight": self._mean_in_flight(),
             "cpu": time.process_time(),
         }
         return msgspec.json.encode(told)
@@ -120,7 +155,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         buffer = self._rest + data if self._rest else data
-        start, answers = 0, []
+        start, requests, answers = 0, 0, []
         while (head_end := buffer.find(b"\r\n\r\n", start)) >= 0:
             length = _LENGTH.search(buffer, start, head_end)
             body_start = head_end + 4
@@ -128,13 +163,14 @@ class Connection(asyncio.Protocol):
             if end > len(buffer):
                 break
             answers.append(self._answer(buffer, start, body_start, end))
+            requests += buffer.startswith(b"POST", start)
             start = end
         self._rest = buffer[start:]
         if answers:
-            if self._behaviour.latency:
-                asyncio.get_running_loop().call_later(self._behaviour.latency, self._write, answers)
+            if self._behaviour.latency and requests:
+                asyncio.get_running_loop().call_later(self._behaviour.latency, self._write, answers, requests)
             else:
-                self._write(answers)
+                self._write(answers, requests)
 
     def _answer(self, buffer: bytes, start: int, body_start: int, end: int) -> bytes | None:
         if buffer.startswith(b"POST", start):
@@ -145,8 +181,10 @@ class Connection(asyncio.Protocol):
             self._stats.reset()
         return rendered("200 OK", document)
 
-    def _write(self, answers: Sequence[bytes | None]) -> None:
+    def _write(self, answers: Sequence[bytes | None], requests: int) -> None:
         assert self._transport is not None
+        if requests:
+            self._stats.answered(requests)
         self._transport.write(
             b"".join(answer for answer in itertools.takewhile(lambda answer: answer is not None, answers) if answer)
         )
@@ -168,9 +206,11 @@ def main() -> None:
     parser.add_argument("--answer-bytes", type=int, default=1024)
     for name, meaning in (("too-many", "answered with 429"), ("broken", "answered with 500"), ("dropped", "cut off unanswered")):
         parser.add_argument(f"--{name}", type=float, default=0.0, metavar="RATE", help=f"share of requests {meaning}")
+    parser.add_argument("--retry-after", type=float, metavar="SECONDS", help="told with 429")
     told = parser.parse_args()
     answer = rendered("200 OK", chat_completion(told.answer_bytes))
-    behaviour = Behaviour(answer, told.latency_ms / 1000, told.too_many, told.broken, told.dropped)
+    refused = refusal(retry_after=told.retry_after)
+    behaviour = Behaviour(answer, told.latency_ms / 1000, told.too_many, told.broken, told.dropped, refused)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(behaviour))
 

@@ -6,7 +6,17 @@ import sys
 
 import pytest
 
-from tests.benchmarks.accounting import TICK, Process, cpu_by_role, cpu_of_tree, parse_peak, parse_stat, peak_by_role, roles, tree
+from tests.benchmarks.accounting import (
+    TICK,
+    Process,
+    cpu_by_role,
+    cpu_of_tree,
+    parse_memory,
+    parse_stat,
+    peak_by_role,
+    roles,
+    tree,
+)
 
 MARKS = {"serve": "supervisor", "--queues execute": "execute", "config.web": "web"}
 FAMILY = {
@@ -30,8 +40,8 @@ def test_a_line_of_proc_tells_parent_and_cpu_with_reaped_children() -> None:
 
 
 def test_the_greatest_memory_is_the_kernels_own_mark() -> None:
-    assert parse_peak("Name:\tx\nVmPeak:\t  999 kB\nVmHWM:\t  64 kB\nVmRSS:\t  10 kB\n") == 64 * 1024
-    assert parse_peak("Name:\tkthreadd\n") == 0
+    assert parse_memory("Name:\tx\nVmPeak:\t  999 kB\nVmHWM:\t  64 kB\nVmRSS:\t  10 kB\n") == (64 * 1024, 10 * 1024)
+    assert parse_memory("Name:\tkthreadd\n") == (0, 0)
 
 
 def test_a_tree_is_a_process_and_everything_below_it() -> None:

@@ -4,11 +4,12 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
 
-from tests.benchmarks.stub import Behaviour, chat_completion, rendered
+from tests.benchmarks.stub import Behaviour, chat_completion, refusal, rendered
 from tests.benchmarks.upstream import Upstream, upstream
 
 
@@ -47,6 +48,35 @@ def test_it_counts_requests_and_sees_repeated_markers(stub: Upstream) -> None:
 
     assert (stats["requests"], stats["markers"], stats["repeated"]) == (3, 2, 1)
     assert stats["first_at"] is not None
+
+
+def test_it_knows_how_many_requests_it_has_at_once() -> None:
+    with upstream(latency_ms=200) as slow:
+        slow.reset()
+        with ThreadPoolExecutor(4) as threads:
+            wait([threads.submit(asked, slow, b'{"user":"%d"}' % number) for number in range(16)])
+        stats = slow.stats()
+
+    assert 2.5 < stats["mean_in_flight"] <= 4.0
+    assert stats["first_at"] < stats["last_at"] < stats["answered_at"]
+
+
+def test_what_is_asked_of_the_stub_itself_does_not_count_as_a_request(stub: Upstream) -> None:
+    asked(stub, b'{"user":"one"}')
+    stub.reset()
+    asked(stub, b'{"user":"one"}')
+    stub.stats()
+    asked(stub, b'{"user":"two"}')
+
+    stats = stub.stats()
+
+    assert stats["requests"] == 2
+    assert stats["mean_in_flight"] < 1
+
+
+def test_a_refusal_says_when_to_come_back_if_told_to() -> None:
+    assert b"Retry-After: 0.1\r\n" in refusal(retry_after=0.1)
+    assert b"Retry-After" not in refusal()
 
 
 def test_pipelined_requests_in_any_pieces_are_each_answered(stub: Upstream) -> None:

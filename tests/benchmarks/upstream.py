@@ -44,9 +44,10 @@ class Upstream:
 
 
 @contextlib.contextmanager
-def upstream(*, latency_ms: float = 0.0) -> Iterator[Upstream]:
-    """A stub for as long as it is needed."""
-    command = [sys.executable, "-m", "tests.benchmarks.stub", "--latency-ms", str(latency_ms)]
+def upstream(**options: float) -> Iterator[Upstream]:
+    """A stub for as long as it is needed; its options are those of its command line."""
+    words = (word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value)))
+    command = [sys.executable, "-m", "tests.benchmarks.stub", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
