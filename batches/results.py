@@ -96,10 +96,14 @@ def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int
     return page, taken < len(sizes) or page[-1].line < last_line  # some may have settled between the two
 
 
+def results_between(batch: Batch, *, first_line: int, last_line: int) -> list[ObjectResult]:
+    """The objects at these lines, pending ones too, in input order. For as many as fit into memory."""
+    return _page(batch, after_line=first_line - 1, last_line=last_line, limit=last_line - first_line + 1)
+
+
 def result_of(batch_object: BatchObject) -> ObjectResult:
     """One object with its outcome."""
-    line = batch_object.line
-    return _page(batch_object.batch, after_line=line - 1, last_line=line, limit=1)[0]
+    return results_between(batch_object.batch, first_line=batch_object.line, last_line=batch_object.line)[0]
 
 
 def request_lines(batch: Batch, *, first_line: int, last_line: int) -> dict[int, bytes]:

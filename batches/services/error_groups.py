@@ -92,10 +92,14 @@ def _count_in_hours(groups: Mapping[_Key, uuid.UUID], by_group: Mapping[_Key, Se
 
 
 def recount_groups(batch: Batch, fingerprints: Iterable[str]) -> None:
-    """Make the counts of these groups in a batch what its errors say: those whose object was not sent for again."""
-    open_errors = BatchError.objects.filter(batch=batch, fingerprint__in=set(fingerprints), retried_at=None)
+    """Make the counts of these groups in a batch what its errors say: those whose object was not sent for again.
+
+    Their rows are locked before anything is counted: what others are recording is added to the new count afterwards.
+    """
+    in_batch = BatchErrorGroup.objects.filter(batch=batch, group__fingerprint__in=set(fingerprints))
+    groups = list(in_batch.select_for_update(of=("self",)).order_by("group_id").values_list("pk", "group__fingerprint"))
+    open_errors = BatchError.objects.filter(batch=batch, fingerprint__in=[name for _, name in groups], retried_at=None)
     rows = open_errors.order_by().values("fingerprint").annotate(count=Count("pk"))
     counts = {row["fingerprint"]: row["count"] for row in rows}
-    for fingerprint in fingerprints:
-        in_batch = BatchErrorGroup.objects.filter(batch=batch, group__fingerprint=fingerprint)
-        in_batch.update(count=counts.get(fingerprint, 0))
+    for pk, name in groups:
+        BatchErrorGroup.objects.filter(pk=pk).update(count=counts.get(name, 0))

@@ -54,14 +54,12 @@ def finalize(batch_id: uuid.UUID, *, now: datetime) -> None:
         release(batch)
 
 
+@transaction.atomic
 def _begin(batch_id: uuid.UUID, *, now: datetime) -> None:
-    """Move a running batch on when every object has settled."""
-    batch = Batch.objects.filter(pk=batch_id, status=BatchStatus.IN_PROGRESS).first()
+    """Move a running batch on when every object has settled. The lock keeps a retry from making one pending meanwhile."""
+    batch = Batch.objects.select_for_update(no_key=True).filter(pk=batch_id, status=BatchStatus.IN_PROGRESS).first()
     if batch and not batch.slices.filter(pending__gt=0).exists():
-        try:
-            transition(batch, BatchStatus.FINALIZING, actor=ENGINE, now=now)
-        except LostRace:
-            return
+        transition(batch, BatchStatus.FINALIZING, actor=ENGINE, now=now)
 
 
 def _must_wait(batch: Batch, *, now: datetime) -> bool:

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from batches.errors import InProgress, InvalidRequest
-from batches.models import ApiKey, IdempotencyRecord
+from batches.errors import InProgress, InvalidRequest, LostRace
+from batches.models import ApiKey, Batch, IdempotencyRecord
 
 KEYS_ARE_KEPT = timedelta(hours=24)
 RETRIES_ARE_SEEN = timedelta(minutes=10)
@@ -88,6 +88,12 @@ def _finished(first: IdempotencyRecord) -> IdempotencyRecord | None:
         if time.monotonic() > ends:
             raise InProgress
         time.sleep(LOOK_SECONDS)
+
+
+def fulfil(reservation: IdempotencyRecord | None, batch: Batch) -> None:
+    """Say what came of a reserved call, in the transaction that made it so. Raises LostRace when the reservation is gone."""
+    if reservation is not None and not IdempotencyRecord.objects.filter(pk=reservation.pk).update(batch=batch):
+        raise LostRace("This call took so long that it was given up.")
 
 
 def forget_calls(*, now: datetime) -> None:
