@@ -7,6 +7,7 @@ from batches.actors import Actor
 from batches.errors import LostRace
 from batches.models import Batch
 from batches.services.amend import amend, require_runnable
+from batches.services.guard import require_within_budget
 from batches.states import Act
 
 
@@ -31,13 +32,14 @@ def pause(batch: Batch, *, actor: Actor, now: datetime, reason: str = "", act: A
 def resume(batch: Batch, *, actor: Actor, now: datetime, reason: str = "") -> Batch:
     """Let a paused batch go on; what has settled until now does not set off a guard again.
 
-    One that is not paused is returned unchanged. Raises NotRunning.
+    One that is not paused is returned unchanged. Raises NotRunning, and OverBudget while a guard would stop it at once.
     """
     while True:
         require_runnable(batch, act=Act.RESUMED)
         if batch.paused_at is None:
             return batch
         batch.forget_counts()
+        require_within_budget(batch)
         known = {"acknowledged_settled": batch.counts.settled, "acknowledged_failed": batch.counts.failed}
         free = {"paused_at": None, "paused_by": "", "paused_reason": ""}
         paused = {"paused_at": batch.paused_at}

@@ -10,6 +10,7 @@ from batches.actors import RECONCILE
 from batches.errors import LostRace
 from batches.models import Batch, Slice, Worker
 from batches.services.claim import anything_to_claim
+from batches.services.enforce_guards import enforce_guards
 from batches.services.expire import expire
 from batches.services.finalize import WINDING_UP
 from batches.services.heartbeat import forget_killed
@@ -19,7 +20,7 @@ AT_ONCE = 200  # of each kind in one run; the next run is a second later
 
 
 def reconcile(*, now: datetime) -> None:
-    """Expire what is overdue, and wake whoever has work that no one is doing."""
+    """Expire what is overdue, stop what passed a guard, and wake whoever has work that no one is doing."""
     if not Batch.objects.filter(ended_at=None).exists():
         return  # all that an idle portal asks, once a second
     overdue = Batch.objects.filter(ended_at=None, expires_at__lte=now).exclude(status__in=WINDING_UP)
@@ -28,6 +29,7 @@ def reconcile(*, now: datetime) -> None:
             expire(batch, actor=RECONCILE, now=now)
         except LostRace:
             continue
+    enforce_guards(now=now)
     unattended = Batch.objects.filter(Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)).order_by("created_at")
     for batch_id in unattended.filter(status=BatchStatus.VALIDATING).values_list("pk", flat=True)[:AT_ONCE]:
         wake.validate(batch_id)

@@ -11,7 +11,9 @@ from django.db import DataError, IntegrityError, transaction
 
 from batches import wake
 from batches.models import Attempt, Batch, BatchResult, Slice
+from batches.services.enforce_guards import enforce_guards
 from batches.services.error_groups import record_errors
+from batches.services.guard import guards_of
 from batches.services.lease import lease_end
 from batches.services.outcomes import Settled, Tried, errors_of, insert_attempts, insert_results
 from batches.services.pace import note_pace
@@ -55,7 +57,17 @@ class Receipt:
 
 
 def settle(report: Report, *, now: datetime) -> Receipt:
-    """Record a report. What comes under a stale lease changes nothing; what is recorded already is not recorded twice."""
+    """Record a report. What comes under a stale lease changes nothing; what is recorded already is not recorded twice.
+
+    Then the guards are looked at, so that a batch overshoots by no more than what is in flight.
+    """
+    receipt = _recorded(report, now=now)
+    guarded = {item.batch_id for item in report.settled if guards_of(report.batches[item.batch_id]).armed}
+    paused = enforce_guards(now=now, among=guarded) if guarded else frozenset[uuid.UUID]()
+    return replace(receipt, held_back=receipt.held_back | paused)
+
+
+def _recorded(report: Report, *, now: datetime) -> Receipt:
     try:
         return _settle(report, now=now)
     except IntegrityError:

@@ -1,13 +1,16 @@
 """submit: accept a batch."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from batches import wake
 from batches.actors import Actor
-from batches.errors import InvalidRequest, LostRace
+from batches.errors import InvalidRequest
 from batches.models import ApiKey, Batch, Dialect, File, IdempotencyRecord, Project, Purpose
+from batches.services.guard import checked_guards
+from batches.services.once import fulfil
 from batches.services.quota import require_room
 from batches.services.route import route
 from batches.services.transition import record
@@ -34,14 +37,16 @@ def submit(
     operation_name: str = "",
     requests: int = 0,
     objects: int = 0,
+    guards: Mapping[str, object] | None = None,
     reservation: IdempotencyRecord | None = None,
 ) -> Batch:
     """Accept a batch over an uploaded file and ask for its validation, which happens later.
 
     `completion_window` is the client's word for `window`; `requests` says how many there are where each was checked
-    already, `objects` where they were only counted; a `reservation` (see `once`) is fulfilled with the batch. Raises
-    InvalidRequest for a file of another purpose, NoProvider when nothing serves the endpoint, QuotaExceeded when the
-    project has too much already, and LostRace when the reservation is gone; then nothing is written.
+    already, `objects` where they were only counted; `guards` go by name (see `guard`); a `reservation` (see `once`) is
+    fulfilled with the batch. Raises InvalidRequest for a file of another purpose or a guard out of bounds, NoProvider when
+    nothing serves the endpoint, QuotaExceeded when the project has too much already, and LostRace when the reservation is
+    gone; then nothing is written.
     """
     if input_file.purpose != Purpose.BATCH:
         raise InvalidRequest(f"File {input_file} has purpose {input_file.purpose}; it must be batch.", param="input_file_id")
@@ -67,9 +72,9 @@ def submit(
         created_at=now,
         updated_at=now,
         expires_at=now + window,
+        **checked_guards(guards or {}),
     )
-    if reservation is not None and not IdempotencyRecord.objects.filter(pk=reservation.pk).update(batch=batch):
-        raise LostRace("This call took so long that it was given up.")
+    fulfil(reservation, batch)
     record(batch, origin=None, actor=actor, now=now)
     wake.validate(batch.id)
     return batch
