@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from batches.api import documented, examples
 from batches.api.creation import Draft, drafted, good_lines, rehearse
+from batches.api.detail import ShownBatchDetail, batch_object
 from batches.api.inbound import CancelBatch, create_body, one_a_line
 from batches.api.outbound import ShownBatch, ShownDryRun, batch_objects
 from batches.api.schema import page_of, parameters_of
@@ -105,13 +106,15 @@ class Batches(NativeView):
                 batch = (reservation and reservation.batch) or self._submit(draft, items, body, reservation, now=now)
         return self._answer(batch, status=201)
 
-    @extend_schema(operation_id="retrieve_batch", summary="Retrieve a batch", responses=ShownBatch)
+    @extend_schema(operation_id="retrieve_batch", summary="Retrieve a batch", responses=ShownBatchDetail)
     def retrieve(self, _request: Request, batch_id: str) -> Response:
         """How a batch stands now, and where else it can be seen."""
         self.allow_parameters()
         return self._answer(self.find_batch(batch_id))
 
-    @extend_schema(operation_id="cancel_batch", summary="Cancel a batch", request=documented.CancelBatch, responses=ShownBatch)
+    @extend_schema(
+        operation_id="cancel_batch", summary="Cancel a batch", request=documented.CancelBatch, responses=ShownBatchDetail
+    )
     def cancel(self, request: Request, batch_id: str) -> Response:
         """Stop a batch: what is in flight may still settle, what has settled is kept.
 
@@ -124,7 +127,7 @@ class Batches(NativeView):
         return self._answer(cancel(batch, actor=self.actor, now=timezone.now(), note=note))
 
     def _answer(self, batch: Batch, *, status: int = 200) -> Response:
-        shown = batch_objects([batch], self.request._request)[0]
+        shown = batch_object(batch, self.request._request)
         return Response(shown, status=status, headers={"Location": shown["links"]["self"]} if status == 201 else None)
 
     def _findings(self, draft: Draft, items: "UploadedFile[Any]", *, now: datetime) -> dict[str, Any]:

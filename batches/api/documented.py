@@ -6,7 +6,8 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import serializers
 
 from batches.api import inbound
-from batches.api.outbound import ShownBatch, ShownDryRun, ShownFile
+from batches.api.detail import ShownBatchDetail
+from batches.api.outbound import ShownDryRun, ShownFile
 from batches.api.view import DEFAULT_LIMIT, MAX_LIMIT
 from batches.dialects.base.fields import MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS, Metadata
 from batches.dialects.base.files import UPLOADED as PURPOSES
@@ -29,7 +30,7 @@ IDEMPOTENCY_KEY = [
         description="A text of your choice that makes it safe to repeat this call for 24 hours; only with an API key.",
     )
 ]
-CREATED = OpenApiResponse(ShownBatch, "The batch, which waits for its validation.")
+CREATED = OpenApiResponse(ShownBatchDetail, "The batch, which waits for its validation.")
 REHEARSED = OpenApiResponse(ShownDryRun, "What a dry run found; nothing was created.")
 UPLOADED = OpenApiResponse(ShownFile, "The file.")
 
