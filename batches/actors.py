@@ -15,4 +15,5 @@ class Actor:
 
 ENGINE = Actor("engine", Source.ENGINE)
 GUARD = Actor("guard", Source.ENGINE)
+COMMAND = Actor("command", Source.COMMAND)
 RECONCILE = Actor("reconcile", Source.RECONCILE)

@@ -2,11 +2,14 @@
 
 from datetime import datetime
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from batches.actors import Actor
 from batches.errors import InvalidRequest, NotAuthenticated
 from batches.models import AccountToken, Project
 from batches.models.account_token import token_digest
+from batches.services.audit import record_act
 from providers.models import Provider
 
 
@@ -30,16 +33,23 @@ def linked_account(project: Project, text: str) -> Provider:
     return named
 
 
-def issue_token(project: Project, *, provider: Provider) -> tuple[AccountToken, str]:
+@transaction.atomic
+def issue_token(project: Project, *, provider: Provider, actor: Actor, now: datetime) -> tuple[AccountToken, str]:
     """A new token and its plain text, which cannot be had again. Raises InvalidRequest for a provider that is not granted."""
     if not _granted(project).filter(pk=provider.pk).exists():
         raise InvalidRequest(f"Project {project} may not use provider {provider}.", param="provider")
-    return AccountToken.issue(project=project, provider=provider)
+    token, plain = AccountToken.issue(project=project, provider=provider)
+    record_act("issue_token", actor=actor, now=now, target=token, project=project)
+    return token, plain
 
 
-def revoke_token(token: AccountToken, *, now: datetime) -> bool:
+@transaction.atomic
+def revoke_token(token: AccountToken, *, actor: Actor, now: datetime, reason: str = "") -> bool:
     """Refuse this token from now on. False when it was revoked before, and then stays as it is."""
-    return bool(AccountToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now))
+    if not AccountToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now):
+        return False
+    record_act("revoke_token", actor=actor, now=now, target=token, project=token.project, reason=reason)
+    return True
 
 
 def _granted(project: Project) -> QuerySet[Provider]:

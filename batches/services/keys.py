@@ -5,8 +5,10 @@ from datetime import datetime
 
 from django.db import transaction
 
+from batches.actors import Actor
 from batches.errors import InvalidRequest
 from batches.models import ApiKey, Project
+from batches.services.audit import record_act
 
 _SLUG = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*", re.ASCII)
 SLUG_CHARS = 64
@@ -25,11 +27,16 @@ def open_project(slug: str) -> Project:
     return Project.objects.get_or_create(slug=slug)[0]
 
 
-def issue_key(project_slug: str, *, name: str, now: datetime, expires_at: datetime | None = None) -> tuple[ApiKey, str]:
+def issue_key(
+    project_slug: str, *, name: str, actor: Actor, now: datetime, expires_at: datetime | None = None
+) -> tuple[ApiKey, str]:
     """A new key, its project made if need be, and its plain text, which cannot be had again. Raises InvalidRequest."""
     require_issuable(name, now=now, expires_at=expires_at)
     with transaction.atomic():
-        return ApiKey.issue(project=open_project(project_slug), name=name.strip(), expires_at=expires_at)
+        project = open_project(project_slug)
+        key, plain = ApiKey.issue(project=project, name=name.strip(), expires_at=expires_at)
+        record_act("issue_key", actor=actor, now=now, target=key, project=project)
+        return key, plain
 
 
 def require_issuable(name: str, *, now: datetime, expires_at: datetime | None) -> None:
@@ -40,6 +47,10 @@ def require_issuable(name: str, *, now: datetime, expires_at: datetime | None) -
         raise InvalidRequest("A key cannot expire before it is made.", param="expires_at")
 
 
-def revoke_key(key: ApiKey, *, now: datetime) -> bool:
+@transaction.atomic
+def revoke_key(key: ApiKey, *, actor: Actor, now: datetime, reason: str = "") -> bool:
     """Refuse this key from now on. False when it was revoked before, and then stays as it is."""
-    return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now))
+    if not ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now):
+        return False
+    record_act("revoke_key", actor=actor, now=now, target=key, project=key.project, reason=reason)
+    return True

@@ -1,14 +1,17 @@
 """providers: add and remove upstreams, and decide who may use them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.db.models import ProtectedError
 from django.db.models.functions import Now
 
+from batches.actors import Actor
 from batches.errors import Conflict
 from batches.models import Project, ProviderGrant
+from batches.services.audit import record_act
 from batches.services.refusals import refused
 from providers.models import Provider
 
@@ -18,6 +21,8 @@ def add_provider(
     name: str,
     *,
     adapter: str,
+    actor: Actor,
+    now: datetime,
     base_url: str = "",
     credential: str = "",
     credential_env: str = "",
@@ -43,15 +48,41 @@ def add_provider(
         provider.credential_env = credential_env
         provider.full_clean()
     provider.save()
+    record_act("add_provider", actor=actor, now=now, target=provider)
     for project in projects:
-        grant(provider, project=project, default=default)
+        grant(provider, project=project, actor=actor, now=now, default=default)
     if default and not projects:
         provider.take_default()
     return provider
 
 
 @transaction.atomic
-def grant(provider: Provider, *, project: Project, default: bool = False) -> ProviderGrant:
+def change_provider(
+    provider: Provider, *, changed: Collection[str], actor: Actor, now: datetime, credential: str = "", reason: str = ""
+) -> None:
+    """Save a provider whose named settings were changed and found valid; a credential given takes the place of the old one.
+
+    A new default takes the place of those that serve some of the same endpoints.
+    """
+    if credential:
+        provider.set_credential(credential)
+    act = "add_provider" if provider._state.adding else "change_provider"
+    provider.save()
+    others = [name for name in changed if name not in {"credential", "credential_env", "enabled"}]
+    if others or act == "add_provider":
+        about = ": ".join(filter(None, (reason, ", ".join(others))))
+        record_act(act, actor=actor, now=now, target=provider, reason=about)
+    if credential or "credential_env" in changed:
+        record_act("set_credential", actor=actor, now=now, target=provider, reason=reason)
+    if "enabled" in changed:
+        act = "enable_provider" if provider.enabled else "disable_provider"
+        record_act(act, actor=actor, now=now, target=provider, reason=reason)
+    if provider.is_default and "is_default" in changed:
+        provider.take_default()
+
+
+@transaction.atomic
+def grant(provider: Provider, *, project: Project, actor: Actor, now: datetime, default: bool = False) -> ProviderGrant:
     """Let a project use a provider; as its default, instead of those that serve some of the same endpoints."""
     if default:
         for other in ProviderGrant.objects.filter(project=project, is_default=True).select_related("provider"):
@@ -60,21 +91,28 @@ def grant(provider: Provider, *, project: Project, default: bool = False) -> Pro
     granted, _ = ProviderGrant.objects.update_or_create(
         project=project, provider=provider, defaults={"is_default": True} if default else {}
     )
+    record_act("grant_provider", actor=actor, now=now, target=provider, project=project)
     return granted
 
 
-def enable_provider(provider: Provider) -> None:
-    """Let new batches use it again."""
-    Provider.objects.filter(pk=provider.pk).update(enabled=True, updated_at=Now())
+@transaction.atomic
+def enable_provider(provider: Provider, *, actor: Actor, now: datetime, reason: str = "") -> None:
+    """Let new batches use it again. One that is enabled stays as it is."""
+    if Provider.objects.filter(pk=provider.pk, enabled=False).update(enabled=True, updated_at=Now()):
+        record_act("enable_provider", actor=actor, now=now, target=provider, reason=reason)
 
 
-def disable_provider(provider: Provider) -> None:
-    """Send it nothing: it gets no new batches, and running ones wait."""
-    Provider.objects.filter(pk=provider.pk).update(enabled=False, updated_at=Now())
+@transaction.atomic
+def disable_provider(provider: Provider, *, actor: Actor, now: datetime, reason: str = "") -> None:
+    """Send it nothing: it gets no new batches, and running ones wait. One that is disabled stays as it is."""
+    if Provider.objects.filter(pk=provider.pk, enabled=True).update(enabled=False, updated_at=Now()):
+        record_act("disable_provider", actor=actor, now=now, target=provider, reason=reason)
 
 
-def remove_provider(provider: Provider) -> None:
+@transaction.atomic
+def remove_provider(provider: Provider, *, actor: Actor, now: datetime) -> None:
     """Forget a provider. Raises Conflict when batches use it, also ended ones: their history names it."""
+    record_act("remove_provider", actor=actor, now=now, target=provider)
     try:
         provider.delete()
     except ProtectedError:
@@ -84,7 +122,7 @@ def remove_provider(provider: Provider) -> None:
 
 
 @transaction.atomic
-def rotate_credentials() -> int:
+def rotate_credentials(*, actor: Actor, now: datetime) -> int:
     """Encrypt every stored credential anew under the first of CREDENTIAL_KEYS. How many there were.
 
     Raises providers.models.CredentialUnavailable, and changes nothing, when one cannot be deciphered.
@@ -93,4 +131,5 @@ def rotate_credentials() -> int:
     for provider in kept:
         provider.rotate_credential()
         provider.save(update_fields=["credential_encrypted", "updated_at"])
+        record_act("rotate_credential", actor=actor, now=now, target=provider)
     return len(kept)

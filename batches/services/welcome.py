@@ -7,6 +7,8 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from batches.actors import COMMAND
+from batches.services.audit import record_act
 from batches.services.keys import issue_key
 
 OPERATOR = "operator"
@@ -29,6 +31,7 @@ def welcome(*, password: str = "", now: datetime) -> Welcome | None:
         if User.objects.exists():
             return None
         password = password or secrets.token_urlsafe(12)
-        User.objects.create_superuser(OPERATOR, password=password)
-        _, key = issue_key(PROJECT, name="first key", now=now)
+        user = User.objects.create_superuser(OPERATOR, password=password)
+        record_act("add_user", actor=COMMAND, now=now, target=user)
+        _, key = issue_key(PROJECT, name="first key", actor=COMMAND, now=now)
         return Welcome(username=OPERATOR, password=password, project=PROJECT, key=key)

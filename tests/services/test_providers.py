@@ -19,13 +19,15 @@ from batches.services.providers import (
 )
 from batches.services.route import granted_providers, route
 from providers.models import CredentialUnavailable, Provider
+from tests.cast import TESTER
 
 pytestmark = pytest.mark.django_db
 CHAT = "/v1/chat/completions"
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 def add(name: str = "up", **settings: Any) -> Provider:
-    return add_provider(name, **{"adapter": "openai", "base_url": "https://host/v1", **settings})
+    return add_provider(name, actor=TESTER, now=NOW, **{"adapter": "openai", "base_url": "https://host/v1", **settings})
 
 
 def test_a_provider_is_granted_to_everybody_unless_projects_are_named(project: Project, other_project: Project) -> None:
@@ -58,7 +60,7 @@ def test_a_project_has_one_default_at_a_time(project: Project) -> None:
 
 def test_granting_again_changes_nothing(project: Project) -> None:
     provider = add(default=True, projects=[project])
-    grant(provider, project=project)
+    grant(provider, project=project, actor=TESTER, now=NOW)
     assert ProviderGrant.objects.get(provider=provider).is_default
 
 
@@ -84,20 +86,20 @@ def test_a_bad_setting_is_named_and_nothing_is_stored(simulator: Provider, name:
 
 def test_a_disabled_provider_is_given_no_new_batches_until_it_is_enabled(project: Project) -> None:
     provider = add()
-    disable_provider(provider)
+    disable_provider(provider, actor=TESTER, now=NOW)
     assert provider not in granted_providers(project)
-    enable_provider(provider)
+    enable_provider(provider, actor=TESTER, now=NOW)
     assert provider in granted_providers(project)
 
 
 def test_an_unused_provider_is_removed_with_its_grants(project: Project) -> None:
-    remove_provider(add(projects=[project]))
+    remove_provider(add(projects=[project]), actor=TESTER, now=NOW)
     assert not Provider.objects.filter(name="up").exists()
     assert not ProviderGrant.objects.exists()
 
 
 def test_a_provider_with_a_batch_stays(project: Project) -> None:
-    now = datetime(2026, 11, 21, tzinfo=UTC)
+    now = NOW
     provider = add()
     Batch.objects.create(
         project=project,
@@ -110,7 +112,7 @@ def test_a_provider_with_a_batch_stays(project: Project) -> None:
         expires_at=now + timedelta(hours=24),
     )
     with pytest.raises(Conflict, match="provider disable up"):
-        remove_provider(provider)
+        remove_provider(provider, actor=TESTER, now=NOW)
     assert Provider.objects.filter(name="up").exists()
 
 
@@ -121,7 +123,7 @@ def test_stored_credentials_are_rotated_together(settings: Settings) -> None:
     add("two", credential="sk-two")
     add("three", credential_env="UP_KEY")
     settings.CREDENTIAL_KEYS = [new, old]
-    assert rotate_credentials() == 2
+    assert rotate_credentials(actor=TESTER, now=NOW) == 2
     settings.CREDENTIAL_KEYS = [new]
     assert Provider.objects.get(name="two").connection().credential == "sk-two"
 
@@ -134,6 +136,6 @@ def test_a_rotation_that_cannot_read_one_credential_changes_none(settings: Setti
     add("b-lost", credential="sk-two")
     settings.CREDENTIAL_KEYS = [new, old]
     with pytest.raises(CredentialUnavailable, match="b-lost"):
-        rotate_credentials()
+        rotate_credentials(actor=TESTER, now=NOW)
     settings.CREDENTIAL_KEYS = [old]
     assert Provider.objects.get(name="a-readable").connection().credential == "sk-one"

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from batches import identifiers
+from batches.actors import COMMAND
 from batches.errors import InvalidRequest
 from batches.models import AccountToken, Project
 from batches.services.accounts import issue_token, revoke_token
@@ -38,7 +39,7 @@ class Command(BaseCommand):
 
     def _issue(self, *, project: Project, provider: Provider) -> None:
         try:
-            token, plain = issue_token(project, provider=provider)
+            token, plain = issue_token(project, provider=provider, actor=COMMAND, now=timezone.now())
         except InvalidRequest as error:
             raise CommandError(error.message) from None
         self.stdout.write(plain)
@@ -68,7 +69,7 @@ class Command(BaseCommand):
         token = AccountToken.objects.select_related("project", "provider").filter(pk=key).first() if key else None
         if token is None:
             raise CommandError(f"There is no token with the id {text!r}; `account list` shows those there are.")
-        if not revoke_token(token, now=timezone.now()):
+        if not revoke_token(token, actor=COMMAND, now=timezone.now()):
             raise CommandError(f"Token {token.id} was revoked before.")
         self.stderr.write(f"Token {token.id} ({token}) is refused from now on.")
 

@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from batches import identifiers
+from batches.actors import COMMAND
 from batches.errors import InvalidRequest
 from batches.models import ApiKey
 from batches.services.keys import issue_key, revoke_key
@@ -42,7 +43,9 @@ class Command(BaseCommand):
     def _create(self, *, project: str, name: str, days: int | None) -> None:
         now = timezone.now()
         try:
-            key, plain = issue_key(project, name=name, now=now, expires_at=now + timedelta(days=days) if days else None)
+            key, plain = issue_key(
+                project, name=name, actor=COMMAND, now=now, expires_at=now + timedelta(days=days) if days else None
+            )
         except InvalidRequest as error:
             raise CommandError(error.message) from None
         self.stdout.write(plain)
@@ -76,7 +79,7 @@ class Command(BaseCommand):
         key = _named(prefix_or_id).select_related("project").first()
         if key is None:
             raise CommandError(f"There is no key {prefix_or_id!r}; `apikey list` shows those there are.")
-        if not revoke_key(key, now=timezone.now()):
+        if not revoke_key(key, actor=COMMAND, now=timezone.now()):
             raise CommandError(f"Key {key} was revoked before.")
         self.stderr.write(f"Key {key} of project {key.project} is refused from now on.")
 

@@ -134,11 +134,13 @@ class Command(BaseCommand):
 
     def handle(self, *_args: object, wait: float, **_options: Any) -> None:
         now = timezone.now()
-        keys = {project: issue_key(project, name=name, now=now)[0] for project, name in KEYS.items()}
+        keys = {project: issue_key(project, name=name, actor=ACTOR, now=now)[0] for project, name in KEYS.items()}
         projects = [key.project for key in keys.values()]
         for name, settings in PROVIDERS.items():
             if not Provider.objects.filter(name=name).exists():
-                add_provider(name, adapter="simulator", projects=projects, default=name == "demo-steady", **settings)
+                add_provider(
+                    name, adapter="simulator", actor=ACTOR, now=now, projects=projects, default=name == "demo-steady", **settings
+                )
         batches = [(plan, start(plan, key=keys[plan.project], now=now)) for plan in PLANS]
         self.stdout.write(f"Started {len(batches)} batches in the projects {', '.join(KEYS)}.")
         for plan, batch in batches:

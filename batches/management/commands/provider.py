@@ -5,7 +5,9 @@ from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
+from batches.actors import COMMAND
 from batches.errors import PortalError
 from batches.models import Project
 from batches.services import providers
@@ -53,6 +55,8 @@ class Command(BaseCommand):
         provider = providers.add_provider(
             options["name"],
             adapter=options["adapter"],
+            actor=COMMAND,
+            now=timezone.now(),
             base_url=options["base_url"],
             credential_env=options["credential_env"],
             options=dict(options["option"]),
@@ -76,19 +80,20 @@ class Command(BaseCommand):
         self.stdout.write(found.message)
 
     def _enable(self, options: dict[str, Any]) -> None:
-        providers.enable_provider(_provider(options["name"]))
+        providers.enable_provider(_provider(options["name"]), actor=COMMAND, now=timezone.now())
         self.stdout.write(f"Enabled provider {options['name']}.")
 
     def _disable(self, options: dict[str, Any]) -> None:
-        providers.disable_provider(_provider(options["name"]))
+        providers.disable_provider(_provider(options["name"]), actor=COMMAND, now=timezone.now())
         self.stdout.write(f"Disabled provider {options['name']}.")
 
     def _remove(self, options: dict[str, Any]) -> None:
-        providers.remove_provider(_provider(options["name"]))
+        providers.remove_provider(_provider(options["name"]), actor=COMMAND, now=timezone.now())
         self.stdout.write(f"Removed provider {options['name']}.")
 
     def _rotate(self, _: dict[str, Any]) -> None:
-        self.stdout.write(f"Encrypted anew: {providers.rotate_credentials()}.")
+        rotated = providers.rotate_credentials(actor=COMMAND, now=timezone.now())
+        self.stdout.write(f"Encrypted anew: {rotated}.")
 
 
 def _option(text: str) -> tuple[str, Any]:

@@ -7,6 +7,7 @@ from batches.models import ApiKey, Batch, Project, ProviderGrant
 from batches.services.accounts import issue_token, revoke_token
 from batches.services.providers import disable_provider
 from providers.models import Provider
+from tests.cast import TESTER
 from tests.dialects.merge.conftest import Merge, detail, item, problem
 
 
@@ -19,7 +20,9 @@ def ledger(project: Project) -> Provider:
 
 
 def test_a_token_chooses_the_provider(key: str, project: Project, simulator: Provider, ledger: Provider) -> None:
-    tokens = {provider: issue_token(project, provider=provider)[1] for provider in (simulator, ledger)}
+    tokens = {
+        provider: issue_token(project, provider=provider, actor=TESTER, now=timezone.now())[1] for provider in (simulator, ledger)
+    }
     for provider, token in tokens.items():
         batch_id = Merge(key, account=token).batch_id("a")
         assert Batch.objects.get(pk=batch_id).provider == provider
@@ -53,7 +56,7 @@ def test_an_unknown_account_is_refused(key: str, simulator: Provider, account: s
 def test_another_projects_token_is_refused_as_an_unknown_one_is(
     other_key: str, key: str, project: Project, simulator: Provider
 ) -> None:
-    _, token = issue_token(project, provider=simulator)
+    _, token = issue_token(project, provider=simulator, actor=TESTER, now=timezone.now())
     assert Merge(key, account=token).create_items("a").status == 202
     answers = [Merge(other_key, account=account).create_items("a") for account in (token, "acct_unknown")]
     assert [answer.status for answer in answers] == [401, 401]
@@ -61,8 +64,8 @@ def test_another_projects_token_is_refused_as_an_unknown_one_is(
 
 
 def test_a_revoked_token_is_refused(key: str, project: Project, simulator: Provider) -> None:
-    token, plain = issue_token(project, provider=simulator)
-    revoke_token(token, now=timezone.now())
+    token, plain = issue_token(project, provider=simulator, actor=TESTER, now=timezone.now())
+    revoke_token(token, actor=TESTER, now=timezone.now())
     assert Merge(key, account=plain).create_items("a").status == 401
 
 
@@ -72,7 +75,7 @@ def test_a_providers_name_is_accepted_only_where_it_is_granted(key: str, other_k
 
 
 def test_a_token_outlives_the_key_that_it_was_used_with(key: str, project: Project, simulator: Provider) -> None:
-    _, token = issue_token(project, provider=simulator)
+    _, token = issue_token(project, provider=simulator, actor=TESTER, now=timezone.now())
     batch_id = Merge(key, account=token).batch_id("a")
     _, other = ApiKey.issue(project=project, name="rotated")
     assert Merge(other, account=token).read(batch_id).status == 200
@@ -81,7 +84,7 @@ def test_a_token_outlives_the_key_that_it_was_used_with(key: str, project: Proje
 def test_a_disabled_provider_takes_nothing_new_and_shows_what_it_has(key: str, ledger: Provider) -> None:
     merge = Merge(key, account="ledger")
     batch_id = merge.batch_id("a")
-    disable_provider(ledger)
+    disable_provider(ledger, actor=TESTER, now=timezone.now())
     assert problem(merge.create_items("b"))["problem_type"] == "NO_PROVIDER"
     assert merge.read(batch_id).status == 200
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from django.utils import timezone
 from merge.client import Merge
 from merge.core.api_error import ApiError
 from merge.core.request_options import RequestOptions
@@ -14,6 +15,7 @@ from merge.resources.accounting import BatchObjectsResponse
 from batches.models import Batch, Project
 from batches.services.accounts import issue_token
 from providers.models import Provider
+from tests.cast import TESTER
 from tests.conftest import Portal, Queue
 
 ONCE = RequestOptions(max_retries=0)
@@ -30,7 +32,7 @@ def http() -> Iterator[httpx.Client]:
 @pytest.fixture
 def client(portal: Portal, project: Project, simulator: Provider, http: httpx.Client) -> Merge:
     """The SDK as a user sets it up."""
-    _, token = issue_token(project, provider=simulator)
+    _, token = issue_token(project, provider=simulator, actor=TESTER, now=timezone.now())
     return Merge(base_url=f"{portal.url}/api", api_key=portal.key, account_token=token, httpx_client=http)
 
 
