@@ -10,7 +10,8 @@ from django.db.models import Sum
 
 from batches.actors import Actor
 from batches.errors import QuotaExceeded
-from batches.models import AuditEntry, Batch, File, Project, Slice, Upload, UploadStatus
+from batches.models import Batch, File, Project, Slice, Upload, UploadStatus
+from batches.services.audit import record_act
 from batches.services.refusals import refused
 from batches.states import BatchStatus
 
@@ -100,15 +101,5 @@ def set_quotas(project: Project, *, limits: Mapping[str, int | None], actor: Act
         project.clean_fields()
     project.save(update_fields=[f"max_{name}" for name in limits])
     said = ", ".join(f"{name} {'default' if limit is None else limit}" for name, limit in limits.items())
-    AuditEntry.objects.create(
-        act="set_quotas",
-        actor=actor.name[:200],
-        source=actor.source,
-        project=project,
-        target_type="project",
-        target_id=str(project.pk),
-        target=str(project),
-        reason=said,
-        created_at=now,
-    )
+    record_act("set_quotas", actor=actor, now=now, target=project, project=project, reason=said)
     return project
