@@ -26,6 +26,7 @@ PATH_PARAMETERS = {
         "batch_id", str, "path", description="Its id; any spelling of it will do (`batch_…`, `msgbatch_…`, a UUID)."
     ),
     "file_id": OpenApiParameter("file_id", str, "path", description="Its id (`file-…`)."),
+    "fingerprint": OpenApiParameter("fingerprint", str, "path", description="Its fingerprint (`v1:…`)."),
     "line": OpenApiParameter("line", OpenApiTypes.INT, "path", description="The object's line in the input, from 1."),
     "name": OpenApiParameter("name", str, "path", description="Its name."),
 }
@@ -117,6 +118,8 @@ DESCRIPTIONS = {
     "error": "The fingerprint of an error group.",
     "code": "The code of the error.",
     "line": "The line that it concerns.",
+    "source": "Who has to act on it.",
+    "muted": "Whether it was set aside.",
 }
 
 

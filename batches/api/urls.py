@@ -8,6 +8,7 @@ from batches.api.docs import docs_page
 from batches.api.document import openapi_document
 from batches.api.errors import render_error
 from batches.api.files import Files
+from batches.api.groups import ErrorGroups
 from batches.api.inside import Inside
 from batches.api.providers import Providers
 from batches.dialects.base.mounts import Mount, mount
@@ -25,6 +26,12 @@ urlpatterns = [
     path("v1/batches/<str:batch_id>/errors", Inside.as_view({"get": "errors"})),
     path("v1/batches/<str:batch_id>/error-groups", Inside.as_view({"get": "groups"})),
     path("v1/batches/<str:batch_id>/events", Inside.as_view({"get": "events"})),
+    path("v1/error-groups", ErrorGroups.as_view({"get": "list"})),
+    path("v1/error-groups/<str:fingerprint>", ErrorGroups.as_view({"get": "retrieve"})),
+    path("v1/error-groups/<str:fingerprint>/objects", ErrorGroups.as_view({"get": "objects"})),
+    path("v1/error-groups/<str:fingerprint>/mute", ErrorGroups.as_view({"post": "mute"})),
+    path("v1/error-groups/<str:fingerprint>/unmute", ErrorGroups.as_view({"post": "unmute"})),
+    path("v1/error-groups/<str:fingerprint>/note", ErrorGroups.as_view({"post": "note"})),
     path("v1/files", Files.as_view({"get": "list", "post": "create"})),
     path("v1/files/<str:file_id>", Files.as_view({"get": "retrieve", "delete": "destroy"})),
     path("v1/files/<str:file_id>/content", Files.as_view({"get": "content"})),

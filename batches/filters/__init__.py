@@ -2,6 +2,7 @@
 
 from batches.filters.batch import CREATED, METADATA, VIEWS, BatchFilter
 from batches.filters.conditions import Condition, needs_attention, stuck_among
+from batches.filters.error_groups import ErrorGroupFilter
 from batches.filters.objects import BatchErrorFilter, BatchObjectFilter
 from batches.filters.strict import NOT, StrictFilterSet
 
@@ -14,6 +15,7 @@ __all__ = [
     "BatchFilter",
     "BatchObjectFilter",
     "Condition",
+    "ErrorGroupFilter",
     "StrictFilterSet",
     "needs_attention",
     "stuck_among",

@@ -27,6 +27,7 @@ from batches.models import (
     Role,
     Slice,
 )
+from batches.services.error_groups import record_errors
 from batches.services.store import store
 from batches.services.submit import submit
 from batches.services.transition import transition
@@ -127,7 +128,7 @@ def _add_object(batch: Batch, line: int, status: ObjectStatus, *, now: datetime,
         batch=batch, line=line, round=1, status=status, attempts=1, body=body, created_at=now, **outcome, **failure
     )
     if failure:
-        BatchError.objects.create(
+        error = BatchError(
             batch=batch,
             line=line,
             round=1,
@@ -139,6 +140,7 @@ def _add_object(batch: Batch, line: int, status: ObjectStatus, *, now: datetime,
             fingerprint="v1:same",
             created_at=now,
         )
+        record_errors([error], {batch.pk: batch})
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from batches.actors import ENGINE
 from batches.models import Batch, BatchError, BatchObject
+from batches.services.error_groups import record_errors, recount_groups
 from batches.services.fail import fail
 from batches.states import BatchStatus
 from providers.failures import Kind
@@ -68,9 +69,11 @@ def test_pages_of_objects_lead_back_and_forth(console: Client, make_batch: MakeB
 
 def test_failures_are_grouped_and_the_group_leads_to_its_objects(console: Client, make_batch: MakeBatch) -> None:
     batch = make_batch(succeeded=1, failed=3)
-    BatchError.objects.filter(batch=batch, line=4).update(
-        fingerprint="v1:other", code="context_length", message="Too long.", kind="invalid_request", http_status=400
-    )
+    BatchError.objects.filter(batch=batch, line=4).delete()
+    recount_groups(batch, ["v1:same"])
+    other = {"fingerprint": "v1:other", "code": "context_length", "message": "Too long.", "kind": "invalid_request"}
+    error = BatchError(batch=batch, line=4, round=1, source="caller", http_status=400, created_at=timezone.now(), **other)
+    record_errors([error], {batch.pk: batch})
     page = text(console, batch)
     assert "The upstream failed." in page
     assert Kind.SERVER_ERROR.sentence in page
