@@ -1,0 +1,181 @@
+"""retry: send again for what did not succeed. What succeeded is never sent again.
+
+While the batch runs, in place: its failed objects begin a new round. After its end, as a child batch: a new batch whose
+`parent` it is, over an input of the same lines; see `batches.lineage`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
+
+from batches import wake
+from batches.actors import Actor
+from batches.errors import Conflict, InvalidRequest, LostRace
+from batches.models import ApiKey, Batch, BatchError, BatchObject, Event, IdempotencyRecord, Slice
+from batches.services.amend import amend
+from batches.services.error_groups import recount_groups
+from batches.services.once import fulfil
+from batches.services.quota import require_room
+from batches.services.recount import recount
+from batches.services.retry_child import NothingToRetry, submit_child
+from batches.services.selection import Selection, chosen, require_known
+from batches.states import Act, BatchStatus, ObjectStatus
+
+SLICES_A_TRANSACTION = 10
+
+# What an object is like before its first attempt; its earlier rounds stay in results, errors and attempts.
+_UNSENT: dict[str, Any] = {
+    "status": ObjectStatus.PENDING,
+    "attempts": 0,
+    "http_status": None,
+    "latency_ms": None,
+    "input_tokens": None,
+    "output_tokens": None,
+    "cached_tokens": None,
+    "reasoning_tokens": None,
+    "cost_nanos": None,
+    "kind": "",
+    "retry_after": None,
+    "request_id": "",
+    "settled_at": None,
+}
+
+
+class NotRetryable(Conflict):
+    """A batch is retried while it runs, or after its end."""
+
+    code = "not_retryable"
+
+
+class Mode(StrEnum):
+    """How a batch was retried."""
+
+    IN_PLACE = "in_place"
+    CHILD = "child"
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """What a retry did: in which batch, how many objects are sent again, and how many of those selected are not."""
+
+    mode: Mode
+    batch: Batch
+    retried: int
+    skipped: int
+
+
+def retry(
+    batch: Batch,
+    *,
+    selection: Selection,
+    actor: Actor,
+    now: datetime,
+    reason: str = "",
+    provider_name: str | None = None,
+    key: ApiKey | None = None,
+    reservation: IdempotencyRecord | None = None,
+) -> Retried:
+    """Send the selected objects that did not succeed again, in place or as a child batch, at another provider if named.
+
+    Left out is what succeeded, and what another retry has taken up already: nothing is paid for twice by accident. A
+    `reservation` (see `once`) is fulfilled. Raises NotRetryable while the batch is validated or wound up, NothingToRetry,
+    LostRace when the batch moves on meanwhile, InvalidRequest for a selection that it does not have, Gone when its input
+    is no longer kept, NoProvider, and QuotaExceeded.
+    """
+    running = batch.status == BatchStatus.IN_PROGRESS
+    if not running and not batch.is_terminal:
+        raise NotRetryable(f"A batch with status '{batch.status}' cannot be retried: only one that runs, or has ended.")
+    require_known(batch, selection)
+    if not running:
+        child, skipped = submit_child(
+            batch,
+            selection=selection,
+            actor=actor,
+            now=now,
+            reason=reason,
+            provider_name=provider_name,
+            key=key,
+            reservation=reservation,
+        )
+        return Retried(Mode.CHILD, child, child.announced, skipped)
+    if provider_name is not None:
+        raise InvalidRequest("A batch that runs is retried where it runs; reroute it to change that.", param="provider")
+    retried = _retry_in_place(batch, selection, actor=actor, now=now, reason=reason, reservation=reservation)
+    return Retried(Mode.IN_PLACE, batch, retried, 0 if selection.lines is None else len(selection.lines) - retried)
+
+
+def _retry_in_place(
+    batch: Batch,
+    selection: Selection,
+    *,
+    actor: Actor,
+    now: datetime,
+    reason: str,
+    reservation: IdempotencyRecord | None,
+) -> int:
+    """How many objects were made pending again. One transaction for a few slices; the one event grows with them."""
+    pieces = Slice.objects.filter(batch=batch, failed__gt=0).order_by("pk").values_list("pk", "first_line", "last_line")
+    touched = [pk for pk, first, last in pieces if selection.touches(first, last)]
+    event: Event | None = None
+    retried = 0
+    for start in range(0, len(touched), SLICES_A_TRANSACTION):
+        with transaction.atomic():
+            # Slices first and the batch last, as whoever settles has it: then nobody waits for each other.
+            slices = Slice.objects.select_for_update().filter(pk__in=touched[start : start + SLICES_A_TRANSACTION])
+            count = _send_again(batch, selection, list(slices.order_by("pk")), now=now)
+            if not count:
+                continue
+            retried += count
+            note = " ".join(filter(None, (_objects(retried), reason)))
+            # A resume acknowledged failures that are none any more.
+            fewer = {name: Greatest(F(name) - count, 0) for name in ("acknowledged_settled", "acknowledged_failed")}
+            if event is None:
+                event = amend(batch, Act.RETRIED, actor=actor, now=now, note=note, **fewer)
+                fulfil(reservation, batch)
+            else:
+                _note_more(batch, event, now=now, note=note, **fewer)
+            wake.execute()
+    if not retried:
+        raise NothingToRetry
+    return retried
+
+
+def _send_again(batch: Batch, selection: Selection, pieces: Sequence[Slice], *, now: datetime) -> int:
+    """Begin a new round for the failed objects of these slices, which are locked."""
+    lines: list[int] = []
+    changed = []
+    for piece in pieces:
+        found = chosen(batch, selection, first_line=piece.first_line, last_line=piece.last_line, statuses=(ObjectStatus.FAILED,))
+        if found:
+            lines += [item.line for item in found]
+            changed.append(piece.pk)
+    if not lines:
+        return 0
+    BatchObject.objects.filter(batch=batch, line__in=lines).update(**_UNSENT, round=F("round") + 1)
+    errors = BatchError.objects.filter(batch=batch, line__in=lines, round__isnull=False, retried_at=None)
+    fingerprints = set(errors.order_by().values_list("fingerprint", flat=True).distinct())
+    errors.update(retried_at=now)
+    Slice.objects.filter(pk__in=changed).update(not_before=None)
+    recount(changed)
+    recount_groups(batch, fingerprints)
+    require_room(batch.project, pending_objects=len(lines))
+    return len(lines)
+
+
+def _note_more(batch: Batch, event: Event, *, now: datetime, note: str, **changes: object) -> None:
+    """Bring the event up to date. Raises LostRace when the batch does not run any more."""
+    if not Batch.objects.filter(pk=batch.pk, status=BatchStatus.IN_PROGRESS).update(updated_at=now, **changes):
+        raise LostRace
+    batch.refresh_from_db()
+    batch.forget_counts()
+    Event.objects.filter(pk=event.pk).update(note=note[:1000])
+
+
+def _objects(count: int) -> str:
+    return f"{count} object{'' if count == 1 else 's'} in place."
