@@ -59,9 +59,7 @@ def _wait_until_somebody_waits() -> None:
     deadline = monotonic() + PATIENCE
     with connection.cursor() as cursor:
         while True:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
             if cursor.fetchone()[0]:
                 return
             assert monotonic() < deadline, "Nobody came to wait."
