@@ -39,6 +39,7 @@ ERRORS = {
     "411": "The request has no Content-Length.",
     "413": "The request is larger than allowed.",
     "415": "The request body is of a kind that is not read here.",
+    "429": "A quota of the project is used up; the message says which.",
     "503": "The portal cannot do this right now; try again.",
 }
 ALWAYS = ("400", "401", "403", "413", "503")
@@ -59,8 +60,8 @@ class NativeSchema(AutoSchema):
         if operation is None:
             return None
         statuses = [*ALWAYS, *(["404"] if "{" in self.path else [])]
-        if self.method == "POST":
-            statuses += ["404", "409", "411", "415"]
+        if self.method in ("POST", "PATCH"):
+            statuses += ["404", "409", "411", "415", "429"]
         for status in sorted(set(statuses)):
             operation["responses"][status] = error_response(ERRORS[status])
         return operation
@@ -84,7 +85,7 @@ def _parameter(name: str, filter_: Filter) -> OpenApiParameter:
         kind = {"type": "integer", "minimum": filter_.extra["min_value"], "maximum": filter_.extra["max_value"]}
     elif isinstance(filter_, IsoDateTimeFilter):
         kind = OpenApiTypes.DATETIME
-    elif limit := filter_.extra.get("max_length"):
+    elif (limit := filter_.extra.get("max_length")) and not isinstance(filter_, MultipleChoiceFilter):
         kind = {"type": "string", "maxLength": limit}
     return OpenApiParameter(
         name,

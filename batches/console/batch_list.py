@@ -1,26 +1,30 @@
 """The list of batches: everything that it shows is in its address."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
-from django.db.models import Model
 from django.http import HttpResponseBase, QueryDict
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from batches.console import curl
 from batches.console.access import SignedIn, requires
-from batches.console.live import respond
-from batches.console.paging import COUNT_CAP, BadPosition, Page, batches_page, capped_count
+from batches.console.columns import COLUMNS, BadColumn, Column, read_columns
+from batches.console.list_query import chips, panel, question, tidied
+from batches.console.live import respond, wants_fragment
+from batches.console.paging import COUNT_CAP, SORTS, BadPosition, BadSort, Page, batches_page, capped_count, read_sort
 from batches.console.standing import Progress, Standing, progress, standing
-from batches.filters import VIEWS, BatchFilter
-from batches.models import Batch, load_counts
-from batches.services.access import Right
+from batches.console.view_tabs import view_tabs
+from batches.filters import CREATED, BatchFilter, stuck_among
+from batches.models import Batch, BulkAct, load_counts
+from batches.services.access import Access, Right
+from batches.services.views import default_view
 from providers.base import OPENAI_ENDPOINTS
 
 PAGE_SIZE = 50
+MOST_CHOICES = 200  # projects and providers that the panel offers; others are found by clicking on them
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +34,6 @@ class Row:
     batch: Batch
     standing: Standing
     progress: Progress
-
-
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """A filter that is set, in words, and the query without it."""
-
-    label: str
-    value: str
-    without: str
 
 
 @require_safe
@@ -52,64 +47,73 @@ def home(_request: SignedIn) -> HttpResponseBase:
 @requires(Right.READ)
 def batch_list(request: SignedIn) -> HttpResponseBase:
     """Batches that match the filters in the address, the newest first."""
+    if not request.GET and (default := default_view(request.access)):
+        return redirect("console:saved_view", default.slug)
+    if not wants_fragment(request) and (tidy := tidied(request.GET)) != request.GET:
+        return redirect(f"{reverse('console:batches')}?{tidy.urlencode()}")
     now = timezone.now()
-    everything = request.access.batches().select_related("project", "provider", "input_file")
-    chosen = BatchFilter(request.GET, queryset=everything, now=now, within=request.access.filter_within)
-    problems = list(chosen.problems)
-    try:
-        page = batches_page(chosen.matching, older=request.GET.get("older"), newer=request.GET.get("newer"), size=PAGE_SIZE)
-    except BadPosition as error:
-        problems.append(str(error))
-        page = Page([])
-    load_counts(page.rows)
-    rows = [Row(batch, standing(batch, now=now), progress(batch)) for batch in page.rows]
+    found = Found(request, now=now)
+    load_counts(found.page.rows)
+    stuck = stuck_among(found.page.rows, now=now)
+    rows = [Row(batch, standing(batch, now=now, stuck=batch.pk in stuck), progress(batch)) for batch in found.page.rows]
     context: dict[str, object] = {
         "rows": rows,
-        "page": page,
-        "problems": problems,
-        "filter": chosen,
-        "view": request.GET.get("view", ""),
-        "views": [("", "All"), *VIEWS],
-        "chips": [] if chosen.problems else list(_chips(chosen)),
-        "count": _count(chosen, page, request.GET, problems),
-        "live": any(not batch.is_terminal for batch in page.rows),
+        "page": found.page,
+        "problems": found.problems,
+        "filter": found.chosen,
+        "view": request.GET.get("view", "all"),
+        "tabs": view_tabs(request),
+        "chips": [] if found.chosen.problems else list(chips(found.chosen)),
+        "count": found.count(),
+        "open": sum(not row.batch.is_terminal for row in rows),
+        "columns": found.columns,
+        "shown": {column.name for column in found.columns},
+        "every_column": COLUMNS.values(),
+        "sort": found.sort,
+        "sorts": [way for sort in SORTS.values() for way in (sort, sort.flipped)],
+        "question": question(request.GET).urlencode(),
         "endpoints": sorted(OPENAI_ENDPOINTS),
+        "periods": CREATED,
+        **panel(found.chosen),
         "curl": curl.create_first_batch(request),
+        "list_curl": curl.list_batches(request, question(request.GET)),
         "any_batch": bool(rows) or request.access.batches().exists(),
+        "acts": [(act.value, act.label.capitalize()) for act in BulkAct],
         "may_act": request.access.may_somewhere(Right.ACT),
+        **_choices(request.access),
     }
     return respond(request, "console/batches.html", regions="console/batches_regions.html", context=context)
 
 
-def _count(chosen: BatchFilter, page: Page[Batch], query: QueryDict, problems: list[str]) -> str:
-    """How many match, in words; a single page needs no counting."""
-    if problems:
-        return "0"
-    whole = not query.get("older") and not query.get("newer") and page.forward is None
-    count = len(page.rows) if whole else capped_count(chosen.matching)
-    return f"{COUNT_CAP:,}+" if count > COUNT_CAP else f"{count:,}"
+class Found:
+    """What the address asks for: the page of batches, or the problems because of which there is none."""
+
+    def __init__(self, request: SignedIn, *, now: datetime) -> None:
+        self.query: QueryDict = request.GET
+        named = ("project", "provider", "input_file", "created_by_key")
+        everything = request.access.batches().select_related(*named)
+        self.chosen = BatchFilter(self.query, queryset=everything, now=now, within=request.access.filter_within)
+        self.problems = list(self.chosen.problems)
+        self.page: Page[Batch] = Page([])
+        self.sort = SORTS["created"]
+        self.columns: list[Column] = read_columns(QueryDict())
+        try:
+            self.sort = read_sort(self.query.get("sort", ""))
+            self.columns = read_columns(self.query)
+            after, before = self.query.get("after"), self.query.get("before")
+            self.page = batches_page(self.chosen.matching, sort=self.sort, after=after, before=before, size=PAGE_SIZE)
+        except (BadPosition, BadSort, BadColumn) as error:
+            self.problems.append(str(error))
+
+    def count(self) -> str:
+        """How many match, in words; a single page needs no counting."""
+        if self.problems:
+            return "0"
+        whole = not self.query.get("after") and not self.query.get("before") and self.page.forward is None
+        count = len(self.page.rows) if whole else capped_count(self.chosen.matching)
+        return f"{COUNT_CAP:,}+" if count > COUNT_CAP else f"{count:,}"
 
 
-def _chips(chosen: BatchFilter) -> Iterable[Chip]:
-    for name, value in chosen.chosen.items():
-        if name == "view":
-            continue
-        label = chosen.label(name)
-        for single, given in zip(value if isinstance(value, list) else [value], chosen.data.getlist(name), strict=True):
-            yield Chip(label, _words(chosen, name, single), _without(chosen.data, name, given))
-
-
-def _words(chosen: BatchFilter, name: str, value: Any) -> str:
-    if isinstance(value, Model):
-        return str(value)
-    choices = dict(chosen.filters[name].extra.get("choices", ())) if name in chosen.filters else {}
-    return str(choices.get(value, value))
-
-
-def _without(query: QueryDict, name: str, value: str) -> str:
-    """The query with one value of one parameter taken out, on its first page."""
-    rest = query.copy()
-    for page in ("older", "newer"):
-        rest.pop(page, None)
-    rest.setlist(name, [other for other in rest.getlist(name) if other != value])
-    return rest.urlencode()
+def _choices(access: Access) -> dict[str, object]:
+    """What the filter panel offers, asked for only when it is drawn."""
+    return {"projects": access.projects()[:MOST_CHOICES], "providers": access.providers()[:MOST_CHOICES]}

@@ -31,7 +31,8 @@ class Sparkline:
         """What somebody hears who does not see the line."""
         if not self.values:
             return f"{self.what}: none"
-        return f"{self.what}: {_short(self.values[-1])} at the end, between {_short(min(self.values))} and {_short(max(self.values))}"
+        last, lowest, highest = map(_short, (self.values[-1], min(self.values), max(self.values)))
+        return f"{self.what}: {last} at the end, between {lowest} and {highest}"
 
 
 @dataclass(frozen=True)

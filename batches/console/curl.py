@@ -2,7 +2,7 @@
 
 import shlex
 
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 
 from batches import identifiers
 from batches.models import Batch
@@ -14,6 +14,12 @@ LONGEST_BODY = 16 * 1024  # a longer one is read from a file
 def retrieve_batch(request: HttpRequest, batch: Batch) -> str:
     """Asks this portal for the batch."""
     url = request.build_absolute_uri(f"/v1/batches/{identifiers.render('batch_', batch.id)}")
+    return f"curl {shlex.quote(url)} {KEY}"
+
+
+def list_batches(request: HttpRequest, question: QueryDict) -> str:
+    """Asks this portal's API for the batches that the list shows."""
+    url = request.build_absolute_uri("/api/v1/batches") + (f"?{question.urlencode()}" if question else "")
     return f"curl {shlex.quote(url)} {KEY}"
 
 

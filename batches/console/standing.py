@@ -40,12 +40,16 @@ TONES: dict[BatchStatus, Tone] = {
 }
 
 
-def standing(batch: Batch, *, now: datetime) -> Standing:
-    """How the batch stands: its status, refined by what its counts and the upstream's limits say."""
+def standing(batch: Batch, *, now: datetime, stuck: bool = False) -> Standing:
+    """How the batch stands: its status, refined by what its counts, its operators and the upstream's limits say."""
     status = BatchStatus(batch.status)
     plain = Standing(status.label.capitalize(), TONES[status], status.sentence)
+    if batch.is_paused:
+        return Standing("Paused", Tone.WARN, "Its waiting objects are not sent until somebody resumes it.")
     if batch.is_throttled(now=now):
         return Standing("Throttled", Tone.WARN, "The provider's limits hold its waiting objects back for a while.")
+    if stuck:
+        return Standing(f"{plain.word}, stuck", Tone.BAD, "Nobody works on it, and nothing has happened for a while.")
     if status == BatchStatus.FAILED and batch.error_count:
         return Standing("Failed", Tone.BAD, "Its input was not valid. Nothing was sent to the provider.")
     if status != BatchStatus.COMPLETED or not batch.counts.failed:

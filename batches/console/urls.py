@@ -10,8 +10,10 @@ from batches.console.batch_list import batch_list, home
 from batches.console.batch_page import batch_page
 from batches.console.cancel_batch import cancel_batch
 from batches.console.downloads import download_file, download_results
+from batches.console.export import export_batches
 from batches.console.new_batch import new_batch
 from batches.console.object_page import object_page
+from batches.console.views_saved import edit_view, new_view, saved_view, saved_views
 
 
 class BatchId:
@@ -37,6 +39,12 @@ urlpatterns = [
     path("login/", LoginView.as_view(template_name="console/login.html", redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("batches/", batch_list, name="batches"),
+    path("batches/export.csv", export_batches, {"form": "csv"}, name="export_csv"),
+    path("batches/export.jsonl", export_batches, {"form": "jsonl"}, name="export_jsonl"),
+    path("views/", saved_views, name="saved_views"),
+    path("views/new/", new_view, name="new_view"),
+    path("views/<slug:slug>/", saved_view, name="saved_view"),
+    path("views/<slug:slug>/edit/", edit_view, name="edit_view"),
     path("batches/new/", new_batch, name="new_batch"),
     path("batches/<batch_id:batch_id>/", batch_page, name="batch"),
     path("batches/<batch_id:batch_id>/cancel/", cancel_batch, name="cancel_batch"),

@@ -49,6 +49,22 @@ def section(context: RequestContext, view: str, words: str, *, key: str) -> Safe
     return format_html('<a href="{}" data-go="{}"{}>{}</a>', address, key, current, words)
 
 
+@register.simple_tag(takes_context=True)
+def only(context: RequestContext, name: str, value: str) -> str:
+    """The list that one looks at, on its first page, narrowed to one value of a filter."""
+    query = context["request"].GET.copy()
+    for other in ("after", "before", "fragment", f"{name}!"):
+        query.pop(other, None)
+    query[name] = value
+    return f"?{query.urlencode()}"
+
+
+@register.simple_tag(takes_context=True)
+def only_tag(context: RequestContext, key: str, value: object) -> str:
+    """The same, for a pair of metadata."""
+    return only(context, f"metadata.{key}", str(value))
+
+
 @register.filter
 def when(value: datetime | None) -> SafeString:
     """A time, relative to now; the exact one, with its zone, on demand."""

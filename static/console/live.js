@@ -1,17 +1,21 @@
 // Live pages: fetch the regions of this very address and swap those that changed. Only while the page says that
-// something on it is still moving; paused while nobody looks, while somebody types, and while a dialog is open.
+// something on it is still moving; paused while nobody looks, somebody types or has ticked rows, or a dialog is open.
 const page = document.querySelector("[data-live-page]");
 const note = document.querySelector("[data-live-note]");
+const summary = document.querySelector("[data-live-summary]");
 const seen = new Map(); // region id -> the HTML that the server sent last
 let tag = "";
 let updated = Date.now();
 let timer = 0;
 
 const every = () => Number(document.querySelector("[data-live]")?.dataset.live ?? 0);
+const says = () => document.querySelector("[data-says]")?.dataset.says;
+const stops = (element) => [...element.querySelectorAll("a, button, input, summary, [tabindex]")];
 
 function pausedBecause() {
   if (document.hidden) return "hidden";
-  if (document.querySelector("dialog[open], details.more[open]")) return "paused";
+  if (document.querySelector("[data-select]:checked")) return "paused while rows are selected";
+  if (document.querySelector("dialog[open], details.more[open], details.menu[open]")) return "paused";
   if (document.activeElement?.matches("input, select, textarea")) return "paused while you type";
   if (String(getSelection())) return "paused while text is selected";
   return "";
@@ -28,16 +32,32 @@ function tell() {
   note.textContent = why ? `${age} · ${why}` : age;
 }
 
+// Where the focus is: the nearest element with an id that the new HTML will have too, and the how many-th stop in it.
+function place() {
+  const active = document.activeElement;
+  const holder = active?.closest("[data-live-page] [id]");
+  return holder && { id: holder.id, at: stops(holder).indexOf(active) };
+}
+
+function replace(old, fresh) {
+  const scrolled = [...old.querySelectorAll(".table-wrap")].map((wrap) => wrap.scrollLeft);
+  old.replaceWith(fresh);
+  fresh.querySelectorAll(".table-wrap").forEach((wrap, at) => (wrap.scrollLeft = scrolled[at] ?? 0));
+}
+
 function swap(html) {
   const incoming = new DOMParser().parseFromString(html, "text/html");
-  const focused = document.activeElement?.id;
+  const focused = place();
+  const said = says();
   for (const region of [...incoming.body.children].filter((element) => element.id)) {
     const old = document.getElementById(region.id);
     if (!old || seen.get(region.id) === region.outerHTML) continue;
     seen.set(region.id, region.outerHTML);
-    old.replaceWith(document.importNode(region, true));
+    replace(old, document.importNode(region, true));
   }
-  if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  const holder = focused && !document.activeElement?.closest("[data-live-page]") && document.getElementById(focused.id);
+  if (holder) (stops(holder)[focused.at] ?? holder).focus({ preventScroll: true });
+  if (summary && says() !== said) summary.textContent = says();
 }
 
 async function refresh() {
