@@ -80,7 +80,7 @@ def _wind_up(batch: Batch) -> None:
     while _close_some(batch, reason):
         pass
     load_counts([batch])
-    with _ResultFiles(batch) as files:
+    with ResultFiles(batch) as files:
         found = results(batch)
         for piece in batch.slices.order_by("first_line"):
             files.add(piece, islice(found, piece.total))
@@ -157,7 +157,7 @@ class _Sink:
         self.size += len(line)
 
 
-class _ResultFiles:
+class ResultFiles:
     """The output and the error file of a batch, in input order, and where each slice's lines are in them."""
 
     def __init__(self, batch: Batch) -> None:
@@ -166,7 +166,7 @@ class _ResultFiles:
         self._held_at = monotonic()
         self._resources = ExitStack()
 
-    def __enter__(self) -> "_ResultFiles":
+    def __enter__(self) -> "ResultFiles":
         self.output, self.error = (self._sink(kind) for kind in ("output", "error"))
         return self
 
@@ -218,7 +218,7 @@ class _ResultFiles:
                 )
 
 
-def _end(batch: Batch, files: _ResultFiles, outcome: BatchStatus) -> None:
+def _end(batch: Batch, files: ResultFiles, outcome: BatchStatus) -> None:
     counts = batch.counts
     if (files.output.lines, files.error.lines) != (counts.succeeded, counts.unsuccessful):
         raise Inconsistent(
@@ -236,7 +236,7 @@ def _end(batch: Batch, files: _ResultFiles, outcome: BatchStatus) -> None:
 
 
 @transaction.atomic
-def _record(batch: Batch, files: _ResultFiles, outcome: BatchStatus, stored: dict[str, Any], *, now: datetime) -> None:
+def _record(batch: Batch, files: ResultFiles, outcome: BatchStatus, stored: dict[str, Any], *, now: datetime) -> None:
     hold(batch)
     for file in stored.values():
         file.save(force_insert=True)

@@ -1,0 +1,47 @@
+"""rewrite: write the result files of an ended batch anew, from its results."""
+
+from contextlib import ExitStack
+from datetime import datetime
+from itertools import islice
+
+from django.db import transaction
+
+from batches.models import Batch, File, Slice
+from batches.results import results
+from batches.services.finalize import Inconsistent, ResultFiles
+from batches.services.store import undone_on_error
+
+
+@transaction.atomic
+def rewrite(batch: Batch, *, now: datetime) -> str:
+    """Replace the files; they keep their ids. Says what was done. Raises Inconsistent when the results do not suffice."""
+    batch = Batch.objects.select_for_update(of=("self",)).select_related("project", "output_file", "error_file").get(pk=batch.pk)
+    with ResultFiles(batch) as files, ExitStack() as kept:
+        found = results(batch)
+        for piece in batch.slices.order_by("first_line"):
+            files.add(piece, islice(found, piece.total))
+        if (files.output.lines, files.error.lines) != (batch.counts.succeeded, batch.counts.unsuccessful):
+            raise Inconsistent(f"{batch}: its results are not as many as its counts say")
+        fresh: dict[str, File] = {}
+        for column, file in files.store(now=now):
+            kept.enter_context(undone_on_error(file))
+            fresh[column] = file
+        for column in ("output_file", "error_file"):
+            _replace(batch, column, fresh.get(column), now=now)
+        Slice.objects.bulk_update(files.pieces, ["output_start", "output_end", "error_start", "error_end"], batch_size=100)
+        Batch.objects.filter(pk=batch.pk).update(lease_owner=None, lease_expires_at=None)
+    return "Wrote its result files anew."
+
+
+def _replace(batch: Batch, column: str, fresh: File | None, *, now: datetime) -> None:
+    known: File | None = getattr(batch, column)
+    if known is not None and fresh is not None:
+        old, storage = str(known.content.name), known.content.storage
+        File.objects.filter(pk=known.pk).update(content=fresh.content.name, bytes=fresh.bytes)
+        transaction.on_commit(lambda: storage.delete(old))
+    elif fresh is not None:
+        fresh.save(force_insert=True)
+        Batch.objects.filter(pk=batch.pk).update(**{column: fresh})
+    elif known is not None:
+        Batch.objects.filter(pk=batch.pk).update(**{column: None})
+        File.objects.filter(pk=known.pk).update(deleted_at=now)
