@@ -72,19 +72,24 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class Success(msgspec.Struct, frozen=True):
-    """A 2xx answer whose body is one JSON document on one line, UTF-8, otherwise as the upstream sent it."""
+    """A 2xx answer whose body is one JSON document on one line, UTF-8, otherwise as the upstream sent it.
+
+    `exhausted_for` is set when it says that nothing is left of a rate limit: for so many seconds.
+    """
 
     http_status: int
     body: bytes
     request_id: str = ""
     usage: Usage | None = None
+    exhausted_for: float | None = None
 
 
 class Failure(msgspec.Struct, frozen=True):
     """Anything else.
 
     `message` is for people, shortened, without secrets. `code` is the upstream's own code where it gave one, else the
-    kind's. `body` is the answer as one line of JSON, or empty when there was none. `retry_after` is in seconds.
+    kind's. `body` is the answer as one line of JSON, or empty when there was none. `retry_after` is in seconds;
+    `exhausted_for` is as that of a success.
     """
 
     kind: Kind
@@ -95,6 +100,7 @@ class Failure(msgspec.Struct, frozen=True):
     body: bytes = b""
     request_id: str = ""
     retry_after: float | None = None
+    exhausted_for: float | None = None
 
 
 Outcome = Success | Failure

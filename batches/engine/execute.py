@@ -19,9 +19,12 @@ from uuid_utils.compat import uuid7
 
 from batches import wake
 from batches.engine import backoff, collector, shutdown
-from batches.engine.desk import Answer, Demand, Desk, Taken, Turn
-from batches.engine.lanes import Held, Item, Lane, Wait
+from batches.engine.desk import Answer, Desk, Taken, Turn
+from batches.engine.held import Held, Item
+from batches.engine.lanes import Lane
 from batches.engine.senders import Outbox, Senders
+from batches.engine.throttled import Announcements
+from batches.engine.upstreams import Demand
 from batches.models import Worker
 from batches.services.claim import Appetite, anything_to_claim
 from batches.services.settle import Report
@@ -60,6 +63,7 @@ class Executor:
         self._turned_at = time.monotonic()
         self._due = asyncio.Event()  # the keeper should take its turn now
         self._senders = Senders(self.lanes, self._due)
+        self._announcements = Announcements()
 
     async def run(self) -> None:
         """Work until idle or told to stop; let what is in flight settle; hand everything in, and go."""
@@ -125,9 +129,11 @@ class Executor:
         self._apply(answer, report)
 
     def _report(self, handed_in: Outbox) -> Report:
-        throttled = self._throttled()  # before slices are stopped in order to let go of them
+        # Before slices are stopped in order to let go of them.
+        throttled = self._announcements.due(self.held.values(), self.lanes)
+        last = sorted(self.held.values(), key=lambda held: held.stopped_at is None)  # of two of one batch, that which goes on
         return Report(
-            batches={held.batch_id: held.batch for held in self.held.values()},
+            batches={held.batch_id: held.batch for held in last},
             epochs={slice_id: held.lease.epoch for slice_id, held in self.held.items()},
             settled=handed_in.settled,
             tried=handed_in.tried,
@@ -150,23 +156,9 @@ class Executor:
                 held.stop(now=now)  # others use all of the provider's concurrency: they may have it
         return done
 
-    def _throttled(self) -> dict[uuid.UUID, tuple[datetime, str]]:
-        """The batches of which nothing is going on because the upstream's limits hold every open object back."""
-        waits: dict[uuid.UUID, list[Wait]] = {}
-        busy = set()
-        for held in self.held.values():
-            if held.only_waits() and held.waiting:
-                waits.setdefault(held.batch_id, []).extend(held.waiting.values())
-            elif held.open:
-                busy.add(held.batch_id)
-        soonest = {batch_id: min(found, key=lambda wait: wait.until) for batch_id, found in waits.items() if batch_id not in busy}
-        return {batch_id: (wait.until, wait.reason) for batch_id, wait in soonest.items() if wait.reason}
-
     def _demands(self) -> dict[uuid.UUID, Demand]:
-        return {
-            provider_id: Demand(lane.in_flight, lane.in_flight + lane.ready, lane.share)
-            for provider_id, lane in self.lanes.items()
-        }
+        now = time.monotonic()
+        return {provider_id: lane.demand(now=now) for provider_id, lane in self.lanes.items()}
 
     def _appetite(self) -> Appetite | None:
         """Enough to fill the free slots, and to be a little ahead; None while it holds too much."""
@@ -176,7 +168,7 @@ class Executor:
         wanted = {}
         for provider_id, lane in self.lanes.items():
             slots = lane.free_slots if lane.ready else settings.EXECUTOR_CONCURRENCY - lane.in_flight
-            lines = slots + self._rate * AHEAD_SECONDS - lane.ready
+            lines = slots + self._rate * AHEAD_SECONDS - lane.ready - lane.parked
             wanted[provider_id] = lane.slices_of(lines=lines, size=room)
         return Appetite(
             otherwise=math.ceil(settings.EXECUTOR_CONCURRENCY / settings.SLICE_LINES),
@@ -194,19 +186,23 @@ class Executor:
                 held.abort(now=now)
         for held in self.held.values():
             if held.batch_id in answer.receipt.stopped:
-                held.stop(now=now)
+                held.end(now=now)
+            elif held.batch_id in answer.receipt.held_back:
+                held.hold_back(now=now)
         for opened in answer.opened:
             if lane := self.lanes.get(opened.provider_id):
-                self._retired.append(lane.adapter)
-                lane.adapter = opened.adapter
+                if opened.adapter is not None:
+                    self._retired.append(lane.adapter)
+                    lane.adapter = opened.adapter
+                lane.heed(opened)
             else:
-                self.lanes[opened.provider_id] = Lane(opened.adapter)
+                self.lanes[opened.provider_id] = Lane(opened)
         # Where this turn brought work there may be more: look again before the lanes run dry.
         self._senders.ask_below = math.ceil(self._rate * AHEAD_SECONDS / 2) if answer.taken else 0
         for taken in answer.taken:
             self._take_up(taken)
-        for provider_id, share in answer.shares.items():
-            self.lanes[provider_id].grant(share, now=now)
+        for provider_id, granted in answer.granted.items():
+            self.lanes[provider_id].grant(granted, now=now)
         for lane in self.lanes.values():
             self._senders.fill(lane)
 
@@ -214,10 +210,10 @@ class Executor:
         batch = taken.batch
         now = timezone.now()
         deadline = time.monotonic() + (batch.expires_at - now).total_seconds()
-        size = sum(len(body) for _, body in taken.objects)
+        size = sum(len(body) for _, body, _ in taken.objects)
         self.lanes[batch.provider_id].usual_slice = (max(len(taken.objects), 1), max(size, 1))
         held = self.held[taken.lease.piece.pk] = Held(batch, taken.lease, deadline, open=len(taken.objects), size=size)
-        for waiting, body in taken.objects:
+        for waiting, body, model in taken.objects:
             item = Item(
                 held,
                 line=waiting.line,
@@ -226,6 +222,7 @@ class Executor:
                 attempts=len(waiting.failures),
                 counted=sum(Kind(kind) not in backoff.THROTTLED for kind in waiting.failures),
                 answered=waiting.answered,
+                model=model,
             )
             if waiting.not_before is not None and waiting.not_before > now:
                 self._senders.put_off(item, waiting.not_before)
@@ -236,5 +233,5 @@ class Executor:
         """What was in flight when its batch stopped has had its time to settle."""
         now = time.monotonic()
         for held in self.held.values():
-            if held.stopped_at is not None and now > held.stopped_at + settings.CANCEL_GRACE_SECONDS:
+            if held.stopped_at is not None and not held.held_back and now > held.stopped_at + settings.CANCEL_GRACE_SECONDS:
                 held.abort(now=now)

@@ -1,143 +1,240 @@
-"""Lanes: what one executor holds in memory. One lane for each provider, with the objects that are ready to be sent."""
+"""Lanes: what one executor has to send. One lane for each provider, with the objects that are ready to be sent."""
 
 import asyncio
 import math
+import time
 import uuid
 from collections import deque
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping
 
 from django.conf import settings
 
-from batches.models import Batch
-from batches.services.claim import Lease
-from providers.base import Adapter
+from batches.engine.breaker import FAILURES, FAULTS
+from batches.engine.concurrency import TURNED_AWAY
+from batches.engine.gates import Gate, Stay
+from batches.engine.held import Item
+from batches.engine.limiter import WHOLE, Ask, Caps, Tally
+from batches.engine.upstreams import Demand, Granted, Opened, caps_of
+from providers.base import Failure
+from providers.models import ProviderModel
 
+ASK_SECONDS = 0.5  # how often the limiter is asked while there is no need to
+PROBE_SECONDS = 1.0  # a half-open breaker is said to stay shut for so long
 
-@dataclass(slots=True, eq=False)
-class Held:
-    """A slice that is leased here, and how much of it is still open."""
-
-    batch: Batch
-    lease: Lease
-    deadline: float  # of its batch, on the event loop's clock
-    open: int  # objects that have not settled
-    size: int  # bytes of their bodies
-    flying: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)  # by line
-    waiting: dict[int, "Wait"] = field(default_factory=dict)  # by line
-    stopped_at: float | None = None  # since when nothing of it is sent any more, on the event loop's clock
-    slice_id: uuid.UUID = field(init=False)
-    batch_id: uuid.UUID = field(init=False)
-    key: str = field(init=False)  # what its objects' idempotency keys begin with
-
-    def __post_init__(self) -> None:
-        self.slice_id, self.batch_id = self.lease.piece.id, self.lease.piece.batch_id
-        self.key = self.batch_id.hex
-
-    @property
-    def is_done(self) -> bool:
-        """Nothing of it is going on, and nothing will."""
-        return not self.open or (self.stopped_at is not None and not self.flying)
-
-    def only_waits(self) -> bool:
-        """Every object that is still open waits for its next attempt."""
-        return len(self.waiting) == self.open and self.stopped_at is None
-
-    def stop(self, *, now: float) -> None:
-        """Send nothing of it any more."""
-        if self.stopped_at is None:
-            self.stopped_at = now
-            for wait in self.waiting.values():
-                wait.timer.cancel()
-
-    def abort(self, *, now: float) -> None:
-        """Stop, and give up what is in flight."""
-        self.stop(now=now)
-        for task in self.flying.values():
-            task.cancel()
-
-
-@dataclass(slots=True, eq=False)
-class Item:
-    """An object on its way: its body, and what was tried in this round."""
-
-    held: Held
-    line: int
-    round: int
-    body: bytes
-    attempts: int
-    counted: int  # attempts that count against the limit
-    answered: int
-
-    @property
-    def idempotency_key(self) -> str:
-        """The same for every repeat of a call that may have been carried out unanswered; new after an answer."""
-        return f"{self.held.key}.{self.line}-{self.round}-{self.answered}"
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """An object waits for its next attempt; `reason` is set when the upstream's limits are why."""
-
-    item: Item
-    until: datetime
-    reason: str
-    timer: asyncio.TimerHandle
+Key = tuple[uuid.UUID, str]  # of a queue: its batch and model
 
 
 class Lane:
-    """The objects for one provider. Its batches take turns, so that a small one does not wait behind a large one."""
+    """The objects for one provider. Its batches take turns, so that a small one does not wait behind a large one.
 
-    def __init__(self, adapter: Adapter) -> None:
-        self.adapter = adapter
+    Objects that only the limits of their model keep back are parked, and do not count as ready meanwhile.
+    """
+
+    def __init__(self, opened: Opened) -> None:
+        assert opened.adapter is not None
+        self.adapter = opened.adapter
         self.share = 0  # requests this executor may have in flight
-        self.shut_since: float | None = None  # since when that is none although there is something to send
+        self.shut_since: float | None = None  # since when that is none, as others use all, although there is something to send
+        self.probing = False  # the circuit breaker is not closed: what is sent is a probe
         self.in_flight = 0
         self.senders: set[asyncio.Task[None]] = set()
         self.ready = 0
+        self.parked = 0
         self.usual_slice = (settings.SLICE_LINES, 1)  # lines and bytes of the last one
-        self._turns: deque[uuid.UUID] = deque()
-        self._queues: dict[uuid.UUID, deque[Item]] = {}
+        self.tally = Tally()
+        self.gate = Gate(opened.caps)
+        self.gates: dict[str, Gate] = {}  # of models that have limits of their own
+        self.models: Mapping[str, ProviderModel] = {}
+        self.gated = False  # not everything that is ready may be sent: to be asked first
+        self._asked_at = -math.inf
+        self._turns: deque[Key] = deque()
+        self._queues: dict[Key, deque[Item]] = {}
+        self._parked: set[Key] = set()
+        self.heed(opened)
+
+    def heed(self, opened: Opened) -> None:
+        """What the operator has set, from now on."""
+        self.models = opened.models
+        self.gate.heed(opened.caps)
+        for name in self.gates.keys() | opened.models.keys():
+            model = opened.models.get(name)
+            caps = Caps() if model is None else caps_of(model)
+            if name in self.gates:
+                self.gates[name].heed(caps)
+            elif caps != Caps():
+                self.gates[name] = Gate(caps)
+        self._look_at_gates()
+
+    def _look_at_gates(self) -> None:
+        self.gated = bool(self.gates) or not self.gate.is_open
+
+    # --- What may be in flight -------------------------------------------------------------------------------
 
     @property
     def free_slots(self) -> int:
         return max(self.share - len(self.senders), 0)
+
+    @property
+    def sendable(self) -> int:
+        """How many senders there is work for, beside those that run."""
+        some = min(self.free_slots, self.ready)
+        return int(min(some, self.gate.left(now=time.monotonic()))) if self.gated and some else some
+
+    def demand(self, *, now: float) -> Demand:
+        """What to bring to the desk. It asks the limiter where more could be sent, and otherwise now and then."""
+        wanted = self.in_flight + self.ready + self.parked
+        waits = self.gated and self.ready + self.parked
+        if waits or wanted > self.share or now - self._asked_at > ASK_SECONDS:
+            self._asked_at = now
+            return Demand(self.in_flight, wanted, self.share, self._ask(wanted, now=now))
+        return Demand(self.in_flight, wanted, self.share)
+
+    def _ask(self, wanted: int, *, now: float) -> Ask:
+        could_send = self.share or settings.EXECUTOR_CONCURRENCY
+        whole = self.gate.want(
+            wanted=min(wanted, settings.EXECUTOR_CONCURRENCY),
+            in_flight=max(self.in_flight, self.share),  # it goes on sending until it hears the answer
+            could_send=min(self.ready + self.parked, could_send),
+            now=now,
+        )
+        wants = {WHOLE: whole}
+        for name, gate in self.gates.items():
+            queued = sum(len(queue) for (_, model), queue in self._queues.items() if model == name)
+            in_flight = gate.in_flight if gate.share == math.inf else max(gate.in_flight, int(gate.share))
+            wanted = min(gate.in_flight + queued, settings.EXECUTOR_CONCURRENCY)
+            wants[name] = gate.want(wanted=wanted, in_flight=in_flight, could_send=min(queued, could_send), now=now)
+        tally, self.tally = self.tally, Tally()
+        return Ask(wants, tally)
+
+    def grant(self, granted: Granted, *, now: float) -> None:
+        """So much may be sent from now on."""
+        grant = granted.grant
+        for name, permit in grant.permits.items():
+            gate = self.gate if name == WHOLE else self.gates.get(name)
+            if gate is not None:
+                gate.grant(permit, asked_at=granted.asked_at, valid=grant.valid)
+                self._unpark(name)
+                if gate.is_open and name in self.gates:
+                    del self.gates[name]  # the upstream had it held; that is over
+        self.share = grant.permits[WHOLE].share or 0
+        self.probing = grant.open_for is not None
+        if self.probing:
+            self.gate.stay = Stay(granted.asked_at + max(grant.open_for or 0.0, PROBE_SECONDS), grant.open_reason)
+        self._look_at_gates()
+        if self.share or self.gate.stay or not self.ready:
+            self.shut_since = None
+        elif self.shut_since is None:
+            self.shut_since = now
+
+    def hold(self, model: str, seconds: float) -> None:
+        """The upstream says that a limit is used up: that of the model, if the request named one."""
+        gate = self.gate
+        if model:
+            gate = self.gates.setdefault(model, Gate(Caps()))
+        gate.hold(seconds)
+        self.gated = True
+
+    def note_success(self) -> None:
+        """The upstream works."""
+        self.tally.lived, self.tally.failures = True, 0
+
+    def note_failure(self, failure: Failure) -> None:
+        """Something went wrong. After many faults in a row nothing more is sent until the limiter has been asked."""
+        tally = self.tally
+        tally.turned_away += failure.kind in TURNED_AWAY
+        if failure.kind not in FAULTS:
+            tally.lived, tally.failures = True, 0
+            return
+        tally.failures += 1
+        tally.sentence = failure.message
+        if tally.failures >= FAILURES:
+            self.share = 0
+
+    # --- What is to be sent ----------------------------------------------------------------------------------
 
     def slices_of(self, *, lines: float, size: int) -> int:
         """How many slices, if they are as usual, have so many lines, but no more than so many bytes."""
         usual_lines, usual_size = self.usual_slice
         return max(min(math.ceil(lines / usual_lines), size // usual_size), 0)
 
-    def grant(self, share: int, *, now: float) -> None:
-        """So many requests may be in flight from now on."""
-        self.share = share
-        if share or not self.ready:
-            self.shut_since = None
-        elif self.shut_since is None:
-            self.shut_since = now
-
     def push(self, item: Item) -> None:
         """An object may be sent."""
-        batch_id = item.held.batch_id
-        queue = self._queues.get(batch_id)
+        key = (item.held.batch_id, item.model)
+        queue = self._queues.get(key)
         if queue is None:
-            queue = self._queues[batch_id] = deque()
-            self._turns.append(batch_id)
+            queue = self._queues[key] = deque()
+            self._turns.append(key)
         queue.append(item)
-        self.ready += 1
+        if self._parked and key in self._parked:
+            self.parked += 1
+        else:
+            self.ready += 1
 
     def pop(self) -> Item | None:
         """The next object to send, or None. Whatever belongs to a stopped slice is dropped on the way."""
         while self._turns:
-            batch_id = self._turns[0]
-            queue = self._queues[batch_id]
-            item = queue.popleft()
+            key = self._turns[0]
+            queue = self._queues[key]
+            item = queue[0]
+            stopped = item.held.stopped_at is not None
+            if self.gated and not stopped and (gate := self._in_the_way_of(item)):
+                if gate is self.gate:
+                    return None
+                self._park(key)
+                continue
+            queue.popleft()
             self.ready -= 1
             if not queue:
                 self._turns.popleft()
-                del self._queues[batch_id]
+                del self._queues[key]
             elif len(self._turns) > 1:
                 self._turns.rotate(-1)
-            if item.held.stopped_at is None:
+            if not stopped:
+                if self.gated:
+                    self._let_through(item)
                 return item
         return None
+
+    def stay_of(self, batch_id: uuid.UUID) -> Stay | None:
+        """What keeps everything of this batch back that could be sent otherwise; None when something can be sent."""
+        if self.gate.stay is not None:
+            return self.gate.stay
+        keys = [key for key in self._queues if key[0] == batch_id]
+        stays = [self.gates[model].stay for _, model in keys if model in self.gates]
+        held_back = [stay for stay in stays if stay is not None]
+        return min(held_back, key=lambda stay: stay.until) if held_back and len(held_back) == len(keys) else None
+
+    def _in_the_way_of(self, item: Item) -> Gate | None:
+        """The gate that does not let it through at present."""
+        now = time.monotonic()
+        if not self.gate.admits(item.body, now=now):
+            return self.gate
+        gate = self.gates.get(item.model)
+        return gate if gate is not None and not gate.admits(item.body, now=now) else None
+
+    def _let_through(self, item: Item) -> None:
+        item.gate = self.gates.get(item.model)
+        if item.gate is not None:
+            item.gate.in_flight += 1
+        passes = (gate.let_through() for gate in (self.gate, item.gate) if gate is not None)
+        item.passes = tuple(found for found in passes if found is not None)
+
+    def _park(self, key: Key) -> None:
+        self._turns.remove(key)
+        self._parked.add(key)
+        self.ready -= len(self._queues[key])
+        self.parked += len(self._queues[key])
+
+    def _unpark(self, model: str) -> None:
+        for key in [key for key in self._parked if key[1] == model]:
+            self._parked.discard(key)
+            self._turns.append(key)
+            self.ready += len(self._queues[key])
+            self.parked -= len(self._queues[key])
+
+    def landed(self, item: Item) -> None:
+        """It is not in flight any more: another of its model may be."""
+        if item.gate is not None:
+            item.gate.in_flight -= 1
+            item.gate = None
+            self._unpark(item.model)

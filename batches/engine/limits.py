@@ -1,108 +1,100 @@
-"""Limits of a provider over all executors together.
+"""Where the limits of providers are kept: in Redis for executors anywhere, in this process for an embedded portal.
 
-Concurrency is granted in shares: each executor says how many requests it has in flight and how many it wants, and is
-told how many it may have. A share lasts SHARE_SECONDS unless it is renewed, so a dead executor's is free again soon.
+Both keep the state of `limiter` and follow its one rule. In Redis it is written back only if nobody else has written
+meanwhile; whoever was overtaken reads and tries again.
 """
 
 import threading
 import time
 import uuid
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol, cast
+from typing import Protocol
 
+import msgspec
 import redis
 from django.conf import settings
 
-SHARE_SECONDS = 5
+from batches.engine.limiter import Ask, Grant, State, answer
+from batches.engine.windows import Span
+
+WINDOW_SECONDS = 60.0  # what "per minute" means
+KEPT_SECONDS = 86_400  # a provider's state, after it was last asked for
+TRIES = 20
+
+
+class Overtaken(redis.RedisError):
+    """Others were faster each time."""
 
 
 class Limits(Protocol):
-    """Where the shares are kept."""
+    """Where the limits are kept."""
 
-    def share(self, provider: uuid.UUID, executor: uuid.UUID, *, wanted: int, in_flight: int, limit: int) -> int:
-        """How many requests this executor may have in flight; fewer than are in flight means: send no more for now.
-
-        `in_flight` is what may be in flight until it hears the answer.
-        """
-
-
-@dataclass(slots=True)
-class _Share:
-    used: int  # granted or in flight, whichever is more
-    wanted: int
-    ends: float
-
-
-def allot(mine: uuid.UUID, shares: dict[uuid.UUID, _Share], *, wanted: int, limit: int) -> int:
-    """The rule: what others leave; but no more than an equal share while somebody has less than that and wants it."""
-    others = [share for owner, share in shares.items() if owner != mine]
-    rivals = [share for share in others if share.wanted]
-    equal = max(limit // (len(rivals) + 1), 1)
-    starved = any(share.used < min(share.wanted, equal) for share in rivals)
-    left = limit - sum(share.used for share in others)
-    return max(min(wanted, left, equal if starved else limit), 0)
+    def ask(self, provider: uuid.UUID, executor: uuid.UUID, ask: Ask) -> Grant:
+        """What this executor may send to a provider until it asks again. Raises redis.RedisError when nobody answers."""
 
 
 class LocalLimits:
-    """Shares of executors in this process: the embedded portal has no others."""
+    """Limits of executors in this process: the embedded portal has no others."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, window_seconds: float = WINDOW_SECONDS) -> None:
         self._lock = threading.Lock()
-        self._shares: dict[uuid.UUID, dict[uuid.UUID, _Share]] = {}
+        self._states: dict[uuid.UUID, State] = {}
+        self._span = Span(window_seconds)
 
-    def share(self, provider: uuid.UUID, executor: uuid.UUID, *, wanted: int, in_flight: int, limit: int) -> int:
-        now = time.monotonic()
+    def ask(self, provider: uuid.UUID, executor: uuid.UUID, ask: Ask) -> Grant:
         with self._lock:
-            shares = self._shares.setdefault(provider, {})
-            for owner in [owner for owner, share in shares.items() if share.ends <= now]:
-                del shares[owner]
-            granted = allot(executor, shares, wanted=wanted, limit=limit)
-            shares[executor] = _Share(max(granted, in_flight), wanted, now + SHARE_SECONDS)
-            return granted
+            now = time.monotonic()
+            state = self._states.get(provider)
+            if state is None:
+                state = self._states[provider] = State.begin(now=now, quiet=ask.quiet)
+            return answer(state, executor.hex, ask, now=now, span=self._span)
 
 
-# The same rule as `allot`, where all executors can reach it. A share is kept as "used:wanted:ends".
-_SHARE_SCRIPT = """
-local mine, wanted, in_flight = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local limit, seconds = tonumber(ARGV[4]), tonumber(ARGV[5])
-local clock = redis.call('TIME')
-local now = clock[1] + clock[2] / 1000000
-local entries = redis.call('HGETALL', KEYS[1])
-local rivals, sum = {}, 0
-for i = 1, #entries, 2 do
-  local used, want, ends = string.match(entries[i + 1], '^(%d+):(%d+):(.+)$')
-  if tonumber(ends) <= now then
-    redis.call('HDEL', KEYS[1], entries[i])
-  elseif entries[i] ~= mine then
-    sum = sum + tonumber(used)
-    if tonumber(want) > 0 then rivals[#rivals + 1] = {tonumber(used), tonumber(want)} end
-  end
-end
-local equal = math.max(math.floor(limit / (#rivals + 1)), 1)
-local ceiling = limit
-for _, share in ipairs(rivals) do
-  if share[1] < math.min(share[2], equal) then ceiling = equal end
-end
-local granted = math.max(math.min(wanted, limit - sum, ceiling), 0)
-redis.call('HSET', KEYS[1], mine, math.max(granted, in_flight) .. ':' .. wanted .. ':' .. string.format('%.3f', now + seconds))
-redis.call('EXPIRE', KEYS[1], math.ceil(seconds))
-return granted
+_WRITE = """
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+return 1
 """
 
 
 class RedisLimits:
-    """Shares of executors anywhere, kept in Redis."""
+    """Limits of executors anywhere. Time is Redis'."""
 
-    def __init__(self, url: str) -> None:
-        self._script = redis.Redis.from_url(url, socket_timeout=5).register_script(_SHARE_SCRIPT)
+    def __init__(self, url: str, *, window_seconds: float = WINDOW_SECONDS) -> None:
+        self._redis = redis.Redis.from_url(url, socket_timeout=5)
+        self._write = self._redis.register_script(_WRITE)
+        self._span = Span(window_seconds)
+        self._decode = msgspec.msgpack.Decoder(State).decode
+        self._encode = msgspec.msgpack.Encoder().encode
 
-    def share(self, provider: uuid.UUID, executor: uuid.UUID, *, wanted: int, in_flight: int, limit: int) -> int:
-        arguments: list[Any] = [executor.hex, wanted, in_flight, limit, SHARE_SECONDS]
-        return cast(int, self._script(keys=[f"batchyard:shares:{provider.hex}"], args=arguments))
+    def ask(self, provider: uuid.UUID, executor: uuid.UUID, ask: Ask) -> Grant:
+        key = f"batchyard:limits:{provider.hex}"
+        for _ in range(TRIES):
+            with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.time()
+                pipeline.get(key)
+                (seconds, microseconds), found = pipeline.execute()
+            now = seconds + microseconds / 1e6
+            state = self._read(found, now=now, quiet=ask.quiet)
+            grant = answer(state, executor.hex, ask, now=now, span=self._span)
+            if self._write(keys=[key], args=[found or b"", self._encode(state), KEPT_SECONDS]):
+                return grant
+        raise Overtaken
+
+    def _read(self, found: bytes | None, *, now: float, quiet: bool) -> State:
+        """The state, or a new one where there is none, or none that can be used."""
+        if found is None:
+            return State.begin(now=now, quiet=quiet)
+        try:
+            state = self._decode(found)
+        except msgspec.DecodeError:  # of another version
+            return State.begin(now=now, quiet=False)
+        return state if state.is_usable(now=now) else State.begin(now=now, quiet=False)
 
 
 @cache
 def limits() -> Limits:
     """The limits that this process's executors obey."""
-    return RedisLimits(settings.REDIS_URL) if settings.REDIS_URL else LocalLimits()
+    if settings.REDIS_URL:
+        return RedisLimits(settings.REDIS_URL, window_seconds=WINDOW_SECONDS)
+    return LocalLimits(window_seconds=WINDOW_SECONDS)

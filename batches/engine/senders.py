@@ -13,9 +13,11 @@ from django.conf import settings
 from django.utils import timezone
 
 from batches.engine import backoff
-from batches.engine.lanes import Held, Item, Lane, Wait
+from batches.engine.breaker import FAULTS
+from batches.engine.held import Held, Item, Wait
+from batches.engine.lanes import Lane
 from batches.services.outcomes import Settled, Tried
-from providers.base import Call, Failure, Outcome
+from providers.base import Call, Failure, Outcome, Success
 from providers.failures import Kind
 
 logger = logging.getLogger(__name__)
@@ -65,7 +67,7 @@ class Senders:
 
     def fill(self, lane: Lane) -> None:
         """Use the lane's free slots."""
-        for _ in range(min(lane.free_slots, lane.ready)):
+        for _ in range(lane.sendable):
             task = asyncio.get_running_loop().create_task(self._send_on(lane))
             lane.senders.add(task)
             task.add_done_callback(lane.senders.discard)
@@ -95,6 +97,7 @@ class Senders:
         while len(lane.senders) <= lane.share and not self.outbox.is_full and (item := lane.pop()):
             if item.held.deadline <= (now := time.monotonic()):
                 item.held.stop(now=now)
+                lane.landed(item)
                 continue
             if lane.ready < self.ask_below:
                 self.ask_below = 0
@@ -119,23 +122,46 @@ class Senders:
             outcome = Failure(Kind.PORTAL, Kind.PORTAL.sentence)
         finally:
             lane.in_flight -= 1
+            lane.landed(item)
             del held.flying[item.line]
         item.attempts += 1
-        self._record(item, outcome, latency_ms=round((time.monotonic() - started) * 1000))
+        self._record(lane, item, outcome, latency_ms=round((time.monotonic() - started) * 1000))
 
-    def _record(self, item: Item, outcome: Outcome, *, latency_ms: int) -> None:
-        held, outbox = item.held, self.outbox
+    def _record(self, lane: Lane, item: Item, outcome: Outcome, *, latency_ms: int) -> None:
+        held, outbox, cost = item.held, self.outbox, None
         outbox.size += len(outcome.body)
+        lane.tally.answers += 1
+        if outcome.exhausted_for is not None:
+            lane.hold(item.model, outcome.exhausted_for)
         if isinstance(outcome, Failure):
-            item.counted += outcome.kind not in backoff.THROTTLED
+            lane.note_failure(outcome)
+            is_probe = lane.probing and outcome.kind in FAULTS  # it says nothing about the object
+            item.counted += outcome.kind not in backoff.THROTTLED and not is_probe
             item.answered += outcome.kind.answered
+            if not lane.share:
+                self._due.set()
             if self._try_again(item, outcome, latency_ms=latency_ms):
                 return
+        else:
+            lane.note_success()
+            cost = self._account(lane, item, outcome)
         held.open -= 1
         held.size -= len(item.body)
-        outbox.settled.append(Settled(held.slice_id, held.batch_id, item.line, item.round, item.attempts, latency_ms, outcome))
+        outbox.settled.append(
+            Settled(held.slice_id, held.batch_id, item.line, item.round, item.attempts, latency_ms, outcome, cost)
+        )
         if len(outbox.settled) >= self._flush_rows:
             self._due.set()
+
+    def _account(self, lane: Lane, item: Item, success: Success) -> int | None:
+        """What it cost, where that is known; and correct what it was thought to use."""
+        usage = success.usage
+        if usage is None:
+            return None
+        for passed in item.passes:
+            passed.correct(usage)
+        model = lane.models.get(item.model)
+        return None if model is None else model.cost_nanos(usage)
 
     def _try_again(self, item: Item, failure: Failure, *, latency_ms: int) -> bool:
         """Put the object off until its next attempt; False when there is none."""

@@ -9,6 +9,7 @@ import msgspec
 from providers.base import Failure, Outcome, Success, Usage
 from providers.failures import Kind, kind_of_status
 from providers.http import MAX_ERROR_BYTES, Reply, retry_after
+from providers.rate_limits import exhausted_for
 
 MAX_MESSAGE_CHARS = 2000
 MAX_CODE_CHARS = 100
@@ -94,7 +95,7 @@ def outcome(reply: Reply, *, secrets: Secrets, kind_of: Callable[[int], Kind | N
             body=_as_json(body),
             request_id=request_id,
         )
-    return Success(reply.status, _one_line(body), request_id, usage)
+    return Success(reply.status, _one_line(body), request_id, usage, exhausted_for(reply.headers))
 
 
 def _usage(body: bytes) -> Usage | None:
@@ -120,6 +121,9 @@ def _usage(body: bytes) -> Usage | None:
 
 def _refusal(reply: Reply, kind: Kind, body: bytes, request_id: str, secrets: Secrets) -> Failure:
     message, code, param = _said(body)
+    wait, exhausted = retry_after(reply.headers), exhausted_for(reply.headers)
+    if wait is None and kind is Kind.RATE_LIMITED:
+        wait = exhausted
     if code in _QUOTA_CODES:
         kind = Kind.QUOTA
     if kind is Kind.REDIRECTED and (target := reply.headers.get("Location")):
@@ -132,7 +136,8 @@ def _refusal(reply: Reply, kind: Kind, body: bytes, request_id: str, secrets: Se
         http_status=reply.status,
         body=_as_json(body),
         request_id=request_id,
-        retry_after=retry_after(reply.headers),
+        retry_after=wait,
+        exhausted_for=exhausted,
     )
 
 

@@ -5,7 +5,6 @@
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -18,8 +17,6 @@ from providers.failures import Kind
 from providers.http import Transport
 
 _HeaderValue = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9.,_-]+\Z")]
-# What an answer says of each limit: `anthropic-ratelimit-<limit>-remaining` and `…-reset`, an RFC 3339 time.
-LIMITS = ("requests", "tokens", "input-tokens", "output-tokens")
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,11 +62,7 @@ class AnthropicAdapter:
         reply = await self._transport.post(url, headers=headers, body=call.body, seconds=call.timeout)
         if isinstance(reply, Failure):
             return reply
-        found = outcome(reply, secrets=self._secrets)
-        if isinstance(found, Failure) and found.kind is Kind.RATE_LIMITED and found.retry_after is None:
-            wait = limits_reset_after(reply.headers, now=datetime.now(UTC))
-            return msgspec.structs.replace(found, retry_after=wait)
-        return found
+        return outcome(reply, secrets=self._secrets)
 
     async def check(self) -> Check:
         """Whether the list of models can be had."""
@@ -78,16 +71,3 @@ class AnthropicAdapter:
     async def close(self) -> None:
         """End every connection."""
         await self._transport.close()
-
-
-def limits_reset_after(headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """How many seconds until every limit that is used up is filled again; None when no header says."""
-    resets = []
-    for limit in LIMITS:
-        if headers.get(f"anthropic-ratelimit-{limit}-remaining", "").strip() == "0":
-            try:
-                reset = datetime.fromisoformat(headers.get(f"anthropic-ratelimit-{limit}-reset", ""))
-            except ValueError:
-                continue
-            resets.append(reset if reset.tzinfo else reset.replace(tzinfo=UTC))
-    return max(0.0, (max(resets) - now).total_seconds()) if resets else None

@@ -1,108 +1,188 @@
-"""The shares of a provider's concurrency."""
+"""The limits of a provider over all executors, in process and in Redis: the same rules in both."""
 
-import random
 import uuid
+from collections.abc import Callable
+from time import monotonic, sleep
 
 import pytest
 import redis
 from django.conf import settings as portal_settings
 
-from batches.engine import limits
-from batches.engine.limits import Limits, LocalLimits, RedisLimits
+from batches.engine.breaker import FAILURES
+from batches.engine.limiter import WHOLE, Ask, Caps, Grant, Tally, Want
+from batches.engine.limits import KEPT_SECONDS, Limits, LocalLimits, RedisLimits
 
-PROVIDER, A, B, C = (uuid.UUID(int=number) for number in range(1, 5))
+A, B, C = (uuid.UUID(int=number) for number in range(1, 4))
+PATIENCE = 10.0
+WINDOW = 2.4  # seconds; long enough for a few calls
 
-
-def ask(shares: Limits, executor: uuid.UUID, *, wanted: int, in_flight: int = 0, limit: int = 10) -> int:
-    return shares.share(PROVIDER, executor, wanted=wanted, in_flight=in_flight, limit=limit)
-
-
-def test_a_lone_executor_gets_what_it_wants_up_to_the_limit() -> None:
-    shares = LocalLimits()
-    assert [ask(shares, A, wanted=wanted) for wanted in (0, 3, 10, 99)] == [0, 3, 10, 10]
-
-
-def test_a_newcomer_waits_until_the_other_has_given_back_half() -> None:
-    shares = LocalLimits()
-    assert ask(shares, A, wanted=50) == 10
-    assert ask(shares, B, wanted=50) == 0
-    assert ask(shares, A, wanted=50, in_flight=10) == 5
-    assert ask(shares, B, wanted=50) == 0, "the other still has ten in flight"
-    assert ask(shares, A, wanted=50, in_flight=5) == 5
-    assert ask(shares, B, wanted=50) == 5
+Make = Callable[[], Limits]
+places = pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: LocalLimits(window_seconds=WINDOW), id="in process"),
+        pytest.param(
+            lambda: RedisLimits(portal_settings.REDIS_URL, window_seconds=WINDOW),
+            marks=[pytest.mark.servers, pytest.mark.django_db],
+            id="in Redis",
+        ),
+    ],
+)
 
 
-def test_what_one_does_not_want_another_may_have() -> None:
-    shares = LocalLimits()
-    assert ask(shares, A, wanted=2) == 2
-    assert ask(shares, B, wanted=50) == 8
-    assert ask(shares, A, wanted=0) == 0
-    assert ask(shares, B, wanted=50, in_flight=8) == 10
+def whole(*, concurrency: int = 10, requests: int | None = None, wanted: int = 10, in_flight: int = 0, **more: object) -> Want:
+    """What is wanted of a provider as a whole; as many permits as calls in flight."""
+    caps = Caps(concurrency, requests)
+    return Want(caps, in_flight=in_flight, wanted=wanted, requests=wanted, **more)  # type: ignore[arg-type]
 
 
-def test_an_executor_that_wants_nothing_more_still_uses_what_it_may_be_sending() -> None:
-    shares = LocalLimits()
-    ask(shares, A, wanted=10)
-    assert ask(shares, A, wanted=0, in_flight=10) == 0
-    assert ask(shares, B, wanted=10) == 0
-    ask(shares, A, wanted=0)
-    assert ask(shares, B, wanted=10) == 10
+class Provider:
+    """A provider of its own, and executors that ask for it."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits, self.id = limits, uuid.uuid4()
+
+    def ask(self, executor: uuid.UUID, want: Want, tally: Tally | None = None, *, quiet: bool = True, **models: Want) -> Grant:
+        return self.limits.ask(self.id, executor, Ask({WHOLE: want, **models}, tally or Tally(), quiet))
+
+    def permits(self, executor: uuid.UUID, want: Want, *, quiet: bool = True) -> int | None:
+        return self.ask(executor, want, quiet=quiet).permits[WHOLE].requests
 
 
-def test_more_executors_than_places_still_get_on() -> None:
-    shares = LocalLimits()
-    assert [ask(shares, executor, wanted=5, limit=1) for executor in (A, B, C)] == [1, 0, 0]
-    assert ask(shares, A, wanted=5, in_flight=1, limit=1) == 1
-    ask(shares, A, wanted=0, limit=1)
-    assert ask(shares, B, wanted=5, limit=1) == 1
+def wait_until(condition: Callable[[], object]) -> float:
+    """How long it took to come about."""
+    started = monotonic()
+    while not condition():
+        assert monotonic() < started + PATIENCE, "It did not come about."
+        sleep(0.01)
+    return monotonic() - started
 
 
-def test_a_dead_executors_share_is_free_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "SHARE_SECONDS", 0)
-    shares = LocalLimits()
-    assert ask(shares, A, wanted=10) == 10
-    assert ask(shares, B, wanted=10) == 10
+@places
+class TestLimits:
+    """Every rule, wherever the state is kept."""
+
+    def test_the_concurrency_is_shared(self, make: Make) -> None:
+        provider = Provider(make())
+        shares = [provider.ask(executor, whole(wanted=50)).permits[WHOLE].share for executor in (A, B)]
+        assert shares == [10, 0]
+        assert provider.ask(A, whole(wanted=50, in_flight=10)).permits[WHOLE].share == 5
+
+    def test_providers_do_not_share(self, make: Make) -> None:
+        limits = make()
+        assert [Provider(limits).ask(A, whole()).permits[WHOLE].share for _ in range(2)] == [10, 10]
+
+    def test_without_limits_permits_are_without_end(self, make: Make) -> None:
+        permit = Provider(make()).ask(A, whole()).permits[WHOLE]
+        assert (permit.requests, permit.tokens, permit.reason) == (None, None, "")
+
+    def test_requests_are_counted_over_all_executors(self, make: Make) -> None:
+        provider, granted = Provider(make()), 0
+
+        def ask_all() -> bool:
+            nonlocal granted
+            granted += sum(provider.permits(executor, whole(requests=20)) or 0 for executor in (A, B, C))
+            return monotonic() > started + WINDOW * 0.9
+
+        started = monotonic()
+        wait_until(ask_all)
+        assert 15 <= granted <= 20
+
+    def test_what_is_used_up_says_so_and_for_how_long(self, make: Make) -> None:
+        provider = Provider(make())
+        assert provider.permits(A, whole(requests=1)) == 1
+        permit = provider.ask(B, whole(requests=1)).permits[WHOLE]
+        assert (permit.requests, permit.reason) == (0, "its limit of 1 requests per minute is used up")
+        assert WINDOW * 0.9 < permit.shut_for < WINDOW * 1.1
+        waited = wait_until(lambda: provider.permits(B, whole(requests=1)))
+        assert waited == pytest.approx(permit.shut_for, abs=0.3)
+
+    def test_an_unused_permit_that_comes_back_is_anothers(self, make: Make) -> None:
+        provider = Provider(make())
+        permit = provider.ask(A, whole(requests=1)).permits[WHOLE]
+        assert provider.permits(B, whole(requests=1)) == 0
+        provider.ask(A, whole(requests=1, wanted=0, returned=((permit.cell, 1, 0),)))
+        assert provider.permits(B, whole(requests=1)) == 1
+
+    def test_a_model_has_limits_besides_the_providers(self, make: Make) -> None:
+        provider = Provider(make())
+        model = Want(Caps(2, 1), wanted=9, requests=9)
+        permits = provider.ask(A, whole(), small=model).permits
+        assert (permits[WHOLE].requests, permits["small"].requests, permits["small"].share) == (None, 1, 2)
+        permits = provider.ask(B, whole(), small=model).permits
+        assert (permits[WHOLE].requests, permits["small"].requests, permits["small"].share) == (None, 0, 0)
+
+    def test_tokens_are_counted(self, make: Make) -> None:
+        provider = Provider(make())
+        want = Want(Caps(10, None, 1000), wanted=9, requests=9, tokens=900, least_tokens=600)
+        first, second = (provider.ask(executor, want).permits[WHOLE] for executor in (A, B))
+        assert (first.requests, first.tokens, second.tokens) == (None, 600, 0)
+        assert second.reason == "its limit of 1000 tokens per minute is used up"
+
+    def test_a_hold_that_one_executor_is_told_of_holds_for_all(self, make: Make) -> None:
+        provider = Provider(make())
+        provider.ask(A, whole(held_for=0.5))
+        permit = provider.ask(B, whole()).permits[WHOLE]
+        assert (permit.requests, permit.reason) == (0, "the upstream says that its limit is used up")
+        assert 0.3 < wait_until(lambda: provider.permits(B, whole()) is None) < 2
+
+    def test_a_provider_whose_calls_all_fail_is_left_alone_but_for_one_probe(self, make: Make) -> None:
+        provider = Provider(make())
+        for executor in (A, B):
+            grant = provider.ask(executor, whole(), Tally(FAILURES // 2, 0, False, FAILURES // 2, "No answer."))
+        assert grant.open_for == pytest.approx(1.0)
+        assert grant.open_reason == "20 calls in a row failed: No answer."
+        assert [grant.permits[WHOLE].share, provider.ask(A, whole()).permits[WHOLE].share] == [0, 0]
+        wait_until(lambda: provider.ask(A, whole(wanted=0)).open_for == 0)
+        probes = [provider.ask(executor, whole()).permits[WHOLE] for executor in (A, B, C)]
+        assert [(probe.share, probe.requests) for probe in probes] == [(1, 1), (0, 0), (0, 0)]
+        grant = provider.ask(A, whole(), Tally(1, 0, True))
+        assert (grant.open_for, grant.permits[WHOLE].share) == (None, 10)
+
+    def test_a_provider_that_turns_many_away_gets_fewer_at_a_time(self, make: Make) -> None:
+        grant = Provider(make()).ask(A, whole(wanted=50), Tally(100, 50, True))
+        assert (grant.concurrency, grant.permits[WHOLE].share) == (7, 7)
+
+    def test_where_nothing_is_known_of_the_past_permits_come_only_as_time_passes(self, make: Make) -> None:
+        provider = Provider(make())
+        assert provider.permits(A, whole(requests=60), quiet=False) == 0
+        assert wait_until(lambda: provider.permits(A, whole(requests=60), quiet=False)) > WINDOW * 0.1
+
+    def test_where_nothing_is_known_nobody_gets_more_in_flight_than_it_has(self, make: Make) -> None:
+        provider = Provider(make())
+        shares = [provider.ask(executor, whole(wanted=50, in_flight=5), quiet=False).permits[WHOLE].share for executor in (A, B)]
+        assert shares == [5, 5]
+
+    def test_where_nothing_was_sent_lately_everything_is_free_at_once(self, make: Make) -> None:
+        assert Provider(make()).permits(A, whole(requests=60)) == 1
 
 
-def test_providers_do_not_share() -> None:
-    shares = LocalLimits()
-    assert ask(shares, A, wanted=10) == 10
-    assert shares.share(uuid.uuid4(), B, wanted=10, in_flight=0, limit=10) == 10
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_together_they_never_have_more_in_flight_than_the_limit(seed: int) -> None:
-    chance, shares = random.Random(seed), LocalLimits()
-    limit = chance.randint(1, 12)
-    granted = dict.fromkeys((A, B, C), 0)
-    flying = dict.fromkeys((A, B, C), 0)
-    for _ in range(500):
-        executor = chance.choice((A, B, C))
-        # What is in flight changes at any time, up to what was granted last; the executor says what it may have meanwhile.
-        flying[executor] = chance.randint(0, max(granted[executor], 0)) if granted[executor] else flying[executor] // 2
-        may_be = max(flying[executor], granted[executor])
-        wanted = max(chance.choice((0, 1, 5, 50)), flying[executor])
-        granted[executor] = ask(shares, executor, wanted=wanted, in_flight=may_be, limit=limit)
-        assert sum(max(flying[one], granted[one]) for one in granted) <= limit
-
-
-@pytest.mark.django_db
 @pytest.mark.servers
-@pytest.mark.parametrize("seed", range(10))
-def test_the_rule_in_redis_is_the_rule_in_process(seed: int) -> None:
-    chance, local, shared = random.Random(seed), LocalLimits(), RedisLimits(portal_settings.REDIS_URL)
-    provider = uuid.uuid4()
-    for _ in range(100):
-        call = {"wanted": chance.choice((0, 1, 5, 50)), "in_flight": chance.randint(0, 12), "limit": chance.randint(1, 12)}
-        executor = chance.choice((A, B, C))
-        assert shared.share(provider, executor, **call) == local.share(provider, executor, **call), call
-
-
 @pytest.mark.django_db
+def test_a_flush_of_redis_grants_nothing_anew() -> None:
+    limits = RedisLimits(portal_settings.REDIS_URL, window_seconds=WINDOW)
+    provider, granted = Provider(limits), []
+    server, started, flushed = redis.Redis.from_url(portal_settings.REDIS_URL), monotonic(), False
+    while monotonic() < started + 3 * WINDOW:
+        if not flushed and monotonic() > started + WINDOW:
+            flushed = bool(server.delete(f"batchyard:limits:{provider.id.hex}"))
+        for executor in (A, B, C):
+            count = provider.permits(executor, whole(requests=50, wanted=50), quiet=not granted)
+            granted.append((monotonic(), count or 0))
+        sleep(0.01)
+    worst = max(sum(count for at, count in granted if start <= at < start + WINDOW) for start, _ in granted)
+    assert flushed
+    assert 25 < worst <= 50
+
+
 @pytest.mark.servers
-def test_shares_that_nobody_renews_leave_redis() -> None:
-    provider = uuid.uuid4()
-    RedisLimits(portal_settings.REDIS_URL).share(provider, A, wanted=5, in_flight=0, limit=10)
-    seconds = redis.Redis.from_url(portal_settings.REDIS_URL).ttl(f"batchyard:shares:{provider.hex}")
+@pytest.mark.django_db
+def test_what_another_version_has_left_is_taken_for_lost() -> None:
+    provider = Provider(RedisLimits(portal_settings.REDIS_URL, window_seconds=WINDOW))
+    key = f"batchyard:limits:{provider.id.hex}"
+    server = redis.Redis.from_url(portal_settings.REDIS_URL)
+    server.set(key, b"something else")
+    assert provider.permits(A, whole(requests=10)) == 0
+    seconds = server.ttl(key)
     assert isinstance(seconds, int)
-    assert 0 < seconds <= limits.SHARE_SECONDS
+    assert 0 < seconds <= KEPT_SECONDS

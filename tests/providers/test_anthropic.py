@@ -6,14 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers.adapters.anthropic import AnthropicAdapter, limits_reset_after
+from providers.adapters.anthropic import AnthropicAdapter
 from providers.base import Adapter, Call, Check, Connection, Outcome, Usage
 from providers.failures import Kind
 from tests.providers.calls import SECRET, call, failed, send, succeeded, talk
 from tests.upstream import Answer, Upstream, drop, redirect, refuse, say, succeed
 
 BODY = {"model": "m", "max_tokens": 64, "messages": [{"role": "user", "content": "two plus two?"}]}
-NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 
 
 def connection(upstream: Upstream, **options: Any) -> Connection:
@@ -153,33 +152,6 @@ def test_a_rate_limit_without_retry_after_waits_for_the_limit_that_is_used_up(up
     wait = failed(outcome_of(upstream, say(error("rate_limit_error"), status=429, **headers))).retry_after
     assert wait is not None
     assert 40 < wait <= 50
-
-
-@pytest.mark.parametrize(
-    ("headers", "expected"),
-    [
-        ({}, None),
-        ({"requests-remaining": "0"}, None),
-        ({"requests-remaining": "0", "requests-reset": "soon"}, None),
-        ({"requests-remaining": "3", "requests-reset": in_words(NOW + timedelta(seconds=9))}, None),
-        ({"requests-remaining": "0", "requests-reset": in_words(NOW + timedelta(seconds=9))}, 9.0),
-        ({"requests-remaining": "0", "requests-reset": "2026-11-21T09:00:09+01:00"}, 9.0),
-        ({"requests-remaining": "0", "requests-reset": "2026-11-21T08:00:09"}, 9.0),
-        ({"requests-remaining": "0", "requests-reset": in_words(NOW - timedelta(seconds=9))}, 0.0),
-        (
-            {
-                "requests-remaining": "0",
-                "requests-reset": in_words(NOW + timedelta(seconds=9)),
-                "tokens-remaining": "0",
-                "tokens-reset": in_words(NOW + timedelta(seconds=20)),
-            },
-            20.0,
-        ),
-    ],
-)
-def test_every_limit_that_is_used_up_has_to_be_filled_again(headers: dict[str, str], expected: float | None) -> None:
-    named = {f"anthropic-ratelimit-{name}": value for name, value in headers.items()}
-    assert limits_reset_after(named, now=NOW) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,60 @@
+"""The circuit breaker of a provider: after many failures in a row it is left alone for a while, then tried with one call.
+
+closed ── 20 failures in a row ──> open ── time passes ──> half open ── the probe succeeds ──> closed
+                                    └────────── the probe fails: longer than before ──┘
+"""
+
+import msgspec
+
+from providers.failures import Kind
+
+# What says that an upstream does not work. Anything else, a refusal or a 429, is the answer of one that does.
+FAULTS = frozenset({Kind.OVERLOADED, Kind.SERVER_ERROR, Kind.INVALID_RESPONSE, Kind.TIMEOUT, Kind.CONNECT, Kind.CONNECTION_LOST})
+FAILURES = 20  # in a row, over all workers
+OPEN_SECONDS = 1.0  # at first; twice as long each time that a probe fails
+MAX_OPEN_SECONDS = 60.0
+CALM_SECONDS = 60.0  # a breaker that opens again sooner than this stays open for longer than the last time
+PROBE_SECONDS = 5.0  # a probe whose executor is not heard of for so long is somebody else's
+
+
+class Breaker(msgspec.Struct):
+    """What all executors together have seen. Times are in seconds on whatever clock `now` is read from."""
+
+    failures: int = 0  # in a row
+    times: int = 0  # opened without a calm stretch between
+    until: float | None = None  # open until then, and half open after it; None: closed
+    closed_at: float = float("-inf")
+    sentence: str = ""  # about the last failure
+    prober: str = ""
+    probe_until: float = float("-inf")
+
+    def note(self, executor: str, *, lived: bool, failures: int, sentence: str, now: float) -> None:
+        """Since its last report an executor saw so many failures at the end; `lived`: and something else before them."""
+        if self.until is None:
+            self.failures = failures + (0 if lived else self.failures)
+            self.sentence = sentence or self.sentence
+            if self.failures >= FAILURES:
+                self._open(now, again=now - self.closed_at < CALM_SECONDS)
+        elif now < self.until:
+            return  # what was sent before it opened
+        elif lived and not failures:
+            self.until, self.closed_at, self.failures, self.prober = None, now, 0, ""
+        elif failures and executor == self.prober:
+            self.failures, self.sentence = self.failures + failures, sentence or self.sentence
+            self._open(now, again=True)
+
+    def _open(self, now: float, *, again: bool) -> None:
+        self.times = self.times + 1 if again else 1
+        self.until = now + min(OPEN_SECONDS * 2.0 ** (self.times - 1), MAX_OPEN_SECONDS)
+        self.prober = ""
+
+    def lets_probe(self, executor: str, *, now: float) -> bool:
+        """Whether this executor, which wants to send, may send the one call of a half-open breaker. It has to ask again soon."""
+        if self.prober not in {"", executor} and now < self.probe_until:
+            return False
+        self.prober, self.probe_until = executor, now + PROBE_SECONDS
+        return True
+
+    @property
+    def reason(self) -> str:
+        return f"{self.failures} calls in a row failed: {self.sentence}"

@@ -1,0 +1,155 @@
+"""Gates: what an executor may send to a provider, or to one of its models, until its next turn at the desk."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import msgspec
+
+from batches.engine.limiter import Caps, Permit, Want
+from providers.base import Usage
+
+BYTES_PER_TOKEN = 4  # of a request, roughly
+
+
+class _Bounds(msgspec.Struct):
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    max_output_tokens: int | None = None
+
+
+_decode_bounds = msgspec.json.Decoder(_Bounds).decode
+
+
+def estimate(body: bytes) -> int:
+    """How many tokens a request may use, in and out: by its size, and by what it allows for the answer."""
+    try:
+        bounds = _decode_bounds(body)
+    except (msgspec.DecodeError, RecursionError):
+        return len(body) // BYTES_PER_TOKEN
+    allowed = (bounds.max_tokens, bounds.max_completion_tokens, bounds.max_output_tokens)
+    return len(body) // BYTES_PER_TOKEN + max(*(bound or 0 for bound in allowed), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """Nothing passes: until when, on the event loop's clock, and why."""
+
+    until: float
+    reason: str
+
+
+@dataclass(slots=True)
+class Pass:
+    """What an object was let through on: the gate, when that was granted, and the tokens it was thought to use."""
+
+    gate: "Gate"
+    cell: int
+    tokens: int
+
+    def correct(self, usage: Usage) -> None:
+        """The answer says how many tokens it really were."""
+        self.gate.give_back(self.cell, 0, self.tokens - usage.input - usage.output)
+
+
+class Gate:
+    """Permits come in blocks that last a moment. What is left of one when it ends, or when the next comes, is given back."""
+
+    def __init__(self, caps: Caps) -> None:
+        self.share = math.inf  # requests that may be in flight; the lane itself heeds that of the provider as a whole
+        self.in_flight = 0
+        self.stay: Stay | None = None
+        self._held_until = 0.0  # by the upstream's own word
+        self._told_of = 0.0  # so much of which the desk knows
+        self._requests = self._tokens = math.inf
+        self._ends = math.inf
+        self._cell = 0
+        self._returned: dict[int, list[int]] = {}
+        self._usual = 0  # tokens of a request
+        self._missed = 0  # tokens of one that did not pass
+        self.heed(caps)
+
+    def heed(self, caps: Caps) -> None:
+        """What the operator has set, from now on."""
+        self.caps = caps
+        if caps.windowed and self._ends == math.inf:
+            self._requests = self._tokens = self._ends = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Nothing limits what passes."""
+        return self._ends == math.inf and self.stay is None and self.caps.concurrency is None
+
+    def admits(self, body: bytes, *, now: float) -> bool:
+        """Whether a request may be sent now."""
+        if now < self._held_until or self.in_flight >= self.share or now >= self._ends or self._requests < 1:
+            return False
+        if self.caps.tokens is None:
+            return True
+        self._missed = tokens = min(estimate(body), self.caps.tokens)
+        return self._tokens >= tokens
+
+    def let_through(self) -> Pass | None:
+        """Use a permit for the request that was just admitted. What is returned is to be corrected once it is answered."""
+        self._requests -= 1
+        if self.caps.tokens is None:
+            return None
+        tokens, self._missed = self._missed, 0
+        self._usual = tokens if not self._usual else (7 * self._usual + tokens) // 8
+        self._tokens -= tokens
+        return Pass(self, self._cell, tokens)
+
+    def left(self, *, now: float) -> float:
+        """How many requests may pass at most."""
+        return 0 if now < self._held_until or now >= self._ends else max(self._requests, 0)
+
+    def give_back(self, cell: int, requests: int, tokens: int) -> None:
+        """These were granted then, and not used."""
+        sums = self._returned.setdefault(cell, [0, 0])
+        sums[0] += requests
+        sums[1] += tokens
+
+    def want(self, *, wanted: int, in_flight: int, could_send: int, now: float) -> Want:
+        """What to ask for; what there is to tell and to give back is taken out on the way."""
+        if now >= self._ends:
+            self._retire()
+        requests = could_send if self.caps.windowed else 0
+        held_for = max(self._held_until - now, 0.0) if self._held_until > self._told_of else 0.0
+        self._told_of = self._held_until
+        returned = tuple((cell, requests, tokens) for cell, (requests, tokens) in self._returned.items())
+        self._returned = {}
+        return Want(
+            self.caps,
+            in_flight=in_flight,
+            wanted=wanted,
+            requests=requests,
+            tokens=max(requests * self._usual, self._missed),
+            least_tokens=max(self._missed, self._usual),
+            returned=returned,
+            held_for=held_for,
+        )
+
+    def grant(self, permit: Permit, *, asked_at: float, valid: float) -> None:
+        """What the desk brought; it was asked for then, and lasts so long after."""
+        self.stay = Stay(asked_at + permit.shut_for, permit.reason) if permit.reason else None
+        self.share = math.inf if permit.share is None else permit.share
+        if permit.requests is None and permit.tokens is None:
+            self._requests = self._tokens = self._ends = math.inf
+        elif permit.requests != 0 or permit.reason:
+            self._retire()
+            self._requests = math.inf if permit.requests is None else permit.requests
+            self._tokens = math.inf if permit.tokens is None else permit.tokens
+            self._ends, self._cell = asked_at + valid, permit.cell
+
+    def hold(self, seconds: float) -> None:
+        """The upstream says that nothing is left for so long."""
+        self._held_until = max(self._held_until, time.monotonic() + seconds)
+
+    def _retire(self) -> None:
+        """What is left of the block is given back."""
+        if self._ends == math.inf:
+            return
+        left = [0 if number == math.inf else max(int(number), 0) for number in (self._requests, self._tokens)]
+        if any(left):
+            self.give_back(self._cell, *left)
+        self._requests = self._tokens = 0

@@ -1,0 +1,212 @@
+"""Upstreams: what an executor's desk keeps of each provider - its settings, its prices and its shared limits."""
+
+import logging
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import msgspec
+import redis
+from django.conf import settings
+
+from batches.engine import limits as shared
+from batches.engine.limiter import WHOLE, Ask, Caps, Grant, Tally, Want
+from batches.models import ProviderHealth
+from batches.services.provider_health import note_health, worked_since
+from providers import registry
+from providers.base import Adapter
+from providers.models import CredentialUnavailable, Provider, ProviderModel
+
+logger = logging.getLogger(__name__)
+
+HEALTH_SECONDS = 2.0  # how often it is noted
+MARGIN_SECONDS = 5.0  # by which that may lag behind, and clocks differ
+
+
+class CannotRun(Exception):
+    """A batch cannot run as a whole; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What an executor has in flight to a provider, what it could have in flight, and what it was granted."""
+
+    in_flight: int = 0
+    wanted: int = 0
+    share: int = 0
+    ask: Ask | None = None  # for the limiter
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A provider that the executor has not spoken to before, or whose settings have changed.
+
+    `adapter` is None where the old one still serves. `models` have prices or limits of their own, by name.
+    """
+
+    provider_id: uuid.UUID
+    adapter: Adapter | None
+    caps: Caps
+    models: Mapping[str, ProviderModel]
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What the limiter grants, and when it was asked, on the event loop's clock."""
+
+    asked_at: float
+    grant: Grant
+
+
+@dataclass(slots=True)
+class _Upstream:
+    provider: Provider
+    models: Mapping[str, ProviderModel]
+    quiet: bool  # nobody had sent anything lately when it was opened; told to the limiter once
+    opened_at: float = field(default_factory=time.monotonic)
+    grant: Grant | None = None
+    noted_at: float = 0.0
+
+
+def caps_of(row: Provider | ProviderModel) -> Caps:
+    """The limits that an operator has set."""
+    return Caps(row.max_concurrency, row.requests_per_minute, row.tokens_per_minute)
+
+
+class Upstreams:
+    """The providers that one executor speaks to."""
+
+    def __init__(self, executor_id: uuid.UUID) -> None:
+        self._executor_id = executor_id
+        self._known: dict[uuid.UUID, _Upstream] = {}
+
+    def __contains__(self, provider_id: uuid.UUID) -> bool:
+        return provider_id in self._known
+
+    def has_models(self, provider_id: uuid.UUID) -> bool:
+        """Whether it matters which model a request names."""
+        return bool(self._known[provider_id].models)
+
+    def open(self, provider: Provider, *, now: datetime) -> Opened:
+        """Connect for the first time. Raises CredentialUnavailable or CannotRun."""
+        adapter = _connect(provider)
+        since = now - timedelta(seconds=shared.WINDOW_SECONDS + MARGIN_SECONDS)
+        quiet = not worked_since(provider.pk, since)
+        note_health([ProviderHealth(provider=provider, concurrency=provider.max_concurrency)], now=now)
+        models = {model.name: model for model in ProviderModel.objects.filter(provider=provider)}
+        self._known[provider.pk] = _Upstream(provider, models, quiet)
+        return Opened(provider.pk, adapter, caps_of(provider), models)
+
+    def changed(self) -> list[Opened]:
+        """The providers whose settings, limits or prices were changed since they were last looked at."""
+        found = []
+        models: dict[uuid.UUID, dict[str, ProviderModel]] = {}
+        for model in ProviderModel.objects.filter(provider__in=self._known):
+            models.setdefault(model.provider_id, {})[model.name] = model
+        for provider in Provider.objects.filter(pk__in=self._known):
+            known, named = self._known[provider.pk], models.get(provider.pk, {})
+            moved = provider.updated_at != known.provider.updated_at
+            if not moved and caps_of(provider) == caps_of(known.provider) and _terms(named) == _terms(known.models):
+                continue
+            adapter = None
+            if moved:
+                with suppress(CredentialUnavailable, CannotRun):  # then the old settings serve what is under way
+                    adapter = _connect(provider)
+            known.provider, known.models = provider, named
+            found.append(Opened(provider.pk, adapter, caps_of(provider), named))
+        return found
+
+    def ask(self, demands: Mapping[uuid.UUID, Demand], taken: Mapping[uuid.UUID, int]) -> dict[uuid.UUID, Granted]:
+        """Ask the limiter for whoever wants something; `taken` is how many objects were just taken up for each."""
+        found = {}
+        for provider_id, known in self._known.items():
+            ask = _asked(demands.get(provider_id, Demand()), caps_of(known.provider), taken=taken.get(provider_id, 0))
+            if ask is not None and (granted := self._ask(provider_id, known, ask)):
+                found[provider_id] = granted
+        return found
+
+    def _ask(self, provider_id: uuid.UUID, known: _Upstream, ask: Ask) -> Granted | None:
+        """When nobody answers, what was granted last stays, but for what is counted."""
+        asked_at = time.monotonic()
+        if known.quiet:
+            ask = msgspec.structs.replace(ask, quiet=True)
+        try:
+            grant = shared.limits().ask(provider_id, self._executor_id, ask)
+        except redis.RedisError as error:
+            logger.warning("the shared limits did not answer (%s); keeping the last share", type(error).__name__)
+            return None
+        known.quiet = False
+        if known.grant is None or (grant.open_for is None) != (known.grant.open_for is None):
+            known.noted_at = 0.0  # at once: the breaker has opened or closed
+        known.grant = grant
+        return Granted(asked_at, grant)
+
+    def note_health(self, demands: Mapping[uuid.UUID, Demand], *, now: datetime) -> None:
+        """Have everybody see how the providers are doing that there is work for."""
+        found = []
+        for provider_id, known in self._known.items():
+            demand = demands.get(provider_id, Demand())
+            busy = demand.wanted or (demand.ask is not None and demand.ask.tally.answers)
+            if known.grant is not None and busy and time.monotonic() - known.noted_at > HEALTH_SECONDS:
+                known.noted_at = time.monotonic()
+                found += _health(known, known.grant, now=now)
+        if found:
+            note_health(found, now=now)
+
+    def leave(self) -> None:
+        """Give every share back. Raises redis.RedisError."""
+        for provider_id, known in self._known.items():
+            nothing = Ask({WHOLE: Want(caps_of(known.provider))}, Tally())
+            shared.limits().ask(provider_id, self._executor_id, nothing)
+
+
+def _connect(provider: Provider) -> Adapter:
+    upstream = provider.connection()
+    try:
+        return registry.connect(provider.adapter, upstream)
+    except (KeyError, ValueError) as error:
+        raise CannotRun(f"The settings of provider {provider.name} cannot be used: {error}") from error
+
+
+def _terms(models: Mapping[str, ProviderModel]) -> dict[str, tuple[object, ...]]:
+    """What matters of a provider's models: limits and prices."""
+    return {name: (caps_of(model), model.input_price, model.cached_price, model.output_price) for name, model in models.items()}
+
+
+def _asked(demand: Demand, caps: Caps, *, taken: int) -> Ask | None:
+    """The executor's ask with what was taken up since added; one for it, where that makes one worth while."""
+    wanted = min(demand.wanted + taken, settings.EXECUTOR_CONCURRENCY)
+    if demand.ask is not None:
+        whole = msgspec.structs.replace(demand.ask.wants[WHOLE], wanted=wanted)
+        return msgspec.structs.replace(demand.ask, wants={**demand.ask.wants, WHOLE: whole})
+    if not taken or wanted <= demand.share:
+        return None
+    return Ask({WHOLE: Want(caps, in_flight=max(demand.in_flight, demand.share), wanted=wanted)}, Tally())
+
+
+def _health(known: _Upstream, grant: Grant, *, now: datetime) -> list[ProviderHealth]:
+    """A row for the provider as a whole, and one for each model with limits."""
+    breaker, breaker_until = ProviderHealth.Breaker.CLOSED, None
+    if grant.open_for is not None:
+        breaker = ProviderHealth.Breaker.OPEN if grant.open_for else ProviderHealth.Breaker.HALF_OPEN
+        breaker_until = now + timedelta(seconds=grant.open_for)
+    found = []
+    for name, permit in grant.permits.items():
+        limited = bool(permit.reason) and grant.open_for is None
+        own = known.models[name].max_concurrency if name in known.models else None
+        found.append(
+            ProviderHealth(
+                provider=known.provider,
+                model=name,
+                concurrency=min(grant.concurrency, own or grant.concurrency),
+                limited_until=now + timedelta(seconds=permit.shut_for) if limited else None,
+                limited_reason=permit.reason if limited else "",
+                breaker=breaker,
+                breaker_until=breaker_until,
+                breaker_reason=grant.open_reason,
+            )
+        )
+    return found

@@ -1,0 +1,99 @@
+"""The circuit breaker, as a table of what is reported and what follows."""
+
+import pytest
+
+from batches.engine.breaker import CALM_SECONDS, FAILURES, FAULTS, MAX_OPEN_SECONDS, PROBE_SECONDS, Breaker
+from providers.failures import Kind, Source
+
+
+def broken(*, at: float = 100.0) -> Breaker:
+    breaker = Breaker()
+    note(breaker, FAILURES, at=at)
+    return breaker
+
+
+def note(breaker: Breaker, failures: int, *, at: float, lived: bool = False, executor: str = "a") -> None:
+    breaker.note(executor, lived=lived, failures=failures, sentence="It is down." if failures else "", now=at)
+
+
+@pytest.mark.parametrize(
+    ("reports", "opens"),
+    [
+        ([(False, FAILURES)], True),
+        ([(False, FAILURES - 1)], False),
+        ([(False, 5)] * 4, True),
+        ([(False, 15), (True, 0), (False, 15)], False),
+        ([(False, 15), (True, 15), (False, 4)], False),
+        ([(True, FAILURES)], True),
+        ([(True, 1)] * 100, False),
+        ([(True, 0)], False),
+        ([(False, 0)], False),
+    ],
+)
+def test_it_opens_after_so_many_failures_in_a_row_over_all_reports(reports: list[tuple[bool, int]], opens: bool) -> None:
+    breaker = Breaker()
+    for number, (lived, failures) in enumerate(reports):
+        note(breaker, failures, at=100 + number / 10, lived=lived, executor="ab"[number % 2])
+    assert (breaker.until is not None) is opens
+
+
+def test_a_half_open_breaker_lets_one_probe_through_over_all_executors() -> None:
+    breaker = broken()
+    assert breaker.until == 101.0
+    assert [breaker.lets_probe(executor, now=101.5) for executor in "abac"] == [True, False, True, False]
+
+
+def test_the_probe_of_an_executor_that_is_gone_becomes_anothers() -> None:
+    breaker = broken()
+    assert breaker.lets_probe("a", now=101.5)
+    assert not breaker.lets_probe("b", now=101.4 + PROBE_SECONDS)
+    assert breaker.lets_probe("b", now=101.6 + PROBE_SECONDS)
+
+
+def test_a_successful_probe_closes_it() -> None:
+    breaker = broken()
+    breaker.lets_probe("a", now=101.5)
+    note(breaker, 0, at=101.7, lived=True)
+    assert breaker.until is None
+    note(breaker, FAILURES - 1, at=102)
+    assert breaker.until is None, "it counts from nothing again"
+
+
+def test_a_failed_probe_opens_it_for_twice_as_long_up_to_a_minute() -> None:
+    breaker, now, times = broken(), 101.0, []
+    for _ in range(9):
+        breaker.lets_probe("a", now=now)
+        note(breaker, 1, at=now)
+        assert breaker.until is not None
+        times.append(breaker.until - now)
+        now = breaker.until
+    assert times[:5] == [2, 4, 8, 16, 32]
+    assert set(times[5:]) == {MAX_OPEN_SECONDS}
+
+
+def test_what_others_had_sent_before_it_opened_does_not_fail_the_probe() -> None:
+    breaker = broken()
+    note(breaker, 50, at=100.5, executor="b")
+    assert breaker.until == 101.0
+    breaker.lets_probe("a", now=101.5)
+    note(breaker, 50, at=101.6, executor="b")
+    assert breaker.until == 101.0
+
+
+@pytest.mark.parametrize(("pause", "seconds"), [(1.0, 2.0), (CALM_SECONDS + 1, 1.0)])
+def test_one_that_opens_again_soon_stays_open_for_longer(pause: float, seconds: float) -> None:
+    breaker = broken()
+    breaker.lets_probe("a", now=101.5)
+    note(breaker, 0, at=102.0, lived=True)
+    note(breaker, FAILURES, at=102.0 + pause)
+    assert breaker.until == 102.0 + pause + seconds
+
+
+def test_it_says_how_many_failed_and_how() -> None:
+    assert broken().reason == "20 calls in a row failed: It is down."
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_only_what_says_that_the_upstream_does_not_work_counts(kind: Kind) -> None:
+    alive = {Kind.RATE_LIMITED, Kind.UNCONFIRMED, Kind.RESPONSE_TOO_LARGE}
+    assert (kind in FAULTS) is (kind.source in {Source.PROVIDER, Source.NETWORK} and kind not in alive)
