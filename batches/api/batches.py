@@ -17,6 +17,7 @@ from batches.api.detail import ShownBatchDetail, batch_object
 from batches.api.inbound import CancelBatch, create_body, one_a_line
 from batches.api.outbound import ShownBatch, ShownDryRun, batch_objects
 from batches.api.schema import page_of, parameters_of
+from batches.api.spending import UpdateBatch
 from batches.api.view import NativeView, require_understood
 from batches.dialects.base.errors import InvalidValue
 from batches.dialects.base.fields import valid
@@ -26,6 +27,7 @@ from batches.filters import BatchFilter
 from batches.models import ApiKey, Batch, Dialect, IdempotencyRecord
 from batches.services.access import Right
 from batches.services.cancel import cancel
+from batches.services.guard import set_guards
 from batches.services.inline import gathered, submit_gathered
 from batches.services.submit import submit
 
@@ -47,6 +49,7 @@ class Batches(NativeView):
         "list": Right.READ,
         "retrieve": Right.READ,
         "create": Right.ACT,
+        "update": Right.ACT,
         "cancel": Right.ACT,
     }
 
@@ -113,6 +116,19 @@ class Batches(NativeView):
         return self._answer(self.find_batch(batch_id))
 
     @extend_schema(
+        operation_id="update_batch", summary="Change a batch's guards", request=UpdateBatch, responses=ShownBatchDetail
+    )
+    def update(self, request: Request, batch_id: str) -> Response:
+        """Set what pauses a batch that runs, or will run: guards that you name are changed, others stay.
+
+        A batch that a guard has paused stays paused until it is resumed. Once it is over, nothing can be changed (409).
+        """
+        self.allow_parameters()
+        batch = self.find_batch(batch_id)
+        guards = valid(UpdateBatch, request.data)["guards"]
+        return self._answer(set_guards(batch, guards=guards, actor=self.actor, now=timezone.now()))
+
+    @extend_schema(
         operation_id="cancel_batch", summary="Cancel a batch", request=documented.CancelBatch, responses=ShownBatchDetail
     )
     def cancel(self, request: Request, batch_id: str) -> Response:
@@ -138,6 +154,7 @@ class Batches(NativeView):
             "requests": found.requests,
             "provider": draft.provider,
             "expires_at": now + window.length if window else None,
+            "estimate": found.estimate,
             "problem_count": found.count,
             "problems": [
                 {"code": problem.code, "message": problem.message, "param": problem.param or None, "line": problem.line}
@@ -179,6 +196,7 @@ class Batches(NativeView):
             "provider_name": fields["provider"],
             "remark": fields["remark"],
             "priority": fields["priority"],
+            "guards": fields["guards"],
             "reservation": reservation,
         }
         assert draft.project is not None

@@ -8,6 +8,7 @@ from rest_framework import serializers
 from batches.api import inbound
 from batches.api.detail import ShownBatchDetail
 from batches.api.outbound import ShownDryRun, ShownFile
+from batches.api.spending import SetGuards
 from batches.api.view import DEFAULT_LIMIT, MAX_LIMIT
 from batches.dialects.base.fields import MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS, Metadata
 from batches.dialects.base.files import UPLOADED as PURPOSES
@@ -71,6 +72,7 @@ class CreateBatch(serializers.Serializer[Any]):
         default=0,
         help_text="A higher one goes first.",
     )
+    guards = SetGuards(required=False, allow_null=True, help_text="What shall pause it; else its provider's guards.")
     dry_run = serializers.BooleanField(required=False, default=False, help_text="Check everything and create nothing.")
 
 

@@ -8,20 +8,30 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from batches.api.faces import batch_links
+from batches.api.spending import ShownEstimate, ShownGuards, ShownUsage
 from batches.dialects.base.rendering import PrefixedId
 from batches.models import ApiKey, Batch, BatchError, Counts, Dialect, Event, File, Purpose, load_counts
+from batches.services.guard import guards_of
 from batches.states import BatchStatus, Source
 from providers.models import Provider
 
 ID = "[0-9a-f]{32}"
 
 
-@extend_schema_field({"type": "string", "pattern": f"^batch_{ID}$", "example": "batch_019bd3a1c0de7b33a9d41f52c8e07a66"})
+BATCH_ID = {"type": "string", "pattern": f"^batch_{ID}$", "example": "batch_019bd3a1c0de7b33a9d41f52c8e07a66"}
+
+
+@extend_schema_field(BATCH_ID)
 class BatchId(PrefixedId):
     """A batch's id. Other spellings of it, such as `msgbatch_…` or a plain UUID, are understood wherever one is sent."""
 
     def __init__(self) -> None:
         super().__init__("batch_")
+
+
+@extend_schema_field({**BATCH_ID, "nullable": True})
+class BatchIdIfAny(BatchId):
+    """A batch's id, or null."""
 
 
 FILE_ID = {"type": "string", "pattern": f"^file-{ID}$", "example": "file-019bd3a0f1e97d0c8b52a6e4731c9d08"}
@@ -68,16 +78,6 @@ class ShownCounts(serializers.Serializer[Counts]):
     expired = serializers.IntegerField()
 
 
-@extend_schema_serializer(component_name="Usage")
-class ShownUsage(serializers.Serializer[Any]):
-    """Tokens as the provider counted them; `cached_tokens` are part of the input, `reasoning_tokens` of the output."""
-
-    input_tokens = serializers.IntegerField()
-    output_tokens = serializers.IntegerField()
-    cached_tokens = serializers.IntegerField()
-    reasoning_tokens = serializers.IntegerField()
-
-
 @extend_schema_serializer(component_name="BatchLinks")
 class ShownLinks(serializers.Serializer[Any]):
     """The same batch elsewhere: in each dialect that can show it, else null; and what is inside it."""
@@ -88,6 +88,8 @@ class ShownLinks(serializers.Serializer[Any]):
     errors = serializers.URLField()  # type: ignore[assignment]  # a serializer has something of this name, too
     error_groups = serializers.URLField()
     events = serializers.URLField()
+    lineage = serializers.URLField()
+    parent = serializers.URLField(allow_null=True)
     openai = serializers.URLField()
     anthropic = serializers.URLField(allow_null=True)
     bifrost = serializers.URLField()
@@ -111,9 +113,15 @@ class ShownBatch(serializers.Serializer[Batch]):
     completion_window = serializers.CharField()
     counts = ShownCounts()
     usage = ShownUsage(source="counts")
+    guards = ShownGuards(source="*", help_text="Its own; null is as its provider has it.")
+    guards_in_force = serializers.SerializerMethodField(help_text="Its own and, where it has none, its provider's.")
     error_count = serializers.IntegerField(help_text="Problems of the input; objects that failed are in `counts`.")
     throttled_until = serializers.DateTimeField(allow_null=True, help_text="Until when the provider's limits hold it back.")
     throttled_reason = serializers.CharField()
+    paused_at = serializers.DateTimeField(allow_null=True, help_text="Since when nothing more of it is sent.")
+    paused_by = serializers.CharField()
+    paused_reason = serializers.CharField()
+    parent_id = BatchIdIfAny(help_text="The batch whose failures it retries.")
     input_file_id = FileIdIfAny()
     output_file_id = FileIdIfAny()
     error_file_id = FileIdIfAny()
@@ -133,8 +141,12 @@ class ShownBatch(serializers.Serializer[Batch]):
     cancelled_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
     deleted_at = serializers.DateTimeField(allow_null=True, help_text="Since when its clients do not see it any more.")
-    version = serializers.IntegerField(help_text="One more with every change of status.")
+    version = serializers.IntegerField(help_text="One more with every change of status, and with everything else done to it.")
     links = serializers.SerializerMethodField()  # under the host of `context["request"]`
+
+    @extend_schema_field(ShownGuards)
+    def get_guards_in_force(self, batch: Batch) -> dict[str, Any]:
+        return dict(ShownGuards(guards_of(batch)).data)
 
     @extend_schema_field(ShownLinks)
     def get_links(self, batch: Batch) -> dict[str, str | None]:
@@ -287,21 +299,6 @@ class ShownFile(serializers.Serializer[File]):
         return {"self": itself, "content": f"{itself}/content"}
 
 
-@extend_schema_serializer(component_name="Provider")
-class ShownProvider(serializers.Serializer[Provider]):
-    """A provider that may be named in a create call. Where it is, and with what credential, is not shown to anybody."""
-
-    name = serializers.CharField()
-    adapter = serializers.CharField()
-    simulated = serializers.BooleanField(help_text="Its answers are made up.")
-    enabled = serializers.BooleanField()
-    endpoints = serializers.SerializerMethodField()
-    max_concurrency = serializers.IntegerField()
-
-    def get_endpoints(self, provider: Provider) -> list[str]:
-        return sorted(provider.endpoints)
-
-
 @extend_schema_serializer(component_name="Problem")
 class ShownProblem(serializers.Serializer[Any]):
     """Something that keeps a batch from being created, or from running."""
@@ -320,6 +317,7 @@ class ShownDryRun(serializers.Serializer[Any]):
     requests = serializers.IntegerField(help_text="How many were looked at.")
     provider = NamedProvider(allow_null=True)
     expires_at = serializers.DateTimeField(allow_null=True)
+    estimate = ShownEstimate(help_text="Of what the good requests may use.")
     problem_count = serializers.IntegerField()
     problems = ShownProblem(many=True, help_text="The first 1,000 of them.")
 

@@ -3,14 +3,17 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
+from batches.api.acts import Acts
 from batches.api.batches import Batches
 from batches.api.docs import docs_page
 from batches.api.document import openapi_document
 from batches.api.errors import render_error
+from batches.api.family import Family
 from batches.api.files import Files
 from batches.api.groups import ErrorGroups
 from batches.api.inside import Inside
 from batches.api.providers import Providers
+from batches.api.quotas import Quotas
 from batches.dialects.base.mounts import Mount, mount
 
 mount(Mount(base="/api/v1", render_error=render_error, prefixes=("/api",)))
@@ -18,14 +21,22 @@ mount(Mount(base="/api/v1", render_error=render_error, prefixes=("/api",)))
 app_name = "api"
 urlpatterns = [
     path("v1/batches", Batches.as_view({"get": "list", "post": "create"})),
-    path("v1/batches/<str:batch_id>", Batches.as_view({"get": "retrieve"})),
+    path("v1/batches/<str:batch_id>", Batches.as_view({"get": "retrieve", "patch": "update"})),
     path("v1/batches/<str:batch_id>/cancel", Batches.as_view({"post": "cancel"})),
+    path("v1/batches/<str:batch_id>/pause", Acts.as_view({"post": "pause"})),
+    path("v1/batches/<str:batch_id>/resume", Acts.as_view({"post": "resume"})),
+    path("v1/batches/<str:batch_id>/retry", Acts.as_view({"post": "retry"})),
+    path("v1/batches/<str:batch_id>/reroute", Acts.as_view({"post": "reroute"})),
+    path("v1/batches/<str:batch_id>/prioritise", Acts.as_view({"post": "prioritise"})),
     path("v1/batches/<str:batch_id>/objects", Inside.as_view({"get": "objects"})),
     path("v1/batches/<str:batch_id>/objects/<int:line>", Inside.as_view({"get": "one_object"})),
     path("v1/batches/<str:batch_id>/results", Inside.as_view({"get": "results"})),
     path("v1/batches/<str:batch_id>/errors", Inside.as_view({"get": "errors"})),
     path("v1/batches/<str:batch_id>/error-groups", Inside.as_view({"get": "groups"})),
     path("v1/batches/<str:batch_id>/events", Inside.as_view({"get": "events"})),
+    path("v1/batches/<str:batch_id>/lineage", Family.as_view({"get": "members"})),
+    path("v1/batches/<str:batch_id>/lineage/results", Family.as_view({"get": "results"})),
+    path("v1/batches/<str:batch_id>/lineage/results.jsonl", Family.as_view({"get": "download"})),
     path("v1/error-groups", ErrorGroups.as_view({"get": "list"})),
     path("v1/error-groups/<str:fingerprint>", ErrorGroups.as_view({"get": "retrieve"})),
     path("v1/error-groups/<str:fingerprint>/objects", ErrorGroups.as_view({"get": "objects"})),
@@ -35,6 +46,7 @@ urlpatterns = [
     path("v1/files", Files.as_view({"get": "list", "post": "create"})),
     path("v1/files/<str:file_id>", Files.as_view({"get": "retrieve", "delete": "destroy"})),
     path("v1/files/<str:file_id>/content", Files.as_view({"get": "content"})),
+    path("v1/quotas", Quotas.as_view({"get": "retrieve"})),
     path("v1/providers", Providers.as_view({"get": "list"})),
     path("v1/providers/<str:name>", Providers.as_view({"get": "retrieve"})),
     path("schema", openapi_document, name="schema"),

@@ -61,10 +61,12 @@ class Route:
         values = {"batch_id": batch, "line": 1, "file_id": batch.input_file, "name": "simulator"}
         body: dict[str, Any] = {}
         if self.method != "GET":
-            body = {"data": CREATE if self.path == "batches" else b"", "content_type": "application/json"}
+            document = CREATE if self.path == "batches" else b'{"guards": {}}' if self.method == "PATCH" else b""
+            body = {"data": document, "content_type": "application/json"}
         if self.path == "files" and self.method == "POST":
             return caller.upload(project="acme")
-        return caller.call(self.method, self.path.format(**values), **body)
+        query = "?project=acme" if self.path == "quotas" else ""
+        return caller.call(self.method, self.path.format(**values) + query, **body)
 
 
 def routes() -> list[Route]:

@@ -1,0 +1,187 @@
+"""What clients of the native API send and get about guards, limits, prices, quotas and costs."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+
+from batches.dialects.base.fields import WholeNumber
+from batches.models import Counts, Project
+from batches.services.guard import GUARDS
+from batches.services.quota import QUOTAS, quotas
+from providers.models import Provider, ProviderModel
+
+MOST = 2**63 - 1
+CURRENCY_HELP = "Of the portal; nothing is converted."
+
+
+class Share(serializers.FloatField):
+    """A JSON number from 0 to 1."""
+
+    def __init__(self, **options: Any) -> None:
+        bounds = "It must be from 0 to 1."
+        messages = {"invalid": "It must be a number.", "min_value": bounds, "max_value": bounds}
+        super().__init__(min_value=0, max_value=1, error_messages=messages, **options)
+
+    def to_internal_value(self, data: object) -> float:
+        if isinstance(data, bool) or not isinstance(data, int | float):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Amount(serializers.DecimalField):
+    """Money: a JSON number or, exactly, a string."""
+
+    def __init__(self, **options: Any) -> None:
+        messages = {"invalid": "It must be an amount, such as '12.50'.", "min_value": "It must be at least 0."}
+        super().__init__(max_digits=14, decimal_places=6, min_value=Decimal(0), error_messages=messages, **options)
+
+    def to_internal_value(self, data: object) -> Decimal:  # type: ignore[override]  # its stub wants numbers only
+        if isinstance(data, bool) or not isinstance(data, int | float | str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+@extend_schema_serializer(component_name="SetGuards")
+class SetGuards(serializers.Serializer[Any]):
+    """Guards of one batch; what is null, or not given at its creation, is as its provider has it."""
+
+    default_error_messages = {"invalid": "It must be an object of guards."}  # noqa: RUF012 - declared so by the base class
+
+    max_error_rate = Share(required=False, allow_null=True, help_text="The share of failed objects above which it is paused.")
+    error_sample = WholeNumber(
+        minimum=1, maximum=2**31 - 1, required=False, allow_null=True, help_text="How many must have settled before it counts."
+    )
+    max_cost = Amount(required=False, allow_null=True, help_text="The cost above which it is paused, as far as that is known.")
+    max_tokens = WholeNumber(
+        minimum=0, maximum=MOST, required=False, allow_null=True, help_text="Input and output tokens above which it is paused."
+    )
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        unknown = [name for name in data if name not in GUARDS] if isinstance(data, dict) else []
+        if unknown:
+            raise serializers.ValidationError({str(unknown[0])[:100]: "There is no such guard."}, code="unknown")
+        found: dict[str, Any] = super().to_internal_value(data)
+        return found
+
+
+class UpdateBatch(serializers.Serializer[Any]):
+    """What may be changed about a batch that runs, or will run."""
+
+    guards = SetGuards(help_text="Those that are named are changed; null is the provider's again.")
+
+
+@extend_schema_serializer(component_name="Guards")
+class ShownGuards(serializers.Serializer[Any]):
+    """What pauses a batch; null is no guard."""
+
+    max_error_rate = serializers.FloatField(allow_null=True)
+    error_sample = serializers.IntegerField(allow_null=True)
+    max_cost = serializers.DecimalField(max_digits=14, decimal_places=6, allow_null=True)
+    max_tokens = serializers.IntegerField(allow_null=True)
+
+
+@extend_schema_serializer(component_name="Usage")
+class ShownUsage(serializers.Serializer[Counts]):
+    """Tokens as the provider counted them; `cached_tokens` are part of the input, `reasoning_tokens` of the output."""
+
+    input_tokens = serializers.IntegerField()
+    output_tokens = serializers.IntegerField()
+    cached_tokens = serializers.IntegerField()
+    reasoning_tokens = serializers.IntegerField()
+    cost = serializers.DecimalField(
+        max_digits=28, decimal_places=6, allow_null=True, help_text="As far as it is known; null when nothing is known of it."
+    )
+    unpriced = serializers.IntegerField(help_text="Objects that succeeded and whose cost is not known: not part of `cost`.")
+    currency = serializers.SerializerMethodField(help_text=CURRENCY_HELP)
+
+    def get_currency(self, _counts: Counts) -> str:
+        return settings.CURRENCY
+
+
+@extend_schema_serializer(component_name="Estimate")
+class ShownEstimate(serializers.Serializer[Any]):
+    """What the requests may use, judged by their size and by the tokens that they allow for their answers."""
+
+    input_bytes = serializers.IntegerField(help_text="Of all request bodies.")
+    input_tokens = serializers.IntegerField(allow_null=True, help_text="Null where the endpoint counts no tokens.")
+    output_tokens = serializers.IntegerField(allow_null=True, help_text="At most; null when a request sets no limit.")
+    cost = serializers.DecimalField(
+        max_digits=28, decimal_places=6, allow_null=True, help_text="At most; null when tokens or prices are not known."
+    )
+    currency = serializers.SerializerMethodField(help_text=CURRENCY_HELP)
+
+    def get_currency(self, _estimate: object) -> str:
+        return settings.CURRENCY
+
+
+@extend_schema_serializer(component_name="ProviderModel")
+class ShownModel(serializers.Serializer[ProviderModel]):
+    """A model's own limits, which hold besides the provider's, and its prices per million tokens; null is unknown."""
+
+    name = serializers.CharField()
+    max_concurrency = serializers.IntegerField(allow_null=True)
+    requests_per_minute = serializers.IntegerField(allow_null=True)
+    tokens_per_minute = serializers.IntegerField(allow_null=True)
+    input_price = serializers.DecimalField(max_digits=12, decimal_places=6, allow_null=True)
+    cached_price = serializers.DecimalField(
+        max_digits=12, decimal_places=6, allow_null=True, help_text="Of input that came from a cache; null: as any other."
+    )
+    output_price = serializers.DecimalField(max_digits=12, decimal_places=6, allow_null=True)
+
+
+@extend_schema_serializer(component_name="Provider")
+class ShownProvider(serializers.Serializer[Provider]):
+    """A provider that may be named in a create call. Where it is, and with what credential, is not shown to anybody."""
+
+    name = serializers.CharField()
+    adapter = serializers.CharField()
+    simulated = serializers.BooleanField(help_text="Its answers are made up.")
+    enabled = serializers.BooleanField()
+    endpoints = serializers.SerializerMethodField()
+    max_concurrency = serializers.IntegerField()
+    requests_per_minute = serializers.IntegerField(allow_null=True)
+    tokens_per_minute = serializers.IntegerField(allow_null=True)
+    guards = ShownGuards(source="*", help_text="Of its batches that have none of their own.")
+    currency = serializers.SerializerMethodField(help_text="Of its prices.")
+    models = serializers.SerializerMethodField(
+        help_text="Those with limits or prices of their own; others may be asked for, too."
+    )
+
+    def get_endpoints(self, provider: Provider) -> list[str]:
+        return sorted(provider.endpoints)
+
+    def get_currency(self, _provider: Provider) -> str:
+        return settings.CURRENCY
+
+    @extend_schema_field(ShownModel(many=True))
+    def get_models(self, provider: Provider) -> list[dict[str, Any]]:
+        return [dict(ShownModel(model).data) for model in provider.models.all()]
+
+
+@extend_schema_serializer(component_name="Quota")
+class ShownQuota(serializers.Serializer[Any]):
+    """How much of something a project may have at once, and has."""
+
+    limit = serializers.IntegerField(allow_null=True, help_text="Null is no limit.")
+    used = serializers.IntegerField()
+
+
+@extend_schema_serializer(component_name="Quotas")
+class ShownQuotas(serializers.Serializer[Project]):
+    """What a project has and may have. Over a limit, calls are answered with 429 and batches fail their validation."""
+
+    project = serializers.SlugField(source="slug")
+    quotas = serializers.SerializerMethodField()
+
+    @extend_schema_field(
+        {
+            "type": "object",
+            "properties": {name: {"$ref": "#/components/schemas/Quota"} for name in QUOTAS},
+            "required": list(QUOTAS),
+        }
+    )
+    def get_quotas(self, project: Project) -> dict[str, Any]:
+        return {quota.name: dict(ShownQuota(quota).data) for quota in quotas(project)}
