@@ -94,7 +94,21 @@ class _RequestLine(msgspec.Struct):
     body: msgspec.Raw
 
 
+class StoredResult(msgspec.Struct):
+    """A line of the output or error file. `response` is empty where there was no answer; then `error` says why."""
+
+    custom_id: str
+    response: _Response | None
+    error: _Error | None
+
+    @property
+    def body(self) -> str:
+        """The answer as it was, or nothing."""
+        return bytes(self.response.body).decode() if self.response else ""
+
+
 _decode_request = msgspec.json.Decoder(Request).decode
+_decode_result = msgspec.json.Decoder(StoredResult).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -135,6 +149,11 @@ def response_line(object_id: uuid.UUID, *, custom_id: str, http_status: int, req
 def error_line(object_id: uuid.UUID, *, custom_id: str, code: str, message: str) -> bytes:
     """A line of the error file for a request that got no answer, or never ran."""
     return _encode(_ResultLine(f"batch_req_{object_id.hex}", custom_id, None, _Error(code, message))) + b"\n"
+
+
+def read_result(content: bytes) -> StoredResult:
+    """A line of the output or error file, as one of the two functions above made it."""
+    return _decode_result(content)
 
 
 def dump(value: object) -> str:

@@ -1,19 +1,25 @@
-"""Reading what came of a batch's objects, in input order, at any time; and their requests from the input file."""
+"""Reading what came of a batch's objects, in input order, at any time; and their requests from the input file.
+
+Answers are in the result rows; where these were pruned, in the batch's own files. Who reads does not notice.
+"""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
 from django.db import connection
 
 from batches import jsonl
-from batches.errors import Gone
-from batches.models import Batch, BatchObject, BatchResult, Slice
+from batches.models import Batch, BatchError, BatchObject, BatchResult, Slice
+from batches.ranges import read_range
+from batches.result_files import SliceResults, require_result_files
 from batches.states import NEVER_RAN, ObjectStatus
 
 PAGE = 500
 PAGE_CHARS = 4 * 1024**2
+ANSWERED = frozenset({ObjectStatus.SUCCEEDED, ObjectStatus.FAILED})  # what has a result
 FIRST_PAGE = 16  # as long as nothing is known of the size of the answers
 
 
@@ -62,8 +68,30 @@ _LAST_LINE = 2**31 - 1
 def results(batch: Batch, *, first_page: int = FIRST_PAGE) -> Iterator[ObjectResult]:
     """All objects in input order, pending ones too. Reads pages of a few MB: more objects at once the smaller they are.
 
-    `first_page` is how many to begin with, where the answers are known to be small.
+    `first_page` is how many to begin with, where the answers are known to be small. Raises Gone, at once, when the rows
+    were pruned and the files are not kept any more.
     """
+    require_results(batch)
+    return _results(batch, first_page=first_page)
+
+
+def require_results(batch: Batch) -> None:
+    """Raise Gone when what came of an ended batch cannot be read any more."""
+    if batch.results_pruned_at is not None:
+        require_result_files(batch)
+
+
+def results_without_answers(batch: Batch) -> Iterator[ObjectResult]:
+    """The objects of an ended batch in input order, and why those failed that did: what is known without its files."""
+    for piece in batch.slices.order_by("first_line"):
+        first, last = piece.first_line - 1, piece.last_line
+        reasons = _reasons(batch, first, last)
+        for row in _rows(batch, after_line=first, last_line=last, limit=last - first):
+            code, message = reasons.get((row.line, row.round), (row.error_code, row.error_message))
+            yield msgspec.structs.replace(row, error_code=code, error_message=message)
+
+
+def _results(batch: Batch, *, first_page: int) -> Iterator[ObjectResult]:
     after_line, size = 0, first_page
     while page := _page(batch, after_line=after_line, last_line=_LAST_LINE, limit=size):
         yield from page
@@ -77,8 +105,10 @@ def results(batch: Batch, *, first_page: int = FIRST_PAGE) -> Iterator[ObjectRes
 def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int) -> tuple[list[ObjectResult], bool]:
     """The settled objects behind a line, at most `limit`, their bodies at most `max_chars` (but at least one object).
 
-    The second value tells whether there are more. Two queries: what is too much is never read.
+    The second value tells whether there are more. Two queries: what is too much is never read. Raises Gone.
     """
+    if batch.results_pruned_at is not None:
+        return _cut(_from_files(batch, after_line=after_line, last_line=_LAST_LINE), limit=limit, max_chars=max_chars)
     where = [batch_key(batch), after_line, _LAST_LINE, ObjectStatus.PENDING.value]
     with connection.cursor() as cursor:
         cursor.execute(_SELECT_SIZES, [*where, limit + 1])
@@ -94,6 +124,17 @@ def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int
     last_line = sizes[taken - 1][0]
     page = _page(batch, after_line=after_line, last_line=last_line, limit=taken, but=ObjectStatus.PENDING.value)
     return page, taken < len(sizes) or page[-1].line < last_line  # some may have settled between the two
+
+
+def _cut(found: Iterator[ObjectResult], *, limit: int, max_chars: int) -> tuple[list[ObjectResult], bool]:
+    page: list[ObjectResult] = []
+    held = 0
+    for result in found:
+        held += len(result.body)
+        if len(page) == limit or (page and held > max_chars):
+            return page, True
+        page.append(result)
+    return page, False
 
 
 def results_between(batch: Batch, *, first_line: int, last_line: int) -> list[ObjectResult]:
@@ -130,15 +171,7 @@ def number_lines(content: bytes, *, first_line: int) -> dict[int, bytes]:
 
 def read_input(batch: Batch, start: int, end: int) -> bytes:
     """A range of bytes of a batch's input file. Raises Gone when they are not kept."""
-    file = batch.input_file
-    if file is None or file.purged_at is not None:
-        raise Gone("The input file is no longer kept.")
-    try:
-        with file.content.open("rb") as source:
-            source.seek(start)
-            return bytes(source.read(end - start))
-    except FileNotFoundError:
-        raise Gone("The input file is no longer kept.") from None
+    return read_range(batch.input_file, start, end, name="input")
 
 
 def result_line(result: ObjectResult) -> bytes:
@@ -156,9 +189,45 @@ def result_line(result: ObjectResult) -> bytes:
 
 
 def _page(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str = "") -> list[ObjectResult]:
+    if batch.results_pruned_at is not None:
+        return list(islice(_from_files(batch, after_line=after_line, last_line=last_line), limit))
+    rows = _rows(batch, after_line=after_line, last_line=last_line, limit=limit, but=but)
+    if any(row.status in ANSWERED and not (row.body or row.error_code) for row in rows):
+        # Its result is missing: the rows may have been pruned since the batch was read.
+        batch.refresh_from_db(fields=["results_pruned_at"])
+        if batch.results_pruned_at is not None:
+            return list(islice(_from_files(batch, after_line=after_line, last_line=last_line), limit))
+    return rows
+
+
+def _rows(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str = "") -> list[ObjectResult]:
     with connection.cursor() as cursor:
         cursor.execute(_SELECT, [batch_key(batch), after_line, last_line, but, limit])
         return [_from_row(row) for row in cursor.fetchall()]
+
+
+def _from_files(batch: Batch, *, after_line: int, last_line: int) -> Iterator[ObjectResult]:
+    """The objects of an ended batch whose rows were pruned; two queries and one range of each file for a slice."""
+    pieces = Slice.objects.filter(batch=batch, last_line__gt=after_line, first_line__lte=last_line)
+    for piece in pieces.order_by("first_line"):
+        files = SliceResults(batch, piece)
+        first, last = max(after_line, piece.first_line - 1), min(last_line, piece.last_line)
+        reasons = _reasons(batch, first, last) if piece.failed else {}
+        for row in _rows(batch, after_line=first, last_line=last, limit=last - first):
+            yield _from_file(row, files, reasons) if row.status in ANSWERED else row
+
+
+def _from_file(row: ObjectResult, files: SliceResults, reasons: Mapping[tuple[int, int], tuple[str, str]]) -> ObjectResult:
+    found = files.find(row.custom_id, row.status)
+    code, message = (found.error.code, found.error.message) if found.error else reasons.get((row.line, row.round), ("", ""))
+    return msgspec.structs.replace(row, body=found.body, error_code=code, error_message=message)
+
+
+def _reasons(batch: Batch, after_line: int, last_line: int) -> dict[tuple[int, int], tuple[str, str]]:
+    """Code and message of what failed with an answer: the error file holds the answer alone."""
+    errors = BatchError.objects.filter(batch=batch, line__gt=after_line, line__lte=last_line, round__isnull=False)
+    rows = errors.order_by().values_list("line", "round", "code", "message")
+    return {(line, round_): (code, message) for line, round_, code, message in rows}
 
 
 def batch_key(batch: Batch) -> Any:

@@ -222,6 +222,10 @@ UPLOAD_LIFETIME_SECONDS = knob("UPLOAD_LIFETIME_SECONDS", seconds, 3600.0)
 FILE_LIFETIME_SECONDS = knob("FILE_LIFETIME_SECONDS", seconds, 30 * 86400.0)  # batch inputs, outputs and errors
 NOVITA_INPUT_LIFETIME_SECONDS = knob("NOVITA_INPUT_LIFETIME_SECONDS", seconds, 15 * 86400.0)  # a batch's input there
 RESULTS_LIFETIME_SECONDS = knob("RESULTS_LIFETIME_SECONDS", seconds, 29 * 86400.0)  # Anthropic: from a batch's creation
+RESULT_ROWS_SECONDS = knob("RESULT_ROWS_SECONDS", seconds, 86400.0)  # after its end, answers are read from a batch's files
+BATCH_RETENTION_DAYS = knob("BATCH_RETENTION_DAYS", whole(1), None)  # ended batches are removed with all they have; none: kept
+MINUTE_RETENTION_DAYS = knob("MINUTE_RETENTION_DAYS", whole(1), 30)  # counts of minutes, for charts
+ERROR_HOUR_RETENTION_DAYS = knob("ERROR_HOUR_RETENTION_DAYS", whole(30), 90)  # counts of hours, of error groups
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_JSON_BYTES
 
 # --- Quotas and guards, where a project, a batch or a provider has none of its own -------------------------------

@@ -95,7 +95,7 @@ class Inside(NativeView):
         row.batch = batch
         shown = dict(ShownObject(_with_errors(batch, [row])[0]).data)
         shown["request"] = _request_line(batch, row.line)
-        shown["response"] = _answer(result_of(row))
+        shown["response"] = _stored_answer(row)
         shown["history"] = listed(ShownTry, tries(batch, row.line))
         return Response(shown)
 
@@ -207,6 +207,13 @@ def _answer(result: ObjectResult) -> dict[str, Any] | None:
     if not result.body:
         return None
     return {"status_code": result.http_status, "request_id": result.request_id, "body": raw(result.body)}
+
+
+def _stored_answer(row: BatchObject) -> dict[str, Any] | None:
+    try:
+        return _answer(result_of(row))
+    except Gone:
+        return None
 
 
 def _request_line(batch: Batch, line: int) -> msgspec.Raw | None:

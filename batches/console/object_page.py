@@ -14,8 +14,8 @@ from batches.console import curl
 from batches.console.access import SignedIn, find_batch, requires
 from batches.console.pretty import indent
 from batches.errors import Gone
-from batches.models import Batch, BatchError, BatchObject, BatchResult
-from batches.results import request_lines
+from batches.models import Batch, BatchError, BatchObject
+from batches.results import ANSWERED, ObjectResult, request_lines, result_of
 from batches.services.access import Right
 from batches.states import NEVER_RAN, ObjectStatus
 
@@ -45,8 +45,8 @@ def object_page(request: SignedIn, batch_id: uuid.UUID, line: int) -> HttpRespon
     if found is None:
         raise Http404("The batch has no such line.")
     whole = set(request.GET.getlist("full"))
-    results = list(BatchResult.objects.filter(batch=batch, line=line).order_by("round"))
-    current = next((result for result in results if result.round == found.round), None)
+    found.batch = batch
+    current, lost = _result(found)
     sent, gone = _request(batch, line)
     context = {
         "batch": batch,
@@ -55,6 +55,7 @@ def object_page(request: SignedIn, batch_id: uuid.UUID, line: int) -> HttpRespon
         "gone": gone,
         "response_document": _document("response", current.body, whole) if current and current.body else None,
         "result": current,
+        "lost": lost,
         "never_ran": NEVER_RAN.get(ObjectStatus(found.status)),
         "errors": BatchError.objects.filter(batch=batch, line=line, round=found.round),
         "tries": tries(batch, line),
@@ -74,6 +75,16 @@ def _request(batch: Batch, line: int) -> tuple[str, str]:
         return "", gone.message
     except (KeyError, msgspec.DecodeError):
         return "", "The input file does not hold this line any more."
+
+
+def _result(batch_object: BatchObject) -> tuple[ObjectResult | None, str]:
+    """What came of it, or why that cannot be shown. Neither, as long as there is nothing or when it never ran."""
+    if batch_object.status not in ANSWERED:
+        return None, ""
+    try:
+        return result_of(batch_object), ""
+    except Gone as gone:
+        return None, gone.message
 
 
 def _document(which: str, text: str, whole: set[str]) -> Document:

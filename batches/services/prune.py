@@ -9,6 +9,7 @@ from django.conf import settings
 from batches.models import Batch, File
 from batches.services.heartbeat import forget_dead
 from batches.services.once import forget_calls
+from batches.services.retention import retain
 from batches.services.upload import expire_uploads
 from batches.states import OPEN
 
@@ -26,6 +27,7 @@ def prune(*, now: datetime) -> None:
     _remove_old_spool_files()
     forget_dead(now=now)
     forget_calls(now=now)
+    retain(now=now)
 
 
 def _remove_old_spool_files() -> None:

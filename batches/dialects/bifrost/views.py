@@ -24,6 +24,7 @@ from batches.dialects.bifrost import inbound, outbound
 from batches.dialects.bifrost.errors import render_error
 from batches.errors import Gone, NotFound, PortalError
 from batches.models import Batch, Dialect, File
+from batches.results import require_results
 from batches.services.cancel import cancel
 
 BATCHES = "/bifrost/v1/batches"
@@ -162,6 +163,7 @@ class BatchResults(BifrostView):
         archived = archived_at(batch, now=timezone.now()) if batch.endpoint == MESSAGES else None
         if archived:
             raise Gone(f"The results of this batch are no longer kept: it was archived on {archived:%Y-%m-%d}.")
+        require_results(batch)  # before the answer begins
         more = {"extra_fields": self.extra_fields(deployment=self.model)}
         pieces = streamed(batch, cursor=cursor, limit=limit or None, include=include, more=more)
         return StreamingHttpResponse(pieces, content_type="application/json")

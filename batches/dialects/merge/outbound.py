@@ -10,7 +10,7 @@ from django.conf import settings
 from batches.errors import Gone
 from batches.jsonl import read_request
 from batches.models import Batch, Dialect
-from batches.results import ObjectResult, number_lines, read_input, results
+from batches.results import ObjectResult, number_lines, read_input, results, results_without_answers
 from batches.states import BatchStatus, ObjectStatus
 
 _BY_COUNTS = ""  # how a batch ended is told by what became of its objects
@@ -40,14 +40,21 @@ def accepted(batch: Batch) -> dict[str, Any]:
 
 def bulk_object(batch: Batch, *, id_path: str, now: datetime) -> dict[str, Any]:
     """A batch; `id_path` says where the upstream's answers name what they created."""
-    found = results(batch, first_page=settings.MAX_BULK_ITEMS + 1)  # all of them at once: records are small
-    objects = [_settled_or_not(result, id_path=id_path) for result in found] or list(_without_objects(batch))
+    objects = [_settled_or_not(result, id_path=id_path) for result in _found(batch)] or list(_without_objects(batch))
     return {
         "batch_id": str(batch.pk),
         "status": batch_status(batch, now=now),
         "total_count": len(objects),
         "objects": objects,
     }
+
+
+def _found(batch: Batch) -> list[ObjectResult]:
+    """All objects at once: records are small. Without what the upstream answered, when that is not kept any more."""
+    try:
+        return list(results(batch, first_page=settings.MAX_BULK_ITEMS + 1))
+    except Gone:
+        return list(results_without_answers(batch))
 
 
 def batch_status(batch: Batch, *, now: datetime) -> str:

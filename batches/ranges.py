@@ -1,0 +1,51 @@
+"""Reading a part of a stored file: where the storage can, no other part of it is fetched."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from batches.errors import Gone
+from batches.models import File
+
+CHUNK = 256 * 1024
+
+
+def is_kept(file: File | None) -> bool:
+    """Whether the bytes of a file can still be read."""
+    return file is not None and file.purged_at is None and file.content.storage.exists(str(file.content.name))
+
+
+def read_range(file: File | None, start: int, end: int, *, name: str) -> bytes:
+    """The bytes of a file from `start` up to `end`. Raises Gone, in whose message the file has this name."""
+    return b"".join(stream_range(file, start, end, name=name))
+
+
+def stream_range(file: File | None, start: int, end: int, *, name: str) -> Iterator[bytes]:
+    """The same, piece by piece; nothing is read before it is asked for."""
+    if file is None or file.purged_at is not None:
+        raise Gone(f"The {name} file is no longer kept.")
+    if start >= end:
+        return
+    try:
+        yield from _from_bucket(file, start, end) if hasattr(file.content.storage, "bucket") else _from_file(file, start, end)
+    except FileNotFoundError:
+        raise Gone(f"The {name} file is no longer kept.") from None
+
+
+def _from_file(file: File, start: int, end: int) -> Iterator[bytes]:
+    with file.content.open("rb") as source:
+        source.seek(start)
+        while start < end and (piece := bytes(source.read(min(CHUNK, end - start)))):
+            start += len(piece)
+            yield piece
+
+
+def _from_bucket(file: File, start: int, end: int) -> Iterator[bytes]:
+    """From S3: its storage's files fetch the whole object at the first read, whatever is read of them."""
+    storage: Any = file.content.storage
+    client = storage.bucket.meta.client
+    try:
+        answer = client.get_object(Bucket=storage.bucket.name, Key=str(file.content.name), Range=f"bytes={start}-{end - 1}")
+    except client.exceptions.NoSuchKey:
+        raise FileNotFoundError from None
+    with answer["Body"] as body:
+        yield from body.iter_chunks(CHUNK)
