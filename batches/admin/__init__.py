@@ -1,35 +1,10 @@
-"""The admin: rows to look at. What moves state goes through the same services as everywhere else."""
+"""The admin: rows to look at, and what support staff keep. Everything is done through the same services as elsewhere."""
 
 from django.contrib import admin
 
-from batches.admin.access import ApiKeyAdmin, ProjectAdmin
-from batches.admin.batch import BatchAdmin
-from batches.admin.records import (
-    AttemptAdmin,
-    BatchErrorAdmin,
-    BatchObjectAdmin,
-    BatchResultAdmin,
-    EventAdmin,
-    FileAdmin,
-    SliceAdmin,
-    UploadAdmin,
-    WorkerAdmin,
-)
+from batches.admin import batch, bulk, errors, people, projects, providers, records, secrets
 
-__all__ = [
-    "ApiKeyAdmin",
-    "AttemptAdmin",
-    "BatchAdmin",
-    "BatchErrorAdmin",
-    "BatchObjectAdmin",
-    "BatchResultAdmin",
-    "EventAdmin",
-    "FileAdmin",
-    "ProjectAdmin",
-    "SliceAdmin",
-    "UploadAdmin",
-    "WorkerAdmin",
-]
+__all__ = ["batch", "bulk", "errors", "people", "projects", "providers", "records", "secrets"]
 
 admin.site.site_header = "Batchyard"
 admin.site.site_title = "Batchyard admin"

@@ -1,46 +1,77 @@
-"""What the engine records: files, slices, objects, results, errors, attempts, events, workers."""
+"""What the engine records: files, slices, objects, results, errors, attempts, events, minutes, workers; and the audit."""
 
 from django.contrib import admin
 
-from batches.admin.read_only import ReadOnly
-from batches.models import Attempt, BatchError, BatchObject, BatchResult, Event, File, Slice, Upload, Worker
+from batches.admin.scope import Inside, OwnProjects, ReadOnly
+from batches.models import (
+    Attempt,
+    AuditEntry,
+    BatchError,
+    BatchMinute,
+    BatchObject,
+    BatchResult,
+    Event,
+    File,
+    IdempotencyRecord,
+    Slice,
+    Upload,
+    UploadPart,
+    Worker,
+)
+from batches.services.access import Right
 
 
 @admin.register(File)
 class FileAdmin(ReadOnly[File]):
+    """What a file is; its bytes are read in the console, through the pages of its batch."""
+
     list_display = ("__str__", "filename", "purpose", "bytes", "project", "created_at", "expires_at", "deleted_at")
-    list_filter = ("purpose", "project")
+    list_filter = ("purpose", ("project", OwnProjects), ("created_at", admin.DateFieldListFilter))
     list_select_related = ("project",)
-    search_fields = ("filename",)
+    search_fields = ("pk",)
+    search_help_text = "The id of a file, in any of its forms."
+    exclude = ("content",)
 
 
 @admin.register(Upload)
 class UploadAdmin(ReadOnly[Upload]):
     list_display = ("__str__", "filename", "status", "bytes", "project", "created_at", "expires_at")
-    list_filter = ("status", "project")
+    list_filter = ("status", ("project", OwnProjects))
     list_select_related = ("project",)
-    search_fields = ("filename",)
+    search_fields = ("pk",)
+    search_help_text = "The id of an upload, in any of its forms."
+    date_hierarchy = "created_at"
+
+
+@admin.register(UploadPart)
+class UploadPartAdmin(ReadOnly[UploadPart]):
+    project = "upload__project"
+    list_display = ("__str__", "upload", "bytes", "created_at")
+    list_select_related = ("upload",)
+    found_by = "upload"
+    search_fields = ("upload",)
+    search_help_text = "The id of an upload, in any of its forms."
+    exclude = ("content",)
+
+
+@admin.register(IdempotencyRecord)
+class IdempotencyRecordAdmin(ReadOnly[IdempotencyRecord]):
+    project = "api_key__project"
+    list_display = ("path", "token", "api_key", "batch", "created_at")
+    list_select_related = ("api_key", "batch")
+    found_by = "batch"
+    search_fields = ("batch",)
+    search_help_text = "The id of a batch, in any of its forms."
+    ordering = ("-created_at",)
 
 
 @admin.register(Slice)
-class SliceAdmin(ReadOnly[Slice]):
-    list_display = (
-        "__str__",
-        "total",
-        "pending",
-        "succeeded",
-        "failed",
-        "lease_epoch",
-        "lease_expires_at",
-        "not_before",
-    )
-    found_by = "batch"
-    search_fields = ("batch",)
-    list_select_related = ("batch",)
+class SliceAdmin(Inside[Slice]):
+    list_display = ("__str__", "total", "pending", "succeeded", "failed", "lease_epoch", "lease_expires_at", "not_before")
 
 
 @admin.register(BatchObject)
-class BatchObjectAdmin(ReadOnly[BatchObject]):
+class BatchObjectAdmin(Inside[BatchObject]):
     list_display = (
         "custom_id",
         "batch_id",
@@ -52,50 +83,52 @@ class BatchObjectAdmin(ReadOnly[BatchObject]):
         "latency_ms",
         "settled_at",
     )
-    found_by = "batch"
-    search_fields = ("batch",)
-    ordering = ("-pk",)
 
 
 @admin.register(BatchResult)
-class BatchResultAdmin(ReadOnly[BatchResult]):
+class BatchResultAdmin(Inside[BatchResult]):
     """Bodies are in the console; here they would make a page of megabytes."""
 
     list_display = ("batch_id", "line", "round", "status", "http_status", "error_code", "created_at")
-    found_by = "batch"
-    search_fields = ("batch",)
-    ordering = ("-pk",)
     exclude = ("body",)
 
 
 @admin.register(BatchError)
-class BatchErrorAdmin(ReadOnly[BatchError]):
+class BatchErrorAdmin(Inside[BatchError]):
     list_display = ("code", "message", "batch_id", "line", "kind", "source", "http_status", "created_at")
-    list_filter = ("source", "kind")
-    found_by = "batch"
-    search_fields = ("batch",)
-    ordering = ("-pk",)
 
 
 @admin.register(Attempt)
-class AttemptAdmin(ReadOnly[Attempt]):
+class AttemptAdmin(Inside[Attempt]):
     list_display = ("batch_id", "line", "round", "number", "kind", "http_status", "retry_at", "created_at")
-    list_filter = ("kind",)
-    found_by = "batch"
-    search_fields = ("batch",)
-    ordering = ("-pk",)
 
 
 @admin.register(Event)
-class EventAdmin(ReadOnly[Event]):
-    list_display = ("created_at", "batch_id", "from_status", "to_status", "actor", "source", "note")
-    list_filter = ("source", "to_status")
-    found_by = "batch"
-    search_fields = ("batch",)
-    ordering = ("-pk",)
+class EventAdmin(Inside[Event]):
+    list_display = ("created_at", "batch_id", "from_status", "to_status", "act", "actor", "source", "note")
+
+
+@admin.register(BatchMinute)
+class BatchMinuteAdmin(Inside[BatchMinute]):
+    list_display = ("minute", "batch_id", "succeeded", "failed", "retried", "throttled", "latency_ms")
 
 
 @admin.register(Worker)
 class WorkerAdmin(ReadOnly[Worker]):
+    project = None
     list_display = ("name", "role", "in_flight", "started_at", "seen_at")
     list_filter = ("role",)
+    search_fields = ("name__istartswith",)
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnly[AuditEntry]):
+    """Who did what, or was refused it. Found by the id of what was acted on, by act or by actor."""
+
+    sees = Right.MANAGE
+    list_display = ("created_at", "act", "outcome", "actor", "source", "project", "target_type", "target", "reason")
+    list_filter = ("outcome", "source", ("project", OwnProjects), ("created_at", admin.DateFieldListFilter))
+    list_select_related = ("project",)
+    found_by = "target_id"
+    search_fields = ("act__startswith", "actor__startswith", "target__startswith")
+    search_help_text = "The id of what was acted on, or the beginning of an act, an actor or a name."

@@ -36,8 +36,7 @@ def linked_account(project: Project, text: str) -> Provider:
 @transaction.atomic
 def issue_token(project: Project, *, provider: Provider, actor: Actor, now: datetime) -> tuple[AccountToken, str]:
     """A new token and its plain text, which cannot be had again. Raises InvalidRequest for a provider that is not granted."""
-    if not _granted(project).filter(pk=provider.pk).exists():
-        raise InvalidRequest(f"Project {project} may not use provider {provider}.", param="provider")
+    require_granted(project, provider=provider)
     token, plain = AccountToken.issue(project=project, provider=provider)
     record_act("issue_token", actor=actor, now=now, target=token, project=project)
     return token, plain
@@ -50,6 +49,12 @@ def revoke_token(token: AccountToken, *, actor: Actor, now: datetime, reason: st
         return False
     record_act("revoke_token", actor=actor, now=now, target=token, project=token.project, reason=reason)
     return True
+
+
+def require_granted(project: Project, *, provider: Provider) -> None:
+    """Raise InvalidRequest for a provider that the project may not use."""
+    if not _granted(project).filter(pk=provider.pk).exists():
+        raise InvalidRequest(f"Project {project} may not use provider {provider}.", param="provider")
 
 
 def _granted(project: Project) -> QuerySet[Provider]:

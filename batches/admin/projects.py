@@ -1,0 +1,87 @@
+"""Projects with their quotas, who is a member of them, and which providers they may use."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from batches.admin.scope import Inline, OwnProjects, ReadOnly, Scoped, access
+from batches.models import Membership, Project, ProviderGrant
+from batches.services.access import Right
+
+
+class MembershipInline(Inline[Membership]):
+    model = Membership
+    verbose_name_plural = "members"
+    fields = ("user", "role")
+    autocomplete_fields = ("user",)
+
+
+class GrantInline(Inline[ProviderGrant]):
+    """Which providers it may use besides those granted to all: the portal's to say."""
+
+    model = ProviderGrant
+    verbose_name_plural = "granted providers"
+    fields = ("provider", "is_default")
+    autocomplete_fields = ("provider",)
+
+    def may_change(self, request: HttpRequest, _row: Any | None = None) -> bool:
+        return access(request).everywhere
+
+
+@admin.register(Project)
+class ProjectAdmin(Scoped[Project]):
+    """Tenants. One with batches cannot be deleted."""
+
+    project = "pk"
+    changes = Right.MANAGE
+    list_display = ("slug", "name", "max_open_batches", "max_pending_objects", "max_stored_bytes", "created_at")
+    search_fields = ("slug__istartswith", "name")
+    fieldsets = (
+        (None, {"fields": ("slug", "name", "created_at")}),
+        ("Quotas", {"fields": ("max_open_batches", "max_pending_objects", "max_stored_bytes")}),
+    )
+    inlines = (MembershipInline, GrantInline)
+
+    def get_readonly_fields(self, request: HttpRequest, row: Project | None = None) -> tuple[str, ...]:
+        """Clients and files name a project by its slug: it stays. Quotas are the portal's to set."""
+        quotas = () if access(request).everywhere else ("max_open_batches", "max_pending_objects", "max_stored_bytes")
+        return (*(("slug",) if row else ()), "created_at", *quotas)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return access(request).everywhere
+
+
+@admin.register(Membership)
+class MembershipAdmin(Scoped[Membership]):
+    """Who may do what in which project."""
+
+    sees = Right.MANAGE
+    changes = Right.MANAGE
+    list_display = ("user", "project", "role", "created_at")
+    list_filter = ("role", ("project", OwnProjects))
+    list_select_related = ("user", "project")
+    search_fields = ("user__username__istartswith", "project__slug__istartswith")
+    autocomplete_fields = ("user", "project")
+    fields = ("user", "project", "role")
+
+    def get_readonly_fields(self, _request: HttpRequest, row: Membership | None = None) -> tuple[str, ...]:
+        return ("user", "project") if row else ()
+
+    def has_delete_permission(self, request: HttpRequest, row: Membership | None = None) -> bool:
+        return self.has_change_permission(request, row)
+
+    def get_actions(self, _request: HttpRequest) -> dict[str, Any]:
+        """One by one: what removes many at once does not ask the service."""
+        return {}
+
+
+@admin.register(ProviderGrant)
+class ProviderGrantAdmin(ReadOnly[ProviderGrant]):
+    """Kept on the pages of projects and providers."""
+
+    list_display = ("project", "provider", "is_default")
+    list_filter = (("project", OwnProjects), "is_default")
+    list_select_related = ("project", "provider")
+    search_fields: ClassVar = ("project__slug__istartswith", "provider__name__istartswith")
+    show_facets = admin.ShowFacets.ALLOW

@@ -1,0 +1,194 @@
+"""Providers in the admin. A credential can be set here, and never be read."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from batches.admin.scope import Inline, ReadOnly, Scoped, access
+from batches.models import ProviderGrant, ProviderHealth
+from batches.services.access import Right
+from batches.services.providers import change_provider
+from providers import registry
+from providers.check import check
+from providers.models import Provider, ProviderModel, validate_credential
+
+MOST_CHECKED = 10  # each may take 10 seconds
+
+# The class takes a parameter for the type checker alone.
+if TYPE_CHECKING:
+    _ModelForm = forms.ModelForm[Provider]
+else:
+    _ModelForm = forms.ModelForm
+
+
+class ProviderForm(_ModelForm):
+    """A provider, with its credential as a field that is only ever written."""
+
+    adapter = forms.ChoiceField(help_text="The kind of upstream. The simulator is built in and makes its answers up.")
+    credential = forms.CharField(
+        required=False,
+        strip=True,
+        validators=[validate_credential],
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
+    )
+
+    class Meta:
+        model = Provider
+        fields = "__all__"
+        help_texts: ClassVar = {
+            "name": "How clients and operators name it.",
+            "base_url": "Such as https://api.example.com/v1. Empty for the simulator.",
+            "credential_env": "Instead of a stored credential: the environment variable of the workers that holds it.",
+            "options": "A JSON object with settings of the adapter.",
+            "enabled": "A disabled provider is sent nothing: it gets no new batches, and running ones wait.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = set(registry.ADAPTERS) | ({self.instance.adapter} if self.instance.adapter else set())
+        self.fields["adapter"].choices = [(name, name) for name in sorted(names)]  # type: ignore[attr-defined]
+        state = "One is set; left empty, it stays." if self.instance.credential_encrypted else "None is set."
+        self.fields["credential"].help_text = f"{state} Encrypted before it is stored, and never shown again."
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if cleaned and cleaned.get("credential") and cleaned.get("credential_env"):
+            self.add_error("credential_env", "Give a credential or the name of a variable, not both.")
+        elif cleaned and cleaned.get("credential_env"):
+            self.instance.credential_encrypted = b""
+        return cleaned
+
+
+class ModelInline(Inline[ProviderModel]):
+    model = ProviderModel
+    fields = (
+        "name",
+        "max_concurrency",
+        "requests_per_minute",
+        "tokens_per_minute",
+        "input_price",
+        "cached_price",
+        "output_price",
+    )
+
+
+class GrantedInline(Inline[ProviderGrant]):
+    model = ProviderGrant
+    verbose_name_plural = "projects that it is granted to"
+    fields = ("project", "is_default")
+    autocomplete_fields = ("project",)
+
+
+@admin.register(Provider)
+class ProviderAdmin(Scoped[Provider]):
+    """Where upstreams are configured."""
+
+    project = None
+    changes = Right.MANAGE
+    form = ProviderForm
+    list_display = ("name", "adapter", "base_url", "enabled", "is_default", "granted_to_all", "credential_kept")
+    list_filter = ("adapter", "enabled", "granted_to_all")
+    search_fields = ("name__istartswith", "base_url")
+    readonly_fields = ("created_at", "updated_at")
+    inlines = (ModelInline, GrantedInline)
+    actions = ("check_connection", "enable", "disable")
+    fieldsets = (
+        (None, {"fields": ("name", "adapter", "base_url", "options")}),
+        ("Credential", {"fields": ("credential", "credential_env")}),
+        ("Use", {"fields": ("enabled", "is_default", "granted_to_all")}),
+        ("Limits", {"fields": ("max_concurrency", "requests_per_minute", "tokens_per_minute")}),
+        (
+            "Guards",
+            {
+                "fields": ("max_error_rate", "error_sample", "max_cost", "max_tokens"),
+                "description": "Each holds for those of its batches that have none of their own.",
+            },
+        ),
+        ("When", {"fields": ("created_at", "updated_at")}),
+    )
+
+    @admin.display(description="credential")
+    def credential_kept(self, provider: Provider) -> str:
+        """How the credential is kept, not what it is."""
+        if provider.credential_env:
+            return f"${provider.credential_env}"
+        return "set" if provider.credential_encrypted else "not set"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
+        """Who is no superuser finds, by name, what they may know of."""
+        known = access(request).providers().values("pk")
+        return super().get_queryset(request) if access(request).everywhere else Provider.objects.filter(pk__in=known)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return super().has_module_permission(request) and access(request).everywhere
+
+    def has_view_permission(self, request: HttpRequest, _row: Provider | None = None) -> bool:
+        looked_up = request.path == reverse("admin:autocomplete") and access(request).may_somewhere(Right.MANAGE)
+        return looked_up or access(request).everywhere
+
+    def save_model(self, request: HttpRequest, obj: Provider, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
+        """Through the service: the credential encrypted, a new default in the place of the old one, all on record."""
+        secret = form.cleaned_data.get("credential", "")
+        actor = access(request).actor
+        change_provider(obj, changed=form.changed_data, credential=secret, actor=actor, now=timezone.now())
+
+    @admin.action(description="Check the connection of the selected providers", permissions=["change"])
+    def check_connection(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:
+        """Try each, and say what came of it."""
+        for provider in providers[:MOST_CHECKED]:
+            found = check(provider)
+            level = messages.SUCCESS if found.ok else messages.ERROR
+            self.message_user(request, f"{provider.name}: {found.message}", level)
+
+    @admin.action(description="Enable the selected providers", permissions=["change"])
+    def enable(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:
+        """Let new batches use them again."""
+        self._switch(request, providers.filter(enabled=False), enabled=True)
+
+    @admin.action(description="Disable the selected providers", permissions=["change"])
+    def disable(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:
+        """Send them nothing."""
+        self._switch(request, providers.filter(enabled=True), enabled=False)
+
+    def _switch(self, request: HttpRequest, providers: QuerySet[Provider], *, enabled: bool) -> None:
+        found = list(providers)
+        for provider in found:
+            provider.enabled = enabled
+            change_provider(provider, changed={"enabled"}, actor=access(request).actor, now=timezone.now())
+        self.message_user(request, f"{len(found)} {'enabled' if enabled else 'disabled'}.", messages.SUCCESS)
+
+
+@admin.register(ProviderModel)
+class ProviderModelAdmin(ReadOnly[ProviderModel]):
+    """Kept on the pages of providers."""
+
+    project = None
+    list_display = ("name", "provider", "input_price", "cached_price", "output_price", "requests_per_minute", "tokens_per_minute")
+    list_filter = ("provider",)
+    list_select_related = ("provider",)
+    search_fields = ("name__istartswith", "provider__name__istartswith")
+    show_facets = admin.ShowFacets.ALLOW
+
+
+@admin.register(ProviderHealth)
+class ProviderHealthAdmin(ReadOnly[ProviderHealth]):
+    project = None
+    list_display = (
+        "provider",
+        "model",
+        "concurrency",
+        "limited_until",
+        "limited_reason",
+        "breaker",
+        "breaker_until",
+        "updated_at",
+    )
+    list_filter = ("breaker", "provider")
+    list_select_related = ("provider",)
+    search_fields = ("provider__name__istartswith", "model__istartswith")
+    show_facets = admin.ShowFacets.ALLOW

@@ -1,0 +1,222 @@
+"""What every page of the admin keeps to: whose rows somebody sees, what they may change, and what a page may cost."""
+
+from functools import cached_property, reduce
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.contrib.auth.models import User
+from django.core.paginator import Paginator
+from django.db.models import ForeignKey, Model, QuerySet
+from django.forms import BaseModelFormSet, ModelForm
+from django.http import HttpRequest
+from django.utils import timezone
+
+from batches import identifiers
+from batches.models import Project
+from batches.services.access import Access, Right, access_of
+from batches.services.audit import record_refusal
+from batches.services.configure import configure, remove
+from batches.states import Source
+
+M = TypeVar("M", bound=Model)
+COUNT_CAP = 10_000
+
+# The classes take parameters for the type checker alone.
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin
+    _Paginator = Paginator[QuerySet[Model]]
+    _RelatedFilter = admin.RelatedFieldListFilter
+    _Inline = admin.TabularInline
+else:
+    _Paginator = Paginator
+    _RelatedFilter = admin.RelatedFieldListFilter
+
+    class _ModelAdmin(admin.ModelAdmin):
+        """`_ModelAdmin[Batch]` is the plain class."""
+
+        def __class_getitem__(cls, _model: object) -> type:
+            return cls
+
+    class _Inline(admin.TabularInline):
+        """`_Inline[Membership, Project]` is the plain class."""
+
+        def __class_getitem__(cls, _models: object) -> type:
+            return cls
+
+
+def access(request: HttpRequest) -> Access:
+    """What the sender of a request may see and do; asked once a request."""
+    known: Access | None = getattr(request, "access", None)
+    if known is None:
+        assert isinstance(request.user, User)
+        known = access_of(request.user, source=Source.ADMIN)
+        request.access = known  # type: ignore[attr-defined]
+    return known
+
+
+def save_rows(request: HttpRequest, formset: "BaseModelFormSet[Any, Any]") -> None:
+    """Save and remove what hangs on a row, each through the service."""
+    actor, now = access(request).actor, timezone.now()
+    formset.save(commit=False)
+    for row in formset.deleted_objects:
+        remove(row, actor=actor, now=now, project=getattr(row, "project", None))
+    for row, changed in formset.changed_objects:
+        configure(row, changed=changed, actor=actor, now=now, project=getattr(row, "project", None))
+    for row in formset.new_objects:
+        configure(row, changed=(), actor=actor, now=now, project=getattr(row, "project", None))
+
+
+class CappedPaginator(_Paginator):
+    """Never counts a whole table: behind COUNT_CAP rows there are no further pages, only filters."""
+
+    @cached_property
+    def count(self) -> int:
+        rows = self.object_list
+        assert isinstance(rows, QuerySet)
+        return rows.order_by()[:COUNT_CAP].count()
+
+
+class OwnProjects(_RelatedFilter):
+    """A filter by project that offers those alone which its reader sees."""
+
+    def field_choices(self, _field: Any, request: HttpRequest, _model_admin: Any) -> list[tuple[str, Any]]:
+        return [(str(project.pk), project.slug) for project in access(request).projects()]
+
+
+class Scoped(_ModelAdmin[M]):
+    """Rows of the projects that somebody is a member of, to be changed by who has the right.
+
+    `project` is the way from a row to its project, `pk` for projects themselves, None for what is the portal's own and
+    thus a superuser's alone. A search for an id, in any of its forms, compares it with `found_by`; other words are
+    looked for in `search_fields`, unless they name nothing else.
+    """
+
+    project: ClassVar[str | None] = "project"
+    sees: ClassVar[Right] = Right.READ
+    changes: ClassVar[Right | None] = None
+    found_by = "pk"
+
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.ALLOW
+    paginator = CappedPaginator
+    list_per_page = 50
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
+        rows = super().get_queryset(request)
+        return access(request).within(rows, right=self.sees, project=self.project) if self.project else rows
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[M], search_term: str) -> tuple[QuerySet[M], bool]:
+        """Rows with this id, or with these words."""
+        if identifier := identifiers.parse(search_term.strip().lower()):
+            return queryset.filter(**{self.found_by: identifier}), False
+        if search_term and (tuple(self.search_fields) == (self.found_by,) or "\0" in search_term):
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def formfield_for_foreignkey(self, db_field: "ForeignKey[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
+        """A project is chosen from those that may be changed."""
+        if db_field.related_model is Project and self.changes:
+            kwargs["queryset"] = access(request).projects(self.changes)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def project_of(self, row: M) -> Project | None:
+        """The project that a row belongs to; None for the portal's own."""
+        if self.project is None:
+            return None
+        found = row if self.project == "pk" else reduce(getattr, self.project.split("__"), row)
+        assert isinstance(found, Project)
+        return found
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return isinstance(request.user, User) and self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, _row: M | None = None) -> bool:
+        """Whether somebody sees such rows; which of them, `get_queryset` says."""
+        return access(request).may_somewhere(self.sees) if self.project else access(request).everywhere
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.has_change_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, row: M | None = None) -> bool:
+        if self.changes is None:
+            return False
+        if self.project is None:
+            return access(request).everywhere
+        return access(request).may(self.changes, self.project_of(row)) if row else access(request).may_somewhere(self.changes)
+
+    def has_delete_permission(self, _request: HttpRequest, _row: M | None = None) -> bool:
+        return False
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """A form that is sent in spite of lacking the right is refused on record, before any transaction begins."""
+        if request.method == "POST":
+            row = self.get_object(request, unquote(object_id)) if object_id else None
+            may = self.has_change_permission(request, row) if object_id else self.has_add_permission(request)
+            if not may:
+                act = f"{'change' if object_id else 'add'}_{self.opts.model_name}"
+                project = self.project_of(row) if row else None
+                record_refusal(act, actor=access(request).actor, now=timezone.now(), target=row, project=project)
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def save_model(self, request: HttpRequest, obj: M, form: "ModelForm[M]", change: bool) -> None:  # noqa: ARG002, FBT001
+        """Through the service, which keeps it on record."""
+        actor, project = access(request).actor, self.project_of(obj) if self.project != "pk" else None
+        configure(obj, changed=form.changed_data, actor=actor, now=timezone.now(), project=project)
+
+    def delete_model(self, request: HttpRequest, obj: M) -> None:
+        remove(obj, actor=access(request).actor, now=timezone.now(), project=self.project_of(obj))
+
+    def save_formset(self, request: HttpRequest, _form: Any, formset: "BaseModelFormSet[Any, Any]", change: bool) -> None:  # noqa: ARG002, FBT001
+        save_rows(request, formset)
+
+
+class ReadOnly(Scoped[M]):
+    """Rows that the engine writes: to be looked at, never to be changed by hand."""
+
+    show_facets = admin.ShowFacets.NEVER
+
+
+class Inside(ReadOnly[M]):
+    """Rows inside one batch, in tables of any size: found by the batch's id, which who is no superuser has to give."""
+
+    project: ClassVar[str | None] = "batch__project"
+    found_by = "batch"
+    search_fields = ("batch",)
+    search_help_text = "The id of a batch, in any of its forms."
+    ordering = ("-pk",)
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[M], search_term: str) -> tuple[QuerySet[M], bool]:
+        """The rows of the batch with this id."""
+        if not search_term and not access(request).everywhere:
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, search_term)
+
+
+class Inline(_Inline[M, Any]):
+    """Rows that hang on another, to be changed by who administers its project, or the portal where it has none."""
+
+    extra = 0
+    show_change_link = False
+
+    def may_change(self, request: HttpRequest, row: Any | None) -> bool:
+        """Whether somebody administers the row that these hang on."""
+        return access(request).may(Right.MANAGE, row if isinstance(row, Project) else None)
+
+    def has_view_permission(self, request: HttpRequest, row: Any | None = None) -> bool:
+        return self.may_change(request, row)
+
+    def has_add_permission(self, request: HttpRequest, row: Any | None = None) -> bool:
+        return self.may_change(request, row)
+
+    def has_change_permission(self, request: HttpRequest, row: Any | None = None) -> bool:
+        return self.may_change(request, row)
+
+    def has_delete_permission(self, request: HttpRequest, row: Any | None = None) -> bool:
+        return self.may_change(request, row)

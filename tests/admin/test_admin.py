@@ -1,0 +1,277 @@
+"""The admin's pages: every model, what it costs, what it shows to whom, and what it never shows."""
+
+from collections.abc import Callable
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+
+from batches.models import ApiKey, AuditEntry, Batch, BatchObject, Membership, Project, Role
+from providers.models import Provider
+from tests.admin.conftest import Furnish, MakeBatch, SignIn
+
+TABLES = [model for model in admin.site._registry if model._meta.app_label in ("batches", "providers", "auth")]
+OURS = [model for label in ("batches", "providers") for model in apps.get_app_config(label).get_models()]
+KEPT_BY_HAND = {"project", "membership", "apikey", "accounttoken", "provider", "user"}
+PORTALS_OWN = {"provider", "providermodel", "providerhealth", "user", "savedview", "worker"}
+ADMINS = {"apikey", "accounttoken", "membership", "auditentry"}  # of a project
+SECRETS = ("sk-never-shown", "a-secret-of-theirs", "pbkdf2", "md5$", "gAAAA")
+
+
+def listing(model: type[Model]) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def page_of(row: Model) -> str:
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+def name(model: object) -> str:
+    return model._meta.model_name if isinstance(model, type) and issubclass(model, Model) else str(model)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("model", OURS, ids=name)
+def test_every_model_is_registered(model: type[Model]) -> None:
+    assert admin.site.is_registered(model)
+
+
+@pytest.mark.parametrize("model", TABLES, ids=name)
+def test_every_table_is_listed_and_searched_without_growing_queries(
+    console: Client, furnish: Furnish, count_queries: Callable[[Callable[[], object]], int], model: type[Model]
+) -> None:
+    furnish()
+    few = count_queries(lambda: console.get(listing(model)))
+    for _ in range(3):
+        batch = furnish()
+    assert count_queries(lambda: console.get(listing(model))) <= few + 1
+    for term in (str(batch), "words", "batch_", "%", "\0"):
+        assert console.get(listing(model), {"q": term}).status_code == 200
+
+
+@pytest.mark.parametrize("model", TABLES, ids=name)
+def test_every_row_has_a_page_and_no_page_shows_a_secret(console: Client, furnish: Furnish, model: type[Model]) -> None:
+    furnish()
+    row = model._default_manager.order_by("-pk").first()
+    assert row is not None
+    for address in (listing(model), page_of(row)):
+        answer = console.get(address)
+        assert answer.status_code == 200
+        page = answer.content.decode()
+        assert not [secret for secret in SECRETS if secret in page]
+        assert not [key.digest for key in ApiKey.objects.all() if key.digest in page]
+        for scripted in ("<style", " style=", "<script>", " onclick=", "javascript:"):
+            assert scripted not in page
+
+
+@pytest.mark.parametrize("model", [model for model in TABLES if name(model) not in KEPT_BY_HAND], ids=name)
+def test_what_the_engine_writes_is_read_only(console: Client, furnish: Furnish, model: type[Model]) -> None:
+    furnish()
+    row = model._default_manager.first()
+    assert row is not None
+    assert console.get(f"{listing(model)}add/").status_code == 403
+    assert console.post(page_of(row), {}).status_code == 403
+    assert console.get(page_of(row).replace("/change/", "/delete/")).status_code == 403
+
+
+@pytest.mark.parametrize("model", TABLES, ids=name)
+def test_nobody_sees_rows_of_a_foreign_project(
+    member: SignIn, furnish: Furnish, other_project: Project, model: type[Model]
+) -> None:
+    batch = furnish()
+    stranger = member(Role.ADMIN, of=other_project, is_staff=True)
+    answer = stranger.get(listing(model), {"q": str(batch)})
+    if name(model) in PORTALS_OWN:
+        assert answer.status_code == 403
+        return
+    assert answer.context["cl"].result_count == 0
+    row = model._default_manager.first()
+    assert row is not None
+    assert stranger.get(page_of(row)).status_code == 302
+    assert stranger.get(listing(model)).context["cl"].result_count == (1 if name(model) in ("project", "membership") else 0)
+
+
+@pytest.mark.parametrize("model", TABLES, ids=name)
+def test_an_operator_of_the_support_desk_sees_their_projects_rows(staff: Client, furnish: Furnish, model: type[Model]) -> None:
+    batch = furnish()
+    answer = staff.get(listing(model), {"q": str(batch)})
+    assert answer.status_code == (403 if name(model) in PORTALS_OWN | ADMINS else 200)
+    if model is BatchObject:
+        assert answer.context["cl"].result_count == 2
+
+
+def test_who_is_no_staff_does_not_enter(member: SignIn) -> None:
+    assert member(Role.ADMIN).get("/admin/").status_code == 302
+
+
+def test_staff_without_a_project_see_an_empty_admin(member: SignIn, make_batch: MakeBatch) -> None:
+    make_batch()
+    nobody = member(None, is_staff=True)
+    assert "You don’t have permission to view or edit anything" in nobody.get("/admin/").content.decode()
+    assert nobody.get(listing(Batch)).status_code == 403
+
+
+def test_a_filter_offers_no_foreign_projects(staff: Client, make_batch: MakeBatch, other_project: Project) -> None:
+    make_batch()
+    make_batch(of=other_project)
+    page = staff.get(listing(Batch)).content.decode()
+    assert "acme" in page
+    assert "globex" not in page
+
+
+def test_a_batch_is_found_by_its_id(console: Client, make_batch: MakeBatch) -> None:
+    batch, other = make_batch(), make_batch()
+    page = console.get(listing(Batch), {"q": f"msgbatch_{batch.id.hex}"}).content.decode()
+    assert str(batch) in page
+    assert str(other) not in page
+
+
+def test_a_large_table_is_counted_no_further_than_it_has_pages(
+    console: Client, make_batch: MakeBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batches.admin.scope.COUNT_CAP", 3)
+    make_batch(succeeded=5)
+    assert console.get(listing(BatchObject)).context["cl"].result_count == 3
+
+
+# --- Who keeps what ------------------------------------------------------------------------------------------
+
+
+def test_a_superuser_makes_a_user_and_gives_them_a_role(console: Client, project: Project) -> None:
+    form = {"username": "anna", "usable_password": "true", "password1": "long-enough-1", "password2": "long-enough-1"}
+    console.post("/admin/auth/user/add/", form)
+    anna = User.objects.get(username="anna")
+    form = {
+        "username": "anna",
+        "is_active": "on",
+        "memberships-TOTAL_FORMS": "1",
+        "memberships-INITIAL_FORMS": "0",
+        "memberships-0-project": str(project.pk),
+        "memberships-0-role": "operator",
+        "memberships-0-user": str(anna.pk),
+    }
+    assert console.post(page_of(anna), form).status_code == 302
+    assert Membership.objects.get().role == Role.OPERATOR
+    acts = list(AuditEntry.objects.values_list("act", "target", "actor").order_by("created_at", "id"))
+    assert acts[0] == ("add_user", "anna", "user operator")
+    assert acts[-1] == ("add_membership", "anna, Operator of acme", "user operator")
+
+
+def test_a_password_that_is_set_is_on_record_and_nowhere_else(console: Client) -> None:
+    anna = User.objects.create_user("anna")
+    form = {"password1": "long-enough-1", "password2": "long-enough-1", "usable_password": "true", "set-password": "1"}
+    assert console.post(f"/admin/auth/user/{anna.pk}/password/", form).status_code == 302
+    entry = AuditEntry.objects.get(act="set_password")
+    assert entry.target == "anna"
+    assert "long-enough-1" not in str(entry.__dict__)
+
+
+def test_an_admin_of_a_project_keeps_its_members_and_no_others(member: SignIn, project: Project, other_project: Project) -> None:
+    admin_of_acme, anna = member(Role.ADMIN, is_staff=True), User.objects.create_user("anna")
+    form = {"user": anna.pk, "project": str(project.pk), "role": "viewer"}
+    assert admin_of_acme.post("/admin/batches/membership/add/", form).status_code == 302
+    assert Membership.objects.get(user=anna).role == Role.VIEWER
+    assert AuditEntry.objects.get().project == project
+    refused = admin_of_acme.post("/admin/batches/membership/add/", form | {"project": str(other_project.pk)})
+    assert refused.status_code == 200
+    assert "Select a valid choice" in refused.content.decode()
+    found = admin_of_acme.get("/admin/autocomplete/?app_label=batches&model_name=membership&field_name=user&term=an").json()
+    assert [row["text"] for row in found["results"]] == ["anna"]
+    assert admin_of_acme.get("/admin/auth/user/").status_code == 403
+
+
+def test_a_member_is_removed_on_record(console: Client, project: Project) -> None:
+    membership = Membership.objects.create(user=User.objects.create_user("anna"), project=project, role=Role.ADMIN)
+    console.post(page_of(membership).replace("/change/", "/delete/"), {"post": "yes"})
+    assert not Membership.objects.exists()
+    assert AuditEntry.objects.get().act == "remove_membership"
+
+
+def test_quotas_are_the_portals_to_set(console: Client, member: SignIn, project: Project) -> None:
+    form = {"name": "Acme", "max_open_batches": "7"}
+    inlines = {f"{prefix}-{suffix}_FORMS": "0" for prefix in ("memberships", "grants") for suffix in ("TOTAL", "INITIAL")}
+    member(Role.ADMIN, is_staff=True).post(page_of(project), form | inlines | {"memberships-INITIAL_FORMS": "0"})
+    project.refresh_from_db()
+    assert project.max_open_batches is None
+    console.post(page_of(project), form | inlines)
+    project.refresh_from_db()
+    assert project.max_open_batches == 7
+    entry = AuditEntry.objects.latest("created_at")
+    assert (entry.act, entry.target) == ("change_project", "acme")
+    assert "max_open_batches" in entry.reason
+
+
+def test_what_is_refused_in_the_admin_is_on_record(member: SignIn, project: Project) -> None:
+    viewer = member(Role.VIEWER, is_staff=True)
+    assert viewer.post(page_of(project), {"name": "Mine"}).status_code == 403
+    entry = AuditEntry.objects.get()
+    assert (entry.act, entry.outcome, entry.source, entry.actor) == (
+        "change_project",
+        "refused",
+        "admin",
+        "user viewer of acme",
+    )
+
+
+# --- Providers -----------------------------------------------------------------------------------------------
+
+
+def provider_form(**changes: str) -> dict[str, str]:
+    """The form of a provider, as a browser sends it."""
+    inlines = {f"{prefix}-{suffix}_FORMS": "0" for prefix in ("models", "grants") for suffix in ("TOTAL", "INITIAL")}
+    about = {"name": "up", "adapter": "openai", "base_url": "https://host/v1", "options": "{}", "max_concurrency": "5"}
+    return about | {"enabled": "on", "granted_to_all": "on"} | inlines | changes
+
+
+def test_a_credential_is_written_and_never_read(console: Client, simulator: Provider) -> None:
+    assert console.post("/admin/providers/provider/add/", provider_form(credential="sk-1")).status_code == 302
+    provider = Provider.objects.get(name="up")
+    assert provider.connection().credential == "sk-1"
+    page = console.get(page_of(provider)).content.decode()
+    assert "sk-1" not in page
+    assert "One is set" in page
+    console.post(page_of(provider), provider_form(max_concurrency="6"))
+    provider.refresh_from_db()
+    assert (provider.connection().credential, provider.max_concurrency) == ("sk-1", 6)
+    acts = [(entry.act, entry.reason) for entry in AuditEntry.objects.order_by("created_at", "id")]
+    assert [act for act, _ in acts] == ["add_provider", "set_credential", "change_provider"]
+    assert acts[-1][1] == "max_concurrency"
+    assert "sk-1" not in str(acts)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "said"),
+    [
+        ({"base_url": ""}, "base_url", "A base URL is needed"),
+        ({"credential": "two words"}, "credential", "visible ASCII"),
+        ({"credential": "sk-1", "credential_env": "UP_KEY"}, "credential_env", "not both"),
+        ({"options": "{"}, "options", "valid JSON"),
+        ({"max_error_rate": "2"}, "max_error_rate", "less than or equal to 1"),
+    ],
+)
+def test_what_is_wrong_with_a_provider_is_said_beside_its_field(
+    console: Client, wrong: dict[str, str], field: str, said: str
+) -> None:
+    answer = console.post("/admin/providers/provider/add/", provider_form(**wrong))
+    assert said in str(answer.context["adminform"].form.errors[field])
+    assert "sk-1" not in answer.content.decode()
+    assert not Provider.objects.filter(name="up").exists()
+
+
+def test_a_connection_is_checked_and_the_outcome_shown(console: Client, simulator: Provider) -> None:
+    broken = Provider.objects.create(name="broken", adapter="openai", base_url="http://127.0.0.1:9/v1")
+    form = {"action": "check_connection", "_selected_action": [simulator.pk, broken.pk]}
+    page = console.post("/admin/providers/provider/", form, follow=True).content.decode()
+    assert "simulator: " in page
+    assert '<li class="error">Broken: ' in page
+
+
+def test_providers_are_switched_off_on_record(console: Client, simulator: Provider) -> None:
+    for action, enabled in (("disable", False), ("enable", True), ("enable", True)):
+        console.post("/admin/providers/provider/", {"action": action, "_selected_action": [simulator.pk]})
+        simulator.refresh_from_db()
+        assert simulator.enabled is enabled
+    assert list(AuditEntry.objects.values_list("act", flat=True).order_by("id")) == ["disable_provider", "enable_provider"]
