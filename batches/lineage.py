@@ -10,18 +10,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from batches.models import Batch, BatchObject, Counts, bulk, load_counts
+from batches.models.batch import BatchQuerySet
 from batches.results import FIRST_PAGE, PAGE, PAGE_CHARS, ObjectResult, results_between
 from batches.states import ObjectStatus
 
 
-def lineage(batch: Batch) -> list[Batch]:
-    """The whole family of a batch, the root first, then by age."""
+def lineage(batch: Batch, *, among: BatchQuerySet | None = None) -> list[Batch]:
+    """The whole family of a batch, the root first, then by age; as far as it can be followed `among` these."""
+    known = Batch.objects.all() if among is None else among
     root = batch
-    while root.parent is not None:
-        root = root.parent
+    while root.parent_id is not None and (parent := known.filter(pk=root.parent_id).first()):
+        root = parent
     retries: list[Batch] = []
     generation = [root]
-    while generation := list(Batch.objects.filter(parent__in=generation)):
+    while generation := list(known.filter(parent__in=generation)):
         retries += generation
     return [root, *sorted(retries, key=lambda member: (member.created_at, member.pk))]
 

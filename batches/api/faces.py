@@ -34,7 +34,7 @@ FACES = {
     ),
     "console": Face(lambda batch: reverse("console:batch", args=[batch.id])),
 }
-INSIDE = ("objects", "results", "errors", "error-groups", "events")
+INSIDE = ("objects", "results", "errors", "error-groups", "events", "lineage")
 
 
 def batch_links(batch: Batch, request: HttpRequest) -> dict[str, str | None]:
@@ -42,6 +42,8 @@ def batch_links(batch: Batch, request: HttpRequest) -> dict[str, str | None]:
     itself = request.build_absolute_uri(f"/api/v1/batches/{batch}")
     links: dict[str, str | None] = {"self": itself}
     links |= {name.replace("-", "_"): f"{itself}/{name}" for name in INSIDE}
+    parent = batch.parent_id and identifiers.render("batch_", batch.parent_id)
+    links["parent"] = request.build_absolute_uri(f"/api/v1/batches/{parent}") if parent else None
     for name, face in FACES.items():
         links[name] = request.build_absolute_uri(face.path(batch)) if face.shows(batch) else None
     return links

@@ -121,7 +121,7 @@ class ShownBatch(serializers.Serializer[Batch]):
     paused_at = serializers.DateTimeField(allow_null=True, help_text="Since when nothing more of it is sent.")
     paused_by = serializers.CharField()
     paused_reason = serializers.CharField()
-    parent_id = BatchIdIfAny(help_text="The batch whose failures it retries.")
+    parent_id = BatchIdIfAny()  # whose failures it retries
     input_file_id = FileIdIfAny()
     output_file_id = FileIdIfAny()
     error_file_id = FileIdIfAny()

@@ -1,11 +1,13 @@
 """NativeView: the base of every view of the native API."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar
 
 from django.http import QueryDict
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSetMixin
@@ -14,13 +16,15 @@ from batches.actors import Actor
 from batches.api.access import Caller, CallerAuthentication, caller_of, find_batch, find_file
 from batches.api.errors import render_error
 from batches.dialects.base.errors import InvalidValue
+from batches.dialects.base.fields import valid
 from batches.dialects.base.paging import query_number
 from batches.dialects.base.views import DialectView
 from batches.errors import InvalidRequest
 from batches.filters import StrictFilterSet
-from batches.models import Batch, File
+from batches.models import ApiKey, Batch, File, IdempotencyRecord
 from batches.services.access import Right
 
+LONGEST_TOKEN = 255
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
 
@@ -76,6 +80,25 @@ class NativeView(ViewSetMixin, DialectView):
         super().initial(request, *args, **kwargs)
         if self.action in self.requires and not kwargs:
             self.caller.require(self.right, None, act=self.act)
+
+    def fields(self, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+        """What the body says. Raises UnknownParameter for a name that the serializer does not have, and ValidationError."""
+        known, data = serializer().fields, self.request.data
+        for name in data if isinstance(data, dict) else ():
+            if name not in known:
+                raise UnknownParameter(f"There is no parameter {name[:100]!r}.", param=name[:100])
+        return valid(serializer, data)
+
+    def repeatable(self, *, digest: str, path: str = "") -> AbstractContextManager[IdempotencyRecord | None]:
+        """The reservation of this call (see `once`). Sessions have none: they belong to people, who see what they did."""
+        token = self.request.headers.get("Idempotency-Key", "")
+        if len(token) > LONGEST_TOKEN:
+            raise InvalidValue(f"An Idempotency-Key may have {LONGEST_TOKEN} characters.", param="Idempotency-Key")
+        if isinstance(self.request.auth, ApiKey):
+            return self.reserved(digest=digest, path=path)
+        if token:
+            raise InvalidValue("An Idempotency-Key is understood only with an API key.", param="Idempotency-Key")
+        return nullcontext()
 
     def limit(self) -> int:
         """How many items a page may have."""
