@@ -1,6 +1,7 @@
 """Reading a part of a stored file: where the storage can, no other part of it is fetched."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from batches.errors import Gone
@@ -47,5 +48,5 @@ def _from_bucket(file: File, start: int, end: int) -> Iterator[bytes]:
         answer = client.get_object(Bucket=storage.bucket.name, Key=str(file.content.name), Range=f"bytes={start}-{end - 1}")
     except client.exceptions.NoSuchKey:
         raise FileNotFoundError from None
-    with answer["Body"] as body:
+    with closing(answer["Body"]) as body:
         yield from body.iter_chunks(CHUNK)
