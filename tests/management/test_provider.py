@@ -60,6 +60,15 @@ def test_listing_shows_every_provider_and_who_may_use_it(project: Project, simul
         (["add", "up", "--adapter", "simulator", "--option", "colour"], "KEY=VALUE"),
         (["add", "up", "--adapter", "simulator", "--option", "colour=red"], "colour"),
         (["add", "up", "--adapter", "simulator", "--max-concurrency", "0"], "max_concurrency"),
+        (["add", "up", "--adapter", "simulator", "--max-error-rate", "2"], "max_error_rate"),
+        (["add", "up", "--adapter", "simulator", "--max-cost", "much"], "neither an amount"),
+        (["set", "nothing", "--max-cost", "1"], "no provider 'nothing'"),
+        (["set", "simulator"], "Nothing to set"),
+        (["set", "simulator", "--max-cost", "-1"], "--max-cost"),
+        (["set", "simulator", "--max-concurrency", "none"], "max_concurrency"),
+        (["model", "simulator", "m", "--input-price", "NaN"], "neither an amount"),
+        (["model", "simulator", "m", "--forget"], "no settings for a model 'm'"),
+        (["show", "nothing"], "no provider 'nothing'"),
         (["add", "up", "--adapter", "simulator", "--project", "nobody"], "no project 'nobody'"),
         (["check", "nothing"], "no provider 'nothing'"),
         (["remove", "nothing"], "no provider 'nothing'"),
@@ -92,6 +101,24 @@ def test_disabling_enabling_and_removing() -> None:
     assert Provider.objects.get(name="up").enabled
     provider("remove", "up")
     assert not Provider.objects.filter(name="up").exists()
+
+
+def test_limits_and_guards_are_set_changed_and_shown() -> None:
+    arguments = ["--requests-per-minute", "600", "--max-error-rate", "0.2", "--max-cost", "12.50"]
+    provider("add", "up", "--adapter", "openai", "--base-url", "https://host", *arguments)
+    said = provider("set", "up", "--max-cost", "none", "--tokens-per-minute", "9", "--max-concurrency", "7")
+    assert said == "up\tmax_concurrency 7\trequests_per_minute 600\ttokens_per_minute 9\tmax_error_rate 0.2\n"
+    assert provider("show", "up") == said
+    assert Provider.objects.get(name="up").max_cost is None
+
+
+def test_models_have_limits_and_prices_until_they_are_forgotten(simulator: Provider) -> None:
+    provider("model", "simulator", "m", "--input-price", "0.15", "--output-price", "0.6")
+    said = provider("model", "simulator", "m", "--cached-price", "0", "--requests-per-minute", "10")
+    assert said == "m\trequests_per_minute 10\tinput_price 0.150000\tcached_price 0\toutput_price 0.600000\n"
+    assert provider("show", "simulator").splitlines()[1].startswith("m\trequests_per_minute 10\t")
+    provider("model", "simulator", "m", "--forget")
+    assert len(provider("show", "simulator").splitlines()) == 1
 
 
 def test_rotating_says_how_many() -> None:

@@ -2,21 +2,26 @@
 
 import json
 from argparse import ArgumentTypeError
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from django.utils import timezone
 
 from batches.actors import COMMAND
 from batches.errors import PortalError
+from batches.management.amounts import add_amounts, given
 from batches.models import Project
 from batches.services import providers
+from batches.services.tune import MODEL_SETTINGS, PROVIDER_SETTINGS, forget_model, tune_model, tune_provider
 from providers.check import check
-from providers.models import CredentialUnavailable, Provider
+from providers.models import CredentialUnavailable, Provider, ProviderModel
 
 
 class Command(BaseCommand):
-    help = "Add, list, check, enable, disable and remove providers, and rotate the keys of their credentials."
+    help = "Add, list, check, enable, disable and remove providers, set their limits, guards and prices, and rotate credentials."
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -32,10 +37,17 @@ class Command(BaseCommand):
         add.add_argument(
             "--option", action="append", default=[], type=_option, metavar="KEY=VALUE", help="setting of the adapter (repeatable)"
         )
-        add.add_argument(
-            "--max-concurrency", type=int, default=256, metavar="N", help="requests in flight at once (default: 256)"
-        )
+        add_amounts(add, PROVIDER_SETTINGS)
+        change = verbs.add_parser("set", help="change limits and guards of a provider")
+        change.add_argument("name")
+        add_amounts(change, PROVIDER_SETTINGS)
+        model = verbs.add_parser("model", help="set limits and prices of one of its models")
+        model.add_argument("name")
+        model.add_argument("model", help="as requests name it")
+        model.add_argument("--forget", action="store_true", help="have no limits and no prices of it any more")
+        add_amounts(model, MODEL_SETTINGS)
         verbs.add_parser("list", help="list the providers")
+        verbs.add_parser("show", help="show limits, guards and prices of a provider").add_argument("name")
         for verb, text in (
             ("check", "try the connection of a provider"),
             ("enable", "let new batches use a provider again"),
@@ -51,7 +63,9 @@ class Command(BaseCommand):
         except (PortalError, CredentialUnavailable) as error:
             raise CommandError(str(error)) from error
 
+    @transaction.atomic
     def _add(self, options: dict[str, Any]) -> None:
+        limits = given(options, PROVIDER_SETTINGS)
         provider = providers.add_provider(
             options["name"],
             adapter=options["adapter"],
@@ -60,11 +74,35 @@ class Command(BaseCommand):
             base_url=options["base_url"],
             credential_env=options["credential_env"],
             options=dict(options["option"]),
-            max_concurrency=options["max_concurrency"],
             projects=[_project(slug) for slug in dict.fromkeys(options["project"])],
             default=options["default"],
         )
+        if limits:
+            tune_provider(provider, settings=limits, actor=COMMAND, now=timezone.now())
         self.stdout.write(f"Added provider {provider.name}. To try it: manage.py provider check {provider.name}")
+
+    def _set(self, options: dict[str, Any]) -> None:
+        limits = given(options, PROVIDER_SETTINGS)
+        if not limits:
+            raise CommandError("Nothing to set: name a limit or a guard, such as --requests-per-minute 600.")
+        provider = tune_provider(_provider(options["name"]), settings=limits, actor=COMMAND, now=timezone.now())
+        self.stdout.write(_settings(provider, PROVIDER_SETTINGS))
+
+    def _model(self, options: dict[str, Any]) -> None:
+        provider, name = _provider(options["name"]), options["model"]
+        limits = given(options, MODEL_SETTINGS)
+        if options["forget"]:
+            forget_model(provider, name, actor=COMMAND, now=timezone.now())
+            self.stdout.write(f"Forgot model {name} of provider {provider}.")
+            return
+        model = tune_model(provider, name, settings=limits, actor=COMMAND, now=timezone.now())
+        self.stdout.write(_settings(model, MODEL_SETTINGS))
+
+    def _show(self, options: dict[str, Any]) -> None:
+        provider = _provider(options["name"])
+        self.stdout.write(_settings(provider, PROVIDER_SETTINGS))
+        for model in provider.models.all():
+            self.stdout.write(_settings(model, MODEL_SETTINGS))
 
     def _list(self, _: dict[str, Any]) -> None:
         for provider in Provider.objects.prefetch_related("grants__project"):
@@ -121,6 +159,21 @@ def _project(slug: str) -> Project:
     except Project.DoesNotExist:
         known = ", ".join(Project.objects.values_list("slug", flat=True)) or "none"
         raise CommandError(f"There is no project {slug!r}. Known: {known}.") from None
+
+
+def _settings(row: Provider | ProviderModel, names: Iterable[str]) -> str:
+    """The row and whatever is set of it, on one line."""
+    values = [(name, getattr(row, name)) for name in names]
+    return "\t".join(
+        [
+            row.name,
+            *(
+                f"{name} {value:f}" if isinstance(value, Decimal) else f"{name} {value}"
+                for name, value in values
+                if value is not None
+            ),
+        ]
+    )
 
 
 def _granted(provider: Provider) -> str:
