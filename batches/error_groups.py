@@ -238,7 +238,7 @@ def _touched(keys: Sequence[uuid.UUID], *, since: datetime) -> dict[uuid.UUID, i
             f"""
             SELECT g.id, (SELECT count(*)
                             FROM (SELECT 1 FROM {BatchErrorGroup._meta.db_table} b
-                                   WHERE b.group_id = g.id AND b.last_seen >= %s LIMIT {MOST_BATCHES + 1}) some)
+                                   WHERE b.group_id = g.id AND b.last_seen >= %s LIMIT {MOST_BATCHES + 1}) touched)
               FROM {ErrorGroup._meta.db_table} g WHERE g.id IN ({bulk.placeholders(keys)})
             """,  # noqa: S608 - names of tables and a number of our own
             [bulk.adapt(BatchErrorGroup, "last_seen", since), *adapted],
