@@ -134,7 +134,9 @@ def _retry_in_place(
             retried += count
             note = " ".join(filter(None, (_objects(retried), reason)))
             # A resume acknowledged failures that are none any more.
-            fewer = {name: Greatest(F(name) - count, 0) for name in ("acknowledged_settled", "acknowledged_failed")}
+            fewer: dict[str, Any] = {
+                name: Greatest(F(name) - count, 0) for name in ("acknowledged_settled", "acknowledged_failed")
+            }
             if event is None:
                 event = amend(batch, Act.RETRIED, actor=actor, now=now, note=note, **fewer)
                 fulfil(reservation, batch)

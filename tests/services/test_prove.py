@@ -37,6 +37,7 @@ from tests.cast import (
 )
 
 LONG_AGO = timedelta(hours=1)
+MESSAGES = [{"role": "user", "content": "How many?"}]
 FAILS = {"simulate": {"status": 400, "code": "content_filter", "message": "Refused."}}
 
 
@@ -53,7 +54,9 @@ class Cast:
 @pytest.fixture
 def cast(project: Project, simulator: Provider, settings: Settings, transactional_db: None) -> Cast:
     settings.SLICE_LINES = 2
-    content = b"".join(request_line(f"row-{number}", **(FAILS if number in (2, 3) else {})) for number in range(1, 6))
+    content = b"".join(
+        request_line(f"row-{number}", messages=MESSAGES, **(FAILS if number in (2, 3) else {})) for number in range(1, 6)
+    )
     done, running = started(project, content), started(project, content)
     run_executor()
     fresh, stopped = started(project, content), started(project, content)
@@ -103,7 +106,7 @@ def lose_tokens(cast: Cast) -> Batch:
 
 
 def freeze_wrongly(cast: Cast) -> Batch:
-    Batch.objects.filter(pk=cast.done.pk).update(total=6, succeeded=4)
+    Batch.objects.filter(pk=cast.done.pk).update(succeeded=4, failed=1)
     return cast.done
 
 
