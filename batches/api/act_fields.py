@@ -21,7 +21,7 @@ class Lines(serializers.ListField):
 
     def __init__(self, **options: Any) -> None:
         bounds = f"It must have 1 to {MOST_LINES} lines."
-        messages = {"empty": bounds, "max_length": bounds, "not_a_list": "It must be a list of lines."}
+        messages: dict[str, Any] = {"empty": bounds, "max_length": bounds, "not_a_list": "It must be a list of lines."}
         super().__init__(allow_empty=False, max_length=MOST_LINES, error_messages=messages, **options)
 
 

@@ -1,11 +1,13 @@
 """What can be done to a batch while it runs, and after its end: pause, resume, retry, reroute, prioritise."""
 
 import hashlib
+from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from batches import jsonl
 from batches.api import documented, examples
@@ -116,7 +118,7 @@ class Acts(NativeView):
         now = timezone.now()
         return self._answer(prioritise(batch, priority=fields["priority"], actor=self.actor, now=now, reason=fields["reason"]))
 
-    def _asked(self, batch_id: str, serializer: type) -> tuple[Batch, dict[str, object]]:
+    def _asked(self, batch_id: str, serializer: type[Serializer[Any]]) -> tuple[Batch, dict[str, Any]]:
         self.allow_parameters()
         return self.find_batch(batch_id), self.fields(serializer)
 

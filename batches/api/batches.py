@@ -1,6 +1,5 @@
 """Batches: list, create, retrieve, cancel."""
 
-from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -19,19 +18,16 @@ from batches.api.outbound import ShownBatch, ShownDryRun, batch_objects
 from batches.api.schema import page_of, parameters_of
 from batches.api.spending import UpdateBatch
 from batches.api.view import NativeView, require_understood
-from batches.dialects.base.errors import InvalidValue
 from batches.dialects.base.fields import valid
 from batches.dialects.base.inline import InlineBody
 from batches.dialects.base.paging import page_after
 from batches.filters import BatchFilter
-from batches.models import ApiKey, Batch, Dialect, IdempotencyRecord
+from batches.models import Batch, Dialect, IdempotencyRecord
 from batches.services.access import Right
 from batches.services.cancel import cancel
 from batches.services.guard import set_guards
 from batches.services.inline import gathered, submit_gathered
 from batches.services.submit import submit
-
-LONGEST_TOKEN = 255
 
 
 class BatchQuery(BatchFilter):
@@ -105,7 +101,7 @@ class Batches(NativeView):
                 return Response(self._findings(draft, items, now=now))
             if draft.errors:
                 raise draft.errors[0]
-            with self._reserved(body) as reservation:
+            with self.repeatable(digest=body.digest) as reservation:
                 batch = (reservation and reservation.batch) or self._submit(draft, items, body, reservation, now=now)
         return self._answer(batch, status=201)
 
@@ -162,17 +158,6 @@ class Batches(NativeView):
             ],
         }
         return dict(ShownDryRun(shown).data)
-
-    def _reserved(self, body: InlineBody) -> AbstractContextManager[IdempotencyRecord | None]:
-        """The reservation of this call (see `once`). Sessions have none: they belong to people, who see what they did."""
-        token = self.request.headers.get("Idempotency-Key", "")
-        if len(token) > LONGEST_TOKEN:
-            raise InvalidValue(f"An Idempotency-Key may have {LONGEST_TOKEN} characters.", param="Idempotency-Key")
-        if isinstance(self.request.auth, ApiKey):
-            return self.reserved(digest=body.digest)
-        if token:
-            raise InvalidValue("An Idempotency-Key is understood only with an API key.", param="Idempotency-Key")
-        return nullcontext()
 
     def _submit(
         self,

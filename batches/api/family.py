@@ -12,8 +12,9 @@ from rest_framework.response import Response
 
 from batches import identifiers
 from batches.api import documented
-from batches.api.outbound import BatchId, ShownBatch, ShownCounts, ShownResult, ShownUsage, batch_objects
+from batches.api.outbound import BatchId, ShownBatch, ShownCounts, ShownResult, batch_objects
 from batches.api.schema import page_of
+from batches.api.spending import ShownUsage
 from batches.api.view import NativeView
 from batches.dialects.base.paging import query_number
 from batches.dialects.base.rendering import raw
