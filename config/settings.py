@@ -285,6 +285,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": RECONCILE_SECONDS,
         "options": {"expires": max(RECONCILE_SECONDS * 5, 5)},
     },
+    "assess": {"task": "batches.engine.assess", "schedule": 5.0, "options": {"expires": 5}},
+    "prove": {"task": "batches.engine.prove", "schedule": 60.0, "options": {"expires": 60}},
     "prune": {"task": "batches.engine.prune", "schedule": 300.0, "options": {"expires": 300}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")

@@ -8,8 +8,10 @@ from django.utils import timezone
 from batches.engine import collector
 from batches.engine import execute as executor
 from batches.models import Worker
+from batches.services.assess import assess as assess_all
 from batches.services.finalize import finalize as finalize_batch
 from batches.services.heartbeat import heartbeat, process_name
+from batches.services.prove import prove as prove_some
 from batches.services.prune import prune as prune_all
 from batches.services.reconcile import reconcile as reconcile_all
 from batches.services.validate import validate as validate_batch
@@ -41,6 +43,18 @@ def reconcile() -> None:
     now = timezone.now()
     heartbeat(uuid.uuid5(uuid.NAMESPACE_OID, process_name()), role=Worker.Role.CONTROL, now=now)
     reconcile_all(now=now)
+
+
+@shared_task(name="batches.engine.assess")
+def assess() -> None:
+    """Tell which batches are at risk of missing their deadline."""
+    assess_all(now=timezone.now())
+
+
+@shared_task(name="batches.engine.prove")
+def prove() -> None:
+    """Look for what disagrees in some of the batches."""
+    prove_some(now=timezone.now())
 
 
 @shared_task(name="batches.engine.prune")

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -38,7 +39,7 @@ from tests.cast import (
 
 LONG_AGO = timedelta(hours=1)
 MESSAGES = [{"role": "user", "content": "How many?"}]
-FAILS = {"simulate": {"status": 400, "code": "content_filter", "message": "Refused."}}
+FAILS: dict[str, Any] = {"simulate": {"status": 400, "code": "content_filter", "message": "Refused."}}
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,8 @@ def truncate_the_output(cast: Cast) -> Batch:
 
 
 def misstate_the_size(cast: Cast) -> Batch:
-    File.objects.filter(pk=cast.done.output_file_id).update(bytes=1)
+    assert cast.done.output_file is not None
+    File.objects.filter(pk=cast.done.output_file.pk).update(bytes=1)
     return cast.done
 
 
@@ -365,7 +367,8 @@ def test_results_may_be_pruned_once_the_files_hold_them(cast: Cast) -> None:
 
 def test_files_may_be_purged(cast: Cast) -> None:
     remove(cast.done, "output_file")
-    File.objects.filter(pk=cast.done.output_file_id).update(purged_at=timezone.now())
+    assert cast.done.output_file is not None
+    File.objects.filter(pk=cast.done.output_file.pk).update(purged_at=timezone.now())
     assert found() == {}
 
 
