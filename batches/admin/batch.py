@@ -156,7 +156,7 @@ class BatchAdmin(ReadOnly[Batch]):
                 verb.do(batch, actor, timezone.now(), reason)
                 done += 1
             except PortalError as error:
-                kept.append(f"{batch}: {error.message}")
+                kept.append(f"Left alone: {batch}. {error.message}")
         self.message_user(request, f"{verb.word}: done for {done:,}, left alone {len(kept):,}.", messages.SUCCESS)
         for words in kept[:SAMPLE]:
             self.message_user(request, words, messages.WARNING)

@@ -26,7 +26,7 @@ class BulkOperationAdmin(ReadOnly[BulkOperation]):
         rows = super().get_queryset(request)
         return rows if access(request).everywhere else rows.filter(owner=access(request).user)
 
-    def has_view_permission(self, request: HttpRequest, _row: BulkOperation | None = None) -> bool:
+    def has_view_permission(self, request: HttpRequest, obj: BulkOperation | None = None) -> bool:  # noqa: ARG002
         return not access(request).nowhere
 
 

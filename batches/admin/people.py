@@ -78,7 +78,7 @@ class PersonAdmin(_UserAdmin):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return isinstance(request.user, User) and access(request).everywhere
 
-    def has_view_permission(self, request: HttpRequest, _person: User | None = None) -> bool:
+    def has_view_permission(self, request: HttpRequest, obj: User | None = None) -> bool:  # noqa: ARG002
         looked_up = request.path == reverse("admin:autocomplete") and access(request).may_somewhere(Right.MANAGE)
         return looked_up or access(request).everywhere
 

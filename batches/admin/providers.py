@@ -127,7 +127,7 @@ class ProviderAdmin(Scoped[Provider]):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return super().has_module_permission(request) and access(request).everywhere
 
-    def has_view_permission(self, request: HttpRequest, _row: Provider | None = None) -> bool:
+    def has_view_permission(self, request: HttpRequest, obj: Provider | None = None) -> bool:  # noqa: ARG002
         looked_up = request.path == reverse("admin:autocomplete") and access(request).may_somewhere(Right.MANAGE)
         return looked_up or access(request).everywhere
 
@@ -143,7 +143,7 @@ class ProviderAdmin(Scoped[Provider]):
         for provider in providers[:MOST_CHECKED]:
             found = check(provider)
             level = messages.SUCCESS if found.ok else messages.ERROR
-            self.message_user(request, f"{provider.name}: {found.message}", level)
+            self.message_user(request, f"Provider {provider.name}: {found.message}", level)
 
     @admin.action(description="Enable the selected providers", permissions=["change"])
     def enable(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:

@@ -131,7 +131,7 @@ class Scoped(_ModelAdmin[M]):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return isinstance(request.user, User) and self.has_view_permission(request)
 
-    def has_view_permission(self, request: HttpRequest, _row: M | None = None) -> bool:
+    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:  # noqa: ARG002
         """Whether somebody sees such rows; which of them, `get_queryset` says."""
         return access(request).may_somewhere(self.sees) if self.project else access(request).everywhere
 

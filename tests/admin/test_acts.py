@@ -41,7 +41,7 @@ def test_batches_are_cancelled_through_the_service(console: Client, make_batch: 
     running, over = make_batch(BatchStatus.IN_PROGRESS, pending=1), make_batch(BatchStatus.COMPLETED)
     page = act(console, "cancel", running, over, reason="A wrong prompt")
     assert "Cancel: done for 1, left alone 1." in page
-    assert f"{over}: Cannot cancel a batch with status" in page
+    assert f"Left alone: {over}. Cannot cancel a batch with status" in page
     running.refresh_from_db()
     assert running.status == BatchStatus.CANCELLING
     event = Event.objects.get(to_status=BatchStatus.CANCELLING)
@@ -120,7 +120,7 @@ def key_form(project: Project, **changes: str) -> dict[str, object]:
 
 def test_a_key_is_shown_once_and_works(console: Client, project: Project) -> None:
     answer = console.post(f"{KEYS}add/", key_form(project))
-    assert answer.headers["Cache-Control"] == "no-store"
+    assert "no-store" in answer.headers["Cache-Control"]
     page = answer.content.decode()
     key = ApiKey.objects.get(name="mobile-app")
     shown = page[page.index(key.prefix) :].split("<")[0]

@@ -222,7 +222,14 @@ def test_what_is_refused_in_the_admin_is_on_record(member: SignIn, project: Proj
 def provider_form(**changes: str) -> dict[str, str]:
     """The form of a provider, as a browser sends it."""
     inlines = {f"{prefix}-{suffix}_FORMS": "0" for prefix in ("models", "grants") for suffix in ("TOTAL", "INITIAL")}
-    about = {"name": "up", "adapter": "openai", "base_url": "https://host/v1", "options": "{}", "max_concurrency": "5"}
+    about = {
+        "name": "up",
+        "adapter": "openai",
+        "base_url": "https://host/v1",
+        "options": "{}",
+        "initial-options": "{}",
+        "max_concurrency": "5",
+    }
     return about | {"enabled": "on", "granted_to_all": "on"} | inlines | changes
 
 
@@ -265,8 +272,8 @@ def test_a_connection_is_checked_and_the_outcome_shown(console: Client, simulato
     broken = Provider.objects.create(name="broken", adapter="openai", base_url="http://127.0.0.1:9/v1")
     form = {"action": "check_connection", "_selected_action": [simulator.pk, broken.pk]}
     page = console.post("/admin/providers/provider/", form, follow=True).content.decode()
-    assert "simulator: " in page
-    assert '<li class="error">Broken: ' in page
+    assert '<li class="success">Provider simulator: ' in page
+    assert '<li class="error">Provider broken: ' in page
 
 
 def test_providers_are_switched_off_on_record(console: Client, simulator: Provider) -> None:
