@@ -114,14 +114,14 @@ class Batches(NativeView):
     @extend_schema(
         operation_id="update_batch", summary="Change a batch's guards", request=UpdateBatch, responses=ShownBatchDetail
     )
-    def update(self, request: Request, batch_id: str) -> Response:
+    def update(self, _request: Request, batch_id: str) -> Response:
         """Set what pauses a batch that runs, or will run: guards that you name are changed, others stay.
 
         A batch that a guard has paused stays paused until it is resumed. Once it is over, nothing can be changed (409).
         """
         self.allow_parameters()
         batch = self.find_batch(batch_id)
-        guards = valid(UpdateBatch, request.data)["guards"]
+        guards = self.fields(UpdateBatch)["guards"]
         return self._answer(set_guards(batch, guards=guards, actor=self.actor, now=timezone.now()))
 
     @extend_schema(

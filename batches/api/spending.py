@@ -22,7 +22,7 @@ class Share(serializers.FloatField):
 
     def __init__(self, **options: Any) -> None:
         bounds = "It must be from 0 to 1."
-        messages = {"invalid": "It must be a number.", "min_value": bounds, "max_value": bounds}
+        messages: dict[str, Any] = {"invalid": "It must be a number.", "min_value": bounds, "max_value": bounds}
         super().__init__(min_value=0, max_value=1, error_messages=messages, **options)
 
     def to_internal_value(self, data: object) -> float:
@@ -35,10 +35,10 @@ class Amount(serializers.DecimalField):
     """Money: a JSON number or, exactly, a string."""
 
     def __init__(self, **options: Any) -> None:
-        messages = {"invalid": "It must be an amount, such as '12.50'.", "min_value": "It must be at least 0."}
+        messages: dict[str, Any] = {"invalid": "It must be an amount, such as '12.50'.", "min_value": "It must be at least 0."}
         super().__init__(max_digits=14, decimal_places=6, min_value=Decimal(0), error_messages=messages, **options)
 
-    def to_internal_value(self, data: object) -> Decimal:  # type: ignore[override]  # its stub wants numbers only
+    def to_internal_value(self, data: object) -> Decimal:
         if isinstance(data, bool) or not isinstance(data, int | float | str):
             self.fail("invalid")
         return super().to_internal_value(data)

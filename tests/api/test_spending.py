@@ -68,9 +68,13 @@ def test_guards_are_changed_one_by_one(native: Native) -> None:
         ({"guards": None}, "invalid_type", "guards"),
         ({"guards": {"max_error_rate": 7}}, "invalid_value", "guards.max_error_rate"),
         ({"guards": {"priority": 7}}, "invalid_value", "guards.priority"),
+        ({"guards": {}, "priority": 7}, "unknown_parameter", "priority"),
+        ([], "invalid_body", None),
     ],
 )
-def test_a_bad_change_is_refused_by_name_and_changes_nothing(native: Native, document: object, code: str, param: str) -> None:
+def test_a_bad_change_is_refused_by_name_and_changes_nothing(
+    native: Native, document: object, code: str, param: str | None
+) -> None:
     batch_id = native.batch_id()
     answer = patch(native, batch_id, document)
     assert (answer.status, problem(answer)["code"], problem(answer)["param"]) == (400, code, param)
