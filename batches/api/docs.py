@@ -16,11 +16,12 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
 from batches.api.document import document
-from batches.api.examples import ANSWERS, BATCH_ID, DEADLINE, FILE_ID, HOST, MOMENT, value_of
+from batches.api.examples import ANSWERS, BATCH_ID, DEADLINE, FILE_ID, GROUP, HOST, MOMENT, value_of
 from batches.api.schema import BASE
 
 KEY = '-H "Authorization: Bearer $API_KEY"'
-IN_PATHS = {"batch_id": BATCH_ID, "file_id": FILE_ID, "line": "1", "name": "gateway"}
+IN_PATHS = {"batch_id": BATCH_ID, "file_id": FILE_ID, "fingerprint": GROUP, "line": "1", "name": "gateway"}
+SECTIONS = ("Batches", "Inside a batch", "Error groups", "Files", "Providers", "Quotas")
 
 Schema = Mapping[str, Any]
 
@@ -127,7 +128,7 @@ def sections(host: str) -> list[Section]:
         calls = [Sample(sample.label, sample.text.replace(HOST, host)) for sample in operation.calls]
         result = operation.result.replace(HOST, host)
         found.setdefault(name, []).append(replace(operation, calls=calls, result=result))
-    return [Section(name, found[name]) for name in ("Batches", "Inside a batch", "Files", "Providers")]
+    return [Section(name, found[name]) for name in SECTIONS]
 
 
 def prose(text: str) -> SafeString:

@@ -73,7 +73,7 @@ def test_a_batch_of_any_dialect_is_found_by_any_form_of_its_id(native: Native, m
 
 def test_its_links_lead_to_what_is_inside_it(native: Native, make_batch: MakeBatch) -> None:
     links = native.get(f"batches/{make_batch(succeeded=1, failed=1)}").json["links"]
-    for name in ("self", "objects", "results", "errors", "error_groups", "events"):
+    for name in ("self", "objects", "results", "errors", "error_groups", "events", "lineage"):
         assert native.get(links[name].removeprefix("http://testserver")).status == 200, name
 
 
