@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -21,6 +22,38 @@ BATCHES = {
     "cancelled": "nobody waits",
 }
 DEMO_SECONDS = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A picture: what it is called, its page, and what is clicked on before. `{batch}` and the like stand for addresses."""
+
+    name: str
+    path: str
+    click: str = ""
+
+
+# A new page is one line.
+SHOTS = (
+    Shot("batches", "/console/batches/"),
+    Shot(
+        "filter", "/console/batches/?status!=cancelled&project=search&project=support", click="details.more >> nth=0 >> summary"
+    ),
+    Shot(
+        "display", "/console/batches/?columns=status,progress,key,tags,tokens,deadline", click="details.more >> nth=1 >> summary"
+    ),
+    Shot("selected", "/console/batches/?view=active", click="[data-select] >> nth=0"),
+    Shot("no-match", "/console/batches/?status=cancelled&model=none"),
+    Shot("not-understood", "/console/batches/?status=lost"),
+    Shot("save-view", "/console/views/new/?view=attention&project=search"),
+    Shot("views", "/console/views/"),
+    *(Shot(name, f"{{{name}}}") for name in BATCHES),
+    Shot("object", "{batch}lines/4/"),
+    Shot("cancel", "{running}cancel/"),
+    Shot("new-batch", "/console/batches/new/"),
+    Shot("not-found", "/console/nowhere/"),
+    Shot("admin", "/admin/batches/batch/"),
+)
 
 
 def main() -> None:
@@ -59,25 +92,13 @@ def _windows(browser: Browser, url: str) -> Iterator[tuple[str, Page]]:
 def _take_all(page: Page, url: str, look: str) -> None:
     for badge in ("Completed with", "Cancelled", "Throttled", "Expired"):  # the demo has come far enough
         page.locator(".badge", has_text=badge).first.wait_for(timeout=DEMO_SECONDS * 1000)
-    _take(page, f"batches-{look}")
-    batches = {name: page.locator(".title", has_text=words).get_attribute("href") for name, words in BATCHES.items()}
-    page.get_by_text("Filter", exact=True).click()
-    _take(page, f"filter-{look}")
-    for query, name in (("?status=cancelled&model=none", "no-match"), ("?status=lost", "not-understood")):
-        page.goto(f"{url}/console/batches/{query}")
-        _take(page, f"{name}-{look}")
-    for name, path in batches.items():
-        page.goto(f"{url}{path}")
-        _take(page, f"{name}-{look}")
-    for name, path in (
-        ("object", f"{batches['batch']}lines/4/"),
-        ("cancel", f"{batches['running']}cancel/"),
-        ("new-batch", "/console/batches/new/"),
-        ("not-found", "/console/nowhere/"),
-        ("admin", "/admin/batches/batch/"),
-    ):
-        page.goto(f"{url}{path}")
-        _take(page, f"{name}-{look}")
+    titles = {name: page.locator(".title", has_text=words) for name, words in BATCHES.items()}
+    addresses = {name: title.get_attribute("href") or "" for name, title in titles.items()}
+    for shot in SHOTS:
+        page.goto(url + shot.path.format(**addresses))
+        if shot.click and page.locator(shot.click).count():
+            page.locator(shot.click).click()
+        _take(page, f"{shot.name}-{look}")
 
 
 def _take(page: Page, name: str) -> None:

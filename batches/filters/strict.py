@@ -95,8 +95,15 @@ class StrictFilterSet(FilterSet):
             return refused  # a database would not take some of that
         for name, errors in self.form.errors.items():
             given = ", ".join(f"“{value}”" for value in self.data.getlist(name))
-            refused[name] = f"The filter “{name}” does not take {given}: {' '.join(str(error) for error in errors)}"
+            refused[name] = f"The filter “{name}” does not take {given}: {self._taken(name) or ' '.join(map(str, errors))}"
         return refused
+
+    def _taken(self, name: str) -> str:
+        """What a filter takes, if that can be told."""
+        choices = [value for value, _ in self.filters[name].extra.get("choices", ())]
+        if choices:
+            return f"it takes {', '.join(choices)}."
+        return "there is none." if isinstance(self.filters[name], ModelMultipleChoiceFilter) else ""
 
     def knows(self, name: str) -> bool:
         """Whether there is such a parameter."""

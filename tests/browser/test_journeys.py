@@ -112,15 +112,18 @@ def test_the_providers_on_offer_follow_the_project(desk: Page, other_project: Pr
 
 def test_the_list_is_filtered_by_its_cells_and_its_panel(desk: Page, portal: Portal, requests_file: Path) -> None:
     start_batch(desk, requests_file, remark="One")
-    desk.get_by_role("link", name="Batches").first.click()
+    desk.get_by_role("navigation", name="Main").get_by_role("link", name="Batches").click()
     desk.get_by_title("Only this project").click()
-    expect(desk.locator(".chips")).to_contain_text("Project: acme")
+    expect(desk.locator(".chips")).to_contain_text("Project is acme")
     desk.get_by_text("Filter", exact=True).click()
     desk.get_by_label("Cancelled").check()
-    desk.get_by_role("button", name="Apply").click()
+    desk.get_by_role("button", name="Apply").first.click()
     expect(desk.get_by_role("heading", name="No batch matches")).to_be_visible()
     desk.get_by_role("link", name="Remove Status: Cancelled").click()
     expect(desk.get_by_role("link", name="One")).to_be_visible()
+    desk.get_by_title("Turn round").click()
+    expect(desk.locator(".chips")).to_contain_text("Project is not acme")
+    expect(desk.get_by_role("heading", name="No batch matches")).to_be_visible()
 
 
 def test_a_page_left_open_says_that_its_reader_was_signed_out(desk: Page, requests_file: Path) -> None:
@@ -132,7 +135,7 @@ def test_a_page_left_open_says_that_its_reader_was_signed_out(desk: Page, reques
 
 def test_the_page_does_not_change_under_somebody_who_types(desk: Page, portal: Portal, requests_file: Path) -> None:
     batch = start_batch(desk, requests_file, remark="Runs on")
-    desk.goto(f"{portal.url}/console/")
+    desk.goto(f"{portal.url}/console/batches/")
     field = desk.get_by_label("Id or remark")
     field.focus()
     expect(desk.locator("[data-live-note]")).to_contain_text("paused while you type")
@@ -156,7 +159,7 @@ def test_everything_works_without_scripts(
     page.get_by_role("link", name="say-2").click()
     expect(page.get_by_label("Response")).to_contain_text("Not this one.")
 
-    page.goto(f"{portal.url}/console/")
+    page.goto(f"{portal.url}/console/batches/")
     start_batch(page, requests_file, remark="By mistake")
     page.get_by_role("link", name="Cancel…").click()
     page.get_by_role("button", name="Cancel the batch").click()

@@ -16,7 +16,16 @@ pytestmark = pytest.mark.once
 # Every text that can be seen and whose contrast with what is behind it is under 4.5.
 TOO_FAINT = (Path(__file__).parent / "contrast.js").read_text()
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-PATHS = ["", "?status=failed", "?colour=red", "batches/new/", "nowhere/"]
+PATHS = [
+    "batches/",
+    "batches/?status=failed&model!=gpt&metadata.team=search",
+    "batches/?columns=status,progress,provider,endpoint,dialect,key,tags,priority,tokens,cost,deadline,ended&sort=ended",
+    "batches/?colour=red",
+    "batches/new/",
+    "views/",
+    "views/new/?status=failed",
+    "nowhere/",
+]
 OF_A_BATCH = ["", "lines/1/", "lines/4/", "cancel/"]
 
 

@@ -28,7 +28,8 @@ def test_a_view_keeps_the_question_its_order_and_columns_at_an_address_of_its_ow
     assert tabs(console, address.removeprefix("/console/batches/"))["Night shift"] == (True, False)
 
 
-def test_a_change_of_the_filters_marks_the_view_until_it_is_updated(console: Client) -> None:
+def test_a_change_of_the_filters_marks_the_view_until_it_is_updated(console: Client, make_batch: MakeBatch) -> None:
+    make_batch()
     saved(console)
     changed = "?status=failed&status=expired&saved=night-shift"
     assert tabs(console, changed)["Night shift"] == (True, True)
