@@ -59,7 +59,7 @@ def remove_orphans(model: type[models.Model], batch_id: uuid.UUID) -> int:
 
 def orphan_files(*, now: datetime) -> Iterator[str]:
     """Names of bytes in the file storage that nothing refers to; none where it is not a local folder."""
-    if not isinstance(default_storage._wrapped if hasattr(default_storage, "_wrapped") else default_storage, FileSystemStorage):
+    if not isinstance(default_storage, FileSystemStorage):
         return
     root = Path(default_storage.path(""))
     names: list[str] = []
