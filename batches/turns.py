@@ -18,8 +18,9 @@ BYTES_AS_A_REQUEST = 4096  # so many bytes to be sent count as much as one more 
 class Candidate:
     """A running batch that has slices to lease: `free`, of which one costs about `weight`.
 
-    What is leased already is told by its cost: `served` of the batch, `project_served` of its project at the same provider.
-    Cost is counted in requests: every open object is one, and one more for each BYTES_AS_A_REQUEST that it sends.
+    `begun` is whether anything of it was ever leased. What is leased now is told by its cost: `served` of the batch,
+    `project_served` of its project at the same provider. Cost is counted in requests: every open object is one, and one
+    more for each BYTES_AS_A_REQUEST that it sends.
     """
 
     batch_id: uuid.UUID
@@ -29,9 +30,15 @@ class Candidate:
     at_risk: bool
     created_at: datetime
     free: int
+    begun: bool = False
     weight: int = 1
     served: int = 0
     project_served: int = 0
+
+    @property
+    def standing(self) -> tuple[int, bool]:
+        """What no fairness makes up for; the higher standing is the lower one of these."""
+        return -self.priority, not self.at_risk
 
 
 Rank = tuple[int, bool, int, int, datetime, uuid.UUID]
@@ -44,8 +51,7 @@ def rank(candidate: Candidate, *, given: int = 0, given_to_project: int = 0) -> 
     the batch that is served least; then age. Nothing else goes by deadline: it would let a client buy speed by asking late.
     """
     return (
-        -candidate.priority,
-        not candidate.at_risk,
+        *candidate.standing,
         candidate.project_served + given_to_project,
         candidate.served + given,
         candidate.created_at,
@@ -101,6 +107,11 @@ _CANDIDATES = f"""
                       FROM {Slice._meta.db_table} s
                      WHERE {_FREE.format(batch="c")}
                      LIMIT %(most)s) few),
+           (SELECT s.lease_epoch
+              FROM {Slice._meta.db_table} s
+             WHERE s.batch_id = c.id
+             ORDER BY s.first_line
+             LIMIT 1),
            c.weight, c.served, coalesce(v.cost, 0)
       FROM chosen c
       LEFT JOIN served v ON v.project_id = c.project_id AND v.provider_id = c.provider_id
@@ -118,7 +129,7 @@ def candidates(*, now: datetime, most: int) -> list[Candidate]:
 
 
 def _from_row(*row: Any) -> Candidate:
-    batch, project, provider, priority, at_risk, created_at, free, weight, served, project_served = row
+    batch, project, provider, priority, at_risk, created_at, free, epoch, weight, served, project_served = row
     return Candidate(
         batch_id=_uuid(batch),
         project_id=_uuid(project),
@@ -127,6 +138,7 @@ def _from_row(*row: Any) -> Candidate:
         at_risk=bool(at_risk),
         created_at=created_at.replace(tzinfo=UTC),  # which SQLite does not tell
         free=free,
+        begun=epoch > 0,  # slices are begun in their order
         weight=max(weight, 1),
         served=served,
         project_served=project_served,

@@ -33,6 +33,7 @@ def test_a_batch_is_seen_with_what_is_free_and_what_it_costs(batch: Batch) -> No
     assert (candidate.batch_id, candidate.project_id, candidate.provider_id) == (batch.pk, batch.project_id, batch.provider_id)
     assert (candidate.created_at, candidate.priority, candidate.at_risk) == (batch.created_at, 0, False)
     assert (candidate.free, candidate.weight, candidate.served, candidate.project_served) == (3, 2, 0, 0)
+    assert not candidate.begun
 
 
 @pytest.mark.django_db
@@ -46,6 +47,8 @@ def test_what_is_leased_counts_for_its_batch_and_for_its_project(batch: Batch, p
     other = started(project, request_lines(1))
     found = {candidate.batch_id: candidate for candidate in candidates(now=timezone.now(), most=9)}
     assert (found[batch.pk].free, found[batch.pk].served, found[batch.pk].project_served) == (2, 2, 2)
+    assert found[batch.pk].begun
+    assert not found[other.pk].begun
     assert (found[other.pk].free, found[other.pk].served, found[other.pk].project_served) == (1, 0, 2)
 
 

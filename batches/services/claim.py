@@ -72,19 +72,23 @@ NEWCOMERS = 16  # further batches taken up at once, however little is wanted
 def share(found: Iterable[Candidate], appetite: Appetite) -> dict[uuid.UUID, int]:
     """How many slices to lease of which batch, in the order of `rank`; each one leased counts before the next is chosen.
 
-    Providers do not compete with each other. Then come newcomers: batches that nobody works on yet.
+    Providers do not compete with each other. Then come newcomers, so that a small batch does not wait behind a large one.
     """
     open_to = [candidate for candidate in found if candidate.provider_id not in appetite.full]
     taken: Counter[uuid.UUID] = Counter()
+    newcomers: list[Candidate] = []
     for provider_id in {candidate.provider_id for candidate in open_to}:
         rivals = [candidate for candidate in open_to if candidate.provider_id == provider_id]
         taken += _deal(rivals, appetite.wanted.get(provider_id, appetite.otherwise))
-    newcomers = [
-        candidate
-        for candidate in sorted(open_to, key=rank)
-        if not taken[candidate.batch_id] and not candidate.served and candidate.batch_id not in appetite.held
-    ]
-    return taken | {candidate.batch_id: 1 for candidate in newcomers[:NEWCOMERS]}
+        newcomers += _newcomers(rivals)
+    unheld = [one for one in sorted(newcomers, key=rank) if not taken[one.batch_id] and one.batch_id not in appetite.held]
+    return taken | {candidate.batch_id: 1 for candidate in unheld[:NEWCOMERS]}
+
+
+def _newcomers(rivals: Sequence[Candidate]) -> list[Candidate]:
+    """Batches that nobody works on: those never begun, and of the others those than which none has a higher standing."""
+    highest = min(rival.standing for rival in rivals)
+    return [rival for rival in rivals if not rival.served and (not rival.begun or rival.standing == highest)]
 
 
 def _deal(rivals: Sequence[Candidate], wanted: int) -> Counter[uuid.UUID]:

@@ -70,6 +70,13 @@ def candidate(batch: uuid.UUID, **changes: object) -> Candidate:
         ([candidate(A, served=1)], Appetite(0), {}),
         ([candidate(A)], Appetite(0, held=frozenset({A})), {}),
         ([candidate(A)], Appetite(3, full=frozenset({P})), {}),
+        # ... nor one that was begun, while there is another of a higher standing: it would get a share of its time.
+        ([candidate(A, begun=True)], Appetite(0), {A: 1}),
+        ([candidate(A, begun=True), candidate(B, at_risk=True)], Appetite(0), {B: 1}),
+        ([candidate(A, begun=True), candidate(B, at_risk=True, served=9)], Appetite(1), {B: 1}),
+        ([candidate(A), candidate(B, at_risk=True, served=9)], Appetite(1), {B: 1, A: 1}),
+        ([candidate(A, begun=True), candidate(B, priority=1, served=9)], Appetite(1), {B: 1}),
+        ([candidate(A, begun=True), candidate(B, priority=1, provider_id=Q)], Appetite(0), {A: 1, B: 1}),
         # Providers do not compete with each other.
         ([candidate(A), candidate(B, provider_id=Q)], Appetite(2), {A: 2, B: 2}),
         ([candidate(A), candidate(B, provider_id=Q)], Appetite(2, wanted={P: 0}, held=frozenset({A})), {B: 2}),
