@@ -6,7 +6,21 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.benchmarks import export, faults, finish, first_request, idle, inline, memory, occupancy, soak, throughput, validation
+from tests.benchmarks import (
+    export,
+    fairness,
+    faults,
+    finish,
+    first_request,
+    idle,
+    inline,
+    memory,
+    occupancy,
+    scale,
+    soak,
+    throughput,
+    validation,
+)
 from tests.benchmarks.inputs import WrongResult
 from tests.servers import NoServer
 
@@ -15,9 +29,11 @@ COMMANDS = {
     "occupancy": occupancy,
     "faults": faults,
     "finish": finish,
+    "fairness": fairness,
     "validate": validation,
     "export": export,
     "soak": soak,
+    "scale": scale,
     "memory": memory,
     "inline": inline,
     "first-request": first_request,
