@@ -48,12 +48,13 @@ class Breaker(msgspec.Struct):
         self.until = now + min(OPEN_SECONDS * 2.0 ** (self.times - 1), MAX_OPEN_SECONDS)
         self.prober = ""
 
-    def lets_probe(self, executor: str, *, now: float) -> bool:
-        """Whether this executor, which wants to send, may send the one call of a half-open breaker. It has to ask again soon."""
-        if self.prober not in {"", executor} and now < self.probe_until:
+    def lets_probe(self, executor: str, *, in_flight: int, now: float) -> bool:
+        """Whether this executor, which wants to send, may send the one call of a half-open breaker."""
+        if executor != self.prober and self.prober and now < self.probe_until:
             return False
+        is_flying = executor == self.prober and in_flight > 0
         self.prober, self.probe_until = executor, now + PROBE_SECONDS
-        return True
+        return not is_flying
 
     @property
     def reason(self) -> str:

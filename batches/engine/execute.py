@@ -205,6 +205,8 @@ class Executor:
             self.lanes[provider_id].grant(granted, now=now)
         for lane in self.lanes.values():
             self._senders.fill(lane)
+            if answer.taken and lane.gated:
+                self._due.set()  # permits for what was just taken up are asked for at once
 
     def _take_up(self, taken: Taken) -> None:
         batch = taken.batch

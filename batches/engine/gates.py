@@ -56,7 +56,7 @@ class Gate:
     """Permits come in blocks that last a moment. What is left of one when it ends, or when the next comes, is given back."""
 
     def __init__(self, caps: Caps) -> None:
-        self.share = math.inf  # requests that may be in flight; the lane itself heeds that of the provider as a whole
+        self.share = math.inf  # requests that may be in flight
         self.in_flight = 0
         self.stay: Stay | None = None
         self._held_until = 0.0  # by the upstream's own word
@@ -74,11 +74,16 @@ class Gate:
         self.caps = caps
         if caps.windowed and self._ends == math.inf:
             self._requests = self._tokens = self._ends = 0
+        if caps.concurrency is None:
+            self.share = math.inf
+        elif self.share == math.inf:
+            self.share = 0  # until it is granted some
 
     @property
     def is_open(self) -> bool:
         """Nothing limits what passes."""
-        return self._ends == math.inf and self.stay is None and self.caps.concurrency is None
+        unlimited = self._ends == math.inf and self.share == math.inf
+        return unlimited and self.stay is None and time.monotonic() >= self._held_until
 
     def admits(self, body: bytes, *, now: float) -> bool:
         """Whether a request may be sent now."""
@@ -132,7 +137,8 @@ class Gate:
     def grant(self, permit: Permit, *, asked_at: float, valid: float) -> None:
         """What the desk brought; it was asked for then, and lasts so long after."""
         self.stay = Stay(asked_at + permit.shut_for, permit.reason) if permit.reason else None
-        self.share = math.inf if permit.share is None else permit.share
+        if self.share != math.inf:
+            self.share = permit.share or 0
         if permit.requests is None and permit.tokens is None:
             self._requests = self._tokens = self._ends = math.inf
         elif permit.requests != 0 or permit.reason:

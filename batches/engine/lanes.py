@@ -6,8 +6,11 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Mapping
+from datetime import timedelta
 
+import msgspec
 from django.conf import settings
+from django.utils import timezone
 
 from batches.engine.breaker import FAILURES, FAULTS
 from batches.engine.concurrency import TURNED_AWAY
@@ -21,6 +24,7 @@ from providers.models import ProviderModel
 ASK_SECONDS = 0.5  # how often the limiter is asked while there is no need to
 PROBE_SECONDS = 1.0  # a half-open breaker is said to stay shut for so long
 
+_IN_USE = "all requests that may be in flight at a time are in use"
 Key = tuple[uuid.UUID, str]  # of a queue: its batch and model
 
 
@@ -42,7 +46,7 @@ class Lane:
         self.parked = 0
         self.usual_slice = (settings.SLICE_LINES, 1)  # lines and bytes of the last one
         self.tally = Tally()
-        self.gate = Gate(opened.caps)
+        self.gate = Gate(_whole(opened.caps))
         self.gates: dict[str, Gate] = {}  # of models that have limits of their own
         self.models: Mapping[str, ProviderModel] = {}
         self.gated = False  # not everything that is ready may be sent: to be asked first
@@ -55,7 +59,8 @@ class Lane:
     def heed(self, opened: Opened) -> None:
         """What the operator has set, from now on."""
         self.models = opened.models
-        self.gate.heed(opened.caps)
+        self.caps = opened.caps
+        self.gate.heed(_whole(opened.caps))
         for name in self.gates.keys() | opened.models.keys():
             model = opened.models.get(name)
             caps = Caps() if model is None else caps_of(model)
@@ -97,7 +102,7 @@ class Lane:
             could_send=min(self.ready + self.parked, could_send),
             now=now,
         )
-        wants = {WHOLE: whole}
+        wants = {WHOLE: msgspec.structs.replace(whole, caps=self.caps)}
         for name, gate in self.gates.items():
             queued = sum(len(queue) for (_, model), queue in self._queues.items() if model == name)
             in_flight = gate.in_flight if gate.share == math.inf else max(gate.in_flight, int(gate.share))
@@ -119,7 +124,7 @@ class Lane:
         self.share = grant.permits[WHOLE].share or 0
         self.probing = grant.open_for is not None
         if self.probing:
-            self.gate.stay = Stay(granted.asked_at + max(grant.open_for or 0.0, PROBE_SECONDS), grant.open_reason)
+            self.gate.stay = _stay_of_breaker(granted)
         self._look_at_gates()
         if self.share or self.gate.stay or not self.ready:
             self.shut_since = None
@@ -142,13 +147,13 @@ class Lane:
         """Something went wrong. After many faults in a row nothing more is sent until the limiter has been asked."""
         tally = self.tally
         tally.turned_away += failure.kind in TURNED_AWAY
-        if failure.kind not in FAULTS:
-            tally.lived, tally.failures = True, 0
-            return
-        tally.failures += 1
-        tally.sentence = failure.message
-        if tally.failures >= FAILURES:
-            self.share = 0
+        if failure.kind in FAULTS:
+            tally.failures += 1
+            tally.sentence = failure.message
+            if tally.failures >= FAILURES:
+                self.share = 0
+        elif failure.kind.answered:
+            self.note_success()
 
     # --- What is to be sent ----------------------------------------------------------------------------------
 
@@ -199,6 +204,8 @@ class Lane:
         """What keeps everything of this batch back that could be sent otherwise; None when something can be sent."""
         if self.gate.stay is not None:
             return self.gate.stay
+        if self.shut_since is not None:
+            return Stay(self.shut_since, _IN_USE)
         keys = [key for key in self._queues if key[0] == batch_id]
         stays = [self.gates[model].stay for _, model in keys if model in self.gates]
         held_back = [stay for stay in stays if stay is not None]
@@ -238,3 +245,16 @@ class Lane:
             item.gate.in_flight -= 1
             item.gate = None
             self._unpark(item.model)
+
+
+def _whole(caps: Caps) -> Caps:
+    """The limits that the gate of a provider as a whole sees to: the lane itself sees to the concurrency."""
+    return Caps(None, caps.requests, caps.tokens)
+
+
+def _stay_of_breaker(granted: Granted) -> Stay:
+    grant = granted.grant
+    if not grant.open_for:
+        return Stay(granted.asked_at + PROBE_SECONDS, f"circuit breaker half open, {grant.open_reason}")
+    until = timezone.now() + timedelta(seconds=grant.open_for)
+    return Stay(granted.asked_at + grant.open_for, f"circuit breaker open until {until:%H:%M:%S} UTC, {grant.open_reason}")

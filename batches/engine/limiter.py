@@ -196,8 +196,9 @@ def _while_broken(state: State, executor: str, ask: Ask, *, concurrency: int, no
     breaker = state.breaker
     assert breaker.until is not None
     open_for = max(breaker.until - now, 0.0)
-    probes = not open_for and bool(ask.wants[WHOLE].wanted) and breaker.lets_probe(executor, now=now)
-    permits = {
-        name: Permit(int(probes), int(probes), None, shut_for=max(open_for, 1.0), reason="circuit breaker") for name in ask.wants
-    }
+    whole = ask.wants[WHOLE]
+    probes = not open_for and whole.wanted > 0 and breaker.lets_probe(executor, in_flight=whole.in_flight, now=now)
+    part = whole.in_flight + 1 if probes else 0  # beside what was sent before it opened
+    permit = Permit(part, int(probes), None, shut_for=open_for, reason="its circuit breaker is open")
+    permits = dict.fromkeys(ask.wants, permit)
     return Grant(permits, concurrency, span.valid, open_for, breaker.reason)

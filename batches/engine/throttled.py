@@ -50,7 +50,8 @@ def throttled(held: Iterable[Held], lanes: Mapping[uuid.UUID, Lane], *, now: dat
 
 def _why(held: Held, lane: Lane, *, now: datetime) -> tuple[datetime, str] | None:
     """What keeps a slice back; None when nothing does. No reason: its objects wait for another attempt, of their own accord."""
-    stay = lane.stay_of(held.batch_id) if len(held.waiting) + len(held.flying) < held.open else None
+    has_ready = len(held.waiting) + len(held.flying) < held.open
+    stay = lane.stay_of(held.batch_id) if has_ready or lane.probing else None
     if stay is not None:
         until = max(now + timedelta(seconds=stay.until - time.monotonic()), now + LEAST)
         return until, f"Provider {held.batch.provider.name}: {stay.reason}"

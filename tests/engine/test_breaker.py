@@ -40,19 +40,28 @@ def test_it_opens_after_so_many_failures_in_a_row_over_all_reports(reports: list
 def test_a_half_open_breaker_lets_one_probe_through_over_all_executors() -> None:
     breaker = broken()
     assert breaker.until == 101.0
-    assert [breaker.lets_probe(executor, now=101.5) for executor in "abac"] == [True, False, True, False]
+    asked = [(executor, breaker.lets_probe(executor, in_flight=0, now=101.5)) for executor in "abc"]
+    assert asked == [("a", True), ("b", False), ("c", False)]
+
+
+@pytest.mark.parametrize(("in_flight", "again"), [(1, False), (0, True)])
+def test_the_prober_gets_another_only_when_it_has_not_sent_the_first(in_flight: int, again: bool) -> None:
+    breaker = broken()
+    assert breaker.lets_probe("a", in_flight=0, now=101.5)
+    assert breaker.lets_probe("a", in_flight=in_flight, now=102.0) is again
+    assert not breaker.lets_probe("b", in_flight=0, now=101.9 + PROBE_SECONDS), "it is heard of"
 
 
 def test_the_probe_of_an_executor_that_is_gone_becomes_anothers() -> None:
     breaker = broken()
-    assert breaker.lets_probe("a", now=101.5)
-    assert not breaker.lets_probe("b", now=101.4 + PROBE_SECONDS)
-    assert breaker.lets_probe("b", now=101.6 + PROBE_SECONDS)
+    assert breaker.lets_probe("a", in_flight=0, now=101.5)
+    assert not breaker.lets_probe("b", in_flight=0, now=101.4 + PROBE_SECONDS)
+    assert breaker.lets_probe("b", in_flight=0, now=101.6 + PROBE_SECONDS)
 
 
 def test_a_successful_probe_closes_it() -> None:
     breaker = broken()
-    breaker.lets_probe("a", now=101.5)
+    breaker.lets_probe("a", in_flight=0, now=101.5)
     note(breaker, 0, at=101.7, lived=True)
     assert breaker.until is None
     note(breaker, FAILURES - 1, at=102)
@@ -62,7 +71,7 @@ def test_a_successful_probe_closes_it() -> None:
 def test_a_failed_probe_opens_it_for_twice_as_long_up_to_a_minute() -> None:
     breaker, now, times = broken(), 101.0, []
     for _ in range(9):
-        breaker.lets_probe("a", now=now)
+        breaker.lets_probe("a", in_flight=0, now=now)
         note(breaker, 1, at=now)
         assert breaker.until is not None
         times.append(breaker.until - now)
@@ -75,7 +84,7 @@ def test_what_others_had_sent_before_it_opened_does_not_fail_the_probe() -> None
     breaker = broken()
     note(breaker, 50, at=100.5, executor="b")
     assert breaker.until == 101.0
-    breaker.lets_probe("a", now=101.5)
+    breaker.lets_probe("a", in_flight=0, now=101.5)
     note(breaker, 50, at=101.6, executor="b")
     assert breaker.until == 101.0
 
@@ -83,7 +92,7 @@ def test_what_others_had_sent_before_it_opened_does_not_fail_the_probe() -> None
 @pytest.mark.parametrize(("pause", "seconds"), [(1.0, 2.0), (CALM_SECONDS + 1, 1.0)])
 def test_one_that_opens_again_soon_stays_open_for_longer(pause: float, seconds: float) -> None:
     breaker = broken()
-    breaker.lets_probe("a", now=101.5)
+    breaker.lets_probe("a", in_flight=0, now=101.5)
     note(breaker, 0, at=102.0, lived=True)
     note(breaker, FAILURES, at=102.0 + pause)
     assert breaker.until == 102.0 + pause + seconds

@@ -161,7 +161,8 @@ class TestLimits:
 @pytest.mark.django_db
 def test_a_flush_of_redis_grants_nothing_anew() -> None:
     limits = RedisLimits(portal_settings.REDIS_URL, window_seconds=WINDOW)
-    provider, granted = Provider(limits), []
+    provider = Provider(limits)
+    granted: list[tuple[float, int]] = []
     server, started, flushed = redis.Redis.from_url(portal_settings.REDIS_URL), monotonic(), False
     while monotonic() < started + 3 * WINDOW:
         if not flushed and monotonic() > started + WINDOW:
