@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -17,7 +18,6 @@ from batches.console.paging import SORTS, BadSort, Sort, read_sort
 from batches.console.standing import standing
 from batches.filters import BatchFilter
 from batches.models import Batch, load_counts
-from batches.models.batch import BatchQuerySet
 from batches.services.access import Right
 
 PIECE = 500  # batches read at once
@@ -53,7 +53,7 @@ def export_batches(request: SignedIn, form: str) -> HttpResponseBase:
     return StreamingHttpResponse(lines, content_type=TYPES[form], headers=headers)
 
 
-def _in_pieces(matching: BatchQuerySet, sort: Sort) -> Iterator[Batch]:
+def _in_pieces(matching: QuerySet[Batch], sort: Sort) -> Iterator[Batch]:
     """All rows, a piece after the other by key: no cursor is held open, and rows that come in meanwhile shift nothing."""
     last: Batch | None = None
     while True:

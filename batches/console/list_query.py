@@ -143,7 +143,8 @@ def _moved(query: QueryDict, name: str, value: str, *, to: str | None = None) ->
 def _with(query: QueryDict, changes: dict[str, list[str] | None]) -> QueryDict:
     rest = query.copy()
     for name, values in changes.items():
-        rest.pop(name, None)
         if values:
             rest.setlist(name, values)
+        else:
+            rest.pop(name, None)
     return rest

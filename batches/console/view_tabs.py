@@ -51,7 +51,7 @@ def kept(query: QueryDict) -> str:
     rest = question(query)
     for name in LOOK:
         if name != "saved" and query.get(name):
-            rest[name] = query[name]
+            rest.setlist(name, query.getlist(name))
     return rest.urlencode()
 
 

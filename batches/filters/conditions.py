@@ -44,9 +44,9 @@ def is_stuck(*, now: datetime) -> Q:
         Q(lease_expires_at__gt=now) | Q(last_settled_at__gt=now - STUCK_AFTER)
     )
     begun = Slice.objects.filter(batch=OuterRef("pk"), last_settled_at__isnull=False)
-    waits = Q(status=BatchStatus.IN_PROGRESS) & (~Exists(begun) | Q(paused_at__isnull=False) | Q(throttled_until__gt=now))
+    waits = Q(status=BatchStatus.IN_PROGRESS) & (~Q(Exists(begun)) | Q(paused_at__isnull=False) | Q(throttled_until__gt=now))
     quiet = Q(ended_at=None, updated_at__lte=now - STUCK_AFTER) & (Q(lease_expires_at=None) | Q(lease_expires_at__lte=now))
-    return quiet & ~waits & ~Exists(alive)
+    return quiet & ~waits & ~Q(Exists(alive))
 
 
 def stuck_among(batches: Iterable[Batch], *, now: datetime) -> set[uuid.UUID]:

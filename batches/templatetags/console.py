@@ -37,14 +37,18 @@ def icon(name: str) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def section(context: RequestContext, view: str, words: str, *, key: str) -> SafeString:
-    """A link to a part of the console, marked on its pages; `g` and `key` lead there. Empty while there is no such part."""
+def section(context: RequestContext, view: str, words: str, *, key: str, also: str = "") -> SafeString:
+    """A link to a part of the console, marked on its pages and on those below `also`; `g` and `key` lead there.
+
+    Empty while there is no such part.
+    """
     try:
         address = reverse(view)
     except NoReverseMatch:
         return SafeString("")
     path = context["request"].path
-    inside = path == address or (path.startswith(address) and address != reverse("console:home"))
+    below = tuple(found for found in (address, reverse(also) if also else address) if found != reverse("console:home"))
+    inside = path == address or path.startswith(below)
     current = SafeString(' aria-current="page"') if inside else ""
     return format_html('<a href="{}" data-go="{}"{}>{}</a>', address, key, current, words)
 

@@ -39,7 +39,7 @@ def test_a_page_runs_nothing_inline_and_names_no_other_host(console: Client, mak
 
 def test_the_part_of_the_console_that_one_is_in_is_marked(console: Client, make_batch: MakeBatch) -> None:
     batch = make_batch()
-    for address in ("/console/batches/", f"/console/batches/{batch}/"):
+    for address in ("/console/batches/", f"/console/batches/{batch}/", "/console/views/"):
         assert re.findall(r'data-go="(\w)" aria-current="page"', console.get(address).content.decode()) == ["b"]
 
 
