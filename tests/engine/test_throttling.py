@@ -143,8 +143,7 @@ def test_a_used_up_limit_in_the_headers_holds_everything_back_until_its_reset(
     project: Project, provider: Provider, upstream: Upstream, settings: Settings
 ) -> None:
     settings.EXECUTOR_CONCURRENCY = 1
-    told = {"x_ratelimit_remaining_requests": "0", "x_ratelimit_reset_requests": "1s500ms"}
-    upstream.answer(succeed(), succeed(**told))
+    upstream.answer(succeed(), succeed(x_ratelimit_remaining_requests="0", x_ratelimit_reset_requests="1s500ms"))
     batch = started(project, request_lines(5))
     with executors(1):
         wait_until(lambda: fresh(batch).throttled_reason)
