@@ -1,12 +1,13 @@
 """What is in an error group: its errors, each with its batch and line, and messages as they came."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
-from batches.models import BatchError, BatchErrorGroup, ErrorGroup
+from batches.models import BatchError, BatchErrorGroup, ErrorGroup, bulk
 
 MOST_MESSAGES = 5
 _BATCHES_SAMPLED, _ERRORS_SAMPLED = 20, 200
@@ -40,10 +41,10 @@ def members(groups: QuerySet[ErrorGroup], fingerprint: str, *, limit: int, after
     found = list(begun)
     seen = {} if after is None else {after.batch_id: after.seen}
     if len(found) < wanted:
-        behind = _in_batches(groups, fingerprint, after=after)[: wanted - len(found)]
         whole: list[uuid.UUID] = []
         room = wanted - len(found)
-        for row in behind:
+        same = groups.filter(fingerprint=fingerprint).order_by().values_list("pk", flat=True)
+        for row in _latest(list(same), limit=room, after=after):
             if room <= 0:
                 break
             seen[row.batch_id] = row.last_seen
@@ -55,12 +56,23 @@ def members(groups: QuerySet[ErrorGroup], fingerprint: str, *, limit: int, after
     return MemberPage(found[:limit], following)
 
 
-def _in_batches(groups: QuerySet[ErrorGroup], fingerprint: str, *, after: MemberPosition | None) -> QuerySet[BatchErrorGroup]:
-    same = list(groups.filter(fingerprint=fingerprint).values_list("pk", flat=True))
-    rows = BatchErrorGroup.objects.filter(group__in=same, count__gt=0, first_line__isnull=False)
+def _latest(keys: Sequence[uuid.UUID], *, limit: int, after: MemberPosition | None = None) -> list[BatchErrorGroup]:
+    """These groups in the batches where they were seen last; so many rows of each group are read, and no more.
+
+    Left to itself, PostgreSQL sorts all rows of all the groups.
+    """
+    if not keys:
+        return []
+    behind, position = "", []
     if after is not None:
-        rows = rows.filter(Q(last_seen__lt=after.seen) | Q(last_seen=after.seen, batch_id__lt=after.batch_id))
-    return rows.order_by("-last_seen", "-batch_id")
+        behind = "AND last_seen <= %s AND (last_seen < %s OR batch_id < %s)"
+        seen = bulk.adapt(BatchErrorGroup, "last_seen", after.seen)
+        position = [seen, seen, bulk.adapt(BatchErrorGroup, "batch", after.batch_id)]
+    order = f"ORDER BY last_seen DESC, batch_id DESC LIMIT {limit:d}"
+    of_one = f"""SELECT * FROM (SELECT * FROM {BatchErrorGroup._meta.db_table}
+                  WHERE group_id = %s AND count > 0 AND first_line IS NOT NULL {behind} {order}) latest"""  # noqa: S608 - names only
+    parameters = [value for key in keys for value in (bulk.adapt(BatchErrorGroup, "group", key), *position)]
+    return list(BatchErrorGroup.objects.raw(f"{' UNION ALL '.join([of_one] * len(keys))} {order}", parameters))
 
 
 def _of_batches(fingerprint: str, batches: list[uuid.UUID], wanted: int) -> list[BatchError]:
@@ -83,8 +95,7 @@ def messages(groups: QuerySet[ErrorGroup], fingerprint: str) -> list[str]:
     """Up to MOST_MESSAGES different messages as they came, of the latest batches."""
     same = groups.filter(fingerprint=fingerprint).values_list("pk", "sample")
     samples = dict(same)
-    latest = BatchErrorGroup.objects.filter(group__in=list(samples)).order_by("-last_seen")
-    batches = list(latest.values_list("batch_id", flat=True)[:_BATCHES_SAMPLED])
+    batches = [row.batch_id for row in _latest(list(samples), limit=_BATCHES_SAMPLED)]
     errors = BatchError.objects.filter(batch__in=batches, fingerprint=fingerprint).order_by()
     found = dict.fromkeys(errors.values_list("message", flat=True)[:_ERRORS_SAMPLED])
     return list(found | dict.fromkeys(samples.values()))[:MOST_MESSAGES]
