@@ -14,6 +14,8 @@ from batches.models.batch import BatchQuerySet
 from batches.results import FIRST_PAGE, PAGE, PAGE_CHARS, ObjectResult, results_between
 from batches.states import ObjectStatus
 
+ROWS = 5000  # narrow ones, read at once by whoever reads on
+
 
 def lineage(batch: Batch, *, among: BatchQuerySet | None = None) -> list[Batch]:
     """The whole family of a batch, the root first, then by age; as far as it can be followed `among` these."""
@@ -51,11 +53,11 @@ class _Asked:
 def merged_results(members: Sequence[Batch], *, after_line: int = 0) -> Iterator[Merged]:
     """Every request of the root behind a line, pending ones too, in the root's order.
 
-    Holds some hundred narrow rows and a few MB of answers at a time, however long the batches are.
+    Holds some thousand narrow rows and a few MB of answers at a time, however long the batches are.
     """
-    size = FIRST_PAGE
-    while page := _page(members[0], after_line=after_line):
-        after_line = page[-1].root_line
+    size, rows = FIRST_PAGE, PAGE
+    while page := _page(members[0], after_line=after_line, limit=rows):
+        after_line, rows = page[-1].root_line, ROWS
         asked = _decided(page, members[1:])
         while asked:
             run, asked = asked[:size], asked[size:]
@@ -65,9 +67,9 @@ def merged_results(members: Sequence[Batch], *, after_line: int = 0) -> Iterator
             size = min(size * 4, PAGE, PAGE_CHARS // (usual_chars + 1) + 1)
 
 
-def _page(root: Batch, *, after_line: int) -> list[_Asked]:
+def _page(root: Batch, *, after_line: int, limit: int) -> list[_Asked]:
     objects = BatchObject.objects.filter(batch=root, line__gt=after_line).order_by("line")
-    rows = objects.values_list("line", "custom_id", "status")[:PAGE]
+    rows = objects.values_list("line", "custom_id", "status")[:limit]
     return [_Asked(line, custom_id, status, root, line) for line, custom_id, status in rows]
 
 

@@ -3,7 +3,8 @@
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
+from django.db.models.functions import Greatest
 from uuid_utils.compat import uuid7
 
 from batches.fingerprints import normalise
@@ -89,6 +90,14 @@ def _count_in_hours(groups: Mapping[_Key, uuid.UUID], by_group: Mapping[_Key, Se
         rows.append((uuid7(), groups[key], hour, len(errors)))
     rows.sort(key=lambda row: row[1])
     bulk.add(ErrorGroupHour, ("id", "group", "hour", "count"), rows, keys=("group", "hour"), added=("count",))
+
+
+def count_fewer(batch: Batch, retried: Mapping[str, int]) -> None:
+    """So many errors of each group, by fingerprint, count no more in a batch: their objects are sent for again."""
+    in_batch = BatchErrorGroup.objects.filter(batch=batch, group__fingerprint__in=retried)
+    groups = in_batch.select_for_update(of=("self",)).order_by("group_id").values_list("pk", "group__fingerprint")
+    for pk, name in list(groups):
+        BatchErrorGroup.objects.filter(pk=pk).update(count=Greatest(F("count") - retried[name], 0))
 
 
 def recount_groups(batch: Batch, fingerprints: Iterable[str]) -> None:

@@ -11,15 +11,15 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Count, F
 from django.db.models.functions import Greatest
 
 from batches import wake
 from batches.actors import Actor
 from batches.errors import Conflict, InvalidRequest, LostRace
-from batches.models import ApiKey, Batch, BatchError, BatchObject, Event, IdempotencyRecord, Slice
+from batches.models import ApiKey, Batch, BatchError, BatchObject, ErrorGroup, Event, IdempotencyRecord, Slice
 from batches.services.amend import amend
-from batches.services.error_groups import recount_groups
+from batches.services.error_groups import count_fewer
 from batches.services.once import fulfil
 from batches.services.quota import require_room
 from batches.services.recount import recount
@@ -160,12 +160,15 @@ def _send_again(batch: Batch, selection: Selection, pieces: Sequence[Slice], *, 
     if not lines:
         return 0
     BatchObject.objects.filter(batch=batch, line__in=lines).update(**_UNSENT, round=F("round") + 1)
-    errors = BatchError.objects.filter(batch=batch, line__in=lines, round__isnull=False, retried_at=None)
-    fingerprints = set(errors.order_by().values_list("fingerprint", flat=True).distinct())
-    errors.update(retried_at=now)
+    # By group, since that is how errors are indexed.
+    fingerprints = list(ErrorGroup.objects.filter(in_batches__batch=batch).values_list("fingerprint", flat=True))
+    errors = BatchError.objects.filter(batch=batch, fingerprint__in=fingerprints, line__gte=min(lines), line__lte=max(lines))
+    open_errors = errors.filter(line__in=lines, round__isnull=False, retried_at=None)
+    retried = dict(open_errors.order_by().values_list("fingerprint").annotate(count=Count("pk")))
+    open_errors.update(retried_at=now)
     Slice.objects.filter(pk__in=changed).update(not_before=None)
     recount(changed)
-    recount_groups(batch, fingerprints)
+    count_fewer(batch, retried)
     require_room(batch.project, pending_objects=len(lines))
     return len(lines)
 

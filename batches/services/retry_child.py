@@ -37,7 +37,7 @@ class AlreadyRetried(NothingToRetry):
 
 
 class _Gathering:
-    """The request lines of a child batch; once they were read, how many are to be sent again, and how many `taken`."""
+    """The request lines of a child batch; once they were read, how many were `found` and `taken`."""
 
     def __init__(self, batch: Batch, selection: Selection, members: Sequence[Batch]) -> None:
         self.found = self.taken = 0
@@ -45,8 +45,8 @@ class _Gathering:
         others = [member for member in members if member.pk != batch.pk]
         unfinished = [member for member in others if member.status in OPEN]
         # Also what has failed in one that is open: it may be retried there at any moment.
-        self._elsewhere = BatchObject.objects.filter(Q(batch__in=unfinished) | Q(batch__in=others, status=ObjectStatus.SUCCEEDED))
-        self._alone = not others
+        objects = BatchObject.objects.filter(Q(batch__in=unfinished) | Q(batch__in=others, status=ObjectStatus.SUCCEEDED))
+        self._elsewhere = set(objects.order_by().values_list("custom_id", flat=True)) if others else set()
 
     def lines(self) -> Iterator[bytes]:
         """Byte for byte as in the parent's input, a slice at a time. Raises Gone."""
@@ -68,11 +68,7 @@ class _Gathering:
     def _wanted(self, piece: Slice) -> list[Chosen]:
         first, last = piece.first_line, piece.last_line
         found = chosen(self._batch, self._selection, first_line=first, last_line=last, statuses=UNSUCCESSFUL)
-        taken = found
-        if found and not self._alone:
-            names = self._elsewhere.filter(custom_id__in=[item.custom_id for item in found])
-            elsewhere = set(names.values_list("custom_id", flat=True))
-            taken = [item for item in found if item.custom_id not in elsewhere]
+        taken = [item for item in found if item.custom_id not in self._elsewhere]
         self.found += len(found)
         self.taken += len(taken)
         return taken
