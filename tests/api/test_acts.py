@@ -1,10 +1,11 @@
 """Pausing, resuming, retrying, rerouting and prioritising through the native API."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from batches.models import Batch, BatchError, BatchObject, File, Project
+from batches.models import Batch, BatchError, BatchObject, Project, Role
 from batches.services.store import hide
 from providers.models import Provider
 from tests.api.conftest import Native, problem
@@ -125,7 +126,8 @@ def test_a_retry_that_was_refused_may_be_repeated_with_its_key(native: Native, o
 
 
 def test_an_input_that_is_no_longer_kept_is_gone(native: Native, over: Batch) -> None:
-    hide(File.objects.get(pk=over.input_file_id), now=over.updated_at)
+    assert over.input_file is not None
+    hide(over.input_file, now=over.updated_at)
     answer = native.post(f"batches/{over}/retry")
     assert (answer.status, problem(answer)["code"]) == (404, "content_gone")
 
@@ -202,3 +204,16 @@ def test_another_projects_batch_is_not_found(stranger: Native, running: Batch, o
 @pytest.mark.parametrize("verb", VERBS)
 def test_nobody_acts_without_a_key(nobody: Native, running: Batch, verb: str) -> None:
     assert nobody.post(f"batches/{running}/{verb}", BODIES.get(verb)).status == 401
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_acts_need_the_role_of_an_operator(signed_in: Callable[..., Native], running: Batch, other: Provider, verb: str) -> None:
+    answer = signed_in(Role.VIEWER).post(f"batches/{running}/{verb}", BODIES.get(verb))
+    assert (answer.status, problem(answer)["code"]) == (403, "permission_denied")
+    assert Batch.objects.get(pk=running.pk).version == running.version
+    assert signed_in(Role.OPERATOR).post(f"batches/{running}/{verb}", BODIES.get(verb)).status == 200
+
+
+def test_only_a_key_can_have_its_retry_repeated(signed_in: Callable[..., Native], running: Batch) -> None:
+    answer = signed_in(Role.OPERATOR).post(f"batches/{running}/retry", headers={"Idempotency-Key": "x"})
+    assert (answer.status, problem(answer)["param"]) == (400, "Idempotency-Key")
