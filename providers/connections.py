@@ -1,0 +1,280 @@
+"""Connections to upstreams: one request at a time on each, kept for the next one.
+
+Made for very many small calls to few upstreams. A request is sent once, and never again behind the caller's back. What is
+not needed is not here: no redirects, cookies, proxies, compression or pipelining.
+"""
+
+import asyncio
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from socket import SOCK_STREAM, gaierror
+from typing import Any, cast
+
+import aiohappyeyeballs
+from yarl import URL
+
+from providers.http1 import Answer, ConnectionLost, HttpError, MaxBytes, Reply, read_answer
+
+CONNECT_SECONDS = 10.0  # name look-up, connection and TLS handshake together
+KEEPALIVE_SECONDS = 4.0  # below the 5 s after which common servers drop an idle connection, so that we drop it first
+ADDRESSES_SECONDS = 60.0  # how long those of a host are remembered
+NEXT_ADDRESS_SECONDS = 0.25  # before it is tried beside one that does not answer
+
+
+class ConnectFailed(HttpError):
+    """No connection was made, so nothing was sent; the message says why."""
+
+
+class _Connection(asyncio.Protocol):
+    """A connection of a pool. Between requests it waits among the pool's idle ones."""
+
+    def __init__(self, pool: "_Pool") -> None:
+        self.used_at = 0.0
+        self._pool = pool
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[Reply] | None = None
+        self._answer: Answer | None = None
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def exchange(self, request: list[bytes], *, deadline: float) -> Reply:
+        """Send a request and read the answer. Raises HttpError, or TimeoutError when the deadline comes first."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            raise ConnectionLost
+        waiter: asyncio.Future[Reply] = self._loop.create_future()
+        self._waiter = waiter
+        self._answer = read_answer(self._pool.most)
+        next(self._answer)
+        transport.writelines(request)
+        self._expect_by(deadline)
+        try:
+            return await waiter
+        except BaseException:
+            self._waiter = self._answer = None
+            transport.abort()
+            raise
+
+    def close(self) -> None:
+        """End it at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._pool.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        waiter, answer = self._waiter, self._answer
+        if waiter is None or answer is None or waiter.done():
+            self.close()  # nothing was asked
+            return
+        try:
+            answer.send(data)
+        except StopIteration as ended:
+            reply, lasting = ended.value
+            self._waiter = self._answer = None
+            waiter.set_result(reply)
+            self._rest(lasting=lasting)
+        except HttpError as error:
+            waiter.set_exception(error)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._pool.forget(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        waiter, answer = self._waiter, self._answer
+        if waiter is None or answer is None or waiter.done():
+            return
+        try:
+            if error is not None:
+                raise ConnectionLost
+            answer.send(b"")
+        except StopIteration as ended:
+            waiter.set_result(ended.value[0])
+        except HttpError as failure:
+            waiter.set_exception(failure)
+
+    def _rest(self, *, lasting: bool) -> None:
+        assert self._transport is not None
+        if lasting and not self._transport.get_write_buffer_size():
+            self._pool.keep(self)
+        else:
+            self.close()  # there is no telling where the next answer would begin, or the request was not read to its end
+
+    def _expect_by(self, deadline: float) -> None:
+        """One timer serves many requests: when it rings too early it is set anew, instead of being set for each of them."""
+        self._deadline = deadline
+        if self._timer is not None and self._timer.when() <= deadline:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._loop.time() < self._deadline:
+            self._expect_by(self._deadline)
+        else:
+            self._waiter.set_exception(TimeoutError())
+
+
+class _Pool:
+    """The connections to one origin."""
+
+    def __init__(self, *, scheme: str, host: str, port: int, most: MaxBytes) -> None:
+        self.most = most
+        self.connections: set[_Connection] = set()
+        self._encrypted = scheme == "https"
+        self._host = host
+        self._port = port
+        self._idle: list[_Connection] = []  # the last used at the end
+        self._sweep_timer: asyncio.TimerHandle | None = None
+        self._looking_up = asyncio.Lock()
+        self._addresses: list[Any] = []
+        self._looked_up_at = 0.0
+
+    async def connection(self, *, seconds: float) -> _Connection:
+        """One that is idle, else a new one. Raises ConnectFailed."""
+        oldest = asyncio.get_running_loop().time() - KEEPALIVE_SECONDS
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.used_at > oldest:
+                return connection
+            connection.close()
+        try:
+            async with asyncio.timeout(min(seconds, CONNECT_SECONDS)):
+                return await self._connect()
+        except TimeoutError:
+            raise ConnectFailed("Timed out") from None
+        except OSError as error:
+            raise ConnectFailed(_why(error)) from error
+
+    async def _connect(self) -> _Connection:
+        loop = asyncio.get_running_loop()
+        addresses = await self._look_up(loop)
+        socket = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, loop=loop)
+        try:
+            _, connection = await loop.create_connection(
+                lambda: _Connection(self),
+                sock=socket,
+                ssl=_tls() if self._encrypted else None,
+                server_hostname=self._host if self._encrypted else None,
+            )
+        except BaseException:
+            socket.close()
+            raise
+        return connection
+
+    async def _look_up(self, loop: asyncio.AbstractEventLoop) -> list[Any]:
+        async with self._looking_up:  # many connections are made at once, and one look-up is enough
+            if not self._addresses or loop.time() > self._looked_up_at + ADDRESSES_SECONDS:
+                self._addresses = await loop.getaddrinfo(self._host, self._port, type=SOCK_STREAM)
+                self._looked_up_at = loop.time()
+            return self._addresses
+
+    def keep(self, connection: _Connection) -> None:
+        """A connection has done its work and can do more."""
+        loop = asyncio.get_running_loop()
+        connection.used_at = loop.time()
+        self._idle.append(connection)
+        if self._sweep_timer is None:
+            self._sweep_timer = loop.call_later(KEEPALIVE_SECONDS, self._sweep)
+
+    def forget(self, connection: _Connection) -> None:
+        """A connection has ended."""
+        self.connections.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def _sweep(self) -> None:
+        """Let go of the connections that have been idle for too long."""
+        self._sweep_timer = None
+        loop = asyncio.get_running_loop()
+        oldest = loop.time() - KEEPALIVE_SECONDS
+        while self._idle and self._idle[0].used_at <= oldest:
+            self._idle.pop(0).close()
+        if self._idle:
+            self._sweep_timer = loop.call_at(self._idle[0].used_at + KEEPALIVE_SECONDS, self._sweep)
+
+    def close(self) -> None:
+        """End every connection."""
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+        for connection in list(self.connections):
+            connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where a request goes, and how its head begins."""
+
+    pool: _Pool
+    head: bytes
+
+
+class Client:
+    """Sends requests. Belongs to the event loop that first uses it; `close` ends its connections."""
+
+    def __init__(self, *, headers: Mapping[str, str], most: MaxBytes) -> None:
+        self._headers = headers
+        self._most = most
+        self._pools: dict[tuple[str, str, int], _Pool] = {}
+        self._target = lru_cache(maxsize=256)(self._make_target)
+
+    async def send(self, method: str, url: URL, *, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply:
+        """Send once and read the answer, all within so many seconds. Raises HttpError, TimeoutError and ValueError."""
+        target = self._target(method, url)
+        length = b"" if method == "GET" else b"Content-Length: %d\r\n" % len(body)
+        head = b"%b%b%b\r\n" % (target.head, _lines(headers), length)
+        deadline = asyncio.get_running_loop().time() + seconds
+        connection = await target.pool.connection(seconds=seconds)
+        return await connection.exchange([head, body], deadline=deadline)
+
+    async def close(self) -> None:
+        """End every connection."""
+        for pool in self._pools.values():
+            pool.close()
+
+    def _make_target(self, method: str, url: URL) -> _Target:
+        if url.host is None or url.port is None or url.scheme not in {"http", "https"}:
+            raise ValueError("not the URL of an HTTP upstream")
+        host, default = url.raw_host or url.host, url.is_default_port()
+        origin = url.scheme, host, url.port
+        pool = self._pools.get(origin)
+        if pool is None:
+            pool = self._pools[origin] = _Pool(scheme=url.scheme, host=host, port=url.port, most=self._most)
+        named = f"[{host}]" if ":" in host else host
+        line = f"{method} {url.raw_path_qs} HTTP/1.1\r\nHost: {named if default else f'{named}:{url.port}'}\r\n"
+        return _Target(pool, line.encode() + _lines(self._headers))
+
+
+def _why(error: OSError) -> str:
+    match error:
+        case ssl.SSLError():
+            return error.reason or type(error).__name__
+        case gaierror():
+            return error.strerror or type(error).__name__  # its number is not one of the system's
+        case _:
+            return os.strerror(error.errno) if error.errno else type(error).__name__
+
+
+def _lines(headers: Mapping[str, str]) -> bytes:
+    """Headers as they are sent. Raises ValueError for one that would begin another line."""
+    text = "".join([f"{name}: {value}\n" for name, value in headers.items()])
+    if text.count("\n") != len(headers) or "\r" in text or "\x00" in text:
+        raise ValueError("a header with a line end in it")
+    return text.replace("\n", "\r\n").encode()
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -1,0 +1,260 @@
+"""Connections: kept and used again, given up when they should be, and no request sent twice. Over real HTTP."""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from yarl import URL
+
+from providers import connections
+from providers.connections import Client, ConnectFailed
+from providers.http1 import ConnectionLost, MaxBytes, Reply
+from tests.servers import free_port
+from tests.upstream import Upstream, babble, drop, say, stay_silent
+
+Session = Callable[[Client], Awaitable[None]]
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+
+
+@pytest.fixture(params=[uvloop.new_event_loop, asyncio.new_event_loop], ids=["uvloop", "asyncio"])
+def session(request: pytest.FixtureRequest) -> Callable[[Session], None]:
+    """Runs a coroutine with a client, on the event loop of executors and on Python's own."""
+
+    def run(work: Session) -> None:
+        async def whole() -> None:
+            client = Client(headers={"Accept": "application/json"}, most=MaxBytes(2**20, 2**16))
+            try:
+                await work(client)
+            finally:
+                await client.close()
+
+        with asyncio.Runner(loop_factory=request.param) as runner:
+            runner.run(whole())
+
+    return run
+
+
+Run = Callable[[Session], None]
+
+
+async def post(client: Client, url: str, body: bytes = b"{}", *, seconds: float = 20.0) -> Reply:
+    return await client.send("POST", URL(url), headers={"Idempotency-Key": "key"}, body=body, seconds=seconds)
+
+
+async def none_is_left(client: Client) -> None:
+    """Wait until every connection has ended."""
+    for _ in range(1000):
+        if not any(pool.connections for pool in client._pools.values()):
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("a connection is left")
+
+
+def test_a_request_arrives_as_it_was_given(session: Run, upstream: Upstream) -> None:
+    async def work(client: Client) -> None:
+        await post(client, f"{upstream.base_url}/echo?a=b%20c", b'{"a": 1}')
+
+    session(work)
+
+    (request,) = upstream.requests
+    assert (request.method, request.path, request.body) == ("POST", "/v1/echo?a=b%20c", b'{"a": 1}')
+    assert request.headers == {
+        "host": f"127.0.0.1:{upstream.port}",
+        "accept": "application/json",
+        "idempotency-key": "key",
+        "content-length": "8",
+    }
+
+
+def test_connections_are_used_again(session: Run, upstream: Upstream) -> None:
+    async def work(client: Client) -> None:
+        for _ in range(3):
+            await asyncio.gather(*[post(client, upstream.base_url) for _ in range(20)])
+
+    session(work)
+
+    assert len(upstream.requests) == 60
+    assert upstream.connections == 20
+
+
+def test_an_idle_connection_is_dropped_in_time(session: Run, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "KEEPALIVE_SECONDS", 0.05)
+
+    async def work(client: Client) -> None:
+        await post(client, upstream.base_url)
+        await none_is_left(client)
+        await post(client, upstream.base_url)
+
+    session(work)
+
+    assert upstream.connections == 2
+
+
+def test_a_connection_that_the_upstream_has_closed_is_not_used_again(session: Run, upstream: Upstream) -> None:
+    async def work(client: Client) -> None:
+        await post(client, upstream.base_url)
+        upstream.stop()
+        upstream.start()
+        await none_is_left(client)
+        await post(client, upstream.base_url)
+
+    session(work)
+
+    assert [request.repeat for request in upstream.requests] == [1, 2]
+
+
+def test_a_dropped_request_is_not_sent_again(session: Run, upstream: Upstream) -> None:
+    async def work(client: Client) -> None:
+        await post(client, upstream.base_url)
+        upstream.answer(drop())
+        with pytest.raises(ConnectionLost):
+            await post(client, upstream.base_url, b"dropped")
+
+    session(work)
+
+    assert [request.repeat for request in upstream.requests] == [1, 1]
+
+
+def test_a_connection_is_not_used_again_after_more_than_an_answer(session: Run, upstream: Upstream) -> None:
+    async def work(client: Client) -> None:
+        upstream.answer(babble(ANSWER * 2))
+        assert (await post(client, upstream.base_url)).body == b"hi"
+        await post(client, upstream.base_url)
+
+    session(work)
+
+    assert upstream.connections == 2
+
+
+def test_a_request_given_up_ends_its_connection(session: Run, upstream: Upstream) -> None:
+    async def work(client: Client) -> None:
+        upstream.answer(stay_silent())
+        task = asyncio.ensure_future(post(client, upstream.base_url))
+        await asyncio.to_thread(upstream.wait_until, lambda it: it.in_flight == 1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.to_thread(upstream.wait_until, lambda it: it.abandoned == 1)
+
+    session(work)
+
+    assert len(upstream.requests) == 1
+
+
+def test_each_request_has_its_own_deadline(session: Run, upstream: Upstream) -> None:
+    async def work(client: Client) -> None:
+        await post(client, upstream.base_url, seconds=600)
+        upstream.answer(stay_silent())
+        with pytest.raises(TimeoutError):
+            await post(client, upstream.base_url, seconds=0.1)
+        await post(client, upstream.base_url, seconds=0.3)
+        upstream.behave(lambda _: say(b"{}"))
+        await asyncio.sleep(0.35)
+        assert (await post(client, upstream.base_url, seconds=20)).body == b"{}"
+
+    session(work)
+
+    assert upstream.abandoned == 1
+
+
+def test_an_upstream_that_is_not_there_is_told_apart(session: Run) -> None:
+    async def work(client: Client) -> None:
+        for url, why in (
+            (f"http://127.0.0.1:{free_port()}", "Connection refused"),
+            ("http://nowhere.invalid/", "not known|resolution|No address"),
+        ):
+            with pytest.raises(ConnectFailed, match=why):
+                await post(client, url)
+
+    session(work)
+
+
+@pytest.mark.parametrize("value", ["a\r\nX: y", "a\ny", "a\rb", "a\x00b"])
+def test_a_header_cannot_begin_another(session: Run, upstream: Upstream, value: str) -> None:
+    async def work(client: Client) -> None:
+        with pytest.raises(ValueError, match="line end"):
+            await client.send("POST", URL(upstream.base_url), headers={"X": value}, body=b"", seconds=5)
+
+    session(work)
+
+    assert not upstream.requests
+
+
+# --- TLS ---------------------------------------------------------------------------------------------------
+
+
+def test_an_upstream_with_a_certificate_that_is_trusted(session: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate = self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    connections._tls.cache_clear()
+
+    async def work(client: Client) -> None:
+        async with TlsServer(certificate) as server:
+            port = server.sockets[0].getsockname()[1]
+            assert (await post(client, f"https://127.0.0.1:{port}/v1")).body == b"hi"
+
+    session(work)
+    connections._tls.cache_clear()
+
+
+def test_an_upstream_with_a_certificate_that_is_not(session: Run, tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path)
+
+    async def work(client: Client) -> None:
+        async with TlsServer(certificate) as server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(ConnectFailed, match="CERTIFICATE_VERIFY_FAILED"):
+                await post(client, f"https://127.0.0.1:{port}/v1")
+
+    session(work)
+
+
+class TlsServer:
+    """Answers whatever it is asked, behind TLS, on the test's own event loop."""
+
+    def __init__(self, certificate: Path) -> None:
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate)
+
+    async def __aenter__(self) -> asyncio.Server:
+        self._server = await asyncio.start_server(self._talk, "127.0.0.1", 0, ssl=self._context)
+        return self._server
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n{}")
+        writer.write(ANSWER)
+        await writer.drain()
+        await reader.read()
+        writer.close()
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate of 127.0.0.1 with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "upstream")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(
+            name, name, key.public_key(), x509.random_serial_number(), now - timedelta(hours=1), now + timedelta(days=1)
+        )
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "upstream.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
