@@ -107,6 +107,7 @@ class Batch(Counted, Guarded, Leased):
             models.Index(fields=["-created_at", "-id"], name="batch_list"),
             models.Index(fields=["project", "-created_at", "-id"], name="batch_project_list"),
             models.Index(fields=["status", "-created_at", "-id"], name="batch_status_list"),
+            models.Index(fields=["project", "status", "-created_at", "-id"], name="batch_project_status_list"),
             models.Index(fields=["-ended_at", "-id"], name="batch_ended_list"),
             models.Index(fields=["expires_at", "id"], name="batch_deadline_list"),
             models.Index(fields=["-priority", "-id"], name="batch_priority_list"),
