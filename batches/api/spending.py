@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer, inline_serializer
 from rest_framework import serializers
 
 from batches.dialects.base.fields import WholeNumber
@@ -176,12 +176,6 @@ class ShownQuotas(serializers.Serializer[Project]):
     project = serializers.SlugField(source="slug")
     quotas = serializers.SerializerMethodField()
 
-    @extend_schema_field(
-        {
-            "type": "object",
-            "properties": {name: {"$ref": "#/components/schemas/Quota"} for name in QUOTAS},
-            "required": list(QUOTAS),
-        }
-    )
+    @extend_schema_field(inline_serializer("QuotaByName", {name: ShownQuota() for name in QUOTAS}))
     def get_quotas(self, project: Project) -> dict[str, Any]:
         return {quota.name: dict(ShownQuota(quota).data) for quota in quotas(project)}
