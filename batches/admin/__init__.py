@@ -10,3 +10,4 @@ admin.site.site_header = "Batchyard"
 admin.site.site_title = "Batchyard admin"
 admin.site.index_title = "Rows of the database"
 admin.site.site_url = "/console/"
+admin.site.enable_nav_sidebar = False  # the console has none, and lists need the room
