@@ -65,6 +65,7 @@ class File(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["project", "-created_at", "-id"], name="file_list"),
             models.Index(fields=["expires_at"], condition=Q(purged_at=None), name="file_expiry"),
+            models.Index(fields=["purged_at"], condition=Q(purged_at__isnull=False), name="file_purged"),
             models.Index(fields=["project", "bytes"], condition=Q(purged_at=None), name="file_stored"),
         ]
 

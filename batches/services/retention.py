@@ -105,7 +105,7 @@ def _own_input(batch: Batch, *, now: datetime) -> File | None:
 def _forget_files(*, oldest: datetime) -> None:
     """Remove the rows of files whose bytes went long ago and that no batch names."""
     named = Batch.objects.filter(Q(input_file=OuterRef("pk")) | Q(output_file=OuterRef("pk")) | Q(error_file=OuterRef("pk")))
-    purged = File.objects.filter(purged_at__lte=oldest).filter(~Exists(named))
+    purged = File.objects.filter(purged_at__isnull=False, purged_at__lte=oldest).filter(~Exists(named)).order_by("purged_at")
     File.objects.filter(pk__in=list(purged.values_list("pk", flat=True)[:BATCHES_AT_ONCE])).delete()
 
 

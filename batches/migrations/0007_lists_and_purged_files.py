@@ -14,4 +14,8 @@ class Migration(migrations.Migration):
             model_name="batch",
             index=models.Index(fields=["project", "status", "-created_at", "-id"], name="batch_project_status_list"),
         ),
+        migrations.AddIndex(
+            model_name="file",
+            index=models.Index(condition=models.Q(("purged_at__isnull", False)), fields=["purged_at"], name="file_purged"),
+        ),
     ]

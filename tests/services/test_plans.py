@@ -1,0 +1,166 @@
+"""What is asked most often is answered from an index, however large the tables are: asserted of PostgreSQL's plans.
+
+The tables of a test are small, so reading them whole is made dear; a plan that does it all the same has no other way.
+"""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import Model
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from pytest_django import Settings
+
+from batches.error_groups import Window, error_groups, largest
+from batches.group_members import members, messages
+from batches.models import (
+    Attempt,
+    Batch,
+    BatchError,
+    BatchErrorGroup,
+    BatchMinute,
+    BatchObject,
+    BatchResult,
+    ErrorGroup,
+    Event,
+    File,
+    Project,
+    Slice,
+)
+from batches.results import results, settled_results
+from batches.services.claim import Appetite, claim
+from batches.services.reconcile import reconcile
+from batches.services.retention import retain
+from tests.cast import request_lines, started
+from tests.services.pruned import mixed
+
+pytestmark = [pytest.mark.servers, pytest.mark.django_db, pytest.mark.usefixtures("simulator")]
+
+LARGE: tuple[type[Model], ...] = (
+    Attempt,
+    Batch,
+    BatchError,
+    BatchErrorGroup,
+    BatchMinute,
+    BatchObject,
+    BatchResult,
+    Event,
+    File,
+    Slice,
+)
+
+
+@pytest.fixture
+def batch(project: Project, settings: Settings) -> Batch:
+    """An ended batch beside one that runs, in a database that reads no table whole if it can help it."""
+    ended = mixed(project, settings)
+    started(project, request_lines(9))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    return ended
+
+
+def read_whole(ask: Callable[[], object]) -> list[str]:
+    """The large tables that were read whole by the queries of this, each with its query."""
+    with CaptureQueriesContext(connection) as captured:
+        ask()
+    tables = {model._meta.db_table for model in LARGE}
+    found = []
+    for query in captured.captured_queries:
+        sql = query["sql"]
+        if not sql.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE", "WITH")):
+            continue
+        with connection.cursor() as cursor:
+            cursor.execute("EXPLAIN (FORMAT JSON) " + sql.replace("%", "%%"), [])
+            (plan,) = cursor.fetchone()
+        plan = json.loads(plan) if isinstance(plan, str) else plan
+        found += [f"{name}: {sql}" for name in _scanned(plan[0]["Plan"]) if name in tables]
+    return found
+
+
+def _scanned(plan: dict[str, Any]) -> Iterator[str]:
+    if plan["Node Type"] == "Seq Scan":
+        yield plan["Relation Name"]
+    for part in plan.get("Plans", ()):
+        yield from _scanned(part)
+
+
+def test_the_check_finds_a_table_that_is_read_whole(batch: Batch) -> None:
+    assert read_whole(lambda: list(BatchObject.objects.order_by().filter(latency_ms=7)))
+
+
+def test_claiming_reads_no_table_whole(batch: Batch) -> None:
+    assert not read_whole(lambda: claim(executor=uuid.uuid4(), appetite=Appetite(8), now=timezone.now()))
+
+
+def test_reconciling_reads_no_table_whole(batch: Batch) -> None:
+    assert not read_whole(lambda: reconcile(now=timezone.now()))
+
+
+def test_letting_go_reads_no_table_whole(batch: Batch, settings: Settings) -> None:
+    settings.BATCH_RETENTION_DAYS = 30
+    assert not read_whole(lambda: retain(now=timezone.now() + timedelta(days=2)))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/batches",
+        "/api/v1/batches?cursor={batch}",
+        "/api/v1/batches?status=in_progress&status=validating",
+        "/api/v1/batches?project=acme",
+        "/api/v1/batches?project=acme&status=failed",
+        "/api/v1/batches?created=24h",
+        "/api/v1/batches/{batch}",
+        "/api/v1/batches/{batch}/objects",
+        "/api/v1/batches/{batch}/results",
+        "/api/v1/batches/{batch}/errors",
+        "/api/v1/batches/{batch}/error-groups",
+        "/api/v1/batches/{batch}/events",
+        "/api/v1/error-groups",
+        "/api/v1/error-groups?window=30d&project=acme",
+        "/console/batches/",
+        "/console/batches/?view=active",
+        "/console/batches/?view=attention",
+        "/console/batches/{batch}/",
+        "/console/batches/{batch}/lines/2/",
+    ],
+)
+def test_pages_read_no_table_whole(batch: Batch, path: str, admin_client: Client) -> None:
+    def get() -> None:
+        assert admin_client.get(path.format(batch=batch)).status_code == 200
+
+    assert not read_whole(get)
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/batches", "/v1/batches/{batch}", "/v1/batches/{batch}/results", "/v1/files", "/v1/messages/batches"]
+)
+def test_calls_of_clients_read_no_table_whole(batch: Batch, path: str, key: str) -> None:
+    def get() -> None:
+        headers = {"Authorization": f"Bearer {key}"}
+        assert Client(headers=headers).get(path.format(batch=batch)).status_code == 200
+
+    assert not read_whole(get)
+
+
+def test_results_and_groups_read_no_table_whole(batch: Batch) -> None:
+    group = ErrorGroup.objects.all()[0].fingerprint
+    groups = ErrorGroup.objects.all()
+    now = timezone.now()
+    for ask in (
+        lambda: list(results(batch)),
+        lambda: settled_results(batch, after_line=3, limit=3, max_chars=1000),
+        lambda: error_groups(batch),
+        lambda: largest(groups, window=Window.MONTH, now=now, limit=20),
+        lambda: members(groups, group, limit=2, after=members(groups, group, limit=1).following),
+        lambda: messages(groups, group),
+    ):
+        assert not read_whole(ask)
