@@ -6,8 +6,7 @@ from rest_framework.response import Response
 
 from batches.api.spending import ShownQuotas
 from batches.api.view import NativeView
-from batches.dialects.base.errors import MissingParameter
-from batches.errors import NotFound
+from batches.dialects.base.errors import InvalidValue, MissingParameter
 from batches.models import ApiKey, Project
 from batches.services.access import Right
 
@@ -36,5 +35,5 @@ class Quotas(NativeView):
         project = Project.objects.called(slug)
         seen = self.caller.filter_within
         if project is None or (seen is not None and not seen.filter(pk=project.pk).exists()):
-            raise NotFound(f"There is no project {slug[:100]!r}.", param="project")
+            raise InvalidValue(f"Invalid value for 'project': there is no project {slug[:100]!r}.", param="project")
         return project

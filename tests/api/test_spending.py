@@ -203,7 +203,8 @@ def test_a_key_sees_the_quotas_of_its_project(native: Native, stranger: Native, 
     assert shown["quotas"]["stored_bytes"]["used"] > 0
     assert stranger.get("quotas").json["quotas"]["open_batches"] == {"limit": None, "used": 0}
     for slug in ("acme", "nobody", "%00"):
-        assert stranger.get(f"quotas?project={slug}").status == 404
+        answer = stranger.get(f"quotas?project={slug}")
+        assert (answer.status, problem(answer)["param"]) == (400, "project")
 
 
 def test_somebody_signed_in_names_the_project_of_the_quotas(signed_in: Callable[..., Native], project: Project) -> None:
