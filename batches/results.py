@@ -192,12 +192,15 @@ def _page(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str
     if batch.results_pruned_at is not None:
         return list(islice(_from_files(batch, after_line=after_line, last_line=last_line), limit))
     rows = _rows(batch, after_line=after_line, last_line=last_line, limit=limit, but=but)
-    if any(row.status in ANSWERED and not (row.body or row.error_code) for row in rows):
-        # Its result is missing: the rows may have been pruned since the batch was read.
-        batch.refresh_from_db(fields=["results_pruned_at"])
-        if batch.results_pruned_at is not None:
-            return list(islice(_from_files(batch, after_line=after_line, last_line=last_line), limit))
+    if any(row.status in ANSWERED and not (row.body or row.error_code) for row in rows) and _were_pruned(batch):
+        return list(islice(_from_files(batch, after_line=after_line, last_line=last_line), limit))
     return rows
+
+
+def _were_pruned(batch: Batch) -> bool:
+    """Whether the result rows were pruned since the batch was read, as missing ones suggest."""
+    batch.refresh_from_db(fields=["results_pruned_at"])
+    return batch.results_pruned_at is not None
 
 
 def _rows(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str = "") -> list[ObjectResult]:
@@ -227,7 +230,7 @@ def _reasons(batch: Batch, after_line: int, last_line: int) -> dict[tuple[int, i
     """Code and message of what failed with an answer: the error file holds the answer alone."""
     errors = BatchError.objects.filter(batch=batch, line__gt=after_line, line__lte=last_line, round__isnull=False)
     rows = errors.order_by().values_list("line", "round", "code", "message")
-    return {(line, round_): (code, message) for line, round_, code, message in rows}
+    return {(line or 0, round_ or 0): (code, message) for line, round_, code, message in rows}
 
 
 def batch_key(batch: Batch) -> Any:

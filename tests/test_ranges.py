@@ -4,7 +4,7 @@ import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from django.core.files.base import ContentFile
@@ -73,7 +73,8 @@ def bucket(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[type
     }
     settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}}
     yield Bucket
-    storages["default"].connection.meta.client.close()
+    storage: Any = storages["default"]
+    storage.connection.meta.client.close()
     server.shutdown()
     server.server_close()
 

@@ -94,7 +94,7 @@ class ErrorGroups(NativeView):
         groups = self._groups()
         self._require(groups, fingerprint)
         page = members(groups, fingerprint, limit=self.limit(), after=_member_position(request.query_params.get("cursor")))
-        following = page.following and _written(page.following)
+        following = _written(page.following) if page.following else None
         return self.page(listed(ShownMember, page.errors), next_cursor=following)
 
     @extend_schema(operation_id="mute_error_group", summary="Mute an error group", request=MuteGroup, responses=ShownGroupDetail)

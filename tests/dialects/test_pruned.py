@@ -100,10 +100,10 @@ def test_the_console_shows_objects_as_before(project: Project, settings: Setting
     batch = mixed(project, settings)
     addresses = [f"/console/batches/{batch}/lines/{line}/" for line in (1, 2, 3, LINES)]
     address = f"/console/batches/{batch}/results/"
-    before = [_main(client.get(each).content) for each in addresses], b"".join(client.get(address))  # type: ignore[arg-type]
+    before = [_main(client.get(each).content) for each in addresses], b"".join(client.get(address))
     prune_rows(batch)
     assert [_main(client.get(each).content) for each in addresses] == before[0]
-    assert b"".join(client.get(address)) == before[1]  # type: ignore[arg-type]
+    assert b"".join(client.get(address)) == before[1]
     File.objects.filter(purpose="batch_output").update(purged_at=timezone.now())
     assert b"no longer kept" in client.get(addresses[0]).content
 
