@@ -22,6 +22,7 @@ from providers.base import Failure
 from providers.models import ProviderModel
 
 ASK_SECONDS = 0.5  # how often the limiter is asked while there is no need to
+SHUT_SECONDS = 1.0  # a lane that has no share for longer was not just without a wish for one when it asked
 PROBE_SECONDS = 1.0  # a half-open breaker is said to stay shut for so long
 
 _IN_USE = "all requests that may be in flight at a time are in use"
@@ -204,7 +205,7 @@ class Lane:
         """What keeps everything of this batch back that could be sent otherwise; None when something can be sent."""
         if self.gate.stay is not None:
             return self.gate.stay
-        if self.shut_since is not None:
+        if self.shut_since is not None and time.monotonic() > self.shut_since + SHUT_SECONDS:
             return Stay(self.shut_since, _IN_USE)
         keys = [key for key in self._queues if key[0] == batch_id]
         stays = [self.gates[model].stay for _, model in keys if model in self.gates]
