@@ -91,7 +91,8 @@ def portal_environment(folder: Path, url: str) -> dict[str, str]:
     """The environment of a portal on this database. Nothing is announced, so no Redis is asked."""
     data = folder / "data"
     data.mkdir(exist_ok=True)
-    return os.environ | {"BATCHYARD_DATA": str(data), "DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:9/0"}
+    inherited = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    return inherited | {"BATCHYARD_DATA": str(data), "DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:9/0"}
 
 
 def migrate(folder: Path, url: str) -> None:
