@@ -106,10 +106,12 @@ class Found:
             self.problems.append(str(error))
 
     def count(self) -> str:
-        """How many match, in words; a single page needs no counting."""
+        """How many match, in words. A single page needs no counting; what no index chooses is not counted at all."""
         if self.problems:
             return "0"
         whole = not self.query.get("after") and not self.query.get("before") and self.page.forward is None
+        if not whole and not self.chosen.can_be_counted:
+            return f"more than {PAGE_SIZE}"
         count = len(self.page.rows) if whole else capped_count(self.chosen.matching)
         return f"{COUNT_CAP:,}+" if count > COUNT_CAP else f"{count:,}"
 

@@ -33,6 +33,7 @@ VIEWS = [
 ]
 METADATA = "metadata."  # what parameters begin with that name a pair
 ID_START = re.compile(r"(?:[a-z]+(?:_[a-z]+)*[-_])?([0-9a-f-]{4,36})", re.ASCII)
+CERTAIN_DIGITS = 12
 PERIOD = re.compile(r"([1-9]\d{0,3})([mhdw])", re.ASCII)
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -49,9 +50,13 @@ class BatchFilter(StrictFilterSet):
     """Which batches: every parameter narrows the list, several values of one widen it, `name!` leaves out.
 
     `metadata.KEY=VALUE` asks for batches with that pair. With `within`, other projects' names are unknown.
+    `counted` are those that an index answers; only what these alone choose is cheap to count.
     """
 
     others = frozenset({"after", "before", "sort", "columns", "saved", "fragment"})
+    counted = frozenset(
+        {"view", "status", "project", "provider", "key", "created", "created_from", "created_to", "custom_id", "error"}
+    )
     negatable = ("status", "project", "provider", "dialect", "key", "endpoint", "model")
 
     view = ChoiceFilter(label="View", choices=VIEWS, method="in_view")
@@ -101,6 +106,10 @@ class BatchFilter(StrictFilterSet):
     def chosen(self) -> Mapping[str, Any]:
         return {**super().chosen, **{name: self.data[name] for name in self.data if name.startswith(METADATA)}}
 
+    @property
+    def can_be_counted(self) -> bool:
+        return all(name in self.counted or name in self.others for name in self.data)
+
     def label(self, name: str) -> str:
         return name.removesuffix(NOT) if name.startswith(METADATA) else super().label(name)
 
@@ -128,7 +137,8 @@ class BatchFilter(StrictFilterSet):
 
     def with_text(self, queryset: QuerySet[Batch], _name: str, text: str) -> QuerySet[Batch]:
         """An id in any form, the start of one, or words of the remark."""
-        return queryset.filter(Q(remark__icontains=text) | _id_starts_with(text))
+        ids = _id_starts_with(text)
+        return queryset.filter(ids if is_certainly_id(text) else Q(remark__icontains=text) | ids)
 
     def with_custom_id(self, queryset: QuerySet[Batch], _name: str, custom_id: str) -> QuerySet[Batch]:
         """Batches that have an object of exactly this name."""
@@ -168,6 +178,12 @@ class HasPair(Func):
         compiled = [compiler.compile(part) for part in self.source_expressions]
         sql = self.templates[connection.vendor].format(*(part for part, _ in compiled))
         return sql, tuple(value for _, params in compiled for value in params)
+
+
+def is_certainly_id(text: str) -> bool:
+    """Whether this can hardly be a word: with an id's prefix, or so many digits. An index answers then, and nothing is read."""
+    match = ID_START.fullmatch(text.strip().lower())
+    return match is not None and (match.start(1) > 0 or len(match[1]) >= CERTAIN_DIGITS)
 
 
 def _id_starts_with(text: str) -> Q:

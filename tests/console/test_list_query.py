@@ -153,3 +153,12 @@ def test_the_list_can_be_asked_for_through_the_api_with_the_same_filters(console
     page = console.get(f"{LIST}?status=failed&model!=m&sort=created&columns=status")
     assert page.context["list_curl"].startswith("curl 'http://testserver/api/v1/batches?status=failed&model%21=m' -H")
     assert console.get("/api/v1/batches?status=failed&model%21=m").status_code == 200
+
+
+def test_what_no_index_chooses_is_not_counted(console: Client, make_batch: MakeBatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batches.console.batch_list.PAGE_SIZE", 3)
+    for _ in range(4):
+        make_batch(metadata={"team": "search"})
+    assert console.get(f"{LIST}?status=completed&sort=ended").context["count"] == "4"
+    assert console.get(f"{LIST}?metadata.team=search").context["count"] == "more than 3"
+    assert console.get(f"{LIST}?metadata.team=ads").context["count"] == "0"

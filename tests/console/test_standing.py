@@ -1,6 +1,10 @@
-import pytest
+from datetime import timedelta
 
-from batches.console.standing import TONES, percent
+import pytest
+from django.utils import timezone
+
+from batches.console.standing import TONES, Tone, percent, standing
+from batches.models import Batch
 from batches.states import BatchStatus
 
 
@@ -25,3 +29,21 @@ def test_every_status_has_a_tone() -> None:
 )
 def test_a_share_is_rounded_down_and_neither_end_is_shown_early(part: int, total: int, ended: bool, shown: str) -> None:
     assert percent(part, total, ended=ended) == shown
+
+
+def test_what_holds_a_batch_back_goes_before_its_status() -> None:
+    now = timezone.now()
+    later = now + timedelta(minutes=1)
+    running = Batch(status=BatchStatus.IN_PROGRESS)
+    throttled = Batch(status=BatchStatus.IN_PROGRESS, throttled_until=later)
+    paused = Batch(status=BatchStatus.IN_PROGRESS, throttled_until=later, paused_at=now)
+    assert (standing(running, now=now).word, standing(running, now=now).tone) == ("In progress", Tone.RUN)
+    assert standing(throttled, now=now).word == "Throttled"
+    assert standing(paused, now=now).word == "Paused"
+
+
+@pytest.mark.parametrize("status", [BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS, BatchStatus.CANCELLING])
+def test_a_stuck_batch_is_named_so_and_red(status: BatchStatus) -> None:
+    stands = standing(Batch(status=status), now=timezone.now(), stuck=True)
+    assert stands.word == f"{status.label.capitalize()}, stuck"
+    assert stands.tone == Tone.BAD
