@@ -84,7 +84,10 @@ def routes() -> list[Route]:
 
 ROUTES = routes()
 GROUP = "v1:same"
-CREATE = b'{"endpoint": "/v1/messages", "requests": [{"custom_id": "a", "body": {}}], "project": "acme"}'
+BODIES = {
+    "batches": b'{"endpoint": "/v1/messages", "requests": [{"custom_id": "a", "body": {}}], "project": "acme"}',
+    "error-groups/{fingerprint}/note": b'{"note": "Known."}',
+}
 
 
 @pytest.fixture
