@@ -47,10 +47,8 @@ def home(_request: SignedIn) -> HttpResponseBase:
 @requires(Right.READ)
 def batch_list(request: SignedIn) -> HttpResponseBase:
     """Batches that match the filters in the address, the newest first."""
-    if not request.GET and (default := default_view(request.access)):
-        return redirect("console:saved_view", default.slug)
-    if not wants_fragment(request) and (tidy := tidied(request.GET)) != request.GET:
-        return redirect(f"{reverse('console:batches')}?{tidy.urlencode()}")
+    if not wants_fragment(request) and (address := _better_address(request)):
+        return redirect(address)
     now = timezone.now()
     found = Found(request, now=now)
     load_counts(found.page.rows)
@@ -83,6 +81,14 @@ def batch_list(request: SignedIn) -> HttpResponseBase:
         **_choices(request.access),
     }
     return respond(request, "console/batches.html", regions="console/batches_regions.html", context=context)
+
+
+def _better_address(request: SignedIn) -> str | None:
+    """Where the list should rather be looked at: one's default view, or the same question put tidily."""
+    if not request.GET and (default := default_view(request.access)):
+        return reverse("console:saved_view", args=[default.slug])
+    tidy = tidied(request.GET)
+    return None if tidy == request.GET else f"{reverse('console:batches')}?{tidy.urlencode()}"
 
 
 class Found:

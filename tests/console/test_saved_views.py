@@ -47,6 +47,7 @@ def test_the_list_opens_with_the_default_view_and_all_is_still_there(console: Cl
     assert (first.is_default, second.is_default) == (False, True)
     assert console.get("/console/batches/").headers["Location"] == "/console/views/other/"
     assert console.get("/console/batches/?view=all").status_code == 200
+    assert console.get("/console/batches/", headers={"X-Requested-With": "fragment"}).status_code == 200
 
 
 def test_names_may_be_the_same_or_have_no_letters_for_an_address(console: Client) -> None:
