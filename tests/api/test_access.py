@@ -61,8 +61,7 @@ class Route:
         values = {"batch_id": batch, "line": 1, "file_id": batch.input_file, "name": "simulator", "fingerprint": GROUP}
         body: dict[str, Any] = {}
         if self.method != "GET":
-            document = CREATE if self.path == "batches" else b'{"guards": {}}' if self.method == "PATCH" else b""
-            body = {"data": document, "content_type": "application/json"}
+            body = {"data": BODIES.get((self.method, self.path), b""), "content_type": "application/json"}
         if self.path == "files" and self.method == "POST":
             return caller.upload(project="acme")
         query = "?project=acme" if self.path == "quotas" else ""
@@ -85,8 +84,9 @@ def routes() -> list[Route]:
 ROUTES = routes()
 GROUP = "v1:same"
 BODIES = {
-    "batches": b'{"endpoint": "/v1/messages", "requests": [{"custom_id": "a", "body": {}}], "project": "acme"}',
-    "error-groups/{fingerprint}/note": b'{"note": "Known."}',
+    ("POST", "batches"): b'{"endpoint": "/v1/messages", "requests": [{"custom_id": "a", "body": {}}], "project": "acme"}',
+    ("PATCH", "batches/{batch_id}"): b'{"guards": {}}',
+    ("POST", "error-groups/{fingerprint}/note"): b'{"note": "Known."}',
 }
 
 
