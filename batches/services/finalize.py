@@ -4,7 +4,7 @@ import logging
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from time import monotonic
@@ -31,6 +31,7 @@ from batches.states import BatchStatus, ObjectStatus
 logger = logging.getLogger(__name__)
 
 SLICES_A_TRANSACTION = 20
+SPOOLED_AT_ONCE = 256 * 1024  # bytes
 STORED_A_SECOND = 1024**2  # bytes; a remote file storage that is slower than this may see the work done twice
 WINDING_UP = frozenset({BatchStatus.FINALIZING, BatchStatus.CANCELLING})
 
@@ -149,12 +150,26 @@ class _Sink:
     name: str
     spool: TemporaryUploadedFile
     lines: int = 0
-    size: int = 0  # bytes
+    size: int = 0  # bytes, with those that are not in the spool yet
+    _held: bytearray = field(default_factory=bytearray)
 
     def write(self, line: bytes) -> None:
-        self.spool.write(line)
+        self._held += line
         self.lines += 1
         self.size += len(line)
+        if len(self._held) > SPOOLED_AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        self.spool.write(self._held)
+        self._held.clear()
+
+    def finished(self) -> TemporaryUploadedFile:
+        """The whole file, to be read from its beginning."""
+        self._flush()
+        self.spool.size = self.size
+        self.spool.seek(0)
+        return self.spool
 
 
 class ResultFiles:
@@ -203,12 +218,10 @@ class ResultFiles:
         seconds = self.batch.output_lifetime_seconds
         for column, sink in (("output_file", self.output), ("error_file", self.error)):
             if sink.lines:
-                sink.spool.size = sink.size
-                sink.spool.seek(0)
                 yield (
                     column,
                     write(
-                        sink.spool,
+                        sink.finished(),
                         project=self.batch.project,
                         purpose=Purpose.BATCH_OUTPUT,
                         filename=sink.name,
@@ -240,6 +253,19 @@ def _record(batch: Batch, files: ResultFiles, outcome: BatchStatus, stored: dict
     hold(batch)
     for file in stored.values():
         file.save(force_insert=True)
-    Slice.objects.bulk_update(files.pieces, ["output_start", "output_end", "error_start", "error_end"], batch_size=100)
+    _record_ranges(files.pieces)
     frozen = {name: getattr(batch.counts, name) for name in COUNT_FIELDS}
     transition(batch, outcome, actor=ENGINE, now=now, **stored, **frozen)
+
+
+def _record_ranges(pieces: Iterable[Slice]) -> None:
+    ranges = [(piece.output_start, piece.output_end, piece.error_start, piece.error_end, piece.pk) for piece in pieces]
+    with bulk.cursor() as cursor:
+        cursor.executemany(_RANGES, [(*offsets, bulk.adapt(Slice, "id", pk)) for *offsets, pk in ranges])
+
+
+_RANGES = f"""
+    UPDATE {Slice._meta.db_table}
+       SET output_start = %s, output_end = %s, error_start = %s, error_end = %s
+     WHERE id = %s
+"""  # noqa: S608 - the name of a table only
