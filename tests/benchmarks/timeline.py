@@ -8,7 +8,7 @@ from tests.benchmarks.client import Client, require_success
 from tests.benchmarks.inputs import WrongResult, check_output
 from tests.benchmarks.upstream import Upstream
 
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
