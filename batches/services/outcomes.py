@@ -55,7 +55,8 @@ _RESULT_FIELDS = (
 )
 # What others insert at the same time may lie between these ids; their objects have settled with it. The results are
 # looked up by themselves, and their objects one by one: left to itself, PostgreSQL compares each with each as long as it
-# has no statistics of a batch, which takes minutes.
+# has no statistics of a batch, which takes minutes. For the same reason it must not know how few objects were pending when
+# it last looked: it would begin with all that are pending now, hence the `coalesce`.
 _SETTLE = f"""
       WITH r AS MATERIALIZED (
            SELECT batch_id, line, round, status, attempts, http_status, latency_ms,
@@ -69,7 +70,7 @@ _SETTLE = f"""
            reasoning_tokens = r.reasoning_tokens, cost_nanos = r.cost_nanos,
            kind = r.kind, retry_after = r.retry_after, request_id = r.request_id, settled_at = r.created_at
       FROM r
-     WHERE o.batch_id = r.batch_id AND o.line = r.line AND o.round = r.round AND o.status = '{ObjectStatus.PENDING.value}'
+     WHERE o.batch_id = r.batch_id AND o.line = r.line AND o.round = r.round AND coalesce(o.status, '') = '{ObjectStatus.PENDING.value}'
 """  # noqa: S608 - names of tables and a status only
 
 
