@@ -70,7 +70,8 @@ _SETTLE = f"""
            reasoning_tokens = r.reasoning_tokens, cost_nanos = r.cost_nanos,
            kind = r.kind, retry_after = r.retry_after, request_id = r.request_id, settled_at = r.created_at
       FROM r
-     WHERE o.batch_id = r.batch_id AND o.line = r.line AND o.round = r.round AND coalesce(o.status, '') = '{ObjectStatus.PENDING.value}'
+     WHERE o.batch_id = r.batch_id AND o.line = r.line AND o.round = r.round
+       AND coalesce(o.status, '') = '{ObjectStatus.PENDING.value}'
 """  # noqa: S608 - names of tables and a status only
 
 
