@@ -89,7 +89,7 @@ class ShownLinks(serializers.Serializer[Any]):
     error_groups = serializers.URLField()
     events = serializers.URLField()
     lineage = serializers.URLField()
-    parent = serializers.URLField(allow_null=True)
+    parent = serializers.URLField(allow_null=True)  # type: ignore[assignment]  # so it has of this one
     openai = serializers.URLField()
     anthropic = serializers.URLField(allow_null=True)
     bifrost = serializers.URLField()

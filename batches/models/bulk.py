@@ -51,7 +51,7 @@ def add(
     if not rows:
         return
     columns = [_field(model, name) for name in fields]
-    column_of = {name: field.column for name, field in zip(fields, columns, strict=True)}
+    column_of: dict[str, str] = {name: str(field.column) for name, field in zip(fields, columns, strict=True)}
     smaller, larger = ("LEAST", "GREATEST") if connection.vendor == "postgresql" else ("MIN", "MAX")
     changes = [f"{column_of[name]} = t.{column_of[name]} + excluded.{column_of[name]}" for name in added]
     for function, chosen in ((smaller, least), (larger, greatest)):
