@@ -16,7 +16,7 @@ from typing import Any, cast
 import aiohappyeyeballs
 from yarl import URL
 
-from providers.http1 import Answer, ConnectionLost, HttpError, MaxBytes, Reply, read_answer
+from providers.http1 import Answer, ConnectionLost, HttpError, MaxBytes, Reply
 
 CONNECT_SECONDS = 10.0  # name look-up, connection and TLS handshake together
 KEEPALIVE_SECONDS = 4.0  # below the 5 s after which common servers drop an idle connection, so that we drop it first
@@ -48,8 +48,7 @@ class _Connection(asyncio.Protocol):
             raise ConnectionLost
         waiter: asyncio.Future[Reply] = self._loop.create_future()
         self._waiter = waiter
-        self._answer = read_answer(self._pool.most)
-        next(self._answer)
+        self._answer = Answer(self._pool.most)
         transport.writelines(request)
         self._expect_by(deadline)
         try:
@@ -74,12 +73,10 @@ class _Connection(asyncio.Protocol):
             self.close()  # nothing was asked
             return
         try:
-            answer.send(data)
-        except StopIteration as ended:
-            reply, lasting = ended.value
-            self._waiter = self._answer = None
-            waiter.set_result(reply)
-            self._rest(lasting=lasting)
+            if answer.feed(data):
+                self._waiter = self._answer = None
+                waiter.set_result(answer.reply)
+                self._rest(lasting=answer.lasting)
         except HttpError as error:
             waiter.set_exception(error)
 
@@ -93,9 +90,8 @@ class _Connection(asyncio.Protocol):
         try:
             if error is not None:
                 raise ConnectionLost
-            answer.send(b"")
-        except StopIteration as ended:
-            waiter.set_result(ended.value[0])
+            answer.end()
+            waiter.set_result(answer.reply)
         except HttpError as failure:
             waiter.set_exception(failure)
 

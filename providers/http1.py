@@ -1,19 +1,16 @@
-"""HTTP/1.1 answers, read piece by piece as they come. Pure rules, no network.
+"""HTTP/1.1 answers, read piece by piece as they come: the parser is llhttp's, what is made of it is here. No network.
 
-Reading is strict: what is not plainly HTTP/1.1 is refused, not guessed at. Nothing is decompressed.
+What is not plainly HTTP/1.1 is refused, not guessed at. Nothing is decompressed.
 """
 
-import re
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-MAX_HEAD_BYTES = 64 * 1024
+from httptools import HttpParserError, HttpResponseParser
 
-_STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9]\d\d)(?: [^\r\n\x00]*)?")
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?")
-_NO_BODY = frozenset({204, 304})
+MAX_HEAD_BYTES = 64 * 1024
+_FRAMING = 16  # bytes around one byte of a body at most, as when each comes in a chunk of its own
 
 
 class HttpError(Exception):
@@ -59,122 +56,82 @@ class MaxBytes:
     other: int
 
 
-# --- Reading an answer ---------------------------------------------------------------------------------------
-# Generators that are sent what comes from the network, in whatever pieces; b"" is the end of the connection.
+class Answer:
+    """One answer, while it comes. `reply` is there once `feed` or `end` has said so; then ask whether `lasting`."""
 
-Answer = Generator[None, bytes, tuple[Reply, bool]]
+    def __init__(self, most: MaxBytes) -> None:
+        self.lasting = False  # whether the connection can carry another request
+        self._most = most
+        self._parser = HttpResponseParser(self)
+        self._headers = Headers()
+        self._pieces: list[bytes] = []
+        self._status = self._size = self._fed = self._limit = 0
+        self._framed = self._complete = False
 
-
-def read_answer(most: MaxBytes) -> Answer:
-    """Read one answer. Returns it, and whether the connection can carry another request. Raises NotHttp, ConnectionLost."""
-    buffer = b""
-    while True:
-        while (end := buffer.find(b"\r\n\r\n")) < 0:
-            if len(buffer) > MAX_HEAD_BYTES:
-                raise NotHttp
-            buffer += yield from _more()
-        status, headers, lasting = _head(buffer[:end].decode("latin-1"))
-        buffer = buffer[end + 4 :]
-        if status == 101:
-            raise NotHttp  # nobody asked for another protocol
-        if status >= 200:
-            break
-    limit = most.success if status < 300 else most.other
-    if status in _NO_BODY:
-        body, rest, framed = b"", buffer, True
-    elif (encoding := headers.get("transfer-encoding")) is not None:
-        if encoding.lower() != "chunked":
+    def feed(self, data: bytes) -> bool:
+        """Take what came from the network; whether the answer is here, as far as it is wanted. Raises NotHttp."""
+        self._fed += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserError:
+            if not self._complete:
+                raise NotHttp from None
+            self.lasting = False  # something is behind the answer that nobody asked for
+        if self._fed - _FRAMING * self._size > MAX_HEAD_BYTES and not self._complete:
             raise NotHttp
-        body, rest, framed = yield from _chunked(buffer, limit)
-    elif (length := headers.get("content-length")) is not None:
-        body, rest, framed = yield from _of_length(buffer, _number(length), limit)
-    else:
-        body, rest, framed = yield from _to_the_end(buffer, limit)
-    whole = len(body) <= limit
-    return Reply(status, headers, body if whole else body[:limit], whole), lasting and framed and whole and not rest
+        return self._complete or self._too_large
 
+    def end(self) -> None:
+        """The connection has ended, and with it a body that says nothing of its length. Raises ConnectionLost."""
+        if not self._status or self._framed:
+            raise ConnectionLost
 
-_Body = Generator[None, bytes, tuple[bytes, bytes, bool]]  # the body, what came behind it, whether it said where it ends
+    @property
+    def reply(self) -> Reply:
+        """The answer; its body is cut where it is larger than wanted."""
+        body = b"".join(self._pieces)
+        return Reply(self._status, self._headers, body[: self._limit] if self._too_large else body, not self._too_large)
 
+    @property
+    def _too_large(self) -> bool:
+        return self._size > self._limit
 
-def _more() -> Generator[None, bytes, bytes]:
-    data = yield
-    if not data:
-        raise ConnectionLost
-    return data
+    # What the parser tells. An error that is raised here is one of its own.
 
+    def on_message_begin(self) -> None:
+        """An answer begins: the first, the one after an interim one, or one that nobody asked for."""
+        if self._complete:
+            self.lasting = False
 
-def _of_length(buffer: bytes, length: int, limit: int) -> _Body:
-    wanted = min(length, limit + 1)
-    if len(buffer) < wanted:
-        pieces, size = [buffer], len(buffer)
-        while size < wanted:
-            pieces.append((yield from _more()))
-            size += len(pieces[-1])
-        buffer = b"".join(pieces)
-    return buffer[:wanted], buffer[wanted:], True
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; those behind the body are not wanted."""
+        if not self._status:
+            self._headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t"))
 
-
-def _to_the_end(buffer: bytes, limit: int) -> _Body:
-    pieces, size = [buffer], len(buffer)
-    while size <= limit and (data := (yield)):
-        pieces.append(data)
-        size += len(data)
-    return b"".join(pieces), b"", False
-
-
-def _chunked(buffer: bytes, limit: int) -> _Body:
-    pieces: list[bytes] = []
-    size = 0
-    while size <= limit:
-        line, buffer = yield from _line(buffer)
-        if not (match := _SIZE.fullmatch(line)):
+    def on_headers_complete(self) -> None:
+        """The head is here."""
+        status = self._parser.get_status_code()
+        coding = self._headers.get("transfer-encoding")
+        if self._complete or 100 <= status < 200:
+            return
+        if status < 100 or (coding is not None and coding.lower() != "chunked"):
             raise NotHttp
-        length = int(match[1], 16)
-        if not length:
-            while line:  # what may follow the last chunk, up to an empty line
-                line, buffer = yield from _line(buffer)
-            return b"".join(pieces), buffer, True
-        piece, buffer, _ = yield from _of_length(buffer, length, limit - size)
-        pieces.append(piece)
-        size += len(piece)
-        if size <= limit:
-            line, buffer = yield from _line(buffer)
-            if line:
-                raise NotHttp
-    return b"".join(pieces), b"", True
+        self._status = status
+        self._limit = self._most.success if status < 300 else self._most.other
+        self._framed = coding is not None or "content-length" in self._headers
 
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body."""
+        if not self._complete and not self._too_large:
+            self._size += len(data)
+            self._pieces.append(data)
 
-def _line(buffer: bytes) -> Generator[None, bytes, tuple[bytes, bytes]]:
-    while (end := buffer.find(b"\r\n")) < 0:
-        if len(buffer) > MAX_HEAD_BYTES:
-            raise NotHttp
-        buffer += yield from _more()
-    return buffer[:end], buffer[end + 2 :]
-
-
-def _head(text: str) -> tuple[int, Headers, bool]:
-    """Status, headers, and whether the connection lasts."""
-    first, *lines = text.split("\r\n")
-    status = _STATUS_LINE.fullmatch(first)
-    if status is None:
-        raise NotHttp
-    headers = Headers()
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or not _NAME.fullmatch(name):
-            raise NotHttp
-        name, value = name.lower(), value.strip(" \t")
-        if headers.setdefault(name, value) != value and name in _ONCE:
-            raise NotHttp
-    said = headers.get("connection", "").lower()
-    return int(status[2]), headers, "close" not in said if status[1] == "1" else "keep-alive" in said
-
-
-_ONCE = frozenset({"content-length", "transfer-encoding"})  # two of these that differ could hide where the answer ends
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise NotHttp
-    return int(text)
+    def on_message_complete(self) -> None:
+        """The answer is whole, unless it is an interim one."""
+        if self._complete:
+            return
+        if not self._status:
+            self._headers = Headers()
+            return
+        self._complete = True
+        self.lasting = self._parser.should_keep_alive() and not self._too_large

@@ -300,12 +300,14 @@ def test_an_upstream_that_is_away_is_a_failure_to_connect_and_usable_once_it_is_
     async def work(adapter: Adapter) -> list[Outcome]:
         before = await adapter.send(call())
         await asyncio.to_thread(upstream.stop)
+        cut = await adapter.send(call())  # may still find the connection that the upstream has just ended
         away = await adapter.send(call())
         await asyncio.to_thread(upstream.start)
-        return [before, away, await adapter.send(call())]
+        return [before, cut, away, await adapter.send(call())]
 
-    before, away, after = talk("openai", connection(upstream), work)
+    before, cut, away, after = talk("openai", connection(upstream), work)
     succeeded(before)
+    assert failed(cut).kind in {Kind.CONNECTION_LOST, Kind.CONNECT}
     assert failed(away).kind is Kind.CONNECT
     succeeded(after)
 
