@@ -114,6 +114,7 @@ class Executor:
     async def _take_turn(self, desk: Desk, appetite: Appetite | None) -> None:
         """Hand in, and take up. What the database could not take stays in the outbox."""
         self._abort_overdue()
+        began = time.monotonic()
         handed_in = self._senders.outbox.take()
         report = self._report(handed_in)
         answer = await desk.take(Turn(report, self._demands(), appetite))
@@ -123,6 +124,7 @@ class Executor:
                 if until is not None:
                     self._senders.resume(self.held[slice_id])
             return
+        self._senders.leased_until = began + settings.LEASE_SECONDS
         now = time.monotonic()
         self._rate = 0.6 * self._rate + 0.4 * len(handed_in.settled) / max(now - self._turned_at, 0.001)
         self._turned_at = now

@@ -58,6 +58,7 @@ class Senders:
     def __init__(self, lanes: Mapping[uuid.UUID, Lane], due: asyncio.Event) -> None:
         self.lanes = lanes
         self.outbox = Outbox()
+        self.leased_until = -math.inf  # when the leases of what is held have run out, unless the desk renews them before
         self.ask_below = 0  # ready objects; with fewer than these in a lane, more work is asked for, once
         self._due = due
         self._timeout = settings.REQUEST_TIMEOUT_SECONDS
@@ -94,7 +95,7 @@ class Senders:
         """Send one ready object after the other, as long as there is a free slot."""
         task = asyncio.current_task()
         assert task is not None
-        while len(lane.senders) <= lane.share and not self.outbox.is_full and (item := lane.pop()):
+        while len(lane.senders) <= lane.share and self._may_send() and (item := lane.pop()):
             if item.held.deadline <= (now := time.monotonic()):
                 item.held.stop(now=now)
                 lane.landed(item)
@@ -105,6 +106,10 @@ class Senders:
             await self._send(lane, item, task)
         if not lane.ready and lane.in_flight == 0:
             self._due.set()  # nothing else will happen here: hand it in now
+
+    def _may_send(self) -> bool:
+        """Whether what came of it could be kept; and once a lease has run out, others send what was leased."""
+        return not self.outbox.is_full and time.monotonic() < self.leased_until
 
     async def _send(self, lane: Lane, item: Item, task: "asyncio.Task[None]") -> None:
         held = item.held

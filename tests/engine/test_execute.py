@@ -9,7 +9,7 @@ from datetime import timedelta
 from time import monotonic, sleep
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -472,6 +472,24 @@ def end_other_connections() -> bool:
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         return bool(cursor.fetchone()[0])
+
+
+def test_nothing_is_sent_under_a_lease_that_could_not_be_renewed(
+    project: Project, provider: Provider, upstream: Upstream, settings: Settings
+) -> None:
+    settings.LEASE_SECONDS, settings.EXECUTOR_CONCURRENCY = 0.5, 1
+    upstream.behave(lambda _: succeed(delay=0.05))
+    batch = started(project, request_lines(60))
+    with executors(1):
+        upstream.wait_until(lambda u: len(u.requests) > 5)
+        with transaction.atomic():
+            list(Slice.objects.select_for_update().filter(batch=batch))  # nothing can be handed in meanwhile
+            held_at = monotonic()
+            wait_until(lambda: monotonic() > held_at + 2.0)
+        last = max(request.at for request in upstream.requests if request.at < held_at + 2.0)
+        assert last < held_at + settings.LEASE_SECONDS + 0.2, "another may have sent for the same"
+    assert set(statuses(batch).values()) == {"succeeded"}
+    assert set(sent(upstream).values()) == {1}
 
 
 @pytest.mark.servers
