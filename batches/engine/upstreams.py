@@ -23,6 +23,7 @@ from providers.models import CredentialUnavailable, Provider, ProviderModel
 logger = logging.getLogger(__name__)
 
 HEALTH_SECONDS = 2.0  # how often it is noted
+QUIET_SECONDS = 1.0  # for so long after it was found that nobody had sent anything that is told: then somebody may have
 MARGIN_SECONDS = 5.0  # by which that may lag behind, and clocks differ
 
 
@@ -120,24 +121,28 @@ class Upstreams:
         return found
 
     def ask(self, demands: Mapping[uuid.UUID, Demand], taken: Mapping[uuid.UUID, int]) -> dict[uuid.UUID, Granted]:
-        """Ask the limiter for whoever wants something; `taken` is how many objects were just taken up for each."""
-        found = {}
+        """Ask the limiter for whoever wants something; `taken` is how many objects were just taken up for each.
+
+        When nobody answers, what was granted last stays, but for what is counted. The others are not asked for then: waiting
+        for each of them could outlast the leases.
+        """
+        found: dict[uuid.UUID, Granted] = {}
         for provider_id, known in self._known.items():
             ask = _asked(demands.get(provider_id, Demand()), caps_of(known.provider), taken=taken.get(provider_id, 0))
-            if ask is not None and (granted := self._ask(provider_id, known, ask)):
-                found[provider_id] = granted
+            if ask is None:
+                continue
+            try:
+                found[provider_id] = self._ask(provider_id, known, ask)
+            except redis.RedisError as error:
+                logger.warning("the shared limits did not answer (%s); keeping the last share", type(error).__name__)
+                break
         return found
 
-    def _ask(self, provider_id: uuid.UUID, known: _Upstream, ask: Ask) -> Granted | None:
-        """When nobody answers, what was granted last stays, but for what is counted."""
+    def _ask(self, provider_id: uuid.UUID, known: _Upstream, ask: Ask) -> Granted:
         asked_at = time.monotonic()
-        if known.quiet:
+        if known.quiet and asked_at < known.opened_at + QUIET_SECONDS:
             ask = msgspec.structs.replace(ask, quiet=True)
-        try:
-            grant = shared.limits().ask(provider_id, self._executor_id, ask)
-        except redis.RedisError as error:
-            logger.warning("the shared limits did not answer (%s); keeping the last share", type(error).__name__)
-            return None
+        grant = shared.limits().ask(provider_id, self._executor_id, ask)
         known.quiet = False
         if known.grant is None or (grant.open_for is None) != (known.grant.open_for is None):
             known.noted_at = 0.0  # at once: the breaker has opened or closed

@@ -1,5 +1,6 @@
 """The engine under limits: those an operator sets, those an upstream tells, and those that a broken one asks for."""
 
+import uuid
 from datetime import timedelta
 from decimal import Decimal
 from time import monotonic
@@ -8,7 +9,9 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.engine import breaker, limits
+from batches.engine import breaker, limits, upstreams
+from batches.engine.limiter import WHOLE, Ask, Caps, Tally, Want
+from batches.engine.upstreams import Demand, Upstreams
 from batches.engine.windows import Span
 from batches.models import Attempt, Batch, BatchObject, Dialect, Project, ProviderHealth, Slice
 from batches.services.cancel import cancel
@@ -357,6 +360,19 @@ def test_a_provider_that_was_at_work_lately_starts_slowly_when_its_limits_are_fo
     began = monotonic()
     run_executor()
     assert upstream.requests[0].at - began > Span(WINDOW).seconds / 10
+
+
+@pytest.mark.parametrize(("fresh", "permits"), [(60.0, True), (0.0, False)], ids=["just now", "a while ago"])
+def test_that_nobody_has_sent_anything_is_believed_only_for_a_moment(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, fresh: float, permits: bool
+) -> None:
+    monkeypatch.setattr(upstreams, "QUIET_SECONDS", fresh)
+    known = Upstreams(uuid.uuid4())
+    Provider.objects.update(requests_per_minute=600)
+    known.open(Provider.objects.get(pk=provider.pk), now=timezone.now())
+    want = Want(Caps(8, 600), wanted=1, requests=1)
+    granted = known.ask({provider.pk: Demand(ask=Ask({WHOLE: want}, Tally()))}, {})
+    assert bool(granted[provider.pk].grant.permits[WHOLE].requests) == permits
 
 
 def test_a_provider_that_is_used_for_the_first_time_starts_at_once(
