@@ -11,6 +11,7 @@ from functools import partial
 from celery import current_app
 from django.db import transaction
 from kombu.exceptions import OperationalError
+from redis import RedisError
 
 logger = logging.getLogger(__name__)
 
@@ -39,5 +40,5 @@ def _after_commit(task: str, *ids: uuid.UUID) -> None:
 def _send(task: str, arguments: list[str]) -> None:
     try:
         current_app.send_task(task, args=arguments, expires=EXPIRES_SECONDS, retry=False)
-    except (OperationalError, OSError) as error:
+    except (OperationalError, RedisError, OSError) as error:
         logger.warning("%s was not announced (%s); reconcile will find it", task, type(error).__name__)
