@@ -18,10 +18,9 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from batches.actors import ENGINE
-from batches.errors import LostRace
 from batches.models import COUNT_FIELDS, Batch, BatchError, BatchObject, BatchResult, File, Purpose, Slice, bulk, load_counts
 from batches.results import ObjectResult, result_line, results
-from batches.services.lease import hold, lease_batch, release
+from batches.services.lease import at_work, hold, lease_batch
 from batches.services.recount import recount
 from batches.services.store import undone_on_error, write
 from batches.services.transition import transition
@@ -46,13 +45,9 @@ def finalize(batch_id: uuid.UUID, *, now: datetime) -> None:
     batch = lease_batch(batch_id, statuses=WINDING_UP, owner=uuid7(), now=now)
     if batch is None:
         return
-    try:
+    with at_work(batch):
         if not _must_wait(batch, now=now):
             _wind_up(batch)
-    except LostRace:
-        return  # another worker took over
-    finally:
-        release(batch)
 
 
 @transaction.atomic

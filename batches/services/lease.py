@@ -1,6 +1,8 @@
 """lease: the control work on a batch (validate, finalize) is done by one worker at a time."""
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -10,6 +12,8 @@ from django.utils import timezone
 from batches.errors import LostRace
 from batches.models import Batch, Slice, Worker
 from batches.states import BatchStatus
+
+AGAIN_AFTER = timedelta(seconds=10)  # control work that failed: a full disk or a storage that is away may last
 
 
 def lease_batch(batch_id: uuid.UUID, *, statuses: frozenset[BatchStatus], owner: uuid.UUID, now: datetime) -> Batch | None:
@@ -35,6 +39,27 @@ def hold(batch: Batch, *, more: timedelta = timedelta()) -> None:
 def release(batch: Batch) -> None:
     """Give the lease back, if it is still held."""
     Batch.objects.filter(pk=batch.pk, lease_epoch=batch.lease_epoch).update(lease_owner=None, lease_expires_at=None)
+
+
+@contextmanager
+def at_work(batch: Batch) -> Iterator[None]:
+    """Give the lease back after the work. Work that fails keeps it for a moment, lest it be tried again every second.
+
+    A LostRace ends the work without an error: whoever moved the batch, or took it over, goes on with it.
+    """
+    try:
+        yield
+    except LostRace:
+        release(batch)
+    except Exception:
+        held = Batch.objects.filter(pk=batch.pk, lease_epoch=batch.lease_epoch)
+        held.update(lease_expires_at=timezone.now() + AGAIN_AFTER)
+        raise
+    except BaseException:
+        release(batch)
+        raise
+    else:
+        release(batch)
 
 
 def free_all() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files import File as Content
-from django.db import transaction
+from django.db import DatabaseError, transaction
+from django.db.models.fields.files import FieldFile
 
 from batches.errors import InvalidRequest, TooLarge
 from batches.models import ApiKey, File, Project, Purpose
@@ -73,8 +74,18 @@ def write(
         created_at=now,
         expires_at=now + lifetime if lifetime else None,
     )
-    file.content.save(filename, content, save=False)
+    put(file.content, content, filename=filename)
     return file
+
+
+def put(field: FieldFile, content: "Content[Any]", *, filename: str) -> None:
+    """Put bytes into the file storage; of those that it does not take whole it keeps none."""
+    name = field.field.generate_filename(field.instance, filename)
+    try:
+        field.save(filename, content, save=False)
+    except BaseException:  # of a disk that is full there is the beginning
+        field.storage.delete(name)
+        raise
 
 
 @contextmanager
@@ -84,8 +95,17 @@ def undone_on_error(*files: File) -> Iterator[None]:
         yield
     except BaseException:
         for file in files:
-            file.content.storage.delete(str(file.content.name))
+            if not _may_be_known(file):
+                file.content.storage.delete(str(file.content.name))
         raise
+
+
+def _may_be_known(file: File) -> bool:
+    """Whether somebody may read it: a commit can go through although its answer is lost. If in doubt, bytes stay."""
+    try:
+        return File.objects.filter(pk=file.pk).exists()
+    except DatabaseError:
+        return True
 
 
 def hide(file: File, *, now: datetime) -> None:

@@ -15,7 +15,7 @@ from django.db.models import Count, Sum
 from batches.errors import Conflict, InvalidRequest, TooLarge
 from batches.models import ApiKey, Project, Purpose, Upload, UploadPart, UploadStatus
 from batches.services.quota import require_room
-from batches.services.store import size_limit, store
+from batches.services.store import put, size_limit, store
 
 CHUNK = 1024**2
 MAX_PARTS = 10_000  # of one upload
@@ -59,7 +59,7 @@ def add_part(upload: Upload, content: "Content[Any]", *, now: datetime) -> Uploa
     if content.size > settings.MAX_PART_BYTES:
         raise TooLarge(f"A part may have {settings.MAX_PART_BYTES} bytes.", param="data")
     part = UploadPart(upload=upload, bytes=content.size, created_at=now)
-    part.content.save("part", content, save=False)
+    put(part.content, content, filename="part")
     try:
         with transaction.atomic():
             locked = Upload.objects.select_for_update().get(pk=upload.pk)

@@ -15,13 +15,13 @@ from uuid_utils.compat import uuid7
 
 from batches import wake
 from batches.actors import ENGINE
-from batches.errors import LostRace, QuotaExceeded
+from batches.errors import QuotaExceeded
 from batches.fingerprints import fingerprint
 from batches.jsonl import Line, read_lines
 from batches.line_rules import LineChecker, LineRules, Problem
 from batches.models import Batch, BatchError, BatchObject, Dialect, Slice, bulk
 from batches.services.error_groups import record_errors
-from batches.services.lease import hold, lease_batch, release
+from batches.services.lease import at_work, hold, lease_batch
 from batches.services.quota import require_room
 from batches.services.transition import transition
 from batches.states import BatchStatus, ObjectStatus
@@ -50,7 +50,7 @@ def validate(batch_id: uuid.UUID, *, now: datetime) -> None:
     batch = lease_batch(batch_id, statuses=frozenset({BatchStatus.VALIDATING}), owner=uuid7(), now=now)
     if batch is None:
         return
-    try:
+    with at_work(batch):  # when it is cancelled or expires meanwhile, whoever moved it clears up
         clear(batch)
         checker = LineChecker(rules_for(batch))
         problems = _Problems()
@@ -59,10 +59,6 @@ def validate(batch_id: uuid.UUID, *, now: datetime) -> None:
             _start(batch, problems, model=checker.model)
         if problems.count:
             _fail(batch, problems)
-    except LostRace:
-        return  # cancelled, expired or taken over meanwhile: whoever moved it clears up
-    finally:
-        release(batch)
 
 
 def rules_for(batch: Batch) -> LineRules:
