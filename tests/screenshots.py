@@ -50,6 +50,8 @@ SHOTS = (
     *(Shot(name, f"{{{name}}}") for name in BATCHES),
     Shot("object", "{batch}lines/4/"),
     Shot("cancel", "{running}cancel/"),
+    Shot("compare-with", "{batch}compare/"),
+    Shot("compare", "{batch}compare/", click=".rows .title >> nth=0"),
     Shot("new-batch", "/console/batches/new/"),
     Shot("not-found", "/console/nowhere/"),
     Shot("admin", "/admin/batches/batch/"),

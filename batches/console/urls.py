@@ -9,6 +9,7 @@ from batches import identifiers
 from batches.console.batch_list import batch_list, home
 from batches.console.batch_page import batch_page
 from batches.console.cancel_batch import cancel_batch
+from batches.console.compare_batches import compare_batches, compare_objects
 from batches.console.downloads import download_file, download_results
 from batches.console.export import export_batches
 from batches.console.new_batch import new_batch
@@ -48,6 +49,8 @@ urlpatterns = [
     path("batches/new/", new_batch, name="new_batch"),
     path("batches/<batch_id:batch_id>/", batch_page, name="batch"),
     path("batches/<batch_id:batch_id>/cancel/", cancel_batch, name="cancel_batch"),
+    path("batches/<batch_id:batch_id>/compare/", compare_batches, name="compare"),
+    path("batches/<batch_id:batch_id>/compare/object/", compare_objects, name="compare_objects"),
     path("batches/<batch_id:batch_id>/files/<str:which>/", download_file, name="file"),
     path("batches/<batch_id:batch_id>/results/", download_results, name="results"),
     path("batches/<batch_id:batch_id>/lines/<int:line>/", object_page, name="object"),

@@ -108,6 +108,11 @@ def placeholders(values: Sequence[object]) -> str:
     return ", ".join(["%s"] * len(values))
 
 
+def apart() -> str:
+    """How a WITH clause should be read to be joined with many rows: PostgreSQL hashes it, SQLite looks into its index."""
+    return "MATERIALIZED" if connection.vendor == "postgresql" else "NOT MATERIALIZED"
+
+
 def cursor() -> CursorWrapper:
     """A cursor for raw SQL."""
     return connection.cursor()

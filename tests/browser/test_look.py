@@ -27,6 +27,13 @@ PATHS = [
     "nowhere/",
 ]
 OF_A_BATCH = ["", "lines/1/", "lines/4/", "cancel/"]
+OF_TWO = [
+    "?with=",
+    "?with=nothing-like-",
+    "?verdict=both_fine&with=",
+    "object/?custom_id=a-1&with=",
+    "object/?custom_id=a-4&with=",
+]
 
 
 @pytest.fixture
@@ -42,7 +49,10 @@ def batches(make_batch: MakeBatch) -> list[Batch]:
 
 def addresses(portal: Portal, batches: list[Batch]) -> list[str]:
     of_batches = [f"batches/{batch}/{path}" for batch in batches for path in OF_A_BATCH if path != "cancel/"]
-    return [f"{portal.url}/console/{path}" for path in [*PATHS, *of_batches, f"batches/{batches[-1]}/cancel/"]]
+    first, second = batches[-2:]
+    of_two = [f"batches/{first}/compare/{path}{second}" for path in OF_TWO]
+    others = [f"batches/{second}/cancel/", f"batches/{second}/compare/"]
+    return [f"{portal.url}/console/{path}" for path in [*PATHS, *of_batches, *of_two, *others]]
 
 
 def test_every_text_stands_out_from_its_ground_in_light_and_dark(desk: Page, portal: Portal, batches: list[Batch]) -> None:
