@@ -1,6 +1,6 @@
 """Which failures count as the same."""
 
-from time import process_time
+from time import thread_time
 
 import pytest
 
@@ -56,6 +56,9 @@ def test_a_fingerprint_is_the_same_for_ever() -> None:
 )
 def test_no_message_takes_long(word: str) -> None:
     message = (word * 2000)[:2000]
-    started = process_time()
-    normalise.__wrapped__(message)
-    assert process_time() - started < 0.02
+    times = []
+    for _ in range(5):  # the least of some: what else the machine does makes it longer, never shorter
+        started = thread_time()
+        normalise.__wrapped__(message)
+        times.append(thread_time() - started)
+    assert min(times) < 0.02
