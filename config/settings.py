@@ -177,7 +177,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 LOGIN_URL = "console:login"
-LOGIN_REDIRECT_URL = "console:batches"
+LOGIN_REDIRECT_URL = "console:overview"
 LOGOUT_REDIRECT_URL = "console:login"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

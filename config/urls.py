@@ -7,7 +7,7 @@ from django.views.generic import RedirectView
 from config import health
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="console:batches")),
+    path("", RedirectView.as_view(pattern_name="console:overview")),
     path("v1/", include("batches.dialects.openai.urls")),
     path("api/accounting/v1/", include("batches.dialects.merge.urls")),
     path("accounting/v1/", include("batches.dialects.merge.urls")),

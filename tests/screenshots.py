@@ -35,6 +35,7 @@ class Shot:
 
 # A new page is one line.
 SHOTS = (
+    Shot("overview", "/console/overview/"),
     Shot("batches", "/console/batches/"),
     Shot(
         "filter", "/console/batches/?status!=cancelled&project=search&project=support", click="details.more >> nth=0 >> summary"
@@ -68,7 +69,7 @@ def main() -> None:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium.ensure(), args=list(chromium.ARGUMENTS))
             for look, page in _windows(browser, portal.url):
-                _take(page, f"empty-{look}")
+                _take(page, f"empty-{look}")  # the overview of a fresh portal
             portal.manage("demo").check_returncode()
             for look, page in _windows(browser, portal.url):
                 _take_all(page, portal.url, look)
@@ -86,12 +87,13 @@ def _windows(browser: Browser, url: str) -> Iterator[tuple[str, Page]]:
         page.get_by_label("User name").fill("operator")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url("**/console/batches/")
+        page.wait_for_url("**/console/overview/")
         yield look, page
         context.close()
 
 
 def _take_all(page: Page, url: str, look: str) -> None:
+    page.goto(f"{url}/console/batches/")
     for badge in ("Completed with", "Cancelled", "Throttled", "Expired"):  # the demo has come far enough
         page.locator(".badge", has_text=badge).first.wait_for(timeout=DEMO_SECONDS * 1000)
     titles = {name: page.locator(".title", has_text=words) for name, words in BATCHES.items()}

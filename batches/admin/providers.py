@@ -182,6 +182,7 @@ class ProviderHealthAdmin(ReadOnly[ProviderHealth]):
         "provider",
         "model",
         "concurrency",
+        "in_use",
         "limited_until",
         "limited_reason",
         "breaker",

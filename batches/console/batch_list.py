@@ -38,13 +38,6 @@ class Row:
 
 @require_safe
 @requires(Right.READ)
-def home(_request: SignedIn) -> HttpResponseBase:
-    """Where the console begins."""
-    return redirect("console:batches")
-
-
-@require_safe
-@requires(Right.READ)
 def batch_list(request: SignedIn) -> HttpResponseBase:
     """Batches that match the filters in the address, the newest first."""
     if not wants_fragment(request) and (address := _better_address(request)):

@@ -6,7 +6,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, register_converter
 
 from batches import identifiers
-from batches.console.batch_list import batch_list, home
+from batches.console.batch_list import batch_list
 from batches.console.batch_page import batch_page
 from batches.console.cancel_batch import cancel_batch
 from batches.console.compare_batches import compare_batches, compare_objects
@@ -14,6 +14,7 @@ from batches.console.downloads import download_file, download_results
 from batches.console.export import export_batches
 from batches.console.new_batch import new_batch
 from batches.console.object_page import object_page
+from batches.console.overview import home, overview
 from batches.console.views_saved import edit_view, new_view, saved_view, saved_views
 
 
@@ -39,6 +40,7 @@ urlpatterns = [
     path("", home, name="home"),
     path("login/", LoginView.as_view(template_name="console/login.html", redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("overview/", overview, name="overview"),
     path("batches/", batch_list, name="batches"),
     path("batches/export.csv", export_batches, {"form": "csv"}, name="export_csv"),
     path("batches/export.jsonl", export_batches, {"form": "jsonl"}, name="export_jsonl"),

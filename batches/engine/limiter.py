@@ -77,6 +77,7 @@ class Grant(msgspec.Struct, frozen=True):
     permits: Mapping[str, Permit]
     concurrency: int
     valid: float  # for how many seconds the permits last
+    in_use: int = 0  # of the concurrency, by all executors together
     open_for: float | None = None
     open_reason: str = ""
 
@@ -132,7 +133,11 @@ def answer(state: State, executor: str, ask: Ask, *, now: float, span: Span) -> 
         limit = concurrency if name == WHOLE else want.caps.concurrency
         part = None if limit is None else _share(state, accounts[name], executor, want, limit=limit, now=now)
         permits[name] = _permit(accounts[name], want, part, now=now, span=span)
-    return Grant(permits, concurrency, span.valid)
+    return Grant(permits, concurrency, span.valid, _in_use(accounts[WHOLE]))
+
+
+def _in_use(account: Account) -> int:
+    return sum(one.used for one in account.shares.values())
 
 
 def _account(state: State, name: str, want: Want, *, now: float, span: Span) -> Account:
@@ -201,4 +206,5 @@ def _while_broken(state: State, executor: str, ask: Ask, *, concurrency: int, no
     part = whole.in_flight + 1 if probes else 0  # beside what was sent before it opened
     permit = Permit(part, int(probes), None, shut_for=open_for, reason="its circuit breaker is open")
     permits = dict.fromkeys(ask.wants, permit)
-    return Grant(permits, concurrency, span.valid, open_for, breaker.reason)
+    in_use = _in_use(state.accounts[WHOLE])
+    return Grant(permits, concurrency, span.valid, in_use, open_for, breaker.reason)

@@ -207,6 +207,7 @@ def _health(known: _Upstream, grant: Grant, *, now: datetime) -> list[ProviderHe
                 provider=known.provider,
                 model=name,
                 concurrency=min(grant.concurrency, own or grant.concurrency),
+                in_use=grant.in_use if name == WHOLE else 0,
                 limited_until=now + timedelta(seconds=permit.shut_for) if limited else None,
                 limited_reason=permit.reason if limited else "",
                 breaker=breaker,

@@ -18,6 +18,7 @@ class Condition(TextChoices):
     PAUSED = "paused"
     THROTTLED = "throttled"
     OVERDUE = "overdue"
+    LATE = "late", "late at its pace"
     STUCK = "stuck"
     PARTIAL = "partial", "partly failed"
 
@@ -30,9 +31,16 @@ def in_condition(condition: str, *, now: datetime) -> Q:
         return Q(status=BatchStatus.IN_PROGRESS, throttled_until__gt=now)
     if condition == Condition.OVERDUE:
         return Q(ended_at=None, expires_at__lte=now)
+    if condition == Condition.LATE:
+        return is_late(now=now)
     if condition == Condition.STUCK:
         return is_stuck(now=now)
     return Q(status=BatchStatus.COMPLETED, failed__gt=0)
+
+
+def is_late(*, now: datetime) -> Q:
+    """Open batches past their deadline, or that will miss it at their present pace."""
+    return Q(ended_at=None) & (Q(expires_at__lte=now) | Q(at_risk_since__isnull=False))
 
 
 def is_stuck(*, now: datetime) -> Q:
@@ -67,7 +75,7 @@ def ended_badly() -> Q:
 
 
 def needs_attention(*, now: datetime) -> Q:
-    """Batches that ended badly, or that are past their deadline, held back, paused or stuck."""
-    held_back = Q(expires_at__lte=now) | Q(throttled_until__gt=now) | Q(paused_at__isnull=False) | is_stuck(now=now)
+    """Batches that ended badly, or that are late, held back, paused or stuck."""
+    held_back = is_late(now=now) | Q(throttled_until__gt=now) | Q(paused_at__isnull=False) | is_stuck(now=now)
     # Found by themselves, for they are few: asked of each batch, PostgreSQL reads all slices to know which are stuck.
     return ended_badly() | Q(pk__in=Batch.objects.filter(held_back, ended_at=None).order_by().values("pk"))

@@ -12,8 +12,9 @@ from providers.models import Provider
 class ProviderHealth(models.Model):
     """Written by executors every few seconds while they work; `model` is empty for the provider as a whole.
 
-    `concurrency` is how many requests may be in flight at present, over all workers; `limited_until` says until when
-    its rate limits hold everything back, `breaker_until` until when the circuit breaker keeps all but a probe away.
+    `concurrency` is how many requests may be in flight at present, over all workers, and `in_use` how much of that they
+    have taken; `limited_until` says until when its rate limits hold everything back, `breaker_until` until when the
+    circuit breaker keeps all but a probe away.
     """
 
     class Breaker(models.TextChoices):
@@ -25,6 +26,7 @@ class ProviderHealth(models.Model):
     provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="health")
     model = models.CharField(max_length=200, blank=True)
     concurrency = models.PositiveIntegerField()
+    in_use = models.PositiveIntegerField(default=0)
     limited_until = models.DateTimeField(null=True, blank=True)
     limited_reason = models.CharField(max_length=200, blank=True)
     breaker = models.CharField(max_length=9, choices=Breaker.choices, default=Breaker.CLOSED)

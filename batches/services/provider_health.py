@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from batches.models import ProviderHealth
 
 _NOTED = (
-    *("concurrency", "limited_until", "limited_reason", "breaker", "breaker_until", "breaker_reason"),
+    *("concurrency", "in_use", "limited_until", "limited_reason", "breaker", "breaker_until", "breaker_reason"),
     "updated_at",
 )
 

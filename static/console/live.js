@@ -15,7 +15,7 @@ const stops = (element) => [...element.querySelectorAll("a, button, input, summa
 function pausedBecause() {
   if (document.hidden) return "hidden";
   if (document.querySelector("[data-select]:checked")) return "paused while rows are selected";
-  if (document.querySelector("dialog[open], details.more[open], details.menu[open]")) return "paused";
+  if (document.querySelector("dialog[open], details.more[open], details.menu[open], details.data[open]")) return "paused";
   if (document.activeElement?.matches("input, select, textarea")) return "paused while you type";
   if (String(getSelection())) return "paused while text is selected";
   return "";

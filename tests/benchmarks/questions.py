@@ -44,6 +44,8 @@ PAGES = {
     "native list: created in 24 h": "/api/v1/batches?created=24h",
     "native list: with errors": "/api/v1/batches?has_errors=yes",
     "native list: by metadata": "/api/v1/batches?metadata.team=team-3",
+    "console overview": "/console/overview/",
+    "console overview: 24 h": "/console/overview/?span=24h",
     "console list: first page": "/console/batches/",
     "console list: deep": "/console/batches/?after={at}",
     "console list: active": "/console/batches/?view=active",

@@ -14,12 +14,13 @@ from tests.console.conftest import MakeBatch
 
 
 def sign_in(page: Page, portal: Portal) -> None:
-    """Sign `operator` in, through the form."""
+    """Sign `operator` in, through the form, and go to the list of batches."""
     page.goto(f"{portal.url}/")
     page.get_by_label("User name").fill("operator")
     page.get_by_label("Password").fill("operator")
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/console/batches/")
+    page.wait_for_url("**/console/overview/")
+    page.goto(f"{portal.url}/console/batches/")
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.once
 TOO_FAINT = (Path(__file__).parent / "contrast.js").read_text()
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PATHS = [
+    "overview/",
     "batches/",
     "batches/?status=failed&model!=gpt&metadata.team=search",
     "batches/?columns=status,progress,provider,endpoint,dialect,key,tags,priority,tokens,cost,deadline,ended&sort=ended",

@@ -68,6 +68,11 @@ class TestLimits:
         assert shares == [10, 0]
         assert provider.ask(A, whole(wanted=50, in_flight=10)).permits[WHOLE].share == 5
 
+    def test_whoever_asks_is_told_how_much_all_together_have_taken(self, make: Make) -> None:
+        provider = Provider(make())
+        assert [provider.ask(executor, whole(wanted=4)).in_use for executor in (A, B)] == [4, 8]
+        assert provider.ask(A, whole(wanted=0)).in_use == 4
+
     def test_providers_do_not_share(self, make: Make) -> None:
         limits = make()
         assert [Provider(limits).ask(A, whole()).permits[WHOLE].share for _ in range(2)] == [10, 10]

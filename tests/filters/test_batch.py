@@ -93,6 +93,7 @@ def cast(make_batch: MakeBatch, project: Project, other_project: Project) -> Cas
         ("created=3w", "abcd"),
         ("condition=partial", "b"),
         ("condition=overdue", "c"),
+        ("condition=late", "c"),
         ("condition=partial&condition=overdue", "bc"),
         ("view=all", "abcd"),
         ("view=active", "c"),
@@ -136,13 +137,15 @@ def test_what_is_held_back_is_found_by_why(make_batch: MakeBatch) -> None:
     for remark, changes in {
         "paused": {"paused_at": now},
         "throttled": {"throttled_until": now + timedelta(minutes=1)},
+        "too slow": {"at_risk_since": now},
         "over it": {"throttled_until": now - timedelta(minutes=1)},
     }.items():
         batch = make_batch(BatchStatus.IN_PROGRESS, remark=remark, pending=1)
         Batch.objects.filter(pk=batch.pk).update(**changes)
     assert found("condition=paused") == {"paused"}
+    assert found("condition=late") == {"too slow"}
     assert found("condition=throttled") == {"throttled"}
-    assert found("view=attention") == {"paused", "throttled"}
+    assert found("view=attention") == {"paused", "throttled", "too slow"}
 
 
 def test_stuck_is_what_was_begun_and_nobody_works_on(make_batch: MakeBatch) -> None:

@@ -126,6 +126,8 @@ def test_letting_go_reads_no_table_whole(batch: Batch, settings: Settings) -> No
         "/api/v1/batches/{batch}/events",
         "/api/v1/error-groups",
         "/api/v1/error-groups?window=30d&project=acme",
+        "/console/overview/",
+        "/console/overview/?span=7d",
         "/console/batches/",
         "/console/batches/?view=active",
         "/console/batches/?view=attention",

@@ -1,0 +1,118 @@
+"""How much went on, and what still waits: read from what was counted as it happened, whatever the history."""
+
+import uuid
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+
+from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models.functions import TruncHour
+
+from batches.models import BatchMinute, Slice
+
+MOST_SLICES = 10_000  # that are looked at to know how much waits
+
+
+class Span(Enum):
+    """A span of time up to now, in steps."""
+
+    HOUR = ("1h", "last hour", timedelta(hours=1), timedelta(minutes=1))
+    DAY = ("24h", "last 24 hours", timedelta(hours=24), timedelta(hours=1))
+    WEEK = ("7d", "last 7 days", timedelta(days=7), timedelta(hours=1))
+
+    def __init__(self, word: str, words: str, length: timedelta, step: timedelta) -> None:
+        self.word, self.words, self.length, self.step = word, words, length, step
+
+    def starts(self, *, now: datetime) -> list[datetime]:
+        """When each step begins, the oldest first; the minute or hour that runs is the last."""
+        last = now.astimezone(UTC).replace(second=0, microsecond=0)
+        if self is not Span.HOUR:
+            last = last.replace(minute=0)
+        count = self.length // self.step
+        return [last - self.step * (count - 1 - number) for number in range(count)]
+
+
+SPANS = {span.word: span for span in Span}
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What was recorded in some time: objects that settled, attempts that failed and were followed by another.
+
+    `throttled` are those of the latter that the upstream turned away; `latency_ms` is the sum over what settled.
+    """
+
+    succeeded: int = 0
+    failed: int = 0
+    retried: int = 0
+    throttled: int = 0
+    latency_ms: int = 0
+
+    def __add__(self, other: "Flow") -> "Flow":
+        return Flow(*(getattr(self, name) + getattr(other, name) for name in _SUMMED))
+
+    @property
+    def settled(self) -> int:
+        return self.succeeded + self.failed
+
+    @property
+    def success_rate(self) -> float | None:
+        """The share that succeeded; None when nothing settled."""
+        return self.succeeded / self.settled if self.settled else None
+
+    @property
+    def usual_latency_ms(self) -> int | None:
+        """The mean over what settled."""
+        return self.latency_ms // self.settled if self.settled else None
+
+
+_SUMMED = tuple(field.name for field in fields(Flow))
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """What went on in each step of a span, and at each provider (that of its batches now)."""
+
+    starts: list[datetime]
+    steps: list[Flow]
+    by_provider: dict[uuid.UUID, Flow]
+
+    @property
+    def total(self) -> Flow:
+        return sum(self.steps, start=Flow())
+
+
+def throughput(minutes: QuerySet[BatchMinute], *, span: Span, now: datetime) -> Throughput:
+    """What went on according to these counts, in one query."""
+    starts = span.starts(now=now)
+    at = F("minute") if span is Span.HOUR else TruncHour("minute", tzinfo=UTC)
+    rows = minutes.filter(minute__gte=starts[0]).order_by().annotate(at=at).values_list("at", "batch__provider")
+    steps, by_provider = dict.fromkeys(starts, Flow()), dict[uuid.UUID, Flow]()
+    for moment, provider, *sums in rows.annotate(*(Sum(name) for name in _SUMMED)):
+        flow = Flow(*sums)
+        if moment in steps:  # not one of a clock that goes before ours
+            steps[moment] += flow
+        by_provider[provider] = by_provider.get(provider, Flow()) + flow
+    return Throughput(starts, list(steps.values()), by_provider)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits: objects, in slices, of which some are worked on. At least so many when `beyond` is set."""
+
+    objects: int
+    slices: int
+    leased: int
+
+    @property
+    def beyond(self) -> bool:
+        return self.slices > MOST_SLICES
+
+
+def backlog(slices: QuerySet[Slice], *, now: datetime) -> Backlog:
+    """How much of these is not done, as far as that is cheap to know: one query over an index of unfinished slices."""
+    found = slices.filter(pending__gt=0).order_by()[: MOST_SLICES + 1]
+    sums = found.aggregate(
+        objects=Sum("pending", default=0), slices=Count("pk"), leased=Count("pk", filter=Q(lease_expires_at__gt=now))
+    )
+    return Backlog(**sums)
