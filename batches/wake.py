@@ -33,6 +33,11 @@ def finalize(batch_id: uuid.UUID) -> None:
     _after_commit("batches.engine.finalize", batch_id)
 
 
+def bulk(operation_id: uuid.UUID) -> None:
+    """This bulk operation has batches left to act on."""
+    _after_commit("batches.engine.bulk", operation_id)
+
+
 def _after_commit(task: str, *ids: uuid.UUID) -> None:
     transaction.on_commit(partial(_send, task, [str(value) for value in ids]))
 

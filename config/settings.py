@@ -226,6 +226,7 @@ RESULT_ROWS_SECONDS = knob("RESULT_ROWS_SECONDS", seconds, 86400.0)  # after its
 BATCH_RETENTION_DAYS = knob("BATCH_RETENTION_DAYS", whole(1), None)  # ended batches are removed with all they have; none: kept
 MINUTE_RETENTION_DAYS = knob("MINUTE_RETENTION_DAYS", whole(1), 30)  # counts of minutes, for charts
 ERROR_HOUR_RETENTION_DAYS = knob("ERROR_HOUR_RETENTION_DAYS", whole(30), 90)  # counts of hours, of error groups
+BULK_OPERATION_RETENTION_DAYS = knob("BULK_OPERATION_RETENTION_DAYS", whole(1), 90)  # ended ones, with their outcomes
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_JSON_BYTES
 
 # --- Quotas and guards, where a project, a batch or a provider has none of its own -------------------------------
@@ -296,6 +297,9 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 
 BODIES_ROLE = knob("BODIES_ROLE", word("viewer", "operator", "admin"), "viewer")  # the lowest that may read requests and answers
 AUDIT_BODY_VIEWS = knob("AUDIT_BODY_VIEWS", flag, False)  # leave an audit entry of who looked at requests and answers
+
+BULK_OPERATION_MAX_BATCHES = knob("BULK_OPERATION_MAX_BATCHES", whole(1), 50_000)  # acted on at once
+BULK_OPERATION_TYPED_ABOVE = knob("BULK_OPERATION_TYPED_ABOVE", whole(0), 100)  # of more than these, the number is typed
 
 # --- Logging ---------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from batches.engine import collector
 from batches.engine import execute as executor
 from batches.models import Worker
 from batches.services.assess import assess as assess_all
+from batches.services.bulk.run import run as run_operation
 from batches.services.finalize import finalize as finalize_batch
 from batches.services.heartbeat import heartbeat, process_name
 from batches.services.prove import prove as prove_some
@@ -35,6 +36,12 @@ def finalize(batch_id: str) -> None:
     """End a batch that has nothing left to run."""
     collector.tune()
     finalize_batch(uuid.UUID(batch_id), now=timezone.now())
+
+
+@shared_task(name="batches.engine.bulk")
+def bulk(operation_id: str) -> None:
+    """Act on some more batches of a bulk operation."""
+    run_operation(uuid.UUID(operation_id), now=timezone.now())
 
 
 @shared_task(name="batches.engine.reconcile")

@@ -58,6 +58,11 @@ class BulkOperation(Leased):
     def __str__(self) -> str:
         return f"{self.get_act_display()} {self.total} batches"
 
+    @property
+    def left(self) -> int:
+        """How many batches it has not come to."""
+        return self.total - self.done - self.skipped - self.failed
+
 
 class BulkItem(models.Model):
     """One batch of an operation, and what came of it. `note` says why it was skipped or failed, or what was made."""

@@ -9,6 +9,8 @@ from batches.models import Batch
 from batches.services.transition import transition
 from batches.states import MOVES, BatchStatus
 
+CANCELLABLE = frozenset(status for status in BatchStatus if BatchStatus.CANCELLING in MOVES[status])
+
 
 class NotCancellable(Conflict):
     """A batch that is over, or whose files are being written, cannot be cancelled."""
@@ -25,7 +27,7 @@ def cancel(batch: Batch, *, actor: Actor, now: datetime, note: str = "") -> Batc
         status = BatchStatus(batch.status)
         if status == BatchStatus.CANCELLING:
             return batch
-        if BatchStatus.CANCELLING not in MOVES[status]:
+        if status not in CANCELLABLE:
             raise NotCancellable(f"Cannot cancel a batch with status '{status}'.")
         try:
             batch = transition(batch, BatchStatus.CANCELLING, actor=actor, now=now, note=note)

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from batches.errors import LostRace
-from batches.models import Batch, Slice, Worker
+from batches.models import Batch, BulkOperation, Slice, Worker
 from batches.states import BatchStatus
 
 AGAIN_AFTER = timedelta(seconds=10)  # control work that failed: a full disk or a storage that is away may last
@@ -64,7 +64,7 @@ def at_work(batch: Batch) -> Iterator[None]:
 
 def free_all() -> None:
     """Let go of every lease, and forget every worker: for a portal that starts and knows that nobody else runs."""
-    for leased in (Batch, Slice):
+    for leased in (Batch, Slice, BulkOperation):
         leased.objects.exclude(lease_expires_at=None).update(lease_owner=None, lease_expires_at=None)
     Worker.objects.all().delete()
 

@@ -9,6 +9,7 @@ from batches import wake
 from batches.actors import RECONCILE
 from batches.errors import LostRace
 from batches.models import Batch, Slice, Worker
+from batches.services.bulk.run import wake_unattended
 from batches.services.claim import anything_to_claim
 from batches.services.enforce_guards import enforce_guards
 from batches.services.expire import expire
@@ -21,8 +22,9 @@ AT_ONCE = 200  # of each kind in one run; the next run is a second later
 
 def reconcile(*, now: datetime) -> None:
     """Expire what is overdue, stop what passed a guard, and wake whoever has work that no one is doing."""
+    wake_unattended(now=now)
     if not Batch.objects.filter(ended_at=None).exists():
-        return  # all that an idle portal asks, once a second
+        return  # with operations, all that an idle portal asks, once a second
     overdue = Batch.objects.filter(ended_at=None, expires_at__lte=now).exclude(status__in=WINDING_UP)
     for batch in overdue.order_by("expires_at")[:AT_ONCE]:
         try:

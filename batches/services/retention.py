@@ -15,6 +15,8 @@ from batches.models import (
     BatchMinute,
     BatchObject,
     BatchResult,
+    BulkItem,
+    BulkOperation,
     ErrorGroupHour,
     Event,
     File,
@@ -23,13 +25,15 @@ from batches.models import (
 from batches.states import TERMINAL
 
 BATCHES_AT_ONCE = 500
+OPERATIONS_AT_ONCE = 50
 ROWS_AT_ONCE = 50_000
 
 
 def retain(*, now: datetime) -> None:
-    """Let go of result rows whose answers are in files, of old batches, and of old counts of minutes and hours."""
+    """Let go of result rows whose answers are in files, of old batches and bulk operations, and of old counts."""
     prune_results(now=now)
     remove_old_batches(now=now)
+    remove_old_operations(now=now)
     _remove_older(BatchMinute.objects.all(), "minute", now - timedelta(days=settings.MINUTE_RETENTION_DAYS))
     _remove_older(ErrorGroupHour.objects.all(), "hour", now - timedelta(days=settings.ERROR_HOUR_RETENTION_DAYS))
 
@@ -107,6 +111,19 @@ def _forget_files(*, oldest: datetime) -> None:
     named = Batch.objects.filter(Q(input_file=OuterRef("pk")) | Q(output_file=OuterRef("pk")) | Q(error_file=OuterRef("pk")))
     purged = File.objects.filter(purged_at__isnull=False, purged_at__lte=oldest).filter(~Exists(named)).order_by("purged_at")
     File.objects.filter(pk__in=list(purged.values_list("pk", flat=True)[:BATCHES_AT_ONCE])).delete()
+
+
+def remove_old_operations(*, now: datetime) -> int:
+    """Remove bulk operations that ended BULK_OPERATION_RETENTION_DAYS ago, with what came of each batch; how many."""
+    oldest = now - timedelta(days=settings.BULK_OPERATION_RETENTION_DAYS)
+    # What ended before then was created before then: the index of the list finds the oldest first.
+    old = BulkOperation.objects.filter(created_at__lte=oldest, ended_at__lte=oldest).order_by("created_at", "id")
+    operations = list(old[:OPERATIONS_AT_ONCE])
+    for operation in operations:
+        with transaction.atomic():
+            _remove(BulkItem.objects.filter(operation=operation))
+            operation.delete()
+    return len(operations)
 
 
 def _remove_older(rows: QuerySet[Model], column: str, oldest: datetime) -> None:

@@ -25,8 +25,9 @@ from batches.services.quota import require_room
 from batches.services.recount import recount
 from batches.services.retry_child import NothingToRetry, submit_child
 from batches.services.selection import Selection, chosen, require_known
-from batches.states import Act, BatchStatus, ObjectStatus
+from batches.states import TERMINAL, Act, BatchStatus, ObjectStatus
 
+RETRYABLE = TERMINAL | {BatchStatus.IN_PROGRESS}
 SLICES_A_TRANSACTION = 10
 
 # What an object is like before its first attempt; its earlier rounds stay in results, errors and attempts.
@@ -89,7 +90,7 @@ def retry(
     is no longer kept, NoProvider, and QuotaExceeded.
     """
     running = batch.status == BatchStatus.IN_PROGRESS
-    if not running and not batch.is_terminal:
+    if batch.status not in RETRYABLE:
         raise NotRetryable(f"A batch with status '{batch.status}' cannot be retried: only one that runs, or has ended.")
     require_known(batch, selection)
     if not running:

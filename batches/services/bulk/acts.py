@@ -1,0 +1,207 @@
+"""What can be done to many batches, which of them are in its way, and how it is done to one: the rules of the verbs."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Case, CharField, Exists, OuterRef, Q, TextChoices, Value, When
+
+from batches.actors import Actor
+from batches.errors import InvalidRequest
+from batches.models import Batch, BulkAct, File, Slice
+from batches.models.batch import BatchQuerySet
+from batches.services.access import Access, Right
+from batches.services.amend import RUNNABLE
+from batches.services.cancel import CANCELLABLE, cancel
+from batches.services.pause import pause, resume
+from batches.services.prioritise import HIGHEST, LOWEST, prioritise
+from batches.services.retry import RETRYABLE, Mode, retry
+from batches.services.selection import EVERYTHING
+from batches.states import TERMINAL, BatchStatus
+
+Parameters = Mapping[str, Any]
+
+
+class Obstacle(TextChoices):
+    """Why an act leaves a batch alone. The label is said of many, behind their number, and of one."""
+
+    NOT_PERMITTED = "not_permitted", "not permitted: it takes an operator of the project"
+    ENDED = "ended", "ended already"
+    CANCELLING = "cancelling", "being cancelled already"
+    FINALIZING = "finalizing", "being wound up: the result files are being written"
+    VALIDATING = "validating", "not validated yet"
+    PAUSED = "paused", "paused already"
+    NOT_PAUSED = "not_paused", "not paused"
+    NOTHING_FAILED = "nothing_failed", "without any failure"
+    INPUT_GONE = "input_gone", "without the input file, which is no longer kept"
+    SAME_PRIORITY = "same_priority", "at this priority already"
+
+
+_STATUSES = {
+    Obstacle.ENDED: TERMINAL,
+    Obstacle.CANCELLING: {BatchStatus.CANCELLING},
+    Obstacle.FINALIZING: {BatchStatus.FINALIZING},
+    Obstacle.VALIDATING: {BatchStatus.VALIDATING},
+}
+Do = Callable[[Batch, Parameters, Actor, datetime, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """An act: its words, what it leads to, the statuses in which it can be done, what else is in its way, how it is done.
+
+    `do` gives what is worth noting about a batch to which it was done.
+    """
+
+    word: str  # Cancel
+    done: str  # cancelled
+    consequences: tuple[str, ...]
+    statuses: frozenset[BatchStatus]
+    obstacles: Callable[[Parameters, datetime], dict[Obstacle, Q]]
+    do: Do
+    destroys: bool = False
+
+
+def _cancel(batch: Batch, _parameters: Parameters, actor: Actor, now: datetime, reason: str) -> str:
+    cancel(batch, actor=actor, now=now, note=reason)
+    return ""
+
+
+def _pause(batch: Batch, _parameters: Parameters, actor: Actor, now: datetime, reason: str) -> str:
+    pause(batch, actor=actor, now=now, reason=reason)
+    return ""
+
+
+def _resume(batch: Batch, _parameters: Parameters, actor: Actor, now: datetime, reason: str) -> str:
+    resume(batch, actor=actor, now=now, reason=reason)
+    return ""
+
+
+def _retry(batch: Batch, _parameters: Parameters, actor: Actor, now: datetime, reason: str) -> str:
+    # In one transaction for all slices, which are therefore locked before the batch is, as whoever settles has it.
+    list(Slice.objects.select_for_update().filter(batch=batch, failed__gt=0).order_by("pk").values_list("pk"))
+    done = retry(batch, selection=EVERYTHING, actor=actor, now=now, reason=reason)
+    objects = f"{done.retried:,} object{'' if done.retried == 1 else 's'}"
+    return f"{objects} in place." if done.mode is Mode.IN_PLACE else f"{objects} in {done.batch}."
+
+
+def _reprioritise(batch: Batch, parameters: Parameters, actor: Actor, now: datetime, reason: str) -> str:
+    before = batch.priority
+    prioritise(batch, priority=parameters["priority"], actor=actor, now=now, reason=reason)
+    return f"From {before} to {batch.priority}."
+
+
+def _not_retried(_parameters: Parameters, now: datetime) -> dict[Obstacle, Q]:
+    failing = Exists(Slice.objects.filter(batch=OuterRef("pk"), failed__gt=0))
+    ended_well = Q(status__in=TERMINAL, failed=0, cancelled=0, expired=0)
+    kept = Exists(File.objects.readable(now=now).filter(pk=OuterRef("input_file")))
+    return {
+        Obstacle.NOTHING_FAILED: ended_well | Q(status=BatchStatus.IN_PROGRESS) & ~Q(failing),
+        Obstacle.INPUT_GONE: Q(status__in=TERMINAL) & ~Q(kept),
+    }
+
+
+VERBS: dict[BulkAct, Verb] = {
+    BulkAct.CANCEL: Verb(
+        "Cancel",
+        "cancelled",
+        (
+            "What has not run is not sent. What is in flight may still settle, and what has settled is kept.",
+            "A cancelled batch cannot be taken up again.",
+        ),
+        CANCELLABLE,
+        lambda _parameters, _now: {},
+        _cancel,
+        destroys=True,
+    ),
+    BulkAct.PAUSE: Verb(
+        "Pause",
+        "paused",
+        ("Nothing more is sent until they are resumed. Their deadlines stay as they are.",),
+        RUNNABLE,
+        lambda _parameters, _now: {Obstacle.PAUSED: Q(paused_at__isnull=False)},
+        _pause,
+    ),
+    BulkAct.RESUME: Verb(
+        "Resume",
+        "resumed",
+        ("What is left of them is sent again.",),
+        RUNNABLE,
+        lambda _parameters, _now: {Obstacle.NOT_PAUSED: Q(paused_at=None)},
+        _resume,
+    ),
+    BulkAct.RETRY: Verb(
+        "Retry the failures of",
+        "retried",
+        (
+            "What failed is sent again: in place while a batch runs, as a new batch after its end. What succeeded is not.",
+            "What another retry has taken up is left out, so that nothing is paid for twice.",
+        ),
+        RETRYABLE,
+        _not_retried,
+        _retry,
+    ),
+    BulkAct.REPRIORITISE: Verb(
+        "Reprioritise",
+        "reprioritised",
+        (f"A higher priority goes first. It is from {LOWEST} to {HIGHEST}, and 0 unless it was changed.",),
+        RUNNABLE,
+        lambda parameters, _now: {Obstacle.SAME_PRIORITY: Q(priority=parameters.get("priority"))},
+        _reprioritise,
+    ),
+}
+
+
+def read_act(name: str) -> BulkAct:
+    """The act of this name. Raises InvalidRequest."""
+    if name not in BulkAct.values:
+        raise InvalidRequest(f"Choose what is to be done: {', '.join(BulkAct.values)}.", param="act")
+    return BulkAct(name)
+
+
+def checked_parameters(act: BulkAct, priority: int | None) -> dict[str, Any]:
+    """What an act needs to know besides its batches. Raises InvalidRequest."""
+    if act is not BulkAct.REPRIORITISE:
+        return {}
+    if priority is None or not LOWEST <= priority <= HIGHEST:
+        raise InvalidRequest(f"A priority is from {LOWEST} to {HIGHEST}.", param="priority")
+    return {"priority": priority}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which batches an act can be done to: by whom, and when."""
+
+    act: BulkAct
+    parameters: Parameters
+    access: Access
+    now: datetime
+
+    def eligible(self, rows: BatchQuerySet) -> BatchQuerySet:
+        """Those of the rows to which it can be done."""
+        found = rows.filter(self._permitted, status__in=VERBS[self.act].statuses)
+        for condition in self._further().values():
+            found = found.exclude(condition)
+        return found
+
+    @property
+    def obstacle(self) -> Case:
+        """The first thing that is in a batch's way; an empty text where nothing is."""
+        cases = (When(condition, then=Value(str(obstacle))) for obstacle, condition in self._all())
+        return Case(*cases, default=Value(""), output_field=CharField())
+
+    @property
+    def _permitted(self) -> Q:
+        return Q() if self.access.everywhere else Q(project__in=self.access.projects(Right.ACT))
+
+    def _further(self) -> dict[Obstacle, Q]:
+        return VERBS[self.act].obstacles(self.parameters, self.now)
+
+    def _all(self) -> Iterator[tuple[Obstacle, Q]]:
+        if not self.access.everywhere:
+            yield Obstacle.NOT_PERMITTED, ~self._permitted
+        for obstacle, statuses in _STATUSES.items():
+            if impossible := statuses - VERBS[self.act].statuses:
+                yield obstacle, Q(status__in=impossible)
+        yield from self._further().items()

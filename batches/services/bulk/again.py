@@ -1,0 +1,40 @@
+"""again: another operation about the batches with which one failed."""
+
+import uuid
+from datetime import datetime
+
+from batches.errors import Conflict, NotFound
+from batches.models import BulkAct, BulkItem, BulkOperation
+from batches.services.access import Access
+from batches.services.bulk.choice import Choice
+from batches.services.bulk.create import Order, create
+
+
+class NothingFailed(Conflict):
+    """The operation failed with no batch."""
+
+    code = "nothing_failed"
+
+
+def again(operation: BulkOperation, *, token: uuid.UUID, by: Access, now: datetime) -> BulkOperation:
+    """The same act, for the same reason, on those batches alone; `retry_of` leads back. See `create` for the token.
+
+    Raises NotFound for others' operations, and NothingFailed.
+    """
+    if not by.operations().filter(pk=operation.pk).exists():
+        raise NotFound
+    failed = BulkItem.objects.filter(operation=operation, status=BulkItem.Status.FAILED)
+    count = failed.count()
+    if not count:
+        raise NothingFailed
+    order = Order(
+        act=BulkAct(operation.act),
+        parameters=operation.parameters,
+        reason=operation.reason,
+        token=token,
+        created_before=operation.created_before,
+        shown=count,
+        typed=count,
+        retry_of=operation,
+    )
+    return create(Choice(by.batches().filter(pk__in=failed.order_by().values("batch"))), order, by=by, now=now)

@@ -1,0 +1,61 @@
+"""Which batches somebody chose for an act: some by their ids, or everything that a filter matches."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from django.http import QueryDict
+
+from batches import identifiers
+from batches.errors import InvalidRequest
+from batches.filters import BatchFilter
+from batches.models import BulkOperation
+from batches.models.batch import BatchQuerySet
+from batches.services.access import Access
+
+MOST_CHOSEN = 1000  # ids in one call
+QUERY_CHARS = BulkOperation._meta.get_field("query").max_length or 0
+EVERYTHING = "view=all"  # the query that leaves nothing out
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The rows, and the `query` that chose them; it is empty where they were chosen one by one.
+
+    `missing` of those that were named are not there, or not for their eyes.
+    """
+
+    rows: BatchQuerySet
+    query: str = ""
+    missing: int = 0
+
+    def created_before(self, moment: datetime) -> "Choice":
+        """Without what was created from this moment on."""
+        return replace(self, rows=self.rows.filter(created_at__lt=moment))
+
+
+def these(access: Access, ids: Collection[str]) -> Choice:
+    """The batches with these ids, in any of their forms. Raises InvalidRequest for none, too many, or what is no id."""
+    if not 1 <= len(ids) <= MOST_CHOSEN:
+        raise InvalidRequest(f"Choose 1 to {MOST_CHOSEN:,} batches, or all that match a filter.", param="batches")
+    keys = set()
+    for text in ids:
+        key = identifiers.parse(text)
+        if key is None:
+            raise InvalidRequest(f"{text[:100]!r} is not the id of a batch.", param="batches")
+        keys.add(key)
+    rows = access.batches().filter(pk__in=keys)
+    return Choice(rows, missing=len(keys) - rows.count())
+
+
+def matching(access: Access, query: str, *, now: datetime) -> Choice:
+    """Everything that a query of the list of batches matches. Raises InvalidRequest for what is not understood."""
+    query = query or EVERYTHING
+    if len(query) > QUERY_CHARS:
+        raise InvalidRequest(f"The filter is too long: it may have {QUERY_CHARS:,} characters.", param="query")
+    chosen = BatchFilter(QueryDict(query), queryset=access.batches(), now=now, within=access.filter_within)
+    if chosen.problems:
+        raise InvalidRequest(" ".join(chosen.problems), param="query")
+    rows = chosen.matching
+    assert isinstance(rows, BatchQuerySet)
+    return Choice(rows, query=query)

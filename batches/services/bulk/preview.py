@@ -1,0 +1,93 @@
+"""preview: what an act on many batches would do, before anything is done. Every question to the database is bounded."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Q
+
+from batches.models import Batch, BulkAct
+from batches.services.access import Access
+from batches.services.bulk.acts import VERBS, Obstacle, Question
+from batches.services.bulk.choice import Choice
+
+SAMPLE = 10
+MOST_COUNTED = 10_000  # of those that are left alone
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """How many batches are left alone for one reason."""
+
+    obstacle: Obstacle
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would happen: to how many, and to which first; how many are left alone, and why.
+
+    `eligible` is never more than one over the maximum. When `left_is_cut`, there are more of `left` than were counted.
+    """
+
+    act: BulkAct
+    query: str
+    eligible: int
+    left: tuple[Left, ...]
+    left_is_cut: bool
+    missing: int
+    sample: tuple[Batch, ...]
+    created_before: datetime
+
+    @property
+    def is_too_much(self) -> bool:
+        """Whether one operation may not do so many."""
+        return self.eligible > settings.BULK_OPERATION_MAX_BATCHES
+
+    @property
+    def has_to_be_typed(self) -> bool:
+        """Whether it is so many that their number has to be typed."""
+        return has_to_be_typed(self.eligible)
+
+    @property
+    def matched(self) -> int:
+        """How many were looked at."""
+        return self.eligible + sum(reason.count for reason in self.left)
+
+
+def has_to_be_typed(count: int) -> bool:
+    """Whether so many batches are only acted on by who types their number."""
+    return count > settings.BULK_OPERATION_TYPED_ABOVE
+
+
+def preview(choice: Choice, *, act: BulkAct, parameters: dict[str, Any], by: Access, now: datetime) -> Preview:
+    """Look at what was chosen. Nothing that is created from now on belongs to it."""
+    choice = choice.created_before(now)
+    question = Question(act, parameters, by, now)
+    able = question.eligible(choice.rows)
+    eligible = able.order_by()[: settings.BULK_OPERATION_MAX_BATCHES + 1].count()
+    left: tuple[Left, ...] = ()
+    if eligible <= settings.BULK_OPERATION_MAX_BATCHES:
+        left = _left_alone(choice, question)
+    return Preview(
+        act=act,
+        query=choice.query,
+        eligible=eligible,
+        left=left,
+        left_is_cut=sum(reason.count for reason in left) > MOST_COUNTED,
+        missing=choice.missing,
+        sample=tuple(able.select_related("project").order_by("-created_at", "-id")[:SAMPLE]),
+        created_before=now,
+    )
+
+
+def _left_alone(choice: Choice, question: Question) -> tuple[Left, ...]:
+    others = choice.rows.annotate(obstacle=question.obstacle).exclude(obstacle="").order_by()[: MOST_COUNTED + 1]
+    counts = others.aggregate(**{name: Count("pk", filter=Q(obstacle=name)) for name in Obstacle.values})
+    return tuple(Left(Obstacle(name), count) for name, count in counts.items() if count)
+
+
+def words(act: BulkAct, count: int) -> str:
+    """`Cancel 280 batches`."""
+    return f"{VERBS[act].word} {count:,} {'batch' if count == 1 else 'batches'}"

@@ -1,0 +1,146 @@
+"""run: do an operation's act to one batch after the other, as its owner may do it at that very moment.
+
+One worker at a time holds the operation. An act and its outcome are one transaction, which fails when the lease is
+another's by then: whoever goes on after a killed worker does what is left, and nothing twice.
+"""
+
+import logging
+import time
+import uuid
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from batches import wake
+from batches.actors import Actor
+from batches.errors import Conflict, Gone, InProgress, LostRace, PortalError
+from batches.models import Batch, BulkAct, BulkItem, BulkOperation
+from batches.services.access import access_of
+from batches.services.bulk.acts import VERBS, Obstacle, Question
+from batches.services.lease import lease_end
+from batches.states import Source
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 100  # items looked up at once
+TURN_SECONDS = 10.0  # then others get their turn: the slots for control work are few
+AT_ONCE = 50  # operations that reconcile wakes in one run
+NOTE_CHARS = BulkItem._meta.get_field("note").max_length or 0
+
+UNFINISHED = (BulkOperation.Status.PENDING, BulkOperation.Status.RUNNING)
+Outcome = tuple[BulkItem.Status, str]
+
+
+def wake_unattended(*, now: datetime) -> None:
+    """Wake operations that nobody works on."""
+    free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
+    waiting = BulkOperation.objects.filter(free, ended_at=None).order_by("created_at").values_list("pk", flat=True)
+    for operation_id in waiting[:AT_ONCE]:
+        wake.bulk(operation_id)
+
+
+def run(operation_id: uuid.UUID, *, now: datetime) -> None:
+    """Work on an operation for a turn. May be called at any time: one that is over, or in other hands, is left alone."""
+    operation = take(operation_id, now=now)
+    if operation is None:
+        return
+    ends = time.monotonic() + TURN_SECONDS
+    try:
+        while items := _next(operation):
+            for item_id in items:
+                do_one(operation, item_id, now=timezone.now())
+            if time.monotonic() > ends:
+                release(operation)
+                wake.bulk(operation.pk)
+                return
+        _end(operation, now=timezone.now())
+    except LostRace:
+        return
+
+
+def take(operation_id: uuid.UUID, *, now: datetime) -> BulkOperation | None:
+    """The operation, leased to the caller; None when it is over, leased to somebody else, or gone."""
+    free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
+    unfinished = BulkOperation.objects.filter(pk=operation_id, status__in=UNFINISHED)
+    taken = unfinished.filter(free).update(
+        lease_owner=uuid7(),
+        lease_epoch=F("lease_epoch") + 1,
+        lease_expires_at=lease_end(now),
+        status=BulkOperation.Status.RUNNING,
+    )
+    if not taken:
+        return None
+    BulkOperation.objects.filter(pk=operation_id, started_at=None).update(started_at=now)
+    return BulkOperation.objects.get(pk=operation_id)
+
+
+def release(operation: BulkOperation) -> None:
+    """Give the lease back, if it is still held."""
+    _held(operation).update(lease_owner=None, lease_expires_at=None)
+
+
+def _held(operation: BulkOperation) -> QuerySet[BulkOperation]:
+    """The operation, as long as it runs under this very lease."""
+    running = BulkOperation.objects.filter(pk=operation.pk, status=BulkOperation.Status.RUNNING)
+    return running.filter(lease_epoch=operation.lease_epoch)
+
+
+def _end(operation: BulkOperation, *, now: datetime) -> None:
+    over = {"status": BulkOperation.Status.DONE, "ended_at": now}
+    _held(operation).update(lease_owner=None, lease_expires_at=None, **over)
+
+
+def _next(operation: BulkOperation) -> list[uuid.UUID]:
+    waiting = BulkItem.objects.filter(operation=operation, status=BulkItem.Status.PENDING).order_by("id")
+    return list(waiting.values_list("pk", flat=True)[:CHUNK])
+
+
+@transaction.atomic
+def do_one(operation: BulkOperation, item_id: uuid.UUID, *, now: datetime) -> None:
+    """Do the act to one batch, and say what came of it. Raises LostRace, and does nothing, when the lease is lost.
+
+    The item is locked before the batch, as whoever removes a batch has it.
+    """
+    item = BulkItem.objects.select_for_update().filter(pk=item_id, status=BulkItem.Status.PENDING).first()
+    if item is None:
+        return
+    status, note = _outcome(operation, item.batch_id, now=now)
+    BulkItem.objects.filter(pk=item.pk).update(status=status, note=note[:NOTE_CHARS], ended_at=now)
+    if not _held(operation).update(lease_expires_at=lease_end(now), **{status.value: F(status.value) + 1}):
+        raise LostRace
+
+
+def _outcome(operation: BulkOperation, batch_id: uuid.UUID, *, now: datetime) -> Outcome:
+    """Look at the batch once more, do the act if it still can be done, and tell in words what came of it."""
+    owner = User.objects.filter(pk=operation.owner_id).first() if operation.owner_id else None
+    if owner is None:
+        return BulkItem.Status.SKIPPED, _sentence(Obstacle.NOT_PERMITTED)
+    act = BulkAct(operation.act)
+    question = Question(act, operation.parameters, access_of(owner, source=Source(operation.source)), now)
+    rows = Batch.objects.filter(pk=batch_id)
+    if obstacle := rows.annotate(obstacle=question.obstacle).values_list("obstacle", flat=True)[0]:
+        return BulkItem.Status.SKIPPED, _sentence(Obstacle(obstacle))
+    batch = rows.select_related("project", "provider", "input_file")[0]
+    actor = Actor(operation.actor, Source(operation.source))
+    try:
+        with transaction.atomic():
+            return BulkItem.Status.DONE, VERBS[act].do(batch, operation.parameters, actor, now, operation.reason)
+    except (InProgress, LostRace) as error:  # another time it may succeed
+        return BulkItem.Status.FAILED, error.message
+    except (Conflict, Gone) as error:
+        return BulkItem.Status.SKIPPED, error.message
+    except PortalError as error:
+        return BulkItem.Status.FAILED, error.message
+    except (OperationalError, InterfaceError):  # the database's trouble, not the batch's
+        raise
+    except Exception:
+        logger.exception("bulk operation %s could not %s batch %s", operation.pk, act, batch)
+        return BulkItem.Status.FAILED, "Something went wrong inside the portal; its log says what."
+
+
+def _sentence(obstacle: Obstacle) -> str:
+    return f"{obstacle.label[0].upper()}{obstacle.label[1:]}."
