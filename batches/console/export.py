@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,7 +48,7 @@ def export_batches(request: SignedIn, form: str) -> HttpResponseBase:
     if problems:
         return render(request, "console/not_exported.html", {"problems": problems}, status=400)
     records = (record(batch, now=now) for batch in _in_pieces(chosen.matching, sort))
-    lines = _csv(records) if form == "csv" else (json.dumps(one, ensure_ascii=False) + "\n" for one in records)
+    lines = csv_lines(records, FIELDS) if form == "csv" else (json.dumps(one, ensure_ascii=False) + "\n" for one in records)
     headers = {"Content-Disposition": f'attachment; filename="batches-{now:%Y%m%dT%H%M%SZ}.{form}"'}
     return StreamingHttpResponse(lines, content_type=TYPES[form], headers=headers)
 
@@ -87,13 +87,14 @@ def record(batch: Batch, *, now: datetime) -> dict[str, Any]:
         "input_tokens": counts.input_tokens,
         "output_tokens": counts.output_tokens,
         "cost": None if counts.cost is None else f"{counts.cost:f}",
-        "created_at": _moment(batch.created_at),
-        "deadline": _moment(batch.expires_at),
-        "ended_at": _moment(batch.ended_at),
+        "created_at": moment(batch.created_at),
+        "deadline": moment(batch.expires_at),
+        "ended_at": moment(batch.ended_at),
     }
 
 
-def _moment(value: datetime | None) -> str | None:
+def moment(value: datetime | None) -> str | None:
+    """A time in UTC, as exports write it."""
     return None if value is None else value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -104,8 +105,9 @@ class _Echo:
         return text
 
 
-def _csv(records: Iterable[dict[str, Any]]) -> Iterator[str]:
-    writer = csv.DictWriter(_Echo(), FIELDS)
+def csv_lines(records: Iterable[dict[str, Any]], fields: Sequence[str]) -> Iterator[str]:
+    """Records as CSV, a line after the other; no cell begins a formula."""
+    writer = csv.DictWriter(_Echo(), fields)
     yield "\ufeff" + str(writer.writeheader())  # a spreadsheet knows by the mark that this is UTF-8
     for one in records:
         yield str(writer.writerow({name: cell(value) for name, value in one.items()}))

@@ -10,7 +10,7 @@ from django.utils.dateparse import parse_datetime
 
 from batches.console.columns import DEFAULT
 from batches.console.paging import SORTS
-from batches.filters import CREATED, METADATA, NOT, BatchFilter
+from batches.filters import CREATED, METADATA, NOT, VIEWS, BatchFilter
 from batches.templatetags.console import exact
 
 POSITION = ("after", "before", "fragment")  # where on the list: not a part of what is asked for
@@ -113,6 +113,12 @@ def chips(chosen: BatchFilter) -> Iterable[Chip]:
                 negated=name.endswith(NOT),
                 flipped=_moved(chosen.data, name, value, to=_opposite(name)) if _has_opposite(chosen, name) else "",
             )
+
+
+def in_words(chosen: BatchFilter) -> dict[str, object]:
+    """What a query asks for, for `components/query.html`; nothing when it is not understood."""
+    words = {**dict(VIEWS), "": "All", "all": "All"}.get(chosen.data.get("view", ""), "")
+    return {"in_view": f"{words} batches" if words == "All" else words, "chips": [] if chosen.problems else list(chips(chosen))}
 
 
 def _words(chosen: BatchFilter, name: str, value: str) -> str:

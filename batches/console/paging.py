@@ -16,6 +16,7 @@ Value = datetime | int | None
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 COUNT_CAP = 10_000
 _POSITION = re.compile(r"(-?\d{1,18}|none)-([0-9a-f]{32})", re.ASCII)
+_KEY = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _LINE = re.compile(r"\d{1,9}", re.ASCII)
 
 
@@ -130,6 +131,25 @@ def objects_page(queryset: QuerySet[BatchObject], *, after: str | None, before: 
     return Page(rows, back=str(rows[0].line) if after and rows else None, forward=str(rows[-1].line) if more else None)
 
 
+def keyed_page(queryset: QuerySet[M], *, order: str, after: str | None, before: str | None, size: int) -> Page[M]:
+    """Rows in the order of their ids, `pk` or `-pk`: ids are made in the order of time. Raises BadPosition."""
+    if after and before:
+        raise BadPosition("A page is either behind or before a position.")
+    ways = {"pk": ("gt", "-pk", "lt"), "-pk": ("lt", "pk", "gt")}
+    further, reversed_order, back = ways[order]
+    if before:
+        rows = list(queryset.filter(**{f"pk__{back}": _read_key(before)}).order_by(reversed_order)[: size + 1])
+        more = len(rows) > size
+        rows = rows[:size][::-1]
+        return Page(rows, back=rows[0].pk.hex if more else None, forward=rows[-1].pk.hex if rows else None)
+    if after:
+        queryset = queryset.filter(**{f"pk__{further}": _read_key(after)})
+    rows = list(queryset.order_by(order)[: size + 1])
+    more = len(rows) > size
+    rows = rows[:size]
+    return Page(rows, back=rows[0].pk.hex if after and rows else None, forward=rows[-1].pk.hex if more else None)
+
+
 def capped_count(queryset: QuerySet[M]) -> int:
     """How many rows there are, but never more than COUNT_CAP + 1."""
     return queryset.order_by()[: COUNT_CAP + 1].count()
@@ -162,3 +182,9 @@ def _read_line(position: str) -> int:
     if not _LINE.fullmatch(position):
         raise BadPosition("The address names a page that does not exist.")
     return int(position)
+
+
+def _read_key(position: str) -> uuid.UUID:
+    if not _KEY.fullmatch(position):
+        raise BadPosition("The address names a page that does not exist.")
+    return uuid.UUID(position)

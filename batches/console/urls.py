@@ -8,6 +8,8 @@ from django.urls import path, register_converter
 from batches import identifiers
 from batches.console.batch_list import batch_list
 from batches.console.batch_page import batch_page
+from batches.console.bulk_new import new_bulk
+from batches.console.bulk_operations import bulk_operation, bulk_operations, cancel_bulk, export_outcomes, retry_bulk
 from batches.console.cancel_batch import cancel_batch
 from batches.console.compare_batches import compare_batches, compare_objects
 from batches.console.downloads import download_file, download_results
@@ -56,4 +58,10 @@ urlpatterns = [
     path("batches/<batch_id:batch_id>/files/<str:which>/", download_file, name="file"),
     path("batches/<batch_id:batch_id>/results/", download_results, name="results"),
     path("batches/<batch_id:batch_id>/lines/<int:line>/", object_page, name="object"),
+    path("bulk/", bulk_operations, name="bulk"),
+    path("bulk/new/", new_bulk, name="new_bulk"),
+    path("bulk/<uuid:operation_id>/", bulk_operation, name="bulk_operation"),
+    path("bulk/<uuid:operation_id>/cancel/", cancel_bulk, name="cancel_bulk"),
+    path("bulk/<uuid:operation_id>/retry/", retry_bulk, name="retry_bulk"),
+    path("bulk/<uuid:operation_id>/outcomes.csv", export_outcomes, name="bulk_outcomes"),
 ]

@@ -8,10 +8,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from batches.console.access import SignedIn, requires
-from batches.console.list_query import chips, tidied
+from batches.console.list_query import in_words, tidied
 from batches.console.view_tabs import kept
 from batches.errors import InvalidRequest
-from batches.filters import VIEWS, BatchFilter
+from batches.filters import BatchFilter
 from batches.models import SavedView
 from batches.services.access import Right
 from batches.services.views import (
@@ -59,7 +59,7 @@ def new_view(request: SignedIn) -> HttpResponseBase:
         else:
             messages.success(request, f"Saved as “{view.name}”.")
             return redirect("console:saved_view", view.slug)
-    context = {**_in_words(chosen), "back": f"?{query.urlencode()}", "problems": problems}
+    context = {**in_words(chosen), "back": f"?{query.urlencode()}", "problems": problems}
     return _form(request, context, draft=_draft(request) if request.method == "POST" else Draft(""))
 
 
@@ -75,7 +75,7 @@ def edit_view(request: SignedIn, slug: str) -> HttpResponseBase:
         except InvalidRequest as error:
             problems = [error.message]
     chosen, _ = _understood(request, QueryDict(view.query))
-    context = {**_in_words(chosen), "view": view, "stale": chosen.problems, "problems": problems}
+    context = {**in_words(chosen), "view": view, "stale": chosen.problems, "problems": problems}
     return _form(request, context, draft=Draft(view.name, view.is_shared, view.is_default))
 
 
@@ -102,12 +102,6 @@ def _understood(request: SignedIn, query: QueryDict) -> tuple[BatchFilter, list[
     within = request.access.filter_within
     chosen = BatchFilter(query, queryset=request.access.batches(), now=timezone.now(), within=within)
     return chosen, chosen.problems
-
-
-def _in_words(chosen: BatchFilter) -> dict[str, object]:
-    """What a view asks, for people."""
-    words = {**dict(VIEWS), "": "All", "all": "All"}.get(chosen.data.get("view", ""), "")
-    return {"in_view": f"{words} batches" if words == "All" else words, "chips": [] if chosen.problems else list(chips(chosen))}
 
 
 def _draft(request: SignedIn) -> Draft:

@@ -1,6 +1,7 @@
 """Filters over batches, their objects and errors, shared by everything that lists them."""
 
 from batches.filters.batch import CREATED, METADATA, VIEWS, BatchFilter
+from batches.filters.bulk_items import BulkItemFilter
 from batches.filters.conditions import Condition, needs_attention, stuck_among
 from batches.filters.error_groups import ErrorGroupFilter
 from batches.filters.objects import BatchErrorFilter, BatchObjectFilter
@@ -14,6 +15,7 @@ __all__ = [
     "BatchErrorFilter",
     "BatchFilter",
     "BatchObjectFilter",
+    "BulkItemFilter",
     "Condition",
     "ErrorGroupFilter",
     "StrictFilterSet",

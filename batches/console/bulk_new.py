@@ -1,0 +1,152 @@
+"""An act on many batches: a page that says what it would do and to which, and the order."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from django.contrib import messages
+from django.http import HttpResponseBase, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_http_methods
+
+from batches.console.access import SignedIn, requires
+from batches.console.list_query import in_words
+from batches.errors import InvalidRequest, PortalError
+from batches.filters import BatchFilter
+from batches.models import BulkAct, BulkOperation
+from batches.services.access import Right
+from batches.services.bulk.acts import VERBS, checked_parameters, read_act
+from batches.services.bulk.choice import Choice, matching, these
+from batches.services.bulk.create import REASON_CHARS, Order, create
+from batches.services.bulk.preview import Preview, preview, words
+from batches.services.prioritise import HIGHEST, LOWEST
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the list, or the question itself, sent."""
+
+    request: SignedIn
+
+    @property
+    def data(self) -> QueryDict:
+        return self.request.POST if self.request.method == "POST" else self.request.GET
+
+    @cached_property
+    def act(self) -> BulkAct:
+        """Raises InvalidRequest."""
+        return read_act(self.data.get("act", ""))
+
+    @property
+    def is_order(self) -> bool:
+        """Whether the question was answered."""
+        return self.request.method == "POST" and "token" in self.data
+
+    def choice(self, *, now: datetime) -> Choice:
+        """What was chosen, as it is now. Raises InvalidRequest."""
+        if self.data.get("scope") == "matching":
+            return matching(self.request.access, self.data.get("query", ""), now=now)
+        return these(self.request.access, self.data.getlist("batch"))
+
+    @property
+    def priority(self) -> int | None:
+        text = self.data.get("priority", "").strip()
+        return _whole(text, param="priority") if text else None
+
+    def order(self) -> Order:
+        """What was ordered. Raises InvalidRequest."""
+        typed = self.data.get("typed", "").replace(",", "").strip()
+        try:
+            token, moment = uuid.UUID(self.data.get("token", "")), parse_datetime(self.data.get("created_before", ""))
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            raise InvalidRequest("This form is not complete; look again.")
+        return Order(
+            act=self.act,
+            parameters=checked_parameters(self.act, self.priority),
+            reason=self.data.get("reason", ""),
+            token=token,
+            created_before=moment,
+            shown=_whole(self.data.get("shown", ""), param="shown"),
+            typed=_whole(typed, param="typed") if typed else None,
+        )
+
+    @property
+    def back(self) -> str:
+        """Where the list was, with its filter and page."""
+        given, own = self.data.get("back", ""), reverse("console:batches")
+        is_own = given.startswith(own) and url_has_allowed_host_and_scheme(given, {self.request.get_host()})
+        return given if is_own else own
+
+
+def _whole(text: str, *, param: str) -> int:
+    if not text.removeprefix("-").isascii() or not text.removeprefix("-").isdigit() or len(text) > 9:
+        raise InvalidRequest(f"{text[:20]!r} is not a whole number.", param=param)
+    return int(text)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Right.ACT)
+def new_bulk(request: SignedIn) -> HttpResponseBase:
+    """Say what an act would do to the batches that were chosen; order it once the question is answered."""
+    asked, now = Asked(request), timezone.now()
+    try:
+        act, choice = asked.act, asked.choice(now=now)
+    except InvalidRequest as error:
+        messages.error(request, error.message)
+        return redirect(asked.back)
+    problem: PortalError | None = None
+    if asked.is_order:
+        try:
+            operation = _ordered(asked, now=now)
+        except PortalError as error:
+            problem = error
+        else:
+            messages.success(request, _told(operation))
+            return redirect(asked.back)
+    shown = preview(choice, act=act, parameters={}, by=request.access, now=now)
+    status = problem.status if problem else 200
+    return render(request, "console/bulk_new.html", _context(asked, shown, problem), status=status)
+
+
+def _ordered(asked: Asked, *, now: datetime) -> BulkOperation:
+    """The filter means what it meant when it was shown: `created=1h` is that hour."""
+    order = asked.order()
+    return create(asked.choice(now=min(order.created_before, now)), order, by=asked.request.access, now=now)
+
+
+def _told(operation: BulkOperation) -> SafeString:
+    address = reverse("console:bulk_operation", args=[operation.pk])
+    done = VERBS[BulkAct(operation.act)].done
+    count = "1 batch is" if operation.total == 1 else f"{operation.total:,} batches are"
+    return format_html('{} being {}. <a href="{}">Watch the operation</a>', count, done, address)
+
+
+def _context(asked: Asked, shown: Preview, problem: PortalError | None) -> dict[str, object]:
+    access = asked.request.access
+    named = BatchFilter(QueryDict(shown.query), queryset=access.batches(), now=shown.created_before, within=access.filter_within)
+    return {
+        "preview": shown,
+        "verb": VERBS[shown.act],
+        "words": words(shown.act, shown.eligible),
+        "problems": [problem.message] if problem else [],
+        "typed": shown.eligible if shown.has_to_be_typed and not shown.is_too_much else None,
+        "chosen": [] if shown.query else asked.data.getlist("batch"),
+        "back": asked.back,
+        "token": uuid.uuid4(),
+        "reason": asked.data.get("reason", ""),
+        "reason_chars": REASON_CHARS,
+        "priority": asked.data.get("priority", ""),
+        "asks_priority": shown.act is BulkAct.REPRIORITISE,
+        "lowest": LOWEST,
+        "highest": HIGHEST,
+        **(in_words(named) if shown.query else {}),
+    }
