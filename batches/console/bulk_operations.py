@@ -19,10 +19,11 @@ from batches.console.paging import BadPosition, Page, keyed_page
 from batches.console.standing import Progress, Standing, Tone, percent
 from batches.errors import Conflict, NotFound, PortalError
 from batches.filters import BatchFilter, BulkItemFilter
-from batches.models import BulkItem, BulkOperation
+from batches.models import BulkAct, BulkItem, BulkOperation
 from batches.services.access import Right
 from batches.services.bulk.again import again
 from batches.services.bulk.cancel import cancel_rest
+from batches.services.bulk.preview import words
 from batches.states import Source
 
 PAGE_SIZE = 50
@@ -41,13 +42,14 @@ class Row:
     """An operation with the words that its row shows."""
 
     operation: BulkOperation
+    title: str
     standing: Standing
     progress: Progress
 
 
 def row_of(operation: BulkOperation) -> Row:
     """How an operation stands, and how far it has come."""
-    return Row(operation, _standing(operation), _progress(operation))
+    return Row(operation, words(BulkAct(operation.act), operation.total), _standing(operation), _progress(operation))
 
 
 def _standing(operation: BulkOperation) -> Standing:

@@ -77,7 +77,7 @@ def preview(choice: Choice, *, act: BulkAct, parameters: dict[str, Any], by: Acc
         left=left,
         left_is_cut=sum(reason.count for reason in left) > MOST_COUNTED,
         missing=choice.missing,
-        sample=tuple(able.select_related("project").order_by("-created_at", "-id")[:SAMPLE]),
+        sample=tuple(able.select_related("project", "input_file").order_by("-created_at", "-id")[:SAMPLE]),
         created_before=now,
     )
 

@@ -1,7 +1,7 @@
 """run: do an operation's act to one batch after the other, as its owner may do it at that very moment.
 
 One worker at a time holds the operation. An act and its outcome are one transaction, which fails when the lease is
-another's by then: whoever goes on after a killed worker does what is left, and nothing twice.
+another's: whoever goes on after a killed worker does what is left, and nothing twice.
 """
 
 import logging
@@ -103,15 +103,17 @@ def _next(operation: BulkOperation) -> list[uuid.UUID]:
 def do_one(operation: BulkOperation, item_id: uuid.UUID, *, now: datetime) -> None:
     """Do the act to one batch, and say what came of it. Raises LostRace, and does nothing, when the lease is lost.
 
-    The item is locked before the batch, as whoever removes a batch has it.
+    The operation is locked first, so that nobody takes it over meanwhile; the item before the batch, as whoever removes
+    a batch has it.
     """
+    if not _held(operation).update(lease_expires_at=lease_end(now)):
+        raise LostRace
     item = BulkItem.objects.select_for_update().filter(pk=item_id, status=BulkItem.Status.PENDING).first()
     if item is None:
         return
     status, note = _outcome(operation, item.batch_id, now=now)
     BulkItem.objects.filter(pk=item.pk).update(status=status, note=note[:NOTE_CHARS], ended_at=now)
-    if not _held(operation).update(lease_expires_at=lease_end(now), **{status.value: F(status.value) + 1}):
-        raise LostRace
+    BulkOperation.objects.filter(pk=operation.pk).update(**{status.value: F(status.value) + 1})
 
 
 def _outcome(operation: BulkOperation, batch_id: uuid.UUID, *, now: datetime) -> Outcome:
