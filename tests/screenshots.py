@@ -44,6 +44,9 @@ SHOTS = (
         "display", "/console/batches/?columns=status,progress,key,tags,tokens,deadline", click="details.more >> nth=1 >> summary"
     ),
     Shot("selected", "/console/batches/?view=active", click="[data-select] >> nth=0"),
+    Shot("bulk-new", "/console/bulk/new/?act=cancel&scope=matching&query=view%3Dall"),
+    Shot("bulk", "/console/bulk/"),
+    Shot("bulk-operation", "/console/bulk/", click=".title >> nth=0"),
     Shot("no-match", "/console/batches/?status=cancelled&model=none"),
     Shot("not-understood", "/console/batches/?status=lost"),
     Shot("save-view", "/console/views/new/?view=attention&project=search"),
@@ -97,12 +100,28 @@ def _take_all(page: Page, url: str, look: str) -> None:
     for badge in ("Completed with", "Cancelled", "Throttled", "Expired"):  # the demo has come far enough
         page.locator(".badge", has_text=badge).first.wait_for(timeout=DEMO_SECONDS * 1000)
     titles = {name: page.locator(".title", has_text=words) for name, words in BATCHES.items()}
+    page.goto(f"{url}/console/bulk/")
+    if not page.locator("[data-row]").count():
+        _order(page, url)
+    page.goto(f"{url}/console/batches/")
     addresses = {name: title.get_attribute("href") or "" for name, title in titles.items()}
     for shot in SHOTS:
         page.goto(url + shot.path.format(**addresses))
         if shot.click and page.locator(shot.click).count():
             page.locator(shot.click).click()
         _take(page, f"{shot.name}-{look}")
+
+
+def _order(page: Page, url: str) -> None:
+    """A bulk operation, so that there is one to look at."""
+    page.goto(f"{url}/console/batches/?view=all")
+    page.locator("[data-select-page]").check()
+    page.locator("#bulk [value=reprioritise]").click()
+    page.get_by_label("Priority").fill("20")
+    page.get_by_label("Why?").fill("The quarterly report goes first")
+    page.locator(".confirm .button.primary").click()
+    page.get_by_role("link", name="Watch the operation").click()
+    page.get_by_text("Done").first.wait_for()
 
 
 def _take(page: Page, name: str) -> None:

@@ -1,13 +1,20 @@
 """What the eye and the keyboard meet: contrast, width, colours, keys."""
 
+import uuid
 from pathlib import Path
 from typing import Literal
 
 import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from batches.models import Batch
-from batches.states import BatchStatus
+from batches.models import Batch, BulkAct, BulkOperation
+from batches.services.access import access_of
+from batches.services.bulk.choice import these
+from batches.services.bulk.create import Order, create
+from batches.services.bulk.run import run
+from batches.states import BatchStatus, Source
 from tests.conftest import Portal
 from tests.console.conftest import MakeBatch
 
@@ -25,6 +32,10 @@ PATHS = [
     "batches/new/",
     "views/",
     "views/new/?status=failed",
+    "bulk/",
+    "bulk/new/?act=cancel&scope=matching&query=model%21%3Dgpt",
+    "bulk/new/?act=reprioritise&scope=matching",
+    "bulk/new/?act=resume&scope=matching",
     "nowhere/",
 ]
 OF_A_BATCH = ["", "lines/1/", "lines/4/", "cancel/"]
@@ -53,7 +64,19 @@ def addresses(portal: Portal, batches: list[Batch]) -> list[str]:
     first, second = batches[-2:]
     of_two = [f"batches/{first}/compare/{path}{second}" for path in OF_TWO]
     others = [f"batches/{second}/cancel/", f"batches/{second}/compare/"]
-    return [f"{portal.url}/console/{path}" for path in [*PATHS, *of_batches, *of_two, *others]]
+    of_operations = [f"bulk/{operation.pk}/" for operation in operations(batches)]
+    return [f"{portal.url}/console/{path}" for path in [*PATHS, *of_batches, *of_two, *others, *of_operations]]
+
+
+def operations(batches: list[Batch]) -> list[BulkOperation]:
+    """One that has ended, with skipped batches, and one that waits."""
+    by, now = access_of(User.objects.get(username="operator"), source=Source.CONSOLE), timezone.now()
+    made = []
+    for act in (BulkAct.PAUSE, BulkAct.RETRY):
+        order = Order(act=act, reason="A reason " * 12, token=uuid.uuid4(), created_before=now, shown=len(batches))
+        made.append(create(these(by, [str(batch) for batch in batches]), order, by=by, now=now))
+    run(made[0].pk, now=now)
+    return made
 
 
 def test_every_text_stands_out_from_its_ground_in_light_and_dark(desk: Page, portal: Portal, batches: list[Batch]) -> None:
