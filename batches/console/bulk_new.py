@@ -10,7 +10,6 @@ from django.http import HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
@@ -22,10 +21,11 @@ from batches.errors import InvalidRequest, PortalError
 from batches.filters import BatchFilter
 from batches.models import BulkAct, BulkOperation
 from batches.services.access import Right
-from batches.services.bulk.acts import VERBS, checked_parameters, read_act
+from batches.services.bulk.acts import VERBS, read_act
 from batches.services.bulk.choice import Choice, matching, these
-from batches.services.bulk.create import REASON_CHARS, Order, create
-from batches.services.bulk.preview import Preview, preview, words
+from batches.services.bulk.create import REASON_CHARS, create
+from batches.services.bulk.order_form import OrderForm
+from batches.services.bulk.preview import Preview, announced, preview, words
 from batches.services.prioritise import HIGHEST, LOWEST
 
 
@@ -56,41 +56,11 @@ class Asked:
         return these(self.request.access, self.data.getlist("batch"))
 
     @property
-    def priority(self) -> int | None:
-        text = self.data.get("priority", "").strip()
-        return _whole(text, param="priority") if text else None
-
-    def order(self) -> Order:
-        """What was ordered. Raises InvalidRequest."""
-        typed = self.data.get("typed", "").replace(",", "").strip()
-        try:
-            token, moment = uuid.UUID(self.data.get("token", "")), parse_datetime(self.data.get("created_before", ""))
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None:
-            raise InvalidRequest("This form is not complete; look again.")
-        return Order(
-            act=self.act,
-            parameters=checked_parameters(self.act, self.priority),
-            reason=self.data.get("reason", ""),
-            token=token,
-            created_before=moment,
-            shown=_whole(self.data.get("shown", ""), param="shown"),
-            typed=_whole(typed, param="typed") if typed else None,
-        )
-
-    @property
     def back(self) -> str:
         """Where the list was, with its filter and page."""
         given, own = self.data.get("back", ""), reverse("console:batches")
         is_own = given.startswith(own) and url_has_allowed_host_and_scheme(given, {self.request.get_host()})
         return given if is_own else own
-
-
-def _whole(text: str, *, param: str) -> int:
-    if not text.removeprefix("-").isascii() or not text.removeprefix("-").isdigit() or len(text) > 9:
-        raise InvalidRequest(f"{text[:20]!r} is not a whole number.", param=param)
-    return int(text)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -119,15 +89,13 @@ def new_bulk(request: SignedIn) -> HttpResponseBase:
 
 def _ordered(asked: Asked, *, now: datetime) -> BulkOperation:
     """The filter means what it meant when it was shown: `created=1h` is that hour."""
-    order = asked.order()
+    order = OrderForm(asked.data).order(asked.act)
     return create(asked.choice(now=min(order.created_before, now)), order, by=asked.request.access, now=now)
 
 
 def _told(operation: BulkOperation) -> SafeString:
     address = reverse("console:bulk_operation", args=[operation.pk])
-    done = VERBS[BulkAct(operation.act)].done
-    count = "1 batch is" if operation.total == 1 else f"{operation.total:,} batches are"
-    return format_html('{} being {}. <a href="{}">Watch the operation</a>', count, done, address)
+    return format_html('{} <a href="{}">Watch the operation</a>', announced(operation), address)
 
 
 def _context(asked: Asked, shown: Preview, problem: PortalError | None) -> dict[str, object]:

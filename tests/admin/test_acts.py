@@ -1,11 +1,16 @@
 """What is done in the admin: batches acted on, with a reason; keys and tokens issued and revoked."""
 
+import re
+import uuid
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
 
-from batches.admin import batch as batch_admin
-from batches.models import AccountToken, ApiKey, AuditEntry, Batch, Event, Membership, Project, Role
+from batches.models import AccountToken, ApiKey, AuditEntry, Batch, BulkOperation, Event, Membership, Project, Role
+from batches.services.bulk.run import run
 from batches.states import BatchStatus
 from providers.models import Provider
 from tests.admin.conftest import MakeBatch, SignIn
@@ -15,52 +20,64 @@ KEYS = "/admin/batches/apikey/"
 TOKENS = "/admin/batches/accounttoken/"
 
 
-def act(client: Client, action: str, *batches: Batch, reason: str = "", query: str = "", **more: str) -> str:
-    """Choose an action, and with a reason go through with it; what the page then says."""
+def ask(client: Client, action: str, *batches: Batch, query: str = "", **more: str) -> tuple[str, dict[str, list[str]]]:
+    """Choose an action: the question's page, and what its form holds."""
     form = {"action": action, "_selected_action": [str(batch.pk) for batch in batches], **more}
-    if reason:
-        form["reason"] = reason
-    return client.post(f"{BATCHES}{query}", form, follow=True).content.decode()
+    page = client.post(f"{BATCHES}{query}", form).content.decode()
+    hidden: dict[str, list[str]] = {}
+    for name, value in re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page):
+        hidden.setdefault(name, []).append(value)
+    hidden.pop("csrfmiddlewaretoken", None)
+    return page, hidden
+
+
+def act(client: Client, action: str, *batches: Batch, reason: str, query: str = "", **more: str) -> str:
+    """Choose an action and go through with it; what the list then says. A worker has had its turn."""
+    _, form = ask(client, action, *batches, query=query)
+    page = client.post(f"{BATCHES}{query}", {**form, "reason": reason, **more}, follow=True).content.decode()
+    for operation in BulkOperation.objects.all():
+        run(operation.pk, now=timezone.now())
+    return page
 
 
 def test_an_act_asks_for_a_reason_first_and_touches_nothing(console: Client, make_batch: MakeBatch) -> None:
-    running = make_batch(BatchStatus.IN_PROGRESS, pending=1)
-    page = act(console, "cancel", running)
+    running, over = make_batch(BatchStatus.IN_PROGRESS, pending=1), make_batch()
+    page, form = ask(console, "cancel", running, over)
     assert "Cancel 1 batch" in page
     assert str(running) in page
+    assert "<b>1</b> ended already" in page
     assert 'name="reason"' in page
-    assert (
-        "This field is required"
-        in console.post(BATCHES, {"action": "cancel", "_selected_action": [running.pk], "reason": " "}).content.decode()
-    )
-    running.refresh_from_db()
-    assert running.status == BatchStatus.IN_PROGRESS
+    assert "Give a reason." in console.post(BATCHES, {**form, "reason": " "}).content.decode()
+    assert not BulkOperation.objects.exists()
 
 
-def test_batches_are_cancelled_through_the_service(console: Client, make_batch: MakeBatch) -> None:
+def test_batches_are_cancelled_as_a_bulk_operation(console: Client, make_batch: MakeBatch) -> None:
     running, over = make_batch(BatchStatus.IN_PROGRESS, pending=1), make_batch(BatchStatus.COMPLETED)
     page = act(console, "cancel", running, over, reason="A wrong prompt")
-    assert "Cancel: done for 1, left alone 1." in page
-    assert f"Left alone: {over}. Cannot cancel a batch with status" in page
+    operation = BulkOperation.objects.get()
+    assert "2 batches are being cancelled." in page
+    assert f'href="/console/bulk/{operation.pk}/"' in page
+    assert (operation.done, operation.skipped, operation.source) == (1, 1, "admin")
     running.refresh_from_db()
     assert running.status == BatchStatus.CANCELLING
     event = Event.objects.get(to_status=BatchStatus.CANCELLING)
     assert (event.actor, event.source, event.note) == ("user operator", "admin", "A wrong prompt")
 
 
-def test_batches_are_paused_and_resumed(console: Client, make_batch: MakeBatch) -> None:
+def test_batches_are_paused_resumed_and_reprioritised(console: Client, make_batch: MakeBatch) -> None:
     running = make_batch(BatchStatus.IN_PROGRESS, pending=1)
     act(console, "pause", running, reason="The upstream asked us to")
     running.refresh_from_db()
     assert (running.is_paused, running.paused_by) == (True, "user operator")
     act(console, "resume", running, reason="It is fine again")
+    act(console, "reprioritise", running, reason="It is late", priority="9")
     running.refresh_from_db()
-    assert not running.is_paused
+    assert (running.is_paused, running.priority) == (False, 9)
 
 
 def test_what_failed_is_retried_as_a_child_of_what_has_ended(console: Client, make_batch: MakeBatch) -> None:
     over = make_batch(BatchStatus.COMPLETED, succeeded=1, failed=1)
-    assert "done for 1" in act(console, "retry", over, reason="The upstream was down")
+    assert "1 batch is being retried." in act(console, "retry", over, reason="The upstream was down")
     assert over.children.get().created_by == "user operator"
 
 
@@ -68,32 +85,44 @@ def test_all_means_all_that_match_the_filter_and_not_one_more(console: Client, m
     running = [make_batch(BatchStatus.IN_PROGRESS, pending=1) for _ in range(3)]
     waiting = make_batch(BatchStatus.VALIDATING)
     query = "?status__exact=in_progress"
-    page = act(console, "cancel", running[0], query=query, select_across="1")
+    page, form = ask(console, "cancel", running[0], query=query, select_across="1")
     assert "Cancel 3 batches" in page
-    assert 'name="select_across" value="1"' in page
-    form = {"action": "cancel", "_selected_action": ["all"], "select_across": "1", "reason": "All of them"}
-    console.post(f"{BATCHES}{query}", form)
-    assert Batch.objects.filter(status=BatchStatus.CANCELLING).count() == 3
-    waiting.refresh_from_db()
-    assert waiting.status == BatchStatus.VALIDATING
+    assert (form["select_across"], form["_selected_action"]) == (["1"], ["all"])
+    late = make_batch(BatchStatus.IN_PROGRESS, pending=1)
+    console.post(f"{BATCHES}{query}", {**form, "reason": "All of them"})
+    operation = BulkOperation.objects.get()
+    assert operation.query == "status__exact=in_progress"
+    assert set(operation.items.values_list("batch", flat=True)) == {batch.pk for batch in running}
+    assert not operation.items.filter(batch__in=[waiting, late]).exists()
+    assert "status__exact=in_progress" in console.get(f"/console/bulk/{operation.pk}/").content.decode()
 
 
-def test_no_more_than_a_bound_is_acted_on_and_that_is_said(
-    console: Client, make_batch: MakeBatch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(batch_admin, "MOST_ACTED_ON", 2)
+def test_a_double_click_is_one_operation(console: Client, make_batch: MakeBatch) -> None:
+    _, form = ask(console, "pause", make_batch(BatchStatus.IN_PROGRESS, pending=1))
+    for _ in range(2):
+        console.post(BATCHES, {**form, "reason": "Twice"})
+    assert BulkOperation.objects.count() == 1
+
+
+def test_of_many_the_number_is_typed_and_too_many_are_refused(console: Client, make_batch: MakeBatch, settings: Settings) -> None:
     running = [make_batch(BatchStatus.IN_PROGRESS, pending=1) for _ in range(3)]
-    page = act(console, "pause", *running, reason="Too many")
-    assert "Only the oldest 2 were looked at" in page
-    assert Batch.objects.filter(paused_at=None).get() == running[-1]
+    settings.BULK_OPERATION_TYPED_ABOVE = 2
+    page, form = ask(console, "pause", *running)
+    assert "Type 3 to go on" in page
+    assert "Type 3 to go on." in console.post(BATCHES, {**form, "reason": "x", "typed": "4"}).content.decode()
+    settings.BULK_OPERATION_MAX_BATCHES = 2
+    page, form = ask(console, "pause", *running)
+    assert "These are too many" in page
+    assert "token" not in form
+    assert not BulkOperation.objects.exists()
 
 
 def test_a_viewer_is_offered_no_act(member: SignIn, make_batch: MakeBatch) -> None:
     running, viewer = make_batch(BatchStatus.IN_PROGRESS, pending=1), member(Role.VIEWER, is_staff=True)
     assert "Cancel the selected" not in viewer.get(BATCHES).content.decode()
-    act(viewer, "cancel", running, reason="x")
-    running.refresh_from_db()
-    assert running.status == BatchStatus.IN_PROGRESS
+    form = {"action": "cancel", "_selected_action": [running.pk], "token": str(uuid.uuid4()), "reason": "x"}
+    viewer.post(BATCHES, form)
+    assert not BulkOperation.objects.exists()
 
 
 def test_what_one_may_only_look_at_is_not_touched_and_the_try_is_on_record(
@@ -102,13 +131,14 @@ def test_what_one_may_only_look_at_is_not_touched_and_the_try_is_on_record(
     own, seen = make_batch(BatchStatus.IN_PROGRESS, pending=1), make_batch(BatchStatus.IN_PROGRESS, pending=1, of=other_project)
     operator = member(Role.OPERATOR, is_staff=True)
     Membership.objects.create(user=User.objects.get(), project=other_project, role=Role.VIEWER)
-    page = act(operator, "cancel", own, seen, reason="Both")
-    assert "1 not touched: you may only look at them." in page
+    page, _ = ask(operator, "cancel", own, seen)
+    assert "<b>1</b> not permitted" in page
+    act(operator, "cancel", own, seen, reason="Both")
     seen.refresh_from_db()
     own.refresh_from_db()
     assert (own.status, seen.status) == (BatchStatus.CANCELLING, BatchStatus.IN_PROGRESS)
-    entry = AuditEntry.objects.get()
-    assert (entry.act, entry.outcome, entry.source) == ("cancel_batch", "refused", "admin")
+    entry = AuditEntry.objects.get(outcome="refused")
+    assert (entry.act, entry.source) == ("bulk_cancel", "admin")
 
 
 # --- Keys and tokens -----------------------------------------------------------------------------------------

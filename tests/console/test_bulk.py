@@ -230,7 +230,7 @@ def test_a_priority_is_asked_for_and_checked(console: Client, running: list[Batc
     [
         {"token": "x"},
         {"created_before": "yesterday"},
-        {"created_before": "2026-11-28T10:00:00"},
+        {"created_before": "0001-01-01T00:00:00+14:00"},
         {"created_before": "2026-02-31T10:00:00Z"},
         {"shown": "many"},
         {"typed": "ten"},

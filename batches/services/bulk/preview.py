@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Count, Q
 
-from batches.models import Batch, BulkAct
+from batches.models import Batch, BulkAct, BulkOperation
 from batches.services.access import Access
 from batches.services.bulk.acts import VERBS, Obstacle, Question
 from batches.services.bulk.choice import Choice
@@ -91,3 +91,9 @@ def _left_alone(choice: Choice, question: Question) -> tuple[Left, ...]:
 def words(act: BulkAct, count: int) -> str:
     """`Cancel 280 batches`."""
     return f"{VERBS[act].word} {count:,} {'batch' if count == 1 else 'batches'}"
+
+
+def announced(operation: BulkOperation) -> str:
+    """`280 batches are being cancelled.`"""
+    count = "1 batch is" if operation.total == 1 else f"{operation.total:,} batches are"
+    return f"{count} being {VERBS[BulkAct(operation.act)].done}."
