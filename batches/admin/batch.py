@@ -98,7 +98,7 @@ class BatchAdmin(ReadOnly[Batch]):
             "asks_priority": act is BulkAct.REPRIORITISE,
             "lowest": LOWEST,
             "highest": HIGHEST,
-            "chosen": ["all"] if choice.query else request.POST.getlist(ACTION_CHECKBOX_NAME),
+            "chosen": ["all"] if choice.query else shown.chosen,
             "checkbox": ACTION_CHECKBOX_NAME,
             "index": request.POST.get("index", "0"),
         }

@@ -107,7 +107,6 @@ def _context(asked: Asked, shown: Preview, problem: PortalError | None) -> dict[
         "words": words(shown.act, shown.eligible),
         "problems": [problem.message] if problem else [],
         "typed": shown.eligible if shown.has_to_be_typed and not shown.is_too_much else None,
-        "chosen": [] if shown.query else asked.data.getlist("batch"),
         "back": asked.back,
         "token": uuid.uuid4(),
         "reason": asked.data.get("reason", ""),

@@ -55,9 +55,9 @@ def test_batches_are_cancelled_as_a_bulk_operation(console: Client, make_batch: 
     running, over = make_batch(BatchStatus.IN_PROGRESS, pending=1), make_batch(BatchStatus.COMPLETED)
     page = act(console, "cancel", running, over, reason="A wrong prompt")
     operation = BulkOperation.objects.get()
-    assert "2 batches are being cancelled." in page
+    assert "1 batch is being cancelled." in page
     assert f'href="/console/bulk/{operation.pk}/"' in page
-    assert (operation.done, operation.skipped, operation.source) == (1, 1, "admin")
+    assert (operation.total, operation.done, operation.source) == (1, 1, "admin")
     running.refresh_from_db()
     assert running.status == BatchStatus.CANCELLING
     event = Event.objects.get(to_status=BatchStatus.CANCELLING)
@@ -131,9 +131,11 @@ def test_what_one_may_only_look_at_is_not_touched_and_the_try_is_on_record(
     own, seen = make_batch(BatchStatus.IN_PROGRESS, pending=1), make_batch(BatchStatus.IN_PROGRESS, pending=1, of=other_project)
     operator = member(Role.OPERATOR, is_staff=True)
     Membership.objects.create(user=User.objects.get(), project=other_project, role=Role.VIEWER)
-    page, _ = ask(operator, "cancel", own, seen)
+    page, form = ask(operator, "cancel", own, seen)
     assert "<b>1</b> not permitted" in page
-    act(operator, "cancel", own, seen, reason="Both")
+    assert form["_selected_action"] == [str(own.pk)]
+    operator.post(BATCHES, {**form, "_selected_action": [own.pk, seen.pk], "reason": "Both"})
+    run(BulkOperation.objects.get().pk, now=timezone.now())
     seen.refresh_from_db()
     own.refresh_from_db()
     assert (own.status, seen.status) == (BatchStatus.CANCELLING, BatchStatus.IN_PROGRESS)

@@ -61,8 +61,10 @@ def running(make_batch: MakeBatch) -> list[Batch]:
 
 @pytest.fixture
 def operation(console: Client, running: list[Batch], make_batch: MakeBatch) -> BulkOperation:
-    """Three batches to cancel, and one that has ended."""
-    answer(console, ask(console, *running, make_batch(remark="Over")))
+    """Four batches to cancel, of which somebody else has cancelled one."""
+    over = make_batch(BatchStatus.IN_PROGRESS, remark="Over", pending=1)
+    answer(console, ask(console, *running, over))
+    cancel(over, actor=TESTER, now=timezone.now())
     return BulkOperation.objects.get()
 
 
@@ -92,6 +94,14 @@ def test_the_question_may_be_asked_by_an_address(console: Client, running: list[
     page = console.get(f"{NEW}?act=pause&scope=matching&query=status%3Din_progress").content.decode()
     assert "Pause 3 batches?" in page
     assert not BulkOperation.objects.exists()
+
+
+def test_of_those_that_were_ticked_the_possible_ones_are_ordered(console: Client, make_batch: MakeBatch) -> None:
+    running, over = make_batch(BatchStatus.IN_PROGRESS, pending=1), make_batch()
+    form = ask(console, running, over)
+    assert form["batch"] == [str(running.pk)]
+    answer(console, form)
+    assert BulkItem.objects.get().batch == running
 
 
 def test_what_cannot_be_done_to_any_is_said_and_offers_no_button(console: Client, make_batch: MakeBatch) -> None:
@@ -327,7 +337,7 @@ def test_outcomes_are_filtered_by_what_came_of_a_batch(console: Client, operatio
     address = f"/console/bulk/{operation.pk}/"
     page = console.get(f"{address}?status=skipped").content.decode()
     assert "Over" in page
-    assert "Ended already." in page
+    assert "Being cancelled already." in page
     assert "Number 1" not in page
     assert "No batch has this outcome" in console.get(f"{address}?status=failed").content.decode()
     assert "does not take “lost”" in console.get(f"{address}?status=lost").content.decode()
@@ -355,7 +365,7 @@ def test_the_rest_is_cancelled_from_the_page(console: Client, operation: BulkOpe
     assert "Cancelled. 4 of 4 batches were left alone." in page
     assert "Left alone" in page
     finished(operation)
-    assert not Batch.objects.filter(status=BatchStatus.CANCELLING).exists()
+    assert Batch.objects.get(status=BatchStatus.CANCELLING).remark == "Over"
     assert console.post(f"/console/bulk/{operation.pk}/cancel/").status_code == 302
 
 
@@ -397,7 +407,7 @@ def test_outcomes_are_exported_as_cells_that_no_spreadsheet_runs(
     assert answered.streaming
     rows = list(csv.DictReader(io.StringIO(answered.getvalue().decode("utf-8-sig"))))
     assert [row["outcome"] for row in rows] == ["done", "done", "done", "skipped"]
-    assert (rows[3]["remark"], rows[3]["note"]) == ('\'=HYPERLINK("http://evil")', "Ended already.")
+    assert (rows[3]["remark"], rows[3]["note"]) == ('\'=HYPERLINK("http://evil")', "Being cancelled already.")
     assert rows[0]["ended_at"].endswith("Z")
 
 
@@ -424,10 +434,3 @@ def test_texts_of_strangers_are_shown_and_not_obeyed(console: Client, make_batch
         assert "<script>alert" not in page
         assert "<b>bold" not in page
         assert "\u202e" not in page
-
-
-def test_of_two_operators_the_second_is_told_that_it_was_done(console: Client, running: list[Batch]) -> None:
-    answer(console, ask(console, running[0]))
-    cancel(running[0], actor=TESTER, now=timezone.now())
-    operation = finished(BulkOperation.objects.get())
-    assert "Being cancelled already." in console.get(f"/console/bulk/{operation.pk}/").content.decode()

@@ -91,7 +91,7 @@ def test_a_preview_says_how_many_and_why_not_the_others(root: Access, make_batch
         Obstacle.FINALIZING: 1,
     }
     assert list(shown.sample) == running[::-1]
-    assert shown.query == "view=all"
+    assert (shown.query, shown.chosen) == ("view=all", ())
     assert not BulkOperation.objects.exists()
 
 

@@ -62,8 +62,8 @@ class Order:
 def create(choice: Choice, order: Order, *, by: Access, now: datetime) -> BulkOperation:
     """The operation, about to run; the one that there is already when the order came twice.
 
-    Those chosen one by one are all in it; of what a filter matches, those to which the act can be done. Raises
-    InvalidRequest, TooMany, NotConfirmed, and MoreThanShown.
+    Those chosen one by one are all in it, and each has its outcome; of what a filter matches, those to which the act can be
+    done. Raises InvalidRequest, TooMany, NotConfirmed, and MoreThanShown.
     """
     if earlier := _earlier(order, by):
         return earlier

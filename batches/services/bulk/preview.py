@@ -1,5 +1,6 @@
 """preview: what an act on many batches would do, before anything is done. Every question to the database is bounded."""
 
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,6 +30,7 @@ class Preview:
     """What would happen: to how many, and to which first; how many are left alone, and why.
 
     `eligible` is never more than one over the maximum. When `left_is_cut`, there are more of `left` than were counted.
+    Where batches were chosen one by one, `chosen` are the ids of those to which it can be done: only these are ordered.
     """
 
     act: BulkAct
@@ -38,6 +40,7 @@ class Preview:
     left_is_cut: bool
     missing: int
     sample: tuple[Batch, ...]
+    chosen: tuple[uuid.UUID, ...]
     created_before: datetime
 
     @property
@@ -78,6 +81,7 @@ def preview(choice: Choice, *, act: BulkAct, parameters: dict[str, Any], by: Acc
         left_is_cut=sum(reason.count for reason in left) > MOST_COUNTED,
         missing=choice.missing,
         sample=tuple(able.select_related("project", "input_file").order_by("-created_at", "-id")[:SAMPLE]),
+        chosen=() if choice.query else tuple(able.order_by().values_list("pk", flat=True)),
         created_before=now,
     )
 
