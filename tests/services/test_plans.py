@@ -133,6 +133,9 @@ def test_letting_go_reads_no_table_whole(batch: Batch, settings: Settings) -> No
         "/console/batches/?view=attention",
         "/console/batches/{batch}/",
         "/console/batches/{batch}/lines/2/",
+        "/console/bulk/",
+        "/console/bulk/new/?act=cancel&scope=matching",
+        "/console/bulk/new/?act=retry&scope=matching&query=project%3Dacme",
     ],
 )
 def test_pages_read_no_table_whole(batch: Batch, path: str, admin_client: Client) -> None:
