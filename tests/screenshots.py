@@ -26,7 +26,9 @@ DEMO_SECONDS = 90.0
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A picture: what it is called, its page, and what is clicked on before. `{batch}` and the like stand for addresses."""
+    """A picture: what it is called, its page, and what is clicked on before. `{batch}` and the like stand for
+    addresses, `{batch_id}` and the like for ids.
+    """
 
     name: str
     path: str
@@ -57,6 +59,9 @@ SHOTS = (
     Shot("compare-with", "{batch}compare/"),
     Shot("compare", "{batch}compare/", click=".rows .title >> nth=0"),
     Shot("new-batch", "/console/batches/new/"),
+    Shot("clone", "/console/batches/new/?from={running_id}"),
+    Shot("check-input", "/console/batches/new/?from={running_id}", click="[data-submit]"),
+    Shot("check-input-invalid", "/console/batches/new/?from={invalid_id}", click="[data-submit]"),
     Shot("not-found", "/console/nowhere/"),
     Shot("admin", "/admin/batches/batch/"),
 )
@@ -105,8 +110,9 @@ def _take_all(page: Page, url: str, look: str) -> None:
         _order(page, url)
     page.goto(f"{url}/console/batches/")
     addresses = {name: title.get_attribute("href") or "" for name, title in titles.items()}
+    ids = {f"{name}_id": address.rstrip("/").rpartition("/")[2] for name, address in addresses.items()}
     for shot in SHOTS:
-        page.goto(url + shot.path.format(**addresses))
+        page.goto(url + shot.path.format(**addresses, **ids))
         if shot.click and page.locator(shot.click).count():
             page.locator(shot.click).click()
         _take(page, f"{shot.name}-{look}")

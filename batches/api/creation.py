@@ -7,21 +7,20 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 from django.conf import settings
 from django.core.files import File as Content
-from django.db import transaction
 from rest_framework.exceptions import ValidationError
 from rest_framework.fields import SkipField, empty
 
 from batches.api.access import Caller, find_file
-from batches.api.estimate import Estimate
 from batches.api.inbound import ARRAY, CreateBatch, input_line
 from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter, first_problem
 from batches.dialects.base.inline import InlineBody
-from batches.errors import InvalidRequest, PortalError, QuotaExceeded
+from batches.errors import InvalidRequest, PortalError
 from batches.jsonl import Line, read_lines
 from batches.line_rules import LineChecker, LineRules, Problem
 from batches.models import Batch, Dialect, File, Project, Purpose
 from batches.services.access import Right
-from batches.services.quota import require_room
+from batches.services.estimate import Estimate
+from batches.services.rehearse import Findings, rehearse_file, rehearse_lines, rehearse_quotas
 from batches.services.route import route
 from batches.services.validate import rules_for
 from providers.models import Provider
@@ -130,21 +129,6 @@ def good_lines(items: "Content[Any]", *, rules: LineRules) -> Iterator[bytes]:
         yield line.content + b"\n"
 
 
-@dataclass(slots=True)
-class Findings:
-    """What a dry run finds: how many requests there are, all problems counted, the first of them kept."""
-
-    requests: int = 0
-    count: int = 0
-    problems: list[Problem] = field(default_factory=list)
-    estimate: Estimate = field(default_factory=lambda: Estimate(""))
-
-    def add(self, problem: Problem) -> None:
-        self.count += 1
-        if len(self.problems) < settings.MAX_STORED_ERRORS:
-            self.problems.append(problem)
-
-
 def rehearse(draft: Draft, items: "Content[Any]") -> Findings:
     """Look at everything that creating the batch, and its validation later, would look at."""
     findings = Findings()
@@ -154,44 +138,10 @@ def rehearse(draft: Draft, items: "Content[Any]") -> Findings:
         return findings
     findings.estimate = Estimate(rules.endpoint)
     if draft.file is None:
-        _check(item_lines(items, endpoint=rules.endpoint), rules, findings)
+        rehearse_lines(item_lines(items, endpoint=rules.endpoint), rules=rules, findings=findings)
     else:
-        _check_file(draft.file, rules, findings)
+        rehearse_file(draft.file, rules=rules, findings=findings)
     findings.estimate.price(draft.provider)
     if draft.project is not None:
-        _check_quotas(draft.project, findings, stored_bytes=0 if draft.file else items.size)
+        rehearse_quotas(draft.project, findings, stored_bytes=0 if draft.file else items.size)
     return findings
-
-
-def _check_quotas(project: Project, findings: Findings, *, stored_bytes: int) -> None:
-    try:
-        with transaction.atomic():
-            require_room(project, open_batches=1, pending_objects=findings.requests, stored_bytes=stored_bytes)
-    except QuotaExceeded as error:
-        findings.add(Problem(error.code, error.message))
-
-
-def _check_file(file: File, rules: LineRules, findings: Findings) -> None:
-    try:
-        with file.content.open("rb") as source:
-            _check(read_lines(cast(BinaryIO, source), max_line_bytes=rules.max_line_bytes), rules, findings)
-    except FileNotFoundError:
-        findings.add(Problem("input_not_found", "The input file is no longer kept.", "input_file_id"))
-    else:
-        if not findings.requests:
-            findings.add(Problem("empty_file", "The input file has no lines.", "input_file_id"))
-
-
-def _check(lines: Iterator[Line], rules: LineRules, findings: Findings) -> None:
-    checker = LineChecker(rules)
-    for line in lines:
-        findings.requests += 1
-        if findings.requests <= rules.max_lines:
-            problems = checker.check(line)[1]
-            for problem in problems:
-                findings.add(problem)
-            if not problems and line.content is not None:
-                findings.estimate.add(line.content)
-    if findings.requests > rules.max_lines:
-        message = f"The input has {findings.requests} requests; a batch may have {rules.max_lines}."
-        findings.add(Problem("too_many_tasks", message, "input_file_id"))

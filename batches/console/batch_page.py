@@ -89,6 +89,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "statuses": request.GET.getlist("status"),
         "may_cancel": BatchStatus.CANCELLING in MOVES[BatchStatus(batch.status)]
         and request.access.may(Right.ACT, batch.project_id),
+        "may_clone": request.access.may(Right.ACT, batch.project_id),
         "curl": curl.retrieve_batch(request, batch),
         **_errors_of_batch(batch, everything=request.GET.get("validation") == "all"),
     }

@@ -11,6 +11,7 @@ from batches.console.batch_page import batch_page
 from batches.console.bulk_new import new_bulk
 from batches.console.bulk_operations import bulk_operation, bulk_operations, cancel_bulk, export_outcomes, retry_bulk
 from batches.console.cancel_batch import cancel_batch
+from batches.console.check_input import check_input, discard_input
 from batches.console.compare_batches import compare_batches, compare_objects
 from batches.console.downloads import download_file, download_results
 from batches.console.export import export_batches
@@ -35,7 +36,15 @@ class BatchId:
         return identifiers.render("batch_", value)
 
 
+class FileId(BatchId):
+    """A file's id, likewise."""
+
+    def to_url(self, value: uuid.UUID) -> str:
+        return identifiers.render("file-", value)
+
+
 register_converter(BatchId, "batch_id")
+register_converter(FileId, "file_id")
 
 app_name = "console"
 urlpatterns = [
@@ -51,6 +60,8 @@ urlpatterns = [
     path("views/<slug:slug>/", saved_view, name="saved_view"),
     path("views/<slug:slug>/edit/", edit_view, name="edit_view"),
     path("batches/new/", new_batch, name="new_batch"),
+    path("batches/new/<file_id:file_id>/", check_input, name="check_input"),
+    path("batches/new/<file_id:file_id>/discard/", discard_input, name="discard_input"),
     path("batches/<batch_id:batch_id>/", batch_page, name="batch"),
     path("batches/<batch_id:batch_id>/cancel/", cancel_batch, name="cancel_batch"),
     path("batches/<batch_id:batch_id>/compare/", compare_batches, name="compare"),

@@ -1,7 +1,7 @@
 // The form of a new batch: shows how far the upload is, and keeps the chosen file when something else is wrong.
 // Without this script the same form is sent by the browser.
 const form = document.getElementById("new-batch");
-const fields = ["form-errors", "project-field", "endpoint-field", "provider-field", "window-field", "remark-field", "file-field"];
+const fields = ["form-errors", "project-field", "endpoint-field", "provider-field", "window-field", "remark-field", "file-field", "guard-fields"];
 
 function element(selector) {
   return form.querySelector(selector);
@@ -52,21 +52,21 @@ form.addEventListener("submit", (event) => {
   request.setRequestHeader("X-Requested-With", "fragment");
   request.upload.addEventListener("progress", (progress) => {
     bar.value = Math.floor((100 * progress.loaded) / progress.total);
-    words.textContent = progress.loaded < progress.total ? `${size(progress.loaded)} of ${size(progress.total)}` : "Checking…";
+    words.textContent = progress.loaded < progress.total ? `${size(progress.loaded)} of ${size(progress.total)}` : "Stored; now it is checked…";
   });
   request.addEventListener("load", () => {
-    const landed = new URL(request.responseURL);
-    if (request.status === 200 && landed.pathname !== new URL(form.action).pathname) {
+    const landed = request.status === 201 && request.getResponseHeader("Location");
+    if (landed) {
       location.assign(landed);
       return;
     }
     busy(false);
     if ([413, 422, 400, 409].includes(request.status)) adopt(request.responseText, fields);
     else if (request.status === 401) refuse("You are signed out. Sign in in another tab, then send the form again.");
-    else refuse(`The portal answered ${request.status}. Nothing was started.`);
+    else refuse(`The portal answered ${request.status}. Nothing was kept.`);
     element(".wrong-text, .note.error")?.scrollIntoView({ block: "center" });
   });
-  request.addEventListener("error", () => refuse("The upload broke off. Nothing was started."));
+  request.addEventListener("error", () => refuse("The upload broke off. Nothing was kept."));
   bar.value = 0;
   words.textContent = "";
   busy(true);

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.db import connections
 from playwright.sync_api import Browser, Page, expect
 
-from batches.models import Batch, Project
+from batches.models import Batch, File, Project
 from providers.models import Provider
 from tests.browser.conftest import sign_in
 from tests.conftest import Portal, Queue
@@ -22,6 +22,8 @@ def start_batch(page: Page, requests_file: Path, *, remark: str) -> Batch:
     page.get_by_role("link", name="New batch").click()
     page.get_by_label("Input file").set_input_files(requests_file)
     page.get_by_label("Remark").fill(remark)
+    page.get_by_role("button", name="Check the input").click()
+    expect(page.get_by_role("heading", name="Ready to start")).to_be_visible()
     page.get_by_role("button", name="Start the batch").click()
     expect(page.get_by_role("heading", name=remark)).to_be_visible()
     return Batch.objects.get(remark=remark)
@@ -84,18 +86,19 @@ def test_a_mistake_in_the_form_keeps_the_chosen_file(desk: Page, portal: Portal,
     for number in range(2):
         desk.get_by_label("Metadata key").nth(number).fill("team")
         desk.get_by_label("Metadata value").nth(number).fill(str(number))
-    desk.get_by_role("button", name="Start the batch").click()
+    desk.get_by_role("button", name="Check the input").click()
     expect(desk.get_by_text("A metadata key is given twice.")).to_be_visible()
     desk.get_by_label("Metadata key").nth(1).fill("season")
-    desk.get_by_role("button", name="Start the batch").click()
-    expect(desk.locator("#facts")).to_contain_text("season")
+    desk.get_by_role("button", name="Check the input").click()
+    expect(desk.get_by_role("heading", name="Ready to start")).to_be_visible()
+    expect(desk.locator("main")).to_contain_text("season")
 
 
 def test_a_file_over_the_limit_is_not_even_sent(desk: Page, requests_file: Path) -> None:
     desk.get_by_role("link", name="New batch").click()
     desk.get_by_label("Input file").set_input_files(requests_file)
     desk.evaluate("document.getElementById('new-batch').dataset.maxBytes = '10'")
-    desk.get_by_role("button", name="Start the batch").click()
+    desk.get_by_role("button", name="Check the input").click()
     expect(desk.get_by_role("alert")).to_contain_text("a batch may have")
     assert not Batch.objects.exists()
 
@@ -108,6 +111,41 @@ def test_the_providers_on_offer_follow_the_project(desk: Page, other_project: Pr
     expect(offered).to_have_value("simulator")
     desk.get_by_label("Project").select_option("globex")
     expect(offered).to_have_value("private")
+
+
+def test_a_bad_input_is_reported_and_discarded_before_anything_is_sent(desk: Page, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text('{"custom_id": "a"}\nnot json\n')
+    desk.get_by_role("link", name="New batch").click()
+    desk.get_by_label("Input file").set_input_files(bad)
+    desk.get_by_role("button", name="Check the input").click()
+    expect(desk.get_by_role("heading", name="Not ready: 2 problems")).to_be_visible()
+    expect(desk.get_by_role("button", name="Start the batch")).to_have_count(0)
+    desk.get_by_role("button", name="Discard").click()
+    expect(desk.get_by_text("The upload was discarded. Nothing was sent.")).to_be_visible()
+    assert not Batch.objects.exists()
+    assert not File.objects.exists()
+
+
+def test_a_batch_is_cloned_and_its_report_leads_back_to_the_form(desk: Page, requests_file: Path) -> None:
+    first = start_batch(desk, requests_file, remark="Say it")
+    desk.get_by_role("link", name="Clone…").click()
+    expect(desk.get_by_text("The input is requests.jsonl")).to_be_visible()
+    expect(desk.get_by_label("Remark")).to_have_value("Say it")
+    desk.get_by_label("Remark").fill("Say it again")
+    desk.get_by_text("Priority and guards").click()
+    desk.get_by_label("Priority", exact=True).fill("200")
+    desk.get_by_role("button", name="Check the input").click()
+    desk.get_by_label("Priority", exact=True).fill("9")  # the browser itself refused the first
+    desk.get_by_role("button", name="Check the input").click()
+    expect(desk.get_by_role("button", name="Discard")).to_have_count(0)
+    desk.get_by_role("link", name="Change…").click()
+    expect(desk.get_by_label("Priority", exact=True)).to_have_value("9")
+    desk.get_by_role("button", name="Check the input").click()
+    desk.get_by_role("button", name="Start the batch").press("Enter")
+    expect(desk.get_by_role("heading", name="Say it again")).to_be_visible()
+    clone = Batch.objects.get(remark="Say it again")
+    assert (clone.input_file, clone.priority) == (first.input_file, 9)
 
 
 def test_the_list_is_filtered_by_its_cells_and_its_panel(desk: Page, portal: Portal, requests_file: Path) -> None:
@@ -164,6 +202,11 @@ def test_everything_works_without_scripts(
     page.get_by_role("link", name="Cancel…").click()
     page.get_by_role("button", name="Cancel the batch").click()
     expect(page.get_by_text("The batch is being cancelled.")).to_be_visible()
+    page.get_by_role("link", name="Clone…").click()
+    page.get_by_label("Input file").set_input_files(requests_file)
+    page.get_by_role("button", name="Check the input").click()
+    page.get_by_role("button", name="Discard").click()
+    expect(page.get_by_text("The upload was discarded.")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("Password")).to_be_visible()
     context.close()

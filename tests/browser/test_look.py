@@ -63,7 +63,8 @@ def addresses(portal: Portal, batches: list[Batch]) -> list[str]:
     of_batches = [f"batches/{batch}/{path}" for batch in batches for path in OF_A_BATCH if path != "cancel/"]
     first, second = batches[-2:]
     of_two = [f"batches/{first}/compare/{path}{second}" for path in OF_TWO]
-    others = [f"batches/{second}/cancel/", f"batches/{second}/compare/"]
+    others = [f"batches/{second}/cancel/", f"batches/{second}/compare/", f"batches/new/?from={second}"]
+    others += [f"batches/new/{batch.input_file}/?max_cost=2&remark=R" for batch in batches[:2]]
     of_operations = [f"bulk/{operation.pk}/" for operation in operations(batches)]
     return [f"{portal.url}/console/{path}" for path in [*PATHS, *of_batches, *of_two, *others, *of_operations]]
 

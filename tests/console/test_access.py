@@ -31,7 +31,7 @@ class Route:
     right: Right
 
     def path(self, batch: Batch) -> str:
-        values = {"batch_id": batch.id, **NAMED}
+        values = {"batch_id": batch.id, "file_id": batch.input_file_id, **NAMED}
         return reverse(f"console:{self.name}", kwargs={name: values[name] for name in self.names})
 
     def ask(self, client: Client, batch: Batch) -> HttpResponseBase:
@@ -56,7 +56,7 @@ def routes() -> list[Route]:
     return found
 
 
-ROUTES = [route for route in routes() if {*route.names} <= {"batch_id", *NAMED}]
+ROUTES = [route for route in routes() if {*route.names} <= {"batch_id", "file_id", *NAMED}]
 RANKS = list(Role)
 
 
@@ -96,7 +96,8 @@ def test_a_role_opens_what_it_suffices_for_and_nothing_else(member: SignIn, batc
         assert "You may not do this" in answer.content.decode()  # type: ignore[attr-defined]
         refused = AuditEntry.objects.get(outcome="refused")
         assert (refused.act, refused.actor, refused.source) == (route.name, f"user {role} of acme", "console")
-        assert refused.target == (str(batch) if "batch_id" in route.names else "")
+        targets = {"batch_id": str(batch), "file_id": str(batch.input_file)}
+        assert refused.target == next((targets[name] for name in route.names if name in targets), "")
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.names], ids=label)

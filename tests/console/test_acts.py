@@ -37,7 +37,10 @@ def form(project: Project, simulator: Provider) -> dict[str, Any]:
 
 
 def test_a_batch_is_started_from_the_browser(console: Client, form: dict[str, Any]) -> None:
-    answer = console.post(NEW, form)
+    report = console.post(NEW, form).headers["Location"]
+    assert "Ready to start" in console.get(report).content.decode()
+    assert not Batch.objects.exists()
+    answer = console.post(report)
     batch = Batch.objects.get()
     assert answer.headers["Location"] == f"/console/batches/{batch}/"
     assert batch.status == BatchStatus.VALIDATING
@@ -76,7 +79,11 @@ def test_only_providers_granted_to_the_project_are_on_offer(
         ({"file": SimpleUploadedFile("a.jsonl", b"")}, "file", "The file is empty."),
         ({"project": "nobody"}, "project", "Select a valid choice."),
         ({"endpoint": "/v2/nothing"}, "endpoint", "Select a valid choice."),
-        ({"window": "1h"}, "window", "Select a valid choice."),
+        ({"window": "1y"}, "window", "A time such as 90m, 24h or 7d"),
+        ({"window": "8d"}, "window", "A time such as 90m, 24h or 7d"),
+        ({"priority": "101"}, "priority", "less than or equal to 100"),
+        ({"max_error_rate": "nan"}, "max_error_rate", "Enter a number"),
+        ({"max_cost": "-1"}, "max_cost", "greater than or equal to 0"),
         ({"remark": "x" * 501}, "remark", "Ensure this value has at most 500 characters"),
         ({"metadata_key": ["a", "a"], "metadata_value": ["1", "2"]}, "__all__", "A metadata key is given twice."),
         ({"metadata_key": [""], "metadata_value": ["1"]}, "__all__", "A metadata key has 1 to 64 characters"),

@@ -1,0 +1,137 @@
+"""What a batch over an input would be, before anything is sent: every problem, its size, what it may cost; then start or not."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.contrib import messages
+from django.http import HttpResponseBase, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.http import require_http_methods, require_POST
+
+from batches.console.access import SignedIn, actor, find, requires
+from batches.console.new_batch_form import NewBatchForm, dialect_of
+from batches.errors import NoProvider, PortalError
+from batches.line_rules import Problem
+from batches.models import Batch, File, Purpose
+from batches.services.access import Right
+from batches.services.draft import discard, is_draft, start
+from batches.services.estimate import Estimate
+from batches.services.rehearse import Findings, rehearse_file, rehearse_quotas
+from batches.services.route import route
+from batches.services.validate import rules_for
+
+MOST_SHOWN = 50  # problems
+MOST_MODELS = 5
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Right.ACT)
+def check_input(request: SignedIn, file_id: uuid.UUID) -> HttpResponseBase:
+    """The report on an input and on what its address says of the batch; posted, the batch is started."""
+    now = timezone.now()
+    file = _find(request, file_id, now=now)
+    form = _form(request, file)
+    if not form.is_valid():
+        return redirect(_form_address(request.GET, file))
+    if request.method != "POST":
+        return _report(request, file, form, now=now)
+    try:
+        batch = start(file, since=_since(request, now=now), actor=actor(request), now=now, **form.about)
+    except PortalError as error:
+        return _report(request, file, form, now=now, refusal=error)
+    return redirect("console:batch", batch.pk)
+
+
+@require_POST
+@requires(Right.ACT)
+def discard_input(request: SignedIn, file_id: uuid.UUID) -> HttpResponseBase:
+    """Remove an upload that shall not become a batch."""
+    if discard(_find(request, file_id, now=timezone.now())):
+        messages.success(request, "The upload was discarded. Nothing was sent.")
+    else:
+        messages.warning(request, "Nothing was discarded: a batch uses this file, or it was not uploaded here.")
+    return redirect("console:batches")
+
+
+def _find(request: SignedIn, file_id: uuid.UUID, *, now: datetime) -> File:
+    files = File.objects.readable(now=now).filter(purpose=Purpose.BATCH, purged_at=None).select_related("project")
+    return find(request, files, pk=file_id)
+
+
+def _form(request: SignedIn, file: File) -> NewBatchForm:
+    said = request.GET.copy()
+    said["project"] = file.project.slug
+    for name, usual in (("window", "24h"), ("endpoint", "/v1/chat/completions")):
+        said.setdefault(name, usual)
+    form = NewBatchForm(said, known=said, projects=request.access.projects(Right.ACT), project=file.project)
+    said.setdefault("provider", form.initial["provider"] or "")
+    return form
+
+
+def _since(request: SignedIn, *, now: datetime) -> datetime:
+    """When the report was made that is answered."""
+    try:
+        asked = parse_datetime(request.POST.get("asked", ""))
+    except ValueError:
+        asked = None
+    return asked if asked and asked.tzinfo else now
+
+
+def _report(
+    request: SignedIn, file: File, form: NewBatchForm, *, now: datetime, refusal: PortalError | None = None
+) -> HttpResponseBase:
+    found = _findings(file, form)
+    if refusal and not found.codes[refusal.code]:
+        found.add(Problem(refusal.code, refusal.message, refusal.param or ""))
+    models = sorted(found.estimate.tokens)
+    about = form.about
+    context = {
+        "file": file,
+        "form": form,
+        "about": about,
+        "asked": now,
+        "deadline": now + about["window"],
+        "findings": found,
+        "codes": found.codes.most_common(),
+        "problems": found.problems[:MOST_SHOWN],
+        "models": [name or "not named" for name in models[:MOST_MODELS]],
+        "more_models": max(len(models) - MOST_MODELS, 0),
+        "draft": is_draft(file) and not Batch.objects.filter(input_file=file).exists(),
+        "form_address": _form_address(request.GET, file),
+        "why_no_cost": next(_why_no_cost(found.estimate), ""),
+    }
+    return render(request, "console/check_input.html", context, status=refusal.status if refusal else 200)
+
+
+def _findings(file: File, form: NewBatchForm) -> Findings:
+    """Everything that starting the batch, and its validation, will look at."""
+    endpoint, found = form.about["endpoint"], Findings()
+    found.estimate = Estimate(endpoint)
+    rehearse_file(file, rules=rules_for(Batch(dialect=dialect_of(endpoint), endpoint=endpoint)), findings=found)
+    try:
+        found.estimate.price(route(file.project, endpoint=endpoint, name=form.about["provider_name"]))
+    except NoProvider as error:
+        found.add(Problem(error.code, error.message, error.param or ""))
+    rehearse_quotas(file.project, found)
+    return found
+
+
+def _why_no_cost(estimate: Estimate) -> Iterator[str]:
+    """Why the cost is not known, if it is not."""
+    if estimate.cost is None:
+        if estimate.input_tokens is None:
+            yield "Tokens mean nothing at this endpoint."
+        if estimate.unbounded:
+            yield "Some requests set no limit to their answer."
+        yield "The provider has no price for every model."
+
+
+def _form_address(said: QueryDict, file: File) -> str:
+    """The form, as it was filled in, with this input."""
+    query = said.copy()
+    query["input_file"], query["project"] = str(file), file.project.slug
+    return f"{reverse('console:new_batch')}?{query.urlencode()}"

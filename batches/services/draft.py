@@ -1,0 +1,55 @@
+"""draft: an input that was uploaded to be looked at, before anybody decides whether it becomes a batch."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.files import File as Content
+from django.db import transaction
+
+from batches.actors import Actor
+from batches.errors import NotFound
+from batches.models import Batch, File, Project, Purpose
+from batches.services.store import store
+from batches.services.submit import submit
+
+LIFETIME = timedelta(hours=1)  # of what nobody decides on; then it expires like any other file
+
+
+def keep_draft(content: "Content[Any]", *, project: Project, filename: str, now: datetime) -> File:
+    """Keep an input for LIFETIME. Raises what `store` raises."""
+    return store(content, project=project, purpose=Purpose.BATCH, filename=filename, now=now, lifetime=LIFETIME)
+
+
+def is_draft(file: File) -> bool:
+    """Whether it was uploaded to be looked at, and nothing was made of it yet."""
+    return file.created_by_key_id is None and file.expires_at is not None and file.expires_at - file.created_at == LIFETIME
+
+
+@transaction.atomic
+def start(file: File, *, since: datetime, actor: Actor, now: datetime, **about: Any) -> Batch:
+    """Submit a batch over a file, draft or not; a draft then lives as long as other input files.
+
+    `since` is when its actor was asked: whoever answers twice gets the batch of the first answer. Raises NotFound when
+    the file is gone, and what `submit` raises.
+    """
+    locked = File.objects.readable(now=now).select_for_update().filter(pk=file.pk).select_related(None).first()
+    if locked is None:
+        raise NotFound
+    earlier = Batch.objects.filter(input_file=locked, created_by=actor.name, created_at__gte=since).first()
+    if earlier is not None:
+        return earlier
+    if is_draft(locked):
+        File.objects.filter(pk=locked.pk).update(expires_at=now + timedelta(seconds=settings.FILE_LIFETIME_SECONDS))
+    return submit(file.project, input_file=locked, actor=actor, now=now, **about)
+
+
+def discard(file: File) -> bool:
+    """Remove a draft, row and bytes; False when it is none, or a batch was made of it meanwhile: then it stays."""
+    with transaction.atomic():
+        locked = File.objects.select_for_update().filter(pk=file.pk).first()
+        if locked is None or not is_draft(locked) or Batch.objects.filter(input_file=locked).exists():
+            return False
+        locked.delete()
+    locked.content.storage.delete(str(locked.content.name))
+    return True

@@ -1,0 +1,283 @@
+"""The report on an input, before anything is sent; a batch cloned."""
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import QueryDict
+from django.test import Client
+from django.utils import timezone
+from django.utils.http import urlencode
+from pytest_django import Settings
+
+from batches.models import Batch, Dialect, File, Project, Purpose, Role
+from batches.services.draft import LIFETIME
+from batches.services.prune import prune
+from batches.services.store import hide
+from batches.states import BatchStatus
+from providers.models import Provider, ProviderModel
+from tests.cast import request_line, request_lines, stored
+from tests.console.conftest import MakeBatch, SignIn
+
+NEW = "/console/batches/new/"
+ABOUT = {"project": "acme", "endpoint": "/v1/chat/completions", "provider": "simulator", "window": "24h"}
+
+
+@pytest.fixture
+def uploaded(console: Client, project: Project, simulator: Provider) -> Any:
+    """Uploads an input and tells the address of its report."""
+
+    def upload(content: bytes, **about: str) -> str:
+        answer = console.post(NEW, {**ABOUT, **about, "file": SimpleUploadedFile("requests.jsonl", content)})
+        assert answer.status_code == 302, answer.content.decode()
+        return str(answer.headers["Location"])
+
+    return upload
+
+
+def findings(client: Client, address: str) -> Any:
+    answer = client.get(address)
+    assert answer.status_code == 200
+    return answer.context["findings"]
+
+
+def test_a_good_input_is_reported_with_what_it_will_be(console: Client, uploaded: Any) -> None:
+    page = console.get(uploaded(request_lines(3), remark="Nightly", priority="5", max_cost="1.5")).content.decode()
+    for said in (
+        "Ready to start",
+        "requests.jsonl",
+        "Nightly",
+        "max_cost",
+        "not known",
+        "simulator",
+        "Start the batch",
+        "Discard",
+    ):
+        assert said in page
+    assert not Batch.objects.exists()
+
+
+def test_every_bad_line_is_counted_and_the_first_are_shown(console: Client, uploaded: Any) -> None:
+    same = request_line("same")
+    address = uploaded(same + b"not json\n" + same + request_line("x", endpoint="/v1/embeddings") + b"{}\n" * 100)
+    found = findings(console, address)
+    assert found.requests == 104
+    assert found.count == 103
+    assert (found.codes["duplicate_custom_id"], found.codes["invalid_json_line"], found.codes["url_mismatch"]) == (1, 1, 1)
+    answer = console.get(address)
+    page = answer.content.decode()
+    assert "Not ready: 103 problems" in page
+    assert "The first 50 are shown." in page
+    assert len(answer.context["problems"]) == 50
+    assert "Start the batch" not in page
+
+
+def test_tokens_and_cost_are_estimated_where_they_can_be_known(console: Client, uploaded: Any, simulator: Provider) -> None:
+    priced = {"input_price": Decimal(2), "output_price": Decimal(8)}
+    ProviderModel.objects.create(provider=simulator, name="m", **priced)
+    bounded = uploaded(b"".join(request_line(f"a-{number}", max_tokens=10) for number in range(4)))
+    estimate = findings(console, bounded).estimate
+    assert estimate.output_tokens == 40
+    assert estimate.cost is not None
+    assert "at most about" in console.get(bounded).content.decode()
+    unbounded = uploaded(request_line("a"))
+    assert findings(console, unbounded).estimate.cost is None
+    assert "Some requests set no limit to their answer." in console.get(unbounded).content.decode()
+    foreign = uploaded(request_line("a", model="other", max_tokens=1))
+    assert "The provider has no price for every model." in console.get(foreign).content.decode()
+
+
+def test_an_answer_given_twice_starts_one_batch(console: Client, uploaded: Any) -> None:
+    address = uploaded(request_lines(1))
+    asked = console.get(address).context["asked"].isoformat()
+    places = {console.post(address, {"asked": asked}).headers["Location"] for _ in range(2)}
+    assert places == {f"/console/batches/{Batch.objects.get()}/"}
+
+
+@pytest.mark.parametrize("asked", ["", "soon", "0001-01-01T00:00:00", "9999-99-99", "\x00"])
+def test_when_the_report_was_made_may_be_said_wrongly(console: Client, uploaded: Any, asked: str) -> None:
+    assert console.post(uploaded(request_lines(1)), {"asked": asked}).status_code == 302
+    assert Batch.objects.count() == 1
+
+
+def test_what_was_started_lives_as_long_as_other_inputs(console: Client, uploaded: Any, settings: Settings) -> None:
+    address = uploaded(request_lines(1))
+    file = File.objects.get()
+    assert file.expires_at == file.created_at + LIFETIME
+    console.post(address)
+    file.refresh_from_db()
+    assert file.expires_at is not None
+    assert file.expires_at > timezone.now() + timedelta(seconds=settings.FILE_LIFETIME_SECONDS - 60)
+    assert "Discard" not in console.get(address).content.decode()
+
+
+def test_a_discarded_upload_leaves_nothing_behind(console: Client, uploaded: Any) -> None:
+    address = uploaded(request_lines(1))
+    file = File.objects.get()
+    page = console.post(address.split("?")[0] + "discard/", follow=True).content.decode()
+    assert "The upload was discarded." in page
+    assert not File.objects.exists()
+    assert not file.content.storage.exists(str(file.content.name))
+    assert console.get(address).status_code == 404
+    assert console.post(address).status_code == 404
+
+
+def test_an_abandoned_upload_expires(console: Client, uploaded: Any) -> None:
+    address = uploaded(request_lines(1))
+    file = File.objects.get()
+    later = timezone.now() + LIFETIME
+    prune(now=later)
+    assert not file.content.storage.exists(str(file.content.name))
+    assert console.get(address).status_code == 404
+
+
+def test_what_a_batch_uses_or_a_client_uploaded_is_not_discarded(console: Client, uploaded: Any, project: Project) -> None:
+    address = uploaded(request_lines(1))
+    console.post(address)
+    clients = stored(project, request_lines(1))
+    for file in (File.objects.exclude(pk=clients.pk).get(), clients):
+        answer = console.post(f"{NEW}{file}/discard/", follow=True)
+        assert "Nothing was discarded" in answer.content.decode()
+    assert File.objects.count() == 2
+
+
+def test_a_start_that_is_refused_says_why_and_starts_nothing(console: Client, uploaded: Any, project: Project) -> None:
+    address = uploaded(request_lines(1))
+    Project.objects.filter(pk=project.pk).update(max_open_batches=0)
+    assert "Not ready: 1 problem" in console.get(address).content.decode()
+    answer = console.post(address)
+    assert answer.status_code == 429
+    assert "may have 0 open batches" in answer.content.decode()
+    assert not Batch.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "change", [{"window": "1y"}, {"provider": "gone"}, {"priority": "x"}, {"remark": "x" * 501}, {"endpoint": "\x00"}]
+)
+def test_an_address_that_makes_no_batch_leads_to_the_form(console: Client, uploaded: Any, change: dict[str, str]) -> None:
+    path = uploaded(request_lines(1)).split("?")[0]
+    for answer in (console.get(path, {**ABOUT, **change}), console.post(f"{path}?{urlencode({**ABOUT, **change})}")):
+        assert answer.headers["Location"].startswith(f"{NEW}?")
+        assert console.get(answer.headers["Location"]).status_code == 200
+    assert not Batch.objects.exists()
+
+
+def test_the_form_can_be_changed_without_another_upload(console: Client, uploaded: Any) -> None:
+    report = console.get(uploaded(request_lines(1), remark="First thought"))
+    page = console.get(report.context["form_address"])
+    assert "First thought" in page.content.decode()
+    kept = page.context["form"].kept
+    answer = console.post(NEW, {**ABOUT, "remark": "Second thought", "input_file": str(kept)})
+    console.post(answer.headers["Location"])
+    batch = Batch.objects.get()
+    assert (batch.remark, batch.input_file) == ("Second thought", kept)
+    assert File.objects.count() == 1
+
+
+def test_a_script_is_told_where_the_report_is(console: Client, project: Project, simulator: Provider) -> None:
+    form = {**ABOUT, "file": SimpleUploadedFile("a.jsonl", request_lines(1))}
+    answer = console.post(NEW, form, headers={"X-Requested-With": "fragment"})
+    assert answer.status_code == 201
+    assert console.get(answer.headers["Location"]).status_code == 200
+
+
+def test_hostile_names_and_lines_are_shown_and_not_obeyed(console: Client, project: Project, simulator: Provider) -> None:
+    line = json.dumps({"custom_id": "a", "method": "<script>\u202e", "url": "x" * 100_000, "body": {"model": "<b>"}}).encode()
+    form = {**ABOUT, "remark": "<script>\u202e", "file": SimpleUploadedFile("<img>\u202e.jsonl", line + b"\n\x00\xff\n")}
+    page = console.get(console.post(NEW, form).headers["Location"]).content.decode()
+    assert "<script>\u202e" not in page
+    assert "\u202e" not in page
+    assert "&lt;script&gt;⟨U+202E⟩" in page
+    assert len(page) < 100_000
+
+
+def test_an_input_of_a_foreign_project_does_not_exist(
+    member: SignIn, project: Project, other_project: Project, simulator: Provider
+) -> None:
+    file = stored(project, request_lines(1))
+    stranger = member(Role.ADMIN, of=other_project)
+    assert stranger.get(f"{NEW}{file}/").status_code == 404
+    assert stranger.post(f"{NEW}{file}/").status_code == 404
+    assert stranger.post(f"{NEW}{file}/discard/").status_code == 404
+    page = stranger.post(NEW, {**ABOUT, "project": "globex", "input_file": str(file)})
+    assert page.status_code == 422
+    assert "Choose a file" in page.content.decode()
+    assert File.objects.filter(pk=file.pk).exists()
+
+
+def test_a_file_of_another_purpose_is_no_input(console: Client, project: Project, simulator: Provider) -> None:
+    file = stored(project, request_lines(1))
+    File.objects.update(purpose=Purpose.BATCH_OUTPUT)
+    assert console.get(f"{NEW}{file}/").status_code == 404
+
+
+# --- Cloning -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def original(make_batch: MakeBatch) -> Batch:
+    batch = make_batch(BatchStatus.COMPLETED, succeeded=2, remark="Nightly", metadata={"team": "search", "üß": "a=b&c"})
+    Batch.objects.update(priority=7, max_error_rate=0.25, error_sample=10, max_cost=Decimal("2.500000"), completion_window="48h")
+    batch.refresh_from_db()
+    return batch
+
+
+def cloned(client: Client, page: Any) -> Batch:
+    """Send the form as it is filled in, and start."""
+    form, data = page.context["form"], QueryDict(mutable=True)
+    for field in form:
+        if field.name != "file" and field.value() is not None:
+            data[field.name] = str(field.value())
+    for key, value in form.metadata_rows:
+        data.appendlist("metadata_key", key)
+        data.appendlist("metadata_value", value)
+    data["input_file"] = str(form.kept)
+    report = client.post(NEW, data.urlencode(), content_type="application/x-www-form-urlencoded").headers["Location"]
+    client.post(report)
+    return Batch.objects.order_by("-created_at")[0]
+
+
+def test_a_clone_is_like_its_original(console: Client, original: Batch) -> None:
+    page = console.get(f"{NEW}?from={original}")
+    assert "A batch like this one" in page.content.decode()
+    clone = cloned(console, page)
+    assert clone.pk != original.pk
+    for name in ("input_file", "endpoint", "provider", "metadata", "priority", "remark", "completion_window"):
+        assert getattr(clone, name) == getattr(original, name)
+    for name in ("max_error_rate", "error_sample", "max_cost", "max_tokens"):
+        assert getattr(clone, name) == getattr(original, name)
+    assert clone.expires_at - clone.created_at == timedelta(hours=48)
+    assert clone.parent is None
+    assert clone.dialect == Dialect.OPENAI
+
+
+@pytest.mark.parametrize("how", ["deleted", "expired", "purged"])
+def test_an_input_that_is_no_longer_kept_has_to_be_chosen_again(console: Client, original: Batch, how: str) -> None:
+    assert original.input_file is not None
+    if how == "deleted":
+        hide(original.input_file, now=timezone.now())
+    else:
+        File.objects.update(**{{"expired": "expires_at", "purged": "purged_at"}[how]: timezone.now()})
+    page = console.get(f"{NEW}?from={original}")
+    assert "no longer kept: choose it again" in page.content.decode()
+    assert page.context["form"].kept is None
+
+
+def test_a_clone_is_offered_to_who_may_start_it(member: SignIn, original: Batch) -> None:
+    link = f'href="/console/batches/new/?from={original}"'
+    assert link in member(Role.OPERATOR).get(f"/console/batches/{original}/").content.decode()
+    viewer = member(Role.VIEWER)
+    assert link not in viewer.get(f"/console/batches/{original}/").content.decode()
+    assert viewer.get(f"{NEW}?from={original}").status_code == 403
+
+
+@pytest.mark.parametrize("asked", ["", "nonsense", "\x00", "batch_" + "0" * 32])
+def test_there_is_no_clone_of_what_does_not_exist(console: Client, project: Project, asked: str) -> None:
+    assert console.get(NEW, {"from": asked}).status_code == 404
+
+
+def test_there_is_no_clone_of_a_foreign_batch(member: SignIn, original: Batch, other_project: Project) -> None:
+    assert member(Role.ADMIN, of=other_project).get(f"{NEW}?from={original}").status_code == 404
