@@ -26,6 +26,12 @@ from batches.services.validate import rules_for
 
 MOST_SHOWN = 50  # problems
 MOST_MODELS = 5
+GUARD_WORDS = {
+    "max_error_rate": "Paused above failures of",
+    "error_sample": "… once settled",
+    "max_cost": "Paused above a cost of",
+    "max_tokens": "Paused above tokens",
+}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -93,6 +99,7 @@ def _report(
         "file": file,
         "form": form,
         "about": about,
+        "guards": [(GUARD_WORDS[name], value) for name, value in about["guards"].items()],
         "asked": now,
         "deadline": now + about["window"],
         "findings": found,

@@ -59,6 +59,8 @@ PAGES = {
     "console object": "/console/batches/{batch}/lines/2/",
     "console bulk: what a cancel would do": "/console/bulk/new/?act=cancel&scope=matching",
     "console bulk: what a retry would do": "/console/bulk/new/?act=retry&scope=matching&query=created%3D24h",
+    "console compare: which": "/console/batches/{batch}/compare/",
+    "console compare": "/console/batches/{batch}/compare/?with={old}",
     "native batch: status": "/api/v1/batches/{running}",
     "native batch: objects": "/api/v1/batches/{batch}/objects",
     "native batch: results": "/api/v1/batches/{batch}/results",

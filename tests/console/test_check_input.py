@@ -13,8 +13,10 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from pytest_django import Settings
 
+from batches.console.check_input import GUARD_WORDS
 from batches.models import Batch, Dialect, File, Project, Purpose, Role
 from batches.services.draft import LIFETIME
+from batches.services.guard import GUARDS
 from batches.services.prune import prune
 from batches.services.store import hide
 from batches.states import BatchStatus
@@ -212,6 +214,10 @@ def test_a_file_of_another_purpose_is_no_input(console: Client, project: Project
     file = stored(project, request_lines(1))
     File.objects.update(purpose=Purpose.BATCH_OUTPUT)
     assert console.get(f"{NEW}{file}/").status_code == 404
+
+
+def test_every_guard_has_its_words() -> None:
+    assert set(GUARD_WORDS) == set(GUARDS)
 
 
 # --- Cloning -----------------------------------------------------------------------------------------------------

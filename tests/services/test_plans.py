@@ -17,6 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
+from batches.compare import Verdict, compare, pairs
 from batches.error_groups import Window, error_groups, largest
 from batches.group_members import members, messages
 from batches.models import (
@@ -136,6 +137,8 @@ def test_letting_go_reads_no_table_whole(batch: Batch, settings: Settings) -> No
         "/console/bulk/",
         "/console/bulk/new/?act=cancel&scope=matching",
         "/console/bulk/new/?act=retry&scope=matching&query=project%3Dacme",
+        "/console/batches/{batch}/compare/",
+        "/console/batches/new/?from={batch}",
     ],
 )
 def test_pages_read_no_table_whole(batch: Batch, path: str, admin_client: Client) -> None:
@@ -143,6 +146,12 @@ def test_pages_read_no_table_whole(batch: Batch, path: str, admin_client: Client
         assert admin_client.get(path.format(batch=batch)).status_code == 200
 
     assert not read_whole(get)
+
+
+def test_comparing_reads_no_table_whole(batch: Batch) -> None:
+    other = Batch.objects.exclude(pk=batch.pk).get()
+    assert not read_whole(lambda: compare(batch, other))
+    assert not read_whole(lambda: pairs(batch, other, verdicts=Verdict, after="first-2", limit=2))
 
 
 @pytest.mark.parametrize(
