@@ -7,7 +7,7 @@ import pytest
 from tests.benchmarks.inputs import ENDPOINT, custom_id, input_line
 from tests.chaos.stage import FORM, LINE_BYTES, Stage, form, kill
 
-BATCHES = 120
+BATCHES = 60
 # Every batch failed, and a retry of one that has ended makes another batch: what is done twice is seen.
 ORDER = """
 import uuid

@@ -221,7 +221,7 @@ def test_more_than_was_shown_is_asked_about_again_with_the_new_number(console: C
     answered = answer(console, form)
     page = answered.content.decode()
     assert answered.status_code == 409
-    assert "You were shown 1; look again." in page
+    assert "By now it would be done to 2, and you were shown 1. Look again." in page
     assert "Resume 2 batches?" in page
 
 

@@ -109,7 +109,7 @@ def _require_as_shown(order: Order, count: int) -> None:
     if count > most:
         raise TooMany(f"One operation may be about {most:,} batches, and these are more: narrow the filter.", param="query")
     if count > order.shown:
-        raise MoreThanShown(f"{words(order.act, count)}? You were shown {order.shown:,}; look again.")
+        raise MoreThanShown(f"By now it would be done to {count:,}, and you were shown {order.shown:,}. Look again.")
     if has_to_be_typed(order.shown) and order.typed != order.shown:
         raise NotConfirmed(f"Type {order.shown} to go on.", param="typed")
 
