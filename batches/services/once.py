@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -16,6 +17,7 @@ RETRIES_ARE_SEEN = timedelta(minutes=10)
 ABANDONED_AFTER = timedelta(minutes=5)  # a call that was never finished, its process killed
 WAIT_SECONDS = 5.0
 LOOK_SECONDS = 0.1
+TOKEN_CHARS = 255  # a longer token is known by its digest: its beginning alone might be another call's
 
 
 class KeyReused(InvalidRequest):
@@ -35,7 +37,7 @@ def reserved(
     minutes. Waits a little for a first call that is still being worked on, then raises InProgress. When the block
     fails, the reservation goes.
     """
-    token = token[:255]
+    token = token if len(token) <= TOKEN_CHARS else sha256(token.encode(errors="surrogatepass")).hexdigest()
     record = _of_token(key, path, digest, token, now=now) if token else _of_retry(key, path, digest, now=now, is_retry=is_retry)
     if record.batch_id is not None:
         yield record
@@ -62,12 +64,16 @@ def _of_token(key: ApiKey, path: str, digest: str, token: str, *, now: datetime)
 
 
 def _of_retry(key: ApiKey, path: str, digest: str, *, now: datetime, is_retry: bool) -> IdempotencyRecord:
-    if is_retry:
-        calls = IdempotencyRecord.objects.filter(api_key=key, path=path, token="", digest=digest)
-        first = calls.filter(created_at__gt=now - RETRIES_ARE_SEEN).order_by("-created_at").first()
-        if first is not None and (finished := _finished(first)):
+    calls = IdempotencyRecord.objects.filter(api_key=key, path=path, token="", digest=digest)
+    while True:
+        with transaction.atomic():
+            if is_retry:  # of several at once, of a call that never arrived, one is the first
+                ApiKey.objects.select_for_update(no_key=True).get(pk=key.pk)
+            first = calls.filter(created_at__gt=now - RETRIES_ARE_SEEN).order_by("-created_at").first() if is_retry else None
+            if first is None:
+                return IdempotencyRecord.objects.create(api_key=key, path=path, digest=digest, created_at=now)
+        if finished := _finished(first):
             return finished
-    return IdempotencyRecord.objects.create(api_key=key, path=path, digest=digest, created_at=now)
 
 
 def _finished(first: IdempotencyRecord) -> IdempotencyRecord | None:

@@ -88,8 +88,9 @@ def test_a_failure_behind_a_repeated_call_leaves_the_first_in_place(api_key: Api
     assert create(api_key, token="t") == first
 
 
-def test_a_long_key_is_cut_alike_every_time(api_key: ApiKey) -> None:
-    assert create(api_key, token="t" * 300) == create(api_key, token="t" * 300)
+def test_of_a_long_key_every_character_counts(api_key: ApiKey) -> None:
+    assert create(api_key, token="t" * 10_000) == create(api_key, token="t" * 10_000)
+    assert create(api_key, token="t" * 10_000) != create(api_key, token="t" * 9_999 + "u")
 
 
 # --- Retries of SDKs ---------------------------------------------------------------------------------------------
@@ -256,3 +257,9 @@ def test_a_retry_waits_for_the_first_call_to_finish(api_key: ApiKey) -> None:
         return create(api_key, is_retry=True)
 
     assert at_once(first, retry, retry) == [Batch.objects.get()] * 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_retries_at_the_same_time_of_what_never_arrived_make_one_batch(api_key: ApiKey) -> None:
+    outcomes = at_once(*[lambda: create(api_key, is_retry=True)] * 8)
+    assert outcomes == [Batch.objects.get()] * 8
