@@ -7,7 +7,9 @@ here; whether each piece is valid JSON is for whoever decodes it.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import msgspec
 
 Read = Callable[[int], bytes]
 
@@ -30,10 +32,11 @@ class TooLong(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member of the object that is not the array: its name and value, raw."""
+    """A member of the object that is not the array: its name, and its value, raw; `start` is where in the body that begins."""
 
     name: str
     value: bytes
+    start: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ def read_members(read: Read, *, array: str, max_value_bytes: int) -> Iterator[Me
         source.expect(b"}")
     else:
         while True:
-            name = _text(source.string())
+            name = source.name()
             source.expect(b":")
             if name == array and source.peek() == b"[":
                 if seen:
@@ -65,7 +68,9 @@ def read_members(read: Read, *, array: str, max_value_bytes: int) -> Iterator[Me
                 seen = True
                 yield from _items(source)
             else:
-                yield Member(name, source.value())
+                source.peek()
+                start = source.offset
+                yield Member(name, source.value(), start)
             if source.expect(b",}") == b"}":
                 break
     if source.peek():
@@ -83,11 +88,6 @@ def _items(source: "_Source") -> Iterator[Item]:
         index += 1
         if source.expect(b",]") == b"]":
             return
-
-
-def _text(raw: bytes) -> str:
-    """A member's name. Escapes are left as they are: no name that is looked for needs one."""
-    return raw[1:-1].decode("utf-8", "replace")
 
 
 class _Source:
@@ -127,11 +127,15 @@ class _Source:
         self._at += 1
         return found
 
-    def string(self) -> bytes:
-        """Use a string, quotes included."""
+    def name(self) -> str:
+        """Use a string, and read it."""
         if self.peek() != b'"':
             raise Malformed(f"Expected a name in double quotes (byte {self.offset}).")
-        return self.value()
+        start = self.offset
+        try:
+            return msgspec.json.decode(self.value(), type=str)
+        except (UnicodeDecodeError, msgspec.DecodeError):
+            raise Malformed(f"A name is not valid (byte {start}).") from None
 
     def value(self) -> bytes:
         """Use one value, whatever it is."""

@@ -140,6 +140,21 @@ def is_too_deep(content: bytes) -> bool:
     return bool(brackets)
 
 
+_HALF_PAIR = re.compile(  # whatever else begins with a backslash is passed by
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\[^u]|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+_BYTE = re.compile(r"\(byte (\d+)\)")
+
+
+def complaint(error: msgspec.DecodeError, content: bytes, *, start: int = 0) -> str:
+    """What makes a document no JSON, for whoever wrote it; `start` is where in their own it begins."""
+    text = str(error).partition(" - at `")[0].removeprefix("JSON is malformed: ")
+    if "truncated" in text or "surrogate" in text:
+        half = next((match.start(1) for match in _HALF_PAIR.finditer(content) if match[1]), None)
+        text = "it ends too early" if half is None else f"half of a surrogate pair (byte {half})"
+    return _BYTE.sub(lambda match: f"(byte {start + int(match[1])})", text)
+
+
 def response_line(object_id: uuid.UUID, *, custom_id: str, http_status: int, request_id: str, body: str) -> bytes:
     """A line of the output or error file for a request that was answered; `body` is one line of JSON."""
     response = _Response(http_status, request_id, msgspec.Raw(body.encode()))

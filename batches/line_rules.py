@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
-from batches.jsonl import Line, is_too_deep
+from batches.jsonl import Line, complaint, is_too_deep
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class LineChecker:
         except msgspec.ValidationError as error:
             return "", [_wrong_shape(line, str(error))]
         except msgspec.DecodeError as error:
-            return "", [_not_json(line, f"{error}.")]
+            return "", [_not_json(line, f"{complaint(error, content)}.")]
         problems = [Problem(code, message, param, line.number) for code, message, param in self._complaints(request, line.number)]
         return request.custom_id, problems
 

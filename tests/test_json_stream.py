@@ -65,8 +65,19 @@ def test_what_should_be_the_array_and_is_none_is_a_member(value: bytes) -> None:
     assert pieces(b'{"requests":' + value + b"}") == [Member("requests", value)]
 
 
-def test_a_name_is_not_unescaped() -> None:
-    assert pieces(rb'{"\u0072equests":[1]}') == [Member(r"\u0072equests", b"[1]")]
+def test_a_name_is_the_same_however_it_is_written() -> None:
+    assert pieces(rb'{"\u0072equests":[1],"m\u00f6del":2}') == [Item(0, b"1"), Member("mödel", b"2")]
+
+
+@pytest.mark.parametrize("name", [rb"\q", rb"\ud800", b"\xff", b"\x01", b"\n"])
+def test_a_name_that_is_no_json_text_is_refused(name: bytes) -> None:
+    with pytest.raises(Malformed, match="byte 8"):
+        pieces(b'{"a":1, "' + name + b'":2}')
+
+
+def test_a_member_knows_where_its_value_begins() -> None:
+    (first, second) = pieces(b'{ "a" : 1, "bc":\n[2]}', chunk=3)
+    assert [piece.start for piece in (first, second) if isinstance(piece, Member)] == [8, 17]
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ import json
 import tracemalloc
 import uuid
 
+import msgspec
 import pytest
 
 from batches import jsonl
-from batches.jsonl import MAX_DEPTH, error_line, is_too_deep, read_lines, response_line
+from batches.jsonl import MAX_DEPTH, complaint, error_line, is_too_deep, read_lines, response_line
 
 BOM = b"\xef\xbb\xbf"
 FILES = [
@@ -146,3 +147,21 @@ def test_dumped_json_is_one_line_without_nan() -> None:
     assert jsonl.dump({"a": "é\n"}) == '{"a":"é\\n"}'
     with pytest.raises(ValueError, match="not JSON compliant"):
         jsonl.dump(float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        (b'{"a":NaN}', "invalid character (byte 105)"),
+        (b'{"a":"x', "it ends too early"),
+        (rb'{"a":"\ud83c\udf89 \\ud800 \ud83c"}', "half of a surrogate pair (byte 127)"),
+        (rb'{"a":"\udf89"}', "half of a surrogate pair (byte 106)"),
+        (rb'{"a":"\ud83c, then"}', "half of a surrogate pair (byte 106)"),
+        (b'{"a":1e999}', "Number out of range"),
+        (b'{"a":[' + b"9" * 5000 + b"]}", "Integer value out of range"),
+    ],
+)
+def test_what_makes_a_document_no_json_is_said_with_its_place(document: bytes, told: str) -> None:
+    with pytest.raises(msgspec.DecodeError) as refused:
+        msgspec.json.decode(document)
+    assert complaint(refused.value, document, start=100) == told

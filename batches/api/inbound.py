@@ -14,7 +14,7 @@ from batches.dialects.base.errors import InvalidBody, UnsupportedMediaType
 from batches.dialects.base.fields import AnyWindow, Metadata, Text, WholeNumber, Window
 from batches.dialects.base.inline import InlineBody
 from batches.dialects.base.parsers import FORM
-from batches.jsonl import request_line
+from batches.jsonl import complaint, request_line
 
 ARRAY = "requests"
 HIGHEST_PRIORITY = 100
@@ -82,9 +82,11 @@ def one_a_line(body: InlineBody) -> Iterator[bytes]:
         if b"\n" in value or b"\r" in value:
             try:
                 value = msgspec.json.format(value, indent=-1)
+            except RecursionError:
+                raise InvalidBody(f"{ARRAY}.{item.index}: it is nested too deeply.", param=f"{ARRAY}.{item.index}") from None
             except msgspec.DecodeError as error:
                 where = f"{ARRAY}.{item.index}"
-                raise InvalidBody(f"{where}: it is not valid JSON: {error}.", param=where) from None
+                raise InvalidBody(f"{where}: it is not valid JSON: {complaint(error, value)}.", param=where) from None
         yield value + b"\n"
 
 

@@ -36,7 +36,7 @@ ERRORS = {
     "403": "You may not do this, or the CSRF token of a session is missing.",
     "404": "There is no such object, or it belongs to another project.",
     "409": "It is not in a state in which this can be done, or the same call is being worked on.",
-    "411": "The request has no Content-Length.",
+    "411": "The request has no Content-Length, and the server needs it.",
     "413": "The request is larger than allowed.",
     "415": "The request body is of a kind that is not read here.",
     "429": "A quota of the project is used up; the message says which.",

@@ -209,7 +209,7 @@ def test_what_middleware_refuses_is_an_error_of_this_api(native: Native, setting
     problem(answer)
 
 
-def test_a_body_of_unknown_length_is_refused(native: Native) -> None:
+def test_a_body_of_unknown_length_is_refused_where_the_server_cannot_tell_its_end(native: Native) -> None:
     answer = native.call("POST", "batches", headers={"Transfer-Encoding": "chunked"})
     assert (answer.status, problem(answer)["code"]) == (411, "length_required")
 

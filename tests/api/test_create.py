@@ -113,6 +113,12 @@ def test_a_body_that_is_no_json_is_refused(native: Native, body: bytes) -> None:
     problem(answer)
 
 
+def test_an_item_that_is_deep_and_on_several_lines_is_refused_by_its_place(native: Native) -> None:
+    deep = b'{"custom_id":"a",\n"body":' + b"[" * 10_000 + b"]" * 10_000 + b"}"
+    answer = native.call("POST", "batches", data=b'{"endpoint":"/v1/embeddings","requests":[' + deep + b"]}")
+    assert (answer.status, problem(answer)["param"]) == (400, "requests.0")
+
+
 def test_a_body_of_another_kind_is_refused(native: Native) -> None:
     answer = native.call("POST", "batches", data=b"--b--", content_type="multipart/form-data; boundary=b")
     assert (answer.status, problem(answer)["code"]) == (415, "unsupported_media_type")

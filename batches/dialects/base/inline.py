@@ -9,10 +9,10 @@ import msgspec
 from django.http import HttpRequest, UnreadablePostError
 
 from batches.dialects.base.errors import InvalidBody, InvalidValue
-from batches.dialects.base.parsers import read_object
+from batches.dialects.base.parsers import read_member
 from batches.errors import TooLarge
 from batches.json_stream import Item, Malformed, Member, TooLong, read_members
-from batches.jsonl import is_too_deep, request_line
+from batches.jsonl import complaint, is_too_deep, request_line
 
 HEAD_BYTES = 1024**2  # all members besides the requests, together
 
@@ -62,7 +62,6 @@ class InlineBody:
 
     def items(self) -> Iterator[Item]:
         """The items as they came. Raises InvalidBody, InvalidValue and TooLarge."""
-        members: list[bytes] = []
         try:
             for piece in read_members(self._read, array=self._array, max_value_bytes=self._max_item_bytes):
                 if isinstance(piece, Item):
@@ -73,12 +72,11 @@ class InlineBody:
                     self.count += 1
                     yield piece
                 else:
-                    self._keep(piece, members)
+                    self._keep(piece)
         except Malformed as error:
             raise InvalidBody(f"The request body is not valid JSON: {error}") from None
         except TooLong as error:
             raise TooLarge(f"The request body has a part that is too long: {error}") from None
-        self.head = read_object(b"{" + b",".join(members) + b"}")
 
     def _line(self, piece: Item, read_item: ReadItem, seen: dict[str, int]) -> bytes:
         found = read_item(piece.index, piece.value)
@@ -91,11 +89,11 @@ class InlineBody:
             raise TooLarge(f"{self._array}.{piece.index}: it is too long; it may have about {self._max_item_bytes} bytes.")
         return line
 
-    def _keep(self, piece: Member, members: list[bytes]) -> None:
-        members.append(msgspec.json.encode(piece.name) + b":" + piece.value)
-        self._head_bytes += len(members[-1])
+    def _keep(self, piece: Member) -> None:
+        self._head_bytes += len(piece.name) + len(piece.value) + 4  # two quotes, a colon, a comma
         if self._head_bytes > HEAD_BYTES:
             raise TooLarge(f"The request body may have {HEAD_BYTES} bytes besides {self._array}.")
+        self.head[piece.name] = read_member(piece.name, piece.value, start=piece.start)
 
     def _read(self, size: int) -> bytes:
         try:
@@ -127,4 +125,4 @@ def decode_item(decoder: "msgspec.json.Decoder[Any]", raw: bytes, *, where: str)
         place = f"{where}{path.rstrip('`')}"
         raise InvalidValue(f"{place}: {reason.replace('`', '')}.", param=place) from None
     except msgspec.DecodeError as error:
-        raise InvalidBody(f"{where}: it is not valid JSON: {error}.", param=where) from None
+        raise InvalidBody(f"{where}: it is not valid JSON: {complaint(error, raw)}.", param=where) from None

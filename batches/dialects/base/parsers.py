@@ -1,14 +1,20 @@
 """Reading request bodies: strict JSON, and forms with files. Nothing here depends on Accept or on the order of parts."""
 
+import io
 from collections.abc import Iterator, Mapping
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
+from django.http import HttpRequest
 from rest_framework import negotiation, parsers, renderers
 from rest_framework.request import Request
 
-from batches.dialects.base.errors import InvalidBody, UnsupportedMediaType
+from batches.dialects.base.errors import InvalidBody, LengthRequired, UnsupportedMediaType
 from batches.errors import TooLarge
+from batches.jsonl import complaint
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 FORM = "multipart/form-data"
 
@@ -41,6 +47,35 @@ class FormParser(parsers.MultiPartParser):
         return super().parse(stream, media_type, parser_context)
 
 
+def bound_body(request: HttpRequest, *, limit: int) -> None:
+    """Have a body that comes in chunks, its length unknown, read up to a limit, as if it had announced that many bytes.
+
+    One that was cut off looks like one that ended: it is then no JSON, or a form without its last boundary, and refused
+    as such. Raises LengthRequired on a server that does not say where a body ends.
+    """
+    if not request.META.get("wsgi.input_terminated"):
+        raise LengthRequired
+    request._stream = io.BufferedReader(_BoundedBody(request.META["wsgi.input"], limit))  # in place of Django's
+    request.META["CONTENT_LENGTH"] = str(limit)
+
+
+class _BoundedBody(io.RawIOBase):
+    def __init__(self, source: IO[bytes], limit: int) -> None:
+        self._source, self._limit, self._room = source, limit, limit
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer)
+        piece = self._source.read(min(len(view), self._room + 1))
+        self._room -= len(piece)
+        if self._room < 0:
+            raise TooLarge(f"The request body may have {self._limit} bytes.")
+        view[: len(piece)] = piece
+        return len(piece)
+
+
 class NoNegotiation(negotiation.BaseContentNegotiation):
     """Each view reads one kind of body and writes one kind of answer, whatever the headers say.
 
@@ -58,21 +93,37 @@ class NoNegotiation(negotiation.BaseContentNegotiation):
 
 def read_object(body: bytes) -> dict[str, Any]:
     """The JSON object that is the body. Raises InvalidBody."""
+    document = _decoded(body)
+    if not isinstance(document, dict):
+        raise InvalidBody("The request body must be a JSON object.")
+    if rb"\u0000" in body:  # the only way to write a NUL in JSON
+        _refuse_nul(document)
+    return document
+
+
+def read_member(name: str, value: bytes, *, start: int) -> Any:
+    """The value of one member of a body that is read piece by piece; it begins at byte `start`. Raises InvalidBody."""
+    found = _decoded(value, start=start)
+    if "\0" in name or rb"\u0000" in value:
+        _refuse_nul({name: found})
+    return found
+
+
+def _decoded(content: bytes, *, start: int = 0) -> Any:
     try:
-        document = msgspec.json.decode(body)
+        return msgspec.json.decode(content)
     except UnicodeDecodeError:
         raise InvalidBody("The request body is not valid UTF-8.") from None
     except RecursionError:
         raise InvalidBody("The request body is nested too deeply.") from None
     except msgspec.DecodeError as error:
-        raise InvalidBody(f"The request body is not valid JSON: {error}.") from None
-    if not isinstance(document, dict):
-        raise InvalidBody("The request body must be a JSON object.")
-    if rb"\u0000" in body:  # the only way to write a NUL in JSON
-        for path, text in _texts(document):
-            if "\0" in text:
-                raise InvalidBody(f"'{path}' contains a NUL character.", param=path)
-    return document
+        raise InvalidBody(f"The request body is not valid JSON: {complaint(error, content, start=start)}.") from None
+
+
+def _refuse_nul(document: dict[str, Any]) -> None:
+    for path, text in _texts(document):
+        if "\0" in text:
+            raise InvalidBody(f"'{path}' contains a NUL character.".replace("\0", "␀"), param=path.replace("\0", "␀"))
 
 
 def _read(stream: IO[Any], *, limit: int) -> bytes:
@@ -93,5 +144,6 @@ def _texts(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
             waiting.extend((f"{path}[{index}]", item) for index, item in enumerate(value))
         elif isinstance(value, dict):
             for key, item in value.items():
-                yield path, key
-                waiting.append((f"{path}.{key}" if path else key, item))
+                place = f"{path}.{key}" if path else key
+                yield place, key
+                waiting.append((place, item))

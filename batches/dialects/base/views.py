@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 
 from batches.actors import Actor
 from batches.dialects.base import errors
-from batches.dialects.base.parsers import JSONParser, NoNegotiation
+from batches.dialects.base.parsers import JSONParser, NoNegotiation, bound_body
 from batches.dialects.base.rendering import JSONRenderer
 from batches.dialects.base.request_ids import request_id
 from batches.errors import NotAuthenticated, PortalError, TooLarge
@@ -85,6 +85,11 @@ class DialectView(APIView):
         """Who acts, for the timeline."""
         return Actor(f"key {self.key.name}", Source.API)
 
+    @property
+    def is_retry(self) -> bool:
+        """Whether the client says that it sends this call again, having had no answer, or one that said to."""
+        return self.request.headers.get("x-stainless-retry-count", "").strip("0").isdecimal()
+
     def max_body_bytes(self) -> int:
         """How long a request body may be."""
         return settings.MAX_JSON_BYTES
@@ -97,7 +102,7 @@ class DialectView(APIView):
             path=path or self.request.path,
             digest=digest,
             token=headers.get("Idempotency-Key", "").replace("\0", ""),
-            is_retry=headers.get("x-stainless-retry-count", "").strip("0").isdecimal(),
+            is_retry=self.is_retry,
             now=timezone.now(),
         )
 
@@ -114,11 +119,12 @@ class DialectView(APIView):
         self.check_length(request)
 
     def check_length(self, request: Request) -> None:
-        """Refuse, unread, a body that is too long, or of unknown length."""
-        if request.headers.get("Transfer-Encoding") and not request.headers.get("Content-Length"):
-            raise errors.LengthRequired
+        """Refuse, unread, a body that is too long; have one that does not say how long it is read so far and no further."""
+        limit = self.max_body_bytes()
         declared = request.headers.get("Content-Length", "")
-        if declared.isdecimal() and int(declared) > (limit := self.max_body_bytes()):
+        if request.headers.get("Transfer-Encoding") and not declared:
+            bound_body(request._request, limit=limit)
+        if declared.isdecimal() and int(declared) > limit:
             raise TooLarge(f"The request body has {declared[:30]} bytes; it may have {limit}.")
 
     def handle_exception(self, exc: Exception) -> Response:

@@ -148,7 +148,7 @@ def test_one_request_over_the_limit_of_a_line_is_refused(api: Api, settings: Set
     assert_nothing_is_left()
 
 
-def test_a_body_of_unknown_length_is_refused(api: Api) -> None:
+def test_a_body_of_unknown_length_is_refused_where_the_server_cannot_tell_its_end(api: Api) -> None:
     answer = api.post(BATCHES, Transfer_Encoding="chunked", Content_Length="")
     assert answer.status == 411
     assert answer.error["type"] == "invalid_request_error"

@@ -72,6 +72,20 @@ def test_bodies_keep_every_byte_but_line_ends_between_tokens() -> None:
     assert '"body":{"n": 1.10,  "t":"\\u00e4\\/ä"}}\n'.encode() in line
 
 
+def test_a_member_that_is_no_json_is_refused_with_its_place_in_the_whole_body() -> None:
+    body = b'{"requests":[' + item().encode() + b'],"metadata":{"a":NaN}}'
+    with pytest.raises(InvalidBody) as refused:
+        list(inline(body).lines(read_item))
+    assert f"(byte {body.index(b'NaN')})" in refused.value.message
+
+
+def test_a_nul_is_found_in_a_name_too() -> None:
+    for body, param in ((rb'{"a":{"b\u0000":1}}', "a.b␀"), (rb'{"\u0000":1}', "␀")):
+        with pytest.raises(InvalidBody) as refused:
+            list(inline(body).lines(read_item))
+        assert refused.value.param == param
+
+
 def test_without_the_array_there_are_no_lines() -> None:
     read = inline(b'{"input_file_id":"file-1","requests":null}')
     assert list(read.lines(read_item)) == []

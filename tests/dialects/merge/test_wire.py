@@ -46,7 +46,7 @@ def test_a_path_that_is_not_there_names_the_base_url(merge: Merge, path: str) ->
     assert "http://testserver/api." in detail(answer)
 
 
-def test_a_body_of_unknown_length_is_refused(merge: Merge) -> None:
+def test_a_body_of_unknown_length_is_refused_where_the_server_cannot_tell_its_end(merge: Merge) -> None:
     answer = merge.create({"batch_items": []}, Transfer_Encoding="chunked", Content_Length="")
     assert answer.status == 411
     assert detail(answer)
