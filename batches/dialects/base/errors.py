@@ -59,7 +59,7 @@ class MethodNotAllowed(InvalidRequest):
 
 
 class LengthRequired(InvalidRequest):
-    """The request needs a Content-Length header: a body of unknown length is not read."""
+    """The request needs a Content-Length header: this server cannot tell where the body ends."""
 
     status = 411
     code = "length_required"
@@ -70,6 +70,12 @@ class UnsupportedMediaType(InvalidRequest):
 
     status = 415
     code = "unsupported_media_type"
+
+
+class UnknownHost(InvalidRequest):
+    """The portal does not answer for the host that this request names: its ALLOWED_HOSTS would have to list it."""
+
+    code = "unknown_host"
 
 
 class UnknownUrl(NotFound):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, get_resolver, resolve
@@ -41,10 +42,19 @@ def _put_in_dialect(request: HttpRequest, response: HttpResponse, mount: mounts.
     """Replace the body of an error's answer, if a dialect answers for the path."""
     if mount is None:
         return
-    error = _unknown_url(request, mount) if response.status_code == 404 else errors.with_status(response.status_code)
-    response.content = encode(mount.render_error(error, request_id(request)))
+    response.content = encode(mount.render_error(_error(request, response, mount), request_id(request)))
     response.headers["Content-Type"] = "application/json"
     response.headers["Content-Length"] = str(len(response.content))
+
+
+def _error(request: HttpRequest, response: HttpResponse, mount: mounts.Mount) -> PortalError:
+    if response.status_code == 404:
+        return _unknown_url(request, mount)
+    try:
+        request.get_host()
+    except DisallowedHost:
+        return errors.UnknownHost()
+    return errors.with_status(response.status_code)
 
 
 def _unknown_url(request: HttpRequest, mount: mounts.Mount) -> PortalError:

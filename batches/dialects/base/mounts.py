@@ -1,5 +1,6 @@
 """Which dialect a path belongs to, so that whatever fails there is answered in the dialect's words."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -34,8 +35,11 @@ def mount(dialect: Mount) -> None:
 
 
 def owner(path: str, headers: Mapping[str, str]) -> Mount | None:
-    """The dialect with the longest prefix of this path, in whole segments, among those that answer for such a request."""
-    prefix = path.rstrip("/")
+    """The dialect with the longest prefix of this path, in whole segments, among those that answer for such a request.
+
+    A slash that was doubled where a base URL met a path is taken for one.
+    """
+    prefix = re.sub("/+", "/", path).rstrip("/")
     while prefix:
         found = _by_prefix.get(prefix)
         if found and (not found.header or found.header in headers):

@@ -34,6 +34,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
         ("/outer/inner/deeper", OUTER),
         ("/outer/inner/deep", INNER),
         ("/outer/inner/deep/x", INNER),
+        ("//outer//inner///deep/x", INNER),
         ("/stray/x", OUTER),
         ("/outerx", None),
         ("/x/outer", None),

@@ -83,7 +83,7 @@ def test_a_body_over_the_limit_is_refused(api: Api) -> None:
         assert answer.error["code"] == "request_too_large"
 
 
-def test_a_body_of_unknown_length_is_refused(api: Api) -> None:
+def test_a_body_of_unknown_length_is_refused_where_the_server_cannot_tell_its_end(api: Api) -> None:
     answer = api.call("POST", "/v1/batches", headers={"Transfer-Encoding": "chunked"})
     assert answer.status == 411
     assert answer.error["code"] == "length_required"
@@ -154,7 +154,8 @@ def test_a_path_of_nobody_is_left_to_the_portal(nobody: Api, path: str) -> None:
 def test_a_host_that_is_not_served_is_refused_in_the_dialects_words(api: Api) -> None:
     answer = api.get("/v1/batches", headers={"Host": "elsewhere.example"})
     assert answer.status == 400
-    assert answer.error["type"] == "invalid_request_error"
+    assert (answer.error["type"], answer.error["code"]) == ("invalid_request_error", "unknown_host")
+    assert "ALLOWED_HOSTS" in answer.error["message"]
 
 
 @pytest.mark.parametrize(
