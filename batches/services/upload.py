@@ -12,7 +12,7 @@ from django.core.files import File as Content
 from django.db import transaction
 from django.db.models import Count, Sum
 
-from batches.errors import Conflict, InvalidRequest, TooLarge
+from batches.errors import InvalidRequest, LostRace, TooLarge
 from batches.models import ApiKey, Project, Purpose, Upload, UploadPart, UploadStatus
 from batches.services.quota import require_room
 from batches.services.store import put, size_limit, store
@@ -79,7 +79,7 @@ def add_part(upload: Upload, content: "Content[Any]", *, now: datetime) -> Uploa
 def complete_upload(upload: Upload, *, part_ids: Sequence[UUID], now: datetime, md5: str | None = None) -> Upload:
     """Put the parts together, in the given order, as a file. Sizes, and `md5` where given, must agree.
 
-    Raises InvalidRequest, Conflict or QuotaExceeded and changes nothing.
+    Raises InvalidRequest, LostRace or QuotaExceeded and changes nothing.
     """
     _require_pending(upload, now=now)
     parts = _ordered(upload, part_ids)
@@ -93,7 +93,7 @@ def complete_upload(upload: Upload, *, part_ids: Sequence[UUID], now: datetime, 
                 joined.write(chunk)
                 digest.update(chunk)
         except FileNotFoundError:  # completed, cancelled or expired meanwhile
-            raise Conflict("The upload does not take anything more.") from None
+            raise LostRace("The upload does not take anything more.") from None
         if md5 is not None and digest.hexdigest() != md5.lower():
             raise InvalidRequest("The MD5 of the parts is not the one given.", param="md5")
         joined.flush()
@@ -101,7 +101,7 @@ def complete_upload(upload: Upload, *, part_ids: Sequence[UUID], now: datetime, 
         with transaction.atomic():
             taken = Upload.objects.filter(pk=upload.pk, status=UploadStatus.PENDING).update(status=UploadStatus.COMPLETED)
             if not taken:
-                raise Conflict("The upload does not take anything more.")
+                raise LostRace("The upload does not take anything more.")
             seconds = upload.file_lifetime_seconds
             upload.file = store(
                 Content(joined),
@@ -122,7 +122,7 @@ def cancel_upload(upload: Upload, *, now: datetime) -> Upload:
     """Give an upload up; its parts are deleted."""
     _require_pending(upload, now=now)
     if not Upload.objects.filter(pk=upload.pk, status=UploadStatus.PENDING).update(status=UploadStatus.CANCELLED):
-        raise Conflict("The upload does not take anything more.")
+        raise LostRace("The upload does not take anything more.")
     upload.status = UploadStatus.CANCELLED
     _drop_parts(upload)
     return upload

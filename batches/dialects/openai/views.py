@@ -21,7 +21,7 @@ from batches.dialects.base.result_pages import parse_cursor
 from batches.dialects.base.views import DialectView
 from batches.dialects.openai import inbound, outbound
 from batches.dialects.openai.errors import render_error
-from batches.models import Batch, Dialect, Purpose
+from batches.models import Batch, Dialect, Purpose, UploadStatus
 from batches.services.upload import add_part, cancel_upload, complete_upload, start_upload
 
 
@@ -80,6 +80,8 @@ class CompleteUpload(OpenAIView):
 
     def post(self, request: Request, upload_id: str) -> Response:
         upload = find_upload(self.project, upload_id)
+        if self.is_retry and upload.status == UploadStatus.COMPLETED:  # whose answer was lost: nothing else names the file
+            return Response(outbound.ShownUpload(upload).data)
         fields = valid(inbound.CompleteUpload, request.data)
         part_ids = []
         for text in fields["part_ids"]:
@@ -95,7 +97,9 @@ class CancelUpload(OpenAIView):
     """/uploads/{upload_id}/cancel"""
 
     def post(self, _request: Request, upload_id: str) -> Response:
-        upload = cancel_upload(find_upload(self.project, upload_id), now=timezone.now())
+        upload = find_upload(self.project, upload_id)
+        if not (self.is_retry and upload.status == UploadStatus.CANCELLED):
+            upload = cancel_upload(upload, now=timezone.now())
         return Response(outbound.ShownUpload(upload).data)
 
 

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.models import Upload, UploadPart
+from batches.models import File, Upload, UploadPart
 from batches.services import upload
 from tests.dialects.openai.conftest import Answer, Api
 
@@ -76,6 +76,20 @@ def test_a_cancelled_upload_takes_nothing_more(api: Api) -> None:
     assert api.post(f"/v1/uploads/{upload_id}/cancel").json["status"] == "cancelled"
     assert add(api, upload_id, b"abc").status == 400
     assert not UploadPart.objects.exists()
+
+
+def test_a_client_that_missed_an_answer_gets_it_again(api: Api) -> None:
+    """SDKs send a call again when its connection breaks; nothing but this answer tells them the file's id."""
+    upload_id, given_up = start(api, bytes=3).json["id"], start(api).json["id"]
+    order = {"part_ids": [add(api, upload_id, b"abc").json["id"]]}
+    completed = api.post(f"/v1/uploads/{upload_id}/complete", order)
+    cancelled = api.post(f"/v1/uploads/{given_up}/cancel")
+    api.headers |= {"x-stainless-retry-count": "1"}
+    assert api.post(f"/v1/uploads/{upload_id}/complete", order).json == completed.json
+    assert api.post(f"/v1/uploads/{given_up}/cancel").json == cancelled.json
+    assert api.post(f"/v1/uploads/{upload_id}/cancel").status == 400
+    assert api.post(f"/v1/uploads/{given_up}/complete", {"part_ids": []}).status == 400
+    assert File.objects.count() == 1
 
 
 def test_an_upload_whose_hour_is_over_takes_nothing_more(api: Api) -> None:
