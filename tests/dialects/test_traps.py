@@ -51,6 +51,11 @@ REQUESTS: Proofs = {
         "dialects/openai/test_files::test_a_file_may_be_longer_than_any_json_body_and_is_sent_in_pieces",
         "dialects/openai/test_wire::test_a_body_over_the_limit_is_refused",
     ],
+    "a body comes in chunks and does not say how long it is": [
+        "dialects/test_chunked::test_json_is_read_to_its_end_and_no_further_than_its_limit",
+        "dialects/test_chunked::test_a_file_is_read_to_its_end",
+        "dialects/test_chunked::test_of_a_file_that_was_cut_off_nothing_is_kept",
+    ],
     "a cancel says that it is JSON and has no body": [
         "dialects/openai/test_batches::test_cancel_sends_no_body_and_may_be_repeated",
         "dialects/test_routes::test_a_body_that_is_garbage_breaks_nothing",
@@ -136,6 +141,7 @@ RETRIES: Proofs = {
         "dialects/test_conformance::test_without_a_key_only_a_retry_is_taken_for_a_repetition",
         "dialects/test_conformance::test_an_idempotency_key_makes_one_batch_of_many_calls",
         "services/test_once::test_a_retry_waits_for_the_first_call_to_finish",
+        "services/test_once::test_retries_at_the_same_time_of_what_never_arrived_make_one_batch",
     ],
     "a conflict that stays one is tried again": [
         "dialects/openai/test_batches::test_what_is_over_cannot_be_cancelled_and_sdks_are_told_not_to_insist",
@@ -161,6 +167,7 @@ RETRIES: Proofs = {
 SHAPES: Proofs = {
     "clients validate nothing, so that a wrong answer passes unseen": [
         "dialects/openai/test_sdk::test_a_batch_runs_from_upload_to_results",
+        "dialects/openai/test_sdk::test_the_asynchronous_client_is_answered_alike",
         "dialects/anthropic/test_sdk::test_a_batch_from_its_creation_to_its_results",
         "dialects/merge/test_sdk::test_records_are_written_and_read_back",
         "clients/test_clients::test_an_old_anthropic_release_with_its_way_to_send_a_key",

@@ -1,12 +1,15 @@
 """The unmodified `openai` package, over real HTTP, with strict validation of every answer and no retries."""
 
+import asyncio
 import io
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import openai
 import pytest
-from openai import OpenAI
+from openai import AsyncOpenAI, OpenAI
+from openai.types import Batch as ShownBatch
 
 from batches.actors import ENGINE
 from batches.models import Batch
@@ -15,6 +18,7 @@ from batches.states import BatchStatus
 from tests.conftest import Portal, Queue
 
 LINE = b'{"custom_id":"row-%d","method":"POST","url":"/v1/chat/completions","body":{"model":"m","messages":[%s]}}\n'
+Answer = TypeVar("Answer")
 MESSAGE = b'{"role":"user","content":"two plus two?"}'
 
 
@@ -163,3 +167,28 @@ def test_a_batch_runs_from_upload_to_results(client: OpenAI, queue: Queue) -> No
     output = client.files.content(batch.output_file_id)
     assert [line.count('"status_code":200') for line in output.text.splitlines()] == [1] * 300
     assert client.files.retrieve(batch.output_file_id).purpose == "batch_output"
+
+
+def test_the_asynchronous_client_is_answered_alike(portal: Portal, queue: Queue) -> None:
+    def ask(call: Callable[[AsyncOpenAI], Awaitable[Answer]]) -> Answer:
+        async def asked() -> Answer:
+            base_url, key = f"{portal.url}/v1", portal.key
+            async with AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, _strict_response_validation=True) as client:
+                return await call(client)
+
+        return asyncio.run(asked())
+
+    async def create(client: AsyncOpenAI) -> ShownBatch:
+        file = await client.files.create(file=lines(3), purpose="batch")
+        return await client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+
+    async def listed(client: AsyncOpenAI) -> list[str]:
+        return [batch.id async for batch in client.batches.list(limit=1)]
+
+    made = [ask(create).id for _ in range(2)]
+    assert ask(listed) == made[::-1]
+    queue.run_until(lambda: ask(lambda client: client.batches.retrieve(made[0])).status == "completed")
+    output_file_id = ask(lambda client: client.batches.retrieve(made[0])).output_file_id
+    assert output_file_id is not None
+    output = ask(lambda client: client.files.content(output_file_id))
+    assert output.text.count('"status_code":200') == 3
