@@ -41,6 +41,7 @@ clean:
 
 # The development lock holds everything that the production lock holds, so a tree that has it needs no second install.
 .venv/production: requirements.lock | .venv/bin/pip
+	@echo "Installing what Batchyard needs into .venv. It takes a minute, once."
 	$(call install,requirements.lock)
 	@touch $@
 

@@ -1,5 +1,6 @@
 """The web server: Granian in front of Django's WSGI application."""
 
+import logging
 import os
 from collections.abc import Callable
 from typing import Any
@@ -32,6 +33,7 @@ def share_connections(database: dict[str, Any], *, at_most: int) -> None:
 
 def serve(*, processes: int, process: Callable[..., None]) -> None:
     """Listen on HOST and PORT; Granian's supervisor runs `process` in each of its processes, and again should one die."""
+    logging.getLogger("_granian").addFilter(_is_no_advice)
     server = Granian(
         "config.wsgi:application",
         address=settings.HOST,
@@ -45,6 +47,11 @@ def serve(*, processes: int, process: Callable[..., None]) -> None:
         log_level=LogLevels.warning,
     )
     server.serve(spawn_target=process)
+
+
+def _is_no_advice(record: logging.LogRecord) -> bool:
+    """Whether it is worth saying: that THREADS are many is known, and nothing that whoever reads it could change."""
+    return "Python threads" not in record.getMessage()
 
 
 def serve_in_process(*arguments: object) -> None:

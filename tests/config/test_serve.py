@@ -33,6 +33,7 @@ def test_it_says_where_to_go_and_how_to_stop(running: PortalProcess, db: None) -
     assert f"{running.url}/console/" in running.output
     assert f"{running.url}/v1" in running.output
     assert "Ctrl-C" in running.output
+    assert "WARNING" not in running.output
 
 
 def test_a_port_that_is_taken_is_refused_by_name(running: PortalProcess, portal: PortalProcess) -> None:
