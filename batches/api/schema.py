@@ -59,7 +59,8 @@ class NativeSchema(AutoSchema):
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
-        statuses = [*ALWAYS, *(["404"] if "{" in self.path else [])]
+        names_a_thing = "{" in self.path or any(each["name"] == "batch" for each in operation.get("parameters", ()))
+        statuses = [*ALWAYS, *(["404"] if names_a_thing else [])]
         if self.method in ("POST", "PATCH"):
             statuses += ["404", "409", "411", "415", "429"]
         for status in sorted(set(statuses)):

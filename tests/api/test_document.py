@@ -44,6 +44,8 @@ def test_every_operation_says_what_it_does_and_how_it_fails(nobody: Native) -> N
             assert operation["summary"], path
             assert operation["description"], path
             assert {"400", "401", "403", "413", "503"} <= set(operation["responses"])
+            named = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
+            assert ("404" in operation["responses"]) or not ("{" in path or "batch" in named), path
 
 
 @pytest.mark.once
