@@ -7,9 +7,11 @@ from celery.signals import setup_logging, task_prerun, worker_shutting_down
 from django.db import close_old_connections
 
 from batches.engine.shutdown import stopping
+from config import broker
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
+broker.install()
 app = Celery("batchyard")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["batches.engine"])
