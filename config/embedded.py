@@ -35,6 +35,7 @@ def serve_beside_workers(*arguments: object) -> None:
 @contextlib.contextmanager
 def background() -> Iterator[None]:
     """A Celery worker and a beat as threads of this process."""
+    stopping.clear()  # the process that this one replaces may have set it
     worker = app.WorkController(
         hostname="embedded",
         pool="threads",

@@ -39,8 +39,10 @@ AHEAD_SECONDS = 0.5  # objects to hold ready beyond those in flight, in seconds 
 def run() -> None:
     """Run an executor in this thread until it has been idle for a while, or its process is to end.
 
-    Returns at once when enough executors run already.
+    Returns at once when enough executors run already, or none should any more.
     """
+    if shutdown.stopping.is_set():
+        return  # without a wake: this very process would hear it
     if Worker.objects.alive(now=timezone.now()).executors().count() >= settings.EXECUTORS:
         return
     collector.tune()

@@ -13,6 +13,9 @@ class Flag:
     def set(self) -> None:
         self._value.value = True
 
+    def clear(self) -> None:
+        self._value.value = False
+
     def is_set(self) -> bool:
         return bool(self._value.value)
 
