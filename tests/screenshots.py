@@ -38,6 +38,8 @@ class Shot:
 # A new page is one line.
 SHOTS = (
     Shot("overview", "/console/overview/"),
+    Shot("providers", "/console/providers/"),
+    Shot("provider", "/console/providers/demo-steady/"),
     Shot("batches", "/console/batches/"),
     Shot(
         "filter", "/console/batches/?status!=cancelled&project=search&project=support", click="details.more >> nth=0 >> summary"
@@ -55,6 +57,9 @@ SHOTS = (
     Shot("views", "/console/views/"),
     *(Shot(name, f"{{{name}}}") for name in BATCHES),
     Shot("object", "{batch}lines/4/"),
+    Shot("history", "{batch}history/"),
+    Shot("faces", "{batch}faces/"),
+    Shot("guards", "{running}guards/"),
     Shot("cancel", "{running}cancel/"),
     Shot("compare-with", "{batch}compare/"),
     Shot("compare", "{batch}compare/", click=".rows .title >> nth=0"),

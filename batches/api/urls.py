@@ -5,6 +5,7 @@ from django.views.generic import RedirectView
 
 from batches.api.acts import Acts
 from batches.api.batches import Batches
+from batches.api.detail import batch_object
 from batches.api.docs import docs_page
 from batches.api.document import openapi_document
 from batches.api.errors import render_error
@@ -14,9 +15,13 @@ from batches.api.groups import ErrorGroups
 from batches.api.inside import Inside
 from batches.api.providers import Providers
 from batches.api.quotas import Quotas
+from batches.dialects.base.faces import Face, add_face
 from batches.dialects.base.mounts import Mount, mount
+from batches.models import Dialect
 
 mount(Mount(base="/api/v1", render_error=render_error, prefixes=("/api",)))
+
+add_face(Face(Dialect.NATIVE, lambda batch: f"/api/v1/batches/{batch}", lambda batch, request, _: batch_object(batch, request)))
 
 app_name = "api"
 urlpatterns = [

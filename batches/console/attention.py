@@ -20,6 +20,7 @@ NAMED = 3  # batches of each concern
 class Concern:
     """What may be the matter. `query` is what the list of batches is asked, `worst` the order of those that are named.
 
+    It is about batches that have `ended`, or else about open ones: they are few, and an index has just them.
     `told` says about one of them: words, and a moment that they end with, if there is one.
     """
 
@@ -28,6 +29,7 @@ class Concern:
     query: str
     worst: str
     told: Callable[[Batch], tuple[str, datetime | None]]
+    ended: bool = False
 
 
 def _failures(batch: Batch) -> tuple[str, datetime | None]:
@@ -43,10 +45,12 @@ CONCERNS = (
     Concern("Stuck", "bad", "condition=stuck", "updated_at", lambda batch: ("nothing since", batch.updated_at)),
     Concern("Late", "bad", "condition=late", "expires_at", lambda batch: ("deadline", batch.expires_at)),
     Concern("Failing", "bad", "view=active&has_errors=yes", "-created_at", _failures),
-    Concern("Throttled", "warn", "condition=throttled", "throttled_until", lambda batch: (batch.throttled_reason, None)),
-    Concern("Paused", "warn", "condition=paused", "paused_at", lambda batch: (f"by {batch.paused_by}", batch.paused_at)),
-    Concern("Failed or expired in 24 h", "bad", "status=failed&status=expired&created=24h", "-created_at", _ended),
-    Concern("Partly failed in 24 h", "warn", "condition=partial&created=24h", "-created_at", _failures),
+    Concern("Throttled", "warn", "condition=throttled", "-throttled_until", lambda batch: (batch.throttled_reason, None)),
+    Concern(
+        "Paused", "warn", "condition=paused", "paused_at", lambda batch: (f"by {batch.paused_by or 'somebody'}", batch.paused_at)
+    ),
+    Concern("Failed or expired in 24 h", "bad", "status=failed&status=expired&created=24h", "-created_at", _ended, ended=True),
+    Concern("Partly failed in 24 h", "warn", "condition=partial&created=24h", "-created_at", _failures, ended=True),
 )
 
 
@@ -89,7 +93,8 @@ def matters(access: Access, *, now: datetime) -> list[Matter]:
 
 def _found(access: Access, concern: Concern, *, now: datetime) -> tuple[list[Batch], int]:
     """The worst, and how many there are: just those that the list shows."""
-    matching = BatchFilter(QueryDict(concern.query), queryset=access.batches(), now=now).matching
+    among = access.batches().filter(ended_at__isnull=not concern.ended)
+    matching = BatchFilter(QueryDict(concern.query), queryset=among, now=now).matching
     batches = list(matching.select_related("input_file").order_by(concern.worst)[: NAMED + 1])
     count = len(batches) if len(batches) <= NAMED else capped_count(matching)
     return batches[:NAMED], count

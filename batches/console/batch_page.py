@@ -6,24 +6,30 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.http import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from batches.console import curl
 from batches.console.access import SignedIn, find_batch, requires
+from batches.console.batch_frame import frame
+from batches.console.family import family
+from batches.console.guards_in_force import guards_in_force
+from batches.console.latency import latency
 from batches.console.live import respond
-from batches.console.pace import pace
+from batches.console.pace import course, latest_minutes, pace
 from batches.console.paging import BadPosition, Page, objects_page
 from batches.console.standing import progress, standing
 from batches.error_groups import error_groups
 from batches.filters import BatchObjectFilter
 from batches.models import Batch, BatchError, BatchObject, Counts, File
 from batches.services.access import Right
-from batches.states import MOVES, BatchStatus, ObjectStatus
+from batches.states import ObjectStatus
+from batches.waiting import Cause, Waiting, waiting
 
 PAGE_SIZE = 50
 FIRST_ERRORS = 50  # validation errors shown before "show all"
+LATEST_EVENTS = 6  # of the timeline; its own page has them all
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +73,24 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
     except BadPosition as error:
         problems.append(str(error))
         page = Page([])
+    minutes = latest_minutes(batch)
     context: dict[str, object] = {
-        "batch": batch,
+        **frame(request, batch, page="batch"),
         "now": now,
         "counts": batch.counts,
         "standing": standing(batch, now=now),
         "progress": progress(batch),
-        "pace": pace(batch, now=now),
+        "pace": pace(batch, minutes, now=now),
+        "spark": course(batch, minutes, now=now),
         "overdue": not batch.is_terminal and batch.expires_at <= now,
-        "throttled": batch.is_throttled(now=now),
+        **_why_it_waits(batch, now=now),
         "tiles": list(_tiles(batch.counts)),
         "live": not batch.is_terminal,
-        "events": list(batch.events.all()),
+        "events": list(batch.events.order_by("-created_at", "-pk")[:LATEST_EVENTS])[::-1],
+        "latency": latency(batch),
+        "guards": guards_in_force(batch),
+        "family": family(batch, request.access),
+        "currency": settings.CURRENCY,
         "groups": error_groups(batch) if batch.counts.failed else [],
         "files": list(_files(batch, now=now)),
         "page": page,
@@ -87,13 +99,24 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "filter": chosen,
         "filtered": bool(chosen.chosen) if not chosen.problems else True,
         "statuses": request.GET.getlist("status"),
-        "may_cancel": BatchStatus.CANCELLING in MOVES[BatchStatus(batch.status)]
-        and request.access.may(Right.ACT, batch.project_id),
-        "may_clone": request.access.may(Right.ACT, batch.project_id),
-        "curl": curl.retrieve_batch(request, batch),
         **_errors_of_batch(batch, everything=request.GET.get("validation") == "all"),
     }
     return respond(request, "console/batch.html", regions="console/batch_regions.html", context=context)
+
+
+_TONES = {
+    **dict.fromkeys((Cause.PROVIDER_DISABLED, Cause.BREAKER_OPEN, Cause.NO_WORKER), "error"),
+    **dict.fromkeys((Cause.PAUSED, Cause.RATE_LIMITED, Cause.THROTTLED), "warning"),
+}
+
+
+def _why_it_waits(batch: Batch, *, now: datetime) -> dict[str, object]:
+    """What keeps it from going on, with what its provider said, and how loudly that is to be told."""
+    found: Waiting | None = waiting(batch, now=now)
+    if found is None:
+        return {}
+    reason = "" if found.cause is Cause.PAUSED else found.details.get("reason", "")
+    return {"waiting": found, "waiting_reason": reason, "waiting_tone": _TONES.get(found.cause, "")}
 
 
 def _tiles(counts: Counts) -> Iterable[Tile]:

@@ -17,6 +17,12 @@ def retrieve_batch(request: HttpRequest, batch: Batch) -> str:
     return f"curl {shlex.quote(url)} {KEY}"
 
 
+def read_face(request: HttpRequest, path: str, *, header: str = "") -> str:
+    """Asks for a batch in the words of a dialect; the header names a variable, too, where it is a secret."""
+    more = f' -H "{header}"' if header else ""
+    return f"curl {shlex.quote(request.build_absolute_uri(path))} {KEY}{more}"
+
+
 def list_batches(request: HttpRequest, question: QueryDict) -> str:
     """Asks this portal's API for the batches that the list shows."""
     url = request.build_absolute_uri("/api/v1/batches") + (f"?{question.urlencode()}" if question else "")

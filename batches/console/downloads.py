@@ -1,4 +1,4 @@
-"""Downloads: the batch's files, and what there is of its results, both streamed."""
+"""Downloads: the batch's files, and what there is of its results, alone or with its retries; all streamed."""
 
 import uuid
 
@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from batches import identifiers
 from batches.console.access import SignedIn, find_batch, requires
 from batches.console.batch_page import is_kept
+from batches.lineage import lineage, merged_results
 from batches.results import result_line, results
 from batches.services.access import Right
 
@@ -42,5 +43,16 @@ def download_results(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase
     batch = find_batch(request, batch_id)
     name = f"{identifiers.render('batch_', batch.id)}_{'results' if batch.is_terminal else 'partial'}.jsonl"
     lines = (result_line(result) for result in results(batch) if result.is_settled)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingHttpResponse(lines, content_type=JSON_LINES, headers=headers)
+
+
+@require_safe
+@requires(Right.READ_BODIES)
+def download_merged(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
+    """One line for each request that settled, with what came of it in the end over all retries."""
+    members = lineage(find_batch(request, batch_id), among=request.access.batches())
+    lines = (result_line(merged.result) for merged in merged_results(members) if merged.result.is_settled)
+    name = f"{identifiers.render('batch_', members[0].id)}_merged.jsonl"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingHttpResponse(lines, content_type=JSON_LINES, headers=headers)

@@ -1,12 +1,16 @@
-"""How fast a running batch goes, and when it will be done."""
+"""How fast a batch goes, and when it will be done: from its counts per minute."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from batches.models import Batch, BatchObject
+from batches.console.charts import Sparkline
+from batches.models import Batch, BatchMinute
 from batches.states import BatchStatus
 
 WINDOW = timedelta(minutes=5)
+MINUTE = timedelta(minutes=1)
+MOST_MINUTES = 120  # that a course is drawn of, the latest
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +22,34 @@ class Pace:
     late: bool
 
 
-def pace(batch: Batch, *, now: datetime) -> Pace | None:
+def latest_minutes(batch: Batch) -> list[BatchMinute]:
+    """The latest minutes in which something went on, in their order."""
+    return list(BatchMinute.objects.filter(batch=batch).order_by("-minute")[:MOST_MINUTES])[::-1]
+
+
+def pace(batch: Batch, minutes: Sequence[BatchMinute], *, now: datetime) -> Pace | None:
     """The pace of a batch that runs; None for any other."""
     if batch.status != BatchStatus.IN_PROGRESS or batch.in_progress_at is None:
         return None
-    since = max(batch.in_progress_at, now - WINDOW)
-    settled = BatchObject.objects.filter(batch=batch, settled_at__gte=since).count()
-    minutes = max((now - since).total_seconds(), 1) / 60
-    per_minute = settled / minutes
+    begun = max(batch.in_progress_at, _whole(now - WINDOW))
+    settled = sum(row.succeeded + row.failed for row in minutes if row.minute >= _whole(begun))
     if not settled:
         return Pace(0, None, late=now >= batch.expires_at)
+    per_minute = settled / (max((now - begun).total_seconds(), 1) / 60)
     done_at = now + timedelta(minutes=min(batch.counts.pending / per_minute, 60 * 24 * 365))
     return Pace(per_minute, done_at, late=done_at > batch.expires_at)
+
+
+def course(batch: Batch, minutes: Sequence[BatchMinute], *, now: datetime) -> Sparkline | None:
+    """Objects a minute, up to the last minute that is over; None where there is not enough to draw."""
+    settled = {row.minute: row.succeeded + row.failed for row in minutes}
+    if not settled:
+        return None
+    last = max(settled) if batch.is_terminal else _whole(now) - MINUTE
+    first = max(min(settled), last - MINUTE * (MOST_MINUTES - 1))
+    values = [settled.get(first + MINUTE * number, 0) for number in range((last - first) // MINUTE + 1)]
+    return Sparkline(values, "Objects a minute") if len(values) > 1 else None
+
+
+def _whole(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)

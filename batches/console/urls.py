@@ -6,6 +6,9 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, register_converter
 
 from batches import identifiers
+from batches.console.act_on_batch import ACTS, act_on_batch
+from batches.console.batch_faces import batch_faces
+from batches.console.batch_history import batch_history
 from batches.console.batch_list import batch_list
 from batches.console.batch_page import batch_page
 from batches.console.bulk_new import new_bulk
@@ -13,11 +16,12 @@ from batches.console.bulk_operations import bulk_operation, bulk_operations, can
 from batches.console.cancel_batch import cancel_batch
 from batches.console.check_input import check_input, discard_input
 from batches.console.compare_batches import compare_batches, compare_objects
-from batches.console.downloads import download_file, download_results
+from batches.console.downloads import download_file, download_merged, download_results
 from batches.console.export import export_batches
 from batches.console.new_batch import new_batch
 from batches.console.object_page import object_page
 from batches.console.overview import home, overview
+from batches.console.providers import check_provider, provider_list, provider_page
 from batches.console.views_saved import edit_view, new_view, saved_view, saved_views
 
 
@@ -52,6 +56,9 @@ urlpatterns = [
     path("login/", LoginView.as_view(template_name="console/login.html", redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("overview/", overview, name="overview"),
+    path("providers/", provider_list, name="providers"),
+    path("providers/<slug:name>/", provider_page, name="provider"),
+    path("providers/<slug:name>/check/", check_provider, name="check_provider"),
     path("batches/", batch_list, name="batches"),
     path("batches/export.csv", export_batches, {"form": "csv"}, name="export_csv"),
     path("batches/export.jsonl", export_batches, {"form": "jsonl"}, name="export_jsonl"),
@@ -66,7 +73,11 @@ urlpatterns = [
     path("batches/<batch_id:batch_id>/cancel/", cancel_batch, name="cancel_batch"),
     path("batches/<batch_id:batch_id>/compare/", compare_batches, name="compare"),
     path("batches/<batch_id:batch_id>/compare/object/", compare_objects, name="compare_objects"),
+    *(path(f"batches/<batch_id:batch_id>/{word}/", act_on_batch, {"word": word}, name=f"{word}_batch") for word in ACTS),
     path("batches/<batch_id:batch_id>/files/<str:which>/", download_file, name="file"),
+    path("batches/<batch_id:batch_id>/history/", batch_history, name="batch_history"),
+    path("batches/<batch_id:batch_id>/faces/", batch_faces, name="batch_faces"),
+    path("batches/<batch_id:batch_id>/merged/", download_merged, name="merged"),
     path("batches/<batch_id:batch_id>/results/", download_results, name="results"),
     path("batches/<batch_id:batch_id>/lines/<int:line>/", object_page, name="object"),
     path("bulk/", bulk_operations, name="bulk"),

@@ -82,7 +82,7 @@ def require_within_budget(batch: Batch) -> None:
         raise OverBudget(f"{reason} Raise the guard of the batch, then resume it.")
 
 
-def set_guards(batch: Batch, *, guards: Mapping[str, object], actor: Actor, now: datetime) -> Batch:
+def set_guards(batch: Batch, *, guards: Mapping[str, object], actor: Actor, now: datetime, reason: str = "") -> Batch:
     """Change some guards of a batch, by name (see GUARDS); None is the provider's again. A paused batch stays paused.
 
     With those that it has, it is returned unchanged. Raises InvalidRequest for a value out of bounds, and NotRunning.
@@ -93,9 +93,10 @@ def set_guards(batch: Batch, *, guards: Mapping[str, object], actor: Actor, now:
         before = {name: getattr(batch, name) for name in checked}
         if before == checked:
             return batch
-        note = "; ".join(f"{name} from {_said(before[name])} to {_said(value)}" for name, value in checked.items())
+        moves = (f"{name} from {_said(before[name])} to {_said(value)}" for name, value in checked.items())
+        note = " ".join(filter(None, (f"{'; '.join(moves)}.", reason)))
         try:
-            amend(batch, Act.REGUARDED, actor=actor, now=now, note=f"{note}.", expecting=before, **checked)
+            amend(batch, Act.REGUARDED, actor=actor, now=now, note=note, expecting=before, **checked)
         except LostRace:
             batch.refresh_from_db()
         else:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from django import template
 from django.template import RequestContext
@@ -136,6 +137,12 @@ def between(start: datetime | None, end: datetime | None) -> str:
 def number(value: float | None) -> str:
     """A whole number with its thousands apart."""
     return "—" if value is None else f"{int(value):,}"
+
+
+@register.filter
+def amount(value: Decimal) -> str:
+    """Money, with as many digits as it takes."""
+    return f"{value.quantize(Decimal('0.0001')) if value < 100 else value.quantize(Decimal('0.01')):,f}"
 
 
 @register.filter

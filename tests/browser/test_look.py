@@ -25,6 +25,8 @@ TOO_FAINT = (Path(__file__).parent / "contrast.js").read_text()
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PATHS = [
     "overview/",
+    "providers/",
+    "providers/simulator/",
     "batches/",
     "batches/?status=failed&model!=gpt&metadata.team=search",
     "batches/?columns=status,progress,provider,endpoint,dialect,key,tags,priority,tokens,cost,deadline,ended&sort=ended",
@@ -38,7 +40,7 @@ PATHS = [
     "bulk/new/?act=resume&scope=matching",
     "nowhere/",
 ]
-OF_A_BATCH = ["", "lines/1/", "lines/4/", "cancel/"]
+OF_A_BATCH = ["", "history/", "faces/", "pause/", "guards/", "prioritise/", "lines/1/", "lines/4/", "cancel/"]
 OF_TWO = [
     "?with=",
     "?with=nothing-like-",

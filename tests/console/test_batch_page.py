@@ -1,3 +1,5 @@
+import html
+import json
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -6,12 +8,12 @@ from django.test import Client
 from django.utils import timezone
 
 from batches.actors import ENGINE
-from batches.models import Batch, BatchError, BatchObject
+from batches.models import Batch, BatchError, BatchMinute, BatchObject, Role
 from batches.services.error_groups import record_errors, recount_groups
 from batches.services.fail import fail
 from batches.states import BatchStatus
 from providers.failures import Kind
-from tests.console.conftest import MakeBatch
+from tests.console.conftest import MakeBatch, SignIn
 
 
 def text(client: Client, batch: Batch, query: str = "") -> str:
@@ -118,11 +120,18 @@ def test_a_stalled_batch_has_no_eta_and_a_moving_one_has(console: Client, make_b
     stalled = make_batch(BatchStatus.IN_PROGRESS, pending=10, created_at=timezone.now() - timedelta(hours=1))
     moving = make_batch(BatchStatus.IN_PROGRESS, succeeded=10, pending=10, created_at=timezone.now() - timedelta(hours=1))
     assert console.get(f"/console/batches/{stalled}/").context["pace"].done_at is None
-    BatchObject.objects.filter(batch=moving, status="succeeded").update(settled_at=timezone.now())
-    pace = console.get(f"/console/batches/{moving}/").context["pace"]
-    assert pace.per_minute == pytest.approx(2, rel=0.05)
-    assert timedelta(minutes=4) < pace.done_at - timezone.now() < timedelta(minutes=6)
+    minute = timezone.now().replace(second=0, microsecond=0) - timedelta(minutes=2)
+    BatchMinute.objects.create(batch=moving, minute=minute, succeeded=7, failed=3)
+    BatchMinute.objects.create(batch=moving, minute=minute - timedelta(minutes=30), succeeded=500)
+    context = console.get(f"/console/batches/{moving}/").context
+    pace = context["pace"]
+    assert 10 / 6 <= pace.per_minute <= 10 / 5, "ten in the last five to six minutes"
+    assert timedelta(minutes=4) < pace.done_at - timezone.now() < timedelta(minutes=6.5)
     assert not pace.late
+    assert context["spark"].values[-2:] == [10, 0]
+    assert context["spark"].values[0] == 500
+    Batch.objects.filter(pk=moving.pk).update(expires_at=timezone.now() + timedelta(minutes=1))
+    assert "(past the deadline)" in text(console, moving)
 
 
 def test_the_timeline_tells_who_did_what(console: Client, make_batch: MakeBatch) -> None:
@@ -140,7 +149,7 @@ def test_the_number_of_queries_does_not_grow_with_the_objects(
     large = make_batch(BatchStatus.IN_PROGRESS, succeeded=40, failed=40, pending=40)
     few = count_queries(lambda: text(console, small))
     assert count_queries(lambda: text(console, large)) == few
-    assert few <= 16
+    assert few <= 24
 
 
 def test_a_fragment_holds_every_live_region(console: Client, make_batch: MakeBatch) -> None:
@@ -148,7 +157,7 @@ def test_a_fragment_holds_every_live_region(console: Client, make_batch: MakeBat
     answer = console.get(f"/console/batches/{batch}/?fragment=1")
     page = answer.content.decode()
     assert b"<html" not in answer.content
-    for region in ("cancel", "summary", "errors", "objects", "facts"):
+    for region in ("acts", "cancel", "summary", "errors", "objects", "facts"):
         assert f'id="{region}"' in page
 
 
@@ -156,3 +165,111 @@ def test_the_command_to_copy_names_the_key_and_never_holds_it(console: Client, m
     batch = make_batch()
     page = text(console, batch)
     assert f"curl http://testserver/v1/batches/{batch} -H &quot;Authorization: Bearer $API_KEY&quot;" in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"paused_at": timezone.now(), "paused_by": "user ops", "paused_reason": "Not <now>."},
+            "It was paused by user ops. Not &lt;now&gt;.",
+        ),
+        ({}, "No execute worker is running."),
+    ],
+)
+def test_why_it_waits_is_said_in_words(console: Client, make_batch: MakeBatch, changes: dict[str, object], words: str) -> None:
+    batch = make_batch(BatchStatus.IN_PROGRESS, pending=1, created_at=timezone.now() - timedelta(minutes=1))
+    Batch.objects.filter(pk=batch.pk).update(**changes)
+    page = text(console, batch)
+    assert "Why it waits:" in page
+    assert words in page
+    assert "Why it waits:" not in text(console, make_batch(succeeded=1))
+
+
+def test_latency_is_drawn_of_a_sample_that_is_spread_over_the_batch(console: Client, make_batch: MakeBatch) -> None:
+    batch = make_batch(succeeded=4)
+    for line, latency_ms in enumerate((40, 240, 1900, 70_000), start=1):
+        BatchObject.objects.filter(batch=batch, line=line).update(latency_ms=latency_ms)
+    found = console.get(f"/console/batches/{batch}/").context["latency"]
+    assert found.words == "Half within 1.9 s, 95 % within 1 min 10 s."
+    assert not found.is_sample
+    assert [place.label for place in found.chart.places][0::10] == ["≤ 50 ms", "> 1 min 0 s"]
+    Batch.objects.filter(pk=batch.pk).update(total=1000, succeeded=1000)
+    assert console.get(f"/console/batches/{batch}/").context["latency"].is_sample
+    assert console.get(f"/console/batches/{make_batch(BatchStatus.IN_PROGRESS, pending=2)}/").context["latency"] is None
+
+
+def test_usage_cost_and_guards_are_told(console: Client, make_batch: MakeBatch) -> None:
+    batch = make_batch(succeeded=1)
+    used = {"input_tokens": 1200, "output_tokens": 34, "cost_nanos": 1_234_567_890, "unpriced": 3}
+    Batch.objects.filter(pk=batch.pk).update(**used, max_error_rate=0.2, max_cost="12.5")
+    type(batch.provider).objects.update(max_tokens=5000)
+    page = text(console, batch)
+    assert "1.2346 USD" in page
+    assert "3 without a price" in page
+    assert "Failures above 20 %, once 100 have settled" in page
+    assert "Cost above 12.5 USD" in page
+    assert "Tokens above 5,000 <span" in page
+
+
+def test_a_retry_and_what_it_retries_lead_to_each_other(console: Client, make_batch: MakeBatch) -> None:
+    first, retry = make_batch(remark="First", succeeded=1, failed=1), make_batch(remark="Again", succeeded=1)
+    Batch.objects.filter(pk=retry.pk).update(parent=first)
+    BatchObject.objects.filter(batch=retry).update(custom_id="a-2")
+    for batch, other in ((first, retry), (retry, first)):
+        page = text(console, batch)
+        assert f'href="/console/batches/{other}/"' in page
+        lines = b"".join(console.get(f"/console/batches/{batch}/merged/").streaming_content)  # type: ignore[attr-defined]
+        assert lines.count(b"\n") == 2
+        assert lines.count(b'"status_code":200') == 2
+    assert "merged/" not in text(console, make_batch(succeeded=1))
+
+
+def test_the_history_has_the_timeline_and_who_was_refused(console: Client, member: SignIn, make_batch: MakeBatch) -> None:
+    batch = make_batch(BatchStatus.IN_PROGRESS, pending=1)
+    member(Role.VIEWER).post(f"/console/batches/{batch}/cancel/")
+    console.post(f"/console/batches/{batch}/pause/", {"reason": "<b>Stop</b>"})
+    page = console.get(f"/console/batches/{batch}/history/").content.decode()
+    assert "user viewer of acme" in page
+    assert "cancel_batch" in page
+    assert "refused" in page
+    assert "&lt;b&gt;Stop&lt;/b&gt;" in page
+    assert page.index("<b>Created") < page.index("<b>In progress") < page.index("<b>Paused")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "words"),
+    [("openai", '"request_counts"'), ("bifrost", '"done": true'), ("novita", '"COMPLETED"'), ("native", '"links"')],
+)
+def test_a_batch_is_shown_as_each_dialect_has_it(console: Client, make_batch: MakeBatch, dialect: str, words: str) -> None:
+    batch = make_batch(succeeded=2, remark="<script>")
+    page = html.unescape(console.get(f"/console/batches/{batch}/faces/?as={dialect}").content.decode())
+    assert words in page
+    assert "$API_KEY" in page
+
+
+def test_a_face_shows_just_what_its_api_answers(console: Client, client: Client, key: str, make_batch: MakeBatch) -> None:
+    batch = make_batch(succeeded=1)
+    answer = console.get(f"/console/batches/{batch}/faces/")
+    theirs = Client().get(answer.context["path"], headers={"Authorization": f"Bearer {key}"})
+    assert json.loads(answer.context["document"].text) == theirs.json()
+
+
+def test_a_face_that_cannot_show_the_batch_says_why(console: Client, make_batch: MakeBatch) -> None:
+    batch = make_batch(succeeded=1)
+    address = f"/console/batches/{batch}/faces/"
+    assert "It shows batches of /v1/messages only." in console.get(f"{address}?as=anthropic").content.decode()
+    assert "accounting records only" in console.get(f"{address}?as=merge").content.decode()
+    assert console.get(f"{address}?as=%00nonsense").context["face"].dialect == "openai"
+    Batch.objects.filter(pk=batch.pk).update(deleted_at=timezone.now())
+    assert "A client deleted the batch" in console.get(address).content.decode()
+
+
+def test_a_bulk_write_of_many_objects_is_not_shown_whole(console: Client, make_batch: MakeBatch) -> None:
+    batch = make_batch(succeeded=2)
+    address = f"/console/batches/{batch}/faces/?as=merge"
+    Batch.objects.filter(pk=batch.pk).update(endpoint="/accounting/v1/invoices")
+    assert "SUCCESS" in console.get(address).content.decode()
+    assert "$ACCOUNT_TOKEN" in console.get(address).content.decode()
+    Batch.objects.filter(pk=batch.pk).update(total=5000, succeeded=5000)
+    assert "each of its 5,000 objects" in console.get(address).content.decode()

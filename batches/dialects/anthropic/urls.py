@@ -2,9 +2,14 @@
 
 from django.urls import path
 
+from batches import identifiers
 from batches.dialects.anthropic import views
 from batches.dialects.anthropic.errors import render_error
+from batches.dialects.anthropic.inbound import ENDPOINT
+from batches.dialects.anthropic.outbound import PREFIX, message_batches
+from batches.dialects.base.faces import Face, add_face
 from batches.dialects.base.mounts import Mount, mount
+from batches.models import Dialect
 
 # Besides its own, what those ask for who give the SDK a base URL with /v1, and those who write a URL without.
 mount(Mount(base="", render_error=render_error, prefixes=("/v1/messages", "/v1/v1/messages", "/messages")))
@@ -14,6 +19,14 @@ FILES = "Files are not offered in this API: the requests of a batch come with th
 VERSION = "anthropic-version"
 mount(Mount(base="", render_error=render_error, prefixes=("/v1/files",), header=VERSION, advice=FILES))
 mount(Mount(base="/anthropic", render_error=render_error, prefixes=("/anthropic/v1/files",), advice=FILES))
+add_face(
+    Face(
+        Dialect.ANTHROPIC,
+        path=lambda batch: f"{views.PATH}/{identifiers.render(PREFIX, batch.id)}",
+        show=lambda batch, request, now: message_batches([batch], url=request.build_absolute_uri(views.PATH), now=now)[0],
+        cannot=lambda batch: "" if batch.endpoint == ENDPOINT else f"It shows batches of {ENDPOINT} only.",
+    )
+)
 
 urlpatterns = [
     pattern

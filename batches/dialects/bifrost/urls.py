@@ -1,12 +1,24 @@
 """The paths of the Bifrost dialect; none ends in a slash, and none redirects."""
 
+from urllib.parse import quote
+
 from django.urls import path
 
+from batches.dialects.base.faces import Face, add_face
 from batches.dialects.base.mounts import Mount, mount
 from batches.dialects.bifrost import views
 from batches.dialects.bifrost.errors import render_error
+from batches.dialects.bifrost.outbound import batch_objects
+from batches.models import Dialect
 
 mount(Mount(base="/bifrost", render_error=render_error, prefixes=("/bifrost",)))
+add_face(
+    Face(
+        Dialect.BIFROST,
+        path=lambda batch: f"/bifrost/v1/batches/{batch}?provider={quote(batch.provider.name)}",
+        show=lambda batch, request, now: batch_objects([batch], url=request.build_absolute_uri(views.BATCHES), now=now)[0],
+    )
+)
 
 urlpatterns = [
     path("files", views.Files.as_view()),

@@ -2,12 +2,25 @@
 
 from django.urls import path
 
+from batches.dialects.base.faces import Face, add_face
 from batches.dialects.base.mounts import Mount, mount
 from batches.dialects.merge import views
 from batches.dialects.merge.errors import render_error
 from batches.dialects.merge.inbound import ENDPOINTS
+from batches.dialects.merge.outbound import bulk_object
+from batches.models import Dialect
 
 mount(Mount(base="/api", render_error=render_error, prefixes=("/api/accounting", "/accounting")))
+add_face(
+    Face(
+        Dialect.MERGE,
+        path=lambda batch: f"/api{batch.endpoint}/bulk/{batch.id}",
+        show=lambda batch, _, now: bulk_object(batch, id_path=batch.provider.id_path, now=now),
+        cannot=lambda batch: "" if batch.endpoint in ENDPOINTS.values() else "It shows bulk writes of accounting records only.",
+        header="X-Account-Token: $ACCOUNT_TOKEN",
+        is_whole=True,
+    )
+)
 
 urlpatterns = [
     *(path(f"{model}/bulk", views.Bulk.as_view(), {"model": model}) for model in ENDPOINTS),

@@ -2,11 +2,15 @@
 
 from django.urls import path
 
+from batches.dialects.base.faces import Face, add_face
 from batches.dialects.base.mounts import Mount, mount
 from batches.dialects.novita import views
 from batches.dialects.novita.errors import render_error
+from batches.dialects.novita.outbound import batch_objects
+from batches.models import Dialect
 
 mount(Mount(base="/openai/v1", render_error=render_error, prefixes=("/openai",)))
+add_face(Face(Dialect.NOVITA, lambda batch: f"/openai/v1/batches/{batch}", lambda batch, *_: batch_objects([batch])[0]))
 
 urlpatterns = [
     path("files", views.Files.as_view()),

@@ -2,11 +2,15 @@
 
 from django.urls import path
 
+from batches.dialects.base.faces import Face, add_face
 from batches.dialects.base.mounts import Mount, mount
 from batches.dialects.openai import views
 from batches.dialects.openai.errors import render_error
+from batches.dialects.openai.outbound import batch_objects
+from batches.models import Dialect
 
 mount(Mount(base="/v1", render_error=render_error, prefixes=("/v1", "/files", "/uploads", "/batches")))
+add_face(Face(Dialect.OPENAI, lambda batch: f"/v1/batches/{batch}", lambda batch, *_: batch_objects([batch])[0]))
 
 urlpatterns = [
     path("files", views.Files.as_view()),

@@ -1,0 +1,14 @@
+"""The family of a batch, as its page shows it."""
+
+from batches.lineage import lineage
+from batches.models import Batch, load_counts
+from batches.services.access import Access
+
+
+def family(batch: Batch, access: Access) -> list[Batch]:
+    """The batch among those that it retries and that retry it, the eldest first; nobody where it stands alone."""
+    if batch.parent_id is None and not batch.children.exists():
+        return []
+    members = lineage(batch, among=access.batches().select_related("input_file"))
+    load_counts(members)
+    return members

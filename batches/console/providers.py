@@ -1,0 +1,129 @@
+"""The pages of providers: how each is doing, what it may be sent, what goes wrong there, and who waits for it."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import QuerySet, Sum
+from django.http import Http404, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from batches.console.access import SignedIn, actor, requires
+from batches.console.live import respond
+from batches.console.overview import charts
+from batches.console.paging import COUNT_CAP, capped_count
+from batches.console.provider_state import provider_states, state_of
+from batches.console.standing import progress, standing
+from batches.error_groups import known_kind
+from batches.models import BatchMinute, ErrorGroupHour, ProviderHealth, load_counts
+from batches.services.access import Access, Right
+from batches.services.audit import record_act
+from batches.services.guard import GUARDS
+from batches.states import BatchStatus
+from batches.throughput import SPANS, Span, throughput
+from providers.check import check
+from providers.models import Provider
+
+MOST_PROVIDERS = 200
+SHOWN_BATCHES = 10
+SHOWN_KINDS = 10
+LATELY = timedelta(hours=24)
+
+
+@require_safe
+@requires(Right.READ)
+def provider_list(request: SignedIn) -> HttpResponseBase:
+    """The providers that one may know of, trouble first, with what came of what they were sent in the last hour."""
+    now = timezone.now()
+    minutes = request.access.within(BatchMinute.objects.all(), project="batch__project")
+    flows = throughput(minutes, span=Span.HOUR, now=now).by_provider
+    states = provider_states(request.access.providers()[:MOST_PROVIDERS], flows, now=now)
+    context: dict[str, object] = {"states": states}
+    return respond(request, "console/providers.html", regions="console/providers_regions.html", context=context)
+
+
+@require_safe
+@requires(Right.READ)
+def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
+    """One provider. Its batches, failures and counts are those of one's own projects; its credential is shown to nobody."""
+    now, access = timezone.now(), request.access
+    provider = _find(access, name)
+    span = SPANS.get(request.GET.get("span", ""), Span.HOUR)
+    went = throughput(access.within(provider_minutes(provider), project="batch__project"), span=span, now=now)
+    health = {row.model: row for row in ProviderHealth.objects.filter(provider=provider)}
+    waiting = access.batches().filter(provider=provider, status=BatchStatus.IN_PROGRESS)
+    rows = list(waiting.select_related("input_file").order_by("-priority", "created_at")[:SHOWN_BATCHES])
+    load_counts(rows)
+    count = len(rows) if len(rows) < SHOWN_BATCHES else capped_count(waiting)
+    address = reverse("console:provider", args=[provider.name])
+    context: dict[str, object] = {
+        "provider": provider,
+        "state": state_of(provider, health.get(""), went.total, now=now),
+        "span": span,
+        "tabs": [(one.words.capitalize(), f"{address}?span={one.word}", one is span) for one in Span],
+        "charts": charts(went, span=span),
+        "models": [(model, health.get(model.name)) for model in provider.models.all()],
+        "now": now,
+        "kinds": _recent_kinds(access, provider),
+        "batches": [(batch, standing(batch, now=now), progress(batch)) for batch in rows],
+        "batch_count": f"{COUNT_CAP:,}+" if count > COUNT_CAP else f"{count:,}",
+        "guards": [(label, getattr(provider, guard)) for guard, label in _GUARD_LABELS.items()],
+        "endpoints": sorted(provider.endpoints),
+        "currency": settings.CURRENCY,
+        "credential": _credential(provider) if access.everywhere else "",
+        "may_check": access.everywhere,
+    }
+    return respond(request, "console/provider.html", regions="console/provider_regions.html", context=context)
+
+
+@require_POST
+@requires(Right.READ)
+def check_provider(request: SignedIn, name: str) -> HttpResponseBase:
+    """Try the connection, and say what came of it; for who administers the portal."""
+    now, provider = timezone.now(), _find(request.access, name)
+    request.access.require(Right.MANAGE, None, act="check_provider", now=now, target=provider)
+    found = check(provider)
+    record_act("check_provider", actor=actor(request), now=now, target=provider, reason=found.message)
+    (messages.success if found.ok else messages.error)(request, f"Connection checked: {found.message}")
+    return redirect("console:provider", provider.name)
+
+
+_GUARD_LABELS = dict(zip(GUARDS, ("Share of failures", "Looked at from", "Cost", "Tokens"), strict=True))
+
+
+def provider_minutes(provider: Provider) -> QuerySet[BatchMinute]:
+    """What went on in the batches that are its own at present."""
+    return BatchMinute.objects.filter(batch__provider=provider)
+
+
+def _find(access: Access, name: str) -> Provider:
+    provider = access.providers().filter(name=name).first()
+    if provider is None:
+        raise Http404("There is no such provider.")
+    return provider
+
+
+def _credential(provider: Provider) -> str:
+    """How the credential is kept, not what it is."""
+    if provider.credential_env:
+        return f"in the variable {provider.credential_env} of the workers"
+    return "stored, encrypted" if provider.credential_encrypted else "none"
+
+
+def _recent_kinds(access: Access, provider: Provider) -> list[dict[str, object]]:
+    """What went wrong lately, by kind, code and HTTP status, the most frequent first: from counts per hour."""
+    since = timezone.now().replace(minute=0, second=0, microsecond=0) - LATELY
+    hours = access.within(ErrorGroupHour.objects.filter(hour__gte=since, group__provider=provider.name), project="group__project")
+    rows = hours.order_by().values("group__kind", "group__code", "group__http_status").annotate(count=Sum("count"))
+    return [
+        {
+            "kind": known_kind(row["group__kind"]),
+            "code": row["group__code"],
+            "http_status": row["group__http_status"],
+            "count": row["count"],
+        }
+        for row in rows.order_by("-count", "group__code")[:SHOWN_KINDS]
+    ]
