@@ -23,7 +23,7 @@ from batches.services.error_groups import count_fewer
 from batches.services.once import fulfil
 from batches.services.quota import require_room
 from batches.services.recount import recount
-from batches.services.retry_child import NothingToRetry, submit_child
+from batches.services.retry_child import NothingToRetry, as_of, submit_child
 from batches.services.selection import Selection, chosen, require_known
 from batches.states import TERMINAL, Act, BatchStatus, ObjectStatus
 
@@ -81,19 +81,18 @@ def retry(
     provider_name: str | None = None,
     key: ApiKey | None = None,
     reservation: IdempotencyRecord | None = None,
+    version: int | None = None,
 ) -> Retried:
     """Send the selected objects that did not succeed again, in place or as a child batch, at another provider if named.
 
     Left out is what succeeded, and what another retry has taken up already: nothing is paid for twice by accident. A
     `reservation` (see `once`) is fulfilled. Raises NotRetryable while the batch is validated or wound up, NothingToRetry,
-    LostRace when the batch moves on meanwhile, InvalidRequest for a selection that it does not have, Gone when its input
-    is no longer kept, NoProvider, and QuotaExceeded.
+    LostRace when the batch moves on meanwhile, or has since it was in this `version`, InvalidRequest for a selection that
+    it does not have, Gone when its input is no longer kept, NoProvider, and QuotaExceeded.
     """
-    running = batch.status == BatchStatus.IN_PROGRESS
-    if batch.status not in RETRYABLE:
-        raise NotRetryable(f"A batch with status '{batch.status}' cannot be retried: only one that runs, or has ended.")
+    mode = mode_of(batch)
     require_known(batch, selection)
-    if not running:
+    if mode is Mode.CHILD:
         child, skipped = submit_child(
             batch,
             selection=selection,
@@ -103,12 +102,20 @@ def retry(
             provider_name=provider_name,
             key=key,
             reservation=reservation,
+            version=version,
         )
         return Retried(Mode.CHILD, child, child.announced, skipped)
     if provider_name is not None:
         raise InvalidRequest("A batch that runs is retried where it runs; reroute it to change that.", param="provider")
-    retried = _retry_in_place(batch, selection, actor=actor, now=now, reason=reason, reservation=reservation)
+    retried = _retry_in_place(batch, selection, actor=actor, now=now, reason=reason, reservation=reservation, version=version)
     return Retried(Mode.IN_PLACE, batch, retried, 0 if selection.lines is None else len(selection.lines) - retried)
+
+
+def mode_of(batch: Batch) -> Mode:
+    """How the batch would be retried at this moment. Raises NotRetryable while it is validating or wound up."""
+    if batch.status in RETRYABLE:
+        return Mode.CHILD if batch.is_terminal else Mode.IN_PLACE
+    raise NotRetryable(f"A batch with status '{batch.status}' cannot be retried: only one that runs, or has ended.")
 
 
 def _retry_in_place(
@@ -119,6 +126,7 @@ def _retry_in_place(
     now: datetime,
     reason: str,
     reservation: IdempotencyRecord | None,
+    version: int | None,
 ) -> int:
     """How many objects were made pending again. One transaction for a few slices; the one event grows with them."""
     pieces = Slice.objects.filter(batch=batch, failed__gt=0).order_by("pk").values_list("pk", "first_line", "last_line")
@@ -139,7 +147,7 @@ def _retry_in_place(
                 name: Greatest(F(name) - count, 0) for name in ("acknowledged_settled", "acknowledged_failed")
             }
             if event is None:
-                event = amend(batch, Act.RETRIED, actor=actor, now=now, note=note, **fewer)
+                event = amend(batch, Act.RETRIED, actor=actor, now=now, note=note, expecting=as_of(version), **fewer)
                 fulfil(reservation, batch)
             else:
                 _note_more(batch, event, now=now, note=note, **fewer)

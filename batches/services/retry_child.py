@@ -1,6 +1,7 @@
 """retry_child: a new batch over what did not succeed in one that has ended."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -36,20 +37,44 @@ class AlreadyRetried(NothingToRetry):
     code = "already_retried"
 
 
+@dataclass(frozen=True, slots=True)
+class TakenUp:
+    """The custom_ids that other batches of a lineage have: those that succeeded, and the others of batches that are open."""
+
+    succeeded: set[str] = field(default_factory=set)
+    unfinished: set[str] = field(default_factory=set)
+
+    def __contains__(self, custom_id: str) -> bool:
+        return custom_id in self.succeeded or custom_id in self.unfinished
+
+
+def taken_up(batch: Batch, members: Sequence[Batch]) -> TakenUp:
+    """What the others of its lineage have of a batch."""
+    others = [member.pk for member in members if member.pk != batch.pk]
+    found = TakenUp()
+    if not others:
+        return found
+    unfinished = {member.pk for member in members if member.status in OPEN} - {batch.pk}
+    # Also what has failed in one that is open: it may be retried there at any moment.
+    objects = BatchObject.objects.filter(Q(batch__in=unfinished) | Q(batch__in=others, status=ObjectStatus.SUCCEEDED))
+    for custom_id, status in objects.order_by().values_list("custom_id", "status"):
+        (found.succeeded if status == ObjectStatus.SUCCEEDED else found.unfinished).add(custom_id)
+    found.unfinished.difference_update(found.succeeded)
+    return found
+
+
 class _Gathering:
     """The request lines of a child batch; once they were read, how many were `found` and `taken`."""
 
-    def __init__(self, batch: Batch, selection: Selection, members: Sequence[Batch]) -> None:
+    def __init__(
+        self, batch: Batch, selection: Selection, members: Sequence[Batch], replaced: Mapping[int, bytes] | None = None
+    ) -> None:
         self.found = self.taken = 0
         self._batch, self._selection = batch, selection
-        others = [member for member in members if member.pk != batch.pk]
-        unfinished = [member for member in others if member.status in OPEN]
-        # Also what has failed in one that is open: it may be retried there at any moment.
-        objects = BatchObject.objects.filter(Q(batch__in=unfinished) | Q(batch__in=others, status=ObjectStatus.SUCCEEDED))
-        self._elsewhere = set(objects.order_by().values_list("custom_id", flat=True)) if others else set()
+        self._elsewhere, self._replaced = taken_up(batch, members), replaced or {}
 
     def lines(self) -> Iterator[bytes]:
-        """Byte for byte as in the parent's input, a slice at a time. Raises Gone."""
+        """Byte for byte as in the parent's input but for those replaced, a slice at a time. Raises Gone."""
         pieces = Slice.objects.filter(batch=self._batch).filter(Q(failed__gt=0) | Q(cancelled__gt=0) | Q(expired__gt=0))
         for piece in pieces.order_by("first_line"):
             if not self._selection.touches(piece.first_line, piece.last_line):
@@ -57,7 +82,7 @@ class _Gathering:
             if wanted := self._wanted(piece):
                 requests = slice_lines(self._batch, piece)
                 for item in wanted:
-                    yield requests[item.line] + b"\n"
+                    yield self._replaced.get(item.line, requests[item.line]) + b"\n"
 
     @property
     def skipped(self) -> int:
@@ -84,16 +109,16 @@ def submit_child(
     provider_name: str | None = None,
     key: ApiKey | None = None,
     reservation: IdempotencyRecord | None = None,
+    version: int | None = None,
+    replaced: Mapping[int, bytes] | None = None,
 ) -> tuple[Batch, int]:
     """Submit what did not succeed in an ended batch as a batch of its own, and tell how many objects were left out.
 
-    It is like its parent in all but its input; see `retry` for what is left out and what is raised.
+    It is like its parent in all but its input, whose lines are the parent's, or those that `replaced` has for their
+    numbers; see `retry` for what is left out and what is raised.
     """
-    _require_input(batch, now=now)
-    members = lineage(batch)
-    if any(member.status == BatchStatus.VALIDATING for member in members):
-        raise InProgress("A retry of this batch is being validated; repeat the call in a moment.")
-    gathering = _Gathering(batch, selection, members)
+    members = family(batch, now=now)
+    gathering = _Gathering(batch, selection, members, replaced)
     with gathered(gathering.lines()) as content:
         if not gathering.taken:
             raise AlreadyRetried if gathering.found else NothingToRetry
@@ -123,9 +148,24 @@ def submit_child(
         )
         Batch.objects.filter(pk=child.pk).update(parent=batch)
         count = f"{gathering.taken} object{'' if gathering.taken == 1 else 's'} in {child}."
-        amend(batch, Act.RETRIED, actor=actor, now=now, note=" ".join(filter(None, (count, reason))))
+        note = " ".join(filter(None, (count, reason)))
+        amend(batch, Act.RETRIED, actor=actor, now=now, note=note, expecting=as_of(version))
     child.refresh_from_db()
     return child, gathering.skipped
+
+
+def family(batch: Batch, *, now: datetime) -> list[Batch]:
+    """The lineage of a batch that can be retried as a child. Raises Gone, and InProgress while one of it is validated."""
+    _require_input(batch, now=now)
+    members = lineage(batch)
+    if any(member.status == BatchStatus.VALIDATING for member in members):
+        raise InProgress("A retry of this batch is being validated; repeat the call in a moment.")
+    return members
+
+
+def as_of(version: int | None) -> dict[str, object]:
+    """What `amend` is to expect of a batch that must be as it was in this version, if one is given."""
+    return {} if version is None else {"version": version}
 
 
 def _require_input(batch: Batch, *, now: datetime) -> None:

@@ -236,3 +236,13 @@ def test_a_batch_without_failures_has_nothing_to_retry(batch: Batch) -> None:
     with pytest.raises(Conflict):
         again(over)
     assert lineage(over) == [over]
+
+
+def test_who_saw_an_older_version_of_the_batch_sends_nothing(batch: Batch) -> None:
+    run(batch, odd={1, 4})
+    version = batch.version
+    assert again(batch, at(1), version=version).retried == 1
+    with pytest.raises(LostRace):
+        again(Batch.objects.get(pk=batch.pk), at(4), version=version)
+    assert failed(batch) == {4}
+    assert_counts_are_true(batch)

@@ -1,0 +1,64 @@
+"""resend: send one object that did not succeed again, with another request, as a child batch."""
+
+from datetime import datetime
+
+from batches.actors import Actor
+from batches.edits import Edit, edit
+from batches.errors import Gone, InvalidRequest
+from batches.models import Batch
+from batches.results import request_lines
+from batches.services.retry import Mode, NotRetryable, Retried
+from batches.services.retry_child import submit_child
+from batches.services.selection import Selection, require_known
+from batches.services.validate import rules_for
+
+
+class BadEdit(InvalidRequest):
+    """The request cannot be sent like this."""
+
+    code = "invalid_edit"
+
+
+def edited(batch: Batch, line: int, body: str) -> Edit:
+    """What another body would make of a request, checked as the lines of the batch's input were. Raises Gone."""
+    try:
+        content = request_lines(batch, first_line=line, last_line=line)[line]
+    except KeyError:
+        raise Gone("The input file does not hold this line any more.") from None
+    return edit(content, body, rules=rules_for(batch))
+
+
+def resend(
+    batch: Batch,
+    *,
+    line: int,
+    body: str,
+    actor: Actor,
+    now: datetime,
+    version: int | None = None,
+    reason: str = "",
+    provider_name: str | None = None,
+) -> Retried:
+    """Submit the object at a line with another body as a child batch of this one object, under its own custom_id.
+
+    The timeline tells which members of the body are different, never what is in them. Raises NotRetryable until the
+    batch has ended, BadEdit with all that is wrong, and otherwise as `retry` does.
+    """
+    if not batch.is_terminal:
+        raise NotRetryable("A request is edited once its batch has ended; while it runs, it is retried as it is.")
+    selection = Selection(lines=frozenset({line}))
+    require_known(batch, selection)
+    draft = edited(batch, line, body)
+    if draft.problems:
+        raise BadEdit(" ".join(draft.problems), param="body")
+    child, skipped = submit_child(
+        batch,
+        selection=selection,
+        replaced={line: draft.line},
+        actor=actor,
+        now=now,
+        version=version,
+        reason=" ".join(filter(None, (f"Edited: {draft.summary}.", reason))),
+        provider_name=provider_name,
+    )
+    return Retried(Mode.CHILD, child, child.announced, skipped)
