@@ -25,6 +25,7 @@ class Try:
     request_id: str
     latency_ms: int | None
     ended_at: datetime
+    retry_after: float | None  # seconds that the upstream asked to wait
     retry_at: datetime | None
 
 
@@ -45,6 +46,7 @@ def tries(batch: Batch, line: int) -> list[Try]:
             request_id=attempt.request_id,
             latency_ms=attempt.latency_ms,
             ended_at=attempt.created_at,
+            retry_after=attempt.retry_after,
             retry_at=attempt.retry_at,
         )
         for attempt in Attempt.objects.filter(batch=batch, line=line)
@@ -69,6 +71,7 @@ def _from_rows(batch: Batch, line: int) -> list[Try]:
             request_id=result.request_id,
             latency_ms=result.latency_ms,
             ended_at=result.created_at,
+            retry_after=result.retry_after,
             retry_at=None,
         )
         for result in BatchResult.objects.filter(batch=batch, line=line).defer("body")
@@ -91,6 +94,7 @@ def _from_object(batch: Batch, line: int, failed: Sequence[Try]) -> list[Try]:
             request_id=found.request_id if error.round == found.round else "",
             latency_ms=found.latency_ms if error.round == found.round else None,
             ended_at=error.created_at,
+            retry_after=found.retry_after if error.round == found.round else None,
             retry_at=None,
         )
         for error in BatchError.objects.filter(batch=batch, line=line, round__isnull=False)
@@ -109,6 +113,7 @@ def _from_object(batch: Batch, line: int, failed: Sequence[Try]) -> list[Try]:
                 request_id=found.request_id,
                 latency_ms=found.latency_ms,
                 ended_at=found.settled_at,
+                retry_after=None,
                 retry_at=None,
             )
         )

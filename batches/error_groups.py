@@ -3,6 +3,7 @@
 Read from what was counted as it happened (`services.error_groups`): the errors themselves may be millions.
 """
 
+import re
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,8 @@ class GroupInBatch(_Explained):
     http_status: int | None
     first_line: int
     last_line: int
+    first_seen: datetime
+    last_seen: datetime
     kind: Kind | None
     muted: bool
     note: str
@@ -73,6 +76,8 @@ def error_groups(batch: Batch, *, most: int = MOST_GROUPS) -> list[GroupInBatch]
             http_status=row.group.http_status,
             first_line=row.first_line or 0,
             last_line=row.last_line or 0,
+            first_seen=row.first_seen,
+            last_seen=row.last_seen,
             kind=known_kind(row.group.kind),
             muted=row.group.muted_at is not None,
             note=row.group.note,
@@ -105,6 +110,15 @@ class Position:
 
     count: int
     fingerprint: str
+
+    def __str__(self) -> str:
+        return f"{self.count}.{self.fingerprint}"
+
+    @classmethod
+    def read(cls, text: str) -> "Position | None":
+        """The position that was written so; None when none was."""
+        match = re.fullmatch(r"([0-9]{1,15})\.([!-~]{1,43})", text, re.ASCII)
+        return cls(int(match[1]), match[2]) if match else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +183,13 @@ def largest(
         counted = counted.filter(Q(found__lt=after.count) | Q(found=after.count, group__fingerprint__gt=after.fingerprint))
     found = counted.order_by("-found", "group__fingerprint").values_list("group__fingerprint", flat=True)[:limit]
     return described(groups, list(found), window=window, now=now)
+
+
+def counted(groups: QuerySet[ErrorGroup], *, window: Window, now: datetime) -> int:
+    """How many failures of these groups there were in the window."""
+    hours = ErrorGroupHour.objects.filter(group__in=groups.order_by(), hour__gte=window.starts(now=now))
+    found: int = hours.aggregate(found=Sum("count", default=0))["found"]
+    return found
 
 
 def described(groups: QuerySet[ErrorGroup], fingerprints: Sequence[str], *, window: Window, now: datetime) -> list[Group]:

@@ -1,15 +1,17 @@
 """What is in an error group: its errors, each with its batch and line, and messages as they came."""
 
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import QuerySet
 
-from batches.models import BatchError, BatchErrorGroup, ErrorGroup, bulk
+from batches.models import Batch, BatchError, BatchErrorGroup, ErrorGroup, bulk
 
 MOST_MESSAGES = 5
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BATCHES_SAMPLED, _ERRORS_SAMPLED = 20, 200
 
 
@@ -20,6 +22,15 @@ class MemberPosition:
     seen: datetime
     batch_id: uuid.UUID
     line: int
+
+    def __str__(self) -> str:
+        return f"{(self.seen - EPOCH) // timedelta(microseconds=1)}.{self.batch_id.hex}.{self.line}"
+
+    @classmethod
+    def read(cls, text: str) -> "MemberPosition | None":
+        """The position that was written so; None when none was."""
+        match = re.fullmatch(r"([0-9]{1,17})\.([0-9a-f]{32})\.([0-9]{1,9})", text, re.ASCII)
+        return cls(EPOCH + timedelta(microseconds=int(match[1])), uuid.UUID(match[2]), int(match[3])) if match else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,16 @@ def members(groups: QuerySet[ErrorGroup], fingerprint: str, *, limit: int, after
     last = found[limit - 1] if len(found) > limit else None
     following = MemberPosition(seen[last.batch_id], last.batch_id, last.line or 0) if last else None
     return MemberPage(found[:limit], following)
+
+
+def touched(groups: QuerySet[ErrorGroup], fingerprint: str, *, limit: int) -> list[BatchErrorGroup]:
+    """The batches of which objects failed so and were not sent for again, with that count: where it was seen last first."""
+    same = groups.filter(fingerprint=fingerprint).order_by().values_list("pk", flat=True)
+    rows = _latest(list(same), limit=limit)
+    batches = Batch.objects.select_related("project", "provider", "input_file").in_bulk([row.batch_id for row in rows])
+    for row in rows:
+        row.batch = batches[row.batch_id]
+    return rows
 
 
 def _latest(keys: Sequence[uuid.UUID], *, limit: int, after: MemberPosition | None = None) -> list[BatchErrorGroup]:

@@ -1,9 +1,6 @@
 """Error groups over all batches of the caller's projects."""
 
-import re
-import uuid
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -30,7 +27,7 @@ from batches.services.error_group_notes import annotate, mute, unmute
 
 WINDOW = OpenApiParameter("window", str, enum=list(WINDOWS), description="How far back it counts; 24h unless given.")
 BATCH = OpenApiParameter("batch", str, description="The id of a batch: only groups that its objects are in.")
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+AnyPosition = TypeVar("AnyPosition", Position, MemberPosition)
 
 
 class GroupQuery(ErrorGroupFilter):
@@ -69,9 +66,9 @@ class ErrorGroups(NativeView):
             batch = self.find_batch(named)
             groups = groups.filter(pk__in=BatchErrorGroup.objects.filter(batch=batch, count__gt=0).values("group"))
         limit = self.limit()
-        after = _position(query.get("cursor"))
+        after = _position(Position, query.get("cursor"))
         found = largest(groups, window=self._window(), now=now, limit=limit + 1, after=after)
-        following = f"{found[limit - 1].count}.{found[limit - 1].fingerprint}" if len(found) > limit else None
+        following = str(Position(found[limit - 1].count, found[limit - 1].fingerprint)) if len(found) > limit else None
         return self.page(listed(ShownGroup, found[:limit]), next_cursor=following)
 
     @extend_schema(
@@ -93,8 +90,10 @@ class ErrorGroups(NativeView):
         self.allow_parameters("limit", "cursor")
         groups = self._groups()
         self._require(groups, fingerprint)
-        page = members(groups, fingerprint, limit=self.limit(), after=_member_position(request.query_params.get("cursor")))
-        following = _written(page.following) if page.following else None
+        page = members(
+            groups, fingerprint, limit=self.limit(), after=_position(MemberPosition, request.query_params.get("cursor"))
+        )
+        following = str(page.following) if page.following else None
         return self.page(listed(ShownMember, page.errors), next_cursor=following)
 
     @extend_schema(operation_id="mute_error_group", summary="Mute an error group", request=MuteGroup, responses=ShownGroupDetail)
@@ -161,27 +160,9 @@ class ErrorGroups(NativeView):
         return Response(shown)
 
 
-def _position(text: str | None) -> Position | None:
+def _position(kind: type[AnyPosition], text: str | None) -> AnyPosition | None:
     if text is None:
         return None
-    match = re.fullmatch(r"([0-9]{1,15})\.([!-~]{1,43})", text, re.ASCII)
-    if match is None:
-        raise _unknown_cursor()
-    return Position(int(match[1]), match[2])
-
-
-def _member_position(text: str | None) -> MemberPosition | None:
-    if text is None:
-        return None
-    match = re.fullmatch(r"([0-9]{1,17})\.([0-9a-f]{32})\.([0-9]{1,9})", text, re.ASCII)
-    if match is None:
-        raise _unknown_cursor()
-    return MemberPosition(EPOCH + timedelta(microseconds=int(match[1])), uuid.UUID(match[2]), int(match[3]))
-
-
-def _written(position: MemberPosition) -> str:
-    return f"{(position.seen - EPOCH) // timedelta(microseconds=1)}.{position.batch_id.hex}.{position.line}"
-
-
-def _unknown_cursor() -> InvalidValue:
-    return InvalidValue("Invalid value for 'cursor': it must be the next_cursor of an earlier page.", param="cursor")
+    if (position := kind.read(text)) is None:
+        raise InvalidValue("Invalid value for 'cursor': it must be the next_cursor of an earlier page.", param="cursor")
+    return position

@@ -52,7 +52,7 @@ def requires(right: Right) -> Callable[[Callable[Concatenate[SignedIn, P], HttpR
                 return render(request, "console/no_projects.html", status=403)
             try:
                 if not kwargs:
-                    signed_in.access.require_somewhere(right, act=_act(request), now=timezone.now())
+                    signed_in.access.require_somewhere(right, act=act_of(request), now=timezone.now())
                 return view(signed_in, *args, **kwargs)
             except NotFound as error:
                 raise Http404(error.message) from None
@@ -72,7 +72,7 @@ def find(request: SignedIn, rows: QuerySet[M], *, project: str = "project", **lo
     right that the page needs.
     """
     now = timezone.now()
-    return request.access.find(rows, request.right, act=_act(request), now=now, project=project, **lookup)
+    return request.access.find(rows, request.right, act=act_of(request), now=now, project=project, **lookup)
 
 
 def find_batch(request: SignedIn, batch_id: uuid.UUID) -> Batch:
@@ -86,6 +86,6 @@ def actor(request: SignedIn) -> Actor:
     return request.access.actor
 
 
-def _act(request: HttpRequest) -> str:
+def act_of(request: HttpRequest) -> str:
     """What somebody wanted to do, as records call it: the name of the page's address."""
     return (request.resolver_match and request.resolver_match.url_name) or request.path[:50]

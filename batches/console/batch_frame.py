@@ -5,6 +5,7 @@ from django.urls import reverse
 from batches.console import curl
 from batches.console.access import SignedIn
 from batches.console.act_on_batch import offers
+from batches.console.retry_batch import may_retry
 from batches.models import Batch
 from batches.services.access import Right
 from batches.states import MOVES, BatchStatus
@@ -20,6 +21,7 @@ def frame(request: SignedIn, batch: Batch, *, page: str) -> dict[str, object]:
         "tabs": [(words, reverse(f"console:{name}", args=[batch.id]), name == page) for words, name in TABS],
         "may_cancel": BatchStatus.CANCELLING in MOVES[BatchStatus(batch.status)] and may_act,
         "may_clone": may_act,
+        "may_retry": may_retry(request.access, batch),
         "offers": offers(batch, request.access),
         "curl": curl.retrieve_batch(request, batch),
     }

@@ -19,6 +19,7 @@ from batches.console.latency import latency
 from batches.console.live import respond
 from batches.console.pace import course, latest_minutes, pace
 from batches.console.paging import BadPosition, Page, objects_page
+from batches.console.retry_batch import retriable
 from batches.console.standing import progress, standing
 from batches.error_groups import error_groups
 from batches.filters import BatchObjectFilter
@@ -99,6 +100,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "filter": chosen,
         "filtered": bool(chosen.chosen) if not chosen.problems else True,
         "statuses": request.GET.getlist("status"),
+        "retriable": retriable(batch),
         **_errors_of_batch(batch, everything=request.GET.get("validation") == "all"),
     }
     return respond(request, "console/batch.html", regions="console/batch_regions.html", context=context)

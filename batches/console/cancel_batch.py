@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from batches.console.access import SignedIn, actor, find_batch, requires
+from batches.console.said import said
 from batches.console.standing import progress, standing
 from batches.services.access import Right
 from batches.services.cancel import NotCancellable, cancel
@@ -24,7 +25,7 @@ def cancel_batch(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
     batch = find_batch(request, batch_id)
     now = timezone.now()
     if request.method == "POST":
-        note = request.POST.get("note", "").strip()[:NOTE_CHARS]
+        note = said(request, "note", chars=NOTE_CHARS)
         try:
             cancel(batch, actor=actor(request), now=now, note=note)
         except NotCancellable as error:

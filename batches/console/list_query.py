@@ -10,7 +10,7 @@ from django.utils.dateparse import parse_datetime
 
 from batches.console.columns import DEFAULT
 from batches.console.paging import SORTS
-from batches.filters import CREATED, METADATA, NOT, VIEWS, BatchFilter
+from batches.filters import CREATED, METADATA, NOT, VIEWS, BatchFilter, StrictFilterSet
 from batches.templatetags.console import exact
 
 POSITION = ("after", "before", "fragment")  # where on the list: not a part of what is asked for
@@ -100,10 +100,10 @@ def question(query: QueryDict) -> QueryDict:
     return _with(query, dict.fromkeys((*POSITION, *LOOK)))
 
 
-def chips(chosen: BatchFilter) -> Iterable[Chip]:
-    """Every filter that is set, but for the view, which is a tab."""
+def chips(chosen: StrictFilterSet, *, tab: str = "view") -> Iterable[Chip]:
+    """Every filter that is set, but for the one that is shown as tabs."""
     for name in chosen.data:
-        if name == "view" or name in chosen.others:
+        if name == tab or name in chosen.others:
             continue
         for value in chosen.data.getlist(name):
             yield Chip(
@@ -121,7 +121,7 @@ def in_words(chosen: BatchFilter) -> dict[str, object]:
     return {"in_view": f"{words} batches" if words == "All" else words, "chips": [] if chosen.problems else list(chips(chosen))}
 
 
-def _words(chosen: BatchFilter, name: str, value: str) -> str:
+def _words(chosen: StrictFilterSet, name: str, value: str) -> str:
     if name == "created":
         return dict(CREATED).get(value, f"Last {value}")
     if name in ("created_from", "created_to"):
@@ -130,7 +130,7 @@ def _words(chosen: BatchFilter, name: str, value: str) -> str:
     return str(choices.get(value, value)).capitalize() if choices else value
 
 
-def _has_opposite(chosen: BatchFilter, name: str) -> bool:
+def _has_opposite(chosen: StrictFilterSet, name: str) -> bool:
     return name.startswith(METADATA) or name.removesuffix(NOT) in chosen.negatable
 
 

@@ -1,6 +1,7 @@
 """The page of one object: its request, its answer, and every attempt in between."""
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -13,11 +14,13 @@ from batches.attempts import tries
 from batches.console import curl
 from batches.console.access import SignedIn, find_batch, requires
 from batches.console.pretty import indent
+from batches.console.retry_batch import retriable
 from batches.errors import Gone
-from batches.models import Batch, BatchError, BatchObject
-from batches.results import ANSWERED, ObjectResult, request_lines, result_of
+from batches.lineage import lineage
+from batches.models import Batch, BatchError, BatchObject, BatchResult
+from batches.results import ANSWERED, request_lines, result_of
 from batches.services.access import Right
-from batches.states import NEVER_RAN, ObjectStatus
+from batches.states import NEVER_RAN, BatchStatus, ObjectStatus
 
 SHOWN_CHARS = 64 * 1024
 
@@ -35,6 +38,23 @@ class Document:
         return len(self.text) < self.total
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The body of an answer, or why there is none."""
+
+    body: str
+    why_none: str = "There was no answer."
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """The same request in another batch of the lineage, and what that batch is to this one."""
+
+    object: BatchObject
+    is_parent: bool
+    is_child: bool
+
+
 @require_safe
 @requires(Right.READ_BODIES)
 def object_page(request: SignedIn, batch_id: uuid.UUID, line: int) -> HttpResponseBase:
@@ -46,18 +66,23 @@ def object_page(request: SignedIn, batch_id: uuid.UUID, line: int) -> HttpRespon
         raise Http404("The batch has no such line.")
     whole = set(request.GET.getlist("full"))
     found.batch = batch
-    current, lost = _result(found)
+    round_ = _round(request.GET.get("round", ""), found)
+    answer = _result(found) if round_ == found.round else _earlier(found, round_)
     sent, gone = _request(batch, line)
+    may_retry = request.access.may(Right.ACT, batch.project) and found.status in retriable(batch)
     context = {
         "batch": batch,
         "object": found,
         "request_document": _document("request", sent, whole) if sent else None,
         "gone": gone,
-        "response_document": _document("response", current.body, whole) if current and current.body else None,
-        "result": current,
-        "lost": lost,
-        "never_ran": NEVER_RAN.get(ObjectStatus(found.status)),
-        "errors": BatchError.objects.filter(batch=batch, line=line, round=found.round),
+        "response_document": _document("response", answer.body, whole) if answer.body else None,
+        "why_none": answer.why_none,
+        "round": round_,
+        "rounds": [(f"Round {number}", f"?round={number}", number == round_) for number in range(1, found.round + 1)],
+        "errors": BatchError.objects.filter(batch=batch, line=line, round=round_),
+        "relatives": list(_relatives(request, found)),
+        "may_retry": may_retry and (batch.is_terminal or batch.status == BatchStatus.IN_PROGRESS),
+        "may_edit": may_retry and batch.is_terminal and sent,
         "tries": tries(batch, line),
         "previous": objects.filter(line__lt=line).order_by("-line").values_list("line", flat=True).first(),
         "next": objects.filter(line__gt=line).order_by("line").values_list("line", flat=True).first(),
@@ -77,14 +102,43 @@ def _request(batch: Batch, line: int) -> tuple[str, str]:
         return "", "The input file does not hold this line any more."
 
 
-def _result(batch_object: BatchObject) -> tuple[ObjectResult | None, str]:
-    """What came of it, or why that cannot be shown. Neither, as long as there is nothing or when it never ran."""
+def _round(text: str, batch_object: BatchObject) -> int:
+    """The round that the address names; the latest when it names none."""
+    if not text:
+        return batch_object.round
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= batch_object.round):
+        raise Http404("The object has no such round.")
+    return int(text)
+
+
+def _result(batch_object: BatchObject) -> Answer:
+    """What came of its latest round."""
+    if batch_object.status == ObjectStatus.PENDING:
+        return Answer("", "None yet.")
     if batch_object.status not in ANSWERED:
-        return None, ""
+        return Answer("", NEVER_RAN[ObjectStatus(batch_object.status)][1])
     try:
-        return result_of(batch_object), ""
+        return Answer(result_of(batch_object).body)
     except Gone as gone:
-        return None, gone.message
+        return Answer("", gone.message)
+
+
+def _earlier(batch_object: BatchObject, round_: int) -> Answer:
+    """What came of a round before the latest."""
+    found = BatchResult.objects.filter(batch=batch_object.batch, line=batch_object.line, round=round_).first()
+    return Answer("", "The answers of earlier rounds are no longer kept.") if found is None else Answer(found.body)
+
+
+def _relatives(request: SignedIn, batch_object: BatchObject) -> Iterable[Relative]:
+    """The same object in the other batches of its lineage, the oldest first."""
+    batch = batch_object.batch
+    members = {member.pk: member for member in lineage(batch, among=request.access.batches().select_related("input_file"))}
+    others = [key for key in members if key != batch.pk]
+    if others:
+        same = BatchObject.objects.filter(batch__in=others, custom_id=batch_object.custom_id)
+        for found in same.order_by("batch"):
+            found.batch = members[found.batch_id]
+            yield Relative(found, is_parent=found.batch_id == batch.parent_id, is_child=found.batch.parent_id == batch.pk)
 
 
 def _document(which: str, text: str, whole: set[str]) -> Document:

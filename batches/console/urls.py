@@ -17,11 +17,15 @@ from batches.console.cancel_batch import cancel_batch
 from batches.console.check_input import check_input, discard_input
 from batches.console.compare_batches import compare_batches, compare_objects
 from batches.console.downloads import download_file, download_merged, download_results
+from batches.console.edit_object import edit_object
+from batches.console.error_group import error_group, mark_error_group
+from batches.console.error_list import error_list
 from batches.console.export import export_batches
 from batches.console.new_batch import new_batch
 from batches.console.object_page import object_page
 from batches.console.overview import home, overview
 from batches.console.providers import check_provider, provider_list, provider_page
+from batches.console.retry_batch import retry_batch
 from batches.console.views_saved import edit_view, new_view, saved_view, saved_views
 
 
@@ -74,12 +78,17 @@ urlpatterns = [
     path("batches/<batch_id:batch_id>/compare/", compare_batches, name="compare"),
     path("batches/<batch_id:batch_id>/compare/object/", compare_objects, name="compare_objects"),
     *(path(f"batches/<batch_id:batch_id>/{word}/", act_on_batch, {"word": word}, name=f"{word}_batch") for word in ACTS),
+    path("batches/<batch_id:batch_id>/retry/", retry_batch, name="retry_batch"),
     path("batches/<batch_id:batch_id>/files/<str:which>/", download_file, name="file"),
     path("batches/<batch_id:batch_id>/history/", batch_history, name="batch_history"),
     path("batches/<batch_id:batch_id>/faces/", batch_faces, name="batch_faces"),
     path("batches/<batch_id:batch_id>/merged/", download_merged, name="merged"),
     path("batches/<batch_id:batch_id>/results/", download_results, name="results"),
     path("batches/<batch_id:batch_id>/lines/<int:line>/", object_page, name="object"),
+    path("batches/<batch_id:batch_id>/lines/<int:line>/edit/", edit_object, name="edit_object"),
+    path("errors/", error_list, name="errors"),
+    path("errors/<str:fingerprint>/", error_group, name="error_group"),
+    path("errors/<str:fingerprint>/mark/", mark_error_group, name="mark_error_group"),
     path("bulk/", bulk_operations, name="bulk"),
     path("bulk/new/", new_bulk, name="new_bulk"),
     path("bulk/<uuid:operation_id>/", bulk_operation, name="bulk_operation"),

@@ -55,3 +55,8 @@ class BatchObject(models.Model):
 
     def __str__(self) -> str:
         return self.custom_id
+
+    @property
+    def is_retrying(self) -> bool:
+        """Whether it failed before, and waits to be sent again."""
+        return self.status == ObjectStatus.PENDING and self.round > 1

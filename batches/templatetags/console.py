@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from batches import identifiers
+from batches.console.standing import percent
 from batches.models import Batch, File
 from batches.states import ObjectStatus
 
@@ -143,6 +144,12 @@ def number(value: float | None) -> str:
 def amount(value: Decimal) -> str:
     """Money, with as many digits as it takes."""
     return f"{value.quantize(Decimal('0.0001')) if value < 100 else value.quantize(Decimal('0.01')):,f}"
+
+
+@register.filter
+def share(part: int, total: int) -> str:
+    """A part of a total in whole percent; nothing where there is no total."""
+    return percent(part, total, ended=True) if total else ""
 
 
 @register.filter

@@ -14,7 +14,7 @@ function show() {
   for (const box of all) box.closest("tr").classList.toggle("ticked", box.checked);
   bar.classList.toggle("active", ticked > 0);
   bar.querySelector("[data-selected]").textContent = `${ticked} selected`;
-  if (!ticked) bar.elements.scope.value = "selected";
+  if (!ticked && bar.elements.scope) bar.elements.scope.value = "selected";
 }
 
 if (bar) {

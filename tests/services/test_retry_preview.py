@@ -83,7 +83,7 @@ def test_what_a_retry_would_raise_its_preview_raises(batch: Batch, project: Proj
     again(batch)
     with pytest.raises(InProgress):
         told(batch)
-    File.objects.filter(pk=batch.input_file_id).update(expires_at=timezone.now() - timedelta(hours=1))
+    File.objects.filter(input_of=batch).update(expires_at=timezone.now() - timedelta(hours=1))
     with pytest.raises(Gone):
         told(batch)
 
