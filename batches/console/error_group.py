@@ -23,7 +23,7 @@ from batches.models import AuditEntry, Batch, BatchError, BatchObject, ErrorGrou
 from batches.services.access import Right
 from batches.services.error_group_notes import annotate, mute, unmute
 
-PAGE_SIZE, MOST_BATCHES, MOST_ENTRIES = 50, 20, 20
+PAGE_SIZE, MOST_BATCHES, MOST_ENTRIES = 20, 20, 20
 NOTE_CHARS, REASON_CHARS = 2000, 1000
 LABELS = {Window.DAY: "%H:%M", Window.WEEK: "%a %H:%M", Window.MONTH: "%d %b"}
 

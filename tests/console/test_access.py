@@ -11,7 +11,7 @@ from django.urls import URLPattern, reverse
 from pytest_django import Settings
 
 from batches.console.urls import urlpatterns
-from batches.models import AuditEntry, Batch, Event, Membership, Project, Role
+from batches.models import AuditEntry, Batch, ErrorGroup, Event, Membership, Project, Role
 from batches.services.access import Right, access_of, least_role
 from batches.states import BatchStatus, Source
 from tests.console.conftest import MakeBatch, SignIn
@@ -19,7 +19,7 @@ from tests.console.conftest import MakeBatch, SignIn
 # Routes that everybody may use, and those whose pages belong to a person instead of a project.
 EVERYBODYS = {"login", "logout"}
 # What addresses name, each of `batch`'s project: a route with another name needs a value here.
-NAMED = {"line": 1, "which": "input"}
+NAMED = {"line": 1, "which": "input", "fingerprint": "v1:same"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,13 @@ class Route:
     def path(self, batch: Batch) -> str:
         values = {"batch_id": batch.id, "file_id": batch.input_file_id, **NAMED}
         return reverse(f"console:{self.name}", kwargs={name: values[name] for name in self.names})
+
+    def target(self, batch: Batch) -> str:
+        """What its page is about, as records name it."""
+        if "fingerprint" in self.names:
+            return str(ErrorGroup.objects.get(project=batch.project))
+        targets = {"batch_id": str(batch), "file_id": str(batch.input_file)}
+        return next((targets[name] for name in self.names if name in targets), "")
 
     def ask(self, client: Client, batch: Batch) -> HttpResponseBase:
         """Look at it; or post an empty form to what cannot be looked at."""
@@ -62,7 +69,7 @@ RANKS = list(Role)
 
 @pytest.fixture
 def batch(make_batch: MakeBatch) -> Batch:
-    return make_batch(BatchStatus.IN_PROGRESS, succeeded=1, pending=1)
+    return make_batch(BatchStatus.IN_PROGRESS, failed=1, pending=1)
 
 
 def address(path: str, batch: Batch) -> str:
@@ -96,8 +103,7 @@ def test_a_role_opens_what_it_suffices_for_and_nothing_else(member: SignIn, batc
         assert "You may not do this" in answer.content.decode()  # type: ignore[attr-defined]
         refused = AuditEntry.objects.get(outcome="refused")
         assert (refused.act, refused.actor, refused.source) == (route.name, f"user {role} of acme", "console")
-        targets = {"batch_id": str(batch), "file_id": str(batch.input_file)}
-        assert refused.target == next((targets[name] for name in route.names if name in targets), "")
+        assert refused.target == route.target(batch)
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.names], ids=label)

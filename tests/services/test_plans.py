@@ -138,6 +138,12 @@ def test_letting_go_reads_no_table_whole(batch: Batch, settings: Settings) -> No
         "/console/batches/{batch}/history/",
         "/console/batches/{batch}/faces/",
         "/console/batches/{batch}/lines/2/",
+        "/console/batches/{batch}/retry/",
+        "/console/batches/{batch}/retry/?error={group}",
+        "/console/batches/{batch}/retry/?line=2&line=3",
+        "/console/errors/",
+        "/console/errors/?window=30d&project=acme&text=a",
+        "/console/errors/{group}/?window=30d",
         "/console/bulk/",
         "/console/bulk/new/?act=cancel&scope=matching",
         "/console/bulk/new/?act=retry&scope=matching&query=project%3Dacme",
@@ -146,8 +152,10 @@ def test_letting_go_reads_no_table_whole(batch: Batch, settings: Settings) -> No
     ],
 )
 def test_pages_read_no_table_whole(batch: Batch, path: str, admin_client: Client) -> None:
+    group = ErrorGroup.objects.filter(in_batches__batch=batch)[0].fingerprint
+
     def get() -> None:
-        assert admin_client.get(path.format(batch=batch)).status_code == 200
+        assert admin_client.get(path.format(batch=batch, group=group)).status_code == 200
 
     assert not read_whole(get)
 
