@@ -34,13 +34,18 @@ PATHS = [
     "batches/new/",
     "views/",
     "views/new/?status=failed",
+    "errors/",
+    "errors/?text=nothing&window=7d",
+    "errors/?window=1y",
+    "errors/v1:same/",
     "bulk/",
     "bulk/new/?act=cancel&scope=matching&query=model%21%3Dgpt",
     "bulk/new/?act=reprioritise&scope=matching",
     "bulk/new/?act=resume&scope=matching",
     "nowhere/",
 ]
-OF_A_BATCH = ["", "history/", "faces/", "pause/", "guards/", "prioritise/", "lines/1/", "lines/4/", "cancel/"]
+OF_A_BATCH = ["", "history/", "faces/", "pause/", "guards/", "prioritise/", "lines/1/", "lines/4/"]
+OF_A_PARTIAL = ["?status=failed", "lines/4/edit/", "retry/", "retry/?error=v1:same", "retry/?line=1&line=4"]
 OF_TWO = [
     "?with=",
     "?with=nothing-like-",
@@ -62,13 +67,15 @@ def batches(make_batch: MakeBatch) -> list[Batch]:
 
 
 def addresses(portal: Portal, batches: list[Batch]) -> list[str]:
-    of_batches = [f"batches/{batch}/{path}" for batch in batches for path in OF_A_BATCH if path != "cancel/"]
+    """Where `console` has a page; the last two of the batches have ended partly failed, and run."""
+    of_batches = [f"batches/{batch}/{path}" for batch in batches for path in OF_A_BATCH]
     first, second = batches[-2:]
+    of_partial = [f"batches/{first}/{path}" for path in OF_A_PARTIAL]
     of_two = [f"batches/{first}/compare/{path}{second}" for path in OF_TWO]
     others = [f"batches/{second}/cancel/", f"batches/{second}/compare/", f"batches/new/?from={second}"]
     others += [f"batches/new/{batch.input_file}/?max_cost=2&remark=R" for batch in batches[:2]]
     of_operations = [f"bulk/{operation.pk}/" for operation in operations(batches)]
-    return [f"{portal.url}/console/{path}" for path in [*PATHS, *of_batches, *of_two, *others, *of_operations]]
+    return [f"{portal.url}/console/{path}" for path in [*PATHS, *of_batches, *of_partial, *of_two, *others, *of_operations]]
 
 
 def operations(batches: list[Batch]) -> list[BulkOperation]:
