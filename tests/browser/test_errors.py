@@ -66,7 +66,7 @@ def test_a_request_is_edited_and_sees_its_difference_before_it_is_sent(desk: Pag
     expect(desk.get_by_role("alert")).to_contain_text("The body is not valid JSON")
     field.fill('{"model": "m-2", "messages": [4]}')
     desk.get_by_role("button", name="Compare…").click()
-    expect(desk.get_by_role("group", name="What is different")).to_contain_text('Added: "model": "m-2"')
+    expect(desk.get_by_label("What is different").locator("ins")).to_contain_text('"model": "m-2"')
     desk.get_by_role("button", name="Edit further").click()
     expect(field).to_have_value('{"model": "m-2", "messages": [4]}')
     desk.get_by_role("button", name="Compare…").click()

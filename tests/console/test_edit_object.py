@@ -43,13 +43,8 @@ def test_a_request_is_edited_compared_and_sent_as_a_child_batch(console: Client,
     status, page = posted(console, batch)
     assert status == 200
     assert "changed n" in page
-    assert (
-        '<p class="minus"><span aria-hidden="true">−</span><span class="sr">Removed: </span>  &quot;n&quot;: &quot;row-1' in page
-    )
-    assert (
-        '<p class="plus"><span aria-hidden="true">+</span><span class="sr">Added: </span>  &quot;n&quot;: &quot;another &lt;b'
-        in page
-    )
+    assert "<del>  &quot;n&quot;: &quot;<b>row-1</b>&quot;</del>" in page
+    assert "<ins>  &quot;n&quot;: &quot;<b>another &lt;b&gt;</b>&quot;</ins>" in page
     assert not Batch.objects.filter(parent=batch).exists()
 
     status, page = posted(console, batch, "send", reason="A typo.")
