@@ -4,6 +4,7 @@ import uuid
 
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from batches import identifiers
 from batches.console.act_on_batch import ACTS, act_on_batch
@@ -51,8 +52,15 @@ class FileId(BatchId):
         return identifiers.render("file-", value)
 
 
+class Fingerprint(StringConverter):
+    """What an error group is known by."""
+
+    regex = "[A-Za-z0-9:._-]{1,43}"
+
+
 register_converter(BatchId, "batch_id")
 register_converter(FileId, "file_id")
+register_converter(Fingerprint, "fingerprint")
 
 app_name = "console"
 urlpatterns = [
@@ -87,8 +95,8 @@ urlpatterns = [
     path("batches/<batch_id:batch_id>/lines/<int:line>/", object_page, name="object"),
     path("batches/<batch_id:batch_id>/lines/<int:line>/edit/", edit_object, name="edit_object"),
     path("errors/", error_list, name="errors"),
-    path("errors/<str:fingerprint>/", error_group, name="error_group"),
-    path("errors/<str:fingerprint>/mark/", mark_error_group, name="mark_error_group"),
+    path("errors/<fingerprint:fingerprint>/", error_group, name="error_group"),
+    path("errors/<fingerprint:fingerprint>/mark/", mark_error_group, name="mark_error_group"),
     path("bulk/", bulk_operations, name="bulk"),
     path("bulk/new/", new_bulk, name="new_bulk"),
     path("bulk/<uuid:operation_id>/", bulk_operation, name="bulk_operation"),
