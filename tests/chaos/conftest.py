@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.stage import Servers, Stage, stage
+from tests.chaos.faults import Servers
+from tests.chaos.stage import Stage, stage
 
 
 @pytest.fixture(scope="package")

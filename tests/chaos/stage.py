@@ -3,26 +3,23 @@
 import contextlib
 import http.client
 import json
-import os
-import signal
+import sqlite3
 import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
-import redis
 
 from tests.benchmarks.client import TERMINAL
 from tests.benchmarks.inputs import ENDPOINT, custom_id, input_line
 from tests.processes import PortalProcess, portal_process
-from tests.servers import postgresql, redis_server
-from tests.upstream import Answer, Request, Upstream, refuse, succeed
+from tests.upstream import Answer, Behaviour, Request, Upstream, refuse, succeed
 
 LATENCY = 0.1  # seconds that the upstream takes for an answer
 REFUSED_EVERY = 10  # one object in so many is answered with 400
@@ -39,43 +36,13 @@ KNOBS = {
     "LEASE_SECONDS": "6",
     "CANCEL_GRACE_SECONDS": "5",
     "BACKOFF_BASE_SECONDS": "0.1",
+    "REQUEST_TIMEOUT_SECONDS": "3",
+    "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
 }
 
+_ALL_ENDED = "SELECT count(*) FROM batches_batch WHERE ended_at IS NULL"
+
 T = TypeVar("T")
-
-
-class Servers:
-    """A PostgreSQL and a Redis that can be taken away, and come back where they were."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._postgresql, self._redis = contextlib.ExitStack(), contextlib.ExitStack()
-        self.database_url = self._postgresql.enter_context(postgresql(folder))
-        self.redis_url = self._redis.enter_context(redis_server(folder))
-
-    def restart_postgresql(self, *, away: float) -> None:
-        """Cut every connection, be away for some seconds, come back with what was committed."""
-        self._postgresql.close()
-        time.sleep(away)
-        self._postgresql.enter_context(postgresql(self._folder, port=_port(self.database_url)))
-
-    def kill_redis(self, *, away: float) -> None:
-        """Kill it, be away for some seconds, come back empty."""
-        with redis.Redis.from_url(self.redis_url) as client:
-            told = client.info("server")
-        assert isinstance(told, dict)
-        os.kill(int(told["process_id"]), signal.SIGKILL)
-        self._redis.close()
-        time.sleep(away)
-        self._redis.enter_context(redis_server(self._folder, port=_port(self.redis_url)))
-
-    def stop(self) -> None:
-        self._postgresql.close()
-        self._redis.close()
-
-
-def _port(url: str) -> int:
-    return int(url.rpartition(":")[2].partition("/")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +82,14 @@ class Stage:
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             return bytes(answer.read())
 
-    def begin(self, lines: int) -> Run:
-        """Start a batch; the upstream has forgotten whatever was before."""
+    def begin(self, lines: int, behaviour: Behaviour | None = None) -> Run:
+        """Start a batch; the upstream has forgotten whatever was before, and does as told."""
         self.upstream.forget()
-        self.upstream.behave(_answer)
+        self.upstream.behave(behaviour or usual)
+        return self.submit(lines)
+
+    def submit(self, lines: int) -> Run:
+        """Start another batch."""
         content = b"".join(input_line(custom_id(number), line_bytes=LINE_BYTES) for number in range(lines))
         file = json.loads(self.ask("/v1/files", body=form(content), kind=FORM))
         batch = {"input_file_id": file["id"], "endpoint": ENDPOINT, "completion_window": "24h"}
@@ -126,6 +97,15 @@ class Stage:
 
     def cancel(self, run: Run) -> None:
         self.ask(f"/v1/batches/{run.id}/cancel", body=b"")
+
+    def act(self, run: Run, verb: str, **about: object) -> int:
+        """Do something to a batch by the native API; the status of the answer, which may be a refusal."""
+        try:
+            self.ask(f"/api/v1/batches/{run.id}/{verb}", body=json.dumps(about).encode())
+        except urllib.error.HTTPError as answer:
+            answer.close()
+            return answer.code
+        return 200
 
     def look(self, run: Run) -> dict[str, Any]:
         """The batch, or nothing while the portal cannot say."""
@@ -167,17 +147,43 @@ class Stage:
     # --- What must be true, whatever happened
 
     def assert_complete(self, run: Run) -> None:
-        """The batch completes; each object is in one of its files once, in input order, with its own outcome."""
-        batch = self.wait_until_ended(run)
-        refused = [custom_id(number) for number in range(run.lines) if number % REFUSED_EVERY == 0]
-        answered = [custom_id(number) for number in range(run.lines) if number % REFUSED_EVERY != 0]
+        """The batch completes as `usual` has it, each object with its own outcome and idempotency key; nothing disagrees."""
+        refused = {custom_id(number) for number in range(run.lines) if number % REFUSED_EVERY == 0}
+        batch = self.assert_one_outcome_each(run)
         assert batch["status"] == "completed"
-        assert batch["request_counts"] == {"total": run.lines, "completed": len(answered), "failed": len(refused)}
-        output, error = self.file_lines(batch["output_file_id"]), self.file_lines(batch["error_file_id"])
-        assert [(line["custom_id"], line["response"]["status_code"]) for line in output] == [(name, 200) for name in answered]
-        assert [(line["custom_id"], line["response"]["status_code"]) for line in error] == [(name, 400) for name in refused]
-        assert {name for name, _ in self.sent()} == {*answered, *refused}
+        output, error = self.results(batch)
+        assert {name: line["response"]["status_code"] for name, line in output.items()} == {
+            custom_id(number): 200 for number in range(run.lines) if number % REFUSED_EVERY != 0
+        }
+        assert {name: line["response"]["status_code"] for name, line in error.items()} == dict.fromkeys(refused, 400)
+        assert {name for name, _ in self.sent()} == {*output, *error}
         self.assert_one_key_each()
+
+    def assert_one_outcome_each(self, run: Run) -> dict[str, Any]:
+        """The batch ends; each object is in one of its files once, in input order; counts say the same; nothing disagrees."""
+        batch = self.wait_until_ended(run)
+        files = [self.file_lines(batch[name]) for name in ("output_file_id", "error_file_id")]
+        names = [[line["custom_id"] for line in lines] for lines in files]
+        assert names == [sorted(found) for found in names]
+        assert sorted([*names[0], *names[1]]) == [custom_id(number) for number in range(run.lines)]
+        counts = {"total": run.lines, "completed": len(names[0]), "failed": len(names[1])}
+        assert batch["request_counts"] == counts
+        self.wait_until(lambda: self.rows(_ALL_ENDED) == [(0,)], what="the others had ended, too")
+        self.assert_agrees()
+        return batch
+
+    def assert_agrees(self) -> None:
+        """The portal agrees with itself, and keeps no bytes that nobody knows."""
+        said = self.portal.manage("reconcile", "--check")
+        assert (said.returncode, said.stdout) == (0, "Everything agrees.\n"), said.stdout + said.stderr
+        known = {name for (name,) in self.rows("SELECT content FROM batches_file WHERE purged_at IS NULL")}
+        root = self.portal.folder / "files"
+        assert {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()} == known
+
+    def results(self, batch: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The lines of the output and of the error file, by custom_id."""
+        files = (self.file_lines(batch[name]) for name in ("output_file_id", "error_file_id"))
+        return [{line["custom_id"]: line for line in lines} for lines in files]
 
     def assert_one_key_each(self) -> None:
         """However often an object was sent: always under the same idempotency key, which no other object has."""
@@ -199,19 +205,27 @@ class Stage:
     # --- What goes on inside
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """What the portal's PostgreSQL says."""
+        """What the portal's database says."""
+        if "DATABASE_URL" not in self.portal.environment:
+            with contextlib.closing(sqlite3.connect(self.portal.folder / "batchyard.sqlite3")) as embedded:
+                return embedded.execute(query, parameters).fetchall()
         with psycopg.connect(self.portal.environment["DATABASE_URL"]) as connection:
             return connection.execute(query.encode(), parameters).fetchall()
 
     def assert_counts_are_true(self, run: Run) -> None:
-        """What the slices of a batch say, summed up, is what its objects say; each has one result."""
+        """What the slices of a batch say, summed up, is what its objects say; each round that settled has one result."""
         summed = self.rows(
             "SELECT sum(pending), sum(succeeded), sum(failed), sum(cancelled) FROM batches_slice WHERE batch_id = %s", run.key
         )
         statuses = dict(self.rows("SELECT status, count(*) FROM batches_batchobject WHERE batch_id = %s GROUP BY 1", run.key))
-        (results,) = self.rows("SELECT count(*), count(DISTINCT line) FROM batches_batchresult WHERE batch_id = %s", run.key)
+        settled = self.rows(
+            "SELECT count(*), count(DISTINCT o.line) FROM batches_batchobject o JOIN batches_batchresult r"
+            " ON r.batch_id = o.batch_id AND r.line = o.line AND r.round = o.round AND r.status = o.status"
+            " WHERE o.batch_id = %s",
+            run.key,
+        )
         assert summed == [tuple(statuses.get(status, 0) for status in ("pending", "succeeded", "failed", "cancelled"))]
-        assert results == (statuses.get("succeeded", 0) + statuses.get("failed", 0),) * 2
+        assert settled == [(statuses.get("succeeded", 0) + statuses.get("failed", 0),) * 2]
 
     def executors(self, run: Run) -> list[Executor]:
         """Who holds slices of a batch just now, and lives."""
@@ -235,6 +249,15 @@ class Stage:
         )
         return {name for (name,) in found}
 
+    def leased(self, executor: Executor, *, locking: str = "") -> int:
+        """How many slices with open objects it holds, as the others see it."""
+        held = "SELECT id FROM batches_slice WHERE lease_owner = %s AND pending > 0"
+        return len(self.rows(f"{held} {locking}", executor.id))
+
+    def is_writing(self, executor: Executor) -> bool:
+        """Whether it is in the middle of a transaction, for which the others would have to wait."""
+        return self.leased(executor, locking="FOR UPDATE SKIP LOCKED") < self.leased(executor)
+
     def leader(self, words: str) -> int:
         """The process that `serve` started with these words in its command line."""
         for pid in self.portal.children():
@@ -256,7 +279,8 @@ def marker(request: Request) -> str:
     return str(request.json["user"])
 
 
-def _answer(request: Request) -> Answer:
+def usual(request: Request) -> Answer:
+    """One in so many is refused."""
     number = int(marker(request).rpartition("-")[2])
     return refuse(400, delay=LATENCY) if number % REFUSED_EVERY == 0 else succeed(delay=LATENCY)
 
@@ -279,9 +303,3 @@ def stage(folder: Path, **settings: str) -> Iterator[Stage]:
         assert (added.returncode, key.returncode) == (0, 0), added.stderr + key.stderr
         portal.start()
         yield Stage(portal, upstream, key.stdout.strip())
-
-
-def kill(pids: Sequence[int]) -> None:
-    """As the kernel does when memory runs out: no word of warning."""
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.chaos.stage import Servers, Stage
+from tests.chaos.faults import Servers
+from tests.chaos.stage import Stage
 
 
 @pytest.mark.servers

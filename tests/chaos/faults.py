@@ -1,0 +1,68 @@
+"""What is done to the servers and the processes of a portal while it runs."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import redis
+
+from tests.servers import postgresql, redis_server
+
+
+class Servers:
+    """A PostgreSQL and a Redis that can be taken away, and come back where they were."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._postgresql, self._redis = contextlib.ExitStack(), contextlib.ExitStack()
+        self.database_url = self._postgresql.enter_context(postgresql(folder))
+        self.redis_url = self._redis.enter_context(redis_server(folder))
+
+    def restart_postgresql(self, *, away: float) -> None:
+        """Cut every connection, be away for some seconds, come back with what was committed."""
+        self._postgresql.close()
+        time.sleep(away)
+        self._postgresql.enter_context(postgresql(self._folder, port=_port(self.database_url)))
+
+    def kill_redis(self, *, away: float) -> None:
+        """Kill it, be away for some seconds, come back empty."""
+        with redis.Redis.from_url(self.redis_url) as client:
+            told = client.info("server")
+        assert isinstance(told, dict)
+        os.kill(int(told["process_id"]), signal.SIGKILL)
+        self._redis.close()
+        time.sleep(away)
+        self._redis.enter_context(redis_server(self._folder, port=_port(self.redis_url)))
+
+    def flush_redis(self) -> None:
+        """Have it forget everything, and go on."""
+        with redis.Redis.from_url(self.redis_url) as client:
+            client.flushall()
+
+    def stop(self) -> None:
+        self._postgresql.close()
+        self._redis.close()
+
+
+def _port(url: str) -> int:
+    return int(url.rpartition(":")[2].partition("/")[0])
+
+
+def kill(pids: Sequence[int]) -> None:
+    """As the kernel does when memory runs out: no word of warning."""
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """Hold a process up, as a machine does that has no memory or no processor left for it."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)

@@ -1,0 +1,45 @@
+"""How an upstream behaves for a while, at random; and what is remembered of it."""
+
+import random
+from collections.abc import Callable, Mapping
+
+from tests.chaos.stage import LATENCY, usual
+from tests.upstream import Answer, Behaviour, Request, babble, break_off, drop, refuse, say, stay_silent, succeed
+
+SHARE = 0.15  # of the calls meet the mood
+GOOD = "good"
+MOODS: Mapping[str, Callable[[], Answer]] = {
+    "silent": stay_silent,
+    "dropping": drop,
+    "cutting bodies": break_off,
+    "cutting chunks": lambda: break_off(chunked=True),
+    "talking no HTTP": babble,
+    "talking no JSON": lambda: say(b"<html>busy</html>"),
+    "failing": lambda: refuse(500),
+    "storming": lambda: refuse(429, retry_after=0.5),
+    "overloaded": lambda: refuse(529),
+    "slow": lambda: succeed(delay=10 * LATENCY),
+}
+
+
+class Moody:
+    """Answers as usual, but for a share of the calls as its mood has it. `final` numbers those that were not spoilt."""
+
+    def __init__(self, seed: int) -> None:
+        self.mood = GOOD
+        self.final: set[int] = set()
+        self._random = random.Random(seed)
+
+    @property
+    def behaviour(self) -> Behaviour:
+        return self._answer
+
+    def _answer(self, request: Request) -> Answer:
+        share = 1.0 if self.mood == "storming" else SHARE
+        if self.mood == GOOD or self._random.random() > share:
+            self.final.add(request.number)
+            return usual(request)
+        answer = MOODS[self.mood]()
+        if self.mood == "slow":
+            self.final.add(request.number)
+        return answer

@@ -1,0 +1,109 @@
+"""What must be true of a portal after everything that was done to it: each violation as a sentence."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+
+from tests.chaos.havoc import Fault, Havoc
+from tests.chaos.stage import LATENCY, Stage
+from tests.upstream import Request
+
+UNFLUSHED_SECONDS = 5.0  # by so much what an executor knows may be older than what is on record, on a machine that is busy
+INPUT_TOKENS, OUTPUT_TOKENS = 9, 3  # of each success
+INPUT_PRICE, OUTPUT_PRICE = 1, 2  # for a million of them
+_NANOS_A_TOKEN = 1000
+
+
+class _Line(msgspec.Struct):
+    custom_id: str
+
+
+_decode = msgspec.json.Decoder(_Line).decode
+_BATCHES = """
+    SELECT b.id, b.status, b.total, b.succeeded, b.failed, b.cancelled, b.pending, b.input_tokens, b.output_tokens, b.cost_nanos,
+           i.content, o.content, e.content
+      FROM batches_batch b
+      LEFT JOIN batches_file i ON i.id = b.input_file_id
+      LEFT JOIN batches_file o ON o.id = b.output_file_id
+      LEFT JOIN batches_file e ON e.id = b.error_file_id
+     ORDER BY b.created_at
+"""
+
+
+def violations(havoc: Havoc) -> Iterator[str]:
+    """Everything that is not as it must be."""
+    stage = havoc.stage
+    said = stage.portal.manage("reconcile", "--check")
+    if said.returncode:
+        yield f"reconcile --check: {said.stdout}{said.stderr}"
+    for row in stage.rows(_BATCHES):
+        yield from _of_batch(stage.portal.folder / "files", *row)
+    if left := stage.rows("SELECT count(*) FROM batches_slice WHERE lease_owner IS NOT NULL") != [(0,)]:
+        yield f"{left} slices are leased, and nobody has work"
+    calls = _calls(stage)
+    for name, sent in calls.items():
+        yield from _of_object(name, sent, havoc)
+
+
+def repeated(havoc: Havoc) -> int:
+    """How many calls were made again although they had been answered for good."""
+    return sum(_again(sent, havoc) for sent in _calls(havoc.stage).values())
+
+
+def _again(sent: Sequence[Request], havoc: Havoc) -> int:
+    return sum(request.number in havoc.upstream.final for request in sent[:-1])
+
+
+def _of_batch(
+    root: Path,
+    key: UUID,
+    status: str,
+    total: int,
+    succeeded: int,
+    failed: int,
+    cancelled: int,
+    pending: int,
+    input_tokens: int,
+    output_tokens: int,
+    cost: int,
+    *files: str | None,
+) -> Iterator[str]:
+    if status not in {"completed", "cancelled"}:
+        yield f"batch {key} is {status}"
+    asked, output, error = ([_decode(line).custom_id for line in _lines(root, name)] for name in files)
+    if not total and status == "cancelled":
+        asked = []  # before its input was checked
+    if sorted(asked) != sorted(output + error):
+        yield f"batch {key} has {len(output)} and {len(error)} lines for {len(asked)} requests, or others than those"
+    if (total, succeeded, failed + cancelled, pending) != (len(asked), len(output), len(error), 0):
+        yield f"batch {key} counts {succeeded} and {failed + cancelled} of {total}, and {pending} are pending"
+    if (input_tokens, output_tokens) != (INPUT_TOKENS * succeeded, OUTPUT_TOKENS * succeeded):
+        yield f"batch {key} has used {input_tokens} and {output_tokens} tokens for {succeeded} successes"
+    if cost != succeeded * (INPUT_TOKENS * INPUT_PRICE + OUTPUT_TOKENS * OUTPUT_PRICE) * _NANOS_A_TOKEN:
+        yield f"batch {key} has cost {cost} for {succeeded} successes"
+
+
+def _lines(root: Path, name: str | None) -> list[bytes]:
+    return [] if name is None else (root / name).read_bytes().splitlines()
+
+
+def _calls(stage: Stage) -> Mapping[str, list[Request]]:
+    """What the upstream received for each round of each object, in order."""
+    found = defaultdict(list)
+    for request in stage.upstream.requests:
+        found[request.idempotency_key.rpartition("-")[0]].append(request)
+    return found
+
+
+def _of_object(name: str, sent: Sequence[Request], havoc: Havoc) -> Iterator[str]:
+    """A call that was answered for good is made again only when what came of it was lost with whoever knew it."""
+    for request in sent[:-1]:
+        if request.number in havoc.upstream.final and not any(_excuses(fault, request) for fault in havoc.faults):
+            yield f"{name} was sent again, although its answer at {request.at:.2f} was no victim of a fault"
+
+
+def _excuses(fault: Fault, request: Request) -> bool:
+    return fault.costs and fault.began - LATENCY - UNFLUSHED_SECONDS <= request.at <= fault.ended
