@@ -23,7 +23,7 @@ from providers.models import CredentialUnavailable, Provider, ProviderModel
 logger = logging.getLogger(__name__)
 
 HEALTH_SECONDS = 2.0  # how often it is noted
-QUIET_SECONDS = 1.0  # for so long after it was found that nobody had sent anything that is told: then somebody may have
+QUIET_SECONDS = 5.0  # for so long after it was found that nobody had sent anything that is told: then somebody may have
 MARGIN_SECONDS = 5.0  # by which that may lag behind, and clocks differ
 
 

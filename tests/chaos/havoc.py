@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.client import HTTPException
+from pathlib import Path
 
 from tests.chaos.faults import Servers, frozen, kill
 from tests.chaos.levers import leave_room, set_clock
@@ -127,8 +128,11 @@ class Havoc:
         words = self.dice.choice(ROLES)
         with suppress(AssertionError, FileNotFoundError, ProcessLookupError):
             victim = self.stage.leader(words)
+            family = {int(pid) for pid in Path(f"/proc/{victim}/task/{victim}/children").read_text().split()}
             with self._noted(f"kill -9 of {words}", costs=words == ROLES[0]):
                 kill([victim])
+                # They work on until they are swept.
+                self.stage.wait_until(lambda: family.isdisjoint(self.stage.portal.pids()), what="its processes had gone")
 
     def hold_up_an_executor(self) -> None:
         if (victim := self._executor()) is not None:
