@@ -869,6 +869,7 @@ class Migration(migrations.Migration):
                 ),
                 ("model", models.CharField(blank=True, max_length=200)),
                 ("concurrency", models.PositiveIntegerField()),
+                ("in_use", models.PositiveIntegerField(default=0)),
                 ("limited_until", models.DateTimeField(blank=True, null=True)),
                 ("limited_reason", models.CharField(blank=True, max_length=200)),
                 (

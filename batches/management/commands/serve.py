@@ -29,6 +29,8 @@ class Command(BaseCommand):
         parser.add_argument("role", nargs="?", choices=ROLES, help="Only this part of the portal.")
 
     def handle(self, *_args: object, role: str | None, **_options: Any) -> None:
+        # A web process has many threads: with an arena of memory each, what one gave back would be of no use to the others.
+        os.environ.setdefault("MALLOC_ARENA_MAX", "2")
         if role:
             self._serve_role(role)
         elif settings.EMBEDDED:
