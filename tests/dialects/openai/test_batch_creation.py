@@ -76,7 +76,7 @@ def test_the_lifetime_of_the_output_is_kept(api: Api) -> None:
         ({"metadata": ["k"]}, "metadata", "invalid_type"),
         ({"metadata": "k=v"}, "metadata", "invalid_type"),
         ({"metadata": {"k": "a\0b"}}, "metadata.k", "invalid_body"),
-        ({"metadata": {"a\0b": "v"}}, "metadata", "invalid_body"),
+        ({"metadata": {"a\0b": "v"}}, "metadata.a␀b", "invalid_body"),
         ({"output_expires_after": 3600}, "output_expires_after", "invalid_type"),
         ({"output_expires_after": []}, "output_expires_after", "invalid_type"),
         ({"output_expires_after": {"seconds": 3600}}, "output_expires_after.anchor", "missing_required_parameter"),
