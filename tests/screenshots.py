@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from tests import chromium
 from tests.processes import portal_process
@@ -143,7 +143,11 @@ def _order(page: Page, url: str) -> None:
 
 
 def _take(page: Page, name: str) -> None:
-    page.screenshot(path=FOLDER / f"{name}.png")
+    path = FOLDER / f"{name}.png"
+    try:
+        page.screenshot(path=path)
+    except Error:
+        page.screenshot(path=path)  # now and then Chromium cannot capture a page at once
 
 
 if __name__ == "__main__":
