@@ -6,9 +6,11 @@ from typing import Literal
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from playwright.sync_api import ConsoleMessage, Page, expect
 
-from batches.models import Project
+from batches.models import BulkOperation, Project
+from batches.services.bulk.run import run
 from batches.states import BatchStatus
 from providers.models import Provider
 from tests.admin.conftest import MakeBatch
@@ -84,7 +86,8 @@ def test_batches_are_cancelled_with_a_reason(desk: Page, portal: Portal, make_ba
     desk.get_by_role("button", name="Go").click()
     expect(desk.get_by_role("heading", name="Cancel 1 batch")).to_be_visible()
     desk.get_by_label("Reason").fill("A wrong prompt")
-    desk.get_by_role("button", name="Cancel this batch").click()
-    expect(desk.locator(".messagelist .success")).to_contain_text("done for 1")
+    desk.get_by_role("button", name="Cancel 1 batch").click()
+    expect(desk.locator(".messagelist .success")).to_contain_text("1 batch is being cancelled")
+    run(BulkOperation.objects.get().pk, now=timezone.now())
     batch.refresh_from_db()
     assert batch.status == BatchStatus.CANCELLING
