@@ -5,7 +5,7 @@ Read from what was counted as it happened (`services.error_groups`): the errors 
 
 import re
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -201,12 +201,12 @@ def described(groups: QuerySet[ErrorGroup], fingerprints: Sequence[str], *, wind
         alike[row.fingerprint].append(row)
     keys = [row.pk for same in alike.values() for row in same]
     trends, touched = _trends(keys, window=window, now=now), _touched(keys, since=window.starts(now=now))
-    return [_group(same, trends, touched) for same in alike.values() if same]
+    idle = [0] * (window.hours // window.step)
+    return [_group(same, trends.get(fingerprint, idle), touched) for fingerprint, same in alike.items() if same]
 
 
-def _group(rows: list[ErrorGroup], trends: dict[uuid.UUID, list[int]], touched: dict[uuid.UUID, int]) -> Group:
+def _group(rows: list[ErrorGroup], trend: list[int], touched: dict[uuid.UUID, int]) -> Group:
     first = rows[0]
-    trend = [sum(counts) for counts in zip(*(trends[row.pk] for row in rows), strict=True)]
     batches = [touched.get(row.pk, 0) for row in rows]
     noted = next((row for row in rows if row.note), first)
     return Group(
@@ -239,13 +239,16 @@ def because(group: ErrorGroup) -> Because:
     return Because(group.source, group.provider, group.http_status, group.code, group.message, version or VERSION)
 
 
-def _trends(keys: Iterable[uuid.UUID], *, window: Window, now: datetime) -> dict[uuid.UUID, list[int]]:
-    """The counts of each group in each step of the window."""
+def _trends(keys: Sequence[uuid.UUID], *, window: Window, now: datetime) -> dict[str, list[int]]:
+    """The counts of these groups, those with one fingerprint together, in each step of the window."""
     start = window.starts(now=now)
-    trends = {key: [0] * (window.hours // window.step) for key in keys}
-    rows = ErrorGroupHour.objects.filter(group__in=trends, hour__gte=start, hour__lte=now)
-    for key, hour, count in rows.order_by().values_list("group_id", "hour", "count"):
-        trends[key][int((hour - start).total_seconds()) // 3600 // window.step] += count
+    steps = window.hours // window.step
+    hours = ErrorGroupHour.objects.filter(group__in=keys, hour__gte=start, hour__lte=now).order_by()
+    step = (bulk.Epoch("hour") - int(start.timestamp())) / (window.step * 3600)
+    rows = hours.annotate(step=step).values_list("group__fingerprint", "step").annotate(found=Sum("count"))
+    trends: dict[str, list[int]] = {}
+    for fingerprint, number, found in rows:
+        trends.setdefault(fingerprint, [0] * steps)[number] = found
     return trends
 
 

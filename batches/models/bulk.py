@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
+from django.db.models.sql.compiler import SQLCompiler
 
 Row = Sequence[Any]
 Converter = Callable[[Any], Any]
@@ -101,6 +103,19 @@ def _field(model: type[models.Model], name: str) -> "models.Field[Any, Any]":
     field = model._meta.get_field(name)
     assert isinstance(field, models.Field)
     return field
+
+
+class Epoch(models.Func):
+    """A moment as whole seconds since 1970, to be reckoned with in a query."""
+
+    output_field = models.BigIntegerField()
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Any:
+        return self.as_sql(compiler, connection, "EXTRACT", "CAST(EXTRACT(EPOCH FROM %(expressions)s) AS bigint)", **extra)
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Any:
+        # The sign of the format is doubled once for this template and once for the statement that it becomes a part of.
+        return self.as_sql(compiler, connection, "strftime", "CAST(strftime('%%%%s', %(expressions)s) AS integer)", **extra)
 
 
 def placeholders(values: Sequence[object]) -> str:
