@@ -12,6 +12,7 @@ import msgspec
 from django.db import connection
 
 from batches import jsonl
+from batches.errors import Gone
 from batches.models import Batch, BatchError, BatchObject, BatchResult, Slice
 from batches.ranges import read_range
 from batches.result_files import SliceResults, require_result_files
@@ -156,6 +157,22 @@ def request_lines(batch: Batch, *, first_line: int, last_line: int) -> dict[int,
         for number, content in slice_lines(batch, piece).items()
         if first_line <= number <= last_line
     }
+
+
+def request_of(batch: Batch, line: int) -> bytes:
+    """The input line of one object, as the client wrote it. Raises Gone when it is not kept."""
+    try:
+        return request_lines(batch, first_line=line, last_line=line)[line]
+    except KeyError:
+        raise Gone("The input file does not hold this line any more.") from None
+
+
+def request_body(batch: Batch, line: int) -> bytes:
+    """The body in that line, likewise."""
+    try:
+        return bytes(jsonl.read_request(request_of(batch, line)).body)
+    except msgspec.DecodeError:
+        raise Gone("The input file does not hold this line any more.") from None
 
 
 def slice_lines(batch: Batch, piece: Slice) -> dict[int, bytes]:

@@ -34,7 +34,7 @@ from batches.error_groups import error_groups
 from batches.errors import Gone, NotFound
 from batches.filters import BatchErrorFilter, BatchObjectFilter
 from batches.models import Batch, BatchError, BatchObject, Event
-from batches.results import ObjectResult, request_lines, result_of
+from batches.results import ObjectResult, request_of, result_of
 from batches.services.access import Right
 from batches.states import NEVER_RAN, ObjectStatus
 
@@ -218,10 +218,9 @@ def _stored_answer(row: BatchObject) -> dict[str, Any] | None:
 
 def _request_line(batch: Batch, line: int) -> msgspec.Raw | None:
     try:
-        content = request_lines(batch, first_line=line, last_line=line).get(line)
+        return raw(request_of(batch, line))
     except Gone:
         return None
-    return raw(content) if content else None
 
 
 def _cursor(text: str | None) -> uuid.UUID | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.http import QueryDict
 from django.urls import reverse
 
-from batches.console.paging import COUNT_CAP, capped_count
+from batches.console.paging import capped, capped_count
 from batches.filters import BatchFilter
 from batches.models import Batch, load_counts
 from batches.services.access import Access
@@ -65,7 +65,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """A concern that there is: how many batches, up to COUNT_CAP, the worst of them, and the list of all."""
+    """A concern that there is: how many batches, as `capped` has it, the worst of them, and the list of all."""
 
     label: str
     tone: str
@@ -82,7 +82,7 @@ def matters(access: Access, *, now: datetime) -> list[Matter]:
         Matter(
             concern.label,
             concern.tone,
-            f"{COUNT_CAP:,}+" if count > COUNT_CAP else f"{count:,}",
+            capped(count),
             f"{reverse('console:batches')}?{concern.query}",
             list(_named(concern, batches)),
         )

@@ -14,7 +14,7 @@ from batches.console.access import SignedIn, requires
 from batches.console.columns import COLUMNS, BadColumn, Column, read_columns
 from batches.console.list_query import chips, panel, question, tidied
 from batches.console.live import respond, wants_fragment
-from batches.console.paging import COUNT_CAP, SORTS, BadPosition, BadSort, Page, batches_page, capped_count, read_sort
+from batches.console.paging import SORTS, BadPosition, BadSort, Page, batches_page, capped, capped_count, read_sort
 from batches.console.standing import Progress, Standing, progress, standing
 from batches.console.view_tabs import view_tabs
 from batches.filters import CREATED, BatchFilter, stuck_among
@@ -111,8 +111,7 @@ class Found:
         whole = not self.query.get("after") and not self.query.get("before") and self.page.forward is None
         if not whole and not self.chosen.can_be_counted:
             return f"more than {PAGE_SIZE}"
-        count = len(self.page.rows) if whole else capped_count(self.chosen.matching)
-        return f"{COUNT_CAP:,}+" if count > COUNT_CAP else f"{count:,}"
+        return capped(len(self.page.rows) if whole else capped_count(self.chosen.matching))
 
 
 def _choices(access: Access) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 import uuid
 
-import msgspec
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponseBase
@@ -10,15 +9,14 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from batches import jsonl
 from batches.console.access import SignedIn, act_of, actor, find_batch, requires
 from batches.console.diff import difference
 from batches.console.pretty import indent
 from batches.console.retry_batch import REASON_CHARS, answer_to_repetition, read_version, retry_form, say_retried
 from batches.console.said import said
-from batches.errors import Gone, PortalError
+from batches.errors import PortalError
 from batches.models import Batch, BatchObject
-from batches.results import request_lines
+from batches.results import request_body
 from batches.services.access import Right
 from batches.services.resend import edited, resend
 from batches.services.retry_preview import preview
@@ -74,11 +72,7 @@ class _NotEditable(PortalError):
 
 def _before(batch: Batch, line: int) -> str:
     """The body as it was sent, made readable. Raises Gone, and TooLargeToEdit."""
-    try:
-        body = bytes(jsonl.read_request(request_lines(batch, first_line=line, last_line=line)[line]).body)
-    except (KeyError, msgspec.DecodeError):
-        raise Gone("The input file does not hold this line any more.") from None
-    readable = indent(body.decode())
+    readable = indent(request_body(batch, line).decode())
     if len(readable.encode()) > EDITABLE_BYTES:
         raise TooLargeToEdit
     return readable

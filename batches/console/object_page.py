@@ -4,12 +4,10 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import msgspec
 from django.http import Http404, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from batches import jsonl
 from batches.attempts import tries
 from batches.console import curl
 from batches.console.access import SignedIn, find_batch, requires
@@ -18,7 +16,7 @@ from batches.console.retry_batch import retriable
 from batches.errors import Gone
 from batches.lineage import lineage
 from batches.models import Batch, BatchError, BatchObject, BatchResult
-from batches.results import ANSWERED, request_lines, result_of
+from batches.results import ANSWERED, request_body, result_of
 from batches.services.access import Right
 from batches.states import NEVER_RAN, BatchStatus, ObjectStatus
 
@@ -94,12 +92,9 @@ def object_page(request: SignedIn, batch_id: uuid.UUID, line: int) -> HttpRespon
 def _request(batch: Batch, line: int) -> tuple[str, str]:
     """The request's body as its client wrote it, or why it cannot be shown."""
     try:
-        content = request_lines(batch, first_line=line, last_line=line)[line]
-        return bytes(jsonl.read_request(content).body).decode(), ""
+        return request_body(batch, line).decode(), ""
     except Gone as gone:
         return "", gone.message
-    except (KeyError, msgspec.DecodeError):
-        return "", "The input file does not hold this line any more."
 
 
 def _round(text: str, batch_object: BatchObject) -> int:

@@ -4,7 +4,7 @@ import re
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from django.db.models import F, Model, Q, QuerySet
 
@@ -22,6 +22,9 @@ _LINE = re.compile(r"\d{1,9}", re.ASCII)
 
 class BadPosition(ValueError):
     """The address names a page that cannot be understood."""
+
+    def __init__(self, message: str = "The address names a page that does not exist.") -> None:
+        super().__init__(message)
 
 
 class BadSort(ValueError):
@@ -61,6 +64,28 @@ class Sort:
         found = Q(**{f"{self.field}__{way}e": value}) & (Q(**{f"{self.field}__{way}": value}) | further)
         return found | Q(**{self.field: None}) if self._nullable and not self.descending else found
 
+    def behind_position(self, position: str) -> Q:
+        """What comes after the row that was at this position. Raises BadPosition."""
+        match = _POSITION.fullmatch(position)
+        if match is None:
+            raise BadPosition
+        return self.behind(None if match[1] == "none" else self._read(int(match[1])), uuid.UUID(match[2]))
+
+    def position(self, batch: Batch) -> str:
+        """Where a batch is in this order."""
+        value = getattr(batch, self.field)
+        if isinstance(value, datetime):
+            value = (value - EPOCH) // timedelta(microseconds=1)
+        return f"{'none' if value is None else value}-{batch.pk.hex}"
+
+    def _read(self, value: int) -> Value:
+        if self.field == "priority":
+            return max(min(value, 2**15 - 1), -(2**15))
+        try:
+            return EPOCH + timedelta(microseconds=value)
+        except OverflowError:
+            raise BadPosition from None
+
     @property
     def _nullable(self) -> bool | None:
         """As Django wants it said: None is no."""
@@ -97,57 +122,72 @@ class Page(Generic[M]):
     forward: str | None = None
 
 
+class _Order(Protocol[M]):
+    """An order in which no two rows have one place, as whoever pages needs it."""
+
+    @property
+    def flipped(self) -> "_Order[M]": ...
+    def ordered(self, queryset: QuerySet[M]) -> QuerySet[M]: ...
+    def position(self, row: M, /) -> str: ...
+    def behind_position(self, position: str) -> Q: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _ByKey(Generic[M]):
+    """An order by one column in which every row has another value: an id, or the number of a line."""
+
+    field: str
+    descending: bool = False
+
+    @property
+    def flipped(self) -> "_ByKey[M]":
+        return _ByKey(self.field, not self.descending)
+
+    def ordered(self, queryset: QuerySet[M]) -> QuerySet[M]:
+        return queryset.order_by(f"-{self.field}" if self.descending else self.field)
+
+    def position(self, row: M) -> str:
+        value = getattr(row, self.field)
+        return value.hex if isinstance(value, uuid.UUID) else str(value)
+
+    def behind_position(self, position: str) -> Q:
+        if not (_LINE if self.field == "line" else _KEY).fullmatch(position):
+            raise BadPosition
+        value = int(position) if self.field == "line" else uuid.UUID(position)
+        return Q(**{f"{self.field}__{'lt' if self.descending else 'gt'}": value})
+
+
 def batches_page(queryset: QuerySet[Batch], *, sort: Sort, after: str | None, before: str | None, size: int) -> Page[Batch]:
     """Batches in an order, behind or before a position. Raises BadPosition."""
-    if after and before:
-        raise BadPosition("A page is either behind or before a position.")
-    if before:
-        rows = list(sort.flipped.ordered(queryset.filter(sort.flipped.behind(*_read(before, sort))))[: size + 1])
-        more = len(rows) > size
-        rows = rows[:size][::-1]
-        return Page(rows, back=_at(rows[0], sort) if more else None, forward=_at(rows[-1], sort) if rows else None)
-    if after:
-        queryset = queryset.filter(sort.behind(*_read(after, sort)))
-    rows = list(sort.ordered(queryset)[: size + 1])
-    more = len(rows) > size
-    rows = rows[:size]
-    return Page(rows, back=_at(rows[0], sort) if after and rows else None, forward=_at(rows[-1], sort) if more and rows else None)
+    return _page(queryset, sort, after=after, before=before, size=size)
 
 
 def objects_page(queryset: QuerySet[BatchObject], *, after: str | None, before: str | None, size: int) -> Page[BatchObject]:
     """Objects by line, behind or before one. Raises BadPosition."""
-    if after and before:
-        raise BadPosition("A page is either behind or before a line.")
-    if before:
-        rows = list(queryset.filter(line__lt=_read_line(before)).order_by("-line")[: size + 1])
-        more = len(rows) > size
-        rows = rows[:size][::-1]
-        return Page(rows, back=str(rows[0].line) if more else None, forward=str(rows[-1].line) if rows else None)
-    if after:
-        queryset = queryset.filter(line__gt=_read_line(after))
-    rows = list(queryset.order_by("line")[: size + 1])
-    more = len(rows) > size
-    rows = rows[:size]
-    return Page(rows, back=str(rows[0].line) if after and rows else None, forward=str(rows[-1].line) if more else None)
+    return _page(queryset, _ByKey("line"), after=after, before=before, size=size)
 
 
 def keyed_page(queryset: QuerySet[M], *, order: str, after: str | None, before: str | None, size: int) -> Page[M]:
     """Rows in the order of their ids, `pk` or `-pk`: ids are made in the order of time. Raises BadPosition."""
+    return _page(queryset, _ByKey("pk", descending=order == "-pk"), after=after, before=before, size=size)
+
+
+def _page(queryset: QuerySet[M], order: _Order[M], *, after: str | None, before: str | None, size: int) -> Page[M]:
     if after and before:
         raise BadPosition("A page is either behind or before a position.")
-    ways = {"pk": ("gt", "-pk", "lt"), "-pk": ("lt", "pk", "gt")}
-    further, reversed_order, back = ways[order]
     if before:
-        rows = list(queryset.filter(**{f"pk__{back}": _read_key(before)}).order_by(reversed_order)[: size + 1])
-        more = len(rows) > size
-        rows = rows[:size][::-1]
-        return Page(rows, back=rows[0].pk.hex if more else None, forward=rows[-1].pk.hex if rows else None)
-    if after:
-        queryset = queryset.filter(**{f"pk__{further}": _read_key(after)})
-    rows = list(queryset.order_by(order)[: size + 1])
+        order = order.flipped
+    if position := before or after:
+        queryset = queryset.filter(order.behind_position(position))
+    rows = list(order.ordered(queryset)[: size + 1])
     more = len(rows) > size
     rows = rows[:size]
-    return Page(rows, back=rows[0].pk.hex if after and rows else None, forward=rows[-1].pk.hex if more else None)
+    if not rows:
+        return Page([])
+    if before:
+        rows.reverse()
+    back, forward = (more, True) if before else (bool(after), more)
+    return Page(rows, back=order.position(rows[0]) if back else None, forward=order.position(rows[-1]) if forward else None)
 
 
 def capped_count(queryset: QuerySet[M]) -> int:
@@ -155,36 +195,6 @@ def capped_count(queryset: QuerySet[M]) -> int:
     return queryset.order_by()[: COUNT_CAP + 1].count()
 
 
-def _at(batch: Batch, sort: Sort) -> str:
-    value = getattr(batch, sort.field)
-    if isinstance(value, datetime):
-        value = (value - EPOCH) // timedelta(microseconds=1)
-    return f"{'none' if value is None else value}-{batch.pk.hex}"
-
-
-def _read(position: str, sort: Sort) -> tuple[Value, uuid.UUID]:
-    match = _POSITION.fullmatch(position)
-    if match is None:
-        raise BadPosition("The address names a page that does not exist.")
-    key = uuid.UUID(match[2])
-    if match[1] == "none":
-        return None, key
-    value = int(match[1])
-    if sort.field == "priority":
-        return max(min(value, 2**15 - 1), -(2**15)), key
-    try:
-        return EPOCH + timedelta(microseconds=value), key
-    except OverflowError:
-        raise BadPosition("The address names a page that does not exist.") from None
-
-
-def _read_line(position: str) -> int:
-    if not _LINE.fullmatch(position):
-        raise BadPosition("The address names a page that does not exist.")
-    return int(position)
-
-
-def _read_key(position: str) -> uuid.UUID:
-    if not _KEY.fullmatch(position):
-        raise BadPosition("The address names a page that does not exist.")
-    return uuid.UUID(position)
+def capped(count: int) -> str:
+    """Such a count in words."""
+    return f"{COUNT_CAP:,}+" if count > COUNT_CAP else f"{count:,}"

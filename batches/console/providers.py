@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from batches.console.access import SignedIn, actor, requires
 from batches.console.live import respond
 from batches.console.overview import charts
-from batches.console.paging import COUNT_CAP, capped_count
+from batches.console.paging import capped, capped_count
 from batches.console.provider_state import provider_states, state_of
 from batches.console.standing import progress, standing
 from batches.error_groups import known_kind
@@ -69,7 +69,7 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
         "now": now,
         "kinds": _recent_kinds(access, provider),
         "batches": [(batch, standing(batch, now=now), progress(batch)) for batch in rows],
-        "batch_count": f"{COUNT_CAP:,}+" if count > COUNT_CAP else f"{count:,}",
+        "batch_count": capped(count),
         "guards": [(label, getattr(provider, guard)) for guard, label in _GUARD_LABELS.items()],
         "endpoints": sorted(provider.endpoints),
         "currency": settings.CURRENCY,

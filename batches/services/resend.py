@@ -4,9 +4,9 @@ from datetime import datetime
 
 from batches.actors import Actor
 from batches.edits import Edit, edit
-from batches.errors import Gone, InvalidRequest
+from batches.errors import InvalidRequest
 from batches.models import Batch
-from batches.results import request_lines
+from batches.results import request_of
 from batches.services.retry import Mode, NotRetryable, Retried
 from batches.services.retry_child import submit_child
 from batches.services.selection import Selection, require_known
@@ -21,11 +21,7 @@ class BadEdit(InvalidRequest):
 
 def edited(batch: Batch, line: int, body: str) -> Edit:
     """What another body would make of a request, checked as the lines of the batch's input were. Raises Gone."""
-    try:
-        content = request_lines(batch, first_line=line, last_line=line)[line]
-    except KeyError:
-        raise Gone("The input file does not hold this line any more.") from None
-    return edit(content, body, rules=rules_for(batch))
+    return edit(request_of(batch, line), body, rules=rules_for(batch))
 
 
 def resend(
