@@ -21,6 +21,7 @@ from batches.console.pace import course, latest_minutes, pace
 from batches.console.paging import BadPosition, Page, objects_page
 from batches.console.retry_batch import retriable
 from batches.console.standing import progress, standing
+from batches.console.tiles import status_tiles
 from batches.error_groups import error_groups
 from batches.filters import BatchObjectFilter
 from batches.models import Batch, BatchError, BatchObject, Counts, File
@@ -31,16 +32,6 @@ from batches.waiting import Cause, Waiting, waiting
 PAGE_SIZE = 50
 FIRST_ERRORS = 50  # validation errors shown before "show all"
 LATEST_EVENTS = 6  # of the timeline; its own page has them all
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """A count that filters the table of objects."""
-
-    label: str
-    count: int
-    status: str
-    tone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +76,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "spark": course(batch, minutes, now=now),
         "overdue": not batch.is_terminal and batch.expires_at <= now,
         **_why_it_waits(batch, now=now),
-        "tiles": list(_tiles(batch.counts)),
+        "tiles": status_tiles(_counted(batch.counts), chosen=request.GET.getlist("status"), table="objects"),
         "live": not batch.is_terminal,
         "events": list(batch.events.order_by("-created_at", "-pk")[:LATEST_EVENTS])[::-1],
         "latency": latency(batch),
@@ -121,16 +112,16 @@ def _why_it_waits(batch: Batch, *, now: datetime) -> dict[str, object]:
     return {"waiting": found, "waiting_reason": reason, "waiting_tone": _TONES.get(found.cause, "")}
 
 
-def _tiles(counts: Counts) -> Iterable[Tile]:
-    yield Tile("Total", counts.total, "", "")
-    yield Tile("Succeeded", counts.succeeded, ObjectStatus.SUCCEEDED, "good")
-    yield Tile("Failed", counts.failed, ObjectStatus.FAILED, "bad")
+def _counted(counts: Counts) -> Iterable[tuple[str, int, str, str]]:
+    yield "Total", counts.total, "", ""
+    yield "Succeeded", counts.succeeded, ObjectStatus.SUCCEEDED, "good"
+    yield "Failed", counts.failed, ObjectStatus.FAILED, "bad"
     if counts.cancelled:
-        yield Tile("Cancelled", counts.cancelled, ObjectStatus.CANCELLED, "mute")
+        yield "Cancelled", counts.cancelled, ObjectStatus.CANCELLED, "mute"
     if counts.expired:
-        yield Tile("Expired", counts.expired, ObjectStatus.EXPIRED, "warn")
+        yield "Expired", counts.expired, ObjectStatus.EXPIRED, "warn"
     if counts.pending:
-        yield Tile("Left", counts.pending, ObjectStatus.PENDING, "wait")
+        yield "Left", counts.pending, ObjectStatus.PENDING, "wait"
 
 
 def _files(batch: Batch, *, now: datetime) -> Iterable[FileLink]:
@@ -141,12 +132,7 @@ def _files(batch: Batch, *, now: datetime) -> Iterable[FileLink]:
     )
     for label, which, file in named:
         if file is not None:
-            yield FileLink(label, which, file, is_kept(file, now=now))
-
-
-def is_kept(file: File, *, now: datetime) -> bool:
-    """Whether the file may still be read: neither deleted nor expired."""
-    return file.deleted_at is None and file.purged_at is None and (file.expires_at is None or file.expires_at > now)
+            yield FileLink(label, which, file, file.is_readable(now=now))
 
 
 def _with_error_codes(batch: Batch, objects: list[BatchObject]) -> list[ObjectRow]:

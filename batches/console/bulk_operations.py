@@ -17,6 +17,7 @@ from batches.console.list_query import in_words
 from batches.console.live import respond
 from batches.console.paging import BadPosition, Page, keyed_page
 from batches.console.standing import Progress, Standing, Tone, percent
+from batches.console.tiles import status_tiles
 from batches.errors import Conflict, NotFound, PortalError
 from batches.filters import BatchFilter, BulkItemFilter
 from batches.models import BulkAct, BulkItem, BulkOperation
@@ -132,7 +133,7 @@ def bulk_operation(request: SignedIn, operation_id: uuid.UUID) -> HttpResponseBa
         "tones": ITEM_TONES,
         "problems": problems,
         "statuses": request.GET.getlist("status"),
-        "tiles": list(_tiles(operation)),
+        "tiles": status_tiles(_counted(operation), chosen=request.GET.getlist("status"), table="items"),
         "retries": operation.retries.all(),
         "again_token": _again_token(operation),
         **_query_in_words(request, operation),
@@ -146,7 +147,7 @@ def _items(request: SignedIn, operation: BulkOperation) -> QuerySet[BulkItem]:
     return request.access.within(items, project="batch__project")
 
 
-def _tiles(operation: BulkOperation) -> Iterator[tuple[str, int, str, str]]:
+def _counted(operation: BulkOperation) -> Iterator[tuple[str, int, str, str]]:
     yield "Total", operation.total, "", ""
     yield "Done", operation.done, BulkItem.Status.DONE, "good"
     if operation.skipped:

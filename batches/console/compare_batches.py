@@ -14,6 +14,8 @@ from batches import identifiers
 from batches.compare import DIFFERENCES, BadPlace, Pair, Verdict, compare, pairs
 from batches.console.access import SignedIn, find_batch, requires
 from batches.console.diff import difference
+from batches.console.list_query import with_changes
+from batches.console.tiles import Tile
 from batches.errors import Gone, NotFound
 from batches.models import Batch, BatchObject
 from batches.results import result_of
@@ -31,16 +33,6 @@ TONES = {
     Verdict.OPEN: "wait",
     Verdict.BOTH_FINE: "good",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """One verdict, how many pairs have it, and whether the table shows them."""
-
-    verdict: Verdict
-    count: int
-    tone: str
-    chosen: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +84,18 @@ def _compared(query: QueryDict, first: Batch, second: Batch) -> dict[str, object
     wanted = [verdict for verdict in chosen or DIFFERENCES if counts[verdict]]
     found, after = pairs(first, second, verdicts=wanted, after=query.get("after", ""), limit=PAGE_SIZE)
     return {
-        "tiles": [Tile(verdict, count, TONES[verdict], verdict in chosen) for verdict, count in counts.items() if count],
+        "tiles": [_tile(verdict, count, query, is_chosen=verdict in chosen) for verdict, count in counts.items() if count],
         "rows": [Row(pair, _object_url(first, second, pair), TONES[pair.verdict]) for pair in found],
         "after": after,
         "chosen": bool(chosen),
         "alike": counts[Verdict.BOTH_FINE],
     }
+
+
+def _tile(verdict: Verdict, count: int, query: QueryDict, *, is_chosen: bool) -> Tile:
+    """It leads to the pairs with this verdict, and back to all that differ."""
+    changed = with_changes(query, {"after": None, "verdict": None if is_chosen else [verdict.value]})
+    return Tile(verdict.label, count, TONES[verdict], f"?{changed.urlencode()}", is_chosen, verdict.sentence)
 
 
 def _second(request: SignedIn, first: Batch, asked: str) -> tuple[Batch | None, str]:

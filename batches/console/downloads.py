@@ -9,7 +9,6 @@ from django.views.decorators.http import require_safe
 
 from batches import identifiers
 from batches.console.access import SignedIn, find_batch, requires
-from batches.console.batch_page import is_kept
 from batches.lineage import lineage, merged_results
 from batches.results import result_line, results
 from batches.services.access import Right
@@ -26,7 +25,7 @@ def download_file(request: SignedIn, batch_id: uuid.UUID, which: str) -> HttpRes
     file = files.get(which)
     if file is None:
         raise Http404("The batch has no such file.")
-    if not is_kept(file, now=timezone.now()):
+    if not file.is_readable(now=timezone.now()):
         return render(request, "console/gone.html", {"batch": batch}, status=410)
     try:
         content = file.content.open("rb")

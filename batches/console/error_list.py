@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from batches.console.access import SignedIn, requires
 from batches.console.batch_list import MOST_CHOICES
 from batches.console.charts import Sparkline
-from batches.console.list_query import chips
+from batches.console.list_query import chips, with_changes
 from batches.console.live import respond
 from batches.console.paging import BadPosition
 from batches.error_groups import WINDOWS, Group, Position, Window, counted, largest
@@ -105,10 +105,7 @@ def read_window(query: QueryDict) -> Window:
 def window_tabs(query: QueryDict, current: Window) -> Iterable[tuple[str, str, bool]]:
     """The same page for each of the windows: words, address, and whether it is this one."""
     for window in Window:
-        other = query.copy()
-        for name in ("after", "fragment"):
-            other.pop(name, None)
-        other["window"] = window.word
+        other = with_changes(query, {"after": None, "fragment": None, "window": [window.word]})
         yield f"Last {WORDS[window]}", f"?{other.urlencode()}", window is current
 
 

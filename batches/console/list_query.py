@@ -1,6 +1,6 @@
 """The query of the list of batches: how its address should read, and each filter in it in words."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 
@@ -97,7 +97,7 @@ def _in_utc(text: str) -> str:
 
 def question(query: QueryDict) -> QueryDict:
     """Only what chooses batches, without how and where they are shown: what exports, bulk acts and saved views keep."""
-    return _with(query, dict.fromkeys((*POSITION, *LOOK)))
+    return with_changes(query, dict.fromkeys((*POSITION, *LOOK)))
 
 
 def chips(chosen: StrictFilterSet, *, tab: str = "view") -> Iterable[Chip]:
@@ -143,10 +143,11 @@ def _moved(query: QueryDict, name: str, value: str, *, to: str | None = None) ->
     changes = {name: [other for other in query.getlist(name) if other != value]}
     if to:
         changes[to] = [*query.getlist(to), value]
-    return _with(query, {**dict.fromkeys(POSITION), **changes}).urlencode()
+    return with_changes(query, {**dict.fromkeys(POSITION), **changes}).urlencode()
 
 
-def _with(query: QueryDict, changes: dict[str, list[str] | None]) -> QueryDict:
+def with_changes(query: QueryDict, changes: Mapping[str, list[str] | None]) -> QueryDict:
+    """The query with other values of some parameters; without those that have none."""
     rest = query.copy()
     for name, values in changes.items():
         if values:

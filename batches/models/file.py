@@ -71,3 +71,8 @@ class File(models.Model):
 
     def __str__(self) -> str:
         return identifiers.render("file-", self.id)
+
+    def is_readable(self, *, now: datetime) -> bool:
+        """Whether its bytes may be had: it is neither deleted nor expired, and they are kept."""
+        expired = self.expires_at is not None and self.expires_at <= now
+        return self.deleted_at is None and self.purged_at is None and not expired

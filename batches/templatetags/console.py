@@ -7,7 +7,7 @@ from decimal import Decimal
 from django import template
 from django.template import RequestContext
 from django.templatetags.static import static
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -40,17 +40,9 @@ def icon(name: str) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def section(context: RequestContext, view: str, words: str, *, key: str, also: str = "") -> SafeString:
-    """A link to a part of the console, marked on its pages and on those below `also`; `g` and `key` lead there.
-
-    Empty while there is no such part.
-    """
-    try:
-        address = reverse(view)
-    except NoReverseMatch:
-        return SafeString("")
-    path = context["request"].path
-    below = tuple(found for found in (address, reverse(also) if also else address) if found != reverse("console:home"))
-    inside = path == address or path.startswith(below)
+    """A link to a part of the console, marked on its pages and on those below `also`; `g` and `key` lead there."""
+    address = reverse(view)
+    inside = context["request"].path.startswith((address, reverse(also) if also else address))
     current = SafeString(' aria-current="page"') if inside else ""
     return format_html('<a href="{}" data-go="{}"{}>{}</a>', address, key, current, words)
 

@@ -28,8 +28,8 @@ def two(make_batch: MakeBatch) -> tuple[Batch, Batch]:
 
 def test_tiles_count_and_the_table_shows_what_differs(console: Client, two: tuple[Batch, Batch]) -> None:
     answer = console.get(address(*two))
-    tiles = {tile.verdict: tile.count for tile in answer.context["tiles"]}
-    assert tiles == {Verdict.REGRESSED: 1, Verdict.BOTH_FAILED: 1, Verdict.ONLY_SECOND: 1, Verdict.BOTH_FINE: 1}
+    tiles = {tile.label: tile.count for tile in answer.context["tiles"]}
+    assert tiles == {"Regressed": 1, "Failed in both": 1, "Only in the second": 1, "Fine in both": 1}
     assert [row.pair.custom_id for row in answer.context["rows"]] == ["a-2", "a-3", "a-4"]
     page = answer.content.decode()
     assert "Before" in page
@@ -52,7 +52,7 @@ def test_pages_follow_one_another_and_each_asks_as_much(
     rest = console.get(address(first, second, after="first-50"))
     assert len(rest.context["rows"]) == 20
     assert rest.context["rows"][-1].pair.verdict == Verdict.ONLY_SECOND
-    assert "From the start" in rest.content.decode()
+    assert "First page" in rest.content.decode()
     small = make_batch(failed=3)
     asked = count_queries(lambda: console.get(address(first, second)))
     assert asked == count_queries(lambda: console.get(address(first, small))) < 15
