@@ -70,6 +70,7 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
         "kinds": _recent_kinds(access, provider),
         "batches": [(batch, standing(batch, now=now), progress(batch)) for batch in rows],
         "batch_count": capped(count),
+        "more_batches": count > len(rows),
         "guards": [(label, getattr(provider, guard)) for guard, label in _GUARD_LABELS.items()],
         "endpoints": sorted(provider.endpoints),
         "currency": settings.CURRENCY,
