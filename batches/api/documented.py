@@ -5,7 +5,6 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema_serializer
 from rest_framework import serializers
 
-from batches.api import inbound
 from batches.api.detail import ShownBatchDetail
 from batches.api.outbound import ShownDryRun, ShownFile
 from batches.api.spending import SetGuards
@@ -13,6 +12,7 @@ from batches.api.view import DEFAULT_LIMIT, MAX_LIMIT
 from batches.dialects.base.fields import MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS, Metadata
 from batches.dialects.base.files import UPLOADED as PURPOSES
 from batches.models import Purpose
+from batches.services.prioritise import HIGHEST, LOWEST
 
 CURSOR = OpenApiParameter("cursor", str, description="The `next_cursor` of the page before.")
 LIMIT = OpenApiParameter(
@@ -66,8 +66,8 @@ class CreateBatch(serializers.Serializer[Any]):
     metadata = Metadata()
     remark = serializers.CharField(max_length=500, required=False, allow_blank=True, help_text="What people shall call it.")
     priority = serializers.IntegerField(
-        min_value=-inbound.HIGHEST_PRIORITY,
-        max_value=inbound.HIGHEST_PRIORITY,
+        min_value=LOWEST,
+        max_value=HIGHEST,
         required=False,
         default=0,
         help_text="A higher one goes first.",

@@ -15,9 +15,9 @@ from batches.dialects.base.fields import AnyWindow, Metadata, Text, WholeNumber,
 from batches.dialects.base.inline import InlineBody
 from batches.dialects.base.parsers import FORM
 from batches.jsonl import complaint, request_line
+from batches.services.prioritise import HIGHEST, LOWEST
 
 ARRAY = "requests"
-HIGHEST_PRIORITY = 100
 
 
 class Flag(serializers.BooleanField):
@@ -39,7 +39,7 @@ class CreateBatch(serializers.Serializer[Any]):
     provider = Text(required=False, allow_null=True, default=None)
     metadata = Metadata()
     remark = Text(max_length=500, allow_blank=True, default="")
-    priority = WholeNumber(minimum=-HIGHEST_PRIORITY, maximum=HIGHEST_PRIORITY, default=0)
+    priority = WholeNumber(minimum=LOWEST, maximum=HIGHEST, default=0)
     guards = SetGuards(required=False, allow_null=True, default=None)
     dry_run = Flag(default=False)
 

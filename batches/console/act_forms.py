@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 
 from django import forms
-from django.forms.models import fields_for_model
 
+from batches.console.guards import guard_fields
 from batches.models import Batch
-from batches.services.guard import GUARDS
 from batches.services.prioritise import HIGHEST, LOWEST
 from batches.services.route import granted_providers
 
@@ -65,8 +64,8 @@ class GuardsForm(ActForm):
     """What pauses the batch; a field that is left empty is as the provider has it."""
 
     def add_fields(self) -> None:
-        for name, field in fields_for_model(Batch, fields=GUARDS).items():
+        for name, field in guard_fields().items():
             theirs = getattr(self.batch.provider, name)
             field.initial = getattr(self.batch, name)
-            field.help_text = f"{field.help_text} Empty: as the provider, {'none' if theirs is None else theirs}."
+            field.help_text = f"{field.help_text} Empty: as the provider, {'none' if theirs is None else theirs}.".strip()
             self.fields[name] = field

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from batches.console.access import SignedIn, find_batch, requires
 from batches.console.batch_frame import frame
 from batches.console.family import family
-from batches.console.guards_in_force import guards_in_force
+from batches.console.guards import guards_in_force
 from batches.console.latency import latency
 from batches.console.live import respond
 from batches.console.pace import course, latest_minutes, pace

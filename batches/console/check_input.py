@@ -13,7 +13,8 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_http_methods, require_POST
 
 from batches.console.access import SignedIn, actor, find, requires
-from batches.console.new_batch_form import NewBatchForm, dialect_of
+from batches.console.guards import guards_in_force
+from batches.console.new_batch_form import DEFAULT_ENDPOINT, DEFAULT_WINDOW, NewBatchForm, dialect_of
 from batches.errors import NoProvider, PortalError
 from batches.line_rules import Problem
 from batches.models import Batch, File, Purpose
@@ -23,15 +24,10 @@ from batches.services.estimate import Estimate
 from batches.services.rehearse import Findings, rehearse_file, rehearse_quotas
 from batches.services.route import route
 from batches.services.validate import rules_for
+from providers.models import Provider
 
 MOST_SHOWN = 50  # problems
 MOST_MODELS = 5
-GUARD_WORDS = {
-    "max_error_rate": "Paused above failures of",
-    "error_sample": "… once settled",
-    "max_cost": "Paused above a cost of",
-    "max_tokens": "Paused above tokens",
-}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -71,7 +67,7 @@ def _find(request: SignedIn, file_id: uuid.UUID, *, now: datetime) -> File:
 def _form(request: SignedIn, file: File) -> NewBatchForm:
     said = request.GET.copy()
     said["project"] = file.project.slug
-    for name, usual in (("window", "24h"), ("endpoint", "/v1/chat/completions")):
+    for name, usual in (("window", DEFAULT_WINDOW.word), ("endpoint", DEFAULT_ENDPOINT)):
         said.setdefault(name, usual)
     form = NewBatchForm(said, known=said, projects=request.access.projects(Right.ACT), project=file.project)
     said.setdefault("provider", form.initial["provider"] or "")
@@ -90,7 +86,7 @@ def _since(request: SignedIn, *, now: datetime) -> datetime:
 def _report(
     request: SignedIn, file: File, form: NewBatchForm, *, now: datetime, refusal: PortalError | None = None
 ) -> HttpResponseBase:
-    found = _findings(file, form)
+    found, provider = _findings(file, form)
     if refusal and not found.codes[refusal.code]:
         found.add(Problem(refusal.code, refusal.message, refusal.param or ""))
     models = sorted(found.estimate.tokens)
@@ -99,7 +95,7 @@ def _report(
         "file": file,
         "form": form,
         "about": about,
-        "guards": [(GUARD_WORDS[name], value) for name, value in about["guards"].items()],
+        "guards": guards_in_force(Batch(provider=provider, **about["guards"])) if provider else [],
         "asked": now,
         "deadline": now + about["window"],
         "findings": found,
@@ -114,17 +110,18 @@ def _report(
     return render(request, "console/check_input.html", context, status=refusal.status if refusal else 200)
 
 
-def _findings(file: File, form: NewBatchForm) -> Findings:
-    """Everything that starting the batch, and its validation, will look at."""
-    endpoint, found = form.about["endpoint"], Findings()
+def _findings(file: File, form: NewBatchForm) -> tuple[Findings, Provider | None]:
+    """Everything that starting the batch, and its validation, will look at; and the provider that it will have."""
+    endpoint, found, provider = form.about["endpoint"], Findings(), None
     found.estimate = Estimate(endpoint)
     rehearse_file(file, rules=rules_for(Batch(dialect=dialect_of(endpoint), endpoint=endpoint)), findings=found)
     try:
-        found.estimate.price(route(file.project, endpoint=endpoint, name=form.about["provider_name"]))
+        provider = route(file.project, endpoint=endpoint, name=form.about["provider_name"])
     except NoProvider as error:
         found.add(Problem(error.code, error.message, error.param or ""))
+    found.estimate.price(provider)
     rehearse_quotas(file.project, found)
-    return found
+    return found, provider
 
 
 def _why_no_cost(estimate: Estimate) -> Iterator[str]:

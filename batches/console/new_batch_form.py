@@ -9,18 +9,18 @@ from django.http import QueryDict
 from rest_framework.serializers import ValidationError as WrongWord
 
 from batches import identifiers
-from batches.dialects.base.fields import AnyWindow, Window
+from batches.console.guards import guard_fields
+from batches.dialects.base.fields import METADATA_KEY_CHARS, METADATA_PAIRS, METADATA_VALUE_CHARS, AnyWindow, Window
 from batches.errors import NoProvider
 from batches.models import Batch, Dialect, File, Project
 from batches.services.guard import GUARDS
+from batches.services.prioritise import HIGHEST, LOWEST
 from batches.services.route import granted_providers, route
 from providers.base import OPENAI_ENDPOINTS
 
 DEFAULT_ENDPOINT = "/v1/chat/completions"
 ENDPOINTS = sorted(OPENAI_ENDPOINTS, key=lambda endpoint: (endpoint != DEFAULT_ENDPOINT, endpoint))
 DEFAULT_WINDOW = Window("24h", timedelta(hours=24))
-HIGHEST_PRIORITY = 100
-MOST_PAIRS, KEY_CHARS, VALUE_CHARS = 16, 64, 512
 PLAIN = ("project", "endpoint", "provider", "window", "remark", "priority", *GUARDS)
 
 
@@ -32,17 +32,16 @@ class NewBatchForm(forms.Form):
     provider = forms.ChoiceField()
     window = forms.CharField(max_length=20)
     remark = forms.CharField(required=False, max_length=500)
-    priority = forms.IntegerField(required=False, min_value=-HIGHEST_PRIORITY, max_value=HIGHEST_PRIORITY)
-    max_error_rate = forms.FloatField(required=False, min_value=0, max_value=1)
-    error_sample = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
-    max_cost = forms.DecimalField(required=False, min_value=0, max_digits=14, decimal_places=6)
-    max_tokens = forms.IntegerField(required=False, min_value=0, max_value=2**63 - 1)
+    priority = forms.IntegerField(
+        required=False, min_value=LOWEST, max_value=HIGHEST, help_text=f"From {LOWEST} to {HIGHEST}; what is higher goes first."
+    )
 
     def __init__(
         self, data: Any, files: Any = None, *, known: QueryDict, projects: QuerySet[Project], project: Project | None
     ) -> None:
         """`known` is what the fields hold at first: an address, or what a batch has."""
         super().__init__(data, files, initial={"window": DEFAULT_WINDOW.word, "priority": 0, **_first_values(known)})
+        self.fields.update(guard_fields())
         self.known = known
         project_field = self.fields["project"]
         assert isinstance(project_field, forms.ModelChoiceField)
@@ -75,10 +74,14 @@ class NewBatchForm(forms.Form):
         return list(zip(keys, values, strict=False)) or [("", "")]
 
     @property
+    def further(self) -> list[forms.BoundField]:
+        """The fields that few need: priority and guards."""
+        return [self[name] for name in ("priority", *GUARDS)]
+
+    @property
     def is_guarded(self) -> bool:
-        """Whether a field behind "Priority and guards" is filled in, or wrong."""
-        fields = ("priority", *GUARDS)
-        return any(self[name].value() not in (None, "", 0, "0") or self[name].errors for name in fields)
+        """Whether one of these is filled in, or wrong."""
+        return any(field.value() not in (None, "", 0, "0") or field.errors for field in self.further)
 
     @property
     def address(self) -> QueryDict:
@@ -120,13 +123,14 @@ class NewBatchForm(forms.Form):
     def clean(self) -> None:
         """Metadata keeps to the limits that the API has."""
         keys = [key for key, value in self.metadata_rows if key or value]
-        if len(keys) > MOST_PAIRS:
-            self.add_error(None, f"A batch may have {MOST_PAIRS} pairs of metadata.")
+        if len(keys) > METADATA_PAIRS:
+            self.add_error(None, f"A batch may have {METADATA_PAIRS} pairs of metadata.")
         if len(set(keys)) < len(keys):
             self.add_error(None, "A metadata key is given twice.")
         for key, value in self.metadata.items():
-            if not 0 < len(key) <= KEY_CHARS or len(value) > VALUE_CHARS or "\0" in key + value:
-                self.add_error(None, f"A metadata key has 1 to {KEY_CHARS} characters, a value up to {VALUE_CHARS}.")
+            if not 0 < len(key) <= METADATA_KEY_CHARS or len(value) > METADATA_VALUE_CHARS or "\0" in key + value:
+                limits = f"A metadata key has 1 to {METADATA_KEY_CHARS} characters, a value up to {METADATA_VALUE_CHARS}."
+                self.add_error(None, limits)
 
 
 class UploadForm(NewBatchForm):

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from batches.console.access import SignedIn, actor, requires
+from batches.console.guards import guards_of_provider
 from batches.console.live import respond
 from batches.console.overview import charts
 from batches.console.paging import capped, capped_count
@@ -21,7 +22,6 @@ from batches.error_groups import known_kind
 from batches.models import BatchMinute, ErrorGroupHour, ProviderHealth, load_counts
 from batches.services.access import Access, Right
 from batches.services.audit import record_act
-from batches.services.guard import GUARDS
 from batches.states import BatchStatus
 from batches.throughput import SPANS, Span, throughput
 from providers.check import check
@@ -71,7 +71,7 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
         "batches": [(batch, standing(batch, now=now), progress(batch)) for batch in rows],
         "batch_count": capped(count),
         "more_batches": count > len(rows),
-        "guards": [(label, getattr(provider, guard)) for guard, label in _GUARD_LABELS.items()],
+        "guards": guards_of_provider(provider),
         "endpoints": sorted(provider.endpoints),
         "currency": settings.CURRENCY,
         "credential": _credential(provider) if access.everywhere else "",
@@ -90,9 +90,6 @@ def check_provider(request: SignedIn, name: str) -> HttpResponseBase:
     record_act("check_provider", actor=actor(request), now=now, target=provider, reason=found.message)
     (messages.success if found.ok else messages.error)(request, f"Connection checked: {found.message}")
     return redirect("console:provider", provider.name)
-
-
-_GUARD_LABELS = dict(zip(GUARDS, ("Share of failures", "Looked at from", "Cost", "Tokens"), strict=True))
 
 
 def provider_minutes(provider: Provider) -> QuerySet[BatchMinute]:

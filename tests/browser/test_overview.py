@@ -67,7 +67,7 @@ def test_a_batch_is_changed_without_scripts(browser: Browser, portal: Portal, op
     for act, field, value, said in (
         ("Priority…", "Priority", "7", "The priority is changed."),
         ("Reroute…", "Provider", "other", "What is left is sent to the other provider."),
-        ("Guards…", "Max tokens", "5000", "The guards are changed."),
+        ("Guards…", "Pause above so many tokens", "5000", "The guards are changed."),
     ):
         page.goto(f"{portal.url}/console/batches/{batch}/")
         page.get_by_text("Change", exact=True).click()

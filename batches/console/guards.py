@@ -1,0 +1,65 @@
+"""Guards as the console asks for them, and how it tells of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django import forms
+from django.conf import settings
+
+from batches.models import Batch
+from batches.services.guard import Guards, guards_of
+from providers.models import Provider
+
+
+def guard_fields() -> dict[str, forms.Field]:
+    """The fields of a form that asks for the guards of a batch, by their names."""
+    return {
+        "max_error_rate": forms.FloatField(
+            required=False, min_value=0, max_value=1, label="Pause above this share of failures", help_text="From 0 to 1."
+        ),
+        "error_sample": forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1, label="… once so many have settled"),
+        "max_cost": forms.DecimalField(
+            required=False,
+            min_value=0,
+            max_digits=14,
+            decimal_places=6,
+            label="Pause above this cost",
+            help_text=f"In {settings.CURRENCY}.",
+        ),
+        "max_tokens": forms.IntegerField(
+            required=False,
+            min_value=0,
+            max_value=2**63 - 1,
+            label="Pause above so many tokens",
+            help_text="In and out together.",
+        ),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class GuardInForce:
+    """What pauses a batch, in words, and whether that is set for the batch itself; else it is of its provider."""
+
+    words: str
+    is_own: bool
+
+
+def guards_in_force(batch: Batch) -> list[GuardInForce]:
+    """What pauses the batch; nothing where no guard is set."""
+    return [GuardInForce(words, getattr(batch, name) is not None) for name, words in _told(guards_of(batch))]
+
+
+def guards_of_provider(provider: Provider) -> list[GuardInForce]:
+    """What pauses a batch of the provider that has no guards."""
+    return [GuardInForce(words, is_own=True) for _, words in _told(guards_of(Batch(provider=provider)))]
+
+
+def _told(guards: Guards) -> Iterable[tuple[str, str]]:
+    """Each that is set, by its name."""
+    if guards.max_error_rate is not None:
+        share = f"{guards.max_error_rate * 100:.3g} %"
+        yield "max_error_rate", f"Failures above {share}, once {guards.error_sample:,} have settled"
+    if guards.max_cost is not None:
+        yield "max_cost", f"Cost above {guards.max_cost.normalize():,f} {settings.CURRENCY}"
+    if guards.max_tokens is not None:
+        yield "max_tokens", f"Tokens above {guards.max_tokens:,}"
