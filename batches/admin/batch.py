@@ -1,6 +1,5 @@
 """Batches in the admin: read, and acted on as in the console, as bulk operations."""
 
-import uuid
 from collections.abc import Callable
 
 from django.conf import settings
@@ -21,10 +20,9 @@ from batches.models.batch import BatchQuerySet
 from batches.services.access import Right
 from batches.services.bulk.acts import VERBS
 from batches.services.bulk.choice import QUERY_CHARS, Choice
-from batches.services.bulk.create import REASON_CHARS, create
-from batches.services.bulk.order_form import OrderForm
+from batches.services.bulk.create import create
+from batches.services.bulk.order_form import OrderForm, question
 from batches.services.bulk.preview import announced, preview, words
-from batches.services.prioritise import HIGHEST, LOWEST
 
 Action = Callable[["BatchAdmin", HttpRequest, QuerySet[Batch]], HttpResponse | None]
 
@@ -88,16 +86,10 @@ class BatchAdmin(ReadOnly[Batch]):
             **self.admin_site.each_context(request),
             "title": words(act, shown.eligible),
             "opts": self.opts,
-            "preview": shown,
-            "verb": VERBS[act],
+            **question(shown),
             "most": settings.BULK_OPERATION_MAX_BATCHES,
             "problem": problem,
             "given": request.POST,
-            "token": uuid.uuid4(),
-            "reason_chars": REASON_CHARS,
-            "asks_priority": act is BulkAct.REPRIORITISE,
-            "lowest": LOWEST,
-            "highest": HIGHEST,
             "chosen": ["all"] if choice.query else shown.chosen,
             "checkbox": ACTION_CHECKBOX_NAME,
             "index": request.POST.get("index", "0"),

@@ -1,6 +1,5 @@
 """An act on many batches: a page that says what it would do and to which, and the order."""
 
-import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -21,12 +20,11 @@ from batches.errors import InvalidRequest, PortalError
 from batches.filters import BatchFilter
 from batches.models import BulkAct, BulkOperation
 from batches.services.access import Right
-from batches.services.bulk.acts import VERBS, read_act
+from batches.services.bulk.acts import read_act
 from batches.services.bulk.choice import Choice, matching, these
-from batches.services.bulk.create import REASON_CHARS, create
-from batches.services.bulk.order_form import OrderForm
+from batches.services.bulk.create import create
+from batches.services.bulk.order_form import OrderForm, question
 from batches.services.bulk.preview import Preview, announced, preview, words
-from batches.services.prioritise import HIGHEST, LOWEST
 
 
 @dataclass(frozen=True)
@@ -102,18 +100,12 @@ def _context(asked: Asked, shown: Preview, problem: PortalError | None) -> dict[
     access = asked.request.access
     named = BatchFilter(QueryDict(shown.query), queryset=access.batches(), now=shown.created_before, within=access.filter_within)
     return {
-        "preview": shown,
-        "verb": VERBS[shown.act],
+        **question(shown),
         "words": words(shown.act, shown.eligible),
         "problems": [problem.message] if problem else [],
         "typed": shown.eligible if shown.has_to_be_typed and not shown.is_too_much else None,
         "back": asked.back,
-        "token": uuid.uuid4(),
         "reason": asked.data.get("reason", ""),
-        "reason_chars": REASON_CHARS,
         "priority": asked.data.get("priority", ""),
-        "asks_priority": shown.act is BulkAct.REPRIORITISE,
-        "lowest": LOWEST,
-        "highest": HIGHEST,
         **(in_words(named) if shown.query else {}),
     }

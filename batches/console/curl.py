@@ -4,7 +4,6 @@ import shlex
 
 from django.http import HttpRequest, QueryDict
 
-from batches import identifiers
 from batches.models import Batch
 
 KEY = '-H "Authorization: Bearer $API_KEY"'
@@ -13,8 +12,7 @@ LONGEST_BODY = 16 * 1024  # a longer one is read from a file
 
 def retrieve_batch(request: HttpRequest, batch: Batch) -> str:
     """Asks this portal for the batch."""
-    url = request.build_absolute_uri(f"/v1/batches/{identifiers.render('batch_', batch.id)}")
-    return f"curl {shlex.quote(url)} {KEY}"
+    return read_face(request, f"/v1/batches/{batch}")
 
 
 def read_face(request: HttpRequest, path: str, *, header: str = "") -> str:
@@ -25,8 +23,7 @@ def read_face(request: HttpRequest, path: str, *, header: str = "") -> str:
 
 def list_batches(request: HttpRequest, question: QueryDict) -> str:
     """Asks this portal's API for the batches that the list shows."""
-    url = request.build_absolute_uri("/api/v1/batches") + (f"?{question.urlencode()}" if question else "")
-    return f"curl {shlex.quote(url)} {KEY}"
+    return read_face(request, "/api/v1/batches" + (f"?{question.urlencode()}" if question else ""))
 
 
 def create_first_batch(request: HttpRequest) -> str:

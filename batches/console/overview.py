@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
@@ -13,13 +12,13 @@ from django.views.decorators.http import require_safe
 from batches.console import curl
 from batches.console.access import SignedIn, requires
 from batches.console.attention import matters
-from batches.console.charts import BarChart, Series
 from batches.console.live import respond
 from batches.console.provider_state import provider_states
+from batches.console.throughput_charts import charts, span_tabs
 from batches.models import BatchMinute, Event, Slice, Worker
 from batches.services.access import Access, Right
 from batches.states import BatchStatus
-from batches.throughput import SPANS, Flow, Span, Throughput, backlog, throughput
+from batches.throughput import SPANS, Flow, Span, backlog, throughput
 
 MOST_PROVIDERS = 200  # that are looked at
 SHOWN_PROVIDERS = 6
@@ -49,7 +48,7 @@ def overview(request: SignedIn) -> HttpResponseBase:
         "may_act": access.may_somewhere(Right.ACT),
         "curl": curl.create_first_batch(request),
         "span": span,
-        "tabs": [(one.words.capitalize(), f"{reverse('console:overview')}?span={one.word}", one is span) for one in Span],
+        "tabs": span_tabs(reverse("console:overview"), span),
         "matters": matters(access, now=now),
         "total": went.total,
         "failed_share": _share(went.total),
@@ -79,23 +78,6 @@ class _Workers:
     @property
     def total(self) -> int:
         return self.control + self.execute
-
-
-def charts(went: Throughput, *, span: Span) -> list[BarChart]:
-    """What settled, and what went wrong on the way."""
-    labels = [_label(start, span=span) for start in went.starts]
-    unit = "a minute" if span is Span.HOUR else "an hour"
-    settled = (("Succeeded", "good", "succeeded"), ("Failed", "bad", "failed"))
-    wrong = (("Failed for good", "bad", "failed"), ("Tried again", "warn", "retried"))
-    return [
-        BarChart(what, labels, [Series(label, tone, [getattr(step, name) for step in went.steps]) for label, tone, name in drawn])
-        for what, drawn in ((f"Objects {unit}", settled), (f"Failures {unit}", wrong))
-    ]
-
-
-def _label(start: datetime, *, span: Span) -> str:
-    start = timezone.localtime(start)
-    return f"{start:%a %H:%M}" if span is Span.WEEK else f"{start:%H:%M}"
 
 
 def _share(flow: Flow) -> str:

@@ -14,10 +14,10 @@ from django.views.decorators.http import require_POST, require_safe
 from batches.console.access import SignedIn, actor, requires
 from batches.console.guards import guards_of_provider
 from batches.console.live import respond
-from batches.console.overview import charts
 from batches.console.paging import capped, capped_count
 from batches.console.provider_state import provider_states, state_of
 from batches.console.standing import progress, standing
+from batches.console.throughput_charts import charts, span_tabs
 from batches.error_groups import known_kind
 from batches.models import BatchMinute, ErrorGroupHour, ProviderHealth, load_counts
 from batches.services.access import Access, Right
@@ -58,12 +58,11 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
     rows = list(waiting.select_related("input_file").order_by("-priority", "created_at")[:SHOWN_BATCHES])
     load_counts(rows)
     count = len(rows) if len(rows) < SHOWN_BATCHES else capped_count(waiting)
-    address = reverse("console:provider", args=[provider.name])
     context: dict[str, object] = {
         "provider": provider,
         "state": state_of(provider, health.get(""), went.total, now=now),
         "span": span,
-        "tabs": [(one.words.capitalize(), f"{address}?span={one.word}", one is span) for one in Span],
+        "tabs": span_tabs(reverse("console:provider", args=[provider.name]), span),
         "charts": charts(went, span=span),
         "models": [(model, health.get(model.name)) for model in provider.models.all()],
         "now": now,

@@ -63,7 +63,6 @@ def retry_batch(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         return redirect(_back(batch, request.GET))
     context = {
         "batch": batch,
-        "selection": selection,
         "would": would,
         "in_place": would.mode is Mode.IN_PLACE,
         "problems": [refusal.message] if refusal else [],

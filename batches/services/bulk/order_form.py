@@ -1,5 +1,6 @@
-"""OrderForm: what a page sends to order an act on many batches; the console's and the admin's question share it."""
+"""The question before an act on many batches, as the console and the admin ask it: what its page holds, and what it sends."""
 
+import uuid
 from typing import Any
 
 from django import forms
@@ -7,11 +8,25 @@ from django import forms
 from batches.errors import InvalidRequest
 from batches.filters.batch import require_in_utc
 from batches.models import BulkAct
-from batches.services.bulk.acts import checked_parameters
+from batches.services.bulk.acts import VERBS, checked_parameters
 from batches.services.bulk.create import REASON_CHARS, Order
+from batches.services.bulk.preview import Preview
 from batches.services.prioritise import HIGHEST, LOWEST
 
 _INCOMPLETE = dict.fromkeys(("required", "invalid"), "This form is not complete; look again.")
+
+
+def question(shown: Preview) -> dict[str, object]:
+    """What the page of the question holds. Its token is new each time: two orders with one token are one operation."""
+    return {
+        "preview": shown,
+        "verb": VERBS[shown.act],
+        "token": uuid.uuid4(),
+        "reason_chars": REASON_CHARS,
+        "asks_priority": shown.act is BulkAct.REPRIORITISE,
+        "lowest": LOWEST,
+        "highest": HIGHEST,
+    }
 
 
 class OrderForm(forms.Form):
