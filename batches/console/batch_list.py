@@ -12,19 +12,18 @@ from django.views.decorators.http import require_safe
 from batches.console import curl
 from batches.console.access import SignedIn, requires
 from batches.console.columns import COLUMNS, BadColumn, Column, read_columns
-from batches.console.list_query import chips, panel, question, tidied
+from batches.console.list_query import chips, choices, panel, question, tidied
 from batches.console.live import respond, wants_fragment
 from batches.console.paging import SORTS, BadPosition, BadSort, Page, batches_page, capped, capped_count, read_sort
 from batches.console.standing import Progress, Standing, progress, standing
 from batches.console.view_tabs import view_tabs
 from batches.filters import CREATED, BatchFilter, stuck_among
 from batches.models import Batch, BulkAct, load_counts
-from batches.services.access import Access, Right
+from batches.services.access import Right
 from batches.services.views import default_view
 from providers.base import OPENAI_ENDPOINTS
 
 PAGE_SIZE = 50
-MOST_CHOICES = 200  # projects and providers that the panel offers; others are found by clicking on them
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def batch_list(request: SignedIn) -> HttpResponseBase:
         "any_batch": bool(rows) or request.access.batches().exists(),
         "acts": [(act.value, act.label.capitalize()) for act in BulkAct],
         "may_act": request.access.may_somewhere(Right.ACT),
-        **_choices(request.access),
+        **choices(request.access),
     }
     return respond(request, "console/batches.html", regions="console/batches_regions.html", context=context)
 
@@ -89,9 +88,7 @@ class Found:
 
     def __init__(self, request: SignedIn, *, now: datetime) -> None:
         self.query: QueryDict = request.GET
-        named = ("project", "provider", "input_file", "created_by_key")
-        everything = request.access.batches().select_related(*named)
-        self.chosen = BatchFilter(self.query, queryset=everything, now=now, within=request.access.filter_within)
+        self.chosen = BatchFilter.asked_by(request.access, self.query, now=now)
         self.problems = list(self.chosen.problems)
         self.page: Page[Batch] = Page([])
         self.sort = SORTS["created"]
@@ -100,7 +97,9 @@ class Found:
             self.sort = read_sort(self.query.get("sort", ""))
             self.columns = read_columns(self.query)
             after, before = self.query.get("after"), self.query.get("before")
-            self.page = batches_page(self.chosen.matching, sort=self.sort, after=after, before=before, size=PAGE_SIZE)
+            named = ("project", "provider", "input_file", "created_by_key")
+            matching = self.chosen.matching.select_related(*named)
+            self.page = batches_page(matching, sort=self.sort, after=after, before=before, size=PAGE_SIZE)
         except (BadPosition, BadSort, BadColumn) as error:
             self.problems.append(str(error))
 
@@ -112,8 +111,3 @@ class Found:
         if not whole and not self.chosen.can_be_counted:
             return f"more than {PAGE_SIZE}"
         return capped(len(self.page.rows) if whole else capped_count(self.chosen.matching))
-
-
-def _choices(access: Access) -> dict[str, object]:
-    """What the filter panel offers, asked for only when it is drawn."""
-    return {"projects": access.projects()[:MOST_CHOICES], "providers": access.providers()[:MOST_CHOICES]}

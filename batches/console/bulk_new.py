@@ -97,8 +97,7 @@ def _told(operation: BulkOperation) -> SafeString:
 
 
 def _context(asked: Asked, shown: Preview, problem: PortalError | None) -> dict[str, object]:
-    access = asked.request.access
-    named = BatchFilter(QueryDict(shown.query), queryset=access.batches(), now=shown.created_before, within=access.filter_within)
+    chosen = BatchFilter.asked_by(asked.request.access, QueryDict(shown.query), now=shown.created_before)
     return {
         **question(shown),
         "words": words(shown.act, shown.eligible),
@@ -107,5 +106,5 @@ def _context(asked: Asked, shown: Preview, problem: PortalError | None) -> dict[
         "back": asked.back,
         "reason": asked.data.get("reason", ""),
         "priority": asked.data.get("priority", ""),
-        **(in_words(named) if shown.query else {}),
+        **(in_words(chosen) if shown.query else {}),
     }

@@ -162,8 +162,7 @@ def _query_in_words(request: SignedIn, operation: BulkOperation) -> dict[str, ob
     """The filter that chose its batches, where it is one of the console's and is still understood."""
     if not operation.query or operation.source == Source.ADMIN:
         return {}
-    access, query = request.access, QueryDict(operation.query)
-    chosen = BatchFilter(query, queryset=access.batches(), now=operation.created_before, within=access.filter_within)
+    chosen = BatchFilter.asked_by(request.access, QueryDict(operation.query), now=operation.created_before)
     return {} if chosen.problems else in_words(chosen)
 
 

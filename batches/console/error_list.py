@@ -9,9 +9,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from batches.console.access import SignedIn, requires
-from batches.console.batch_list import MOST_CHOICES
 from batches.console.charts import Sparkline
-from batches.console.list_query import chips, with_changes
+from batches.console.list_query import chips, choices, with_changes
 from batches.console.live import respond
 from batches.console.paging import BadPosition
 from batches.error_groups import WINDOWS, Group, Position, Window, counted, largest
@@ -64,8 +63,7 @@ def error_list(request: SignedIn) -> HttpResponseBase:
         "forward": found.forward,
         "deep": bool(request.GET.get("after")),
         "sources": [source.value for source in Source],
-        "projects": request.access.projects()[:MOST_CHOICES],
-        "providers": request.access.providers()[:MOST_CHOICES],
+        **choices(request.access),
     }
     return respond(request, "console/errors.html", regions="console/errors_regions.html", context=context)
 

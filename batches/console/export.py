@@ -36,9 +36,7 @@ def export_batches(request: SignedIn, form: str) -> HttpResponseBase:
     """Every batch that the list's filters match, in its order, as CSV or as JSON lines; 400 for what is not understood."""
     now = timezone.now()
     named = ("project", "provider", "input_file", "created_by_key")
-    everything = request.access.batches().select_related(*named)
-    within = request.access.filter_within
-    chosen = BatchFilter(question(request.GET), queryset=everything, now=now, within=within)
+    chosen = BatchFilter.asked_by(request.access, question(request.GET), now=now)
     problems = list(chosen.problems)
     sort = SORTS["created"]
     try:
@@ -47,7 +45,7 @@ def export_batches(request: SignedIn, form: str) -> HttpResponseBase:
         problems.append(str(error))
     if problems:
         return render(request, "console/not_exported.html", {"problems": problems}, status=400)
-    records = (record(batch, now=now) for batch in _in_pieces(chosen.matching, sort))
+    records = (record(batch, now=now) for batch in _in_pieces(chosen.matching.select_related(*named), sort))
     lines = csv_lines(records, FIELDS) if form == "csv" else (json.dumps(one, ensure_ascii=False) + "\n" for one in records)
     headers = {"Content-Disposition": f'attachment; filename="batches-{now:%Y%m%dT%H%M%SZ}.{form}"'}
     return StreamingHttpResponse(lines, content_type=TYPES[form], headers=headers)

@@ -11,8 +11,10 @@ from django.utils.dateparse import parse_datetime
 from batches.console.columns import DEFAULT
 from batches.console.paging import SORTS
 from batches.filters import CREATED, METADATA, NOT, VIEWS, BatchFilter, StrictFilterSet
+from batches.services.access import Access
 from batches.templatetags.console import exact
 
+MOST_CHOICES = 200  # projects, and providers, that a panel offers; others are found by clicking on them
 POSITION = ("after", "before", "fragment")  # where on the list: not a part of what is asked for
 LOOK = ("sort", "columns", "saved")  # how it is shown, and what it was called
 
@@ -85,6 +87,11 @@ def panel(chosen: BatchFilter) -> dict[str, object]:
     }
 
 
+def choices(access: Access) -> dict[str, object]:
+    """The projects and providers that a panel offers, asked for only when it is drawn."""
+    return {"projects": access.projects()[:MOST_CHOICES], "providers": access.providers()[:MOST_CHOICES]}
+
+
 def _in_utc(text: str) -> str:
     try:
         moment = parse_datetime(text)
@@ -126,8 +133,8 @@ def _words(chosen: StrictFilterSet, name: str, value: str) -> str:
         return dict(CREATED).get(value, f"Last {value}")
     if name in ("created_from", "created_to"):
         return exact(timezone.localtime(chosen.form.cleaned_data[name]))
-    choices = dict(chosen.filters[name].extra.get("choices", ())) if name in chosen.filters else {}
-    return str(choices.get(value, value)).capitalize() if choices else value
+    offered = dict(chosen.filters[name].extra.get("choices", ())) if name in chosen.filters else {}
+    return str(offered.get(value, value)).capitalize() if offered else value
 
 
 def _has_opposite(chosen: StrictFilterSet, name: str) -> bool:

@@ -99,8 +99,7 @@ def _act(request: SignedIn, view: SavedView) -> HttpResponseBase:
 
 
 def _understood(request: SignedIn, query: QueryDict) -> tuple[BatchFilter, list[str]]:
-    within = request.access.filter_within
-    chosen = BatchFilter(query, queryset=request.access.batches(), now=timezone.now(), within=within)
+    chosen = BatchFilter.asked_by(request.access, query, now=timezone.now())
     return chosen, chosen.problems
 
 

@@ -4,7 +4,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
@@ -18,7 +18,7 @@ from django_filters import CharFilter, ChoiceFilter, IsoDateTimeFilter, Multiple
 from batches.filters.conditions import Condition, has_errors, in_condition, needs_attention
 from batches.filters.strict import NOT, Among, AmongRows, AmongTexts, StrictFilterSet
 from batches.models import ApiKey, Batch, BatchErrorGroup, BatchObject, Dialect, Project
-from batches.services.access import providers_of
+from batches.services.access import Access, providers_of
 from batches.states import OPEN, BatchStatus
 from providers.models import Provider
 
@@ -98,6 +98,11 @@ class BatchFilter(StrictFilterSet):
             keys = ApiKey.objects.filter(project__in=within)
             for name, choices in {"project": within, "key": keys, "provider": providers_of(within)}.items():
                 self.filters[name].queryset = self.filters[name + NOT].queryset = choices
+
+    @classmethod
+    def asked_by(cls, access: Access, query: QueryDict, *, now: datetime) -> Self:
+        """What somebody asks for, among the batches that they see."""
+        return cls(query, queryset=access.batches(), now=now, within=access.filter_within)
 
     def knows(self, name: str) -> bool:
         return super().knows(name) or name.startswith(METADATA)

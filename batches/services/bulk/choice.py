@@ -53,7 +53,7 @@ def matching(access: Access, query: str, *, now: datetime) -> Choice:
     query = query or EVERYTHING
     if len(query) > QUERY_CHARS:
         raise InvalidRequest(f"The filter is too long: it may have {QUERY_CHARS:,} characters.", param="query")
-    chosen = BatchFilter(QueryDict(query), queryset=access.batches(), now=now, within=access.filter_within)
+    chosen = BatchFilter.asked_by(access, QueryDict(query), now=now)
     if chosen.problems:
         raise InvalidRequest(" ".join(chosen.problems), param="query")
     rows = chosen.matching
