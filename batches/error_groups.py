@@ -170,9 +170,17 @@ class Group(_Explained):
         return self.because.http_status
 
 
+@dataclass(frozen=True, slots=True)
+class GroupPage:
+    """Some groups, and where the next page begins; None on the last one."""
+
+    groups: list[Group]
+    following: Position | None
+
+
 def largest(
     groups: QuerySet[ErrorGroup], *, window: Window, now: datetime, limit: int, after: Position | None = None
-) -> list[Group]:
+) -> GroupPage:
     """The groups that occurred in the window, the most frequent first. Four queries, whatever there is in the database.
 
     `groups` are those that the reader may see and asks for.
@@ -181,8 +189,9 @@ def largest(
     counted = hours.order_by().values("group__fingerprint").annotate(found=Sum("count")).filter(found__gt=0)
     if after is not None:
         counted = counted.filter(Q(found__lt=after.count) | Q(found=after.count, group__fingerprint__gt=after.fingerprint))
-    found = counted.order_by("-found", "group__fingerprint").values_list("group__fingerprint", flat=True)[:limit]
-    return described(groups, list(found), window=window, now=now)
+    found = list(counted.order_by("-found", "group__fingerprint").values_list("group__fingerprint", flat=True)[: limit + 1])
+    page = described(groups, found[:limit], window=window, now=now)
+    return GroupPage(page, Position(page[-1].count, page[-1].fingerprint) if page and len(found) > limit else None)
 
 
 def counted(groups: QuerySet[ErrorGroup], *, window: Window, now: datetime) -> int:

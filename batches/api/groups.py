@@ -65,11 +65,9 @@ class ErrorGroups(NativeView):
         if named := query.get("batch"):
             batch = self.find_batch(named)
             groups = groups.filter(pk__in=BatchErrorGroup.objects.filter(batch=batch, count__gt=0).values("group"))
-        limit = self.limit()
         after = _position(Position, query.get("cursor"))
-        found = largest(groups, window=self._window(), now=now, limit=limit + 1, after=after)
-        following = str(Position(found[limit - 1].count, found[limit - 1].fingerprint)) if len(found) > limit else None
-        return self.page(listed(ShownGroup, found[:limit]), next_cursor=following)
+        page = largest(groups, window=self._window(), now=now, limit=self.limit(), after=after)
+        return self.page(listed(ShownGroup, page.groups), next_cursor=str(page.following) if page.following else None)
 
     @extend_schema(
         operation_id="retrieve_error_group", summary="Retrieve an error group", parameters=[WINDOW], responses=ShownGroupDetail

@@ -15,6 +15,7 @@ from batches import group_members
 from batches.console.access import SignedIn, act_of, actor, requires
 from batches.console.charts import BarChart, Series
 from batches.console.error_list import WORDS, BadWindow, read_window, window_tabs
+from batches.console.paging import BadPosition
 from batches.console.retry_batch import may_retry
 from batches.console.said import said
 from batches.error_groups import Group, Window, described
@@ -61,7 +62,7 @@ def error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
         problems.append(str(error))
     position = MemberPosition.read(after)
     if after and position is None:
-        problems.append("The address names a page that does not exist.")
+        problems.append(str(BadPosition()))
     group = _described(groups, fingerprint, window=window, now=now)
     page = group_members.members(groups, fingerprint, limit=PAGE_SIZE, after=position)
     context = {

@@ -84,12 +84,9 @@ class Found:
             self.problems.append(str(error))
         if self.problems:
             return
-        matching, limit = self.chosen.matching, PAGE_SIZE
-        self.groups = largest(matching, window=self.window, now=now, limit=limit + 1, after=after)
-        self.total = counted(matching, window=self.window, now=now)
-        if len(self.groups) > limit:
-            del self.groups[limit:]
-            self.forward = str(Position(self.groups[-1].count, self.groups[-1].fingerprint))
+        page = largest(self.chosen.matching, window=self.window, now=now, limit=PAGE_SIZE, after=after)
+        self.groups, self.forward = page.groups, str(page.following or "")
+        self.total = counted(self.chosen.matching, window=self.window, now=now)
 
 
 def read_window(query: QueryDict) -> Window:
@@ -111,5 +108,5 @@ def _read_position(text: str) -> Position | None:
     if not text:
         return None
     if (position := Position.read(text)) is None:
-        raise BadPosition("The address names a page that does not exist.")
+        raise BadPosition
     return position
