@@ -22,9 +22,9 @@ from batches.errors import Conflict, NotFound, PortalError
 from batches.filters import BatchFilter, BulkItemFilter
 from batches.models import BulkAct, BulkItem, BulkOperation
 from batches.services.access import Right
-from batches.services.bulk.again import again
 from batches.services.bulk.cancel import cancel_rest
 from batches.services.bulk.preview import words
+from batches.services.bulk.retry import retry_failed
 from batches.states import Source
 
 PAGE_SIZE = 50
@@ -135,7 +135,7 @@ def bulk_operation(request: SignedIn, operation_id: uuid.UUID) -> HttpResponseBa
         "statuses": request.GET.getlist("status"),
         "tiles": status_tiles(_counted(operation), chosen=request.GET.getlist("status"), table="items"),
         "retries": operation.retries.all(),
-        "again_token": _again_token(operation),
+        "retry_token": _retry_token(operation),
         **_query_in_words(request, operation),
     }
     return respond(request, "console/bulk_operation.html", regions="console/bulk_operation_regions.html", context=context)
@@ -166,7 +166,7 @@ def _query_in_words(request: SignedIn, operation: BulkOperation) -> dict[str, ob
     return {} if chosen.problems else in_words(chosen)
 
 
-def _again_token(operation: BulkOperation) -> uuid.UUID:
+def _retry_token(operation: BulkOperation) -> uuid.UUID:
     """The same as long as nobody has tried its failures again: a double click is one operation."""
     return uuid.uuid5(operation.pk, f"again {operation.retries.count()}")
 
@@ -192,7 +192,7 @@ def retry_bulk(request: SignedIn, operation_id: uuid.UUID) -> HttpResponseBase:
     operation = find_operation(request, operation_id)
     try:
         token = uuid.UUID(request.POST.get("token", ""))
-        operation = again(operation, token=token, by=request.access, now=timezone.now())
+        operation = retry_failed(operation, token=token, by=request.access, now=timezone.now())
     except ValueError:
         messages.error(request, "This form is not complete; look again.")
     except PortalError as error:

@@ -119,12 +119,11 @@ def answer_to_repetition(request: SignedIn, batch: Batch) -> HttpResponseBase | 
 
 def say_retried(request: SignedIn, batch: Batch, done: Retried) -> HttpResponseBase:
     """Tell what a retry did, and lead to the batch in which it is done."""
-    objects = f"{done.retried:,} object{'' if done.retried == 1 else 's'}"
     left_out = f" {done.skipped:,} of those selected were left out." if done.skipped else ""
     if done.mode is Mode.IN_PLACE:
-        messages.success(request, f"{objects} will be sent again.{left_out}")
+        messages.success(request, f"{done.objects} will be sent again.{left_out}")
     else:
-        messages.success(request, f"This batch sends {objects} of {batch} again.{left_out}")
+        messages.success(request, f"This batch sends {done.objects} of {batch} again.{left_out}")
     return redirect("console:batch", done.batch.pk)
 
 

@@ -70,6 +70,11 @@ class Retried:
     retried: int
     skipped: int
 
+    @property
+    def objects(self) -> str:
+        """`1,200 objects`."""
+        return f"{self.retried:,} object{'' if self.retried == 1 else 's'}"
+
 
 def retry(
     batch: Batch,

@@ -117,7 +117,7 @@ def submit_child(
     It is like its parent in all but its input, whose lines are the parent's, or those that `replaced` has for their
     numbers; see `retry` for what is left out and what is raised.
     """
-    members = family(batch, now=now)
+    members = retriable_lineage(batch, now=now)
     gathering = _Gathering(batch, selection, members, replaced)
     with gathered(gathering.lines()) as content:
         if not gathering.taken:
@@ -154,7 +154,7 @@ def submit_child(
     return child, gathering.skipped
 
 
-def family(batch: Batch, *, now: datetime) -> list[Batch]:
+def retriable_lineage(batch: Batch, *, now: datetime) -> list[Batch]:
     """The lineage of a batch that can be retried as a child. Raises Gone, and InProgress while one of it is validated."""
     _require_input(batch, now=now)
     members = lineage(batch)

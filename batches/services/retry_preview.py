@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from batches.models import Batch, Counts
 from batches.services.retry import Mode, mode_of
-from batches.services.retry_child import UNSUCCESSFUL, TakenUp, family, taken_up
+from batches.services.retry_child import UNSUCCESSFUL, TakenUp, retriable_lineage, taken_up
 from batches.services.selection import EVERYTHING, Selection, chosen, require_known
 from batches.states import ObjectStatus
 
@@ -34,7 +34,7 @@ def preview(batch: Batch, *, selection: Selection, now: datetime) -> Preview:
     require_known(batch, selection)
     if mode is Mode.IN_PLACE:
         return _told(batch, selection, mode, TakenUp())
-    return _told(batch, selection, mode, taken_up(batch, family(batch, now=now)))
+    return _told(batch, selection, mode, taken_up(batch, retriable_lineage(batch, now=now)))
 
 
 def _told(batch: Batch, selection: Selection, mode: Mode, elsewhere: TakenUp) -> Preview:

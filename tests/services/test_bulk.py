@@ -16,11 +16,11 @@ from batches.errors import InvalidRequest, LostRace, NotFound
 from batches.models import AuditEntry, Batch, BulkAct, BulkItem, BulkOperation, Event, Membership, Project, Role
 from batches.services.access import Access, access_of
 from batches.services.bulk.acts import VERBS, Obstacle
-from batches.services.bulk.again import NothingFailed, again
 from batches.services.bulk.cancel import OperationEnded, cancel_rest
 from batches.services.bulk.choice import matching, these
 from batches.services.bulk.create import MoreThanShown, NotConfirmed, Order, TooMany, create
 from batches.services.bulk.preview import preview
+from batches.services.bulk.retry import NothingFailed, retry_failed
 from batches.services.bulk.run import do_one, run, take, wake_unattended
 from batches.services.retention import remove_old_operations
 from batches.services.store import hide
@@ -356,13 +356,13 @@ def test_what_failed_is_tried_again_alone(root: Access, make_batch: MakeBatch, s
 
     settings.PROJECT_MAX_OPEN_BATCHES = 2
     token = uuid.uuid4()
-    second = again(operation, token=token, by=root, now=timezone.now())
-    assert again(operation, token=token, by=root, now=timezone.now()) == second
+    second = retry_failed(operation, token=token, by=root, now=timezone.now())
+    assert retry_failed(operation, token=token, by=root, now=timezone.now()) == second
     assert (second.retry_of, second.act, second.reason, second.total) == (operation, operation.act, operation.reason, 1)
     assert counts(done(second)) == (1, 1, 0, 0)
     assert unlucky.children.count() == fine.children.count() == 1
     with pytest.raises(NothingFailed):
-        again(second, token=uuid.uuid4(), by=root, now=timezone.now())
+        retry_failed(second, token=uuid.uuid4(), by=root, now=timezone.now())
 
 
 def test_the_rest_is_cancelled_and_what_was_done_stays(root: Access, make_batch: MakeBatch) -> None:
@@ -391,7 +391,7 @@ def test_what_has_ended_or_belongs_to_others_is_not_cancelled(root: Access, proj
     with pytest.raises(NotFound):
         cancel_rest(operation, by=ada, now=timezone.now())
     with pytest.raises(NotFound):
-        again(operation, token=uuid.uuid4(), by=ada, now=timezone.now())
+        retry_failed(operation, token=uuid.uuid4(), by=ada, now=timezone.now())
 
 
 # --- Workers ---------------------------------------------------------------------------------------------------

@@ -82,8 +82,7 @@ def _retry(batch: Batch, _parameters: Parameters, actor: Actor, now: datetime, r
     # In one transaction for all slices, which are therefore locked before the batch is, as whoever settles has it.
     list(Slice.objects.select_for_update().filter(batch=batch, failed__gt=0).order_by("pk").values_list("pk"))
     done = retry(batch, selection=EVERYTHING, actor=actor, now=now, reason=reason)
-    objects = f"{done.retried:,} object{'' if done.retried == 1 else 's'}"
-    return f"{objects} in place." if done.mode is Mode.IN_PLACE else f"{objects} in {done.batch}."
+    return f"{done.objects} in {'place' if done.mode is Mode.IN_PLACE else done.batch}."
 
 
 def _reprioritise(batch: Batch, parameters: Parameters, actor: Actor, now: datetime, reason: str) -> str:

@@ -1,4 +1,4 @@
-"""again: another operation about the batches with which one failed."""
+"""retry: another operation about the batches with which one failed."""
 
 import uuid
 from datetime import datetime
@@ -16,7 +16,7 @@ class NothingFailed(Conflict):
     code = "nothing_failed"
 
 
-def again(operation: BulkOperation, *, token: uuid.UUID, by: Access, now: datetime) -> BulkOperation:
+def retry_failed(operation: BulkOperation, *, token: uuid.UUID, by: Access, now: datetime) -> BulkOperation:
     """The same act, for the same reason, on those batches alone; `retry_of` leads back. See `create` for the token.
 
     Raises NotFound for others' operations, and NothingFailed.
