@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import datetime
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
@@ -105,6 +106,7 @@ def _report(
         "more_models": max(len(models) - MOST_MODELS, 0),
         "draft": is_draft(file) and not Batch.objects.filter(input_file=file).exists(),
         "form_address": _form_address(request.GET, file),
+        "currency": settings.CURRENCY,
         "why_no_cost": next(_why_no_cost(found.estimate), ""),
     }
     return render(request, "console/check_input.html", context, status=refusal.status if refusal else 200)

@@ -134,7 +134,9 @@ def number(value: float | None) -> str:
 
 @register.filter
 def amount(value: Decimal) -> str:
-    """Money, with as many digits as it takes."""
+    """Money, with as many digits as it takes; what costs something is never told as nothing."""
+    if 0 < value < Decimal("0.0001"):
+        return "<0.0001"
     return f"{value.quantize(Decimal('0.0001')) if value < 100 else value.quantize(Decimal('0.01')):,f}"
 
 
