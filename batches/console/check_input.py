@@ -114,7 +114,8 @@ def _report(
 
 def _findings(file: File, form: NewBatchForm) -> tuple[Findings, Provider | None]:
     """Everything that starting the batch, and its validation, will look at; and the provider that it will have."""
-    endpoint, found, provider = form.about["endpoint"], Findings(), None
+    endpoint, found = form.about["endpoint"], Findings()
+    provider: Provider | None = None
     found.estimate = Estimate(endpoint)
     rehearse_file(file, rules=rules_for(Batch(dialect=dialect_of(endpoint), endpoint=endpoint)), findings=found)
     try:

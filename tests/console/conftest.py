@@ -107,6 +107,11 @@ def make_batch(project: Project, simulator: Provider) -> MakeBatch:
     return MakeBatch(project, simulator)
 
 
+@pytest.fixture
+def running(make_batch: MakeBatch) -> list[Batch]:
+    return [make_batch(BatchStatus.IN_PROGRESS, remark=f"Number {number}", pending=1) for number in range(3)]
+
+
 def _add_object(batch: Batch, line: int, status: ObjectStatus, *, now: datetime, body: str) -> None:
     settled = status != ObjectStatus.PENDING
     outcome: dict[str, Any] = (
