@@ -102,7 +102,7 @@ def _context(asked: Asked, shown: Preview, problem: PortalError | None) -> dict[
         **question(shown),
         "words": words(shown.act, shown.eligible),
         "problems": [problem.message] if problem else [],
-        "typed": shown.eligible if shown.has_to_be_typed and not shown.is_too_much else None,
+        "typed": shown.eligible if shown.has_to_be_typed and shown.can_be_ordered else None,
         "back": asked.back,
         "reason": asked.data.get("reason", ""),
         "priority": asked.data.get("priority", ""),

@@ -1,6 +1,6 @@
 """The pages of providers: how each is doing, what it may be sent, what goes wrong there, and who waits for it."""
 
-from datetime import timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.contrib import messages
@@ -18,7 +18,7 @@ from batches.console.paging import capped, capped_count
 from batches.console.provider_state import provider_states, state_of
 from batches.console.standing import progress, standing
 from batches.console.throughput_charts import charts, span_tabs
-from batches.error_groups import known_kind
+from batches.error_groups import Window, known_kind
 from batches.models import BatchMinute, ErrorGroupHour, ProviderHealth, load_counts
 from batches.services.access import Access, Right
 from batches.services.audit import record_act
@@ -30,7 +30,6 @@ from providers.models import Provider
 MOST_PROVIDERS = 200
 SHOWN_BATCHES = 10
 SHOWN_KINDS = 10
-LATELY = timedelta(hours=24)
 
 
 @require_safe
@@ -66,7 +65,7 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
         "charts": charts(went, span=span),
         "models": [(model, health.get(model.name)) for model in provider.models.all()],
         "now": now,
-        "kinds": _recent_kinds(access, provider),
+        "kinds": _recent_kinds(access, provider, now=now),
         "batches": [(batch, standing(batch, now=now), progress(batch)) for batch in rows],
         "batch_count": capped(count),
         "more_batches": count > len(rows),
@@ -110,9 +109,9 @@ def _credential(provider: Provider) -> str:
     return "stored, encrypted" if provider.credential_encrypted else "none"
 
 
-def _recent_kinds(access: Access, provider: Provider) -> list[dict[str, object]]:
+def _recent_kinds(access: Access, provider: Provider, *, now: datetime) -> list[dict[str, object]]:
     """What went wrong lately, by kind, code and HTTP status, the most frequent first: from counts per hour."""
-    since = timezone.now().replace(minute=0, second=0, microsecond=0) - LATELY
+    since = Window.DAY.starts(now=now)
     hours = access.within(ErrorGroupHour.objects.filter(hour__gte=since, group__provider=provider.name), project="group__project")
     rows = hours.order_by().values("group__kind", "group__code", "group__http_status").annotate(count=Sum("count"))
     return [

@@ -49,6 +49,11 @@ class Preview:
         return self.eligible > settings.BULK_OPERATION_MAX_BATCHES
 
     @property
+    def can_be_ordered(self) -> bool:
+        """Whether there is something to do, and not too much."""
+        return bool(self.eligible) and not self.is_too_much
+
+    @property
     def has_to_be_typed(self) -> bool:
         """Whether it is so many that their number has to be typed."""
         return has_to_be_typed(self.eligible)
