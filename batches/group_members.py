@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Exists, QuerySet
 
 from batches.models import Batch, BatchError, BatchErrorGroup, ErrorGroup, bulk
 
@@ -48,14 +48,13 @@ def members(groups: QuerySet[ErrorGroup], fingerprint: str, *, limit: int, after
     batches are looked into than fill the page.
     """
     wanted = limit + 1
-    begun = [] if after is None else _errors(fingerprint).filter(batch=after.batch_id, line__gt=after.line)[:wanted]
-    found = list(begun)
+    keys = list(groups.filter(fingerprint=fingerprint).order_by().values_list("pk", flat=True))
+    found = [] if after is None else list(_behind(fingerprint, keys, after)[:wanted])
     seen = {} if after is None else {after.batch_id: after.seen}
     if len(found) < wanted:
         whole: list[uuid.UUID] = []
         room = wanted - len(found)
-        same = groups.filter(fingerprint=fingerprint).order_by().values_list("pk", flat=True)
-        for row in _latest(list(same), limit=room, after=after):
+        for row in _latest(keys, limit=room, after=after):
             if room <= 0:
                 break
             seen[row.batch_id] = row.last_seen
@@ -110,6 +109,12 @@ def _of_batches(fingerprint: str, batches: list[uuid.UUID], wanted: int) -> list
 def _errors(fingerprint: str) -> QuerySet[BatchError]:
     found = BatchError.objects.filter(fingerprint=fingerprint, line__isnull=False, retried_at=None)
     return found.order_by("line", "id")
+
+
+def _behind(fingerprint: str, keys: Sequence[uuid.UUID], after: MemberPosition) -> QuerySet[BatchError]:
+    """The rest of a batch that a page has begun. Whoever writes a position may name a batch of others: it has none."""
+    touched = BatchErrorGroup.objects.filter(batch=after.batch_id, group__in=keys)
+    return _errors(fingerprint).filter(Exists(touched), batch=after.batch_id, line__gt=after.line)
 
 
 def messages(groups: QuerySet[ErrorGroup], fingerprint: str) -> list[str]:

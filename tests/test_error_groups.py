@@ -196,6 +196,14 @@ def test_members_are_walked_by_batch_and_line_each_once(project: Project, other:
     assert walked == [(newer, 1), (newer, 7), (newer, 9), (older, 2), (older, 3), (older, 8)]
 
 
+def test_a_position_in_a_foreign_batch_leads_to_none_of_its_members(project: Project, batch: Batch, other: Batch) -> None:
+    found = failures(batch, "Down", [4])
+    failures(other, "Down", [1, 2, 3])
+    own = ErrorGroup.objects.filter(project=project)
+    page = members(own, found, limit=50, after=MemberPosition(NOW + timedelta(days=1), other.pk, 0))
+    assert [(error.batch, error.line) for error in page.errors] == [(batch, 4)]
+
+
 def test_a_page_of_members_takes_five_queries_at_most(
     project: Project, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:

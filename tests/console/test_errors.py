@@ -251,6 +251,7 @@ def test_what_failed_in_foreign_projects_is_in_no_count(
     assert answer.context["group"].count == 1
     assert str(theirs) not in answer.content.decode()
     assert "globex" not in answer.content.decode()
+    assert str(theirs) not in viewer.get(f"{ERRORS}v1:same/?after=0.{theirs.pk.hex}.0").content.decode()
 
 
 def test_the_number_of_queries_does_not_grow_with_the_groups_and_batches(
