@@ -36,8 +36,9 @@ def create_first_batch(request: HttpRequest) -> str:
     )
 
 
-def send_object(batch: Batch, body: str) -> str:
-    """Sends one request to the batch's upstream, as the engine does."""
-    url = batch.provider.base_url.rstrip("/") + batch.endpoint.removeprefix("/v1") if batch.provider.base_url else batch.endpoint
+def send_object(batch: Batch, body: str, *, address: str) -> str:
+    """Sends one request to the batch's upstream, as the engine does; whoever is not told its address has to fill it in."""
+    path = batch.endpoint.removeprefix("/v1")
+    url = shlex.quote(address.rstrip("/") + path) if address else f'"$BASE_URL"{shlex.quote(path)}'
     data = shlex.quote(body) if len(body) <= LONGEST_BODY else "@request.json"
-    return f'curl {shlex.quote(url)} {KEY} \\\n  -H "Content-Type: application/json" \\\n  -d {data}'
+    return f'curl {url} {KEY} \\\n  -H "Content-Type: application/json" \\\n  -d {data}'

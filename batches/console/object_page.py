@@ -68,6 +68,7 @@ def object_page(request: SignedIn, batch_id: uuid.UUID, line: int) -> HttpRespon
     answer = _result(found) if round_ == found.round else _earlier(found, round_)
     sent, gone = _request(batch, line)
     may_retry = request.access.may(Right.ACT, batch.project) and found.status in retriable(batch)
+    address = batch.provider.base_url if request.access.everywhere else ""
     context = {
         "batch": batch,
         "object": found,
@@ -84,7 +85,7 @@ def object_page(request: SignedIn, batch_id: uuid.UUID, line: int) -> HttpRespon
         "tries": tries(batch, line),
         "previous": objects.filter(line__lt=line).order_by("-line").values_list("line", flat=True).first(),
         "next": objects.filter(line__gt=line).order_by("line").values_list("line", flat=True).first(),
-        "curl": curl.send_object(batch, sent) if sent else "",
+        "curl": curl.send_object(batch, sent, address=address) if sent else "",
     }
     return render(request, "console/object.html", context)
 

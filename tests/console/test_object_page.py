@@ -4,10 +4,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from batches.models import Attempt, Batch, BatchObject
+from batches.models import Attempt, Batch, BatchObject, Role
 from batches.services.store import hide
 from batches.states import BatchStatus
-from tests.console.conftest import MakeBatch
+from providers.models import Provider
+from tests.console.conftest import MakeBatch, SignIn
 
 
 def text(client: Client, batch: Batch, line: int = 1, query: str = "") -> str:
@@ -76,6 +77,17 @@ def test_a_request_that_is_no_longer_kept_says_so(console: Client, make_batch: M
     page = text(console, batch)
     assert "no longer kept" in page
     assert "Copy as curl" not in page
+
+
+def test_a_command_names_the_upstream_to_whoever_may_know_its_address(
+    console: Client, member: SignIn, make_batch: MakeBatch
+) -> None:
+    batch = make_batch(succeeded=1)
+    Provider.objects.update(base_url="https://gateway.example/v1")
+    assert "curl https://gateway.example/v1/chat/completions -H" in text(console, batch)
+    theirs = text(member(Role.ADMIN), batch)
+    assert "curl &quot;$BASE_URL&quot;/chat/completions -H" in theirs
+    assert "gateway.example" not in theirs
 
 
 def test_every_attempt_is_told_in_order(console: Client, make_batch: MakeBatch) -> None:
