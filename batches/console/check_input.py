@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.contrib import messages
@@ -79,9 +79,9 @@ def _since(request: SignedIn, *, now: datetime) -> datetime:
     """When the report was made that is answered."""
     try:
         asked = parse_datetime(request.POST.get("asked", ""))
-    except ValueError:
-        asked = None
-    return asked if asked and asked.tzinfo else now
+        return asked.astimezone(UTC) if asked and asked.tzinfo else now
+    except (ValueError, OverflowError):
+        return now
 
 
 def _report(

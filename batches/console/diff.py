@@ -91,7 +91,8 @@ def _level(opening: str, parts: Iterator[tuple[str, Any]], closing: str, line: s
 
 
 def _text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    """As JSON. Half of a surrogate pair, which JSON can only name, stays named: no page could be encoded with it."""
+    return json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace").decode()
 
 
 def _changes(one: list[str], other: list[str]) -> Iterator[Change]:

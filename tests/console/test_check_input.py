@@ -99,7 +99,13 @@ def test_an_answer_given_twice_starts_one_batch(console: Client, uploaded: Any) 
     assert places == {f"/console/batches/{Batch.objects.get()}/"}
 
 
-@pytest.mark.parametrize("asked", ["", "soon", "0001-01-01T00:00:00", "9999-99-99", "\x00"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *("", "soon", "0001-01-01T00:00:00", "9999-99-99", "\x00"),
+        *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"),
+    ],
+)
 def test_when_the_report_was_made_may_be_said_wrongly(console: Client, uploaded: Any, asked: str) -> None:
     assert console.post(uploaded(request_lines(1)), {"asked": asked}).status_code == 302
     assert Batch.objects.count() == 1

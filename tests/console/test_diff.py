@@ -40,6 +40,13 @@ def test_numbers_keep_every_digit_and_keys_given_twice_stay() -> None:
     assert not difference("[9007199254740993]", "[9007199254740992]").same
 
 
+def test_half_a_surrogate_pair_stays_named() -> None:
+    assert readable(r'{"a": "\ud800", "\udfff": "\ud83d\ude00"}').splitlines()[1:-1] == [
+        r'  "a": "\ud800",',
+        r'  "\udfff": "😀"',
+    ]
+
+
 def test_what_is_no_json_is_compared_as_text() -> None:
     assert kinds("The upstream failed.", "The upstream fell.")[0][0] == "removed"
     assert readable("[" * 100_000)
