@@ -35,13 +35,15 @@ METADATA = "metadata."  # what parameters begin with that name a pair
 ID_START = re.compile(r"(?:[a-z]+(?:_[a-z]+)*[-_])?([0-9a-f-]{4,36})", re.ASCII)
 CERTAIN_DIGITS = 12
 PERIOD = re.compile(r"([1-9]\d{0,3})([mhdw])", re.ASCII)
+ZONES_APART = timedelta(days=1)  # no zone is further from UTC
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def require_in_utc(moment: datetime) -> None:
-    """Raise ValidationError for a moment that UTC has no year for: the first or last of all, in another zone."""
+def require_in_any_zone(moment: datetime) -> None:
+    """Raise ValidationError for a moment that some zone has no year for: of the first or last day of all."""
     try:
-        moment.astimezone(UTC)
+        for distance in (-ZONES_APART, ZONES_APART):
+            moment.astimezone(UTC) + distance
     except OverflowError:
         raise ValidationError("It is out of range.") from None
 
@@ -78,9 +80,11 @@ class BatchFilter(StrictFilterSet):
         validators=[RegexValidator(rf"\A{PERIOD.pattern}\Z", "It is not a period such as 90m, 24h, 7d or 2w.")],
     )
     created_from = IsoDateTimeFilter(
-        label="Created from", field_name="created_at", lookup_expr="gte", validators=[require_in_utc]
+        label="Created from", field_name="created_at", lookup_expr="gte", validators=[require_in_any_zone]
     )
-    created_to = IsoDateTimeFilter(label="Created to", field_name="created_at", lookup_expr="lt", validators=[require_in_utc])
+    created_to = IsoDateTimeFilter(
+        label="Created to", field_name="created_at", lookup_expr="lt", validators=[require_in_any_zone]
+    )
     has_errors = ChoiceFilter(label="Has errors", choices=YES_NO, method="with_errors")
     error = CharFilter(
         label="Error group", method="in_error_group", max_length=43, help_text="The fingerprint of an error group of its objects."

@@ -14,6 +14,7 @@ from django.http import QueryDict
 from django_filters import ChoiceFilter, Filter, FilterSet, ModelChoiceFilter, ModelMultipleChoiceFilter, MultipleChoiceFilter
 from django_filters.fields import MultipleChoiceField
 
+MOST_VALUES = 100  # of all filters together: each becomes a part of the question, and words on the page
 NOT = "!"  # what the name of a negated parameter ends with, so that an address reads `status!=failed`
 
 
@@ -82,7 +83,9 @@ class StrictFilterSet(FilterSet):
     @cached_property
     def refused(self) -> dict[str, str]:
         """Parameters that cannot be filtered by, and why: a sentence each."""
-        refused = {}
+        refused: dict[str, str] = {}
+        if sum(len(values) for _, values in self.data.lists()) > MOST_VALUES:
+            return {next(iter(self.data)): f"There are more than {MOST_VALUES} filters."}
         for name in self.data:
             given = self.data.getlist(name)
             if not self.knows(name):

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 
 from batches.errors import InvalidRequest
-from batches.filters.batch import require_in_utc
+from batches.filters.batch import require_in_any_zone
 from batches.models import BulkAct
 from batches.services.bulk.acts import VERBS, checked_parameters
 from batches.services.bulk.create import REASON_CHARS, Order
@@ -33,7 +33,7 @@ class OrderForm(forms.Form):
     """An answer to the question. The first three fields say what was shown, and make a double click one operation."""
 
     token = forms.UUIDField(error_messages=_INCOMPLETE)
-    created_before = forms.DateTimeField(error_messages=_INCOMPLETE, validators=[require_in_utc])
+    created_before = forms.DateTimeField(error_messages=_INCOMPLETE, validators=[require_in_any_zone])
     shown = forms.IntegerField(min_value=0, error_messages=_INCOMPLETE)
     reason = forms.CharField(max_length=REASON_CHARS, error_messages={"required": "Give a reason."})
     priority = forms.IntegerField(
