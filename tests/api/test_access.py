@@ -117,12 +117,12 @@ def test_somebody_signed_in_does_what_their_role_suffices_for(
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=label)
-def test_somebody_signed_in_sees_nothing_of_a_foreign_project(
-    signed_in: Callable[..., Native], grouped: Batch, other_project: Project, route: Route
+def test_nobody_sees_anything_of_a_foreign_project(
+    signed_in: Callable[..., Native], stranger: Native, grouped: Batch, other_project: Project, route: Route
 ) -> None:
     batch = grouped
-    for stranger in (signed_in(Role.ADMIN, of=other_project), signed_in(None)):
-        answer = route.call(stranger, batch)
+    for other in (signed_in(Role.ADMIN, of=other_project), signed_in(None), stranger):
+        answer = route.call(other, batch)
         if {"{batch_id}", "{file_id}", "{fingerprint}"} & set(re.findall(r"\{\w+\}", route.path)):
             assert (answer.status, problem(answer)["code"]) == (404, "not_found")
         elif route.method == "GET":
