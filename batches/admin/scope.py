@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
+from django.core.exceptions import BadRequest, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import ForeignKey, Model, QuerySet
 from django.forms import BaseModelFormSet, ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from batches import identifiers
@@ -101,6 +102,13 @@ class Scoped(_ModelAdmin[M]):
     show_facets = admin.ShowFacets.ALLOW
     paginator = CappedPaginator
     list_per_page = 50
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list. What its address or a ticked row names that no column can hold is refused, not looked for."""
+        try:
+            return super().changelist_view(request, extra_context)
+        except (ValidationError, OverflowError) as error:
+            raise BadRequest("The address or the form names something that there cannot be.") from error
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
         rows = super().get_queryset(request)

@@ -10,7 +10,7 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from batches.models import ApiKey, AuditEntry, Batch, BatchObject, Membership, Project, Role
+from batches.models import ApiKey, AuditEntry, Batch, BatchObject, BulkAct, Membership, Project, Role
 from providers.models import Provider
 from tests.admin.conftest import Furnish, MakeBatch, SignIn
 
@@ -280,3 +280,17 @@ def test_providers_are_switched_off_on_record(console: Client, simulator: Provid
         simulator.refresh_from_db()
         assert simulator.enabled is enabled
     assert list(AuditEntry.objects.values_list("act", flat=True).order_by("id")) == ["disable_provider", "enable_provider"]
+
+
+@pytest.mark.parametrize("query", ["created_at__gte=0001-01-01T00:00:00%2B14:00", "created_at__lt=9999-12-31T23:59:59-14:00"])
+def test_a_moment_that_not_every_database_knows_is_refused_or_looked_for(console: Client, furnish: Furnish, query: str) -> None:
+    furnish()
+    assert console.get(f"{listing(Batch)}?{query}").status_code in {200, 400}
+
+
+@pytest.mark.parametrize("ticked", ["garbage", "\0", "1", "x" * 10_000])
+@pytest.mark.parametrize("action", BulkAct.values)
+def test_a_ticked_row_that_there_cannot_be_is_refused(console: Client, furnish: Furnish, action: str, ticked: str) -> None:
+    furnish()
+    answer = console.post(listing(Batch), {"action": action, "_selected_action": ticked, "index": "0"})
+    assert answer.status_code == 400
