@@ -73,12 +73,22 @@ form.addEventListener("submit", (event) => {
   request.send(new FormData(form));
 });
 
-form.addEventListener("change", async (event) => {
-  if (!["project", "endpoint"].includes(event.target.name)) return;
+async function offerProviders() {
   const query = new URLSearchParams({ project: form.elements.project.value, endpoint: form.elements.endpoint.value });
   const answer = await fetch(`${form.action}?${query}`, { headers: { "X-Requested-With": "fragment" } });
   if (answer.ok) adopt(await answer.text(), ["provider-field"]);
+}
+
+function wasChanged(choice) {
+  const options = [...(choice.options ?? [])];
+  return options.length && choice.selectedOptions[0] !== (options.find((option) => option.defaultSelected) ?? options[0]);
+}
+
+form.addEventListener("change", (event) => {
+  if (["project", "endpoint"].includes(event.target.name)) offerProviders();
 });
+// Somebody may have chosen before this script was there, or the browser may have kept their choice.
+if (wasChanged(form.elements.project) || wasChanged(form.elements.endpoint)) offerProviders();
 
 element("[data-add-metadata]").addEventListener("click", () => {
   const rows = document.getElementById("metadata-rows");
