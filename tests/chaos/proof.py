@@ -8,11 +8,10 @@ from uuid import UUID
 import msgspec
 
 from tests.chaos.havoc import Fault, Havoc
-from tests.chaos.stage import LATENCY, Stage
+from tests.chaos.stage import LATENCY, UNFLUSHED_SECONDS, Stage
 from tests.upstream import Request
 
 ON_ITS_WAY_SECONDS = 1.0  # from a process that is killed to the moment that the upstream takes it in
-UNFLUSHED_SECONDS = 5.0  # by so much what an executor knows may be older than what is on record, on a machine that is busy
 INPUT_TOKENS, OUTPUT_TOKENS = 9, 3  # of each success
 INPUT_PRICE, OUTPUT_PRICE = 1, 2  # for a million of them
 _NANOS_A_TOKEN = 1000

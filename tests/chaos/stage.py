@@ -22,6 +22,7 @@ from tests.processes import PortalProcess, portal_process
 from tests.upstream import Answer, Behaviour, Request, Upstream, refuse, succeed
 
 LATENCY = 0.1  # seconds that the upstream takes for an answer
+UNFLUSHED_SECONDS = 5.0  # by so much what an executor knows may be older than what is on record, on a machine that is busy
 REFUSED_EVERY = 10  # one object in so many is answered with 400
 LINE_BYTES = 300
 BOUNDARY = "batchyard-chaos"

@@ -10,10 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos.faults import kill
-from tests.chaos.stage import FORM, LATENCY, Stage, form
-
-# An executor that died had answers that it had not handed in yet: so old they may be, on a machine that is busy.
-UNFLUSHED_SECONDS = 5.0
+from tests.chaos.stage import FORM, LATENCY, UNFLUSHED_SECONDS, Stage, form
 
 
 @pytest.mark.servers
