@@ -146,6 +146,13 @@ def test_only_transition_moves_a_batch() -> None:
     assert [name for name, text in sources() if moves.search(text)] in ([], ["batches/services/transition.py"])
 
 
+def test_only_services_write() -> None:
+    writes = re.compile(r"\.objects\b[^\n]*\.(?:create|bulk_create|get_or_create|update_or_create|update|delete)\(|\.save\(\)")
+    readers = ("queries", "filters", "dialects", "api", "console", "management", "templatetags")
+
+    assert [name for name, text in sources() if name.split("/")[1] in readers and writes.search(text)] == []
+
+
 def test_every_module_says_what_it_is_for() -> None:
     silent = [name for name, text in sources() if text.strip() and not text.startswith('"""') and not name.endswith("apps.py")]
 

@@ -19,9 +19,9 @@ from batches.api.view import NativeView
 from batches.dialects.base.paging import query_number
 from batches.dialects.base.rendering import raw
 from batches.dialects.base.result_pages import PAGE_CHARS
-from batches.lineage import Merged, lineage, merged_counts, merged_results
 from batches.models import Batch
-from batches.results import result_line
+from batches.queries.lineage import Merged, lineage, merged_counts, merged_results
+from batches.queries.results import result_line
 from batches.services.access import Right
 
 LAST_LINE = 2**31 - 1

@@ -17,11 +17,11 @@ from batches.api.view import NativeView, require_understood
 from batches.dialects.base.errors import InvalidValue
 from batches.dialects.base.fields import valid
 from batches.dialects.base.paging import query_word
-from batches.error_groups import WINDOWS, Group, Position, Window, described, largest
 from batches.errors import NotFound
 from batches.filters import ErrorGroupFilter
-from batches.group_members import MemberPosition, members, messages
 from batches.models import BatchErrorGroup, ErrorGroup
+from batches.queries.error_groups import WINDOWS, Group, Position, Window, described, largest
+from batches.queries.group_members import MemberPosition, members, messages
 from batches.services.access import Right
 from batches.services.error_group_notes import annotate, mute, unmute
 

@@ -25,16 +25,16 @@ from batches.api.outbound import (
 )
 from batches.api.schema import page_of, parameters_of
 from batches.api.view import NativeView, require_understood
-from batches.attempts import tries
 from batches.dialects.base.errors import InvalidValue
 from batches.dialects.base.paging import page_after, query_number, query_word
 from batches.dialects.base.rendering import raw
 from batches.dialects.base.result_pages import parse_cursor, result_page, with_requests
-from batches.error_groups import error_groups
 from batches.errors import Gone, NotFound
 from batches.filters import BatchErrorFilter, BatchObjectFilter
 from batches.models import Batch, BatchError, BatchObject, Event
-from batches.results import ObjectResult, request_of, result_of
+from batches.queries.attempts import tries
+from batches.queries.error_groups import error_groups
+from batches.queries.results import ObjectResult, request_of, result_of
 from batches.services.access import Right
 from batches.states import NEVER_RAN, ObjectStatus
 

@@ -22,12 +22,12 @@ from batches.console.paging import BadPosition, Page, objects_page
 from batches.console.retry_batch import retriable
 from batches.console.standing import progress, standing
 from batches.console.tiles import status_tiles
-from batches.error_groups import error_groups
 from batches.filters import BatchObjectFilter
 from batches.models import Batch, BatchError, BatchObject, Counts, File
+from batches.queries.error_groups import error_groups
+from batches.queries.waiting import Cause, Waiting, waiting
 from batches.services.access import Right
 from batches.states import ObjectStatus
-from batches.waiting import Cause, Waiting, waiting
 
 PAGE_SIZE = 50
 FIRST_ERRORS = 50  # validation errors shown before "show all"

@@ -11,14 +11,14 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from batches import identifiers
-from batches.compare import DIFFERENCES, BadPlace, Pair, Verdict, compare, pairs
 from batches.console.access import SignedIn, find_batch, requires
 from batches.console.diff import difference
 from batches.console.list_query import with_changes
 from batches.console.tiles import Tile
 from batches.errors import Gone, NotFound
 from batches.models import Batch, BatchObject
-from batches.results import result_of
+from batches.queries.compare import DIFFERENCES, BadPlace, Pair, Verdict, compare, pairs
+from batches.queries.results import result_of
 from batches.services.access import Access, Right
 
 PAGE_SIZE = 50

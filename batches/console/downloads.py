@@ -9,8 +9,8 @@ from django.views.decorators.http import require_safe
 
 from batches import identifiers
 from batches.console.access import SignedIn, find_batch, requires
-from batches.lineage import lineage, merged_results
-from batches.results import result_line, results
+from batches.queries.lineage import lineage, merged_results
+from batches.queries.results import result_line, results
 from batches.services.access import Right
 
 JSON_LINES = "application/jsonl"

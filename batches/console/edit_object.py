@@ -16,7 +16,7 @@ from batches.console.retry_batch import REASON_CHARS, answer_to_repetition, read
 from batches.console.said import said
 from batches.errors import PortalError
 from batches.models import Batch, BatchObject
-from batches.results import request_body
+from batches.queries.results import request_body
 from batches.services.access import Right
 from batches.services.resend import edited, resend
 from batches.services.retry_preview import preview

@@ -11,16 +11,16 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from batches import group_members
 from batches.console.access import SignedIn, act_of, actor, requires
 from batches.console.charts import BarChart, Series
 from batches.console.error_list import WORDS, BadWindow, read_window, window_tabs
 from batches.console.paging import BadPosition
 from batches.console.retry_batch import may_retry
 from batches.console.said import said
-from batches.error_groups import Group, Window, described
-from batches.group_members import MemberPosition
 from batches.models import AuditEntry, Batch, BatchError, BatchObject, ErrorGroup, load_counts
+from batches.queries import group_members
+from batches.queries.error_groups import Group, Window, described
+from batches.queries.group_members import MemberPosition
 from batches.services.access import Right
 from batches.services.error_group_notes import annotate, mute, unmute
 

@@ -13,9 +13,9 @@ from batches.console.charts import Sparkline
 from batches.console.list_query import chips, choices, with_changes
 from batches.console.live import respond
 from batches.console.paging import BadPosition
-from batches.error_groups import WINDOWS, Group, Position, Window, counted, largest
 from batches.filters import ErrorGroupFilter
 from batches.models import ErrorGroup
+from batches.queries.error_groups import WINDOWS, Group, Position, Window, counted, largest
 from batches.services.access import Right
 from providers.failures import Source
 

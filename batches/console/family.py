@@ -1,7 +1,7 @@
 """The family of a batch, as its page shows it."""
 
-from batches.lineage import lineage
 from batches.models import Batch, load_counts
+from batches.queries.lineage import lineage
 from batches.services.access import Access
 
 

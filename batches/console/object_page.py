@@ -8,15 +8,15 @@ from django.http import Http404, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from batches.attempts import tries
 from batches.console import curl
 from batches.console.access import SignedIn, find_batch, requires
 from batches.console.pretty import indent
 from batches.console.retry_batch import retriable
 from batches.errors import Gone
-from batches.lineage import lineage
 from batches.models import Batch, BatchError, BatchObject, BatchResult
-from batches.results import ANSWERED, request_body, result_of
+from batches.queries.attempts import tries
+from batches.queries.lineage import lineage
+from batches.queries.results import ANSWERED, request_body, result_of
 from batches.services.access import Right
 from batches.states import NEVER_RAN, BatchStatus, ObjectStatus
 

@@ -18,12 +18,12 @@ from batches.console.paging import capped, capped_count
 from batches.console.provider_state import provider_states, state_of
 from batches.console.standing import progress, standing
 from batches.console.throughput_charts import charts, span_tabs
-from batches.error_groups import Window, known_kind
 from batches.models import BatchMinute, ErrorGroupHour, ProviderHealth, load_counts
+from batches.queries.error_groups import Window, known_kind
+from batches.queries.throughput import SPANS, Span, throughput
 from batches.services.access import Access, Right
 from batches.services.audit import record_act
 from batches.states import BatchStatus
-from batches.throughput import SPANS, Span, throughput
 from providers.check import check
 from providers.models import Provider
 

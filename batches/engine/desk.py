@@ -21,7 +21,7 @@ from batches.actors import ENGINE
 from batches.engine.upstreams import CannotRun, Demand, Granted, Opened, Upstreams
 from batches.errors import Gone, LostRace
 from batches.models import Batch, Worker
-from batches.results import slice_lines
+from batches.queries.results import slice_lines
 from batches.services.claim import Appetite, Lease, Waiting, claim, give_back, put_off
 from batches.services.fail import fail
 from batches.services.heartbeat import heartbeat, leave

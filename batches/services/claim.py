@@ -12,9 +12,9 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from batches.models import Attempt, Batch, BatchObject, Slice
+from batches.queries.turns import Candidate, candidates, rank
 from batches.services.lease import lease_end
 from batches.states import BatchStatus, ObjectStatus
-from batches.turns import Candidate, candidates, rank
 
 
 class Waiting(msgspec.Struct):

@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 
 from batches.actors import ENGINE
 from batches.models import COUNT_FIELDS, Batch, BatchError, BatchObject, BatchResult, File, Purpose, Slice, bulk, load_counts
-from batches.results import ObjectResult, result_line, results
+from batches.queries.results import ObjectResult, result_line, results
 from batches.services.lease import at_work, hold, lease_batch
 from batches.services.recount import recount
 from batches.services.store import undone_on_error, write

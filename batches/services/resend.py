@@ -6,7 +6,7 @@ from batches.actors import Actor
 from batches.edits import Edit, edit
 from batches.errors import InvalidRequest
 from batches.models import Batch
-from batches.results import request_of
+from batches.queries.results import request_of
 from batches.services.retry import Mode, NotRetryable, Retried
 from batches.services.retry_child import submit_child
 from batches.services.selection import Selection, require_known

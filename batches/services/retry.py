@@ -1,7 +1,7 @@
 """retry: send again for what did not succeed. What succeeded is never sent again.
 
 While the batch runs, in place: its failed objects begin a new round. After its end, as a child batch: a new batch whose
-`parent` it is, over an input of the same lines; see `batches.lineage`.
+`parent` it is, over an input of the same lines; see `batches.queries.lineage`.
 """
 
 from collections.abc import Sequence

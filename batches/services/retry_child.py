@@ -9,10 +9,10 @@ from django.db.models import Q
 
 from batches.actors import Actor
 from batches.errors import Conflict, Gone, InProgress, LostRace
-from batches.lineage import lineage
 from batches.models import ApiKey, Batch, BatchObject, File, IdempotencyRecord, Purpose, Slice
 from batches.models.batch import Dialect
-from batches.results import slice_lines
+from batches.queries.lineage import lineage
+from batches.queries.results import slice_lines
 from batches.services.amend import amend
 from batches.services.guard import GUARDS
 from batches.services.inline import gathered

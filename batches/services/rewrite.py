@@ -7,7 +7,7 @@ from itertools import islice
 from django.db import transaction
 
 from batches.models import Batch, File, Slice
-from batches.results import results
+from batches.queries.results import results
 from batches.services.finalize import Inconsistent, ResultFiles
 from batches.services.store import undone_on_error
 

@@ -7,9 +7,9 @@ from django.test import Client
 from django.utils.http import urlencode
 from pytest_django import Settings
 
-from batches.compare import Verdict
 from batches.console.compare_batches import TONES
 from batches.models import Batch, BatchObject, BatchResult, Membership, Project, Role
+from batches.queries.compare import Verdict
 from batches.states import BatchStatus
 from tests.console.conftest import MakeBatch, SignIn
 

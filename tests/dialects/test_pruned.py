@@ -9,9 +9,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.attempts import tries
 from batches.models import Batch, Dialect, File, Project
-from batches.results import request_lines, result_of, results, settled_results
+from batches.queries.attempts import tries
+from batches.queries.results import request_lines, result_of, results, settled_results
 from batches.states import ObjectStatus
 from providers.models import Provider
 from tests.dialects.merge.conftest import Merge

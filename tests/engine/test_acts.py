@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.lineage import lineage, merged_counts, merged_results
 from batches.models import Batch, Project
+from batches.queries.lineage import lineage, merged_counts, merged_results
 from batches.services.pause import pause, resume
 from batches.services.reroute import reroute
 from providers.models import Provider

@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from batches.engine import execute, shutdown
 from batches.models import Attempt, Batch, BatchError, BatchObject, Project, Slice, Worker
-from batches.results import result_of
+from batches.queries.results import result_of
 from batches.services.cancel import cancel
 from batches.services.reconcile import reconcile
 from batches.states import BatchStatus

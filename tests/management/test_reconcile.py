@@ -1,20 +1,23 @@
 """manage.py reconcile."""
 
 import json
-import os
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db.models import Model
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from batches.models import Batch, BatchError, BatchMinute, BatchObject, Event, Project, Slice
+from batches.models import Batch, BatchError, BatchMinute, BatchObject, Event, File, Project, Slice, UploadPart
+from batches.models.file import storage_name
+from batches.models.upload import part_storage_name
 from providers.models import Provider
 from tests.cast import request_lines, started
 
@@ -118,19 +121,43 @@ def test_rows_of_a_batch_that_is_gone_are_deleted(
     assert BatchObject.objects.filter(batch=kept).count() == 1
 
 
-def test_bytes_that_nothing_refers_to_are_listed_and_left(project: Project, simulator: Provider, media_root: Path) -> None:
+def file_name(project: Project, id: uuid.UUID) -> str:
+    return storage_name(File(id=id, project=project), "")
+
+
+def part_name(project: Project, id: uuid.UUID) -> str:
+    return part_storage_name(UploadPart(id=id, upload_id=uuid7()), "")
+
+
+def id_made(*, hours_ago: int) -> uuid.UUID:
+    moment = timezone.now() - timedelta(hours=hours_ago)
+    return uuid7(nanoseconds=int(moment.timestamp() * 1e9))
+
+
+@pytest.mark.parametrize("name", [file_name, part_name])
+def test_old_bytes_of_no_file_are_deleted_by_a_repair(
+    name: Callable[[Project, uuid.UUID], str], project: Project, simulator: Provider
+) -> None:
     started(project, request_lines(1))
-    stray, young = media_root / "stray" / uuid.uuid4().hex, media_root / "young"
-    stray.parent.mkdir()
-    for path in (stray, young):
-        path.write_bytes(b"?")
-    hours_ago = (timezone.now() - timedelta(hours=2)).timestamp()
-    for path in media_root.rglob("*"):
-        if path != young:
-            os.utime(path, (hours_ago, hours_ago))
-    assert told("--check") == "Everything agrees.\n"
-    assert complaints("--repair", "--orphans") == f"orphan_files: nothing refers to stray/{stray.name}.\n"
-    assert stray.exists()
+    abandoned, recent, young = (
+        default_storage.save(name(project, id_made(hours_ago=hours)), ContentFile(b"?")) for hours in (25, 2, 0)
+    )
+    assert told("--check") == told("--repair") == "Everything agrees.\n"
+    told_of = complaints("--check", "--orphans").splitlines()
+    assert sorted(told_of) == sorted(f"orphan_files: nothing refers to {name}." for name in (abandoned, recent))
+
+    told_of = complaints("--repair", "--orphans").splitlines()
+    assert f"orphan_files: nothing refers to {abandoned}. Deleted." in told_of
+    assert [default_storage.exists(name) for name in (abandoned, recent, young)] == [False, True, True]
+    default_storage.delete(recent)
+    assert told("--check", "--orphans") == "Everything agrees.\n"
+
+
+def test_bytes_that_the_portal_did_not_write_are_listed_and_left(project: Project, simulator: Provider) -> None:
+    started(project, request_lines(1))
+    foreign = default_storage.save("somebody/else", ContentFile(b"?"))
+    assert complaints("--repair", "--orphans").startswith("orphan_files: nothing refers to somebody/else. Not mended. Only what")
+    assert default_storage.exists(foreign)
 
 
 def test_what_is_checked_can_be_listed(db: None) -> None:

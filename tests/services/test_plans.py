@@ -17,9 +17,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.compare import Verdict, compare, pairs
-from batches.error_groups import Window, error_groups, largest
-from batches.group_members import members, messages
 from batches.models import (
     Attempt,
     Batch,
@@ -34,7 +31,10 @@ from batches.models import (
     Project,
     Slice,
 )
-from batches.results import results, settled_results
+from batches.queries.compare import Verdict, compare, pairs
+from batches.queries.error_groups import Window, error_groups, largest
+from batches.queries.group_members import members, messages
+from batches.queries.results import results, settled_results
 from batches.services.claim import Appetite, claim
 from batches.services.reconcile import reconcile
 from batches.services.retention import retain

@@ -7,8 +7,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.errors import Gone, InvalidRequest, LostRace
-from batches.lineage import lineage, merged_results
 from batches.models import Batch, Dialect, File, Project
+from batches.queries.lineage import lineage, merged_results
 from batches.services.resend import BadEdit, resend
 from batches.services.retry import Mode, NotRetryable, Retried
 from batches.services.retry_child import AlreadyRetried, NothingToRetry

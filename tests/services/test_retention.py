@@ -20,7 +20,7 @@ from batches.models import (
     File,
     Project,
 )
-from batches.results import results
+from batches.queries.results import results
 from batches.services import retention
 from batches.services.audit import record_act
 from batches.services.prune import prune

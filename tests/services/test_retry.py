@@ -8,8 +8,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.errors import Conflict, InvalidRequest, LostRace, QuotaExceeded
-from batches.lineage import lineage
 from batches.models import Attempt, Batch, BatchError, BatchObject, BatchResult, Project, Slice
+from batches.queries.lineage import lineage
 from batches.services.cancel import cancel
 from batches.services.claim import Appetite, claim
 from batches.services.expire import expire

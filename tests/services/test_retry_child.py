@@ -8,8 +8,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.errors import Gone, InProgress, NoProvider, QuotaExceeded
-from batches.lineage import lineage
 from batches.models import Batch, File, Project
+from batches.queries.lineage import lineage
 from batches.services.cancel import cancel
 from batches.services.expire import expire
 from batches.services.fail import fail

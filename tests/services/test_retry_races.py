@@ -11,8 +11,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.errors import LostRace
-from batches.lineage import lineage
 from batches.models import Batch, BatchError, BatchObject, File, Project
+from batches.queries.lineage import lineage
 from batches.services.cancel import cancel
 from batches.services.finalize import finalize
 from batches.services.reroute import reroute

@@ -22,7 +22,7 @@ from batches.models import (
     Project,
     Slice,
 )
-from batches.results import result_of
+from batches.queries.results import result_of
 from batches.services.cancel import cancel
 from batches.services.claim import Appetite, Lease, claim
 from batches.services.error_groups import recount_groups

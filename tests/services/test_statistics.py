@@ -8,7 +8,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, BatchResult, Project
-from batches.results import settled_results
+from batches.queries.results import settled_results
 from batches.services.claim import Appetite, Lease, claim
 from batches.services.outcomes import Settled
 from batches.services.settle import Report, settle

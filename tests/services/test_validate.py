@@ -9,7 +9,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, BatchError, BatchObject, File, Project, Slice
-from batches.results import slice_lines
+from batches.queries.results import slice_lines
 from batches.services.cancel import cancel
 from batches.services.validate import validate
 from batches.states import BatchStatus

@@ -12,7 +12,7 @@ from batches.dialects.base.reading import archived_at
 from batches.dialects.base.rendering import Constant, PrefixedId, encode, raw
 from batches.identifiers import render
 from batches.models import Batch, load_counts
-from batches.results import ObjectResult
+from batches.queries.results import ObjectResult
 from batches.states import BatchStatus, ObjectStatus
 
 PREFIX = "msgbatch_"

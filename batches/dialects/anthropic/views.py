@@ -18,7 +18,7 @@ from batches.dialects.base.reading import archived_at, find_batch
 from batches.dialects.base.views import DialectView
 from batches.errors import Gone, InvalidRequest, NotFound
 from batches.models import Batch, Dialect
-from batches.results import results
+from batches.queries.results import results
 from batches.services.cancel import NotCancellable, cancel
 from batches.services.delete import delete
 from batches.services.inline import gathered, submit_gathered

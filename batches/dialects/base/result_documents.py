@@ -7,7 +7,7 @@ from batches.dialects.base.endpoints import MESSAGES
 from batches.dialects.base.rendering import encode, raw
 from batches.dialects.base.result_pages import Cursor, ResultPage, result_page, with_requests
 from batches.models import Batch
-from batches.results import ObjectResult
+from batches.queries.results import ObjectResult
 from batches.states import ObjectStatus
 
 INCLUDED = ("request",)  # what `include` may ask for

@@ -24,7 +24,7 @@ from batches.dialects.bifrost import inbound, outbound
 from batches.dialects.bifrost.errors import render_error
 from batches.errors import Gone, NotFound, PortalError
 from batches.models import Batch, Dialect, File
-from batches.results import require_results
+from batches.queries.results import require_results
 from batches.services.cancel import cancel
 
 BATCHES = "/bifrost/v1/batches"

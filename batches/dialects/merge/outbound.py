@@ -10,7 +10,7 @@ from django.conf import settings
 from batches.errors import Gone
 from batches.jsonl import read_request
 from batches.models import Batch, Dialect
-from batches.results import ObjectResult, number_lines, read_input, results, results_without_answers
+from batches.queries.results import ObjectResult, number_lines, read_input, results, results_without_answers
 from batches.states import BatchStatus, ObjectStatus
 
 _BY_COUNTS = ""  # how a batch ended is told by what became of its objects

@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentTypeError
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -13,11 +14,12 @@ from batches import identifiers
 from batches.actors import Actor
 from batches.models import Batch
 from batches.models.batch import BatchQuerySet
-from batches.services.proof.orphans import orphan_files, orphan_rows, remove_orphans
+from batches.services.proof.orphans import orphan_files, orphan_rows, remove_orphan_file, remove_orphans
 from batches.services.prove import CHECKS, disagreements, mend
 from batches.states import Source
 
 ACTOR = Actor("command reconcile", Source.COMMAND)
+KEPT = "Only what the portal wrote itself, over a day ago, is deleted."
 
 
 class Command(BaseCommand):
@@ -30,7 +32,7 @@ class Command(BaseCommand):
         verbs.add_argument("--list", action="store_true", help="print what is checked")
         parser.add_argument("--batch", metavar="ID", help="only this batch")
         parser.add_argument("--since", type=_moment, metavar="TIME", help="only batches created, or ended, since then (ISO 8601)")
-        parser.add_argument("--orphans", action="store_true", help="list files in the storage, too, that nothing refers to")
+        parser.add_argument("--orphans", action="store_true", help="look for files in the storage, too, that nothing refers to")
         parser.add_argument("--json", action="store_true", help="one JSON object for each disagreement")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -54,7 +56,7 @@ class Command(BaseCommand):
         for model, batch_id in () if options["batch"] else orphan_rows():
             found += 1
             self._say(options, "orphan_rows", f"{model._meta.verbose_name_plural} of batch {batch_id}, which is gone")
-        return found + self._orphan_files(options, now=now)
+        return found + self._check_files(options, now=now)
 
     def _repair(self, batches: BatchQuerySet, options: dict[str, Any], *, now: datetime) -> int:
         left = 0
@@ -66,16 +68,23 @@ class Command(BaseCommand):
             removed = remove_orphans(model, batch_id)
             text = f"{model._meta.verbose_name_plural} of batch {batch_id}, which is gone"
             self._say(options, "orphan_rows", text, done=f"Deleted {removed}.")
-        return left + self._orphan_files(options, now=now)
+        return left + self._repair_files(options, now=now)
 
-    def _orphan_files(self, options: dict[str, Any], *, now: datetime) -> int:
-        """Never deleted here: what the portal does not know may be somebody's."""
-        names = orphan_files(now=now) if options["orphans"] else iter(())
+    def _check_files(self, options: dict[str, Any], *, now: datetime) -> int:
         found = 0
-        for name in names:
+        for name in _orphan_files(options, now=now):
             found += 1
             self._say(options, "orphan_files", f"nothing refers to {name}")
         return found
+
+    def _repair_files(self, options: dict[str, Any], *, now: datetime) -> int:
+        left = 0
+        for name in _orphan_files(options, now=now):
+            removed = remove_orphan_file(name, now=now)
+            left += not removed
+            outcome = {"done": "Deleted."} if removed else {"reason": KEPT}
+            self._say(options, "orphan_files", f"nothing refers to {name}", **outcome)
+        return left
 
     def _say(self, options: dict[str, Any], check: str, text: str, **more: str) -> None:
         told = {name: value for name, value in more.items() if value}
@@ -85,6 +94,10 @@ class Command(BaseCommand):
         batch = f"{told['batch']}: " if "batch" in told else ""
         outcome = told.get("done") or (f"Not mended. {told['reason']}" if "reason" in told else "")
         self.stdout.write(f"{check}: {batch}{text}.{f' {outcome}' if outcome else ''}")
+
+
+def _orphan_files(options: dict[str, Any], *, now: datetime) -> Iterator[str]:
+    return orphan_files(now=now) if options["orphans"] else iter(())
 
 
 def _chosen(options: dict[str, Any]) -> BatchQuerySet:

@@ -1,11 +1,13 @@
 """What belongs to nothing: rows whose batch is gone (hot tables have no foreign keys to tell), and bytes of no file."""
 
+import posixpath
+import re
 import uuid
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 
-from django.core.files.storage import FileSystemStorage, default_storage
+from django.core.files.storage import default_storage
 from django.db import models
 
 from batches.models import (
@@ -25,6 +27,10 @@ from batches.services.proof.base import as_uuid
 HOT: tuple[type[models.Model], ...] = (BatchObject, BatchResult, BatchError, Attempt, BatchErrorGroup, BatchMinute)
 AT_ONCE = 500  # files that are looked up together
 YOUNG = timedelta(hours=1)  # bytes that may still be on their way into a file
+ABANDONED = timedelta(days=1)  # bytes whose writer was killed before it could tell of them
+
+# What `storage_name` and `part_storage_name` make up: the last piece is a UUIDv7.
+_OWN = re.compile(r"(?:[0-9a-f]{32}/[0-9a-f]{6}|parts/[0-9a-f]{32})/([0-9a-f]{32})")
 
 # From one batch to the next by the index, however many rows each has.
 _ORPHANS = """
@@ -58,21 +64,37 @@ def remove_orphans(model: type[models.Model], batch_id: uuid.UUID) -> int:
 
 
 def orphan_files(*, now: datetime) -> Iterator[str]:
-    """Names of bytes in the file storage that nothing refers to; none where it is not a local folder."""
-    if not isinstance(default_storage, FileSystemStorage):
-        return
-    root = Path(default_storage.path(""))
-    names: list[str] = []
-    for path in root.rglob("*"):
-        if path.is_file() and path.stat().st_mtime < (now - YOUNG).timestamp():
-            names.append(path.relative_to(root).as_posix())
-        if len(names) >= AT_ONCE:
-            yield from _unknown(names)
-            names = []
-    yield from _unknown(names)
+    """Names of bytes in the file storage that nothing refers to, without those that may still be on their way into a file."""
+    names = _stored()
+    while some := list(islice(names, AT_ONCE)):
+        known = set(File.objects.filter(content__in=some).values_list("content", flat=True))
+        known |= set(UploadPart.objects.filter(content__in=some).values_list("content", flat=True))
+        yield from (name for name in some if name not in known and _may_be_told(name, now=now))
 
 
-def _unknown(names: list[str]) -> list[str]:
-    known = set(File.objects.filter(content__in=names).values_list("content", flat=True))
-    known |= set(UploadPart.objects.filter(content__in=names).values_list("content", flat=True))
-    return sorted(set(names) - known)
+def remove_orphan_file(name: str, *, now: datetime) -> bool:
+    """Delete bytes that nothing refers to and that the portal itself began to write at least a day ago; whether it did."""
+    begun = begun_at(name)
+    if begun is None or now - begun < ABANDONED:
+        return False
+    default_storage.delete(name)
+    return True
+
+
+def begun_at(name: str) -> datetime | None:
+    """When the portal began to write what is stored under a name: its id knows. None for a name that it would not give."""
+    if not (own := _OWN.fullmatch(name)):
+        return None
+    return datetime.fromtimestamp((int(own[1], 16) >> 80) / 1000, tz=UTC)
+
+
+def _may_be_told(name: str, *, now: datetime) -> bool:
+    begun = begun_at(name)
+    return begun is None or now - begun >= YOUNG
+
+
+def _stored(folder: str = "") -> Iterator[str]:
+    folders, files = default_storage.listdir(folder)
+    yield from (posixpath.join(folder, name) for name in files)
+    for inner in folders:
+        yield from _stored(posixpath.join(folder, inner))

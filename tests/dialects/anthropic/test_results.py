@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from batches.dialects.anthropic.errors import TYPES, error_type
 from batches.dialects.anthropic.outbound import result_lines
 from batches.models import Batch, BatchObject, BatchResult
-from batches.results import ObjectResult
+from batches.queries.results import ObjectResult
 from batches.states import ObjectStatus
 from tests.conftest import Queue
 from tests.dialects.anthropic.conftest import BATCHES, Api, request

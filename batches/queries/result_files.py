@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from batches import jsonl
 from batches.errors import Gone
 from batches.models import Batch, File, Slice
-from batches.ranges import is_kept, stream_range
+from batches.queries.ranges import is_kept, stream_range
 from batches.states import ObjectStatus
 
 

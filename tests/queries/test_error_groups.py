@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from batches import error_groups
-from batches.error_groups import Group, Position, Window, because, described, largest
-from batches.error_groups import error_groups as groups_of
 from batches.fingerprints import fingerprint
-from batches.group_members import MemberPosition, members, messages
 from batches.models import Batch, BatchError, ErrorGroup, Project
+from batches.queries import error_groups
+from batches.queries.error_groups import Group, Position, Window, because, described, largest
+from batches.queries.error_groups import error_groups as groups_of
+from batches.queries.group_members import MemberPosition, members, messages
 from batches.services.error_groups import record_errors, recount_groups
 from providers.failures import Kind
 from tests.cast import request_lines, submitted

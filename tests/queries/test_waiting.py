@@ -10,9 +10,9 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from batches.models import Batch, Project, ProviderHealth, Slice, Worker
+from batches.queries.waiting import Cause, Facts, decide, waiting
 from batches.services.cancel import cancel
 from batches.services.claim import Appetite, claim
-from batches.waiting import Cause, Facts, decide, waiting
 from providers.models import Provider
 from tests.cast import TESTER, request_lines, started, submitted
 

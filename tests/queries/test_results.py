@@ -6,11 +6,11 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches import results
 from batches.errors import Gone
 from batches.models import Batch, BatchObject, File, Project
-from batches.results import request_lines as requests_of
-from batches.results import result_line, result_of, settled_results
+from batches.queries import results
+from batches.queries.results import request_lines as requests_of
+from batches.queries.results import result_line, result_of, settled_results
 from batches.services.claim import Appetite, claim
 from batches.services.outcomes import Settled
 from batches.services.settle import Report, settle

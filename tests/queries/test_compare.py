@@ -3,8 +3,8 @@ from collections.abc import Callable
 import pytest
 from django.utils import timezone
 
-from batches.compare import DIFFERENCES, BadPlace, Pair, Verdict, compare, pairs
 from batches.models import Batch, BatchObject, Project
+from batches.queries.compare import DIFFERENCES, BadPlace, Pair, Verdict, compare, pairs
 from batches.states import ObjectStatus
 from providers.models import Provider
 from tests.cast import request_line, started

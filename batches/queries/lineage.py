@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from batches.models import Batch, BatchObject, Counts, bulk, load_counts
 from batches.models.batch import BatchQuerySet
-from batches.results import FIRST_PAGE, PAGE, PAGE_CHARS, ObjectResult, results_between
+from batches.queries.results import FIRST_PAGE, PAGE, PAGE_CHARS, ObjectResult, results_between
 from batches.states import ObjectStatus
 
 ROWS = 5000  # narrow ones, read at once by whoever reads on

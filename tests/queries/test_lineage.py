@@ -4,9 +4,9 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from batches.lineage import lineage, merged_counts, merged_results
 from batches.models import Batch, Project
-from batches.results import PAGE
+from batches.queries.lineage import lineage, merged_counts, merged_results
+from batches.queries.results import PAGE
 from batches.services.cancel import cancel
 from tests.cast import TESTER, ended, request_lines, started
 from tests.rounds import at, child_of, completed, run

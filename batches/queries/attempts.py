@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from batches.error_groups import known_kind
 from batches.models import Attempt, Batch, BatchError, BatchObject, BatchResult
+from batches.queries.error_groups import known_kind
 from batches.states import ObjectStatus
 from providers.failures import Kind
 

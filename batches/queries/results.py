@@ -14,8 +14,8 @@ from django.db import connection
 from batches import jsonl
 from batches.errors import Gone
 from batches.models import Batch, BatchError, BatchObject, BatchResult, Slice
-from batches.ranges import read_range
-from batches.result_files import SliceResults, require_result_files
+from batches.queries.ranges import read_range
+from batches.queries.result_files import SliceResults, require_result_files
 from batches.states import NEVER_RAN, ObjectStatus
 
 PAGE = 500

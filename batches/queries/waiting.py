@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db.models import Count, Min, Q
 
 from batches.models import Batch, ProviderHealth, Worker
+from batches.queries.turns import candidates, rank
 from batches.states import BatchStatus
-from batches.turns import candidates, rank
 
 TAKEN_UP_WITHIN = timedelta(seconds=5)  # executors come up when there is work; only later nobody being there means something
 
