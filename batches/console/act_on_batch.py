@@ -1,4 +1,4 @@
-"""Acting on a batch that runs: pause, resume, priority, another provider, guards. Each is a question, then the act."""
+"""Acting on a batch that runs: pause, resume, priority, another provider, guards, cancel. Each is a question, then the act."""
 
 import uuid
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from batches.errors import Conflict, InvalidRequest
 from batches.models import Batch
 from batches.services.access import Access, Right
 from batches.services.amend import RUNNABLE
+from batches.services.cancel import cancel
 from batches.services.guard import GUARDS, set_guards
 from batches.services.pause import pause, resume
 from batches.services.prioritise import prioritise
@@ -40,6 +41,8 @@ class BatchAct:
     form: type[ActForm] = ActForm
     icon: str = ""
     fits: Callable[[Batch], bool] = lambda _: True
+    destroys: bool = False  # what cannot be had back
+    back: str = "Leave it as it is"
 
 
 ACTS = {
@@ -100,6 +103,21 @@ ACTS = {
         done="The guards are changed.",
         perform=lambda batch, said, by: set_guards(batch, guards={name: said[name] for name in GUARDS}, **by),
         form=GuardsForm,
+    ),
+    "cancel": BatchAct(
+        label="Cancel",
+        question="Cancel this batch?",
+        consequences=(
+            "Objects that have not run will not be sent.",
+            "What is in flight may still settle, and what has settled is kept.",
+            "This cannot be undone.",
+        ),
+        button="Cancel the batch",
+        done="The batch is being cancelled. What is in flight may still settle.",
+        perform=lambda batch, _, by: cancel(batch, note=by["reason"], actor=by["actor"], now=by["now"]),
+        icon="stop",
+        destroys=True,
+        back="Let it run",
     ),
 }
 

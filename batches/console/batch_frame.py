@@ -8,7 +8,6 @@ from batches.console.act_on_batch import offers
 from batches.console.retry_batch import may_retry
 from batches.models import Batch
 from batches.services.access import Right
-from batches.states import MOVES, BatchStatus
 
 TABS = (("Batch", "batch"), ("History", "batch_history"), ("As clients see it", "batch_faces"))
 
@@ -19,7 +18,6 @@ def frame(request: SignedIn, batch: Batch, *, page: str) -> dict[str, object]:
     return {
         "batch": batch,
         "tabs": [(words, reverse(f"console:{name}", args=[batch.id]), name == page) for words, name in TABS],
-        "may_cancel": BatchStatus.CANCELLING in MOVES[BatchStatus(batch.status)] and may_act,
         "may_clone": may_act,
         "may_retry": may_retry(request.access, batch),
         "offers": offers(batch, request.access),

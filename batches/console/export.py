@@ -21,7 +21,7 @@ from batches.models import Batch, load_counts
 from batches.services.access import Right
 
 PIECE = 500  # batches read at once
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet may take for the beginning of a formula
+FORMULA = (*"=+-@＝＋－＠", "\t", "\r", "\n")  # what a spreadsheet may take for the beginning of a formula
 COUNTED = ("total", "pending", "succeeded", "failed", "cancelled", "expired")
 FIELDS = (
     *("id", "status", "standing", "project", "provider", "dialect", "endpoint", "model", "remark", "input_file", "created_by"),

@@ -14,7 +14,6 @@ from batches.console.batch_list import batch_list
 from batches.console.batch_page import batch_page
 from batches.console.bulk_new import new_bulk
 from batches.console.bulk_operations import bulk_operation, bulk_operations, cancel_bulk, export_outcomes, retry_bulk
-from batches.console.cancel_batch import cancel_batch
 from batches.console.check_input import check_input, discard_input
 from batches.console.compare_batches import compare_batches, compare_objects
 from batches.console.downloads import download_file, download_merged, download_results
@@ -82,7 +81,6 @@ urlpatterns = [
     path("batches/new/<file_id:file_id>/", check_input, name="check_input"),
     path("batches/new/<file_id:file_id>/discard/", discard_input, name="discard_input"),
     path("batches/<batch_id:batch_id>/", batch_page, name="batch"),
-    path("batches/<batch_id:batch_id>/cancel/", cancel_batch, name="cancel_batch"),
     path("batches/<batch_id:batch_id>/compare/", compare_batches, name="compare"),
     path("batches/<batch_id:batch_id>/compare/object/", compare_objects, name="compare_objects"),
     *(path(f"batches/<batch_id:batch_id>/{word}/", act_on_batch, {"word": word}, name=f"{word}_batch") for word in ACTS),

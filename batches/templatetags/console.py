@@ -20,7 +20,10 @@ from batches.states import ObjectStatus
 register = template.Library()
 
 # Characters that are invisible, or that turn text around them: shown by name, so that nothing pretends to be something else.
-_TREACHEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_TREACHEROUS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\u3164\ufeff\uffa0"
+    "\U000e0000-\U000e007f]"
+)
 NONE = SafeString('<span class="none">—</span>')
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 OBJECT_TONES: dict[str, str] = {

@@ -136,7 +136,7 @@ def test_a_stalled_batch_has_no_eta_and_a_moving_one_has(console: Client, make_b
 
 def test_the_timeline_tells_who_did_what(console: Client, make_batch: MakeBatch) -> None:
     batch = make_batch(BatchStatus.IN_PROGRESS, pending=1)
-    console.post(f"/console/batches/{batch}/cancel/", {"note": "Wrong <model>."})
+    console.post(f"/console/batches/{batch}/cancel/", {"reason": "Wrong <model>."})
     page = text(console, batch)
     assert "user operator · console" in page
     assert "Wrong &lt;model&gt;." in page

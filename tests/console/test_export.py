@@ -98,7 +98,7 @@ def test_hostile_text_comes_out_as_it_went_in_and_runs_nowhere(console: Client, 
     assert json.loads(row["metadata"])["note"] == HOSTILE
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1+1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1+1", "＝1+1", "＠SUM(A1)"])
 def test_no_cell_begins_a_formula(text: str) -> None:
     assert cell(text) == f"'{text}"
 

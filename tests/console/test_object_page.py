@@ -44,6 +44,8 @@ def test_large_numbers_keep_every_digit(console: Client, make_batch: MakeBatch) 
         ("\u202etxt.exe", "⟨U+202E⟩txt.exe"),
         ("🙃 مرحبا", "🙃 مرحبا"),
         ("\x7f", "⟨U+007F⟩"),
+        ("pay\u00adpal", "pay⟨U+00AD⟩pal"),
+        ("\U000e0041", "⟨U+E0041⟩"),
     ],
 )
 def test_hostile_text_is_shown_and_not_obeyed(console: Client, make_batch: MakeBatch, hostile: str, shown: str) -> None:
