@@ -1,5 +1,6 @@
 """Providers in the admin. A credential can be set here, and never be read."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
@@ -12,9 +13,8 @@ from django.utils import timezone
 from batches.admin.scope import Inline, ReadOnly, Scoped, access
 from batches.models import ProviderGrant, ProviderHealth
 from batches.services.access import Right
-from batches.services.providers import change_provider
+from batches.services.providers import change_provider, check_provider, disable_provider, enable_provider
 from providers import registry
-from providers.check import check
 from providers.models import Provider, ProviderModel, validate_credential
 
 MOST_CHECKED = 10  # each may take 10 seconds
@@ -141,26 +141,25 @@ class ProviderAdmin(Scoped[Provider]):
     def check_connection(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:
         """Try each, and say what came of it."""
         for provider in providers[:MOST_CHECKED]:
-            found = check(provider)
+            found = check_provider(provider, actor=access(request).actor, now=timezone.now())
             level = messages.SUCCESS if found.ok else messages.ERROR
             self.message_user(request, f"Provider {provider.name}: {found.message}", level)
 
     @admin.action(description="Enable the selected providers", permissions=["change"])
     def enable(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:
         """Let new batches use them again."""
-        self._switch(request, providers.filter(enabled=False), enabled=True)
+        self._switch(request, providers.filter(enabled=False), enable_provider, "enabled")
 
     @admin.action(description="Disable the selected providers", permissions=["change"])
     def disable(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:
         """Send them nothing."""
-        self._switch(request, providers.filter(enabled=True), enabled=False)
+        self._switch(request, providers.filter(enabled=True), disable_provider, "disabled")
 
-    def _switch(self, request: HttpRequest, providers: QuerySet[Provider], *, enabled: bool) -> None:
+    def _switch(self, request: HttpRequest, providers: QuerySet[Provider], verb: Callable[..., None], done: str) -> None:
         found = list(providers)
         for provider in found:
-            provider.enabled = enabled
-            change_provider(provider, changed={"enabled"}, actor=access(request).actor, now=timezone.now())
-        self.message_user(request, f"{len(found)} {'enabled' if enabled else 'disabled'}.", messages.SUCCESS)
+            verb(provider, actor=access(request).actor, now=timezone.now())
+        self.message_user(request, f"{len(found)} {done}.", messages.SUCCESS)
 
 
 @admin.register(ProviderModel)

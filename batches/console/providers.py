@@ -21,10 +21,9 @@ from batches.console.throughput_charts import charts, span_tabs
 from batches.models import BatchMinute, ErrorGroupHour, ProviderHealth, load_counts
 from batches.queries.error_groups import Window, known_kind
 from batches.queries.throughput import SPANS, Span, throughput
+from batches.services import providers
 from batches.services.access import Access, Right
-from batches.services.audit import record_act
 from batches.states import BatchStatus
-from providers.check import check
 from providers.models import Provider
 
 MOST_PROVIDERS = 200
@@ -84,8 +83,7 @@ def check_provider(request: SignedIn, name: str) -> HttpResponseBase:
     """Try the connection, and say what came of it; for who administers the portal."""
     now, provider = timezone.now(), _find(request.access, name)
     request.access.require(Right.MANAGE, None, act="check_provider", now=now, target=provider)
-    found = check(provider)
-    record_act("check_provider", actor=actor(request), now=now, target=provider, reason=found.message)
+    found = providers.check_provider(provider, actor=actor(request), now=now)
     (messages.success if found.ok else messages.error)(request, f"Connection checked: {found.message}")
     return redirect("console:provider", provider.name)
 

@@ -1,4 +1,4 @@
-"""providers: add and remove upstreams, and decide who may use them."""
+"""providers: add, check and remove upstreams, and decide who may use them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -13,6 +13,8 @@ from batches.errors import Conflict
 from batches.models import Project, ProviderGrant
 from batches.services.audit import record_act
 from batches.services.refusals import refused
+from providers.base import Check
+from providers.check import check
 from providers.models import Provider
 
 
@@ -107,6 +109,13 @@ def disable_provider(provider: Provider, *, actor: Actor, now: datetime, reason:
     """Send it nothing: it gets no new batches, and running ones wait. One that is disabled stays as it is."""
     if Provider.objects.filter(pk=provider.pk, enabled=True).update(enabled=False, updated_at=Now()):
         record_act("disable_provider", actor=actor, now=now, target=provider, reason=reason)
+
+
+def check_provider(provider: Provider, *, actor: Actor, now: datetime) -> Check:
+    """Try the connection, for 10 seconds at most, and keep a record of what came of it. Not to be called in a transaction."""
+    found = check(provider)
+    record_act("check_provider", actor=actor, now=now, target=provider, reason=found.message)
+    return found
 
 
 @transaction.atomic

@@ -16,7 +16,6 @@ from batches.management.amounts import add_amounts, given
 from batches.models import Project
 from batches.services import providers
 from batches.services.tune import MODEL_SETTINGS, PROVIDER_SETTINGS, forget_model, tune_model, tune_provider
-from providers.check import check
 from providers.models import CredentialUnavailable, Provider, ProviderModel
 
 
@@ -112,7 +111,7 @@ class Command(BaseCommand):
             self.stdout.write("\t".join(words))
 
     def _check(self, options: dict[str, Any]) -> None:
-        found = check(_provider(options["name"]))
+        found = providers.check_provider(_provider(options["name"]), actor=COMMAND, now=timezone.now())
         if not found.ok:
             raise CommandError(found.message)
         self.stdout.write(found.message)
