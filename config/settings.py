@@ -177,6 +177,9 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+AUTHENTICATION_BACKENDS = ["batches.backends.BoundedBackend"]
+SIGN_IN_ATTEMPTS = knob("SIGN_IN_ATTEMPTS", whole(1), 10)  # under one name from one address, in so many seconds
+SIGN_IN_SECONDS = knob("SIGN_IN_SECONDS", whole(1), 900)
 LOGIN_URL = "console:login"
 LOGIN_REDIRECT_URL = "console:overview"
 LOGOUT_REDIRECT_URL = "console:login"

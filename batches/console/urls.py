@@ -1,7 +1,9 @@
 """The console's addresses. Every one states everything that its page shows: it can be kept, shared and reloaded."""
 
+import math
 import uuid
 
+from django.conf import settings
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
@@ -61,10 +63,16 @@ register_converter(BatchId, "batch_id")
 register_converter(FileId, "file_id")
 register_converter(Fingerprint, "fingerprint")
 
+SIGN_IN = LoginView.as_view(
+    template_name="console/login.html",
+    redirect_authenticated_user=True,
+    extra_context={"attempts": settings.SIGN_IN_ATTEMPTS, "minutes": math.ceil(settings.SIGN_IN_SECONDS / 60)},
+)
+
 app_name = "console"
 urlpatterns = [
     path("", home, name="home"),
-    path("login/", LoginView.as_view(template_name="console/login.html", redirect_authenticated_user=True), name="login"),
+    path("login/", SIGN_IN, name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("overview/", overview, name="overview"),
     path("providers/", provider_list, name="providers"),

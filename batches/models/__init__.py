@@ -19,6 +19,7 @@ from batches.models.project import Project, ProviderGrant
 from batches.models.provider_health import ProviderHealth
 from batches.models.result import BatchResult
 from batches.models.saved_view import SavedView
+from batches.models.sign_in import SignInAttempts
 from batches.models.slice import Slice
 from batches.models.upload import Upload, UploadPart, UploadStatus
 from batches.models.worker import Worker
@@ -52,6 +53,7 @@ __all__ = [
     "Purpose",
     "Role",
     "SavedView",
+    "SignInAttempts",
     "Slice",
     "Upload",
     "UploadPart",

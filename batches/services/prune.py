@@ -10,6 +10,7 @@ from batches.models import Batch, File
 from batches.services.heartbeat import forget_dead
 from batches.services.once import forget_calls
 from batches.services.retention import retain
+from batches.services.sign_in import forget_attempts
 from batches.services.upload import expire_uploads
 from batches.states import OPEN
 
@@ -27,6 +28,7 @@ def prune(*, now: datetime) -> None:
     _remove_old_spool_files()
     forget_dead(now=now)
     forget_calls(now=now)
+    forget_attempts(now=now)
     retain(now=now)
 
 
