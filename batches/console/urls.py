@@ -1,10 +1,8 @@
 """The console's addresses. Every one states everything that its page shows: it can be kept, shared and reloaded."""
 
-import math
 import uuid
 
-from django.conf import settings
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
@@ -28,6 +26,7 @@ from batches.console.object_page import object_page
 from batches.console.overview import home, overview
 from batches.console.providers import check_provider, provider_list, provider_page
 from batches.console.retry_batch import retry_batch
+from batches.console.sign_in import SignIn
 from batches.console.views_saved import edit_view, new_view, saved_view, saved_views
 
 
@@ -63,16 +62,10 @@ register_converter(BatchId, "batch_id")
 register_converter(FileId, "file_id")
 register_converter(Fingerprint, "fingerprint")
 
-SIGN_IN = LoginView.as_view(
-    template_name="console/login.html",
-    redirect_authenticated_user=True,
-    extra_context={"attempts": settings.SIGN_IN_ATTEMPTS, "minutes": math.ceil(settings.SIGN_IN_SECONDS / 60)},
-)
-
 app_name = "console"
 urlpatterns = [
     path("", home, name="home"),
-    path("login/", SIGN_IN, name="login"),
+    path("login/", SignIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("overview/", overview, name="overview"),
     path("providers/", provider_list, name="providers"),

@@ -71,4 +71,4 @@ def test_what_somebody_typed_for_a_name_is_kept_nowhere() -> None:
 def test_the_page_says_how_many_there_may_be() -> None:
     answer = Client().post("/console/login/", WRONG).content.decode()
 
-    assert "After 10 attempts it takes 15 minutes" in answer
+    assert "After 3 attempts it takes 15 minutes" in answer
