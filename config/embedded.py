@@ -9,12 +9,13 @@ import threading
 from collections.abc import Iterator
 
 import django
-from celery.beat import Scheduler, Service
+from celery.beat import Service
 from celery.worker import state
 from django.conf import settings
 
 from batches.engine.shutdown import stopping
 from config import web
+from config.beat import Scheduler
 from config.celery import app
 
 CONTROL_SLOTS = 3  # worker threads beside those that executors take
