@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponseBase, QueryDict
@@ -20,7 +21,7 @@ from batches.errors import InvalidRequest, PortalError
 from batches.filters import BatchFilter
 from batches.models import BulkAct, BulkOperation
 from batches.services.access import Right
-from batches.services.bulk.acts import read_act
+from batches.services.bulk.acts import checked_parameters, read_act
 from batches.services.bulk.choice import Choice, matching, these
 from batches.services.bulk.create import create
 from batches.services.bulk.order_form import OrderForm, question
@@ -41,6 +42,11 @@ class Asked:
     def act(self) -> BulkAct:
         """Raises InvalidRequest."""
         return read_act(self.data.get("act", ""))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the act needs to know to tell which batches it can be done to. Raises InvalidRequest."""
+        return checked_parameters(self.act, error=self.data.get("error", "")) if self.act is BulkAct.RETRY else {}
 
     @property
     def is_order(self) -> bool:
@@ -67,7 +73,7 @@ def new_bulk(request: SignedIn) -> HttpResponseBase:
     """Say what an act would do to the batches that were chosen; order it once the question is answered."""
     asked, now = Asked(request), timezone.now()
     try:
-        act, choice = asked.act, asked.choice(now=now)
+        act, choice, parameters = asked.act, asked.choice(now=now), asked.parameters
     except InvalidRequest as error:
         messages.error(request, error.message)
         return redirect(asked.back)
@@ -80,7 +86,7 @@ def new_bulk(request: SignedIn) -> HttpResponseBase:
         else:
             messages.success(request, _told(operation))
             return redirect(asked.back)
-    shown = preview(choice, act=act, parameters={}, by=request.access, now=now)
+    shown = preview(choice, act=act, parameters=parameters, by=request.access, now=now)
     status = problem.status if problem else 200
     return render(request, "console/bulk_new.html", _context(asked, shown, problem), status=status)
 

@@ -6,7 +6,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from batches import identifiers
+from batches import fingerprints, identifiers
 from batches.console.act_on_batch import ACTS, act_on_batch
 from batches.console.batch_faces import batch_faces
 from batches.console.batch_history import batch_history
@@ -55,7 +55,7 @@ class FileId(BatchId):
 class Fingerprint(StringConverter):
     """What an error group is known by."""
 
-    regex = "[A-Za-z0-9:._-]{1,43}"
+    regex = fingerprints.PATTERN
 
 
 register_converter(BatchId, "batch_id")

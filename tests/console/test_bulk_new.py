@@ -1,5 +1,6 @@
 """An act on many batches in the console: the question, and the order."""
 
+import html
 import re
 import uuid
 from collections.abc import Callable
@@ -11,8 +12,11 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.models import AuditEntry, Batch, BulkItem, BulkOperation, Membership, Project, Role
+from batches.models import AuditEntry, Batch, BatchError, BulkItem, BulkOperation, Membership, Project, Role
 from batches.states import BatchStatus
+from providers.models import Provider
+from tests import rounds
+from tests.cast import request_lines, started
 from tests.console.bulk import BACK, NEW, answer, ask, ask_all, finished
 from tests.console.conftest import MakeBatch, SignIn
 
@@ -224,3 +228,54 @@ def test_what_one_may_only_look_at_is_counted_as_such(
     page = ask_all(ada)["page"]
     assert "Cancel 3 batches?" in page
     assert "<b>1</b> not permitted" in page
+
+
+# --- One error group, in all of its batches --------------------------------------------------------------------
+
+
+@pytest.fixture
+def failing(project: Project, simulator: Provider) -> list[Batch]:
+    """Two batches that run: of both line 1 was odd, of the first line 2 came too late, too."""
+    first, second = started(project, request_lines(4)), started(project, request_lines(4))
+    rounds.run(first, odd={1}, late={2}, keep={4})
+    rounds.run(second, odd={1}, keep={4})
+    return [first, second]
+
+
+def retry_link(console: Client, fingerprint: str) -> str:
+    page = console.get(f"/console/errors/{fingerprint}/").content.decode()
+    return html.unescape(re.findall(r'href="([^"]+)">[^<]*<svg[^>]*>.*?</svg> Retry this group…', page)[0])
+
+
+def test_an_error_group_is_retried_in_all_of_its_batches_and_nothing_else_is(console: Client, failing: list[Batch]) -> None:
+    first, second = failing
+    late = rounds.group_of(first, "timeout").fingerprint
+    odd = next(error.fingerprint for error in BatchError.objects.filter(batch=first) if error.fingerprint != late)
+    page = console.get(retry_link(console, odd)).content.decode()
+    assert "Retry the failures of 2 batches?" in page
+    assert odd in page
+
+    answer(console, ask_all(console, f"view=all&error={odd}", act="retry", error=odd))
+
+    operation = finished(BulkOperation.objects.get())
+    assert operation.parameters == {"error": odd}
+    assert operation.done == 2
+    assert (rounds.failed(first), rounds.failed(second)) == ({2}, set())
+    assert odd in console.get(f"/console/bulk/{operation.pk}/").content.decode()
+
+
+def test_a_batch_without_a_failure_of_the_group_is_left_alone(console: Client, failing: list[Batch]) -> None:
+    late = rounds.group_of(failing[0], "timeout").fingerprint
+
+    page = ask(console, *failing, act="retry", error=late)["page"]
+
+    assert "Retry the failures of 1 batch?" in page
+    assert "<b>1</b> without a failure of this group" in page
+
+
+@pytest.mark.parametrize("error", [" ", "a/b", "\0", "x" * 44])
+def test_what_is_no_error_group_is_said(console: Client, failing: list[Batch], error: str) -> None:
+    sent = {"act": "retry", "scope": "matching", "query": "view=all", "error": error}
+
+    assert "The address names no error group." in console.get(NEW, sent, follow=True).content.decode()
+    assert "The address names no error group." in console.post(NEW, sent, follow=True).content.decode()

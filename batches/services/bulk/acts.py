@@ -1,5 +1,6 @@
 """What can be done to many batches, which of them are in its way, and how it is done to one: the rules of the verbs."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,9 +8,10 @@ from typing import Any
 
 from django.db.models import Case, CharField, Exists, OuterRef, Q, TextChoices, Value, When
 
+from batches import fingerprints
 from batches.actors import Actor
 from batches.errors import InvalidRequest
-from batches.models import Batch, BulkAct, File, Slice
+from batches.models import Batch, BatchErrorGroup, BulkAct, File, Slice
 from batches.models.batch import BatchQuerySet
 from batches.services.access import Access, Right
 from batches.services.amend import RUNNABLE
@@ -17,7 +19,7 @@ from batches.services.cancel import CANCELLABLE, cancel
 from batches.services.pause import pause, resume
 from batches.services.prioritise import HIGHEST, LOWEST, prioritise
 from batches.services.retry import RETRYABLE, Mode, retry
-from batches.services.selection import EVERYTHING
+from batches.services.selection import Selection
 from batches.states import TERMINAL, BatchStatus
 
 Parameters = Mapping[str, Any]
@@ -34,6 +36,7 @@ class Obstacle(TextChoices):
     PAUSED = "paused", "paused already"
     NOT_PAUSED = "not_paused", "not paused"
     NOTHING_FAILED = "nothing_failed", "without any failure"
+    NOT_IN_GROUP = "not_in_group", "without a failure of this group"
     INPUT_GONE = "input_gone", "without the input file, which is no longer kept"
     SAME_PRIORITY = "same_priority", "at this priority already"
 
@@ -78,10 +81,11 @@ def _resume(batch: Batch, _parameters: Parameters, actor: Actor, now: datetime, 
     return ""
 
 
-def _retry(batch: Batch, _parameters: Parameters, actor: Actor, now: datetime, reason: str) -> str:
+def _retry(batch: Batch, parameters: Parameters, actor: Actor, now: datetime, reason: str) -> str:
     # In one transaction for all slices, which are therefore locked before the batch is, as whoever settles has it.
     list(Slice.objects.select_for_update().filter(batch=batch, failed__gt=0).order_by("pk").values_list("pk"))
-    done = retry(batch, selection=EVERYTHING, actor=actor, now=now, reason=reason)
+    selection = Selection(fingerprint=parameters.get("error", ""))
+    done = retry(batch, selection=selection, actor=actor, now=now, reason=reason)
     return f"{done.objects} in {'place' if done.mode is Mode.IN_PLACE else done.batch}."
 
 
@@ -91,14 +95,18 @@ def _reprioritise(batch: Batch, parameters: Parameters, actor: Actor, now: datet
     return f"From {before} to {batch.priority}."
 
 
-def _not_retried(_parameters: Parameters, now: datetime) -> dict[Obstacle, Q]:
+def _not_retried(parameters: Parameters, now: datetime) -> dict[Obstacle, Q]:
     failing = Exists(Slice.objects.filter(batch=OuterRef("pk"), failed__gt=0))
     ended_well = Q(status__in=TERMINAL, failed=0, cancelled=0, expired=0)
     kept = Exists(File.objects.readable(now=now).filter(pk=OuterRef("input_file")))
-    return {
+    found = {
         Obstacle.NOTHING_FAILED: ended_well | Q(status=BatchStatus.IN_PROGRESS) & ~Q(failing),
         Obstacle.INPUT_GONE: Q(status__in=TERMINAL) & ~Q(kept),
     }
+    if fingerprint := parameters.get("error"):
+        group = BatchErrorGroup.objects.filter(batch=OuterRef("pk"), group__fingerprint=fingerprint, count__gt=0)
+        found[Obstacle.NOT_IN_GROUP] = ~Q(Exists(group))
+    return found
 
 
 VERBS: dict[BulkAct, Verb] = {
@@ -159,8 +167,15 @@ def read_act(name: str) -> BulkAct:
     return BulkAct(name)
 
 
-def checked_parameters(act: BulkAct, priority: int | None) -> dict[str, Any]:
-    """What an act needs to know besides its batches. Raises InvalidRequest."""
+def checked_parameters(act: BulkAct, *, priority: int | None = None, error: str = "") -> dict[str, Any]:
+    """What an act needs to know besides its batches: the priority; or the one error group that is retried, if it is one.
+
+    Raises InvalidRequest.
+    """
+    if act is BulkAct.RETRY and error:
+        if not re.fullmatch(fingerprints.PATTERN, error):
+            raise InvalidRequest("The address names no error group.", param="error")
+        return {"error": error}
     if act is not BulkAct.REPRIORITISE:
         return {}
     if priority is None or not LOWEST <= priority <= HIGHEST:

@@ -42,6 +42,7 @@ class OrderForm(forms.Form):
         max_value=HIGHEST,
         error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), f"A priority is from {LOWEST} to {HIGHEST}."),
     )
+    error = forms.CharField(required=False)
     typed = forms.IntegerField(required=False, error_messages={"invalid": "Type the number of batches."})
 
     def order(self, act: BulkAct) -> Order:
@@ -50,4 +51,5 @@ class OrderForm(forms.Form):
             sentences = [sentence for errors in self.errors.values() for sentence in errors]
             raise InvalidRequest(" ".join(dict.fromkeys(map(str, sentences))))
         answer: dict[str, Any] = dict(self.cleaned_data)
-        return Order(act=act, parameters=checked_parameters(act, answer.pop("priority")), **answer)
+        parameters = checked_parameters(act, priority=answer.pop("priority"), error=answer.pop("error"))
+        return Order(act=act, parameters=parameters, **answer)

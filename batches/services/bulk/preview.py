@@ -1,6 +1,7 @@
 """preview: what an act on many batches would do, before anything is done. Every question to the database is bounded."""
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,6 +35,7 @@ class Preview:
     """
 
     act: BulkAct
+    parameters: Mapping[str, Any]
     query: str
     eligible: int
     left: tuple[Left, ...]
@@ -69,7 +71,7 @@ def has_to_be_typed(count: int) -> bool:
     return count > settings.BULK_OPERATION_TYPED_ABOVE
 
 
-def preview(choice: Choice, *, act: BulkAct, parameters: dict[str, Any], by: Access, now: datetime) -> Preview:
+def preview(choice: Choice, *, act: BulkAct, parameters: Mapping[str, Any], by: Access, now: datetime) -> Preview:
     """Look at what was chosen. Nothing that is created from now on belongs to it."""
     choice = choice.created_before(now)
     question = Question(act, parameters, by, now)
@@ -80,6 +82,7 @@ def preview(choice: Choice, *, act: BulkAct, parameters: dict[str, Any], by: Acc
         left = _left_alone(choice, question)
     return Preview(
         act=act,
+        parameters=parameters,
         query=choice.query,
         eligible=eligible,
         left=left,
