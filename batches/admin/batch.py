@@ -40,9 +40,9 @@ def _action(act: BulkAct) -> Action:
 
 @admin.register(Batch)
 class BatchAdmin(ReadOnly[Batch]):
-    """Counts are those at the end of a batch; the console shows them while it runs."""
+    """The console shows the counts of a batch that runs."""
 
-    list_display = ("__str__", "status", "project", "provider", "model", "total", "failed", "created_at", "console")
+    list_display = ("__str__", "status", "project", "provider", "model", "final_total", "final_failed", "created_at", "console")
     list_filter = (
         "status",
         "dialect",
@@ -54,6 +54,16 @@ class BatchAdmin(ReadOnly[Batch]):
     search_fields = ("pk",)
     search_help_text = "The id of a batch, in any of its forms. Words and metadata are searched for in the console."
     actions = tuple(_action(act) for act in BulkAct)
+
+    @admin.display(description="Total at its end")
+    def final_total(self, batch: Batch) -> str:
+        """How many objects it had."""
+        return f"{batch.total:,}" if batch.is_terminal else "—"
+
+    @admin.display(description="Failed at its end")
+    def final_failed(self, batch: Batch) -> str:
+        """How many of them failed."""
+        return f"{batch.failed:,}" if batch.is_terminal else "—"
 
     @admin.display(description="Console")
     def console(self, batch: Batch) -> SafeString:

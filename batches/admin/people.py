@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from batches.admin.scope import CappedPaginator, Inline, ReadOnly, access, save_rows
-from batches.models import Membership, SavedView
+from batches.models import Membership, SavedView, SignInAttempts
 from batches.services.access import Right
 from batches.services.audit import record_act
 from batches.services.configure import configure
@@ -118,3 +118,12 @@ class SavedViewAdmin(ReadOnly[SavedView]):
     search_fields = ("name__istartswith", "slug__startswith", "owner__username__istartswith")
     date_hierarchy = "created_at"
     show_facets = admin.ShowFacets.ALLOW
+
+
+@admin.register(SignInAttempts)
+class SignInAttemptsAdmin(ReadOnly[SignInAttempts]):
+    """Whose they are is not told: only a digest of it is kept."""
+
+    project = None
+    list_display = ("subject", "count", "since")
+    ordering = ("-since",)

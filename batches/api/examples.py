@@ -71,7 +71,7 @@ VALUES: dict[str, Any] = {
     "fingerprint": GROUP,
     "first_line": 7,
     "from_status": "validating",
-    "hint": "Trying again will not help as it stands.",
+    "hint": "Retry will not help",
     "http_status": 200,
     "input_bytes": 91000,
     "input_price": "0.250000",

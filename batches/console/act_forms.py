@@ -67,5 +67,5 @@ class GuardsForm(ActForm):
         for name, field in guard_fields().items():
             theirs = getattr(self.batch.provider, name)
             field.initial = getattr(self.batch, name)
-            field.help_text = f"{field.help_text} Empty: as the provider, {'none' if theirs is None else theirs}.".strip()
+            field.help_text = f"{field.help_text} Empty: the provider's own, {'none' if theirs is None else theirs}.".strip()
             self.fields[name] = field

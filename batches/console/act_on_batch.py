@@ -98,7 +98,7 @@ ACTS = {
     "guards": BatchAct(
         label="Guards",
         question="Change its guards?",
-        consequences=("A guard that is passed pauses the batch. One that is paused stays so until it is resumed.",),
+        consequences=("A batch that goes beyond a guard is paused, and stays so until somebody resumes it.",),
         button="Change the guards",
         done="The guards are changed.",
         perform=lambda batch, said, by: set_guards(batch, guards={name: said[name] for name in GUARDS}, **by),

@@ -50,7 +50,7 @@ CONCERNS = (
         "Paused", "warn", "condition=paused", "paused_at", lambda batch: (f"by {batch.paused_by or 'somebody'}", batch.paused_at)
     ),
     Concern("Failed or expired in 24 h", "bad", "status=failed&status=expired&created=24h", "-created_at", _ended, ended=True),
-    Concern("Partly failed in 24 h", "warn", "condition=partial&created=24h", "-created_at", _failures, ended=True),
+    Concern("Completed with failures in 24 h", "warn", "condition=partial&created=24h", "-created_at", _failures, ended=True),
 )
 
 

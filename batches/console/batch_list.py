@@ -20,6 +20,7 @@ from batches.console.view_tabs import view_tabs
 from batches.filters import CREATED, BatchFilter, stuck_among
 from batches.models import Batch, BulkAct, load_counts
 from batches.services.access import Right
+from batches.services.bulk.acts import VERBS
 from batches.services.views import default_view
 from providers.base import OPENAI_ENDPOINTS
 
@@ -68,7 +69,7 @@ def batch_list(request: SignedIn) -> HttpResponseBase:
         "curl": curl.create_first_batch(request),
         "list_curl": curl.list_batches(request, question(request.GET)),
         "any_batch": bool(rows) or request.access.batches().exists(),
-        "acts": [(act.value, act.label.capitalize()) for act in BulkAct],
+        "acts": [(act.value, act.label.capitalize()) for act in sorted(BulkAct, key=lambda act: VERBS[act].destroys)],
         "may_act": request.access.may_somewhere(Right.ACT),
         **choices(request.access),
     }

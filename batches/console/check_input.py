@@ -134,7 +134,7 @@ def _why_no_cost(estimate: Estimate) -> Iterator[str]:
             yield "Tokens mean nothing at this endpoint."
         if estimate.unbounded:
             yield "Some requests set no limit to their answer."
-        yield "The provider has no price for every model."
+        yield "The provider has no price for at least one of the models."
 
 
 def _form_address(said: QueryDict, file: File) -> str:

@@ -26,6 +26,7 @@ from batches.services.error_group_notes import annotate, mute, unmute
 
 PAGE_SIZE, MOST_BATCHES, MOST_ENTRIES = 20, 20, 20
 NOTE_CHARS, REASON_CHARS = 2000, 1000
+STEPS = {Window.DAY: "an hour", Window.WEEK: "every 6 hours", Window.MONTH: "a day"}
 LABELS = {Window.DAY: "%H:%M", Window.WEEK: "%a %H:%M", Window.MONTH: "%d %b"}
 
 
@@ -129,9 +130,10 @@ def _described(groups: QuerySet[ErrorGroup], fingerprint: str, *, window: Window
 
 
 def _chart(group: Group, window: Window, *, now: datetime) -> BarChart:
-    start = timezone.localtime(window.starts(now=now))
-    steps = [start + timedelta(hours=window.step * number) for number in range(len(group.trend))]
-    return BarChart("Failures", [f"{step:{LABELS[window]}}" for step in steps], [Series("Failures", "bad", group.trend)])
+    start = window.starts(now=now)
+    steps = [timezone.localtime(start + timedelta(hours=window.step * number)) for number in range(len(group.trend))]
+    labels = [f"{step:{LABELS[window]}}" for step in steps]
+    return BarChart(f"Failures {STEPS[window]}", labels, [Series("Failures", "bad", group.trend)])
 
 
 def _touched(request: SignedIn, groups: QuerySet[ErrorGroup], fingerprint: str) -> list[Touched]:

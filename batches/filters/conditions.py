@@ -20,7 +20,7 @@ class Condition(TextChoices):
     OVERDUE = "overdue"
     LATE = "late", "late at its pace"
     STUCK = "stuck"
-    PARTIAL = "partial", "partly failed"
+    PARTIAL = "partial", "completed with failures"
 
 
 def in_condition(condition: str, *, now: datetime) -> Q:

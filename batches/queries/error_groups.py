@@ -43,7 +43,7 @@ class _Explained:
         """Whether sending the objects again can help."""
         if self.kind is None:
             return ""
-        return "Trying again may help." if self.kind.retryable else "Trying again will not help as it stands."
+        return "Retry may help" if self.kind.retryable else "Retry will not help"
 
 
 @dataclass(frozen=True, slots=True)

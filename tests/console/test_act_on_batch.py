@@ -100,7 +100,7 @@ def test_where_no_other_provider_serves_that_is_said(console: Client, batch: Bat
 
 def test_guards_are_changed_and_emptied(console: Client, batch: Batch) -> None:
     Provider.objects.update(max_tokens=5000)
-    assert "as the provider, 5000" in console.get(address(batch, "guards")).content.decode()
+    assert "the provider&#x27;s own, 5000" in console.get(address(batch, "guards")).content.decode()
     post(console, batch, "guards", max_error_rate="0.2", max_cost="12.50", error_sample="", max_tokens="", reason="Careful.")
     assert (batch.max_error_rate, batch.max_cost, batch.max_tokens) == (0.2, Decimal("12.5"), None)
     assert last_event(batch)[0] == "reguarded"

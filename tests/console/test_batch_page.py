@@ -79,8 +79,8 @@ def test_failures_are_grouped_and_the_group_leads_to_its_objects(console: Client
     page = text(console, batch)
     assert "The upstream failed." in page
     assert Kind.SERVER_ERROR.sentence in page
-    assert "Trying again may help." in page
-    assert "Trying again will not help as it stands." in page
+    assert "Retry may help" in page
+    assert "Retry will not help" in page
     answer = console.get(f"/console/batches/{batch}/?error=v1:same")
     assert [row.object.line for row in answer.context["rows"]] == [2, 3]
 
@@ -206,7 +206,7 @@ def test_usage_cost_and_guards_are_told(console: Client, make_batch: MakeBatch) 
     type(batch.provider).objects.update(max_tokens=5000)
     page = text(console, batch)
     assert "1.2346 USD" in page
-    assert "3 without a price" in page
+    assert "3 objects without a price" in page
     assert "Failures above 20 %, once 100 have settled" in page
     assert "Cost above 12.5 USD" in page
     assert "Tokens above 5,000 <span" in page

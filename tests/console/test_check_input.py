@@ -89,7 +89,7 @@ def test_tokens_and_cost_are_estimated_where_they_can_be_known(console: Client, 
     assert findings(console, unbounded).estimate.cost is None
     assert "Some requests set no limit to their answer." in console.get(unbounded).content.decode()
     foreign = uploaded(request_line("a", model="other", max_tokens=1))
-    assert "The provider has no price for every model." in console.get(foreign).content.decode()
+    assert "The provider has no price for at least one of the models." in console.get(foreign).content.decode()
 
 
 def test_an_answer_given_twice_starts_one_batch(console: Client, uploaded: Any) -> None:

@@ -57,7 +57,7 @@ def test_groups_are_listed_the_most_frequent_first_with_their_share(console: Cli
     assert "75 %" in page
     assert "25 %" in page
     assert "Failures in 24 hours: 3 at the end, between 0 and 3" in page
-    assert "Trying again may help." in page
+    assert "Retry may help" in page
 
 
 def test_a_window_counts_what_is_in_it(console: Client, batch: Batch) -> None:
@@ -113,7 +113,7 @@ def test_a_group_tells_why_it_is_one_and_what_was_said(console: Client, batch: B
     assert "Shard &lt;n&gt; of &lt;text&gt; is down" in page
     assert "Shard 7 of &quot;a&quot; is down" in page
     assert "Shard 8 of &quot;b&quot; is down" in page
-    assert "Failures: 2 failures in all" in page
+    assert "Failures an hour: 2 failures in all" in page
     assert f"/console/batches/{batch}/lines/2/" in page
     assert f"/console/batches/?view=all&amp;error={group.replace(':', '%3A')}" in page
     assert f"/console/batches/{batch}/retry/?error={group.replace(':', '%3A')}" not in page, "nothing of it has failed"

@@ -69,7 +69,7 @@ def test_the_groups_of_a_batch_are_told_in_one_query_the_largest_first(
         first, second = groups_of(batch)
     assert (first.fingerprint, first.count, first.first_line, first.last_line) == (usual, 3, 3, 9)
     assert (first.sample, first.http_status, first.kind) == ("Shard 3 is down", 500, Kind.SERVER_ERROR)
-    assert (first.hint, second.hint) == ("Trying again may help.", "Trying again will not help as it stands.")
+    assert (first.hint, second.hint) == ("Retry may help", "Retry will not help")
     assert (second.fingerprint, second.count) == (rare, 1)
     assert groups_of(batch, most=1) == [first]
 

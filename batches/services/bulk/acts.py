@@ -114,8 +114,8 @@ VERBS: dict[BulkAct, Verb] = {
         "Cancel",
         "cancelled",
         (
-            "What has not run is not sent. What is in flight may still settle, and what has settled is kept.",
-            "A cancelled batch cannot be taken up again.",
+            "Objects that have not run will not be sent. What is in flight may still settle, and what has settled is kept.",
+            "This cannot be undone.",
         ),
         CANCELLABLE,
         lambda _parameters, _now: {},
