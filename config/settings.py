@@ -87,6 +87,7 @@ STORAGES: dict[str, dict[str, Any]] = {
                 "endpoint_url": os.environ.get("S3_ENDPOINT_URL") or None,
                 "file_overwrite": False,
                 "signature_version": "s3v4",
+                "max_memory_size": 1024**2,  # of a file that is read; more goes to disk
             },
         }
         if S3_BUCKET

@@ -84,6 +84,10 @@ class Success(msgspec.Struct, frozen=True):
     exhausted_for: float | None = None
 
 
+# Request Timeout, Conflict (the call is being carried out), Too Early, and what a gateway says that lost its backend.
+UNDECIDED = frozenset({408, 409, 425, 502, 504})
+
+
 class Failure(msgspec.Struct, frozen=True):
     """Anything else.
 
@@ -101,6 +105,11 @@ class Failure(msgspec.Struct, frozen=True):
     request_id: str = ""
     retry_after: float | None = None
     exhausted_for: float | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether this is all that will come of the call: else it may be under way still, or may have been carried out."""
+        return self.kind.answered and self.http_status not in UNDECIDED
 
 
 Outcome = Success | Failure

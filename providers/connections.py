@@ -54,8 +54,9 @@ class _Connection(asyncio.Protocol):
         try:
             return await waiter
         except BaseException:
-            self._waiter = self._answer = None
-            transport.abort()
+            if self._waiter is waiter:  # else the answer came as well, and somebody else may have the connection by now
+                self._waiter = self._answer = None
+                transport.abort()
             raise
 
     def close(self) -> None:

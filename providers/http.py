@@ -85,7 +85,7 @@ def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> f
         return max(0.0, wait)
     try:
         date = parsedate_to_datetime(raw)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from httptools import HttpParserError, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 MAX_HEAD_BYTES = 64 * 1024
 _FRAMING = 16  # bytes around one byte of a body at most, as when each comes in a chunk of its own
@@ -73,7 +73,7 @@ class Answer:
         self._fed += len(data)
         try:
             self._parser.feed_data(data)
-        except HttpParserError:
+        except (HttpParserError, HttpParserUpgrade):
             if not self._complete:
                 raise NotHttp from None
             self.lasting = False  # something is behind the answer that nobody asked for

@@ -13,6 +13,7 @@ FAULTS = frozenset({Kind.OVERLOADED, Kind.SERVER_ERROR, Kind.INVALID_RESPONSE, K
 FAILURES = 20  # in a row, over all workers
 OPEN_SECONDS = 1.0  # at first; twice as long each time that a probe fails
 MAX_OPEN_SECONDS = 60.0
+MOST_DOUBLINGS = 10
 CALM_SECONDS = 60.0  # a breaker that opens again sooner than this stays open for longer than the last time
 PROBE_SECONDS = 5.0  # a probe whose executor is not heard of for so long is somebody else's
 
@@ -45,7 +46,7 @@ class Breaker(msgspec.Struct):
 
     def _open(self, now: float, *, again: bool) -> None:
         self.times = self.times + 1 if again else 1
-        self.until = now + min(OPEN_SECONDS * 2.0 ** (self.times - 1), MAX_OPEN_SECONDS)
+        self.until = now + min(OPEN_SECONDS * 2.0 ** min(self.times - 1, MOST_DOUBLINGS), MAX_OPEN_SECONDS)
         self.prober = ""
 
     def lets_probe(self, executor: str, *, in_flight: int, now: float) -> bool:

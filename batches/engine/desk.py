@@ -125,13 +125,15 @@ class Desk:
         for lease in claim(executor=self.executor_id, appetite=appetite, now=now):
             batch = self._batch(lease.piece.batch_id)
             if batch.status != BatchStatus.IN_PROGRESS:
-                continue  # it was given up over another slice
+                give_back(lease)  # it was given up over another slice
+                continue
             try:
                 if batch.provider_id not in self._upstreams:
                     answer.opened.append(self._upstreams.open(batch.provider, now=now))
                 objects = _objects(batch, lease, named=self._upstreams.has_models(batch.provider_id))
             except (CredentialUnavailable, Gone, CannotRun) as error:
-                self._give_up(batch, str(error))
+                _give_up(batch, str(error))
+                give_back(lease)
                 continue
             except Exception:
                 logger.exception("%s could not be read; trying again later", lease.piece)
@@ -145,18 +147,18 @@ class Desk:
             self._batches[batch_id] = Batch.objects.select_related("input_file", "provider").get(pk=batch_id)
         return self._batches[batch_id]
 
-    def _give_up(self, batch: Batch, message: str) -> None:
-        """The batch as a whole cannot run."""
-        with suppress(LostRace):  # then it stopped for another reason
-            fail(batch, kind=Kind.PORTAL, message=message, actor=ENGINE, now=timezone.now())
-        give_back(batch, executor=self.executor_id)
-
     def _close(self) -> None:
         with suppress(OperationalError, InterfaceError):  # then its row grows old
             leave(self.executor_id)
         with suppress(redis.RedisError):  # then its shares run out
             self._upstreams.leave()
         connection.close()
+
+
+def _give_up(batch: Batch, message: str) -> None:
+    """The batch as a whole cannot run."""
+    with suppress(LostRace):  # then it stopped for another reason
+        fail(batch, kind=Kind.PORTAL, message=message, actor=ENGINE, now=timezone.now())
 
 
 class _Named(msgspec.Struct):

@@ -97,7 +97,7 @@ class Executor:
     async def _drain(self, desk: Desk) -> None:
         now = time.monotonic()
         for held in self.held.values():
-            held.stop(now=now)
+            held.end(now=now)
         while self.held:
             await self._take_turn(desk, None)
             if self.held:
@@ -157,7 +157,7 @@ class Executor:
                 held.stop(now=now)
                 done[slice_id] = soonest
             elif shut_since is not None and now > shut_since + LET_GO_SECONDS:
-                held.stop(now=now)  # others use all of the provider's concurrency: they may have it
+                held.hold_back(now=now)  # others use all of the provider's concurrency: they may have it
         return done
 
     def _demands(self) -> dict[uuid.UUID, Demand]:
@@ -225,8 +225,8 @@ class Executor:
                 line=waiting.line,
                 round=waiting.round,
                 body=body,
-                attempts=len(waiting.failures),
-                counted=sum(Kind(kind) not in backoff.THROTTLED for kind in waiting.failures),
+                attempts=sum(waiting.failures.values()),
+                counted=sum(count for kind, count in waiting.failures.items() if Kind(kind) not in backoff.THROTTLED),
                 answered=waiting.answered,
                 model=model,
             )

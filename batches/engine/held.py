@@ -78,6 +78,7 @@ class Item:
     counted: int  # attempts that count against the limit
     answered: int
     model: str
+    probed: bool = False  # it has failed as the probe of a circuit breaker
     gate: Gate | None = None  # of its model, while it is in flight
     passes: tuple[Pass, ...] = ()  # to be corrected by what it used
 

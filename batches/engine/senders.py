@@ -140,9 +140,11 @@ class Senders:
             lane.hold(item.model, outcome.exhausted_for)
         if isinstance(outcome, Failure):
             lane.note_failure(outcome)
-            is_probe = lane.probing and outcome.kind in FAULTS  # it says nothing about the object
-            item.counted += outcome.kind not in backoff.THROTTLED and not is_probe
-            item.answered += outcome.kind.answered
+            # A probe that fails says nothing about the object. One that is answered so again may be why the breaker opened.
+            is_excused = lane.probing and outcome.kind in FAULTS and not (item.probed and outcome.kind.answered)
+            item.probed |= is_excused
+            item.counted += outcome.kind not in backoff.THROTTLED and not is_excused
+            item.answered += outcome.is_final
             if not lane.share:
                 self._due.set()
             if self._try_again(item, outcome, latency_ms=latency_ms):

@@ -8,10 +8,10 @@ from datetime import datetime
 
 import msgspec
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Count, F, Max, Q
 from django.utils import timezone
 
-from batches.models import Attempt, Batch, BatchObject, Slice
+from batches.models import Attempt, BatchObject, Slice
 from batches.queries.turns import Candidate, candidates, rank
 from batches.services.lease import lease_end
 from batches.states import BatchStatus, ObjectStatus
@@ -22,7 +22,7 @@ class Waiting(msgspec.Struct):
 
     line: int
     round: int = 1
-    failures: tuple[str, ...] = ()  # the kinds of the failed attempts on record
+    failures: Mapping[str, int] = {}  # of each kind, how many failed attempts are on record
     answered: int = 0  # how many of them the upstream answered
     not_before: datetime | None = None
 
@@ -131,23 +131,20 @@ def _lease(batch_id: uuid.UUID, count: int, *, executor: uuid.UUID, now: datetim
 def _waiting(piece: Slice) -> list[Waiting]:
     lines = {"batch": piece.batch_id, "line__gte": piece.first_line, "line__lte": piece.last_line}
     pending = BatchObject.objects.filter(**lines, status=ObjectStatus.PENDING).order_by("line")
-    tried: dict[tuple[int, int], list[Attempt]] = {}
-    for attempt in Attempt.objects.filter(**lines).only("line", "round", "kind", "answered", "retry_at"):
-        tried.setdefault((attempt.line, attempt.round), []).append(attempt)
-    return [_tried(Waiting(*key), tried.get(key)) for key in pending.values_list("line", "round")]
+    found = {key: Waiting(*key) for key in pending.values_list("line", "round")}
+    # Added up in the database: what was throttled all day has thousands.
+    tried = Attempt.objects.filter(**lines).order_by().values_list("line", "round", "kind", "answered")
+    for line, round_, kind, answered, count, retry_at in tried.annotate(Count("pk"), Max("retry_at")):
+        if item := found.get((line, round_)):
+            item.failures = {**item.failures, kind: item.failures.get(kind, 0) + count}
+            item.answered += count if answered else 0
+            item.not_before = retry_at if item.not_before is None else max(item.not_before, retry_at)
+    return list(found.values())
 
 
-def _tried(item: Waiting, attempts: Sequence[Attempt] | None) -> Waiting:
-    if attempts:
-        item.failures = tuple(attempt.kind for attempt in attempts)
-        item.answered = sum(attempt.answered for attempt in attempts)
-        item.not_before = max(attempt.retry_at for attempt in attempts)
-    return item
-
-
-def give_back(batch: Batch, *, executor: uuid.UUID) -> None:
-    """Let go of every slice of a batch that this executor leased and did not begin."""
-    Slice.objects.filter(batch=batch, lease_owner=executor).update(lease_owner=None, lease_expires_at=None)
+def give_back(lease: Lease) -> None:
+    """Let go of one slice that was not begun."""
+    Slice.objects.filter(pk=lease.piece.pk, lease_epoch=lease.epoch).update(lease_owner=None, lease_expires_at=None)
 
 
 def put_off(lease: Lease, *, until: datetime) -> None:

@@ -22,7 +22,10 @@ def lease_batch(batch_id: uuid.UUID, *, statuses: frozenset[BatchStatus], owner:
     taken = Batch.objects.filter(free, pk=batch_id, status__in=statuses).update(
         lease_owner=owner, lease_epoch=F("lease_epoch") + 1, lease_expires_at=lease_end(now)
     )
-    return Batch.objects.select_related("project", "provider", "input_file").get(pk=batch_id) if taken else None
+    if not taken:
+        return None
+    leased = Batch.objects.select_related("project", "provider", "input_file")
+    return leased.filter(pk=batch_id, status__in=statuses, lease_owner=owner).first()  # it may have moved on since
 
 
 def hold(batch: Batch, *, more: timedelta = timedelta()) -> None:

@@ -150,7 +150,7 @@ def insert_attempts(tried: Sequence[Tried], *, now: datetime) -> None:
             round=item.round,
             number=item.number,
             kind=item.failure.kind.value,
-            answered=item.failure.kind.answered,
+            answered=item.failure.is_final,
             http_status=item.failure.http_status,
             code=item.failure.code[:100],
             message=item.failure.message[:2000],

@@ -232,6 +232,19 @@ def test_a_probe_that_fails_is_nobodys_attempt(
     assert BatchObject.objects.get(batch=batch).attempts == 9
 
 
+def test_objects_that_break_the_upstream_themselves_come_to_an_end(
+    project: Project, provider: Provider, upstream: Upstream, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker, "FAILURES", 6)
+    monkeypatch.setattr(breaker, "OPEN_SECONDS", 0.05)
+    monkeypatch.setattr(breaker, "MAX_OPEN_SECONDS", 0.1)
+    settings.MAX_ATTEMPTS, settings.BACKOFF_BASE_SECONDS = 4, 0.01
+    upstream.behave(lambda _: refuse(500))
+    batch = started(project, request_lines(3))
+    run_executor()
+    assert set(statuses(batch).values()) == {"failed"}
+
+
 # --- Prices ------------------------------------------------------------------------------------------------------
 
 

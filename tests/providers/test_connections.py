@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -258,3 +258,44 @@ def self_signed(folder: Path) -> Path:
         + certificate.public_bytes(serialization.Encoding.PEM)
     )
     return path
+
+
+def test_a_request_given_up_as_its_answer_comes_leaves_the_next_one_on_the_connection_alone(session: Run) -> None:
+    async def work(client: Client) -> None:
+        del client
+        pool = connections._Pool(scheme="http", host="host", port=80, most=MaxBytes(2**20, 2**16))
+        connection = connections._Connection(pool)
+        connection.connection_made(Wire())
+        soon = asyncio.get_running_loop().time() + 20
+        first = asyncio.ensure_future(connection.exchange([b"first"], deadline=soon))
+        await asyncio.sleep(0)
+
+        connection.data_received(ANSWER)
+        first.cancel()
+        second = connection.exchange([b"second"], deadline=soon)
+        answered = second.send(None)  # begun before the first has heard of its end
+        await asyncio.wait([first])
+        connection.data_received(ANSWER)
+
+        assert first.cancelled()
+        assert answered.done()
+        second.close()
+        connection.connection_lost(None)
+
+    session(work)
+
+
+class Wire(asyncio.Transport):
+    """Takes everything, and goes nowhere."""
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def abort(self) -> None:
+        pass

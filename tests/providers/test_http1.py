@@ -163,3 +163,8 @@ def test_looking_up_a_header_ignores_case() -> None:
     assert headers["x-request-ID"] == headers.get("X-REQUEST-ID") == "req_1"
     assert "X-Request-Id" in headers
     assert headers.get("Missing") is None
+
+
+def test_an_upgrade_that_nobody_asked_for_is_refused() -> None:
+    with pytest.raises(NotHttp):
+        read(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\nPRI * HTTP/2.0")

@@ -130,10 +130,13 @@ def test_a_lease_that_ran_out_is_given_anew_under_a_new_epoch(batch: Batch, sett
 
 @pytest.mark.django_db
 def test_what_an_executor_did_not_begin_it_can_give_back(batch: Batch) -> None:
-    lines(Appetite(1))
-    lines(Appetite(1), executor=uuid.uuid4())
-    give_back(batch, executor=EXECUTOR)
+    first, second = claim(executor=EXECUTOR, appetite=Appetite(2), now=timezone.now())
+    give_back(first)
     assert lines(Appetite(9)) == [[1, 2], [5, 6]]
+    give_back(first)
+    assert lines(Appetite(9)) == [], "it is leased anew"
+    give_back(second)
+    assert lines(Appetite(9)) == [[3, 4]]
 
 
 @pytest.mark.django_db

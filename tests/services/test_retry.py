@@ -135,8 +135,8 @@ def test_attempts_of_an_earlier_round_do_not_hold_the_next_one_back(batch: Batch
     again(batch)
     [lease] = claim(executor=uuid.uuid4(), appetite=Appetite(100), now=timezone.now())
     assert [(item.line, item.round, item.failures, item.not_before) for item in pending(lease)] == [
-        (1, 2, (), None),
-        (2, 1, (), None),
+        (1, 2, {}, None),
+        (2, 1, {}, None),
     ]
 
 

@@ -178,9 +178,9 @@ def test_the_next_executor_knows_what_was_tried(batch: Batch, leases: list[Lease
     hand_in(leases[0], tried=[tried(leases[0], 1, 1), tried(leases[0], 1, 2, lost)], done={leases[0].piece.pk: None})
     [again] = claim(executor=uuid.uuid4(), appetite=EAGER, now=timezone.now())
     first, *others = pending(again)
-    assert (first.line, first.failures, first.answered) == (1, ("rate_limited", "timeout"), 1)
+    assert (first.line, first.failures, first.answered) == (1, {"rate_limited": 1, "timeout": 1}, 1)
     assert first.not_before == max(Attempt.objects.values_list("retry_at", flat=True))
-    assert [(other.failures, other.answered, other.not_before) for other in others] == [((), 0, None)] * 2
+    assert [(other.failures, other.answered, other.not_before) for other in others] == [({}, 0, None)] * 2
 
 
 def test_what_comes_under_a_stale_lease_changes_nothing(batch: Batch, leases: list[Lease]) -> None:

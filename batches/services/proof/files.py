@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from batches.errors import Gone
 from batches.models import Batch, File
 from batches.services.finalize import Inconsistent
 from batches.services.proof.base import Check, Found, NotMended
@@ -87,7 +88,7 @@ def _write(batch: Batch, subject: Any, now: datetime) -> str:
     del subject
     try:
         return rewrite(batch, now=now)
-    except Inconsistent as reason:
+    except (Inconsistent, Gone) as reason:
         raise NotMended(f"Its results do not suffice to write them anew ({reason}).") from reason
 
 
