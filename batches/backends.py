@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
@@ -18,10 +19,16 @@ class BoundedBackend(ModelBackend):
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> User | None:
         """Who it is; None when the password is wrong. Raises PermissionDenied, whatever it is, when there were too many."""
-        name, address = username or "", request.META.get("REMOTE_ADDR", "") if request else ""
+        name, address = username or "", _address(request) if request else ""
         if not sign_in.attempt(name, address, now=timezone.now()):
             raise PermissionDenied
         user = super().authenticate(request, username, password, **kwargs)
         if user is not None:
             sign_in.succeed(name, address)
         return user
+
+
+def _address(request: HttpRequest) -> str:
+    """Where a request comes from; behind a proxy that is trusted, what that says of it."""
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "") if settings.TRUST_PROXY else ""
+    return forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR", "")

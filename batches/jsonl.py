@@ -155,10 +155,16 @@ def complaint(error: msgspec.DecodeError, content: bytes, *, start: int = 0) -> 
     return _BYTE.sub(lambda match: f"(byte {start + int(match[1])})", text)
 
 
-def response_line(object_id: uuid.UUID, *, custom_id: str, http_status: int, request_id: str, body: str) -> bytes:
-    """A line of the output or error file for a request that was answered; `body` is one line of JSON."""
+def response_line(
+    object_id: uuid.UUID, *, custom_id: str, http_status: int, request_id: str, body: str, why: tuple[str, str] | None = None
+) -> bytes:
+    """A line of the output or error file for a request that was answered; `body` is one line of JSON.
+
+    `why` is the code and message of a failure that the HTTP status does not tell.
+    """
     response = _Response(http_status, request_id, msgspec.Raw(body.encode()))
-    return _encode(_ResultLine(f"batch_req_{object_id.hex}", custom_id, response, None)) + b"\n"
+    error = None if why is None else _Error(*why)
+    return _encode(_ResultLine(f"batch_req_{object_id.hex}", custom_id, response, error)) + b"\n"
 
 
 def error_line(object_id: uuid.UUID, *, custom_id: str, code: str, message: str) -> bytes:

@@ -33,7 +33,8 @@ VIEWS = [
 ]
 METADATA = "metadata."  # what parameters begin with that name a pair
 ID_START = re.compile(r"(?:[a-z]+(?:_[a-z]+)*[-_])?([0-9a-f-]{4,36})", re.ASCII)
-CERTAIN_DIGITS = 12
+# What can hardly be a word: our own prefix, many digits in a row, or a UUID as far as it goes.
+CERTAIN_ID = re.compile(r"(?:msg)?batch_[0-9a-f-]{4,36}|[0-9a-f]{12,32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{,22}", re.ASCII)
 PERIOD = re.compile(r"([1-9]\d{0,3})([mhdw])", re.ASCII)
 ZONES_APART = timedelta(days=1)  # no zone is further from UTC
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -113,7 +114,12 @@ class BatchFilter(StrictFilterSet):
 
     @property
     def chosen(self) -> Mapping[str, Any]:
-        return {**super().chosen, **{name: self.data[name] for name in self.data if name.startswith(METADATA)}}
+        return {**super().chosen, **self._pairs}
+
+    @property
+    def _pairs(self) -> dict[str, str]:
+        """The parameters that name a pair, and its value; what a form sends empty is none."""
+        return {name: str(self.data[name]) for name in self.data if name.startswith(METADATA) and self.data[name]}
 
     @property
     def can_be_counted(self) -> bool:
@@ -124,11 +130,9 @@ class BatchFilter(StrictFilterSet):
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         queryset = super().filter_queryset(queryset)
-        for name in self.data:
-            if name.startswith(METADATA):
-                key = name.removeprefix(METADATA).removesuffix(NOT)
-                pair = HasPair(F("metadata"), Value(key), Value(self.data[name]))
-                queryset = queryset.exclude(pair) if name.endswith(NOT) else queryset.filter(pair)
+        for name, value in self._pairs.items():
+            pair = HasPair(F("metadata"), Value(name.removeprefix(METADATA).removesuffix(NOT)), Value(value))
+            queryset = queryset.exclude(pair) if name.endswith(NOT) else queryset.filter(pair)
         return queryset
 
     def in_view(self, queryset: QuerySet[Batch], _name: str, view: str) -> QuerySet[Batch]:
@@ -162,7 +166,10 @@ class BatchFilter(StrictFilterSet):
     def created_within(self, queryset: QuerySet[Batch], _name: str, period: str) -> QuerySet[Batch]:
         match = PERIOD.fullmatch(period)
         assert match is not None
-        return queryset.filter(created_at__gte=self.now - timedelta(**{UNITS[match[2]]: int(match[1])}))
+        try:
+            return queryset.filter(created_at__gte=self.now - timedelta(**{UNITS[match[2]]: int(match[1])}))
+        except OverflowError:  # a time before all times leaves nothing out
+            return queryset
 
     def with_errors(self, queryset: QuerySet[Batch], _name: str, answer: str) -> QuerySet[Batch]:
         """Validation errors or failed objects."""
@@ -190,9 +197,8 @@ class HasPair(Func):
 
 
 def is_certainly_id(text: str) -> bool:
-    """Whether this can hardly be a word: with an id's prefix, or so many digits. An index answers then, and nothing is read."""
-    match = ID_START.fullmatch(text.strip().lower())
-    return match is not None and (match.start(1) > 0 or len(match[1]) >= CERTAIN_DIGITS)
+    """Whether this can hardly be a word of a remark. An index answers then, and nothing is read."""
+    return CERTAIN_ID.fullmatch(text.strip().lower()) is not None
 
 
 def _id_starts_with(text: str) -> Q:
@@ -200,5 +206,5 @@ def _id_starts_with(text: str) -> Q:
     match = ID_START.fullmatch(text.strip().lower())
     digits = match[1].replace("-", "") if match else ""
     if not 4 <= len(digits) <= 32:
-        return Q()
+        return Q(pk__in=())
     return Q(pk__gte=uuid.UUID(digits.ljust(32, "0")), pk__lte=uuid.UUID(digits.ljust(32, "f")))

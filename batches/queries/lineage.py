@@ -5,13 +5,12 @@ under the same `custom_id`s and in the same order. So whatever was asked for is 
 have a request at most one has a success for it (see `services.retry`); else the youngest says what came of it.
 """
 
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from batches.models import Batch, BatchObject, Counts, bulk, load_counts
 from batches.models.batch import BatchQuerySet
-from batches.queries.results import FIRST_PAGE, PAGE, PAGE_CHARS, ObjectResult, results_between
+from batches.queries.results import PAGE, ObjectResult, require_results, results_over
 from batches.states import ObjectStatus
 
 ROWS = 5000  # narrow ones, read at once by whoever reads on
@@ -53,18 +52,19 @@ class _Asked:
 def merged_results(members: Sequence[Batch], *, after_line: int = 0) -> Iterator[Merged]:
     """Every request of the root behind a line, pending ones too, in the root's order.
 
-    Holds some thousand narrow rows and a few MB of answers at a time, however long the batches are.
+    Holds some thousand narrow rows and a few MB of answers of each batch at a time, however long they are. Raises Gone, at
+    once, when what came of one of them cannot be read any more.
     """
-    size, rows = FIRST_PAGE, PAGE
+    for member in members:
+        require_results(member)
+    return _merged(members, after_line=after_line)
+
+
+def _merged(members: Sequence[Batch], *, after_line: int) -> Iterator[Merged]:
+    rows = PAGE
     while page := _page(members[0], after_line=after_line, limit=rows):
         after_line, rows = page[-1].root_line, ROWS
-        asked = _decided(page, members[1:])
-        while asked:
-            run, asked = asked[:size], asked[size:]
-            found = _read(run)
-            yield from found
-            usual_chars = sum(len(item.result.body) for item in found) // len(run)
-            size = min(size * 4, PAGE, PAGE_CHARS // (usual_chars + 1) + 1)
+        yield from _read(_decided(page, members[1:]))
 
 
 def _page(root: Batch, *, after_line: int, limit: int) -> list[_Asked]:
@@ -92,14 +92,15 @@ def _decided(page: Sequence[_Asked], retries: Sequence[Batch]) -> list[_Asked]:
     ]
 
 
-def _read(run: Sequence[_Asked]) -> list[Merged]:
-    """The results of a run. Of each batch one range is read: it has its requests in the root's order."""
-    found: dict[tuple[uuid.UUID, int], ObjectResult] = {}
-    for batch in {asked.batch.pk: asked.batch for asked in run}.values():
-        lines = [asked.line for asked in run if asked.batch.pk == batch.pk]
-        for result in results_between(batch, first_line=min(lines), last_line=max(lines)):
-            found[batch.pk, result.line] = result
-    return [Merged(asked.root_line, asked.batch, found[asked.batch.pk, asked.line]) for asked in run]
+def _read(page: Sequence[_Asked]) -> Iterator[Merged]:
+    """The results of a page. Each batch is walked over once: it has its requests in the root's order."""
+    walks = {}
+    for batch in {asked.batch.pk: asked.batch for asked in page}.values():
+        lines = [asked.line for asked in page if asked.batch.pk == batch.pk]
+        walks[batch.pk] = results_over(batch, first_line=min(lines), last_line=max(lines))
+    for asked in page:
+        result = next(found for found in walks[asked.batch.pk] if found.line == asked.line)
+        yield Merged(asked.root_line, asked.batch, result)
 
 
 def merged_counts(members: Sequence[Batch]) -> Counts:

@@ -5,7 +5,6 @@ Answers are in the result rows; where these were pruned, in the batch's own file
 
 import uuid
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -21,6 +20,7 @@ from batches.states import NEVER_RAN, ObjectStatus
 PAGE = 500
 PAGE_CHARS = 4 * 1024**2
 ANSWERED = frozenset({ObjectStatus.SUCCEEDED, ObjectStatus.FAILED})  # what has a result
+FAILED_STATUS = 400  # HTTP statuses from here on say themselves that the request failed
 FIRST_PAGE = 16  # as long as nothing is known of the size of the answers
 
 
@@ -48,6 +48,12 @@ class ObjectResult(msgspec.Struct, frozen=True):
     def is_settled(self) -> bool:
         return self.status != ObjectStatus.PENDING
 
+    @property
+    def why(self) -> tuple[str, str] | None:
+        """Code and message of a failure that looks like a success: an answer with a good HTTP status, of no use."""
+        is_told = self.status == ObjectStatus.SUCCEEDED or self.http_status is None or self.http_status >= FAILED_STATUS
+        return None if is_told else (self.error_code, self.error_message)
+
 
 _COLUMNS = "o.id, o.line, o.custom_id, o.status, o.round, o.attempts, o.http_status, o.latency_ms, o.request_id"
 # The objects are chosen first and their results looked up one by one: left to itself, PostgreSQL reads all results of a
@@ -61,7 +67,15 @@ _JOINED = f"""
       LEFT JOIN {BatchResult._meta.db_table} r ON r.batch_id = o.batch_id AND r.line = o.line AND r.round = o.round
      ORDER BY o.line
 """  # noqa: S608 - names of tables only
-_SELECT = f"SELECT {_COLUMNS}, r.error_code, r.error_message, r.body {_JOINED}"
+# No more bodies than so many characters, but at least one, whatever the limit.
+_SELECT = f"""
+    SELECT *
+      FROM (SELECT {_COLUMNS}, r.error_code, r.error_message, r.body,
+                   sum(coalesce(length(r.body), 0)) OVER (ORDER BY o.line) - coalesce(length(r.body), 0) AS before
+              {_JOINED}) page
+     WHERE before < %s
+     ORDER BY line
+"""  # noqa: S608 - names of tables only
 _SELECT_SIZES = f"SELECT o.line, length(r.body) {_JOINED}"
 _LAST_LINE = 2**31 - 1
 
@@ -73,7 +87,7 @@ def results(batch: Batch, *, first_page: int = FIRST_PAGE) -> Iterator[ObjectRes
     were pruned and the files are not kept any more.
     """
     require_results(batch)
-    return _results(batch, first_page=first_page)
+    return results_over(batch, first_line=1, last_line=_LAST_LINE, first_page=first_page)
 
 
 def require_results(batch: Batch) -> None:
@@ -87,20 +101,22 @@ def results_without_answers(batch: Batch) -> Iterator[ObjectResult]:
     for piece in batch.slices.order_by("first_line"):
         first, last = piece.first_line - 1, piece.last_line
         reasons = _reasons(batch, first, last)
-        for row in _rows(batch, after_line=first, last_line=last, limit=last - first):
+        for row in _all_rows(batch, after_line=first, last_line=last):
             code, message = reasons.get((row.line, row.round), (row.error_code, row.error_message))
             yield msgspec.structs.replace(row, error_code=code, error_message=message)
 
 
-def _results(batch: Batch, *, first_page: int) -> Iterator[ObjectResult]:
-    after_line, size = 0, first_page
-    while page := _page(batch, after_line=after_line, last_line=_LAST_LINE, limit=size):
+def results_over(batch: Batch, *, first_line: int, last_line: int, first_page: int = FIRST_PAGE) -> Iterator[ObjectResult]:
+    """The same for the objects at these lines. May raise Gone on the way."""
+    after_line, size = first_line - 1, first_page
+    while after_line < last_line and (page := _page(batch, after_line=after_line, last_line=last_line, limit=size)):
         yield from page
-        if len(page) < size:
-            return
+        chars = sum(len(result.body) for result in page)
+        if len(page) < size and chars < PAGE_CHARS and batch.results_pruned_at is None:
+            return  # it was not cut: there are no more
         after_line = page[-1].line
-        usual_chars = sum(len(result.body) for result in page) // size
-        size = min(size * 4, PAGE, PAGE_CHARS // (usual_chars + 1) + 1)
+        # How many to look at next; however many that are, no more than PAGE_CHARS are read of them.
+        size = min(size * 4, PAGE, PAGE_CHARS // (chars // len(page) + 1) + 1)
 
 
 def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int) -> tuple[list[ObjectResult], bool]:
@@ -124,6 +140,8 @@ def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int
         return [], False
     last_line = sizes[taken - 1][0]
     page = _page(batch, after_line=after_line, last_line=last_line, limit=taken, but=ObjectStatus.PENDING.value)
+    if not page:  # a retry has begun another round between the two
+        return [], True
     return page, taken < len(sizes) or page[-1].line < last_line  # some may have settled between the two
 
 
@@ -140,7 +158,7 @@ def _cut(found: Iterator[ObjectResult], *, limit: int, max_chars: int) -> tuple[
 
 def results_between(batch: Batch, *, first_line: int, last_line: int) -> list[ObjectResult]:
     """The objects at these lines, pending ones too, in input order. For as many as fit into memory."""
-    return _page(batch, after_line=first_line - 1, last_line=last_line, limit=last_line - first_line + 1)
+    return list(results_over(batch, first_line=first_line, last_line=last_line, first_page=last_line - first_line + 1))
 
 
 def result_of(batch_object: BatchObject) -> ObjectResult:
@@ -201,16 +219,17 @@ def result_line(result: ObjectResult) -> bytes:
             http_status=result.http_status,
             request_id=result.request_id,
             body=result.body,
+            why=result.why,
         )
     return jsonl.error_line(result.id, custom_id=result.custom_id, code=result.error_code, message=result.error_message)
 
 
 def _page(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str = "") -> list[ObjectResult]:
     if batch.results_pruned_at is not None:
-        return list(islice(_from_files(batch, after_line=after_line, last_line=last_line), limit))
+        return _cut(_from_files(batch, after_line=after_line, last_line=last_line), limit=limit, max_chars=PAGE_CHARS)[0]
     rows = _rows(batch, after_line=after_line, last_line=last_line, limit=limit, but=but)
     if any(row.status in ANSWERED and not (row.body or row.error_code) for row in rows) and _were_pruned(batch):
-        return list(islice(_from_files(batch, after_line=after_line, last_line=last_line), limit))
+        return _cut(_from_files(batch, after_line=after_line, last_line=last_line), limit=limit, max_chars=PAGE_CHARS)[0]
     return rows
 
 
@@ -220,9 +239,15 @@ def _were_pruned(batch: Batch) -> bool:
     return batch.results_pruned_at is not None
 
 
+def _all_rows(batch: Batch, *, after_line: int, last_line: int) -> Iterator[ObjectResult]:
+    while rows := _rows(batch, after_line=after_line, last_line=last_line, limit=PAGE):
+        yield from rows
+        after_line = rows[-1].line
+
+
 def _rows(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str = "") -> list[ObjectResult]:
     with connection.cursor() as cursor:
-        cursor.execute(_SELECT, [batch_key(batch), after_line, last_line, but, limit])
+        cursor.execute(_SELECT, [batch_key(batch), after_line, last_line, but, limit, PAGE_CHARS])
         return [_from_row(row) for row in cursor.fetchall()]
 
 
@@ -233,7 +258,7 @@ def _from_files(batch: Batch, *, after_line: int, last_line: int) -> Iterator[Ob
         files = SliceResults(batch, piece)
         first, last = max(after_line, piece.first_line - 1), min(last_line, piece.last_line)
         reasons = _reasons(batch, first, last) if piece.failed else {}
-        for row in _rows(batch, after_line=first, last_line=last, limit=last - first):
+        for row in _all_rows(batch, after_line=first, last_line=last):
             yield _from_file(row, files, reasons) if row.status in ANSWERED else row
 
 
@@ -256,7 +281,7 @@ def batch_key(batch: Batch) -> Any:
 
 
 def _from_row(row: tuple[Any, ...]) -> ObjectResult:
-    identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, code, message, body = row
+    identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, code, message, body, _ = row
     if code is None:  # there is no result
         code, message = NEVER_RAN.get(status, ("", ""))
         body = ""

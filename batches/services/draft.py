@@ -1,5 +1,6 @@
 """draft: an input that was uploaded to be looked at, before anybody decides whether it becomes a batch."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.db import transaction
 from batches.actors import Actor
 from batches.errors import NotFound
 from batches.models import Batch, File, Project, Purpose
+from batches.services.route import route
 from batches.services.store import store
 from batches.services.submit import submit
 
@@ -30,18 +32,42 @@ def is_draft(file: File) -> bool:
 def start(file: File, *, since: datetime, actor: Actor, now: datetime, **about: Any) -> Batch:
     """Submit a batch over a file, draft or not; a draft then lives as long as other input files.
 
-    `since` is when its actor was asked: whoever answers twice gets the batch of the first answer. Raises NotFound when
-    the file is gone, and what `submit` raises.
+    `since` is when its actor was asked: whoever gives the same answer twice gets the batch of the first. Raises NotFound
+    when the file is gone, and what `submit` raises.
     """
     locked = File.objects.readable(now=now).select_for_update().filter(pk=file.pk).select_related(None).first()
     if locked is None:
         raise NotFound
-    earlier = Batch.objects.filter(input_file=locked, created_by=actor.name, created_at__gte=since).first()
-    if earlier is not None:
-        return earlier
+    for earlier in Batch.objects.filter(input_file=locked, created_by=actor.name, created_at__gte=since):
+        if _is_as_asked(earlier, **about):
+            return earlier
     if is_draft(locked):
         File.objects.filter(pk=locked.pk).update(expires_at=now + timedelta(seconds=settings.FILE_LIFETIME_SECONDS))
     return submit(file.project, input_file=locked, actor=actor, now=now, **about)
+
+
+def _is_as_asked(
+    batch: Batch,
+    *,
+    endpoint: str,
+    provider_name: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    guards: Mapping[str, object] | None = None,
+    **about: Any,
+) -> bool:
+    """Whether the batch is what `submit` would make of this."""
+    provider = route(batch.project, endpoint=endpoint, name=provider_name)
+    plain: dict[str, Any] = {
+        name: about[name] for name in ("dialect", "completion_window", "remark", "priority") if name in about
+    }
+    asked: dict[str, object] = {
+        "endpoint": endpoint,
+        "provider": provider,
+        "metadata": metadata or None,
+        **plain,
+        **(guards or {}),
+    }
+    return all((getattr(batch, name) or None) == (value or None) for name, value in asked.items())
 
 
 def discard(file: File) -> bool:

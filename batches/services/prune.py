@@ -1,6 +1,8 @@
 """prune: let go of what is no longer wanted."""
 
+import logging
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,27 +16,41 @@ from batches.services.sign_in import forget_attempts
 from batches.services.upload import expire_uploads
 from batches.states import OPEN
 
+logger = logging.getLogger(__name__)
+
 AT_ONCE = 1000
 SPOOL_LIFETIME = timedelta(days=1)
 
 
 def prune(*, now: datetime) -> None:
-    """Remove bytes of hidden files that no running batch reads, and whatever else is overdue or left over."""
-    expire_uploads(now=now)
+    """Remove bytes of hidden files that no running batch reads, and whatever else is overdue or left over.
+
+    What cannot be removed is logged, and keeps nothing else from being removed.
+    """
+    steps = (expire_uploads, _purge, _remove_old_spool_files, forget_dead, forget_calls, forget_attempts, retain)
+    for step in steps:
+        try:
+            step(now=now)
+        except Exception:
+            logger.exception("%s could not be done", step.__name__)
+
+
+def _purge(*, now: datetime) -> None:
     in_use = Batch.objects.filter(status__in=OPEN, input_file__isnull=False).values("input_file")
     for file in File.objects.hidden(now=now).exclude(pk__in=in_use)[:AT_ONCE]:
-        file.content.storage.delete(str(file.content.name))
+        try:
+            file.content.storage.delete(str(file.content.name))
+        except Exception:
+            logger.exception("the bytes of %s could not be removed", file)
+            continue
         File.objects.filter(pk=file.pk).update(purged_at=now)
-    _remove_old_spool_files()
-    forget_dead(now=now)
-    forget_calls(now=now)
-    forget_attempts(now=now)
-    retain(now=now)
 
 
-def _remove_old_spool_files() -> None:
+def _remove_old_spool_files(*, now: datetime) -> None:
     """A killed process leaves its temporary files behind."""
+    del now  # files have the time of the machine
     oldest = time.time() - SPOOL_LIFETIME.total_seconds()
     for path in Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir():
-        if path.is_file() and path.stat().st_mtime < oldest:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # its process has done so
+            if path.is_file() and path.stat().st_mtime < oldest:
+                path.unlink()

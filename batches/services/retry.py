@@ -11,13 +11,13 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F
+from django.db.models import Count, F, Sum
 from django.db.models.functions import Greatest
 
 from batches import wake
 from batches.actors import Actor
 from batches.errors import Conflict, InvalidRequest, LostRace
-from batches.models import ApiKey, Batch, BatchError, BatchObject, ErrorGroup, Event, IdempotencyRecord, Slice
+from batches.models import ApiKey, Batch, BatchError, BatchErrorGroup, BatchObject, ErrorGroup, Event, IdempotencyRecord, Slice
 from batches.services.amend import amend
 from batches.services.error_groups import count_fewer
 from batches.services.once import fulfil
@@ -134,32 +134,50 @@ def _retry_in_place(
     version: int | None,
 ) -> int:
     """How many objects were made pending again. One transaction for a few slices; the one event grows with them."""
-    pieces = Slice.objects.filter(batch=batch, failed__gt=0).order_by("pk").values_list("pk", "first_line", "last_line")
-    touched = [pk for pk, first, last in pieces if selection.touches(first, last)]
+    failing = Slice.objects.filter(batch=batch, failed__gt=0).order_by("pk").values_list("pk", "first_line", "last_line")
+    touched = [pk for pk, first, last in failing if selection.touches(first, last)]
     event: Event | None = None
     retried = 0
     for start in range(0, len(touched), SLICES_A_TRANSACTION):
-        with transaction.atomic():
-            # Slices first and the batch last, as whoever settles has it: then nobody waits for each other.
-            slices = Slice.objects.select_for_update().filter(pk__in=touched[start : start + SLICES_A_TRANSACTION])
-            count = _send_again(batch, selection, list(slices.order_by("pk")), now=now)
-            if not count:
-                continue
-            retried += count
-            note = " ".join(filter(None, (_objects(retried), reason)))
-            # A resume acknowledged failures that are none any more.
-            fewer: dict[str, Any] = {
-                name: Greatest(F(name) - count, 0) for name in ("acknowledged_settled", "acknowledged_failed")
-            }
-            if event is None:
-                event = amend(batch, Act.RETRIED, actor=actor, now=now, note=note, expecting=as_of(version), **fewer)
-                fulfil(reservation, batch)
-            else:
-                _note_more(batch, event, now=now, note=note, **fewer)
-            wake.execute()
+        try:
+            with transaction.atomic():
+                # Slices first and the batch last, as whoever settles has it: then nobody waits for each other.
+                slices = Slice.objects.select_for_update().filter(pk__in=touched[start : start + SLICES_A_TRANSACTION])
+                pieces = list(slices.order_by("pk"))
+                if event is None:
+                    require_room(batch.project, pending_objects=_selected(batch, selection))
+                count = _send_again(batch, selection, pieces, now=now)
+                if not count:
+                    continue
+                note = " ".join(filter(None, (_objects(retried + count), reason)))
+                # A resume acknowledged failures that are none any more.
+                fewer: dict[str, Any] = {
+                    name: Greatest(F(name) - count, 0) for name in ("acknowledged_settled", "acknowledged_failed")
+                }
+                if event is None:
+                    event = amend(batch, Act.RETRIED, actor=actor, now=now, note=note, expecting=as_of(version), **fewer)
+                    fulfil(reservation, batch)
+                else:
+                    _note_more(batch, event, now=now, note=note, **fewer)
+                wake.execute()
+        except LostRace:
+            if not retried:
+                raise
+            break  # it does not run any more; what was begun stays begun
+        retried += count
     if not retried:
         raise NothingToRetry
     return retried
+
+
+def _selected(batch: Batch, selection: Selection) -> int:
+    """How many failed objects are selected, at most."""
+    if selection.lines is not None:
+        return BatchObject.objects.filter(batch=batch, line__in=selection.lines, status=ObjectStatus.FAILED).count()
+    if selection.fingerprint:
+        group = BatchErrorGroup.objects.filter(batch=batch, group__fingerprint=selection.fingerprint)
+        return int(group.aggregate(count=Sum("count", default=0))["count"])
+    return int(batch.slices.aggregate(failed=Sum("failed", default=0))["failed"])
 
 
 def _send_again(batch: Batch, selection: Selection, pieces: Sequence[Slice], *, now: datetime) -> int:
@@ -183,7 +201,6 @@ def _send_again(batch: Batch, selection: Selection, pieces: Sequence[Slice], *, 
     Slice.objects.filter(pk__in=changed).update(not_before=None)
     recount(changed)
     count_fewer(batch, retried)
-    require_room(batch.project, pending_objects=len(lines))
     return len(lines)
 
 

@@ -22,11 +22,11 @@ def attempt(name: str, address: str, *, now: datetime) -> bool:
     is refused first is put on record.
     """
     subject = _subject(name, address)
-    lately = SignInAttempts.objects.filter(subject=subject, since__gt=_horizon(now))
-    if not lately.update(count=F("count") + 1):
-        SignInAttempts.objects.update_or_create(subject=subject, defaults={"count": 1, "since": now})
-        return True
-    count = lately.values_list("count", flat=True).first() or 0
+    known = SignInAttempts.objects.filter(subject=subject)
+    SignInAttempts.objects.get_or_create(subject=subject, defaults={"count": 0, "since": now})
+    known.filter(since__lte=_horizon(now)).update(count=0, since=now)
+    known.update(count=F("count") + 1)
+    count = known.values_list("count", flat=True).first() or 1
     if count == settings.SIGN_IN_ATTEMPTS + 1:
         record_refusal("sign_in", actor=NOBODY, now=now, target=User.objects.filter(username=name).first(), reason=address)
     return count <= settings.SIGN_IN_ATTEMPTS

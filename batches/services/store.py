@@ -29,16 +29,17 @@ def store(
     now: datetime,
     lifetime: timedelta | None = None,
     key: ApiKey | None = None,
+    limit: int | None = None,
 ) -> File:
     """Keep what a client sent as a file of the project.
 
     Batch files live FILE_LIFETIME_SECONDS unless `lifetime` says otherwise. Raises InvalidRequest for an empty file and
-    TooLarge for one over the limit of its purpose, and QuotaExceeded when the project has too much already; then nothing
-    is kept.
+    TooLarge for one over `limit` bytes, else over the limit of its purpose, and QuotaExceeded when the project has too much
+    already; then nothing is kept.
     """
     if not content.size:
         raise InvalidRequest("The file is empty.", param="file")
-    if content.size > (limit := size_limit(purpose)):
+    if content.size > (limit := limit or size_limit(purpose)):
         raise TooLarge(f"The file has {content.size} bytes; a file of purpose {purpose} may have {limit}.", param="file")
     file = write(content, project=project, purpose=purpose, filename=filename, now=now, lifetime=lifetime, key=key)
     with undone_on_error(file), transaction.atomic():

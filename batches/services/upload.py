@@ -34,8 +34,7 @@ def start_upload(
     key: ApiKey | None = None,
 ) -> Upload:
     """Promise `size` bytes. Raises TooLarge over MAX_UPLOAD_BYTES or the limit of the purpose, and QuotaExceeded."""
-    limit = min(settings.MAX_UPLOAD_BYTES, size_limit(purpose) if purpose == Purpose.BATCH else settings.MAX_UPLOAD_BYTES)
-    if size > limit:
+    if size > (limit := _limit(purpose)):
         raise TooLarge(f"An upload of purpose {purpose} may have {limit} bytes.", param="bytes")
     require_room(project, stored_bytes=size)
     return Upload.objects.create(
@@ -49,6 +48,11 @@ def start_upload(
         created_at=now,
         expires_at=now + timedelta(seconds=settings.UPLOAD_LIFETIME_SECONDS),
     )
+
+
+def _limit(purpose: Purpose) -> int:
+    """How many bytes an upload may have: more than a file that is sent at once, unless it is a batch's input."""
+    return min(settings.MAX_UPLOAD_BYTES, size_limit(purpose)) if purpose == Purpose.BATCH else settings.MAX_UPLOAD_BYTES
 
 
 def add_part(upload: Upload, content: "Content[Any]", *, now: datetime) -> UploadPart:
@@ -111,6 +115,7 @@ def complete_upload(upload: Upload, *, part_ids: Sequence[UUID], now: datetime, 
                 now=now,
                 lifetime=timedelta(seconds=seconds) if seconds else None,
                 key=upload.created_by_key,
+                limit=_limit(Purpose(upload.purpose)),
             )
             upload.status = UploadStatus.COMPLETED
             upload.save(update_fields=["status", "file"])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils.text import slugify
@@ -119,6 +120,7 @@ def _require_short(query: str) -> None:
 def _make_room(access: Access, draft: Draft) -> None:
     """One default view each."""
     if draft.is_default:
+        User.objects.select_for_update(no_key=True).get(pk=access.user.pk)  # whoever else makes one the default waits
         SavedView.objects.filter(owner=access.user, is_default=True).update(is_default=False)
 
 

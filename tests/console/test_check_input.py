@@ -99,6 +99,14 @@ def test_an_answer_given_twice_starts_one_batch(console: Client, uploaded: Any) 
     assert places == {f"/console/batches/{Batch.objects.get()}/"}
 
 
+def test_another_answer_over_the_same_input_starts_another_batch(console: Client, uploaded: Any) -> None:
+    first = uploaded(request_lines(1))
+    asked = console.get(first).context["asked"].isoformat()
+    for address in (first, f"{first}&remark=other", f"{first}&remark=other"):
+        assert console.post(address, {"asked": asked}).status_code == 302
+    assert sorted(Batch.objects.values_list("remark", flat=True)) == ["", "other"]
+
+
 @pytest.mark.parametrize(
     "asked",
     [

@@ -78,11 +78,12 @@ def test_a_file_is_read_to_its_end(client: httpx.Client, path: str) -> None:
 
 @pytest.mark.parametrize("path", FILES)
 def test_of_a_file_that_was_cut_off_nothing_is_kept(client: httpx.Client, path: str) -> None:
-    known = client.get("/v1/files").json()
+    inputs = "/v1/files?purpose=batch"  # results of earlier calls may still come in
+    known = client.get(inputs).json()
     for end in (b"", b"zzz\r\n"):  # the connection ends, or goes on with what is no chunk
         cut = FORM[: FORM.index(LINE) + len(LINE)]
         assert b" 400 " in sent(client, path, b"%x\r\n%b\r\n%b" % (len(cut), cut, end)).split(b"\r\n")[0]
-    assert client.get("/v1/files").json() == known
+    assert client.get(inputs).json() == known
 
 
 def sent(client: httpx.Client, path: str, chunks: bytes) -> bytes:

@@ -71,6 +71,19 @@ def test_results_are_gone_when_the_files_are(read: Callable[[str], tuple[Batch, 
     assert b"no longer kept" in answer.content
 
 
+def test_a_lineage_is_gone_when_the_files_are(
+    read: Callable[[str], tuple[Batch, Callable[[], Answer]]], key: str, operator: User
+) -> None:
+    batch, _ = read("native")
+    prune_rows(batch)
+    File.objects.filter(purpose="batch_output").update(purged_at=timezone.now())
+    answer = Api(key).get(f"/api/v1/batches/{batch}/lineage/results.jsonl")
+    assert answer.status == 404
+    browser = Client()
+    browser.force_login(operator)
+    assert browser.get(f"/console/batches/{batch}/merged/").status_code == 404
+
+
 def test_merge_tells_how_each_object_went_also_when_the_files_are_gone(
     read: Callable[[str], tuple[Batch, Callable[[], Answer]]],
 ) -> None:

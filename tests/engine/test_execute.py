@@ -176,6 +176,17 @@ def test_the_idempotency_key_is_new_after_an_answer_and_only_then(
     assert statuses(batch) == {"row-1": "succeeded"}
 
 
+def test_what_a_gateway_lost_is_asked_for_again_under_the_same_key(
+    project: Project, provider: Provider, upstream: Upstream
+) -> None:
+    upstream.answer(refuse(504), refuse(409), refuse(502))
+    batch = started(project, request_lines(1))
+    run_executor()
+    assert len({request.idempotency_key for request in upstream.requests}) == 1
+    assert len(upstream.requests) == 4
+    assert statuses(batch) == {"row-1": "succeeded"}
+
+
 def test_a_key_outlives_the_executor(
     project: Project, provider: Provider, upstream: Upstream, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,6 @@
 """The one set of filters over batches, question by question."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.http import QueryDict
@@ -208,3 +208,22 @@ def test_nobody_asks_for_names_of_other_projects(cast: Cast, project: Project) -
     assert found("project=acme", within=project) >= {"a", "b"}
     for query in ("project=globex", "project!=globex", "provider=theirs", "provider!=theirs"):
         assert "there is none." in refused(query, within=project)[0]
+
+
+@pytest.mark.parametrize("text", ["batch_" + "0" * 33, "0" * 33, "-" * 12, "msgbatch_" + "f" * 36])
+def test_what_is_no_id_but_looks_like_one_finds_nothing(cast: Cast, text: str) -> None:
+    assert found(f"text={text}") == set()
+
+
+@pytest.mark.parametrize("word", ["eval-2026", "ticket-4711", "run_0042", "2026-05-04-0930"])
+def test_a_word_with_digits_is_looked_for_in_remarks(make_batch: MakeBatch, word: str) -> None:
+    make_batch(remark=f"{word} nightly")
+    assert found(f"text={word}") == {f"{word} nightly"}
+
+
+def test_a_pair_without_a_value_asks_for_nothing(cast: Cast) -> None:
+    assert found("metadata.team=&metadata.n!=") == set(cast)
+
+
+def test_a_time_before_all_times_leaves_nothing_out(cast: Cast) -> None:
+    assert found("created=9999w", now=datetime(2, 1, 1, tzinfo=UTC)) == set(cast)

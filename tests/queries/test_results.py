@@ -103,6 +103,25 @@ def test_result_lines_hold_the_answer_as_it_was(batch: Batch) -> None:
     assert b'"response":null,"error":{"code":"batch_cancelled"' in result_line(fourth)
 
 
+def test_a_failure_that_looks_like_a_success_says_in_its_line_that_it_is_none(project: Project) -> None:
+    batch = started(project, request_lines(1))
+    [lease] = claim(executor=uuid.uuid4(), appetite=Appetite(1), now=timezone.now())
+    outcome = Failure(Kind.UNCONFIRMED, "No JSON.", code="unconfirmed", http_status=200, body=b'"<html>"')
+    settled = [Settled(lease.piece.pk, batch.pk, 1, 1, 1, 7, outcome)]
+    settle(Report({batch.pk: batch}, {lease.piece.pk: lease.epoch}, settled), now=timezone.now())
+
+    [result] = results.results(batch)
+
+    error = b'"body":"<html>"},"error":{"code":"unconfirmed","message":"No JSON."}}\n'
+    assert result_line(result).endswith(error)
+
+
+def test_however_many_are_asked_for_no_more_is_read_than_fits(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "PAGE_CHARS", len(BIG))
+    assert [row.line for row in results._rows(batch, after_line=0, last_line=6, limit=6)] == [1]
+    assert [row.line for row in results._rows(batch, after_line=1, last_line=6, limit=6)] == [2, 3, 4, 5, 6]
+
+
 def test_other_batches_are_not_told_of(batch: Batch, project: Project) -> None:
     other = started(project, request_lines(1, prefix="other"))
     assert [result.custom_id for result in results.results(other)] == ["other-1"]

@@ -177,6 +177,12 @@ def test_a_project_without_room_for_more_pending_objects_is_refused(batch: Batch
     assert_counts_are_true(batch)
 
 
+def test_what_is_sent_again_takes_its_room_once(batch: Batch, project: Project) -> None:
+    run(batch, odd={1, 4}, keep={2})
+    Project.objects.filter(pk=project.pk).update(max_pending_objects=3)
+    assert again(Batch.objects.get(pk=batch.pk)).retried == 2
+
+
 @pytest.mark.parametrize("to", [BatchStatus.CANCELLING, BatchStatus.FINALIZING])
 def test_a_batch_that_moved_on_meanwhile_is_left_as_it_is(batch: Batch, to: BatchStatus) -> None:
     run(batch, odd={1}, keep={2} if to == BatchStatus.CANCELLING else set())

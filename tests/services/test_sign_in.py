@@ -68,6 +68,17 @@ def test_what_somebody_typed_for_a_name_is_kept_nowhere() -> None:
     assert "secret" not in str(list(SignInAttempts.objects.values())) + str(list(AuditEntry.objects.values()))
 
 
+def test_behind_a_trusted_proxy_it_is_the_clients_address_that_counts(settings: Settings) -> None:
+    settings.TRUST_PROXY = True
+    login = "/console/login/"
+    proxied = Client(headers={"X-Forwarded-For": "10.0.0.1, 198.51.100.7"})
+    for _ in range(4):
+        proxied.post(login, WRONG)
+
+    assert proxied.post(login, RIGHT).status_code == 200
+    assert signs_in(login, with_=RIGHT)
+
+
 def test_the_page_says_how_many_there_may_be() -> None:
     answer = Client().post("/console/login/", WRONG).content.decode()
 

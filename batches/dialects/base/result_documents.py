@@ -55,8 +55,10 @@ def result_item(result: ObjectResult, *, endpoint: str) -> dict[str, Any]:
     if endpoint == MESSAGES and (result.body or status in _WITHOUT_ANSWER):
         return item | {"result": {"type": RESULT_TYPES[status]} | ({"message": raw(result.body)} if result.body else {})}
     if result.body:
-        return item | {"response": {"status_code": result.http_status, "request_id": result.request_id, "body": raw(result.body)}}
-    return item | {"error": {"code": result.error_code, "message": result.error_message}}
+        item["response"] = {"status_code": result.http_status, "request_id": result.request_id, "body": raw(result.body)}
+    if not result.body or result.why:
+        item["error"] = {"code": result.error_code, "message": result.error_message}
+    return item
 
 
 _WITHOUT_ANSWER = frozenset({ObjectStatus.CANCELLED, ObjectStatus.EXPIRED})

@@ -79,7 +79,10 @@ def create(choice: Choice, order: Order, *, by: Access, now: datetime) -> BulkOp
     try:
         with transaction.atomic():
             operation = _record(order, choice, by=by, now=now, reason=reason, moment=moment)
-            _add_items(operation, rows.order_by("created_at", "id").values_list("pk", flat=True))
+            keys = list(rows.order_by("created_at", "id").values_list("pk", flat=True))
+            if choice.query:
+                _require_as_shown(order, len(keys))  # some may have become eligible since they were counted
+            _add_items(operation, keys)
             about = f"{words(order.act, operation.total)}: {reason}"
             record_act(f"bulk_{order.act}", actor=by.actor, now=now, target=operation, reason=about)
             wake.bulk(operation.id)
@@ -139,8 +142,6 @@ def _record(order: Order, choice: Choice, *, by: Access, now: datetime, reason: 
 def _add_items(operation: BulkOperation, keys: Iterable[uuid.UUID]) -> None:
     """One item a batch; an operation about nothing has ended as it begins."""
     items = [(uuid7(), operation.pk, key, BulkItem.Status.PENDING, "") for key in keys]
-    if len(items) > settings.BULK_OPERATION_MAX_BATCHES:  # some became eligible since they were counted
-        raise TooMany
     bulk.insert(BulkItem, ("id", "operation", "batch", "status", "note"), items)
     operation.total = len(items)
     if not items:

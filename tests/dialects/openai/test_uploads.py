@@ -57,6 +57,13 @@ def test_parts_become_a_file_in_the_order_that_the_client_names(api: Api) -> Non
     assert not UploadPart.objects.exists()
 
 
+def test_an_upload_may_be_larger_than_a_file_that_is_sent_at_once(api: Api, settings: Settings) -> None:
+    settings.MAX_FILE_BYTES = 5
+    upload_id = start(api, purpose="user_data").json["id"]
+    part = add(api, upload_id, b"abcdef").json["id"]
+    assert api.post(f"/v1/uploads/{upload_id}/complete", {"part_ids": [part]}).json["file"]["bytes"] == 6
+
+
 def test_a_completed_upload_takes_nothing_more(api: Api) -> None:
     upload_id = start(api, bytes=3).json["id"]
     part_ids = {"part_ids": [add(api, upload_id, b"abc").json["id"]]}
