@@ -5,6 +5,7 @@ Answers are in the result rows; where these were pruned, in the batch's own file
 
 import uuid
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from batches.states import NEVER_RAN, ObjectStatus
 
 PAGE = 500
 PAGE_CHARS = 4 * 1024**2
+MUCH_LONGER = 4  # times the usual length: what a page's bodies may be and all of it still fits into memory
 ANSWERED = frozenset({ObjectStatus.SUCCEEDED, ObjectStatus.FAILED})  # what has a result
 FAILED_STATUS = 400  # HTTP statuses from here on say themselves that the request failed
 FIRST_PAGE = 16  # as long as nothing is known of the size of the answers
@@ -55,6 +57,8 @@ class ObjectResult(msgspec.Struct, frozen=True):
         return None if is_told else (self.error_code, self.error_message)
 
 
+Page = tuple[list[ObjectResult], bool]  # some objects, and whether there may be more behind them
+
 _COLUMNS = "o.id, o.line, o.custom_id, o.status, o.round, o.attempts, o.http_status, o.latency_ms, o.request_id"
 # The objects are chosen first and their results looked up one by one: left to itself, PostgreSQL reads all results of a
 # batch for each of its objects as long as it has no statistics of that batch.
@@ -67,17 +71,10 @@ _JOINED = f"""
       LEFT JOIN {BatchResult._meta.db_table} r ON r.batch_id = o.batch_id AND r.line = o.line AND r.round = o.round
      ORDER BY o.line
 """  # noqa: S608 - names of tables only
-# No more bodies than so many characters, but at least one, whatever the limit.
-_SELECT = f"""
-    SELECT *
-      FROM (SELECT {_COLUMNS}, r.error_code, r.error_message, r.body,
-                   sum(coalesce(length(r.body), 0)) OVER (ORDER BY o.line) - coalesce(length(r.body), 0) AS before
-              {_JOINED}) page
-     WHERE before < %s
-     ORDER BY line
-"""  # noqa: S608 - names of tables only
+# Of a longer body than so many characters nothing is read.
+_SELECT = f"SELECT {_COLUMNS}, r.error_code, r.error_message, CASE WHEN length(r.body) <= %s THEN r.body END {_JOINED}"
 _SELECT_SIZES = f"SELECT o.line, length(r.body) {_JOINED}"
-_LAST_LINE = 2**31 - 1
+_LAST_LINE = _ANY_LENGTH = 2**31 - 1
 
 
 def results(batch: Batch, *, first_page: int = FIRST_PAGE) -> Iterator[ObjectResult]:
@@ -108,18 +105,17 @@ def results_without_answers(batch: Batch) -> Iterator[ObjectResult]:
 
 def results_over(batch: Batch, *, first_line: int, last_line: int, first_page: int = FIRST_PAGE) -> Iterator[ObjectResult]:
     """The same for the objects at these lines. May raise Gone on the way."""
-    after_line, size = first_line - 1, first_page
-    while after_line < last_line and (page := _page(batch, after_line=after_line, last_line=last_line, limit=size)):
+    after_line, size, more = first_line - 1, first_page, True
+    while more and after_line < last_line:
+        page, more = _page(batch, after_line=after_line, last_line=last_line, limit=size)
         yield from page
-        chars = sum(len(result.body) for result in page)
-        if len(page) < size and chars < PAGE_CHARS and batch.results_pruned_at is None:
-            return  # it was not cut: there are no more
-        after_line = page[-1].line
-        # How many to look at next; however many that are, no more than PAGE_CHARS are read of them.
-        size = min(size * 4, PAGE, PAGE_CHARS // (chars // len(page) + 1) + 1)
+        if page:
+            after_line = page[-1].line
+            usual_chars = sum(len(result.body) for result in page) // len(page)
+            size = min(size * 4, PAGE, PAGE_CHARS // (usual_chars + 1) + 1)
 
 
-def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int) -> tuple[list[ObjectResult], bool]:
+def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int) -> Page:
     """The settled objects behind a line, at most `limit`, their bodies at most `max_chars` (but at least one object).
 
     The second value tells whether there are more. Two queries: what is too much is never read. Raises Gone.
@@ -139,13 +135,13 @@ def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int
     if not taken:
         return [], False
     last_line = sizes[taken - 1][0]
-    page = _page(batch, after_line=after_line, last_line=last_line, limit=taken, but=ObjectStatus.PENDING.value)
+    page, _ = _page(batch, after_line=after_line, last_line=last_line, limit=taken, but=ObjectStatus.PENDING.value)
     if not page:  # a retry has begun another round between the two
         return [], True
     return page, taken < len(sizes) or page[-1].line < last_line  # some may have settled between the two
 
 
-def _cut(found: Iterator[ObjectResult], *, limit: int, max_chars: int) -> tuple[list[ObjectResult], bool]:
+def _cut(found: Iterator[ObjectResult], *, limit: int, max_chars: int) -> Page:
     page: list[ObjectResult] = []
     held = 0
     for result in found:
@@ -224,13 +220,14 @@ def result_line(result: ObjectResult) -> bytes:
     return jsonl.error_line(result.id, custom_id=result.custom_id, code=result.error_code, message=result.error_message)
 
 
-def _page(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str = "") -> list[ObjectResult]:
+def _page(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str = "") -> Page:
+    """Some of the objects at these lines, in order: at most `limit`, and at most a few MB of answers, but at least one object."""
     if batch.results_pruned_at is not None:
-        return _cut(_from_files(batch, after_line=after_line, last_line=last_line), limit=limit, max_chars=PAGE_CHARS)[0]
-    rows = _rows(batch, after_line=after_line, last_line=last_line, limit=limit, but=but)
+        return _cut(_from_files(batch, after_line=after_line, last_line=last_line), limit=limit, max_chars=PAGE_CHARS)
+    rows, more = _rows(batch, after_line=after_line, last_line=last_line, limit=limit, but=but)
     if any(row.status in ANSWERED and not (row.body or row.error_code) for row in rows) and _were_pruned(batch):
-        return _cut(_from_files(batch, after_line=after_line, last_line=last_line), limit=limit, max_chars=PAGE_CHARS)[0]
-    return rows
+        return _cut(_from_files(batch, after_line=after_line, last_line=last_line), limit=limit, max_chars=PAGE_CHARS)
+    return rows, more
 
 
 def _were_pruned(batch: Batch) -> bool:
@@ -240,15 +237,29 @@ def _were_pruned(batch: Batch) -> bool:
 
 
 def _all_rows(batch: Batch, *, after_line: int, last_line: int) -> Iterator[ObjectResult]:
-    while rows := _rows(batch, after_line=after_line, last_line=last_line, limit=PAGE):
+    more = True
+    while more:
+        rows, more = _rows(batch, after_line=after_line, last_line=last_line, limit=PAGE)
         yield from rows
-        after_line = rows[-1].line
+        after_line = rows[-1].line if rows else last_line
 
 
-def _rows(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str = "") -> list[ObjectResult]:
+def _rows(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str = "") -> Page:
+    """A page from the result rows. It ends before a body that is much longer than usual, unless that is its first."""
+    most = MUCH_LONGER * PAGE_CHARS // limit if limit > 1 else _ANY_LENGTH
     with connection.cursor() as cursor:
-        cursor.execute(_SELECT, [batch_key(batch), after_line, last_line, but, limit, PAGE_CHARS])
-        return [_from_row(row) for row in cursor.fetchall()]
+        cursor.execute(_SELECT, [most, batch_key(batch), after_line, last_line, but, limit])
+        found = cursor.fetchall()
+    rows = [_from_row(row) for row in takewhile(_is_whole, found)]
+    if found and not rows:
+        return _rows(batch, after_line=after_line, last_line=last_line, limit=1, but=but)
+    return rows, len(rows) < len(found) or len(found) == limit
+
+
+def _is_whole(row: tuple[Any, ...]) -> bool:
+    """Whether its body was read, if it has one."""
+    *_, code, _message, body = row
+    return code is None or body is not None
 
 
 def _from_files(batch: Batch, *, after_line: int, last_line: int) -> Iterator[ObjectResult]:
@@ -281,7 +292,7 @@ def batch_key(batch: Batch) -> Any:
 
 
 def _from_row(row: tuple[Any, ...]) -> ObjectResult:
-    identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, code, message, body, _ = row
+    identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, code, message, body = row
     if code is None:  # there is no result
         code, message = NEVER_RAN.get(status, ("", ""))
         body = ""

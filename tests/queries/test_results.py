@@ -1,5 +1,6 @@
 """Reading what came of objects, in input order, at any time, and what was asked."""
 
+import json
 import uuid
 
 import pytest
@@ -7,7 +8,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.errors import Gone
-from batches.models import Batch, BatchObject, File, Project
+from batches.models import Batch, BatchObject, BatchResult, File, Project
 from batches.queries import results
 from batches.queries.results import request_lines as requests_of
 from batches.queries.results import result_line, result_of, settled_results
@@ -116,10 +117,16 @@ def test_a_failure_that_looks_like_a_success_says_in_its_line_that_it_is_none(pr
     assert result_line(result).endswith(error)
 
 
-def test_however_many_are_asked_for_no_more_is_read_than_fits(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "PAGE_CHARS", len(BIG))
-    assert [row.line for row in results._rows(batch, after_line=0, last_line=6, limit=6)] == [1]
-    assert [row.line for row in results._rows(batch, after_line=1, last_line=6, limit=6)] == [2, 3, 4, 5, 6]
+def test_a_page_ends_before_a_body_that_is_much_longer_than_usual(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    BatchResult.objects.filter(batch=batch, line=2).update(body=json.dumps("x" * 500))
+    monkeypatch.setattr(results, "PAGE_CHARS", 100)
+
+    def lines(after: int) -> tuple[list[int], bool]:
+        rows, more = results._rows(batch, after_line=after, last_line=6, limit=6)
+        return [row.line for row in rows], more
+
+    assert [lines(0), lines(1), lines(2)] == [([1], True), ([2], True), ([3, 4, 5, 6], False)]
+    assert [result.line for result in results.results(batch, first_page=6)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_other_batches_are_not_told_of(batch: Batch, project: Project) -> None:
