@@ -123,6 +123,11 @@ def placeholders(values: Sequence[object]) -> str:
     return ", ".join(["%s"] * len(values))
 
 
+def size_of(column: str) -> str:
+    """How much text is in a column, without reading it where that can be told: in bytes, or in characters on SQLite."""
+    return f"octet_length({column})" if connection.vendor == "postgresql" else f"length({column})"
+
+
 def apart() -> str:
     """How a WITH clause should be read to be joined with many rows: PostgreSQL hashes it, SQLite looks into its index."""
     return "MATERIALIZED" if connection.vendor == "postgresql" else "NOT MATERIALIZED"

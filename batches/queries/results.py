@@ -13,7 +13,7 @@ from django.db import connection
 
 from batches import jsonl
 from batches.errors import Gone
-from batches.models import Batch, BatchError, BatchObject, BatchResult, Slice
+from batches.models import Batch, BatchError, BatchObject, BatchResult, Slice, bulk
 from batches.queries.ranges import read_range
 from batches.queries.result_files import SliceResults, require_result_files
 from batches.states import NEVER_RAN, ObjectStatus
@@ -71,9 +71,9 @@ _JOINED = f"""
       LEFT JOIN {BatchResult._meta.db_table} r ON r.batch_id = o.batch_id AND r.line = o.line AND r.round = o.round
      ORDER BY o.line
 """  # noqa: S608 - names of tables only
-# Of a longer body than so many characters nothing is read.
-_SELECT = f"SELECT {_COLUMNS}, r.error_code, r.error_message, CASE WHEN length(r.body) <= %s THEN r.body END {_JOINED}"
-_SELECT_SIZES = f"SELECT o.line, length(r.body) {_JOINED}"
+# Of a longer body than so much nothing is read.
+_SELECT = f"SELECT {_COLUMNS}, r.error_code, r.error_message, CASE WHEN {{size}} <= %s THEN r.body END {_JOINED}"
+_SELECT_SIZES = f"SELECT o.line, {{size}} {_JOINED}"
 _LAST_LINE = _ANY_LENGTH = 2**31 - 1
 
 
@@ -124,7 +124,7 @@ def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int
         return _cut(_from_files(batch, after_line=after_line, last_line=_LAST_LINE), limit=limit, max_chars=max_chars)
     where = [batch_key(batch), after_line, _LAST_LINE, ObjectStatus.PENDING.value]
     with connection.cursor() as cursor:
-        cursor.execute(_SELECT_SIZES, [*where, limit + 1])
+        cursor.execute(_SELECT_SIZES.format(size=bulk.size_of("r.body")), [*where, limit + 1])
         sizes = cursor.fetchall()
     taken = held = 0
     for _, size in sizes[:limit]:
@@ -248,7 +248,7 @@ def _rows(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str
     """A page from the result rows. It ends before a body that is much longer than usual, unless that is its first."""
     most = MUCH_LONGER * PAGE_CHARS // limit if limit > 1 else _ANY_LENGTH
     with connection.cursor() as cursor:
-        cursor.execute(_SELECT, [most, batch_key(batch), after_line, last_line, but, limit])
+        cursor.execute(_SELECT.format(size=bulk.size_of("r.body")), [most, batch_key(batch), after_line, last_line, but, limit])
         found = cursor.fetchall()
     rows = [_from_row(row) for row in takewhile(_is_whole, found)]
     if found and not rows:
