@@ -15,11 +15,7 @@ def guard_fields() -> dict[str, forms.Field]:
     """The fields of a form that asks for the guards of a batch, by their names."""
     return {
         "max_error_rate": forms.FloatField(
-            required=False,
-            min_value=0,
-            max_value=1,
-            label="Pause above this share of failures",
-            help_text="From 0 to 1.",
+            required=False, min_value=0, max_value=1, label="Pause above this share of failures", help_text="From 0 to 1."
         ),
         "error_sample": forms.IntegerField(
             required=False, min_value=1, max_value=2**31 - 1, label="Look once so many have settled"

@@ -13,7 +13,7 @@ FAULTS = frozenset({Kind.OVERLOADED, Kind.SERVER_ERROR, Kind.INVALID_RESPONSE, K
 FAILURES = 20  # in a row, over all workers
 OPEN_SECONDS = 1.0  # at first; twice as long each time that a probe fails
 MAX_OPEN_SECONDS = 60.0
-MOST_DOUBLINGS = 10
+MOST_DOUBLINGS = 10  # an upstream may be down for days: the power of so many failed probes is no number
 CALM_SECONDS = 60.0  # a breaker that opens again sooner than this stays open for longer than the last time
 PROBE_SECONDS = 5.0  # a probe whose executor is not heard of for so long is somebody else's
 

@@ -222,12 +222,12 @@ def result_line(result: ObjectResult) -> bytes:
 
 def _page(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str = "") -> Page:
     """Some of the objects at these lines, in order: at most `limit`, and at most a few MB of answers, but at least one object."""
-    if batch.results_pruned_at is not None:
-        return _cut(_from_files(batch, after_line=after_line, last_line=last_line), limit=limit, max_chars=PAGE_CHARS)
-    rows, more = _rows(batch, after_line=after_line, last_line=last_line, limit=limit, but=but)
-    if any(row.status in ANSWERED and not (row.body or row.error_code) for row in rows) and _were_pruned(batch):
-        return _cut(_from_files(batch, after_line=after_line, last_line=last_line), limit=limit, max_chars=PAGE_CHARS)
-    return rows, more
+    if batch.results_pruned_at is None:
+        rows, more = _rows(batch, after_line=after_line, last_line=last_line, limit=limit, but=but)
+        lacks_answers = any(row.status in ANSWERED and not (row.body or row.error_code) for row in rows)
+        if not (lacks_answers and _were_pruned(batch)):
+            return rows, more
+    return _cut(_from_files(batch, after_line=after_line, last_line=last_line), limit=limit, max_chars=PAGE_CHARS)
 
 
 def _were_pruned(batch: Batch) -> bool:
