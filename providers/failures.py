@@ -59,6 +59,11 @@ class Kind(Enum):
         return _TRAITS[self].answered
 
     @property
+    def is_of_account(self) -> bool:
+        """Whether the account or the credential of the provider is the reason, so that every other request would fail too."""
+        return self in _OF_ACCOUNT
+
+    @property
     def sentence(self) -> str:
         return _TRAITS[self].sentence
 
@@ -83,6 +88,8 @@ _TRAITS = {
     Kind.CONNECTION_LOST: _Traits(Source.NETWORK, True, False, "The connection ended before the answer was complete."),
     Kind.PORTAL: _Traits(Source.PORTAL, False, False, "The portal could not send the request."),
 }
+
+_OF_ACCOUNT = frozenset({Kind.AUTHENTICATION, Kind.QUOTA})
 
 
 def kind_of_status(status: int) -> Kind | None:
