@@ -100,3 +100,9 @@ class Unavailable(PortalError):
 
     status = 503
     code = "unavailable"
+
+
+class StorageAway(Unavailable):
+    """The file storage is not there: a volume may not be mounted."""
+
+    code = "storage_unavailable"

@@ -16,11 +16,13 @@ from typing import Any, cast
 import aiohappyeyeballs
 from yarl import URL
 
+from providers.budget import SMALL, Budget, Reading
 from providers.http1 import Answer, ConnectionLost, HttpError, MaxBytes, Reply
 
 CONNECT_SECONDS = 10.0  # name look-up, connection and TLS handshake together
 KEEPALIVE_SECONDS = 4.0  # below the 5 s after which common servers drop an idle connection, so that we drop it first
 ADDRESSES_SECONDS = 60.0  # how long those of a host are remembered
+LOOK_SECONDS = 1.0  # how often the deadline is looked at while an answer is not read for want of room
 NEXT_ADDRESS_SECONDS = 0.25  # before it is tried beside one that does not answer
 
 
@@ -36,28 +38,40 @@ class _Connection(asyncio.Protocol):
         self._pool = pool
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._waiter: asyncio.Future[Reply] | None = None
+        self._waiter: asyncio.Future[tuple[Reply, Reading | None]] | None = None
         self._answer: Answer | None = None
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._budget: Budget | None = None
+        self._reading: Reading | None = None  # of an answer that is not small
+        self._paused_at: float | None = None  # since when it is not read for want of room
 
     async def exchange(self, request: list[bytes], *, deadline: float) -> Reply:
         """Send a request and read the answer. Raises HttpError, or TimeoutError when the deadline comes first."""
         transport = self._transport
         if transport is None or transport.is_closing():
             raise ConnectionLost
-        waiter: asyncio.Future[Reply] = self._loop.create_future()
+        waiter: asyncio.Future[tuple[Reply, Reading | None]] = self._loop.create_future()
         self._waiter = waiter
         self._answer = Answer(self._pool.most)
+        self._budget = Budget.current.get()
         transport.writelines(request)
         self._expect_by(deadline)
         try:
-            return await waiter
+            reply, reading = await waiter
         except BaseException:
-            if self._waiter is waiter:  # else the answer came as well, and somebody else may have the connection by now
-                self._waiter = self._answer = None
+            if self._waiter is waiter:
+                reading = self._reading
+                self._waiter = self._answer = self._reading = self._paused_at = None
                 transport.abort()
+            else:  # the answer came as well, and somebody else may have the connection by now
+                _, reading = waiter.result()
+            if reading is not None:
+                reading.end()
             raise
+        if reading is not None:
+            reading.end()  # whoever called counts it from now on
+        return reply
 
     def close(self) -> None:
         """End it at once."""
@@ -75,11 +89,29 @@ class _Connection(asyncio.Protocol):
             return
         try:
             if answer.feed(data):
-                self._waiter = self._answer = None
-                waiter.set_result(answer.reply)
+                waiter.set_result((answer.reply, self._reading))
+                self._waiter = self._answer = self._reading = None
                 self._rest(lasting=answer.lasting)
+            elif self._budget is not None and answer.size > SMALL:
+                self._find_room(answer, self._budget)
         except HttpError as error:
             waiter.set_exception(error)
+
+    def _find_room(self, answer: Answer, budget: Budget) -> None:
+        """Read on only while there is room for the answer in memory."""
+        if self._reading is None:
+            self._reading = Reading(budget, most=answer.most, go_on=self._go_on)
+        if not self._reading.may_have(answer.expected):
+            assert self._transport is not None
+            self._transport.pause_reading()
+            self._paused_at = self._loop.time()
+
+    def _go_on(self) -> None:
+        """There is room. The upstream is not charged with the time that it took."""
+        if self._paused_at is not None and self._transport is not None and not self._transport.is_closing():
+            self._deadline += self._loop.time() - self._paused_at
+            self._paused_at = None
+            self._transport.resume_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._pool.forget(self)
@@ -92,7 +124,7 @@ class _Connection(asyncio.Protocol):
             if error is not None:
                 raise ConnectionLost
             answer.end()
-            waiter.set_result(answer.reply)
+            waiter.set_result((answer.reply, self._reading))
         except HttpError as failure:
             waiter.set_exception(failure)
 
@@ -116,7 +148,9 @@ class _Connection(asyncio.Protocol):
         self._timer = None
         if self._waiter is None or self._waiter.done():
             return
-        if self._loop.time() < self._deadline:
+        if self._paused_at is not None:
+            self._timer = self._loop.call_later(LOOK_SECONDS, self._ring)
+        elif self._loop.time() < self._deadline:
             self._expect_by(self._deadline)
         else:
             self._waiter.set_exception(TimeoutError())

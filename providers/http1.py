@@ -87,6 +87,22 @@ class Answer:
             raise ConnectionLost
 
     @property
+    def size(self) -> int:
+        """Bytes of the body that are here."""
+        return self._size
+
+    @property
+    def most(self) -> int:
+        """Bytes of the body that are wanted at most; one read may bring a few more."""
+        return self._limit
+
+    @property
+    def expected(self) -> int:
+        """Bytes that the body will have: as it says itself, else it may become twice as long."""
+        length = self._headers.get("content-length", "")
+        return int(length) if length.isdecimal() else 2 * self._size
+
+    @property
     def reply(self) -> Reply:
         """The answer; its body is cut where it is larger than wanted."""
         body = b"".join(self._pieces)

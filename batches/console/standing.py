@@ -46,6 +46,8 @@ def standing(batch: Batch, *, now: datetime, stuck: bool = False) -> Standing:
     plain = Standing(status.label.capitalize(), TONES[status], status.sentence)
     if batch.is_paused:
         return Standing("Paused", Tone.WARN, "Its waiting objects are not sent until somebody resumes it.")
+    if batch.is_blocked(now=now):
+        return Standing("Blocked", Tone.BAD, "A worker cannot carry it out as it is set up, and no other works on it.")
     if batch.is_throttled(now=now):
         return Standing("Throttled", Tone.WARN, "The provider's limits hold its waiting objects back for a while.")
     if stuck:

@@ -5,36 +5,29 @@ import logging
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
-import msgspec
 import redis
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from batches import jsonl
-from batches.actors import ENGINE
-from batches.engine.upstreams import CannotRun, Demand, Granted, Opened, Upstreams
-from batches.errors import Gone, LostRace
-from batches.models import Batch, Worker
-from batches.queries.results import slice_lines
-from batches.services.claim import Appetite, Lease, Waiting, claim, give_back, put_off
-from batches.services.fail import fail
-from batches.services.heartbeat import heartbeat, leave
-from batches.services.settle import Receipt, Report, settle
-from batches.states import BatchStatus
-from providers.failures import Kind
-from providers.models import CredentialUnavailable
+from batches import wake
+from batches.engine.take_up import Taken, TakeUp
+from batches.engine.upstreams import Demand, Granted, Opened, Upstreams
+from batches.models import Worker
+from batches.services.claim import Appetite
+from batches.services.heartbeat import heartbeat, leave, leave_seat, take_seat
+from batches.services.settle import Receipt, Report, settle, settle_apart
 
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 2.0
 PAUSE_SECONDS = 0.5  # after the database did not answer
-PUT_OFF = timedelta(seconds=5)  # a slice whose lines could not be read
+REFUSED_TURNS = 3  # in a row; then a report that cannot be recorded as a whole is recorded slice by slice
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,38 +39,46 @@ class Turn:
     appetite: Appetite | None
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A slice taken up: its objects with their bodies, and the models that they name."""
-
-    batch: Batch
-    lease: Lease
-    objects: Sequence[tuple[Waiting, bytes, str]]
-
-
 @dataclass(slots=True)
 class Answer:
-    """What the executor takes back: what became of its report, and new work."""
+    """What the executor takes back: what became of its report, and new work.
+
+    Of the providers in `unsure` the limiter may have heard, but nothing came back. Not `seated`: others have the executor's
+    place, and it is to take up nothing more. `obstructed`: there is work that this worker cannot carry out, and another
+    one may be able to.
+    """
 
     receipt: Receipt
     opened: list[Opened] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
-    granted: dict[uuid.UUID, Granted] = field(default_factory=dict)
+    granted: Mapping[uuid.UUID, Granted] = field(default_factory=dict)
+    unsure: frozenset[uuid.UUID] = frozenset()
+    seated: bool = True
+    obstructed: bool = False
 
 
 class Desk:
-    """One thread, one database connection. Every turn is taken whole, one after the other."""
+    """One thread, one database connection. Every turn is taken whole, one after the other.
+
+    Nothing that goes wrong here is raised: each step that fails is logged, and taken again with the next turn.
+    """
 
     def __init__(self, executor_id: uuid.UUID) -> None:
         self.executor_id = executor_id
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="desk")
         self._upstreams = Upstreams(executor_id)
-        self._batches: dict[uuid.UUID, Batch] = {}
+        self._take_up = TakeUp(executor_id, self._upstreams)
         self._seen_at = 0.0
+        self._refused = 0  # turns in a row whose report was not recorded although the database answered
+        self._keeps_seat = True
 
     async def take(self, turn: Turn) -> Answer | None:
-        """Take a turn. None when the database did not take the report: then it has to be brought again."""
+        """Take a turn. None when the report was not recorded: then it has to be brought again."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._take, turn)
+
+    async def leave_seat(self) -> None:
+        """Let another executor take up work."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._leave_seat)
 
     async def close(self) -> None:
         """Say good-bye and close the connection."""
@@ -86,26 +87,52 @@ class Desk:
 
     def _take(self, turn: Turn) -> Answer | None:
         now = timezone.now()
-        try:
-            answer = Answer(settle(turn.report, now=now))
-        except (OperationalError, InterfaceError) as error:
-            self._pause(error)
+        receipt = self._hand_in(turn.report, now=now)
+        if receipt is None:
             return None
-        kept = turn.report.batches.keys() - answer.receipt.held_back  # those go on with whatever was changed about them
-        self._batches = {batch_id: batch for batch_id, batch in self._batches.items() if batch_id in kept}
-        try:
+        answer = Answer(receipt)
+        self._take_up.forget_batches(turn.report.batches.keys() - receipt.held_back)
+        with self._step("looking round"):
             self._look_round(answer, turn, now=now)
-            if turn.appetite is not None:
-                self._take_up(answer, turn.appetite, now=now)
-        except (OperationalError, InterfaceError) as error:
-            self._pause(error)
+        if turn.appetite is not None and answer.seated:
+            with self._step("taking up work"):
+                self._take_up(answer.opened, answer.taken, turn.appetite, now=now)
+        answer.obstructed = bool(self._take_up.obstacles)
         taken: Counter[uuid.UUID] = Counter()
         for piece in answer.taken:
             taken[piece.batch.provider_id] += len(piece.objects)
-        answer.granted = self._upstreams.ask(turn.demands, taken)
-        with suppress(OperationalError, InterfaceError):  # the next turn will find out
+        with self._step("asking the limiter"):
+            answer.granted = self._upstreams.ask(turn.demands, taken)
+            answer.unsure = self._upstreams.unsure
+        with self._step("noting the health of providers"):
             self._upstreams.note_health(turn.demands, now=now)
         return answer
+
+    def _hand_in(self, report: Report, *, now: datetime) -> Receipt | None:
+        """Record a report. One that the database refuses again and again costs the slices that it refuses, and no others."""
+        record = settle if self._refused < REFUSED_TURNS else settle_apart
+        try:
+            receipt = record(report, now=now)
+        except (OperationalError, InterfaceError) as error:
+            self._pause(error)
+            return None
+        except Exception:
+            logger.exception("a report could not be recorded; trying again")
+            self._refused += 1
+            time.sleep(PAUSE_SECONDS)
+            return None
+        self._refused = 0
+        return receipt
+
+    @contextmanager
+    def _step(self, doing: str) -> Iterator[None]:
+        """A part of a turn; when it fails, the others go on."""
+        try:
+            yield
+        except (OperationalError, InterfaceError) as error:
+            self._pause(error)
+        except Exception:
+            logger.exception("%s failed; trying again with the next turn", doing)
 
     def _pause(self, error: Exception) -> None:
         logger.warning("the database did not answer (%s); trying again", type(error).__name__)
@@ -116,74 +143,25 @@ class Desk:
         """Be seen alive; and see what was changed about the providers."""
         if time.monotonic() - self._seen_at < HEARTBEAT_SECONDS:
             return
+        if self._keeps_seat:
+            answer.seated = take_seat(self.executor_id, now=now)  # it is gone when this executor was not seen for too long
         in_flight = sum(demand.in_flight for demand in turn.demands.values())
-        heartbeat(self.executor_id, role=Worker.Role.EXECUTE, now=now, in_flight=in_flight)
+        trouble = self._take_up.trouble
+        heartbeat(self.executor_id, role=Worker.Role.EXECUTE, now=now, in_flight=in_flight, trouble=trouble)
         self._seen_at = time.monotonic()
         answer.opened += self._upstreams.changed()
 
-    def _take_up(self, answer: Answer, appetite: Appetite, *, now: datetime) -> None:
-        for lease in claim(executor=self.executor_id, appetite=appetite, now=now):
-            batch = self._batch(lease.piece.batch_id)
-            if batch.status != BatchStatus.IN_PROGRESS:
-                give_back(lease)  # it was given up over another slice
-                continue
-            try:
-                if batch.provider_id not in self._upstreams:
-                    answer.opened.append(self._upstreams.open(batch.provider, now=now))
-                objects = _objects(batch, lease, named=self._upstreams.has_models(batch.provider_id))
-            except (CredentialUnavailable, Gone, CannotRun) as error:
-                _give_up(batch, str(error))
-                give_back(lease)
-                continue
-            except Exception:
-                logger.exception("%s could not be read; trying again later", lease.piece)
-                put_off(lease, until=now + PUT_OFF)
-                continue
-            answer.taken.append(Taken(batch, lease, objects))
-
-    def _batch(self, batch_id: uuid.UUID) -> Batch:
-        """The batch of a slice, as it was when the first of its slices was taken up."""
-        if batch_id not in self._batches:
-            self._batches[batch_id] = Batch.objects.select_related("input_file", "provider").get(pk=batch_id)
-        return self._batches[batch_id]
+    def _leave_seat(self) -> None:
+        self._keeps_seat = False
+        with self._step("leaving the seat"):
+            leave_seat(self.executor_id)
+            wake.execute()
 
     def _close(self) -> None:
+        with suppress(OperationalError, InterfaceError):  # then the leases run out
+            self._take_up.give_back()
         with suppress(OperationalError, InterfaceError):  # then its row grows old
             leave(self.executor_id)
         with suppress(redis.RedisError):  # then its shares run out
             self._upstreams.leave()
         connection.close()
-
-
-def _give_up(batch: Batch, message: str) -> None:
-    """The batch as a whole cannot run."""
-    with suppress(LostRace):  # then it stopped for another reason
-        fail(batch, kind=Kind.PORTAL, message=message, actor=ENGINE, now=timezone.now())
-
-
-class _Named(msgspec.Struct):
-    model: str = ""
-
-
-_decode_named = msgspec.json.Decoder(_Named).decode
-
-
-def _objects(batch: Batch, lease: Lease, *, named: bool) -> list[tuple[Waiting, bytes, str]]:
-    """The objects of a slice, their bodies exactly as the client wrote them. Raises Gone or CannotRun.
-
-    Where the lines of a batch name several models and it matters (`named`), each line is asked for its own.
-    """
-    lines = slice_lines(batch, lease.piece)
-    try:
-        bodies = [(item, bytes(jsonl.read_request(lines[item.line]).body)) for item in lease.waiting(lines)]
-    except (KeyError, msgspec.DecodeError, RecursionError) as error:
-        raise CannotRun("The input file has changed.") from error
-    ask_each = named and not batch.model
-    return [(item, body, _model_of(body) if ask_each else batch.model) for item, body in bodies]
-
-
-def _model_of(body: bytes) -> str:
-    try:
-        return _decode_named(body).model
-    except (msgspec.DecodeError, RecursionError):
-        return ""

@@ -6,9 +6,11 @@ connection, to hand the outbox in, renew leases, take up new slices and ask for 
 """
 
 import asyncio
+import logging
 import math
 import time
 import uuid
+from collections.abc import Mapping, Set
 from datetime import datetime, timedelta
 
 import uvloop
@@ -19,35 +21,43 @@ from uuid_utils.compat import uuid7
 
 from batches import wake
 from batches.engine import backoff, collector, shutdown
-from batches.engine.desk import Answer, Desk, Taken, Turn
+from batches.engine.desk import Answer, Desk, Turn
 from batches.engine.held import Held, Item
 from batches.engine.lanes import Lane
-from batches.engine.senders import Outbox, Senders
+from batches.engine.outbox import HandedIn, Outbox
+from batches.engine.senders import Senders
+from batches.engine.take_up import Taken
 from batches.engine.throttled import Announcements
 from batches.engine.upstreams import Demand
-from batches.models import Worker
 from batches.services.claim import Appetite, anything_to_claim
+from batches.services.heartbeat import take_seat
 from batches.services.settle import Report
 from providers.base import Adapter
+from providers.budget import Budget
 from providers.failures import Kind
+
+logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25  # how often a free executor looks for new slices
 LET_GO_SECONDS = 2.0  # a slice whose objects all wait longer than this is given back meanwhile
 AHEAD_SECONDS = 0.5  # objects to hold ready beyond those in flight, in seconds of the present rate
+HAND_IN_SECONDS = 1.0  # before others give a stopped batch its end, to hand in what is in flight, or give it up
+OBSTRUCTED_SECONDS = 60.0  # after so long an executor leaves its seat to one that may carry out what it cannot
 
 
 def run() -> None:
-    """Run an executor in this thread until it has been idle for a while, or its process is to end.
+    """Run an executor in this thread until it has been idle for a while, had its time, or its process is to end.
 
     Returns at once when enough executors run already, or none should any more.
     """
     if shutdown.stopping.is_set():
         return  # without a wake: this very process would hear it
-    if Worker.objects.alive(now=timezone.now()).executors().count() >= settings.EXECUTORS:
+    executor = Executor()
+    if not take_seat(executor.id, now=timezone.now()):
         return
     collector.tune()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(Executor().run())
+        runner.run(executor.run())
     close_old_connections()  # this thread's own has not been used for long
     if anything_to_claim(now=timezone.now()):
         wake.execute()  # it came up too late for this one, or its process is to end
@@ -63,49 +73,65 @@ class Executor:
         self.held: dict[uuid.UUID, Held] = {}
         self._rate = 0.0  # objects settled per second, lately
         self._turned_at = time.monotonic()
+        self._ends_at = time.monotonic() + settings.EXECUTOR_SECONDS
+        self._takes_up = True
+        self._budget = Budget(settings.EXECUTOR_ANSWER_BYTES)
+        self._outbox = Outbox(self._budget)
         self._due = asyncio.Event()  # the keeper should take its turn now
-        self._senders = Senders(self.lanes, self._due)
+        self._senders = Senders(self.lanes, self._outbox, self._due)
         self._announcements = Announcements()
 
     async def run(self) -> None:
-        """Work until idle or told to stop; let what is in flight settle; hand everything in, and go."""
+        """Work until idle, told to stop or at the end of its time; let what is in flight settle; hand everything in, and go."""
+        Budget.current.set(self._budget)
         desk = Desk(self.id)
         try:
             await self._work(desk)
-            await self._drain(desk)
+            await self._bring_home(desk)
         finally:
-            for lane in self.lanes.values():
-                for task in lane.senders:
-                    task.cancel()
-                await lane.adapter.close()
-            for adapter in self._retired:
-                await adapter.close()
+            await self._close()
             await desk.close()
+
+    async def _close(self) -> None:
+        for lane in self.lanes.values():
+            for task in lane.senders:
+                task.cancel()
+        for adapter in [*(lane.adapter for lane in self.lanes.values()), *self._retired]:
+            try:
+                await adapter.close()
+            except Exception:
+                logger.exception("the adapter %s could not be closed", type(adapter).__name__)
 
     # --- The keeper ------------------------------------------------------------------------------------------
 
     async def _work(self, desk: Desk) -> None:
         idle_since = time.monotonic()
-        while not shutdown.stopping.is_set():
-            await self._take_turn(desk, self._appetite())
+        while self._takes_up and not shutdown.stopping.is_set() and time.monotonic() < self._ends_at:
+            await self._take_turn(desk)
             if self.held:
                 idle_since = time.monotonic()
             elif time.monotonic() - idle_since > settings.EXECUTOR_IDLE_SECONDS:
                 return
             await self._until_due()
 
-    async def _drain(self, desk: Desk) -> None:
-        now = time.monotonic()
-        for held in self.held.values():
-            held.end(now=now)
+    async def _bring_home(self, desk: Desk) -> None:
+        """Send nothing more. What is in flight may take its time, unless the process is to end; another goes on meanwhile."""
+        self._takes_up = False
+        if self.held and not shutdown.stopping.is_set():
+            await desk.leave_seat()
         while self.held:
-            await self._take_turn(desk, None)
+            now = time.monotonic()
+            for held in self.held.values():
+                if shutdown.stopping.is_set():
+                    held.end(now=now)
+                else:
+                    held.hold_back(now=now)
+            await self._take_turn(desk)
             if self.held:
                 await self._until_due()
 
     async def _until_due(self) -> None:
-        outbox = self._senders.outbox
-        seconds = settings.FLUSH_SECONDS if outbox.settled or outbox.tried else LOOK_SECONDS
+        seconds = settings.FLUSH_SECONDS if self._outbox.has_rows else LOOK_SECONDS
         try:
             async with asyncio.timeout(seconds):
                 await self._due.wait()
@@ -113,26 +139,52 @@ class Executor:
             pass
         self._due.clear()
 
-    async def _take_turn(self, desk: Desk, appetite: Appetite | None) -> None:
-        """Hand in, and take up. What the database could not take stays in the outbox."""
+    async def _take_turn(self, desk: Desk) -> None:
+        """Take a turn at the desk. Whatever goes wrong with it, the next one is taken: others' calls are in flight here."""
+        try:
+            await self._hand_in_and_take_up(desk)
+        except Exception:
+            logger.exception("a turn failed; the next one goes on")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _hand_in_and_take_up(self, desk: Desk) -> None:
+        """What was not recorded stays in the outbox; what nobody heard is told again."""
         self._abort_overdue()
         began = time.monotonic()
-        handed_in = self._senders.outbox.take()
-        report = self._report(handed_in)
-        answer = await desk.take(Turn(report, self._demands(), appetite))
+        handed_in = self._outbox.take()
+        demands: dict[uuid.UUID, Demand] = {}
+        try:
+            report = self._report(handed_in)
+            demands = self._demands()
+            answer = await desk.take(Turn(report, demands, self._appetite()))
+        except BaseException:
+            self._outbox.put_back(handed_in)
+            self._tell_again(demands)
+            raise
         if answer is None:
-            self._senders.outbox.put_back(handed_in)
+            self._outbox.put_back(handed_in)
+            self._tell_again(demands)
             for slice_id, until in report.done.items():
                 if until is not None:
                     self._senders.resume(self.held[slice_id])
             return
+        self._outbox.has_handed_in(handed_in)
         self._senders.leased_until = began + settings.LEASE_SECONDS
         now = time.monotonic()
         self._rate = 0.6 * self._rate + 0.4 * len(handed_in.settled) / max(now - self._turned_at, 0.001)
         self._turned_at = now
+        self._tell_again(demands, heard=answer.granted.keys(), unsure=answer.unsure)
         self._apply(answer, report)
 
-    def _report(self, handed_in: Outbox) -> Report:
+    def _tell_again(
+        self, demands: Mapping[uuid.UUID, Demand], *, heard: Set[uuid.UUID] = frozenset(), unsure: Set[uuid.UUID] = frozenset()
+    ) -> None:
+        """The limiter did not answer to these demands, but for those that it has heard."""
+        for provider_id, demand in demands.items():
+            if demand.ask is not None and provider_id not in heard:
+                self.lanes[provider_id].tell_again(demand.ask.without_returned() if provider_id in unsure else demand.ask)
+
+    def _report(self, handed_in: HandedIn) -> Report:
         # Before slices are stopped in order to let go of them.
         throttled = self._announcements.due(self.held.values(), self.lanes)
         last = sorted(self.held.values(), key=lambda held: held.stopped_at is None)  # of two of one batch, that which goes on
@@ -149,7 +201,10 @@ class Executor:
         """The slices to let go of, and until when each of their objects waits, if that is long."""
         done: dict[uuid.UUID, datetime | None] = {}
         now, soon = time.monotonic(), timezone.now() + timedelta(seconds=LET_GO_SECONDS)
+        left_over = self._outbox.slices()
         for slice_id, held in self.held.items():
+            if slice_id in left_over:
+                continue
             shut_since = self.lanes[held.batch.provider_id].shut_since
             if held.is_done:
                 done[slice_id] = None
@@ -165,9 +220,9 @@ class Executor:
         return {provider_id: lane.demand(now=now) for provider_id, lane in self.lanes.items()}
 
     def _appetite(self) -> Appetite | None:
-        """Enough to fill the free slots, and to be a little ahead; None while it holds too much."""
+        """Enough to fill the free slots, and to be a little ahead; None while it holds too much, or is to end."""
         room = settings.EXECUTOR_BUFFER_BYTES - sum(held.size for held in self.held.values())
-        if self._senders.outbox.is_full or room < 0:
+        if not self._takes_up or self._outbox.is_full or room < 0:
             return None
         wanted = {}
         for provider_id, lane in self.lanes.items():
@@ -183,14 +238,18 @@ class Executor:
 
     def _apply(self, answer: Answer, report: Report) -> None:
         now = time.monotonic()
+        self._takes_up = self._takes_up and answer.seated
+        if answer.obstructed:
+            self._ends_at = min(self._ends_at, now + OBSTRUCTED_SECONDS)
         for slice_id in report.done:
             self.held.pop(slice_id, None)
         for slice_id in answer.receipt.lost:
             if held := self.held.pop(slice_id, None):
                 held.abort(now=now)
+        self._outbox.forget(answer.receipt.lost)
         for held in self.held.values():
-            if held.batch_id in answer.receipt.stopped:
-                held.end(now=now)
+            if (since := answer.receipt.stopped.get(held.batch_id)) is not None:
+                held.end(now=now - max((timezone.now() - since).total_seconds(), 0))
             elif held.batch_id in answer.receipt.held_back:
                 held.hold_back(now=now)
         for opened in answer.opened:
@@ -206,7 +265,8 @@ class Executor:
         for taken in answer.taken:
             self._take_up(taken)
         for provider_id, granted in answer.granted.items():
-            self.lanes[provider_id].grant(granted, now=now)
+            if lane := self.lanes.get(provider_id):
+                lane.grant(granted, now=now)
         for lane in self.lanes.values():
             self._senders.fill(lane)
             if answer.taken and lane.gated:
@@ -236,8 +296,9 @@ class Executor:
                 self.lanes[batch.provider_id].push(item)
 
     def _abort_overdue(self) -> None:
-        """What was in flight when its batch stopped has had its time to settle."""
-        now = time.monotonic()
+        """What was in flight when its batch stopped has had its time to settle. Others give the batch its end soon."""
+        grace = settings.CANCEL_GRACE_SECONDS
+        latest = time.monotonic() - (grace - min(HAND_IN_SECONDS, grace / 4))
         for held in self.held.values():
-            if held.stopped_at is not None and not held.held_back and now > held.stopped_at + settings.CANCEL_GRACE_SECONDS:
-                held.abort(now=now)
+            if held.stopped_at is not None and not held.held_back and held.stopped_at < latest:
+                held.abort(now=time.monotonic())

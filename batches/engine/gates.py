@@ -134,6 +134,13 @@ class Gate:
             held_for=held_for,
         )
 
+    def tell_again(self, want: Want) -> None:
+        """Nobody heard what was told and given back with this."""
+        for cell, requests, tokens in want.returned:
+            self.give_back(cell, requests, tokens)
+        if want.held_for:
+            self._told_of = 0.0
+
     def grant(self, permit: Permit, *, asked_at: float, valid: float) -> None:
         """What the desk brought; it was asked for then, and lasts so long after."""
         self.stay = Stay(asked_at + permit.shut_for, permit.reason) if permit.reason else None

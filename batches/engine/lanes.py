@@ -112,6 +112,13 @@ class Lane:
         tally, self.tally = self.tally, Tally()
         return Ask(wants, tally)
 
+    def tell_again(self, ask: Ask) -> None:
+        """Nobody heard this: what it told is told, and what it gave back is given back, with the next one."""
+        self.tally = self.tally.after(ask.tally)
+        for name, want in ask.wants.items():
+            if gate := self.gate if name == WHOLE else self.gates.get(name):
+                gate.tell_again(want)
+
     def grant(self, granted: Granted, *, now: float) -> None:
         """So much may be sent from now on."""
         grant = granted.grant

@@ -51,6 +51,16 @@ class Tally(msgspec.Struct):
     failures: int = 0  # faults in a row, at the end
     sentence: str = ""  # about the last of them
 
+    def after(self, earlier: "Tally") -> "Tally":
+        """Both as one report, for an earlier one that nobody heard."""
+        return Tally(
+            answers=earlier.answers + self.answers,
+            turned_away=earlier.turned_away + self.turned_away,
+            lived=earlier.lived or self.lived,
+            failures=self.failures if self.lived else earlier.failures + self.failures,
+            sentence=self.sentence or earlier.sentence,
+        )
+
 
 class Ask(msgspec.Struct, frozen=True):
     """`quiet`: it is known that nothing was sent for more than a window's length, so no state means that none is lost."""
@@ -58,6 +68,11 @@ class Ask(msgspec.Struct, frozen=True):
     wants: Mapping[str, Want]
     tally: Tally
     quiet: bool = False
+
+    def without_returned(self) -> "Ask":
+        """The same for a limiter that may have heard it: permits are given back once, or never."""
+        wants = {name: msgspec.structs.replace(want, returned=()) for name, want in self.wants.items()}
+        return msgspec.structs.replace(self, wants=wants)
 
 
 class Permit(msgspec.Struct, frozen=True):

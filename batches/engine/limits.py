@@ -26,6 +26,10 @@ class Overtaken(redis.RedisError):
     """Others were faster each time."""
 
 
+class MayHaveHeard(redis.RedisError):
+    """Redis did not answer to what may have reached it."""
+
+
 class Limits(Protocol):
     """Where the limits are kept."""
 
@@ -77,9 +81,18 @@ class RedisLimits:
             now = seconds + microseconds / 1e6
             state = self._read(found, now=now, quiet=ask.quiet)
             grant = answer(state, executor.hex, ask, now=now, span=self._span)
-            if self._write(keys=[key], args=[found or b"", self._encode(state), KEPT_SECONDS]):
+            if self._written(key, found or b"", state):
                 return grant
         raise Overtaken
+
+    def _written(self, key: str, found: bytes, state: State) -> bool:
+        """Whether nobody else has written since. Raises MayHaveHeard when that cannot be told."""
+        try:
+            return bool(self._write(keys=[key], args=[found, self._encode(state), KEPT_SECONDS]))
+        except redis.ResponseError:
+            raise
+        except redis.RedisError as error:
+            raise MayHaveHeard(str(error)) from error
 
     def _read(self, found: bytes | None, *, now: float, quiet: bool) -> State:
         """The state, or a new one where there is none, or none that can be used."""

@@ -16,53 +16,24 @@ from batches.engine import backoff
 from batches.engine.breaker import FAULTS
 from batches.engine.held import Held, Item, Wait
 from batches.engine.lanes import Lane
+from batches.engine.outbox import Outbox
 from batches.services.outcomes import Settled, Tried
 from providers.base import Call, Failure, Outcome, Success
 from providers.failures import Kind
 
 logger = logging.getLogger(__name__)
 
-MAX_WAITING_ROWS = 10_000  # while the database is away, nothing is sent beyond this
-
-
-class Outbox:
-    """What was learnt and is not handed in yet."""
-
-    def __init__(self) -> None:
-        self.settled: list[Settled] = []
-        self.tried: list[Tried] = []
-        self.size = 0  # bytes of the answers
-        self._max_size = settings.EXECUTOR_BUFFER_BYTES
-
-    @property
-    def is_full(self) -> bool:
-        return self.size > self._max_size or len(self.settled) + len(self.tried) > MAX_WAITING_ROWS
-
-    def take(self) -> "Outbox":
-        """Everything that is in it; then it is empty."""
-        taken = Outbox()
-        taken.settled, taken.tried, taken.size = self.settled, self.tried, self.size
-        self.settled, self.tried, self.size = [], [], 0
-        return taken
-
-    def put_back(self, taken: "Outbox") -> None:
-        """It could not be handed in."""
-        self.settled = taken.settled + self.settled
-        self.tried = taken.tried + self.tried
-        self.size += taken.size
-
 
 class Senders:
     """Sends what is ready in the lanes. `due` is set when the outbox should be handed in, or more work be taken up."""
 
-    def __init__(self, lanes: Mapping[uuid.UUID, Lane], due: asyncio.Event) -> None:
+    def __init__(self, lanes: Mapping[uuid.UUID, Lane], outbox: Outbox, due: asyncio.Event) -> None:
         self.lanes = lanes
-        self.outbox = Outbox()
+        self.outbox = outbox
         self.leased_until = -math.inf  # when the leases of what is held have run out, unless the desk renews them before
         self.ask_below = 0  # ready objects; with fewer than these in a lane, more work is asked for, once
         self._due = due
         self._timeout = settings.REQUEST_TIMEOUT_SECONDS
-        self._flush_rows = settings.FLUSH_ROWS
         self._jitter = random.Random()
         self._policy = backoff.Policy(settings.MAX_ATTEMPTS, settings.BACKOFF_BASE_SECONDS, settings.BACKOFF_CAP_SECONDS)
 
@@ -130,11 +101,26 @@ class Senders:
             lane.landed(item)
             del held.flying[item.line]
         item.attempts += 1
-        self._record(lane, item, outcome, latency_ms=round((time.monotonic() - started) * 1000))
+        latency_ms = round((time.monotonic() - started) * 1000)
+        cost = None
+        try:
+            cost = self._learn(lane, item, outcome)
+            if isinstance(outcome, Failure) and self._try_again(item, outcome, latency_ms=latency_ms):
+                return
+        except Exception:
+            logger.exception("what the adapter %s answered could not be looked into", type(lane.adapter).__name__)
+            if not isinstance(outcome, Success):
+                outcome = Failure(Kind.PORTAL, Kind.PORTAL.sentence)
+        held.open -= 1
+        held.size -= len(item.body)
+        self.outbox.add_settled(
+            Settled(held.slice_id, held.batch_id, item.line, item.round, item.attempts, latency_ms, outcome, cost)
+        )
+        if self.outbox.is_large:
+            self._due.set()
 
-    def _record(self, lane: Lane, item: Item, outcome: Outcome, *, latency_ms: int) -> None:
-        held, outbox, cost = item.held, self.outbox, None
-        outbox.size += len(outcome.body)
+    def _learn(self, lane: Lane, item: Item, outcome: Outcome) -> int | None:
+        """Take in what an outcome tells about the provider; and what a success cost, where that is known."""
         lane.tally.answers += 1
         if outcome.exhausted_for is not None:
             lane.hold(item.model, outcome.exhausted_for)
@@ -147,18 +133,9 @@ class Senders:
             item.answered += outcome.is_final
             if not lane.share:
                 self._due.set()
-            if self._try_again(item, outcome, latency_ms=latency_ms):
-                return
-        else:
-            lane.note_success()
-            cost = self._account(lane, item, outcome)
-        held.open -= 1
-        held.size -= len(item.body)
-        outbox.settled.append(
-            Settled(held.slice_id, held.batch_id, item.line, item.round, item.attempts, latency_ms, outcome, cost)
-        )
-        if len(outbox.settled) >= self._flush_rows:
-            self._due.set()
+            return None
+        lane.note_success()
+        return self._account(lane, item, outcome)
 
     def _account(self, lane: Lane, item: Item, success: Success) -> int | None:
         """What it cost, where that is known; and correct what it was thought to use."""
@@ -184,9 +161,7 @@ class Senders:
         )
         if at is None:
             return False
-        self.outbox.tried.append(
-            Tried(held.slice_id, held.batch_id, item.line, item.round, item.attempts, latency_ms, failure, at)
-        )
+        self.outbox.add_tried(Tried(held.slice_id, held.batch_id, item.line, item.round, item.attempts, latency_ms, failure, at))
         if held.stopped_at is None:
             self.put_off(item, at, reason=failure.message if failure.kind in backoff.THROTTLED else "")
         return True

@@ -11,7 +11,7 @@ from batches.models import Worker
 from batches.services.assess import assess as assess_all
 from batches.services.bulk.run import run as run_operation
 from batches.services.finalize import finalize as finalize_batch
-from batches.services.heartbeat import heartbeat, process_name
+from batches.services.heartbeat import heartbeat, process_identity
 from batches.services.prove import prove as prove_some
 from batches.services.prune import prune as prune_all
 from batches.services.reconcile import reconcile as reconcile_all
@@ -48,7 +48,7 @@ def bulk(operation_id: str) -> None:
 def reconcile() -> None:
     """Find what nobody was told about; and be seen alive."""
     now = timezone.now()
-    heartbeat(uuid.uuid5(uuid.NAMESPACE_OID, process_name()), role=Worker.Role.CONTROL, now=now)
+    heartbeat(uuid.uuid5(uuid.NAMESPACE_OID, process_identity()), role=Worker.Role.CONTROL, now=now)
     reconcile_all(now=now)
 
 

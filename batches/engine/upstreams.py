@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import msgspec
 import redis
 from django.conf import settings
+from django.db import IntegrityError
 
 from batches.engine import limits as shared
 from batches.engine.limiter import WHOLE, Ask, Caps, Grant, Tally, Want
@@ -28,7 +29,7 @@ MARGIN_SECONDS = 5.0  # by which that may lag behind, and clocks differ
 
 
 class CannotRun(Exception):
-    """A batch cannot run as a whole; the message says why."""
+    """This worker cannot speak to a provider; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class Upstreams:
     """The providers that one executor speaks to."""
 
     def __init__(self, executor_id: uuid.UUID) -> None:
+        self.unsure: frozenset[uuid.UUID] = frozenset()  # see `ask`
         self._executor_id = executor_id
         self._known: dict[uuid.UUID, _Upstream] = {}
 
@@ -124,9 +126,10 @@ class Upstreams:
         """Ask the limiter for whoever wants something; `taken` is how many objects were just taken up for each.
 
         When nobody answers, what was granted last stays, but for what is counted. The others are not asked for then: waiting
-        for each of them could outlast the leases.
+        for each of them could outlast the leases. `unsure` then is the provider for which it may have been heard.
         """
         found: dict[uuid.UUID, Granted] = {}
+        self.unsure = frozenset()
         for provider_id, known in self._known.items():
             ask = _asked(demands.get(provider_id, Demand()), caps_of(known.provider), taken=taken.get(provider_id, 0))
             if ask is None:
@@ -135,7 +138,10 @@ class Upstreams:
                 found[provider_id] = self._ask(provider_id, known, ask)
             except redis.RedisError as error:
                 logger.warning("the shared limits did not answer (%s); keeping the last share", type(error).__name__)
+                self.unsure = frozenset({provider_id} if isinstance(error, shared.MayHaveHeard) else ())
                 break
+            except Exception:
+                logger.exception("the limits of provider %s could not be asked; keeping the last share", known.provider.name)
         return found
 
     def _ask(self, provider_id: uuid.UUID, known: _Upstream, ask: Ask) -> Granted:
@@ -159,7 +165,11 @@ class Upstreams:
                 known.noted_at = time.monotonic()
                 found += _health(known, known.grant, now=now)
         if found:
-            note_health(found, now=now)
+            try:
+                note_health(found, now=now)
+            except IntegrityError:  # a provider was deleted: nothing is sent to it any more
+                there = set(Provider.objects.filter(pk__in=self._known).values_list("pk", flat=True))
+                self._known = {provider_id: known for provider_id, known in self._known.items() if provider_id in there}
 
     def leave(self) -> None:
         """Give every share back. Raises redis.RedisError."""
@@ -172,8 +182,9 @@ def _connect(provider: Provider) -> Adapter:
     upstream = provider.connection()
     try:
         return registry.connect(provider.adapter, upstream)
-    except (KeyError, ValueError) as error:
-        raise CannotRun(f"The settings of provider {provider.name} cannot be used: {error}") from error
+    except Exception as error:  # whatever an adapter makes of odd settings
+        said = error if isinstance(error, KeyError | ValueError) else type(error).__name__
+        raise CannotRun(f"The settings of provider {provider.name} cannot be used: {said}") from error
 
 
 def _terms(models: Mapping[str, ProviderModel]) -> dict[str, tuple[object, ...]]:

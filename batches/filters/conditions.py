@@ -17,6 +17,7 @@ class Condition(TextChoices):
 
     PAUSED = "paused"
     THROTTLED = "throttled"
+    BLOCKED = "blocked"
     OVERDUE = "overdue"
     LATE = "late", "late at its pace"
     STUCK = "stuck"
@@ -29,6 +30,8 @@ def in_condition(condition: str, *, now: datetime) -> Q:
         return Q(status=BatchStatus.IN_PROGRESS, paused_at__isnull=False)
     if condition == Condition.THROTTLED:
         return Q(status=BatchStatus.IN_PROGRESS, throttled_until__gt=now)
+    if condition == Condition.BLOCKED:
+        return is_blocked(now=now)
     if condition == Condition.OVERDUE:
         return Q(ended_at=None, expires_at__lte=now)
     if condition == Condition.LATE:
@@ -43,16 +46,22 @@ def is_late(*, now: datetime) -> Q:
     return Q(ended_at=None) & (Q(expires_at__lte=now) | Q(at_risk_since__isnull=False))
 
 
+def is_blocked(*, now: datetime) -> Q:
+    """Open batches that a worker found it cannot carry out, and that no other works on."""
+    return Q(ended_at=None, blocked_until__gt=now)
+
+
 def is_stuck(*, now: datetime) -> Q:
     """Open batches that were begun, that nobody works on, and on which nothing has happened for a while.
 
-    Those that are paused or throttled wait for a reason that is told; those not begun wait for their turn.
+    Those that are paused, throttled or blocked wait for a reason that is told; those not begun wait for their turn.
     """
     alive = Slice.objects.filter(batch=OuterRef("pk")).filter(
         Q(lease_expires_at__gt=now) | Q(last_settled_at__gt=now - STUCK_AFTER)
     )
     begun = Slice.objects.filter(batch=OuterRef("pk"), last_settled_at__isnull=False)
-    waits = Q(status=BatchStatus.IN_PROGRESS) & (~Q(Exists(begun)) | Q(paused_at__isnull=False) | Q(throttled_until__gt=now))
+    told = Q(paused_at__isnull=False) | Q(throttled_until__gt=now) | is_blocked(now=now)
+    waits = Q(status=BatchStatus.IN_PROGRESS) & (~Q(Exists(begun)) | told)
     quiet = Q(ended_at=None, updated_at__lte=now - STUCK_AFTER) & (Q(lease_expires_at=None) | Q(lease_expires_at__lte=now))
     return quiet & ~waits & ~Q(Exists(alive))
 
@@ -75,7 +84,8 @@ def ended_badly() -> Q:
 
 
 def needs_attention(*, now: datetime) -> Q:
-    """Batches that ended badly, or that are late, held back, paused or stuck."""
+    """Batches that ended badly, or that are late, held back, blocked, paused or stuck."""
     held_back = is_late(now=now) | Q(throttled_until__gt=now) | Q(paused_at__isnull=False) | is_stuck(now=now)
+    held_back |= is_blocked(now=now)
     # Found by themselves, for they are few: asked of each batch, PostgreSQL reads all slices to know which are stuck.
     return ended_badly() | Q(pk__in=Batch.objects.filter(held_back, ended_at=None).order_by().values("pk"))

@@ -59,6 +59,8 @@ class Batch(Counted, Guarded, Leased):
     at_risk_since = models.DateTimeField(null=True, blank=True, help_text="Since when its pace does not meet its deadline.")
     throttled_until = models.DateTimeField(null=True, blank=True)
     throttled_reason = models.CharField(max_length=200, blank=True)
+    blocked_until = models.DateTimeField(null=True, blank=True, help_text="Until then no worker that saw it could run it.")
+    blocked_reason = models.CharField(max_length=300, blank=True, default="", db_default="")
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_by = models.CharField(max_length=200, blank=True)
     paused_reason = models.CharField(max_length=500, blank=True)
@@ -177,6 +179,10 @@ class Batch(Counted, Guarded, Leased):
     def is_throttled(self, *, now: datetime) -> bool:
         """Whether the upstream's limits hold its waiting objects back."""
         return self.status == BatchStatus.IN_PROGRESS and self.throttled_until is not None and self.throttled_until > now
+
+    def is_blocked(self, *, now: datetime) -> bool:
+        """Whether a worker found lately that it cannot run this batch as it is set up, and no other worker runs it."""
+        return self.blocked_until is not None and self.blocked_until > now
 
 
 def load_counts(batches: Iterable[Batch]) -> None:

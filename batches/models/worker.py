@@ -16,9 +16,17 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
     def executors(self) -> "WorkerQuerySet":
         return self.filter(role=Worker.Role.EXECUTE)
 
+    def seated(self) -> "WorkerQuerySet":
+        """Executors that take up work."""
+        return self.filter(seat__isnull=False)
+
 
 class Worker(models.Model):
-    """A control process, or one run of an executor; its row goes when it ends well, and grows old when it dies."""
+    """A control process, or one run of an executor; its row goes when it ends well, and grows old when it dies.
+
+    An executor that takes up work has a `seat`, of which there are EXECUTORS; one that only brings home what is in flight
+    has none. `process` tells its process from every other one, also of other machines and containers.
+    """
 
     class Role(models.TextChoices):
         CONTROL = "control"
@@ -27,6 +35,11 @@ class Worker(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     role = models.CharField(max_length=8, choices=Role.choices)
     name = models.CharField(max_length=200, help_text="Host and process.")
+    process = models.CharField(max_length=200, blank=True, default="", db_default="", editable=False)
+    seat = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
+    trouble = models.CharField(
+        max_length=300, blank=True, default="", db_default="", help_text="Why it cannot carry out some of the batches."
+    )
     in_flight = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
@@ -35,6 +48,7 @@ class Worker(models.Model):
 
     class Meta:
         ordering: ClassVar = ["role", "name"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["seat"], name="worker_seat_once")]
 
     def __str__(self) -> str:
         return f"{self.role} {self.name}"

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
-from batches.errors import Gone
+from batches.errors import Gone, PortalError, StorageAway
 from batches.models import File
 
 CHUNK = 256 * 1024
@@ -21,7 +22,7 @@ def read_range(file: File | None, start: int, end: int, *, name: str) -> bytes:
 
 
 def stream_range(file: File | None, start: int, end: int, *, name: str) -> Iterator[bytes]:
-    """The same, piece by piece; nothing is read before it is asked for."""
+    """The same, piece by piece; nothing is read before it is asked for. Raises StorageAway when its storage is not there."""
     if file is None or file.purged_at is not None:
         raise Gone(f"The {name} file is no longer kept.")
     if start >= end:
@@ -29,7 +30,15 @@ def stream_range(file: File | None, start: int, end: int, *, name: str) -> Itera
     try:
         yield from _from_bucket(file, start, end) if hasattr(file.content.storage, "bucket") else _from_file(file, start, end)
     except FileNotFoundError:
-        raise Gone(f"The {name} file is no longer kept.") from None
+        raise _missing(file, name) from None
+
+
+def _missing(file: File, name: str) -> PortalError:
+    """What a file that is not there means: on a disk where its folder is missing too, the disk is not that of the file."""
+    storage: Any = file.content.storage
+    if not hasattr(storage, "bucket") and not Path(storage.path(file.content.name)).parent.is_dir():
+        return StorageAway(f"The {name} file cannot be read: the file storage is not there. A volume may not be mounted.")
+    return Gone(f"The {name} file is no longer kept.")
 
 
 def _from_file(file: File, start: int, end: int) -> Iterator[bytes]:

@@ -21,6 +21,7 @@ class Cause(StrEnum):
     NOT_VALIDATED = "not_validated"
     PAUSED = "paused"
     PROVIDER_DISABLED = "provider_disabled"
+    BLOCKED = "blocked"
     BREAKER_OPEN = "breaker_open"
     RATE_LIMITED = "rate_limited"
     THROTTLED = "throttled"
@@ -39,6 +40,7 @@ _SENTENCES = {
     Cause.NOT_VALIDATED: "Its input has not been checked to the end yet.",
     Cause.PAUSED: "Somebody, or a guard, has it wait until it is resumed.",
     Cause.PROVIDER_DISABLED: "Its provider is disabled: nothing is sent to it.",
+    Cause.BLOCKED: "A worker cannot carry it out as that worker is set up, and no other works on it.",
     Cause.BREAKER_OPEN: "Its provider kept failing: for a while only a probe is sent to it.",
     Cause.RATE_LIMITED: "The rate limits of its provider are used up for the moment.",
     Cause.THROTTLED: "The provider turned its requests away, and named a time to come back.",
@@ -86,11 +88,11 @@ def waiting(batch: Batch, *, now: datetime) -> Waiting | None:
 def decide(batch: Batch, facts: Facts, *, now: datetime) -> Waiting | None:
     """The first thing that keeps an open batch from going on; what a person can change comes before what passes."""
     if batch.status == BatchStatus.VALIDATING:
-        return _without(facts.control_workers, "control") or _because(Cause.NOT_VALIDATED)
+        return _without(facts.control_workers, "control") or _blocked(batch, facts, now=now) or _because(Cause.NOT_VALIDATED)
     over = not facts.unfinished or batch.expires_at <= now
     if batch.status != BatchStatus.IN_PROGRESS or (over and not batch.is_paused):
         return _without(facts.control_workers, "control") or _winding_up(batch, facts)
-    return _kept(batch) or _held_back(batch, facts, now=now) or _queued(batch, facts, now=now)
+    return _kept(batch) or _blocked(batch, facts, now=now) or _held_back(batch, facts, now=now) or _queued(batch, facts, now=now)
 
 
 def _because(cause: Cause, *, until: datetime | None = None, **details: str | int) -> Waiting:
@@ -125,6 +127,14 @@ def _kept(batch: Batch) -> Waiting | None:
             Cause.PROVIDER_DISABLED, f"Provider {name} is disabled: nothing is sent to it.", details={"provider": name}
         )
     return None
+
+
+def _blocked(batch: Batch, facts: Facts, *, now: datetime) -> Waiting | None:
+    """By what the workers that saw it lack."""
+    if facts.leased or not batch.is_blocked(now=now):
+        return None
+    sentence = f"A worker cannot carry it out as that worker is set up: {batch.blocked_reason}"
+    return Waiting(Cause.BLOCKED, sentence, details={"reason": batch.blocked_reason})
 
 
 def _held_back(batch: Batch, facts: Facts, *, now: datetime) -> Waiting | None:

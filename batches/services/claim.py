@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from batches.models import Attempt, BatchObject, Slice
 from batches.queries.turns import Candidate, candidates, rank
-from batches.services.lease import lease_end
+from batches.services.lease import LOST, lease_end
 from batches.states import BatchStatus, ObjectStatus
 
 
@@ -31,12 +31,14 @@ class Waiting(msgspec.Struct):
 class Lease:
     """A slice that an executor may work on, under this epoch, until the lease ends or is renewed.
 
-    `known` are its pending objects; None when it was never leased before: then nothing had to be looked up.
+    `known` are its pending objects; None when it was never leased before: then nothing had to be looked up. `lost` leases
+    in a row have run out before anything of it was recorded.
     """
 
     piece: Slice
     epoch: int
     known: Sequence[Waiting] | None
+    lost: int = 0
 
     def waiting(self, lines: Iterable[int]) -> Sequence[Waiting]:
         """The objects to be sent, of a slice that has these lines; at first each line waits for its first attempt."""
@@ -47,13 +49,19 @@ class Lease:
 class Appetite:
     """How many more slices an executor wants: for each provider that it speaks to already, and for any other.
 
-    `full` are providers of which it takes none at all, `held` the batches that it works on.
+    `full` are providers of which it takes none at all, `held` the batches that it works on. `avoided` are providers and
+    batches that its worker cannot carry out.
     """
 
     otherwise: int
     wanted: Mapping[uuid.UUID, int] = field(default_factory=dict)
     full: frozenset[uuid.UUID] = frozenset()
     held: frozenset[uuid.UUID] = frozenset()
+    avoided: frozenset[uuid.UUID] = frozenset()
+
+    def takes(self, candidate: Candidate) -> bool:
+        """Whether it takes slices of this batch."""
+        return candidate.provider_id not in self.full and self.avoided.isdisjoint((candidate.provider_id, candidate.batch_id))
 
 
 def claim(*, executor: uuid.UUID, appetite: Appetite, now: datetime) -> list[Lease]:
@@ -74,7 +82,7 @@ def share(found: Iterable[Candidate], appetite: Appetite) -> dict[uuid.UUID, int
 
     Providers do not compete with each other. Then come newcomers, so that a small batch does not wait behind a large one.
     """
-    open_to = [candidate for candidate in found if candidate.provider_id not in appetite.full]
+    open_to = [candidate for candidate in found if appetite.takes(candidate)]
     taken: Counter[uuid.UUID] = Counter()
     newcomers: list[Candidate] = []
     for provider_id in {candidate.provider_id for candidate in open_to}:
@@ -123,9 +131,21 @@ def _lease(batch_id: uuid.UUID, count: int, *, executor: uuid.UUID, now: datetim
     if not pieces:
         return []
     Slice.objects.filter(pk__in=[piece.pk for piece in pieces]).update(
-        lease_owner=executor, lease_epoch=F("lease_epoch") + 1, lease_expires_at=lease_end(timezone.now()), not_before=None
+        lease_owner=executor,
+        lease_epoch=F("lease_epoch") + 1,
+        lease_expires_at=lease_end(timezone.now()),
+        not_before=None,
+        lost_leases=F("lost_leases") + LOST,
     )
-    return [Lease(piece, piece.lease_epoch + 1, _waiting(piece) if piece.lease_epoch else None) for piece in pieces]
+    return [
+        Lease(
+            piece,
+            piece.lease_epoch + 1,
+            _waiting(piece) if piece.lease_epoch else None,
+            piece.lost_leases + (piece.lease_owner is not None),
+        )
+        for piece in pieces
+    ]
 
 
 def _waiting(piece: Slice) -> list[Waiting]:
@@ -145,9 +165,3 @@ def _waiting(piece: Slice) -> list[Waiting]:
 def give_back(lease: Lease) -> None:
     """Let go of one slice that was not begun."""
     Slice.objects.filter(pk=lease.piece.pk, lease_epoch=lease.epoch).update(lease_owner=None, lease_expires_at=None)
-
-
-def put_off(lease: Lease, *, until: datetime) -> None:
-    """Let go of one slice, for somebody to begin later."""
-    held = Slice.objects.filter(pk=lease.piece.pk, lease_epoch=lease.epoch)
-    held.update(lease_owner=None, lease_expires_at=None, not_before=until)

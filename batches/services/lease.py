@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
 from batches.errors import LostRace
 from batches.models import Batch, BulkOperation, Slice, Worker
 from batches.states import BatchStatus
 
+LOST = Case(When(lease_owner__isnull=True, then=0), default=1)  # what a slice whose lease has ended adds to `lost_leases`
 AGAIN_AFTER = timedelta(seconds=10)  # control work that failed: a full disk or a storage that is away may last
 
 
@@ -67,6 +68,7 @@ def at_work(batch: Batch) -> Iterator[None]:
 
 def free_all() -> None:
     """Let go of every lease, and forget every worker: for a portal that starts and knows that nobody else runs."""
+    Slice.objects.exclude(lease_owner=None).update(lost_leases=F("lost_leases") + 1)
     for leased in (Batch, Slice, BulkOperation):
         leased.objects.exclude(lease_expires_at=None).update(lease_owner=None, lease_expires_at=None)
     Worker.objects.all().delete()

@@ -41,5 +41,5 @@ def reconcile(*, now: datetime) -> None:
         wake.finalize(batch_id)
     if anything_to_claim(now=now):
         forget_killed()
-        if Worker.objects.alive(now=now).executors().count() < settings.EXECUTORS:
+        if Worker.objects.alive(now=now).seated().count() < settings.EXECUTORS:
             wake.execute()

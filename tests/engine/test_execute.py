@@ -357,22 +357,21 @@ def unusable(kind: str) -> Provider:
 
 
 @pytest.mark.parametrize("kind", ["credential", "adapter", "options"])
-def test_a_provider_that_cannot_be_used_fails_its_batches_and_no_others(
+def test_a_provider_that_cannot_be_used_has_its_batches_wait_and_no_others(
     project: Project, provider: Provider, upstream: Upstream, settings: Settings, kind: str
 ) -> None:
     settings.SLICE_LINES = 2
-    broken = started(project, request_lines(7))
-    Batch.objects.filter(pk=broken.pk).update(provider=unusable(kind))
+    blocked = started(project, request_lines(7))
+    Batch.objects.filter(pk=blocked.pk).update(provider=unusable(kind))
     good = started(project, request_lines(3), provider_name="local")
     run_executor()
     assert set(statuses(good).values()) == {"succeeded"}
-    broken = ended(broken)
-    assert (broken.status, broken.failed, broken.output_file) == ("failed", 7, None)
-    assert [line["custom_id"] for line in error_lines(broken)] == [f"row-{n}" for n in range(1, 8)]
-    assert {line["error"]["code"] for line in error_lines(broken)} == {"portal_error"}
-    [reason] = BatchError.objects.filter(batch=broken, line=None)
-    assert "broken" in reason.message
-    assert broken.events.filter(to_status="finalizing").count() == 1
+    assert set(statuses(blocked).values()) == {"pending"}
+    blocked.refresh_from_db()
+    assert blocked.status == "in_progress"
+    assert blocked.is_blocked(now=timezone.now())
+    assert "broken" in blocked.blocked_reason
+    assert not Slice.objects.filter(batch=blocked, lease_owner__isnull=False).exists(), "others may take it up"
 
 
 @pytest.mark.parametrize("change", ["vanished", "shorter", "other"])
@@ -454,7 +453,7 @@ def test_a_process_that_is_to_end_brings_home_what_is_in_flight_and_leaves_the_r
 
 def test_an_executor_too_many_ends_at_once(project: Project, provider: Provider, upstream: Upstream, settings: Settings) -> None:
     now = timezone.now()
-    Worker.objects.create(role=Worker.Role.EXECUTE, name="another", started_at=now, seen_at=now)
+    Worker.objects.create(role=Worker.Role.EXECUTE, name="another", seat=0, started_at=now, seen_at=now)
     settings.EXECUTORS = 1
     started(project, request_lines(1))
     run_executor()

@@ -1,22 +1,32 @@
-"""Which workers are taken to be alive."""
+"""Which workers are taken to be alive, and which executors have a seat."""
 
 import os
-import socket
 import subprocess
 import sys
+import threading
+import uuid
+from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
+from pytest_django import Settings
 
 from batches.models import Worker
-from batches.services.heartbeat import forget_killed
+from batches.models.worker import ALIVE_FOR
+from batches.services.heartbeat import forget_killed, heartbeat, leave, leave_seat, process_identity, take_seat
 
 pytestmark = pytest.mark.django_db
 
+HERE = process_identity().rsplit("/", 2)[0]
+STARTED = process_identity().rpartition("/")[2]
 
-def worker(host: str, pid: int, *, role: Worker.Role = Worker.Role.EXECUTE) -> Worker:
+
+def worker(place: str, pid: int, started: str = STARTED, *, role: Worker.Role = Worker.Role.EXECUTE) -> Worker:
     now = timezone.now()
-    return Worker.objects.create(role=role, name=f"{host}:{pid}", started_at=now, seen_at=now)
+    return Worker.objects.create(
+        role=role, name=f"host:{pid}", process=f"{place}/{pid}/{started}", started_at=now, seen_at=now
+    )
 
 
 @pytest.fixture
@@ -28,7 +38,7 @@ def ended() -> int:
 
 
 def test_an_executor_whose_process_was_killed_is_not_waited_for(ended: int) -> None:
-    worker(socket.gethostname(), ended)
+    worker(HERE, ended)
 
     forget_killed()
 
@@ -36,12 +46,92 @@ def test_an_executor_whose_process_was_killed_is_not_waited_for(ended: int) -> N
 
 
 def test_executors_that_run_or_run_elsewhere_and_other_workers_stay(ended: int) -> None:
+    """E13: a container with the same host name has another namespace of process ids."""
+    host, boot, _ = HERE.split("/")
     staying = {
-        worker(socket.gethostname(), os.getpid()),
+        worker(HERE, os.getpid()),
         worker("elsewhere", ended),
-        worker(socket.gethostname(), ended, role=Worker.Role.CONTROL),
+        worker(f"{host}/{boot}/1", ended),
+        worker(HERE, ended, role=Worker.Role.CONTROL),
     }
 
     forget_killed()
 
     assert set(Worker.objects.all()) == staying
+
+
+def test_a_process_that_began_later_under_the_same_id_is_another_one() -> None:
+    """E13"""
+    worker(HERE, os.getpid(), started="1")
+
+    forget_killed()
+
+    assert list(Worker.objects.all()) == []
+
+
+def test_what_a_worker_cannot_do_is_told_with_it() -> None:
+    """E4"""
+    identifier = uuid.uuid4()
+    heartbeat(identifier, role=Worker.Role.EXECUTE, now=timezone.now(), trouble="No credential." * 100)
+    assert Worker.objects.get().trouble.startswith("No credential.")
+    heartbeat(identifier, role=Worker.Role.EXECUTE, now=timezone.now())
+    assert Worker.objects.get().trouble == ""
+
+
+# --- Seats --------------------------------------------------------------------------------------------------
+
+
+def test_as_many_executors_have_a_seat_as_there_are(settings: Settings) -> None:
+    """E2"""
+    settings.EXECUTORS = 2
+    now = timezone.now()
+    first, second, third = (uuid.uuid4() for _ in range(3))
+    assert [take_seat(one, now=now) for one in (first, second, third)] == [True, True, False]
+    assert take_seat(first, now=now), "it has one already"
+    leave(second)
+    assert take_seat(third, now=now)
+
+
+def test_a_dead_executors_seat_frees_itself(settings: Settings) -> None:
+    """E2"""
+    settings.EXECUTORS = 1
+    now = timezone.now()
+    dead, living = uuid.uuid4(), uuid.uuid4()
+    assert take_seat(dead, now=now)
+    assert not take_seat(living, now=now + ALIVE_FOR - timedelta(seconds=1))
+    assert take_seat(living, now=now + ALIVE_FOR)
+    assert not take_seat(dead, now=now + ALIVE_FOR), "it comes back too late"
+
+
+def test_an_executor_that_only_brings_work_home_leaves_its_seat_and_is_still_alive(settings: Settings) -> None:
+    """E2"""
+    settings.EXECUTORS = 1
+    now = timezone.now()
+    first, second = uuid.uuid4(), uuid.uuid4()
+    take_seat(first, now=now)
+    leave_seat(first)
+    assert take_seat(second, now=now)
+    assert Worker.objects.alive(now=now).count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("seats", [1, 3])
+def test_of_many_that_come_at_once_no_more_get_a_seat_than_there_are(settings: Settings, seats: int) -> None:
+    """E2: sixteen executors that are woken at the same moment, each with a connection of its own."""
+    settings.EXECUTORS = seats
+    together, got = threading.Barrier(16), []
+
+    def come() -> None:
+        try:
+            together.wait()
+            got.append(take_seat(uuid.uuid4(), now=timezone.now()))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=come) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(got) == [False] * (16 - seats) + [True] * seats
+    assert sorted(Worker.objects.values_list("seat", flat=True)) == list(range(seats))

@@ -1,0 +1,34 @@
+"""block: say that a worker cannot carry out some batches as it is set up. That is a fact about the worker, not about them."""
+
+import uuid
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, OuterRef
+
+from batches.models import Batch, Slice
+
+BLOCKED_FOR = timedelta(seconds=15)  # what nobody says again is over
+
+
+def block_batch(batch_id: uuid.UUID, *, reason: str, now: datetime) -> None:
+    """A worker cannot carry out this batch."""
+    _block(reason, now, pk=batch_id)
+
+
+def block_provider(provider_id: uuid.UUID, *, reason: str, now: datetime) -> None:
+    """A worker cannot carry out any batch at this provider."""
+    _block(reason, now, provider=provider_id)
+
+
+def _block(reason: str, now: datetime, **which: uuid.UUID) -> None:
+    """Note why, with the open batches that nobody works on: what another worker can carry out is not blocked."""
+    worked_on = Slice.objects.filter(batch=OuterRef("pk"), lease_owner__isnull=False, lease_expires_at__gt=now)
+    idle = Batch.objects.filter(~Exists(worked_on), ended_at=None, paused_at=None, **which)
+    idle.update(blocked_until=now + BLOCKED_FOR, blocked_reason=reason[:300])
+
+
+def unblock(batch: Batch) -> None:
+    """A worker carries it out."""
+    if batch.blocked_until is not None:
+        Batch.objects.filter(pk=batch.pk).update(blocked_until=None, blocked_reason="")
+        batch.blocked_until, batch.blocked_reason = None, ""
