@@ -1,12 +1,13 @@
-"""The embedded portal: web server, Celery worker and beat in one process, on SQLite and a broker in memory.
+"""The embedded portal: web server, Celery workers and beat in one process, on SQLite and a broker in memory.
 
-The worker's and the beat's threads live in the process that serves, because the broker's messages never leave it. What
+The workers' and the beat's threads live in the process that serves, because the broker's messages never leave it. What
 a stop or a crash loses are only messages: the database is the truth.
 """
 
 import contextlib
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import django
 from celery.beat import Service
@@ -18,7 +19,8 @@ from config import web
 from config.beat import Scheduler
 from config.celery import app
 
-CONTROL_SLOTS = 3  # worker threads beside those that executors take
+# Threads for each queue, so that executors, which run for long, leave room for everything else.
+SLOTS = {"control": 3, "execute": settings.EXECUTOR_SLOTS}
 
 
 def main() -> None:
@@ -27,7 +29,7 @@ def main() -> None:
 
 
 def serve_beside_workers(*arguments: object) -> None:
-    """The web server, with a worker and a beat that start before it and stop after it."""
+    """The web server, with workers and a beat that start before it and stop after it."""
     django.setup()
     with background():
         web.serve_in_process(*arguments)
@@ -35,19 +37,11 @@ def serve_beside_workers(*arguments: object) -> None:
 
 @contextlib.contextmanager
 def background() -> Iterator[None]:
-    """A Celery worker and a beat as threads of this process."""
+    """A Celery worker for each queue, and a beat, as threads of this process."""
     stopping.clear()  # the process that this one replaces may have set it
-    worker = app.WorkController(
-        hostname="embedded",
-        pool="threads",
-        concurrency=settings.EXECUTORS + CONTROL_SLOTS,
-        queues=["control", "execute"],
-        without_gossip=True,
-        without_heartbeat=True,
-        without_mingle=True,
-    )
     beat = Service(app, scheduler_cls=Scheduler)
-    threads = [threading.Thread(target=worker.start, name="worker"), threading.Thread(target=beat.start, name="beat")]
+    threads = [threading.Thread(target=_worker(queue, slots).start, name=queue) for queue, slots in SLOTS.items()]
+    threads.append(threading.Thread(target=beat.start, name="beat"))
     for thread in threads:
         thread.start()
     try:
@@ -56,9 +50,22 @@ def background() -> Iterator[None]:
         beat.stop()
         stopping.set()
         state.should_stop = 0  # type: ignore[assignment]
-        app.send_task("batches.engine.reconcile")  # any message: the worker looks up at once instead of within 2 s
+        for task in ("reconcile", "execute"):
+            app.send_task(f"batches.engine.{task}")  # any message: a worker looks up at once instead of within 2 s
         for thread in threads:
             thread.join()
+
+
+def _worker(queue: str, slots: int) -> Any:
+    return app.WorkController(
+        hostname=f"embedded-{queue}",
+        pool="threads",
+        concurrency=slots,
+        queues=[queue],
+        without_gossip=True,
+        without_heartbeat=True,
+        without_mingle=True,
+    )
 
 
 if __name__ == "__main__":

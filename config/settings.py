@@ -248,6 +248,7 @@ CURRENCY = knob("CURRENCY", str, "USD")  # of prices and costs; shown, never con
 SLICE_LINES = knob("SLICE_LINES", whole(1, 5000), 250)  # lines a worker leases at once
 SLICE_BYTES = knob("SLICE_BYTES", whole(1), 4 * 1024**2)  # ... and how many bytes of them at most
 EXECUTORS = knob("EXECUTORS", whole(1), 1 if EMBEDDED else 2)  # executors running at once over all workers
+EXECUTOR_SLOTS = EXECUTORS + 1  # of a worker: the next executor begins while the last one brings home what is in flight
 EXECUTOR_CONCURRENCY = knob("EXECUTOR_CONCURRENCY", whole(1), 256)  # requests in flight in one executor
 EXECUTOR_BUFFER_BYTES = knob("EXECUTOR_BUFFER_BYTES", whole(1), 32 * 1024**2)  # requests and responses it holds
 EXECUTOR_ANSWER_BYTES = knob("EXECUTOR_ANSWER_BYTES", whole(1), 64 * 1024**2)  # of answers, read or not recorded yet

@@ -93,11 +93,11 @@ class Budget:
 
 
 class Reading:
-    """One answer that is read: it may never have more than `most` bytes. `go_on` is called when it may be read on."""
+    """One answer that is read, or made: it may never have more than `most` bytes. `go_on` is called when there is room."""
 
     __slots__ = ("_budget", "go_on", "granted", "most", "wanted")
 
-    def __init__(self, budget: Budget, *, most: int, go_on: Callable[[], None]) -> None:
+    def __init__(self, budget: Budget, *, most: int, go_on: Callable[[], None] = lambda: None) -> None:
         self._budget = budget
         self.most = most
         self.go_on = go_on

@@ -32,7 +32,8 @@ def validate_credential(secret: str) -> None:
 
 class ProviderQuerySet(models.QuerySet["Provider"]):
     def enabled(self) -> "ProviderQuerySet":
-        return self.filter(enabled=True)
+        """What batches may be sent to."""
+        return self.filter(enabled=True).exclude(adapter__in=registry.switched_off())
 
 
 class Provider(Guarded):
@@ -79,8 +80,10 @@ class Provider(Guarded):
         """Name every setting that its adapter cannot work with."""
         adapter = registry.ADAPTERS.get(self.adapter)
         if adapter is None:
-            known = ", ".join(sorted(registry.ADAPTERS))
+            known = ", ".join(registry.offered())
             raise ValidationError({"adapter": f"There is no adapter {self.adapter!r}; there are {known}."})
+        if self.is_switched_off and self._state.adding:
+            raise ValidationError({"adapter": registry.SWITCHED_OFF})
         if not isinstance(self.options, dict):
             raise ValidationError({"options": "The options must be a JSON object."})
         problems = adapter.problems(base_url=self.base_url, options=self.options)
@@ -96,6 +99,11 @@ class Provider(Guarded):
         """Whether its answers are made up."""
         adapter = registry.ADAPTERS.get(self.adapter)
         return adapter is not None and adapter.simulated
+
+    @property
+    def is_switched_off(self) -> bool:
+        """Whether this portal is not to use its adapter."""
+        return self.adapter in registry.switched_off()
 
     @property
     def endpoints(self) -> frozenset[str]:

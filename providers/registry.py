@@ -1,5 +1,7 @@
 """The adapters there are, by name. Adding one is a file in `adapters/` and a line here."""
 
+from django.conf import settings
+
 from providers.adapters.anthropic import AnthropicAdapter
 from providers.adapters.http import HttpAdapter
 from providers.adapters.openai import OpenAIAdapter
@@ -13,12 +15,26 @@ ADAPTERS: dict[str, type[Adapter]] = {
     "simulator": SimulatorAdapter,
 }
 
+SWITCHED_OFF = "The simulator is switched off in this portal (SIMULATOR)."
+
 
 def adapter_class(name: str) -> type[Adapter]:
     """The adapter of this name. Raises KeyError for an unknown one."""
     return ADAPTERS[name]
 
 
+def switched_off() -> frozenset[str]:
+    """The adapters that this portal is not to use."""
+    return frozenset() if settings.SIMULATOR else frozenset(name for name, adapter in ADAPTERS.items() if adapter.simulated)
+
+
+def offered() -> list[str]:
+    """The adapters that a new provider may have."""
+    return sorted(ADAPTERS.keys() - switched_off())
+
+
 def connect(adapter: str, connection: Connection) -> Adapter:
-    """An adapter that speaks to this upstream, for use on one event loop."""
+    """An adapter that speaks to this upstream, for use on one event loop. Raises ValueError for one that is switched off."""
+    if adapter in switched_off():
+        raise ValueError(SWITCHED_OFF)
     return adapter_class(adapter)(connection)

@@ -50,7 +50,7 @@ class ProviderForm(_ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        names = set(registry.ADAPTERS) | ({self.instance.adapter} if self.instance.adapter else set())
+        names = set(registry.offered()) | ({self.instance.adapter} if self.instance.adapter else set())
         self.fields["adapter"].choices = [(name, name) for name in sorted(names)]  # type: ignore[attr-defined]
         state = "One is set; left empty, it stays." if self.instance.credential_encrypted else "None is set."
         self.fields["credential"].help_text = f"{state} Encrypted before it is stored, and never shown again."

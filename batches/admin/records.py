@@ -116,7 +116,7 @@ class BatchMinuteAdmin(Inside[BatchMinute]):
 @admin.register(Worker)
 class WorkerAdmin(ReadOnly[Worker]):
     project = None
-    list_display = ("name", "role", "in_flight", "started_at", "seen_at")
+    list_display = ("name", "role", "in_flight", "trouble", "started_at", "seen_at")
     list_filter = ("role",)
     search_fields = ("name__istartswith",)
 

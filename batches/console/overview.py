@@ -53,7 +53,7 @@ def overview(request: SignedIn) -> HttpResponseBase:
         "total": went.total,
         "failed_share": _share(went.total),
         "backlog": backlog(access.within(Slice.objects.all(), project="batch__project"), now=now),
-        "workers": _Workers.of(workers),
+        "workers": _Workers.of(workers, tells_trouble=access.everywhere),
         "charts": charts(went, span=span),
         "states": states[:SHOWN_PROVIDERS],
         "more_providers": len(states) > SHOWN_PROVIDERS,
@@ -64,16 +64,21 @@ def overview(request: SignedIn) -> HttpResponseBase:
 
 @dataclass(frozen=True, slots=True)
 class _Workers:
-    """Who is alive: processes of either role, and the requests that they have in flight together."""
+    """Who is alive: processes of either role, and the requests that they have in flight together.
+
+    `troubles` are workers that cannot carry out some batches; told to those who see the whole portal.
+    """
 
     control: int
     execute: int
     in_flight: int
+    troubles: Sequence[Worker]
 
     @classmethod
-    def of(cls, alive: Sequence[Worker]) -> "_Workers":
+    def of(cls, alive: Sequence[Worker], *, tells_trouble: bool) -> "_Workers":
         execute = sum(worker.role == Worker.Role.EXECUTE for worker in alive)
-        return cls(len(alive) - execute, execute, sum(worker.in_flight for worker in alive))
+        troubles = [worker for worker in alive if worker.trouble and tells_trouble]
+        return cls(len(alive) - execute, execute, sum(worker.in_flight for worker in alive), troubles)
 
     @property
     def total(self) -> int:

@@ -72,6 +72,8 @@ def state_of(provider: Provider, health: ProviderHealth | None, flow: Flow, *, n
 def _standing(provider: Provider, health: ProviderHealth | None, flow: Flow, *, at_work: bool, now: datetime) -> Standing:
     if not provider.enabled:
         return Standing("Disabled", Tone.MUTE, "It is sent nothing; its batches wait.")
+    if provider.is_switched_off:
+        return Standing("Switched off", Tone.MUTE, "The portal's settings take the simulator away; its batches wait.")
     if health is not None and health.breaker_until is not None and health.breaker_until > now:
         return Standing("Breaker open", Tone.BAD, "It kept failing: for a while only a probe is sent to it.")
     if at_work and health is not None and health.breaker != ProviderHealth.Breaker.CLOSED:

@@ -126,6 +126,10 @@ def _kept(batch: Batch) -> Waiting | None:
         return Waiting(
             Cause.PROVIDER_DISABLED, f"Provider {name} is disabled: nothing is sent to it.", details={"provider": name}
         )
+    if batch.provider.is_switched_off:
+        name = batch.provider.name
+        sentence = f"Provider {name} is a simulator, and these are switched off in this portal (SIMULATOR)."
+        return Waiting(Cause.PROVIDER_DISABLED, sentence, details={"provider": name})
     return None
 
 

@@ -23,6 +23,7 @@ from providers.adapters.answers import Secrets, outcome
 from providers.adapters.options import named, options_problem, read_options
 from providers.adapters.simulator_messages import in_anthropics_words
 from providers.base import ACCOUNTING_ENDPOINTS, ANTHROPIC_ENDPOINTS, OPENAI_ENDPOINTS, Call, Check, Connection, Failure, Outcome
+from providers.budget import SMALL, Budget, Reading
 from providers.failures import Kind
 from providers.http import Reply
 
@@ -68,6 +69,7 @@ class SimulatorAdapter:
             self._options = read_options(connection.options, Options)
         except ValueError as error:
             raise ValueError(f"Provider {connection.name}: {error}") from None
+        self._max_bytes = connection.max_response_bytes
 
     @classmethod
     def problems(cls, *, base_url: str, options: Mapping[str, Any]) -> dict[str, str]:
@@ -95,7 +97,33 @@ class SimulatorAdapter:
             return _lost(Kind.TIMEOUT)
         if steering.failure and _still_fails(call, steering):
             return _lost(Kind(steering.failure))
-        return _outcome(call, self._reply(call, request, steering, digest))
+        if refused := self._refusal(call, steering, digest):
+            return _outcome(call, refused)
+        return await self._success(call, request, digest)
+
+    async def _success(self, call: Call, request: dict[str, Any], digest: bytes) -> Outcome:
+        """The answer, held to the same limit as any upstream's. A long one is made in a thread, once there is room for it."""
+
+        def make() -> Outcome:
+            reply = answers.answer(call.endpoint, request, digest=digest)
+            return self._too_large() if len(reply.body) > self._max_bytes else _outcome(call, reply)
+
+        size = answers.size_of(call.endpoint, request)
+        if size > self._max_bytes:
+            return self._too_large()
+        budget = Budget.current.get()
+        if size <= SMALL or budget is None:
+            return make()
+        reading = Reading(budget, most=self._max_bytes)
+        try:
+            await reading.wait_for(size)
+            return await asyncio.to_thread(make)
+        finally:
+            reading.end()
+
+    def _too_large(self) -> Failure:
+        message = f"The upstream's answer is larger than {self._max_bytes} bytes."
+        return Failure(Kind.RESPONSE_TOO_LARGE, message, code=Kind.RESPONSE_TOO_LARGE.value, http_status=200)
 
     async def check(self) -> Check:
         """Always usable."""
@@ -109,22 +137,24 @@ class SimulatorAdapter:
             return steering.latency_ms / 1000
         return (self._options.latency_ms + _share(digest[0:4]) * self._options.latency_jitter_ms) / 1000
 
-    def _reply(self, call: Call, request: dict[str, Any], steering: Steering, digest: bytes) -> Reply:
+    def _refusal(self, call: Call, steering: Steering, digest: bytes) -> Reply | None:
+        """The failure that is asked for, or that falls to this request; None when it is to succeed."""
         options = self._options
         if steering.status is not None:
-            if _still_fails(call, steering):
-                return answers.refusal(
-                    steering.status,
-                    code=steering.code,
-                    message=steering.message,
-                    retry_after=steering.retry_after,
-                    digest=digest,
-                )
-        elif _share(digest[4:8]) < options.failure_rate:
+            if not _still_fails(call, steering):
+                return None
+            return answers.refusal(
+                steering.status,
+                code=steering.code,
+                message=steering.message,
+                retry_after=steering.retry_after,
+                digest=digest,
+            )
+        if _share(digest[4:8]) < options.failure_rate:
             return answers.refusal(400 if digest[8] % 2 else 500, digest=digest)
-        elif options.rate_limit_rate and _share(_rolled(call)) < options.rate_limit_rate:
+        if options.rate_limit_rate and _share(_rolled(call)) < options.rate_limit_rate:
             return answers.refusal(429, retry_after=options.retry_after_seconds, digest=digest)
-        return answers.answer(call.endpoint, request, digest=digest)
+        return None
 
 
 def _request(call: Call) -> tuple[dict[str, Any], Steering]:

@@ -19,6 +19,10 @@ DEFAULT_DIMENSIONS = 16
 MAX_DIMENSIONS = 4096
 MAX_ITEMS = 2048  # answers to one request, as with real upstreams' limit of inputs
 _QUOTED_CHARS = 200
+_NUMBER_BYTES = 9  # of a vector, with its comma
+_ITEM_BYTES = 60  # around a vector
+_CENTRED = [byte - 127.5 for byte in range(256)]
+_SQUARES = [number * number for number in _CENTRED]
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
 
 # The field that carries what is asked, by endpoint.
@@ -80,6 +84,15 @@ def refusal(
     return _error(
         status, message=message or f"Simulated: {usual_message}", code=code or usual_code, retry_after=retry_after, digest=digest
     )
+
+
+def size_of(endpoint: str, request: dict[str, Any]) -> int:
+    """About how many bytes a success would have, where a short request may ask for a long answer; else 0."""
+    if endpoint != "/v1/embeddings":
+        return 0
+    dimensions = _dimensions(request)
+    vector = 4 * (4 * dimensions + 2) // 3 if request.get("encoding_format") == "base64" else _NUMBER_BYTES * dimensions
+    return len(_items(request["input"])) * (vector + _ITEM_BYTES)
 
 
 def answer(endpoint: str, request: dict[str, Any], *, digest: bytes) -> Reply:
@@ -214,15 +227,19 @@ def _items(value: Any) -> list[Any]:
     return [value]
 
 
-def _embeddings(request: dict[str, Any], _: bytes) -> dict[str, Any]:
+def _dimensions(request: dict[str, Any]) -> int:
     wanted = request.get("dimensions")
-    dimensions = min(wanted, MAX_DIMENSIONS) if isinstance(wanted, int) and wanted > 0 else DEFAULT_DIMENSIONS
-    packed = request.get("encoding_format") == "base64"
+    return min(wanted, MAX_DIMENSIONS) if isinstance(wanted, int) and wanted > 0 else DEFAULT_DIMENSIONS
+
+
+def _embeddings(request: dict[str, Any], _: bytes) -> dict[str, Any]:
+    dimensions, packed = _dimensions(request), request.get("encoding_format") == "base64"
     data = []
     for index, item in enumerate(_items(request["input"])):
         vector = _vector(item, dimensions)
-        embedding = base64.b64encode(struct.pack(f"<{dimensions}f", *vector)).decode() if packed else vector
-        data.append({"object": "embedding", "index": index, "embedding": embedding})
+        found = base64.b64encode(struct.pack(f"<{dimensions}f", *vector)).decode() if packed else vector
+        # Encoded one by one: the encoder lets nothing else run meanwhile.
+        data.append({"object": "embedding", "index": index, "embedding": msgspec.Raw(msgspec.json.encode(found))})
     spent = _tokens(request["input"])
     usage = {"prompt_tokens": spent, "total_tokens": spent}
     return {"object": "list", "data": data, "model": request["model"], "usage": usage, "system_fingerprint": MARK}
@@ -232,9 +249,10 @@ def _vector(item: Any, dimensions: int) -> list[float]:
     """A vector of length 1 that depends on the input alone."""
     seed = blake2b(msgspec.json.encode(item), digest_size=32).digest()
     raw = b"".join(blake2b(seed, digest_size=64, salt=n.to_bytes(4, "big")).digest() for n in range((dimensions + 63) // 64))
-    numbers = [byte - 127.5 for byte in raw[:dimensions]]
-    length = sum(number * number for number in numbers) ** 0.5
-    return [round(number / length, 6) for number in numbers]
+    raw = raw[:dimensions]
+    length = sum(map(_SQUARES.__getitem__, raw)) ** 0.5
+    numbers = [round(number / length, 6) for number in _CENTRED]
+    return list(map(numbers.__getitem__, raw))
 
 
 def _moderation(request: dict[str, Any], digest: bytes) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def test_every_concern_names_its_worst_and_leads_to_the_list_of_all(console: Cli
 def test_where_nothing_is_the_matter_that_is_said(console: Client, make_batch: MakeBatch) -> None:
     make_batch(succeeded=1)
     text = page(console)
-    assert "Nothing is stuck, late, failing or held back." in text
+    assert "Nothing is stuck, blocked, late, failing or held back." in text
     assert "failed" not in text.partition('id="charts"')[0].lower().partition("needs attention")[2].partition("</section>")[0]
 
 

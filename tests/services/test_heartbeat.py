@@ -24,9 +24,7 @@ STARTED = process_identity().rpartition("/")[2]
 
 def worker(place: str, pid: int, started: str = STARTED, *, role: Worker.Role = Worker.Role.EXECUTE) -> Worker:
     now = timezone.now()
-    return Worker.objects.create(
-        role=role, name=f"host:{pid}", process=f"{place}/{pid}/{started}", started_at=now, seen_at=now
-    )
+    return Worker.objects.create(role=role, name=f"host:{pid}", process=f"{place}/{pid}/{started}", started_at=now, seen_at=now)
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def command(role: str) -> list[str]:
         case "web":
             return [sys.executable, "-m", "config.web"]
         case "control" | "execute":
-            slots = max(2, cores) if role == "control" else settings.EXECUTORS
+            slots = max(2, cores) if role == "control" else settings.EXECUTOR_SLOTS
             return [*worker, "--queues", role, "--hostname", f"{role}@%h", "--concurrency", str(slots)]
         case "beat":
             return [*celery, "beat", "--pidfile="]
