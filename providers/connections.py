@@ -53,7 +53,7 @@ class _Connection(asyncio.Protocol):
             raise ConnectionLost
         waiter: asyncio.Future[tuple[Reply, Reading | None]] = self._loop.create_future()
         self._waiter = waiter
-        self._answer = Answer(self._pool.most)
+        answer = self._answer = Answer(self._pool.most)
         self._budget = Budget.current.get()
         transport.writelines(request)
         self._expect_by(deadline)
@@ -69,6 +69,8 @@ class _Connection(asyncio.Protocol):
             if reading is not None:
                 reading.end()
             raise
+        finally:
+            answer.close()
         if reading is not None:
             reading.end()  # whoever called counts it from now on
         return reply

@@ -86,6 +86,11 @@ class Answer:
         if not self._status or self._framed:
             raise ConnectionLost
 
+    def close(self) -> None:
+        """Let go of what was read. Answer and parser refer to each other: else it would stay until garbage is collected."""
+        self._pieces.clear()
+        del self._parser
+
     @property
     def size(self) -> int:
         """Bytes of the body that are here."""

@@ -137,7 +137,7 @@ def _blocked(batch: Batch, facts: Facts, *, now: datetime) -> Waiting | None:
     """By what the workers that saw it lack."""
     if facts.leased or not batch.is_blocked(now=now):
         return None
-    sentence = f"A worker cannot carry it out as that worker is set up: {batch.blocked_reason}"
+    sentence = f"A worker cannot carry it out as that worker is set up. {batch.blocked_reason}".strip()
     return Waiting(Cause.BLOCKED, sentence, details={"reason": batch.blocked_reason})
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import msgspec
-from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, ProgrammingError, transaction
 
 from batches import wake
 from batches.models import Attempt, Batch, BatchResult, Slice
@@ -112,7 +112,8 @@ def _of_slice(report: Report, slice_id: uuid.UUID) -> Report:
     )
 
 
-_REFUSALS = (DataError, ValueError, ArithmeticError)  # what a driver or a database says to a value that it does not take
+# What a database, its driver or Python says to a value that no column takes.
+_REFUSALS = (DataError, ProgrammingError, ValueError, ArithmeticError, TypeError, AttributeError)
 
 
 def _recorded(report: Report, *, now: datetime) -> Receipt:

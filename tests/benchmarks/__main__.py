@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.benchmarks import (
+    answers,
     export,
     fairness,
     faults,
@@ -37,6 +38,7 @@ COMMANDS = {
     "soak": soak,
     "scale": scale,
     "memory": memory,
+    "answers": answers,
     "inline": inline,
     "first-request": first_request,
     "idle": idle,

@@ -38,6 +38,7 @@ def in_trouble(make_batch: MakeBatch) -> None:
         "Stands still": {"updated_at": long_ago},
         "Too slow": {"at_risk_since": now},
         "Turned away": {"throttled_until": now + timedelta(minutes=1), "throttled_reason": "Slow <down>."},
+        "No key here": {"blocked_until": now + timedelta(minutes=1), "blocked_reason": "Variable KEY is not set."},
         "Held by hand": {"paused_at": long_ago, "paused_by": "user ops"},
     }
     for remark, changes in trouble.items():
@@ -61,12 +62,14 @@ def test_every_concern_names_its_worst_and_leads_to_the_list_of_all(console: Cli
     assert [matter.label for matter in matters] == [concern.label for concern in CONCERNS]
     found = {matter.label: [one.batch.remark for one in matter.worst] for matter in matters}
     assert found["Stuck"] == ["Stands still"]
+    assert found["Blocked"] == ["No key here"]
     assert found["Late"] == ["Too slow"]
     assert found["Failing"] == ["Goes wrong"]
     assert found["Throttled"] == ["Turned away"]
     assert found["Paused"] == ["Held by hand"]
     text = answer.content.decode()
     assert "Slow &lt;down&gt;." in text
+    assert "Variable KEY is not set." in text
     assert "2 of 2 failed" in text
     for matter in matters:
         rows = console.get(matter.address).context["rows"]
@@ -119,12 +122,14 @@ def test_what_waits_and_who_is_alive_is_told(console: Client, make_batch: MakeBa
     Slice.objects.update(lease_expires_at=now + timedelta(seconds=30), lease_owner=make_batch().pk)
     Worker.objects.create(role="control", name="a:1", started_at=now, seen_at=now)
     Worker.objects.create(role="execute", name="a:2", started_at=now, seen_at=now, in_flight=17)
+    Worker.objects.filter(name="a:2").update(trouble="Variable <KEY> is not set.")
     Worker.objects.create(role="execute", name="dead:3", started_at=now, seen_at=now - timedelta(minutes=1), in_flight=99)
     text = page(console)
     assert "<b>1,200</b>" in text
     assert "1 slice, 1 worked on" in text
     assert "1 control, 1 executor<" in text
     assert "<b>17</b>" in text
+    assert "a:2: Variable &lt;KEY&gt; is not set." in text, "whoever sees the whole portal is told what a worker lacks"
 
 
 def test_a_fresh_portal_shows_how_to_begin(console: Client) -> None:

@@ -137,6 +137,7 @@ def test_what_is_held_back_is_found_by_why(make_batch: MakeBatch) -> None:
     for remark, changes in {
         "paused": {"paused_at": now},
         "throttled": {"throttled_until": now + timedelta(minutes=1)},
+        "blocked": {"blocked_until": now + timedelta(minutes=1)},
         "too slow": {"at_risk_since": now},
         "over it": {"throttled_until": now - timedelta(minutes=1)},
     }.items():
@@ -145,7 +146,8 @@ def test_what_is_held_back_is_found_by_why(make_batch: MakeBatch) -> None:
     assert found("condition=paused") == {"paused"}
     assert found("condition=late") == {"too slow"}
     assert found("condition=throttled") == {"throttled"}
-    assert found("view=attention") == {"paused", "throttled", "too slow"}
+    assert found("condition=blocked") == {"blocked"}
+    assert found("view=attention") == {"paused", "throttled", "blocked", "too slow"}
 
 
 def test_stuck_is_what_was_begun_and_nobody_works_on(make_batch: MakeBatch) -> None:
@@ -163,6 +165,7 @@ def test_stuck_is_what_was_begun_and_nobody_works_on(make_batch: MakeBatch) -> N
     quiet("waits for its turn", last_settled_at=None)
     quiet("paused", batch_changes={"paused_at": long_ago})
     quiet("throttled", batch_changes={"throttled_until": now + timedelta(minutes=1)})
+    quiet("blocked", batch_changes={"blocked_until": now + timedelta(minutes=1)})
     quiet("moved lately", batch_changes={"updated_at": just_now})
     Batch.objects.filter(pk=make_batch(BatchStatus.VALIDATING, remark="never validated").pk).update(updated_at=long_ago)
     make_batch(BatchStatus.COMPLETED, remark="over", created_at=long_ago)
@@ -185,7 +188,7 @@ def test_today_begins_at_midnight_where_the_reader_is(make_batch: MakeBatch) -> 
         ("status=lost", "The filter “status” does not take “lost”: it takes validating, in_progress,"),
         ("status!=lost", "The filter “status!” does not take “lost”: it takes validating,"),
         ("status=failed&status=lost", "The filter “status” does not take “failed”, “lost”"),
-        ("condition=odd", "The filter “condition” does not take “odd”: it takes paused, throttled,"),
+        ("condition=odd", "The filter “condition” does not take “odd”: it takes paused, throttled, blocked,"),
         ("project=nobody", "The filter “project” does not take “nobody”: there is none."),
         ("provider!=nobody", "The filter “provider!” does not take “nobody”: there is none."),
         ("model=" + "x" * 201, "The filter “model” does not take"),

@@ -168,3 +168,17 @@ def test_looking_up_a_header_ignores_case() -> None:
 def test_an_upgrade_that_nobody_asked_for_is_refused() -> None:
     with pytest.raises(NotHttp):
         read(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\nPRI * HTTP/2.0")
+
+
+def test_what_was_read_is_let_go_of_at_once() -> None:
+    """E10: it may be megabytes, and garbage is collected seldom."""
+    answer = Answer(MOST)
+    assert answer.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody")
+    gone = weakref.ref(answer)
+    gc.disable()
+    try:
+        answer.close()
+        del answer
+        assert gone() is None
+    finally:
+        gc.enable()

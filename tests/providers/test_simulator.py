@@ -1,7 +1,9 @@
 """The simulator: made-up answers that are always the same, and failures on request."""
 
+import asyncio
 import base64
 import struct
+import time
 import uuid
 from collections import Counter
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from providers.adapters import simulator
 from providers.adapters.simulator import SimulatorAdapter
 from providers.base import ACCOUNTING_ENDPOINTS, Connection, Outcome, Success
+from providers.budget import Budget
 from providers.failures import Kind
 from tests.providers.calls import CHAT, call, failed, send, succeeded
 
@@ -208,3 +211,47 @@ def test_memory_of_sends_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_steering_a_latency_overrides_the_option() -> None:
     body = {"model": "m", "messages": MESSAGES, "simulate": {"latency_ms": 0}}
     assert kinds(simulate(call(body, endpoint=CHAT, timeout=0.5), latency_ms=60_000)) == ["succeeded"]
+
+
+# --- How long answers may be ----------------------------------------------------------------------------------
+
+
+def embeddings(count: int, dimensions: int, **more: Any) -> Any:
+    return call({"model": "m", "input": ["a"] * count, "dimensions": dimensions, **more}, endpoint="/v1/embeddings")
+
+
+def test_an_answer_that_would_be_too_long_is_refused_before_it_is_made() -> None:
+    """E11: 79 MB of numbers."""
+    began = time.monotonic()
+    outcomes = simulate(*[embeddings(2048, 4096)] * 10, *[embeddings(2048, 4096, encoding_format="base64")] * 10)
+    assert {failed(outcome).kind for outcome in outcomes} == {Kind.RESPONSE_TOO_LARGE}
+    assert "33554432" in failed(outcomes[0]).message
+    assert time.monotonic() - began < 30, "they were made"
+
+
+@pytest.mark.parametrize("endpoint", ["/v1/moderations", "/v1/embeddings", CHAT])
+def test_whatever_is_made_is_held_to_the_limit(endpoint: str) -> None:
+    """E11: a long answer by another way than its dimensions."""
+    body = {"model": "m" * 500, "input": ["a"] * 300, "messages": MESSAGES}
+    [outcome] = send("simulator", Connection("simulator", "", "", {}, max_response_bytes=400), call(body, endpoint=endpoint))
+    assert failed(outcome).kind is Kind.RESPONSE_TOO_LARGE
+
+
+def test_a_long_answer_is_made_beside_the_others_and_within_the_budget() -> None:
+    """E11: the event loop goes on meanwhile."""
+    wanted = embeddings(200, 1536)
+
+    async def run() -> None:
+        adapter, budget = SimulatorAdapter(Connection("simulator", "", "", {})), Budget(4 * 1024**2)
+        Budget.current.set(budget)
+        ticks, making = 0, asyncio.gather(*(adapter.send(wanted) for _ in range(3)))
+        while not making.done():
+            ticks += 1
+            await asyncio.sleep(0.001)
+        found = [succeeded(outcome).body for outcome in await making]
+        assert len(set(found)) == 1
+        assert len(msgspec.json.decode(found[0])["data"]) == 200
+        assert ticks > 10
+        assert budget.used == 0
+
+    asyncio.run(run())

@@ -11,6 +11,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from batches.models import Batch, Project, ProviderHealth, Slice, Worker
 from batches.queries.waiting import Cause, Facts, decide, waiting
+from batches.services.block import block_provider
 from batches.services.cancel import cancel
 from batches.services.claim import Appetite, claim
 from providers.models import Provider
@@ -51,6 +52,11 @@ LIMITED = {"limited_until": SOON, "limited_reason": "60 requests per minute"}
         (running(paused_at=GONE), Facts(4, health=health(**OPEN)), Cause.PAUSED, None),
         (running(paused_at=GONE), Facts(4, leased=4), Cause.PAUSED, None),
         (running(provider=Provider(enabled=False)), Facts(4, leased=4), Cause.PROVIDER_DISABLED, None),
+        # ... then what the workers that saw it lack ...
+        (running(blocked_until=SOON), Facts(4, executors=0), Cause.BLOCKED, None),
+        (running(blocked_until=SOON, throttled_until=SOON), Facts(4, health=health(**OPEN)), Cause.BLOCKED, None),
+        (running(status="validating", blocked_until=SOON), Facts(), Cause.BLOCKED, None),
+        (running(blocked_until=GONE), Facts(4, ahead=3), Cause.QUEUE_POSITION, None),
         # ... then what the provider does ...
         (running(), Facts(4, health=health(**OPEN, **LIMITED)), Cause.BREAKER_OPEN, SOON),
         (running(), Facts(4, health=health(**OPEN | {"breaker": "half_open"})), Cause.BREAKER_OPEN, SOON),
@@ -83,6 +89,7 @@ def test_a_batch_waits_for_the_first_thing_that_keeps_it(
         (running(), Facts(4, leased=1)),
         (running(), Facts(4, leased=1, held_back=3, not_before=SOON)),
         (running(throttled_until=GONE), Facts(4, leased=1)),
+        (running(blocked_until=SOON), Facts(4, leased=1)),  # another worker can carry it out
         (running(), Facts(4, leased=1, health=health(limited_until=GONE, breaker="open", breaker_until=GONE))),
         (running(), Facts(4, leased=1, health=health(breaker="closed", breaker_until=SOON))),
     ],
@@ -110,6 +117,15 @@ def test_who_paused_it_and_why_is_told() -> None:
     assert found is not None
     assert found.sentence == "It was paused by user ops. Looks odd."
     assert found.details == {"by": "user ops", "reason": "Looks odd.", "since": GONE.isoformat()}
+
+
+def test_a_simulator_that_is_switched_off_keeps_its_batches(settings: Settings) -> None:
+    """E11"""
+    settings.SIMULATOR = False
+    found = decide(running(provider=Provider(name="simulator", adapter="simulator")), Facts(4), now=NOW)
+    assert found is not None
+    assert found.cause == Cause.PROVIDER_DISABLED
+    assert "SIMULATOR" in found.sentence
 
 
 def test_every_cause_has_a_sentence() -> None:
@@ -166,6 +182,16 @@ def forget_workers(batch: Batch) -> None:
     )
 
 
+def block(batch: Batch) -> None:
+    block_provider(batch.provider_id, reason="Its credential is missing.", now=timezone.now())
+
+
+def block_while_another_works(batch: Batch) -> None:
+    lease_one(batch)
+    block(batch)
+    Slice.objects.update(lease_owner=None, lease_expires_at=None)
+
+
 def stop(batch: Batch) -> None:
     cancel(batch, actor=TESTER, now=timezone.now())
 
@@ -181,6 +207,8 @@ def stop(batch: Batch) -> None:
         (limit, Cause.RATE_LIMITED),
         (limit_another_model, Cause.QUEUE_POSITION),
         (forget_workers, Cause.NO_WORKER),
+        (block, Cause.BLOCKED),
+        (block_while_another_works, Cause.QUEUE_POSITION),
         (stop, Cause.WINDING_UP),
     ],
 )

@@ -1,0 +1,361 @@
+"""What happens to one batch harms no other: an executor carries many, and their calls in flight are paid for."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.db.models import F
+from django.utils import timezone
+from pytest_django import Settings
+
+from batches.engine import desk, take_up
+from batches.engine.execute import Executor
+from batches.engine.held import Held
+from batches.models import Batch, BatchError, Project, Slice, Worker
+from batches.services.cancel import cancel
+from batches.services.claim import Lease
+from batches.services.lease import free_all
+from batches.states import BatchStatus
+from providers import registry
+from providers.base import Call, Check, Connection, Failure, Outcome, Success
+from providers.failures import Kind
+from providers.models import Provider
+from tests.cast import TESTER, assert_counts_are_true, ended, provider_at, request_lines, run_executor, started, statuses
+from tests.engine.test_execute import executors, named, sent, wait_until
+from tests.upstream import Upstream, succeed
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def others(project: Project, provider: Provider, upstream: Upstream) -> Callable[[], Batch]:
+    """Starts a batch of somebody else's, whose calls take a while."""
+    return lambda: started(project, request_lines(4, prefix="other"), provider_name="local")
+
+
+def lose(batch: Batch) -> None:
+    """What a finalize does to executors that hold slices of a batch."""
+    Slice.objects.filter(batch=batch).update(lease_epoch=F("lease_epoch") + 1, lease_owner=None, lease_expires_at=None)
+    Batch.objects.filter(pk=batch.pk).update(paused_at=timezone.now())  # nobody takes it up again
+
+
+@pytest.mark.parametrize("guard", [{"max_tokens": 10**9}, {"max_error_rate": 0.9}, {"max_cost": 10**6}], ids=str)
+def test_a_slice_that_is_lost_while_its_answers_wait_costs_no_other_batch_a_call(
+    project: Project,
+    provider: Provider,
+    upstream: Upstream,
+    settings: Settings,
+    others: Callable[[], Batch],
+    guard: dict[str, object],
+) -> None:
+    """E1: answers of the lost slices come all the time, also between two turns."""
+    settings.FLUSH_SECONDS = 0.05
+    upstream.behave(lambda request: succeed(delay=1.5 if named(request).startswith("other") else 0.01 * (request.number % 60)))
+    lost = started(project, request_lines(300), provider_name="local")
+    Batch.objects.filter(pk=lost.pk).update(**guard)
+    other = others()
+    with executors(1):
+        upstream.wait_until(lambda u: len(u.requests) > 100)
+        lose(lost)
+    assert set(statuses(other).values()) == {"succeeded"}
+    assert {name: count for name, count in sent(upstream).items() if name.startswith("other")} == {
+        f"other-{number}": 1 for number in range(1, 5)
+    }
+    assert_counts_are_true(lost)
+
+
+def test_an_ordinary_cancel_with_calls_slower_than_the_grace_costs_no_other_batch_a_call(
+    project: Project, provider: Provider, upstream: Upstream, settings: Settings, others: Callable[[], Batch]
+) -> None:
+    """E1"""
+    settings.CANCEL_GRACE_SECONDS = 0.4
+    upstream.behave(lambda request: succeed(delay=1.5 if named(request).startswith("other") else 0.02 * (request.number % 60)))
+    slow = started(project, request_lines(200), provider_name="local")
+    Batch.objects.filter(pk=slow.pk).update(max_tokens=10**9)
+    other = others()
+    with executors(1):
+        upstream.wait_until(lambda u: len(u.requests) > 100)
+        cancel(slow, actor=TESTER, now=timezone.now())
+        wait_until(lambda: ended(slow).is_terminal)
+    assert set(statuses(other).values()) == {"succeeded"}
+    assert all(count == 1 for name, count in sent(upstream).items() if name.startswith("other"))
+    assert_counts_are_true(slow)
+
+
+@pytest.mark.parametrize(
+    ("stopped_ago", "held_back", "given_up"), [(28.0, False, False), (29.5, False, True), (60.0, True, False)]
+)
+def test_a_call_that_outlasts_its_batch_is_given_up_before_others_end_the_batch(
+    settings: Settings, stopped_ago: float, held_back: bool, given_up: bool
+) -> None:
+    """E1: finalize waits for 30 s; what is handed in after that is of no use to anybody."""
+    settings.CANCEL_GRACE_SECONDS = 30.0
+
+    class Flying:
+        is_cancelled = False
+
+        def cancel(self) -> None:
+            self.is_cancelled = True
+
+    flying = Flying()
+    held = Held(Batch(), Lease(Slice(batch_id=uuid.uuid4()), 1, None), deadline=0.0, open=1, size=1, flying={1: flying})  # type: ignore[dict-item]
+    held.stopped_at, held.held_back = time.monotonic() - stopped_ago, held_back
+    running = Executor()
+    running.held[uuid.uuid4()] = held
+    running._abort_overdue()
+    assert flying.is_cancelled == given_up
+
+
+class Odd:
+    """An adapter with faults of its own."""
+
+    endpoints = frozenset({"/v1/chat/completions"})
+    simulated = False
+
+    def __init__(self, connection: Connection) -> None:
+        self.fault = connection.options["fault"]
+
+    @classmethod
+    def problems(cls, **_: object) -> dict[str, str]:
+        return {}
+
+    async def send(self, call: Call) -> Outcome:
+        match self.fault:
+            case "raises":
+                raise ZeroDivisionError
+            case "returns nothing":
+                return None  # type: ignore[return-value]
+            case "no text":
+                return Success(200, b'"\xff"')
+            case "half a character":
+                return Success(200, b"{}", request_id="\ud800")
+            case "a NUL":
+                return Success(200, b'{"a":"\x00"}', request_id="\x00")
+            case "a number that no column holds":
+                return Success(10**30, b"{}")
+            case "an odd failure":
+                return Failure(Kind.SERVER_ERROR, "\x00\ud800", http_status=10**30, retry_after=0.01)
+            case _:
+                return Success(200, b"{}", usage=object())  # type: ignore[arg-type]
+
+    async def check(self) -> Check:
+        return Check(True, "")
+
+    async def close(self) -> None:
+        raise OSError("It cannot be closed.")
+
+
+FAULTS = (
+    *("raises", "returns nothing", "no text", "half a character", "a NUL", "a number that no column holds"),
+    *("an odd failure", "usage that is none"),
+)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_adapter_that_fails_ends_no_executor(
+    project: Project,
+    provider: Provider,
+    upstream: Upstream,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    others: Callable[[], Batch],
+    fault: str,
+) -> None:
+    """E1"""
+    settings.MAX_ATTEMPTS = 2
+    monkeypatch.setitem(registry.ADAPTERS, "odd", Odd)
+    odd = Provider.objects.create(name="odd", adapter="odd", options={"fault": fault})
+    upstream.behave(lambda _: succeed(delay=0.5))
+    broken, other = started(project, request_lines(3), provider_name=odd.name), others()
+    with executors(1):
+        pass
+    assert set(statuses(other).values()) == {"succeeded"}
+    assert set(sent(upstream).values()) == {1}
+    assert set(statuses(broken).values()) <= {"failed", "succeeded"}
+    assert_counts_are_true(broken)
+
+
+@contextmanager
+def refused_by_the_database(request_id: str) -> Iterator[None]:
+    """Results with this request id cannot be recorded, whatever the reason is."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                f" IF NEW.request_id = '{request_id}' THEN RAISE EXCEPTION 'poison'; END IF; RETURN NEW; END $$"
+            )
+            cursor.execute("CREATE TRIGGER poison BEFORE INSERT ON batches_batchresult FOR EACH ROW EXECUTE FUNCTION poison()")
+        else:
+            cursor.execute(
+                f"CREATE TRIGGER poison BEFORE INSERT ON batches_batchresult WHEN NEW.request_id = '{request_id}'"
+                " BEGIN SELECT RAISE(ABORT, 'poison'); END"
+            )
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute("DROP TRIGGER poison ON batches_batchresult")
+                cursor.execute("DROP FUNCTION poison")
+            else:
+                cursor.execute("DROP TRIGGER poison")
+
+
+def test_a_row_that_cannot_be_recorded_stalls_nobody_for_ever(
+    project: Project, provider: Provider, upstream: Upstream, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """E1, E11: its slice is given up; and once that has happened so often, its requests fail."""
+    settings.SLICE_LINES, settings.LEASE_SECONDS, settings.MAX_LOST_LEASES = 2, 2.0, 1
+    settings.EXECUTOR_IDLE_SECONDS = 3.0
+    upstream.behave(lambda request: succeed(x_request_id="poison") if named(request) == "row-3" else succeed())
+    batch = started(project, request_lines(6))
+    with refused_by_the_database("poison"):
+        run_executor()
+    assert statuses(batch) == {f"row-{n}": "failed" if n in {3, 4} else "succeeded" for n in range(1, 7)}
+    assert set(BatchError.objects.filter(batch=batch).values_list("code", flat=True)) == {"worker_lost"}
+    assert max(sent(upstream).values()) == 1
+    assert_counts_are_true(batch)
+
+
+def test_a_slice_whose_workers_end_one_after_the_other_fails_and_progress_starts_over(
+    project: Project, provider: Provider, upstream: Upstream, settings: Settings
+) -> None:
+    """E11"""
+    settings.MAX_LOST_LEASES = 3
+    batch = started(project, request_lines(2))
+    piece = Slice.objects.get(batch=batch)
+    for lost in range(3):
+        assert Slice.objects.get().lost_leases == lost
+        Slice.objects.update(lease_owner=uuid.uuid4(), lease_expires_at=timezone.now(), lease_epoch=F("lease_epoch") + 1)
+        if lost < 2:
+            free_all()  # a portal that was killed with it starts again
+    Slice.objects.update(lost_leases=2)
+    run_executor()
+    assert not upstream.requests
+    assert statuses(batch) == {"row-1": "failed", "row-2": "failed"}
+    [code] = set(BatchError.objects.filter(batch=batch).values_list("code", flat=True))
+    assert code == "worker_lost"
+    assert ended(batch).status == "completed"
+    assert piece.batch_id == batch.pk
+
+
+def test_a_slice_that_lost_leases_and_is_carried_on_with_starts_over(
+    project: Project, provider: Provider, upstream: Upstream, settings: Settings
+) -> None:
+    """E11"""
+    settings.MAX_LOST_LEASES = 3
+    batch = started(project, request_lines(2))
+    Slice.objects.update(lost_leases=1, lease_epoch=1, lease_owner=uuid.uuid4(), lease_expires_at=timezone.now())
+    run_executor()
+    assert set(statuses(batch).values()) == {"succeeded"}
+    assert Slice.objects.get().lost_leases == 0
+
+
+# --- What a worker lacks --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(take_up, "AGAIN_SECONDS", 0.1)
+
+
+def test_a_credential_that_comes_to_the_worker_is_used(
+    project: Project, upstream: Upstream, settings: Settings, monkeypatch: pytest.MonkeyPatch, again_soon: None
+) -> None:
+    """E4: another worker, or this one once it has the variable, carries the batch out."""
+    monkeypatch.delenv("GATEWAY_KEY", raising=False)
+    settings.EXECUTOR_IDLE_SECONDS = 5.0
+    provider_at(upstream.base_url, credential_env="GATEWAY_KEY")
+    batch = started(project, request_lines(3))
+    with executors(1):
+        wait_until(lambda: Batch.objects.get(pk=batch.pk).blocked_until)
+        reason = Batch.objects.get(pk=batch.pk).blocked_reason
+        monkeypatch.setenv("GATEWAY_KEY", "sk-1")
+        wait_until(lambda: set(statuses(batch).values()) == {"succeeded"})
+    assert reason == "Environment variable GATEWAY_KEY of provider local is not set."
+    assert Batch.objects.get(pk=batch.pk).blocked_until is None
+    assert {request.headers["authorization"] for request in upstream.requests} == {"Bearer sk-1"}
+
+
+def test_a_volume_that_is_not_mounted_fails_nothing(
+    project: Project, provider: Provider, upstream: Upstream, settings: Settings, again_soon: None
+) -> None:
+    """E4"""
+    settings.EXECUTOR_IDLE_SECONDS = 5.0
+    batch = started(project, request_lines(3))
+    away = settings.MEDIA_ROOT.rename(settings.MEDIA_ROOT.with_name("away"))
+    settings.MEDIA_ROOT.mkdir()  # where it is mounted
+    with executors(1):
+        wait_until(lambda: Batch.objects.get(pk=batch.pk).blocked_until)
+        assert "not there" in Batch.objects.get(pk=batch.pk).blocked_reason
+        settings.MEDIA_ROOT.rmdir()
+        away.rename(settings.MEDIA_ROOT)
+        wait_until(lambda: set(statuses(batch).values()) == {"succeeded"})
+    assert Batch.objects.get(pk=batch.pk).status == BatchStatus.IN_PROGRESS
+
+
+def test_a_simulator_that_is_switched_off_has_its_batches_wait(project: Project, simulator: Provider, settings: Settings) -> None:
+    """E11"""
+    batch = started(project, request_lines(2))
+    settings.SIMULATOR = False
+    run_executor()
+    assert set(statuses(batch).values()) == {"pending"}
+    assert "switched off" in Batch.objects.get(pk=batch.pk).blocked_reason
+
+
+# --- Turns ----------------------------------------------------------------------------------------------------
+
+
+def test_an_executor_whose_time_is_over_leaves_its_seat_and_loses_no_call(
+    project: Project, provider: Provider, upstream: Upstream, settings: Settings
+) -> None:
+    """E2: its calls take longer than a cancel would let them."""
+    settings.EXECUTORS, settings.EXECUTOR_SECONDS, settings.CANCEL_GRACE_SECONDS = 1, 0.5, 0.2
+    settings.EXECUTOR_CONCURRENCY = 2
+    upstream.behave(lambda _: succeed(delay=1.5))
+    batch = started(project, request_lines(4))
+    with executors(1):
+        upstream.wait_until(lambda u: len(u.requests) == 2)
+    assert upstream.abandoned == 0
+    assert sorted(statuses(batch).values()) == ["pending", "pending", "succeeded", "succeeded"]
+    assert not Slice.objects.filter(lease_owner__isnull=False).exists()
+    settings.EXECUTOR_SECONDS = 60.0
+    run_executor()
+    assert set(sent(upstream).values()) == {1}
+    assert set(statuses(batch).values()) == {"succeeded"}
+
+
+def test_executors_that_come_at_once_are_as_many_as_there_may_be(
+    project: Project, provider: Provider, upstream: Upstream, settings: Settings
+) -> None:
+    """E2: sixteen are woken, and one works."""
+    settings.EXECUTORS, settings.SLICE_LINES = 1, 2
+    upstream.behave(lambda _: succeed(delay=0.3))
+    batch = started(project, request_lines(40))
+    with executors(16):
+        upstream.wait_until(lambda u: len(u.requests) >= 10)
+        owners = Slice.objects.exclude(lease_owner=None).values_list("lease_owner", flat=True).distinct()
+        assert len(set(owners)) == 1
+    assert set(statuses(batch).values()) == {"succeeded"}
+
+
+def test_an_executor_that_lost_its_seat_takes_up_nothing_more(
+    project: Project, provider: Provider, upstream: Upstream, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """E2: it was not seen for so long that another one has its place."""
+    monkeypatch.setattr(desk, "HEARTBEAT_SECONDS", 0.1)
+    settings.EXECUTORS, settings.EXECUTOR_CONCURRENCY, settings.SLICE_LINES = 1, 2, 2
+    upstream.behave(lambda _: succeed(delay=0.2))
+    batch = started(project, request_lines(60))
+    with executors(1):
+        upstream.wait_until(lambda u: len(u.requests) > 2)
+        now = timezone.now()
+        Worker.objects.update(seat=None)
+        Worker.objects.create(role="execute", name="another", seat=0, started_at=now, seen_at=now + timedelta(hours=1))
+    assert set(statuses(batch).values()) == {"pending", "succeeded"}
+    assert not Slice.objects.filter(lease_owner__isnull=False).exists()
+    assert upstream.abandoned == 0

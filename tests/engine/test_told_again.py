@@ -1,0 +1,88 @@
+"""E13: what an executor tells the limiter, and gives back to it, is not lost when nobody hears it."""
+
+import time
+import uuid
+
+import pytest
+import redis
+
+from batches.engine.breaker import FAILURES
+from batches.engine.gates import Gate
+from batches.engine.lanes import Lane
+from batches.engine.limiter import WHOLE, Ask, Caps, Permit, Tally, Want
+from batches.engine.limits import MayHaveHeard, RedisLimits
+from batches.engine.upstreams import Demand, Opened
+from providers.adapters.simulator import SimulatorAdapter
+from providers.base import Connection, Failure
+from providers.failures import Kind
+
+FAULT = Failure(Kind.SERVER_ERROR, "The upstream failed.", http_status=500)
+
+
+@pytest.fixture
+def lane() -> Lane:
+    adapter = SimulatorAdapter(Connection("simulator", "", ""))
+    return Lane(Opened(uuid.uuid4(), adapter, Caps(8, requests=600), {}))
+
+
+def ask_of(demand: Demand) -> Ask:
+    assert demand.ask is not None
+    return demand.ask
+
+
+def test_failures_that_nobody_heard_of_still_open_the_breaker(lane: Lane) -> None:
+    for _ in range(FAILURES // 2):
+        lane.note_failure(FAULT)
+    lane.tally.answers = FAILURES // 2
+    unheard = ask_of(lane.demand(now=time.monotonic()))
+    assert lane.tally == Tally()
+    lane.tell_again(unheard)
+    for _ in range(FAILURES // 2):
+        lane.note_failure(FAULT)
+    assert ask_of(lane.demand(now=time.monotonic() + 1)).tally.failures == FAILURES
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "both"),
+    [
+        (Tally(5, 2, True, 3, "a"), Tally(), Tally(5, 2, True, 3, "a")),
+        (Tally(5, 2, False, 3, "a"), Tally(4, 1, False, 4, "b"), Tally(9, 3, False, 7, "b")),
+        (Tally(5, 2, False, 3, "a"), Tally(4, 1, True, 1, "b"), Tally(9, 3, True, 1, "b")),
+        (Tally(1, 0, True, 0), Tally(1, 0, False, 1, "b"), Tally(2, 0, True, 1, "b")),
+    ],
+)
+def test_two_reports_become_one(earlier: Tally, later: Tally, both: Tally) -> None:
+    assert later.after(earlier) == both
+
+
+def test_permits_that_were_not_used_are_given_back_once_somebody_hears_it() -> None:
+    gate, now = Gate(Caps(None, requests=60)), time.monotonic()
+    gate.grant(Permit(None, 5, None, cell=7), asked_at=now, valid=0.5)
+    unheard = gate.want(wanted=1, in_flight=0, could_send=1, now=now + 1)
+    assert unheard.returned == ((7, 5, 0),)
+    assert gate.want(wanted=1, in_flight=0, could_send=1, now=now + 1).returned == ()
+    gate.tell_again(unheard)
+    assert gate.want(wanted=1, in_flight=0, could_send=1, now=now + 1).returned == ((7, 5, 0),)
+
+
+def test_that_an_upstream_has_nothing_left_is_told_until_somebody_hears_it() -> None:
+    gate, now = Gate(Caps()), time.monotonic()
+    gate.hold(30)
+    unheard = gate.want(wanted=1, in_flight=0, could_send=1, now=now)
+    assert unheard.held_for > 29
+    gate.tell_again(unheard)
+    assert gate.want(wanted=1, in_flight=0, could_send=1, now=now).held_for > 29
+    assert gate.want(wanted=1, in_flight=0, could_send=1, now=now).held_for == 0
+
+
+def test_what_may_have_been_heard_is_told_again_but_gives_no_permit_back_twice(lane: Lane) -> None:
+    ask = Ask({WHOLE: Want(Caps(8), returned=((1, 2, 3),), held_for=4.0)}, Tally(answers=1))
+    again = ask.without_returned()
+    assert (again.wants[WHOLE].returned, again.wants[WHOLE].held_for, again.tally) == ((), 4.0, ask.tally)
+
+
+def test_a_redis_that_cannot_be_reached_has_heard_nothing() -> None:
+    limits = RedisLimits("redis://127.0.0.1:1/0")
+    with pytest.raises(redis.RedisError) as raised:
+        limits.ask(uuid.uuid4(), uuid.uuid4(), Ask({WHOLE: Want(Caps(8))}, Tally()))
+    assert not isinstance(raised.value, MayHaveHeard)
