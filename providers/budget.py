@@ -68,6 +68,11 @@ class Budget:
     def _fits(self, reading: "Reading", size: int) -> bool:
         return self.used - reading.granted + size <= self._most
 
+    def _is_stuck(self, first: "Reading") -> bool:
+        """Whether all that are read wait, and what is to be recorded would not make room for the first of them."""
+        all_wait = len(self._waiting) == len(self._readings)
+        return all_wait and self.used <= self._most < self._read - first.granted + first.wanted
+
     def _grant(self, reading: "Reading", size: int) -> None:
         self._read += size - reading.granted
         reading.granted, reading.wanted = size, 0
@@ -84,7 +89,7 @@ class Budget:
             first = self._waiting[0]
             if self._fits(first, first.wanted):
                 self._grant(first, first.wanted)
-            elif not self._kept and len(self._waiting) == len(self._readings):
+            elif self._is_stuck(first):
                 self._grant(first, first.most)
             else:
                 return

@@ -32,6 +32,7 @@ class Outbox:
         self._tried: list[Tried] = []
         self._size = 0  # bytes of the answers
         self._max_size = settings.EXECUTOR_BUFFER_BYTES
+        self._flush_rows = settings.FLUSH_ROWS
 
     @property
     def has_rows(self) -> bool:
@@ -44,7 +45,7 @@ class Outbox:
     @property
     def is_large(self) -> bool:
         """Whether as much waits as is handed in at a time."""
-        return len(self._settled) >= settings.FLUSH_ROWS or self._size >= HAND_IN_BYTES
+        return len(self._settled) >= self._flush_rows or self._size >= HAND_IN_BYTES
 
     def slices(self) -> Set[uuid.UUID]:
         """The slices of which something is in it."""

@@ -1,10 +1,12 @@
 """enforce_guards: pause the batches that passed one of their guards. Asked after every flush, and by the beat."""
 
+import logging
 import uuid
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 
 from batches.actors import GUARD
@@ -13,6 +15,8 @@ from batches.services.amend import NotRunning
 from batches.services.guard import GUARDS, guards_of, over_budget, too_many_failures
 from batches.services.pause import pause
 from batches.states import Act, BatchStatus
+
+logger = logging.getLogger(__name__)
 
 SAMPLE_CHARS = 200
 _LIMITS = [name for name in GUARDS if name.startswith("max_")]
@@ -31,7 +35,18 @@ def enforce_guards(*, now: datetime, among: Collection[uuid.UUID] | None = None)
         running = running.filter(pk__in=among)
     batches = list(running.select_related("provider"))
     load_counts(batches)
-    return frozenset(batch.pk for batch in batches if _enforce(batch, now=now))
+    return frozenset(batch.pk for batch in batches if _is_paused(batch, now=now))
+
+
+def _is_paused(batch: Batch, *, now: datetime) -> bool:
+    """Whether a guard has paused it; one that cannot be looked at keeps none of the others from that."""
+    try:
+        return _enforce(batch, now=now)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("the guards of %s could not be looked at", batch)
+        return False
 
 
 def _enforce(batch: Batch, *, now: datetime) -> bool:

@@ -1,8 +1,10 @@
 """reconcile: find whatever nobody was told about. Run by the beat; every step may be repeated without harm."""
 
+import logging
 from datetime import datetime
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.db.models import Exists, OuterRef, Q
 
 from batches import wake
@@ -16,6 +18,8 @@ from batches.services.expire import expire
 from batches.services.finalize import WINDING_UP
 from batches.services.heartbeat import forget_killed
 from batches.states import BatchStatus
+
+logger = logging.getLogger(__name__)
 
 AT_ONCE = 200  # of each kind in one run; the next run is a second later
 
@@ -31,6 +35,10 @@ def reconcile(*, now: datetime) -> None:
             expire(batch, actor=RECONCILE, now=now)
         except LostRace:
             continue
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception("%s could not be expired", batch)  # the others can
     enforce_guards(now=now)
     unattended = Batch.objects.filter(Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)).order_by("created_at")
     for batch_id in unattended.filter(status=BatchStatus.VALIDATING).values_list("pk", flat=True)[:AT_ONCE]:

@@ -76,6 +76,21 @@ def test_answers_of_unknown_length_do_not_wait_for_each_other_for_ever() -> None
     asyncio.run(run())
 
 
+def test_small_answers_that_always_wait_to_be_recorded_keep_no_others_from_being_read() -> None:
+    went_on: list[str] = []
+
+    async def run() -> None:
+        budget = Budget(100)
+        budget.keep(10)
+        both = [reading(budget, went_on, name, most=400) for name in "ab"]
+        assert [one.may_have(45) for one in both] == [True, True]
+        assert [one.may_have(90) for one in both] == [False, False]
+        await asyncio.sleep(0)
+        assert went_on == ["a"]
+
+    asyncio.run(run())
+
+
 def test_whoever_gives_up_waiting_keeps_nobody_waiting() -> None:
     went_on: list[str] = []
 

@@ -1,5 +1,8 @@
 """Reading answers: whatever the pieces they come in, and nothing that is not plainly HTTP/1.1."""
 
+import gc
+import weakref
+
 import pytest
 
 from providers.http1 import Answer, ConnectionLost, MaxBytes, NotHttp, Reply

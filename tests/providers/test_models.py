@@ -8,6 +8,11 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from pytest_django import Settings
 
+from batches.errors import NoProvider
+from batches.models import Project
+from batches.services.route import granted_providers, route
+from providers import registry
+from providers.check import check
 from providers.models import CredentialUnavailable, Provider
 from tests.providers.calls import SECRET
 
@@ -144,3 +149,27 @@ def test_a_new_default_takes_the_place_of_the_old_one() -> None:
     new.save()
     new.take_default()
     assert list(Provider.objects.filter(is_default=True, adapter="openai")) == [new]
+
+
+# --- A portal without the simulator ---------------------------------------------------------------------------
+
+
+def test_a_simulator_that_is_switched_off_is_neither_offered_nor_used(
+    project: Project, simulator: Provider, settings: Settings
+) -> None:
+    """E11"""
+    assert "simulator" in registry.offered()
+    assert [provider.name for provider in granted_providers(project)] == ["simulator"]
+    settings.SIMULATOR = False
+    assert "simulator" not in registry.offered()
+    assert granted_providers(project) == []
+    with pytest.raises(NoProvider):
+        route(project, endpoint="/v1/embeddings")
+    with pytest.raises(NoProvider):
+        route(project, endpoint="/v1/embeddings", name="simulator")
+    with pytest.raises(ValidationError, match="switched off"):
+        Provider(name="another", adapter="simulator").full_clean()
+    simulator.full_clean()  # it can still be disabled, or given another adapter
+    found = check(simulator)
+    assert not found.ok
+    assert "SIMULATOR" in found.message
