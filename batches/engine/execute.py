@@ -96,11 +96,8 @@ class Executor:
         for lane in self.lanes.values():
             for task in lane.senders:
                 task.cancel()
-        for adapter in [*(lane.adapter for lane in self.lanes.values()), *self._retired]:
-            try:
-                await adapter.close()
-            except Exception:
-                logger.exception("the adapter %s could not be closed", type(adapter).__name__)
+        adapters = [*(lane.adapter for lane in self.lanes.values()), *self._retired]
+        await asyncio.gather(*(adapter.close() for adapter in adapters), return_exceptions=True)  # each, whatever another says
 
     # --- The keeper ------------------------------------------------------------------------------------------
 

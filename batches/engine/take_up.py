@@ -116,8 +116,9 @@ class TakeUp:
             elif lease.lost >= settings.MAX_LOST_LEASES:
                 _fail_lines(batch, lease, now=now)
             else:
-                taken.append(Taken(batch, lease, self._objects(batch, lease, opened, now=now)))
+                objects = self._objects(batch, lease, opened, now=now)
                 unblock(batch)
+                taken.append(Taken(batch, lease, objects))
         except (OperationalError, InterfaceError):
             raise
         except (CredentialUnavailable, CannotRun) as error:
