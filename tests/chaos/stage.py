@@ -89,11 +89,11 @@ class Stage:
         self.upstream.behave(behaviour or usual)
         return self.submit(lines)
 
-    def submit(self, lines: int) -> Run:
-        """Start another batch."""
+    def submit(self, lines: int, **about: object) -> Run:
+        """Start another batch; `about` are further fields of its create call."""
         content = b"".join(input_line(custom_id(number), line_bytes=LINE_BYTES) for number in range(lines))
         file = json.loads(self.ask("/v1/files", body=form(content), kind=FORM))
-        batch = {"input_file_id": file["id"], "endpoint": ENDPOINT, "completion_window": "24h"}
+        batch = {"input_file_id": file["id"], "endpoint": ENDPOINT, "completion_window": "24h"} | about
         return Run(json.loads(self.ask("/v1/batches", body=json.dumps(batch).encode()))["id"], lines)
 
     def cancel(self, run: Run) -> None:

@@ -101,9 +101,7 @@ def test_a_batch_waits_for_the_worker_that_has_the_credential(grown_up: Stage) -
     grown_up.upstream.behave(usual)
     words = ("--adapter", "openai", "--base-url", grown_up.upstream.base_url, "--credential-env", "CHAOS_KEY")
     assert grown_up.portal.manage("provider", "add", "keyed", *words).returncode == 0
-    run = grown_up.submit(200)
-    ((keyed,),) = grown_up.rows("SELECT id FROM providers_provider WHERE name = 'keyed'")
-    grown_up.rows("UPDATE batches_batch SET provider_id = %s WHERE id = %s RETURNING 1", keyed, run.key)
+    run = grown_up.submit(200, provider="keyed")
 
     def reason() -> str:
         return str(grown_up.rows("SELECT blocked_reason FROM batches_batch WHERE id = %s", run.key)[0][0])
