@@ -12,9 +12,17 @@ from config import broker
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 broker.install()
-app = Celery("batchyard")
-app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["batches.engine"])
+
+
+def application(name: str, *, set_as_current: bool = True) -> Celery:
+    """An application with the portal's settings and tasks. Its workers share one choice of queues: that is Celery's way."""
+    made = Celery(name, set_as_current=set_as_current)
+    made.config_from_object("django.conf:settings", namespace="CELERY")
+    made.autodiscover_tasks(["batches.engine"])
+    return made
+
+
+app = application("batchyard")
 
 
 @setup_logging.connect

@@ -17,7 +17,7 @@ from django.conf import settings
 from batches.engine.shutdown import stopping
 from config import web
 from config.beat import Scheduler
-from config.celery import app
+from config.celery import app, application
 
 # Threads for each queue, so that executors, which run for long, leave room for everything else.
 SLOTS = {"control": 3, "execute": settings.EXECUTOR_SLOTS}
@@ -57,7 +57,7 @@ def background() -> Iterator[None]:
 
 
 def _worker(queue: str, slots: int) -> Any:
-    return app.WorkController(
+    return application(f"batchyard-{queue}", set_as_current=False).WorkController(
         hostname=f"embedded-{queue}",
         pool="threads",
         concurrency=slots,

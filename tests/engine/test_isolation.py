@@ -183,7 +183,8 @@ def refused_by_the_database(request_id: str) -> Iterator[None]:
         if connection.vendor == "postgresql":
             cursor.execute(
                 "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-                f" IF NEW.request_id = '{request_id}' THEN RAISE EXCEPTION 'poison'; END IF; RETURN NEW; END $$"
+                f" IF NEW.request_id = '{request_id}' THEN RAISE EXCEPTION 'poison'"
+                " USING ERRCODE = 'XX000'; END IF; RETURN NEW; END $$"
             )
             cursor.execute("CREATE TRIGGER poison BEFORE INSERT ON batches_batchresult FOR EACH ROW EXECUTE FUNCTION poison()")
         else:
