@@ -1,5 +1,6 @@
 """Who calls the native API, and what they may see and do: a project's key, or somebody who is signed in to the console."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -19,6 +20,7 @@ from batches.models import ApiKey, Batch, File, Project
 from batches.models.batch import BatchQuerySet
 from batches.models.file import FileQuerySet
 from batches.services.access import Access, Right, access_of
+from batches.services.once import note_read, note_use
 from batches.services.route import granted_providers
 from batches.states import Source
 from providers.models import Provider
@@ -80,6 +82,14 @@ class KeyCaller:
     def providers(self) -> list[Provider]:
         return granted_providers(self.key.project)
 
+    def note_use(self, batches: Iterable[Batch]) -> None:
+        """It uses the ids of batches, or is shown them (see `once`)."""
+        note_use(batches, key=self.key, now=timezone.now())
+
+    def note_read(self, file: File) -> None:
+        """It reads a file (see `once`)."""
+        note_read(file, key=self.key, now=timezone.now())
+
 
 @dataclass(frozen=True, slots=True)
 class UserCaller:
@@ -125,6 +135,12 @@ class UserCaller:
     def providers(self) -> list[Provider]:
         return list(self.access.providers())
 
+    def note_use(self, batches: Iterable[Batch]) -> None:
+        """People look at what clients made: that says nothing about what reached the clients."""
+
+    def note_read(self, file: File) -> None:
+        """The same."""
+
 
 Caller = KeyCaller | UserCaller
 
@@ -148,6 +164,7 @@ def find_batch(caller: Caller, text: str, *, right: Right, act: str) -> Batch:
     if batch is None:
         raise NotFound(f"There is no batch with the id {text[:100]!r}.", param="batch_id")
     caller.require(right, batch.project, act=act, target=batch)
+    caller.note_use([batch])
     return batch
 
 

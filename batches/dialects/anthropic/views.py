@@ -14,6 +14,7 @@ from batches.dialects.anthropic import inbound, outbound
 from batches.dialects.anthropic.errors import render_error
 from batches.dialects.base.errors import InvalidValue
 from batches.dialects.base.paging import page_after, query_number
+from batches.dialects.base.providers import named_provider
 from batches.dialects.base.reading import archived_at, find_batch
 from batches.dialects.base.views import DialectView
 from batches.errors import Gone, InvalidRequest, NotFound
@@ -21,7 +22,9 @@ from batches.models import Batch, Dialect
 from batches.queries.results import results
 from batches.services.cancel import NotCancellable, cancel
 from batches.services.delete import delete
+from batches.services.extras import asked_extras
 from batches.services.inline import gathered, submit_gathered
+from batches.services.once import note_use
 
 WINDOW = timedelta(hours=24)
 PATH = "/v1/messages/batches"
@@ -41,7 +44,7 @@ class AnthropicView(DialectView):
 
     def find(self, text: str) -> Batch:
         """The project's batch with this id. Raises NotFound, also for one that cannot be shown here."""
-        batch = find_batch(self.project, text)
+        batch = find_batch(self.key, text)
         if batch.endpoint != inbound.ENDPOINT:
             raise NotFound(f"Batch {text} is one of {batch.endpoint}, not of messages: read it at /v1/batches/{batch}.")
         return batch
@@ -76,13 +79,16 @@ class Batches(AnthropicView):
         else:
             page = page_after(visible, known, after=before, limit=limit, order="asc", name="before_id")
             rows = page.rows[::-1]
+        note_use(rows, key=self.key, now=timezone.now())
         return Response(outbound.listed(self.rendered(rows, now=timezone.now()), has_more=page.has_more))
 
     def post(self, request: Request) -> Response:
+        provider = named_provider(request)
+        extras = asked_extras(request.headers)
         body = inbound.create_body(request._request)
         with gathered(body.lines(inbound.read_item)) as content:
             inbound.check_head(body)
-            with self.reserved(digest=body.digest) as reservation:
+            with self.reserved(body=body.digest, path=PATH, provider=provider, extras=extras) as reservation:
                 batch = reservation.batch or submit_gathered(
                     content,
                     project=self.project,
@@ -93,7 +99,8 @@ class Batches(AnthropicView):
                     actor=self.actor,
                     now=timezone.now(),
                     key=self.key,
-                    provider_name=request.headers.get("x-model-provider") or None,
+                    provider_name=provider,
+                    extras=extras,
                     requests=body.count,
                     reservation=reservation,
                 )

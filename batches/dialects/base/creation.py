@@ -6,7 +6,6 @@ pass unchanged, so the model of each request is the one that its own body names.
 
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import Any, BinaryIO, ClassVar, cast
 
 import msgspec
@@ -26,6 +25,7 @@ from batches.dialects.base.reading import find_file
 from batches.dialects.base.views import DialectView
 from batches.jsonl import read_lines, read_request, request_line
 from batches.models import Batch, Dialect, File
+from batches.services.extras import asked_extras, fitting_extras
 from batches.services.inline import gathered, submit_gathered
 from batches.services.submit import submit
 
@@ -101,6 +101,7 @@ class BatchCreation(DialectView):
     """A view that creates batches: of `dialect`, from what `parameters` describes."""
 
     dialect: ClassVar[Dialect]
+    called: ClassVar[str]  # the path of its create call, whichever mount the client uses
     parameters: ClassVar[type[CreateBatch]]
 
     def max_body_bytes(self) -> int:
@@ -131,17 +132,19 @@ class BatchCreation(DialectView):
             fields = valid(self.parameters, body.head)
             named = named_provider(request) or fields.get("provider")
             provider = self.provider_name(chosen_provider(self.project, model=fields.get("model"), named=named))
-            # The same body for another provider is another call.
-            with self.reserved(digest=sha256(f"{body.digest} {provider}".encode()).hexdigest()) as reservation:
+            extras = asked_extras(request.headers)
+            with self.reserved(body=body.digest, path=self.called, provider=provider, extras=extras) as reservation:
                 if reservation.batch is not None:
                     return reservation.batch, fields
                 wanted = self._wanted(fields) | {"provider_name": provider, "reservation": reservation}
                 if body.count:
                     wanted["endpoint"] = endpoint = items.endpoint(fields["endpoint"])
+                    wanted["extras"] = fitting_extras(extras, endpoint=endpoint)
                     with addressed(content, endpoint, written=items.written) as lines:
                         return submit_gathered(lines, objects=body.count, **wanted), fields
                 file = find_file(self.project, fields["input_file_id"], now=wanted["now"], param="input_file_id")
-                wanted["endpoint"] = fields["endpoint"] or self.endpoint_of(file)
+                wanted["endpoint"] = endpoint = fields["endpoint"] or self.endpoint_of(file)
+                wanted["extras"] = fitting_extras(extras, endpoint=endpoint)
                 return submit(input_file=file, **wanted), fields
 
     def _wanted(self, fields: Mapping[str, Any]) -> dict[str, Any]:

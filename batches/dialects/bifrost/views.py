@@ -26,6 +26,7 @@ from batches.errors import Gone, NotFound, PortalError
 from batches.models import Batch, Dialect, File
 from batches.queries.results import require_results
 from batches.services.cancel import cancel
+from batches.services.once import note_use
 
 BATCHES = "/bifrost/v1/batches"
 FILES = "/bifrost/v1/files"
@@ -54,7 +55,7 @@ class BifrostView(DialectView):
     def find(self, request: Request, text: str) -> Batch:
         """The project's batch with this id at the provider that the call names. Raises NotFound."""
         provider = self.require_provider(request)
-        batch = find_batch(self.project, text)
+        batch = find_batch(self.key, text)
         if batch.provider.name != provider:
             raise NotFound(f"There is no batch with the id {text[:100]!r} at provider {provider}.", param="batch_id")
         self.model = batch.model
@@ -89,6 +90,7 @@ class Batches(BifrostView, BatchCreation):
     """/batches"""
 
     dialect = Dialect.BIFROST
+    called = BATCHES
     parameters = inbound.CreateBatch
     request_types: ClassVar = {"GET": "batch_list", "POST": "batch_create"}
 
@@ -108,6 +110,7 @@ class Batches(BifrostView, BatchCreation):
         else:
             page = page_after(visible, known, after=before, limit=limit, order="asc", name="before")
             rows = page.rows[::-1]
+        note_use(rows, key=self.key, now=timezone.now())
         return self.answer(outbound.page(rows, has_more=page.has_more, url=self.url(BATCHES), now=timezone.now()))
 
     def post(self, request: Request) -> Response:

@@ -62,6 +62,7 @@ class Batches(NovitaBatches, batches.Batches):
     """/batches"""
 
     dialect = Dialect.NOVITA
+    called = "/openai/v1/batches"
     parameters = inbound.CreateBatch
 
 

@@ -29,6 +29,7 @@ class OpenAIView(DialectView):
     """A view of this dialect."""
 
     render_error = staticmethod(render_error)
+    key_headers = ("api-key",)  # Azure's clients
 
 
 class Files(OpenAIView, files.Files):
@@ -114,6 +115,7 @@ class Batches(OpenAIBatches, batches.Batches):
     """/batches"""
 
     dialect = Dialect.OPENAI
+    called = "/v1/batches"
     parameters = inbound.CreateBatch
 
 
@@ -133,5 +135,5 @@ class BatchResults(OpenAIView):
         limit = query_number(query, "limit", minimum=1, maximum=1000, default=100)
         cursor = parse_cursor(query.get("after"))
         include = query_word(query, "include", words=INCLUDED, default="")
-        batch = find_batch(self.project, batch_id)
+        batch = find_batch(self.key, batch_id)
         return Response(document(batch, cursor=cursor, limit=limit, include=include))
