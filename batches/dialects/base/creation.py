@@ -15,7 +15,7 @@ from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from batches.dialects.base.endpoints import CHAT, ENDPOINTS, MESSAGES
+from batches.dialects.base.endpoints import CHAT, ENDPOINTS, MESSAGES, canonical
 from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter, UnsupportedMediaType
 from batches.dialects.base.fields import Lifetime, Metadata, Text, Window, valid
 from batches.dialects.base.inline import InlineBody, InlineRequest, decode_item
@@ -71,7 +71,7 @@ class Items:
         if item.method not in (None, "POST"):
             raise InvalidValue(f"{where}.method: it must be POST.", param=f"{where}.method")
         self._note(MESSAGES if params else "", index)
-        self._note(item.url or "", index)
+        self._note(canonical(item.url or ""), index)
         url = self._named[0] if self._named else CHAT
         self.written.add(url)
         return InlineRequest(item.custom_id, url, body or params)
@@ -198,7 +198,8 @@ def endpoint_of_first_line(file: File) -> str:
             url = read_request(next(lines).content or b"").url
     except (FileNotFoundError, StopIteration, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return CHAT  # validation will say what is wrong
-    return url if url in ENDPOINTS else CHAT
+    endpoint = canonical(url or "")
+    return endpoint if endpoint in ENDPOINTS else CHAT
 
 
 def _given(document: msgspec.Raw) -> bytes:

@@ -9,9 +9,12 @@ from django.urls import Resolver404, get_resolver, resolve
 from rest_framework.response import Response
 
 from batches.dialects.base import errors, mounts
+from batches.dialects.base.endpoints import ENDPOINTS
 from batches.dialects.base.rendering import encode
 from batches.dialects.base.request_ids import name_request, request_id
 from batches.errors import PortalError
+
+SINGLE_CALL = "Single calls are not answered here: put them into a batch. "
 
 
 class DialectErrors:
@@ -25,7 +28,9 @@ class DialectErrors:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         mount = _mount(request)
-        response = HttpResponseNotFound() if mount and mount.header else self.get_response(request)
+        if mount and mount.urlconf:
+            request.urlconf = mount.urlconf
+        response = HttpResponseNotFound() if mount and mount.told_by and not mount.urlconf else self.get_response(request)
         # A dialect's own view answers errors with a Response of REST framework; whatever else comes is Django's.
         if response.status_code >= 400 and isinstance(response, HttpResponse) and not isinstance(response, Response):
             _put_in_dialect(request, response, mount)
@@ -39,9 +44,13 @@ def _mount(request: HttpRequest) -> mounts.Mount | None:
 
 
 def _put_in_dialect(request: HttpRequest, response: HttpResponse, mount: mounts.Mount | None) -> None:
-    """Replace the body of an error's answer, if a dialect answers for the path."""
+    """Replace the body of an error's answer, if a dialect answers for the path, or its client asks for it."""
     if mount is None:
-        return
+        is_page = "text/html" in request.headers.get("Accept", "")
+        found = [] if response.status_code != 404 or is_page else mounts.meant(request.path_info, exists=_exists)
+        if not found:
+            return
+        mount = found[0]
     response.content = encode(mount.render_error(_error(request, response, mount), request_id(request)))
     response.headers["Content-Type"] = "application/json"
     response.headers["Content-Length"] = str(len(response.content))
@@ -65,7 +74,10 @@ def _unknown_url(request: HttpRequest, mount: mounts.Mount) -> PortalError:
     elif path.endswith("/") and _exists(path.rstrip("/")):
         advice = "Leave out the slash at its end."
     else:
-        advice = f"The base URL of this API is {request.build_absolute_uri(mount.base or '/')}."
+        bases = mounts.meant(path, exists=_exists) or [mount]
+        advice = " ".join(f"The base URL of {each.clients} is {request.build_absolute_uri(each.base or '/')}." for each in bases)
+        if any(path.endswith(endpoint.removeprefix("/v1")) for endpoint in ENDPOINTS):
+            advice = SINGLE_CALL + advice
     return errors.UnknownUrl(f"There is nothing at {request.method} {path[:200]}. {advice}")
 
 

@@ -1,7 +1,7 @@
 """The views of the Bifrost dialect: each parses, makes one call of a service, and renders."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, QueryDict, StreamingHttpResponse
@@ -9,7 +9,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from batches.dialects.base import files
+from batches.dialects.base import files, models
 from batches.dialects.base.creation import BatchCreation, endpoint_of_first_line
 from batches.dialects.base.endpoints import MESSAGES
 from batches.dialects.base.errors import InvalidValue, MissingParameter
@@ -26,6 +26,7 @@ from batches.errors import Gone, NotFound, PortalError
 from batches.models import Batch, Dialect, File
 from batches.queries.results import require_results
 from batches.services.cancel import cancel
+from batches.services.catalogue import OfferedModel
 from batches.services.once import note_use
 
 BATCHES = "/bifrost/v1/batches"
@@ -226,3 +227,27 @@ class FileContent(BifrostView, files.FileContent):
     """/files/{file_id}/content"""
 
     request_types: ClassVar = {"GET": "file_content"}
+
+
+class BifrostModels(BifrostView, models.ModelsView):
+    """How models are shown: each behind the name of its provider."""
+
+    def shown(self, model: OfferedModel) -> dict[str, Any]:
+        return {**super().shown(model), "id": model.qualified, "name": model.name}
+
+    def listed(self, models: Sequence[OfferedModel]) -> dict[str, Any]:
+        name = named_provider(self.request)
+        chosen = models if name is None else [model for model in models if model.provider.name == name]
+        return {**super().listed(chosen), "extra_fields": self.extra_fields()}
+
+
+class Models(BifrostModels, models.Models):
+    """/models"""
+
+    request_types: ClassVar = {"GET": "list_models"}
+
+
+class OneModel(BifrostModels, models.OneModel):
+    """/models/{model}"""
+
+    request_types: ClassVar = {"GET": "retrieve_model"}

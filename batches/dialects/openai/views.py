@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from batches import identifiers
-from batches.dialects.base import batches, files
+from batches.dialects.base import batches, files, models
 from batches.dialects.base.errors import InvalidValue
 from batches.dialects.base.fields import valid
 from batches.dialects.base.files import FORM_BYTES, one_file
@@ -102,6 +102,14 @@ class CancelUpload(OpenAIView):
         if not (self.is_retry and upload.status == UploadStatus.CANCELLED):
             upload = cancel_upload(upload, now=timezone.now())
         return Response(outbound.ShownUpload(upload).data)
+
+
+class Models(OpenAIView, models.Models):
+    """/models"""
+
+
+class OneModel(OpenAIView, models.OneModel):
+    """/models/{model}"""
 
 
 class OpenAIBatches(OpenAIView, batches.BatchesView):

@@ -13,7 +13,7 @@ def render(error: PortalError, request_id: str) -> dict[str, str]:
 
 OUTER = Mount(base="/outer", render_error=render, prefixes=("/outer", "/stray"))
 INNER = Mount(base="", render_error=render, prefixes=("/outer/inner/deep",))
-SHARED = Mount(base="", render_error=render, prefixes=("/outer/shared",), header="Whose")
+SHARED = Mount(base="", render_error=render, prefixes=("/outer/shared",), told_by=lambda headers: "Whose" in headers)
 
 
 @pytest.fixture(autouse=True)
