@@ -19,7 +19,7 @@ from batches.dialects.base.faces import Face, add_face
 from batches.dialects.base.mounts import Mount, mount
 from batches.models import Dialect
 
-mount(Mount(base="/api/v1", render_error=render_error, prefixes=("/api",), clients="the native API"))
+mount(Mount(bases={"The native API": "/api/v1"}, render_error=render_error, prefixes=("/api",)))
 
 add_face(Face(Dialect.NATIVE, lambda batch: f"/api/v1/batches/{batch}", lambda batch, request, _: batch_object(batch, request)))
 

@@ -16,13 +16,12 @@ from batches.models import Dialect
 # Besides its own, what those ask for who give the SDK a base URL with /v1, and those who write a URL without.
 mount(
     Mount(
-        base="",
+        bases={"Anthropic's clients": ""},
         render_error=render_error,
         prefixes=("/v1/messages", "/v1/v1/messages", "/messages"),
-        clients="Anthropic's clients",
     )
 )
-mount(Mount(base="/anthropic", render_error=render_error, prefixes=("/anthropic",), clients="Anthropic's clients"))
+mount(Mount(bases={"Anthropic's clients": "/anthropic"}, render_error=render_error, prefixes=("/anthropic",)))
 FILES = "Files are not offered in this API: the requests of a batch come with the call that creates it."
 BATCHES = "Batches of this API are at /v1/messages/batches; without the header anthropic-version this path is another API's."
 
@@ -33,12 +32,20 @@ def is_ours(headers: Mapping[str, str]) -> bool:
 
 
 # Where the base URL is that of the OpenAI dialect, too, only the header tells whose models and whose errors are meant.
+mount(Mount(bases={"Anthropic's clients": ""}, render_error=render_error, prefixes=("/v1",), told_by=is_ours, urlconf=__name__))
+mount(Mount(bases={"Anthropic's clients": ""}, render_error=render_error, prefixes=("/v1/files",), told_by=is_ours, advice=FILES))
 mount(
-    Mount(base="", render_error=render_error, prefixes=("/v1",), told_by=is_ours, urlconf=__name__, clients="Anthropic's clients")
+    Mount(
+        bases={"Anthropic's clients": ""},
+        render_error=render_error,
+        prefixes=("/v1/batches", "/v1/uploads"),
+        told_by=is_ours,
+        advice=BATCHES,
+    )
 )
-mount(Mount(base="", render_error=render_error, prefixes=("/v1/files",), told_by=is_ours, advice=FILES))
-mount(Mount(base="", render_error=render_error, prefixes=("/v1/batches", "/v1/uploads"), told_by=is_ours, advice=BATCHES))
-mount(Mount(base="/anthropic", render_error=render_error, prefixes=("/anthropic/v1/files",), advice=FILES))
+mount(
+    Mount(bases={"Anthropic's clients": "/anthropic"}, render_error=render_error, prefixes=("/anthropic/v1/files",), advice=FILES)
+)
 add_face(
     Face(
         Dialect.ANTHROPIC,

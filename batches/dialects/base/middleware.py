@@ -28,9 +28,13 @@ class DialectErrors:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         mount = _mount(request)
-        if mount and mount.urlconf:
+        if mount is None or mount.told_by is None:
+            response = self.get_response(request)
+        elif mount.urlconf and _exists(request.path_info, mount.urlconf):
             request.urlconf = mount.urlconf
-        response = HttpResponseNotFound() if mount and mount.told_by and not mount.urlconf else self.get_response(request)
+            response = self.get_response(request)
+        else:
+            response = HttpResponseNotFound()
         # A dialect's own view answers errors with a Response of REST framework; whatever else comes is Django's.
         if response.status_code >= 400 and isinstance(response, HttpResponse) and not isinstance(response, Response):
             _put_in_dialect(request, response, mount)
@@ -47,10 +51,9 @@ def _put_in_dialect(request: HttpRequest, response: HttpResponse, mount: mounts.
     """Replace the body of an error's answer, if a dialect answers for the path, or its client asks for it."""
     if mount is None:
         is_page = "text/html" in request.headers.get("Accept", "")
-        found = [] if response.status_code != 404 or is_page else mounts.meant(request.path_info, exists=_exists)
-        if not found:
-            return
-        mount = found[0]
+        mount = None if response.status_code != 404 or is_page else mounts.meant(request.path_info, exists=_exists)
+    if mount is None:
+        return
     response.content = encode(mount.render_error(_error(request, response, mount), request_id(request)))
     response.headers["Content-Type"] = "application/json"
     response.headers["Content-Length"] = str(len(response.content))
@@ -71,19 +74,25 @@ def _unknown_url(request: HttpRequest, mount: mounts.Mount) -> PortalError:
     path = request.path_info
     if mount.advice:
         advice = mount.advice
-    elif path.endswith("/") and _exists(path.rstrip("/")):
+    elif path.endswith("/") and _exists(path.rstrip("/"), mount.urlconf):
         advice = "Leave out the slash at its end."
     else:
-        bases = mounts.meant(path, exists=_exists) or [mount]
-        advice = " ".join(f"The base URL of {each.clients} is {request.build_absolute_uri(each.base or '/')}." for each in bases)
+        advice = _base_urls(request, mount)
         if any(path.endswith(endpoint.removeprefix("/v1")) for endpoint in ENDPOINTS):
             advice = SINGLE_CALL + advice
     return errors.UnknownUrl(f"There is nothing at {request.method} {path[:200]}. {advice}")
 
 
-def _exists(path: str) -> bool:
+def _base_urls(request: HttpRequest, mount: mounts.Mount) -> str:
+    """The base URLs of the clients that ask for such a path, and of those whose errors are answered."""
+    other = mounts.meant(request.path_info, exists=_exists)
+    bases = {**(other.bases if other else {}), **mount.bases}
+    return " ".join(f"{who}: the base URL is {request.build_absolute_uri(base or '/')}." for who, base in bases.items())
+
+
+def _exists(path: str, urlconf: str | None = None) -> bool:
     try:
-        resolve(path)
+        resolve(path, urlconf)
     except Resolver404:
         return False
     return True

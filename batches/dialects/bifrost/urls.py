@@ -11,7 +11,13 @@ from batches.dialects.bifrost.errors import render_error
 from batches.dialects.bifrost.outbound import batch_objects
 from batches.models import Dialect
 
-mount(Mount(base="/bifrost/v1", render_error=render_error, prefixes=("/bifrost",), clients="Bifrost's clients"))
+mount(
+    Mount(
+        bases={"Bifrost's clients": "/bifrost", "OpenAI's clients in this dialect": "/bifrost/v1"},
+        render_error=render_error,
+        prefixes=("/bifrost",),
+    )
+)
 add_face(
     Face(
         Dialect.BIFROST,

@@ -14,17 +14,16 @@ from batches.models import Dialect
 
 mount(
     Mount(
-        base="/v1",
+        bases={"OpenAI's clients": "/v1"},
         render_error=render_error,
         prefixes=("/v1", "/files", "/uploads", "/batches", "/models"),
-        clients="OpenAI's clients",
     )
 )
 # Azure's client has `http://HOST` as endpoint and puts `/openai` behind it; Groq's puts `/openai/v1` behind its base URL,
 # where the Novita dialect is: it has a base URL of its own, and what it calls without that is told by its name.
 AZURE = ("/openai/files", "/openai/uploads", "/openai/batches", "/openai/models", "/openai/deployments")
-mount(Mount(base="", render_error=render_error, prefixes=AZURE, clients="Azure's clients"))
-mount(Mount(base="/groq", render_error=render_error, prefixes=("/groq",), clients="Groq's client"))
+mount(Mount(bases={"Azure's clients": ""}, render_error=render_error, prefixes=AZURE))
+mount(Mount(bases={"Groq's client": "/groq"}, render_error=render_error, prefixes=("/groq",)))
 
 
 def is_groqs(headers: Mapping[str, str]) -> bool:
@@ -32,7 +31,7 @@ def is_groqs(headers: Mapping[str, str]) -> bool:
     return re.match(r"(?:Async)?Groq/", headers.get("User-Agent", "")) is not None
 
 
-mount(Mount(base="/groq", render_error=render_error, prefixes=("/openai/v1",), told_by=is_groqs, clients="Groq's client"))
+mount(Mount(bases={"Groq's client": "/groq"}, render_error=render_error, prefixes=("/openai/v1",), told_by=is_groqs))
 add_face(Face(Dialect.OPENAI, lambda batch: f"/v1/batches/{batch}", lambda batch, *_: batch_objects([batch])[0]))
 
 urlpatterns = [
