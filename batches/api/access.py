@@ -62,6 +62,10 @@ class KeyCaller:
 
     def project(self, slug: str | None, *, act: str) -> Project:  # noqa: ARG002 - a key is never refused
         """Where something new belongs. Raises InvalidRequest and NotPermitted."""
+        return self.readable_project(slug)
+
+    def readable_project(self, slug: str | None) -> Project:
+        """The project that is asked about. Raises InvalidRequest."""
         if slug not in (None, self.key.project.slug):
             raise InvalidValue(f"Invalid value for 'project': this key belongs to {self.key.project.slug}.", param="project")
         return self.key.project
@@ -113,12 +117,16 @@ class UserCaller:
             self.access.require(right, project, act=act, now=now, target=target)
 
     def project(self, slug: str | None, *, act: str) -> Project:
+        project = self.readable_project(slug)
+        self.require(Right.ACT, project, act=act)
+        return project
+
+    def readable_project(self, slug: str | None) -> Project:
         if slug is None:
             raise MissingParameter("Missing required parameter: 'project'. Only an API key stands for one.", param="project")
         project = Project.objects.called(slug)
         if project is None or not self.access.may(Right.READ, project):
             raise InvalidValue(f"Invalid value for 'project': there is no project {slug[:100]!r}.", param="project")
-        self.require(Right.ACT, project, act=act)
         return project
 
     def batches(self) -> BatchQuerySet:
