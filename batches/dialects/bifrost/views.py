@@ -237,8 +237,8 @@ class BifrostModels(BifrostView, models.ModelsView):
 
     def listed(self, models: Sequence[OfferedModel]) -> dict[str, Any]:
         name = named_provider(self.request)
-        chosen = models if name is None else [model for model in models if model.provider.name == name]
-        return {**super().listed(chosen), "extra_fields": self.extra_fields()}
+        chosen = [model for model in models if name in (None, model.provider.name)]
+        return {**super().listed(sorted(chosen, key=lambda model: model.qualified)), "extra_fields": self.extra_fields()}
 
 
 class Models(BifrostModels, models.Models):
