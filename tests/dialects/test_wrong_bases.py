@@ -26,6 +26,10 @@ def by_openai(base: str, key: str) -> object:
     return OpenAI(base_url=base, api_key=key, max_retries=0).batches.list()
 
 
+def by_openai_to_bifrost(base: str, key: str) -> object:
+    return OpenAI(base_url=base, api_key=key, max_retries=0).batches.list(extra_query={"provider": "simulator"})
+
+
 def by_azure(base: str, key: str) -> object:
     return AzureOpenAI(azure_endpoint=base, api_key=key, api_version="v", max_retries=0).batches.list()
 
@@ -53,7 +57,7 @@ WRONG: list[tuple[str, Try, str, list[str]]] = [
         "/v1",
         ["", "/v1/v1", "/v2", "/groq", "/anthropic", "/anthropic/v1", "/api", "/v1/openai", "/accounting"],
     ),
-    ("OpenAI's clients in this dialect", by_openai, "/bifrost/v1", ["/bifrost", "/bifrost/v1/v1"]),
+    ("OpenAI's clients in this dialect", by_openai_to_bifrost, "/bifrost/v1", ["/bifrost", "/bifrost/v1/v1"]),
     ("Novita's clients", by_openai, "/openai/v1", ["/openai/v1/v1"]),
     ("Azure's clients", by_azure, "", ["/openai", "/v1", "/openai/v1", "/azure"]),
     ("Groq's client", by_groq, "/groq", ["", "/v1", "/openai/v1", "/groq/openai/v1", "/openai"]),

@@ -49,19 +49,27 @@ def _mount(request: HttpRequest) -> mounts.Mount | None:
 
 def _put_in_dialect(request: HttpRequest, response: HttpResponse, mount: mounts.Mount | None) -> None:
     """Replace the body of an error's answer, if a dialect answers for the path, or its client asks for it."""
-    if mount is None:
-        is_page = "text/html" in request.headers.get("Accept", "")
-        mount = None if response.status_code != 404 or is_page else mounts.meant(request.path_info, exists=_exists)
-    if mount is None:
+    speaker = (_whose(request, mount) if response.status_code == 404 else None) or mount
+    if speaker is None:
         return
-    response.content = encode(mount.render_error(_error(request, response, mount), request_id(request)))
+    error = _error(request, response, speaker, mount or speaker)
+    response.content = encode(speaker.render_error(error, request_id(request)))
     response.headers["Content-Type"] = "application/json"
     response.headers["Content-Length"] = str(len(response.content))
 
 
-def _error(request: HttpRequest, response: HttpResponse, mount: mounts.Mount) -> PortalError:
+def _whose(request: HttpRequest, mount: mounts.Mount | None) -> mounts.Mount | None:
+    """The dialect whose client asks for what is not there, if that is not known already."""
+    if mount is None and "text/html" in request.headers.get("Accept", ""):
+        return None  # a browser
+    if mount and (mount.told_by or mount.advice):
+        return None
+    return mounts.meant(request.path_info, exists=_exists)
+
+
+def _error(request: HttpRequest, response: HttpResponse, *mounted: mounts.Mount) -> PortalError:
     if response.status_code == 404:
-        return _unknown_url(request, mount)
+        return _unknown_url(request, *mounted)
     try:
         request.get_host()
     except DisallowedHost:
@@ -69,25 +77,23 @@ def _error(request: HttpRequest, response: HttpResponse, mount: mounts.Mount) ->
     return errors.with_status(response.status_code)
 
 
-def _unknown_url(request: HttpRequest, mount: mounts.Mount) -> PortalError:
-    """A 404 that helps: most come from a wrong base URL, or from a slash too many."""
+def _unknown_url(request: HttpRequest, *mounted: mounts.Mount) -> PortalError:
+    """A 404 that helps: most come from a wrong base URL, or from a slash too many.
+
+    `mounted` are the dialect whose client seems to ask, and the one that answers for the path.
+    """
     path = request.path_info
-    if mount.advice:
-        advice = mount.advice
-    elif path.endswith("/") and _exists(path.rstrip("/"), mount.urlconf):
+    owner = mounted[-1]
+    if owner.advice:
+        advice = owner.advice
+    elif path.endswith("/") and _exists(path.rstrip("/"), owner.urlconf):
         advice = "Leave out the slash at its end."
     else:
-        advice = _base_urls(request, mount)
+        bases = {who: base for mount in mounted for who, base in mount.bases.items()}
+        advice = " ".join(f"{who}: the base URL is {request.build_absolute_uri(base or '/')}." for who, base in bases.items())
         if any(path.endswith(endpoint.removeprefix("/v1")) for endpoint in ENDPOINTS):
             advice = SINGLE_CALL + advice
     return errors.UnknownUrl(f"There is nothing at {request.method} {path[:200]}. {advice}")
-
-
-def _base_urls(request: HttpRequest, mount: mounts.Mount) -> str:
-    """The base URLs of the clients that ask for such a path, and of those whose errors are answered."""
-    other = mounts.meant(request.path_info, exists=_exists)
-    bases = {**(other.bases if other else {}), **mount.bases}
-    return " ".join(f"{who}: the base URL is {request.build_absolute_uri(base or '/')}." for who, base in bases.items())
 
 
 def _exists(path: str, urlconf: str | None = None) -> bool:

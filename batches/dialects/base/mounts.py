@@ -14,7 +14,8 @@ Headers = Mapping[str, str]
 class Mount:
     """Where a dialect lives. No path ends in a slash.
 
-    `bases` are what clients, by their names, are given as base URL, after the host. `prefixes` are the paths it answers
+    `bases` are what clients, by their names, are given as base URL, after the host; the first is that of client libraries.
+    `prefixes` are the paths it answers
     for: its own, and those that only its clients with a wrong base URL ask for. A longer prefix of another dialect goes
     before.
 
@@ -58,9 +59,9 @@ def owner(path: str, headers: Headers) -> Mount | None:
 
 
 def meant(path: str, *, exists: Callable[[str], bool]) -> Mount | None:
-    """The dialect whose client asks for a path that is not there: with the end of it behind one of the dialect's base URLs.
+    """The dialect whose client asks for a path that is not there: the end of it is there behind the dialect's first base URL.
 
-    The longest end decides, then what a base URL has in common with the path; `exists` says which paths are there.
+    The longest end decides, then what the base URL has in common with the path; `exists` says which paths are there.
     """
     path = _plain(path)
     for match in list(re.finditer("/", path))[-MOST_SEGMENTS:]:
@@ -68,7 +69,7 @@ def meant(path: str, *, exists: Callable[[str], bool]) -> Mount | None:
         bases = [
             (len(commonpath([base or "/", path])), each)
             for each in _mounted()
-            for base in each.bases.values()
+            for base in [next(iter(each.bases.values()))]
             if owner(base + end, {}) is each and exists(base + end)
         ]
         if bases:

@@ -13,7 +13,7 @@ from batches.models import Dialect
 
 mount(
     Mount(
-        bases={"Bifrost's clients": "/bifrost", "OpenAI's clients in this dialect": "/bifrost/v1"},
+        bases={"OpenAI's clients in this dialect": "/bifrost/v1", "Bifrost's clients": "/bifrost"},
         render_error=render_error,
         prefixes=("/bifrost",),
     )

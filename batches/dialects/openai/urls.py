@@ -12,16 +12,17 @@ from batches.dialects.openai.errors import render_error
 from batches.dialects.openai.outbound import batch_objects
 from batches.models import Dialect
 
+THINGS = ("files", "uploads", "batches", "models")
 mount(
     Mount(
         bases={"OpenAI's clients": "/v1"},
         render_error=render_error,
-        prefixes=("/v1", "/files", "/uploads", "/batches", "/models"),
+        prefixes=("/v1", *(f"{wrong}/{thing}" for wrong in ("", "/api") for thing in THINGS)),
     )
 )
 # Azure's client has `http://HOST` as endpoint and puts `/openai` behind it; Groq's puts `/openai/v1` behind its base URL,
 # where the Novita dialect is: it has a base URL of its own, and what it calls without that is told by its name.
-AZURE = ("/openai/files", "/openai/uploads", "/openai/batches", "/openai/models", "/openai/deployments")
+AZURE = tuple(f"/openai/{thing}" for thing in (*THINGS, "deployments"))
 mount(Mount(bases={"Azure's clients": ""}, render_error=render_error, prefixes=AZURE))
 mount(Mount(bases={"Groq's client": "/groq"}, render_error=render_error, prefixes=("/groq",)))
 

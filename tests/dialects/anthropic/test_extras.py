@@ -139,7 +139,7 @@ def test_a_clone_has_them_in_its_form(api: Api) -> None:
 
 def test_the_native_api_takes_and_shows_them(key: str, simulator: Provider) -> None:
     native = Native(key)
-    asked = {"endpoint": "/v1/messages", "requests": [native_request("a")], "provider": "simulator"}
+    asked: dict[str, Any] = {"endpoint": "/v1/messages", "requests": [native_request("a")], "provider": "simulator"}
     made = native.create(**asked, extras=EXTRAS).json
     assert made["extras"] == EXTRAS | {"user_profile": ""}
     assert native.create(**asked).json["extras"] is None
