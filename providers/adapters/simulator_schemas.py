@@ -5,11 +5,10 @@ level; deeper, everything is as small as it may be, so that a schema that refers
 fitted, such as an object that must hold itself, is Unfit. `not`, `if` and rules over names of properties are passed by.
 """
 
-import math
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
 from typing import Any
 
+from providers.adapters.simulator_numbers import numeral
 from providers.adapters.simulator_patterns import Unfit, matching
 
 MOST_VALUES = 5000  # tried for one answer
@@ -142,7 +141,7 @@ class _Maker:
         if kind == "string":
             return self._text(schema, number=number)
         if kind in ("integer", "number"):
-            return _numeral(schema, whole=kind == "integer", number=number)
+            return numeral(schema, whole=kind == "integer", number=number)
         if kind == "boolean":
             return number % 2 == 0
         raise Unfit(f"the schema has a type {str(kind)[:50]!r}")
@@ -230,53 +229,6 @@ def _numbered(form: str, number: int) -> str:
     if form in ("date", "date-time"):
         return f"{2026 + number:04d}{text[4:]}" if number < 7000 else text
     return f"{number}.{text}" if form in ("hostname", "idn-hostname") else f"{text}{number}"
-
-
-def _numeral(schema: Schema, *, whole: bool, number: int) -> int | float:
-    """A number within its bounds; the first that `number` asks for is 1 where steps are given and 1 is within them."""
-    low = max(
-        ((bound, name[0] == "e") for name in ("minimum", "exclusiveMinimum") if (bound := _bound(schema, name)) is not None),
-        default=None,
-    )
-    high = min(
-        ((bound, name[0] != "e") for name in ("maximum", "exclusiveMaximum") if (bound := _bound(schema, name)) is not None),
-        default=None,
-    )
-    step = _bound(schema, "multipleOf") or None
-    if whole:
-        step = Fraction(step.numerator if step else 1)
-    if step:
-        value = abs(step) * _place(low, high, abs(step), number=number)
-    elif low and high:
-        value = low[0] + (high[0] - low[0]) / (number + 2)
-        if low[0] > high[0] or (low[0] == high[0] and (low[1] or not high[1])):
-            raise Unfit("no number is within its bounds")
-    else:
-        value = low[0] + 1 + number if low else high[0] - 1 - number if high else Fraction(1 + number)
-    return int(value) if value.denominator == 1 else float(value)
-
-
-def _place(low: tuple[Fraction, bool] | None, high: tuple[Fraction, bool] | None, step: Fraction, *, number: int) -> int:
-    """How many steps make a number within these bounds; those of `low` are open when marked, those of `high` when not."""
-    first = None if low is None else math.ceil(low[0] / step) + (low[1] and low[0] % step == 0)
-    last = None if high is None else math.floor(high[0] / step) - (not high[1] and high[0] % step == 0)
-    if first is not None and last is not None and first > last:
-        raise Unfit("no number is within its bounds")
-    place = math.ceil(1 / step)
-    if last is not None:
-        place = min(place, last)
-    if first is not None:
-        place = max(place, first)
-    if last is None or place + number <= last:
-        return place + number
-    return place - number if first is None or place - number >= first else place
-
-
-def _bound(schema: Schema, name: str) -> Fraction | None:
-    value = schema.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return Fraction(str(value))
 
 
 def _whole(schema: Schema, name: str) -> int:
