@@ -1,6 +1,6 @@
 """DialectErrors: what Django itself answers under a dialect's mount has the dialect's error body."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
@@ -49,27 +49,28 @@ def _mount(request: HttpRequest) -> mounts.Mount | None:
 
 def _put_in_dialect(request: HttpRequest, response: HttpResponse, mount: mounts.Mount | None) -> None:
     """Replace the body of an error's answer, if a dialect answers for the path, or its client asks for it."""
-    speaker = (_whose(request, mount) if response.status_code == 404 else None) or mount
-    if speaker is None:
+    speakers = _whose(request, mount) if response.status_code == 404 else [mount] if mount else []
+    if not speakers:
         return
-    error = _error(request, response, speaker, mount or speaker)
-    response.content = encode(speaker.render_error(error, request_id(request)))
+    error = _unknown_url(request, speakers) if response.status_code == 404 else _error(request, response)
+    response.content = encode(speakers[0].render_error(error, request_id(request)))
     response.headers["Content-Type"] = "application/json"
     response.headers["Content-Length"] = str(len(response.content))
 
 
-def _whose(request: HttpRequest, mount: mounts.Mount | None) -> mounts.Mount | None:
-    """The dialect whose client asks for what is not there, if that is not known already."""
+def _whose(request: HttpRequest, mount: mounts.Mount | None) -> list[mounts.Mount]:
+    """The dialects whose clients may ask for what is not there; the first of them is answered in its words."""
+    path = request.path_info
     if mount is None and "text/html" in request.headers.get("Accept", ""):
-        return None  # a browser
+        return []  # a browser
     if mount and (mount.told_by or mount.advice):
-        return None
-    return mounts.meant(request.path_info, exists=_exists)
+        return [mount]
+    other = mounts.meant(path, exists=_exists)
+    found = [each for each in (other, mount) if each]
+    return found[::-1] if mount and mounts.may_be_meant(mount, path, exists=_exists) else found
 
 
-def _error(request: HttpRequest, response: HttpResponse, *mounted: mounts.Mount) -> PortalError:
-    if response.status_code == 404:
-        return _unknown_url(request, *mounted)
+def _error(request: HttpRequest, response: HttpResponse) -> PortalError:
     try:
         request.get_host()
     except DisallowedHost:
@@ -77,19 +78,15 @@ def _error(request: HttpRequest, response: HttpResponse, *mounted: mounts.Mount)
     return errors.with_status(response.status_code)
 
 
-def _unknown_url(request: HttpRequest, *mounted: mounts.Mount) -> PortalError:
-    """A 404 that helps: most come from a wrong base URL, or from a slash too many.
-
-    `mounted` are the dialect whose client seems to ask, and the one that answers for the path.
-    """
+def _unknown_url(request: HttpRequest, speakers: Sequence[mounts.Mount]) -> PortalError:
+    """A 404 that helps: most come from a wrong base URL, or from a slash too many."""
     path = request.path_info
-    owner = mounted[-1]
-    if owner.advice:
-        advice = owner.advice
-    elif path.endswith("/") and _exists(path.rstrip("/"), owner.urlconf):
+    if speakers[0].advice:
+        advice = speakers[0].advice
+    elif path.endswith("/") and _exists(path.rstrip("/"), speakers[0].urlconf):
         advice = "Leave out the slash at its end."
     else:
-        bases = {who: base for mount in mounted for who, base in mount.bases.items()}
+        bases = {who: base for mount in speakers for who, base in mount.bases.items()}
         advice = " ".join(f"{who}: the base URL is {request.build_absolute_uri(base or '/')}." for who, base in bases.items())
         if any(path.endswith(endpoint.removeprefix("/v1")) for endpoint in ENDPOINTS):
             advice = SINGLE_CALL + advice

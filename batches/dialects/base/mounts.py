@@ -63,18 +63,30 @@ def meant(path: str, *, exists: Callable[[str], bool]) -> Mount | None:
 
     The longest end decides, then what the base URL has in common with the path; `exists` says which paths are there.
     """
-    path = _plain(path)
-    for match in list(re.finditer("/", path))[-MOST_SEGMENTS:]:
-        end = path[match.start() :]
-        bases = [
-            (len(commonpath([base or "/", path])), each)
-            for each in _mounted()
-            for base in [next(iter(each.bases.values()))]
-            if owner(base + end, {}) is each and exists(base + end)
-        ]
-        if bases:
-            return max(bases, key=lambda found: found[0])[1]
+    for end in _ends(path):
+        if fitting := [each for each in _mounted() if _serves(each, end, exists)]:
+            return max(fitting, key=lambda each: len(commonpath([_base(each) or "/", _plain(path)])))
     return None
+
+
+def may_be_meant(dialect: Mount, path: str, *, exists: Callable[[str], bool]) -> bool:
+    """Whether a client of this dialect may ask for a path that is not there."""
+    return any(_serves(dialect, end, exists) for end in _ends(path))
+
+
+def _serves(dialect: Mount, end: str, exists: Callable[[str], bool]) -> bool:
+    path = _base(dialect) + end
+    return owner(path, {}) is dialect and exists(path)
+
+
+def _base(dialect: Mount) -> str:
+    return next(iter(dialect.bases.values()))
+
+
+def _ends(path: str) -> list[str]:
+    """A path without its first segments, the longest first."""
+    plain = _plain(path)
+    return [plain[match.start() :] for match in re.finditer("/", plain)][-MOST_SEGMENTS:]
 
 
 def _plain(path: str) -> str:
