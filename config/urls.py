@@ -20,3 +20,4 @@ urlpatterns = [
     path("healthz", health.alive),
     path("readyz", health.ready),
 ]
+handler500 = "config.errors.server_error"
