@@ -37,9 +37,17 @@ class Transport(redis.Transport):
 class Connection(kombu.Connection):
     """A connection whose owner hears of a broker that is back within a second, where kombu pauses for up to thirty."""
 
-    def _ensure_connection(self, *args: Any, **kwargs: Any) -> Any:
-        pauses = {"interval_start": RETRY_SECONDS, "interval_step": RETRY_SECONDS, "interval_max": LONGEST_RETRY_SECONDS}
-        return super()._ensure_connection(*args, **pauses | kwargs)
+    def _ensure_connection(
+        self,
+        errback: Any = None,
+        max_retries: int | None = None,
+        interval_start: float = RETRY_SECONDS,
+        interval_step: float = RETRY_SECONDS,
+        interval_max: float = LONGEST_RETRY_SECONDS,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        return super()._ensure_connection(errback, max_retries, interval_start, interval_step, interval_max, *args, **kwargs)
 
 
 class AMQP(amqp.AMQP):
