@@ -22,3 +22,4 @@ urlpatterns = [
     path("healthz", health.alive),
     path("readyz", health.ready),
 ]
+handler500 = "config.errors.server_error"
