@@ -2,12 +2,17 @@
 
 import asyncio
 import uuid
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from django.conf import settings
 
 from batches.engine.gates import Gate, Pass
 from batches.models import Batch
 from batches.services.claim import Lease
+
+SHARE_OF_HELD = 0.25  # of an executor's buffer, at most, for the slices of one held provider
 
 
 @dataclass(slots=True, eq=False)
@@ -66,6 +71,22 @@ class Held:
             task.cancel()
 
 
+def beyond_probes(slices: Iterable[Held]) -> Iterator[Held]:
+    """Of the slices of one held provider, those to let go of: the others send its probes.
+
+    One of each project stays, so that no project's odd requests are all that a provider is tried with, and not much in all:
+    a hold may last for days, and other providers need the room.
+    """
+    projects, size = set[uuid.UUID](), 0
+    for held in slices:
+        fits = not projects or size + held.size <= settings.EXECUTOR_BUFFER_BYTES * SHARE_OF_HELD
+        if held.batch.project_id in projects or not fits:
+            yield held
+        else:
+            projects.add(held.batch.project_id)
+            size += held.size
+
+
 @dataclass(slots=True, eq=False)
 class Item:
     """An object on its way: its body, and what was tried in this round."""
@@ -78,6 +99,7 @@ class Item:
     counted: int  # attempts that count against the limit
     answered: int
     model: str
+    last_strike: float | None = None  # when it last failed for the provider's account, in seconds since 1970
     probed: bool = False  # it has failed as the probe of a circuit breaker
     gate: Gate | None = None  # of its model, while it is in flight
     passes: tuple[Pass, ...] = ()  # to be corrected by what it used

@@ -92,6 +92,9 @@ class Batch(Counted, Guarded, Leased):
     cancelled_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     archived_at = models.DateTimeField(null=True, blank=True)
+    held_at_deadline = models.CharField(
+        max_length=32, blank=True, default="", db_default="", help_text="The kind of failure that held its provider then."
+    )
     deleted_at = models.DateTimeField(null=True, blank=True)
     results_pruned_at = models.DateTimeField(null=True, blank=True, help_text="From then on, answers are read from its files.")
 
