@@ -8,8 +8,6 @@ longer than any limit per minute explains. The provider as a whole has a hold, a
 is lost to a hold: each waits, and is sent again once the hold is over.
 """
 
-from datetime import datetime
-
 import msgspec
 
 from batches.engine.probe import Probe

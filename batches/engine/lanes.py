@@ -195,7 +195,7 @@ class Lane:
     # --- What is to be sent ----------------------------------------------------------------------------------
 
     def probes_with_what_it_has(self) -> bool:
-        """Whether it needs no more slices as it is held. After a probe that failed it looks, once, for those of other projects."""
+        """Whether it is held and needs no more slices. After a probe that failed it looks once for those of other projects."""
         failed, self._probe_failed = self._probe_failed, False
         return self.gate.held is not None and not failed
 

@@ -14,7 +14,8 @@ from batches.models.counts import COUNT_FIELDS, Counted, Counts
 from batches.models.file import File
 from batches.models.lease import Leased
 from batches.models.project import Project
-from batches.states import COUNTED, OPEN, TERMINAL, BatchStatus
+from batches.states import COUNTED, NEVER_RAN, OPEN, TERMINAL, BatchStatus, ObjectStatus
+from providers.failures import Kind
 from providers.guards import Guarded
 from providers.models import Provider
 
@@ -176,6 +177,14 @@ class Batch(Counted, Guarded, Leased):
     def is_paused(self) -> bool:
         """Whether somebody, or a guard, has it wait: a condition of a running batch."""
         return self.status == BatchStatus.IN_PROGRESS and self.paused_at is not None
+
+    def why_never_ran(self, status: str) -> tuple[str, str] | None:
+        """Code and sentence of an object of this batch that has no result; None for one that has, or may get, a result."""
+        found = NEVER_RAN.get(ObjectStatus(status))
+        if found is None or status != ObjectStatus.EXPIRED or not self.held_at_deadline:
+            return found
+        code, sentence = found
+        return code, f"{sentence} Its provider was held: {Kind(self.held_at_deadline).sentence}"
 
     def is_throttled(self, *, now: datetime) -> bool:
         """Whether the upstream's limits hold its waiting objects back."""

@@ -45,6 +45,7 @@ def ask_for_probe(provider: Provider, *, now: datetime) -> None:
 def ask_to_resume(provider: Provider, *, now: datetime) -> bool:
     """Have the executors end the holds of a provider and of its models; whether there was one."""
     rows = ProviderHealth.objects.filter(provider=provider)
-    was_held = rows.exclude(hold_kind="").exists()
+    if not rows.exclude(hold_kind="").exists():
+        return False
     rows.update(resumed_at=now, hold_kind="", held_since=None, hold_strikes=0, probe_at=None)
-    return was_held
+    return True
