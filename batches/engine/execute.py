@@ -167,7 +167,7 @@ class Executor:
         for provider_id, lane in self.lanes.items():
             if lane.gate.held is not None:
                 working = [one for one in self.held.values() if one.batch.provider_id == provider_id and one.stopped_at is None]
-                for held in list(beyond_probes(working)):
+                for held in beyond_probes(working):
                     held.hold_back(now=now)
                 lane.drop_stopped()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import random
 import time
 import uuid
 from collections import deque
@@ -55,7 +56,8 @@ class Lane:
         self.must_ask = False  # a gate was shut after strikes: nothing of it is sent before the desk was asked
         self._probe_failed = False
         self._asked_at = -math.inf
-        self._lifted_at = self._worked_at = -math.inf  # over all executors: the end of the last hold, the last success
+        # Over all executors, in seconds since 1970: when the last hold ended, and when the last success came.
+        self._lifted_at = self._worked_at = -math.inf
         self._turns: deque[Key] = deque()
         self._queues: dict[Key, deque[Item]] = {}
         self._parked: set[Key] = set()
@@ -130,8 +132,8 @@ class Lane:
         self.probing = grant.open_for is not None or self.gate.held is not None
         if grant.open_for is not None:
             self.gate.stay = _stay_of_breaker(granted, open_for=grant.open_for)
-        self._lifted_at = time.time() - grant.lifted_for
-        self._worked_at = time.time() - grant.worked_for
+        asked_at = time.time() - (now - granted.asked_at)
+        self._lifted_at, self._worked_at = asked_at - grant.lifted_for, asked_at - grant.worked_for
         self._look_at_gates()
         if self.share or self.gate.stay or not self.ready:
             self.shut_since = None
@@ -164,21 +166,22 @@ class Lane:
                 self.share = 0
         elif failure.kind.answered:
             tally.lived, tally.failures = True, 0
-        self._note_at_gates(item.model, failure)
+        self._note_at_gates(item, failure)
         return self._counts(item) if failure.kind.is_of_account else True
 
-    def _note_at_gates(self, model: str, failure: Failure) -> None:
+    def _note_at_gates(self, item: Item, failure: Failure) -> None:
         """An account is the whole provider's; what else is a strike is the model's, if the request named one."""
-        gates = [self.gate, *filter(None, (self.gates.get(model),))]
+        gates = [self.gate, *filter(None, (self.gates.get(item.model),))]
         if failure.kind in FAULTS:
             for gate in gates:
                 gate.note_fault()
-        elif not is_strike(failure):
+        elif not is_strike(failure) or item.sent_at < self._lifted_at:  # what was sent during a hold says nothing of now
             for gate in gates:
                 gate.note_answer()
         else:
-            struck = self.gate if failure.kind.is_of_account else self._gate_of(model)
+            struck = self.gate if failure.kind.is_of_account else self._gate_of(item.model)
             struck.note_strike(failure.kind)
+            item.held.strikes += 1
             self.gated, self._probe_failed = True, True
             self.must_ask |= struck.is_struck_out
 
@@ -239,6 +242,8 @@ class Lane:
         while self._turns:
             key = self._turns[0]
             queue = self._queues[key]
+            if self.gate.held is not None:
+                queue.rotate(random.randrange(len(queue)))  # another probe, another kind of request
             item = queue[0]
             stopped = item.held.stopped_at is not None
             if self.gated and not stopped and (gate := self._in_the_way_of(item)):

@@ -132,11 +132,11 @@ def answer(state: State, executor: str, ask: Ask, *, now: float, span: Span, lon
     if state.is_new:
         hold.remember(ask.held, ask.orders, now=now)
         state.is_new = False
-    for account in state.accounts.values():
-        account.hold.heed(ask.orders, now=now)
     for name, want in ask.wants.items():
         _take_back(accounts[name], want, now=now)
         accounts[name].hold.note(executor, want.seen, longest=longest_hold, now=now)
+    for account in state.accounts.values():
+        account.hold.heed(ask.orders, now=now)  # after what was seen before it was asked for
     tally = ask.tally
     concurrency = _concurrency(state, ask, on_trial=hold.on_trial, now=now)
     state.breaker.note(executor, lived=tally.lived, failures=tally.failures, sentence=tally.sentence, now=now)

@@ -124,6 +124,7 @@ class Senders:
             timeout = math.ceil(max(held.deadline - started, 0) + settings.CANCEL_GRACE_SECONDS)
         call = Call(held.batch.endpoint, item.body, item.idempotency_key, timeout)
         held.flying[item.line] = task
+        item.sent_at = time.time()
         lane.in_flight += 1
         try:
             outcome = await lane.adapter.send(call)

@@ -4,8 +4,9 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
-from batches.models import Project, ProviderGrant
+from batches.models import Project, ProviderGrant, ProviderHealth
 from providers.models import Provider
 from tests.upstream import Upstream, refuse
 
@@ -123,3 +124,16 @@ def test_models_have_limits_and_prices_until_they_are_forgotten(simulator: Provi
 
 def test_rotating_says_how_many() -> None:
     assert provider("rotate") == "Encrypted anew: 0.\n"
+
+
+def test_a_held_provider_is_resumed_and_one_that_is_not_stays_as_it_is(simulator: Provider) -> None:
+    assert "is not held" in provider("resume", "simulator")
+    now = timezone.now()
+    ProviderHealth.objects.create(
+        provider=simulator, concurrency=1, hold_kind="quota_exhausted", hold_strikes=5, held_since=now, updated_at=now
+    )
+    provider("check", "simulator")
+    assert ProviderHealth.objects.get().probe_asked_at is not None
+    assert "Resumed provider simulator." in provider("resume", "simulator")
+    assert not ProviderHealth.objects.get().hold_kind
+    assert "is not held" in provider("resume", "simulator")
