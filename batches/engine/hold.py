@@ -19,7 +19,7 @@ LONG_WAIT_SECONDS = 60.0  # limits are per minute; an upstream that asks for mor
 FIRST_SECONDS = 5.0  # from the beginning of a hold to its first probe; twice as long after each probe that is a strike
 LONGEST_SECONDS = 300.0  # from one probe to the next, where no setting says otherwise
 MOST_DOUBLINGS = 16  # a hold may last for days: the power of so many probes is no number
-CALM_SECONDS = 60.0  # a hold that begins again sooner than this goes on with the intervals of the last one
+CALM_SECONDS = 60.0  # a hold that begins sooner after the last goes on with its intervals; see also `counts`
 
 
 def is_strike(failure: Failure) -> bool:
@@ -27,19 +27,21 @@ def is_strike(failure: Failure) -> bool:
     return failure.kind.is_of_account or (failure.kind is Kind.RATE_LIMITED and (failure.retry_after or 0) > LONG_WAIT_SECONDS)
 
 
-def counts(*, last_strike: float | None, worked_at: float, lifted_at: float, held: bool) -> bool:
-    """Whether a failure of the account counts against MAX_ATTEMPTS of its request.
+def counts(*, last_strike: float | None, worked_at: float, excused_at: float, held: bool) -> bool:
+    """Whether a failure of the account counts against MAX_ATTEMPTS of its request; then it is no strike.
 
     A failure counts when the request alone is the reason: the provider answered another request with a success since this
-    one failed so the last time (`last_strike`), and was not held meanwhile. Such requests exist: an upstream may refuse the
-    credential for some records only. Each of them ends after MAX_ATTEMPTS that count, as any other failure does.
+    one failed so the last time (`last_strike`). Such requests exist: an upstream may refuse the credential for some records
+    only. Each of them ends after MAX_ATTEMPTS that count, as with any other failure, and does not keep others from being
+    sent: what counts is no strike.
 
     No other failure of the account counts. The first one of a request does not, since nothing shows yet whose fault it is.
-    One without a success since the last does not: a few more of these, and the provider is held. One during a hold, or the
-    first after a hold, does not: the account was the reason. So an empty account costs no request its attempts, however
-    often it is emptied, and no request is sent to the deadline for a reason of its own.
+    One without a success since the last does not: a few of these, and the provider is held. One during a hold does not, nor
+    the first after a hold of CALM_SECONDS or longer (it ended at `excused_at`): then the account was the reason. A hold that
+    a probe ends sooner was begun by a few odd requests. So an account that stays empty until somebody mends it costs no
+    request its attempts, however often that happens, and no request is sent to the deadline for a reason of its own.
     """
-    return last_strike is not None and not held and worked_at > last_strike and lifted_at <= last_strike
+    return last_strike is not None and not held and worked_at > last_strike and excused_at <= last_strike
 
 
 class Seen(msgspec.Struct):
@@ -88,6 +90,7 @@ class Hold(msgspec.Struct):
     on_trial: bool = False  # it ended without a success: the next strike begins it again
     worked_at: float = float("-inf")  # the last success
     lifted_at: float = float("-inf")
+    excused_at: float = float("-inf")  # when the last hold ended that was not a short one
     probe: Probe = msgspec.field(default_factory=Probe)
     orders: Orders = msgspec.field(default_factory=Orders)  # those that were carried out
 
@@ -132,6 +135,8 @@ class Hold(msgspec.Struct):
 
     def _lift(self, *, on_trial: bool, now: float) -> None:
         self.held, self.on_trial, self.lifted_at = False, on_trial, now
+        if now - self.since >= CALM_SECONDS:
+            self.excused_at = now
         self.probe.end()
         if not on_trial:
             self.strikes = 0

@@ -56,8 +56,8 @@ class Lane:
         self.must_ask = False  # a gate was shut after strikes: nothing of it is sent before the desk was asked
         self._probe_failed = False
         self._asked_at = -math.inf
-        # Over all executors, in seconds since 1970: when the last hold ended, and when the last success came.
-        self._lifted_at = self._worked_at = -math.inf
+        # Over all executors, in seconds since 1970: the end of the last hold and of the last long one, the last success.
+        self._lifted_at = self._excused_at = self._worked_at = -math.inf
         self._turns: deque[Key] = deque()
         self._queues: dict[Key, deque[Item]] = {}
         self._parked: set[Key] = set()
@@ -133,7 +133,8 @@ class Lane:
         if grant.open_for is not None:
             self.gate.stay = _stay_of_breaker(granted, open_for=grant.open_for)
         asked_at = time.time() - (now - granted.asked_at)
-        self._lifted_at, self._worked_at = asked_at - grant.lifted_for, asked_at - grant.worked_for
+        self._lifted_at, self._excused_at = asked_at - grant.lifted_for, asked_at - grant.excused_for
+        self._worked_at = asked_at - grant.worked_for
         self._look_at_gates()
         if self.share or self.gate.stay or not self.ready:
             self.shut_since = None
@@ -166,16 +167,18 @@ class Lane:
                 self.share = 0
         elif failure.kind.answered:
             tally.lived, tally.failures = True, 0
-        self._note_at_gates(item, failure)
-        return self._counts(item) if failure.kind.is_of_account else True
+        is_own = failure.kind.is_of_account and self._counts(item)
+        # What was sent during a hold says nothing of now.
+        self._note_at_gates(item, failure, strikes=is_strike(failure) and not is_own and item.sent_at >= self._lifted_at)
+        return is_own or not failure.kind.is_of_account
 
-    def _note_at_gates(self, item: Item, failure: Failure) -> None:
+    def _note_at_gates(self, item: Item, failure: Failure, *, strikes: bool) -> None:
         """An account is the whole provider's; what else is a strike is the model's, if the request named one."""
         gates = [self.gate, *filter(None, (self.gates.get(item.model),))]
         if failure.kind in FAULTS:
             for gate in gates:
                 gate.note_fault()
-        elif not is_strike(failure) or item.sent_at < self._lifted_at:  # what was sent during a hold says nothing of now
+        elif not strikes:
             for gate in gates:
                 gate.note_answer()
         else:
@@ -190,7 +193,7 @@ class Lane:
         last_strike, item.last_strike = item.last_strike, time.time()
         worked_at = max(self.gate.worked_at, self._worked_at)
         held = self.gate.held is not None
-        return counts(last_strike=last_strike, worked_at=worked_at, lifted_at=self._lifted_at, held=held)
+        return counts(last_strike=last_strike, worked_at=worked_at, excused_at=self._excused_at, held=held)
 
     def _gate_of(self, model: str) -> Gate:
         return self.gates.setdefault(model, Gate(Caps())) if model else self.gate

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from batches.engine.breaker import Breaker
-from batches.engine.concurrency import Adaptive, Share, share
+from batches.engine.concurrency import Adaptive, Share, keep, share
 from batches.engine.hold import LONGEST_SECONDS, STRIKES, Held, Hold, Orders, Seen
 from batches.engine.windows import Span, Window
 
@@ -82,7 +82,7 @@ class Permit(msgspec.Struct, frozen=True):
 class Grant(msgspec.Struct, frozen=True):
     """The answer. `open_for` is how much longer the breaker is open: 0 when it is half open, None when it is closed.
 
-    `worked_for` and `lifted_for` are how many seconds ago the last success came and the last hold of the provider ended.
+    The last three are how many seconds ago the last success came, the last hold of the provider ended, and the last long one.
     """
 
     permits: Mapping[str, Permit]
@@ -93,6 +93,7 @@ class Grant(msgspec.Struct, frozen=True):
     open_reason: str = ""
     worked_for: float = float("inf")
     lifted_for: float = float("inf")
+    excused_for: float = float("inf")
 
 
 class Account(msgspec.Struct):
@@ -140,6 +141,8 @@ def answer(state: State, executor: str, ask: Ask, *, now: float, span: Span, lon
     tally = ask.tally
     concurrency = _concurrency(state, ask, on_trial=hold.on_trial, now=now)
     state.breaker.note(executor, lived=tally.lived, failures=tally.failures, sentence=tally.sentence, now=now)
+    if state.breaker.until is not None or hold.held:
+        keep(accounts[WHOLE].shares, executor, in_flight=ask.wants[WHOLE].in_flight, now=now)
     if state.breaker.until is not None:
         permits = _while_broken(state, executor, ask, now=now)
     elif hold.held:
@@ -158,6 +161,7 @@ def answer(state: State, executor: str, ask: Ask, *, now: float, span: Span, lon
         "" if state.breaker.until is None else state.breaker.reason,
         worked_for=now - hold.worked_at,
         lifted_for=now - hold.lifted_at,
+        excused_for=now - hold.excused_at,
     )
 
 

@@ -162,6 +162,12 @@ def test_one_that_begins_again_soon_goes_on_with_its_intervals(calm: float, inte
     assert hold.until == pytest.approx(105.0 + calm + interval)
 
 
+@pytest.mark.parametrize(("seconds", "excuses"), [(5.0, False), (CALM_SECONDS - 1, False), (CALM_SECONDS, True), (3600.0, True)])
+def test_a_hold_that_lasts_excuses_what_failed_before_it(seconds: float, excuses: bool) -> None:
+    hold = probed(held(), GOOD, now=100.0 + seconds)
+    assert hold.excused_at == (100.0 + seconds if excuses else -math.inf)
+
+
 # --- What operators ask for -------------------------------------------------------------------------------------
 
 
@@ -219,21 +225,21 @@ NEVER = -math.inf
 
 
 @pytest.mark.parametrize(
-    ("last_strike", "worked_at", "lifted_at", "is_held", "counted"),
+    ("last_strike", "worked_at", "excused_at", "is_held", "counted"),
     [
         (None, 99.0, NEVER, False, False),  # the first: nobody knows yet whose fault it is
         (50.0, NEVER, NEVER, False, False),  # nothing has ever worked: a few more, and the provider is held
         (50.0, 49.0, NEVER, False, False),  # nothing worked since
         (50.0, 60.0, NEVER, False, True),  # the provider works for others: the request alone is the reason
-        (50.0, 60.0, 40.0, False, True),  # an earlier hold excuses nothing
-        (50.0, 60.0, 55.0, False, False),  # it was held meanwhile: the account was the reason then
+        (50.0, 60.0, 40.0, False, True),  # an earlier hold excuses nothing, nor does a short one
+        (50.0, 60.0, 55.0, False, False),  # it was held for long meanwhile: the account was the reason then
         (50.0, 60.0, NEVER, True, False),  # it is held: this was its probe, or was in flight
     ],
 )
 def test_a_failure_of_the_account_counts_when_the_request_alone_is_the_reason(
-    last_strike: float | None, worked_at: float, lifted_at: float, is_held: bool, counted: bool
+    last_strike: float | None, worked_at: float, excused_at: float, is_held: bool, counted: bool
 ) -> None:
-    assert counts(last_strike=last_strike, worked_at=worked_at, lifted_at=lifted_at, held=is_held) is counted
+    assert counts(last_strike=last_strike, worked_at=worked_at, excused_at=excused_at, held=is_held) is counted
 
 
 # --- In the limiter -----------------------------------------------------------------------------------------------
