@@ -68,7 +68,7 @@ def standing(batch: Batch, *, now: datetime, stuck: bool = False, hold: Kind | N
 
 def _held(hold: Kind) -> Standing:
     if hold.is_of_account:
-        return Standing("Account problem", Tone.BAD, f"{hold.sentence} Its requests wait until the account works again.")
+        return Standing("Account problem", Tone.BAD, "Its requests wait until the account of its provider works again.")
     return Standing("Throttled", Tone.WARN, "The provider asks to wait for long; it gets one request now and then.")
 
 

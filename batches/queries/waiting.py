@@ -156,10 +156,7 @@ def _account_problem(name: str, row: ProviderHealth) -> Waiting:
     assert row.hold is not None
     assert row.held_since is not None
     calls = "1 call" if row.hold_strikes == 1 else f"{row.hold_strikes:,} calls"
-    sentence = (
-        f"Provider {name} has an account problem: {row.hold.sentence} {calls} in a row failed this way. "
-        "The requests wait, and are sent once the account works again."
-    )
+    sentence = f"Provider {name} has an account problem: {row.hold.sentence} {calls} in a row failed this way."
     details: dict[str, str | int] = {
         "provider": name,
         "kind": row.hold.value,
