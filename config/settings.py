@@ -261,6 +261,8 @@ MAX_RESPONSE_BYTES = knob("MAX_RESPONSE_BYTES", whole(1), 32 * 1024**2)
 MAX_ATTEMPTS = knob("MAX_ATTEMPTS", whole(1, 100), 5)  # sends of one object in one round
 BACKOFF_BASE_SECONDS = knob("BACKOFF_BASE_SECONDS", seconds, 0.5)
 BACKOFF_CAP_SECONDS = knob("BACKOFF_CAP_SECONDS", seconds, 60.0)
+LONGEST_WAIT_SECONDS = knob("LONGEST_WAIT_SECONDS", seconds, 600.0)  # for its next attempt, whatever an upstream asks for
+HOLD_PROBE_SECONDS = knob("HOLD_PROBE_SECONDS", seconds, 300.0)  # at most, between two probes of a held provider
 CANCEL_GRACE_SECONDS = knob("CANCEL_GRACE_SECONDS", seconds, 30.0)  # what is in flight may settle for this long
 RECONCILE_SECONDS = knob("RECONCILE_SECONDS", seconds, 1.0)
 

@@ -9,8 +9,9 @@ from django.contrib.auth.models import User
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from batches.models import ApiKey, AuditEntry, Batch, BatchObject, BulkAct, Membership, Project, Role
+from batches.models import ApiKey, AuditEntry, Batch, BatchObject, BulkAct, Membership, Project, ProviderHealth, Role
 from providers.models import Provider
 from tests.admin.conftest import Furnish, MakeBatch, SignIn
 
@@ -280,6 +281,18 @@ def test_providers_are_switched_off_on_record(console: Client, simulator: Provid
         simulator.refresh_from_db()
         assert simulator.enabled is enabled
     assert list(AuditEntry.objects.values_list("act", flat=True).order_by("id")) == ["disable_provider", "enable_provider"]
+
+
+def test_held_providers_are_resumed_from_their_list(console: Client, simulator: Provider) -> None:
+    """U5"""
+    now = timezone.now()
+    ProviderHealth.objects.create(provider=simulator, concurrency=1, hold_kind="authentication", held_since=now, updated_at=now)
+    form = {"action": "resume", "_selected_action": [simulator.pk]}
+    for resumed in (1, 0):
+        answer = console.post("/admin/providers/provider/", form, follow=True)
+        assert f"{resumed} resumed." in answer.content.decode()
+    assert not ProviderHealth.objects.get().hold_kind
+    assert AuditEntry.objects.get().act == "resume_provider"
 
 
 @pytest.mark.parametrize("query", ["created_at__gte=0001-01-01T00:00:00%2B14:00", "created_at__lt=9999-12-31T23:59:59-14:00"])
