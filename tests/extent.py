@@ -26,6 +26,9 @@ SIGNS = re.compile(
     r"|\bredis\b|Redis"
 )
 
+# What a test sends that not every database stores or compares: NUL, a number or a moment out of range.
+ODDITIES = re.compile(r"\\0(?!\d)|\\x00|\\u0000|2\s?\*\*\s?6[34]|not every database")
+
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
 SLOW_FIXTURES = {"transactional_db", "live_server", "browser"}
 
@@ -43,7 +46,7 @@ def belongs(item: pytest.Item, *, extent: Extent, embedded: bool) -> bool:
     """Whether a test is part of a run of this extent on SQLite, or on PostgreSQL and Redis."""
     if item.get_closest_marker("proof") and extent != Extent.PROOF:
         return False
-    if item.get_closest_marker("long") and extent in (Extent.QUICK, Extent.GATE):
+    if is_long(item) and extent in (Extent.QUICK, Extent.GATE):
         return False
     if extent == Extent.QUICK and is_slow(item):
         return False
@@ -54,6 +57,12 @@ def belongs(item: pytest.Item, *, extent: Extent, embedded: bool) -> bool:
     if not uses_database(item) or item.get_closest_marker("once"):
         return False
     return extent != Extent.GATE or bool(item.get_closest_marker("both")) or can_differ(item.path)
+
+
+def is_long(item: pytest.Item) -> bool:
+    """Whether a test is left to the double run: what says so, and chaos, but for those of it that stand for the others."""
+    chaos = item.path.is_relative_to(TESTS / "chaos") and not item.get_closest_marker("gate")
+    return chaos or item.get_closest_marker("long") is not None
 
 
 def uses_database(item: pytest.Item) -> bool:
@@ -76,8 +85,12 @@ def _fixtures(item: pytest.Item) -> set[str]:
 
 @cache
 def can_differ(test: Path) -> bool:
-    """Whether a test module is about a product module with a sign: it imports one, or stands where its tests stand."""
-    return bool(imported(test) & signed().keys()) or any(is_home(test, of=module) for module in signed())
+    """Whether a test module sends oddities, or is about a product module with a sign.
+
+    It is, if it imports one or stands where its tests stand.
+    """
+    odd = ODDITIES.search(test.read_text(encoding="utf-8")) is not None
+    return odd or bool(imported(test) & signed().keys()) or any(is_home(test, of=module) for module in signed())
 
 
 @cache

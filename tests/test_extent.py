@@ -63,6 +63,14 @@ def test_an_import_is_seen_in_any_spelling(tmp_path: Path, text: str, found: set
     assert imported(module) == found
 
 
+def test_what_not_every_database_stores_is_sent_to_both(tmp_path: Path) -> None:
+    module = tmp_path / "test_it.py"
+    for text, differs in (('send("a\\0b")', True), ('send("\\x00")', True), ("send(2**64)", True), ('send("a0b")', False)):
+        module.write_text(text)
+        can_differ.cache_clear()
+        assert can_differ(module) is differs
+
+
 def test_what_only_a_face_does_is_left_to_the_double_run() -> None:
     assert not can_differ(TESTS / "api/test_docs.py")
     assert not can_differ(TESTS / "test_jsonl.py")

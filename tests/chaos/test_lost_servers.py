@@ -6,6 +6,7 @@ from tests.chaos.faults import Servers
 from tests.chaos.stage import Stage
 
 
+@pytest.mark.gate
 @pytest.mark.servers
 def test_a_redis_that_comes_back_empty_costs_nothing(grown_up: Stage, servers: Servers) -> None:
     run = grown_up.begin(3000)
@@ -19,6 +20,7 @@ def test_a_redis_that_comes_back_empty_costs_nothing(grown_up: Stage, servers: S
     grown_up.assert_complete(grown_up.begin(20))
 
 
+@pytest.mark.gate
 @pytest.mark.servers
 def test_a_postgresql_that_starts_again_loses_and_repeats_nothing_on_record(grown_up: Stage, servers: Servers) -> None:
     run = grown_up.begin(3000)
