@@ -70,10 +70,11 @@ def uses_database(item: pytest.Item) -> bool:
 
 
 def is_slow(item: pytest.Item) -> bool:
-    """Whether a test commits, listens, starts processes or drives a browser."""
+    """Whether a test commits, listens, starts processes or drives a browser, or says that it is slow."""
     marker = item.get_closest_marker("django_db")
     commits = marker is not None and bool(marker.kwargs.get("transaction"))
-    return commits or bool(SLOW_FIXTURES & _fixtures(item)) or "tests.processes" in imported(item.path)
+    starts = bool({"tests.processes", "tests.servers"} & imported(item.path))
+    return commits or starts or bool(SLOW_FIXTURES & _fixtures(item)) or item.get_closest_marker("slow") is not None
 
 
 def _fixtures(item: pytest.Item) -> set[str]:

@@ -279,6 +279,7 @@ def seconds(body: bytes) -> float:
     return min(times)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "unit", "after"),
     [

@@ -143,6 +143,7 @@ class NeverAsked(FileUploadHandler):
         raise AssertionError
 
 
+@pytest.mark.slow
 @every("route", EVERY, ids=label)
 def test_no_query_however_absurd_brings_a_page_down(console: Client, operator: User, batch: Batch, route: Route) -> None:
     console.cookies["zone"] = "America/New_York"
