@@ -100,6 +100,7 @@ class Unavailable(PortalError):
 
     status = 503
     code = "unavailable"
+    retry_after = 1  # seconds
 
 
 class StorageAway(Unavailable):

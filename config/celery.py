@@ -16,7 +16,7 @@ broker.install()
 
 def application(name: str, *, set_as_current: bool = True) -> Celery:
     """An application with the portal's settings and tasks. Its workers share one choice of queues: that is Celery's way."""
-    made = Celery(name, set_as_current=set_as_current)
+    made = Celery(name, amqp=broker.AMQP, set_as_current=set_as_current)
     made.config_from_object("django.conf:settings", namespace="CELERY")
     made.autodiscover_tasks(["batches.engine"])
     return made

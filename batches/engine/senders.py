@@ -35,7 +35,12 @@ class Senders:
         self._due = due
         self._timeout = settings.REQUEST_TIMEOUT_SECONDS
         self._jitter = random.Random()
-        self._policy = backoff.Policy(settings.MAX_ATTEMPTS, settings.BACKOFF_BASE_SECONDS, settings.BACKOFF_CAP_SECONDS)
+        self._policy = backoff.Policy(
+            settings.MAX_ATTEMPTS,
+            settings.BACKOFF_BASE_SECONDS,
+            settings.BACKOFF_CAP_SECONDS,
+            settings.LONGEST_WAIT_SECONDS,
+        )
 
     def fill(self, lane: Lane) -> None:
         """Use the lane's free slots."""
@@ -88,8 +93,9 @@ class Senders:
         timeout = self._timeout
         if held.deadline - started < timeout:
             timeout = math.ceil(max(held.deadline - started, 0) + settings.CANCEL_GRACE_SECONDS)
-        call = Call(held.batch.endpoint, item.body, item.idempotency_key, timeout)
+        call = Call(held.batch.endpoint, item.body, item.idempotency_key, timeout, held.extras)
         held.flying[item.line] = task
+        item.sent_at = time.time()
         lane.in_flight += 1
         try:
             outcome = await lane.adapter.send(call)
@@ -104,8 +110,10 @@ class Senders:
         latency_ms = round((time.monotonic() - started) * 1000)
         cost = None
         try:
-            cost = self._learn(lane, item, outcome)
-            if isinstance(outcome, Failure) and self._try_again(item, outcome, latency_ms=latency_ms):
+            counts = self._learn(lane, item, outcome)
+            if isinstance(outcome, Success):
+                cost = self._account(lane, item, outcome)
+            elif self._try_again(item, outcome, counts=counts, latency_ms=latency_ms):
                 return
         except Exception:
             logger.exception("what the adapter %s answered could not be looked into", type(lane.adapter).__name__)
@@ -119,23 +127,24 @@ class Senders:
         if self.outbox.is_large:
             self._due.set()
 
-    def _learn(self, lane: Lane, item: Item, outcome: Outcome) -> int | None:
-        """Take in what an outcome tells about the provider; and what a success cost, where that is known."""
+    def _learn(self, lane: Lane, item: Item, outcome: Outcome) -> bool:
+        """Take in what an outcome tells about the provider; whether the attempt counts against the limit."""
         lane.tally.answers += 1
         if outcome.exhausted_for is not None:
             lane.hold(item.model, outcome.exhausted_for)
         if isinstance(outcome, Failure):
-            lane.note_failure(outcome)
+            counts = lane.note_failure(item, outcome)
             # A probe that fails says nothing about the object. One that is answered so again may be why the breaker opened.
             is_excused = lane.probing and outcome.kind in FAULTS and not (item.probed and outcome.kind.answered)
             item.probed |= is_excused
-            item.counted += outcome.kind not in backoff.THROTTLED and not is_excused
+            counts = counts and outcome.kind not in backoff.THROTTLED and not is_excused
+            item.counted += counts
             item.answered += outcome.is_final
-            if not lane.share:
+            if not lane.share or lane.must_ask:
                 self._due.set()
-            return None
-        lane.note_success()
-        return self._account(lane, item, outcome)
+            return counts
+        lane.note_success(item.model)
+        return True
 
     def _account(self, lane: Lane, item: Item, success: Success) -> int | None:
         """What it cost, where that is known; and correct what it was thought to use."""
@@ -147,7 +156,7 @@ class Senders:
         model = lane.models.get(item.model)
         return None if model is None else model.cost_nanos(usage)
 
-    def _try_again(self, item: Item, failure: Failure, *, latency_ms: int) -> bool:
+    def _try_again(self, item: Item, failure: Failure, *, counts: bool, latency_ms: int) -> bool:
         """Put the object off until its next attempt; False when there is none."""
         held = item.held
         at = backoff.retry_at(
@@ -155,13 +164,14 @@ class Senders:
             attempts=item.attempts,
             counted=item.counted,
             policy=self._policy,
-            deadline=held.batch.expires_at,
             now=timezone.now(),
             jitter=self._jitter,
         )
         if at is None:
             return False
-        self.outbox.add_tried(Tried(held.slice_id, held.batch_id, item.line, item.round, item.attempts, latency_ms, failure, at))
+        self.outbox.add_tried(
+            Tried(held.slice_id, held.batch_id, item.line, item.round, item.attempts, latency_ms, failure, at, counts)
+        )
         if held.stopped_at is None:
             self.put_off(item, at, reason=failure.message if failure.kind in backoff.THROTTLED else "")
         return True

@@ -173,7 +173,7 @@ def _fail_lines(batch: Batch, lease: Lease, *, now: datetime) -> None:
     message = f"The workers that took up these requests ended {lease.lost} times in a row before any of them was answered."
     outcome = Failure(Kind.PORTAL, message, code="worker_lost")
     piece, known = lease.piece, lease.known or ()
-    rows = [Settled(piece.pk, batch.pk, item.line, item.round, sum(item.failures.values()), 0, outcome) for item in known]
+    rows = [Settled(piece.pk, batch.pk, item.line, item.round, item.attempts, 0, outcome) for item in known]
     settle(Report({batch.pk: batch}, {piece.pk: lease.epoch}, rows, done={piece.pk: None}), now=now)
 
 

@@ -14,7 +14,8 @@ from batches.models.counts import COUNT_FIELDS, Counted, Counts
 from batches.models.file import File
 from batches.models.lease import Leased
 from batches.models.project import Project
-from batches.states import COUNTED, OPEN, TERMINAL, BatchStatus
+from batches.states import COUNTED, NEVER_RAN, OPEN, TERMINAL, BatchStatus, ObjectStatus
+from providers.failures import Kind
 from providers.guards import Guarded
 from providers.models import Provider
 
@@ -79,10 +80,14 @@ class Batch(Counted, Guarded, Leased):
     metadata = models.JSONField(null=True, blank=True)
     remark = models.CharField(max_length=500, blank=True)
     operation_name = models.CharField(max_length=200, blank=True)
+    extras = models.JSONField(null=True, blank=True, help_text="What it asks of its upstream beside the bodies.")
     created_by = models.CharField(max_length=200, blank=True)
     created_by_key = models.ForeignKey(ApiKey, null=True, blank=True, on_delete=models.SET_NULL, related_name="batches")
 
     created_at = models.DateTimeField()
+    id_used_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a client first used its id, while a repeated create call could still mean it."
+    )
     updated_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     in_progress_at = models.DateTimeField(null=True, blank=True)
@@ -94,6 +99,9 @@ class Batch(Counted, Guarded, Leased):
     cancelled_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     archived_at = models.DateTimeField(null=True, blank=True)
+    held_at_deadline = models.CharField(
+        max_length=32, blank=True, default="", db_default="", help_text="The kind of failure that held its provider then."
+    )
     deleted_at = models.DateTimeField(null=True, blank=True)
     results_pruned_at = models.DateTimeField(null=True, blank=True, help_text="From then on, answers are read from its files.")
 
@@ -175,6 +183,14 @@ class Batch(Counted, Guarded, Leased):
     def is_paused(self) -> bool:
         """Whether somebody, or a guard, has it wait: a condition of a running batch."""
         return self.status == BatchStatus.IN_PROGRESS and self.paused_at is not None
+
+    def why_never_ran(self, status: str) -> tuple[str, str] | None:
+        """Code and sentence of an object of this batch that has no result; None for one that has, or may get, a result."""
+        found = NEVER_RAN.get(ObjectStatus(status))
+        if found is None or status != ObjectStatus.EXPIRED or not self.held_at_deadline:
+            return found
+        code, sentence = found
+        return code, f"{sentence} Its provider was held: {Kind(self.held_at_deadline).sentence}"
 
     def is_throttled(self, *, now: datetime) -> bool:
         """Whether the upstream's limits hold its waiting objects back."""

@@ -16,7 +16,7 @@ from batches.errors import Gone
 from batches.models import Batch, BatchError, BatchObject, BatchResult, Slice, bulk
 from batches.queries.ranges import read_range
 from batches.queries.result_files import SliceResults, require_result_files
-from batches.states import NEVER_RAN, ObjectStatus
+from batches.states import ObjectStatus
 
 PAGE = 500
 PAGE_CHARS = 4 * 1024**2
@@ -250,7 +250,7 @@ def _rows(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str
     with connection.cursor() as cursor:
         cursor.execute(_SELECT.format(size=bulk.size_of("r.body")), [most, batch_key(batch), after_line, last_line, but, limit])
         found = cursor.fetchall()
-    rows = [_from_row(row) for row in takewhile(_is_whole, found)]
+    rows = [_from_row(row, batch) for row in takewhile(_is_whole, found)]
     if found and not rows:
         return _rows(batch, after_line=after_line, last_line=last_line, limit=1, but=but)
     return rows, len(rows) < len(found) or len(found) == limit
@@ -291,10 +291,10 @@ def batch_key(batch: Batch) -> Any:
     return BatchObject._meta.get_field("batch").get_db_prep_value(batch.pk, connection)
 
 
-def _from_row(row: tuple[Any, ...]) -> ObjectResult:
+def _from_row(row: tuple[Any, ...], batch: Batch) -> ObjectResult:
     identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, code, message, body = row
     if code is None:  # there is no result
-        code, message = NEVER_RAN.get(status, ("", ""))
+        code, message = batch.why_never_ran(status) or ("", "")
         body = ""
     if not isinstance(identifier, uuid.UUID):
         identifier = uuid.UUID(identifier)

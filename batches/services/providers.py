@@ -8,10 +8,12 @@ from django.db import transaction
 from django.db.models import ProtectedError
 from django.db.models.functions import Now
 
+from batches import wake
 from batches.actors import Actor
-from batches.errors import Conflict
+from batches.errors import Conflict, InvalidRequest
 from batches.models import Project, ProviderGrant
 from batches.services.audit import record_act
+from batches.services.provider_health import ask_for_probe, ask_to_resume
 from batches.services.refusals import refused
 from providers.base import Check
 from providers.check import check
@@ -98,6 +100,31 @@ def grant(provider: Provider, *, project: Project, actor: Actor, now: datetime, 
 
 
 @transaction.atomic
+def make_default(provider: Provider, *, actor: Actor, now: datetime) -> None:
+    """Use it where nothing names a provider, in every project that has no default of its own.
+
+    Raises InvalidRequest for one that is granted to some projects only: it is made their default (see `grant`).
+    """
+    if not provider.granted_to_all:
+        raise InvalidRequest(f"Provider {provider} is granted to some projects only: name those whose default it shall be.")
+    provider.take_default()
+    record_act("change_provider", actor=actor, now=now, target=provider, reason="is_default")
+
+
+@transaction.atomic
+def set_credential(provider: Provider, *, secret: str, actor: Actor, now: datetime) -> None:
+    """Keep a credential, encrypted, in the place of the old one or of a variable's; an empty one is none any more.
+
+    Raises InvalidRequest for what can be no credential.
+    """
+    provider = Provider.objects.select_for_update().get(pk=provider.pk)
+    with refused():
+        provider.set_credential(secret)
+    provider.save(update_fields=["credential_encrypted", "credential_env", "updated_at"])
+    record_act("set_credential" if secret else "remove_credential", actor=actor, now=now, target=provider)
+
+
+@transaction.atomic
 def enable_provider(provider: Provider, *, actor: Actor, now: datetime, reason: str = "") -> None:
     """Let new batches use it again. One that is enabled stays as it is."""
     if Provider.objects.filter(pk=provider.pk, enabled=False).update(enabled=True, updated_at=Now()):
@@ -112,10 +139,26 @@ def disable_provider(provider: Provider, *, actor: Actor, now: datetime, reason:
 
 
 def check_provider(provider: Provider, *, actor: Actor, now: datetime) -> Check:
-    """Try the connection, for 10 seconds at most, and keep a record of what came of it. Not to be called in a transaction."""
+    """Try the connection, for 10 seconds at most, and keep a record of what came of it. Not to be called in a transaction.
+
+    When it works, a provider that is held sends its next probe at once: whether requests are paid for shows only then.
+    """
     found = check(provider)
-    record_act("check_provider", actor=actor, now=now, target=provider, reason=found.message)
+    with transaction.atomic():
+        record_act("check_provider", actor=actor, now=now, target=provider, reason=found.message)
+        if found.ok:
+            ask_for_probe(provider, now=now)
     return found
+
+
+@transaction.atomic
+def resume_provider(provider: Provider, *, actor: Actor, now: datetime, reason: str = "") -> bool:
+    """End its hold now; it is held again if the next request fails as before. Whether it was held: if not, nothing changes."""
+    if not ask_to_resume(provider, now=now):
+        return False
+    record_act("resume_provider", actor=actor, now=now, target=provider, reason=reason)
+    wake.execute()
+    return True
 
 
 @transaction.atomic

@@ -18,6 +18,7 @@ from tests.benchmarks import (
     limits,
     memory,
     occupancy,
+    recover,
     scale,
     soak,
     throughput,
@@ -42,6 +43,7 @@ COMMANDS = {
     "inline": inline,
     "first-request": first_request,
     "idle": idle,
+    "recover": recover,
 }
 
 

@@ -8,10 +8,14 @@ import redis
 
 from batches.engine.breaker import FAILURES
 from batches.engine.gates import Gate
+from batches.engine.held import Held, Item
+from batches.engine.hold import STRIKES, Seen
 from batches.engine.lanes import Lane
 from batches.engine.limiter import WHOLE, Ask, Caps, Permit, Tally, Want
 from batches.engine.limits import MayHaveHeard, RedisLimits
 from batches.engine.upstreams import Demand, Opened
+from batches.models import Batch, Slice
+from batches.services.claim import Lease
 from providers.adapters.simulator import SimulatorAdapter
 from providers.base import Connection, Failure
 from providers.failures import Kind
@@ -25,6 +29,12 @@ def lane() -> Lane:
     return Lane(Opened(uuid.uuid4(), adapter, Caps(8, requests=600), {}))
 
 
+def item() -> Item:
+    """A request of a slice that is held here."""
+    held = Held(Batch(), Lease(Slice(batch_id=uuid.uuid4()), 1, None), deadline=0.0, open=1, size=1)
+    return Item(held, line=1, round=1, body=b"{}", attempts=0, counted=0, answered=0, model="")
+
+
 def ask_of(demand: Demand) -> Ask:
     assert demand.ask is not None
     return demand.ask
@@ -32,13 +42,13 @@ def ask_of(demand: Demand) -> Ask:
 
 def test_failures_that_nobody_heard_of_still_open_the_breaker(lane: Lane) -> None:
     for _ in range(FAILURES // 2):
-        lane.note_failure(FAULT)
+        lane.note_failure(item(), FAULT)
     lane.tally.answers = FAILURES // 2
     unheard = ask_of(lane.demand(now=time.monotonic()))
     assert lane.tally == Tally()
     lane.tell_again(unheard)
     for _ in range(FAILURES // 2):
-        lane.note_failure(FAULT)
+        lane.note_failure(item(), FAULT)
     assert ask_of(lane.demand(now=time.monotonic() + 1)).tally.failures == FAILURES
 
 
@@ -53,6 +63,28 @@ def test_failures_that_nobody_heard_of_still_open_the_breaker(lane: Lane) -> Non
 )
 def test_two_reports_become_one(earlier: Tally, later: Tally, both: Tally) -> None:
     assert later.after(earlier) == both
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "both"),
+    [
+        (Seen(strikes=2, kind="quota_exhausted"), Seen(strikes=1, kind="authentication"), Seen(strikes=3, kind="authentication")),
+        (Seen(strikes=2, kind="quota_exhausted"), Seen(worked=True), Seen(worked=True, kind="quota_exhausted")),
+        (Seen(faulted=True), Seen(answered=True), Seen(answered=True, faulted=True)),
+    ],
+)
+def test_what_two_reports_say_of_an_account_becomes_one(earlier: Seen, later: Seen, both: Seen) -> None:
+    assert later.after(earlier) == both
+
+
+def test_strikes_that_nobody_heard_of_still_stop_what_is_sent() -> None:
+    gate, now = Gate(Caps()), time.monotonic()
+    for _ in range(STRIKES):
+        gate.note_strike(Kind.QUOTA)
+    unheard = gate.want(wanted=1, in_flight=0, could_send=1, now=now)
+    gate.tell_again(unheard)
+    assert not gate.admits(b"{}", now=now)
+    assert gate.want(wanted=1, in_flight=0, could_send=1, now=now).seen.strikes == STRIKES
 
 
 def test_permits_that_were_not_used_are_given_back_once_somebody_hears_it() -> None:
