@@ -20,7 +20,7 @@ from batches.errors import NoProvider, PortalError
 from batches.line_rules import Problem
 from batches.models import Batch, File, Purpose
 from batches.services.access import Right
-from batches.services.draft import discard, is_draft, start
+from batches.services.draft import discard, start
 from batches.services.estimate import Estimate
 from batches.services.rehearse import Findings, rehearse_file, rehearse_quotas
 from batches.services.route import route
@@ -104,7 +104,7 @@ def _report(
         "problems": found.problems[:MOST_SHOWN],
         "models": [name or "not named" for name in models[:MOST_MODELS]],
         "more_models": max(len(models) - MOST_MODELS, 0),
-        "draft": is_draft(file) and not Batch.objects.filter(input_file=file).exists(),
+        "draft": file.is_draft and not Batch.objects.filter(input_file=file).exists(),
         "form_address": _form_address(request.GET, file),
         "currency": settings.CURRENCY,
         "why_no_cost": next(_why_no_cost(found.estimate), ""),

@@ -19,9 +19,9 @@ from batches.models import Batch, BatchObject, ErrorGroup, Event
 from batches.services.access import Access, Right
 from batches.services.retry import Mode, Retried, retry
 from batches.services.retry_child import UNSUCCESSFUL
-from batches.services.retry_preview import LAST_LINE, preview
+from batches.services.retry_preview import preview
 from batches.services.route import granted_providers
-from batches.services.selection import Selection
+from batches.services.selection import LAST_LINE, Selection
 from batches.states import Act, BatchStatus, ObjectStatus
 
 REASON_CHARS = 500

@@ -1,8 +1,8 @@
-"""Reading a part of a stored file: where the storage can, no other part of it is fetched."""
+"""Reading a stored file, whole or in part, piece by piece: nothing is fetched before it is asked for."""
 
 from collections.abc import Iterator
-from contextlib import closing
-from typing import Any
+from contextlib import closing, contextmanager
+from typing import Any, Protocol
 
 from batches.errors import Gone
 from batches.models import File
@@ -10,9 +10,28 @@ from batches.models import File
 CHUNK = 256 * 1024
 
 
+class Readable(Protocol):
+    """A stored file that is read from its beginning."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 def is_kept(file: File | None) -> bool:
     """Whether the bytes of a file can still be read."""
     return file is not None and file.purged_at is None and file.content.storage.exists(str(file.content.name))
+
+
+@contextmanager
+def reading(file: File | None, *, name: str) -> Iterator[Readable]:
+    """A file to be read from its beginning. Raises Gone, in whose message the file has this name."""
+    if file is None or file.purged_at is not None:
+        raise Gone(f"The {name} file is no longer kept.")
+    try:
+        source = _object(file) if _is_in_bucket(file) else file.content.open("rb")
+    except FileNotFoundError:
+        raise Gone(f"The {name} file is no longer kept.") from None
+    with closing(source):
+        yield source
 
 
 def read_range(file: File | None, start: int, end: int, *, name: str) -> bytes:
@@ -27,7 +46,7 @@ def stream_range(file: File | None, start: int, end: int, *, name: str) -> Itera
     if start >= end:
         return
     try:
-        yield from _from_bucket(file, start, end) if hasattr(file.content.storage, "bucket") else _from_file(file, start, end)
+        yield from _from_bucket(file, start, end) if _is_in_bucket(file) else _from_file(file, start, end)
     except FileNotFoundError:
         raise Gone(f"The {name} file is no longer kept.") from None
 
@@ -40,13 +59,20 @@ def _from_file(file: File, start: int, end: int) -> Iterator[bytes]:
             yield piece
 
 
+def _is_in_bucket(file: File) -> bool:
+    return hasattr(file.content.storage, "bucket")
+
+
 def _from_bucket(file: File, start: int, end: int) -> Iterator[bytes]:
-    """From S3: its storage's files fetch the whole object at the first read, whatever is read of them."""
+    with closing(_object(file, Range=f"bytes={start}-{end - 1}")) as body:
+        yield from body.iter_chunks(CHUNK)
+
+
+def _object(file: File, **about: str) -> Any:
+    """The body of an object in S3. The storage's own files fetch the whole object at the first read, whatever is read of them."""
     storage: Any = file.content.storage
     client = storage.bucket.meta.client
     try:
-        answer = client.get_object(Bucket=storage.bucket.name, Key=str(file.content.name), Range=f"bytes={start}-{end - 1}")
+        return client.get_object(Bucket=storage.bucket.name, Key=str(file.content.name), **about)["Body"]
     except client.exceptions.NoSuchKey:
         raise FileNotFoundError from None
-    with closing(answer["Body"]) as body:
-        yield from body.iter_chunks(CHUNK)

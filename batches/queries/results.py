@@ -10,12 +10,13 @@ from typing import Any
 
 import msgspec
 from django.db import connection
+from django.utils import timezone
 
 from batches import jsonl
 from batches.errors import Gone
 from batches.models import Batch, BatchError, BatchObject, BatchResult, Slice, bulk
 from batches.queries.ranges import read_range
-from batches.queries.result_files import SliceResults, require_result_files
+from batches.queries.result_files import SliceResults, are_withdrawn, require_result_files
 from batches.states import NEVER_RAN, ObjectStatus
 
 PAGE = 500
@@ -89,8 +90,14 @@ def results(batch: Batch, *, first_page: int = FIRST_PAGE) -> Iterator[ObjectRes
 
 def require_results(batch: Batch) -> None:
     """Raise Gone when what came of an ended batch cannot be read any more."""
-    if batch.results_pruned_at is not None:
-        require_result_files(batch)
+    now = timezone.now()
+    if batch.results_pruned_at is not None or are_withdrawn(batch, now=now):
+        require_result_files(batch, now=now)
+
+
+def _are_in_files(batch: Batch) -> bool:
+    """Whether answers are read from the batch's files, where those may be read: its rows were pruned, or are not to be shown."""
+    return batch.results_pruned_at is not None or are_withdrawn(batch, now=timezone.now())
 
 
 def results_without_answers(batch: Batch) -> Iterator[ObjectResult]:
@@ -120,7 +127,7 @@ def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int
 
     The second value tells whether there are more. Two queries: what is too much is never read. Raises Gone.
     """
-    if batch.results_pruned_at is not None:
+    if _are_in_files(batch):
         return _cut(_from_files(batch, after_line=after_line, last_line=_LAST_LINE), limit=limit, max_chars=max_chars)
     where = [batch_key(batch), after_line, _LAST_LINE, ObjectStatus.PENDING.value]
     with connection.cursor() as cursor:
@@ -222,7 +229,7 @@ def result_line(result: ObjectResult) -> bytes:
 
 def _page(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str = "") -> Page:
     """Some of the objects at these lines, in order: at most `limit`, and at most a few MB of answers, but at least one object."""
-    if batch.results_pruned_at is None:
+    if not _are_in_files(batch):
         rows, more = _rows(batch, after_line=after_line, last_line=last_line, limit=limit, but=but)
         lacks_answers = any(row.status in ANSWERED and not (row.body or row.error_code) for row in rows)
         if not (lacks_answers and _were_pruned(batch)):

@@ -20,12 +20,7 @@ LIFETIME = timedelta(hours=1)  # of what nobody decides on; then it expires like
 
 def keep_draft(content: "Content[Any]", *, project: Project, filename: str, now: datetime) -> File:
     """Keep an input for LIFETIME. Raises what `store` raises."""
-    return store(content, project=project, purpose=Purpose.BATCH, filename=filename, now=now, lifetime=LIFETIME)
-
-
-def is_draft(file: File) -> bool:
-    """Whether it was uploaded to be looked at, and nothing was made of it yet."""
-    return file.created_by_key_id is None and file.expires_at is not None and file.expires_at - file.created_at == LIFETIME
+    return store(content, project=project, purpose=Purpose.BATCH, filename=filename, now=now, lifetime=LIFETIME, is_draft=True)
 
 
 @transaction.atomic
@@ -41,8 +36,9 @@ def start(file: File, *, since: datetime, actor: Actor, now: datetime, **about: 
     for earlier in Batch.objects.filter(input_file=locked, created_by=actor.name, created_at__gte=since):
         if _is_as_asked(earlier, **about):
             return earlier
-    if is_draft(locked):
-        File.objects.filter(pk=locked.pk).update(expires_at=now + timedelta(seconds=settings.FILE_LIFETIME_SECONDS))
+    if locked.is_draft:
+        lifetime = timedelta(seconds=settings.FILE_LIFETIME_SECONDS)
+        File.objects.filter(pk=locked.pk).update(is_draft=False, expires_at=now + lifetime)
     return submit(file.project, input_file=locked, actor=actor, now=now, **about)
 
 
@@ -74,7 +70,7 @@ def discard(file: File) -> bool:
     """Remove a draft, row and bytes; False when it is none, or a batch was made of it meanwhile: then it stays."""
     with transaction.atomic():
         locked = File.objects.select_for_update().filter(pk=file.pk).first()
-        if locked is None or not is_draft(locked) or Batch.objects.filter(input_file=locked).exists():
+        if locked is None or not locked.is_draft or Batch.objects.filter(input_file=locked).exists():
             return False
         locked.delete()
     locked.content.storage.delete(str(locked.content.name))

@@ -5,6 +5,7 @@ While the batch runs, in place: its failed objects begin a new round. After its 
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -23,7 +24,7 @@ from batches.services.error_groups import count_fewer
 from batches.services.once import fulfil
 from batches.services.quota import require_room
 from batches.services.recount import recount
-from batches.services.retry_child import NothingToRetry, as_of, submit_child
+from batches.services.retry_child import ChildInput, NothingToRetry, as_of, child_input, submit_child
 from batches.services.selection import Selection, chosen, require_known
 from batches.states import TERMINAL, Act, BatchStatus, ObjectStatus
 
@@ -87,29 +88,33 @@ def retry(
     key: ApiKey | None = None,
     reservation: IdempotencyRecord | None = None,
     version: int | None = None,
+    requests: ChildInput | None = None,
 ) -> Retried:
     """Send the selected objects that did not succeed again, in place or as a child batch, at another provider if named.
 
     Left out is what succeeded, and what another retry has taken up already: nothing is paid for twice by accident. A
-    `reservation` (see `once`) is fulfilled. Raises NotRetryable while the batch is validated or wound up, NothingToRetry,
+    `reservation` (see `once`) is fulfilled. Whoever calls from within a transaction has written the `requests` of the child
+    before it (see `child_input`). Raises NotRetryable while the batch is validated or wound up, NothingToRetry,
     LostRace when the batch moves on meanwhile, or has since it was in this `version`, InvalidRequest for a selection that
     it does not have, Gone when its input is no longer kept, NoProvider, and QuotaExceeded.
     """
     mode = mode_of(batch)
     require_known(batch, selection)
     if mode is Mode.CHILD:
-        child, skipped = submit_child(
-            batch,
-            selection=selection,
-            actor=actor,
-            now=now,
-            reason=reason,
-            provider_name=provider_name,
-            key=key,
-            reservation=reservation,
-            version=version,
-        )
-        return Retried(Mode.CHILD, child, child.announced, skipped)
+        written = nullcontext(requests) if requests else child_input(batch, selection=selection, now=now, key=key)
+        with written as found:
+            child = submit_child(
+                batch,
+                found,
+                actor=actor,
+                now=now,
+                reason=reason,
+                provider_name=provider_name,
+                key=key,
+                reservation=reservation,
+                version=version,
+            )
+        return Retried(Mode.CHILD, child, child.announced, found.skipped)
     if provider_name is not None:
         raise InvalidRequest("A batch that runs is retried where it runs; reroute it to change that.", param="provider")
     retried = _retry_in_place(batch, selection, actor=actor, now=now, reason=reason, reservation=reservation, version=version)

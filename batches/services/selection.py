@@ -9,6 +9,7 @@ from batches.models import Batch, BatchError, BatchObject
 from batches.states import ObjectStatus
 
 MOST_LINES = 1000
+LAST_LINE = 2**31 - 1  # as great as a line number may be
 
 
 class UnknownErrorGroup(InvalidRequest):

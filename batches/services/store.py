@@ -1,5 +1,6 @@
 """store: keep a file's bytes, and let go of them."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -13,6 +14,8 @@ from django.db.models.fields.files import FieldFile
 from batches.errors import InvalidRequest, TooLarge
 from batches.models import ApiKey, File, Project, Purpose
 from batches.services.quota import require_room
+
+logger = logging.getLogger(__name__)
 
 
 def size_limit(purpose: str) -> int:
@@ -30,6 +33,7 @@ def store(
     lifetime: timedelta | None = None,
     key: ApiKey | None = None,
     limit: int | None = None,
+    is_draft: bool = False,
 ) -> File:
     """Keep what a client sent as a file of the project.
 
@@ -42,6 +46,7 @@ def store(
     if content.size > (limit := limit or size_limit(purpose)):
         raise TooLarge(f"The file has {content.size} bytes; a file of purpose {purpose} may have {limit}.", param="file")
     file = write(content, project=project, purpose=purpose, filename=filename, now=now, lifetime=lifetime, key=key)
+    file.is_draft = is_draft
     with undone_on_error(file), transaction.atomic():
         keep(file)
     return file
@@ -95,10 +100,26 @@ def undone_on_error(*files: File) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for file in files:
-            if not _may_be_known(file):
-                file.content.storage.delete(str(file.content.name))
+        take_back(*files)
         raise
+
+
+def take_back(*files: File) -> None:
+    """Delete the bytes of files that nobody was told of."""
+    for file in files:
+        if not _may_be_known(file):
+            file.content.storage.delete(str(file.content.name))
+
+
+def remove_bytes(file: File, *, now: datetime) -> bool:
+    """Delete the bytes of a file. False when the storage refused: that is noted, so that others are removed first."""
+    try:
+        file.content.storage.delete(str(file.content.name))
+    except Exception:
+        logger.exception("the bytes of %s could not be removed", file)
+        File.objects.filter(pk=file.pk).update(removal_failed_at=now)
+        return False
+    return True
 
 
 def _may_be_known(file: File) -> bool:

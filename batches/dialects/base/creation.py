@@ -24,8 +24,10 @@ from batches.dialects.base.parsers import FORM
 from batches.dialects.base.providers import chosen_provider, named_provider
 from batches.dialects.base.reading import find_file
 from batches.dialects.base.views import DialectView
+from batches.errors import Gone
 from batches.jsonl import read_lines, read_request, request_line
 from batches.models import Batch, Dialect, File
+from batches.queries.ranges import reading
 from batches.services.inline import gathered, submit_gathered
 from batches.services.submit import submit
 
@@ -190,10 +192,10 @@ def _readdressed(content: "UploadedFile[Any]", url: str) -> Iterator[bytes]:
 def endpoint_of_first_line(file: File) -> str:
     """What the first line of an input file is for: its url, else chat completions."""
     try:
-        with file.content.open("rb") as content:
+        with reading(file, name="input") as content:
             lines = read_lines(cast(BinaryIO, content), max_line_bytes=settings.MAX_LINE_BYTES)
             url = read_request(next(lines).content or b"").url
-    except (FileNotFoundError, StopIteration, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (Gone, StopIteration, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return CHAT  # validation will say what is wrong
     return url if url in ENDPOINTS else CHAT
 

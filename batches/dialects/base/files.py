@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.http import FileResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -14,12 +14,13 @@ from rest_framework.response import Response
 
 from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter
 from batches.dialects.base.fields import Lifetime, OneOf, clean_filename, form_lifetime, valid
+from batches.dialects.base.file_answers import file_answer
 from batches.dialects.base.paging import Page, page_after, query_number, query_word
 from batches.dialects.base.parsers import FormParser
 from batches.dialects.base.reading import find_file
 from batches.dialects.base.rendering import Constant, PrefixedId, UnixTime, list_object
 from batches.dialects.base.views import DialectView
-from batches.errors import Gone, TooLarge
+from batches.errors import TooLarge
 from batches.models import File, Purpose
 from batches.services.store import hide, store
 
@@ -135,13 +136,9 @@ class OneFile(FilesView):
 class FileContent(DialectView):
     """/files/{file_id}/content"""
 
-    def get(self, _request: Request, file_id: str) -> FileResponse:
+    def get(self, request: Request, file_id: str) -> HttpResponseBase:
         file = find_file(self.project, file_id, now=timezone.now())
-        try:
-            content = file.content.open("rb")
-        except FileNotFoundError:
-            raise Gone from None
-        return FileResponse(content, as_attachment=True, filename=file.filename, content_type="application/octet-stream")
+        return file_answer(request, file, filename=file.filename, content_type="application/octet-stream")
 
 
 def file_form(request: Request) -> "tuple[UploadedFile[Any], dict[str, Any]]":

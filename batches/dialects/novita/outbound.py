@@ -14,6 +14,7 @@ from batches.dialects.base.reading import completed_and_failed, failure_reasons
 from batches.dialects.base.rendering import Constant, PrefixedId
 from batches.jsonl import read_lines
 from batches.models import Batch, File, Purpose, load_counts
+from batches.queries.ranges import reading
 from batches.states import BatchStatus
 
 STATUSES = {
@@ -123,7 +124,7 @@ def enveloped(data: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _requests(file: File) -> int:
     if file.purpose != Purpose.BATCH:
         return 0
-    with file.content.open("rb") as content:
+    with reading(file, name="input") as content:
         return sum(1 for _ in read_lines(cast(BinaryIO, content), max_line_bytes=settings.MAX_LINE_BYTES))
 
 

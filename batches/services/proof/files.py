@@ -6,6 +6,7 @@ from typing import Any
 
 from batches.errors import Gone
 from batches.models import Batch, File
+from batches.queries.ranges import reading
 from batches.services.finalize import Inconsistent
 from batches.services.proof.base import Check, Found, NotMended
 from batches.services.rewrite import rewrite
@@ -58,7 +59,7 @@ def _lines(batches: Sequence[Batch], now: datetime) -> Found:
 def _measured(file: File) -> tuple[int, int]:
     """How many lines and bytes there are; never holds more than a chunk."""
     lines = size = 0
-    with file.content.open("rb") as content:
+    with reading(file, name="result") as content:
         while chunk := content.read(CHUNK):
             lines += chunk.count(b"\n")
             size += len(chunk)
