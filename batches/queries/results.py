@@ -9,11 +9,13 @@ from itertools import takewhile
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from django.db import connection
 
 from batches import jsonl
+from batches.default_model import line_with_model
 from batches.errors import Gone
-from batches.models import Batch, BatchError, BatchObject, BatchResult, Slice, bulk
+from batches.models import Batch, BatchError, BatchObject, BatchResult, Slice, bulk, unnamed
 from batches.queries.ranges import read_range
 from batches.queries.result_files import SliceResults, require_result_files
 from batches.states import NEVER_RAN, ObjectStatus
@@ -190,8 +192,16 @@ def request_body(batch: Batch, line: int) -> bytes:
 
 
 def slice_lines(batch: Batch, piece: Slice) -> dict[int, bytes]:
-    """The input lines of one slice, by number, in one ranged read. Raises Gone when the input is not kept."""
-    return number_lines(read_input(batch, piece.input_start, piece.input_end), first_line=piece.first_line)
+    """The input lines of one slice, by number, in one ranged read, each with the model that it asks for.
+
+    Raises Gone when the input is not kept.
+    """
+    if piece.input_end - piece.input_start > settings.MAX_LINE_BYTES + settings.SLICE_BYTES:
+        raise Gone("The line is too long to be read.")  # which is why it was skipped
+    lines = number_lines(read_input(batch, piece.input_start, piece.input_end), first_line=piece.first_line)
+    if not batch.default_model:
+        return lines
+    return {number: line_with_model(line, batch.default_model) for number, line in lines.items()}
 
 
 def number_lines(content: bytes, *, first_line: int) -> dict[int, bytes]:
@@ -217,7 +227,14 @@ def result_line(result: ObjectResult) -> bytes:
             body=result.body,
             why=result.why,
         )
-    return jsonl.error_line(result.id, custom_id=result.custom_id, code=result.error_code, message=result.error_message)
+    never_sent = result.status == ObjectStatus.FAILED and not result.attempts
+    return jsonl.error_line(
+        result.id,
+        custom_id=result.custom_id,
+        code=result.error_code,
+        message=result.error_message,
+        line=result.line if never_sent else None,
+    )
 
 
 def _page(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str = "") -> Page:
@@ -274,7 +291,7 @@ def _from_files(batch: Batch, *, after_line: int, last_line: int) -> Iterator[Ob
 
 
 def _from_file(row: ObjectResult, files: SliceResults, reasons: Mapping[tuple[int, int], tuple[str, str]]) -> ObjectResult:
-    found = files.find(row.custom_id, row.status)
+    found = files.find(row.id, row.status)
     code, message = (found.error.code, found.error.message) if found.error else reasons.get((row.line, row.round), ("", ""))
     return msgspec.structs.replace(row, body=found.body, error_code=code, error_message=message)
 
@@ -298,6 +315,8 @@ def _from_row(row: tuple[Any, ...]) -> ObjectResult:
         body = ""
     if not isinstance(identifier, uuid.UUID):
         identifier = uuid.UUID(identifier)
+    if custom_id == unnamed(line, identifier):
+        custom_id = ""
     return ObjectResult(
         identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, code, message, body
     )

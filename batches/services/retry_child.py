@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from batches.actors import Actor
 from batches.errors import Conflict, Gone, InProgress, LostRace
-from batches.models import ApiKey, Batch, BatchObject, File, IdempotencyRecord, Purpose, Slice
+from batches.models import ApiKey, Batch, BatchObject, File, IdempotencyRecord, OnInvalid, Purpose, Slice
 from batches.models.batch import Dialect
 from batches.queries.lineage import lineage
 from batches.queries.results import slice_lines
@@ -92,7 +92,14 @@ class _Gathering:
 
     def _wanted(self, piece: Slice) -> list[Chosen]:
         first, last = piece.first_line, piece.last_line
-        found = chosen(self._batch, self._selection, first_line=first, last_line=last, statuses=UNSUCCESSFUL)
+        found = chosen(
+            self._batch,
+            self._selection,
+            first_line=first,
+            last_line=last,
+            statuses=UNSUCCESSFUL,
+            replaced=self._replaced.keys(),
+        )
         taken = [item for item in found if item.custom_id not in self._elsewhere]
         self.found += len(found)
         self.taken += len(taken)
@@ -143,6 +150,8 @@ def submit_child(
             priority=batch.priority,
             operation_name=batch.operation_name,
             requests=gathering.taken,
+            model=batch.default_model,
+            on_invalid=OnInvalid(batch.on_invalid),
             guards={name: getattr(batch, name) for name in GUARDS},
             reservation=reservation,
         )
