@@ -109,8 +109,8 @@ class LineChecker:
         problems = [Problem(*complaint_of_id, line.number)] if complaint_of_id else []
         problems += [Problem(*found, line.number) for found in self._complaints(request)]
         if self.rules.asks_a_model:
-            found = self._model_complaint(request.body.model, line.number, is_good=not problems)
-            problems += [Problem(*found, line.number)] if found else []
+            of_model = self._model_complaint(request.body.model, line.number, is_good=not problems)
+            problems += [Problem(*of_model, line.number)] if of_model else []
         return "" if complaint_of_id else request.custom_id, problems
 
     def _id_complaint(self, custom_id: str, number: int) -> "_Complaint | None":

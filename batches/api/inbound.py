@@ -1,8 +1,6 @@
 """What clients of the native API send. A name that is not known is refused."""
 
 from collections.abc import Iterator
-from datetime import timedelta
-from typing import Any
 
 import msgspec
 from django.conf import settings
@@ -11,10 +9,11 @@ from rest_framework import serializers
 
 from batches.api.spending import SetGuards
 from batches.dialects.base.errors import InvalidBody, UnsupportedMediaType
-from batches.dialects.base.fields import AnyWindow, Metadata, Text, WholeNumber, Window
-from batches.dialects.base.inline import InlineBody
+from batches.dialects.base.fields import USUAL_WINDOW, AnyWindow, Fields, Metadata, OneOf, Text, WholeNumber
+from batches.dialects.base.inline import CheckHead, InlineBody
 from batches.dialects.base.parsers import FORM
 from batches.jsonl import complaint, request_line
+from batches.models import OnInvalid
 from batches.services.prioritise import HIGHEST, LOWEST
 
 ARRAY = "requests"
@@ -29,14 +28,16 @@ class Flag(serializers.BooleanField):
         return data
 
 
-class CreateBatch(serializers.Serializer[Any]):
+class CreateBatch(Fields):
     """A create call, besides its `requests`, which are read from the stream."""
 
     endpoint = Text(max_length=100)
     input_file_id = Text(required=False, allow_null=True, default=None)
-    completion_window = AnyWindow(default=Window("24h", timedelta(hours=24)))
+    completion_window = AnyWindow(default=USUAL_WINDOW)
     project = Text(required=False, allow_null=True, default=None)
     provider = Text(required=False, allow_null=True, default=None)
+    model = Text(max_length=300, required=False, allow_null=True, default=None)
+    on_invalid = OneOf(OnInvalid.values, default=OnInvalid.FAIL.value)
     metadata = Metadata()
     remark = Text(max_length=500, allow_blank=True, default="")
     priority = WholeNumber(minimum=LOWEST, maximum=HIGHEST, default=0)
@@ -44,13 +45,13 @@ class CreateBatch(serializers.Serializer[Any]):
     dry_run = Flag(default=False)
 
 
-class CancelBatch(serializers.Serializer[Any]):
+class CancelBatch(Fields):
     """Why a batch is cancelled."""
 
     note = Text(max_length=1000, allow_blank=True, default="")
 
 
-class InlineItem(msgspec.Struct):
+class InlineItem(msgspec.Struct, forbid_unknown_fields=True):
     """One of the requests: a line of an input file, but that `method` and `url` may be left out."""
 
     custom_id: str
@@ -62,7 +63,7 @@ class InlineItem(msgspec.Struct):
 _decode_item = msgspec.json.Decoder(InlineItem).decode
 
 
-def create_body(request: HttpRequest) -> InlineBody:
+def create_body(request: HttpRequest, *, at_array: CheckHead) -> InlineBody:
     """The body of a create call, not yet read."""
     if (request.content_type or "").startswith(FORM):
         raise UnsupportedMediaType("Send the request body as JSON (Content-Type: application/json).")
@@ -72,6 +73,7 @@ def create_body(request: HttpRequest) -> InlineBody:
         max_bytes=settings.MAX_INLINE_BYTES,
         max_items=settings.MAX_BATCH_LINES,
         max_item_bytes=settings.MAX_LINE_BYTES,
+        at_array=at_array,
     )
 
 

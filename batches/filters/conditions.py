@@ -17,6 +17,7 @@ class Condition(TextChoices):
 
     PAUSED = "paused"
     THROTTLED = "throttled"
+    PUT_OFF = "put_off", "input out of reach"
     OVERDUE = "overdue"
     LATE = "late", "late at its pace"
     STUCK = "stuck"
@@ -29,6 +30,8 @@ def in_condition(condition: str, *, now: datetime) -> Q:
         return Q(status=BatchStatus.IN_PROGRESS, paused_at__isnull=False)
     if condition == Condition.THROTTLED:
         return Q(status=BatchStatus.IN_PROGRESS, throttled_until__gt=now)
+    if condition == Condition.PUT_OFF:
+        return is_put_off()
     if condition == Condition.OVERDUE:
         return Q(ended_at=None, expires_at__lte=now)
     if condition == Condition.LATE:
@@ -36,6 +39,11 @@ def in_condition(condition: str, *, now: datetime) -> Q:
     if condition == Condition.STUCK:
         return is_stuck(now=now)
     return Q(status=BatchStatus.COMPLETED, failed__gt=0)
+
+
+def is_put_off() -> Q:
+    """Batches that wait for a worker that can read their input."""
+    return Q(ended_at=None, status=BatchStatus.VALIDATING) & ~Q(put_off_reason="")
 
 
 def is_late(*, now: datetime) -> Q:
@@ -76,6 +84,6 @@ def ended_badly() -> Q:
 
 def needs_attention(*, now: datetime) -> Q:
     """Batches that ended badly, or that are late, held back, paused or stuck."""
-    held_back = is_late(now=now) | Q(throttled_until__gt=now) | Q(paused_at__isnull=False) | is_stuck(now=now)
+    held_back = is_late(now=now) | is_put_off() | Q(throttled_until__gt=now) | Q(paused_at__isnull=False) | is_stuck(now=now)
     # Found by themselves, for they are few: asked of each batch, PostgreSQL reads all slices to know which are stuck.
     return ended_badly() | Q(pk__in=Batch.objects.filter(held_back, ended_at=None).order_by().values("pk"))

@@ -15,7 +15,7 @@ from django.db import connection
 from batches import jsonl
 from batches.default_model import line_with_model
 from batches.errors import Gone
-from batches.models import Batch, BatchError, BatchObject, BatchResult, Slice, bulk, unnamed
+from batches.models import INVALID_LINE, Batch, BatchError, BatchObject, BatchResult, Slice, bulk, unnamed
 from batches.queries.ranges import read_range
 from batches.queries.result_files import SliceResults, require_result_files
 from batches.states import NEVER_RAN, ObjectStatus
@@ -47,10 +47,16 @@ class ObjectResult(msgspec.Struct, frozen=True):
     error_code: str
     error_message: str
     body: str
+    kind: str = ""
 
     @property
     def is_settled(self) -> bool:
         return self.status != ObjectStatus.PENDING
+
+    @property
+    def is_invalid(self) -> bool:
+        """Whether its line of the input was skipped: it is no valid request."""
+        return self.kind == INVALID_LINE
 
     @property
     def why(self) -> tuple[str, str] | None:
@@ -61,7 +67,7 @@ class ObjectResult(msgspec.Struct, frozen=True):
 
 Page = tuple[list[ObjectResult], bool]  # some objects, and whether there may be more behind them
 
-_COLUMNS = "o.id, o.line, o.custom_id, o.status, o.round, o.attempts, o.http_status, o.latency_ms, o.request_id"
+_COLUMNS = "o.id, o.line, o.custom_id, o.status, o.round, o.attempts, o.http_status, o.latency_ms, o.request_id, o.kind"
 # The objects are chosen first and their results looked up one by one: left to itself, PostgreSQL reads all results of a
 # batch for each of its objects as long as it has no statistics of that batch.
 _JOINED = f"""
@@ -227,13 +233,12 @@ def result_line(result: ObjectResult) -> bytes:
             body=result.body,
             why=result.why,
         )
-    never_sent = result.status == ObjectStatus.FAILED and not result.attempts
     return jsonl.error_line(
         result.id,
         custom_id=result.custom_id,
         code=result.error_code,
         message=result.error_message,
-        line=result.line if never_sent else None,
+        line=result.line if result.is_invalid else None,
     )
 
 
@@ -309,7 +314,7 @@ def batch_key(batch: Batch) -> Any:
 
 
 def _from_row(row: tuple[Any, ...]) -> ObjectResult:
-    identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, code, message, body = row
+    identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, kind, code, message, body = row
     if code is None:  # there is no result
         code, message = NEVER_RAN.get(status, ("", ""))
         body = ""
@@ -318,5 +323,5 @@ def _from_row(row: tuple[Any, ...]) -> ObjectResult:
     if custom_id == unnamed(line, identifier):
         custom_id = ""
     return ObjectResult(
-        identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, code, message, body
+        identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, code, message, body, kind
     )

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.http import StreamingHttpResponse
@@ -22,6 +22,8 @@ from batches.queries.results import results
 from batches.services.cancel import NotCancellable, cancel
 from batches.services.delete import delete
 from batches.services.inline import gathered, submit_gathered
+from batches.services.quota import require_room_now
+from batches.services.route import route
 
 WINDOW = timedelta(hours=24)
 PATH = "/v1/messages/batches"
@@ -38,6 +40,7 @@ class AnthropicView(DialectView):
 
     render_error = staticmethod(render_error)
     key_headers = ("x-api-key",)
+    lenient = frozenset({"GET", "HEAD"})  # as the contract has it
 
     def find(self, text: str) -> Batch:
         """The project's batch with this id. Raises NotFound, also for one that cannot be shown here."""
@@ -59,6 +62,8 @@ class AnthropicView(DialectView):
 class Batches(AnthropicView):
     """/v1/messages/batches"""
 
+    reads: ClassVar = {"GET": ("limit", "after_id", "before_id")}
+
     def max_body_bytes(self) -> int:
         return settings.MAX_INLINE_BYTES
 
@@ -78,10 +83,19 @@ class Batches(AnthropicView):
             rows = page.rows[::-1]
         return Response(outbound.listed(self.rendered(rows, now=timezone.now()), has_more=page.has_more))
 
+    def check_head(self, head: dict[str, Any], provider_name: str | None) -> None:
+        """Refuse what cannot become a batch before its requests are read. All is asked again afterwards."""
+        inbound.check_head(head)
+        if not self.may_repeat:
+            self.require_room_for_body()
+            require_room_now(self.project, open_batches=1)
+            route(self.project, endpoint=inbound.ENDPOINT, name=provider_name)
+
     def post(self, request: Request) -> Response:
-        body = inbound.create_body(request._request)
+        provider_name = request.headers.get("x-model-provider") or None
+        body = inbound.create_body(request._request, at_array=lambda head: self.check_head(head, provider_name))
         with gathered(body.lines(inbound.read_item)) as content:
-            inbound.check_head(body)
+            inbound.check_body(body)
             with self.reserved(digest=body.digest) as reservation:
                 batch = reservation.batch or submit_gathered(
                     content,
@@ -93,7 +107,7 @@ class Batches(AnthropicView):
                     actor=self.actor,
                     now=timezone.now(),
                     key=self.key,
-                    provider_name=request.headers.get("x-model-provider") or None,
+                    provider_name=provider_name,
                     requests=body.count,
                     reservation=reservation,
                 )

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from batches import identifiers
 from batches.errors import NotFound
-from batches.models import Batch, BatchError, File, Project, Upload
+from batches.models import Batch, BatchError, File, OnInvalid, Project, Upload
 from batches.states import BatchStatus
 
 SHOWN_ERRORS = 1000  # of one batch
@@ -22,6 +22,14 @@ def find_batch(project: Project, text: str) -> Batch:
     batch = Batch.objects.visible(project=project).filter(pk=key).first() if key else None
     if batch is None:
         raise NotFound(f"There is no batch with the id {text[:100]!r}.", param="batch_id")
+    return batch
+
+
+def find_batch_at(project: Project, text: str, *, provider: str | None) -> Batch:
+    """The same, at this provider if one is named. Raises NotFound."""
+    batch = find_batch(project, text)
+    if provider and batch.provider.name != provider:
+        raise NotFound(f"There is no batch with the id {text[:100]!r} at provider {provider[:100]}.", param="batch_id")
     return batch
 
 
@@ -61,6 +69,11 @@ def archived_at(batch: Batch, *, now: datetime) -> datetime | None:
     """When the results of an ended batch of messages became unavailable; None while they can be had."""
     at = batch.archived_at or batch.created_at + timedelta(seconds=settings.RESULTS_LIFETIME_SECONDS)
     return at if batch.is_terminal and at <= now else None
+
+
+def skipping(batch: Batch) -> dict[str, str]:
+    """What a batch shows besides the contract when its client asked for invalid lines to be skipped."""
+    return {"on_invalid": batch.on_invalid} if batch.on_invalid == OnInvalid.SKIP else {}
 
 
 def completed_and_failed(batch: Batch) -> dict[str, int]:
