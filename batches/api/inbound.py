@@ -31,24 +31,43 @@ class Flag(serializers.BooleanField):
 class CreateBatch(Fields):
     """A create call, besides its `requests`, which are read from the stream."""
 
-    endpoint = Text(max_length=100)
-    input_file_id = Text(required=False, allow_null=True, default=None)
-    completion_window = AnyWindow(default=USUAL_WINDOW)
-    project = Text(required=False, allow_null=True, default=None)
-    provider = Text(required=False, allow_null=True, default=None)
-    model = Text(max_length=300, required=False, allow_null=True, default=None)
-    on_invalid = OneOf(OnInvalid.values, default=OnInvalid.FAIL.value)
+    endpoint = Text(max_length=100, help_text="What the requests are for, such as `/v1/chat/completions`.")
+    input_file_id = Text(required=False, allow_null=True, default=None, help_text="A file of purpose `batch`.")
+    completion_window = AnyWindow(
+        default=USUAL_WINDOW, help_text="How long it may take: a whole number of minutes, hours or days, as `90m`, `24h`, `7d`."
+    )
+    project = Text(required=False, allow_null=True, default=None, help_text="Only needed without an API key.")
+    provider = Text(
+        required=False, allow_null=True, default=None, help_text="Who shall carry it out; else the default for the endpoint."
+    )
+    model = Text(
+        max_length=300,
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="For requests that name none, as `MODEL` or `PROVIDER/MODEL`; then the others may name no other.",
+    )
+    on_invalid = OneOf(
+        OnInvalid.values,
+        default=OnInvalid.FAIL.value,
+        help_text="`skip` runs the good requests; each invalid one has failed, and its line in the error file.",
+    )
     metadata = Metadata()
-    remark = Text(max_length=500, allow_blank=True, default="")
-    priority = WholeNumber(minimum=LOWEST, maximum=HIGHEST, default=0)
-    guards = SetGuards(required=False, allow_null=True, default=None)
-    dry_run = Flag(default=False)
+    remark = Text(max_length=500, allow_blank=True, default="", help_text="What people shall call it.")
+    priority = WholeNumber(minimum=LOWEST, maximum=HIGHEST, default=0, help_text="A higher one goes first.")
+    guards = SetGuards(
+        required=False, allow_null=True, default=None, help_text="What shall pause it; else its provider's guards."
+    )
+    dry_run = Flag(
+        default=False,
+        help_text="Check everything and create nothing. `false` before the requests has an error told before they are read.",
+    )
 
 
 class CancelBatch(Fields):
     """Why a batch is cancelled."""
 
-    note = Text(max_length=1000, allow_blank=True, default="")
+    note = Text(max_length=1000, allow_blank=True, default="", help_text="Why; for the batch's timeline.")
 
 
 class InlineItem(msgspec.Struct, forbid_unknown_fields=True):

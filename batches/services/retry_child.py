@@ -92,14 +92,7 @@ class _Gathering:
 
     def _wanted(self, piece: Slice) -> list[Chosen]:
         first, last = piece.first_line, piece.last_line
-        found = chosen(
-            self._batch,
-            self._selection,
-            first_line=first,
-            last_line=last,
-            statuses=UNSUCCESSFUL,
-            replaced=self._replaced.keys(),
-        )
+        found = chosen(self._batch, self._selection, first_line=first, last_line=last, statuses=UNSUCCESSFUL)
         taken = [item for item in found if item.custom_id not in self._elsewhere]
         self.found += len(found)
         self.taken += len(taken)

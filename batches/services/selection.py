@@ -4,8 +4,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from django.db.models import Q
-
 from batches.errors import InvalidRequest
 from batches.models import INVALID_LINE, Batch, BatchError, BatchObject, OnInvalid
 from batches.states import ObjectStatus
@@ -62,15 +60,14 @@ def chosen(
     first_line: int,
     last_line: int,
     statuses: Collection[ObjectStatus],
-    replaced: Collection[int] = (),
 ) -> list[Chosen]:
     """The selected objects with these statuses at these lines, in input order.
 
-    Left out is what was never valid, unless another request is to be sent in its place: `replaced` has its line.
+    Left out is what was never valid: sending it cannot help.
     """
     objects = BatchObject.objects.filter(batch=batch, line__gte=first_line, line__lte=last_line, status__in=statuses)
     if batch.on_invalid == OnInvalid.SKIP:
-        objects = objects.filter(~Q(kind=INVALID_LINE) | Q(line__in=list(replaced)))
+        objects = objects.exclude(kind=INVALID_LINE)
     if selection.lines is not None:
         objects = objects.filter(line__in=selection.lines)
     found = [Chosen(*row) for row in objects.order_by("line").values_list("line", "round", "custom_id")]
