@@ -147,9 +147,7 @@ class Batches(NativeView):
         if draft.errors:
             raise draft.errors[0]
         if draft.project is not None and not self.may_repeat:
-            declared = self.request.headers.get("Content-Length", "")
-            length = int(declared) if declared.isdecimal() else 0
-            require_room_now(draft.project, open_batches=1, stored_bytes=length)
+            require_room_now(draft.project, open_batches=1, stored_bytes=self.announced_bytes)
 
     def _answer(self, batch: Batch, *, status: int = 200) -> Response:
         shown = batch_object(batch, self.request._request)

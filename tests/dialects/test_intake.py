@@ -199,6 +199,7 @@ def bad_lines() -> bytes:
     return lines("m") + b"nonsense\n" + lines("m", "m").splitlines(keepends=True)[1] + lines("m")
 
 
+@pytest.mark.django_db(transaction=True)  # the executor has a thread of its own
 @pytest.mark.parametrize("path", [NATIVE, OPENAI, BIFROST, "/openai/v1/batches"])
 def test_c12_a_client_may_have_invalid_lines_skipped(api: Api, path: str) -> None:
     file = uploaded(api, bad_lines())["id"]

@@ -71,6 +71,7 @@ def test_c12_good_lines_wait_and_each_bad_one_has_failed(project: Project) -> No
     assert_clean(batch)
 
 
+@pytest.mark.django_db(transaction=True)  # the executor has a thread of its own
 def test_c12_only_good_lines_are_sent_and_the_files_have_a_line_for_each(project: Project, settings: Settings) -> None:
     settings.SLICE_LINES = 2
     batch = skipping(project)
@@ -91,6 +92,7 @@ def test_a_slice_with_skipped_lines_is_leased_without_them(project: Project) -> 
     assert [item.line for item in pending(lease)] == [1, 3, 9]
 
 
+@pytest.mark.django_db(transaction=True)  # the executor has a thread of its own
 def test_c12_results_are_the_same_from_the_files(project: Project) -> None:
     batch = skipping(project)
     run_executor()
@@ -123,6 +125,7 @@ def test_c12_the_default_stays_to_fail(project: Project) -> None:
     assert (batch.status, batch.on_invalid, batch.total) == ("failed", "fail", 0)
 
 
+@pytest.mark.django_db(transaction=True)  # the executor has a thread of its own
 def test_c12_a_retry_leaves_skipped_lines_out(project: Project) -> None:
     batch = skipping(project)
     assert preview(batch, selection=EVERYTHING, now=timezone.now()).retried == 0
@@ -147,6 +150,7 @@ def test_c12_a_validation_from_scratch_counts_nothing_twice(project: Project) ->
     assert_clean(batch)
 
 
+@pytest.mark.django_db(transaction=True)  # the executor has a thread of its own
 def test_skipped_lines_do_not_set_off_the_guard_of_an_error_rate(project: Project, settings: Settings) -> None:
     settings.GUARD_SAMPLE = 1
     batch = skipping(project, guards={"max_error_rate": 0.1, "error_sample": 1})
@@ -154,6 +158,7 @@ def test_skipped_lines_do_not_set_off_the_guard_of_an_error_rate(project: Projec
     assert (ended(batch).status, ended(batch).succeeded) == ("completed", 3)
 
 
+@pytest.mark.django_db(transaction=True)  # the executor has a thread of its own
 def test_a_line_that_is_too_long_is_skipped_and_never_read(project: Project, settings: Settings) -> None:
     settings.MAX_LINE_BYTES, settings.SLICE_BYTES = 300, 500
     batch = skipping(project, GOOD[0] + request_line("long", pad="x" * 2000) + GOOD[1])

@@ -105,6 +105,7 @@ class Files(FilesView):
         return Response(self.listed(page))
 
     def post(self, request: Request) -> Response:
+        self.require_room_for_body(besides=FORM_BYTES)
         content, fields = file_form(request, besides=self.form_names)
         purpose = Purpose(fields["purpose"])
         if (content.size or 0) > (limit := self.max_file_bytes()):

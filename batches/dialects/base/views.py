@@ -109,11 +109,18 @@ class DialectView(APIView):
         """Whether this create call may be one that was carried out already: then only its whole body tells."""
         return self.is_retry or bool(self.request.headers.get("Idempotency-Key"))
 
-    def require_room_for_body(self) -> None:
-        """Raise QuotaExceeded, before the body is read, when its announced length is more than the project may still store."""
+    @property
+    def announced_bytes(self) -> int:
+        """How long the body is, as far as the client says."""
         declared = self.request.headers.get("Content-Length", "")
-        if declared.isdecimal() and not self.may_repeat:
-            require_room_now(self.project, stored_bytes=int(declared))
+        return int(declared) if declared.isdecimal() else 0
+
+    def require_room_for_body(self, *, besides: int = 0) -> None:
+        """Raise QuotaExceeded, before the body is read, when what it announces is more than the project may still store.
+
+        `besides` are bytes that a body may have of what is not stored.
+        """
+        require_room_now(self.project, stored_bytes=max(self.announced_bytes - besides, 0))
 
     def reserved(self, *, digest: str, path: str = "") -> AbstractContextManager[IdempotencyRecord]:
         """The reservation of this create call (see `once`); `path` stands for what is called, the URL's path unless given."""
