@@ -31,7 +31,8 @@ from tests.cast import (
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("simulator")]
 
-GOOD = [request_line(f"row-{number}") for number in range(1, 5)]
+ASKED = [{"role": "user", "content": "x"}]
+GOOD = [request_line(f"row-{number}", messages=ASKED) for number in range(1, 5)]
 BAD = b"".join(
     [
         GOOD[0],
