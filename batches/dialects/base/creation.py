@@ -174,7 +174,7 @@ class BatchCreation(DialectView):
         named = named_provider(request) or fields.get("provider")
         provider = chosen_provider(self.project, model=fields.get("model"), named=named)
         if provider is not None:
-            require_granted(self.project, provider)
+            require_granted(self.project, str(self.provider_name(provider)))
         if endpoint := fields.get("endpoint"):
             route(self.project, endpoint=endpoint, name=provider)
 

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from batches.dialects.base import creation
 from batches.dialects.base.endpoints import ENDPOINTS
-from batches.dialects.base.fields import Fields, Filename, Lifetime, OneOf, Text, WholeNumber
+from batches.dialects.base.fields import AnyWindow, Fields, Filename, Lifetime, OneOf, Text, WholeNumber
 from batches.dialects.base.files import UPLOADED
 
 
@@ -36,11 +36,11 @@ class CreateBatch(creation.CreateBatch):
     """
 
     endpoint = OneOf(ENDPOINTS, required=False, allow_null=True, default=None)
+    completion_window = AnyWindow(default=None)
     model = Text(max_length=300, required=False, allow_null=True, default=None)
     provider = Text(max_length=100, required=False, allow_null=True, default=None)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs["input_file_id"] is not None and self.initial_data.get("completion_window") is None:
-            code = "null" if "completion_window" in self.initial_data else "required"
-            raise serializers.ValidationError({"completion_window": "It must not be null."}, code=code)
+        if attrs["input_file_id"] is not None and "completion_window" not in self.initial_data:
+            raise serializers.ValidationError({"completion_window": "It is required."}, code="required")
         return attrs

@@ -34,7 +34,7 @@ class OpenAIView(DialectView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if (provider := request.query_params.get("provider")) is not None and "\0" not in provider:
+        if (provider := request.query_params.get("provider")) and "\0" not in provider:
             require_granted(self.project, provider)
 
 
