@@ -33,7 +33,7 @@ class Tokens:
 
 def tokens_of(body: bytes) -> Tokens:
     """What the request with this body may use. One whose bounds cannot be read sets none."""
-    size = len(body) // BYTES_PER_TOKEN
+    size = -(-len(body) // BYTES_PER_TOKEN)  # rounded up: a bound is never too low
     try:
         bounds = _decode_bounds(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -159,7 +159,6 @@ class Batches(NativeView):
         shown = {
             "valid": not found.count or (draft.skips and found.may_skip),
             "requests": found.requests,
-            "invalid_requests": found.bad_lines,
             "provider": draft.provider,
             "expires_at": now + window.length if window else None,
             "estimate": found.estimate,

@@ -87,7 +87,6 @@ VALUES: dict[str, Any] = {
     "input_bytes": 91000,
     "input_price": "0.250000",
     "input_tokens": 31,
-    "invalid_requests": 0,
     "kind": "invalid_request",
     "last_line": 961,
     "latency_ms": 840,

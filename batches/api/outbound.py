@@ -316,9 +316,8 @@ class ShownProblem(serializers.Serializer[Any]):
 class ShownDryRun(serializers.Serializer[Any]):
     """What a create call would have met. Nothing was created."""
 
-    valid = serializers.BooleanField()
+    valid = serializers.BooleanField(help_text="Whether it would run, without its invalid requests where those are skipped.")
     requests = serializers.IntegerField(help_text="How many were looked at.")
-    invalid_requests = serializers.IntegerField(help_text="How many `on_invalid: skip` leaves out.")
     provider = NamedProvider(allow_null=True)
     expires_at = serializers.DateTimeField(allow_null=True)
     estimate = ShownEstimate(help_text="Of what the good requests may use.")
