@@ -46,7 +46,7 @@ def test_a_line_that_is_no_request_stays_as_it_is(line: bytes) -> None:
 )
 def test_c1_a_line_names_no_model_or_the_batchs(one_model: bool, model: str | None, good: bool) -> None:
     checker = LineChecker(LineRules(CHAT, one_model=one_model, model="m", provider="simulator"))
-    body = {"messages": []} | ({} if model is None else {"model": model})
+    body: dict[str, object] = {"messages": []} | ({} if model is None else {"model": model})
     content = json.dumps({"custom_id": "a", "method": "POST", "url": CHAT, "body": body}).encode()
     _, problems = checker.check(Line(1, 0, len(content), content))
     assert checker.model == "m"

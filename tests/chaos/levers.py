@@ -3,7 +3,7 @@
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from django.conf import settings
 from django.core.files.base import File
@@ -22,8 +22,9 @@ class Disk(FullDisk):
     def _open(self, name: str, mode: str = "rb") -> "File[Any]":
         opened: File[Any] = super()._open(name, mode)  # type: ignore[misc]
         if pause := _told(_pause(settings.DATA_DIR)):
-            opened.file = SlowFile(opened.file, pause / 1000)  # type: ignore[assignment]
-            opened.__dict__.update(read=opened.file.read)
+            slow: Any = SlowFile(cast("IO[bytes]", opened.file), pause / 1000)
+            opened.file = slow
+            opened.__dict__.update(read=slow.read)
         return opened
 
 
