@@ -99,7 +99,7 @@ def test_c11_every_request_of_a_batch_that_expired_unchecked_is_told(name: str, 
 
 
 def test_c11_requests_that_would_not_have_been_valid_are_told_too(api: Api) -> None:
-    items = [{"custom_id": name, "body": {"messages": []}} for name in ("a", "")]
+    items: list[dict[str, Any]] = [{"custom_id": name, "body": {"messages": []}} for name in ("a", "")]
     assert api.post(OPENAI, {"provider": "simulator", "requests": items}).status == 200
     batch = Batch.objects.get()
     assert api.post(f"/v1/batches/{batch}/cancel").status == 200

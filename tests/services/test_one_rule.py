@@ -1,7 +1,7 @@
 """E15: where two ask the same, both are told the same."""
 
 from datetime import timedelta
-from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -43,7 +43,7 @@ def test_e15_the_page_calls_late_what_the_list_does(project: Project, minutes_le
 @pytest.mark.parametrize(
     "bounds", [{}, {"max_tokens": 7}, {"max_completion_tokens": 3, "max_tokens": 9}, {"max_output_tokens": 0}]
 )
-def test_e15_a_request_is_thought_to_use_the_same_before_and_while_it_is_sent(bounds: dict[str, int]) -> None:
+def test_e15_a_request_is_thought_to_use_the_same_before_and_while_it_is_sent(bounds: dict[str, Any]) -> None:
     line = request_line("a", **bounds)
     before = Estimate(CHAT)
     before.add(line)
@@ -77,4 +77,3 @@ def test_e15_a_create_call_is_documented_as_it_is_read() -> None:
     for name, field in read.items():
         assert (told[name].required, told[name].allow_null) == (field.required, field.allow_null), name
     assert LineRules(CHAT).model == ""
-    assert Decimal(read["priority"].max_value) == told["priority"].max_value
