@@ -51,7 +51,7 @@ class InlineRequest(serializers.Serializer[Any]):
 class CreateBatch(inbound.CreateBatch):
     """What to run, and how. Give either `input_file_id` or `requests`."""
 
-    completion_window = serializers.RegexField(
+    completion_window = serializers.RegexField(  # type: ignore[assignment]  # only drawn, not read
         WINDOW, required=False, default="24h", help_text=inbound.CreateBatch().fields["completion_window"].help_text
     )
     requests = InlineRequest(many=True, required=False, help_text="The requests themselves, up to 50,000.")
