@@ -128,7 +128,12 @@ def _lease(batch_id: uuid.UUID, count: int, *, executor: uuid.UUID, now: datetim
     Slice.objects.filter(pk__in=[piece.pk for piece in pieces]).update(
         lease_owner=executor, lease_epoch=F("lease_epoch") + 1, lease_expires_at=lease_end(timezone.now()), not_before=None
     )
-    return [Lease(piece, piece.lease_epoch + 1, _waiting(piece) if piece.lease_epoch else None) for piece in pieces]
+    return [Lease(piece, piece.lease_epoch + 1, _waiting(piece) if _is_begun(piece) else None) for piece in pieces]
+
+
+def _is_begun(piece: Slice) -> bool:
+    """Whether not every line of a slice waits for its first attempt: it was leased before, or some were skipped."""
+    return bool(piece.lease_epoch) or piece.pending < piece.total
 
 
 def _waiting(piece: Slice) -> list[Waiting]:
