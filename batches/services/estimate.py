@@ -40,14 +40,14 @@ class Estimate:
     @property
     def input_tokens(self) -> int | None:
         """None where tokens mean nothing."""
-        return sum(used.input for used in self.tokens.values()) if self.endpoint.startswith("/v1/") else None
+        return sum(used.input or 0 for used in self.tokens.values()) if self.endpoint.startswith("/v1/") else None
 
     @property
     def output_tokens(self) -> int | None:
         """At most so many; None when a request sets no limit, or tokens mean nothing."""
         if self.unbounded or self.input_tokens is None:
             return None
-        return sum(used.output for used in self.tokens.values())
+        return sum(used.output or 0 for used in self.tokens.values())
 
     def add(self, line: bytes) -> None:
         """One line of an input file; what validation will refuse does not count."""
@@ -65,7 +65,7 @@ class Estimate:
         model = bounds.model or ""
         known = self.tokens.get(model, Usage())
         size = -(-len(body) // BYTES_PER_TOKEN)
-        self.tokens[model] = Usage(input=known.input + size, output=known.output + max([*allowed, 0]))
+        self.tokens[model] = Usage(input=(known.input or 0) + size, output=(known.output or 0) + max([*allowed, 0]))
 
     def price(self, provider: Provider | None) -> None:
         """Set the cost at this provider; None unless all tokens and every price are known."""

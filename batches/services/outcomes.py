@@ -111,7 +111,7 @@ def _result_row(item: Settled, now: datetime) -> tuple[object, ...]:
     )
 
 
-def _tokens(usage: Usage) -> tuple[int, int, int, int]:
+def _tokens(usage: Usage) -> tuple[int | None, int | None, int | None, int | None]:
     return usage.input, usage.output, usage.cached, usage.reasoning
 
 

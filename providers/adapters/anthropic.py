@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 import msgspec
 
-from providers.adapters.answers import Secrets, outcome
 from providers.adapters.json_api import check_models, endpoint_url
 from providers.adapters.options import options_problem, read_options
 from providers.base import ANTHROPIC_ENDPOINTS, Call, Check, Connection, Failure, Outcome, base_url_problem
 from providers.failures import Kind
 from providers.http import Transport
+from providers.judgement import Secrets, judge
 
 _HeaderValue = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9.,_-]+\Z")]
 
@@ -62,7 +62,7 @@ class AnthropicAdapter:
         reply = await self._transport.post(url, headers=headers, body=call.body, seconds=call.timeout)
         if isinstance(reply, Failure):
             return reply
-        return outcome(reply, secrets=self._secrets)
+        return judge(reply, call, secrets=self._secrets)
 
     async def check(self) -> Check:
         """Whether the list of models can be had."""
