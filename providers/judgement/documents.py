@@ -7,13 +7,11 @@ from typing import Any
 import msgspec
 
 from providers.http import MAX_ERROR_BYTES
+from providers.line_separators import without_separators
 
 BOM = b"\xef\xbb\xbf"
 MAX_BEGINNING_CHARS = 200
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
-# Characters that many readers take for the end of a line, although JSON allows them raw inside strings.
-_SEPARATORS = "\u0085\u2028\u2029"
-_ESCAPES = str.maketrans({character: f"\\u{ord(character):04x}" for character in _SEPARATORS})
 _MOST_DIGITS = 18  # an integer with more is read as a float: nothing that is judged is so large
 _decode_syntax = msgspec.json.Decoder(msgspec.Raw).decode
 
@@ -49,22 +47,14 @@ def _refuse_constant(name: str) -> None:
 
 
 def one_line(body: bytes) -> bytes:
-    """A JSON document in UTF-8 on one line, its numbers and strings as they were, but for separators of lines, which are escaped."""
+    """A JSON document in UTF-8 on one line. Its numbers and strings stay, but separators of lines in strings are escaped."""
     body = body.strip()
     if b"\n" in body or b"\r" in body:
         try:
             body = msgspec.json.format(body, indent=-1)
         except (msgspec.DecodeError, RecursionError):  # legal but odd; inside its strings there are no raw line ends
             body = body.replace(b"\n", b"").replace(b"\r", b"")
-    return body if body.isascii() else without_separators(body)
-
-
-def without_separators(document: bytes) -> bytes:
-    """A JSON document whose U+0085, U+2028 and U+2029 are escaped: they are legal, but end a line for many readers."""
-    text = document.decode()  # looking through text is many times as fast as through bytes
-    if any(character in text for character in _SEPARATORS):
-        return text.translate(_ESCAPES).encode()
-    return document
+    return without_separators(body)
 
 
 def as_json(body: bytes) -> bytes:
