@@ -17,12 +17,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="batchobject",
             name="other_tokens",
-            field=models.PositiveIntegerField(blank=True, help_text="Of which only the sum is known.", null=True),
+            field=models.IntegerField(blank=True, help_text="Of which only the sum is known.", null=True),
         ),
         migrations.AddField(
             model_name="batchresult",
             name="other_tokens",
-            field=models.PositiveIntegerField(blank=True, help_text="Of which only the sum is known.", null=True),
+            field=models.IntegerField(blank=True, help_text="Of which only the sum is known.", null=True),
         ),
         migrations.AddField(
             model_name="slice",

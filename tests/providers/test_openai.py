@@ -242,15 +242,17 @@ def test_retry_after_is_read_in_seconds(upstream: Upstream, retry_after: Any, ex
 @pytest.mark.parametrize(
     "body", [b"<html>ok</html>", b"", b"{", b'{"a":1}{"b":2}', b'{"a":"\x00"}', b'{"a":1}\x00', b'{"a":"\xff"}', b'{"a":NaN}']
 )
-def test_a_success_that_is_not_json_is_an_invalid_response(upstream: Upstream, body: bytes) -> None:
-    failure = failed(outcome_of(upstream, succeed(body)))
-    assert (failure.kind, failure.http_status) == (Kind.INVALID_RESPONSE, 200)
+def test_u4_a_success_that_is_not_json_was_paid_and_is_not_sent_again(upstream: Upstream, body: bytes) -> None:
+    failure = failed(outcome_of(upstream, succeed(body) if body else say(body)))
+    assert (failure.kind, failure.code, failure.http_status) == (Kind.UNCONFIRMED, "unconfirmed", 200)
+    assert not failure.kind.retryable
+    assert "It begins with" in failure.message or not body
     assert not failure.body or msgspec.json.decode(failure.body)
 
 
-def test_json_nested_too_deeply_is_an_invalid_response(upstream: Upstream) -> None:
+def test_u4_json_nested_too_deeply_was_paid_and_is_not_sent_again(upstream: Upstream) -> None:
     body = b"[" * 100_000 + b"]" * 100_000
-    assert failed(outcome_of(upstream, succeed(body))).kind is Kind.INVALID_RESPONSE
+    assert failed(outcome_of(upstream, succeed(body))).kind is Kind.UNCONFIRMED
 
 
 def test_a_redirect_is_not_followed(upstream: Upstream) -> None:
