@@ -55,8 +55,8 @@ def _kind_of_write(status: int) -> Kind:
 def _answer(reply: Reply, call: Call, promise: Promise, secrets: Secrets) -> Outcome:
     body = secrets.hidden_in_body(reply.body)
     try:
+        answer = promise.decode(body)
         line = one_line(body)  # raises UnicodeDecodeError: the parser skips over bytes that are not UTF-8
-        answer = promise.decode(line)
         is_plain = not answer.is_flawed
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         is_plain = False

@@ -47,7 +47,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def one_line(body: bytes) -> bytes:
-    """A JSON document in UTF-8 on one line. Its numbers and strings stay, but separators of lines in strings are escaped."""
+    """A JSON document on one line. Its numbers and strings stay, but separators of lines in strings are escaped."""
     body = body.strip()
     if b"\n" in body or b"\r" in body:
         try:

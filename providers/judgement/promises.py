@@ -100,12 +100,13 @@ class Promise:
             return True
         if not isinstance(document, dict):
             return False
-        rest = {name: value for name, value in document.items() if name not in ("usage", "error")}
+        looked_at = [name for name in self._shape.__struct_fields__ if name not in ("usage", "error")]
+        rest = {name: document[name] for name in looked_at if name in document}
         if isinstance(choices := rest.get("choices"), list):
             rest["choices"] = [_without_error(choice) for choice in choices]
         try:
             msgspec.convert(rest, self._shape)
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeEncodeError):  # the latter for half a surrogate pair
             return False
         return True
 
