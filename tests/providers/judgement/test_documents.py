@@ -130,4 +130,5 @@ def test_u14_an_answer_without_a_request_id_has_the_key_that_it_was_sent_under()
 
 @pytest.mark.parametrize("name", ["x_request_id", "request_id", "apim_request_id", "x_amzn_requestid"])
 def test_u14_the_upstreams_own_id_goes_first(name: str) -> None:
-    assert success(judged(chat(b'"x"'), **{name: "req_9"})).request_id == "req_9"
+    headers: dict[str, Any] = {name: "req_9"}
+    assert success(judged(chat(b'"x"'), **headers)).request_id == "req_9"
