@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 from pytest_django import Settings
 
-from batches.models import BatchObject, Project
+from batches.models import BatchObject, Counts, Project
+from batches.services.guard import Guards, over_budget
 from providers.models import ProviderModel
 from tests.cast import assert_counts_are_true, ended, error_lines, output_lines, provider_at, request_lines, run_executor, started
 from tests.upstream import Answer, Upstream, refuse, say, succeed
@@ -99,15 +100,10 @@ def test_u9_a_total_counts_for_the_budget_and_costs_nothing_known(project: Proje
     assert_counts_are_true(batch)
 
 
-def test_u9_the_token_guard_sees_a_total(project: Project, upstream: Upstream, settings: Settings) -> None:
-    settings.SLICE_LINES, settings.FLUSH_ROWS = 1, 1
-    provider = provider_at(upstream.base_url, max_concurrency=1)
-    batch = started(project, request_lines(20), guards={"max_tokens": 20})
-    assert batch.provider == provider
-    upstream.behave(lambda _: told({**FULL, "usage": {"total_tokens": 12}}))
-    run_executor()
-    batch.refresh_from_db()
-    assert batch.paused_at is not None
+def test_u9_the_token_guard_sees_a_total() -> None:
+    guards = Guards(max_tokens=20)
+    assert over_budget(Counts(input_tokens=9, output_tokens=3, other_tokens=8), guards) is None
+    assert over_budget(Counts(input_tokens=9, output_tokens=3, other_tokens=9), guards) == "It has used 21 tokens (allowed 20)."
 
 
 def test_u14_response_request_id_is_never_empty(project: Project, upstream: Upstream) -> None:
