@@ -1,6 +1,7 @@
 """C9: no failure looks like a success, on any face. C10: no reader splits a line. U14: every answer has an id."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ def line(found: ObjectResult) -> Any:
     return json.loads(result_line(found))
 
 
-ANSWERS = {
+ANSWERS: dict[str, Callable[[ObjectResult], Any]] = {
     "file": line,
     "bifrost": lambda found: json.loads(encode(result_item(found, endpoint=CHAT))),
     "native": lambda found: json.loads(encode(_result(found, None))),
