@@ -50,6 +50,21 @@ class Connection:
     max_response_bytes: int = 32 * 1024**2
 
 
+class Extras(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a batch asks of its upstream beside the bodies, where a dialect has headers for that: Anthropic's.
+
+    `betas` are names of beta features, `version` is the version of the API that the bodies were written for, and
+    `user_profile` names on whose behalf the calls are made.
+    """
+
+    betas: tuple[str, ...] = ()
+    version: str = ""
+    user_profile: str = ""
+
+
+NO_EXTRAS = Extras()
+
+
 class Call(msgspec.Struct, frozen=True):
     """One API call. `endpoint` is the dialect's path, such as `/v1/chat/completions`; `body` is the JSON to post, unchanged.
 
@@ -60,6 +75,7 @@ class Call(msgspec.Struct, frozen=True):
     body: bytes
     idempotency_key: str
     timeout: float  # seconds
+    extras: Extras = NO_EXTRAS  # those of its batch
 
 
 class Usage(msgspec.Struct, frozen=True):

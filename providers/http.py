@@ -35,9 +35,9 @@ class Transport:
         """Send once and read the whole answer, all within so many seconds."""
         return await self.write("POST", url, headers=headers, body=body, seconds=seconds)
 
-    async def get(self, url: URL, *, seconds: float) -> Reply | Failure:
+    async def get(self, url: URL, *, seconds: float, headers: Mapping[str, str] | None = None) -> Reply | Failure:
         """Fetch, all within so many seconds."""
-        return await self.write("GET", url, headers={}, body=b"", seconds=seconds)
+        return await self.write("GET", url, headers=headers or {}, body=b"", seconds=seconds)
 
     async def write(self, method: str, url: URL, *, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply | Failure:
         """Do so with another method."""

@@ -36,6 +36,7 @@ class ProviderForm(_ModelForm):
         validators=[validate_credential],
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
     )
+    remove_credential = forms.BooleanField(required=False, help_text="Keep no credential of it any more.")
 
     class Meta:
         model = Provider
@@ -59,7 +60,9 @@ class ProviderForm(_ModelForm):
         cleaned = super().clean()
         if cleaned and cleaned.get("credential") and cleaned.get("credential_env"):
             self.add_error("credential_env", "Give a credential or the name of a variable, not both.")
-        elif cleaned and cleaned.get("credential_env"):
+        elif cleaned and cleaned.get("credential") and cleaned.get("remove_credential"):
+            self.add_error("remove_credential", "Give another credential or have it removed, not both.")
+        elif cleaned and (cleaned.get("credential_env") or cleaned.get("remove_credential")):
             self.instance.credential_encrypted = b""
         return cleaned
 
@@ -99,7 +102,7 @@ class ProviderAdmin(Scoped[Provider]):
     actions = ("check_connection", "enable", "disable")
     fieldsets = (
         (None, {"fields": ("name", "adapter", "base_url", "options")}),
-        ("Credential", {"fields": ("credential", "credential_env")}),
+        ("Credential", {"fields": ("credential", "credential_env", "remove_credential")}),
         ("Use", {"fields": ("enabled", "is_default", "granted_to_all")}),
         ("Limits", {"fields": ("max_concurrency", "requests_per_minute", "tokens_per_minute")}),
         (

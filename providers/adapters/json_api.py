@@ -1,6 +1,7 @@
 """What upstreams with a versioned JSON API have in common: where an endpoint is, and a list of models to try a key on."""
 
 import re
+from collections.abc import Mapping
 
 import msgspec
 from yarl import URL
@@ -21,9 +22,9 @@ def endpoint_url(base_url: str, endpoint: str) -> URL:
     return URL(f"{base}{endpoint}", encoded=True)
 
 
-async def check_models(transport: Transport, url: URL, *, secrets: Secrets) -> Check:
+async def check_models(transport: Transport, url: URL, *, secrets: Secrets, headers: Mapping[str, str] | None = None) -> Check:
     """Whether the list of models can be had."""
-    reply = await transport.get(url, seconds=CHECK_SECONDS)
+    reply = await transport.get(url, seconds=CHECK_SECONDS, headers=headers)
     found = reply if isinstance(reply, Failure) else judge_look(reply, secrets=secrets)
     if isinstance(found, Success):
         return Check(True, f"{url} answered {_models_listed(found.body)}.")

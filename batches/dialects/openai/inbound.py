@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from batches.dialects.base import creation
-from batches.dialects.base.endpoints import ENDPOINTS
+from batches.dialects.base.endpoints import ENDPOINTS, canonical
 from batches.dialects.base.fields import Filename, Lifetime, OneOf, Text, WholeNumber, WindowOf
 from batches.dialects.base.files import UPLOADED
 
@@ -32,10 +32,17 @@ class CompleteUpload(serializers.Serializer[Any]):
     md5 = Text(required=False, allow_null=True, default=None)
 
 
+class Endpoint(OneOf):
+    """One of the endpoints, also without its version."""
+
+    def to_internal_value(self, data: object) -> str:
+        return super().to_internal_value(canonical(data) if isinstance(data, str) else data)
+
+
 class CreateBatch(creation.CreateBatch):
     """A batch, as OpenAI's contract has it; besides, `model` as `provider/model`, or `provider`, choose who carries it out."""
 
-    endpoint = OneOf(ENDPOINTS, required=False, allow_null=True, default=None)
+    endpoint = Endpoint(ENDPOINTS, required=False, allow_null=True, default=None)
     completion_window = WindowOf(WINDOWS)
     model = Text(max_length=300, required=False, allow_null=True, default=None)
     provider = Text(max_length=100, required=False, allow_null=True, default=None)

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("batches", "0002_sign_in_attempts"),
+        ("batches", "0003_what_create_calls_say"),
     ]
 
     operations = [
