@@ -51,7 +51,7 @@ def insert_results(settled: Sequence[Settled], *, now: datetime) -> None:
 
 _RESULT_FIELDS = (
     *("id", "batch", "line", "round", "status", "attempts", "http_status", "latency_ms"),
-    *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_nanos"),
+    *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "cost_nanos"),
     *("kind", "retry_after", "request_id", "error_code", "error_message", "body", "created_at"),
 )
 # What others insert at the same time may lie between these ids; their objects have settled with it. The results are
@@ -61,14 +61,14 @@ _RESULT_FIELDS = (
 _SETTLE = f"""
       WITH r AS MATERIALIZED (
            SELECT batch_id, line, round, status, attempts, http_status, latency_ms,
-                  input_tokens, output_tokens, cached_tokens, reasoning_tokens, cost_nanos,
+                  input_tokens, output_tokens, cached_tokens, reasoning_tokens, other_tokens, cost_nanos,
                   kind, retry_after, request_id, created_at
              FROM {BatchResult._meta.db_table}
             WHERE id BETWEEN %s AND %s)
     UPDATE {BatchObject._meta.db_table} AS o
        SET status = r.status, attempts = r.attempts, http_status = r.http_status, latency_ms = r.latency_ms,
            input_tokens = r.input_tokens, output_tokens = r.output_tokens, cached_tokens = r.cached_tokens,
-           reasoning_tokens = r.reasoning_tokens, cost_nanos = r.cost_nanos,
+           reasoning_tokens = r.reasoning_tokens, other_tokens = r.other_tokens, cost_nanos = r.cost_nanos,
            kind = r.kind, retry_after = r.retry_after, request_id = r.request_id, settled_at = r.created_at
       FROM r
      WHERE o.batch_id = r.batch_id AND o.line = r.line AND o.round = r.round
@@ -87,7 +87,7 @@ def _result_row(item: Settled, now: datetime) -> tuple[object, ...]:
             item.attempts,
             outcome.http_status,
             item.latency_ms,
-            *((None, None, None, None) if usage is None else _tokens(usage)),
+            *((None, None, None, None, None) if usage is None else _tokens(usage)),
             item.cost_nanos,
             "",
             None,
@@ -99,7 +99,7 @@ def _result_row(item: Settled, now: datetime) -> tuple[object, ...]:
         )
     code = outcome.code or outcome.kind.value
     return (
-        *(*head, "failed", item.attempts, outcome.http_status, item.latency_ms, None, None, None, None, None),
+        *(*head, "failed", item.attempts, outcome.http_status, item.latency_ms, None, None, None, None, None, None),
         *(
             outcome.kind.value,
             outcome.retry_after,
@@ -112,8 +112,8 @@ def _result_row(item: Settled, now: datetime) -> tuple[object, ...]:
     )
 
 
-def _tokens(usage: Usage) -> tuple[int, int, int, int]:
-    return usage.input, usage.output, usage.cached, usage.reasoning
+def _tokens(usage: Usage) -> tuple[int | None, ...]:
+    return usage.input, usage.output, usage.cached, usage.reasoning, usage.other
 
 
 def errors_of(settled: Sequence[Settled], batches: Mapping[uuid.UUID, Batch], *, now: datetime) -> list[BatchError]:

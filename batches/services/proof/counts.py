@@ -11,7 +11,7 @@ from batches.services.proof.base import Check, Found, NotMended, as_uuid, rows_o
 from batches.services.recount import recount
 from batches.states import TERMINAL, ObjectStatus
 
-_SUMS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_nanos")
+_SUMS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "cost_nanos")
 _TRUTH = {
     "total": "count(o.id)",
     **{status.value: f"count(*) FILTER (WHERE o.status = '{status.value}')" for status in ObjectStatus},

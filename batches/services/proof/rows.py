@@ -122,7 +122,7 @@ def _different(batches: Sequence[Batch], now: datetime) -> Found:
 
 _COPIED = (
     *("status", "attempts", "http_status", "latency_ms", "input_tokens", "output_tokens", "cached_tokens"),
-    *("reasoning_tokens", "cost_nanos", "kind", "retry_after", "request_id"),
+    *("reasoning_tokens", "other_tokens", "cost_nanos", "kind", "retry_after", "request_id"),
 )
 _SETTLE = f"""
     UPDATE {BatchObject._meta.db_table} AS o
