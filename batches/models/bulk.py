@@ -123,6 +123,21 @@ def placeholders(values: Sequence[object]) -> str:
     return ", ".join(["%s"] * len(values))
 
 
+def join_row_by_row() -> None:
+    """Until the transaction ends, have PostgreSQL look up each row of one table in an index of the other to join two.
+
+    It would rather read a whole table, or a whole index, once it believes that many rows are wanted; and what it believes
+    of rows that have just been written is a guess. SQLite joins in no other way.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(_ROW_BY_ROW)
+
+
+_SWITCHES = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
+_ROW_BY_ROW = "SELECT " + ", ".join(f"set_config('{name}', 'off', true)" for name in _SWITCHES)
+
+
 def size_of(column: str) -> str:
     """How much text is in a column, without reading it where that can be told: in bytes, or in characters on SQLite."""
     return f"octet_length({column})" if connection.vendor == "postgresql" else f"length({column})"

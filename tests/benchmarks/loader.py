@@ -155,9 +155,15 @@ def _strip(connection: psycopg.Connection, tables: list[str]) -> list[str]:
         connection.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"'.encode())
     for name, _ in free:
         connection.execute(f'DROP INDEX "{name}"'.encode())
+    filled = connection.execute(
+        "SELECT relname, array_to_string(reloptions, ', ') FROM pg_class WHERE relname = ANY(%s) AND reloptions IS NOT NULL", [tables]
+    ).fetchall()
+    for table, _ in filled:
+        connection.execute(f"ALTER TABLE {table} RESET (fillfactor)".encode())  # its rows have settled already
     added = [f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}' for table, name, definition, _ in constraints]
     first = [statement for statement, (*_, kind) in zip(added, constraints, strict=True) if kind != "f"]
-    return [*first, *(definition for _, definition in free), *added[len(first) :]]
+    options = [f"ALTER TABLE {table} SET ({kept})" for table, kept in filled]
+    return [*first, *(definition for _, definition in free), *added[len(first) :], *options]
 
 
 def _insert(connection: psycopg.Connection, rows: Rows) -> bytes:

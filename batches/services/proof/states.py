@@ -84,8 +84,10 @@ def _leases(batches: Sequence[Batch], now: datetime) -> Found:
 def _free(batch: Batch, subject: Any, now: datetime) -> str:
     del subject
     long_ago = Q(lease_expires_at__lt=now - STUCK_AFTER)
+    # Slices first, by their ids, and the batch last, as whoever settles has it.
+    slices = list(batch.slices.select_for_update(of=("self",)).filter(long_ago).order_by("pk").values_list("pk", flat=True))
+    freed = Slice.objects.filter(pk__in=slices).update(lease_owner=None, lease_expires_at=None)
     Batch.objects.filter(long_ago, pk=batch.pk).update(lease_owner=None, lease_expires_at=None)
-    freed = batch.slices.filter(long_ago).update(lease_owner=None, lease_expires_at=None)
     return f"Freed it and {freed} slices." if freed else "Freed it."
 
 
