@@ -1,11 +1,12 @@
 """Many rows at once, by the fastest way that each database has. Every branch on the kind of database is here."""
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.models.sql.compiler import SQLCompiler
@@ -132,6 +133,14 @@ def join_row_by_row() -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(_ROW_BY_ROW)
+
+
+@contextmanager
+def row_by_row() -> Iterator[None]:
+    """A transaction that joins row by row."""
+    with transaction.atomic():
+        join_row_by_row()
+        yield
 
 
 _SWITCHES = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")

@@ -11,11 +11,11 @@ from django.db.backends.postgresql import base
 PLANNER = "SET SESSION enable_seqscan = off; SET SESSION jit = off; SET SESSION max_parallel_workers_per_gather = 0"
 
 
-class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc] # the stubs leave this class untyped
+class DatabaseWrapper(base.DatabaseWrapper):
     """A connection that reads no table whole where an index can answer."""
 
     def _configure_connection(self, connection: Any) -> bool:
         """Called once for each new connection, by Django and by the pool; whether there is something to commit."""
-        super()._configure_connection(connection)
+        super()._configure_connection(connection)  # type: ignore[misc] # the stubs do not know it
         connection.execute(PLANNER)
         return True
