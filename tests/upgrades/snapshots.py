@@ -65,9 +65,9 @@ def restore(name: str, *, data: Path, database_url: str) -> None:
         with psycopg.connect(database_url, autocommit=True) as connection:
             connection.execute(sql.encode())
     else:
-        connection = sqlite3.connect(data / SQLITE)
-        connection.executescript(sql)
-        connection.close()
+        embedded = sqlite3.connect(data / SQLITE)
+        embedded.executescript(sql)
+        embedded.close()
     with tarfile.open(RELEASES / name / f"{kind}.data.tar.gz") as archive:
         archive.extractall(data, filter="data")
 

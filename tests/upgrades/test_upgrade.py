@@ -41,11 +41,11 @@ class Old:
         if self.url:
             with psycopg.connect(self.url) as connection:
                 return connection.execute(query.encode()).fetchall()
-        connection = sqlite3.connect(self._path)
+        embedded = sqlite3.connect(self._path)
         try:
-            return connection.execute(query).fetchall()
+            return embedded.execute(query).fetchall()
         finally:
-            connection.close()
+            embedded.close()
 
     def tables(self) -> dict[str, int]:
         """How many rows each table has."""
@@ -112,7 +112,8 @@ def test_nobody_waits_long_for_an_upgrade(old: Old) -> None:
         connection.execute(RECORD)
     files = _files(old)
     ended = threading.Event()
-    worker = threading.Thread(target=_touch, args=(old.url, ended, failures := []))
+    failures: list[str] = []
+    worker = threading.Thread(target=_touch, args=(old.url, ended, failures))
     worker.start()
     try:
         old.manage("migrate", "--verbosity", "0")
