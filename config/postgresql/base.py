@@ -1,4 +1,4 @@
-"""The backend that settings name as the ENGINE of PostgreSQL: Django's own, but for two things. Django asks for a module `base`."""
+"""The ENGINE of PostgreSQL: Django's own backend, but for two things. Django asks for a module of this name."""
 
 from typing import Any, ClassVar
 
