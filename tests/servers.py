@@ -42,26 +42,36 @@ def main(command: list[str]) -> int:
         return subprocess.run(command, env=os.environ | urls, check=False).returncode
 
 
+def own_redis_url() -> str:
+    """The Redis of this process, where pytest runs in several: each has one that it may fill up and empty. Empty without one."""
+    named = os.environ.get("TEST_REDIS_URL", "").split()
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return named[number % len(named)] if named else ""
+
+
 @contextlib.contextmanager
-def servers() -> Iterator[dict[str, str]]:
-    """Both servers, as the two variables to be put into the environment."""
+def servers(*, redises: int = 1) -> Iterator[dict[str, str]]:
+    """A PostgreSQL and so many of Redis, as the two variables to be put into the environment."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # leaves the folder as little as Ctrl-C does
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batchyard-servers-")))
         folder.chmod(0o755)  # PostgreSQL may have to run as somebody else
         yield {
             "TEST_DATABASE_URL": os.environ.get("TEST_DATABASE_URL") or stack.enter_context(postgresql(folder)),
-            "TEST_REDIS_URL": os.environ.get("TEST_REDIS_URL") or stack.enter_context(redis_server(folder)),
+            "TEST_REDIS_URL": os.environ.get("TEST_REDIS_URL")
+            or " ".join(stack.enter_context(redis_server(folder)) for _ in range(redises)),
         }
 
 
 @contextlib.contextmanager
-def postgresql(folder: Path, *, port: int = 0, options: Mapping[str, object] = THROW_AWAY) -> Iterator[str]:
+def postgresql(
+    folder: Path, *, port: int = 0, options: Mapping[str, object] = THROW_AWAY, programs: Path | None = None
+) -> Iterator[str]:
     """The URL of a running PostgreSQL of its own; started again in the same folder it finds its data.
 
-    Unless told otherwise, it is durable only as long as nothing crashes.
+    Unless told otherwise, it is durable only as long as nothing crashes. `programs` names the installation to be used.
     """
-    programs, port, user = _postgresql_programs(folder), port or free_port(), _unprivileged()
+    programs, port, user = programs or _postgresql_programs(folder), port or free_port(), _unprivileged()
     data = folder / "postgresql"
     environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
     if not data.exists():

@@ -13,7 +13,7 @@ from django.utils import timezone
 from batches.admin.scope import Inline, ReadOnly, Scoped, access
 from batches.models import ProviderGrant, ProviderHealth
 from batches.services.access import Right
-from batches.services.providers import change_provider, check_provider, disable_provider, enable_provider
+from batches.services.providers import change_provider, check_provider, disable_provider, enable_provider, resume_provider
 from providers import registry
 from providers.models import Provider, ProviderModel, validate_credential
 
@@ -36,6 +36,7 @@ class ProviderForm(_ModelForm):
         validators=[validate_credential],
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
     )
+    remove_credential = forms.BooleanField(required=False, help_text="Keep no credential of it any more.")
 
     class Meta:
         model = Provider
@@ -59,7 +60,9 @@ class ProviderForm(_ModelForm):
         cleaned = super().clean()
         if cleaned and cleaned.get("credential") and cleaned.get("credential_env"):
             self.add_error("credential_env", "Give a credential or the name of a variable, not both.")
-        elif cleaned and cleaned.get("credential_env"):
+        elif cleaned and cleaned.get("credential") and cleaned.get("remove_credential"):
+            self.add_error("remove_credential", "Give another credential or have it removed, not both.")
+        elif cleaned and (cleaned.get("credential_env") or cleaned.get("remove_credential")):
             self.instance.credential_encrypted = b""
         return cleaned
 
@@ -96,10 +99,10 @@ class ProviderAdmin(Scoped[Provider]):
     search_fields = ("name__istartswith", "base_url")
     readonly_fields = ("created_at", "updated_at")
     inlines = (ModelInline, GrantedInline)
-    actions = ("check_connection", "enable", "disable")
+    actions = ("check_connection", "resume", "enable", "disable")
     fieldsets = (
         (None, {"fields": ("name", "adapter", "base_url", "options")}),
-        ("Credential", {"fields": ("credential", "credential_env")}),
+        ("Credential", {"fields": ("credential", "credential_env", "remove_credential")}),
         ("Use", {"fields": ("enabled", "is_default", "granted_to_all")}),
         ("Limits", {"fields": ("max_concurrency", "requests_per_minute", "tokens_per_minute")}),
         (
@@ -145,6 +148,13 @@ class ProviderAdmin(Scoped[Provider]):
             level = messages.SUCCESS if found.ok else messages.ERROR
             self.message_user(request, f"Provider {provider.name}: {found.message}", level)
 
+    @admin.action(description="Resume the selected providers", permissions=["change"])
+    def resume(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:
+        """End their holds."""
+        actor, now = access(request).actor, timezone.now()
+        resumed = sum(resume_provider(provider, actor=actor, now=now) for provider in providers)
+        self.message_user(request, f"{resumed} resumed. A provider is held again when its next request fails as before.")
+
     @admin.action(description="Enable the selected providers", permissions=["change"])
     def enable(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:
         """Let new batches use them again."""
@@ -186,9 +196,11 @@ class ProviderHealthAdmin(ReadOnly[ProviderHealth]):
         "limited_reason",
         "breaker",
         "breaker_until",
+        "hold_kind",
+        "held_since",
         "updated_at",
     )
-    list_filter = ("breaker", "provider")
+    list_filter = ("breaker", "hold_kind", "provider")
     list_select_related = ("provider",)
     search_fields = ("provider__name__istartswith", "model__istartswith")
     show_facets = admin.ShowFacets.ALLOW

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from batches.console.access import SignedIn, find_batch, requires
 from batches.console.batch_frame import frame
+from batches.console.extras import extras_told
 from batches.console.family import family
 from batches.console.guards import guards_in_force
 from batches.console.latency import latency
@@ -22,7 +23,7 @@ from batches.console.paging import BadPosition, Page, objects_page
 from batches.console.retry_batch import retriable
 from batches.console.standing import progress, standing
 from batches.console.tiles import status_tiles
-from batches.filters import BatchObjectFilter
+from batches.filters import BatchObjectFilter, holds_of
 from batches.models import Batch, BatchError, BatchObject, Counts, File
 from batches.queries.error_groups import error_groups
 from batches.queries.waiting import Cause, Waiting, waiting
@@ -70,7 +71,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         **frame(request, batch, page="batch"),
         "now": now,
         "counts": batch.counts,
-        "standing": standing(batch, now=now),
+        "standing": standing(batch, now=now, hold=holds_of([batch]).get(batch.provider_id)),
         "progress": progress(batch),
         "pace": pace(batch, minutes, now=now),
         "spark": course(batch, minutes, now=now),
@@ -81,6 +82,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "events": list(batch.events.order_by("-created_at", "-pk")[:LATEST_EVENTS])[::-1],
         "latency": latency(batch),
         "guards": guards_in_force(batch),
+        "extras": list(extras_told(batch)),
         "family": family(batch, request.access),
         "currency": settings.CURRENCY,
         "groups": error_groups(batch) if batch.counts.failed else [],
@@ -98,7 +100,8 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
 
 
 _TONES = {
-    **dict.fromkeys((Cause.PROVIDER_DISABLED, Cause.BREAKER_OPEN, Cause.NO_WORKER), "error"),
+    **dict.fromkeys((Cause.PROVIDER_DISABLED, Cause.ACCOUNT_PROBLEM, Cause.BREAKER_OPEN, Cause.NO_WORKER), "error"),
+    Cause.INPUT_OUT_OF_REACH: "error",
     **dict.fromkeys((Cause.PAUSED, Cause.RATE_LIMITED, Cause.THROTTLED), "warning"),
 }
 
@@ -145,7 +148,7 @@ def _with_error_codes(batch: Batch, objects: list[BatchObject]) -> list[ObjectRo
 def _errors_of_batch(batch: Batch, *, everything: bool) -> dict[str, object]:
     """What was wrong with the input, as far as it is stored; or why the batch as a whole could not run."""
     errors = list(BatchError.objects.filter(batch=batch, round__isnull=True))
-    if not batch.error_count:
+    if not batch.error_count or batch.skipped_lines:
         return {"reason": errors[0] if errors else None}
     return {
         "validation_errors": errors if everything else errors[:FIRST_ERRORS],

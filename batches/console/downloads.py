@@ -12,7 +12,8 @@ from batches.console.access import SignedIn, find_batch, requires
 from batches.dialects.base.file_answers import file_answer
 from batches.errors import Gone
 from batches.queries.lineage import lineage, merged_results
-from batches.queries.results import result_line, results
+from batches.queries.object_result import result_line
+from batches.queries.results import results
 from batches.services.access import Right
 
 JSON_LINES = "application/jsonl"

@@ -1,6 +1,5 @@
 """The form of a new batch: what a batch needs, and where its requests come from."""
 
-from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -9,19 +8,27 @@ from django.http import QueryDict
 from rest_framework.serializers import ValidationError as WrongWord
 
 from batches import identifiers
+from batches.console.extras import EXTRAS, chosen_extras, extra_fields, extras_as_fields
 from batches.console.guards import guard_fields
-from batches.dialects.base.fields import METADATA_KEY_CHARS, METADATA_PAIRS, METADATA_VALUE_CHARS, AnyWindow, Window
-from batches.errors import NoProvider
-from batches.models import Batch, Dialect, File, Project
+from batches.dialects.base.fields import (
+    METADATA_KEY_CHARS,
+    METADATA_PAIRS,
+    METADATA_VALUE_CHARS,
+    USUAL_WINDOW,
+    AnyWindow,
+    Window,
+    window_rule,
+)
+from batches.errors import InvalidRequest, NoProvider
+from batches.models import Batch, Dialect, File, OnInvalid, Project
 from batches.services.guard import GUARDS
 from batches.services.prioritise import HIGHEST, LOWEST
 from batches.services.route import granted_providers, route
-from providers.base import OPENAI_ENDPOINTS
+from providers.base import ANTHROPIC_ENDPOINTS, OPENAI_ENDPOINTS
 
 DEFAULT_ENDPOINT = "/v1/chat/completions"
 ENDPOINTS = sorted(OPENAI_ENDPOINTS, key=lambda endpoint: (endpoint != DEFAULT_ENDPOINT, endpoint))
-DEFAULT_WINDOW = Window("24h", timedelta(hours=24))
-PLAIN = ("project", "endpoint", "provider", "window", "remark", "priority", *GUARDS)
+PLAIN = ("project", "endpoint", "provider", "window", "model", "on_invalid", "remark", "priority", *GUARDS, *EXTRAS)
 
 
 class NewBatchForm(forms.Form):
@@ -31,6 +38,8 @@ class NewBatchForm(forms.Form):
     endpoint = forms.ChoiceField()
     provider = forms.ChoiceField()
     window = forms.CharField(max_length=20)
+    model = forms.CharField(required=False, max_length=300)
+    on_invalid = forms.ChoiceField(required=False, choices=OnInvalid.choices, widget=forms.HiddenInput)
     remark = forms.CharField(required=False, max_length=500)
     priority = forms.IntegerField(
         required=False, min_value=LOWEST, max_value=HIGHEST, help_text=f"From {LOWEST} to {HIGHEST}; what is higher goes first."
@@ -40,7 +49,7 @@ class NewBatchForm(forms.Form):
         self, data: Any, files: Any = None, *, known: QueryDict, projects: QuerySet[Project], project: Project | None
     ) -> None:
         """`known` is what the fields hold at first: an address, or what a batch has."""
-        super().__init__(data, files, initial={"window": DEFAULT_WINDOW.word, "priority": 0, **_first_values(known)})
+        super().__init__(data, files, initial={"window": USUAL_WINDOW.word, "priority": 0, **_first_values(known)})
         self.fields.update(guard_fields())
         self.known = known
         project_field = self.fields["project"]
@@ -50,6 +59,8 @@ class NewBatchForm(forms.Form):
         endpoint = known.get("endpoint") or DEFAULT_ENDPOINT
         if not any(endpoint in (*ENDPOINTS, *provider.endpoints) for provider in granted):
             endpoint = DEFAULT_ENDPOINT
+        if endpoint in ANTHROPIC_ENDPOINTS:
+            self.fields.update(extra_fields())
         others = [] if endpoint in ENDPOINTS else [endpoint]
         _choice(self, "endpoint").choices = [(name, name) for name in (*ENDPOINTS, *others)]
         self.initial.update(project=project and project.slug, endpoint=endpoint)
@@ -75,8 +86,8 @@ class NewBatchForm(forms.Form):
 
     @property
     def further(self) -> list[forms.BoundField]:
-        """The fields that few need: priority and guards."""
-        return [self[name] for name in ("priority", *GUARDS)]
+        """The fields that few need: priority, guards, and headers where they mean something."""
+        return [self[name] for name in ("priority", *GUARDS, *EXTRAS) if name in self.fields]
 
     @property
     def is_guarded(self) -> bool:
@@ -107,8 +118,11 @@ class NewBatchForm(forms.Form):
             "window": window.length,
             "metadata": self.metadata or None,
             "provider_name": chosen["provider"],
+            "model": chosen["model"] or None,
+            "on_invalid": OnInvalid(chosen["on_invalid"] or OnInvalid.FAIL),
             "remark": chosen["remark"],
             "priority": chosen["priority"] or 0,
+            "extras": chosen_extras(chosen),
             "guards": {name: chosen[name] for name in GUARDS if chosen[name] is not None},
         }
 
@@ -117,11 +131,15 @@ class NewBatchForm(forms.Form):
         try:
             window: Window = AnyWindow().run_validation(self.cleaned_data["window"])
         except WrongWord:
-            raise forms.ValidationError("A time such as 90m, 24h or 7d, from 15m to 7d.") from None
+            raise forms.ValidationError(f"Give {window_rule()}.") from None
         return window
 
     def clean(self) -> None:
-        """Metadata keeps to the limits that the API has."""
+        """Metadata and headers keep to the limits that the API has."""
+        try:
+            chosen_extras(self.cleaned_data)
+        except InvalidRequest as error:
+            self.add_error(None, error.message)
         keys = [key for key, value in self.metadata_rows if key or value]
         if len(keys) > METADATA_PAIRS:
             self.add_error(None, f"A batch may have {METADATA_PAIRS} pairs of metadata.")
@@ -164,9 +182,12 @@ def as_query(batch: Batch) -> QueryDict:
         "endpoint": batch.endpoint,
         "provider": batch.provider.name,
         "window": batch.completion_window,
+        "model": batch.default_model,
+        "on_invalid": "" if batch.on_invalid == OnInvalid.FAIL else batch.on_invalid,
         "remark": batch.remark,
         "priority": batch.priority,
         **{name: getattr(batch, name) for name in GUARDS},
+        **extras_as_fields(batch),
     }
     for name, value in values.items():
         if value not in (None, ""):

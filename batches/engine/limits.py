@@ -13,6 +13,8 @@ from typing import Protocol
 import msgspec
 import redis
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from batches.engine.limiter import Ask, Grant, State, answer
 from batches.engine.windows import Span
@@ -20,6 +22,7 @@ from batches.engine.windows import Span
 WINDOW_SECONDS = 60.0  # what "per minute" means
 KEPT_SECONDS = 86_400  # a provider's state, after it was last asked for
 TRIES = 20
+PATIENCE_SECONDS = 1.0  # for Redis: an executor records nothing and renews no lease while it waits
 
 
 class Overtaken(redis.RedisError):
@@ -31,6 +34,10 @@ class Limits(Protocol):
 
     def ask(self, provider: uuid.UUID, executor: uuid.UUID, ask: Ask) -> Grant:
         """What this executor may send to a provider until it asks again. Raises redis.RedisError when nobody answers."""
+
+
+def _answer(state: State, executor: uuid.UUID, ask: Ask, *, now: float, span: Span) -> Grant:
+    return answer(state, executor.hex, ask, now=now, span=span, longest_hold=settings.HOLD_PROBE_SECONDS)
 
 
 class LocalLimits:
@@ -47,7 +54,7 @@ class LocalLimits:
             state = self._states.get(provider)
             if state is None:
                 state = self._states[provider] = State.begin(now=now, quiet=ask.quiet)
-            return answer(state, executor.hex, ask, now=now, span=self._span)
+            return _answer(state, executor, ask, now=now, span=self._span)
 
 
 _WRITE = """
@@ -61,7 +68,10 @@ class RedisLimits:
     """Limits of executors anywhere. Time is Redis'."""
 
     def __init__(self, url: str, *, window_seconds: float = WINDOW_SECONDS) -> None:
-        self._redis = redis.Redis.from_url(url, socket_timeout=5)
+        # Nothing is tried again: an executor goes on with its last share, and asks anew in its next turn.
+        self._redis = redis.Redis.from_url(
+            url, socket_timeout=PATIENCE_SECONDS, socket_connect_timeout=PATIENCE_SECONDS, retry=Retry(NoBackoff(), 0)
+        )
         self._write = self._redis.register_script(_WRITE)
         self._span = Span(window_seconds)
         self._decode = msgspec.msgpack.Decoder(State).decode
@@ -76,7 +86,7 @@ class RedisLimits:
                 (seconds, microseconds), found = pipeline.execute()
             now = seconds + microseconds / 1e6
             state = self._read(found, now=now, quiet=ask.quiet)
-            grant = answer(state, executor.hex, ask, now=now, span=self._span)
+            grant = _answer(state, executor, ask, now=now, span=self._span)
             if self._write(keys=[key], args=[found or b"", self._encode(state), KEPT_SECONDS]):
                 return grant
         raise Overtaken

@@ -22,16 +22,23 @@ def is_kept(file: File | None) -> bool:
 
 
 @contextmanager
-def reading(file: File | None, *, name: str) -> Iterator[Readable]:
-    """A file to be read from its beginning. Raises Gone, in whose message the file has this name."""
+def opened(file: File | None) -> Iterator[Readable]:
+    """A file to be read from its beginning. Raises FileNotFoundError, and OSError when the storage does not answer."""
     if file is None or file.purged_at is not None:
-        raise Gone(f"The {name} file is no longer kept.")
-    try:
-        source = _object(file) if _is_in_bucket(file) else file.content.open("rb")
-    except FileNotFoundError:
-        raise Gone(f"The {name} file is no longer kept.") from None
+        raise FileNotFoundError
+    source = _object(file) if _is_in_bucket(file) else file.content.open("rb")
     with closing(source):
         yield source
+
+
+@contextmanager
+def reading(file: File | None, *, name: str) -> Iterator[Readable]:
+    """The same. Raises Gone, in whose message the file has this name, for one that is no longer kept."""
+    try:
+        with opened(file) as source:
+            yield source
+    except FileNotFoundError:
+        raise Gone(f"The {name} file is no longer kept.") from None
 
 
 def read_range(file: File | None, start: int, end: int, *, name: str) -> bytes:
@@ -76,3 +83,5 @@ def _object(file: File, **about: str) -> Any:
         return client.get_object(Bucket=storage.bucket.name, Key=str(file.content.name), **about)["Body"]
     except client.exceptions.NoSuchKey:
         raise FileNotFoundError from None
+    except Exception as error:  # of botocore, which not every installation has
+        raise OSError("the file storage does not answer") from error

@@ -8,10 +8,12 @@ from django.db import transaction
 from django.db.models import ProtectedError
 from django.db.models.functions import Now
 
+from batches import wake
 from batches.actors import Actor
-from batches.errors import Conflict
+from batches.errors import Conflict, InvalidRequest
 from batches.models import Project, ProviderGrant
 from batches.services.audit import record_act
+from batches.services.provider_health import ask_for_probe, ask_to_resume
 from batches.services.refusals import refused
 from providers.base import Check
 from providers.check import check
@@ -49,6 +51,8 @@ def add_provider(
         provider.set_credential(credential)
         provider.credential_env = credential_env
         provider.full_clean()
+    if default and not projects:
+        _lock_all()
     provider.save()
     record_act("add_provider", actor=actor, now=now, target=provider)
     for project in projects:
@@ -66,6 +70,8 @@ def change_provider(
 
     A new default takes the place of those that serve some of the same endpoints.
     """
+    if provider.is_default and "is_default" in changed:
+        _lock_all()
     if credential:
         provider.set_credential(credential)
     act = "add_provider" if provider._state.adding else "change_provider"
@@ -87,7 +93,8 @@ def change_provider(
 def grant(provider: Provider, *, project: Project, actor: Actor, now: datetime, default: bool = False) -> ProviderGrant:
     """Let a project use a provider; as its default, instead of those that serve some of the same endpoints."""
     if default:
-        for other in ProviderGrant.objects.filter(project=project, is_default=True).select_related("provider"):
+        defaults = ProviderGrant.objects.select_for_update(of=("self",)).filter(project=project, is_default=True)
+        for other in defaults.select_related("provider").order_by("pk"):
             if other.provider.endpoints & provider.endpoints:
                 ProviderGrant.objects.filter(pk=other.pk).update(is_default=False)
     granted, _ = ProviderGrant.objects.update_or_create(
@@ -95,6 +102,31 @@ def grant(provider: Provider, *, project: Project, actor: Actor, now: datetime, 
     )
     record_act("grant_provider", actor=actor, now=now, target=provider, project=project)
     return granted
+
+
+@transaction.atomic
+def make_default(provider: Provider, *, actor: Actor, now: datetime) -> None:
+    """Use it where nothing names a provider, in every project that has no default of its own.
+
+    Raises InvalidRequest for one that is granted to some projects only: it is made their default (see `grant`).
+    """
+    if not provider.granted_to_all:
+        raise InvalidRequest(f"Provider {provider} is granted to some projects only: name those whose default it shall be.")
+    provider.take_default()
+    record_act("change_provider", actor=actor, now=now, target=provider, reason="is_default")
+
+
+@transaction.atomic
+def set_credential(provider: Provider, *, secret: str, actor: Actor, now: datetime) -> None:
+    """Keep a credential, encrypted, in the place of the old one or of a variable's; an empty one is none any more.
+
+    Raises InvalidRequest for what can be no credential.
+    """
+    provider = Provider.objects.select_for_update().get(pk=provider.pk)
+    with refused():
+        provider.set_credential(secret)
+    provider.save(update_fields=["credential_encrypted", "credential_env", "updated_at"])
+    record_act("set_credential" if secret else "remove_credential", actor=actor, now=now, target=provider)
 
 
 @transaction.atomic
@@ -112,10 +144,26 @@ def disable_provider(provider: Provider, *, actor: Actor, now: datetime, reason:
 
 
 def check_provider(provider: Provider, *, actor: Actor, now: datetime) -> Check:
-    """Try the connection, for 10 seconds at most, and keep a record of what came of it. Not to be called in a transaction."""
+    """Try the connection, for 10 seconds at most, and keep a record of what came of it. Not to be called in a transaction.
+
+    When it works, a provider that is held sends its next probe at once: whether requests are paid for shows only then.
+    """
     found = check(provider)
-    record_act("check_provider", actor=actor, now=now, target=provider, reason=found.message)
+    with transaction.atomic():
+        record_act("check_provider", actor=actor, now=now, target=provider, reason=found.message)
+        if found.ok:
+            ask_for_probe(provider, now=now)
     return found
+
+
+@transaction.atomic
+def resume_provider(provider: Provider, *, actor: Actor, now: datetime, reason: str = "") -> bool:
+    """End its hold now; it is held again if the next request fails as before. Whether it was held: if not, nothing changes."""
+    if not ask_to_resume(provider, now=now):
+        return False
+    record_act("resume_provider", actor=actor, now=now, target=provider, reason=reason)
+    wake.execute()
+    return True
 
 
 @transaction.atomic
@@ -136,9 +184,15 @@ def rotate_credentials(*, actor: Actor, now: datetime) -> int:
 
     Raises providers.models.CredentialUnavailable, and changes nothing, when one cannot be deciphered.
     """
-    kept = list(Provider.objects.select_for_update().exclude(credential_encrypted=b""))
+    _lock_all()
+    kept = list(Provider.objects.exclude(credential_encrypted=b""))
     for provider in kept:
         provider.rotate_credential()
         provider.save(update_fields=["credential_encrypted", "updated_at"])
         record_act("rotate_credential", actor=actor, now=now, target=provider)
     return len(kept)
+
+
+def _lock_all() -> None:
+    """Lock every provider, in the order of their ids: two that change several of them do not wait for each other."""
+    list(Provider.objects.select_for_update().order_by("pk").values_list("pk"))

@@ -10,11 +10,13 @@ from django.db.models import Q
 
 from batches.actors import Actor
 from batches.errors import Conflict, Gone, InProgress, LostRace
-from batches.models import ApiKey, Batch, BatchObject, File, IdempotencyRecord, Purpose, Slice
+from batches.jsonl import unbroken
+from batches.models import ApiKey, Batch, BatchObject, File, IdempotencyRecord, OnInvalid, Purpose, Slice
 from batches.models.batch import Dialect
 from batches.queries.lineage import lineage
 from batches.queries.results import slice_lines
 from batches.services.amend import amend
+from batches.services.extras import kept_extras
 from batches.services.guard import GUARDS
 from batches.services.inline import gathered
 from batches.services.selection import Chosen, Selection, chosen
@@ -82,7 +84,7 @@ class _Gathering:
         self._elsewhere, self._replaced = Elsewhere(batch, members), replaced or {}
 
     def lines(self) -> Iterator[bytes]:
-        """Byte for byte as in the parent's input but for those replaced, a slice at a time. Raises Gone."""
+        """As in the parent's input but for those replaced, a slice at a time. Raises Gone."""
         pieces = Slice.objects.filter(batch=self._batch).filter(Q(failed__gt=0) | Q(cancelled__gt=0) | Q(expired__gt=0))
         for piece in pieces.order_by("first_line"):
             if not self._selection.touches(piece.first_line, piece.last_line):
@@ -90,7 +92,7 @@ class _Gathering:
             if wanted := self._wanted(piece):
                 requests = slice_lines(self._batch, piece)
                 for item in wanted:
-                    yield self._replaced.get(item.line, requests[item.line]) + b"\n"
+                    yield unbroken(self._replaced.get(item.line, requests[item.line])) + b"\n"
 
     @property
     def skipped(self) -> int:
@@ -175,7 +177,10 @@ def submit_child(
         remark=f"Retry of {batch}{': ' if batch.remark else ''}{batch.remark}"[:500],
         priority=batch.priority,
         operation_name=batch.operation_name,
+        extras=kept_extras(batch),
         requests=requests.taken,
+        model=batch.default_model,
+        on_invalid=OnInvalid(batch.on_invalid),
         guards={name: getattr(batch, name) for name in GUARDS},
         reservation=reservation,
     )

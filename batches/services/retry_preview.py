@@ -40,7 +40,7 @@ def _told(batch: Batch, selection: Selection, mode: Mode, elsewhere: Elsewhere) 
     counts = batch.counts
     found = succeeded = taken = 0
     if selection == EVERYTHING and not elsewhere.others:
-        found = counts.failed if mode is Mode.IN_PLACE else counts.unsuccessful
+        found = (counts.failed if mode is Mode.IN_PLACE else counts.unsuccessful) - batch.skipped_lines
     else:
         statuses = (ObjectStatus.FAILED,) if mode is Mode.IN_PLACE else tuple(UNSUCCESSFUL)
         for first in range(1, counts.total + 1, LINES_AT_ONCE):

@@ -7,9 +7,9 @@ from itertools import islice
 
 from django.db import transaction
 
-from batches.models import Batch, File, Slice
+from batches.models import Batch, File
 from batches.queries.results import results
-from batches.services.finalize import Inconsistent, ResultFiles
+from batches.services.finalize import Inconsistent, ResultFiles, record_ranges
 from batches.services.store import undone_on_error
 
 
@@ -39,7 +39,7 @@ def _make_known(batch: Batch, files: ResultFiles, fresh: Mapping[str, File], *, 
         raise Inconsistent(f"{batch}: it moved on while its files were written")
     for column in ("output_file", "error_file"):
         _replace(known, column, fresh.get(column), now=now)
-    Slice.objects.bulk_update(files.pieces, ["output_start", "output_end", "error_start", "error_end"], batch_size=100)
+    record_ranges(files.pieces)
     Batch.objects.filter(pk=batch.pk).update(lease_owner=None, lease_expires_at=None)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from django.db.models.fields.files import FieldFile
 from batches.errors import InvalidRequest, TooLarge
 from batches.models import ApiKey, File, Project, Purpose
 from batches.services.quota import require_room
+from batches.services.unpack import plain, plain_name
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,8 @@ def store(
 ) -> File:
     """Keep what a client sent as a file of the project.
 
-    Batch files live FILE_LIFETIME_SECONDS unless `lifetime` says otherwise. Raises InvalidRequest for an empty file and
+    Batch files live FILE_LIFETIME_SECONDS unless `lifetime` says otherwise. A batch's input that is compressed with gzip is
+    kept unpacked. Raises InvalidRequest for an empty file and
     TooLarge for one over `limit` bytes, else over the limit of its purpose, and QuotaExceeded when the project has too much
     already; then nothing is kept.
     """
@@ -45,7 +47,9 @@ def store(
         raise InvalidRequest("The file is empty.", param="file")
     if content.size > (limit := limit or size_limit(purpose)):
         raise TooLarge(f"The file has {content.size} bytes; a file of purpose {purpose} may have {limit}.", param="file")
-    file = write(content, project=project, purpose=purpose, filename=filename, now=now, lifetime=lifetime, key=key)
+    file = write_plain(
+        content, project=project, purpose=purpose, filename=filename, now=now, lifetime=lifetime, key=key, limit=limit
+    )
     file.is_draft = is_draft
     with undone_on_error(file), transaction.atomic():
         keep(file)
@@ -56,6 +60,15 @@ def keep(file: File) -> None:
     """Make a client's file known, in the caller's transaction. Raises QuotaExceeded."""
     require_room(file.project, stored_bytes=file.bytes)
     file.save(force_insert=True)
+
+
+def write_plain(content: "Content[Any]", *, purpose: Purpose, filename: str, limit: int, **about: Any) -> File:
+    """Put what a client sent into the file storage (see `write`); the input of a batch without its compression."""
+    with ExitStack() as opened:
+        if purpose == Purpose.BATCH:
+            content, was_packed = opened.enter_context(plain(content, limit=limit))
+            filename = plain_name(filename) if was_packed else filename
+        return write(content, purpose=purpose, filename=filename, **about)
 
 
 def write(

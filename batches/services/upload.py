@@ -17,7 +17,7 @@ from django.db.models import Count, Sum
 from batches.errors import InvalidRequest, LostRace, TooLarge
 from batches.models import ApiKey, Project, Purpose, Upload, UploadPart, UploadStatus
 from batches.services.quota import require_room
-from batches.services.store import keep, put, size_limit, undone_on_error, write
+from batches.services.store import keep, put, size_limit, undone_on_error, write_plain
 
 logger = logging.getLogger(__name__)
 
@@ -97,11 +97,13 @@ def complete_upload(upload: Upload, *, part_ids: Sequence[UUID], now: datetime, 
         raise InvalidRequest(f"The parts have {total} bytes; the upload promised {upload.bytes}.", param="part_ids")
     with _joined(parts, md5=md5) as content:
         seconds = upload.file_lifetime_seconds
-        file = write(
+        purpose = Purpose(upload.purpose)
+        file = write_plain(
             content,
             project=upload.project,
-            purpose=Purpose(upload.purpose),
+            purpose=purpose,
             filename=upload.filename,
+            limit=_limit(purpose),
             now=now,
             lifetime=timedelta(seconds=seconds) if seconds else None,
             key=upload.created_by_key,

@@ -1,7 +1,7 @@
 """Adapter `anthropic`: any upstream with Anthropic's messages API. What the options of a provider may say:
 
-* `version`: the API's version, sent as `anthropic-version`;
-* `beta`: names of beta features, comma-separated, sent as `anthropic-beta`.
+* `version`: the API's version, sent as `anthropic-version`, whatever version a batch was written for;
+* `beta`: names of beta features, comma-separated, sent as `anthropic-beta` before those of a batch.
 """
 
 from collections.abc import Mapping
@@ -9,12 +9,24 @@ from typing import Annotated, Any
 
 import msgspec
 
-from providers.adapters.answers import Secrets, outcome
 from providers.adapters.json_api import check_models, endpoint_url
 from providers.adapters.options import options_problem, read_options
-from providers.base import ANTHROPIC_ENDPOINTS, Call, Check, Connection, Failure, Outcome, base_url_problem
+from providers.base import (
+    ANTHROPIC_ENDPOINTS,
+    NO_EXTRAS,
+    Call,
+    Check,
+    Connection,
+    Extras,
+    Failure,
+    Outcome,
+    base_url_problem,
+)
 from providers.failures import Kind
 from providers.http import Transport
+from providers.judgement import Secrets, judge
+
+VERSION = "2023-06-01"  # where neither the provider nor a batch names one
 
 _HeaderValue = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9.,_-]+\Z")]
 
@@ -22,7 +34,7 @@ _HeaderValue = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9.,_-]+\Z")]
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a provider may set; see above."""
 
-    version: _HeaderValue = "2023-06-01"
+    version: _HeaderValue | None = None
     beta: _HeaderValue | None = None
 
 
@@ -37,11 +49,8 @@ class AnthropicAdapter:
             options = read_options(connection.options, Options)
         except ValueError as error:
             raise ValueError(f"Provider {connection.name}: {error}") from None
-        headers = {"anthropic-version": options.version}
-        if options.beta:
-            headers["anthropic-beta"] = options.beta
-        if connection.credential:
-            headers["x-api-key"] = connection.credential
+        self._options = options
+        headers = {"x-api-key": connection.credential} if connection.credential else {}
         self._secrets = Secrets(connection.credential)
         self._urls = {endpoint: endpoint_url(connection.base_url, endpoint) for endpoint in self.endpoints}
         self._models_url = endpoint_url(connection.base_url, "/v1/models")
@@ -58,16 +67,27 @@ class AnthropicAdapter:
         url = self._urls.get(call.endpoint)
         if url is None:
             return Failure(Kind.PORTAL, f"The adapter anthropic does not serve {call.endpoint}.", code=Kind.PORTAL.value)
-        headers = {"Idempotency-Key": call.idempotency_key}
+        headers = {"Idempotency-Key": call.idempotency_key} | self._headers(call.extras)
         reply = await self._transport.post(url, headers=headers, body=call.body, seconds=call.timeout)
         if isinstance(reply, Failure):
             return reply
-        return outcome(reply, secrets=self._secrets)
+        return judge(reply, call, secrets=self._secrets)
 
     async def check(self) -> Check:
         """Whether the list of models can be had."""
-        return await check_models(self._transport, self._models_url, secrets=self._secrets)
+        return await check_models(self._transport, self._models_url, secrets=self._secrets, headers=self._headers(NO_EXTRAS))
 
     async def close(self) -> None:
         """End every connection."""
         await self._transport.close()
+
+    def _headers(self, extras: Extras) -> dict[str, str]:
+        """The headers of the API, for a batch with these extras. A beta that the provider has already is named once."""
+        options = self._options
+        betas = dict.fromkeys(filter(None, (*(options.beta or "").split(","), *extras.betas)))
+        headers = {"anthropic-version": options.version or extras.version or VERSION}
+        if betas:
+            headers["anthropic-beta"] = ",".join(betas)
+        if extras.user_profile:
+            headers["anthropic-user-profile-id"] = extras.user_profile
+        return headers

@@ -1,13 +1,14 @@
 """What upstreams with a versioned JSON API have in common: where an endpoint is, and a list of models to try a key on."""
 
 import re
+from collections.abc import Mapping
 
 import msgspec
 from yarl import URL
 
-from providers.adapters.answers import Secrets, outcome
 from providers.base import Check, Failure, Success
 from providers.http import Transport
+from providers.judgement import Secrets, judge_look
 
 CHECK_SECONDS = 8.0
 _VERSION = re.compile(r"/v\d+[a-z0-9]*(?=/|$)")
@@ -21,10 +22,10 @@ def endpoint_url(base_url: str, endpoint: str) -> URL:
     return URL(f"{base}{endpoint}", encoded=True)
 
 
-async def check_models(transport: Transport, url: URL, *, secrets: Secrets) -> Check:
+async def check_models(transport: Transport, url: URL, *, secrets: Secrets, headers: Mapping[str, str] | None = None) -> Check:
     """Whether the list of models can be had."""
-    reply = await transport.get(url, seconds=CHECK_SECONDS)
-    found = reply if isinstance(reply, Failure) else outcome(reply, secrets=secrets)
+    reply = await transport.get(url, seconds=CHECK_SECONDS, headers=headers)
+    found = reply if isinstance(reply, Failure) else judge_look(reply, secrets=secrets)
     if isinstance(found, Success):
         return Check(True, f"{url} answered {_models_listed(found.body)}.")
     status = f" with {found.http_status}" if found.http_status else ""

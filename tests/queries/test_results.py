@@ -10,8 +10,9 @@ from pytest_django import Settings
 from batches.errors import Gone
 from batches.models import Batch, BatchObject, BatchResult, File, Project
 from batches.queries import results
+from batches.queries.object_result import result_line
 from batches.queries.results import request_lines as requests_of
-from batches.queries.results import result_line, result_of, settled_results
+from batches.queries.results import result_of, settled_results
 from batches.services.claim import Appetite, claim
 from batches.services.outcomes import Settled
 from batches.services.settle import Report, settle

@@ -12,7 +12,8 @@ from batches.dialects.base.reading import archived_at
 from batches.dialects.base.rendering import Constant, PrefixedId, encode, raw
 from batches.identifiers import render
 from batches.models import Batch, load_counts
-from batches.queries.results import ObjectResult
+from batches.queries.object_result import ObjectResult
+from batches.services.catalogue import OfferedModel
 from batches.states import BatchStatus, ObjectStatus
 
 PREFIX = "msgbatch_"
@@ -90,6 +91,18 @@ def message_batches(batches: Sequence[Batch], *, url: str, now: datetime) -> lis
     return [serializer.to_representation(batch) for batch in batches]
 
 
+def model_info(model: OfferedModel) -> dict[str, Any]:
+    """A model. `owned_by` is beside the contract: the provider that carries its requests out."""
+    return {
+        "type": "model",
+        "id": model.id,
+        "display_name": model.name,
+        "created_at": Moment().to_representation(model.provider.created_at),
+        "lifecycle": "active",
+        "owned_by": model.provider.name,
+    }
+
+
 def listed(items: Sequence[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
     """The list envelope."""
     return {
@@ -123,7 +136,7 @@ def result_lines(results: Iterable[ObjectResult]) -> Iterator[bytes]:
 def _outcome(result: ObjectResult) -> dict[str, Any]:
     kind = RESULT_TYPES[ObjectStatus(result.status)]
     if kind == "succeeded":
-        return {"type": kind, "message": raw(result.body)}
+        return {"type": kind, "message": raw(result.document)}
     if kind == "errored":
         return {"type": kind, "error": _error(result)}
     return {"type": kind}
@@ -154,7 +167,9 @@ def _error(result: ObjectResult) -> object:
             pass
         else:
             return raw(result.body)
-    if result.http_status is not None:
+    if result.is_invalid:
+        kind = "invalid_request_error"
+    elif result.http_status is not None:
         kind = error_type(result.http_status)
     else:
         kind = "timeout_error" if result.error_code == "timeout" else "api_error"

@@ -6,43 +6,62 @@ pass unchanged, so the model of each request is the one that its own body names.
 
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import Any, BinaryIO, ClassVar, cast
 
 import msgspec
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
-from rest_framework import serializers
 from rest_framework.request import Request
 
-from batches.dialects.base.endpoints import CHAT, ENDPOINTS, MESSAGES
+from batches.dialects.base.endpoints import CHAT, ENDPOINTS, MESSAGES, canonical
 from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter, UnsupportedMediaType
-from batches.dialects.base.fields import Lifetime, Metadata, Text, Window, valid
+from batches.dialects.base.fields import (
+    USUAL_WINDOW,
+    AnyWindow,
+    Fields,
+    Lifetime,
+    Metadata,
+    OneOf,
+    Text,
+    Window,
+    valid,
+    valid_so_far,
+)
 from batches.dialects.base.inline import InlineBody, InlineRequest, decode_item
 from batches.dialects.base.parsers import FORM
-from batches.dialects.base.providers import chosen_provider, named_provider
+from batches.dialects.base.providers import chosen_provider, named_provider, require_granted
 from batches.dialects.base.reading import find_file
 from batches.dialects.base.views import DialectView
 from batches.errors import Gone
 from batches.jsonl import read_lines, read_request, request_line
-from batches.models import Batch, Dialect, File
+from batches.models import Batch, Dialect, File, OnInvalid
 from batches.queries.ranges import reading
+from batches.services.extras import asked_extras, fitting_extras
 from batches.services.inline import gathered, submit_gathered
+from batches.services.quota import require_room_now
+from batches.services.route import route
 from batches.services.submit import submit
 
 ARRAY = "requests"
 
 
-class CreateBatch(serializers.Serializer[Any]):
-    """What dialects have in common; each adds its `endpoint` and `completion_window`, the latter a Window."""
+class CreateBatch(Fields):
+    """What dialects have in common; each adds its `endpoint`. The window is a Window, the `usual_window` unless given."""
 
+    usual_window: ClassVar[Window] = USUAL_WINDOW
+
+    completion_window = AnyWindow(required=False, allow_null=True, default=None)
+    on_invalid = OneOf(OnInvalid.values, default=OnInvalid.FAIL.value)
     input_file_id = Text(required=False, allow_null=True, default=None)
     metadata = Metadata()
     output_expires_after = Lifetime()
 
+    def validate_completion_window(self, window: Window | None) -> Window:
+        return window or self.usual_window
 
-class _Item(msgspec.Struct):
+
+class _Item(msgspec.Struct, forbid_unknown_fields=True):
     custom_id: str
     method: str | None = None
     url: str | None = None
@@ -73,7 +92,7 @@ class Items:
         if item.method not in (None, "POST"):
             raise InvalidValue(f"{where}.method: it must be POST.", param=f"{where}.method")
         self._note(MESSAGES if params else "", index)
-        self._note(item.url or "", index)
+        self._note(canonical(item.url or ""), index)
         url = self._named[0] if self._named else CHAT
         self.written.add(url)
         return InlineRequest(item.custom_id, url, body or params)
@@ -103,6 +122,7 @@ class BatchCreation(DialectView):
     """A view that creates batches: of `dialect`, from what `parameters` describes."""
 
     dialect: ClassVar[Dialect]
+    called: ClassVar[str]  # the path of its create call, whichever mount the client uses
     parameters: ClassVar[type[CreateBatch]]
 
     def max_body_bytes(self) -> int:
@@ -126,25 +146,42 @@ class BatchCreation(DialectView):
             max_bytes=self.max_body_bytes(),
             max_items=settings.MAX_BATCH_LINES,
             max_item_bytes=settings.MAX_LINE_BYTES,
+            at_array=lambda head: self.check_head(request, head),
         )
         items = Items()
         with gathered(body.lines(items.read)) as content:
             require_one_input(body)
-            fields = valid(self.parameters, body.head)
+            fields = valid(self.parameters, {name: value for name, value in body.head.items() if name != ARRAY})
             named = named_provider(request) or fields.get("provider")
             provider = self.provider_name(chosen_provider(self.project, model=fields.get("model"), named=named))
-            # The same body for another provider is another call.
-            with self.reserved(digest=sha256(f"{body.digest} {provider}".encode()).hexdigest()) as reservation:
+            extras = asked_extras(request.headers)
+            with self.reserved(body=body.digest, path=self.called, provider=provider, extras=extras) as reservation:
                 if reservation.batch is not None:
                     return reservation.batch, fields
                 wanted = self._wanted(fields) | {"provider_name": provider, "reservation": reservation}
                 if body.count:
                     wanted["endpoint"] = endpoint = items.endpoint(fields["endpoint"])
+                    wanted["extras"] = fitting_extras(extras, endpoint=endpoint)
                     with addressed(content, endpoint, written=items.written) as lines:
-                        return submit_gathered(lines, objects=body.count, **wanted), fields
+                        return submit_gathered(lines, requests=body.count, **wanted), fields
                 file = find_file(self.project, fields["input_file_id"], now=wanted["now"], param="input_file_id")
-                wanted["endpoint"] = fields["endpoint"] or self.endpoint_of(file)
+                wanted["endpoint"] = endpoint = fields["endpoint"] or self.endpoint_of(file)
+                wanted["extras"] = fitting_extras(extras, endpoint=endpoint)
                 return submit(input_file=file, **wanted), fields
+
+    def check_head(self, request: Request, head: Mapping[str, Any]) -> None:
+        """Refuse what cannot become a batch, by what was said before the requests: they may be 200 MB. All is asked again."""
+        fields = valid_so_far(self.parameters, head)
+        if self.may_repeat:
+            return
+        self.require_room_for_body()
+        require_room_now(self.project, open_batches=1)
+        named = named_provider(request) or fields.get("provider")
+        provider = chosen_provider(self.project, model=fields.get("model"), named=named)
+        if provider is not None:
+            require_granted(self.project, str(self.provider_name(provider)))
+        if endpoint := fields.get("endpoint"):
+            route(self.project, endpoint=endpoint, name=provider)
 
     def _wanted(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         window: Window = fields["completion_window"]
@@ -158,6 +195,8 @@ class BatchCreation(DialectView):
             "key": self.key,
             "metadata": fields["metadata"],
             "output_lifetime": fields["output_expires_after"],
+            "model": fields.get("model"),
+            "on_invalid": OnInvalid(fields["on_invalid"]),
         }
 
 
@@ -197,7 +236,8 @@ def endpoint_of_first_line(file: File) -> str:
             url = read_request(next(lines).content or b"").url
     except (Gone, StopIteration, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return CHAT  # validation will say what is wrong
-    return url if url in ENDPOINTS else CHAT
+    endpoint = canonical(url or "")
+    return endpoint if endpoint in ENDPOINTS else CHAT
 
 
 def _given(document: msgspec.Raw) -> bytes:

@@ -13,3 +13,8 @@ ENDPOINTS = (
     "/v1/videos",
     MESSAGES,
 )
+
+
+def canonical(endpoint: str) -> str:
+    """An endpoint with its version: Azure's clients write `/chat/completions`."""
+    return f"/v1{endpoint}" if f"/v1{endpoint}" in ENDPOINTS else endpoint

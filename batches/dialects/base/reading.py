@@ -7,21 +7,32 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.utils import timezone
 
 from batches import identifiers
 from batches.errors import NotFound
-from batches.models import Batch, BatchError, File, Project, Upload
+from batches.models import ApiKey, Batch, BatchError, File, OnInvalid, Project, Upload
+from batches.services.once import note_use
 from batches.states import BatchStatus
 
 SHOWN_ERRORS = 1000  # of one batch
 
 
-def find_batch(project: Project, text: str) -> Batch:
-    """The project's batch with this id. Raises NotFound, the same for an unknown id and one of another project."""
-    key = identifiers.parse(text)
-    batch = Batch.objects.visible(project=project).filter(pk=key).first() if key else None
+def find_batch(key: ApiKey, text: str) -> Batch:
+    """The batch of the key's project with this id. Raises NotFound, the same for an unknown id and one of another project."""
+    found = identifiers.parse(text)
+    batch = Batch.objects.visible(project=key.project).filter(pk=found).first() if found else None
     if batch is None:
         raise NotFound(f"There is no batch with the id {text[:100]!r}.", param="batch_id")
+    note_use([batch], key=key, now=timezone.now())
+    return batch
+
+
+def find_batch_at(key: ApiKey, text: str, *, provider: str | None) -> Batch:
+    """The same, at this provider if one is named. Raises NotFound."""
+    batch = find_batch(key, text)
+    if provider and batch.provider.name != provider:
+        raise NotFound(f"There is no batch with the id {text[:100]!r} at provider {provider[:100]}.", param="batch_id")
     return batch
 
 
@@ -61,6 +72,11 @@ def archived_at(batch: Batch, *, now: datetime) -> datetime | None:
     """When the results of an ended batch of messages became unavailable; None while they can be had."""
     at = batch.archived_at or batch.created_at + timedelta(seconds=settings.RESULTS_LIFETIME_SECONDS)
     return at if batch.is_terminal and at <= now else None
+
+
+def skipping(batch: Batch) -> dict[str, str]:
+    """What a batch shows besides the contract when its client asked for invalid lines to be skipped."""
+    return {"on_invalid": batch.on_invalid} if batch.on_invalid == OnInvalid.SKIP else {}
 
 
 def completed_and_failed(batch: Batch) -> dict[str, int]:

@@ -17,6 +17,8 @@ from batches.errors import NotAuthenticated, NotFound, TooLarge
 from batches.models import Batch, Dialect
 from batches.services.accounts import linked_account
 from batches.services.inline import gathered, submit_gathered
+from batches.services.quota import require_room_now
+from batches.services.route import route
 
 
 class MergeView(DialectView):
@@ -44,6 +46,14 @@ class MergeView(DialectView):
 class Bulk(MergeView):
     """/{model}/bulk"""
 
+    def check_head(self, head: dict[str, Any], endpoint: str) -> None:
+        """Refuse what cannot become a batch before its items are read. All is asked again afterwards."""
+        inbound.require_known(head)
+        if not self.may_repeat:
+            self.require_room_for_body()
+            require_room_now(self.project, open_batches=1)
+            route(self.project, endpoint=endpoint, name=self.account.name)
+
     def post(self, request: Request, model: str) -> Response:
         endpoint = inbound.ENDPOINTS[model]
         body = InlineBody(
@@ -52,10 +62,11 @@ class Bulk(MergeView):
             max_bytes=settings.MAX_BULK_BYTES,
             max_items=settings.MAX_BULK_ITEMS,
             max_item_bytes=settings.MAX_LINE_BYTES,
+            at_array=lambda head: self.check_head(head, endpoint),
         )
         with gathered(body.lines(inbound.item_reader(endpoint))) as content:
             inbound.require_items(body)
-            with self.reserved(digest=body.digest, path=f"{endpoint} of {self.account.name}") as reservation:
+            with self.reserved(body=body.digest, path=endpoint, provider=self.account.name) as reservation:
                 batch = reservation.batch or submit_gathered(
                     content,
                     project=self.project,
@@ -67,7 +78,7 @@ class Bulk(MergeView):
                     now=timezone.now(),
                     key=self.key,
                     provider_name=self.account.name,
-                    objects=body.count,
+                    requests=body.count,
                     reservation=reservation,
                 )
         return Response(outbound.accepted(batch), status=202)
@@ -82,7 +93,7 @@ class OneBulk(MergeView):
 
     def find(self, text: str, *, endpoint: str) -> Batch:
         """The account's batch of this endpoint. Raises NotFound, which says where another one is to be read."""
-        batch = find_batch(self.project, text)
+        batch = find_batch(self.key, text)
         if batch.endpoint != endpoint:
             ours = batch.endpoint in inbound.ENDPOINTS.values()
             face = f"/api{batch.endpoint}/bulk/{batch.pk}" if ours else f"/v1/batches/{batch}"

@@ -1,9 +1,11 @@
 """manage.py provider: configure upstreams."""
 
 import json
+import sys
 from argparse import ArgumentTypeError
 from collections.abc import Iterable
 from decimal import Decimal
+from getpass import getpass
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -18,9 +20,14 @@ from batches.services import providers
 from batches.services.tune import MODEL_SETTINGS, PROVIDER_SETTINGS, forget_model, tune_model, tune_provider
 from providers.models import CredentialUnavailable, Provider, ProviderModel
 
+CREDENTIAL_HELP = "read the API key from standard input, and keep it encrypted"
+
 
 class Command(BaseCommand):
-    help = "Add, list, check, enable, disable and remove providers, set their limits, guards and prices, and rotate credentials."
+    help = (
+        "Add, list, check, resume, enable, disable and remove providers, set their limits, guards and prices, "
+        "and rotate credentials."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -29,6 +36,7 @@ class Command(BaseCommand):
         add.add_argument("--adapter", required=True, help="the kind of upstream: openai, anthropic, http or simulator")
         add.add_argument("--base-url", default="", help="such as https://api.example.com/v1")
         add.add_argument("--credential-env", default="", metavar="VAR", help="environment variable that holds the API key")
+        add.add_argument("--credential-stdin", action="store_true", help=CREDENTIAL_HELP)
         add.add_argument("--default", action="store_true", help="use it where a batch names no provider")
         add.add_argument(
             "--project", action="append", default=[], metavar="SLUG", help="let only this project use it (repeatable)"
@@ -37,8 +45,15 @@ class Command(BaseCommand):
             "--option", action="append", default=[], type=_option, metavar="KEY=VALUE", help="setting of the adapter (repeatable)"
         )
         add_amounts(add, PROVIDER_SETTINGS)
-        change = verbs.add_parser("set", help="change limits and guards of a provider")
+        change = verbs.add_parser("set", help="change limits and guards of a provider, its credential, or what is the default")
         change.add_argument("name")
+        change.add_argument("--default", action="store_true", help="use it where a batch names no provider")
+        change.add_argument(
+            "--project", action="append", default=[], metavar="SLUG", help="with --default: in this project only (repeatable)"
+        )
+        secret = change.add_mutually_exclusive_group()
+        secret.add_argument("--credential-stdin", action="store_true", help=CREDENTIAL_HELP)
+        secret.add_argument("--remove-credential", action="store_true", help="keep no credential of it any more")
         add_amounts(change, PROVIDER_SETTINGS)
         model = verbs.add_parser("model", help="set limits and prices of one of its models")
         model.add_argument("name")
@@ -48,7 +63,8 @@ class Command(BaseCommand):
         verbs.add_parser("list", help="list the providers")
         verbs.add_parser("show", help="show limits, guards and prices of a provider").add_argument("name")
         for verb, text in (
-            ("check", "try the connection of a provider"),
+            ("check", "try the connection of a provider; when it works, one that is held is tried at once"),
+            ("resume", "end the hold of a provider; it is held again when the next request fails as before"),
             ("enable", "let new batches use a provider again"),
             ("disable", "send a provider nothing: no new batches, and running ones wait"),
             ("remove", "remove a provider that no batch uses"),
@@ -71,6 +87,7 @@ class Command(BaseCommand):
             actor=COMMAND,
             now=timezone.now(),
             base_url=options["base_url"],
+            credential=_secret() if options["credential_stdin"] else "",
             credential_env=options["credential_env"],
             options=dict(options["option"]),
             projects=[_project(slug) for slug in dict.fromkeys(options["project"])],
@@ -80,12 +97,33 @@ class Command(BaseCommand):
             tune_provider(provider, settings=limits, actor=COMMAND, now=timezone.now())
         self.stdout.write(f"Added provider {provider.name}. To try it: manage.py provider check {provider.name}")
 
+    @transaction.atomic
     def _set(self, options: dict[str, Any]) -> None:
         limits = given(options, PROVIDER_SETTINGS)
-        if not limits:
-            raise CommandError("Nothing to set: name a limit or a guard, such as --requests-per-minute 600.")
-        provider = tune_provider(_provider(options["name"]), settings=limits, actor=COMMAND, now=timezone.now())
-        self.stdout.write(_settings(provider, PROVIDER_SETTINGS))
+        projects = [_project(slug) for slug in dict.fromkeys(options["project"])]
+        new_secret, old_secret = options["credential_stdin"], options["remove_credential"]
+        if projects and not options["default"]:
+            raise CommandError("--project says whose default it shall be: give it with --default.")
+        if not (limits or options["default"] or new_secret or old_secret):
+            raise CommandError("Nothing to set: name a limit or a guard, such as --requests-per-minute 600, or --default.")
+        provider, now = _provider(options["name"]), timezone.now()
+        if new_secret or old_secret:
+            providers.set_credential(provider, secret=_secret() if new_secret else "", actor=COMMAND, now=now)
+            self.stdout.write(f"{'Stored' if new_secret else 'Removed'} the credential of provider {provider}.")
+            provider.refresh_from_db()
+        if limits:
+            provider = tune_provider(provider, settings=limits, actor=COMMAND, now=now)
+            self.stdout.write(_settings(provider, PROVIDER_SETTINGS))
+        if options["default"]:
+            self._make_default(provider, projects)
+
+    def _make_default(self, provider: Provider, projects: Iterable[Project]) -> None:
+        where = ", ".join(project.slug for project in projects)
+        for project in projects:
+            providers.grant(provider, project=project, actor=COMMAND, now=timezone.now(), default=True)
+        if not where:
+            providers.make_default(provider, actor=COMMAND, now=timezone.now())
+        self.stdout.write(f"Provider {provider} is the default{f' of {where}' if where else ''}.")
 
     def _model(self, options: dict[str, Any]) -> None:
         provider, name = _provider(options["name"]), options["model"]
@@ -116,6 +154,12 @@ class Command(BaseCommand):
             raise CommandError(found.message)
         self.stdout.write(found.message)
 
+    def _resume(self, options: dict[str, Any]) -> None:
+        if providers.resume_provider(_provider(options["name"]), actor=COMMAND, now=timezone.now()):
+            self.stdout.write(f"Resumed provider {options['name']}.")
+        else:
+            self.stdout.write(f"Provider {options['name']} is not held: nothing to resume.")
+
     def _enable(self, options: dict[str, Any]) -> None:
         providers.enable_provider(_provider(options["name"]), actor=COMMAND, now=timezone.now())
         self.stdout.write(f"Enabled provider {options['name']}.")
@@ -131,6 +175,14 @@ class Command(BaseCommand):
     def _rotate(self, _: dict[str, Any]) -> None:
         rotated = providers.rotate_credentials(actor=COMMAND, now=timezone.now())
         self.stdout.write(f"Encrypted anew: {rotated}.")
+
+
+def _secret() -> str:
+    """The first line of standard input. Raises CommandError when it is empty; what is typed is not shown."""
+    secret = getpass("Credential: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
+    if not secret:
+        raise CommandError("Standard input has no credential: write it there, such as with: provider set NAME < FILE.")
+    return secret
 
 
 def _option(text: str) -> tuple[str, Any]:

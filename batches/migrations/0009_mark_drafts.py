@@ -17,6 +17,6 @@ def mark(apps: Apps, _editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("batches", "0003_file_drafts_and_removals")]
+    dependencies = [("batches", "0008_file_drafts_and_removals")]
 
     operations = [migrations.RunPython(mark, migrations.RunPython.noop)]

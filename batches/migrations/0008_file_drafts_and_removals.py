@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("batches", "0002_sign_in_attempts"),
+        ("batches", "0007_room_to_settle"),
     ]
 
     operations = [
