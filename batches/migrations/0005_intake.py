@@ -15,6 +15,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 blank=True,
                 db_default="",
+                default="",
                 help_text="What requests that name no model ask for; the others may name no other.",
                 max_length=200,
             ),
@@ -36,6 +37,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 blank=True,
                 db_default="",
+                default="",
                 help_text="Why the worker that was to validate it could not read its input.",
                 max_length=200,
             ),

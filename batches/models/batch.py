@@ -64,6 +64,7 @@ class Batch(Counted, Guarded, Leased):
     default_model = models.CharField(
         max_length=200,
         blank=True,
+        default="",
         db_default="",
         help_text="What requests that name no model ask for; the others may name no other.",
     )
@@ -126,7 +127,11 @@ class Batch(Counted, Guarded, Leased):
 
     error_count = models.PositiveIntegerField(default=0, help_text="Validation errors, also those that are not stored.")
     put_off_reason = models.CharField(
-        max_length=200, blank=True, db_default="", help_text="Why the worker that was to validate it could not read its input."
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why the worker that was to validate it could not read its input.",
     )
 
     objects = BatchQuerySet.as_manager()

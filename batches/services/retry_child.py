@@ -63,7 +63,8 @@ class Elsewhere:
     def taken_up(self, items: Iterable[Chosen]) -> TakenUp:
         """What became of these objects in the others."""
         names = [item.custom_id for item in items] if self.others else []
-        succeeded, unfinished = set(), set()
+        succeeded: set[str] = set()
+        unfinished: set[str] = set()
         for start in range(0, len(names), NAMES_A_QUERY):
             # Also what has failed in one that is open: it may be retried there at any moment.
             relevant = Q(batch__in=self._unfinished) | Q(batch__in=self.others, status=ObjectStatus.SUCCEEDED)

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 
 from config.postgresql.connections import Connections
@@ -25,7 +26,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     @property
     def pool(self) -> Connections | None:
         options = self.settings_dict["OPTIONS"].get("pool")
-        if not options or self.alias == base.NO_DB_ALIAS:
+        if not options or self.alias == NO_DB_ALIAS:
             return None
         if self.alias not in self._connection_pools:
             parameters = {**self.get_connection_params(), "autocommit": True}

@@ -10,6 +10,7 @@ from pytest_django import Settings
 from batches.models import Batch, BatchError, BatchErrorGroup, BatchObject, BatchResult, ErrorGroupHour, OnInvalid, Project, Slice
 from batches.queries.results import results
 from batches.services.claim import Appetite, claim
+from batches.services.proof.base import Page
 from batches.services.prove import CHECKS
 from batches.services.retry import retry
 from batches.services.retry_child import NothingToRetry
@@ -58,7 +59,7 @@ def skipping(project: Project, content: bytes = BAD, **more: Any) -> Batch:
 def assert_clean(batch: Batch) -> None:
     """Nothing disagrees, as `reconcile --check` would tell."""
     fresh = list(Batch.objects.select_related("provider", "input_file", "output_file", "error_file").filter(pk=batch.pk))
-    assert [str(found) for check in CHECKS for found in check.look(fresh, now=timezone.now())] == []
+    assert [str(found) for check in CHECKS for found in check.look(Page(fresh), now=timezone.now())] == []
     assert_counts_are_true(batch)
 
 

@@ -28,7 +28,6 @@ from batches.services.finalize import finalize
 from batches.services.outcomes import Settled, Tried
 from batches.services.prove import prove
 from batches.services.reconcile import reconcile
-from batches.services.retention import retain
 from batches.services.retry import retry
 from batches.services.selection import Selection
 from batches.services.settle import Report, settle
@@ -231,13 +230,6 @@ def _waits(batch: Batch) -> None:
 
 def _assess(batch: Batch) -> None:
     assess(now=timezone.now())
-
-
-def _retain(batch: Batch) -> None:
-    half_failed(batch)
-    ended(batch)
-    Batch.objects.exclude(pk=batch.pk).filter(pk=uuid.UUID(int=0)).delete()
-    retain(now=timezone.now())
 
 
 # What is done, and how often it may read each of the objects of a batch.
