@@ -69,6 +69,7 @@ else:
     _database = dict(environ.Env.db_url_config(DATABASE_URL))
     if _database.get("ENGINE") != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database: postgres://user:password@host:port/name")
+    _database["ENGINE"] = "config.postgresql"
     _database["CONN_MAX_AGE"] = None
     _database["CONN_HEALTH_CHECKS"] = True
     # A server that vanished without a word is noticed within half a minute, by whoever waits for it and by idle connections.
@@ -215,6 +216,7 @@ SPECTACULAR_SETTINGS = {
 MAX_FILE_BYTES = knob("MAX_FILE_BYTES", whole(1), 512 * 1024**2)  # one uploaded file
 MAX_BATCH_FILE_BYTES = knob("MAX_BATCH_FILE_BYTES", whole(1), 200 * 1024**2)  # a batch's input file
 MAX_BATCH_LINES = knob("MAX_BATCH_LINES", whole(1), 50_000)  # requests in one batch
+MAX_WINDOW_HOURS = knob("MAX_WINDOW_HOURS", whole(48), 168)  # the longest completion window; the contracts' own go up to 48
 MAX_INLINE_REQUESTS = knob("MAX_INLINE_REQUESTS", whole(1), 100_000)  # requests inside one create call
 MAX_INLINE_BYTES = knob("MAX_INLINE_BYTES", whole(1), 256 * 1024**2)  # the body of such a call
 MAX_BULK_ITEMS = knob("MAX_BULK_ITEMS", whole(1), 100)  # items of a bulk write (Merge)

@@ -4,10 +4,7 @@ Nothing is ever sent twice. No redirects, cookies, proxies or decompression. Wha
 This is the only module that knows how HTTP is spoken here (`connections`, `http1`).
 """
 
-import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from yarl import URL
 
@@ -16,7 +13,7 @@ from providers.connections import Client, ConnectFailed
 from providers.failures import Kind
 from providers.http1 import ConnectionLost, HttpError, MaxBytes, NotHttp, Reply
 
-__all__ = ["MAX_ERROR_BYTES", "Reply", "Transport", "retry_after"]
+__all__ = ["MAX_ERROR_BYTES", "Reply", "Transport"]
 
 MAX_ERROR_BYTES = 64 * 1024  # as much as is read of an answer that is not a success
 _CONSTANT_HEADERS = {
@@ -72,29 +69,3 @@ def _failure(error: Exception) -> Failure:
         case _:
             kind, detail = Kind.PORTAL, type(error).__name__
     return Failure(kind, f"{kind.sentence} ({detail}.)" if detail else kind.sentence, code=kind.value)
-
-
-def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
-    """How many seconds the upstream asks to wait: `retry-after-ms`, else `Retry-After` in seconds or as a date."""
-    if (wait := _number(headers.get("retry-after-ms"))) is not None:
-        return max(0.0, wait / 1000)
-    raw = headers.get("Retry-After")
-    if raw is None:
-        return None
-    if (wait := _number(raw)) is not None:
-        return max(0.0, wait)
-    try:
-        date = parsedate_to_datetime(raw)
-    except (ValueError, OverflowError):
-        return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
-
-
-def _number(raw: str | None) -> float | None:
-    try:
-        number = float(raw or "")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None

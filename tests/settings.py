@@ -24,5 +24,6 @@ from config.settings import *  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # nothing is collected
+STORAGES["default"] = {"BACKEND": "tests.watched_storage.WatchedStorage"}
 STATIC_ROOT.mkdir()
 EXECUTOR_IDLE_SECONDS = 0.2

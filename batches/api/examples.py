@@ -26,6 +26,17 @@ CREATE = [
         request_only=True,
     ),
     OpenApiExample(
+        "With one model for all, without its invalid lines",
+        value={
+            "endpoint": "/v1/chat/completions",
+            "input_file_id": FILE_ID,
+            "model": "gateway/gpt-5-mini",
+            "completion_window": "7d",
+            "on_invalid": "skip",
+        },
+        request_only=True,
+    ),
+    OpenApiExample(
         "As a dry run",
         value={"endpoint": "/v1/chat/completions", "requests": [{"custom_id": "few", "body": CHAT}], "dry_run": True},
         request_only=True,
@@ -93,6 +104,7 @@ VALUES: dict[str, Any] = {
     "next_cursor": None,
     "note": "",
     "number": 1,
+    "on_invalid": "fail",
     "output_price": "2.000000",
     "output_tokens": 7,
     "param": "",
@@ -104,6 +116,7 @@ VALUES: dict[str, Any] = {
     "priority": 0,
     "project": "acme",
     "reasoning_tokens": 0,
+    "other_tokens": 0,
     "remark": "Judge the top ten",
     "quotas": {
         "open_batches": {"limit": 50, "used": 7},
@@ -203,7 +216,9 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "model": "",
         "counts": NOTHING_YET,
         "usage": {
-            **dict.fromkeys(("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "unpriced"), 0),
+            **dict.fromkeys(
+                ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "unpriced"), 0
+            ),
             "cost": "0.000000",
             "currency": "USD",
         },

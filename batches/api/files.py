@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 from django.conf import settings
-from django.http import FileResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -14,18 +14,18 @@ from rest_framework.response import Response
 from batches.api import documented
 from batches.api.outbound import ShownFile, listed
 from batches.api.schema import page_of
-from batches.api.view import NativeView, UnknownParameter
+from batches.api.view import NativeView
 from batches.dialects.base.errors import InvalidValue
-from batches.dialects.base.fields import MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS, clean_filename
-from batches.dialects.base.files import FORM_BYTES, UPLOADED, one_file
+from batches.dialects.base.fields import MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS, clean_filename, form_fields
+from batches.dialects.base.file_answers import file_answer
+from batches.dialects.base.files import FORM_BYTES, UPLOADED, one_file, others
 from batches.dialects.base.paging import page_after, query_word
 from batches.dialects.base.parsers import FormParser
-from batches.errors import Gone
 from batches.models import ApiKey, Purpose
 from batches.services.access import Right
 from batches.services.store import hide, store
 
-FIELDS = ("file", "purpose", "lifetime_seconds", "project")
+FIELDS = ("purpose", "lifetime_seconds", "project")
 
 
 class Files(NativeView):
@@ -77,10 +77,7 @@ class Files(NativeView):
         """Upload the input of a batch: one request a line, as JSON. It is checked when a batch is created over it."""
         self.allow_parameters()
         content = one_file(request, "file")
-        form = request.POST
-        for name in (*form, *request.FILES):
-            if name not in FIELDS:
-                raise UnknownParameter(f"There is no parameter {name[:100]!r}.", param=name[:100])
+        form = form_fields(request.POST, others(request.FILES, "file"), names=FIELDS)
         file = store(
             content,
             project=self.caller.project(form.get("project"), act=self.act),
@@ -105,17 +102,13 @@ class Files(NativeView):
         summary="Read a file",
         responses={(200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY, "The bytes, as they are kept.")},
     )
-    def content(self, _request: Request, file_id: str) -> FileResponse:
+    def content(self, request: Request, file_id: str) -> HttpResponseBase:
         """The bytes of a file: an input as it was uploaded, or the results that a batch has written, one a line."""
         self.allow_parameters()
         now = timezone.now()
         file = self.find_file(file_id, now=now)
         self.caller.note_read(file)
-        try:
-            content = file.content.open("rb")
-        except FileNotFoundError:
-            raise Gone from None
-        return FileResponse(content, as_attachment=True, filename=file.filename, content_type="application/octet-stream")
+        return file_answer(request, file, filename=file.filename, content_type="application/octet-stream")
 
     @extend_schema(operation_id="delete_file", summary="Delete a file", responses={204: OpenApiResponse(None, "It is deleted.")})
     def destroy(self, _request: Request, file_id: str) -> Response:

@@ -7,7 +7,7 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer, inline_serializer
 from rest_framework import serializers
 
-from batches.dialects.base.fields import WholeNumber
+from batches.dialects.base.fields import Fields, WholeNumber
 from batches.models import Counts, Project, ProviderHealth
 from batches.services.guard import GUARDS
 from batches.services.quota import QUOTAS, quotas
@@ -62,12 +62,12 @@ class SetGuards(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         unknown = [name for name in data if name not in GUARDS] if isinstance(data, dict) else []
         if unknown:
-            raise serializers.ValidationError({str(unknown[0])[:100]: "There is no such guard."}, code="unknown")
+            raise serializers.ValidationError({str(unknown[0])[:100]: "There is no such guard."}, code="no_guard")
         found: dict[str, Any] = super().to_internal_value(data)
         return found
 
 
-class UpdateBatch(serializers.Serializer[Any]):
+class UpdateBatch(Fields):
     """What may be changed about a batch that runs, or will run."""
 
     guards = SetGuards(help_text="Those that are named are changed; null is the provider's again.")
@@ -85,12 +85,16 @@ class ShownGuards(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="Usage")
 class ShownUsage(serializers.Serializer[Counts]):
-    """Tokens as the provider counted them; `cached_tokens` are part of the input, `reasoning_tokens` of the output."""
+    """Tokens as the provider counted them; `cached_tokens` are part of the input, `reasoning_tokens` of the output.
+
+    `other_tokens` are those of which the provider told only the sum.
+    """
 
     input_tokens = serializers.IntegerField()
     output_tokens = serializers.IntegerField()
     cached_tokens = serializers.IntegerField()
     reasoning_tokens = serializers.IntegerField()
+    other_tokens = serializers.IntegerField()
     cost = serializers.DecimalField(
         max_digits=28, decimal_places=6, allow_null=True, help_text="As far as it is known; null when nothing is known of it."
     )

@@ -45,6 +45,7 @@ CONCERNS = (
     Concern("Stuck", "bad", "condition=stuck", "updated_at", lambda batch: ("nothing since", batch.updated_at)),
     Concern("Blocked", "bad", "condition=blocked", "expires_at", lambda batch: (batch.blocked_reason, None)),
     Concern("Late", "bad", "condition=late", "expires_at", lambda batch: ("deadline", batch.expires_at)),
+    Concern("Input out of reach", "bad", "condition=put_off", "created_at", lambda batch: (batch.put_off_reason, None)),
     Concern("Failing", "bad", "view=active&has_errors=yes", "-created_at", _failures),
     Concern("Throttled", "warn", "condition=throttled", "-throttled_until", lambda batch: (batch.throttled_reason, None)),
     Concern(

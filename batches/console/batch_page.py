@@ -101,6 +101,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
 
 _TONES = {
     **dict.fromkeys((Cause.PROVIDER_DISABLED, Cause.ACCOUNT_PROBLEM, Cause.BREAKER_OPEN, Cause.NO_WORKER), "error"),
+    Cause.INPUT_OUT_OF_REACH: "error",
     **dict.fromkeys((Cause.PAUSED, Cause.RATE_LIMITED, Cause.THROTTLED), "warning"),
 }
 
@@ -147,7 +148,7 @@ def _with_error_codes(batch: Batch, objects: list[BatchObject]) -> list[ObjectRo
 def _errors_of_batch(batch: Batch, *, everything: bool) -> dict[str, object]:
     """What was wrong with the input, as far as it is stored; or why the batch as a whole could not run."""
     errors = list(BatchError.objects.filter(batch=batch, round__isnull=True))
-    if not batch.error_count:
+    if not batch.error_count or batch.skipped_lines:
         return {"reason": errors[0] if errors else None}
     return {
         "validation_errors": errors if everything else errors[:FIRST_ERRORS],

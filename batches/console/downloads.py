@@ -2,15 +2,18 @@
 
 import uuid
 
-from django.http import FileResponse, Http404, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from batches import identifiers
 from batches.console.access import SignedIn, find_batch, requires
+from batches.dialects.base.file_answers import file_answer
+from batches.errors import Gone
 from batches.queries.lineage import lineage, merged_results
-from batches.queries.results import result_line, results
+from batches.queries.object_result import result_line
+from batches.queries.results import results
 from batches.services.access import Right
 
 JSON_LINES = "application/jsonl"
@@ -27,12 +30,11 @@ def download_file(request: SignedIn, batch_id: uuid.UUID, which: str) -> HttpRes
         raise Http404("The batch has no such file.")
     if not file.is_readable(now=timezone.now()):
         return render(request, "console/gone.html", {"batch": batch}, status=410)
-    try:
-        content = file.content.open("rb")
-    except FileNotFoundError:
-        return render(request, "console/gone.html", {"batch": batch}, status=410)
     name = f"{identifiers.render('batch_', batch.id)}_{which}.jsonl"
-    return FileResponse(content, as_attachment=True, filename=name, content_type=JSON_LINES)
+    try:
+        return file_answer(request, file, filename=name, content_type=JSON_LINES)
+    except Gone:
+        return render(request, "console/gone.html", {"batch": batch}, status=410)
 
 
 @require_safe

@@ -19,9 +19,9 @@ from batches.models import Batch, BatchObject, ErrorGroup, Event
 from batches.services.access import Access, Right
 from batches.services.retry import Mode, Retried, retry
 from batches.services.retry_child import UNSUCCESSFUL
-from batches.services.retry_preview import LAST_LINE, preview
+from batches.services.retry_preview import preview
 from batches.services.route import granted_providers
-from batches.services.selection import Selection
+from batches.services.selection import LAST_LINE, Selection
 from batches.states import Act, BatchStatus, ObjectStatus
 
 REASON_CHARS = 500
@@ -33,7 +33,7 @@ def may_retry(access: Access, batch: Batch) -> bool:
     if not access.may(Right.ACT, batch.project_id):
         return False
     failed = batch.counts.unsuccessful if batch.is_terminal else batch.counts.failed
-    return bool(failed) and (batch.is_terminal or batch.status == BatchStatus.IN_PROGRESS)
+    return failed > batch.skipped_lines and (batch.is_terminal or batch.status == BatchStatus.IN_PROGRESS)
 
 
 def retriable(batch: Batch) -> Collection[ObjectStatus]:

@@ -4,34 +4,18 @@ import math
 import time
 from dataclasses import dataclass
 
-import msgspec
 from django.conf import settings
 
 from batches.engine.hold import STRIKES, Held, Seen
 from batches.engine.limiter import Caps, Permit, Want
+from batches.tokens import tokens_of
 from providers.base import Usage
 from providers.failures import Kind
 
-BYTES_PER_TOKEN = 4  # of a request, roughly
-
-
-class _Bounds(msgspec.Struct):
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    max_output_tokens: int | None = None
-
-
-_decode_bounds = msgspec.json.Decoder(_Bounds).decode
-
 
 def estimate(body: bytes) -> int:
-    """How many tokens a request may use, in and out: by its size, and by what it allows for the answer."""
-    try:
-        bounds = _decode_bounds(body)
-    except (msgspec.DecodeError, RecursionError):
-        return len(body) // BYTES_PER_TOKEN
-    allowed = (bounds.max_tokens, bounds.max_completion_tokens, bounds.max_output_tokens)
-    return len(body) // BYTES_PER_TOKEN + max(*(bound or 0 for bound in allowed), 0)
+    """How many tokens a request may use, in and out."""
+    return tokens_of(body).total
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +35,9 @@ class Pass:
     tokens: int
 
     def correct(self, usage: Usage) -> None:
-        """The answer says how many tokens it really were."""
-        self.gate.give_back(self.cell, 0, self.tokens - usage.input - usage.output)
+        """The answer says how many tokens it really were, if it does."""
+        if usage.tokens is not None:
+            self.gate.give_back(self.cell, 0, self.tokens - usage.tokens)
 
 
 class Gate:

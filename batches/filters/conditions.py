@@ -20,6 +20,7 @@ class Condition(TextChoices):
     ACCOUNT_PROBLEM = "account_problem", "account problem"
     THROTTLED = "throttled"
     BLOCKED = "blocked"
+    PUT_OFF = "put_off", "input out of reach"
     OVERDUE = "overdue"
     LATE = "late", "late at its pace"
     STUCK = "stuck"
@@ -36,6 +37,8 @@ def in_condition(condition: str, *, now: datetime) -> Q:
         return is_throttled(now=now)
     if condition == Condition.BLOCKED:
         return is_blocked(now=now)
+    if condition == Condition.PUT_OFF:
+        return is_put_off()
     if condition == Condition.OVERDUE:
         return Q(ended_at=None, expires_at__lte=now)
     if condition == Condition.LATE:
@@ -55,6 +58,11 @@ def is_throttled(*, now: datetime) -> Q:
     """Running batches whose open objects all wait because of limits, and those whose provider asks to wait for long."""
     held = ProviderHealth.objects.filter(model="", hold_kind=Kind.RATE_LIMITED.value).order_by().values("provider")
     return Q(status=BatchStatus.IN_PROGRESS) & (Q(throttled_until__gt=now) | Q(provider__in=held))
+
+
+def is_put_off() -> Q:
+    """Batches that wait for a worker that can read their input."""
+    return Q(ended_at=None, status=BatchStatus.VALIDATING) & ~Q(put_off_reason="")
 
 
 def is_late(*, now: datetime) -> Q:
@@ -111,7 +119,7 @@ def ended_badly() -> Q:
 
 def needs_attention(*, now: datetime) -> Q:
     """Batches that ended badly, or that are late, held back, blocked, paused or stuck."""
-    held_back = is_late(now=now) | is_throttled(now=now) | has_account_problem() | Q(paused_at__isnull=False) | is_stuck(now=now)
-    held_back |= is_blocked(now=now)
+    held_back = is_late(now=now) | is_throttled(now=now) | has_account_problem() | is_put_off() | is_blocked(now=now)
+    held_back |= Q(paused_at__isnull=False) | is_stuck(now=now)
     # Found by themselves, for they are few: asked of each batch, PostgreSQL reads all slices to know which are stuck.
     return ended_badly() | Q(pk__in=Batch.objects.filter(held_back, ended_at=None).order_by().values("pk"))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar, cast
+from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q, Sum
@@ -31,6 +32,13 @@ class Dialect(models.TextChoices):
     NATIVE = "native"
 
 
+class OnInvalid(models.TextChoices):
+    """What becomes of a batch whose input has invalid lines."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
 class BatchQuerySet(models.QuerySet["Batch"]):
     def open(self) -> "BatchQuerySet":
         return self.filter(status__in=OPEN)
@@ -52,7 +60,21 @@ class Batch(Counted, Guarded, Leased):
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="batches")
     dialect = models.CharField(max_length=10, choices=Dialect.choices)
     endpoint = models.CharField(max_length=100)
-    model = models.CharField(max_length=200, blank=True)
+    model = models.CharField(max_length=200, blank=True, help_text="Of all its requests; empty when they ask for several.")
+    default_model = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What requests that name no model ask for; the others may name no other.",
+    )
+    on_invalid = models.CharField(
+        max_length=4,
+        choices=OnInvalid.choices,
+        default=OnInvalid.FAIL,
+        db_default=OnInvalid.FAIL,
+        help_text="Whether invalid lines of its input fail it, or are skipped.",
+    )
 
     status = models.CharField(max_length=12, choices=BatchStatus.choices, default=BatchStatus.VALIDATING)
     version = models.PositiveIntegerField(default=1)
@@ -106,6 +128,13 @@ class Batch(Counted, Guarded, Leased):
     results_pruned_at = models.DateTimeField(null=True, blank=True, help_text="From then on, answers are read from its files.")
 
     error_count = models.PositiveIntegerField(default=0, help_text="Validation errors, also those that are not stored.")
+    put_off_reason = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why the worker that was to validate it could not read its input.",
+    )
 
     objects = BatchQuerySet.as_manager()
 
@@ -175,9 +204,18 @@ class Batch(Counted, Guarded, Leased):
         """How many requests a create call carried inline, checked; 0 once the batch has ended, or when it was made otherwise."""
         return self.pending
 
+    @property
+    def skipped_lines(self) -> int:
+        """How many of the failed objects are invalid lines of the input: they were never sent, and sending them cannot help."""
+        return self.error_count if self.on_invalid == OnInvalid.SKIP and self.in_progress_at is not None else 0
+
     def forget_counts(self) -> None:
         """Have `counts` read again."""
         self._counts = None
+
+    def count_again(self) -> None:
+        """Have `counts` be the sum over the slices, whatever the status."""
+        self._counts = _sums([self.pk]).get(self.pk, Counts())
 
     @property
     def is_paused(self) -> bool:
@@ -212,9 +250,18 @@ def load_counts(batches: Iterable[Batch]) -> None:
         else:
             live[batch.pk] = batch
             batch._counts = Counts()
-    if not live:
-        return
+    for pk, counts in _sums(live).items():
+        live[pk]._counts = counts
+
+
+def _sums(batches: Iterable[UUID]) -> dict[UUID, Counts]:
+    """The counts of batches, with one query for all of them, and none for none."""
+    keys = list(batches)
+    if not keys:
+        return {}
     sums = {f"sum_{name}": Sum(f"slices__{name}", default=0) for name in COUNT_FIELDS}
-    for row in Batch.objects.filter(pk__in=live).order_by().values("pk").annotate(**sums):
+    found = {}
+    for row in Batch.objects.filter(pk__in=keys).order_by().values("pk").annotate(**sums):
         sums_of = cast("dict[str, int]", row)
-        live[row["pk"]]._counts = Counts(**{name: sums_of[f"sum_{name}"] for name in COUNT_FIELDS})
+        found[row["pk"]] = Counts(**{name: sums_of[f"sum_{name}"] for name in COUNT_FIELDS})
+    return found

@@ -1,6 +1,6 @@
 """File: bytes that a client uploaded, or that a batch wrote."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.db import models
@@ -10,6 +10,8 @@ from uuid_utils.compat import uuid7
 from batches import identifiers
 from batches.models.api_key import ApiKey
 from batches.models.project import Project
+
+REMOVAL_PAUSE = timedelta(hours=1)  # until the storage is asked again to delete bytes that it would not delete
 
 
 class Purpose(models.TextChoices):
@@ -42,6 +44,10 @@ class FileQuerySet(models.QuerySet["File"]):
         """Deleted or expired, with bytes that are still kept."""
         return self.filter(purged_at=None).filter(Q(deleted_at__isnull=False) | Q(expires_at__lte=now))
 
+    def removable(self, *, now: datetime) -> "FileQuerySet":
+        """Those that the storage has not refused to delete lately."""
+        return self.filter(Q(removal_failed_at=None) | Q(removal_failed_at__lte=now - REMOVAL_PAUSE))
+
 
 class File(models.Model):
     """One file in Django's file storage. Hidden at once when deleted or expired; its bytes go when nothing reads them."""
@@ -57,6 +63,8 @@ class File(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
     purged_at = models.DateTimeField(null=True, blank=True)
+    is_draft = models.BooleanField(default=False, db_default=False)  # uploaded to be looked at; no batch was made of it yet
+    removal_failed_at = models.DateTimeField(null=True, blank=True)  # when the storage last refused to delete its bytes
 
     objects = FileQuerySet.as_manager()
 

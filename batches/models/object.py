@@ -1,6 +1,7 @@
 """BatchObject: one request of a batch. A narrow, hot row: no body, no offset."""
 
 from typing import ClassVar
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
@@ -8,6 +9,13 @@ from uuid_utils.compat import uuid7
 
 from batches.models.batch import Batch
 from batches.states import ObjectStatus
+
+INVALID_LINE = "invalid_line"  # the kind of failure of what was never sent, because its line is no valid request
+
+
+def unnamed(line: int, pk: UUID) -> str:
+    """What stands for a custom_id that cannot be read, or is another object's: no client can choose it."""
+    return f"line {line} ({pk.hex})"
 
 
 class BatchObject(models.Model):
@@ -31,6 +39,7 @@ class BatchObject(models.Model):
     output_tokens = models.PositiveIntegerField(null=True, blank=True)
     cached_tokens = models.PositiveIntegerField(null=True, blank=True)
     reasoning_tokens = models.PositiveIntegerField(null=True, blank=True)
+    other_tokens = models.IntegerField(null=True, blank=True, help_text="Of which only the sum is known.")
     cost_nanos = models.PositiveBigIntegerField(null=True, blank=True, help_text="In billionths of the portal's currency.")
     kind = models.CharField(max_length=32, blank=True, db_default="", help_text="Of failure.")
     retry_after = models.FloatField(null=True, blank=True, help_text="Seconds the upstream asked to wait.")

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 from batches.models import Batch, BatchObject, Counts, bulk, load_counts
 from batches.models.batch import BatchQuerySet
-from batches.queries.results import PAGE, ObjectResult, require_results, results_over
+from batches.queries.object_result import ObjectResult
+from batches.queries.results import PAGE, require_results, results_over
 from batches.states import ObjectStatus
 
 ROWS = 5000  # narrow ones, read at once by whoever reads on
@@ -112,7 +113,7 @@ def merged_counts(members: Sequence[Batch]) -> Counts:
     return Counts(**_statuses(members), **spent)
 
 
-_SPENT = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_nanos", "unpriced")
+_SPENT = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "cost_nanos", "unpriced")
 # A batch's id is greater than that of any batch it retries.
 _STATUSES = f"""
       WITH decided AS (

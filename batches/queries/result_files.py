@@ -1,7 +1,11 @@
 """What came of objects, from the output and error files of a batch that ended: where its result rows were let go of."""
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
 
 from batches import jsonl
 from batches.errors import Gone
@@ -10,10 +14,16 @@ from batches.queries.ranges import is_kept, stream_range
 from batches.states import ObjectStatus
 
 
-def require_result_files(batch: Batch) -> None:
-    """Raise Gone unless every file with results of this ended batch is still kept."""
+def are_withdrawn(batch: Batch, *, now: datetime) -> bool:
+    """Whether a client has deleted a file with results of this batch, or its time is over: then no door leads to them."""
+    files = (batch.output_file, batch.error_file) if batch.is_terminal else ()
+    return any(file is not None and not file.is_readable(now=now) for file in files)
+
+
+def require_result_files(batch: Batch, *, now: datetime) -> None:
+    """Raise Gone unless every file with results of this ended batch may still be read."""
     for name, file in (("output", batch.output_file), ("error", batch.error_file)):
-        if file is not None and not is_kept(file):
+        if file is not None and not (file.is_readable(now=now) and is_kept(file)):
             raise Gone(f"The {name} file is no longer kept, and with it went the results.")
 
 
@@ -24,9 +34,9 @@ class SliceResults:
         self._output = _Lines(batch.output_file, piece.output_start, piece.output_end, name="output")
         self._error = _Lines(batch.error_file, piece.error_start, piece.error_end, name="error")
 
-    def find(self, custom_id: str, status: str) -> jsonl.StoredResult:
+    def find(self, object_id: uuid.UUID, status: str) -> jsonl.StoredResult:
         """The result of an object that succeeded or failed. Raises Gone when its file is no longer kept."""
-        return (self._output if status == ObjectStatus.SUCCEEDED else self._error).find(custom_id)
+        return (self._output if status == ObjectStatus.SUCCEEDED else self._error).find(jsonl.result_id(object_id))
 
 
 @dataclass(slots=True)
@@ -39,21 +49,26 @@ class _Lines:
     name: str
     _left: Iterator[bytes] | None = None
 
-    def find(self, custom_id: str) -> jsonl.StoredResult:
+    def find(self, identifier: str) -> jsonl.StoredResult:
         if self._left is None:
+            if self.file is not None and not self.file.is_readable(now=timezone.now()):
+                raise Gone(f"The {self.name} file is no longer kept.")
             pieces = stream_range(self.file, self.start or 0, self.end or 0, name=self.name)
             self._left = _lines(pieces)
         for line in self._left:
             found = jsonl.read_result(line)
-            if found.custom_id == custom_id:
+            if found.id == identifier:
                 return found
         raise Gone(f"The {self.name} file does not hold this result any more.")
 
 
-def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    held = b""
+def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    held: list[bytes] = []  # the pieces of a line whose end has not come yet, joined once: a line may have many
     for piece in pieces:
-        *whole, held = (held + piece).split(b"\n")
-        yield from whole
-    if held:
-        yield held
+        first, *others = piece.split(b"\n")
+        held.append(first)
+        for following in others:
+            yield b"".join(held)
+            held = [following]
+    if last := b"".join(held):
+        yield last

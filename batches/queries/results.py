@@ -9,57 +9,29 @@ from itertools import takewhile
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
 from batches import jsonl
+from batches.default_model import line_with_model
 from batches.errors import Gone
-from batches.models import Batch, BatchError, BatchObject, BatchResult, Slice, bulk
+from batches.models import Batch, BatchError, BatchObject, BatchResult, Slice, bulk, unnamed
+from batches.queries.object_result import ObjectResult
 from batches.queries.ranges import read_range
-from batches.queries.result_files import SliceResults, require_result_files
+from batches.queries.result_files import SliceResults, are_withdrawn, require_result_files
 from batches.states import ObjectStatus
 
 PAGE = 500
 PAGE_CHARS = 4 * 1024**2
 MUCH_LONGER = 4  # times the usual length: what a page's bodies may be and all of it still fits into memory
 ANSWERED = frozenset({ObjectStatus.SUCCEEDED, ObjectStatus.FAILED})  # what has a result
-FAILED_STATUS = 400  # HTTP statuses from here on say themselves that the request failed
 FIRST_PAGE = 16  # as long as nothing is known of the size of the answers
-
-
-class ObjectResult(msgspec.Struct, frozen=True):
-    """One object with the outcome of its latest round.
-
-    `body` is the answer as one line of JSON; it is empty where there was none (pending, cancelled, expired, or failed
-    without an answer), and then `error_code` and `error_message` say why, unless it is pending.
-    """
-
-    id: uuid.UUID
-    line: int
-    custom_id: str
-    status: str
-    round: int
-    attempts: int
-    http_status: int | None
-    latency_ms: int | None
-    request_id: str
-    error_code: str
-    error_message: str
-    body: str
-
-    @property
-    def is_settled(self) -> bool:
-        return self.status != ObjectStatus.PENDING
-
-    @property
-    def why(self) -> tuple[str, str] | None:
-        """Code and message of a failure that looks like a success: an answer with a good HTTP status, of no use."""
-        is_told = self.status == ObjectStatus.SUCCEEDED or self.http_status is None or self.http_status >= FAILED_STATUS
-        return None if is_told else (self.error_code, self.error_message)
 
 
 Page = tuple[list[ObjectResult], bool]  # some objects, and whether there may be more behind them
 
-_COLUMNS = "o.id, o.line, o.custom_id, o.status, o.round, o.attempts, o.http_status, o.latency_ms, o.request_id"
+_COLUMNS = "o.id, o.line, o.custom_id, o.status, o.round, o.attempts, o.http_status, o.latency_ms, o.request_id, o.kind"
 # The objects are chosen first and their results looked up one by one: left to itself, PostgreSQL reads all results of a
 # batch for each of its objects as long as it has no statistics of that batch.
 _JOINED = f"""
@@ -89,8 +61,14 @@ def results(batch: Batch, *, first_page: int = FIRST_PAGE) -> Iterator[ObjectRes
 
 def require_results(batch: Batch) -> None:
     """Raise Gone when what came of an ended batch cannot be read any more."""
-    if batch.results_pruned_at is not None:
-        require_result_files(batch)
+    now = timezone.now()
+    if batch.results_pruned_at is not None or are_withdrawn(batch, now=now):
+        require_result_files(batch, now=now)
+
+
+def _are_in_files(batch: Batch) -> bool:
+    """Whether answers are read from the batch's files, where those may be read: its rows were pruned, or are not to be shown."""
+    return batch.results_pruned_at is not None or are_withdrawn(batch, now=timezone.now())
 
 
 def results_without_answers(batch: Batch) -> Iterator[ObjectResult]:
@@ -120,7 +98,7 @@ def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int
 
     The second value tells whether there are more. Two queries: what is too much is never read. Raises Gone.
     """
-    if batch.results_pruned_at is not None:
+    if _are_in_files(batch):
         return _cut(_from_files(batch, after_line=after_line, last_line=_LAST_LINE), limit=limit, max_chars=max_chars)
     where = [batch_key(batch), after_line, _LAST_LINE, ObjectStatus.PENDING.value]
     with connection.cursor() as cursor:
@@ -190,8 +168,16 @@ def request_body(batch: Batch, line: int) -> bytes:
 
 
 def slice_lines(batch: Batch, piece: Slice) -> dict[int, bytes]:
-    """The input lines of one slice, by number, in one ranged read. Raises Gone when the input is not kept."""
-    return number_lines(read_input(batch, piece.input_start, piece.input_end), first_line=piece.first_line)
+    """The input lines of one slice, by number, in one ranged read, each with the model that it asks for.
+
+    Raises Gone when the input is not kept.
+    """
+    if piece.input_end - piece.input_start > settings.MAX_LINE_BYTES + settings.SLICE_BYTES:
+        raise Gone("The line is too long to be read.")  # which is why it was skipped
+    lines = number_lines(read_input(batch, piece.input_start, piece.input_end), first_line=piece.first_line)
+    if not batch.default_model:
+        return lines
+    return {number: line_with_model(line, batch.default_model) for number, line in lines.items()}
 
 
 def number_lines(content: bytes, *, first_line: int) -> dict[int, bytes]:
@@ -205,24 +191,9 @@ def read_input(batch: Batch, start: int, end: int) -> bytes:
     return read_range(batch.input_file, start, end, name="input")
 
 
-def result_line(result: ObjectResult) -> bytes:
-    """A settled object's line in the output or error file (contract: the OpenAI batch API), with its line end."""
-    if result.body:
-        assert result.http_status is not None
-        return jsonl.response_line(
-            result.id,
-            custom_id=result.custom_id,
-            http_status=result.http_status,
-            request_id=result.request_id,
-            body=result.body,
-            why=result.why,
-        )
-    return jsonl.error_line(result.id, custom_id=result.custom_id, code=result.error_code, message=result.error_message)
-
-
 def _page(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str = "") -> Page:
     """Some of the objects at these lines, in order: at most `limit`, and at most a few MB of answers, but at least one object."""
-    if batch.results_pruned_at is None:
+    if not _are_in_files(batch):
         rows, more = _rows(batch, after_line=after_line, last_line=last_line, limit=limit, but=but)
         lacks_answers = any(row.status in ANSWERED and not (row.body or row.error_code) for row in rows)
         if not (lacks_answers and _were_pruned(batch)):
@@ -274,9 +245,10 @@ def _from_files(batch: Batch, *, after_line: int, last_line: int) -> Iterator[Ob
 
 
 def _from_file(row: ObjectResult, files: SliceResults, reasons: Mapping[tuple[int, int], tuple[str, str]]) -> ObjectResult:
-    found = files.find(row.custom_id, row.status)
+    found = files.find(row.id, row.status)
     code, message = (found.error.code, found.error.message) if found.error else reasons.get((row.line, row.round), ("", ""))
-    return msgspec.structs.replace(row, body=found.body, error_code=code, error_message=message)
+    request_id = row.request_id or (found.response.request_id if found.response else "")
+    return msgspec.structs.replace(row, body=found.body, error_code=code, error_message=message, request_id=request_id)
 
 
 def _reasons(batch: Batch, after_line: int, last_line: int) -> dict[tuple[int, int], tuple[str, str]]:
@@ -292,12 +264,16 @@ def batch_key(batch: Batch) -> Any:
 
 
 def _from_row(row: tuple[Any, ...], batch: Batch) -> ObjectResult:
-    identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, code, message, body = row
+    identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, kind, code, message, body = row
     if code is None:  # there is no result
         code, message = batch.why_never_ran(status) or ("", "")
         body = ""
     if not isinstance(identifier, uuid.UUID):
         identifier = uuid.UUID(identifier)
+    if custom_id == unnamed(line, identifier):
+        custom_id = ""
+    if body and not request_id:  # recorded before the portal gave each call an id of its own
+        request_id = f"req_{identifier.hex}"
     return ObjectResult(
-        identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, code, message, body
+        identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, code, message, body, kind
     )

@@ -19,6 +19,7 @@ class Cause(StrEnum):
     """What a batch waits for."""
 
     NOT_VALIDATED = "not_validated"
+    INPUT_OUT_OF_REACH = "input_out_of_reach"
     PAUSED = "paused"
     PROVIDER_DISABLED = "provider_disabled"
     BLOCKED = "blocked"
@@ -39,6 +40,7 @@ class Cause(StrEnum):
 
 _SENTENCES = {
     Cause.NOT_VALIDATED: "Its input has not been checked to the end yet.",
+    Cause.INPUT_OUT_OF_REACH: "The worker that was to check its input could not read it; it is tried again.",
     Cause.PAUSED: "Somebody, or a guard, has it wait until it is resumed.",
     Cause.PROVIDER_DISABLED: "Its provider is disabled: nothing is sent to it.",
     Cause.BLOCKED: "A worker cannot carry it out as that worker is set up, and no other works on it.",
@@ -90,7 +92,7 @@ def waiting(batch: Batch, *, now: datetime) -> Waiting | None:
 def decide(batch: Batch, facts: Facts, *, now: datetime) -> Waiting | None:
     """The first thing that keeps an open batch from going on; what a person can change comes before what passes."""
     if batch.status == BatchStatus.VALIDATING:
-        return _without(facts.control_workers, "control") or _blocked(batch, facts, now=now) or _because(Cause.NOT_VALIDATED)
+        return _without(facts.control_workers, "control") or _unchecked(batch)
     over = not facts.unfinished or batch.expires_at <= now
     if batch.status != BatchStatus.IN_PROGRESS or (over and not batch.is_paused):
         return _without(facts.control_workers, "control") or _winding_up(batch, facts)
@@ -106,6 +108,12 @@ def _without(workers: int, role: str) -> Waiting | None:
     if workers:
         return None
     return Waiting(Cause.NO_WORKER, f"No {role} worker is running.", details={"role": role})
+
+
+def _unchecked(batch: Batch) -> Waiting:
+    if batch.put_off_reason:
+        return _because(Cause.INPUT_OUT_OF_REACH, reason=batch.put_off_reason)
+    return _because(Cause.NOT_VALIDATED)
 
 
 def _winding_up(batch: Batch, facts: Facts) -> Waiting:

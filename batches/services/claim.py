@@ -144,11 +144,16 @@ def _lease(batch_id: uuid.UUID, count: int, *, executor: uuid.UUID, now: datetim
         Lease(
             piece,
             piece.lease_epoch + 1,
-            _waiting(piece) if piece.lease_epoch else None,
+            _waiting(piece) if _is_begun(piece) else None,
             piece.lost_leases + (piece.lease_owner is not None),
         )
         for piece in pieces
     ]
+
+
+def _is_begun(piece: Slice) -> bool:
+    """Whether not every line of a slice waits for its first attempt: it was leased before, or some were skipped."""
+    return bool(piece.lease_epoch) or piece.pending < piece.total
 
 
 def _waiting(piece: Slice) -> list[Waiting]:

@@ -9,6 +9,7 @@ from django.core.files import File as Content
 from django.db import transaction
 
 from batches.actors import Actor
+from batches.default_model import bare_model
 from batches.errors import NotFound
 from batches.models import Batch, File, Project, Purpose
 from batches.services.extras import NO_EXTRAS, Extras, stored_extras
@@ -21,12 +22,7 @@ LIFETIME = timedelta(hours=1)  # of what nobody decides on; then it expires like
 
 def keep_draft(content: "Content[Any]", *, project: Project, filename: str, now: datetime) -> File:
     """Keep an input for LIFETIME. Raises what `store` raises."""
-    return store(content, project=project, purpose=Purpose.BATCH, filename=filename, now=now, lifetime=LIFETIME)
-
-
-def is_draft(file: File) -> bool:
-    """Whether it was uploaded to be looked at, and nothing was made of it yet."""
-    return file.created_by_key_id is None and file.expires_at is not None and file.expires_at - file.created_at == LIFETIME
+    return store(content, project=project, purpose=Purpose.BATCH, filename=filename, now=now, lifetime=LIFETIME, is_draft=True)
 
 
 @transaction.atomic
@@ -42,8 +38,9 @@ def start(file: File, *, since: datetime, actor: Actor, now: datetime, **about: 
     for earlier in Batch.objects.filter(input_file=locked, created_by=actor.name, created_at__gte=since):
         if _is_as_asked(earlier, **about):
             return earlier
-    if is_draft(locked):
-        File.objects.filter(pk=locked.pk).update(expires_at=now + timedelta(seconds=settings.FILE_LIFETIME_SECONDS))
+    if locked.is_draft:
+        lifetime = timedelta(seconds=settings.FILE_LIFETIME_SECONDS)
+        File.objects.filter(pk=locked.pk).update(is_draft=False, expires_at=now + lifetime)
     return submit(file.project, input_file=locked, actor=actor, now=now, **about)
 
 
@@ -55,18 +52,20 @@ def _is_as_asked(
     metadata: Mapping[str, str] | None = None,
     guards: Mapping[str, object] | None = None,
     extras: Extras = NO_EXTRAS,
+    model: str | None = None,
     **about: Any,
 ) -> bool:
     """Whether the batch is what `submit` would make of this."""
     provider = route(batch.project, endpoint=endpoint, name=provider_name)
     plain: dict[str, Any] = {
-        name: about[name] for name in ("dialect", "completion_window", "remark", "priority") if name in about
+        name: about[name] for name in ("dialect", "completion_window", "remark", "priority", "on_invalid") if name in about
     }
     asked: dict[str, object] = {
         "endpoint": endpoint,
         "provider": provider,
         "metadata": metadata or None,
         "extras": stored_extras(extras),
+        "default_model": bare_model(model, provider=provider.name),
         **plain,
         **(guards or {}),
     }
@@ -77,7 +76,7 @@ def discard(file: File) -> bool:
     """Remove a draft, row and bytes; False when it is none, or a batch was made of it meanwhile: then it stays."""
     with transaction.atomic():
         locked = File.objects.select_for_update().filter(pk=file.pk).first()
-        if locked is None or not is_draft(locked) or Batch.objects.filter(input_file=locked).exists():
+        if locked is None or not locked.is_draft or Batch.objects.filter(input_file=locked).exists():
             return False
         locked.delete()
     locked.content.storage.delete(str(locked.content.name))

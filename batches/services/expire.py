@@ -15,8 +15,14 @@ from providers.failures import Kind
 
 @transaction.atomic
 def expire(batch: Batch, *, actor: Actor, now: datetime) -> Batch:
-    """Wind a running batch up; one that was never validated is expired at once. Raises LostRace when it moved meanwhile."""
+    """Wind a running batch up. Raises LostRace when it moved meanwhile.
+
+    One that was never validated is expired at once; if its requests came with the create call, once they have their lines.
+    """
     note = "Its deadline passed."
+    if batch.status == BatchStatus.VALIDATING and batch.announced:
+        wake.finalize(batch.id)
+        return batch
     if batch.status == BatchStatus.VALIDATING:
         batch = transition(batch, BatchStatus.EXPIRED, actor=actor, now=now, note=note)
         remove_objects(batch)  # what its validation had laid out so far

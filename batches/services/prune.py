@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,9 +12,10 @@ from django.conf import settings
 from batches.models import Batch, File
 from batches.services.heartbeat import forget_dead
 from batches.services.once import forget_calls
-from batches.services.retention import retain
+from batches.services.retention import RETENTION
 from batches.services.sign_in import forget_attempts
-from batches.services.upload import expire_uploads
+from batches.services.store import remove_bytes
+from batches.services.upload import drop_parts_left_over, expire_uploads
 from batches.states import OPEN
 
 logger = logging.getLogger(__name__)
@@ -27,8 +29,7 @@ def prune(*, now: datetime) -> None:
 
     What cannot be removed is logged, and keeps nothing else from being removed.
     """
-    steps = (expire_uploads, _purge, _remove_old_spool_files, forget_dead, forget_calls, forget_attempts, retain)
-    for step in steps:
+    for step in STEPS:
         try:
             step(now=now)
         except Exception:
@@ -37,13 +38,9 @@ def prune(*, now: datetime) -> None:
 
 def _purge(*, now: datetime) -> None:
     in_use = Batch.objects.filter(status__in=OPEN, input_file__isnull=False).values("input_file")
-    for file in File.objects.hidden(now=now).exclude(pk__in=in_use)[:AT_ONCE]:
-        try:
-            file.content.storage.delete(str(file.content.name))
-        except Exception:
-            logger.exception("the bytes of %s could not be removed", file)
-            continue
-        File.objects.filter(pk=file.pk).update(purged_at=now)
+    for file in File.objects.hidden(now=now).removable(now=now).exclude(pk__in=in_use)[:AT_ONCE]:
+        if remove_bytes(file, now=now):
+            File.objects.filter(pk=file.pk).update(purged_at=now, removal_failed_at=None)
 
 
 def _remove_old_spool_files(*, now: datetime) -> None:
@@ -54,3 +51,15 @@ def _remove_old_spool_files(*, now: datetime) -> None:
         with suppress(FileNotFoundError):  # its process has done so
             if path.is_file() and path.stat().st_mtime < oldest:
                 path.unlink()
+
+
+STEPS: tuple[Callable[..., object], ...] = (
+    expire_uploads,
+    drop_parts_left_over,
+    _purge,
+    _remove_old_spool_files,
+    forget_dead,
+    forget_calls,
+    forget_attempts,
+    *RETENTION,
+)

@@ -8,7 +8,7 @@ from batches.errors import InvalidRequest
 from batches.models import Batch
 from batches.queries.results import request_of
 from batches.services.retry import Mode, NotRetryable, Retried
-from batches.services.retry_child import submit_child
+from batches.services.retry_child import child_input, submit_child
 from batches.services.selection import Selection, require_known
 from batches.services.validate import rules_for
 
@@ -47,14 +47,14 @@ def resend(
     draft = edited(batch, line, body)
     if draft.problems:
         raise BadEdit(" ".join(draft.problems), param="body")
-    child, skipped = submit_child(
-        batch,
-        selection=selection,
-        replaced={line: draft.line},
-        actor=actor,
-        now=now,
-        version=version,
-        reason=" ".join(filter(None, (f"Edited: {draft.summary}.", reason))),
-        provider_name=provider_name,
-    )
-    return Retried(Mode.CHILD, child, child.announced, skipped)
+    with child_input(batch, selection=selection, now=now, replaced={line: draft.line}) as requests:
+        child = submit_child(
+            batch,
+            requests,
+            actor=actor,
+            now=now,
+            version=version,
+            reason=" ".join(filter(None, (f"Edited: {draft.summary}.", reason))),
+            provider_name=provider_name,
+        )
+    return Retried(Mode.CHILD, child, child.announced, requests.skipped)

@@ -1,6 +1,7 @@
 """retention: let go of rows that nobody will ask for any more. In bulk, and little enough at a time for a run of the beat."""
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -22,6 +23,8 @@ from batches.models import (
     File,
     Slice,
 )
+from batches.models.file import REMOVAL_PAUSE
+from batches.services.store import remove_bytes
 from batches.states import TERMINAL
 
 BATCHES_AT_ONCE = 500
@@ -29,26 +32,25 @@ OPERATIONS_AT_ONCE = 50
 ROWS_AT_ONCE = 50_000
 
 
-def retain(*, now: datetime) -> None:
-    """Let go of result rows whose answers are in files, of old batches and bulk operations, and of old counts."""
-    prune_results(now=now)
-    remove_old_batches(now=now)
-    remove_old_operations(now=now)
-    _remove_older(BatchMinute.objects.all(), "minute", now - timedelta(days=settings.MINUTE_RETENTION_DAYS))
-    _remove_older(ErrorGroupHour.objects.all(), "hour", now - timedelta(days=settings.ERROR_HOUR_RETENTION_DAYS))
-
-
 def prune_results(*, now: datetime) -> int:
-    """Remove the result rows of batches that ended long enough ago; how many batches. From then on their files are read."""
+    """Remove the result rows of batches that ended long enough ago; how many batches. From then on their files are read.
+
+    Those of batches whose result files a client has deleted go at once: nobody may read these answers any more.
+    """
     oldest = now - timedelta(seconds=settings.RESULT_ROWS_SECONDS)
-    ended = Batch.objects.filter(ended_at__isnull=False, ended_at__lte=oldest, results_pruned_at=None).order_by("ended_at")
-    batches = list(ended.values_list("pk", flat=True)[:BATCHES_AT_ONCE])
+    kept = Batch.objects.filter(ended_at__isnull=False, results_pruned_at=None).order_by("ended_at")
+    withdrawn = Q(output_file__deleted_at__isnull=False) | Q(error_file__deleted_at__isnull=False)
+    batches = [*_some(kept.filter(ended_at__lte=oldest)), *_some(kept.filter(withdrawn))]
     for batch_id in batches:
         with transaction.atomic():
             # Marked in the transaction that removes: whoever misses a row finds the mark.
             if Batch.objects.filter(pk=batch_id, results_pruned_at=None).update(results_pruned_at=now):
                 _remove(BatchResult.objects.filter(batch=batch_id))
     return len(batches)
+
+
+def _some(batches: QuerySet[Batch]) -> list[uuid.UUID]:
+    return list(batches.values_list("pk", flat=True)[:BATCHES_AT_ONCE])
 
 
 def remove_old_batches(*, now: datetime) -> int:
@@ -62,8 +64,10 @@ def remove_old_batches(*, now: datetime) -> int:
     # What ended before then was created before then: the index of the list finds the oldest first.
     old = Batch.objects.filter(created_at__lte=oldest, ended_at__lte=oldest, status__in=TERMINAL)
     retries = Batch.objects.filter(parent=OuterRef("pk"))
+    refused = File.objects.filter(removal_failed_at__gt=now - REMOVAL_PAUSE)
+    stuck = refused.filter(Q(pk=OuterRef("input_file")) | Q(pk=OuterRef("output_file")) | Q(pk=OuterRef("error_file")))
     batches = list(
-        old.filter(~Exists(retries))
+        old.filter(~Exists(retries), ~Exists(stuck))
         .select_related("input_file", "output_file", "error_file")
         .order_by("created_at", "id")[:BATCHES_AT_ONCE]
     )
@@ -88,9 +92,10 @@ _PARTS: tuple[type[Model], ...] = (
 
 def _remove_batch(batch: Batch, *, now: datetime) -> None:
     files = [file for file in (batch.output_file, batch.error_file, _own_input(batch, now=now)) if file is not None]
-    for file in files:
-        # First the bytes: what is cut short here is done again, and a file without its row would never be found.
-        file.content.storage.delete(str(file.content.name))
+    # First the bytes: what is cut short here is done again, and a file without its row would never be found.
+    removed = [remove_bytes(file, now=now) for file in files]
+    if not all(removed):
+        return
     with transaction.atomic():
         for part in _PARTS:
             _remove(part._default_manager.filter(batch=batch))
@@ -126,6 +131,12 @@ def remove_old_operations(*, now: datetime) -> int:
     return len(operations)
 
 
+def remove_old_counts(*, now: datetime) -> None:
+    """Remove the counts of minutes and of hours that charts do not show any more."""
+    _remove_older(BatchMinute.objects.all(), "minute", now - timedelta(days=settings.MINUTE_RETENTION_DAYS))
+    _remove_older(ErrorGroupHour.objects.all(), "hour", now - timedelta(days=settings.ERROR_HOUR_RETENTION_DAYS))
+
+
 def _remove_older(rows: QuerySet[Model], column: str, oldest: datetime) -> None:
     """Remove the oldest rows, ROWS_AT_ONCE at most: the next run goes on."""
     keys: Sequence[object] = list(
@@ -141,3 +152,7 @@ _KEYS_A_STATEMENT = 10_000
 def _remove(rows: QuerySet[Model]) -> None:
     """Delete in one statement: nothing refers to these rows, and reading them first would take the longest."""
     rows.order_by()._raw_delete(rows.db)
+
+
+# Each is little enough at a time, and done whatever became of the others.
+RETENTION: tuple[Callable[..., object], ...] = (prune_results, remove_old_batches, remove_old_operations, remove_old_counts)

@@ -5,6 +5,7 @@ While the batch runs, in place: its failed objects begin a new round. After its 
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -17,13 +18,24 @@ from django.db.models.functions import Greatest
 from batches import wake
 from batches.actors import Actor
 from batches.errors import Conflict, InvalidRequest, LostRace
-from batches.models import ApiKey, Batch, BatchError, BatchErrorGroup, BatchObject, ErrorGroup, Event, IdempotencyRecord, Slice
+from batches.models import (
+    INVALID_LINE,
+    ApiKey,
+    Batch,
+    BatchError,
+    BatchErrorGroup,
+    BatchObject,
+    ErrorGroup,
+    Event,
+    IdempotencyRecord,
+    Slice,
+)
 from batches.services.amend import amend
 from batches.services.error_groups import count_fewer
 from batches.services.once import fulfil
 from batches.services.quota import require_room
 from batches.services.recount import recount
-from batches.services.retry_child import NothingToRetry, as_of, submit_child
+from batches.services.retry_child import ChildInput, NothingToRetry, as_of, child_input, submit_child
 from batches.services.selection import Selection, chosen, require_known
 from batches.states import TERMINAL, Act, BatchStatus, ObjectStatus
 
@@ -40,6 +52,7 @@ _UNSENT: dict[str, Any] = {
     "output_tokens": None,
     "cached_tokens": None,
     "reasoning_tokens": None,
+    "other_tokens": None,
     "cost_nanos": None,
     "kind": "",
     "retry_after": None,
@@ -87,29 +100,33 @@ def retry(
     key: ApiKey | None = None,
     reservation: IdempotencyRecord | None = None,
     version: int | None = None,
+    requests: ChildInput | None = None,
 ) -> Retried:
     """Send the selected objects that did not succeed again, in place or as a child batch, at another provider if named.
 
     Left out is what succeeded, and what another retry has taken up already: nothing is paid for twice by accident. A
-    `reservation` (see `once`) is fulfilled. Raises NotRetryable while the batch is validated or wound up, NothingToRetry,
+    `reservation` (see `once`) is fulfilled. Whoever calls from within a transaction has written the `requests` of the child
+    before it (see `child_input`). Raises NotRetryable while the batch is validated or wound up, NothingToRetry,
     LostRace when the batch moves on meanwhile, or has since it was in this `version`, InvalidRequest for a selection that
     it does not have, Gone when its input is no longer kept, NoProvider, and QuotaExceeded.
     """
     mode = mode_of(batch)
     require_known(batch, selection)
     if mode is Mode.CHILD:
-        child, skipped = submit_child(
-            batch,
-            selection=selection,
-            actor=actor,
-            now=now,
-            reason=reason,
-            provider_name=provider_name,
-            key=key,
-            reservation=reservation,
-            version=version,
-        )
-        return Retried(Mode.CHILD, child, child.announced, skipped)
+        written = nullcontext(requests) if requests else child_input(batch, selection=selection, now=now, key=key)
+        with written as found:
+            child = submit_child(
+                batch,
+                found,
+                actor=actor,
+                now=now,
+                reason=reason,
+                provider_name=provider_name,
+                key=key,
+                reservation=reservation,
+                version=version,
+            )
+        return Retried(Mode.CHILD, child, child.announced, found.skipped)
     if provider_name is not None:
         raise InvalidRequest("A batch that runs is retried where it runs; reroute it to change that.", param="provider")
     retried = _retry_in_place(batch, selection, actor=actor, now=now, reason=reason, reservation=reservation, version=version)
@@ -173,11 +190,12 @@ def _retry_in_place(
 def _selected(batch: Batch, selection: Selection) -> int:
     """How many failed objects are selected, at most."""
     if selection.lines is not None:
-        return BatchObject.objects.filter(batch=batch, line__in=selection.lines, status=ObjectStatus.FAILED).count()
+        failed = BatchObject.objects.filter(batch=batch, line__in=selection.lines, status=ObjectStatus.FAILED)
+        return failed.exclude(kind=INVALID_LINE).count()
     if selection.fingerprint:
         group = BatchErrorGroup.objects.filter(batch=batch, group__fingerprint=selection.fingerprint)
         return int(group.aggregate(count=Sum("count", default=0))["count"])
-    return int(batch.slices.aggregate(failed=Sum("failed", default=0))["failed"])
+    return int(batch.slices.aggregate(failed=Sum("failed", default=0))["failed"]) - batch.skipped_lines
 
 
 def _send_again(batch: Batch, selection: Selection, pieces: Sequence[Slice], *, now: datetime) -> int:

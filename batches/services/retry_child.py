@@ -1,7 +1,8 @@
 """retry_child: a new batch over what did not succeed in one that has ended."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -9,7 +10,8 @@ from django.db.models import Q
 
 from batches.actors import Actor
 from batches.errors import Conflict, Gone, InProgress, LostRace
-from batches.models import ApiKey, Batch, BatchObject, File, IdempotencyRecord, Purpose, Slice
+from batches.jsonl import unbroken
+from batches.models import ApiKey, Batch, BatchObject, File, IdempotencyRecord, OnInvalid, Purpose, Slice
 from batches.models.batch import Dialect
 from batches.queries.lineage import lineage
 from batches.queries.results import slice_lines
@@ -18,12 +20,13 @@ from batches.services.extras import kept_extras
 from batches.services.guard import GUARDS
 from batches.services.inline import gathered
 from batches.services.selection import Chosen, Selection, chosen
-from batches.services.store import keep, undone_on_error, write
+from batches.services.store import keep, take_back, write
 from batches.services.submit import submit
 from batches.states import OPEN, SETTLED, Act, BatchStatus, ObjectStatus
 
 UNSUCCESSFUL = SETTLED - {ObjectStatus.SUCCEEDED}
 FILENAME = "requests.jsonl"
+NAMES_A_QUERY = 500
 
 
 class NothingToRetry(Conflict):
@@ -40,28 +43,35 @@ class AlreadyRetried(NothingToRetry):
 
 @dataclass(frozen=True, slots=True)
 class TakenUp:
-    """The custom_ids that other batches of a lineage have: those that succeeded, and the others of batches that are open."""
+    """Of some custom_ids, those that other batches of a lineage have: what succeeded, and the others of batches that are open."""
 
-    succeeded: set[str] = field(default_factory=set)
-    unfinished: set[str] = field(default_factory=set)
+    succeeded: frozenset[str] = frozenset()
+    unfinished: frozenset[str] = frozenset()
 
     def __contains__(self, custom_id: str) -> bool:
         return custom_id in self.succeeded or custom_id in self.unfinished
 
 
-def taken_up(batch: Batch, members: Sequence[Batch]) -> TakenUp:
-    """What the others of its lineage have of a batch."""
-    others = [member.pk for member in members if member.pk != batch.pk]
-    found = TakenUp()
-    if not others:
-        return found
-    unfinished = {member.pk for member in members if member.status in OPEN} - {batch.pk}
-    # Also what has failed in one that is open: it may be retried there at any moment.
-    objects = BatchObject.objects.filter(Q(batch__in=unfinished) | Q(batch__in=others, status=ObjectStatus.SUCCEEDED))
-    for custom_id, status in objects.order_by().values_list("custom_id", "status"):
-        (found.succeeded if status == ObjectStatus.SUCCEEDED else found.unfinished).add(custom_id)
-    found.unfinished.difference_update(found.succeeded)
-    return found
+class Elsewhere:
+    """The other batches of a lineage, to be asked for some objects at a time: a batch may have more than fit into memory."""
+
+    def __init__(self, batch: Batch, members: Sequence[Batch]) -> None:
+        others = [member for member in members if member.pk != batch.pk]
+        self.others = {member.pk for member in others}
+        self._unfinished = {member.pk for member in others if member.status in OPEN}
+
+    def taken_up(self, items: Iterable[Chosen]) -> TakenUp:
+        """What became of these objects in the others."""
+        names = [item.custom_id for item in items] if self.others else []
+        succeeded: set[str] = set()
+        unfinished: set[str] = set()
+        for start in range(0, len(names), NAMES_A_QUERY):
+            # Also what has failed in one that is open: it may be retried there at any moment.
+            relevant = Q(batch__in=self._unfinished) | Q(batch__in=self.others, status=ObjectStatus.SUCCEEDED)
+            objects = BatchObject.objects.filter(relevant, custom_id__in=names[start : start + NAMES_A_QUERY])
+            for custom_id, status in objects.order_by().values_list("custom_id", "status"):
+                (succeeded if status == ObjectStatus.SUCCEEDED else unfinished).add(custom_id)
+        return TakenUp(frozenset(succeeded), frozenset(unfinished - succeeded))
 
 
 class _Gathering:
@@ -72,10 +82,10 @@ class _Gathering:
     ) -> None:
         self.found = self.taken = 0
         self._batch, self._selection = batch, selection
-        self._elsewhere, self._replaced = taken_up(batch, members), replaced or {}
+        self._elsewhere, self._replaced = Elsewhere(batch, members), replaced or {}
 
     def lines(self) -> Iterator[bytes]:
-        """Byte for byte as in the parent's input but for those replaced, a slice at a time. Raises Gone."""
+        """As in the parent's input but for those replaced, a slice at a time. Raises Gone."""
         pieces = Slice.objects.filter(batch=self._batch).filter(Q(failed__gt=0) | Q(cancelled__gt=0) | Q(expired__gt=0))
         for piece in pieces.order_by("first_line"):
             if not self._selection.touches(piece.first_line, piece.last_line):
@@ -83,7 +93,7 @@ class _Gathering:
             if wanted := self._wanted(piece):
                 requests = slice_lines(self._batch, piece)
                 for item in wanted:
-                    yield self._replaced.get(item.line, requests[item.line]) + b"\n"
+                    yield unbroken(self._replaced.get(item.line, requests[item.line])) + b"\n"
 
     @property
     def skipped(self) -> int:
@@ -94,16 +104,50 @@ class _Gathering:
     def _wanted(self, piece: Slice) -> list[Chosen]:
         first, last = piece.first_line, piece.last_line
         found = chosen(self._batch, self._selection, first_line=first, last_line=last, statuses=UNSUCCESSFUL)
-        taken = [item for item in found if item.custom_id not in self._elsewhere]
+        taken_up = self._elsewhere.taken_up(found)
+        taken = [item for item in found if item.custom_id not in taken_up]
         self.found += len(found)
         self.taken += len(taken)
         return taken
 
 
-def submit_child(
+@dataclass(frozen=True, slots=True)
+class ChildInput:
+    """The input of a child batch, in the file storage but not yet known to anybody; how many objects it has, and lacks."""
+
+    file: File
+    members: Sequence[Batch]  # of the lineage, as it was when the input was written
+    taken: int
+    skipped: int
+
+
+@contextmanager
+def child_input(
     batch: Batch,
     *,
     selection: Selection,
+    now: datetime,
+    key: ApiKey | None = None,
+    replaced: Mapping[int, bytes] | None = None,
+) -> Iterator[ChildInput]:
+    """Write the input of a child batch, before any transaction. Its bytes go at the end unless a batch was submitted over it."""
+    members = retriable_lineage(batch, now=now)
+    gathering = _Gathering(batch, selection, members, replaced)
+    with gathered(gathering.lines()) as content:
+        if not gathering.taken:
+            raise AlreadyRetried if gathering.found else NothingToRetry
+        file = write(content, project=batch.project, purpose=Purpose.BATCH, filename=FILENAME, now=now, key=key)
+    try:
+        yield ChildInput(file, members, gathering.taken, gathering.skipped)
+    finally:
+        take_back(file)
+
+
+@transaction.atomic
+def submit_child(
+    batch: Batch,
+    requests: ChildInput,
+    *,
     actor: Actor,
     now: datetime,
     reason: str = "",
@@ -111,49 +155,42 @@ def submit_child(
     key: ApiKey | None = None,
     reservation: IdempotencyRecord | None = None,
     version: int | None = None,
-    replaced: Mapping[int, bytes] | None = None,
-) -> tuple[Batch, int]:
-    """Submit what did not succeed in an ended batch as a batch of its own, and tell how many objects were left out.
+) -> Batch:
+    """Submit what did not succeed in an ended batch as a batch of its own.
 
-    It is like its parent in all but its input, whose lines are the parent's, or those that `replaced` has for their
-    numbers; see `retry` for what is left out and what is raised.
+    It is like its parent in all but its input; see `retry` for what is left out and what is raised.
     """
-    members = retriable_lineage(batch, now=now)
-    gathering = _Gathering(batch, selection, members, replaced)
-    with gathered(gathering.lines()) as content:
-        if not gathering.taken:
-            raise AlreadyRetried if gathering.found else NothingToRetry
-        file = write(content, project=batch.project, purpose=Purpose.BATCH, filename=FILENAME, now=now, key=key)
-    with undone_on_error(file), transaction.atomic():
-        _require_unchanged(members)
-        keep(file)
-        child = submit(
-            batch.project,
-            dialect=Dialect(batch.dialect),
-            endpoint=batch.endpoint,
-            input_file=file,
-            completion_window=batch.completion_window,
-            window=batch.expires_at - batch.created_at,
-            actor=actor,
-            now=now,
-            key=key,
-            metadata=batch.metadata,
-            output_lifetime=timedelta(seconds=batch.output_lifetime_seconds) if batch.output_lifetime_seconds else None,
-            provider_name=provider_name or batch.provider.name,
-            remark=f"Retry of {batch}{': ' if batch.remark else ''}{batch.remark}"[:500],
-            priority=batch.priority,
-            operation_name=batch.operation_name,
-            extras=kept_extras(batch),
-            requests=gathering.taken,
-            guards={name: getattr(batch, name) for name in GUARDS},
-            reservation=reservation,
-        )
-        Batch.objects.filter(pk=child.pk).update(parent=batch)
-        count = f"{gathering.taken} object{'' if gathering.taken == 1 else 's'} in {child}."
-        note = " ".join(filter(None, (count, reason)))
-        amend(batch, Act.RETRIED, actor=actor, now=now, note=note, expecting=as_of(version))
+    _require_unchanged(requests.members)
+    keep(requests.file)
+    child = submit(
+        batch.project,
+        dialect=Dialect(batch.dialect),
+        endpoint=batch.endpoint,
+        input_file=requests.file,
+        completion_window=batch.completion_window,
+        window=batch.expires_at - batch.created_at,
+        actor=actor,
+        now=now,
+        key=key,
+        metadata=batch.metadata,
+        output_lifetime=timedelta(seconds=batch.output_lifetime_seconds) if batch.output_lifetime_seconds else None,
+        provider_name=provider_name or batch.provider.name,
+        remark=f"Retry of {batch}{': ' if batch.remark else ''}{batch.remark}"[:500],
+        priority=batch.priority,
+        operation_name=batch.operation_name,
+        extras=kept_extras(batch),
+        requests=requests.taken,
+        model=batch.default_model,
+        on_invalid=OnInvalid(batch.on_invalid),
+        guards={name: getattr(batch, name) for name in GUARDS},
+        reservation=reservation,
+    )
+    Batch.objects.filter(pk=child.pk).update(parent=batch)
+    count = f"{requests.taken} object{'' if requests.taken == 1 else 's'} in {child}."
+    note = " ".join(filter(None, (count, reason)))
+    amend(batch, Act.RETRIED, actor=actor, now=now, note=note, expecting=as_of(version))
     child.refresh_from_db()
-    return child, gathering.skipped
+    return child
 
 
 def retriable_lineage(batch: Batch, *, now: datetime) -> list[Batch]:

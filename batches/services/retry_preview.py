@@ -6,11 +6,11 @@ from decimal import Decimal
 
 from batches.models import Batch, Counts
 from batches.services.retry import Mode, mode_of
-from batches.services.retry_child import UNSUCCESSFUL, TakenUp, retriable_lineage, taken_up
+from batches.services.retry_child import UNSUCCESSFUL, Elsewhere, retriable_lineage
 from batches.services.selection import EVERYTHING, Selection, chosen, require_known
 from batches.states import ObjectStatus
 
-LAST_LINE = 2**31 - 1
+LINES_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +32,24 @@ def preview(batch: Batch, *, selection: Selection, now: datetime) -> Preview:
     """What `retry` would do. Raises what it would, but for NothingToRetry. At most eight queries in a lineage of one."""
     mode = mode_of(batch)
     require_known(batch, selection)
-    if mode is Mode.IN_PLACE:
-        return _told(batch, selection, mode, TakenUp())
-    return _told(batch, selection, mode, taken_up(batch, retriable_lineage(batch, now=now)))
+    members = [] if mode is Mode.IN_PLACE else retriable_lineage(batch, now=now)
+    return _told(batch, selection, mode, Elsewhere(batch, members))
 
 
-def _told(batch: Batch, selection: Selection, mode: Mode, elsewhere: TakenUp) -> Preview:
+def _told(batch: Batch, selection: Selection, mode: Mode, elsewhere: Elsewhere) -> Preview:
     counts = batch.counts
-    succeeded = taken = 0
-    if selection == EVERYTHING and elsewhere == TakenUp():
-        found = counts.failed if mode is Mode.IN_PLACE else counts.unsuccessful
+    found = succeeded = taken = 0
+    if selection == EVERYTHING and not elsewhere.others:
+        found = (counts.failed if mode is Mode.IN_PLACE else counts.unsuccessful) - batch.skipped_lines
     else:
         statuses = (ObjectStatus.FAILED,) if mode is Mode.IN_PLACE else tuple(UNSUCCESSFUL)
-        objects = chosen(batch, selection, first_line=1, last_line=LAST_LINE, statuses=statuses)
-        found = len(objects)
-        succeeded = sum(item.custom_id in elsewhere.succeeded for item in objects)
-        taken = sum(item.custom_id in elsewhere.unfinished for item in objects)
+        for first in range(1, counts.total + 1, LINES_AT_ONCE):
+            last = first + LINES_AT_ONCE - 1
+            objects = chosen(batch, selection, first_line=first, last_line=last, statuses=statuses)
+            taken_up = elsewhere.taken_up(objects)
+            found += len(objects)
+            succeeded += sum(item.custom_id in taken_up.succeeded for item in objects)
+            taken += sum(item.custom_id in taken_up.unfinished for item in objects)
     retried = found - succeeded - taken
     not_failed = 0 if selection.lines is None else len(selection.lines) - found
     return Preview(mode, retried, not_failed, succeeded, taken, _cost(counts, retried))

@@ -1,21 +1,23 @@
 """rewrite: write the result files of an ended batch anew, from its results."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from itertools import islice
 
 from django.db import transaction
 
-from batches.models import Batch, File, Slice
+from batches.models import Batch, File
 from batches.queries.results import results
-from batches.services.finalize import Inconsistent, ResultFiles
+from batches.services.finalize import Inconsistent, ResultFiles, record_ranges
 from batches.services.store import undone_on_error
 
 
-@transaction.atomic
 def rewrite(batch: Batch, *, now: datetime) -> str:
-    """Replace the files; they keep their ids. Says what was done. Raises Inconsistent when the results do not suffice."""
-    batch = Batch.objects.select_for_update(of=("self",)).select_related("project", "output_file", "error_file").get(pk=batch.pk)
+    """Replace the files; they keep their ids. Says what was done. Raises Inconsistent when the results do not suffice.
+
+    The files are written first, and made known in one short transaction.
+    """
     with ResultFiles(batch) as files, ExitStack() as kept:
         found = results(batch)
         for piece in batch.slices.order_by("first_line"):
@@ -26,11 +28,19 @@ def rewrite(batch: Batch, *, now: datetime) -> str:
         for column, file in files.store(now=now):
             kept.enter_context(undone_on_error(file))
             fresh[column] = file
-        for column in ("output_file", "error_file"):
-            _replace(batch, column, fresh.get(column), now=now)
-        Slice.objects.bulk_update(files.pieces, ["output_start", "output_end", "error_start", "error_end"], batch_size=100)
-        Batch.objects.filter(pk=batch.pk).update(lease_owner=None, lease_expires_at=None)
+        _make_known(batch, files, fresh, now=now)
     return "Wrote its result files anew."
+
+
+@transaction.atomic
+def _make_known(batch: Batch, files: ResultFiles, fresh: Mapping[str, File], *, now: datetime) -> None:
+    known = Batch.objects.select_for_update(of=("self",)).select_related("output_file", "error_file").get(pk=batch.pk)
+    if (known.status, known.output_file_id, known.error_file_id) != (batch.status, batch.output_file_id, batch.error_file_id):
+        raise Inconsistent(f"{batch}: it moved on while its files were written")
+    for column in ("output_file", "error_file"):
+        _replace(known, column, fresh.get(column), now=now)
+    record_ranges(files.pieces)
+    Batch.objects.filter(pk=batch.pk).update(lease_owner=None, lease_expires_at=None)
 
 
 def _replace(batch: Batch, column: str, fresh: File | None, *, now: datetime) -> None:

@@ -1,7 +1,8 @@
 """store: keep a file's bytes, and let go of them."""
 
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,9 @@ from django.db.models.fields.files import FieldFile
 from batches.errors import InvalidRequest, TooLarge
 from batches.models import ApiKey, File, Project, Purpose
 from batches.services.quota import require_room
+from batches.services.unpack import plain, plain_name
+
+logger = logging.getLogger(__name__)
 
 
 def size_limit(purpose: str) -> int:
@@ -30,10 +34,12 @@ def store(
     lifetime: timedelta | None = None,
     key: ApiKey | None = None,
     limit: int | None = None,
+    is_draft: bool = False,
 ) -> File:
     """Keep what a client sent as a file of the project.
 
-    Batch files live FILE_LIFETIME_SECONDS unless `lifetime` says otherwise. Raises InvalidRequest for an empty file and
+    Batch files live FILE_LIFETIME_SECONDS unless `lifetime` says otherwise. A batch's input that is compressed with gzip is
+    kept unpacked. Raises InvalidRequest for an empty file and
     TooLarge for one over `limit` bytes, else over the limit of its purpose, and QuotaExceeded when the project has too much
     already; then nothing is kept.
     """
@@ -41,7 +47,10 @@ def store(
         raise InvalidRequest("The file is empty.", param="file")
     if content.size > (limit := limit or size_limit(purpose)):
         raise TooLarge(f"The file has {content.size} bytes; a file of purpose {purpose} may have {limit}.", param="file")
-    file = write(content, project=project, purpose=purpose, filename=filename, now=now, lifetime=lifetime, key=key)
+    file = write_plain(
+        content, project=project, purpose=purpose, filename=filename, now=now, lifetime=lifetime, key=key, limit=limit
+    )
+    file.is_draft = is_draft
     with undone_on_error(file), transaction.atomic():
         keep(file)
     return file
@@ -51,6 +60,15 @@ def keep(file: File) -> None:
     """Make a client's file known, in the caller's transaction. Raises QuotaExceeded."""
     require_room(file.project, stored_bytes=file.bytes)
     file.save(force_insert=True)
+
+
+def write_plain(content: "Content[Any]", *, purpose: Purpose, filename: str, limit: int, **about: Any) -> File:
+    """Put what a client sent into the file storage (see `write`); the input of a batch without its compression."""
+    with ExitStack() as opened:
+        if purpose == Purpose.BATCH:
+            content, was_packed = opened.enter_context(plain(content, limit=limit))
+            filename = plain_name(filename) if was_packed else filename
+        return write(content, purpose=purpose, filename=filename, **about)
 
 
 def write(
@@ -95,10 +113,26 @@ def undone_on_error(*files: File) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for file in files:
-            if not _may_be_known(file):
-                file.content.storage.delete(str(file.content.name))
+        take_back(*files)
         raise
+
+
+def take_back(*files: File) -> None:
+    """Delete the bytes of files that nobody was told of."""
+    for file in files:
+        if not _may_be_known(file):
+            file.content.storage.delete(str(file.content.name))
+
+
+def remove_bytes(file: File, *, now: datetime) -> bool:
+    """Delete the bytes of a file. False when the storage refused: that is noted, so that others are removed first."""
+    try:
+        file.content.storage.delete(str(file.content.name))
+    except Exception:
+        logger.exception("the bytes of %s could not be removed", file)
+        File.objects.filter(pk=file.pk).update(removal_failed_at=now)
+        return False
+    return True
 
 
 def _may_be_known(file: File) -> bool:

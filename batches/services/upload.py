@@ -1,24 +1,29 @@
 """upload: a file that arrives in parts."""
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from tempfile import NamedTemporaryFile
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.core.files import File as Content
+from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.db import transaction
 from django.db.models import Count, Sum
 
 from batches.errors import InvalidRequest, LostRace, TooLarge
 from batches.models import ApiKey, Project, Purpose, Upload, UploadPart, UploadStatus
 from batches.services.quota import require_room
-from batches.services.store import put, size_limit, store
+from batches.services.store import keep, put, size_limit, undone_on_error, write_plain
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 1024**2
 MAX_PARTS = 10_000  # of one upload
+AT_ONCE = 1000
 
 
 @transaction.atomic
@@ -90,7 +95,33 @@ def complete_upload(upload: Upload, *, part_ids: Sequence[UUID], now: datetime, 
     total = sum(part.bytes for part in parts)
     if total != upload.bytes:
         raise InvalidRequest(f"The parts have {total} bytes; the upload promised {upload.bytes}.", param="part_ids")
-    with NamedTemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR) as joined:
+    with _joined(parts, md5=md5) as content:
+        seconds = upload.file_lifetime_seconds
+        purpose = Purpose(upload.purpose)
+        file = write_plain(
+            content,
+            project=upload.project,
+            purpose=purpose,
+            filename=upload.filename,
+            limit=_limit(purpose),
+            now=now,
+            lifetime=timedelta(seconds=seconds) if seconds else None,
+            key=upload.created_by_key,
+        )
+    with undone_on_error(file), transaction.atomic():
+        keep(file)
+        taken = Upload.objects.filter(pk=upload.pk, status=UploadStatus.PENDING)
+        if not taken.update(status=UploadStatus.COMPLETED, file=file):
+            raise LostRace("The upload does not take anything more.")
+    upload.status, upload.file = UploadStatus.COMPLETED, file
+    drop_parts(upload)
+    return upload
+
+
+@contextmanager
+def _joined(parts: Sequence[UploadPart], *, md5: str | None) -> "Iterator[Content[Any]]":
+    """The parts as one file on the local disk, whose storage takes it over without copying it."""
+    with TemporaryUploadedFile("joined", "application/octet-stream", 0, None) as joined:
         digest = hashlib.md5(usedforsecurity=False)
         try:
             for chunk in _chunks(parts):
@@ -102,25 +133,8 @@ def complete_upload(upload: Upload, *, part_ids: Sequence[UUID], now: datetime, 
             raise InvalidRequest("The MD5 of the parts is not the one given.", param="md5")
         joined.flush()
         joined.seek(0)
-        with transaction.atomic():
-            taken = Upload.objects.filter(pk=upload.pk, status=UploadStatus.PENDING).update(status=UploadStatus.COMPLETED)
-            if not taken:
-                raise LostRace("The upload does not take anything more.")
-            seconds = upload.file_lifetime_seconds
-            upload.file = store(
-                Content(joined),
-                project=upload.project,
-                purpose=Purpose(upload.purpose),
-                filename=upload.filename,
-                now=now,
-                lifetime=timedelta(seconds=seconds) if seconds else None,
-                key=upload.created_by_key,
-                limit=_limit(Purpose(upload.purpose)),
-            )
-            upload.status = UploadStatus.COMPLETED
-            upload.save(update_fields=["status", "file"])
-    _drop_parts(upload)
-    return upload
+        joined.size = sum(part.bytes for part in parts)
+        yield joined
 
 
 def cancel_upload(upload: Upload, *, now: datetime) -> Upload:
@@ -129,17 +143,25 @@ def cancel_upload(upload: Upload, *, now: datetime) -> Upload:
     if not Upload.objects.filter(pk=upload.pk, status=UploadStatus.PENDING).update(status=UploadStatus.CANCELLED):
         raise LostRace("The upload does not take anything more.")
     upload.status = UploadStatus.CANCELLED
-    _drop_parts(upload)
+    drop_parts(upload)
     return upload
 
 
 def expire_uploads(*, now: datetime) -> int:
     """Give up every upload whose hour is over. Returns how many."""
-    overdue = list(Upload.objects.filter(status=UploadStatus.PENDING, expires_at__lte=now)[:1000])
+    overdue = list(Upload.objects.filter(status=UploadStatus.PENDING, expires_at__lte=now)[:AT_ONCE])
     for upload in overdue:
         if Upload.objects.filter(pk=upload.pk, status=UploadStatus.PENDING).update(status=UploadStatus.EXPIRED):
-            _drop_parts(upload)
+            drop_parts(upload)
     return len(overdue)
+
+
+def drop_parts_left_over(*, now: datetime) -> None:
+    """Remove the parts of uploads that take nothing more: a process may have been killed before it did."""
+    del now
+    left = UploadPart.objects.exclude(upload__status=UploadStatus.PENDING).values("upload")
+    for upload in Upload.objects.filter(pk__in=left)[:AT_ONCE]:
+        drop_parts(upload)
 
 
 def _require_pending(upload: Upload, *, now: datetime) -> None:
@@ -165,7 +187,12 @@ def _chunks(parts: Sequence[UploadPart]) -> Iterator[bytes]:
                 yield chunk
 
 
-def _drop_parts(upload: Upload) -> None:
+def drop_parts(upload: Upload) -> None:
+    """Delete the parts of an upload. One whose bytes cannot be deleted stays, for the next run of `prune`."""
     for part in upload.parts.all():
-        part.content.storage.delete(str(part.content.name))
-    upload.parts.all().delete()
+        try:
+            part.content.storage.delete(str(part.content.name))
+        except Exception:
+            logger.exception("the bytes of %s could not be removed", part)
+            continue
+        part.delete()

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import msgspec
 
-from providers.adapters.answers import Secrets, outcome
 from providers.adapters.json_api import check_models, endpoint_url
 from providers.adapters.options import options_problem, read_options
 from providers.base import (
@@ -25,6 +24,7 @@ from providers.base import (
 )
 from providers.failures import Kind
 from providers.http import Transport
+from providers.judgement import Secrets, judge
 
 VERSION = "2023-06-01"  # where neither the provider nor a batch names one
 
@@ -71,7 +71,7 @@ class AnthropicAdapter:
         reply = await self._transport.post(url, headers=headers, body=call.body, seconds=call.timeout)
         if isinstance(reply, Failure):
             return reply
-        return outcome(reply, secrets=self._secrets)
+        return judge(reply, call, secrets=self._secrets)
 
     async def check(self) -> Check:
         """Whether the list of models can be had."""

@@ -20,11 +20,11 @@ from typing import Any, Literal
 import msgspec
 from yarl import URL
 
-from providers.adapters.answers import Secrets, outcome
 from providers.adapters.options import options_problem, read_options
 from providers.base import ACCOUNTING_ENDPOINTS, Call, Check, Connection, Failure, Outcome, base_url_problem
 from providers.failures import Kind, kind_of_status
 from providers.http import Reply, Transport
+from providers.judgement import Secrets, judge_look, judge_write
 
 CHECK_SECONDS = 8.0
 MAX_ENDPOINT_CHARS = 100
@@ -104,13 +104,7 @@ class HttpAdapter:
         reply = await self._transport.write(self._method, url, headers=headers, body=body, seconds=call.timeout)
         if isinstance(reply, Failure):
             return reply
-        taken = 200 <= reply.status < 300
-        if taken and not reply.body.strip():
-            reply.body = b"null"
-        found = outcome(reply, secrets=self._secrets, kind_of=_kind_of_status)
-        if taken and isinstance(found, Failure):
-            return msgspec.structs.replace(found, kind=Kind.UNCONFIRMED, code=Kind.UNCONFIRMED.value)
-        return found
+        return judge_write(reply, call, secrets=self._secrets)
 
     async def check(self) -> Check:
         """Whether something answers a look at where records are written. It need not have anything to show there."""
@@ -146,15 +140,10 @@ def _wrapping(key: str) -> tuple[bytes, bytes]:
     return (b"{" + msgspec.json.encode(key) + b":", b"}") if key else (b"", b"")
 
 
-def _kind_of_status(status: int) -> Kind | None:
-    """As usual, but a conflict is final: what is there already is still there at the next try."""
-    return Kind.INVALID_REQUEST if status == 409 else kind_of_status(status)
-
-
 def _look(url: URL, reply: Reply, secrets: Secrets) -> Check:
     kind = kind_of_status(reply.status)
     if kind in (None, Kind.INVALID_REQUEST, Kind.NOT_FOUND):
         return Check(True, f"{url} can be reached; it answered a look (GET) with {reply.status}.")
-    found = outcome(reply, secrets=secrets)
+    found = judge_look(reply, secrets=secrets)
     message = found.message if isinstance(found, Failure) else ""
     return Check(False, f"{url} answered {reply.status}: {message}")

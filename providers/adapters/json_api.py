@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import msgspec
 from yarl import URL
 
-from providers.adapters.answers import Secrets, outcome
 from providers.base import Check, Failure, Success
 from providers.http import Transport
+from providers.judgement import Secrets, judge_look
 
 CHECK_SECONDS = 8.0
 _VERSION = re.compile(r"/v\d+[a-z0-9]*(?=/|$)")
@@ -25,7 +25,7 @@ def endpoint_url(base_url: str, endpoint: str) -> URL:
 async def check_models(transport: Transport, url: URL, *, secrets: Secrets, headers: Mapping[str, str] | None = None) -> Check:
     """Whether the list of models can be had."""
     reply = await transport.get(url, seconds=CHECK_SECONDS, headers=headers)
-    found = reply if isinstance(reply, Failure) else outcome(reply, secrets=secrets)
+    found = reply if isinstance(reply, Failure) else judge_look(reply, secrets=secrets)
     if isinstance(found, Success):
         return Check(True, f"{url} answered {_models_listed(found.body)}.")
     status = f" with {found.http_status}" if found.http_status else ""

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from providers.adapters.answers import Secrets, outcome
 from providers.adapters.json_api import check_models, endpoint_url
 from providers.base import OPENAI_ENDPOINTS, Call, Check, Connection, Failure, Outcome, base_url_problem
 from providers.failures import Kind
 from providers.http import Transport
+from providers.judgement import Secrets, judge
 
 
 class OpenAIAdapter:
@@ -42,7 +42,7 @@ class OpenAIAdapter:
         reply = await self._transport.post(url, headers=headers, body=call.body, seconds=call.timeout)
         if isinstance(reply, Failure):
             return reply
-        return outcome(reply, secrets=self._secrets)
+        return judge(reply, call, secrets=self._secrets)
 
     async def check(self) -> Check:
         """Whether the list of models can be had."""

@@ -19,7 +19,8 @@ from django.db import connection  # noqa: E402 - models can only be imported onc
 
 from batches import identifiers  # noqa: E402
 from batches.models import Batch  # noqa: E402
-from batches.queries.results import result_line, results  # noqa: E402
+from batches.queries.object_result import result_line  # noqa: E402
+from batches.queries.results import results  # noqa: E402
 
 
 def main() -> None:

@@ -46,6 +46,8 @@ def in_trouble(make_batch: MakeBatch) -> None:
         Batch.objects.filter(pk=batch.pk).update(**changes)
         Slice.objects.filter(batch=batch).update(last_settled_at=long_ago)
     make_batch(BatchStatus.IN_PROGRESS, remark="Goes wrong", failed=2, pending=1)
+    unread = make_batch(BatchStatus.VALIDATING, remark="Not to be read")
+    Batch.objects.filter(pk=unread.pk).update(put_off_reason="A volume is missing.")
     make_batch(BatchStatus.FAILED, remark="Bad input")
     make_batch(remark="Half of it", succeeded=1, failed=1)
 

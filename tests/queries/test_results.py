@@ -10,8 +10,9 @@ from pytest_django import Settings
 from batches.errors import Gone
 from batches.models import Batch, BatchObject, BatchResult, File, Project
 from batches.queries import results
+from batches.queries.object_result import result_line
 from batches.queries.results import request_lines as requests_of
-from batches.queries.results import result_line, result_of, settled_results
+from batches.queries.results import result_of, settled_results
 from batches.services.claim import Appetite, claim
 from batches.services.outcomes import Settled
 from batches.services.settle import Report, settle
@@ -113,8 +114,10 @@ def test_a_failure_that_looks_like_a_success_says_in_its_line_that_it_is_none(pr
 
     [result] = results.results(batch)
 
-    error = b'"body":"<html>"},"error":{"code":"unconfirmed","message":"No JSON."}}\n'
-    assert result_line(result).endswith(error)
+    line = json.loads(result_line(result))
+    assert line["error"] == {"code": "unconfirmed", "message": "No JSON."}
+    assert line["response"]["status_code"] == 502
+    assert line["response"]["body"]["error"]["body"] == "<html>"
 
 
 def test_a_page_ends_before_a_body_that_is_much_longer_than_usual(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:

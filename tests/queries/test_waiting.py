@@ -56,7 +56,6 @@ LIMITED = {"limited_until": SOON, "limited_reason": "60 requests per minute"}
         # ... then what the workers that saw it lack ...
         (running(blocked_until=SOON), Facts(4, executors=0), Cause.BLOCKED, None),
         (running(blocked_until=SOON, throttled_until=SOON), Facts(4, health=health(**OPEN)), Cause.BLOCKED, None),
-        (running(status="validating", blocked_until=SOON), Facts(), Cause.BLOCKED, None),
         (running(blocked_until=GONE), Facts(4, ahead=3), Cause.QUEUE_POSITION, None),
         # ... then what the provider does, first what somebody has to mend ...
         (running(), Facts(4, health=health(**EMPTY, **OPEN)), Cause.ACCOUNT_PROBLEM, SOON),

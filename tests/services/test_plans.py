@@ -37,7 +37,7 @@ from batches.queries.group_members import members, messages
 from batches.queries.results import results, settled_results
 from batches.services.claim import Appetite, claim
 from batches.services.reconcile import reconcile
-from batches.services.retention import retain
+from batches.services.retention import RETENTION
 from tests.cast import request_lines, started
 from tests.services.pruned import mixed
 
@@ -107,7 +107,8 @@ def test_reconciling_reads_no_table_whole(batch: Batch) -> None:
 
 def test_letting_go_reads_no_table_whole(batch: Batch, settings: Settings) -> None:
     settings.BATCH_RETENTION_DAYS = 30
-    assert not read_whole(lambda: retain(now=timezone.now() + timedelta(days=2)))
+    later = timezone.now() + timedelta(days=2)
+    assert not read_whole(lambda: [step(now=later) for step in RETENTION])
 
 
 @pytest.mark.parametrize(

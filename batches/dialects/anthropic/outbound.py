@@ -12,7 +12,7 @@ from batches.dialects.base.reading import archived_at
 from batches.dialects.base.rendering import Constant, PrefixedId, encode, raw
 from batches.identifiers import render
 from batches.models import Batch, load_counts
-from batches.queries.results import ObjectResult
+from batches.queries.object_result import ObjectResult
 from batches.services.catalogue import OfferedModel
 from batches.states import BatchStatus, ObjectStatus
 
@@ -136,7 +136,7 @@ def result_lines(results: Iterable[ObjectResult]) -> Iterator[bytes]:
 def _outcome(result: ObjectResult) -> dict[str, Any]:
     kind = RESULT_TYPES[ObjectStatus(result.status)]
     if kind == "succeeded":
-        return {"type": kind, "message": raw(result.body)}
+        return {"type": kind, "message": raw(result.document)}
     if kind == "errored":
         return {"type": kind, "error": _error(result)}
     return {"type": kind}
@@ -167,7 +167,9 @@ def _error(result: ObjectResult) -> object:
             pass
         else:
             return raw(result.body)
-    if result.http_status is not None:
+    if result.is_invalid:
+        kind = "invalid_request_error"
+    elif result.http_status is not None:
         kind = error_type(result.http_status)
     else:
         kind = "timeout_error" if result.error_code == "timeout" else "api_error"

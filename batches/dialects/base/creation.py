@@ -12,35 +12,56 @@ import msgspec
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
-from rest_framework import serializers
 from rest_framework.request import Request
 
 from batches.dialects.base.endpoints import CHAT, ENDPOINTS, MESSAGES, canonical
 from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter, UnsupportedMediaType
-from batches.dialects.base.fields import Lifetime, Metadata, Text, Window, valid
+from batches.dialects.base.fields import (
+    USUAL_WINDOW,
+    AnyWindow,
+    Fields,
+    Lifetime,
+    Metadata,
+    OneOf,
+    Text,
+    Window,
+    valid,
+    valid_so_far,
+)
 from batches.dialects.base.inline import InlineBody, InlineRequest, decode_item
 from batches.dialects.base.parsers import FORM
-from batches.dialects.base.providers import chosen_provider, named_provider
+from batches.dialects.base.providers import chosen_provider, named_provider, require_granted
 from batches.dialects.base.reading import find_file
 from batches.dialects.base.views import DialectView
+from batches.errors import Gone
 from batches.jsonl import read_lines, read_request, request_line
-from batches.models import Batch, Dialect, File
+from batches.models import Batch, Dialect, File, OnInvalid
+from batches.queries.ranges import reading
 from batches.services.extras import asked_extras, fitting_extras
 from batches.services.inline import gathered, submit_gathered
+from batches.services.quota import require_room_now
+from batches.services.route import route
 from batches.services.submit import submit
 
 ARRAY = "requests"
 
 
-class CreateBatch(serializers.Serializer[Any]):
-    """What dialects have in common; each adds its `endpoint` and `completion_window`, the latter a Window."""
+class CreateBatch(Fields):
+    """What dialects have in common; each adds its `endpoint`. The window is a Window, the `usual_window` unless given."""
 
+    usual_window: ClassVar[Window] = USUAL_WINDOW
+
+    completion_window = AnyWindow(required=False, allow_null=True, default=None)
+    on_invalid = OneOf(OnInvalid.values, default=OnInvalid.FAIL.value)
     input_file_id = Text(required=False, allow_null=True, default=None)
     metadata = Metadata()
     output_expires_after = Lifetime()
 
+    def validate_completion_window(self, window: Window | None) -> Window:
+        return window or self.usual_window
 
-class _Item(msgspec.Struct):
+
+class _Item(msgspec.Struct, forbid_unknown_fields=True):
     custom_id: str
     method: str | None = None
     url: str | None = None
@@ -125,11 +146,12 @@ class BatchCreation(DialectView):
             max_bytes=self.max_body_bytes(),
             max_items=settings.MAX_BATCH_LINES,
             max_item_bytes=settings.MAX_LINE_BYTES,
+            at_array=lambda head: self.check_head(request, head),
         )
         items = Items()
         with gathered(body.lines(items.read)) as content:
             require_one_input(body)
-            fields = valid(self.parameters, body.head)
+            fields = valid(self.parameters, {name: value for name, value in body.head.items() if name != ARRAY})
             named = named_provider(request) or fields.get("provider")
             provider = self.provider_name(chosen_provider(self.project, model=fields.get("model"), named=named))
             extras = asked_extras(request.headers)
@@ -141,11 +163,25 @@ class BatchCreation(DialectView):
                     wanted["endpoint"] = endpoint = items.endpoint(fields["endpoint"])
                     wanted["extras"] = fitting_extras(extras, endpoint=endpoint)
                     with addressed(content, endpoint, written=items.written) as lines:
-                        return submit_gathered(lines, objects=body.count, **wanted), fields
+                        return submit_gathered(lines, requests=body.count, **wanted), fields
                 file = find_file(self.project, fields["input_file_id"], now=wanted["now"], param="input_file_id")
                 wanted["endpoint"] = endpoint = fields["endpoint"] or self.endpoint_of(file)
                 wanted["extras"] = fitting_extras(extras, endpoint=endpoint)
                 return submit(input_file=file, **wanted), fields
+
+    def check_head(self, request: Request, head: Mapping[str, Any]) -> None:
+        """Refuse what cannot become a batch, by what was said before the requests: they may be 200 MB. All is asked again."""
+        fields = valid_so_far(self.parameters, head)
+        if self.may_repeat:
+            return
+        self.require_room_for_body()
+        require_room_now(self.project, open_batches=1)
+        named = named_provider(request) or fields.get("provider")
+        provider = chosen_provider(self.project, model=fields.get("model"), named=named)
+        if provider is not None:
+            require_granted(self.project, str(self.provider_name(provider)))
+        if endpoint := fields.get("endpoint"):
+            route(self.project, endpoint=endpoint, name=provider)
 
     def _wanted(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         window: Window = fields["completion_window"]
@@ -159,6 +195,8 @@ class BatchCreation(DialectView):
             "key": self.key,
             "metadata": fields["metadata"],
             "output_lifetime": fields["output_expires_after"],
+            "model": fields.get("model"),
+            "on_invalid": OnInvalid(fields["on_invalid"]),
         }
 
 
@@ -193,10 +231,10 @@ def _readdressed(content: "UploadedFile[Any]", url: str) -> Iterator[bytes]:
 def endpoint_of_first_line(file: File) -> str:
     """What the first line of an input file is for: its url, else chat completions."""
     try:
-        with file.content.open("rb") as content:
+        with reading(file, name="input") as content:
             lines = read_lines(cast(BinaryIO, content), max_line_bytes=settings.MAX_LINE_BYTES)
             url = read_request(next(lines).content or b"").url
-    except (FileNotFoundError, StopIteration, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (Gone, StopIteration, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return CHAT  # validation will say what is wrong
     endpoint = canonical(url or "")
     return endpoint if endpoint in ENDPOINTS else CHAT

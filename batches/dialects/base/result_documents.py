@@ -7,7 +7,7 @@ from batches.dialects.base.endpoints import MESSAGES
 from batches.dialects.base.rendering import encode, raw
 from batches.dialects.base.result_pages import Cursor, ResultPage, result_page, with_requests
 from batches.models import Batch
-from batches.queries.results import ObjectResult
+from batches.queries.object_result import ObjectResult
 from batches.states import ObjectStatus
 
 INCLUDED = ("request",)  # what `include` may ask for
@@ -53,11 +53,13 @@ def result_item(result: ObjectResult, *, endpoint: str) -> dict[str, Any]:
     item: dict[str, Any] = {"custom_id": result.custom_id}
     status = ObjectStatus(result.status)
     if endpoint == MESSAGES and (result.body or status in _WITHOUT_ANSWER):
-        return item | {"result": {"type": RESULT_TYPES[status]} | ({"message": raw(result.body)} if result.body else {})}
+        return item | {"result": {"type": RESULT_TYPES[status]} | ({"message": raw(result.document)} if result.body else {})}
     if result.body:
-        item["response"] = {"status_code": result.http_status, "request_id": result.request_id, "body": raw(result.body)}
+        item["response"] = result.response
     if not result.body or result.why:
         item["error"] = {"code": result.error_code, "message": result.error_message}
+        if result.is_invalid:
+            item["error"]["line"] = result.line
     return item
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from batches.dialects.base.errors import InvalidValue
 from batches.errors import Gone
 from batches.models import Batch, BatchObject, Slice
-from batches.queries.results import ObjectResult, settled_results, slice_lines
+from batches.queries.object_result import ObjectResult
+from batches.queries.results import settled_results, slice_lines
 from batches.states import BatchStatus, ObjectStatus
 
 PAGE_CHARS = 8 * 1024**2  # of answers, and of requests: a page with more is cut short, but never to nothing

@@ -10,10 +10,11 @@ from rest_framework.fields import ReadOnlyField
 
 from batches import identifiers
 from batches.dialects.base.files import ShownFile
-from batches.dialects.base.reading import completed_and_failed, failure_reasons
+from batches.dialects.base.reading import completed_and_failed, failure_reasons, skipping
 from batches.dialects.base.rendering import Constant, PrefixedId
 from batches.jsonl import read_lines
 from batches.models import Batch, File, Purpose, load_counts
+from batches.queries.ranges import reading
 from batches.states import BatchStatus
 
 STATUSES = {
@@ -84,6 +85,7 @@ class ShownBatch(serializers.Serializer[Batch]):
             shown["updated_at"] = None
         return (
             shown
+            | skipping(batch)
             | counts
             | {
                 "created_by_key_id": batch.created_by_key_id.hex if batch.created_by_key_id else "",
@@ -123,7 +125,7 @@ def enveloped(data: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _requests(file: File) -> int:
     if file.purpose != Purpose.BATCH:
         return 0
-    with file.content.open("rb") as content:
+    with reading(file, name="input") as content:
         return sum(1 for _ in read_lines(cast(BinaryIO, content), max_line_bytes=settings.MAX_LINE_BYTES))
 
 

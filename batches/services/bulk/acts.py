@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, CharField, Exists, OuterRef, Q, TextChoices, Value, When
+from django.db.models import Case, CharField, Exists, F, OuterRef, Q, TextChoices, Value, When
 
 from batches import fingerprints
 from batches.actors import Actor
-from batches.errors import InvalidRequest
+from batches.errors import InvalidRequest, LostRace
 from batches.models import Batch, BatchErrorGroup, BulkAct, File, Slice
 from batches.models.batch import BatchQuerySet
 from batches.services.access import Access, Right
@@ -18,8 +19,9 @@ from batches.services.amend import RUNNABLE
 from batches.services.cancel import CANCELLABLE, cancel
 from batches.services.pause import pause, resume
 from batches.services.prioritise import HIGHEST, LOWEST, prioritise
-from batches.services.retry import RETRYABLE, Mode, retry
-from batches.services.selection import Selection
+from batches.services.retry import RETRYABLE, Mode, mode_of, retry
+from batches.services.retry_child import ChildInput, child_input
+from batches.services.selection import Selection, require_known
 from batches.states import TERMINAL, BatchStatus
 
 Parameters = Mapping[str, Any]
@@ -47,14 +49,16 @@ _STATUSES = {
     Obstacle.FINALIZING: {BatchStatus.FINALIZING},
     Obstacle.VALIDATING: {BatchStatus.VALIDATING},
 }
-Do = Callable[[Batch, Parameters, Actor, datetime, str], str]
+Do = Callable[[Batch, Parameters, Actor, datetime, str, ChildInput | None], str]
+Prepare = Callable[[Batch, Parameters, datetime], AbstractContextManager[ChildInput | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
     """An act: its words, what it leads to, the statuses in which it can be done, what else is in its way, how it is done.
 
-    `do` gives what is worth noting about a batch to which it was done.
+    `prepare` writes what the act needs in the file storage, before the act's transaction. `do` gives what is worth noting
+    about a batch to which it was done.
     """
 
     word: str  # Cancel
@@ -64,32 +68,46 @@ class Verb:
     obstacles: Callable[[Parameters, datetime], dict[Obstacle, Q]]
     do: Do
     destroys: bool = False
+    prepare: Prepare = lambda _batch, _parameters, _now: nullcontext()
 
 
-def _cancel(batch: Batch, _parameters: Parameters, actor: Actor, now: datetime, reason: str) -> str:
+def _cancel(batch: Batch, _parameters: Parameters, actor: Actor, now: datetime, reason: str, _requests: object) -> str:
     cancel(batch, actor=actor, now=now, note=reason)
     return ""
 
 
-def _pause(batch: Batch, _parameters: Parameters, actor: Actor, now: datetime, reason: str) -> str:
+def _pause(batch: Batch, _parameters: Parameters, actor: Actor, now: datetime, reason: str, _requests: object) -> str:
     pause(batch, actor=actor, now=now, reason=reason)
     return ""
 
 
-def _resume(batch: Batch, _parameters: Parameters, actor: Actor, now: datetime, reason: str) -> str:
+def _resume(batch: Batch, _parameters: Parameters, actor: Actor, now: datetime, reason: str, _requests: object) -> str:
     resume(batch, actor=actor, now=now, reason=reason)
     return ""
 
 
-def _retry(batch: Batch, parameters: Parameters, actor: Actor, now: datetime, reason: str) -> str:
+def _prepare_retry(batch: Batch, parameters: Parameters, now: datetime) -> AbstractContextManager[ChildInput | None]:
+    if mode_of(batch) is Mode.IN_PLACE:
+        return nullcontext()
+    selection = _selection(parameters)
+    require_known(batch, selection)
+    return child_input(batch, selection=selection, now=now)
+
+
+def _selection(parameters: Parameters) -> Selection:
+    return Selection(fingerprint=parameters.get("error", ""))
+
+
+def _retry(batch: Batch, parameters: Parameters, actor: Actor, now: datetime, reason: str, requests: ChildInput | None) -> str:
+    if requests is None and batch.is_terminal:
+        raise LostRace("The batch ended just now; try again.")
     # In one transaction for all slices, which are therefore locked before the batch is, as whoever settles has it.
     list(Slice.objects.select_for_update().filter(batch=batch, failed__gt=0).order_by("pk").values_list("pk"))
-    selection = Selection(fingerprint=parameters.get("error", ""))
-    done = retry(batch, selection=selection, actor=actor, now=now, reason=reason)
+    done = retry(batch, selection=_selection(parameters), actor=actor, now=now, reason=reason, requests=requests)
     return f"{done.objects} in {'place' if done.mode is Mode.IN_PLACE else done.batch}."
 
 
-def _reprioritise(batch: Batch, parameters: Parameters, actor: Actor, now: datetime, reason: str) -> str:
+def _reprioritise(batch: Batch, parameters: Parameters, actor: Actor, now: datetime, reason: str, _requests: object) -> str:
     before = batch.priority
     prioritise(batch, priority=parameters["priority"], actor=actor, now=now, reason=reason)
     return f"From {before} to {batch.priority}."
@@ -97,7 +115,7 @@ def _reprioritise(batch: Batch, parameters: Parameters, actor: Actor, now: datet
 
 def _not_retried(parameters: Parameters, now: datetime) -> dict[Obstacle, Q]:
     failing = Exists(Slice.objects.filter(batch=OuterRef("pk"), failed__gt=0))
-    ended_well = Q(status__in=TERMINAL, failed=0, cancelled=0, expired=0)
+    ended_well = Q(status__in=TERMINAL, failed__lte=F("error_count"), cancelled=0, expired=0)  # skipped lines are no failures
     kept = Exists(File.objects.readable(now=now).filter(pk=OuterRef("input_file")))
     found = {
         Obstacle.NOTHING_FAILED: ended_well | Q(status=BatchStatus.IN_PROGRESS) & ~Q(failing),
@@ -148,6 +166,7 @@ VERBS: dict[BulkAct, Verb] = {
         RETRYABLE,
         _not_retried,
         _retry,
+        prepare=_prepare_retry,
     ),
     BulkAct.REPRIORITISE: Verb(
         "Reprioritise",

@@ -7,6 +7,9 @@ another's: whoever goes on after a killed worker does what is left, and nothing 
 import logging
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.auth.models import User
@@ -22,6 +25,7 @@ from batches.models import Batch, BulkAct, BulkItem, BulkOperation
 from batches.services.access import access_of
 from batches.services.bulk.acts import VERBS, Obstacle, Question
 from batches.services.lease import lease_end
+from batches.services.retry_child import ChildInput
 from batches.states import Source
 
 logger = logging.getLogger(__name__)
@@ -99,11 +103,21 @@ def _next(operation: BulkOperation) -> list[uuid.UUID]:
     return list(waiting.values_list("pk", flat=True)[:CHUNK])
 
 
-@transaction.atomic
 def do_one(operation: BulkOperation, item_id: uuid.UUID, *, now: datetime) -> None:
     """Do the act to one batch, and say what came of it. Raises LostRace, and does nothing, when the lease is lost.
 
-    The operation is locked first, so that nobody takes it over meanwhile; the item before the batch, as whoever removes
+    What the act needs in the file storage is written first: a transaction waits for no disk.
+    """
+    item = BulkItem.objects.filter(pk=item_id, status=BulkItem.Status.PENDING).first()
+    if item is None:
+        return
+    with _prepared(operation, item, now=now) as prepared:
+        _record(operation, item_id, prepared, now=now)
+
+
+@transaction.atomic
+def _record(operation: BulkOperation, item_id: uuid.UUID, prepared: "_Prepared", *, now: datetime) -> None:
+    """The operation is locked first, so that nobody takes it over meanwhile; the item before the batch, as whoever removes
     a batch has it.
     """
     if not _held(operation).update(lease_expires_at=lease_end(now)):
@@ -111,12 +125,37 @@ def do_one(operation: BulkOperation, item_id: uuid.UUID, *, now: datetime) -> No
     item = BulkItem.objects.select_for_update().filter(pk=item_id, status=BulkItem.Status.PENDING).first()
     if item is None:
         return
-    status, note = _outcome(operation, item.batch_id, now=now)
+    status, note = _outcome(operation, item.batch_id, prepared, now=now)
     BulkItem.objects.filter(pk=item.pk).update(status=status, note=note[:NOTE_CHARS], ended_at=now)
     BulkOperation.objects.filter(pk=operation.pk).update(**{status.value: F(status.value) + 1})
 
 
-def _outcome(operation: BulkOperation, batch_id: uuid.UUID, *, now: datetime) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What was written for an act, or why it could not be."""
+
+    requests: ChildInput | None = None
+    refusal: Exception | None = None
+
+
+@contextmanager
+def _prepared(operation: BulkOperation, item: BulkItem, *, now: datetime) -> Iterator[_Prepared]:
+    act, batch = BulkAct(operation.act), _batch(item.batch_id)
+    with ExitStack() as kept:
+        try:
+            prepared = _Prepared(kept.enter_context(VERBS[act].prepare(batch, operation.parameters, now)))
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as refusal:  # noqa: BLE001 - it is what came of the act, which tells it
+            prepared = _Prepared(refusal=refusal)
+        yield prepared
+
+
+def _batch(batch_id: uuid.UUID) -> Batch:
+    return Batch.objects.select_related("project", "provider", "input_file").get(pk=batch_id)
+
+
+def _outcome(operation: BulkOperation, batch_id: uuid.UUID, prepared: _Prepared, *, now: datetime) -> Outcome:
     """Look at the batch once more, do the act if it still can be done, and tell in words what came of it."""
     owner = User.objects.filter(pk=operation.owner_id).first() if operation.owner_id else None
     if owner is None:
@@ -126,11 +165,13 @@ def _outcome(operation: BulkOperation, batch_id: uuid.UUID, *, now: datetime) ->
     rows = Batch.objects.filter(pk=batch_id)
     if obstacle := rows.annotate(obstacle=question.obstacle).values_list("obstacle", flat=True)[0]:
         return BulkItem.Status.SKIPPED, _sentence(Obstacle(obstacle))
-    batch = rows.select_related("project", "provider", "input_file")[0]
     actor = Actor(operation.actor, Source(operation.source))
     try:
+        if prepared.refusal:
+            raise prepared.refusal
         with transaction.atomic():
-            return BulkItem.Status.DONE, VERBS[act].do(batch, operation.parameters, actor, now, operation.reason)
+            note = VERBS[act].do(_batch(batch_id), operation.parameters, actor, now, operation.reason, prepared.requests)
+            return BulkItem.Status.DONE, note
     except (InProgress, LostRace) as error:  # another time it may succeed
         return BulkItem.Status.FAILED, error.message
     except (Conflict, Gone) as error:
@@ -140,7 +181,7 @@ def _outcome(operation: BulkOperation, batch_id: uuid.UUID, *, now: datetime) ->
     except (OperationalError, InterfaceError):  # the database's trouble, not the batch's
         raise
     except Exception:
-        logger.exception("bulk operation %s could not %s batch %s", operation.pk, act, batch)
+        logger.exception("bulk operation %s could not %s batch %s", operation.pk, act, batch_id)
         return BulkItem.Status.FAILED, "Something went wrong inside the portal; its log says what."
 
 
