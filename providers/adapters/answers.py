@@ -8,8 +8,8 @@ import msgspec
 
 from providers.base import Failure, Outcome, Success, Usage
 from providers.failures import Kind, kind_of_status
-from providers.http import MAX_ERROR_BYTES, Reply, retry_after
 from providers.rate_limits import exhausted_for
+from providers.transport import MAX_ERROR_BYTES, Reply, retry_after
 
 MAX_MESSAGE_CHARS = 2000
 MAX_CODE_CHARS = 100

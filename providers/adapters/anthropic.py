@@ -14,7 +14,7 @@ from providers.adapters.json_api import check_models, endpoint_url
 from providers.adapters.options import options_problem, read_options
 from providers.base import ANTHROPIC_ENDPOINTS, Call, Check, Connection, Failure, Outcome, base_url_problem
 from providers.failures import Kind
-from providers.http import Transport
+from providers.transport import Transport
 
 _HeaderValue = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9.,_-]+\Z")]
 

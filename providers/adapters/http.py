@@ -24,7 +24,7 @@ from providers.adapters.answers import Secrets, outcome
 from providers.adapters.options import options_problem, read_options
 from providers.base import ACCOUNTING_ENDPOINTS, Call, Check, Connection, Failure, Outcome, base_url_problem
 from providers.failures import Kind, kind_of_status
-from providers.http import Reply, Transport
+from providers.transport import Reply, Transport
 
 CHECK_SECONDS = 8.0
 MAX_ENDPOINT_CHARS = 100

@@ -7,7 +7,7 @@ from yarl import URL
 
 from providers.adapters.answers import Secrets, outcome
 from providers.base import Check, Failure, Success
-from providers.http import Transport
+from providers.transport import Transport
 
 CHECK_SECONDS = 8.0
 _VERSION = re.compile(r"/v\d+[a-z0-9]*(?=/|$)")

@@ -7,7 +7,7 @@ from providers.adapters.answers import Secrets, outcome
 from providers.adapters.json_api import check_models, endpoint_url
 from providers.base import OPENAI_ENDPOINTS, Call, Check, Connection, Failure, Outcome, base_url_problem
 from providers.failures import Kind
-from providers.http import Transport
+from providers.transport import Transport
 
 
 class OpenAIAdapter:

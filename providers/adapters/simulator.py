@@ -24,7 +24,7 @@ from providers.adapters.options import named, options_problem, read_options
 from providers.adapters.simulator_messages import in_anthropics_words
 from providers.base import ACCOUNTING_ENDPOINTS, ANTHROPIC_ENDPOINTS, OPENAI_ENDPOINTS, Call, Check, Connection, Failure, Outcome
 from providers.failures import Kind
-from providers.http import Reply
+from providers.transport import Reply
 
 MAX_REMEMBERED = 50_000  # objects whose sends are counted; the oldest are forgotten first
 _NO_SECRETS = Secrets("")

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from yarl import URL
 
-from providers import connections
-from providers.connections import Client, ConnectFailed
-from providers.http1 import ConnectionLost, MaxBytes, Reply
+from providers.transport import connections
+from providers.transport.connections import Client, ConnectFailed
+from providers.transport.http1 import ConnectionLost, MaxBytes, Reply
 from tests.servers import free_port
 from tests.upstream import Upstream, babble, drop, say, stay_silent
 

@@ -16,7 +16,7 @@ from typing import Any, cast
 import aiohappyeyeballs
 from yarl import URL
 
-from providers.http1 import Answer, ConnectionLost, HttpError, MaxBytes, Reply
+from providers.transport.http1 import Answer, ConnectionLost, HttpError, MaxBytes, Reply
 
 CONNECT_SECONDS = 10.0  # name look-up, connection and TLS handshake together
 KEEPALIVE_SECONDS = 4.0  # below the 5 s after which common servers drop an idle connection, so that we drop it first

@@ -12,9 +12,9 @@ from email.utils import parsedate_to_datetime
 from yarl import URL
 
 from providers.base import Failure
-from providers.connections import Client, ConnectFailed
 from providers.failures import Kind
-from providers.http1 import ConnectionLost, HttpError, MaxBytes, NotHttp, Reply
+from providers.transport.connections import Client, ConnectFailed
+from providers.transport.http1 import ConnectionLost, HttpError, MaxBytes, NotHttp, Reply
 
 __all__ = ["MAX_ERROR_BYTES", "Reply", "Transport", "retry_after"]
 
