@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 # Of each limit: what is left of it, and when it is filled again.
 _TOLD = (
@@ -56,3 +57,29 @@ def _until_time(raw: str, now: datetime) -> float | None:
         return None
     reset = reset if reset.tzinfo else reset.replace(tzinfo=UTC)
     return min(max((reset - now).total_seconds(), 0.0), LONGEST)
+
+
+def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
+    """How many seconds the upstream asks to wait: `retry-after-ms`, else `Retry-After` in seconds or as a date."""
+    if (wait := _number(headers.get("retry-after-ms"))) is not None:
+        return max(0.0, wait / 1000)
+    raw = headers.get("Retry-After")
+    if raw is None:
+        return None
+    if (wait := _number(raw)) is not None:
+        return max(0.0, wait)
+    try:
+        date = parsedate_to_datetime(raw)
+    except (ValueError, OverflowError):
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
+
+
+def _number(raw: str | None) -> float | None:
+    try:
+        number = float(raw or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

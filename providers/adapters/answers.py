@@ -8,8 +8,8 @@ import msgspec
 
 from providers.base import Failure, Outcome, Success, Usage
 from providers.failures import Kind, kind_of_status
-from providers.rate_limits import exhausted_for
-from providers.transport import MAX_ERROR_BYTES, Reply, retry_after
+from providers.rate_limits import exhausted_for, retry_after
+from providers.transport import MAX_ERROR_BYTES, Reply
 
 MAX_MESSAGE_CHARS = 2000
 MAX_CODE_CHARS = 100
@@ -55,11 +55,11 @@ _decode_syntax = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 class Secrets:
-    """What must never leave the portal: a credential, in each spelling that an answer may give it."""
+    """What must never leave the portal: a credential and other secrets, in each spelling that an answer may give them."""
 
-    def __init__(self, credential: str) -> None:
-        spellings = {credential, credential.replace("/", "\\/")} if len(credential) >= MIN_SECRET_CHARS else set()
-        self._text = sorted(spellings)
+    def __init__(self, *secrets: str) -> None:
+        long = [secret for secret in secrets if len(secret) >= MIN_SECRET_CHARS]
+        self._text = sorted({spelling for secret in long for spelling in (secret, secret.replace("/", "\\/"))}, key=len)[::-1]
         self._bytes = [spelling.encode() for spelling in self._text]
 
     def hidden_in_body(self, body: bytes) -> bytes:

@@ -97,7 +97,7 @@ class SimulatorAdapter:
             return _lost(Kind(steering.failure))
         return _outcome(call, self._reply(call, request, steering, digest))
 
-    async def check(self) -> Check:
+    async def check(self, *, model: str = "", endpoint: str = "") -> Check:  # noqa: ARG002
         """Always usable."""
         return Check(True, "The simulator is built in and always answers; its answers are made up.")
 

@@ -1,59 +1,13 @@
 """HTTP/1.1 answers, read piece by piece as they come: the parser is llhttp's, what is made of it is here. No network.
 
-What is not plainly HTTP/1.1 is refused, not guessed at. Nothing is decompressed.
+What is not plainly HTTP/1.1 is refused, not guessed at.
 """
-
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-MAX_HEAD_BYTES = 64 * 1024
+from providers.transport.interface import MAX_HEAD_BYTES, ConnectionLost, Headers, MaxBytes, NotHttp, Reply
+
 _FRAMING = 16  # bytes around one byte of a body at most, as when each comes in a chunk of its own
-
-
-class HttpError(Exception):
-    """No answer was had."""
-
-
-class ConnectionLost(HttpError):
-    """The connection ended before the whole answer was here."""
-
-
-class NotHttp(HttpError):
-    """What came is no HTTP/1.1 answer."""
-
-
-class Headers(dict[str, str]):
-    """The headers of an answer by name in lower case; looking one up ignores case. Of several by one name, the first."""
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return super().get(name.lower(), default)
-
-    def __getitem__(self, name: str) -> str:
-        return super().__getitem__(name.lower())
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and super().__contains__(name.lower())
-
-
-@dataclass(slots=True)
-class Reply:
-    """What an upstream answered, whatever the status. Not `whole`: the body had more bytes than were wanted."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    whole: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class MaxBytes:
-    """How much of a body is read: of a success (2xx), and of anything else."""
-
-    success: int
-    other: int
 
 
 class Answer:
@@ -75,10 +29,10 @@ class Answer:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade):
             if not self._complete:
-                raise NotHttp from None
+                raise NotHttp(self._said) from None
             self.lasting = False  # something is behind the answer that nobody asked for
         if self._fed - _FRAMING * self._size > MAX_HEAD_BYTES and not self._complete:
-            raise NotHttp
+            raise NotHttp(self._said)
         return self._complete or self._too_large
 
     def end(self) -> None:
@@ -91,6 +45,11 @@ class Answer:
         """The answer; its body is cut where it is larger than wanted."""
         body = b"".join(self._pieces)
         return Reply(self._status, self._headers, body[: self._limit] if self._too_large else body, not self._too_large)
+
+    @property
+    def _said(self) -> int:
+        """The status of the first line, as far as one was read: of an answer that turns out to be none."""
+        return self._status or self._parser.get_status_code()
 
     @property
     def _too_large(self) -> bool:
@@ -106,7 +65,7 @@ class Answer:
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; those behind the body are not wanted."""
         if not self._status:
-            self._headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t"))
+            self._headers.add(name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t"))
 
     def on_headers_complete(self) -> None:
         """The head is here."""
@@ -117,7 +76,7 @@ class Answer:
         if status < 100 or (coding is not None and coding.lower() != "chunked"):
             raise NotHttp
         self._status = status
-        self._limit = self._most.success if status < 300 else self._most.other
+        self._limit = self._most.of(status)
         self._framed = coding is not None or "content-length" in self._headers
 
     def on_body(self, data: bytes) -> None:

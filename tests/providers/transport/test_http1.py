@@ -2,7 +2,8 @@
 
 import pytest
 
-from providers.transport.http1 import Answer, ConnectionLost, MaxBytes, NotHttp, Reply
+from providers.transport.http1 import Answer
+from providers.transport.interface import ConnectionLost, MaxBytes, NotHttp, Reply
 
 MOST = MaxBytes(success=100, other=10)
 OK = b"HTTP/1.1 200 OK\r\n"
