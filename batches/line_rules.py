@@ -57,7 +57,7 @@ _decode_question = msgspec.json.Decoder(_Input[_Body]).decode
 _decode_document = msgspec.json.Decoder(_Input[_Document]).decode
 _PATH = re.compile(r" - at `\$\.?(.*)`$")
 _MISSING = re.compile(r"^Object missing required field (\S+)")
-_MODEL_IS_OPTIONAL = frozenset({"/v1/moderations", "/v1/images/generations", "/v1/images/edits", "/v1/videos"})
+_MODEL_IS_NEEDED = frozenset({"/v1/responses", "/v1/chat/completions", "/v1/embeddings", "/v1/completions", "/v1/messages"})
 
 
 class LineChecker:
@@ -119,7 +119,7 @@ class LineChecker:
 
     def _model_complaints(self, model: str | None, number: int) -> Iterable[tuple[str, str, str]]:
         if not model:
-            if self.rules.one_model and self.rules.endpoint not in _MODEL_IS_OPTIONAL:
+            if self.rules.one_model and self.rules.endpoint in _MODEL_IS_NEEDED:
                 yield "missing_required_parameter", "body.model is missing.", "body.model"
         elif len(model) > 200 or "\x00" in model:
             if self.rules.one_model:

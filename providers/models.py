@@ -107,8 +107,12 @@ class Provider(Guarded):
         adapter = registry.ADAPTERS.get(self.adapter)
         if adapter is None:
             return frozenset()
-        further = self.options.get("further_endpoints") or ()
-        return frozenset(self.options.get("endpoints") or adapter.endpoints) | frozenset(further)
+        return frozenset(self.options.get("endpoints") or adapter.endpoints) | self.further_endpoints
+
+    @property
+    def further_endpoints(self) -> frozenset[str]:
+        """Those of its endpoints that its adapter would not serve of itself."""
+        return frozenset(self.options.get("further_endpoints") or ())
 
     @property
     def id_path(self) -> str:

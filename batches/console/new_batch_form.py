@@ -50,7 +50,8 @@ class NewBatchForm(forms.Form):
         endpoint = known.get("endpoint") or DEFAULT_ENDPOINT
         if not any(endpoint in (*ENDPOINTS, *provider.endpoints) for provider in granted):
             endpoint = DEFAULT_ENDPOINT
-        others = [] if endpoint in ENDPOINTS else [endpoint]
+        further = {other for provider in granted for other in provider.further_endpoints} | {endpoint}
+        others = sorted(further - set(ENDPOINTS))
         _choice(self, "endpoint").choices = [(name, name) for name in (*ENDPOINTS, *others)]
         self.initial.update(project=project and project.slug, endpoint=endpoint)
         choices = [

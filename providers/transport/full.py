@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import unquote
 
 import aiohttp
-from aiohttp import http_exceptions
 from yarl import URL
 
 from providers.base import CredentialUnavailable, Failure
@@ -45,7 +44,7 @@ class FullTransport:
         self._proxy = way.proxy
         self._most = MaxBytes(max_bytes, MAX_ERROR_BYTES)
         self._headers = {**CONSTANT_HEADERS, **headers}
-        self._tls = tls_of(way)
+        self._tls = tls_of(way) if way.ca or way.certificate else True
         self._through, self._consent = _proxy(way.proxy)
         self._session: aiohttp.ClientSession | None = None
 
@@ -94,11 +93,12 @@ class FullTransport:
     async def _read(self, answer: aiohttp.ClientResponse) -> Reply:
         """The answer as far as it is wanted. What the other client refuses is refused here, too."""
         headers = Headers()
-        for name, value in answer.headers.items():
-            headers.add(name.lower(), value)
+        for name, value in answer.raw_headers:
+            headers.add(name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t"))
         coding = headers.get("transfer-encoding")
         if not 200 <= answer.status <= 999 or (coding is not None and coding.lower() != "chunked"):
             raise NotHttp(answer.status)
+        _watch(answer)
         limit, pieces, size = self._most.of(answer.status), [], 0
         try:
             async for piece in answer.content.iter_any():
@@ -107,15 +107,17 @@ class FullTransport:
                 if size > limit:
                     answer.close()  # with its connection: what is left of the answer is still to come
                     return Reply(answer.status, headers, b"".join(pieces)[:limit], whole=False)
+        except _Malformed:
+            raise NotHttp(answer.status) from None
         except aiohttp.ClientPayloadError as error:
-            raise (NotHttp(answer.status) if _is_malformed(error) else ConnectionLost) from error
+            raise ConnectionLost from error
         return Reply(answer.status, headers, b"".join(pieces))
 
     def _meaning(self, error: aiohttp.ClientError) -> Exception:
         """What an error means once the request may have gone out."""
         match error:
             case aiohttp.ClientResponseError():
-                return NotHttp()
+                return NotHttp(None)
             case aiohttp.InvalidURL():
                 return ValueError()
             case _:
@@ -181,8 +183,20 @@ def _proxy(url: str) -> tuple[URL | None, aiohttp.BasicAuth | None]:
     return parts.with_user(None), consent
 
 
-def _is_malformed(error: aiohttp.ClientPayloadError) -> bool:
-    """Whether the body was not HTTP, rather than broken off."""
-    cause = error.__cause__
-    broken_off = http_exceptions.ContentLengthError | ConnectionError
-    return isinstance(cause, http_exceptions.BadHttpMessage) and not isinstance(cause, broken_off)
+class _Malformed(aiohttp.ClientPayloadError):
+    """The body is not HTTP."""
+
+
+def _watch(answer: aiohttp.ClientResponse) -> None:
+    """Have the reader of a body hear of its end. At a malformed chunk aiohttp closes the connection, and says nothing to it."""
+    content, connection = answer.content, answer.connection
+    closed = connection.protocol.closed if connection is not None and connection.protocol is not None else None
+
+    def tell(ended: "asyncio.Future[None]") -> None:
+        if not ended.cancelled():
+            ended.exception()
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(_Malformed())
+
+    if closed is not None:
+        closed.add_done_callback(tell)

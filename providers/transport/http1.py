@@ -1,6 +1,6 @@
 """HTTP/1.1 answers, read piece by piece as they come: the parser is llhttp's, what is made of it is here. No network.
 
-What is not plainly HTTP/1.1 is refused, not guessed at.
+Folded headers and single line feeds are taken. Where an answer ends is never guessed at: an ambiguous one is refused.
 """
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -17,6 +17,10 @@ class Answer:
         self.lasting = False  # whether the connection can carry another request
         self._most = most
         self._parser = HttpResponseParser(self)
+        # What every client takes is taken: an answer that was paid for is not thrown away for the style of its head.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
         self._headers = Headers()
         self._pieces: list[bytes] = []
         self._status = self._size = self._fed = self._limit = 0

@@ -96,9 +96,9 @@ class ConnectionLost(HttpError):
 
 
 class NotHttp(HttpError):
-    """What came is no HTTP/1.1 answer. `status` is that of its first line, 0 when there is none."""
+    """What came is no HTTP/1.1 answer. `status` is that of its first line: 0 when there is none, None when it is not known."""
 
-    def __init__(self, status: int = 0) -> None:
+    def __init__(self, status: int | None = 0) -> None:
         super().__init__()
         self.status = status
 

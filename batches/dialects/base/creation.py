@@ -4,7 +4,7 @@
 pass unchanged, so the model of each request is the one that its own body names.
 """
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, BinaryIO, ClassVar, cast
@@ -16,7 +16,7 @@ from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from batches.dialects.base.endpoints import CHAT, ENDPOINTS, MESSAGES
+from batches.dialects.base.endpoints import CHAT, ENDPOINTS, MESSAGES, is_endpoint, require_endpoint
 from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter, UnsupportedMediaType
 from batches.dialects.base.fields import Lifetime, Metadata, Text, Window, valid
 from batches.dialects.base.inline import InlineBody, InlineRequest, decode_item
@@ -25,7 +25,7 @@ from batches.dialects.base.providers import chosen_provider, named_provider
 from batches.dialects.base.reading import find_file
 from batches.dialects.base.views import DialectView
 from batches.jsonl import read_lines, read_request, request_line
-from batches.models import Batch, Dialect, File
+from batches.models import Batch, Dialect, File, Project
 from batches.services.inline import gathered, submit_gathered
 from batches.services.submit import submit
 
@@ -54,7 +54,8 @@ _items = msgspec.json.Decoder(_Item)
 class Items:
     """Reads the items of one create call, in OpenAI's flavour (`body`) or Anthropic's (`params`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, project: Project) -> None:
+        self._project = project
         self.written: set[str] = set()  # the urls of the lines so far
         self._named: tuple[str, int] | None = None  # the endpoint that items name, and which did so first
 
@@ -89,8 +90,8 @@ class Items:
         if not url:
             return
         place = f"{ARRAY}.{index}.url"
-        if url not in ENDPOINTS:
-            raise InvalidValue(f"{place}: it must be one of {', '.join(ENDPOINTS)}.", param=place)
+        if url not in self.written:
+            require_endpoint(self._project, url, place=place)
         if self._named is None:
             self._named = url, index
         elif self._named[0] != url:
@@ -102,6 +103,7 @@ class BatchCreation(DialectView):
 
     dialect: ClassVar[Dialect]
     parameters: ClassVar[type[CreateBatch]]
+    endpoints: ClassVar[Sequence[str]] = ENDPOINTS  # of the contract
 
     def max_body_bytes(self) -> int:
         return settings.MAX_INLINE_BYTES
@@ -125,10 +127,12 @@ class BatchCreation(DialectView):
             max_items=settings.MAX_BATCH_LINES,
             max_item_bytes=settings.MAX_LINE_BYTES,
         )
-        items = Items()
+        items = Items(self.project)
         with gathered(body.lines(items.read)) as content:
             require_one_input(body)
             fields = valid(self.parameters, body.head)
+            if fields["endpoint"] is not None:
+                require_endpoint(self.project, fields["endpoint"], place="Invalid value for 'endpoint'", known=self.endpoints)
             named = named_provider(request) or fields.get("provider")
             provider = self.provider_name(chosen_provider(self.project, model=fields.get("model"), named=named))
             # The same body for another provider is another call.
@@ -195,7 +199,7 @@ def endpoint_of_first_line(file: File) -> str:
             url = read_request(next(lines).content or b"").url
     except (FileNotFoundError, StopIteration, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return CHAT  # validation will say what is wrong
-    return url if url in ENDPOINTS else CHAT
+    return url if url and is_endpoint(file.project, url) else CHAT
 
 
 def _given(document: msgspec.Raw) -> bytes:

@@ -63,6 +63,7 @@ class Batches(NovitaBatches, batches.Batches):
 
     dialect = Dialect.NOVITA
     parameters = inbound.CreateBatch
+    endpoints = inbound.ENDPOINTS
 
 
 class OneBatch(NovitaBatches, batches.OneBatch):

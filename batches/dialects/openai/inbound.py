@@ -6,8 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from batches.dialects.base import creation
-from batches.dialects.base.endpoints import ENDPOINTS
-from batches.dialects.base.fields import Filename, Lifetime, OneOf, Text, WholeNumber, WindowOf
+from batches.dialects.base.fields import Endpoint, Filename, Lifetime, OneOf, Text, WholeNumber, WindowOf
 from batches.dialects.base.files import UPLOADED
 
 WINDOWS = {"24h": timedelta(hours=24)}
@@ -35,7 +34,7 @@ class CompleteUpload(serializers.Serializer[Any]):
 class CreateBatch(creation.CreateBatch):
     """A batch, as OpenAI's contract has it; besides, `model` as `provider/model`, or `provider`, choose who carries it out."""
 
-    endpoint = OneOf(ENDPOINTS, required=False, allow_null=True, default=None)
+    endpoint = Endpoint(required=False, allow_null=True, default=None)
     completion_window = WindowOf(WINDOWS)
     model = Text(max_length=300, required=False, allow_null=True, default=None)
     provider = Text(max_length=100, required=False, allow_null=True, default=None)

@@ -1,8 +1,9 @@
 """manage.py provider: configure upstreams."""
 
 import json
+import sys
 from argparse import ArgumentTypeError
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -37,9 +38,22 @@ class Command(BaseCommand):
             "--option", action="append", default=[], type=_option, metavar="KEY=VALUE", help="setting of the adapter (repeatable)"
         )
         add_amounts(add, PROVIDER_SETTINGS)
-        change = verbs.add_parser("set", help="change limits and guards of a provider")
+        change = verbs.add_parser("set", help="change limits, guards, address and options of a provider")
         change.add_argument("name")
+        change.add_argument("--base-url", help="where it is from now on")
+        change.add_argument(
+            "--option",
+            action="append",
+            default=[],
+            type=_option,
+            metavar="KEY=VALUE",
+            help="setting of the adapter; null takes one away (repeatable)",
+        )
         add_amounts(change, PROVIDER_SETTINGS)
+        secret = verbs.add_parser("secret", help="store a secret, read from standard input, that options refer to by its name")
+        secret.add_argument("name")
+        secret.add_argument("secret", help='its name, as in --option headers=\'{"x-key": {"secret": "NAME"}}\'')
+        secret.add_argument("--forget", action="store_true", help="remove it instead")
         model = verbs.add_parser("model", help="set limits and prices of one of its models")
         model.add_argument("name")
         model.add_argument("model", help="as requests name it")
@@ -48,12 +62,15 @@ class Command(BaseCommand):
         verbs.add_parser("list", help="list the providers")
         verbs.add_parser("show", help="show limits, guards and prices of a provider").add_argument("name")
         for verb, text in (
-            ("check", "try the connection of a provider"),
             ("enable", "let new batches use a provider again"),
             ("disable", "send a provider nothing: no new batches, and running ones wait"),
             ("remove", "remove a provider that no batch uses"),
         ):
             verbs.add_parser(verb, help=text).add_argument("name")
+        check = verbs.add_parser("check", help="try the connection of a provider")
+        check.add_argument("name")
+        check.add_argument("--call", default="", metavar="MODEL", help="send one small call of this model, which is paid for")
+        check.add_argument("--endpoint", default="", help="of that call, such as /v1/embeddings; else the first that it serves")
         verbs.add_parser("rotate", help="encrypt the stored credentials anew under the first of CREDENTIAL_KEYS")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -81,11 +98,27 @@ class Command(BaseCommand):
         self.stdout.write(f"Added provider {provider.name}. To try it: manage.py provider check {provider.name}")
 
     def _set(self, options: dict[str, Any]) -> None:
-        limits = given(options, PROVIDER_SETTINGS)
-        if not limits:
-            raise CommandError("Nothing to set: name a limit or a guard, such as --requests-per-minute 600.")
-        provider = tune_provider(_provider(options["name"]), settings=limits, actor=COMMAND, now=timezone.now())
+        limits, now = given(options, PROVIDER_SETTINGS), timezone.now()
+        if not limits and not options["option"] and options["base_url"] is None:
+            raise CommandError("Nothing to set: name a limit, a guard or an option, such as --requests-per-minute 600.")
+        with transaction.atomic():
+            provider = _provider(options["name"])
+            if options["option"] or options["base_url"] is not None:
+                given_options = dict(options["option"])
+                provider = providers.configure_provider(
+                    provider, base_url=options["base_url"], options=given_options, actor=COMMAND, now=now
+                )
+            if limits:
+                provider = tune_provider(provider, settings=limits, actor=COMMAND, now=now)
         self.stdout.write(_settings(provider, PROVIDER_SETTINGS))
+
+    def _secret(self, options: dict[str, Any]) -> None:
+        provider, name = _provider(options["name"]), options["secret"]
+        secret = "" if options["forget"] else sys.stdin.read().strip()
+        if not secret and not options["forget"]:
+            raise CommandError("There is nothing on standard input; to remove a secret: --forget.")
+        providers.set_secret(provider, name, secret=secret, actor=COMMAND, now=timezone.now())
+        self.stdout.write(f"{'Forgot' if options['forget'] else 'Stored'} secret {name} of provider {provider.name}.")
 
     def _model(self, options: dict[str, Any]) -> None:
         provider, name = _provider(options["name"]), options["model"]
@@ -100,18 +133,23 @@ class Command(BaseCommand):
     def _show(self, options: dict[str, Any]) -> None:
         provider = _provider(options["name"])
         self.stdout.write(_settings(provider, PROVIDER_SETTINGS))
+        for line in _about(provider):
+            self.stdout.write(line)
         for model in provider.models.all():
             self.stdout.write(_settings(model, MODEL_SETTINGS))
 
     def _list(self, _: dict[str, Any]) -> None:
         for provider in Provider.objects.prefetch_related("grants__project"):
             words = [provider.name, provider.adapter, provider.base_url or "-", _granted(provider)]
+            words += [provider.way] if provider.way else []
             words += ["default"] if provider.is_default else []
             words += [] if provider.enabled else ["disabled"]
             self.stdout.write("\t".join(words))
 
     def _check(self, options: dict[str, Any]) -> None:
-        found = providers.check_provider(_provider(options["name"]), actor=COMMAND, now=timezone.now())
+        found = providers.check_provider(
+            _provider(options["name"]), actor=COMMAND, now=timezone.now(), model=options["call"], endpoint=options["endpoint"]
+        )
         if not found.ok:
             raise CommandError(found.message)
         self.stdout.write(found.message)
@@ -173,6 +211,16 @@ def _settings(row: Provider | ProviderModel, names: Iterable[str]) -> str:
             ),
         ]
     )
+
+
+def _about(provider: Provider) -> Iterator[str]:
+    """How it is reached, and by which options; secrets by their names."""
+    if provider.way:
+        yield f"{provider.name}\ttransport {provider.way}"
+    if provider.options:
+        yield f"{provider.name}\toptions {json.dumps(provider.options, sort_keys=True)}"
+    if stored := provider.secret_names:
+        yield f"{provider.name}\tsecrets {', '.join(stored)}"
 
 
 def _granted(provider: Provider) -> str:
