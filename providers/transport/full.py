@@ -1,6 +1,7 @@
 """The client for what the fast path does not do: aiohttp, behind the same interface and with the same judgement of an answer."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -53,6 +54,8 @@ class FullTransport:
         progress = SimpleNamespace(begun=False)  # whether the request may have gone out
         try:
             all_headers = {**self._headers, **headers}
+            if url.scheme == "http":  # there is no tunnel, and so no other request that the proxy reads
+                all_headers |= self._consent
             header_lines(all_headers)
             async with asyncio.timeout(seconds):
                 reply = await self._exchange(method, url, all_headers, body, seconds=seconds, progress=progress)
@@ -82,7 +85,7 @@ class FullTransport:
             headers=headers,
             data=body if method != "GET" else None,
             proxy=self._through,
-            proxy_auth=self._consent,
+            proxy_headers=self._consent if url.scheme == "https" else None,
             ssl=self._tls,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=None, connect=min(seconds, CONNECT_SECONDS)),
@@ -171,16 +174,15 @@ def _session() -> aiohttp.ClientSession:
     return session
 
 
-def _proxy(url: str) -> tuple[URL | None, aiohttp.BasicAuth | None]:
-    """The proxy's address, and what it is told about who asks."""
+def _proxy(url: str) -> tuple[URL | None, dict[str, str]]:
+    """The proxy's address, and the header that tells it who asks."""
     if not url:
-        return None, None
+        return None, {}
     parts = URL(url)
-    consent = None
-    if parts.raw_user or parts.raw_password:
-        user, password = unquote(parts.raw_user or ""), unquote(parts.raw_password or "")
-        consent = aiohttp.BasicAuth(user, password, encoding="utf-8")
-    return parts.with_user(None), consent
+    if not (parts.raw_user or parts.raw_password):
+        return parts, {}
+    known = f"{unquote(parts.raw_user or '')}:{unquote(parts.raw_password or '')}"
+    return parts.with_user(None), {"Proxy-Authorization": f"Basic {b64encode(known.encode()).decode()}"}
 
 
 class _Malformed(aiohttp.ClientPayloadError):

@@ -18,7 +18,7 @@ from providers.transport.way import Way
 from tests.providers.transport.odd_answers import Odd
 
 MOST = 64 * 1024
-SECONDS = 3.0
+SECONDS = 20.0
 BODY = b"{}"
 LOST, REFUSED = "lost", "refused"
 # A verdict: what was lost or refused, or status and body.

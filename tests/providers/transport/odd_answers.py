@@ -98,7 +98,9 @@ FRAMINGS: dict[str, Callable[[bytes], bytes]] = {
     "quoted chunk extension": lambda body: b"Transfer-Encoding: chunked\r\n\r\n" + chunked(body, [3], extension=b';a="b c"'),
     "space after a chunk size": lambda body: b"Transfer-Encoding: chunked\r\n\r\n" + chunked(body, [3], extension=b"  "),
     "trailers": lambda body: b"Transfer-Encoding: chunked\r\n\r\n" + chunked(body, [4], trailers=b"X-Sum: 1\r\nX-Other: 2\r\n"),
-    "trailer that is no header": lambda body: b"Transfer-Encoding: chunked\r\n\r\n" + chunked(body, [4], trailers=b"Nonsense\r\n"),
+    "trailer that is no header": lambda body: (
+        b"Transfer-Encoding: chunked\r\n\r\n" + chunked(body, [4], trailers=b"Nonsense\r\n")
+    ),
     "Chunked": lambda body: b"Transfer-Encoding: Chunked\r\n\r\n" + chunked(body, [4]),
     "upper case sizes": lambda body: b"Transfer-Encoding: chunked\r\n\r\n11\r\n" + body.ljust(17) + b"\r\n0\r\n\r\n",
     "zeros before a size": lambda body: b"Transfer-Encoding: chunked\r\n\r\n000%x\r\n%b\r\n0\r\n\r\n" % (len(body), body),
@@ -132,7 +134,9 @@ FRAMINGS: dict[str, Callable[[bytes], bytes]] = {
     "line feeds alone": lambda body: b"Content-Length: %d\n\n%b" % (len(body), body),
     "no end of the head": lambda _: b"Content-Length: 5\r\n",
     "garbage after the body": lambda body: b"Content-Length: %d\r\n\r\n%b\x00\xffgarbage" % (len(body), body),
-    "another answer behind it": lambda body: b"Content-Length: %d\r\n\r\n%b" % (len(body), body) + OK + b"Content-Length: 2\r\n\r\nno",
+    "another answer behind it": lambda body: (
+        b"Content-Length: %d\r\n\r\n%b" % (len(body), body) + OK + b"Content-Length: 2\r\n\r\nno"
+    ),
 }
 BODIES = {"": HELLO, "no body": b"", "large body": b"x" * 70_000, "binary body": bytes(range(256))}
 NOTHING_LIKE_IT = {
@@ -145,7 +149,7 @@ NOTHING_LIKE_IT = {
     "endless line": b"x" * 200_000,
     "a request": b"POST /v1 HTTP/1.1\r\nHost: x\r\n\r\n",
     "HTTP/0.9": HELLO,
-    "endless interim answers": b"HTTP/1.1 102 Processing\r\n\r\n" * 20_000,
+    "endless interim answers": b"HTTP/1.1 102 Processing\r\n\r\n" * 3_000,
 }
 
 
