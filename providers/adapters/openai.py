@@ -53,11 +53,12 @@ class OpenAIAdapter:
 
     def __init__(self, connection: Connection) -> None:
         try:
-            options = _as_paths(read_options(connection.options, Options))
+            given = read_options(connection.options, Options)
+            options = _as_paths(given)
         except ValueError as error:
             raise ValueError(f"Provider {connection.name}: {error}") from None
         self._served = self.endpoints | set(options.further_endpoints)
-        root = _AZURE_ROOT.sub("", connection.base_url) if options.azure else connection.base_url
+        root = _AZURE_ROOT.sub("", connection.base_url) if given.azure else connection.base_url
         addresses = Addresses(root, options, endpoints=self._served, path=options.path)
         headers = auth_header(options.auth, connection.credential)
         self._api = JsonApi(connection, options, addresses=addresses, headers=headers)
@@ -92,4 +93,4 @@ def _as_paths(options: Options) -> Options:
         path = _AZURE_V1
     elif options.azure:
         path, query = _AZURE_DATED, {"api-version": options.azure, **query}
-    return msgspec.structs.replace(options, auth=auth, path=path, query=query)
+    return msgspec.structs.replace(options, azure="", auth=auth, path=path, query=query)

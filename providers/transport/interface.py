@@ -96,11 +96,11 @@ class ConnectionLost(HttpError):
 
 
 class NotHttp(HttpError):
-    """What came is no HTTP/1.1 answer. `status` is that of its first line: 0 when there is none, None when it is not known."""
+    """What came is no HTTP/1.1 answer. `said` is the status of its first line: 0 when there is none, None when it is not known."""
 
-    def __init__(self, status: int | None = 0) -> None:
+    def __init__(self, said: int | None = 0) -> None:
         super().__init__()
-        self.status = status
+        self.said = said
 
 
 def header_lines(headers: Mapping[str, str]) -> bytes:

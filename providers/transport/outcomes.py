@@ -38,8 +38,8 @@ def failed(error: Exception) -> Failure:
             return _failure(Kind.CONNECT, str(error))
         case TimeoutError():
             return _failure(Kind.TIMEOUT)
-        case NotHttp() if error.status is None or is_success(error.status):  # it may have been paid for
-            return _failure(Kind.UNCONFIRMED, "It is not HTTP", status=error.status)
+        case NotHttp() if error.said is None or is_success(error.said):  # it may have been paid for
+            return _failure(Kind.UNCONFIRMED, "It is not HTTP", status=error.said)
         case NotHttp():
             return _failure(Kind.INVALID_RESPONSE, "It is not HTTP")
         case ConnectionLost() | OSError():
