@@ -69,7 +69,9 @@ class Answer:
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; those behind the body are not wanted."""
         if not self._status:
-            self._headers.add(name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t"))
+            known, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
+            if self._headers.setdefault(known, text) is not text:
+                self._headers.add(known, text)
 
     def on_headers_complete(self) -> None:
         """The head is here."""
