@@ -96,7 +96,7 @@ class ConnectionLost(HttpError):
 
 
 class NotHttp(HttpError):
-    """What came is no HTTP/1.1 answer. `said` is the status of its first line: 0 when there is none, None when it is not known."""
+    """What came is no HTTP/1.1 answer. `said` is the status of its first line: 0 if there is none, None if it is not known."""
 
     def __init__(self, said: int | None = 0) -> None:
         super().__init__()

@@ -80,7 +80,7 @@ def verdict(found: Reply | Failure) -> Verdict:
         case Kind.INVALID_RESPONSE | Kind.UNCONFIRMED:
             return REFUSED
         case _:
-            return found.kind.value
+            return str(found.kind.value)
 
 
 def judged_by_h11(odd: Odd) -> Verdict:
@@ -89,7 +89,8 @@ def judged_by_h11(odd: Odd) -> Verdict:
     connection.send(h11.Request(method="POST", target="/v1", headers=[("Host", "x"), ("Content-Length", str(len(BODY)))]))
     connection.send(h11.Data(data=BODY))
     connection.send(h11.EndOfMessage())
-    status, body = 0, b""
+    status: int = 0
+    body = b""
     pieces = [*odd.pieces, b""]
     try:
         while True:
@@ -101,7 +102,7 @@ def judged_by_h11(odd: Odd) -> Verdict:
             elif event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
                 return LOST if not isinstance(event, h11.ConnectionClosed) else (status, body) if status else LOST
             elif isinstance(event, h11.Response):
-                status = event.status_code
+                status = int(event.status_code)
             elif isinstance(event, h11.Data):
                 body += bytes(event.data)
                 if len(body) > MOST:

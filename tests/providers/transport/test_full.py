@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from yarl import URL
@@ -34,7 +35,7 @@ def authority() -> Authority:
 
 
 @contextlib.asynccontextmanager
-async def opened(url: str, environment: dict[str, str] | None = None, **options: str) -> AsyncIterator[Transport]:
+async def opened(url: str, environment: Any = None, **options: Any) -> AsyncIterator[Transport]:
     transport = open_transport(
         url, options=WayOptions(**options), environment=environment or {}, headers={"X-Own": "1"}, max_bytes=1000
     )
@@ -141,8 +142,8 @@ def test_u11_a_ca_of_ones_own_is_trusted(kept_as: str, authority: Authority, tmp
     async def work() -> None:
         async with Upstream(authority.server_context(tmp_path)) as there:
             url = f"https://127.0.0.1:{there.port}/v1"
-            options = {"PEM": {"ca": authority.certificate}, "file": {"ca": str(file)}}.get(kept_as, {})
-            async with opened(url, {"REQUESTS_CA_BUNDLE": str(file)} if kept_as == "variable" else {}, **options) as transport:
+            ca = {"PEM": authority.certificate, "file": str(file), "variable": ""}[kept_as]
+            async with opened(url, {} if ca else {"REQUESTS_CA_BUNDLE": str(file)}, ca=ca) as transport:
                 assert isinstance(await ask(transport, url), Reply)
             async with opened(url) as transport:
                 assert "CERTIFICATE_VERIFY_FAILED" in refused(await ask(transport, url)).message

@@ -79,7 +79,7 @@ def test_three_judges_agree_about_many_more(seed: int) -> None:
 async def judge(seed: int, count: int) -> Counter[str]:
     """Have the answers judged. How often each explanation was needed; fails for what has none."""
     used: Counter[str] = Counter()
-    unexplained = []
+    unexplained: list[tuple[str, object, str]] = []
     async with Stage() as stage:
         for odd in odd_answers(seed, count):
             outcomes = {name: await stage.ask(client, odd) for name, client in CLIENTS.items()}

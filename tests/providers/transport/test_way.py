@@ -48,7 +48,7 @@ CA = "-----BEGIN CERTIFICATE-----\n…"
 def test_u11_the_way_is_decided_by_what_is_needed(
     base_url: str, options: dict[str, str], environment: dict[str, str], expected: str | None
 ) -> None:
-    way = way_to(base_url, WayOptions(**options), environment)  # type: ignore[arg-type]
+    way = way_to(base_url, WayOptions(**options), environment)
     assert str(way) == expected or (expected is None and len(way.needs) == 3)
     assert way.client is (Client.FAST if expected == "fast path" else Client.FULL)
 
