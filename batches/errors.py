@@ -100,3 +100,4 @@ class Unavailable(PortalError):
 
     status = 503
     code = "unavailable"
+    retry_after = 1  # seconds

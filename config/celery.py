@@ -12,7 +12,7 @@ from config import broker
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 broker.install()
-app = Celery("batchyard")
+app = Celery("batchyard", amqp=broker.AMQP)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["batches.engine"])
 

@@ -71,7 +71,9 @@ else:
         raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database: postgres://user:password@host:port/name")
     _database["CONN_MAX_AGE"] = None
     _database["CONN_HEALTH_CHECKS"] = True
-    _database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 10)
+    # A server that vanished without a word is noticed within half a minute, by whoever waits for it and by idle connections.
+    _lost_server = {"connect_timeout": 10, "tcp_user_timeout": 30_000, "keepalives_idle": 15, "keepalives_interval": 5}
+    _database["OPTIONS"] = {**_lost_server, **_database.get("OPTIONS", {})}
 DATABASES = {"default": _database}
 WEB_DATABASE_CONNECTIONS = knob("WEB_DATABASE_CONNECTIONS", whole(1), 48)  # PostgreSQL: of one web server, all processes
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -276,6 +278,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     }
 )
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker however long that is away
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "control"
 CELERY_TASK_ROUTES = {"batches.engine.execute": {"queue": "execute"}}

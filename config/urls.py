@@ -12,6 +12,8 @@ urlpatterns = [
     path("api/accounting/v1/", include("batches.dialects.merge.urls")),
     path("accounting/v1/", include("batches.dialects.merge.urls")),
     path("openai/v1/", include("batches.dialects.novita.urls")),
+    path("openai/", include("batches.dialects.openai.urls")),
+    path("groq/openai/v1/", include("batches.dialects.openai.urls")),
     path("bifrost/v1/", include("batches.dialects.bifrost.urls")),
     path("api/", include("batches.api.urls")),
     path("", include("batches.dialects.anthropic.urls")),
@@ -20,3 +22,4 @@ urlpatterns = [
     path("healthz", health.alive),
     path("readyz", health.ready),
 ]
+handler500 = "config.errors.server_error"

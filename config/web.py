@@ -15,6 +15,9 @@ from batches.management.processes import end_with_parent
 # A thread waits while a client sends or reads slowly; beyond that many requests at once, clients wait to be accepted.
 THREADS = 64
 BACKPRESSURE = 512
+CONNECT_SECONDS = 2  # until a database that does not answer is taken for lost; libpq knows no shorter time
+DATABASE_WAIT_SECONDS = 10.0  # while every connection is in use; when the database is away nobody waits for one
+DATABASE_IDLE_SECONDS = 600.0  # until a connection that nobody needs is closed
 STOPS_WITHIN = 20  # seconds that requests have to end when the server is stopped
 
 
@@ -27,8 +30,11 @@ def main() -> None:
 
 def share_connections(database: dict[str, Any], *, at_most: int) -> None:
     """Let the threads of a process share connections: with one each they would be more than PostgreSQL allows."""
+    database["ENGINE"] = "config.postgresql"
     database["CONN_MAX_AGE"] = 0  # a request gives back what it took
-    database["OPTIONS"] = {**database.get("OPTIONS", {}), "pool": {"min_size": 0, "max_size": at_most}}
+    database["CONN_HEALTH_CHECKS"] = False  # a connection is looked at when it is borrowed
+    pool = {"max_size": at_most, "timeout": DATABASE_WAIT_SECONDS, "max_idle": DATABASE_IDLE_SECONDS}
+    database["OPTIONS"] = {**database.get("OPTIONS", {}), "connect_timeout": CONNECT_SECONDS, "pool": pool}
 
 
 def serve(*, processes: int, process: Callable[..., None]) -> None:

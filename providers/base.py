@@ -60,6 +60,21 @@ class Connection:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
+class Extras(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a batch asks of its upstream beside the bodies, where a dialect has headers for that: Anthropic's.
+
+    `betas` are names of beta features, `version` is the version of the API that the bodies were written for, and
+    `user_profile` names on whose behalf the calls are made.
+    """
+
+    betas: tuple[str, ...] = ()
+    version: str = ""
+    user_profile: str = ""
+
+
+NO_EXTRAS = Extras()
+
+
 class Call(msgspec.Struct, frozen=True):
     """One API call. `endpoint` is the dialect's path, such as `/v1/chat/completions`; `body` is the JSON to post, unchanged.
 
@@ -70,6 +85,7 @@ class Call(msgspec.Struct, frozen=True):
     body: bytes
     idempotency_key: str
     timeout: float  # seconds
+    extras: Extras = NO_EXTRAS  # those of its batch
 
 
 class Usage(msgspec.Struct, frozen=True):

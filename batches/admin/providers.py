@@ -44,6 +44,7 @@ class ProviderForm(_ModelForm):
         validators=[validate_credential],
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
     )
+    remove_credential = forms.BooleanField(required=False, help_text="Keep no credential of it any more.")
 
     secret_name = forms.CharField(required=False, max_length=64, help_text="Of a secret that options refer to by this name.")
     secret_value = forms.CharField(
@@ -73,7 +74,9 @@ class ProviderForm(_ModelForm):
         cleaned = super().clean()
         if cleaned and cleaned.get("credential") and cleaned.get("credential_env"):
             self.add_error("credential_env", "Give a credential or the name of a variable, not both.")
-        elif cleaned and cleaned.get("credential_env"):
+        elif cleaned and cleaned.get("credential") and cleaned.get("remove_credential"):
+            self.add_error("remove_credential", "Give another credential or have it removed, not both.")
+        elif cleaned and (cleaned.get("credential_env") or cleaned.get("remove_credential")):
             self.instance.credential_encrypted = b""
         if cleaned and (cleaned.get("secret_name") or cleaned.get("secret_value")):
             try:
@@ -127,7 +130,7 @@ class ProviderAdmin(Scoped[Provider]):
     actions = ("check_connection", "enable", "disable")
     fieldsets = (
         (None, {"fields": ("name", "adapter", "base_url", "options", "transport")}),
-        ("Credential", {"fields": ("credential", "credential_env")}),
+        ("Credential", {"fields": ("credential", "credential_env", "remove_credential")}),
         (
             "Secrets of options",
             {

@@ -1,5 +1,6 @@
 """Who calls the native API, and what they may see and do: a project's key, or somebody who is signed in to the console."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -19,6 +20,7 @@ from batches.models import ApiKey, Batch, File, Project
 from batches.models.batch import BatchQuerySet
 from batches.models.file import FileQuerySet
 from batches.services.access import Access, Right, access_of
+from batches.services.once import note_read, note_use
 from batches.services.route import granted_providers
 from batches.states import Source
 from providers.models import Provider
@@ -60,6 +62,10 @@ class KeyCaller:
 
     def project(self, slug: str | None, *, act: str) -> Project:  # noqa: ARG002 - a key is never refused
         """Where something new belongs. Raises InvalidRequest and NotPermitted."""
+        return self.readable_project(slug)
+
+    def readable_project(self, slug: str | None) -> Project:
+        """The project that is asked about. Raises InvalidRequest."""
         if slug not in (None, self.key.project.slug):
             raise InvalidValue(f"Invalid value for 'project': this key belongs to {self.key.project.slug}.", param="project")
         return self.key.project
@@ -79,6 +85,14 @@ class KeyCaller:
 
     def providers(self) -> list[Provider]:
         return granted_providers(self.key.project)
+
+    def note_use(self, batches: Iterable[Batch]) -> None:
+        """It uses the ids of batches, or is shown them (see `once`)."""
+        note_use(batches, key=self.key, now=timezone.now())
+
+    def note_read(self, file: File) -> None:
+        """It reads a file (see `once`)."""
+        note_read(file, key=self.key, now=timezone.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +117,16 @@ class UserCaller:
             self.access.require(right, project, act=act, now=now, target=target)
 
     def project(self, slug: str | None, *, act: str) -> Project:
+        project = self.readable_project(slug)
+        self.require(Right.ACT, project, act=act)
+        return project
+
+    def readable_project(self, slug: str | None) -> Project:
         if slug is None:
             raise MissingParameter("Missing required parameter: 'project'. Only an API key stands for one.", param="project")
         project = Project.objects.called(slug)
         if project is None or not self.access.may(Right.READ, project):
             raise InvalidValue(f"Invalid value for 'project': there is no project {slug[:100]!r}.", param="project")
-        self.require(Right.ACT, project, act=act)
         return project
 
     def batches(self) -> BatchQuerySet:
@@ -124,6 +142,12 @@ class UserCaller:
 
     def providers(self) -> list[Provider]:
         return list(self.access.providers())
+
+    def note_use(self, batches: Iterable[Batch]) -> None:
+        """People look at what clients made: that says nothing about what reached the clients."""
+
+    def note_read(self, file: File) -> None:
+        """The same."""
 
 
 Caller = KeyCaller | UserCaller
@@ -148,6 +172,7 @@ def find_batch(caller: Caller, text: str, *, right: Right, act: str) -> Batch:
     if batch is None:
         raise NotFound(f"There is no batch with the id {text[:100]!r}.", param="batch_id")
     caller.require(right, batch.project, act=act, target=batch)
+    caller.note_use([batch])
     return batch
 
 

@@ -82,7 +82,7 @@ class Acts(NativeView):
         batch, fields = self._asked(batch_id, RetryBatch)
         digest = hashlib.sha256(jsonl.dump(sorted(fields.items())).encode()).hexdigest()
         key = self.request.auth if isinstance(self.request.auth, ApiKey) else None
-        with self.repeatable(digest=digest, path=f"/api/v1/batches/{batch}/retry") as reservation:
+        with self.repeatable(body=digest, path=f"/api/v1/batches/{batch}/retry") as reservation:
             if reservation is not None and reservation.batch is not None:
                 found = reservation.batch
                 return self._retried(Mode.IN_PLACE if found == batch else Mode.CHILD, found, retried=None, skipped=None)

@@ -70,6 +70,7 @@ class Batches(NativeView):
         require_understood(chosen, request.query_params)
         cursor = request.query_params.get("cursor")
         page = page_after(chosen.matching, caller.known_batches(), after=cursor, limit=self.limit(), name="cursor")
+        caller.note_use(page.rows)
         following = str(page.rows[-1]) if page.has_more else None
         return self.page(batch_objects(page.rows, request._request), next_cursor=following)
 
@@ -96,12 +97,12 @@ class Batches(NativeView):
         now = timezone.now()
         body = create_body(request._request)
         with gathered(one_a_line(body)) as items:
-            draft = drafted(body, caller=self.caller, now=now)
+            draft = drafted(body, headers=request.headers, caller=self.caller, now=now)
             if draft.fields.get("dry_run"):
                 return Response(self._findings(draft, items, now=now))
             if draft.errors:
                 raise draft.errors[0]
-            with self.repeatable(digest=body.digest) as reservation:
+            with self.repeatable(body=body.digest, extras=draft.extras) as reservation:
                 batch = (reservation and reservation.batch) or self._submit(draft, items, body, reservation, now=now)
         return self._answer(batch, status=201)
 
@@ -182,6 +183,7 @@ class Batches(NativeView):
             "remark": fields["remark"],
             "priority": fields["priority"],
             "guards": fields["guards"],
+            "extras": draft.extras,
             "reservation": reservation,
         }
         assert draft.project is not None

@@ -1,6 +1,6 @@
 """Creating a batch: everything that a create call says is checked, and then the batch submitted, or the findings told."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, TypeVar, cast
@@ -20,6 +20,7 @@ from batches.line_rules import LineChecker, LineRules, Problem
 from batches.models import Batch, Dialect, File, Project, Purpose
 from batches.services.access import Right
 from batches.services.estimate import Estimate
+from batches.services.extras import NO_EXTRAS, Extras, asked_extras, checked_extras, fitting_extras
 from batches.services.rehearse import Findings, rehearse_file, rehearse_lines, rehearse_quotas
 from batches.services.route import route
 from batches.services.validate import rules_for
@@ -43,6 +44,7 @@ class Draft:
     project: Project | None = None
     provider: Provider | None = None
     file: File | None = None
+    extras: Extras = NO_EXTRAS
 
     @property
     def rules(self) -> LineRules | None:
@@ -59,11 +61,12 @@ class Draft:
             return None
 
 
-def drafted(body: InlineBody, *, caller: Caller, now: datetime) -> Draft:
+def drafted(body: InlineBody, *, headers: Mapping[str, str], caller: Caller, now: datetime) -> Draft:
     """The draft of a create call whose body was read."""
     draft = Draft()
     _read_fields(body, draft)
     draft.errors += _source_errors(body, draft)
+    draft.extras = draft.attempt(lambda: _extras(draft, headers)) or NO_EXTRAS
     project = draft.attempt(lambda: caller.project(draft.fields.get("project"), act="create_batch"))
     if project is None:
         return draft
@@ -98,6 +101,13 @@ def _source_errors(body: InlineBody, draft: Draft) -> Iterator[PortalError]:
         yield InvalidValue(f"Give either input_file_id or {ARRAY}, not both.", param=ARRAY)
     elif not from_file and not body.count:
         yield MissingParameter(f"Give input_file_id, or {ARRAY} with at least one item.", param=ARRAY)
+
+
+def _extras(draft: Draft, headers: Mapping[str, str]) -> Extras:
+    """What the body asks for beside the requests, else what the headers of Anthropic's clients do."""
+    named = draft.fields.get("extras")
+    extras = asked_extras(headers) if named is None else checked_extras(**named)
+    return fitting_extras(extras, endpoint=draft.fields.get("endpoint") or "")
 
 
 def _input_file(caller: Caller, text: str, *, project: Project, now: datetime) -> File:

@@ -6,6 +6,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import serializers
 
 from batches.api.detail import ShownBatchDetail
+from batches.api.extras import SetExtras
 from batches.api.outbound import ShownDryRun, ShownFile
 from batches.api.spending import SetGuards
 from batches.api.view import DEFAULT_LIMIT, MAX_LIMIT
@@ -73,6 +74,7 @@ class CreateBatch(serializers.Serializer[Any]):
         help_text="A higher one goes first.",
     )
     guards = SetGuards(required=False, allow_null=True, help_text="What shall pause it; else its provider's guards.")
+    extras = SetExtras(required=False, allow_null=True, help_text="What to send beside the bodies of requests of `/v1/messages`.")
     dry_run = serializers.BooleanField(required=False, default=False, help_text="Check everything and create nothing.")
 
 

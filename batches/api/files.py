@@ -108,7 +108,9 @@ class Files(NativeView):
     def content(self, _request: Request, file_id: str) -> FileResponse:
         """The bytes of a file: an input as it was uploaded, or the results that a batch has written, one a line."""
         self.allow_parameters()
-        file = self.find_file(file_id, now=timezone.now())
+        now = timezone.now()
+        file = self.find_file(file_id, now=now)
+        self.caller.note_read(file)
         try:
             content = file.content.open("rb")
         except FileNotFoundError:

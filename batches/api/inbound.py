@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from rest_framework import serializers
 
+from batches.api.extras import SetExtras
 from batches.api.spending import SetGuards
 from batches.dialects.base.errors import InvalidBody, UnsupportedMediaType
 from batches.dialects.base.fields import AnyWindow, Metadata, Text, WholeNumber, Window
@@ -41,6 +42,7 @@ class CreateBatch(serializers.Serializer[Any]):
     remark = Text(max_length=500, allow_blank=True, default="")
     priority = WholeNumber(minimum=LOWEST, maximum=HIGHEST, default=0)
     guards = SetGuards(required=False, allow_null=True, default=None)
+    extras = SetExtras(required=False, allow_null=True, default=None)
     dry_run = Flag(default=False)
 
 

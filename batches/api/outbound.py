@@ -7,10 +7,12 @@ from django.http import HttpRequest
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from batches.api.extras import ShownExtras
 from batches.api.faces import batch_links
 from batches.api.spending import ShownEstimate, ShownGuards, ShownUsage
 from batches.dialects.base.rendering import PrefixedId
 from batches.models import ApiKey, Batch, BatchError, Counts, Dialect, Event, File, Purpose, load_counts
+from batches.services.extras import kept_extras
 from batches.services.guard import guards_of
 from batches.states import BatchStatus, Source
 from providers.models import Provider
@@ -115,6 +117,7 @@ class ShownBatch(serializers.Serializer[Batch]):
     usage = ShownUsage(source="counts")
     guards = ShownGuards(source="*", help_text="Its own; null is as its provider has it.")
     guards_in_force = serializers.SerializerMethodField(help_text="Its own and, where it has none, its provider's.")
+    extras = serializers.SerializerMethodField(help_text="What its requests are sent with beside their bodies; null for nothing.")
     error_count = serializers.IntegerField(help_text="Problems of the input; objects that failed are in `counts`.")
     throttled_until = serializers.DateTimeField(allow_null=True, help_text="Until when the provider's limits hold it back.")
     throttled_reason = serializers.CharField()
@@ -147,6 +150,10 @@ class ShownBatch(serializers.Serializer[Batch]):
     @extend_schema_field(ShownGuards)
     def get_guards_in_force(self, batch: Batch) -> dict[str, Any]:
         return dict(ShownGuards(guards_of(batch)).data)
+
+    @extend_schema_field(ShownExtras(allow_null=True))
+    def get_extras(self, batch: Batch) -> dict[str, Any] | None:
+        return dict(ShownExtras(kept_extras(batch)).data) if batch.extras else None
 
     @extend_schema_field(ShownLinks)
     def get_links(self, batch: Batch) -> dict[str, str | None]:

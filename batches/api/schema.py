@@ -17,7 +17,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema_serializer, in
 from rest_framework import serializers
 
 from batches.dialects.base.fields import METADATA_KEY_CHARS, METADATA_PAIRS, METADATA_VALUE_CHARS
-from batches.filters import NOT
+from batches.filters import NOT, positive
 
 BASE = "/api/v1"
 
@@ -74,9 +74,9 @@ def error_response(description: str) -> dict[str, Any]:
 
 
 def parameters_of(filters: type[FilterSet]) -> list[OpenApiParameter]:
-    """The query parameters that a filter set understands."""
+    """The query parameters that a filter set understands, but for the spelling of negations that is no identifier."""
     declared: dict[str, Filter] = filters.get_filters()  # type: ignore[no-untyped-call]
-    return [_parameter(name, filter_) for name, filter_ in declared.items()]
+    return [_parameter(name, filter_) for name, filter_ in declared.items() if not name.endswith(NOT)]
 
 
 def _parameter(name: str, filter_: Filter) -> OpenApiParameter:
@@ -98,7 +98,7 @@ def _parameter(name: str, filter_: Filter) -> OpenApiParameter:
 
 
 def _negated(name: str) -> str:
-    return f"Leave these out; as `{name.removesuffix(NOT)}` otherwise."
+    return f"Leave these out; as `{positive(name)}` otherwise. In addresses also `{positive(name)}{NOT}`."
 
 
 DESCRIPTIONS = {

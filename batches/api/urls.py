@@ -13,13 +13,14 @@ from batches.api.family import Family
 from batches.api.files import Files
 from batches.api.groups import ErrorGroups
 from batches.api.inside import Inside
+from batches.api.models import Models
 from batches.api.providers import Providers
 from batches.api.quotas import Quotas
 from batches.dialects.base.faces import Face, add_face
 from batches.dialects.base.mounts import Mount, mount
 from batches.models import Dialect
 
-mount(Mount(base="/api/v1", render_error=render_error, prefixes=("/api",)))
+mount(Mount(bases={"The native API": "/api/v1"}, render_error=render_error, prefixes=("/api",)))
 
 add_face(Face(Dialect.NATIVE, lambda batch: f"/api/v1/batches/{batch}", lambda batch, request, _: batch_object(batch, request)))
 
@@ -51,6 +52,8 @@ urlpatterns = [
     path("v1/files", Files.as_view({"get": "list", "post": "create"})),
     path("v1/files/<str:file_id>", Files.as_view({"get": "retrieve", "delete": "destroy"})),
     path("v1/files/<str:file_id>/content", Files.as_view({"get": "content"})),
+    path("v1/models", Models.as_view({"get": "list"})),
+    path("v1/models/<path:name>", Models.as_view({"get": "retrieve"})),
     path("v1/quotas", Quotas.as_view({"get": "retrieve"})),
     path("v1/providers", Providers.as_view({"get": "list"})),
     path("v1/providers/<str:name>", Providers.as_view({"get": "retrieve"})),

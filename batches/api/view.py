@@ -23,6 +23,7 @@ from batches.errors import InvalidRequest
 from batches.filters import StrictFilterSet
 from batches.models import ApiKey, Batch, File, IdempotencyRecord
 from batches.services.access import Right
+from batches.services.extras import NO_EXTRAS, Extras
 
 LONGEST_TOKEN = 255
 MAX_LIMIT = 100
@@ -89,13 +90,15 @@ class NativeView(ViewSetMixin, DialectView):
                 raise UnknownParameter(f"There is no parameter {name[:100]!r}.", param=name[:100])
         return valid(serializer, data)
 
-    def repeatable(self, *, digest: str, path: str = "") -> AbstractContextManager[IdempotencyRecord | None]:
+    def repeatable(
+        self, *, body: str, path: str = "", extras: Extras = NO_EXTRAS
+    ) -> AbstractContextManager[IdempotencyRecord | None]:
         """The reservation of this call (see `once`). Sessions have none: they belong to people, who see what they did."""
         token = self.request.headers.get("Idempotency-Key", "")
         if len(token) > LONGEST_TOKEN:
             raise InvalidValue(f"An Idempotency-Key may have {LONGEST_TOKEN} characters.", param="Idempotency-Key")
         if isinstance(self.request.auth, ApiKey):
-            return self.reserved(digest=digest, path=path)
+            return self.reserved(body=body, path=path or self.request.path, extras=extras)
         if token:
             raise InvalidValue("An Idempotency-Key is understood only with an API key.", param="Idempotency-Key")
         return nullcontext()

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from batches.console.access import SignedIn, find_batch, requires
 from batches.console.batch_frame import frame
+from batches.console.extras import extras_told
 from batches.console.family import family
 from batches.console.guards import guards_in_force
 from batches.console.latency import latency
@@ -81,6 +82,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "events": list(batch.events.order_by("-created_at", "-pk")[:LATEST_EVENTS])[::-1],
         "latency": latency(batch),
         "guards": guards_in_force(batch),
+        "extras": list(extras_told(batch)),
         "family": family(batch, request.access),
         "currency": settings.CURRENCY,
         "groups": error_groups(batch) if batch.counts.failed else [],

@@ -10,7 +10,7 @@ from django.utils.dateparse import parse_datetime
 
 from batches.console.columns import DEFAULT
 from batches.console.paging import SORTS
-from batches.filters import CREATED, METADATA, NOT, VIEWS, BatchFilter, StrictFilterSet
+from batches.filters import CREATED, METADATA, NOT, VIEWS, BatchFilter, StrictFilterSet, is_negated, positive
 from batches.services.access import Access
 from batches.templatetags.console import exact
 
@@ -117,7 +117,7 @@ def chips(chosen: StrictFilterSet, *, tab: str = "view") -> Iterable[Chip]:
                 chosen.label(name),
                 _words(chosen, name, value),
                 without=_moved(chosen.data, name, value),
-                negated=name.endswith(NOT),
+                negated=is_negated(name),
                 flipped=_moved(chosen.data, name, value, to=_opposite(name)) if _has_opposite(chosen, name) else "",
             )
 
@@ -138,11 +138,11 @@ def _words(chosen: StrictFilterSet, name: str, value: str) -> str:
 
 
 def _has_opposite(chosen: StrictFilterSet, name: str) -> bool:
-    return name.startswith(METADATA) or name.removesuffix(NOT) in chosen.negatable
+    return positive(name).startswith(METADATA) or positive(name) in chosen.negatable
 
 
 def _opposite(name: str) -> str:
-    return name.removesuffix(NOT) if name.endswith(NOT) else name + NOT
+    return positive(name) if is_negated(name) else name + NOT
 
 
 def _moved(query: QueryDict, name: str, value: str, *, to: str | None = None) -> str:

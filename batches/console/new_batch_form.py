@@ -9,19 +9,20 @@ from django.http import QueryDict
 from rest_framework.serializers import ValidationError as WrongWord
 
 from batches import identifiers
+from batches.console.extras import EXTRAS, chosen_extras, extra_fields, extras_as_fields
 from batches.console.guards import guard_fields
 from batches.dialects.base.fields import METADATA_KEY_CHARS, METADATA_PAIRS, METADATA_VALUE_CHARS, AnyWindow, Window
-from batches.errors import NoProvider
+from batches.errors import InvalidRequest, NoProvider
 from batches.models import Batch, Dialect, File, Project
 from batches.services.guard import GUARDS
 from batches.services.prioritise import HIGHEST, LOWEST
 from batches.services.route import granted_providers, route
-from providers.base import OPENAI_ENDPOINTS
+from providers.base import ANTHROPIC_ENDPOINTS, OPENAI_ENDPOINTS
 
 DEFAULT_ENDPOINT = "/v1/chat/completions"
 ENDPOINTS = sorted(OPENAI_ENDPOINTS, key=lambda endpoint: (endpoint != DEFAULT_ENDPOINT, endpoint))
 DEFAULT_WINDOW = Window("24h", timedelta(hours=24))
-PLAIN = ("project", "endpoint", "provider", "window", "remark", "priority", *GUARDS)
+PLAIN = ("project", "endpoint", "provider", "window", "remark", "priority", *GUARDS, *EXTRAS)
 
 
 class NewBatchForm(forms.Form):
@@ -50,6 +51,8 @@ class NewBatchForm(forms.Form):
         endpoint = known.get("endpoint") or DEFAULT_ENDPOINT
         if not any(endpoint in (*ENDPOINTS, *provider.endpoints) for provider in granted):
             endpoint = DEFAULT_ENDPOINT
+        if endpoint in ANTHROPIC_ENDPOINTS:
+            self.fields.update(extra_fields())
         further = {other for provider in granted for other in provider.further_endpoints} | {endpoint}
         others = sorted(further - set(ENDPOINTS))
         _choice(self, "endpoint").choices = [(name, name) for name in (*ENDPOINTS, *others)]
@@ -76,8 +79,8 @@ class NewBatchForm(forms.Form):
 
     @property
     def further(self) -> list[forms.BoundField]:
-        """The fields that few need: priority and guards."""
-        return [self[name] for name in ("priority", *GUARDS)]
+        """The fields that few need: priority, guards, and headers where they mean something."""
+        return [self[name] for name in ("priority", *GUARDS, *EXTRAS) if name in self.fields]
 
     @property
     def is_guarded(self) -> bool:
@@ -110,6 +113,7 @@ class NewBatchForm(forms.Form):
             "provider_name": chosen["provider"],
             "remark": chosen["remark"],
             "priority": chosen["priority"] or 0,
+            "extras": chosen_extras(chosen),
             "guards": {name: chosen[name] for name in GUARDS if chosen[name] is not None},
         }
 
@@ -122,7 +126,11 @@ class NewBatchForm(forms.Form):
         return window
 
     def clean(self) -> None:
-        """Metadata keeps to the limits that the API has."""
+        """Metadata and headers keep to the limits that the API has."""
+        try:
+            chosen_extras(self.cleaned_data)
+        except InvalidRequest as error:
+            self.add_error(None, error.message)
         keys = [key for key, value in self.metadata_rows if key or value]
         if len(keys) > METADATA_PAIRS:
             self.add_error(None, f"A batch may have {METADATA_PAIRS} pairs of metadata.")
@@ -168,6 +176,7 @@ def as_query(batch: Batch) -> QueryDict:
         "remark": batch.remark,
         "priority": batch.priority,
         **{name: getattr(batch, name) for name in GUARDS},
+        **extras_as_fields(batch),
     }
     for name, value in values.items():
         if value not in (None, ""):

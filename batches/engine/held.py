@@ -8,6 +8,7 @@ from datetime import datetime
 from batches.engine.gates import Gate, Pass
 from batches.models import Batch
 from batches.services.claim import Lease
+from batches.services.extras import Extras, kept_extras
 
 
 @dataclass(slots=True, eq=False)
@@ -26,10 +27,12 @@ class Held:
     slice_id: uuid.UUID = field(init=False)
     batch_id: uuid.UUID = field(init=False)
     key: str = field(init=False)  # what its objects' idempotency keys begin with
+    extras: Extras = field(init=False)  # of its batch, for every call
 
     def __post_init__(self) -> None:
         self.slice_id, self.batch_id = self.lease.piece.id, self.lease.piece.batch_id
         self.key = self.batch_id.hex
+        self.extras = kept_extras(self.batch)
 
     @property
     def is_done(self) -> bool:

@@ -13,6 +13,8 @@ from typing import Protocol
 import msgspec
 import redis
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from batches.engine.limiter import Ask, Grant, State, answer
 from batches.engine.windows import Span
@@ -20,6 +22,7 @@ from batches.engine.windows import Span
 WINDOW_SECONDS = 60.0  # what "per minute" means
 KEPT_SECONDS = 86_400  # a provider's state, after it was last asked for
 TRIES = 20
+PATIENCE_SECONDS = 1.0  # for Redis: an executor records nothing and renews no lease while it waits
 
 
 class Overtaken(redis.RedisError):
@@ -61,7 +64,10 @@ class RedisLimits:
     """Limits of executors anywhere. Time is Redis'."""
 
     def __init__(self, url: str, *, window_seconds: float = WINDOW_SECONDS) -> None:
-        self._redis = redis.Redis.from_url(url, socket_timeout=5)
+        # Nothing is tried again: an executor goes on with its last share, and asks anew in its next turn.
+        self._redis = redis.Redis.from_url(
+            url, socket_timeout=PATIENCE_SECONDS, socket_connect_timeout=PATIENCE_SECONDS, retry=Retry(NoBackoff(), 0)
+        )
         self._write = self._redis.register_script(_WRITE)
         self._span = Span(window_seconds)
         self._decode = msgspec.msgpack.Decoder(State).decode

@@ -117,7 +117,7 @@ class Senders:
         timeout = self._timeout
         if held.deadline - started < timeout:
             timeout = math.ceil(max(held.deadline - started, 0) + settings.CANCEL_GRACE_SECONDS)
-        call = Call(held.batch.endpoint, item.body, item.idempotency_key, timeout)
+        call = Call(held.batch.endpoint, item.body, item.idempotency_key, timeout, held.extras)
         held.flying[item.line] = task
         lane.in_flight += 1
         try:

@@ -5,7 +5,7 @@ from batches.filters.bulk_items import BulkItemFilter
 from batches.filters.conditions import Condition, needs_attention, stuck_among
 from batches.filters.error_groups import ErrorGroupFilter
 from batches.filters.objects import BatchErrorFilter, BatchObjectFilter
-from batches.filters.strict import NOT, StrictFilterSet
+from batches.filters.strict import NOT, StrictFilterSet, is_negated, positive
 
 __all__ = [
     "CREATED",
@@ -19,6 +19,8 @@ __all__ = [
     "Condition",
     "ErrorGroupFilter",
     "StrictFilterSet",
+    "is_negated",
     "needs_attention",
+    "positive",
     "stuck_among",
 ]

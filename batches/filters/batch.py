@@ -16,7 +16,7 @@ from django.utils import timezone
 from django_filters import CharFilter, ChoiceFilter, IsoDateTimeFilter, MultipleChoiceFilter
 
 from batches.filters.conditions import Condition, has_errors, in_condition, needs_attention
-from batches.filters.strict import NOT, Among, AmongRows, AmongTexts, StrictFilterSet
+from batches.filters.strict import Among, AmongRows, AmongTexts, StrictFilterSet, is_negated, negations, positive
 from batches.models import ApiKey, Batch, BatchErrorGroup, BatchObject, Dialect, Project
 from batches.services.access import Access, providers_of
 from batches.states import OPEN, BatchStatus
@@ -50,7 +50,7 @@ def require_in_any_zone(moment: datetime) -> None:
 
 
 class BatchFilter(StrictFilterSet):
-    """Which batches: every parameter narrows the list, several values of one widen it, `name!` leaves out.
+    """Which batches: every parameter narrows the list, several values of one widen it, `name!` or `not_name` leaves out.
 
     `metadata.KEY=VALUE` asks for batches with that pair. With `within`, other projects' names are unknown.
     `counted` are those that an index answers; only what these alone choose is cheap to count.
@@ -102,7 +102,8 @@ class BatchFilter(StrictFilterSet):
         if within is not None:
             keys = ApiKey.objects.filter(project__in=within)
             for name, choices in {"project": within, "key": keys, "provider": providers_of(within)}.items():
-                self.filters[name].queryset = self.filters[name + NOT].queryset = choices
+                for spelling in (name, *negations(name)):
+                    self.filters[spelling].queryset = choices
 
     @classmethod
     def asked_by(cls, access: Access, query: QueryDict, *, now: datetime) -> Self:
@@ -110,7 +111,7 @@ class BatchFilter(StrictFilterSet):
         return cls(query, queryset=access.batches(), now=now, within=access.filter_within)
 
     def knows(self, name: str) -> bool:
-        return super().knows(name) or name.startswith(METADATA)
+        return super().knows(name) or positive(name).startswith(METADATA)
 
     @property
     def chosen(self) -> Mapping[str, Any]:
@@ -119,20 +120,20 @@ class BatchFilter(StrictFilterSet):
     @property
     def _pairs(self) -> dict[str, str]:
         """The parameters that name a pair, and its value; what a form sends empty is none."""
-        return {name: str(self.data[name]) for name in self.data if name.startswith(METADATA) and self.data[name]}
+        return {name: str(self.data[name]) for name in self.data if positive(name).startswith(METADATA) and self.data[name]}
 
     @property
     def can_be_counted(self) -> bool:
         return all(name in self.counted or name in self.others for name in self.data)
 
     def label(self, name: str) -> str:
-        return name.removesuffix(NOT) if name.startswith(METADATA) else super().label(name)
+        return positive(name) if positive(name).startswith(METADATA) else super().label(name)
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         queryset = super().filter_queryset(queryset)
         for name, value in self._pairs.items():
-            pair = HasPair(F("metadata"), Value(name.removeprefix(METADATA).removesuffix(NOT)), Value(value))
-            queryset = queryset.exclude(pair) if name.endswith(NOT) else queryset.filter(pair)
+            pair = HasPair(F("metadata"), Value(positive(name).removeprefix(METADATA)), Value(value))
+            queryset = queryset.exclude(pair) if is_negated(name) else queryset.filter(pair)
         return queryset
 
     def in_view(self, queryset: QuerySet[Batch], _name: str, view: str) -> QuerySet[Batch]:

@@ -16,6 +16,7 @@ from django_filters.fields import MultipleChoiceField
 
 MOST_VALUES = 100  # of all filters together: each becomes a part of the question, and words on the page
 NOT = "!"  # what the name of a negated parameter ends with, so that an address reads `status!=failed`
+NOT_ = "not_"  # what it begins with in programs, whose parameters have to be identifiers
 
 
 class Among(MultipleChoiceFilter):
@@ -50,7 +51,7 @@ class AmongTexts(Among):
 class StrictFilterSet(FilterSet):
     """A filter set that says what it did not understand. `others` are parameters that belong to the page, not to it.
 
-    Those of `negatable` come a second time, with NOT behind their name, and leave out what they name.
+    Those of `negatable` come again, with NOT behind their name or NOT_ before it, and leave out what they name.
     """
 
     others: ClassVar[frozenset[str]] = frozenset()
@@ -70,9 +71,10 @@ class StrictFilterSet(FilterSet):
     def get_filters(cls) -> dict[str, Filter]:
         filters: dict[str, Filter] = super().get_filters()  # type: ignore[no-untyped-call]
         for name in cls.negatable:
-            filters[name + NOT] = negation = deepcopy(filters[name])
-            negation.exclude = True
-            negation.label = f"Not {filters[name].label}"
+            for spelling in negations(name):
+                filters[spelling] = negation = deepcopy(filters[name])
+                negation.exclude = True
+                negation.label = f"Not {filters[name].label}"
         return filters
 
     @property
@@ -126,4 +128,19 @@ class StrictFilterSet(FilterSet):
 
     def label(self, name: str) -> str:
         """What a parameter is called; a negated one is called as the other."""
-        return str(self.filters[name.removesuffix(NOT)].label)
+        return str(self.filters[positive(name)].label)
+
+
+def negations(name: str) -> tuple[str, str]:
+    """The names under which a parameter leaves out what it names."""
+    return name + NOT, NOT_ + name
+
+
+def is_negated(name: str) -> bool:
+    """Whether a parameter leaves out what it names."""
+    return name.endswith(NOT) or name.startswith(NOT_)
+
+
+def positive(name: str) -> str:
+    """A parameter's name without its negation."""
+    return name.removesuffix(NOT).removeprefix(NOT_)

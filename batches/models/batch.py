@@ -77,10 +77,14 @@ class Batch(Counted, Guarded, Leased):
     metadata = models.JSONField(null=True, blank=True)
     remark = models.CharField(max_length=500, blank=True)
     operation_name = models.CharField(max_length=200, blank=True)
+    extras = models.JSONField(null=True, blank=True, help_text="What it asks of its upstream beside the bodies.")
     created_by = models.CharField(max_length=200, blank=True)
     created_by_key = models.ForeignKey(ApiKey, null=True, blank=True, on_delete=models.SET_NULL, related_name="batches")
 
     created_at = models.DateTimeField()
+    id_used_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a client first used its id, while a repeated create call could still mean it."
+    )
     updated_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     in_progress_at = models.DateTimeField(null=True, blank=True)

@@ -20,7 +20,7 @@ class IdempotencyRecord(models.Model):
     api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="+", db_index=False)
     path = models.CharField(max_length=200)
     token = models.CharField(max_length=255, blank=True, help_text="The Idempotency-Key header.")
-    digest = models.CharField(max_length=64, help_text="SHA-256 of the body.")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of what tells the call from others.")
     batch = models.ForeignKey(Batch, null=True, on_delete=models.CASCADE, related_name="+")
     created_at = models.DateTimeField(db_index=True)
 

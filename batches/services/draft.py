@@ -11,6 +11,7 @@ from django.db import transaction
 from batches.actors import Actor
 from batches.errors import NotFound
 from batches.models import Batch, File, Project, Purpose
+from batches.services.extras import NO_EXTRAS, Extras, stored_extras
 from batches.services.route import route
 from batches.services.store import store
 from batches.services.submit import submit
@@ -53,6 +54,7 @@ def _is_as_asked(
     provider_name: str | None = None,
     metadata: Mapping[str, str] | None = None,
     guards: Mapping[str, object] | None = None,
+    extras: Extras = NO_EXTRAS,
     **about: Any,
 ) -> bool:
     """Whether the batch is what `submit` would make of this."""
@@ -64,6 +66,7 @@ def _is_as_asked(
         "endpoint": endpoint,
         "provider": provider,
         "metadata": metadata or None,
+        "extras": stored_extras(extras),
         **plain,
         **(guards or {}),
     }

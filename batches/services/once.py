@@ -1,16 +1,19 @@
 """once: a create call that is repeated makes no second batch."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+import msgspec
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from batches.errors import InProgress, InvalidRequest, LostRace
-from batches.models import ApiKey, Batch, IdempotencyRecord
+from batches.models import ApiKey, Batch, File, IdempotencyRecord, Purpose
+from batches.services.extras import NO_EXTRAS, Extras, stored_extras
 
 KEYS_ARE_KEPT = timedelta(hours=24)
 RETRIES_ARE_SEEN = timedelta(minutes=10)
@@ -21,9 +24,18 @@ TOKEN_CHARS = 255  # a longer token is known by its digest: its beginning alone 
 
 
 class KeyReused(InvalidRequest):
-    """This Idempotency-Key was used with another request body."""
+    """This Idempotency-Key was used with another request: another body, provider or header that changes the answers."""
 
     code = "idempotency_key_reused"
+
+
+def digest_of(*, body: str, provider: str | None = None, extras: Extras = NO_EXTRAS) -> str:
+    """What tells one create call from another of the same path: the digest of its document, and what it says beside it.
+
+    The `provider` is the one that the client names, by whatever means. The order of beta features means nothing.
+    """
+    beside = {**(stored_extras(extras) or {}), "betas": sorted(extras.betas)}
+    return sha256(msgspec.json.encode([body, provider, beside], order="sorted")).hexdigest()
 
 
 @contextmanager
@@ -32,10 +44,10 @@ def reserved(
 ) -> Iterator[IdempotencyRecord]:
     """A reservation to be fulfilled by `submit`; when its `batch` is set already, the call is a repetition of that.
 
-    With a `token` (the Idempotency-Key header) the same token and body mean the same batch for 24 h, and another body
-    raises KeyReused. Without, a call that its client calls a retry means the last one with the same body within 10
-    minutes. Waits a little for a first call that is still being worked on, then raises InProgress. When the block
-    fails, the reservation goes.
+    With a `token` (the Idempotency-Key header) the same token and digest mean the same batch for 24 h, and another digest
+    raises KeyReused. Without, a call that its client calls a retry means the last one with the same digest within 10
+    minutes, until the client uses the id of its batch (see `note_use`). Waits a little for a first call that is still
+    being worked on, then raises InProgress. When the block fails, the reservation goes.
     """
     token = token if len(token) <= TOKEN_CHARS else sha256(token.encode(errors="surrogatepass")).hexdigest()
     record = _of_token(key, path, digest, token, now=now) if token else _of_retry(key, path, digest, now=now, is_retry=is_retry)
@@ -69,11 +81,39 @@ def _of_retry(key: ApiKey, path: str, digest: str, *, now: datetime, is_retry: b
         with transaction.atomic():
             if is_retry:  # of several at once, of a call that never arrived, one is the first
                 ApiKey.objects.select_for_update(no_key=True).get(pk=key.pk)
-            first = calls.filter(created_at__gt=now - RETRIES_ARE_SEEN).order_by("-created_at").first() if is_retry else None
+            first = _lost_call(calls.filter(created_at__gt=now - RETRIES_ARE_SEEN)) if is_retry else None
             if first is None:
                 return IdempotencyRecord.objects.create(api_key=key, path=path, digest=digest, created_at=now)
         if finished := _finished(first):
             return finished
+
+
+def _lost_call(calls: QuerySet[IdempotencyRecord]) -> IdempotencyRecord | None:
+    """The latest of these calls, unless its answer has arrived: then whatever repeats it is another call."""
+    latest = calls.select_related("batch").order_by("-created_at").first()
+    used_at = latest.batch.id_used_at if latest and latest.batch else None
+    return None if latest is None or (used_at and used_at > latest.created_at) else latest
+
+
+def note_use(batches: Iterable[Batch], *, key: ApiKey, now: datetime) -> None:
+    """A client uses, or is shown in a list, the ids of batches: the answers to its create calls were not lost.
+
+    Only the key that made a batch counts, for another client may have found it in a list. Written once for a batch, and
+    only as long as a repeated call could mean it.
+    """
+    fresh = [
+        batch.pk
+        for batch in batches
+        if batch.id_used_at is None and batch.created_by_key_id == key.pk and batch.created_at > now - RETRIES_ARE_SEEN
+    ]
+    if fresh:
+        Batch.objects.filter(pk__in=fresh, id_used_at=None).update(id_used_at=now)
+
+
+def note_read(file: File, *, key: ApiKey, now: datetime) -> None:
+    """A client reads a file: if a batch wrote it, the client knows that batch."""
+    if file.purpose == Purpose.BATCH_OUTPUT and file.created_at > now - RETRIES_ARE_SEEN:
+        note_use(Batch.objects.filter(Q(output_file=file) | Q(error_file=file)), key=key, now=now)
 
 
 def _finished(first: IdempotencyRecord) -> IdempotencyRecord | None:

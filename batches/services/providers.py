@@ -9,7 +9,7 @@ from django.db.models import ProtectedError
 from django.db.models.functions import Now
 
 from batches.actors import Actor
-from batches.errors import Conflict
+from batches.errors import Conflict, InvalidRequest
 from batches.models import Project, ProviderGrant
 from batches.services.audit import record_act
 from batches.services.refusals import refused
@@ -136,6 +136,31 @@ def set_secret(provider: Provider, name: str, *, secret: str, actor: Actor, now:
         kept.set_secret(name, secret)
     kept.save(update_fields=["secrets_encrypted", "updated_at"])
     record_act("set_secret" if secret else "remove_secret", actor=actor, now=now, target=provider, reason=name)
+
+
+@transaction.atomic
+def make_default(provider: Provider, *, actor: Actor, now: datetime) -> None:
+    """Use it where nothing names a provider, in every project that has no default of its own.
+
+    Raises InvalidRequest for one that is granted to some projects only: it is made their default (see `grant`).
+    """
+    if not provider.granted_to_all:
+        raise InvalidRequest(f"Provider {provider} is granted to some projects only: name those whose default it shall be.")
+    provider.take_default()
+    record_act("change_provider", actor=actor, now=now, target=provider, reason="is_default")
+
+
+@transaction.atomic
+def set_credential(provider: Provider, *, secret: str, actor: Actor, now: datetime) -> None:
+    """Keep a credential, encrypted, in the place of the old one or of a variable's; an empty one is none any more.
+
+    Raises InvalidRequest for what can be no credential.
+    """
+    provider = Provider.objects.select_for_update().get(pk=provider.pk)
+    with refused():
+        provider.set_credential(secret)
+    provider.save(update_fields=["credential_encrypted", "credential_env", "updated_at"])
+    record_act("set_credential" if secret else "remove_credential", actor=actor, now=now, target=provider)
 
 
 @transaction.atomic

@@ -14,6 +14,7 @@ from batches.models.batch import Dialect
 from batches.queries.lineage import lineage
 from batches.queries.results import slice_lines
 from batches.services.amend import amend
+from batches.services.extras import kept_extras
 from batches.services.guard import GUARDS
 from batches.services.inline import gathered
 from batches.services.selection import Chosen, Selection, chosen
@@ -142,6 +143,7 @@ def submit_child(
             remark=f"Retry of {batch}{': ' if batch.remark else ''}{batch.remark}"[:500],
             priority=batch.priority,
             operation_name=batch.operation_name,
+            extras=kept_extras(batch),
             requests=gathering.taken,
             guards={name: getattr(batch, name) for name in GUARDS},
             reservation=reservation,

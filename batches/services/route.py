@@ -53,5 +53,6 @@ def choose(granted: Sequence[Provider], *, defaults: set[object], endpoint: str,
             return preferred[0]
     if serving:
         known = ", ".join(provider.name for provider in serving)
-        raise NoProvider(f"Several providers serve {endpoint} ({known}) and none is the default.", param="endpoint")
+        said = f"Several providers serve {endpoint} ({known}) and none is the default: name one, or have an operator set one"
+        raise NoProvider(f"{said} (manage.py provider set {serving[0].name} --default).", param="endpoint")
     raise NoProvider(f"No provider that this project may use serves {endpoint}.", param="endpoint")

@@ -9,6 +9,7 @@ from batches import wake
 from batches.actors import Actor
 from batches.errors import InvalidRequest
 from batches.models import ApiKey, Batch, Dialect, File, IdempotencyRecord, Project, Purpose
+from batches.services.extras import NO_EXTRAS, Extras, stored_extras
 from batches.services.guard import checked_guards
 from batches.services.once import fulfil
 from batches.services.quota import require_room
@@ -35,6 +36,7 @@ def submit(
     remark: str = "",
     priority: int = 0,
     operation_name: str = "",
+    extras: Extras = NO_EXTRAS,
     requests: int = 0,
     objects: int = 0,
     guards: Mapping[str, object] | None = None,
@@ -42,11 +44,11 @@ def submit(
 ) -> Batch:
     """Accept a batch over an uploaded file and ask for its validation, which happens later.
 
-    `completion_window` is the client's word for `window`; `requests` says how many there are where each was checked
-    already, `objects` where they were only counted; `guards` go by name (see `guard`); a `reservation` (see `once`) is
-    fulfilled with the batch. Raises InvalidRequest for a file of another purpose or a guard out of bounds, NoProvider when
-    nothing serves the endpoint, QuotaExceeded when the project has too much already, and LostRace when the reservation is
-    gone; then nothing is written.
+    `completion_window` is the client's word for `window`; `extras` were checked (see `extras`); `requests` says how many
+    there are where each was checked already, `objects` where they were only counted; `guards` go by name (see `guard`); a
+    `reservation` (see `once`) is fulfilled with the batch. Raises InvalidRequest for a file of another purpose or a guard
+    out of bounds, NoProvider when nothing serves the endpoint, QuotaExceeded when the project has too much already, and
+    LostRace when the reservation is gone; then nothing is written.
     """
     if input_file.purpose != Purpose.BATCH:
         raise InvalidRequest(f"File {input_file} has purpose {input_file.purpose}; it must be batch.", param="input_file_id")
@@ -65,6 +67,7 @@ def submit(
         metadata=metadata,
         remark=remark,
         operation_name=operation_name,
+        extras=stored_extras(extras),
         total=requests,
         pending=requests,
         created_by=actor.name,

@@ -1,8 +1,8 @@
 """Adapter `anthropic`: any upstream with Anthropic's messages API. What the options of a provider may say, besides those of
 `json_api`:
 
-* `version`: the API's version, sent as `anthropic-version`;
-* `beta`: names of beta features, comma-separated, sent as `anthropic-beta`.
+* `version`: the API's version, sent as `anthropic-version`, whatever version a batch was written for;
+* `beta`: names of beta features, comma-separated, sent as `anthropic-beta` before those of a batch.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,19 @@ import msgspec
 from providers.adapters.answers import outcome
 from providers.adapters.json_api import Addresses, ApiOptions, JsonApi, auth_header
 from providers.adapters.options import options_problem, read_options
-from providers.base import ANTHROPIC_ENDPOINTS, Call, Check, Connection, Failure, Outcome, base_url_problem
+from providers.base import (
+    ANTHROPIC_ENDPOINTS,
+    NO_EXTRAS,
+    Call,
+    Check,
+    Connection,
+    Extras,
+    Failure,
+    Outcome,
+    base_url_problem,
+)
+
+VERSION = "2023-06-01"  # where neither the provider nor a batch names one
 
 _HeaderValue = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9.,_-]+\Z")]
 
@@ -21,11 +33,11 @@ _HeaderValue = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9.,_-]+\Z")]
 class Options(ApiOptions, frozen=True, forbid_unknown_fields=True):
     """What a provider may set; see above."""
 
-    version: _HeaderValue = "2023-06-01"
+    version: _HeaderValue | None = None
     beta: _HeaderValue | None = None
 
     def headers_taken(self) -> set[str]:
-        taken = {*super().headers_taken(), "anthropic-version", "anthropic-beta"}
+        taken = {*super().headers_taken(), "anthropic-version", "anthropic-beta", "anthropic-user-profile-id"}
         return taken if self.auth else taken - {"authorization"} | {"x-api-key"}
 
 
@@ -40,9 +52,8 @@ class AnthropicAdapter:
             options = read_options(connection.options, Options)
         except ValueError as error:
             raise ValueError(f"Provider {connection.name}: {error}") from None
-        headers = {"anthropic-version": options.version, **auth_header(options.auth or "x-api-key", connection.credential)}
-        if options.beta:
-            headers["anthropic-beta"] = options.beta
+        self._options = options
+        headers = auth_header(options.auth or "x-api-key", connection.credential)
         self._served = self.endpoints | set(options.further_endpoints)
         addresses = Addresses(connection.base_url, options, endpoints=self._served)
         self._api = JsonApi(connection, options, addresses=addresses, headers=headers)
@@ -55,15 +66,27 @@ class AnthropicAdapter:
 
     async def send(self, call: Call) -> Outcome:
         """One call, sent once."""
-        reply = await self._api.post(call)
+        reply = await self._api.post(call, headers=self._headers(call.extras))
         if isinstance(reply, Failure):
             return reply
         return outcome(reply, secrets=self._api.secrets)
 
     async def check(self, *, model: str = "", endpoint: str = "") -> Check:
         """Whether the list of models can be had, and a call of the model that is named."""
-        return await self._api.check(model=model, endpoint=endpoint, served=self._served)
+        headers = self._headers(NO_EXTRAS)
+        return await self._api.check(model=model, endpoint=endpoint, served=self._served, headers=headers)
 
     async def close(self) -> None:
         """End every connection."""
         await self._api.close()
+
+    def _headers(self, extras: Extras) -> dict[str, str]:
+        """The headers of the API, for a batch with these extras. A beta that the provider has already is named once."""
+        options = self._options
+        betas = dict.fromkeys(filter(None, (*(options.beta or "").split(","), *extras.betas)))
+        headers = {"anthropic-version": options.version or extras.version or VERSION}
+        if betas:
+            headers["anthropic-beta"] = ",".join(betas)
+        if extras.user_profile:
+            headers["anthropic-user-profile-id"] = extras.user_profile
+        return headers

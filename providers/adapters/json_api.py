@@ -27,6 +27,7 @@ from providers.transport import Reply, WayOptions, open_transport
 CHECK_SECONDS = 8.0
 CALL_SECONDS = 30.0
 MAX_MODEL_CHARS = 200
+NOTHING: Mapping[str, str] = {}
 _VERSION = re.compile(r"/v\d+[a-z0-9]*(?=/|$)")
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/%-]|\{model\}|\{endpoint\})*")
 _NO_LIST = frozenset({404, 405, 410, 501})
@@ -172,18 +173,18 @@ class JsonApi:
             max_bytes=connection.max_response_bytes,
         )
 
-    async def post(self, call: Call) -> Reply | Failure:
-        """Send a call once, with the upstream's name of its model."""
+    async def post(self, call: Call, *, headers: Mapping[str, str] = NOTHING) -> Reply | Failure:
+        """Send a call once, with these headers besides and the upstream's name of its model."""
         body = renamed(call.body, self._models) if self._models else call.body
         url = self._addresses.of(call.endpoint, body)
         if isinstance(url, Failure):
             return url
-        headers = {"Idempotency-Key": call.idempotency_key}
+        headers = {"Idempotency-Key": call.idempotency_key, **headers}
         return await self._transport.send("POST", url, headers=headers, body=body, seconds=call.timeout)
 
-    async def check(self, *, model: str, endpoint: str, served: Collection[str]) -> Check:
+    async def check(self, *, model: str, endpoint: str, served: Collection[str], headers: Mapping[str, str] = NOTHING) -> Check:
         """Whether the list of models can be had; with a model, whether a small call of it succeeds."""
-        listed = await self._check_list()
+        listed = await self._check_list(headers)
         if not model:
             return listed
         endpoint = endpoint or next((name for name in TRIALS if name in served), "")
@@ -191,7 +192,7 @@ class JsonApi:
             known = ", ".join(name for name in TRIALS if name in served) or "none of its endpoints"
             return Check(False, f"{listed.message} No call was tried: one can be of {known}.")
         body = msgspec.json.encode({"model": model, **TRIALS[endpoint]})
-        reply = await self.post(Call(endpoint, body, "check", CALL_SECONDS))
+        reply = await self.post(Call(endpoint, body, "check", CALL_SECONDS), headers=headers)
         found = reply if isinstance(reply, Failure) else outcome(reply, secrets=self.secrets)
         if isinstance(found, Success):
             used = (
@@ -201,10 +202,10 @@ class JsonApi:
         status = f" with {found.http_status}" if found.http_status else ""
         return Check(False, f"One call of {endpoint} with model {model} failed{status}: {found.message}")
 
-    async def _check_list(self) -> Check:
+    async def _check_list(self, headers: Mapping[str, str]) -> Check:
         url = self._addresses.plain("/v1/models")
         shown = url.with_query(None)  # parameters may be secret
-        reply = await self._transport.send("GET", url, headers={}, body=b"", seconds=CHECK_SECONDS)
+        reply = await self._transport.send("GET", url, headers=headers, body=b"", seconds=CHECK_SECONDS)
         found = reply if isinstance(reply, Failure) else outcome(reply, secrets=self.secrets)
         if isinstance(found, Success):
             return Check(True, f"{shown} answered {_models_listed(found.body)}.")

@@ -4,12 +4,15 @@ import base64
 import struct
 import uuid
 from collections.abc import Callable
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
 from providers.adapters import simulator_messages as messages
+from providers.adapters import simulator_structured as structured
+from providers.adapters.simulator_patterns import Unfit
 from providers.base import ACCOUNTING_ENDPOINTS
 from providers.transport import Reply
 
@@ -84,7 +87,10 @@ def refusal(
 
 def answer(endpoint: str, request: dict[str, Any], *, digest: bytes) -> Reply:
     """A success in the shape of the endpoint."""
-    document = _ANSWERS[endpoint](request, digest)
+    try:
+        document = _ANSWERS[endpoint](request, digest)
+    except Unfit as problem:
+        return Refusal(f"The simulator can make no such answer: {problem}.").reply(digest)
     return Reply(200, {"x-request-id": _id("req_sim_", digest)}, msgspec.json.encode(document))
 
 
@@ -129,8 +135,8 @@ def _tokens(value: Any) -> int:
 
 
 def _chat(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
-    text = _text(request["messages"])
-    spent, made = _tokens(request["messages"]), _tokens(text)
+    message, reason = structured.chat_message(request, _text(request["messages"]), identifier=partial(_id, digest=digest))
+    spent, made = _tokens(request["messages"]), _tokens(message["content"] or message)
     return {
         "id": _id("chatcmpl-sim-", digest),
         "object": "chat.completion",
@@ -139,9 +145,9 @@ def _chat(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": text, "refusal": None},
+                "message": message,
                 "logprobs": None,
-                "finish_reason": "stop",
+                "finish_reason": reason,
             }
         ],
         "usage": _chat_usage(spent, made),
@@ -173,8 +179,8 @@ def _chat_usage(spent: int, made: int) -> dict[str, Any]:
 
 
 def _response(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
-    text = _text(request["input"])
-    spent, made = _tokens(request["input"]), _tokens(text)
+    output = structured.response_output(request, _text(request["input"]), identifier=partial(_id, digest=digest))
+    spent, made = _tokens(request["input"]), _tokens(output[0]["content"][0]["text"] if "content" in output[0] else output)
     return {
         "id": _id("resp_sim_", digest),
         "object": "response",
@@ -185,15 +191,7 @@ def _response(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
         "instructions": None,
         "metadata": {"answered_by": MARK},
         "model": request["model"],
-        "output": [
-            {
-                "id": _id("msg_sim_", digest),
-                "type": "message",
-                "status": "completed",
-                "role": "assistant",
-                "content": [{"type": "output_text", "text": text, "annotations": []}],
-            }
-        ],
+        "output": output,
         "parallel_tool_calls": True,
         "tool_choice": "auto",
         "tools": [],
@@ -275,9 +273,10 @@ def _video(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
 
 
 def _message(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
-    text = _text(request["messages"])
-    spent, made = _tokens(request["messages"]), _tokens(text)
-    return messages.message(request, identifier=_id("msg_sim_", digest), text=text, spent=spent, made=made)
+    content, reason = structured.message_content(request, _text(request["messages"]), identifier=partial(_id, digest=digest))
+    spent, made = _tokens(request["messages"]), _tokens(content[0].get("text", content))
+    identifier = _id("msg_sim_", digest)
+    return messages.message(request, identifier=identifier, content=content, reason=reason, spent=spent, made=made)
 
 
 def _record(_: dict[str, Any], digest: bytes) -> dict[str, Any]:

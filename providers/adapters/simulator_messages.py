@@ -19,7 +19,9 @@ _TYPES = {
 }
 
 
-def message(request: dict[str, Any], *, identifier: str, text: str, spent: int, made: int) -> dict[str, Any]:
+def message(
+    request: dict[str, Any], *, identifier: str, content: list[dict[str, Any]], reason: str, spent: int, made: int
+) -> dict[str, Any]:
     """A message. The simulator has no cache."""
     usage = {"input_tokens": spent, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": made}
     return {
@@ -27,8 +29,8 @@ def message(request: dict[str, Any], *, identifier: str, text: str, spent: int, 
         "type": "message",
         "role": "assistant",
         "model": request["model"],
-        "content": [{"type": "text", "text": text}],
-        "stop_reason": "end_turn",
+        "content": content,
+        "stop_reason": reason,
         "stop_sequence": None,
         "usage": usage | {"service_tier": "batch"},
     }

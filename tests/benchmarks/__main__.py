@@ -17,6 +17,7 @@ from tests.benchmarks import (
     limits,
     memory,
     occupancy,
+    recover,
     scale,
     soak,
     throughput,
@@ -40,6 +41,7 @@ COMMANDS = {
     "inline": inline,
     "first-request": first_request,
     "idle": idle,
+    "recover": recover,
 }
 
 

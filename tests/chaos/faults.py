@@ -27,12 +27,16 @@ class Servers:
         time.sleep(away)
         self._postgresql.enter_context(postgresql(self._folder, port=_port(self.database_url)))
 
-    def kill_redis(self, *, away: float) -> None:
-        """Kill it, be away for some seconds, come back empty."""
+    def redis_pid(self) -> int:
+        """The process of Redis."""
         with redis.Redis.from_url(self.redis_url) as client:
             told = client.info("server")
         assert isinstance(told, dict)
-        os.kill(int(told["process_id"]), signal.SIGKILL)
+        return int(told["process_id"])
+
+    def kill_redis(self, *, away: float) -> None:
+        """Kill it, be away for some seconds, come back empty."""
+        os.kill(self.redis_pid(), signal.SIGKILL)
         self._redis.close()
         time.sleep(away)
         self._redis.enter_context(redis_server(self._folder, port=_port(self.redis_url)))

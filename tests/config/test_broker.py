@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from celery import current_app
 from kombu import Connection
+from kombu.exceptions import OperationalError
 
 from config import broker
-from tests.servers import redis_server
+from tests.servers import free_port, redis_server
 
 
 def test_a_worker_reads_on_although_it_could_not_acknowledge(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -28,3 +29,34 @@ def test_a_worker_reads_on_although_it_could_not_acknowledge(tmp_path: Path, cap
     assert "Couldn't ack" in caplog.text
     assert channel.qos.can_consume()
     channel.qos.restore_at_shutdown = False  # nothing is there any more to which it could be given back
+
+
+def test_whoever_lost_the_broker_tries_again_at_least_once_a_second() -> None:
+    """E17: kombu's pauses grow to thirty seconds, and a worker sleeps through the broker's return."""
+    pauses: list[float] = []
+    connection = broker.Connection(f"redis://127.0.0.1:{free_port()}/0")
+
+    def note(_: Exception, pause: float) -> None:
+        pauses.append(pause)
+
+    with pytest.raises(OperationalError):
+        connection.ensure_connection(note, max_retries=3)
+
+    assert len(pauses) == 3
+    assert max(pauses) <= broker.LONGEST_RETRY_SECONDS
+    assert isinstance(current_app.connection_for_read(), broker.Connection)
+
+
+def test_a_message_that_is_sent_reaches_a_broker_that_was_started_anew(tmp_path: Path) -> None:
+    """E17: kombu connects again on its own account, with arguments of its own."""
+    tmp_path.chmod(0o755)
+    port = free_port()
+    with redis_server(tmp_path, port=port) as url:
+        connection = broker.Connection(url)
+        producer = connection.Producer()
+        producer.publish("first", routing_key="control", retry=True)
+    with redis_server(tmp_path, port=port):
+        producer.publish("second", routing_key="control", retry=True, retry_policy={"max_retries": 3})
+        with connection.SimpleQueue("control") as queue:
+            queue.get(block=False).ack()
+        connection.close()

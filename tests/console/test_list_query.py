@@ -162,3 +162,12 @@ def test_what_no_index_chooses_is_not_counted(console: Client, make_batch: MakeB
     assert console.get(f"{LIST}?status=completed&sort=ended").context["count"] == "4"
     assert console.get(f"{LIST}?metadata.team=search").context["count"] == "more than 3"
     assert console.get(f"{LIST}?metadata.team=ads").context["count"] == "0"
+
+
+def test_a_negation_as_programs_spell_it_is_the_same_chip(console: Client, make_batch: MakeBatch) -> None:
+    """C14"""
+    make_batch()
+    assert chips(console, "?not_status=failed&not_metadata.team=x") == [
+        ("Status", "Failed", True, "not_metadata.team=x", "not_metadata.team=x&status=failed"),
+        ("metadata.team", "x", True, "not_status=failed", "not_status=failed&metadata.team=x"),
+    ]

@@ -166,6 +166,10 @@ class AnthropicFace(Face):
 
     batches = "/v1/messages/batches"
 
+    def __init__(self, key: str | None) -> None:
+        super().__init__(key)
+        self.headers["anthropic-version"] = "2026-10-21"
+
     def document(self, custom_ids: Sequence[str], *, failing: Sequence[str]) -> dict[str, Any]:
         return {
             "requests": [

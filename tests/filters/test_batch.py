@@ -68,6 +68,11 @@ def cast(make_batch: MakeBatch, project: Project, other_project: Project) -> Cas
         ("status=completed&status=failed", "abd"),
         ("status!=completed", "cd"),
         ("status!=completed&status!=failed", "c"),
+        ("not_status=completed", "cd"),  # C14: the same, for programs
+        ("not_status=completed&not_status=failed", "c"),
+        ("not_status=completed&status!=failed", "c"),
+        ("not_project=globex", "abd"),
+        ("not_metadata.team=search", "bcd"),
         ("status=completed&status!=completed", ""),
         ("project=globex", "c"),
         ("project=acme&project=globex", "abcd"),

@@ -1,6 +1,8 @@
 """What Anthropic's clients send: a create body of up to 100,000 requests, each `{"custom_id": …, "params": {…}}`."""
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from django.conf import settings
@@ -66,3 +68,23 @@ def check_head(body: InlineBody) -> None:
         raise InvalidValue(f"{name[:100]}: there is no such parameter.", param=name[:100])
     if not body.count:
         raise MissingParameter(f"requests: it must have 1 to {settings.MAX_INLINE_REQUESTS} items.", param="requests")
+
+
+def page_of(
+    items: Sequence[dict[str, Any]], *, after: str | None, before: str | None, limit: int
+) -> tuple[Sequence[dict[str, Any]], bool]:
+    """The items of a short list behind, or before, the one with an id, and whether there are more that way.
+
+    Raises InvalidValue for an id that is not in the list, and where both are given.
+    """
+    if after is not None and before is not None:
+        raise InvalidValue("after_id and before_id: give one of them, not both.", param="before_id")
+    name, cursor = ("after_id", after) if before is None else ("before_id", before)
+    places = {item["id"]: place for place, item in enumerate(items)}
+    if cursor is not None and cursor not in places:
+        raise InvalidValue(f"{name}: nothing in this list has the id {cursor[:100]!r}.", param=name)
+    if before is not None:
+        rest = items[: places[before]]
+        return rest[-limit:], len(rest) > limit
+    rest = items if after is None else items[places[after] + 1 :]
+    return rest[:limit], len(rest) > limit

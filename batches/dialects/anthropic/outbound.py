@@ -13,6 +13,7 @@ from batches.dialects.base.rendering import Constant, PrefixedId, encode, raw
 from batches.identifiers import render
 from batches.models import Batch, load_counts
 from batches.queries.results import ObjectResult
+from batches.services.catalogue import OfferedModel
 from batches.states import BatchStatus, ObjectStatus
 
 PREFIX = "msgbatch_"
@@ -88,6 +89,18 @@ def message_batches(batches: Sequence[Batch], *, url: str, now: datetime) -> lis
     load_counts(batches)
     serializer = MessageBatch(context={"url": url, "now": now})
     return [serializer.to_representation(batch) for batch in batches]
+
+
+def model_info(model: OfferedModel) -> dict[str, Any]:
+    """A model. `owned_by` is beside the contract: the provider that carries its requests out."""
+    return {
+        "type": "model",
+        "id": model.id,
+        "display_name": model.name,
+        "created_at": Moment().to_representation(model.provider.created_at),
+        "lifecycle": "active",
+        "owned_by": model.provider.name,
+    }
 
 
 def listed(items: Sequence[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The views of the Anthropic dialect: each parses, makes one call of a service, and renders."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,18 +13,24 @@ from rest_framework.response import Response
 
 from batches.dialects.anthropic import inbound, outbound
 from batches.dialects.anthropic.errors import render_error
+from batches.dialects.base import models
 from batches.dialects.base.errors import InvalidValue
 from batches.dialects.base.paging import page_after, query_number
+from batches.dialects.base.providers import named_provider
 from batches.dialects.base.reading import archived_at, find_batch
 from batches.dialects.base.views import DialectView
 from batches.errors import Gone, InvalidRequest, NotFound
 from batches.models import Batch, Dialect
 from batches.queries.results import results
 from batches.services.cancel import NotCancellable, cancel
+from batches.services.catalogue import OfferedModel
 from batches.services.delete import delete
+from batches.services.extras import asked_extras
 from batches.services.inline import gathered, submit_gathered
+from batches.services.once import note_use
 
 WINDOW = timedelta(hours=24)
+LIFECYCLES = ("active", "deprecated", "retired")  # of models; all that are listed here are active
 PATH = "/v1/messages/batches"
 
 
@@ -41,7 +48,7 @@ class AnthropicView(DialectView):
 
     def find(self, text: str) -> Batch:
         """The project's batch with this id. Raises NotFound, also for one that cannot be shown here."""
-        batch = find_batch(self.project, text)
+        batch = find_batch(self.key, text)
         if batch.endpoint != inbound.ENDPOINT:
             raise NotFound(f"Batch {text} is one of {batch.endpoint}, not of messages: read it at /v1/batches/{batch}.")
         return batch
@@ -76,13 +83,16 @@ class Batches(AnthropicView):
         else:
             page = page_after(visible, known, after=before, limit=limit, order="asc", name="before_id")
             rows = page.rows[::-1]
+        note_use(rows, key=self.key, now=timezone.now())
         return Response(outbound.listed(self.rendered(rows, now=timezone.now()), has_more=page.has_more))
 
     def post(self, request: Request) -> Response:
+        provider = named_provider(request)
+        extras = asked_extras(request.headers)
         body = inbound.create_body(request._request)
         with gathered(body.lines(inbound.read_item)) as content:
             inbound.check_head(body)
-            with self.reserved(digest=body.digest) as reservation:
+            with self.reserved(body=body.digest, path=PATH, provider=provider, extras=extras) as reservation:
                 batch = reservation.batch or submit_gathered(
                     content,
                     project=self.project,
@@ -93,7 +103,8 @@ class Batches(AnthropicView):
                     actor=self.actor,
                     now=timezone.now(),
                     key=self.key,
-                    provider_name=request.headers.get("x-model-provider") or None,
+                    provider_name=provider,
+                    extras=extras,
                     requests=body.count,
                     reservation=reservation,
                 )
@@ -132,3 +143,28 @@ class BatchResults(AnthropicView):
         if archived := archived_at(batch, now=timezone.now()):
             raise Gone(f"The results of this batch are no longer kept: it was archived on {archived:%Y-%m-%d}.")
         return StreamingHttpResponse(outbound.result_lines(results(batch)), content_type="application/x-jsonl")
+
+
+class AnthropicModels(AnthropicView, models.ModelsView):
+    """How models are shown."""
+
+    def shown(self, model: OfferedModel) -> dict[str, Any]:
+        return outbound.model_info(model)
+
+    def listed(self, models: Sequence[OfferedModel]) -> dict[str, Any]:
+        query = self.request.query_params
+        limit = query_number(query, "limit", minimum=1, maximum=1000, default=20)
+        asked = query.getlist("lifecycle") + query.getlist("lifecycle[]")
+        if any(word not in LIFECYCLES for word in asked):
+            raise InvalidValue(f"lifecycle: it must be one of {', '.join(LIFECYCLES)}.", param="lifecycle")
+        found = [self.shown(model) for model in models if not asked or "active" in asked]
+        page, has_more = inbound.page_of(found, after=query.get("after_id"), before=query.get("before_id"), limit=limit)
+        return outbound.listed(page, has_more=has_more)
+
+
+class Models(AnthropicModels, models.Models):
+    """/v1/models"""
+
+
+class OneModel(AnthropicModels, models.OneModel):
+    """/v1/models/{model}"""

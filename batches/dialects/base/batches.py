@@ -14,6 +14,7 @@ from batches.dialects.base.rendering import list_object
 from batches.dialects.base.views import DialectView
 from batches.models import Batch
 from batches.services.cancel import cancel
+from batches.services.once import note_use
 
 
 class BatchesView(DialectView):
@@ -35,6 +36,7 @@ class Batches(BatchesView, BatchCreation):
         limit = query_number(request.query_params, "limit", minimum=1, maximum=100, default=20)
         batches = Batch.objects.visible(project=self.project)
         page = page_after(batches, batches, after=request.query_params.get("after"), limit=limit)
+        note_use(page.rows, key=self.key, now=timezone.now())
         return Response(list_object(self.shown(page.rows), has_more=page.has_more))
 
     def post(self, request: Request) -> Response:
@@ -46,11 +48,11 @@ class OneBatch(BatchesView):
     """/batches/{batch_id}"""
 
     def get(self, _request: Request, batch_id: str) -> Response:
-        return self.answer(find_batch(self.project, batch_id))
+        return self.answer(find_batch(self.key, batch_id))
 
 
 class CancelBatch(BatchesView):
     """/batches/{batch_id}/cancel"""
 
     def post(self, _request: Request, batch_id: str) -> Response:
-        return self.answer(cancel(find_batch(self.project, batch_id), actor=self.actor, now=timezone.now()))
+        return self.answer(cancel(find_batch(self.key, batch_id), actor=self.actor, now=timezone.now()))

@@ -6,7 +6,6 @@ pass unchanged, so the model of each request is the one that its own body names.
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import Any, BinaryIO, ClassVar, cast
 
 import msgspec
@@ -16,7 +15,7 @@ from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from batches.dialects.base.endpoints import CHAT, ENDPOINTS, MESSAGES, is_endpoint, require_endpoint
+from batches.dialects.base.endpoints import CHAT, ENDPOINTS, MESSAGES, canonical, is_endpoint, require_endpoint
 from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter, UnsupportedMediaType
 from batches.dialects.base.fields import Lifetime, Metadata, Text, Window, valid
 from batches.dialects.base.inline import InlineBody, InlineRequest, decode_item
@@ -26,6 +25,7 @@ from batches.dialects.base.reading import find_file
 from batches.dialects.base.views import DialectView
 from batches.jsonl import read_lines, read_request, request_line
 from batches.models import Batch, Dialect, File, Project
+from batches.services.extras import asked_extras, fitting_extras
 from batches.services.inline import gathered, submit_gathered
 from batches.services.submit import submit
 
@@ -72,7 +72,7 @@ class Items:
         if item.method not in (None, "POST"):
             raise InvalidValue(f"{where}.method: it must be POST.", param=f"{where}.method")
         self._note(MESSAGES if params else "", index)
-        self._note(item.url or "", index)
+        self._note(canonical(item.url or ""), index)
         url = self._named[0] if self._named else CHAT
         self.written.add(url)
         return InlineRequest(item.custom_id, url, body or params)
@@ -102,6 +102,7 @@ class BatchCreation(DialectView):
     """A view that creates batches: of `dialect`, from what `parameters` describes."""
 
     dialect: ClassVar[Dialect]
+    called: ClassVar[str]  # the path of its create call, whichever mount the client uses
     parameters: ClassVar[type[CreateBatch]]
     endpoints: ClassVar[Sequence[str]] = ENDPOINTS  # of the contract
 
@@ -135,17 +136,19 @@ class BatchCreation(DialectView):
                 require_endpoint(self.project, fields["endpoint"], place="Invalid value for 'endpoint'", known=self.endpoints)
             named = named_provider(request) or fields.get("provider")
             provider = self.provider_name(chosen_provider(self.project, model=fields.get("model"), named=named))
-            # The same body for another provider is another call.
-            with self.reserved(digest=sha256(f"{body.digest} {provider}".encode()).hexdigest()) as reservation:
+            extras = asked_extras(request.headers)
+            with self.reserved(body=body.digest, path=self.called, provider=provider, extras=extras) as reservation:
                 if reservation.batch is not None:
                     return reservation.batch, fields
                 wanted = self._wanted(fields) | {"provider_name": provider, "reservation": reservation}
                 if body.count:
                     wanted["endpoint"] = endpoint = items.endpoint(fields["endpoint"])
+                    wanted["extras"] = fitting_extras(extras, endpoint=endpoint)
                     with addressed(content, endpoint, written=items.written) as lines:
                         return submit_gathered(lines, objects=body.count, **wanted), fields
                 file = find_file(self.project, fields["input_file_id"], now=wanted["now"], param="input_file_id")
-                wanted["endpoint"] = fields["endpoint"] or self.endpoint_of(file)
+                wanted["endpoint"] = endpoint = fields["endpoint"] or self.endpoint_of(file)
+                wanted["extras"] = fitting_extras(extras, endpoint=endpoint)
                 return submit(input_file=file, **wanted), fields
 
     def _wanted(self, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,7 +202,8 @@ def endpoint_of_first_line(file: File) -> str:
             url = read_request(next(lines).content or b"").url
     except (FileNotFoundError, StopIteration, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return CHAT  # validation will say what is wrong
-    return url if url and is_endpoint(file.project, url) else CHAT
+    endpoint = canonical(url or "")
+    return endpoint if endpoint and is_endpoint(file.project, endpoint) else CHAT
 
 
 def _given(document: msgspec.Raw) -> bytes:

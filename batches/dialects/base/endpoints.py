@@ -24,6 +24,11 @@ ENDPOINTS = (
 )
 
 
+def canonical(endpoint: str) -> str:
+    """An endpoint with its version: Azure's clients write `/chat/completions`."""
+    return f"/v1{endpoint}" if f"/v1{endpoint}" in ENDPOINTS else endpoint
+
+
 def is_endpoint(project: Project, text: str, *, known: Sequence[str] = ENDPOINTS) -> bool:
     """Whether a batch of the project can be for this."""
     return text in known or text in further_endpoints(project)

@@ -138,7 +138,7 @@ def headers(error: PortalError, *, allow: str = "") -> dict[str, str]:
         return {"WWW-Authenticate": "Bearer"}
     if isinstance(error, MethodNotAllowed):
         return {"Allow": allow}
-    if isinstance(error, InProgress):
+    if isinstance(error, (InProgress, Unavailable)):
         return {"Retry-After": str(error.retry_after)}
     if isinstance(error, QuotaExceeded) or (isinstance(error, Conflict) and not isinstance(error, LostRace)):
         return {"x-should-retry": "false"}  # SDKs send a 409 or 429 twice more unless told not to

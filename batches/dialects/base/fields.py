@@ -50,7 +50,7 @@ class OneOf(serializers.ChoiceField):
         return word
 
 
-class Endpoint(Text):
+class EndpointPath(Text):
     """What a batch is for: a path. Which ones there are depends on the project (`endpoints.require_endpoint`)."""
 
     def __init__(self, **options: Any) -> None:

@@ -21,6 +21,7 @@ from batches.dialects.base.rendering import Constant, PrefixedId, UnixTime, list
 from batches.dialects.base.views import DialectView
 from batches.errors import Gone, TooLarge
 from batches.models import File, Purpose
+from batches.services.once import note_read
 from batches.services.store import hide, store
 
 FORM_BYTES = 1024**2  # what a form may have besides its file
@@ -136,7 +137,9 @@ class FileContent(DialectView):
     """/files/{file_id}/content"""
 
     def get(self, _request: Request, file_id: str) -> FileResponse:
-        file = find_file(self.project, file_id, now=timezone.now())
+        now = timezone.now()
+        file = find_file(self.project, file_id, now=now)
+        note_read(file, key=self.key, now=now)
         try:
             content = file.content.open("rb")
         except FileNotFoundError:

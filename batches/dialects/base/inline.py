@@ -31,7 +31,7 @@ ReadItem = Callable[[int, bytes], InlineRequest]
 
 
 class InlineBody:
-    """A create body, read once. After `lines` has been used up, `head` holds the other members, `digest` the SHA-256.
+    """A create body, read once. After `lines` has been used up, `head` holds the other members, and `digest` is known.
 
     `array` is the name of the long member; `has_array` says whether it was there. Limits: `max_bytes` for the whole
     body, `max_items`, and `max_item_bytes` for one.
@@ -51,8 +51,10 @@ class InlineBody:
 
     @property
     def digest(self) -> str:
-        """What tells this body from another."""
-        return self._hash.hexdigest()
+        """What tells this document from another. White space between its tokens and the order of its members mean nothing."""
+        hashed = self._hash.copy()
+        hashed.update(msgspec.json.encode(self.head, order="sorted"))
+        return hashed.hexdigest()
 
     def lines(self, read_item: ReadItem) -> Iterator[bytes]:
         """The items as canonical lines. Raises InvalidBody, InvalidValue and TooLarge, and whatever `read_item` raises."""
@@ -70,6 +72,7 @@ class InlineBody:
                         raise InvalidValue(message, param=self._array)
                     self.has_array = True
                     self.count += 1
+                    self._hash.update(_compact(piece.value) + b"\n")
                     yield piece
                 else:
                     self._keep(piece)
@@ -103,8 +106,15 @@ class InlineBody:
         self._read_bytes += len(chunk)
         if self._read_bytes > self._max_bytes:
             raise TooLarge(f"The request body may have {self._max_bytes} bytes.")
-        self._hash.update(chunk)
         return chunk
+
+
+def _compact(value: bytes) -> bytes:
+    """JSON without white space between its tokens; anything else as it is, for others to refuse."""
+    try:
+        return msgspec.json.format(value, indent=-1)
+    except (msgspec.DecodeError, RecursionError):
+        return value
 
 
 def decode_item(decoder: "msgspec.json.Decoder[Any]", raw: bytes, *, where: str) -> Any:

@@ -1,6 +1,6 @@
 """DialectErrors: what Django itself answers under a dialect's mount has the dialect's error body."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
@@ -9,9 +9,12 @@ from django.urls import Resolver404, get_resolver, resolve
 from rest_framework.response import Response
 
 from batches.dialects.base import errors, mounts
+from batches.dialects.base.endpoints import ENDPOINTS
 from batches.dialects.base.rendering import encode
 from batches.dialects.base.request_ids import name_request, request_id
 from batches.errors import PortalError
+
+SINGLE_CALL = "Single calls are not answered here: put them into a batch. "
 
 
 class DialectErrors:
@@ -25,7 +28,13 @@ class DialectErrors:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         mount = _mount(request)
-        response = HttpResponseNotFound() if mount and mount.header else self.get_response(request)
+        if mount is None or mount.told_by is None:
+            response = self.get_response(request)
+        elif mount.urlconf and _exists(request.path_info, mount.urlconf):
+            request.urlconf = mount.urlconf
+            response = self.get_response(request)
+        else:
+            response = HttpResponseNotFound()
         # A dialect's own view answers errors with a Response of REST framework; whatever else comes is Django's.
         if response.status_code >= 400 and isinstance(response, HttpResponse) and not isinstance(response, Response):
             _put_in_dialect(request, response, mount)
@@ -39,17 +48,29 @@ def _mount(request: HttpRequest) -> mounts.Mount | None:
 
 
 def _put_in_dialect(request: HttpRequest, response: HttpResponse, mount: mounts.Mount | None) -> None:
-    """Replace the body of an error's answer, if a dialect answers for the path."""
-    if mount is None:
+    """Replace the body of an error's answer, if a dialect answers for the path, or its client asks for it."""
+    speakers = _whose(request, mount) if response.status_code == 404 else [mount] if mount else []
+    if not speakers:
         return
-    response.content = encode(mount.render_error(_error(request, response, mount), request_id(request)))
+    error = _unknown_url(request, speakers) if response.status_code == 404 else _error(request, response)
+    response.content = encode(speakers[0].render_error(error, request_id(request)))
     response.headers["Content-Type"] = "application/json"
     response.headers["Content-Length"] = str(len(response.content))
 
 
-def _error(request: HttpRequest, response: HttpResponse, mount: mounts.Mount) -> PortalError:
-    if response.status_code == 404:
-        return _unknown_url(request, mount)
+def _whose(request: HttpRequest, mount: mounts.Mount | None) -> list[mounts.Mount]:
+    """The dialects whose clients may ask for what is not there; the first of them is answered in its words."""
+    path = request.path_info
+    if mount is None and "text/html" in request.headers.get("Accept", ""):
+        return []  # a browser
+    if mount and (mount.told_by or mount.advice):
+        return [mount]
+    other = mounts.meant(path, exists=_exists)
+    found = [each for each in (other, mount) if each]
+    return found[::-1] if mount and mounts.may_be_meant(mount, path, exists=_exists) else found
+
+
+def _error(request: HttpRequest, response: HttpResponse) -> PortalError:
     try:
         request.get_host()
     except DisallowedHost:
@@ -57,21 +78,24 @@ def _error(request: HttpRequest, response: HttpResponse, mount: mounts.Mount) ->
     return errors.with_status(response.status_code)
 
 
-def _unknown_url(request: HttpRequest, mount: mounts.Mount) -> PortalError:
+def _unknown_url(request: HttpRequest, speakers: Sequence[mounts.Mount]) -> PortalError:
     """A 404 that helps: most come from a wrong base URL, or from a slash too many."""
     path = request.path_info
-    if mount.advice:
-        advice = mount.advice
-    elif path.endswith("/") and _exists(path.rstrip("/")):
+    if speakers[0].advice:
+        advice = speakers[0].advice
+    elif path.endswith("/") and _exists(path.rstrip("/"), speakers[0].urlconf):
         advice = "Leave out the slash at its end."
     else:
-        advice = f"The base URL of this API is {request.build_absolute_uri(mount.base or '/')}."
+        bases = {who: base for mount in speakers for who, base in mount.bases.items()}
+        advice = " ".join(f"{who}: the base URL is {request.build_absolute_uri(base or '/')}." for who, base in bases.items())
+        if any(path.endswith(endpoint.removeprefix("/v1")) for endpoint in ENDPOINTS):
+            advice = SINGLE_CALL + advice
     return errors.UnknownUrl(f"There is nothing at {request.method} {path[:200]}. {advice}")
 
 
-def _exists(path: str) -> bool:
+def _exists(path: str, urlconf: str | None = None) -> bool:
     try:
-        resolve(path)
+        resolve(path, urlconf)
     except Resolver404:
         return False
     return True

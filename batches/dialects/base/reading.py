@@ -7,21 +7,24 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.utils import timezone
 
 from batches import identifiers
 from batches.errors import NotFound
-from batches.models import Batch, BatchError, File, Project, Upload
+from batches.models import ApiKey, Batch, BatchError, File, Project, Upload
+from batches.services.once import note_use
 from batches.states import BatchStatus
 
 SHOWN_ERRORS = 1000  # of one batch
 
 
-def find_batch(project: Project, text: str) -> Batch:
-    """The project's batch with this id. Raises NotFound, the same for an unknown id and one of another project."""
-    key = identifiers.parse(text)
-    batch = Batch.objects.visible(project=project).filter(pk=key).first() if key else None
+def find_batch(key: ApiKey, text: str) -> Batch:
+    """The batch of the key's project with this id. Raises NotFound, the same for an unknown id and one of another project."""
+    found = identifiers.parse(text)
+    batch = Batch.objects.visible(project=key.project).filter(pk=found).first() if found else None
     if batch is None:
         raise NotFound(f"There is no batch with the id {text[:100]!r}.", param="batch_id")
+    note_use([batch], key=key, now=timezone.now())
     return batch
 
 

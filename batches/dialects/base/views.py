@@ -24,7 +24,8 @@ from batches.dialects.base.request_ids import request_id
 from batches.errors import NotAuthenticated, PortalError, TooLarge
 from batches.models import ApiKey, IdempotencyRecord, Project
 from batches.services.authenticate import authenticate
-from batches.services.once import reserved
+from batches.services.extras import NO_EXTRAS, Extras
+from batches.services.once import digest_of, reserved
 from batches.states import Source
 
 logger = logging.getLogger(__name__)
@@ -94,13 +95,19 @@ class DialectView(APIView):
         """How long a request body may be."""
         return settings.MAX_JSON_BYTES
 
-    def reserved(self, *, digest: str, path: str = "") -> AbstractContextManager[IdempotencyRecord]:
-        """The reservation of this create call (see `once`); `path` stands for what is called, the URL's path unless given."""
+    def reserved(
+        self, *, body: str, path: str, provider: str | None = None, extras: Extras = NO_EXTRAS
+    ) -> AbstractContextManager[IdempotencyRecord]:
+        """The reservation of this create call (see `once`); `body` is the digest of its document.
+
+        `path` stands for what is called, whichever of its addresses the client uses. The rest is what the client says
+        beside the body, in headers or in the query.
+        """
         headers = self.request.headers
         return reserved(
             self.key,
-            path=path or self.request.path,
-            digest=digest,
+            path=path,
+            digest=digest_of(body=body, provider=provider, extras=extras),
             token=headers.get("Idempotency-Key", "").replace("\0", ""),
             is_retry=self.is_retry,
             now=timezone.now(),

@@ -8,7 +8,7 @@ from django.http import QueryDict
 from batches.dialects.base import creation
 from batches.dialects.base.endpoints import MESSAGES
 from batches.dialects.base.errors import InvalidValue
-from batches.dialects.base.fields import AnyWindow, Endpoint, Text, Window
+from batches.dialects.base.fields import AnyWindow, EndpointPath, Text, Window
 from batches.states import BatchStatus
 
 USUAL = Window("24h", timedelta(hours=24))
@@ -30,7 +30,7 @@ class CreateBatch(creation.CreateBatch):
 
     model = Text(max_length=300, required=False, allow_null=True, default=None)
     provider = Text(max_length=100, required=False, allow_null=True, default=None)
-    endpoint = Endpoint(required=False, allow_null=True, default=None)
+    endpoint = EndpointPath(required=False, allow_null=True, default=None)
     completion_window = AnyWindow(required=False, allow_null=True, default=None)
 
     def validate_completion_window(self, window: Window | None) -> Window:

@@ -11,7 +11,13 @@ from batches.dialects.bifrost.errors import render_error
 from batches.dialects.bifrost.outbound import batch_objects
 from batches.models import Dialect
 
-mount(Mount(base="/bifrost", render_error=render_error, prefixes=("/bifrost",)))
+mount(
+    Mount(
+        bases={"OpenAI's clients in this dialect": "/bifrost/v1", "Bifrost's clients": "/bifrost"},
+        render_error=render_error,
+        prefixes=("/bifrost",),
+    )
+)
 add_face(
     Face(
         Dialect.BIFROST,
@@ -21,6 +27,8 @@ add_face(
 )
 
 urlpatterns = [
+    path("models", views.Models.as_view()),
+    path("models/<path:model>", views.OneModel.as_view()),
     path("files", views.Files.as_view()),
     path("files/<str:file_id>", views.OneFile.as_view()),
     path("files/<str:file_id>/content", views.FileContent.as_view()),

@@ -1,7 +1,7 @@
 """The views of the Bifrost dialect: each parses, makes one call of a service, and renders."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, QueryDict, StreamingHttpResponse
@@ -9,7 +9,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from batches.dialects.base import files
+from batches.dialects.base import files, models
 from batches.dialects.base.creation import BatchCreation, endpoint_of_first_line
 from batches.dialects.base.endpoints import MESSAGES
 from batches.dialects.base.errors import InvalidValue, MissingParameter
@@ -26,6 +26,8 @@ from batches.errors import Gone, NotFound, PortalError
 from batches.models import Batch, Dialect, File
 from batches.queries.results import require_results
 from batches.services.cancel import cancel
+from batches.services.catalogue import OfferedModel
+from batches.services.once import note_use
 
 BATCHES = "/bifrost/v1/batches"
 FILES = "/bifrost/v1/files"
@@ -54,7 +56,7 @@ class BifrostView(DialectView):
     def find(self, request: Request, text: str) -> Batch:
         """The project's batch with this id at the provider that the call names. Raises NotFound."""
         provider = self.require_provider(request)
-        batch = find_batch(self.project, text)
+        batch = find_batch(self.key, text)
         if batch.provider.name != provider:
             raise NotFound(f"There is no batch with the id {text[:100]!r} at provider {provider}.", param="batch_id")
         self.model = batch.model
@@ -89,6 +91,7 @@ class Batches(BifrostView, BatchCreation):
     """/batches"""
 
     dialect = Dialect.BIFROST
+    called = BATCHES
     parameters = inbound.CreateBatch
     request_types: ClassVar = {"GET": "batch_list", "POST": "batch_create"}
 
@@ -108,6 +111,7 @@ class Batches(BifrostView, BatchCreation):
         else:
             page = page_after(visible, known, after=before, limit=limit, order="asc", name="before")
             rows = page.rows[::-1]
+        note_use(rows, key=self.key, now=timezone.now())
         return self.answer(outbound.page(rows, has_more=page.has_more, url=self.url(BATCHES), now=timezone.now()))
 
     def post(self, request: Request) -> Response:
@@ -223,3 +227,27 @@ class FileContent(BifrostView, files.FileContent):
     """/files/{file_id}/content"""
 
     request_types: ClassVar = {"GET": "file_content"}
+
+
+class BifrostModels(BifrostView, models.ModelsView):
+    """How models are shown: each behind the name of its provider."""
+
+    def shown(self, model: OfferedModel) -> dict[str, Any]:
+        return {**super().shown(model), "id": model.qualified, "name": model.name}
+
+    def listed(self, models: Sequence[OfferedModel]) -> dict[str, Any]:
+        name = named_provider(self.request)
+        chosen = [model for model in models if name in (None, model.provider.name)]
+        return {**super().listed(sorted(chosen, key=lambda model: model.qualified)), "extra_fields": self.extra_fields()}
+
+
+class Models(BifrostModels, models.Models):
+    """/models"""
+
+    request_types: ClassVar = {"GET": "list_models"}
+
+
+class OneModel(BifrostModels, models.OneModel):
+    """/models/{model}"""
+
+    request_types: ClassVar = {"GET": "retrieve_model"}

@@ -10,7 +10,7 @@ from batches.dialects.merge.inbound import ENDPOINTS
 from batches.dialects.merge.outbound import bulk_object
 from batches.models import Dialect
 
-mount(Mount(base="/api", render_error=render_error, prefixes=("/api/accounting", "/accounting")))
+mount(Mount(bases={"Merge's client": "/api"}, render_error=render_error, prefixes=("/api/accounting", "/accounting")))
 add_face(
     Face(
         Dialect.MERGE,

@@ -55,7 +55,7 @@ class Bulk(MergeView):
         )
         with gathered(body.lines(inbound.item_reader(endpoint))) as content:
             inbound.require_items(body)
-            with self.reserved(digest=body.digest, path=f"{endpoint} of {self.account.name}") as reservation:
+            with self.reserved(body=body.digest, path=endpoint, provider=self.account.name) as reservation:
                 batch = reservation.batch or submit_gathered(
                     content,
                     project=self.project,
@@ -82,7 +82,7 @@ class OneBulk(MergeView):
 
     def find(self, text: str, *, endpoint: str) -> Batch:
         """The account's batch of this endpoint. Raises NotFound, which says where another one is to be read."""
-        batch = find_batch(self.project, text)
+        batch = find_batch(self.key, text)
         if batch.endpoint != endpoint:
             ours = batch.endpoint in inbound.ENDPOINTS.values()
             face = f"/api{batch.endpoint}/bulk/{batch.pk}" if ours else f"/v1/batches/{batch}"

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from batches.dialects.base import creation
-from batches.dialects.base.fields import Endpoint, Text, Window, WindowOf
+from batches.dialects.base.fields import EndpointPath, Text, Window, WindowOf
 
 ENDPOINTS = ("/v1/chat/completions", "/v1/completions")
 # The contract has 48h; OpenAI's SDK is typed to send 24h, and gets what it asks for.
@@ -15,7 +15,7 @@ class CreateBatch(creation.CreateBatch):
     """A batch over an uploaded file."""
 
     input_file_id = Text()
-    endpoint = Endpoint()
+    endpoint = EndpointPath()
     completion_window = WindowOf(WINDOWS, required=False, allow_null=True, default=None)
 
     def validate_completion_window(self, window: Window | None) -> Window:

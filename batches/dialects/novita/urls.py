@@ -9,10 +9,12 @@ from batches.dialects.novita.errors import render_error
 from batches.dialects.novita.outbound import batch_objects
 from batches.models import Dialect
 
-mount(Mount(base="/openai/v1", render_error=render_error, prefixes=("/openai",)))
+mount(Mount(bases={"Novita's clients": "/openai/v1"}, render_error=render_error, prefixes=("/openai",)))
 add_face(Face(Dialect.NOVITA, lambda batch: f"/openai/v1/batches/{batch}", lambda batch, *_: batch_objects([batch])[0]))
 
 urlpatterns = [
+    path("models", views.Models.as_view()),
+    path("models/<path:model>", views.OneModel.as_view()),
     path("files", views.Files.as_view()),
     path("files/<str:file_id>", views.OneFile.as_view()),
     path("files/<str:file_id>/content", views.FileContent.as_view()),

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from batches.dialects.base import batches, files
+from batches.dialects.base import batches, files, models
 from batches.dialects.base.paging import Page
 from batches.dialects.base.views import DialectView
 from batches.dialects.novita import inbound, outbound
@@ -51,6 +51,14 @@ class FileContent(NovitaView, files.FileContent):
     """/files/{file_id}/content"""
 
 
+class Models(NovitaView, models.Models):
+    """/models"""
+
+
+class OneModel(NovitaView, models.OneModel):
+    """/models/{model}"""
+
+
 class NovitaBatches(NovitaView, batches.BatchesView):
     """How batches are shown."""
 
@@ -62,6 +70,7 @@ class Batches(NovitaBatches, batches.Batches):
     """/batches"""
 
     dialect = Dialect.NOVITA
+    called = "/openai/v1/batches"
     parameters = inbound.CreateBatch
     endpoints = inbound.ENDPOINTS
 

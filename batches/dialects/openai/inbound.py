@@ -6,7 +6,8 @@ from typing import Any
 from rest_framework import serializers
 
 from batches.dialects.base import creation
-from batches.dialects.base.fields import Endpoint, Filename, Lifetime, OneOf, Text, WholeNumber, WindowOf
+from batches.dialects.base.endpoints import canonical
+from batches.dialects.base.fields import EndpointPath, Filename, Lifetime, OneOf, Text, WholeNumber, WindowOf
 from batches.dialects.base.files import UPLOADED
 
 WINDOWS = {"24h": timedelta(hours=24)}
@@ -29,6 +30,13 @@ class CompleteUpload(serializers.Serializer[Any]):
         child=Text(), error_messages={"not_a_list": "It must be a list of part ids.", "null": "It must not be null."}
     )
     md5 = Text(required=False, allow_null=True, default=None)
+
+
+class Endpoint(EndpointPath):
+    """What a batch is for, also without its version."""
+
+    def to_internal_value(self, data: object) -> str:
+        return super().to_internal_value(canonical(data) if isinstance(data, str) else data)
 
 
 class CreateBatch(creation.CreateBatch):

@@ -1,5 +1,8 @@
 """The paths of the OpenAI dialect; none ends in a slash, and none redirects."""
 
+import re
+from collections.abc import Mapping
+
 from django.urls import path
 
 from batches.dialects.base.faces import Face, add_face
@@ -9,10 +12,32 @@ from batches.dialects.openai.errors import render_error
 from batches.dialects.openai.outbound import batch_objects
 from batches.models import Dialect
 
-mount(Mount(base="/v1", render_error=render_error, prefixes=("/v1", "/files", "/uploads", "/batches")))
+THINGS = ("files", "uploads", "batches", "models")
+mount(
+    Mount(
+        bases={"OpenAI's clients": "/v1"},
+        render_error=render_error,
+        prefixes=("/v1", *(f"{wrong}/{thing}" for wrong in ("", "/api") for thing in THINGS)),
+    )
+)
+# Azure's client has `http://HOST` as endpoint and puts `/openai` behind it; Groq's puts `/openai/v1` behind its base URL,
+# where the Novita dialect is: it has a base URL of its own, and what it calls without that is told by its name.
+AZURE = tuple(f"/openai/{thing}" for thing in (*THINGS, "deployments"))
+mount(Mount(bases={"Azure's clients": ""}, render_error=render_error, prefixes=AZURE))
+mount(Mount(bases={"Groq's client": "/groq"}, render_error=render_error, prefixes=("/groq",)))
+
+
+def is_groqs(headers: Mapping[str, str]) -> bool:
+    """Whether a request comes from Groq's own client."""
+    return re.match(r"(?:Async)?Groq/", headers.get("User-Agent", "")) is not None
+
+
+mount(Mount(bases={"Groq's client": "/groq"}, render_error=render_error, prefixes=("/openai/v1",), told_by=is_groqs))
 add_face(Face(Dialect.OPENAI, lambda batch: f"/v1/batches/{batch}", lambda batch, *_: batch_objects([batch])[0]))
 
 urlpatterns = [
+    path("models", views.Models.as_view()),
+    path("models/<path:model>", views.OneModel.as_view()),
     path("files", views.Files.as_view()),
     path("files/<str:file_id>", views.OneFile.as_view()),
     path("files/<str:file_id>/content", views.FileContent.as_view()),

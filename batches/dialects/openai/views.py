@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from batches import identifiers
-from batches.dialects.base import batches, files
+from batches.dialects.base import batches, files, models
 from batches.dialects.base.errors import InvalidValue
 from batches.dialects.base.fields import valid
 from batches.dialects.base.files import FORM_BYTES, one_file
@@ -29,6 +29,7 @@ class OpenAIView(DialectView):
     """A view of this dialect."""
 
     render_error = staticmethod(render_error)
+    key_headers = ("api-key",)  # Azure's clients
 
 
 class Files(OpenAIView, files.Files):
@@ -103,6 +104,14 @@ class CancelUpload(OpenAIView):
         return Response(outbound.ShownUpload(upload).data)
 
 
+class Models(OpenAIView, models.Models):
+    """/models"""
+
+
+class OneModel(OpenAIView, models.OneModel):
+    """/models/{model}"""
+
+
 class OpenAIBatches(OpenAIView, batches.BatchesView):
     """How batches are shown."""
 
@@ -114,6 +123,7 @@ class Batches(OpenAIBatches, batches.Batches):
     """/batches"""
 
     dialect = Dialect.OPENAI
+    called = "/v1/batches"
     parameters = inbound.CreateBatch
 
 
@@ -133,5 +143,5 @@ class BatchResults(OpenAIView):
         limit = query_number(query, "limit", minimum=1, maximum=1000, default=100)
         cursor = parse_cursor(query.get("after"))
         include = query_word(query, "include", words=INCLUDED, default="")
-        batch = find_batch(self.project, batch_id)
+        batch = find_batch(self.key, batch_id)
         return Response(document(batch, cursor=cursor, limit=limit, include=include))

@@ -5,6 +5,7 @@ import sys
 from argparse import ArgumentTypeError
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from getpass import getpass
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -19,6 +20,8 @@ from batches.services import providers
 from batches.services.tune import MODEL_SETTINGS, PROVIDER_SETTINGS, forget_model, tune_model, tune_provider
 from providers.models import CredentialUnavailable, Provider, ProviderModel
 
+CREDENTIAL_HELP = "read the API key from standard input, and keep it encrypted"
+
 
 class Command(BaseCommand):
     help = "Add, list, check, enable, disable and remove providers, set their limits, guards and prices, and rotate credentials."
@@ -30,6 +33,7 @@ class Command(BaseCommand):
         add.add_argument("--adapter", required=True, help="the kind of upstream: openai, anthropic, http or simulator")
         add.add_argument("--base-url", default="", help="such as https://api.example.com/v1")
         add.add_argument("--credential-env", default="", metavar="VAR", help="environment variable that holds the API key")
+        add.add_argument("--credential-stdin", action="store_true", help=CREDENTIAL_HELP)
         add.add_argument("--default", action="store_true", help="use it where a batch names no provider")
         add.add_argument(
             "--project", action="append", default=[], metavar="SLUG", help="let only this project use it (repeatable)"
@@ -38,7 +42,9 @@ class Command(BaseCommand):
             "--option", action="append", default=[], type=_option, metavar="KEY=VALUE", help="setting of the adapter (repeatable)"
         )
         add_amounts(add, PROVIDER_SETTINGS)
-        change = verbs.add_parser("set", help="change limits, guards, address and options of a provider")
+        change = verbs.add_parser(
+            "set", help="change limits, guards, address, options or credential of a provider, or the default"
+        )
         change.add_argument("name")
         change.add_argument("--base-url", help="where it is from now on")
         change.add_argument(
@@ -49,6 +55,13 @@ class Command(BaseCommand):
             metavar="KEY=VALUE",
             help="setting of the adapter; null takes one away (repeatable)",
         )
+        change.add_argument("--default", action="store_true", help="use it where a batch names no provider")
+        change.add_argument(
+            "--project", action="append", default=[], metavar="SLUG", help="with --default: in this project only (repeatable)"
+        )
+        kept = change.add_mutually_exclusive_group()
+        kept.add_argument("--credential-stdin", action="store_true", help=CREDENTIAL_HELP)
+        kept.add_argument("--remove-credential", action="store_true", help="keep no credential of it any more")
         add_amounts(change, PROVIDER_SETTINGS)
         secret = verbs.add_parser("secret", help="store a secret, read from standard input, that options refer to by its name")
         secret.add_argument("name")
@@ -88,6 +101,7 @@ class Command(BaseCommand):
             actor=COMMAND,
             now=timezone.now(),
             base_url=options["base_url"],
+            credential=_secret() if options["credential_stdin"] else "",
             credential_env=options["credential_env"],
             options=dict(options["option"]),
             projects=[_project(slug) for slug in dict.fromkeys(options["project"])],
@@ -97,20 +111,36 @@ class Command(BaseCommand):
             tune_provider(provider, settings=limits, actor=COMMAND, now=timezone.now())
         self.stdout.write(f"Added provider {provider.name}. To try it: manage.py provider check {provider.name}")
 
+    @transaction.atomic
     def _set(self, options: dict[str, Any]) -> None:
-        limits, now = given(options, PROVIDER_SETTINGS), timezone.now()
-        if not limits and not options["option"] and options["base_url"] is None:
-            raise CommandError("Nothing to set: name a limit, a guard or an option, such as --requests-per-minute 600.")
-        with transaction.atomic():
-            provider = _provider(options["name"])
-            if options["option"] or options["base_url"] is not None:
-                given_options = dict(options["option"])
-                provider = providers.configure_provider(
-                    provider, base_url=options["base_url"], options=given_options, actor=COMMAND, now=now
-                )
-            if limits:
-                provider = tune_provider(provider, settings=limits, actor=COMMAND, now=now)
-        self.stdout.write(_settings(provider, PROVIDER_SETTINGS))
+        limits, base_url, changed = given(options, PROVIDER_SETTINGS), options["base_url"], dict(options["option"])
+        projects = [_project(slug) for slug in dict.fromkeys(options["project"])]
+        new_secret, old_secret = options["credential_stdin"], options["remove_credential"]
+        if projects and not options["default"]:
+            raise CommandError("--project says whose default it shall be: give it with --default.")
+        if not (limits or options["default"] or new_secret or old_secret or changed or base_url is not None):
+            raise CommandError("Nothing to set: name a limit or a guard, such as --requests-per-minute 600, or --default.")
+        provider, now = _provider(options["name"]), timezone.now()
+        if new_secret or old_secret:
+            providers.set_credential(provider, secret=_secret() if new_secret else "", actor=COMMAND, now=now)
+            self.stdout.write(f"{'Stored' if new_secret else 'Removed'} the credential of provider {provider}.")
+            provider.refresh_from_db()
+        if changed or base_url is not None:
+            provider = providers.configure_provider(provider, base_url=base_url, options=changed, actor=COMMAND, now=now)
+        if limits:
+            provider = tune_provider(provider, settings=limits, actor=COMMAND, now=now)
+        if limits or changed or base_url is not None:
+            self.stdout.write(_settings(provider, PROVIDER_SETTINGS))
+        if options["default"]:
+            self._make_default(provider, projects)
+
+    def _make_default(self, provider: Provider, projects: Iterable[Project]) -> None:
+        where = ", ".join(project.slug for project in projects)
+        for project in projects:
+            providers.grant(provider, project=project, actor=COMMAND, now=timezone.now(), default=True)
+        if not where:
+            providers.make_default(provider, actor=COMMAND, now=timezone.now())
+        self.stdout.write(f"Provider {provider} is the default{f' of {where}' if where else ''}.")
 
     def _secret(self, options: dict[str, Any]) -> None:
         provider, name = _provider(options["name"]), options["secret"]
@@ -169,6 +199,14 @@ class Command(BaseCommand):
     def _rotate(self, _: dict[str, Any]) -> None:
         rotated = providers.rotate_credentials(actor=COMMAND, now=timezone.now())
         self.stdout.write(f"Encrypted anew: {rotated}.")
+
+
+def _secret() -> str:
+    """The first line of standard input. Raises CommandError when it is empty; what is typed is not shown."""
+    secret = getpass("Credential: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
+    if not secret:
+        raise CommandError("Standard input has no credential: write it there, such as with: provider set NAME < FILE.")
+    return secret
 
 
 def _option(text: str) -> tuple[str, Any]:

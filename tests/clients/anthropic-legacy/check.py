@@ -68,12 +68,19 @@ def check_lists(batches: Any) -> None:
     assert [batch.id for batch in batches.list(limit=1, before_id=ids[2])][:2] == [ids[1], ids[0]]
 
 
+def check_models(client: anthropic.Anthropic) -> None:
+    assert [model.id for model in client.models.list(limit=1)] == ["any"]
+    assert client.models.retrieve("simulator/any").display_name == "any"
+    check_refused(lambda: client.models.retrieve("nothing"), anthropic.NotFoundError, "not_found_error")
+
+
 def main(base_url: str, key: str) -> None:
     """Raises AssertionError for the first thing that is not as the contract has it."""
     major = int(anthropic.__version__.partition(".")[0])
     assert major < 2, f"{anthropic.__version__} is no old release"
     client = anthropic.Anthropic(base_url=base_url, api_key=key, max_retries=0, _strict_response_validation=True)
     assert set(client.auth_headers) == {"X-Api-Key"}
+    check_models(client)
     for namespace in (client.messages.batches, client.beta.messages.batches):
         check_from_creation_to_deletion(namespace)
         check_cancelling(namespace)

@@ -8,6 +8,9 @@ import pytest
 from django.test import Client
 
 from providers.models import Provider
+from tests.upstream import upstream
+
+__all__ = ["upstream"]  # the fixture
 
 BATCHES = "/v1/messages/batches"
 PARAMS = {"model": "m-small", "max_tokens": 64, "messages": [{"role": "user", "content": "two plus two?"}]}

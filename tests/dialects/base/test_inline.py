@@ -1,6 +1,5 @@
 """Create bodies with requests inline: what becomes of them, line by line, and what is refused."""
 
-import hashlib
 import io
 import json
 from typing import Any
@@ -55,7 +54,23 @@ def test_items_become_lines_and_the_rest_is_the_head() -> None:
     ]
     assert read.head == {"model": "m", "metadata": {"team": "ops"}}
     assert (read.count, read.has_array) == (2, True)
-    assert read.digest == hashlib.sha256(body).hexdigest()
+
+
+def digest_of(body: bytes) -> str:
+    read = inline(body)
+    list(read.lines(read_item))
+    return read.digest
+
+
+def test_a_document_is_known_by_what_it_says_and_not_by_its_white_space() -> None:
+    """C5: what tells one create call from another."""
+    first = body_of(item("a", '{"n":1.0}'), item("b", "[2]"), model="m", metadata={"team": "ops"})
+    spaced = first.replace(b",", b" ,\n\t").replace(b":", b": ")
+    assert digest_of(first) == digest_of(spaced)
+    assert digest_of(body_of(item("a", "[1]"), model="m", team="o")) == digest_of(body_of(item("a", "[1]"), team="o", model="m"))
+    others = [body_of(item("a", '{"n":1}')), body_of(item("a", '{"n":1.0}')), body_of(item("a", '{"n":1.0}'), model="m")]
+    others += [body_of(item("a", "1"), item("b", "2")), body_of(item("b", "2"), item("a", "1")), body_of(item("ab", "12"))]
+    assert len({digest_of(body) for body in others}) == len(others)
 
 
 def test_a_head_may_come_after_the_items() -> None:

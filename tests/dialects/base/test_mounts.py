@@ -11,9 +11,9 @@ def render(error: PortalError, request_id: str) -> dict[str, str]:
     return {"said": error.message}
 
 
-OUTER = Mount(base="/outer", render_error=render, prefixes=("/outer", "/stray"))
-INNER = Mount(base="", render_error=render, prefixes=("/outer/inner/deep",))
-SHARED = Mount(base="", render_error=render, prefixes=("/outer/shared",), header="Whose")
+OUTER = Mount(bases={"x": "/outer"}, render_error=render, prefixes=("/outer", "/stray"))
+INNER = Mount(bases={"x": ""}, render_error=render, prefixes=("/outer/inner/deep",))
+SHARED = Mount(bases={"x": ""}, render_error=render, prefixes=("/outer/shared",), told_by=lambda headers: "Whose" in headers)
 
 
 @pytest.fixture(autouse=True)

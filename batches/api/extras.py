@@ -1,0 +1,40 @@
+"""What a batch asks of its upstream beside the bodies, as clients of the native API send and get it."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
+
+from batches.dialects.base.fields import Text
+from batches.services.extras import Extras
+
+BETAS_HELP = "Beta features, sent as `anthropic-beta`."
+VERSION_HELP = "The version that the requests were written for, sent as `anthropic-version` unless the provider has one."
+USER_PROFILE_HELP = "On whose behalf the requests are sent: `anthropic-user-profile-id`."
+
+
+@extend_schema_serializer(component_name="SetExtras")
+class SetExtras(serializers.Serializer[Any]):
+    """Headers of Anthropic's API, for every request of a batch of `/v1/messages`."""
+
+    default_error_messages = {"invalid": "It must be an object."}  # noqa: RUF012 - declared so by the base class
+
+    betas = serializers.ListField(child=Text(max_length=100), required=False, default=list, help_text=BETAS_HELP)
+    version = Text(required=False, allow_blank=True, default="", max_length=20, help_text=VERSION_HELP)
+    user_profile = Text(required=False, allow_blank=True, default="", max_length=100, help_text=USER_PROFILE_HELP)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        unknown = [name for name in data if name not in self.fields] if isinstance(data, dict) else []
+        if unknown:
+            raise serializers.ValidationError({str(unknown[0])[:100]: "There is no such header."}, code="unknown")
+        found: dict[str, Any] = super().to_internal_value(data)
+        return found
+
+
+@extend_schema_serializer(component_name="Extras")
+class ShownExtras(serializers.Serializer[Extras]):
+    """Headers of Anthropic's API that every request of the batch is sent with."""
+
+    betas = serializers.ListField(child=serializers.CharField(), help_text=BETAS_HELP)
+    version = serializers.CharField(help_text=VERSION_HELP)
+    user_profile = serializers.CharField(help_text=USER_PROFILE_HELP)

@@ -1,0 +1,43 @@
+"""What a batch asks of its upstream beside the bodies, as the console asks for it, and how it tells of it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django import forms
+
+from batches.models import Batch
+from batches.services.extras import BETA, MOST_BETAS, USER_PROFILE, VERSION, Extras, checked_extras, kept_extras
+
+EXTRAS = ("betas", "version", "user_profile")
+
+
+def extra_fields() -> dict[str, forms.Field]:
+    """The fields of a form that asks for them, by their names; only batches of messages have any."""
+    return {
+        "betas": forms.CharField(
+            required=False, max_length=MOST_BETAS * 101, label="Beta features", help_text=f"Comma-separated; sent as {BETA}."
+        ),
+        "version": forms.CharField(required=False, max_length=20, label="Version of the API", help_text=f"Sent as {VERSION}."),
+        "user_profile": forms.CharField(
+            required=False, max_length=100, label="User profile", help_text=f"Sent as {USER_PROFILE}."
+        ),
+    }
+
+
+def chosen_extras(cleaned: Mapping[str, Any]) -> Extras:
+    """What was filled in. Raises InvalidRequest."""
+    betas = filter(None, map(str.strip, cleaned.get("betas", "").split(",")))
+    return checked_extras(betas=betas, version=cleaned.get("version", ""), user_profile=cleaned.get("user_profile", ""))
+
+
+def extras_as_fields(batch: Batch) -> dict[str, str]:
+    """What a batch has, for the fields of a form."""
+    extras = kept_extras(batch)
+    return {"betas": ",".join(extras.betas), "version": extras.version, "user_profile": extras.user_profile}
+
+
+def extras_told(batch: Batch) -> Iterator[tuple[str, str]]:
+    """The headers that its requests are sent with beside those of the provider."""
+    for header, value in zip((BETA, VERSION, USER_PROFILE), extras_as_fields(batch).values(), strict=True):
+        if value:
+            yield header, value

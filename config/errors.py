@@ -1,0 +1,18 @@
+"""The page for whatever no view has dealt with."""
+
+import sys
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.template import loader
+from django.views import defaults
+
+from batches.errors import Unavailable
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500, or 503 when the database did not answer. Neither page asks the database for anything."""
+    if isinstance(sys.exc_info()[1], (OperationalError, InterfaceError)):
+        page = loader.get_template("503.html").render()
+        return HttpResponse(page, status=503, headers={"Retry-After": str(Unavailable.retry_after)})
+    return defaults.server_error(request)

@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend, for processes whose many threads share few connections. Read `connections` first."""
