@@ -1,4 +1,4 @@
-# `make run` starts the portal and `make test` runs everything that proves it; both need nothing but Python 3.11 or newer.
+# `make run` starts the portal and `make test` proves it; both need nothing but Python 3.11 or newer.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ check lock: export BATCHYARD_DATA = build/data
 check: export DATABASE_URL =
 check: export REDIS_URL =
 
-.PHONY: run test check format lock clean
+.PHONY: run quick test test-both proof check format lock clean
 
 run: .venv/production
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -16,8 +16,20 @@ run: .venv/production
 	@$(BIN)/python manage.py welcome
 	@exec $(BIN)/python manage.py serve
 
-test: .venv/development build/clients/anthropic-legacy/installed build/clients/openai-node/installed
-	$(BIN)/python -m tests $(ARGS)
+# What a developer runs before each commit: on SQLite, without what commits, listens or needs a browser.
+quick: .venv/development
+	$(BIN)/python -m tests quick $(ARGS)
+
+test: .venv/development
+	$(BIN)/python -m tests gate $(ARGS)
+
+# Every test on SQLite and on PostgreSQL and Redis, and the long ones.
+test-both: .venv/development
+	$(BIN)/python -m tests double $(ARGS)
+
+# Everything there is: the same with other clients and large tables, and chaos for a while. It leaves its figures in tests/proof.md.
+proof: .venv/development build/clients/anthropic-legacy/installed build/clients/openai-node/installed
+	$(BIN)/python -m tests.proof $(ARGS)
 
 check: .venv/development
 	$(BIN)/ruff format --check .

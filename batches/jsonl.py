@@ -75,9 +75,10 @@ class _Response(msgspec.Struct):
     body: msgspec.Raw
 
 
-class _Error(msgspec.Struct):
+class _Error(msgspec.Struct, omit_defaults=True):
     code: str
     message: str
+    line: int | None = None  # of the input, where the request itself is not valid
 
 
 class _ResultLine(msgspec.Struct):
@@ -97,6 +98,7 @@ class _RequestLine(msgspec.Struct):
 class StoredResult(msgspec.Struct):
     """A line of the output or error file. `response` is empty where there was no answer; then `error` says why."""
 
+    id: str
     custom_id: str
     response: _Response | None
     error: _Error | None
@@ -164,12 +166,17 @@ def response_line(
     """
     response = _Response(http_status, request_id, msgspec.Raw(body.encode()))
     error = None if why is None else _Error(*why)
-    return _encode(_ResultLine(f"batch_req_{object_id.hex}", custom_id, response, error)) + b"\n"
+    return _encode(_ResultLine(result_id(object_id), custom_id, response, error)) + b"\n"
 
 
-def error_line(object_id: uuid.UUID, *, custom_id: str, code: str, message: str) -> bytes:
-    """A line of the error file for a request that got no answer, or never ran."""
-    return _encode(_ResultLine(f"batch_req_{object_id.hex}", custom_id, None, _Error(code, message))) + b"\n"
+def error_line(object_id: uuid.UUID, *, custom_id: str, code: str, message: str, line: int | None = None) -> bytes:
+    """A line of the error file for a request that got no answer, or never ran; `line` is that of the input, if it is told."""
+    return _encode(_ResultLine(result_id(object_id), custom_id, None, _Error(code, message, line))) + b"\n"
+
+
+def result_id(object_id: uuid.UUID) -> str:
+    """What a result line is known by."""
+    return f"batch_req_{object_id.hex}"
 
 
 def read_result(content: bytes) -> StoredResult:

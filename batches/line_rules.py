@@ -28,6 +28,8 @@ class LineRules:
     one_model: bool = True  # all lines name the same model
     names_endpoint: bool = True  # each line has a method and a url
     asks_a_model: bool = True  # `model` and `stream` of the body mean something; else it is any JSON object
+    model: str = ""  # what a body that names no model asks for; another one is refused
+    provider: str = ""  # `provider/model` is the same model
     max_lines: int = 50_000
     max_custom_id_chars: int = 512
     max_line_bytes: int = 16 * 1024**2
@@ -53,8 +55,15 @@ class _Input(msgspec.Struct, Generic[_AnyBody]):
     url: str | None = None
 
 
+class _Named(msgspec.Struct):
+    custom_id: str
+
+
+_decode_named = msgspec.json.Decoder(_Named).decode
 _decode_question = msgspec.json.Decoder(_Input[_Body]).decode
 _decode_document = msgspec.json.Decoder(_Input[_Document]).decode
+_Complaint = tuple[str, str, str]  # code, message, param
+MODEL_CHARS = 200
 _PATH = re.compile(r" - at `\$\.?(.*)`$")
 _MISSING = re.compile(r"^Object missing required field (\S+)")
 _MODEL_IS_NEEDED = frozenset({"/v1/responses", "/v1/chat/completions", "/v1/embeddings", "/v1/completions", "/v1/messages"})
@@ -65,13 +74,14 @@ class LineChecker:
 
     def __init__(self, rules: LineRules) -> None:
         self.rules = rules
-        self.model = ""  # of all lines so far; empty when they name none, or several
+        self.model = rules.model  # of all lines so far; empty when they name none, or several
+        self.lines = 0  # how many the input has, also those behind the limit, once it was read
         self._first_model = ""
         self._model_line = 0
         self._lines_by_custom_id: dict[str, int] = {}
 
     def check(self, line: Line) -> tuple[str, list[Problem]]:
-        """The line's custom_id, and what is wrong with the line."""
+        """The line's custom_id, and what is wrong with the line. The id is empty where it cannot be read, or is no good."""
         content = line.content
         if content is None:
             limit = self.rules.max_line_bytes
@@ -87,22 +97,35 @@ class LineChecker:
         except RecursionError:
             return "", [_not_json(line, "It is nested too deeply.")]
         except msgspec.ValidationError as error:
-            return "", [_wrong_shape(line, str(error))]
+            found = [_wrong_shape(line, str(error))]
+            custom_id = _custom_id_of(content)
+            complaint_of_id = self._id_complaint(custom_id, line.number) if custom_id else None
+            if complaint_of_id:
+                found.append(Problem(*complaint_of_id, line.number))
+            return "" if complaint_of_id else custom_id, found
         except msgspec.DecodeError as error:
             return "", [_not_json(line, f"{complaint(error, content)}.")]
-        problems = [Problem(code, message, param, line.number) for code, message, param in self._complaints(request, line.number)]
-        return request.custom_id, problems
+        complaint_of_id = self._id_complaint(request.custom_id, line.number)
+        problems = [Problem(*complaint_of_id, line.number)] if complaint_of_id else []
+        problems += [Problem(*found, line.number) for found in self._complaints(request)]
+        if self.rules.asks_a_model:
+            of_model = self._model_complaint(request.body.model, line.number, is_good=not problems)
+            problems += [Problem(*of_model, line.number)] if of_model else []
+        return "" if complaint_of_id else request.custom_id, problems
 
-    def _complaints(self, request: _Input[Any], number: int) -> Iterable[tuple[str, str, str]]:
-        custom_id, rules, body = request.custom_id, self.rules, request.body
+    def _id_complaint(self, custom_id: str, number: int) -> "_Complaint | None":
         if not custom_id:
-            yield "invalid_request", "custom_id is empty.", "custom_id"
-        elif len(custom_id) > rules.max_custom_id_chars:
-            yield "invalid_request", f"custom_id has more than {rules.max_custom_id_chars} characters.", "custom_id"
-        elif "\x00" in custom_id:
-            yield "invalid_request", "custom_id contains a NUL character.", "custom_id"
-        elif (earlier := self._lines_by_custom_id.setdefault(custom_id, number)) != number:
-            yield "duplicate_custom_id", f"custom_id '{custom_id}' was already used on line {earlier}.", "custom_id"
+            return "invalid_request", "custom_id is empty.", "custom_id"
+        if len(custom_id) > self.rules.max_custom_id_chars:
+            return "invalid_request", f"custom_id has more than {self.rules.max_custom_id_chars} characters.", "custom_id"
+        if "\x00" in custom_id:
+            return "invalid_request", "custom_id contains a NUL character.", "custom_id"
+        if (earlier := self._lines_by_custom_id.setdefault(custom_id, number)) != number:
+            return "duplicate_custom_id", f"custom_id '{custom_id}' was already used on line {earlier}.", "custom_id"
+        return None
+
+    def _complaints(self, request: _Input[Any]) -> Iterable["_Complaint"]:
+        rules = self.rules
         if rules.names_endpoint:
             if request.method is None:
                 yield "missing_required_parameter", "method is missing; it must be POST.", "method"
@@ -112,26 +135,40 @@ class LineChecker:
                 yield "missing_required_parameter", f"url is missing; it must be {rules.endpoint}.", "url"
             elif request.url not in (rules.endpoint, rules.endpoint.removeprefix("/v1")):  # Azure's clients leave it out
                 yield "url_mismatch", f"url is {_shown(request.url)}; the batch's endpoint is {rules.endpoint}.", "url"
-        if body.stream:
+        if request.body.stream:
             yield "invalid_request", "A batch cannot stream: leave body.stream out.", "body.stream"
-        if rules.asks_a_model:
-            yield from self._model_complaints(body.model, number)
 
-    def _model_complaints(self, model: str | None, number: int) -> Iterable[tuple[str, str, str]]:
+    def _model_complaint(self, model: str | None, number: int, *, is_good: bool) -> "_Complaint | None":
+        """What is wrong with a line's model. The first line that `is_good` besides says which one a batch of one model has."""
+        rules = self.rules
+        if rules.model:
+            if not model or model in (rules.model, f"{rules.provider}/{rules.model}"):
+                return None
+            return "model_mismatch", f"model is {_shown(model)}; the batch's model is {rules.model}.", "body.model"
         if not model:
-            if self.rules.one_model and self.rules.endpoint in _MODEL_IS_NEEDED:
-                yield "missing_required_parameter", "body.model is missing.", "body.model"
-        elif len(model) > 200 or "\x00" in model:
-            if self.rules.one_model:
-                yield "invalid_request", "body.model is not a usable name.", "body.model"
+            if rules.one_model and rules.endpoint in _MODEL_IS_NEEDED:
+                return "missing_required_parameter", "body.model is missing.", "body.model"
+        elif len(model) > MODEL_CHARS or "\x00" in model:
+            if rules.one_model:
+                return "invalid_request", "body.model is not a usable name.", "body.model"
         elif not self._first_model:
-            self.model = self._first_model = model
-            self._model_line = number
+            if is_good:
+                self.model = self._first_model = model
+                self._model_line = number
         elif model != self._first_model:
-            self.model = ""
-            if self.rules.one_model:
+            if rules.one_model:
                 message = f"model is {model}; line {self._model_line} has {self._first_model}, and a batch has one model."
-                yield "model_mismatch", message, "body.model"
+                return "model_mismatch", message, "body.model"
+            self.model = ""
+        return None
+
+
+def _custom_id_of(content: bytes) -> str:
+    """The custom_id of a line that is no request otherwise; empty where there is none."""
+    try:
+        return _decode_named(content).custom_id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
 
 
 def _shown(text: str) -> str:

@@ -47,7 +47,8 @@ class Connection(kombu.Connection):
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        return super()._ensure_connection(errback, max_retries, interval_start, interval_step, interval_max, *args, **kwargs)
+        pauses: Any = (interval_start, interval_step, interval_max)  # floats do as well as what kombu's types say
+        return super()._ensure_connection(errback, max_retries, *pauses, *args, **kwargs)
 
 
 class AMQP(amqp.AMQP):

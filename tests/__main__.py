@@ -1,34 +1,32 @@
-"""The whole suite: `python -m tests [PYTEST ARGUMENTS]` runs it embedded and, beside that, on a PostgreSQL and a Redis."""
+"""The suite: `python -m tests [EXTENT] [PYTEST ARGUMENTS]` runs it embedded and then on a PostgreSQL and a Redis.
 
-import contextlib
+EXTENT is one of those of `tests.extent`; `make test` runs the `gate`.
+"""
+
 import os
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import IO
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from tests.chromium import NoBrowser, ensure
+from tests.extent import ROOT, Extent
 from tests.servers import NoServer, servers
 
-LOOK_SECONDS = 0.2
-PIECE = 1024**2
+PROCESSES = 2
+SLOWEST = 50
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run both sessions at once and tell of one after the other. The exit code of the first that failed."""
-    browser = {"CHROMIUM": ensure()}
-    with servers() as urls, tempfile.TemporaryFile("w+") as told:
-        embedded = {name: value for name, value in os.environ.items() if name not in urls} | browser
-        with _session(embedded | urls, arguments, told) as other, _session(embedded, arguments) as first:
-            _title("embedded (SQLite, in-memory broker)")
-            results = [first.wait()]
-            _title("PostgreSQL and Redis")
-            _follow(told, other)
-            results.append(other.wait())
+    """Run one session after the other, each in two processes. The exit code of the first that failed."""
+    extent, words = Extent.GATE, list(arguments)
+    if words and words[0] in list(Extent):
+        extent = Extent(words.pop(0))
+    results = [_session("embedded (SQLite, in-memory broker)", extent, words, {"TEST_DATABASE_URL": "", "TEST_REDIS_URL": ""})]
+    if extent != Extent.QUICK:
+        with servers(redises=PROCESSES) as urls:
+            results.append(_session("PostgreSQL and Redis", extent, words, urls))
     if set(results) == {pytest.ExitCode.NO_TESTS_COLLECTED}:
         return pytest.ExitCode.NO_TESTS_COLLECTED
     return next(
@@ -36,35 +34,22 @@ def main(arguments: Sequence[str]) -> int:
     )
 
 
-@contextlib.contextmanager
-def _session(
-    environment: Mapping[str, str], arguments: Sequence[str], output: IO[str] | None = None
-) -> Iterator["subprocess.Popen[bytes]"]:
-    session = subprocess.Popen([sys.executable, "-m", "pytest", *arguments], env=environment, stdout=output, stderr=output)
+def _session(title: str, extent: Extent, words: Sequence[str], urls: Mapping[str, str]) -> int:
+    print(f"\n===== {title} =====", flush=True)
+    environment = os.environ | urls | {"CHROMIUM": ensure(), "PYTHONPYCACHEPREFIX": str(ROOT / "build" / "bytecode")}
+    # Each of the many processes that tests start would compile everything anew.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    workers = ("-n", str(PROCESSES), "--dist", "loadgroup")
+    command = (sys.executable, "-m", "pytest", "--extent", extent, f"--durations={SLOWEST}", *workers, *words)
+    session = subprocess.Popen(command, env=environment)
     try:
-        yield session
+        return session.wait()
     except KeyboardInterrupt:
         session.wait()  # pytest got it as well, and cleans up
         raise
     finally:
         session.terminate()
         session.wait()
-
-
-def _title(words: str) -> None:
-    print(f"\n===== {words} =====", flush=True)
-
-
-def _follow(file: IO[str], process: "subprocess.Popen[bytes]") -> None:
-    """Print what a process writes into a file, from its beginning until the process ends."""
-    place, ended = 0, False
-    while not ended:
-        ended = process.poll() is not None  # asked first, so that its last words are read below
-        while fresh := os.pread(file.fileno(), PIECE, place):
-            place += len(fresh)
-            sys.stdout.buffer.write(fresh)
-        sys.stdout.flush()
-        time.sleep(LOOK_SECONDS)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
+import hypothesis
 import pytest
 from celery import Celery, current_app
 from django.conf import settings as portal_settings
 from django.contrib.auth.models import User
+from django.test import TransactionTestCase
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
@@ -17,37 +19,49 @@ from pytest_django.live_server_helper import LiveServer
 from batches.models import ApiKey, Project
 from providers.models import Provider
 from tests import chromium
+from tests.emptying import empty
+from tests.extent import Extent, belongs, shared
+
+# The same examples in every run, however slow the machine is. None is kept for the next run, which has them anyway.
+hypothesis.settings.register_profile(
+    "gate", derandomize=True, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
+)
+hypothesis.settings.load_profile("gate")
 
 # Playwright's own event loop runs in the tests' thread, which Django takes for an asynchronous context.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
-DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
 QUEUES = ("control", "execute")
 PATIENCE = 10.0  # seconds until a test gives up waiting
 
 
-def pytest_report_header() -> str:
-    return "portal: " + ("embedded (SQLite, in-memory broker)" if portal_settings.EMBEDDED else "PostgreSQL and Redis")
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--extent", type=Extent, choices=list(Extent), default=Extent.DOUBLE, help="how much of the suite runs")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"portal: {'embedded (SQLite, in-memory broker)' if portal_settings.EMBEDDED else 'PostgreSQL and Redis'}"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what the other session runs (see the markers in pyproject.toml); what needs the browser goes last.
+    """Leave out what this session does not run; what needs the browser goes last.
 
     Once it is started, Playwright's event loop runs in this thread, and the engine cannot run its own beside it.
     """
-    kept = [item for item in items if _belongs_here(item)]
+    extent = config.getoption("extent")
+    kept = [item for item in items if belongs(item, extent=extent, embedded=portal_settings.EMBEDDED)]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
     items[:] = sorted(kept, key=lambda item: "browser" in getattr(item, "fixturenames", ()))
+    for item in items:
+        if group := shared(item):
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
-def _belongs_here(item: pytest.Item) -> bool:
-    if portal_settings.EMBEDDED:
-        return item.get_closest_marker("servers") is None
-    if item.get_closest_marker("servers"):
-        return True
-    fixtures = set(getattr(item, "fixturenames", ()))
-    uses_database = item.get_closest_marker("django_db") is not None or bool(fixtures & DATABASE_FIXTURES)
-    return uses_database and item.get_closest_marker("once") is None
+@pytest.fixture(scope="session", autouse=True)
+def quick_emptying() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -1,16 +1,20 @@
 """A whole portal as real processes: `manage.py serve` on a data folder and a database of its own."""
 
+import atexit
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -19,7 +23,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.servers import free_port
+from tests.servers import free_port, own_redis_url
 
 ROOT = Path(__file__).parent.parent
 STARTS_WITHIN = 120.0  # seconds; a machine may be busy
@@ -43,8 +47,7 @@ class PortalProcess:
 
     def manage(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a management command on this portal's data."""
-        command = [sys.executable, "manage.py", *words]
-        return subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        return _manage(self.environment, *words)
 
     def spawn(self, *words: str) -> subprocess.Popen[bytes]:
         """Start a management command that goes on; what it writes is in `output`."""
@@ -123,19 +126,20 @@ class PortalProcess:
 @contextlib.contextmanager
 def portal_process(folder: Path, **settings: str) -> Iterator[PortalProcess]:
     """A migrated portal, not yet started; on PostgreSQL and Redis where the tests have them. Nothing of it stays behind."""
-    environment = {
-        name: value for name, value in os.environ.items() if name not in {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL"}
-    }
+    environment = _bare_environment()
     environment |= {"BATCHYARD_DATA": str(folder), "PORT": str(free_port()), "PYTHONUNBUFFERED": "1"} | settings
     with contextlib.ExitStack() as stack:
         if server := os.environ.get("TEST_DATABASE_URL"):
             environment |= {
-                "DATABASE_URL": stack.enter_context(_database(server)),
-                "REDIS_URL": urlunsplit(urlsplit(os.environ["TEST_REDIS_URL"])._replace(path="/7")),
+                "DATABASE_URL": stack.enter_context(_database(server, template=_migrated_database(server))),
+                "REDIS_URL": urlunsplit(urlsplit(own_redis_url())._replace(path="/7")),
             }
+        elif "DATABASE_URL" not in settings:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(_migrated_file(), folder)
+        if "DATABASE_URL" in settings:
+            _migrate(environment)
         portal = PortalProcess(environment, folder=folder)
-        migrated = portal.manage("migrate", "--verbosity", "0")
-        assert migrated.returncode == 0, migrated.stderr
         try:
             yield portal
         finally:
@@ -145,12 +149,52 @@ def portal_process(folder: Path, **settings: str) -> Iterator[PortalProcess]:
             portal.wait_until_gone()
 
 
+def _manage(environment: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "manage.py", *words]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def _migrate(environment: Mapping[str, str]) -> None:
+    migrated = _manage(environment, "migrate", "--verbosity", "0")
+    assert migrated.returncode == 0, migrated.stderr
+
+
+# --- A database that every portal begins with, since migrating one takes seconds
+
+
+_rest_of_the_run = contextlib.ExitStack()
+atexit.register(_rest_of_the_run.close)
+
+
+@cache
+def _migrated_file() -> Path:
+    folder = Path(_rest_of_the_run.enter_context(tempfile.TemporaryDirectory(prefix="batchyard-migrated-")))
+    _migrate(_bare_environment() | {"BATCHYARD_DATA": str(folder)})
+    return folder / "batchyard.sqlite3"
+
+
+@cache
+def _migrated_database(server: str) -> str:
+    folder = Path(_rest_of_the_run.enter_context(tempfile.TemporaryDirectory(prefix="batchyard-migrated-")))
+    url = _rest_of_the_run.enter_context(_database(server))
+    _migrate(_bare_environment() | {"BATCHYARD_DATA": str(folder), "DATABASE_URL": url, "REDIS_URL": own_redis_url()})
+    return urlsplit(url).path.removeprefix("/")
+
+
+def _bare_environment() -> dict[str, str]:
+    """This process's, without what makes it the tests'."""
+    return {
+        name: value for name, value in os.environ.items() if name not in {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL"}
+    }
+
+
 @contextlib.contextmanager
-def _database(server: str) -> Iterator[str]:
+def _database(server: str, *, template: str = "template1") -> Iterator[str]:
     name = f"portal_{uuid.uuid4().hex}"
+    create, drop = sql.SQL("CREATE DATABASE {} TEMPLATE {}"), sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
         try:
             yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
         finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(drop.format(sql.Identifier(name)))

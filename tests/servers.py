@@ -42,16 +42,24 @@ def main(command: list[str]) -> int:
         return subprocess.run(command, env=os.environ | urls, check=False).returncode
 
 
+def own_redis_url() -> str:
+    """The Redis of this process, where pytest runs in several: each has one that it may fill up and empty. Empty without one."""
+    named = os.environ.get("TEST_REDIS_URL", "").split()
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return named[number % len(named)] if named else ""
+
+
 @contextlib.contextmanager
-def servers() -> Iterator[dict[str, str]]:
-    """Both servers, as the two variables to be put into the environment."""
+def servers(*, redises: int = 1) -> Iterator[dict[str, str]]:
+    """A PostgreSQL and so many of Redis, as the two variables to be put into the environment."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # leaves the folder as little as Ctrl-C does
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batchyard-servers-")))
         folder.chmod(0o755)  # PostgreSQL may have to run as somebody else
         yield {
             "TEST_DATABASE_URL": os.environ.get("TEST_DATABASE_URL") or stack.enter_context(postgresql(folder)),
-            "TEST_REDIS_URL": os.environ.get("TEST_REDIS_URL") or stack.enter_context(redis_server(folder)),
+            "TEST_REDIS_URL": os.environ.get("TEST_REDIS_URL")
+            or " ".join(stack.enter_context(redis_server(folder)) for _ in range(redises)),
         }
 
 

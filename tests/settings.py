@@ -9,6 +9,8 @@ import os
 import shutil
 import tempfile
 
+from tests.servers import own_redis_url
+
 _FOLDER = tempfile.mkdtemp(prefix="batchyard-tests-")
 atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
 
@@ -16,7 +18,7 @@ for _name in ("DEBUG", "HOST", "PORT", "S3_BUCKET", "SECRET_KEY", "CREDENTIAL_KE
     os.environ.pop(_name, None)
 os.environ["BATCHYARD_DATA"] = _FOLDER
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
-os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL", "")
+os.environ["REDIS_URL"] = own_redis_url()
 
 from config.settings import *  # noqa: E402
 

@@ -1,11 +1,14 @@
 """Reading a JSON object piece by piece, whatever the pieces are that the stream comes in."""
 
 import io
+import itertools
 import json
 import time
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batches import json_stream
 from batches.json_stream import CHUNK, Item, Malformed, Member, Read, TooLong, read_members
@@ -43,9 +46,90 @@ def pieces(body: bytes, *, chunk: int = CHUNK, limit: int = 2**20) -> list[Membe
     return list(read_members(in_chunks(body, chunk), array="requests", max_value_bytes=limit))
 
 
-@pytest.mark.parametrize("chunk", range(1, len(ODD) + 1))
-def test_pieces_are_the_same_whatever_the_size_of_the_chunks(chunk: int) -> None:
-    assert pieces(ODD, chunk=chunk) == ODD_PIECES
+def test_odd_pieces_are_the_same_whatever_the_size_of_the_chunks() -> None:
+    assert [chunk for chunk in range(1, len(ODD) + 1) if pieces(ODD, chunk=chunk) != ODD_PIECES] == []
+
+
+# --- Any object, in any spelling, cut anywhere
+
+
+SPACE = st.text(alphabet=" \t\n\r", max_size=2)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.text(alphabet='{}[]",:\\', max_size=8)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=8)
+
+
+@st.composite
+def spelled(draw: st.DrawFn) -> tuple[bytes, list[Member | Item]]:
+    """An object of which one member may be the array, with white space anywhere, and its pieces."""
+    members = draw(st.lists(st.tuples(TEXT.filter(lambda name: name != "requests"), VALUES), max_size=4))
+    array = draw(st.none() | st.lists(VALUES, max_size=4))
+    place = draw(st.integers(0, len(members)))
+
+    def spell(value: object) -> bytes:
+        return json.dumps(value, ensure_ascii=draw(st.booleans()), indent=draw(st.sampled_from([None, 1]))).encode()
+
+    def spaced(*parts: bytes) -> bytes:
+        return b"".join(draw(SPACE).encode() + part for part in parts) + draw(SPACE).encode()
+
+    texts: list[bytes] = []
+    found: list[Member | Item] = []
+    for index in range(len(members) + 1):
+        if index == place and array is not None:
+            items = [spell(item) for item in array]
+            found += [Item(number, item) for number, item in enumerate(items)]
+            texts.append(spaced(b'"requests"', b":", b"[", b",".join(map(spaced, items)), b"]"))
+        if index < len(members):
+            name, value = members[index]
+            member = Member(name, spell(value))
+            found.append(member)
+            texts.append(spaced(spell(name), b":", member.value))
+    return spaced(b"{", b",".join(texts), b"}"), found
+
+
+@given(written=spelled(), sizes=st.lists(st.integers(1, 9), min_size=1, max_size=9))
+def test_pieces_are_the_same_however_the_body_is_spelled_and_wherever_it_is_cut(
+    written: tuple[bytes, list[Member | Item]], sizes: list[int]
+) -> None:
+    body, expected = written
+    source, turns = io.BytesIO(body), itertools.cycle(sizes)
+    assert list(read_members(lambda wanted: source.read(min(wanted, next(turns))), array="requests", max_value_bytes=2**20)) == (
+        expected
+    )
+    for piece in pieces(body, chunk=sizes[0]):
+        if isinstance(piece, Member):
+            assert body[piece.start : piece.start + len(piece.value)] == piece.value
+
+
+@given(written=spelled(), data=st.data())
+def test_a_body_that_ends_too_early_is_refused_wherever_that_is(
+    written: tuple[bytes, list[Member | Item]], data: st.DataObject
+) -> None:
+    body = written[0].rstrip()
+    end = data.draw(st.integers(0, len(body) - 1))
+    with pytest.raises(Malformed):
+        pieces(body[:end], chunk=data.draw(st.integers(1, 9)))
+
+
+@given(written=spelled(), more=st.binary(min_size=1).filter(lambda more: bool(more.strip(b" \t\n\r"))), chunk=st.integers(1, 9))
+def test_what_comes_after_the_object_is_refused_whatever_it_is(
+    written: tuple[bytes, list[Member | Item]], more: bytes, chunk: int
+) -> None:
+    with pytest.raises(Malformed):
+        pieces(written[0] + more, chunk=chunk)
+
+
+@given(
+    garbage=st.binary() | st.text(alphabet='{}[]",:\\1 a').map(str.encode), sizes=st.tuples(st.integers(1, 9), st.integers(1, 9))
+)
+def test_garbage_is_read_alike_in_any_chunks_or_refused_in_all(garbage: bytes, sizes: tuple[int, int]) -> None:
+    def read(size: int) -> list[Member | Item] | None:
+        try:
+            return pieces(garbage, chunk=size)
+        except Malformed:
+            return None
+
+    assert read(sizes[0]) == read(sizes[1]) == read(CHUNK)
 
 
 @pytest.mark.parametrize("body", [b"{}", b" { } ", b'{"requests":[]}', b'{"requests" : [ ] }'])
@@ -80,53 +164,53 @@ def test_a_member_knows_where_its_value_begins() -> None:
     assert [piece.start for piece in (first, second) if isinstance(piece, Member)] == [8, 17]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b" ",
-        b"[]",
-        b"5",
-        b'"x"',
-        b"{",
-        b"{,}",
-        b'{"a"',
-        b'{"a":',
-        b'{"a":}',
-        b'{"a":1',
-        b'{"a":1,',
-        b'{"a":1,}',
-        b'{"a":1 2}',
-        b'{"a":1}}',
-        b'{"a":1}x',
-        b'{"a":1}{"b":2}',
-        b"{a:1}",
-        b"{'a':1}",
-        b"{1:1}",
-        b'{"a":"',
-        b'{"a":"\\',
-        b'{"a":"\\"',
-        b'{"a":[1',
-        b'{"a":[1}',
-        b'{"a":{"b":"]}',
-        b'{"a" 1}',
-        b'{"a",1}',
-        b'{"requests":[',
-        b'{"requests":[,]}',
-        b'{"requests":[1,]}',
-        b'{"requests":[1 2]}',
-        b'{"requests":[1}',
-        b'{"requests":[1]',
-        b'{"requests":[]]}',
-        b'{"requests":[1],"requests":[1]}',
-        b"\xef\xbb\xbf{}",
-        b"\x00",
-    ],
-)
-@pytest.mark.parametrize("chunk", [1, 2, 3, CHUNK])
-def test_a_broken_structure_is_refused_in_any_chunks(body: bytes, chunk: int) -> None:
-    with pytest.raises(Malformed):
-        pieces(body, chunk=chunk)
+BROKEN = [
+    b"",
+    b" ",
+    b"[]",
+    b"5",
+    b'"x"',
+    b"{",
+    b"{,}",
+    b'{"a"',
+    b'{"a":',
+    b'{"a":}',
+    b'{"a":1',
+    b'{"a":1,',
+    b'{"a":1,}',
+    b'{"a":1 2}',
+    b'{"a":1}}',
+    b'{"a":1}x',
+    b'{"a":1}{"b":2}',
+    b"{a:1}",
+    b"{'a':1}",
+    b"{1:1}",
+    b'{"a":"',
+    b'{"a":"\\',
+    b'{"a":"\\"',
+    b'{"a":[1',
+    b'{"a":[1}',
+    b'{"a":{"b":"]}',
+    b'{"a" 1}',
+    b'{"a",1}',
+    b'{"requests":[',
+    b'{"requests":[,]}',
+    b'{"requests":[1,]}',
+    b'{"requests":[1 2]}',
+    b'{"requests":[1}',
+    b'{"requests":[1]',
+    b'{"requests":[]]}',
+    b'{"requests":[1],"requests":[1]}',
+    b"\xef\xbb\xbf{}",
+    b"\x00",
+]
+
+
+def test_a_broken_structure_is_refused_in_any_chunks() -> None:
+    for body in BROKEN:
+        for chunk in (1, 2, 3, CHUNK):
+            with pytest.raises(Malformed):
+                pytest.fail(f"{body!r} in chunks of {chunk} was read as {pieces(body, chunk=chunk)}")
 
 
 def test_brackets_that_do_not_match_are_left_to_who_decodes_the_piece() -> None:
@@ -187,14 +271,15 @@ def test_a_value_that_never_ends_is_given_up_soon() -> None:
 
 def seconds(body: bytes) -> float:
     """Of this thread's own work, the least of some runs: what else the machine does makes it longer, never shorter."""
-    times = []
-    for _ in range(5):
+    times: list[float] = []
+    while len(times) < 2 or (len(times) < 5 and sum(times) < 0.3):
         started = time.thread_time()
         assert len(pieces(body, limit=2**30)) == 1
         times.append(time.thread_time() - started)
     return min(times)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "unit", "after"),
     [

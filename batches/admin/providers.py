@@ -14,7 +14,7 @@ from django.utils import timezone
 from batches.admin.scope import Inline, ReadOnly, Scoped, access
 from batches.models import ProviderGrant, ProviderHealth
 from batches.services.access import Right
-from batches.services.providers import change_provider, check_provider, disable_provider, enable_provider
+from batches.services.providers import change_provider, check_provider, disable_provider, enable_provider, resume_provider
 from providers import registry
 from providers.models import CredentialUnavailable, Provider, ProviderModel, validate_credential
 
@@ -127,7 +127,7 @@ class ProviderAdmin(Scoped[Provider]):
     search_fields = ("name__istartswith", "base_url")
     readonly_fields = ("transport", "created_at", "updated_at")
     inlines = (ModelInline, GrantedInline)
-    actions = ("check_connection", "enable", "disable")
+    actions = ("check_connection", "resume", "enable", "disable")
     fieldsets = (
         (None, {"fields": ("name", "adapter", "base_url", "options", "transport")}),
         ("Credential", {"fields": ("credential", "credential_env", "remove_credential")}),
@@ -189,6 +189,13 @@ class ProviderAdmin(Scoped[Provider]):
             level = messages.SUCCESS if found.ok else messages.ERROR
             self.message_user(request, f"Provider {provider.name}: {found.message}", level)
 
+    @admin.action(description="Resume the selected providers", permissions=["change"])
+    def resume(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:
+        """End their holds."""
+        actor, now = access(request).actor, timezone.now()
+        resumed = sum(resume_provider(provider, actor=actor, now=now) for provider in providers)
+        self.message_user(request, f"{resumed} resumed. A provider is held again when its next request fails as before.")
+
     @admin.action(description="Enable the selected providers", permissions=["change"])
     def enable(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:
         """Let new batches use them again."""
@@ -230,9 +237,11 @@ class ProviderHealthAdmin(ReadOnly[ProviderHealth]):
         "limited_reason",
         "breaker",
         "breaker_until",
+        "hold_kind",
+        "held_since",
         "updated_at",
     )
-    list_filter = ("breaker", "provider")
+    list_filter = ("breaker", "hold_kind", "provider")
     list_select_related = ("provider",)
     search_fields = ("provider__name__istartswith", "model__istartswith")
     show_facets = admin.ShowFacets.ALLOW

@@ -15,11 +15,12 @@ from batches import identifiers
 from batches.actors import Actor
 from batches.dialects.base.errors import InvalidValue, MissingParameter
 from batches.dialects.base.views import KeyAuthentication
-from batches.errors import NotFound
+from batches.errors import NotFound, NotPermitted
 from batches.models import ApiKey, Batch, File, Project
 from batches.models.batch import BatchQuerySet
 from batches.models.file import FileQuerySet
 from batches.services.access import Access, Right, access_of
+from batches.services.audit import record_refusal
 from batches.services.once import note_read, note_use
 from batches.services.route import granted_providers
 from batches.states import Source
@@ -59,6 +60,11 @@ class KeyCaller:
 
     def require(self, right: Right, project: Project | None, *, act: str, target: Model | None = None) -> None:
         """Raise NotPermitted unless this may be done in a project, or in any when it is None."""
+
+    def require_portal(self, *, act: str, target: Model) -> None:
+        """Raise NotPermitted, on record: what concerns every project is for people who administer the portal."""
+        record_refusal(act, actor=self.actor, now=timezone.now(), target=target, project=self.key.project)
+        raise NotPermitted("An API key may not do this: it needs an administrator of the portal, signed in to the console.")
 
     def project(self, slug: str | None, *, act: str) -> Project:  # noqa: ARG002 - a key is never refused
         """Where something new belongs. Raises InvalidRequest and NotPermitted."""
@@ -115,6 +121,9 @@ class UserCaller:
             self.access.require_somewhere(right, act=act, now=now)
         else:
             self.access.require(right, project, act=act, now=now, target=target)
+
+    def require_portal(self, *, act: str, target: Model) -> None:
+        self.access.require(Right.MANAGE, None, act=act, now=timezone.now(), target=target)
 
     def project(self, slug: str | None, *, act: str) -> Project:
         project = self.readable_project(slug)

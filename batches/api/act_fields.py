@@ -6,7 +6,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema_serializer
 from rest_framework import serializers
 
 from batches.api.detail import ShownBatchDetail
-from batches.dialects.base.fields import Text, WholeNumber
+from batches.dialects.base.fields import Fields, Text, WholeNumber
 from batches.services.prioritise import HIGHEST, LOWEST
 from batches.services.retry import Mode
 from batches.services.selection import MOST_LINES, Selection
@@ -25,7 +25,7 @@ class Lines(serializers.ListField):
         super().__init__(allow_empty=False, max_length=MOST_LINES, error_messages=messages, **options)
 
 
-class Reasoned(serializers.Serializer[Any]):
+class Reasoned(Fields):
     """Why something is done."""
 
     reason = Text(max_length=500, allow_blank=True, default="", help_text="Why; for the batch's timeline.")

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from batches.api import documented, examples
-from batches.api.creation import Draft, drafted, good_lines, rehearse
+from batches.api.creation import Draft, drafted, good_lines, rehearse, sketched
 from batches.api.detail import ShownBatchDetail, batch_object
 from batches.api.inbound import CancelBatch, create_body, one_a_line
 from batches.api.outbound import ShownBatch, ShownDryRun, batch_objects
@@ -22,11 +22,12 @@ from batches.dialects.base.fields import valid
 from batches.dialects.base.inline import InlineBody
 from batches.dialects.base.paging import page_after
 from batches.filters import BatchFilter
-from batches.models import Batch, Dialect, IdempotencyRecord
+from batches.models import Batch, Dialect, IdempotencyRecord, OnInvalid
 from batches.services.access import Right
 from batches.services.cancel import cancel
 from batches.services.guard import set_guards
 from batches.services.inline import gathered, submit_gathered
+from batches.services.quota import require_room_now
 from batches.services.submit import submit
 
 
@@ -95,7 +96,7 @@ class Batches(NativeView):
         """
         self.allow_parameters()
         now = timezone.now()
-        body = create_body(request._request)
+        body = create_body(request._request, at_array=lambda head: self._check_head(head, now=now))
         with gathered(one_a_line(body)) as items:
             draft = drafted(body, headers=request.headers, caller=self.caller, now=now)
             if draft.fields.get("dry_run"):
@@ -139,6 +140,16 @@ class Batches(NativeView):
         note = valid(CancelBatch, request.data)["note"]
         return self._answer(cancel(batch, actor=self.actor, now=timezone.now(), note=note))
 
+    def _check_head(self, head: dict[str, Any], *, now: datetime) -> None:
+        """Refuse what cannot become a batch before its requests are read, once it is known to be no dry run."""
+        if head.get("dry_run") is not False:
+            return
+        draft = sketched(head, caller=self.caller, now=now)
+        if draft.errors:
+            raise draft.errors[0]
+        if draft.project is not None and not self.may_repeat:
+            require_room_now(draft.project, open_batches=1, stored_bytes=self.announced_bytes)
+
     def _answer(self, batch: Batch, *, status: int = 200) -> Response:
         shown = batch_object(batch, self.request._request)
         return Response(shown, status=status, headers={"Location": shown["links"]["self"]} if status == 201 else None)
@@ -147,7 +158,7 @@ class Batches(NativeView):
         found = rehearse(draft, items)
         window = draft.fields.get("completion_window")
         shown = {
-            "valid": not found.count,
+            "valid": not found.count or (draft.skips and found.may_skip),
             "requests": found.requests,
             "provider": draft.provider,
             "expires_at": now + window.length if window else None,
@@ -184,11 +195,13 @@ class Batches(NativeView):
             "priority": fields["priority"],
             "guards": fields["guards"],
             "extras": draft.extras,
+            "model": fields["model"],
+            "on_invalid": OnInvalid(fields["on_invalid"]),
             "reservation": reservation,
         }
         assert draft.project is not None
         assert draft.rules is not None
         if draft.file is not None:
             return submit(draft.project, input_file=draft.file, **about)
-        with gathered(good_lines(items, rules=draft.rules)) as content:
+        with gathered(good_lines(items, rules=draft.rules, skips=draft.skips)) as content:
             return submit_gathered(content, project=draft.project, requests=body.count, **about)

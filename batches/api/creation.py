@@ -12,27 +12,22 @@ from rest_framework.fields import SkipField, empty
 
 from batches.api.access import Caller, find_file
 from batches.api.inbound import ARRAY, CreateBatch, input_line
-from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter, first_problem
+from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter, UnknownParameter, first_problem
 from batches.dialects.base.inline import InlineBody
-from batches.errors import InvalidRequest, PortalError
+from batches.errors import PortalError
 from batches.jsonl import Line, read_lines
 from batches.line_rules import LineChecker, LineRules, Problem
-from batches.models import Batch, Dialect, File, Project, Purpose
+from batches.models import Batch, Dialect, File, OnInvalid, Project, Purpose
 from batches.services.access import Right
 from batches.services.estimate import Estimate
 from batches.services.extras import NO_EXTRAS, Extras, asked_extras, checked_extras, fitting_extras
 from batches.services.rehearse import Findings, rehearse_file, rehearse_lines, rehearse_quotas
 from batches.services.route import route
+from batches.services.submit import usable_model
 from batches.services.validate import rules_for
 from providers.models import Provider
 
 T = TypeVar("T")
-
-
-class UnknownMember(InvalidRequest):
-    """There is no such parameter."""
-
-    code = "unknown_parameter"
 
 
 @dataclass(slots=True)
@@ -45,12 +40,21 @@ class Draft:
     provider: Provider | None = None
     file: File | None = None
     extras: Extras = NO_EXTRAS
+    default_model: str = ""
 
     @property
     def rules(self) -> LineRules | None:
         """What its lines must be; None while its endpoint is not known."""
         endpoint = self.fields.get("endpoint")
-        return rules_for(Batch(dialect=Dialect.NATIVE, endpoint=endpoint)) if endpoint else None
+        if not endpoint:
+            return None
+        provider = self.provider or Provider()
+        return rules_for(Batch(dialect=Dialect.NATIVE, endpoint=endpoint, provider=provider, default_model=self.default_model))
+
+    @property
+    def skips(self) -> bool:
+        """Whether invalid requests are left out, rather than refuse the batch."""
+        return bool(self.fields.get("on_invalid") == OnInvalid.SKIP)
 
     def attempt(self, step: Callable[[], T]) -> T | None:
         """What a step finds; what is wrong with it is kept."""
@@ -64,28 +68,45 @@ class Draft:
 def drafted(body: InlineBody, *, headers: Mapping[str, str], caller: Caller, now: datetime) -> Draft:
     """The draft of a create call whose body was read."""
     draft = Draft()
-    _read_fields(body, draft)
+    _read_fields(body.head, draft)
     draft.errors += _source_errors(body, draft)
     draft.extras = draft.attempt(lambda: _extras(draft, headers)) or NO_EXTRAS
+    _look_up(draft, caller=caller, now=now)
+    return draft
+
+
+def sketched(head: Mapping[str, Any], *, caller: Caller, now: datetime) -> Draft:
+    """The draft of a create call of which only these members were read: what they cannot tell is no error yet."""
+    draft = Draft()
+    _read_fields(head, draft, partial=True)
+    _look_up(draft, caller=caller, now=now)
+    return draft
+
+
+def _look_up(draft: Draft, *, caller: Caller, now: datetime) -> None:
+    """Find what the fields name."""
     project = draft.attempt(lambda: caller.project(draft.fields.get("project"), act="create_batch"))
     if project is None:
-        return draft
+        return
     draft.project = project
     if file_id := draft.fields.get("input_file_id"):
         draft.file = draft.attempt(lambda: _input_file(caller, file_id, project=project, now=now))
     if endpoint := draft.fields.get("endpoint"):
-        draft.provider = draft.attempt(lambda: route(project, endpoint=endpoint, name=draft.fields.get("provider")))
-    return draft
+        provider = draft.attempt(lambda: route(project, endpoint=endpoint, name=draft.fields.get("provider")))
+        if provider is not None:
+            draft.provider = provider
+            asked = draft.fields.get("model")
+            draft.default_model = draft.attempt(lambda: usable_model(asked, endpoint=endpoint, provider=provider)) or ""
 
 
-def _read_fields(body: InlineBody, draft: Draft) -> None:
-    known = CreateBatch().fields
-    for name in body.head:
+def _read_fields(head: Mapping[str, Any], draft: Draft, *, partial: bool = False) -> None:
+    known = CreateBatch(partial=partial).fields
+    for name in head:
         if name not in known and name != ARRAY:
-            draft.errors.append(UnknownMember(f"There is no parameter {name[:100]!r}.", param=name[:100]))
+            draft.errors.append(UnknownParameter(f"There is no parameter {name[:100]!r}.", param=name[:100]))
     for name, declared in known.items():
         try:
-            draft.fields[name] = declared.run_validation(body.head.get(name, empty))
+            draft.fields[name] = declared.run_validation(head.get(name, empty))
         except ValidationError as problem:
             draft.errors.append(first_problem(ValidationError({name: problem.detail})))
         except SkipField:
@@ -127,11 +148,11 @@ def item_lines(items: "Content[Any]", *, endpoint: str) -> Iterator[Line]:
         yield Line(number, 0, 0, content if len(content) <= settings.MAX_LINE_BYTES else None)
 
 
-def good_lines(items: "Content[Any]", *, rules: LineRules) -> Iterator[bytes]:
-    """The items as an input file. Raises InvalidValue for the first that is not what it should be."""
+def good_lines(items: "Content[Any]", *, rules: LineRules, skips: bool = False) -> Iterator[bytes]:
+    """The items as an input file. Raises InvalidValue for the first that is not what it should be, unless those are skipped."""
     checker = LineChecker(rules)
     for line in item_lines(items, endpoint=rules.endpoint):
-        _, problems = checker.check(line)
+        _, problems = checker.check(line) if not skips else ("", [])
         for problem in problems:
             where = ".".join(filter(None, (ARRAY, str(line.number - 1), problem.param)))
             raise InvalidValue(f"{where}: {problem.message}", param=where)
@@ -146,7 +167,7 @@ def rehearse(draft: Draft, items: "Content[Any]") -> Findings:
         findings.add(Problem(error.code, error.message, error.param or ""))
     if (rules := draft.rules) is None:
         return findings
-    findings.estimate = Estimate(rules.endpoint)
+    findings.estimate = Estimate(rules.endpoint, rules.model)
     if draft.file is None:
         rehearse_lines(item_lines(items, endpoint=rules.endpoint), rules=rules, findings=findings)
     else:

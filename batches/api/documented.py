@@ -5,15 +5,13 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema_serializer
 from rest_framework import serializers
 
+from batches.api import inbound
 from batches.api.detail import ShownBatchDetail
-from batches.api.extras import SetExtras
 from batches.api.outbound import ShownDryRun, ShownFile
-from batches.api.spending import SetGuards
 from batches.api.view import DEFAULT_LIMIT, MAX_LIMIT
-from batches.dialects.base.fields import MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS, Metadata
+from batches.dialects.base.fields import MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS
 from batches.dialects.base.files import UPLOADED as PURPOSES
 from batches.models import Purpose
-from batches.services.prioritise import HIGHEST, LOWEST
 
 CURSOR = OpenApiParameter("cursor", str, description="The `next_cursor` of the page before.")
 LIMIT = OpenApiParameter(
@@ -36,8 +34,7 @@ CREATED = OpenApiResponse(ShownBatchDetail, "The batch, which waits for its vali
 REHEARSED = OpenApiResponse(ShownDryRun, "What a dry run found; nothing was created.")
 UPLOADED = OpenApiResponse(ShownFile, "The file.")
 
-# A window: 15 to 10080 minutes, 1 to 168 hours, 1 to 7 days.
-WINDOW = r"^((1[5-9]|[2-9][0-9]|[1-9][0-9]{2,3})m|([1-9]|[1-9][0-9]|1[0-5][0-9]|16[0-8])h|[1-7]d)$"
+WINDOW = r"^[1-9][0-9]{0,6}[mhd]$"
 
 
 @extend_schema_serializer(component_name="InlineRequest")
@@ -51,38 +48,18 @@ class InlineRequest(serializers.Serializer[Any]):
 
 
 @extend_schema_serializer(component_name="CreateBatch")
-class CreateBatch(serializers.Serializer[Any]):
+class CreateBatch(inbound.CreateBatch):
     """What to run, and how. Give either `input_file_id` or `requests`."""
 
-    endpoint = serializers.CharField(max_length=100, help_text="What the requests are for, such as `/v1/chat/completions`.")
-    input_file_id = serializers.CharField(required=False, allow_null=True, help_text="A file of purpose `batch`.")
+    completion_window = serializers.RegexField(  # type: ignore[assignment]  # only drawn, not read
+        WINDOW, required=False, default="24h", help_text=inbound.CreateBatch().fields["completion_window"].help_text
+    )
     requests = InlineRequest(many=True, required=False, help_text="The requests themselves, up to 50,000.")
-    completion_window = serializers.RegexField(
-        WINDOW, required=False, default="24h", help_text="How long it may take: 15 minutes to 7 days, as `90m`, `24h`, `7d`."
-    )
-    project = serializers.SlugField(required=False, allow_null=True, help_text="Only needed without an API key.")
-    provider = serializers.CharField(
-        required=False, allow_null=True, help_text="Who shall carry it out; else the default for the endpoint."
-    )
-    metadata = Metadata()
-    remark = serializers.CharField(max_length=500, required=False, allow_blank=True, help_text="What people shall call it.")
-    priority = serializers.IntegerField(
-        min_value=LOWEST,
-        max_value=HIGHEST,
-        required=False,
-        default=0,
-        help_text="A higher one goes first.",
-    )
-    guards = SetGuards(required=False, allow_null=True, help_text="What shall pause it; else its provider's guards.")
-    extras = SetExtras(required=False, allow_null=True, help_text="What to send beside the bodies of requests of `/v1/messages`.")
-    dry_run = serializers.BooleanField(required=False, default=False, help_text="Check everything and create nothing.")
 
 
 @extend_schema_serializer(component_name="CancelBatch")
-class CancelBatch(serializers.Serializer[Any]):
+class CancelBatch(inbound.CancelBatch):
     """May be left out."""
-
-    note = serializers.CharField(max_length=1000, required=False, allow_blank=True, help_text="Why; for the batch's timeline.")
 
 
 @extend_schema_serializer(component_name="CreateFile")

@@ -26,6 +26,17 @@ CREATE = [
         request_only=True,
     ),
     OpenApiExample(
+        "With one model for all, without its invalid lines",
+        value={
+            "endpoint": "/v1/chat/completions",
+            "input_file_id": FILE_ID,
+            "model": "gateway/gpt-5-mini",
+            "completion_window": "7d",
+            "on_invalid": "skip",
+        },
+        request_only=True,
+    ),
+    OpenApiExample(
         "As a dry run",
         value={"endpoint": "/v1/chat/completions", "requests": [{"custom_id": "few", "body": CHAT}], "dry_run": True},
         request_only=True,
@@ -93,6 +104,7 @@ VALUES: dict[str, Any] = {
     "next_cursor": None,
     "note": "",
     "number": 1,
+    "on_invalid": "fail",
     "output_price": "2.000000",
     "output_tokens": 7,
     "param": "",

@@ -14,10 +14,10 @@ from rest_framework.response import Response
 from batches.api import documented
 from batches.api.outbound import ShownFile, listed
 from batches.api.schema import page_of
-from batches.api.view import NativeView, UnknownParameter
+from batches.api.view import NativeView
 from batches.dialects.base.errors import InvalidValue
-from batches.dialects.base.fields import MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS, clean_filename
-from batches.dialects.base.files import FORM_BYTES, UPLOADED, one_file
+from batches.dialects.base.fields import MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS, clean_filename, form_fields
+from batches.dialects.base.files import FORM_BYTES, UPLOADED, one_file, others
 from batches.dialects.base.paging import page_after, query_word
 from batches.dialects.base.parsers import FormParser
 from batches.errors import Gone
@@ -25,7 +25,7 @@ from batches.models import ApiKey, Purpose
 from batches.services.access import Right
 from batches.services.store import hide, store
 
-FIELDS = ("file", "purpose", "lifetime_seconds", "project")
+FIELDS = ("purpose", "lifetime_seconds", "project")
 
 
 class Files(NativeView):
@@ -77,10 +77,7 @@ class Files(NativeView):
         """Upload the input of a batch: one request a line, as JSON. It is checked when a batch is created over it."""
         self.allow_parameters()
         content = one_file(request, "file")
-        form = request.POST
-        for name in (*form, *request.FILES):
-            if name not in FIELDS:
-                raise UnknownParameter(f"There is no parameter {name[:100]!r}.", param=name[:100])
+        form = form_fields(request.POST, others(request.FILES, "file"), names=FIELDS)
         file = store(
             content,
             project=self.caller.project(form.get("project"), act=self.act),

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from batches.api.outbound import BatchId
-from batches.dialects.base.fields import Text
+from batches.dialects.base.fields import Fields, Text
 from batches.models import BatchError
 
 
@@ -67,14 +67,14 @@ class ShownMember(serializers.Serializer[BatchError]):
 
 
 @extend_schema_serializer(component_name="MuteGroup")
-class MuteGroup(serializers.Serializer[Any]):
+class MuteGroup(Fields):
     """Why."""
 
     reason = Text(max_length=1000, allow_blank=True, default="")
 
 
 @extend_schema_serializer(component_name="AnnotateGroup")
-class AnnotateGroup(serializers.Serializer[Any]):
+class AnnotateGroup(Fields):
     """What others should know of it."""
 
     note = Text(max_length=2000, allow_blank=True)

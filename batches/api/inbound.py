@@ -1,8 +1,6 @@
 """What clients of the native API send. A name that is not known is refused."""
 
 from collections.abc import Iterator
-from datetime import timedelta
-from typing import Any
 
 import msgspec
 from django.conf import settings
@@ -12,10 +10,11 @@ from rest_framework import serializers
 from batches.api.extras import SetExtras
 from batches.api.spending import SetGuards
 from batches.dialects.base.errors import InvalidBody, UnsupportedMediaType
-from batches.dialects.base.fields import AnyWindow, Metadata, Text, WholeNumber, Window
-from batches.dialects.base.inline import InlineBody
+from batches.dialects.base.fields import USUAL_WINDOW, AnyWindow, Fields, Metadata, OneOf, Text, WholeNumber
+from batches.dialects.base.inline import CheckHead, InlineBody
 from batches.dialects.base.parsers import FORM
 from batches.jsonl import complaint, request_line
+from batches.models import OnInvalid
 from batches.services.prioritise import HIGHEST, LOWEST
 
 ARRAY = "requests"
@@ -30,29 +29,55 @@ class Flag(serializers.BooleanField):
         return data
 
 
-class CreateBatch(serializers.Serializer[Any]):
+class CreateBatch(Fields):
     """A create call, besides its `requests`, which are read from the stream."""
 
-    endpoint = Text(max_length=100)
-    input_file_id = Text(required=False, allow_null=True, default=None)
-    completion_window = AnyWindow(default=Window("24h", timedelta(hours=24)))
-    project = Text(required=False, allow_null=True, default=None)
-    provider = Text(required=False, allow_null=True, default=None)
+    endpoint = Text(max_length=100, help_text="What the requests are for, such as `/v1/chat/completions`.")
+    input_file_id = Text(required=False, allow_null=True, default=None, help_text="A file of purpose `batch`.")
+    completion_window = AnyWindow(
+        default=USUAL_WINDOW, help_text="How long it may take: a whole number of minutes, hours or days, as `90m`, `24h`, `7d`."
+    )
+    project = Text(required=False, allow_null=True, default=None, help_text="Only needed without an API key.")
+    provider = Text(
+        required=False, allow_null=True, default=None, help_text="Who shall carry it out; else the default for the endpoint."
+    )
+    model = Text(
+        max_length=300,
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="For requests that name none, as `MODEL` or `PROVIDER/MODEL`; then the others may name no other.",
+    )
+    on_invalid = OneOf(
+        OnInvalid.values,
+        default=OnInvalid.FAIL.value,
+        help_text="`skip` runs the good requests; each invalid one has failed, and its line in the error file.",
+    )
     metadata = Metadata()
-    remark = Text(max_length=500, allow_blank=True, default="")
-    priority = WholeNumber(minimum=LOWEST, maximum=HIGHEST, default=0)
-    guards = SetGuards(required=False, allow_null=True, default=None)
-    extras = SetExtras(required=False, allow_null=True, default=None)
-    dry_run = Flag(default=False)
+    remark = Text(max_length=500, allow_blank=True, default="", help_text="What people shall call it.")
+    priority = WholeNumber(minimum=LOWEST, maximum=HIGHEST, default=0, help_text="A higher one goes first.")
+    guards = SetGuards(
+        required=False, allow_null=True, default=None, help_text="What shall pause it; else its provider's guards."
+    )
+    extras = SetExtras(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="What to send beside the bodies of requests of `/v1/messages`.",
+    )
+    dry_run = Flag(
+        default=False,
+        help_text="Check everything and create nothing. `false` before the requests has an error told before they are read.",
+    )
 
 
-class CancelBatch(serializers.Serializer[Any]):
+class CancelBatch(Fields):
     """Why a batch is cancelled."""
 
-    note = Text(max_length=1000, allow_blank=True, default="")
+    note = Text(max_length=1000, allow_blank=True, default="", help_text="Why; for the batch's timeline.")
 
 
-class InlineItem(msgspec.Struct):
+class InlineItem(msgspec.Struct, forbid_unknown_fields=True):
     """One of the requests: a line of an input file, but that `method` and `url` may be left out."""
 
     custom_id: str
@@ -64,7 +89,7 @@ class InlineItem(msgspec.Struct):
 _decode_item = msgspec.json.Decoder(InlineItem).decode
 
 
-def create_body(request: HttpRequest) -> InlineBody:
+def create_body(request: HttpRequest, *, at_array: CheckHead) -> InlineBody:
     """The body of a create call, not yet read."""
     if (request.content_type or "").startswith(FORM):
         raise UnsupportedMediaType("Send the request body as JSON (Content-Type: application/json).")
@@ -74,6 +99,7 @@ def create_body(request: HttpRequest) -> InlineBody:
         max_bytes=settings.MAX_INLINE_BYTES,
         max_items=settings.MAX_BATCH_LINES,
         max_item_bytes=settings.MAX_LINE_BYTES,
+        at_array=at_array,
     )
 
 

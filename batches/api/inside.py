@@ -36,7 +36,7 @@ from batches.queries.attempts import tries
 from batches.queries.error_groups import error_groups
 from batches.queries.results import ObjectResult, request_of, result_of
 from batches.services.access import Right
-from batches.states import NEVER_RAN, ObjectStatus
+from batches.states import ObjectStatus
 
 LAST_LINE = 2**31 - 1
 
@@ -182,7 +182,7 @@ def _with_errors(batch: Batch, rows: Iterable[BatchObject]) -> list[dict[str, An
     names = [str(name) for name in ShownObject().fields if str(name) != "error"]
     shown = []
     for row in rows:
-        found = errors.get((row.line, row.round)) or NEVER_RAN.get(ObjectStatus(row.status))
+        found = errors.get((row.line, row.round)) or batch.why_never_ran(row.status)
         error = {"code": found[0], "message": found[1]} if found else None
         shown.append({name: getattr(row, name) for name in names} | {"error": error})
     return shown

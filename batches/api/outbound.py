@@ -11,7 +11,7 @@ from batches.api.extras import ShownExtras
 from batches.api.faces import batch_links
 from batches.api.spending import ShownEstimate, ShownGuards, ShownUsage
 from batches.dialects.base.rendering import PrefixedId
-from batches.models import ApiKey, Batch, BatchError, Counts, Dialect, Event, File, Purpose, load_counts
+from batches.models import ApiKey, Batch, BatchError, Counts, Dialect, Event, File, OnInvalid, Purpose, load_counts
 from batches.services.extras import kept_extras
 from batches.services.guard import guards_of
 from batches.states import BatchStatus, Source
@@ -110,15 +110,18 @@ class ShownBatch(serializers.Serializer[Batch]):
     provider = NamedProvider()
     dialect = serializers.ChoiceField(choices=Dialect.choices)
     endpoint = serializers.CharField()
-    model = serializers.CharField(help_text="Empty until the input has been checked, or when its lines name several.")
+    model = serializers.CharField(help_text="Empty when its lines name several. Until they were checked: what was asked for.")
     priority = serializers.IntegerField()
     completion_window = serializers.CharField()
+    on_invalid = serializers.ChoiceField(
+        choices=OnInvalid.choices, help_text="Whether invalid lines of its input fail it, or are skipped and counted as failed."
+    )
     counts = ShownCounts()
     usage = ShownUsage(source="counts")
     guards = ShownGuards(source="*", help_text="Its own; null is as its provider has it.")
     guards_in_force = serializers.SerializerMethodField(help_text="Its own and, where it has none, its provider's.")
     extras = serializers.SerializerMethodField(help_text="What its requests are sent with beside their bodies; null for nothing.")
-    error_count = serializers.IntegerField(help_text="Problems of the input; objects that failed are in `counts`.")
+    error_count = serializers.IntegerField(help_text="Problems of the input, or how many invalid lines were skipped.")
     throttled_until = serializers.DateTimeField(allow_null=True, help_text="Until when the provider's limits hold it back.")
     throttled_reason = serializers.CharField()
     paused_at = serializers.DateTimeField(allow_null=True, help_text="Since when nothing more of it is sent.")
@@ -320,7 +323,7 @@ class ShownProblem(serializers.Serializer[Any]):
 class ShownDryRun(serializers.Serializer[Any]):
     """What a create call would have met. Nothing was created."""
 
-    valid = serializers.BooleanField()
+    valid = serializers.BooleanField(help_text="Whether it would run, without its invalid requests where those are skipped.")
     requests = serializers.IntegerField(help_text="How many were looked at.")
     provider = NamedProvider(allow_null=True)
     expires_at = serializers.DateTimeField(allow_null=True)

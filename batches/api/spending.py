@@ -7,8 +7,8 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer, inline_serializer
 from rest_framework import serializers
 
-from batches.dialects.base.fields import WholeNumber
-from batches.models import Counts, Project
+from batches.dialects.base.fields import Fields, WholeNumber
+from batches.models import Counts, Project, ProviderHealth
 from batches.services.guard import GUARDS
 from batches.services.quota import QUOTAS, quotas
 from providers.models import Provider, ProviderModel
@@ -62,12 +62,12 @@ class SetGuards(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         unknown = [name for name in data if name not in GUARDS] if isinstance(data, dict) else []
         if unknown:
-            raise serializers.ValidationError({str(unknown[0])[:100]: "There is no such guard."}, code="unknown")
+            raise serializers.ValidationError({str(unknown[0])[:100]: "There is no such guard."}, code="no_guard")
         found: dict[str, Any] = super().to_internal_value(data)
         return found
 
 
-class UpdateBatch(serializers.Serializer[Any]):
+class UpdateBatch(Fields):
     """What may be changed about a batch that runs, or will run."""
 
     guards = SetGuards(help_text="Those that are named are changed; null is the provider's again.")
@@ -132,6 +132,20 @@ class ShownModel(serializers.Serializer[ProviderModel]):
     output_price = serializers.DecimalField(max_digits=12, decimal_places=6, allow_null=True)
 
 
+@extend_schema_serializer(component_name="ProviderHold")
+class ShownHold(serializers.Serializer[ProviderHealth]):
+    """Why a provider gets nothing but one request now and then. Its batches wait, and go on when that request succeeds."""
+
+    kind = serializers.CharField(source="hold.value", help_text="Such as `quota_exhausted` or `authentication`.")
+    sentence = serializers.CharField(source="hold.sentence", help_text="For people.")
+    account_problem = serializers.BooleanField(
+        source="has_account_problem", help_text="Somebody has to mend the account; else the provider asks to wait for long."
+    )
+    since = serializers.DateTimeField(source="held_since")
+    failures = serializers.IntegerField(source="hold_strikes", help_text="Calls in a row that failed for this reason.")
+    next_try_at = serializers.DateTimeField(source="probe_at")
+
+
 @extend_schema_serializer(component_name="Provider")
 class ShownProvider(serializers.Serializer[Provider]):
     """A provider that may be named in a create call. Where it is, and with what credential, is not shown to anybody."""
@@ -150,6 +164,7 @@ class ShownProvider(serializers.Serializer[Provider]):
     tokens_per_minute = serializers.IntegerField(allow_null=True)
     guards = ShownGuards(source="*", help_text="Of its batches that have none of their own.")
     currency = serializers.SerializerMethodField(help_text="Of its prices.")
+    hold = serializers.SerializerMethodField(help_text="Null while nothing holds it.")
     models = serializers.SerializerMethodField(
         help_text="Those with limits or prices of their own; others may be asked for, too."
     )
@@ -162,6 +177,11 @@ class ShownProvider(serializers.Serializer[Provider]):
 
     def get_currency(self, _provider: Provider) -> str:
         return settings.CURRENCY
+
+    @extend_schema_field(ShownHold(allow_null=True))
+    def get_hold(self, provider: Provider) -> dict[str, Any] | None:
+        found = next((row for row in provider.health.all() if not row.model and row.hold is not None), None)
+        return None if found is None else dict(ShownHold(found).data)
 
     @extend_schema_field(ShownModel(many=True))
     def get_models(self, provider: Provider) -> list[dict[str, Any]]:

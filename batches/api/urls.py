@@ -57,6 +57,8 @@ urlpatterns = [
     path("v1/quotas", Quotas.as_view({"get": "retrieve"})),
     path("v1/providers", Providers.as_view({"get": "list"})),
     path("v1/providers/<str:name>", Providers.as_view({"get": "retrieve"})),
+    path("v1/providers/<str:name>/check", Providers.as_view({"post": "check"})),
+    path("v1/providers/<str:name>/resume", Providers.as_view({"post": "resume"})),
     path("schema", openapi_document, name="schema"),
     path("docs", RedirectView.as_view(pattern_name="api:docs")),
     path("docs/", docs_page, name="docs"),

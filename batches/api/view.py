@@ -15,11 +15,10 @@ from rest_framework.viewsets import ViewSetMixin
 from batches.actors import Actor
 from batches.api.access import Caller, CallerAuthentication, caller_of, find_batch, find_file
 from batches.api.errors import render_error
-from batches.dialects.base.errors import InvalidValue
+from batches.dialects.base.errors import InvalidValue, UnknownParameter
 from batches.dialects.base.fields import valid
 from batches.dialects.base.paging import query_number
 from batches.dialects.base.views import DialectView
-from batches.errors import InvalidRequest
 from batches.filters import StrictFilterSet
 from batches.models import ApiKey, Batch, File, IdempotencyRecord
 from batches.services.access import Right
@@ -28,12 +27,6 @@ from batches.services.extras import NO_EXTRAS, Extras
 LONGEST_TOKEN = 255
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
-
-
-class UnknownParameter(InvalidRequest):
-    """There is no such parameter."""
-
-    code = "unknown_parameter"
 
 
 class NativeView(ViewSetMixin, DialectView):
@@ -76,6 +69,9 @@ class NativeView(ViewSetMixin, DialectView):
     def actor(self) -> Actor:
         return self.caller.actor
 
+    def check_query(self, request: Request) -> None:
+        """Each action says itself what it reads; see `allow_parameters`."""
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.check_length(request)  # to check a session's CSRF token, Django may read a form
         super().initial(request, *args, **kwargs)
@@ -83,12 +79,8 @@ class NativeView(ViewSetMixin, DialectView):
             self.caller.require(self.right, None, act=self.act)
 
     def fields(self, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
-        """What the body says. Raises UnknownParameter for a name that the serializer does not have, and ValidationError."""
-        known, data = serializer().fields, self.request.data
-        for name in data if isinstance(data, dict) else ():
-            if name not in known:
-                raise UnknownParameter(f"There is no parameter {name[:100]!r}.", param=name[:100])
-        return valid(serializer, data)
+        """What the body says. Raises ValidationError, also for a name that the serializer does not have."""
+        return valid(serializer, self.request.data)
 
     def repeatable(
         self, *, body: str, path: str = "", extras: Extras = NO_EXTRAS
@@ -108,8 +100,10 @@ class NativeView(ViewSetMixin, DialectView):
         return query_number(self.request.query_params, "limit", minimum=1, maximum=MAX_LIMIT, default=DEFAULT_LIMIT)
 
     def allow_parameters(self, *names: str) -> None:
-        """Raise UnknownParameter if the query string has any other."""
-        for name in self.request.query_params:
+        """Raise InvalidRequest if the query string has any other, or one of these twice."""
+        for name, values in self.request.query_params.lists():
+            if name in names and len(values) > 1:
+                raise InvalidValue(f"Invalid value for {name!r}: it is given more than once.", param=name)
             if name not in names:
                 raise UnknownParameter(f"There is no parameter {name[:100]!r} here.", param=name[:100])
 

@@ -44,6 +44,7 @@ def _ended(batch: Batch) -> tuple[str, datetime | None]:
 CONCERNS = (
     Concern("Stuck", "bad", "condition=stuck", "updated_at", lambda batch: ("nothing since", batch.updated_at)),
     Concern("Late", "bad", "condition=late", "expires_at", lambda batch: ("deadline", batch.expires_at)),
+    Concern("Input out of reach", "bad", "condition=put_off", "created_at", lambda batch: (batch.put_off_reason, None)),
     Concern("Failing", "bad", "view=active&has_errors=yes", "-created_at", _failures),
     Concern("Throttled", "warn", "condition=throttled", "-throttled_until", lambda batch: (batch.throttled_reason, None)),
     Concern(

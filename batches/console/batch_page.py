@@ -23,7 +23,7 @@ from batches.console.paging import BadPosition, Page, objects_page
 from batches.console.retry_batch import retriable
 from batches.console.standing import progress, standing
 from batches.console.tiles import status_tiles
-from batches.filters import BatchObjectFilter
+from batches.filters import BatchObjectFilter, holds_of
 from batches.models import Batch, BatchError, BatchObject, Counts, File
 from batches.queries.error_groups import error_groups
 from batches.queries.waiting import Cause, Waiting, waiting
@@ -71,7 +71,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         **frame(request, batch, page="batch"),
         "now": now,
         "counts": batch.counts,
-        "standing": standing(batch, now=now),
+        "standing": standing(batch, now=now, hold=holds_of([batch]).get(batch.provider_id)),
         "progress": progress(batch),
         "pace": pace(batch, minutes, now=now),
         "spark": course(batch, minutes, now=now),
@@ -100,7 +100,8 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
 
 
 _TONES = {
-    **dict.fromkeys((Cause.PROVIDER_DISABLED, Cause.BREAKER_OPEN, Cause.NO_WORKER), "error"),
+    **dict.fromkeys((Cause.PROVIDER_DISABLED, Cause.ACCOUNT_PROBLEM, Cause.BREAKER_OPEN, Cause.NO_WORKER), "error"),
+    Cause.INPUT_OUT_OF_REACH: "error",
     **dict.fromkeys((Cause.PAUSED, Cause.RATE_LIMITED, Cause.THROTTLED), "warning"),
 }
 
@@ -147,7 +148,7 @@ def _with_error_codes(batch: Batch, objects: list[BatchObject]) -> list[ObjectRo
 def _errors_of_batch(batch: Batch, *, everything: bool) -> dict[str, object]:
     """What was wrong with the input, as far as it is stored; or why the batch as a whole could not run."""
     errors = list(BatchError.objects.filter(batch=batch, round__isnull=True))
-    if not batch.error_count:
+    if not batch.error_count or batch.skipped_lines:
         return {"reason": errors[0] if errors else None}
     return {
         "validation_errors": errors if everything else errors[:FIRST_ERRORS],

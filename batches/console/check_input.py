@@ -15,15 +15,17 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from batches.console.access import SignedIn, actor, find, requires
 from batches.console.guards import guards_in_force
-from batches.console.new_batch_form import DEFAULT_ENDPOINT, DEFAULT_WINDOW, NewBatchForm, dialect_of
-from batches.errors import NoProvider, PortalError
+from batches.console.new_batch_form import DEFAULT_ENDPOINT, NewBatchForm, dialect_of
+from batches.dialects.base.fields import USUAL_WINDOW
+from batches.errors import PortalError
 from batches.line_rules import Problem
-from batches.models import Batch, File, Purpose
+from batches.models import Batch, File, OnInvalid, Purpose
 from batches.services.access import Right
 from batches.services.draft import discard, is_draft, start
 from batches.services.estimate import Estimate
 from batches.services.rehearse import Findings, rehearse_file, rehearse_quotas
 from batches.services.route import route
+from batches.services.submit import usable_model
 from batches.services.validate import rules_for
 from providers.models import Provider
 
@@ -43,7 +45,8 @@ def check_input(request: SignedIn, file_id: uuid.UUID) -> HttpResponseBase:
     if request.method != "POST":
         return _report(request, file, form, now=now)
     try:
-        batch = start(file, since=_since(request, now=now), actor=actor(request), now=now, **form.about)
+        about = form.about | ({"on_invalid": OnInvalid.SKIP} if "skip" in request.POST else {})
+        batch = start(file, since=_since(request, now=now), actor=actor(request), now=now, **about)
     except PortalError as error:
         return _report(request, file, form, now=now, refusal=error)
     return redirect("console:batch", batch.pk)
@@ -68,7 +71,7 @@ def _find(request: SignedIn, file_id: uuid.UUID, *, now: datetime) -> File:
 def _form(request: SignedIn, file: File) -> NewBatchForm:
     said = request.GET.copy()
     said["project"] = file.project.slug
-    for name, usual in (("window", DEFAULT_WINDOW.word), ("endpoint", DEFAULT_ENDPOINT)):
+    for name, usual in (("window", USUAL_WINDOW.word), ("endpoint", DEFAULT_ENDPOINT)):
         said.setdefault(name, usual)
     form = NewBatchForm(said, known=said, projects=request.access.projects(Right.ACT), project=file.project)
     said.setdefault("provider", form.initial["provider"] or "")
@@ -114,14 +117,18 @@ def _report(
 
 def _findings(file: File, form: NewBatchForm) -> tuple[Findings, Provider | None]:
     """Everything that starting the batch, and its validation, will look at; and the provider that it will have."""
-    endpoint, found = form.about["endpoint"], Findings()
+    about, found = form.about, Findings()
+    endpoint: str = about["endpoint"]
     provider: Provider | None = None
-    found.estimate = Estimate(endpoint)
-    rehearse_file(file, rules=rules_for(Batch(dialect=dialect_of(endpoint), endpoint=endpoint)), findings=found)
+    default_model = ""
     try:
-        provider = route(file.project, endpoint=endpoint, name=form.about["provider_name"])
-    except NoProvider as error:
+        provider = route(file.project, endpoint=endpoint, name=about["provider_name"])
+        default_model = usable_model(about["model"], endpoint=endpoint, provider=provider)
+    except PortalError as error:
         found.add(Problem(error.code, error.message, error.param or ""))
+    found.estimate = Estimate(endpoint, default_model)
+    asked = Batch(dialect=dialect_of(endpoint), endpoint=endpoint, provider=provider or Provider(), default_model=default_model)
+    rehearse_file(file, rules=rules_for(asked), findings=found)
     found.estimate.price(provider)
     rehearse_quotas(file.project, found)
     return found, provider

@@ -1,6 +1,5 @@
 """The form of a new batch: what a batch needs, and where its requests come from."""
 
-from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -11,9 +10,17 @@ from rest_framework.serializers import ValidationError as WrongWord
 from batches import identifiers
 from batches.console.extras import EXTRAS, chosen_extras, extra_fields, extras_as_fields
 from batches.console.guards import guard_fields
-from batches.dialects.base.fields import METADATA_KEY_CHARS, METADATA_PAIRS, METADATA_VALUE_CHARS, AnyWindow, Window
+from batches.dialects.base.fields import (
+    METADATA_KEY_CHARS,
+    METADATA_PAIRS,
+    METADATA_VALUE_CHARS,
+    USUAL_WINDOW,
+    AnyWindow,
+    Window,
+    window_rule,
+)
 from batches.errors import InvalidRequest, NoProvider
-from batches.models import Batch, Dialect, File, Project
+from batches.models import Batch, Dialect, File, OnInvalid, Project
 from batches.services.guard import GUARDS
 from batches.services.prioritise import HIGHEST, LOWEST
 from batches.services.route import granted_providers, route
@@ -21,8 +28,7 @@ from providers.base import ANTHROPIC_ENDPOINTS, OPENAI_ENDPOINTS
 
 DEFAULT_ENDPOINT = "/v1/chat/completions"
 ENDPOINTS = sorted(OPENAI_ENDPOINTS, key=lambda endpoint: (endpoint != DEFAULT_ENDPOINT, endpoint))
-DEFAULT_WINDOW = Window("24h", timedelta(hours=24))
-PLAIN = ("project", "endpoint", "provider", "window", "remark", "priority", *GUARDS, *EXTRAS)
+PLAIN = ("project", "endpoint", "provider", "window", "model", "on_invalid", "remark", "priority", *GUARDS, *EXTRAS)
 
 
 class NewBatchForm(forms.Form):
@@ -32,6 +38,8 @@ class NewBatchForm(forms.Form):
     endpoint = forms.ChoiceField()
     provider = forms.ChoiceField()
     window = forms.CharField(max_length=20)
+    model = forms.CharField(required=False, max_length=300)
+    on_invalid = forms.ChoiceField(required=False, choices=OnInvalid.choices, widget=forms.HiddenInput)
     remark = forms.CharField(required=False, max_length=500)
     priority = forms.IntegerField(
         required=False, min_value=LOWEST, max_value=HIGHEST, help_text=f"From {LOWEST} to {HIGHEST}; what is higher goes first."
@@ -41,7 +49,7 @@ class NewBatchForm(forms.Form):
         self, data: Any, files: Any = None, *, known: QueryDict, projects: QuerySet[Project], project: Project | None
     ) -> None:
         """`known` is what the fields hold at first: an address, or what a batch has."""
-        super().__init__(data, files, initial={"window": DEFAULT_WINDOW.word, "priority": 0, **_first_values(known)})
+        super().__init__(data, files, initial={"window": USUAL_WINDOW.word, "priority": 0, **_first_values(known)})
         self.fields.update(guard_fields())
         self.known = known
         project_field = self.fields["project"]
@@ -111,6 +119,8 @@ class NewBatchForm(forms.Form):
             "window": window.length,
             "metadata": self.metadata or None,
             "provider_name": chosen["provider"],
+            "model": chosen["model"] or None,
+            "on_invalid": OnInvalid(chosen["on_invalid"] or OnInvalid.FAIL),
             "remark": chosen["remark"],
             "priority": chosen["priority"] or 0,
             "extras": chosen_extras(chosen),
@@ -122,7 +132,7 @@ class NewBatchForm(forms.Form):
         try:
             window: Window = AnyWindow().run_validation(self.cleaned_data["window"])
         except WrongWord:
-            raise forms.ValidationError("A time such as 90m, 24h or 7d, from 15m to 7d.") from None
+            raise forms.ValidationError(f"Give {window_rule()}.") from None
         return window
 
     def clean(self) -> None:
@@ -173,6 +183,8 @@ def as_query(batch: Batch) -> QueryDict:
         "endpoint": batch.endpoint,
         "provider": batch.provider.name,
         "window": batch.completion_window,
+        "model": batch.default_model,
+        "on_invalid": "" if batch.on_invalid == OnInvalid.FAIL else batch.on_invalid,
         "remark": batch.remark,
         "priority": batch.priority,
         **{name: getattr(batch, name) for name in GUARDS},

@@ -16,9 +16,9 @@ from batches.errors import Gone
 from batches.models import Batch, BatchError, BatchObject, BatchResult
 from batches.queries.attempts import tries
 from batches.queries.lineage import lineage
-from batches.queries.results import ANSWERED, request_body, result_of
+from batches.queries.results import request_body, result_of
 from batches.services.access import Right
-from batches.states import NEVER_RAN, BatchStatus, ObjectStatus
+from batches.states import BatchStatus, ObjectStatus
 
 SHOWN_CHARS = 64 * 1024
 
@@ -111,8 +111,8 @@ def _result(batch_object: BatchObject) -> Answer:
     """What came of its latest round."""
     if batch_object.status == ObjectStatus.PENDING:
         return Answer("", "None yet.")
-    if batch_object.status not in ANSWERED:
-        return Answer("", NEVER_RAN[ObjectStatus(batch_object.status)][1])
+    if why := batch_object.batch.why_never_ran(batch_object.status):
+        return Answer("", why[1])
     try:
         return Answer(result_of(batch_object).body)
     except Gone as gone:

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from batches.console import curl
 from batches.console.access import SignedIn, requires
+from batches.console.account_problems import account_problems
 from batches.console.attention import matters
 from batches.console.live import respond
 from batches.console.provider_state import provider_states
@@ -49,7 +50,10 @@ def overview(request: SignedIn) -> HttpResponseBase:
         "curl": curl.create_first_batch(request),
         "span": span,
         "tabs": span_tabs(reverse("console:overview"), span),
+        "account_problems": account_problems(access, now=now),
         "matters": matters(access, now=now),
+        "may_check": access.everywhere,
+        "now": now,
         "total": went.total,
         "failed_share": _share(went.total),
         "backlog": backlog(access.within(Slice.objects.all(), project="batch__project"), now=now),

@@ -6,16 +6,16 @@ from datetime import datetime, timedelta
 
 from batches.console.charts import Sparkline
 from batches.models import Batch, BatchMinute
+from batches.services.assess import RECENT, is_at_risk
 from batches.states import BatchStatus
 
-WINDOW = timedelta(minutes=5)
 MINUTE = timedelta(minutes=1)
 MOST_MINUTES = 120  # that a course is drawn of, the latest
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """`per_minute` over the last minutes. `done_at` is None while nothing moves; `late` when that is past the deadline."""
+    """`per_minute` over the last minutes. `done_at` is None while nothing moves; `late` as `assess` has it."""
 
     per_minute: float
     done_at: datetime | None
@@ -31,13 +31,20 @@ def pace(batch: Batch, minutes: Sequence[BatchMinute], *, now: datetime) -> Pace
     """The pace of a batch that runs; None for any other."""
     if batch.status != BatchStatus.IN_PROGRESS or batch.in_progress_at is None:
         return None
-    begun = max(batch.in_progress_at, _whole(now - WINDOW))
+    begun = max(batch.in_progress_at, _whole(now - RECENT))
     settled = sum(row.succeeded + row.failed for row in minutes if row.minute >= _whole(begun))
+    seconds, remaining = (now - begun).total_seconds(), batch.counts.pending
+    late = is_at_risk(
+        remaining=remaining,
+        recent=settled,
+        seconds=seconds,
+        left=batch.expires_at - now,
+        window=batch.expires_at - batch.created_at,
+    )
     if not settled:
-        return Pace(0, None, late=now >= batch.expires_at)
-    per_minute = settled / (max((now - begun).total_seconds(), 1) / 60)
-    done_at = now + timedelta(minutes=min(batch.counts.pending / per_minute, 60 * 24 * 365))
-    return Pace(per_minute, done_at, late=done_at > batch.expires_at)
+        return Pace(0, None, late)
+    per_minute = settled / (max(seconds, 1) / 60)
+    return Pace(per_minute, now + timedelta(minutes=min(remaining / per_minute, 60 * 24 * 365)), late)
 
 
 def course(batch: Batch, minutes: Sequence[BatchMinute], *, now: datetime) -> Sparkline | None:

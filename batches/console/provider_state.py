@@ -72,10 +72,17 @@ def state_of(provider: Provider, health: ProviderHealth | None, flow: Flow, *, n
 def _standing(provider: Provider, health: ProviderHealth | None, flow: Flow, *, at_work: bool, now: datetime) -> Standing:
     if not provider.enabled:
         return Standing("Disabled", Tone.MUTE, "It is sent nothing; its batches wait.")
+    if health is not None and health.has_account_problem and health.hold is not None:
+        return Standing(
+            "Account problem", Tone.BAD, f"{health.hold.sentence} It gets one request now and then until one succeeds."
+        )
     if health is not None and health.breaker_until is not None and health.breaker_until > now:
         return Standing("Breaker open", Tone.BAD, "It kept failing: for a while only a probe is sent to it.")
     if at_work and health is not None and health.breaker != ProviderHealth.Breaker.CLOSED:
         return Standing("Probing", Tone.WARN, "It kept failing; a single request finds out whether it works again.")
+    if health is not None and health.hold is not None:
+        sentence = "It asks to wait for long: it gets one request now and then until it takes more."
+        return Standing("Rate-limiting", Tone.WARN, sentence)
     if health is not None and health.is_limited(now=now):
         return Standing("Throttled", Tone.WARN, "Its rate limits hold everything back for a moment.")
     if is_failing(flow):

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from batches.console.access import SignedIn, actor, requires
+from batches.console.account_problems import account_problem
 from batches.console.guards import guards_of_provider
 from batches.console.live import respond
 from batches.console.paging import capped, capped_count
@@ -56,8 +57,10 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
     rows = list(waiting.select_related("input_file").order_by("-priority", "created_at")[:SHOWN_BATCHES])
     load_counts(rows)
     count = len(rows) if len(rows) < SHOWN_BATCHES else capped_count(waiting)
+    hold = health[""].hold if "" in health else None
     context: dict[str, object] = {
         "provider": provider,
+        "problem": account_problem(access, health.get(""), now=now),
         "state": state_of(provider, health.get(""), went.total, now=now),
         "span": span,
         "tabs": span_tabs(reverse("console:provider", args=[provider.name]), span),
@@ -65,7 +68,7 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
         "models": [(model, health.get(model.name)) for model in provider.models.all()],
         "now": now,
         "kinds": _recent_kinds(access, provider, now=now),
-        "batches": [(batch, standing(batch, now=now), progress(batch)) for batch in rows],
+        "batches": [(batch, standing(batch, now=now, hold=hold), progress(batch)) for batch in rows],
         "batch_count": capped(count),
         "more_batches": count > len(rows),
         "guards": guards_of_provider(provider),
@@ -85,7 +88,27 @@ def check_provider(request: SignedIn, name: str) -> HttpResponseBase:
     request.access.require(Right.MANAGE, None, act="check_provider", now=now, target=provider)
     model = request.POST.get("model", "").strip()[:200]
     found = providers.check_provider(provider, actor=actor(request), now=now, model=model)
-    (messages.success if found.ok else messages.error)(request, f"Connection checked: {found.message}")
+    (messages.success if found.ok else messages.error)(request, f"Connection of {provider.name} checked: {found.message}")
+    return _back(request, provider)
+
+
+@require_POST
+@requires(Right.READ)
+def resume_provider(request: SignedIn, name: str) -> HttpResponseBase:
+    """End the hold of a provider; for who administers the portal."""
+    now, provider = timezone.now(), _find(request.access, name)
+    request.access.require(Right.MANAGE, None, act="resume_provider", now=now, target=provider)
+    if providers.resume_provider(provider, actor=actor(request), now=now):
+        messages.success(request, f"Provider {provider.name} resumed. It is held again when the next request fails as before.")
+    else:
+        messages.info(request, f"Provider {provider.name} is not held: nothing to resume.")
+    return _back(request, provider)
+
+
+def _back(request: SignedIn, provider: Provider) -> HttpResponseBase:
+    """To the page with the button that was pressed."""
+    if request.POST.get("back") == "overview":
+        return redirect("console:overview")
     return redirect("console:provider", provider.name)
 
 

@@ -33,7 +33,7 @@ def may_retry(access: Access, batch: Batch) -> bool:
     if not access.may(Right.ACT, batch.project_id):
         return False
     failed = batch.counts.unsuccessful if batch.is_terminal else batch.counts.failed
-    return bool(failed) and (batch.is_terminal or batch.status == BatchStatus.IN_PROGRESS)
+    return failed > batch.skipped_lines and (batch.is_terminal or batch.status == BatchStatus.IN_PROGRESS)
 
 
 def retriable(batch: Batch) -> Collection[ObjectStatus]:

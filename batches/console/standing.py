@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from batches.models import Batch
 from batches.states import BatchStatus
+from providers.failures import Kind
 
 
 class Tone(StrEnum):
@@ -40,12 +41,17 @@ TONES: dict[BatchStatus, Tone] = {
 }
 
 
-def standing(batch: Batch, *, now: datetime, stuck: bool = False) -> Standing:
-    """How the batch stands: its status, refined by what its counts, its operators and the upstream's limits say."""
+def standing(batch: Batch, *, now: datetime, stuck: bool = False, hold: Kind | None = None) -> Standing:
+    """How the batch stands: its status, refined by what its counts, its operators and the upstream's limits say.
+
+    `hold` is the kind of failure for which its provider is held.
+    """
     status = BatchStatus(batch.status)
     plain = Standing(status.label.capitalize(), TONES[status], status.sentence)
     if batch.is_paused:
         return Standing("Paused", Tone.WARN, "Its waiting objects are not sent until somebody resumes it.")
+    if hold is not None and status == BatchStatus.IN_PROGRESS:
+        return _held(hold)
     if batch.is_throttled(now=now):
         return Standing("Throttled", Tone.WARN, "The provider's limits hold its waiting objects back for a while.")
     if stuck:
@@ -58,6 +64,12 @@ def standing(batch: Batch, *, now: datetime, stuck: bool = False) -> Standing:
     if failed == total:
         return Standing(f"All {total:,} failed", Tone.BAD, "It ran to its end, and none of its objects succeeded.")
     return Standing(f"Completed with {failed:,} failed", Tone.WARN, "It ran to its end; some of its objects failed.")
+
+
+def _held(hold: Kind) -> Standing:
+    if hold.is_of_account:
+        return Standing("Account problem", Tone.BAD, "Its requests wait until the account of its provider works again.")
+    return Standing("Throttled", Tone.WARN, "The provider asks to wait for long; it gets one request now and then.")
 
 
 @dataclass(frozen=True, slots=True)

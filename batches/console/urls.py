@@ -24,7 +24,7 @@ from batches.console.export import export_batches
 from batches.console.new_batch import new_batch
 from batches.console.object_page import object_page
 from batches.console.overview import home, overview
-from batches.console.providers import check_provider, provider_list, provider_page
+from batches.console.providers import check_provider, provider_list, provider_page, resume_provider
 from batches.console.retry_batch import retry_batch
 from batches.console.sign_in import SignIn
 from batches.console.views_saved import edit_view, new_view, saved_view, saved_views
@@ -71,6 +71,7 @@ urlpatterns = [
     path("providers/", provider_list, name="providers"),
     path("providers/<slug:name>/", provider_page, name="provider"),
     path("providers/<slug:name>/check/", check_provider, name="check_provider"),
+    path("providers/<slug:name>/resume/", resume_provider, name="resume_provider"),
     path("batches/", batch_list, name="batches"),
     path("batches/export.csv", export_batches, {"form": "csv"}, name="export_csv"),
     path("batches/export.jsonl", export_batches, {"form": "jsonl"}, name="export_jsonl"),

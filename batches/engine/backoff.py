@@ -1,4 +1,4 @@
-"""When to try again: a pure rule of the failure, how often it was tried, the deadline and the time."""
+"""When to try again: a pure rule of the failure, how often it was tried, and the time."""
 
 import random
 from dataclasses import dataclass
@@ -18,20 +18,22 @@ class Policy:
     max_attempts: int
     base: float
     cap: float
+    longest: float  # that a request waits because an upstream asks for it
 
 
 def retry_at(
-    failure: Failure, *, attempts: int, counted: int, policy: Policy, deadline: datetime, now: datetime, jitter: random.Random
+    failure: Failure, *, attempts: int, counted: int, policy: Policy, now: datetime, jitter: random.Random
 ) -> datetime | None:
     """When the next attempt may start, or None when there is none.
 
-    `attempts` were made, this one included; `counted` of them were not turned away. Exponential with full jitter, on top
-    of what the upstream asks for (Retry-After). An attempt that could only start after the deadline is none.
+    `attempts` were made, this one included; `counted` of them count against the limit. Exponential with full jitter, on top
+    of what the upstream asks for (Retry-After), up to the longest wait: an upstream that asks for hours may recover earlier.
+    A wait is never a reason to fail: what waits beyond the deadline expires at the deadline.
     """
-    if not failure.kind.retryable or counted >= policy.max_attempts:
+    kind = failure.kind
+    if not (kind.retryable or kind.is_of_account) or counted >= policy.max_attempts:
         return None
-    ceiling = min(policy.cap, policy.base * 2 ** min(attempts - 1, 30))
-    delay = (failure.retry_after or 0.0) + jitter.uniform(0, ceiling)
-    if delay >= (deadline - now).total_seconds():
-        return None
-    return now + timedelta(seconds=delay)
+    # When to try an account again is decided by the provider's hold. The request is to be at hand for its probe.
+    doublings, wait = (counted, 0.0) if kind.is_of_account else (attempts - 1, failure.retry_after or 0.0)
+    ceiling = min(policy.cap, policy.base * 2 ** min(doublings, 30))
+    return now + timedelta(seconds=min(wait, policy.longest) + jitter.uniform(0, ceiling))

@@ -6,6 +6,7 @@ closed ── 20 failures in a row ──> open ── time passes ──> half 
 
 import msgspec
 
+from batches.engine.probe import Probe
 from providers.failures import Kind
 
 # What says that an upstream does not work. Anything else, a refusal or a 429, is the answer of one that does.
@@ -15,7 +16,6 @@ OPEN_SECONDS = 1.0  # at first; twice as long each time that a probe fails
 MAX_OPEN_SECONDS = 60.0
 MOST_DOUBLINGS = 10  # an upstream may be down for days: the power of so many failed probes is no number
 CALM_SECONDS = 60.0  # a breaker that opens again sooner than this stays open for longer than the last time
-PROBE_SECONDS = 5.0  # a probe whose executor is not heard of for so long is somebody else's
 
 
 class Breaker(msgspec.Struct):
@@ -26,8 +26,7 @@ class Breaker(msgspec.Struct):
     until: float | None = None  # open until then, and half open after it; None: closed
     closed_at: float = float("-inf")
     sentence: str = ""  # about the last failure
-    prober: str = ""
-    probe_until: float = float("-inf")
+    probe: Probe = msgspec.field(default_factory=Probe)
 
     def note(self, executor: str, *, lived: bool, failures: int, sentence: str, now: float) -> None:
         """Since its last report an executor saw so many failures at the end; `lived`: and something else before them."""
@@ -39,23 +38,20 @@ class Breaker(msgspec.Struct):
         elif now < self.until:
             return  # what was sent before it opened
         elif lived and not failures:
-            self.until, self.closed_at, self.failures, self.prober = None, now, 0, ""
-        elif failures and executor == self.prober:
+            self.until, self.closed_at, self.failures = None, now, 0
+            self.probe.end()
+        elif failures and self.probe.is_of(executor):
             self.failures, self.sentence = self.failures + failures, sentence or self.sentence
             self._open(now, again=True)
 
     def _open(self, now: float, *, again: bool) -> None:
         self.times = self.times + 1 if again else 1
         self.until = now + min(OPEN_SECONDS * 2.0 ** min(self.times - 1, MOST_DOUBLINGS), MAX_OPEN_SECONDS)
-        self.prober = ""
+        self.probe.end()
 
     def lets_probe(self, executor: str, *, in_flight: int, now: float) -> bool:
         """Whether this executor, which wants to send, may send the one call of a half-open breaker."""
-        if executor != self.prober and self.prober and now < self.probe_until:
-            return False
-        is_flying = executor == self.prober and in_flight > 0
-        self.prober, self.probe_until = executor, now + PROBE_SECONDS
-        return not is_flying
+        return self.probe.lets(executor, in_flight=in_flight, now=now)
 
     @property
     def reason(self) -> str:

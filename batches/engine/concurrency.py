@@ -68,6 +68,11 @@ class Share(msgspec.Struct):
     ends: float
 
 
+def keep(shares: dict[str, Share], executor: str, *, in_flight: int, now: float) -> None:
+    """While nothing is granted to anybody, this executor has what is in flight, and wants nothing from the others."""
+    shares[executor] = Share(in_flight, 0, now + SHARE_SECONDS)
+
+
 def share(shares: dict[str, Share], executor: str, *, wanted: int, in_flight: int, limit: int, now: float) -> int:
     """How many requests this executor may have in flight; `in_flight` is what may be until it hears the answer."""
     for owner in [owner for owner, one in shares.items() if one.ends <= now]:

@@ -20,7 +20,7 @@ from uuid_utils.compat import uuid7
 from batches import wake
 from batches.engine import backoff, collector, shutdown
 from batches.engine.desk import Answer, Desk, Taken, Turn
-from batches.engine.held import Held, Item
+from batches.engine.held import Held, Item, beyond_probes
 from batches.engine.lanes import Lane
 from batches.engine.senders import Outbox, Senders
 from batches.engine.throttled import Announcements
@@ -135,6 +135,7 @@ class Executor:
     def _report(self, handed_in: Outbox) -> Report:
         # Before slices are stopped in order to let go of them.
         throttled = self._announcements.due(self.held.values(), self.lanes)
+        self._let_go_of_held()
         last = sorted(self.held.values(), key=lambda held: held.stopped_at is None)  # of two of one batch, that which goes on
         return Report(
             batches={held.batch_id: held.batch for held in last},
@@ -160,6 +161,16 @@ class Executor:
                 held.hold_back(now=now)  # others use all of the provider's concurrency: they may have it
         return done
 
+    def _let_go_of_held(self) -> None:
+        """A provider that is held needs few slices for its probes; what is in flight of the others settles."""
+        now = time.monotonic()
+        for provider_id, lane in self.lanes.items():
+            if lane.gate.held is not None:
+                working = [one for one in self.held.values() if one.batch.provider_id == provider_id and one.stopped_at is None]
+                for held in beyond_probes(working):
+                    held.hold_back(now=now)
+                lane.drop_stopped()
+
     def _demands(self) -> dict[uuid.UUID, Demand]:
         now = time.monotonic()
         return {provider_id: lane.demand(now=now) for provider_id, lane in self.lanes.items()}
@@ -174,10 +185,12 @@ class Executor:
             slots = lane.free_slots if lane.ready else settings.EXECUTOR_CONCURRENCY - lane.in_flight
             lines = slots + self._rate * AHEAD_SECONDS - lane.ready - lane.parked
             wanted[provider_id] = lane.slices_of(lines=lines, size=room)
+        working = {held.batch.provider_id for held in self.held.values() if held.stopped_at is None}
+        sated = {provider_id for provider_id in working if self.lanes[provider_id].probes_with_what_it_has()}
         return Appetite(
             otherwise=math.ceil(settings.EXECUTOR_CONCURRENCY / settings.SLICE_LINES),
             wanted=wanted,
-            full=frozenset(provider_id for provider_id, lane in self.lanes.items() if lane.shut_since),
+            full=frozenset(sated | {provider_id for provider_id, lane in self.lanes.items() if lane.shut_since}),
             held=frozenset(held.batch_id for held in self.held.values()),
         )
 
@@ -225,10 +238,11 @@ class Executor:
                 line=waiting.line,
                 round=waiting.round,
                 body=body,
-                attempts=sum(waiting.failures.values()),
+                attempts=waiting.attempts,
                 counted=sum(count for kind, count in waiting.failures.items() if Kind(kind) not in backoff.THROTTLED),
                 answered=waiting.answered,
                 model=model,
+                last_strike=None if waiting.last_strike is None else waiting.last_strike.timestamp(),
             )
             if waiting.not_before is not None and waiting.not_before > now:
                 self._senders.put_off(item, waiting.not_before)

@@ -4,31 +4,18 @@ import math
 import time
 from dataclasses import dataclass
 
-import msgspec
+from django.conf import settings
 
+from batches.engine.hold import STRIKES, Held, Seen
 from batches.engine.limiter import Caps, Permit, Want
+from batches.tokens import tokens_of
 from providers.base import Usage
-
-BYTES_PER_TOKEN = 4  # of a request, roughly
-
-
-class _Bounds(msgspec.Struct):
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    max_output_tokens: int | None = None
-
-
-_decode_bounds = msgspec.json.Decoder(_Bounds).decode
+from providers.failures import Kind
 
 
 def estimate(body: bytes) -> int:
-    """How many tokens a request may use, in and out: by its size, and by what it allows for the answer."""
-    try:
-        bounds = _decode_bounds(body)
-    except (msgspec.DecodeError, RecursionError):
-        return len(body) // BYTES_PER_TOKEN
-    allowed = (bounds.max_tokens, bounds.max_completion_tokens, bounds.max_output_tokens)
-    return len(body) // BYTES_PER_TOKEN + max(*(bound or 0 for bound in allowed), 0)
+    """How many tokens a request may use, in and out."""
+    return tokens_of(body).total
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +46,11 @@ class Gate:
         self.share = math.inf  # requests that may be in flight
         self.in_flight = 0
         self.stay: Stay | None = None
+        self.held: Held | None = None
+        self.worked_at = -math.inf  # the last success, by this host's clock
+        self._seen = Seen()  # since it was last told
+        self._is_struck = False  # a strike came and no success since
+        self.is_struck_out = False  # so many came that nothing passes until the desk was asked
         self._held_until = 0.0  # by the upstream's own word
         self._told_of = 0.0  # so much of which the desk knows
         self._requests = self._tokens = math.inf
@@ -82,12 +74,38 @@ class Gate:
     @property
     def is_open(self) -> bool:
         """Nothing limits what passes."""
-        unlimited = self._ends == math.inf and self.share == math.inf
+        unlimited = self._ends == math.inf and self.share == math.inf and not self._is_struck
         return unlimited and self.stay is None and time.monotonic() >= self._held_until
+
+    def note_success(self) -> None:
+        """A success came back through it."""
+        self._seen.worked, self._seen.strikes = True, 0
+        self._is_struck = self.is_struck_out = False
+        self.worked_at = time.time()
+
+    def note_answer(self) -> None:
+        """An answer came that is neither a success nor a strike."""
+        self._seen.answered = True
+
+    def note_fault(self) -> None:
+        """A request came to nothing, or the upstream does not work."""
+        self._seen.faulted = True
+
+    def note_strike(self, kind: Kind) -> None:
+        """Every other request would be answered so, too. After a few in a row nothing passes until the desk was asked."""
+        self._seen.strikes, self._seen.kind = self._seen.strikes + 1, kind.value
+        self._is_struck = True
+        self.is_struck_out |= self._seen.strikes >= STRIKES
 
     def admits(self, body: bytes, *, now: float) -> bool:
         """Whether a request may be sent now."""
-        if now < self._held_until or self.in_flight >= self.share or now >= self._ends or self._requests < 1:
+        if (
+            self.is_struck_out
+            or now < self._held_until
+            or self.in_flight >= self.share
+            or now >= self._ends
+            or self._requests < 1
+        ):
             return False
         if self.caps.tokens is None:
             return True
@@ -106,7 +124,8 @@ class Gate:
 
     def left(self, *, now: float) -> float:
         """How many requests may pass at most."""
-        return 0 if now < self._held_until or now >= self._ends else max(self._requests, 0)
+        is_shut = self.is_struck_out or now < self._held_until or now >= self._ends
+        return 0 if is_shut else max(self._requests, 0)
 
     def give_back(self, cell: int, requests: int, tokens: int) -> None:
         """These were granted then, and not used."""
@@ -123,6 +142,7 @@ class Gate:
         self._told_of = self._held_until
         returned = tuple((cell, requests, tokens) for cell, (requests, tokens) in self._returned.items())
         self._returned = {}
+        seen, self._seen = self._seen, Seen()
         return Want(
             self.caps,
             in_flight=in_flight,
@@ -132,11 +152,14 @@ class Gate:
             least_tokens=max(self._missed, self._usual),
             returned=returned,
             held_for=held_for,
+            seen=seen,
         )
 
     def grant(self, permit: Permit, *, asked_at: float, valid: float) -> None:
         """What the desk brought; it was asked for then, and lasts so long after."""
         self.stay = Stay(asked_at + permit.shut_for, permit.reason) if permit.reason else None
+        self.held = permit.held
+        self.is_struck_out = self._seen.strikes >= STRIKES  # those since it was asked
         if self.share != math.inf:
             self.share = permit.share or 0
         if permit.requests is None and permit.tokens is None:
@@ -148,8 +171,8 @@ class Gate:
             self._ends, self._cell = asked_at + valid, permit.cell
 
     def hold(self, seconds: float) -> None:
-        """The upstream says that nothing is left for so long."""
-        self._held_until = max(self._held_until, time.monotonic() + seconds)
+        """The upstream says that nothing is left for so long. It may be wrong: after the longest wait it is tried again."""
+        self._held_until = max(self._held_until, time.monotonic() + min(seconds, settings.LONGEST_WAIT_SECONDS))
 
     def _retire(self) -> None:
         """What is left of the block is given back."""

@@ -2,13 +2,21 @@
 
 import asyncio
 import uuid
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
+
+from django.conf import settings
 
 from batches.engine.gates import Gate, Pass
 from batches.models import Batch
 from batches.services.claim import Lease
 from batches.services.extras import Extras, kept_extras
+
+MOST_OF_HELD = 8  # slices of one held provider that an executor keeps
+SHARE_OF_HELD = 0.25  # of its buffer, at most, that they take
 
 
 @dataclass(slots=True, eq=False)
@@ -23,6 +31,7 @@ class Held:
     flying: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)  # by line
     waiting: dict[int, "Wait"] = field(default_factory=dict)  # by line
     stopped_at: float | None = None  # since when nothing of it is sent any more, on the event loop's clock
+    strikes: int = 0  # of its requests, as `hold` calls them
     held_back: bool = False  # its batch goes on later, or elsewhere: what is in flight may take its time
     slice_id: uuid.UUID = field(init=False)
     batch_id: uuid.UUID = field(init=False)
@@ -69,6 +78,27 @@ class Held:
             task.cancel()
 
 
+def beyond_probes(slices: Iterable[Held]) -> list[Held]:
+    """Of the slices of one held provider, those to let go of: the others send its probes.
+
+    A hold may last for days, and other providers need the room: few stay. They are of as many batches and projects as
+    possible, and rather those that have not been tried in vain, so that odd requests of one batch do not hold all others.
+    """
+    nth = Counter[uuid.UUID]()
+    ranked: list[tuple[tuple[int, int, int, int], Held]] = []
+    for position, held in enumerate(slices):
+        batch, project = held.batch_id, held.batch.project_id
+        ranked.append(((nth[batch], held.strikes, nth[project], position), held))
+        nth[batch] += 1
+        nth[project] += 1
+    beyond, size, most = list[Held](), 0, settings.EXECUTOR_BUFFER_BYTES * SHARE_OF_HELD
+    for place, (_, held) in enumerate(sorted(ranked, key=itemgetter(0))):
+        size += held.size
+        if place and (place >= MOST_OF_HELD or size > most):
+            beyond.append(held)
+    return beyond
+
+
 @dataclass(slots=True, eq=False)
 class Item:
     """An object on its way: its body, and what was tried in this round."""
@@ -81,6 +111,8 @@ class Item:
     counted: int  # attempts that count against the limit
     answered: int
     model: str
+    sent_at: float = 0.0  # the last time, in seconds since 1970
+    last_strike: float | None = None  # when it last failed for the provider's account, in seconds since 1970
     probed: bool = False  # it has failed as the probe of a circuit breaker
     gate: Gate | None = None  # of its model, while it is in flight
     passes: tuple[Pass, ...] = ()  # to be corrected by what it used

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import random
 import time
 import uuid
 from collections import deque
@@ -16,6 +17,7 @@ from batches.engine.breaker import FAILURES, FAULTS
 from batches.engine.concurrency import TURNED_AWAY
 from batches.engine.gates import Gate, Stay
 from batches.engine.held import Item
+from batches.engine.hold import counts, is_strike
 from batches.engine.limiter import WHOLE, Ask, Caps, Tally
 from batches.engine.upstreams import Demand, Granted, Opened, caps_of
 from providers.base import Failure
@@ -48,10 +50,14 @@ class Lane:
         self.usual_slice = (settings.SLICE_LINES, 1)  # lines and bytes of the last one
         self.tally = Tally()
         self.gate = Gate(_whole(opened.caps))
-        self.gates: dict[str, Gate] = {}  # of models that have limits of their own
+        self.gates = {name: Gate(Caps()) for name in opened.held_models}  # of models that have limits of their own
         self.models: Mapping[str, ProviderModel] = {}
         self.gated = False  # not everything that is ready may be sent: to be asked first
+        self.must_ask = False  # a gate was shut after strikes: nothing of it is sent before the desk was asked
+        self._probe_failed = False
         self._asked_at = -math.inf
+        # Over all executors, in seconds since 1970: the end of the last hold and of the last long one, the last success.
+        self._lifted_at = self._excused_at = self._worked_at = -math.inf
         self._turns: deque[Key] = deque()
         self._queues: dict[Key, deque[Item]] = {}
         self._parked: set[Key] = set()
@@ -89,9 +95,9 @@ class Lane:
     def demand(self, *, now: float) -> Demand:
         """What to bring to the desk. It asks the limiter where more could be sent, and otherwise now and then."""
         wanted = self.in_flight + self.ready + self.parked
-        waits = self.gated and self.ready + self.parked
+        waits = self.must_ask or (self.gated and self.ready + self.parked)
         if waits or wanted > self.share or now - self._asked_at > ASK_SECONDS:
-            self._asked_at = now
+            self._asked_at, self.must_ask = now, False
             return Demand(self.in_flight, wanted, self.share, self._ask(wanted, now=now))
         return Demand(self.in_flight, wanted, self.share)
 
@@ -123,9 +129,12 @@ class Lane:
                 if gate.is_open and name in self.gates:
                     del self.gates[name]  # the upstream had it held; that is over
         self.share = grant.permits[WHOLE].share or 0
-        self.probing = grant.open_for is not None
-        if self.probing:
-            self.gate.stay = _stay_of_breaker(granted)
+        self.probing = grant.open_for is not None or self.gate.held is not None
+        if grant.open_for is not None:
+            self.gate.stay = _stay_of_breaker(granted, open_for=grant.open_for)
+        asked_at = time.time() - (now - granted.asked_at)
+        self._lifted_at, self._excused_at = asked_at - grant.lifted_for, asked_at - grant.excused_for
+        self._worked_at = asked_at - grant.worked_for
         self._look_at_gates()
         if self.share or self.gate.stay or not self.ready:
             self.shut_since = None
@@ -134,29 +143,84 @@ class Lane:
 
     def hold(self, model: str, seconds: float) -> None:
         """The upstream says that a limit is used up: that of the model, if the request named one."""
-        gate = self.gate
-        if model:
-            gate = self.gates.setdefault(model, Gate(Caps()))
-        gate.hold(seconds)
+        self._gate_of(model).hold(seconds)
         self.gated = True
 
-    def note_success(self) -> None:
+    def note_success(self, model: str) -> None:
         """The upstream works."""
         self.tally.lived, self.tally.failures = True, 0
+        self.gate.note_success()
+        if self.gates and (gate := self.gates.get(model)):
+            gate.note_success()
 
-    def note_failure(self, failure: Failure) -> None:
-        """Something went wrong. After many faults in a row nothing more is sent until the limiter has been asked."""
+    def note_failure(self, item: Item, failure: Failure) -> bool:
+        """Something went wrong; whether it counts against the request's attempts, as far as the provider decides that.
+
+        After many faults, or a few strikes, in a row nothing more is sent until the limiter has been asked.
+        """
         tally = self.tally
         tally.turned_away += failure.kind in TURNED_AWAY
         if failure.kind in FAULTS:
             tally.failures += 1
-            tally.sentence = failure.message
+            tally.sentence = failure.kind.sentence
             if tally.failures >= FAILURES:
                 self.share = 0
         elif failure.kind.answered:
-            self.note_success()
+            tally.lived, tally.failures = True, 0
+        is_own = failure.kind.is_of_account and self._counts(item)
+        # What was sent during a hold says nothing of now.
+        self._note_at_gates(item, failure, strikes=is_strike(failure) and not is_own and item.sent_at >= self._lifted_at)
+        return is_own or not failure.kind.is_of_account
+
+    def _note_at_gates(self, item: Item, failure: Failure, *, strikes: bool) -> None:
+        """An account is the whole provider's; what else is a strike is the model's, if the request named one."""
+        gates = [self.gate, *filter(None, (self.gates.get(item.model),))]
+        if failure.kind in FAULTS:
+            for gate in gates:
+                gate.note_fault()
+        elif not strikes:
+            for gate in gates:
+                gate.note_answer()
+        else:
+            struck = self.gate if failure.kind.is_of_account else self._gate_of(item.model)
+            struck.note_strike(failure.kind)
+            item.held.strikes += 1
+            self.gated, self._probe_failed = True, True
+            self.must_ask |= struck.is_struck_out
+
+    def _counts(self, item: Item) -> bool:
+        """By the rule of `hold.counts`; from now on this is the request's last strike."""
+        last_strike, item.last_strike = item.last_strike, time.time()
+        worked_at = max(self.gate.worked_at, self._worked_at)
+        held = self.gate.held is not None
+        return counts(last_strike=last_strike, worked_at=worked_at, excused_at=self._excused_at, held=held)
+
+    def _gate_of(self, model: str) -> Gate:
+        return self.gates.setdefault(model, Gate(Caps())) if model else self.gate
 
     # --- What is to be sent ----------------------------------------------------------------------------------
+
+    def probes_with_what_it_has(self) -> bool:
+        """Whether it is held and needs no more slices. After a probe that failed it looks once for those of other projects."""
+        failed, self._probe_failed = self._probe_failed, False
+        return self.gate.held is not None and not failed
+
+    def drop_stopped(self) -> None:
+        """Forget the objects of stopped slices; a gate that is shut keeps them from being dropped on the way."""
+        for key, queue in list(self._queues.items()):
+            left = deque(item for item in queue if item.held.stopped_at is None)
+            dropped = len(queue) - len(left)
+            if key in self._parked:
+                self.parked -= dropped
+            else:
+                self.ready -= dropped
+            if left:
+                self._queues[key] = left
+            else:
+                del self._queues[key]
+                self._parked.discard(key)
+                if key in self._turns:
+                    self._turns.remove(key)
 
     def slices_of(self, *, lines: float, size: int) -> int:
         """How many slices, if they are as usual, have so many lines, but no more than so many bytes."""
@@ -181,6 +245,8 @@ class Lane:
         while self._turns:
             key = self._turns[0]
             queue = self._queues[key]
+            if self.gate.held is not None:
+                queue.rotate(random.randrange(len(queue)))  # another probe, another kind of request
             item = queue[0]
             stopped = item.held.stopped_at is not None
             if self.gated and not stopped and (gate := self._in_the_way_of(item)):
@@ -253,9 +319,9 @@ def _whole(caps: Caps) -> Caps:
     return Caps(None, caps.requests, caps.tokens)
 
 
-def _stay_of_breaker(granted: Granted) -> Stay:
+def _stay_of_breaker(granted: Granted, *, open_for: float) -> Stay:
     grant = granted.grant
-    if not grant.open_for:
+    if not open_for:
         return Stay(granted.asked_at + PROBE_SECONDS, f"circuit breaker half open, {grant.open_reason}")
-    until = timezone.now() + timedelta(seconds=grant.open_for)
-    return Stay(granted.asked_at + grant.open_for, f"circuit breaker open until {until:%H:%M:%S} UTC, {grant.open_reason}")
+    until = timezone.now() + timedelta(seconds=open_for)
+    return Stay(granted.asked_at + open_for, f"circuit breaker open until {until:%H:%M:%S} UTC, {grant.open_reason}")

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import msgspec
 
 from batches.engine.breaker import Breaker
-from batches.engine.concurrency import Adaptive, Share, share
+from batches.engine.concurrency import Adaptive, Share, keep, share
+from batches.engine.hold import LONGEST_SECONDS, STRIKES, Held, Hold, Orders, Seen
 from batches.engine.windows import Span, Window
 
 WHOLE = ""  # the provider as a whole, where a model's name could stand
@@ -40,6 +41,7 @@ class Want(msgspec.Struct, frozen=True):
     least_tokens: int = 0  # with fewer it could send nothing
     returned: tuple[tuple[int, int, int], ...] = ()  # cell, requests and tokens that were granted then and not used
     held_for: float = 0.0  # the upstream says that nothing is left for so many seconds
+    seen: Seen = msgspec.field(default_factory=Seen)
 
 
 class Tally(msgspec.Struct):
@@ -53,11 +55,16 @@ class Tally(msgspec.Struct):
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """`quiet`: it is known that nothing was sent for more than a window's length, so no state means that none is lost."""
+    """`quiet`: it is known that nothing was sent for more than a window's length, so no state means that none is lost.
+
+    `held` is the hold of the provider that the executor knows of; it counts where the state is lost.
+    """
 
     wants: Mapping[str, Want]
     tally: Tally
     quiet: bool = False
+    held: Held | None = None
+    orders: Orders = msgspec.field(default_factory=Orders)
 
 
 class Permit(msgspec.Struct, frozen=True):
@@ -69,10 +76,14 @@ class Permit(msgspec.Struct, frozen=True):
     cell: int = 0
     shut_for: float = 0.0  # there may be more after so many seconds
     reason: str = ""  # why there is none now
+    held: Held | None = None
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """The answer. `open_for` is how much longer the breaker is open: 0 when it is half open, None when it is closed."""
+    """The answer. `open_for` is how much longer the breaker is open: 0 when it is half open, None when it is closed.
+
+    The last three are how many seconds ago the last success came, the last hold of the provider ended, and the last long one.
+    """
 
     permits: Mapping[str, Permit]
     concurrency: int
@@ -80,6 +91,9 @@ class Grant(msgspec.Struct, frozen=True):
     in_use: int = 0  # of the concurrency, by all executors together
     open_for: float | None = None
     open_reason: str = ""
+    worked_for: float = float("inf")
+    lifted_for: float = float("inf")
+    excused_for: float = float("inf")
 
 
 class Account(msgspec.Struct):
@@ -89,6 +103,7 @@ class Account(msgspec.Struct):
     requests: Window = msgspec.field(default_factory=Window)
     tokens: Window = msgspec.field(default_factory=Window)
     held_until: float = 0.0
+    hold: Hold = msgspec.field(default_factory=Hold)
 
 
 class State(msgspec.Struct):
@@ -100,6 +115,7 @@ class State(msgspec.Struct):
     accounts: dict[str, Account] = msgspec.field(default_factory=dict)
     adaptive: Adaptive = msgspec.field(default_factory=Adaptive)
     breaker: Breaker = msgspec.field(default_factory=Breaker)
+    is_new: bool = True  # nobody was answered yet
 
     @classmethod
     def begin(cls, *, now: float, quiet: bool) -> "State":
@@ -109,31 +125,66 @@ class State(msgspec.Struct):
         return self.seen_at <= now + MAX_STEP_BACK
 
 
-def answer(state: State, executor: str, ask: Ask, *, now: float, span: Span) -> Grant:
+def answer(state: State, executor: str, ask: Ask, *, now: float, span: Span, longest_hold: float = LONGEST_SECONDS) -> Grant:
     """Take an executor's report in, and grant it what it may have."""
     state.seen_at = now
-    tally, whole = ask.tally, ask.wants[WHOLE]
-    drained = any(want.held_for for want in ask.wants.values())
-    concurrency = state.adaptive.note(
-        answers=tally.answers,
-        turned_away=tally.turned_away,
-        drained=drained,
-        limit=whole.caps.concurrency or 1,
-        now=now,
-    )
-    breaker = state.breaker
-    breaker.note(executor, lived=tally.lived, failures=tally.failures, sentence=tally.sentence, now=now)
     accounts = {name: _account(state, name, want, now=now, span=span) for name, want in ask.wants.items()}
+    hold = accounts[WHOLE].hold
+    if state.is_new:
+        hold.remember(ask.held, ask.orders, now=now)
+        state.is_new = False
     for name, want in ask.wants.items():
         _take_back(accounts[name], want, now=now)
-    if breaker.until is not None:
-        return _while_broken(state, executor, ask, concurrency=concurrency, now=now, span=span)
-    permits = {}
-    for name, want in ask.wants.items():
-        limit = concurrency if name == WHOLE else want.caps.concurrency
-        part = None if limit is None else _share(state, accounts[name], executor, want, limit=limit, now=now)
-        permits[name] = _permit(accounts[name], want, part, now=now, span=span)
-    return Grant(permits, concurrency, span.valid, _in_use(accounts[WHOLE]))
+        accounts[name].hold.note(executor, want.seen, longest=longest_hold, now=now)
+    for account in state.accounts.values():
+        account.hold.heed(ask.orders, now=now)  # after what was seen before it was asked for
+    tally = ask.tally
+    concurrency = _concurrency(state, ask, on_trial=hold.on_trial, now=now)
+    state.breaker.note(executor, lived=tally.lived, failures=tally.failures, sentence=tally.sentence, now=now)
+    if state.breaker.until is not None or hold.held:
+        keep(accounts[WHOLE].shares, executor, in_flight=ask.wants[WHOLE].in_flight, now=now)
+    if state.breaker.until is not None:
+        permits = _while_broken(state, executor, ask, now=now)
+    elif hold.held:
+        permits = dict.fromkeys(ask.wants, _while_held(hold, executor, ask.wants[WHOLE], now=now))
+    else:
+        permits = {
+            name: _going(state, name, executor, want, concurrency=concurrency, now=now, span=span)
+            for name, want in ask.wants.items()
+        }
+    return Grant(
+        permits,
+        concurrency,
+        span.valid,
+        _in_use(accounts[WHOLE]),
+        None if state.breaker.until is None else max(state.breaker.until - now, 0.0),
+        "" if state.breaker.until is None else state.breaker.reason,
+        worked_for=now - hold.worked_at,
+        lifted_for=now - hold.lifted_at,
+        excused_for=now - hold.excused_at,
+    )
+
+
+def _concurrency(state: State, ask: Ask, *, on_trial: bool, now: float) -> int:
+    """How many requests may be in flight; few where a hold has ended without a success."""
+    found = state.adaptive.note(
+        answers=ask.tally.answers,
+        turned_away=ask.tally.turned_away,
+        drained=any(want.held_for for want in ask.wants.values()),
+        limit=ask.wants[WHOLE].caps.concurrency or 1,
+        now=now,
+    )
+    return min(found, STRIKES) if on_trial else found
+
+
+def _going(state: State, name: str, executor: str, want: Want, *, concurrency: int, now: float, span: Span) -> Permit:
+    """What a gate is granted while its provider works; a model that is held gets a probe at most."""
+    account = state.accounts[name]
+    if account.hold.held:
+        return _while_held(account.hold, executor, want, now=now)
+    limit = concurrency if name == WHOLE else want.caps.concurrency
+    part = None if limit is None else _share(state, account, executor, want, limit=limit, now=now)
+    return _permit(account, want, part, now=now, span=span)
 
 
 def _in_use(account: Account) -> int:
@@ -196,15 +247,25 @@ def _permit(account: Account, want: Want, part: int | None, *, now: float, span:
     return Permit(part, granted[0], granted[1], span.cell_at(now))
 
 
-def _while_broken(state: State, executor: str, ask: Ask, *, concurrency: int, now: float, span: Span) -> Grant:
+def _while_broken(state: State, executor: str, ask: Ask, *, now: float) -> dict[str, Permit]:
     """Nothing for anybody; but one call for one executor once the breaker is half open."""
-    breaker = state.breaker
+    breaker, whole = state.breaker, ask.wants[WHOLE]
     assert breaker.until is not None
     open_for = max(breaker.until - now, 0.0)
-    whole = ask.wants[WHOLE]
     probes = not open_for and whole.wanted > 0 and breaker.lets_probe(executor, in_flight=whole.in_flight, now=now)
-    part = whole.in_flight + 1 if probes else 0  # beside what was sent before it opened
-    permit = Permit(part, int(probes), None, shut_for=open_for, reason="its circuit breaker is open")
-    permits = dict.fromkeys(ask.wants, permit)
-    in_use = _in_use(state.accounts[WHOLE])
-    return Grant(permits, concurrency, span.valid, in_use, open_for, breaker.reason)
+    held = state.accounts[WHOLE].hold.told(now=now)
+    permit = _probe(whole, probes=probes, shut_for=open_for, reason="its circuit breaker is open", held=held)
+    return dict.fromkeys(ask.wants, permit)
+
+
+def _while_held(hold: Hold, executor: str, want: Want, *, now: float) -> Permit:
+    """Nothing for anybody; but one call for one executor when the probe is due."""
+    held = hold.told(now=now)
+    assert held is not None
+    probes = want.wanted > 0 and hold.lets_probe(executor, in_flight=want.in_flight, now=now)
+    return _probe(want, probes=probes, shut_for=held.probe_in, reason=held.reason, held=held)
+
+
+def _probe(want: Want, *, probes: bool, shut_for: float, reason: str, held: Held | None) -> Permit:
+    """A permit for one call, beside what was sent before, or for none."""
+    return Permit(want.in_flight + 1 if probes else 0, int(probes), None, shut_for=shut_for, reason=reason, held=held)

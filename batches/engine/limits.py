@@ -36,6 +36,10 @@ class Limits(Protocol):
         """What this executor may send to a provider until it asks again. Raises redis.RedisError when nobody answers."""
 
 
+def _answer(state: State, executor: uuid.UUID, ask: Ask, *, now: float, span: Span) -> Grant:
+    return answer(state, executor.hex, ask, now=now, span=span, longest_hold=settings.HOLD_PROBE_SECONDS)
+
+
 class LocalLimits:
     """Limits of executors in this process: the embedded portal has no others."""
 
@@ -50,7 +54,7 @@ class LocalLimits:
             state = self._states.get(provider)
             if state is None:
                 state = self._states[provider] = State.begin(now=now, quiet=ask.quiet)
-            return answer(state, executor.hex, ask, now=now, span=self._span)
+            return _answer(state, executor, ask, now=now, span=self._span)
 
 
 _WRITE = """
@@ -82,7 +86,7 @@ class RedisLimits:
                 (seconds, microseconds), found = pipeline.execute()
             now = seconds + microseconds / 1e6
             state = self._read(found, now=now, quiet=ask.quiet)
-            grant = answer(state, executor.hex, ask, now=now, span=self._span)
+            grant = _answer(state, executor, ask, now=now, span=self._span)
             if self._write(keys=[key], args=[found or b"", self._encode(state), KEPT_SECONDS]):
                 return grant
         raise Overtaken

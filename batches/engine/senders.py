@@ -64,7 +64,12 @@ class Senders:
         self._timeout = settings.REQUEST_TIMEOUT_SECONDS
         self._flush_rows = settings.FLUSH_ROWS
         self._jitter = random.Random()
-        self._policy = backoff.Policy(settings.MAX_ATTEMPTS, settings.BACKOFF_BASE_SECONDS, settings.BACKOFF_CAP_SECONDS)
+        self._policy = backoff.Policy(
+            settings.MAX_ATTEMPTS,
+            settings.BACKOFF_BASE_SECONDS,
+            settings.BACKOFF_CAP_SECONDS,
+            settings.LONGEST_WAIT_SECONDS,
+        )
 
     def fill(self, lane: Lane) -> None:
         """Use the lane's free slots."""
@@ -119,6 +124,7 @@ class Senders:
             timeout = math.ceil(max(held.deadline - started, 0) + settings.CANCEL_GRACE_SECONDS)
         call = Call(held.batch.endpoint, item.body, item.idempotency_key, timeout, held.extras)
         held.flying[item.line] = task
+        item.sent_at = time.time()
         lane.in_flight += 1
         try:
             outcome = await lane.adapter.send(call)
@@ -139,18 +145,19 @@ class Senders:
         if outcome.exhausted_for is not None:
             lane.hold(item.model, outcome.exhausted_for)
         if isinstance(outcome, Failure):
-            lane.note_failure(outcome)
+            counts = lane.note_failure(item, outcome)
             # A probe that fails says nothing about the object. One that is answered so again may be why the breaker opened.
             is_excused = lane.probing and outcome.kind in FAULTS and not (item.probed and outcome.kind.answered)
             item.probed |= is_excused
-            item.counted += outcome.kind not in backoff.THROTTLED and not is_excused
+            counts = counts and outcome.kind not in backoff.THROTTLED and not is_excused
+            item.counted += counts
             item.answered += outcome.is_final
-            if not lane.share:
+            if not lane.share or lane.must_ask:
                 self._due.set()
-            if self._try_again(item, outcome, latency_ms=latency_ms):
+            if self._try_again(item, outcome, counts=counts, latency_ms=latency_ms):
                 return
         else:
-            lane.note_success()
+            lane.note_success(item.model)
             cost = self._account(lane, item, outcome)
         held.open -= 1
         held.size -= len(item.body)
@@ -170,7 +177,7 @@ class Senders:
         model = lane.models.get(item.model)
         return None if model is None else model.cost_nanos(usage)
 
-    def _try_again(self, item: Item, failure: Failure, *, latency_ms: int) -> bool:
+    def _try_again(self, item: Item, failure: Failure, *, counts: bool, latency_ms: int) -> bool:
         """Put the object off until its next attempt; False when there is none."""
         held = item.held
         at = backoff.retry_at(
@@ -178,14 +185,13 @@ class Senders:
             attempts=item.attempts,
             counted=item.counted,
             policy=self._policy,
-            deadline=held.batch.expires_at,
             now=timezone.now(),
             jitter=self._jitter,
         )
         if at is None:
             return False
         self.outbox.tried.append(
-            Tried(held.slice_id, held.batch_id, item.line, item.round, item.attempts, latency_ms, failure, at)
+            Tried(held.slice_id, held.batch_id, item.line, item.round, item.attempts, latency_ms, failure, at, counts)
         )
         if held.stopped_at is None:
             self.put_off(item, at, reason=failure.message if failure.kind in backoff.THROTTLED else "")

@@ -50,6 +50,8 @@ def throttled(held: Iterable[Held], lanes: Mapping[uuid.UUID, Lane], *, now: dat
 
 def _why(held: Held, lane: Lane, *, now: datetime) -> tuple[datetime, str] | None:
     """What keeps a slice back; None when nothing does. No reason: its objects wait for another attempt, of their own accord."""
+    if lane.gate.held is not None and lane.gate.held.kind.is_of_account:
+        return now, ""  # its batches are not throttled, but wait for somebody to mend the account: the provider says so
     has_ready = len(held.waiting) + len(held.flying) < held.open
     stay = lane.stay_of(held.batch_id) if has_ready or lane.probing else None
     if stay is not None:

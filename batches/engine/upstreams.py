@@ -13,11 +13,13 @@ import redis
 from django.conf import settings
 
 from batches.engine import limits as shared
-from batches.engine.limiter import WHOLE, Ask, Caps, Grant, Tally, Want
+from batches.engine.hold import Held, Orders
+from batches.engine.limiter import WHOLE, Ask, Caps, Grant, Permit, Tally, Want
 from batches.models import ProviderHealth
 from batches.services.provider_health import note_health, worked_since
 from providers import registry
 from providers.base import Adapter
+from providers.failures import Kind
 from providers.models import CredentialUnavailable, Provider, ProviderModel
 
 logger = logging.getLogger(__name__)
@@ -45,13 +47,15 @@ class Demand:
 class Opened:
     """A provider that the executor has not spoken to before, or whose settings have changed.
 
-    `adapter` is None where the old one still serves. `models` have prices or limits of their own, by name.
+    `adapter` is None where the old one still serves. `models` have prices or limits of their own, by name; `held_models`
+    are those that were held when it was looked up.
     """
 
     provider_id: uuid.UUID
     adapter: Adapter | None
     caps: Caps
     models: Mapping[str, ProviderModel]
+    held_models: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class _Upstream:
     models: Mapping[str, ProviderModel]
     quiet: bool  # nobody had sent anything lately when it was opened; told to the limiter once
     opened_at: float = field(default_factory=time.monotonic)
+    held: Held | None = None
+    orders: Orders = field(default_factory=Orders)
     grant: Grant | None = None
     noted_at: float = 0.0
 
@@ -96,10 +102,14 @@ class Upstreams:
         adapter = _connect(provider)
         since = now - timedelta(seconds=shared.WINDOW_SECONDS + MARGIN_SECONDS)
         quiet = not worked_since(provider.pk, since)
-        note_health([ProviderHealth(provider=provider, concurrency=provider.max_concurrency)], now=now)
         models = {model.name: model for model in ProviderModel.objects.filter(provider=provider)}
-        self._known[provider.pk] = _Upstream(provider, models, quiet)
-        return Opened(provider.pk, adapter, caps_of(provider), models)
+        known = self._known[provider.pk] = _Upstream(provider, models, quiet)
+        health = {row.model: row for row in ProviderHealth.objects.filter(provider=provider)}
+        known.held, known.orders = _held(health.get(WHOLE), now=now), _orders(provider, health.get(WHOLE))
+        row = ProviderHealth(provider=provider, concurrency=provider.max_concurrency)
+        note_health([_with_hold(row, known.held, now=now)], now=now)
+        held_models = frozenset(name for name, row in health.items() if name != WHOLE and row.hold_kind)
+        return Opened(provider.pk, adapter, caps_of(provider), models, held_models)
 
     def changed(self) -> list[Opened]:
         """The providers whose settings, limits or prices were changed since they were last looked at."""
@@ -107,8 +117,10 @@ class Upstreams:
         models: dict[uuid.UUID, dict[str, ProviderModel]] = {}
         for model in ProviderModel.objects.filter(provider__in=self._known):
             models.setdefault(model.provider_id, {})[model.name] = model
+        health = {row.provider_id: row for row in ProviderHealth.objects.filter(provider__in=self._known, model=WHOLE)}
         for provider in Provider.objects.filter(pk__in=self._known):
             known, named = self._known[provider.pk], models.get(provider.pk, {})
+            known.orders = _orders(provider, health.get(provider.pk))
             moved = provider.updated_at != known.provider.updated_at
             if not moved and caps_of(provider) == caps_of(known.provider) and _terms(named) == _terms(known.models):
                 continue
@@ -142,11 +154,12 @@ class Upstreams:
         asked_at = time.monotonic()
         if known.quiet and asked_at < known.opened_at + QUIET_SECONDS:
             ask = msgspec.structs.replace(ask, quiet=True)
+        ask = msgspec.structs.replace(ask, held=known.held, orders=known.orders)
         grant = shared.limits().ask(provider_id, self._executor_id, ask)
         known.quiet = False
-        if known.grant is None or (grant.open_for is None) != (known.grant.open_for is None):
-            known.noted_at = 0.0  # at once: the breaker has opened or closed
-        known.grant = grant
+        if known.grant is None or _state(grant) != _state(known.grant):
+            known.noted_at = 0.0  # at once: a breaker has opened or closed, a hold has begun or ended
+        known.grant, known.held = grant, grant.permits[WHOLE].held
         return Granted(asked_at, grant)
 
     def note_health(self, demands: Mapping[uuid.UUID, Demand], *, now: datetime) -> None:
@@ -192,6 +205,25 @@ def _asked(demand: Demand, caps: Caps, *, taken: int) -> Ask | None:
     return Ask({WHOLE: Want(caps, in_flight=max(demand.in_flight, demand.share), wanted=wanted)}, Tally())
 
 
+def _held(health: ProviderHealth | None, *, now: datetime) -> Held | None:
+    """The hold that was noted last."""
+    if health is None or health.hold is None or health.held_since is None:
+        return None
+    return Held(health.hold, health.hold_strikes, (now - health.held_since).total_seconds())
+
+
+def _orders(provider: Provider, health: ProviderHealth | None) -> Orders:
+    """What operators asked for. Who changes a provider's settings, such as its credential, has them tried at once."""
+    asked = [provider.updated_at, health and health.probe_asked_at]
+    resumed = health.resumed_at if health else None
+    return Orders(max(at.timestamp() for at in asked if at), resumed.timestamp() if resumed else 0.0)
+
+
+def _state(grant: Grant) -> tuple[bool, list[Kind | None]]:
+    """What is news when it changes."""
+    return grant.open_for is None, [permit.held.kind if permit.held else None for permit in grant.permits.values()]
+
+
 def _health(known: _Upstream, grant: Grant, *, now: datetime) -> list[ProviderHealth]:
     """A row for the provider as a whole, and one for each model with limits."""
     breaker, breaker_until = ProviderHealth.Breaker.CLOSED, None
@@ -200,19 +232,31 @@ def _health(known: _Upstream, grant: Grant, *, now: datetime) -> list[ProviderHe
         breaker_until = now + timedelta(seconds=grant.open_for)
     found = []
     for name, permit in grant.permits.items():
-        limited = bool(permit.reason) and grant.open_for is None
+        limited = _is_limited(grant, permit)
         own = known.models[name].max_concurrency if name in known.models else None
-        found.append(
-            ProviderHealth(
-                provider=known.provider,
-                model=name,
-                concurrency=min(grant.concurrency, own or grant.concurrency),
-                in_use=grant.in_use if name == WHOLE else 0,
-                limited_until=now + timedelta(seconds=permit.shut_for) if limited else None,
-                limited_reason=permit.reason if limited else "",
-                breaker=breaker,
-                breaker_until=breaker_until,
-                breaker_reason=grant.open_reason,
-            )
+        row = ProviderHealth(
+            provider=known.provider,
+            model=name,
+            concurrency=min(grant.concurrency, own or grant.concurrency),
+            in_use=grant.in_use if name == WHOLE else 0,
+            limited_until=now + timedelta(seconds=permit.shut_for) if limited else None,
+            limited_reason=permit.reason if limited else "",
+            breaker=breaker,
+            breaker_until=breaker_until,
+            breaker_reason=grant.open_reason,
         )
+        found.append(_with_hold(row, permit.held, now=now))
     return found
+
+
+def _is_limited(grant: Grant, permit: Permit) -> bool:
+    is_of_account = permit.held is not None and permit.held.kind.is_of_account
+    return bool(permit.reason) and grant.open_for is None and not is_of_account
+
+
+def _with_hold(row: ProviderHealth, held: Held | None, *, now: datetime) -> ProviderHealth:
+    if held is not None:
+        row.hold_kind, row.hold_strikes = held.kind.value, held.strikes
+        row.held_since = now - timedelta(seconds=held.held_for)
+        row.probe_at = now + timedelta(seconds=held.probe_in)
+    return row

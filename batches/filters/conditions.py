@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, TextChoices
 
-from batches.models import Batch, Slice
+from batches.models import Batch, ProviderHealth, Slice
 from batches.states import BatchStatus
+from providers.failures import Kind
 
 STUCK_AFTER = timedelta(minutes=10)
 
@@ -16,7 +17,9 @@ class Condition(TextChoices):
     """What may be the matter with a batch."""
 
     PAUSED = "paused"
+    ACCOUNT_PROBLEM = "account_problem", "account problem"
     THROTTLED = "throttled"
+    PUT_OFF = "put_off", "input out of reach"
     OVERDUE = "overdue"
     LATE = "late", "late at its pace"
     STUCK = "stuck"
@@ -27,8 +30,12 @@ def in_condition(condition: str, *, now: datetime) -> Q:
     """Batches in this condition."""
     if condition == Condition.PAUSED:
         return Q(status=BatchStatus.IN_PROGRESS, paused_at__isnull=False)
+    if condition == Condition.ACCOUNT_PROBLEM:
+        return has_account_problem()
     if condition == Condition.THROTTLED:
-        return Q(status=BatchStatus.IN_PROGRESS, throttled_until__gt=now)
+        return is_throttled(now=now)
+    if condition == Condition.PUT_OFF:
+        return is_put_off()
     if condition == Condition.OVERDUE:
         return Q(ended_at=None, expires_at__lte=now)
     if condition == Condition.LATE:
@@ -36,6 +43,23 @@ def in_condition(condition: str, *, now: datetime) -> Q:
     if condition == Condition.STUCK:
         return is_stuck(now=now)
     return Q(status=BatchStatus.COMPLETED, failed__gt=0)
+
+
+def has_account_problem() -> Q:
+    """Running batches whose provider is held for its account. The providers are looked up first: they are few."""
+    held = ProviderHealth.objects.with_account_problem().order_by().values("provider")
+    return Q(status=BatchStatus.IN_PROGRESS, provider__in=held)
+
+
+def is_throttled(*, now: datetime) -> Q:
+    """Running batches whose open objects all wait because of limits, and those whose provider asks to wait for long."""
+    held = ProviderHealth.objects.filter(model="", hold_kind=Kind.RATE_LIMITED.value).order_by().values("provider")
+    return Q(status=BatchStatus.IN_PROGRESS) & (Q(throttled_until__gt=now) | Q(provider__in=held))
+
+
+def is_put_off() -> Q:
+    """Batches that wait for a worker that can read their input."""
+    return Q(ended_at=None, status=BatchStatus.VALIDATING) & ~Q(put_off_reason="")
 
 
 def is_late(*, now: datetime) -> Q:
@@ -46,13 +70,16 @@ def is_late(*, now: datetime) -> Q:
 def is_stuck(*, now: datetime) -> Q:
     """Open batches that were begun, that nobody works on, and on which nothing has happened for a while.
 
-    Those that are paused or throttled wait for a reason that is told; those not begun wait for their turn.
+    Those that are paused, throttled or at a provider with an account problem wait for a reason that is told; those not begun
+    wait for their turn.
     """
     alive = Slice.objects.filter(batch=OuterRef("pk")).filter(
         Q(lease_expires_at__gt=now) | Q(last_settled_at__gt=now - STUCK_AFTER)
     )
     begun = Slice.objects.filter(batch=OuterRef("pk"), last_settled_at__isnull=False)
-    waits = Q(status=BatchStatus.IN_PROGRESS) & (~Q(Exists(begun)) | Q(paused_at__isnull=False) | Q(throttled_until__gt=now))
+    paused = Q(status=BatchStatus.IN_PROGRESS, paused_at__isnull=False)
+    unbegun = Q(status=BatchStatus.IN_PROGRESS) & ~Q(Exists(begun))
+    waits = unbegun | paused | has_account_problem() | is_throttled(now=now)
     quiet = Q(ended_at=None, updated_at__lte=now - STUCK_AFTER) & (Q(lease_expires_at=None) | Q(lease_expires_at__lte=now))
     return quiet & ~waits & ~Q(Exists(alive))
 
@@ -61,6 +88,13 @@ def stuck_among(batches: Iterable[Batch], *, now: datetime) -> set[uuid.UUID]:
     """Which of these are stuck; without a query when none of them can be."""
     quiet = [batch.pk for batch in batches if not batch.is_terminal and batch.updated_at <= now - STUCK_AFTER]
     return set(Batch.objects.filter(is_stuck(now=now), pk__in=quiet).values_list("pk", flat=True)) if quiet else set()
+
+
+def holds_of(batches: Iterable[Batch]) -> dict[uuid.UUID, Kind]:
+    """Which of the providers that these wait for are held, and why; without a query when none of the batches runs."""
+    wanted = {batch.provider_id for batch in batches if batch.status == BatchStatus.IN_PROGRESS}
+    rows = ProviderHealth.objects.filter(provider__in=wanted, model="").exclude(hold_kind="") if wanted else ()
+    return {row.provider_id: row.hold for row in rows if row.hold is not None}
 
 
 def has_errors() -> Q:
@@ -76,6 +110,7 @@ def ended_badly() -> Q:
 
 def needs_attention(*, now: datetime) -> Q:
     """Batches that ended badly, or that are late, held back, paused or stuck."""
-    held_back = is_late(now=now) | Q(throttled_until__gt=now) | Q(paused_at__isnull=False) | is_stuck(now=now)
+    held_back = is_late(now=now) | is_throttled(now=now) | has_account_problem() | is_put_off()
+    held_back |= Q(paused_at__isnull=False) | is_stuck(now=now)
     # Found by themselves, for they are few: asked of each batch, PostgreSQL reads all slices to know which are stuck.
     return ended_badly() | Q(pk__in=Batch.objects.filter(held_back, ended_at=None).order_by().values("pk"))

@@ -4,7 +4,7 @@ from batches.models.account_token import AccountToken
 from batches.models.api_key import ApiKey
 from batches.models.attempt import Attempt
 from batches.models.audit import AuditEntry
-from batches.models.batch import Batch, Dialect, load_counts
+from batches.models.batch import Batch, Dialect, OnInvalid, load_counts
 from batches.models.bulk_operation import BulkAct, BulkItem, BulkOperation
 from batches.models.counts import COUNT_FIELDS, Counts
 from batches.models.error import BatchError
@@ -13,7 +13,7 @@ from batches.models.event import Event
 from batches.models.file import File, Purpose
 from batches.models.idempotency import IdempotencyRecord
 from batches.models.membership import Membership, Role
-from batches.models.object import BatchObject
+from batches.models.object import INVALID_LINE, BatchObject, unnamed
 from batches.models.pace import BatchMinute
 from batches.models.project import Project, ProviderGrant
 from batches.models.provider_health import ProviderHealth
@@ -26,6 +26,7 @@ from batches.models.worker import Worker
 
 __all__ = [
     "COUNT_FIELDS",
+    "INVALID_LINE",
     "AccountToken",
     "ApiKey",
     "Attempt",
@@ -47,6 +48,7 @@ __all__ = [
     "File",
     "IdempotencyRecord",
     "Membership",
+    "OnInvalid",
     "Project",
     "ProviderGrant",
     "ProviderHealth",
@@ -60,4 +62,5 @@ __all__ = [
     "UploadStatus",
     "Worker",
     "load_counts",
+    "unnamed",
 ]

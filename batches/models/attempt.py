@@ -28,6 +28,7 @@ class Attempt(models.Model):
     latency_ms = models.PositiveIntegerField()
     retry_after = models.FloatField(null=True, blank=True, help_text="Seconds the upstream asked to wait.")
     retry_at = models.DateTimeField(help_text="When the next attempt may start.")
+    counted = models.BooleanField(default=True, db_default=True, help_text="Whether it counts against MAX_ATTEMPTS.")
     created_at = models.DateTimeField()
 
     class Meta:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar, cast
+from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q, Sum
@@ -14,7 +15,8 @@ from batches.models.counts import COUNT_FIELDS, Counted, Counts
 from batches.models.file import File
 from batches.models.lease import Leased
 from batches.models.project import Project
-from batches.states import COUNTED, OPEN, TERMINAL, BatchStatus
+from batches.states import COUNTED, NEVER_RAN, OPEN, TERMINAL, BatchStatus, ObjectStatus
+from providers.failures import Kind
 from providers.guards import Guarded
 from providers.models import Provider
 
@@ -28,6 +30,13 @@ class Dialect(models.TextChoices):
     NOVITA = "novita"
     MERGE = "merge"
     NATIVE = "native"
+
+
+class OnInvalid(models.TextChoices):
+    """What becomes of a batch whose input has invalid lines."""
+
+    FAIL = "fail"
+    SKIP = "skip"
 
 
 class BatchQuerySet(models.QuerySet["Batch"]):
@@ -51,7 +60,20 @@ class Batch(Counted, Guarded, Leased):
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="batches")
     dialect = models.CharField(max_length=10, choices=Dialect.choices)
     endpoint = models.CharField(max_length=100)
-    model = models.CharField(max_length=200, blank=True)
+    model = models.CharField(max_length=200, blank=True, help_text="Of all its requests; empty when they ask for several.")
+    default_model = models.CharField(
+        max_length=200,
+        blank=True,
+        db_default="",
+        help_text="What requests that name no model ask for; the others may name no other.",
+    )
+    on_invalid = models.CharField(
+        max_length=4,
+        choices=OnInvalid.choices,
+        default=OnInvalid.FAIL,
+        db_default=OnInvalid.FAIL,
+        help_text="Whether invalid lines of its input fail it, or are skipped.",
+    )
 
     status = models.CharField(max_length=12, choices=BatchStatus.choices, default=BatchStatus.VALIDATING)
     version = models.PositiveIntegerField(default=1)
@@ -96,10 +118,16 @@ class Batch(Counted, Guarded, Leased):
     cancelled_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     archived_at = models.DateTimeField(null=True, blank=True)
+    held_at_deadline = models.CharField(
+        max_length=32, blank=True, default="", db_default="", help_text="The kind of failure that held its provider then."
+    )
     deleted_at = models.DateTimeField(null=True, blank=True)
     results_pruned_at = models.DateTimeField(null=True, blank=True, help_text="From then on, answers are read from its files.")
 
     error_count = models.PositiveIntegerField(default=0, help_text="Validation errors, also those that are not stored.")
+    put_off_reason = models.CharField(
+        max_length=200, blank=True, db_default="", help_text="Why the worker that was to validate it could not read its input."
+    )
 
     objects = BatchQuerySet.as_manager()
 
@@ -169,14 +197,31 @@ class Batch(Counted, Guarded, Leased):
         """How many requests a create call carried inline, checked; 0 once the batch has ended, or when it was made otherwise."""
         return self.pending
 
+    @property
+    def skipped_lines(self) -> int:
+        """How many of the failed objects are invalid lines of the input: they were never sent, and sending them cannot help."""
+        return self.error_count if self.on_invalid == OnInvalid.SKIP and self.in_progress_at is not None else 0
+
     def forget_counts(self) -> None:
         """Have `counts` read again."""
         self._counts = None
+
+    def count_again(self) -> None:
+        """Have `counts` be the sum over the slices, whatever the status."""
+        self._counts = _sums([self.pk]).get(self.pk, Counts())
 
     @property
     def is_paused(self) -> bool:
         """Whether somebody, or a guard, has it wait: a condition of a running batch."""
         return self.status == BatchStatus.IN_PROGRESS and self.paused_at is not None
+
+    def why_never_ran(self, status: str) -> tuple[str, str] | None:
+        """Code and sentence of an object of this batch that has no result; None for one that has, or may get, a result."""
+        found = NEVER_RAN.get(ObjectStatus(status))
+        if found is None or status != ObjectStatus.EXPIRED or not self.held_at_deadline:
+            return found
+        code, sentence = found
+        return code, f"{sentence} Its provider was held: {Kind(self.held_at_deadline).sentence}"
 
     def is_throttled(self, *, now: datetime) -> bool:
         """Whether the upstream's limits hold its waiting objects back."""
@@ -194,9 +239,18 @@ def load_counts(batches: Iterable[Batch]) -> None:
         else:
             live[batch.pk] = batch
             batch._counts = Counts()
-    if not live:
-        return
+    for pk, counts in _sums(live).items():
+        live[pk]._counts = counts
+
+
+def _sums(batches: Iterable[UUID]) -> dict[UUID, Counts]:
+    """The counts of batches, with one query for all of them, and none for none."""
+    keys = list(batches)
+    if not keys:
+        return {}
     sums = {f"sum_{name}": Sum(f"slices__{name}", default=0) for name in COUNT_FIELDS}
-    for row in Batch.objects.filter(pk__in=live).order_by().values("pk").annotate(**sums):
+    found = {}
+    for row in Batch.objects.filter(pk__in=keys).order_by().values("pk").annotate(**sums):
         sums_of = cast("dict[str, int]", row)
-        live[row["pk"]]._counts = Counts(**{name: sums_of[f"sum_{name}"] for name in COUNT_FIELDS})
+        found[row["pk"]] = Counts(**{name: sums_of[f"sum_{name}"] for name in COUNT_FIELDS})
+    return found

@@ -1,6 +1,7 @@
 """BatchObject: one request of a batch. A narrow, hot row: no body, no offset."""
 
 from typing import ClassVar
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
@@ -8,6 +9,13 @@ from uuid_utils.compat import uuid7
 
 from batches.models.batch import Batch
 from batches.states import ObjectStatus
+
+INVALID_LINE = "invalid_line"  # the kind of failure of what was never sent, because its line is no valid request
+
+
+def unnamed(line: int, pk: UUID) -> str:
+    """What stands for a custom_id that cannot be read, or is another object's: no client can choose it."""
+    return f"line {line} ({pk.hex})"
 
 
 class BatchObject(models.Model):

@@ -6,7 +6,17 @@ from typing import ClassVar
 from django.db import models
 from uuid_utils.compat import uuid7
 
+from providers.failures import Kind
 from providers.models import Provider
+
+_KINDS = frozenset(kind.value for kind in Kind)
+ACCOUNT_KINDS = tuple(kind.value for kind in Kind if kind.is_of_account)
+
+
+class ProviderHealthQuerySet(models.QuerySet["ProviderHealth"]):
+    def with_account_problem(self) -> "ProviderHealthQuerySet":
+        """The rows of providers that are held for their account, one each."""
+        return self.filter(model="", hold_kind__in=ACCOUNT_KINDS)
 
 
 class ProviderHealth(models.Model):
@@ -15,6 +25,10 @@ class ProviderHealth(models.Model):
     `concurrency` is how many requests may be in flight at present, over all workers, and `in_use` how much of that they
     have taken; `limited_until` says until when its rate limits hold everything back, `breaker_until` until when the
     circuit breaker keeps all but a probe away.
+
+    `hold_kind` is the kind of failure for which the provider, or the model, is held: empty where it is not. Of a hold, no
+    text of an upstream is kept, since everybody may see this. `probe_asked_at` and `resumed_at` are written by operators'
+    acts alone; executors read them, and send a probe at once, or end the hold.
     """
 
     class Breaker(models.TextChoices):
@@ -32,7 +46,15 @@ class ProviderHealth(models.Model):
     breaker = models.CharField(max_length=9, choices=Breaker.choices, default=Breaker.CLOSED)
     breaker_until = models.DateTimeField(null=True, blank=True)
     breaker_reason = models.CharField(max_length=200, blank=True)
+    hold_kind = models.CharField(max_length=32, blank=True, default="", db_default="")
+    held_since = models.DateTimeField(null=True, blank=True)
+    hold_strikes = models.PositiveIntegerField(default=0, db_default=0, help_text="Calls in a row that failed for this reason.")
+    probe_at = models.DateTimeField(null=True, blank=True, help_text="When the next probe may be sent.")
+    probe_asked_at = models.DateTimeField(null=True, blank=True)
+    resumed_at = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField()
+
+    objects = ProviderHealthQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["provider", "model"]
@@ -41,6 +63,16 @@ class ProviderHealth(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider} {self.model}".strip()
+
+    @property
+    def hold(self) -> Kind | None:
+        """The kind of failure for which it is held; None where it is not."""
+        return Kind(self.hold_kind) if self.hold_kind in _KINDS else None
+
+    @property
+    def has_account_problem(self) -> bool:
+        """Whether it is held because its account is empty, or its credential is refused."""
+        return self.hold is not None and self.hold.is_of_account
 
     def is_limited(self, *, now: datetime) -> bool:
         """Whether a rate limit holds everything back at present."""

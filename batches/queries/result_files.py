@@ -1,5 +1,6 @@
 """What came of objects, from the output and error files of a batch that ended: where its result rows were let go of."""
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,9 +25,9 @@ class SliceResults:
         self._output = _Lines(batch.output_file, piece.output_start, piece.output_end, name="output")
         self._error = _Lines(batch.error_file, piece.error_start, piece.error_end, name="error")
 
-    def find(self, custom_id: str, status: str) -> jsonl.StoredResult:
+    def find(self, object_id: uuid.UUID, status: str) -> jsonl.StoredResult:
         """The result of an object that succeeded or failed. Raises Gone when its file is no longer kept."""
-        return (self._output if status == ObjectStatus.SUCCEEDED else self._error).find(custom_id)
+        return (self._output if status == ObjectStatus.SUCCEEDED else self._error).find(jsonl.result_id(object_id))
 
 
 @dataclass(slots=True)
@@ -39,13 +40,13 @@ class _Lines:
     name: str
     _left: Iterator[bytes] | None = None
 
-    def find(self, custom_id: str) -> jsonl.StoredResult:
+    def find(self, identifier: str) -> jsonl.StoredResult:
         if self._left is None:
             pieces = stream_range(self.file, self.start or 0, self.end or 0, name=self.name)
             self._left = _lines(pieces)
         for line in self._left:
             found = jsonl.read_result(line)
-            if found.custom_id == custom_id:
+            if found.id == identifier:
                 return found
         raise Gone(f"The {self.name} file does not hold this result any more.")
 

@@ -9,14 +9,16 @@ from itertools import takewhile
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from django.db import connection
 
 from batches import jsonl
+from batches.default_model import line_with_model
 from batches.errors import Gone
-from batches.models import Batch, BatchError, BatchObject, BatchResult, Slice, bulk
+from batches.models import INVALID_LINE, Batch, BatchError, BatchObject, BatchResult, Slice, bulk, unnamed
 from batches.queries.ranges import read_range
 from batches.queries.result_files import SliceResults, require_result_files
-from batches.states import NEVER_RAN, ObjectStatus
+from batches.states import ObjectStatus
 
 PAGE = 500
 PAGE_CHARS = 4 * 1024**2
@@ -45,10 +47,16 @@ class ObjectResult(msgspec.Struct, frozen=True):
     error_code: str
     error_message: str
     body: str
+    kind: str = ""
 
     @property
     def is_settled(self) -> bool:
         return self.status != ObjectStatus.PENDING
+
+    @property
+    def is_invalid(self) -> bool:
+        """Whether its line of the input was skipped: it is no valid request."""
+        return self.kind == INVALID_LINE
 
     @property
     def why(self) -> tuple[str, str] | None:
@@ -59,7 +67,7 @@ class ObjectResult(msgspec.Struct, frozen=True):
 
 Page = tuple[list[ObjectResult], bool]  # some objects, and whether there may be more behind them
 
-_COLUMNS = "o.id, o.line, o.custom_id, o.status, o.round, o.attempts, o.http_status, o.latency_ms, o.request_id"
+_COLUMNS = "o.id, o.line, o.custom_id, o.status, o.round, o.attempts, o.http_status, o.latency_ms, o.request_id, o.kind"
 # The objects are chosen first and their results looked up one by one: left to itself, PostgreSQL reads all results of a
 # batch for each of its objects as long as it has no statistics of that batch.
 _JOINED = f"""
@@ -190,8 +198,16 @@ def request_body(batch: Batch, line: int) -> bytes:
 
 
 def slice_lines(batch: Batch, piece: Slice) -> dict[int, bytes]:
-    """The input lines of one slice, by number, in one ranged read. Raises Gone when the input is not kept."""
-    return number_lines(read_input(batch, piece.input_start, piece.input_end), first_line=piece.first_line)
+    """The input lines of one slice, by number, in one ranged read, each with the model that it asks for.
+
+    Raises Gone when the input is not kept.
+    """
+    if piece.input_end - piece.input_start > settings.MAX_LINE_BYTES + settings.SLICE_BYTES:
+        raise Gone("The line is too long to be read.")  # which is why it was skipped
+    lines = number_lines(read_input(batch, piece.input_start, piece.input_end), first_line=piece.first_line)
+    if not batch.default_model:
+        return lines
+    return {number: line_with_model(line, batch.default_model) for number, line in lines.items()}
 
 
 def number_lines(content: bytes, *, first_line: int) -> dict[int, bytes]:
@@ -217,7 +233,13 @@ def result_line(result: ObjectResult) -> bytes:
             body=result.body,
             why=result.why,
         )
-    return jsonl.error_line(result.id, custom_id=result.custom_id, code=result.error_code, message=result.error_message)
+    return jsonl.error_line(
+        result.id,
+        custom_id=result.custom_id,
+        code=result.error_code,
+        message=result.error_message,
+        line=result.line if result.is_invalid else None,
+    )
 
 
 def _page(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str = "") -> Page:
@@ -250,7 +272,7 @@ def _rows(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str
     with connection.cursor() as cursor:
         cursor.execute(_SELECT.format(size=bulk.size_of("r.body")), [most, batch_key(batch), after_line, last_line, but, limit])
         found = cursor.fetchall()
-    rows = [_from_row(row) for row in takewhile(_is_whole, found)]
+    rows = [_from_row(row, batch) for row in takewhile(_is_whole, found)]
     if found and not rows:
         return _rows(batch, after_line=after_line, last_line=last_line, limit=1, but=but)
     return rows, len(rows) < len(found) or len(found) == limit
@@ -274,7 +296,7 @@ def _from_files(batch: Batch, *, after_line: int, last_line: int) -> Iterator[Ob
 
 
 def _from_file(row: ObjectResult, files: SliceResults, reasons: Mapping[tuple[int, int], tuple[str, str]]) -> ObjectResult:
-    found = files.find(row.custom_id, row.status)
+    found = files.find(row.id, row.status)
     code, message = (found.error.code, found.error.message) if found.error else reasons.get((row.line, row.round), ("", ""))
     return msgspec.structs.replace(row, body=found.body, error_code=code, error_message=message)
 
@@ -291,13 +313,15 @@ def batch_key(batch: Batch) -> Any:
     return BatchObject._meta.get_field("batch").get_db_prep_value(batch.pk, connection)
 
 
-def _from_row(row: tuple[Any, ...]) -> ObjectResult:
-    identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, code, message, body = row
+def _from_row(row: tuple[Any, ...], batch: Batch) -> ObjectResult:
+    identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, kind, code, message, body = row
     if code is None:  # there is no result
-        code, message = NEVER_RAN.get(status, ("", ""))
+        code, message = batch.why_never_ran(status) or ("", "")
         body = ""
     if not isinstance(identifier, uuid.UUID):
         identifier = uuid.UUID(identifier)
+    if custom_id == unnamed(line, identifier):
+        custom_id = ""
     return ObjectResult(
-        identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, code, message, body
+        identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, code, message, body, kind
     )

@@ -19,8 +19,10 @@ class Cause(StrEnum):
     """What a batch waits for."""
 
     NOT_VALIDATED = "not_validated"
+    INPUT_OUT_OF_REACH = "input_out_of_reach"
     PAUSED = "paused"
     PROVIDER_DISABLED = "provider_disabled"
+    ACCOUNT_PROBLEM = "account_problem"
     BREAKER_OPEN = "breaker_open"
     RATE_LIMITED = "rate_limited"
     THROTTLED = "throttled"
@@ -37,8 +39,10 @@ class Cause(StrEnum):
 
 _SENTENCES = {
     Cause.NOT_VALIDATED: "Its input has not been checked to the end yet.",
+    Cause.INPUT_OUT_OF_REACH: "The worker that was to check its input could not read it; it is tried again.",
     Cause.PAUSED: "Somebody, or a guard, has it wait until it is resumed.",
     Cause.PROVIDER_DISABLED: "Its provider is disabled: nothing is sent to it.",
+    Cause.ACCOUNT_PROBLEM: "The provider's account is empty or its credential is refused: it gets one request now and then.",
     Cause.BREAKER_OPEN: "Its provider kept failing: for a while only a probe is sent to it.",
     Cause.RATE_LIMITED: "The rate limits of its provider are used up for the moment.",
     Cause.THROTTLED: "The provider turned its requests away, and named a time to come back.",
@@ -86,7 +90,7 @@ def waiting(batch: Batch, *, now: datetime) -> Waiting | None:
 def decide(batch: Batch, facts: Facts, *, now: datetime) -> Waiting | None:
     """The first thing that keeps an open batch from going on; what a person can change comes before what passes."""
     if batch.status == BatchStatus.VALIDATING:
-        return _without(facts.control_workers, "control") or _because(Cause.NOT_VALIDATED)
+        return _without(facts.control_workers, "control") or _unchecked(batch)
     over = not facts.unfinished or batch.expires_at <= now
     if batch.status != BatchStatus.IN_PROGRESS or (over and not batch.is_paused):
         return _without(facts.control_workers, "control") or _winding_up(batch, facts)
@@ -102,6 +106,12 @@ def _without(workers: int, role: str) -> Waiting | None:
     if workers:
         return None
     return Waiting(Cause.NO_WORKER, f"No {role} worker is running.", details={"role": role})
+
+
+def _unchecked(batch: Batch) -> Waiting:
+    if batch.put_off_reason:
+        return _because(Cause.INPUT_OUT_OF_REACH, reason=batch.put_off_reason)
+    return _because(Cause.NOT_VALIDATED)
 
 
 def _winding_up(batch: Batch, facts: Facts) -> Waiting:
@@ -131,9 +141,15 @@ def _held_back(batch: Batch, facts: Facts, *, now: datetime) -> Waiting | None:
     """By the provider, or by what came of the last attempts."""
     name = batch.provider.name
     for row in facts.health:
+        if row.has_account_problem:
+            return _account_problem(name, row)
+    for row in facts.health:
         if row.breaker != ProviderHealth.Breaker.CLOSED and row.breaker_until is not None and row.breaker_until > now:
             return _because(Cause.BREAKER_OPEN, until=row.breaker_until, provider=name, reason=row.breaker_reason)
     for row in facts.health:
+        if row.hold is not None:
+            sentence = f"Provider {name} asks to wait for long: it gets one request now and then until it takes more."
+            return Waiting(Cause.RATE_LIMITED, sentence, row.probe_at, {"provider": name})
         if row.is_limited(now=now):
             return _because(Cause.RATE_LIMITED, until=row.limited_until, provider=name, reason=row.limited_reason)
     if batch.is_throttled(now=now):
@@ -141,6 +157,21 @@ def _held_back(batch: Batch, facts: Facts, *, now: datetime) -> Waiting | None:
     if facts.held_back == facts.unfinished:
         return _because(Cause.BACKOFF, until=facts.not_before)
     return None
+
+
+def _account_problem(name: str, row: ProviderHealth) -> Waiting:
+    """Its requests wait until the account is mended; they are lost at its deadline only."""
+    assert row.hold is not None
+    assert row.held_since is not None
+    calls = "1 call" if row.hold_strikes == 1 else f"{row.hold_strikes:,} calls"
+    sentence = f"Provider {name} has an account problem: {row.hold.sentence} {calls} in a row failed this way."
+    details: dict[str, str | int] = {
+        "provider": name,
+        "kind": row.hold.value,
+        "failures": row.hold_strikes,
+        "since": row.held_since.isoformat(),
+    }
+    return Waiting(Cause.ACCOUNT_PROBLEM, sentence, row.probe_at, details)
 
 
 def _queued(batch: Batch, facts: Facts, *, now: datetime) -> Waiting | None:

@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, QuerySet
 
 from batches.actors import Actor
 from batches.errors import NotFound, NotPermitted
 from batches.models import Batch, BulkOperation, Membership, Project, Role
 from batches.models.batch import BatchQuerySet
 from batches.services.audit import record_act, record_refusal
+from batches.services.route import granted
 from batches.states import Source
 from providers.models import Provider
 
@@ -145,6 +146,5 @@ def access_of(user: User, *, source: Source) -> Access:
 
 def providers_of(projects: QuerySet[Project]) -> QuerySet[Provider]:
     """The providers that any of these projects may use, or has used."""
-    granted = Q(granted_to_all=True) | Q(grants__project__in=projects)
     used = Exists(Batch.objects.filter(project__in=projects, provider=OuterRef("pk")))
-    return Provider.objects.filter(granted | used).distinct()
+    return Provider.objects.filter(granted(projects) | used).distinct()

@@ -3,13 +3,14 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from batches.actors import Actor
 from batches.errors import InvalidRequest, NotAuthenticated
 from batches.models import AccountToken, Project
 from batches.models.account_token import token_digest
 from batches.services.audit import record_act
+from batches.services.route import granted
 from providers.models import Provider
 
 
@@ -58,4 +59,4 @@ def require_granted(project: Project, *, provider: Provider) -> None:
 
 
 def _granted(project: Project) -> QuerySet[Provider]:
-    return Provider.objects.filter(Q(granted_to_all=True) | Q(grants__project=project)).distinct()
+    return Provider.objects.filter(granted([project])).distinct()

@@ -15,6 +15,7 @@ from batches.models import Attempt, BatchObject, Slice
 from batches.queries.turns import Candidate, candidates, rank
 from batches.services.lease import lease_end
 from batches.states import BatchStatus, ObjectStatus
+from providers.failures import Kind
 
 
 class Waiting(msgspec.Struct):
@@ -22,9 +23,11 @@ class Waiting(msgspec.Struct):
 
     line: int
     round: int = 1
-    failures: Mapping[str, int] = {}  # of each kind, how many failed attempts are on record
+    attempts: int = 0  # failed ones on record
+    failures: Mapping[str, int] = {}  # of each kind, how many of them may count against the limit
     answered: int = 0  # how many of them the upstream answered
     not_before: datetime | None = None
+    last_strike: datetime | None = None  # when it last failed for its provider's account
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,12 @@ def _lease(batch_id: uuid.UUID, count: int, *, executor: uuid.UUID, now: datetim
     Slice.objects.filter(pk__in=[piece.pk for piece in pieces]).update(
         lease_owner=executor, lease_epoch=F("lease_epoch") + 1, lease_expires_at=lease_end(timezone.now()), not_before=None
     )
-    return [Lease(piece, piece.lease_epoch + 1, _waiting(piece) if piece.lease_epoch else None) for piece in pieces]
+    return [Lease(piece, piece.lease_epoch + 1, _waiting(piece) if _is_begun(piece) else None) for piece in pieces]
+
+
+def _is_begun(piece: Slice) -> bool:
+    """Whether not every line of a slice waits for its first attempt: it was leased before, or some were skipped."""
+    return bool(piece.lease_epoch) or piece.pending < piece.total
 
 
 def _waiting(piece: Slice) -> list[Waiting]:
@@ -133,12 +141,17 @@ def _waiting(piece: Slice) -> list[Waiting]:
     pending = BatchObject.objects.filter(**lines, status=ObjectStatus.PENDING).order_by("line")
     found = {key: Waiting(*key) for key in pending.values_list("line", "round")}
     # Added up in the database: what was throttled all day has thousands.
-    tried = Attempt.objects.filter(**lines).order_by().values_list("line", "round", "kind", "answered")
-    for line, round_, kind, answered, count, retry_at in tried.annotate(Count("pk"), Max("retry_at")):
+    tried = Attempt.objects.filter(**lines).order_by().values_list("line", "round", "kind", "answered", "counted")
+    summed = tried.annotate(Count("pk"), Max("retry_at"), Max("created_at"))
+    for line, round_, kind, answered, counted, count, retry_at, latest in summed:
         if item := found.get((line, round_)):
-            item.failures = {**item.failures, kind: item.failures.get(kind, 0) + count}
+            item.attempts += count
+            if counted:
+                item.failures = {**item.failures, kind: item.failures.get(kind, 0) + count}
             item.answered += count if answered else 0
             item.not_before = retry_at if item.not_before is None else max(item.not_before, retry_at)
+            if Kind(kind).is_of_account:
+                item.last_strike = latest if item.last_strike is None else max(item.last_strike, latest)
     return list(found.values())
 
 

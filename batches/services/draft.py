@@ -9,6 +9,7 @@ from django.core.files import File as Content
 from django.db import transaction
 
 from batches.actors import Actor
+from batches.default_model import bare_model
 from batches.errors import NotFound
 from batches.models import Batch, File, Project, Purpose
 from batches.services.extras import NO_EXTRAS, Extras, stored_extras
@@ -55,18 +56,20 @@ def _is_as_asked(
     metadata: Mapping[str, str] | None = None,
     guards: Mapping[str, object] | None = None,
     extras: Extras = NO_EXTRAS,
+    model: str | None = None,
     **about: Any,
 ) -> bool:
     """Whether the batch is what `submit` would make of this."""
     provider = route(batch.project, endpoint=endpoint, name=provider_name)
     plain: dict[str, Any] = {
-        name: about[name] for name in ("dialect", "completion_window", "remark", "priority") if name in about
+        name: about[name] for name in ("dialect", "completion_window", "remark", "priority", "on_invalid") if name in about
     }
     asked: dict[str, object] = {
         "endpoint": endpoint,
         "provider": provider,
         "metadata": metadata or None,
         "extras": stored_extras(extras),
+        "default_model": bare_model(model, provider=provider.name),
         **plain,
         **(guards or {}),
     }

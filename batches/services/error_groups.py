@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
 from django.db.models import Count, F, Q
-from django.db.models.functions import Greatest
+from django.db.models.functions import Greatest, TruncHour
 from uuid_utils.compat import uuid7
 
 from batches.fingerprints import normalise
@@ -112,3 +112,20 @@ def recount_groups(batch: Batch, fingerprints: Iterable[str]) -> None:
     counts = {row["fingerprint"]: row["count"] for row in rows}
     for pk, name in groups:
         BatchErrorGroup.objects.filter(pk=pk).update(count=counts.get(name, 0))
+
+
+def forget_errors(batch: Batch) -> None:
+    """Take back every error that objects of a batch have, and what was counted of it; inside the caller's transaction."""
+    errors = BatchError.objects.filter(batch=batch, round__isnull=False)
+    rows = errors.order_by().values_list("fingerprint", TruncHour("created_at")).annotate(count=Count("pk"))
+    counted = list(rows)
+    if not counted:
+        return
+    groups = ErrorGroup.objects.filter(project=batch.project_id, fingerprint__in={name for name, _, _ in counted})
+    keys = dict(groups.order_by("pk").values_list("fingerprint", "pk"))
+    for name, hour, count in sorted(counted, key=lambda row: (keys[row[0]], row[1])):
+        hours = ErrorGroupHour.objects.filter(group=keys[name], hour=hour)
+        hours.update(count=Greatest(F("count") - count, 0))
+        BatchErrorGroup.objects.filter(batch=batch, group=keys[name]).update(count=Greatest(F("count") - count, 0))
+    errors.delete()
+    BatchErrorGroup.objects.filter(batch=batch, count=0).delete()

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import msgspec
 
+from batches.tokens import tokens_of
 from providers.base import Usage
 from providers.models import Provider
 
-BYTES_PER_TOKEN = 4  # roughly
 WITHOUT_ANSWER_TOKENS = frozenset({"/v1/embeddings", "/v1/moderations"})
 
 
@@ -16,15 +16,7 @@ class _Line(msgspec.Struct):
     body: msgspec.Raw
 
 
-class _Bounds(msgspec.Struct):
-    model: str | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    max_output_tokens: int | None = None
-
-
 _decode_line = msgspec.json.Decoder(_Line).decode
-_decode_bounds = msgspec.json.Decoder(_Bounds).decode
 
 
 @dataclass(slots=True)
@@ -32,6 +24,7 @@ class Estimate:
     """Adds up requests of one endpoint: a token for every four bytes sent, and as many answered as each request allows."""
 
     endpoint: str
+    default_model: str = ""  # that of every request, where it was said for all of them
     input_bytes: int = 0
     tokens: dict[str, Usage] = field(default_factory=dict)  # by model
     unbounded: bool = False  # a request sets no limit to its answer
@@ -53,19 +46,15 @@ class Estimate:
         """One line of an input file; what validation will refuse does not count."""
         try:
             body = bytes(_decode_line(line).body)
-            bounds = _decode_bounds(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return
         self.input_bytes += len(body)
-        allowed = [
-            bound for bound in (bounds.max_tokens, bounds.max_completion_tokens, bounds.max_output_tokens) if bound is not None
-        ]
-        if not allowed and self.endpoint not in WITHOUT_ANSWER_TOKENS:
+        used = tokens_of(body)
+        if used.output is None and self.endpoint not in WITHOUT_ANSWER_TOKENS:
             self.unbounded = True
-        model = bounds.model or ""
+        model = self.default_model or used.model
         known = self.tokens.get(model, Usage())
-        size = -(-len(body) // BYTES_PER_TOKEN)
-        self.tokens[model] = Usage(input=known.input + size, output=known.output + max([*allowed, 0]))
+        self.tokens[model] = Usage(input=known.input + used.input, output=known.output + (used.output or 0))
 
     def price(self, provider: Provider | None) -> None:
         """Set the cost at this provider; None unless all tokens and every price are known."""

@@ -13,12 +13,12 @@ from typing import Any
 from django.conf import settings
 from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from batches.actors import ENGINE
-from batches.models import COUNT_FIELDS, Batch, BatchError, BatchObject, BatchResult, File, Purpose, Slice, bulk, load_counts
+from batches.models import COUNT_FIELDS, Batch, BatchError, BatchObject, BatchResult, File, Purpose, Slice, bulk
 from batches.queries.results import ObjectResult, result_line, results
 from batches.services.lease import at_work, hold, lease_batch
 from batches.services.recount import recount
@@ -33,6 +33,7 @@ SLICES_A_TRANSACTION = 20
 SPOOLED_AT_ONCE = 256 * 1024  # bytes
 STORED_A_SECOND = 1024**2  # bytes; a remote file storage that is slower than this may see the work done twice
 WINDING_UP = frozenset({BatchStatus.FINALIZING, BatchStatus.CANCELLING})
+UNCHECKED = frozenset({BatchStatus.VALIDATING})
 
 
 class Inconsistent(Exception):
@@ -40,9 +41,16 @@ class Inconsistent(Exception):
 
 
 def finalize(batch_id: uuid.UUID, *, now: datetime) -> None:
-    """End a batch that has nothing left to run. May be called again at any time; does nothing while it is too early."""
+    """End a batch that has nothing left to run. May be called again at any time; does nothing while it is too early.
+
+    It also ends a batch whose deadline passed before its validation, if its requests came with the create call: they are
+    known, and each has its line in the error file.
+    """
     _begin(batch_id, now=now)
-    batch = lease_batch(batch_id, statuses=WINDING_UP, owner=uuid7(), now=now)
+    owner = uuid7()
+    batch = lease_batch(batch_id, statuses=WINDING_UP, owner=owner, now=now) or lease_batch(
+        batch_id, statuses=UNCHECKED, owner=owner, now=now, among=Q(expires_at__lte=now, pending__gt=0)
+    )
     if batch is None:
         return
     with at_work(batch):
@@ -60,6 +68,8 @@ def _begin(batch_id: uuid.UUID, *, now: datetime) -> None:
 
 def _must_wait(batch: Batch, *, now: datetime) -> bool:
     """Whether something is in flight that may still settle."""
+    if batch.status in UNCHECKED:
+        return False
     since = batch.cancelling_at if batch.status == BatchStatus.CANCELLING else batch.finalizing_at
     assert since is not None
     if now >= since + timedelta(seconds=settings.CANCEL_GRACE_SECONDS):
@@ -75,7 +85,7 @@ def _wind_up(batch: Batch) -> None:
     reason = BatchError.objects.filter(batch=batch, line=None).first()
     while _close_some(batch, reason):
         pass
-    load_counts([batch])
+    batch.count_again()
     with ResultFiles(batch) as files:
         found = results(batch)
         for piece in batch.slices.order_by("first_line"):
@@ -88,7 +98,7 @@ def _outcome(batch: Batch, reason: BatchError | None) -> BatchStatus:
         return BatchStatus.CANCELLED
     if reason is not None:
         return BatchStatus.FAILED
-    return BatchStatus.EXPIRED if batch.counts.expired else BatchStatus.COMPLETED
+    return BatchStatus.EXPIRED if batch.counts.expired or batch.status in UNCHECKED else BatchStatus.COMPLETED
 
 
 @transaction.atomic

@@ -16,10 +16,12 @@ from batches.states import BatchStatus
 AGAIN_AFTER = timedelta(seconds=10)  # control work that failed: a full disk or a storage that is away may last
 
 
-def lease_batch(batch_id: uuid.UUID, *, statuses: frozenset[BatchStatus], owner: uuid.UUID, now: datetime) -> Batch | None:
-    """The batch, leased to `owner`; None when it is in another status, leased to somebody else, or gone."""
+def lease_batch(
+    batch_id: uuid.UUID, *, statuses: frozenset[BatchStatus], owner: uuid.UUID, now: datetime, among: Q | None = None
+) -> Batch | None:
+    """The batch, leased to `owner`; None when it is in another status, not `among` those, leased to somebody else, or gone."""
     free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
-    taken = Batch.objects.filter(free, pk=batch_id, status__in=statuses).update(
+    taken = Batch.objects.filter(free, among or Q(), pk=batch_id, status__in=statuses).update(
         lease_owner=owner, lease_epoch=F("lease_epoch") + 1, lease_expires_at=lease_end(now)
     )
     if not taken:

@@ -27,7 +27,7 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 class Tried(msgspec.Struct, frozen=True):
-    """A failed attempt that will be followed by another, not before `retry_at`."""
+    """A failed attempt that will be followed by another, not before `retry_at`; whether it counts against MAX_ATTEMPTS."""
 
     slice_id: uuid.UUID
     batch_id: uuid.UUID
@@ -37,6 +37,7 @@ class Tried(msgspec.Struct, frozen=True):
     latency_ms: int
     failure: Failure
     retry_at: datetime
+    counted: bool = True
 
 
 def insert_results(settled: Sequence[Settled], *, now: datetime) -> None:
@@ -158,6 +159,7 @@ def insert_attempts(tried: Sequence[Tried], *, now: datetime) -> None:
             latency_ms=item.latency_ms,
             retry_after=item.failure.retry_after,
             retry_at=item.retry_at,
+            counted=item.counted,
             created_at=now,
         )
         for item in tried

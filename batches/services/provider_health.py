@@ -7,10 +7,11 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 
 from batches.models import ProviderHealth
+from providers.models import Provider
 
 _NOTED = (
     *("concurrency", "in_use", "limited_until", "limited_reason", "breaker", "breaker_until", "breaker_reason"),
-    "updated_at",
+    *("hold_kind", "held_since", "hold_strikes", "probe_at", "updated_at"),
 )
 
 
@@ -32,3 +33,19 @@ def note_health(found: Sequence[ProviderHealth], *, now: datetime) -> None:
 def worked_since(provider_id: uuid.UUID, since: datetime) -> bool:
     """Whether anything may have been sent to a provider since then."""
     return ProviderHealth.objects.filter(provider=provider_id, model="", updated_at__gte=since).exists()
+
+
+def ask_for_probe(provider: Provider, *, now: datetime) -> None:
+    """Have the executors try a held provider at once. They see it within seconds."""
+    rows = ProviderHealth.objects.filter(provider=provider)
+    rows.filter(model="").update(probe_asked_at=now)
+    rows.exclude(hold_kind="").update(probe_at=now)
+
+
+def ask_to_resume(provider: Provider, *, now: datetime) -> bool:
+    """Have the executors end the holds of a provider and of its models; whether there was one."""
+    rows = ProviderHealth.objects.filter(provider=provider)
+    if not rows.exclude(hold_kind="").exists():
+        return False
+    rows.update(resumed_at=now, hold_kind="", held_since=None, hold_strikes=0, probe_at=None)
+    return True

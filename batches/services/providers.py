@@ -8,10 +8,12 @@ from django.db import transaction
 from django.db.models import ProtectedError
 from django.db.models.functions import Now
 
+from batches import wake
 from batches.actors import Actor
 from batches.errors import Conflict, InvalidRequest
 from batches.models import Project, ProviderGrant
 from batches.services.audit import record_act
+from batches.services.provider_health import ask_for_probe, ask_to_resume
 from batches.services.refusals import refused
 from providers.base import Check
 from providers.check import check
@@ -180,11 +182,25 @@ def disable_provider(provider: Provider, *, actor: Actor, now: datetime, reason:
 def check_provider(provider: Provider, *, actor: Actor, now: datetime, model: str = "", endpoint: str = "") -> Check:
     """Try the connection, for 10 seconds at most, and keep a record of what came of it. Not to be called in a transaction.
 
-    With a model, one small call is tried too, which the upstream is paid for.
+    With a model, one small call is tried too, which the upstream is paid for. When it works, a provider that is held sends
+    its next probe at once: whether requests are paid for shows only then.
     """
     found = check(provider, model=model, endpoint=endpoint)
-    record_act("check_provider", actor=actor, now=now, target=provider, reason=found.message)
+    with transaction.atomic():
+        record_act("check_provider", actor=actor, now=now, target=provider, reason=found.message)
+        if found.ok:
+            ask_for_probe(provider, now=now)
     return found
+
+
+@transaction.atomic
+def resume_provider(provider: Provider, *, actor: Actor, now: datetime, reason: str = "") -> bool:
+    """End its hold now; it is held again if the next request fails as before. Whether it was held: if not, nothing changes."""
+    if not ask_to_resume(provider, now=now):
+        return False
+    record_act("resume_provider", actor=actor, now=now, target=provider, reason=reason)
+    wake.execute()
+    return True
 
 
 @transaction.atomic

@@ -60,6 +60,12 @@ def require_room(project: Project, *, open_batches: int = 0, pending_objects: in
             )
 
 
+@transaction.atomic
+def require_room_now(project: Project, *, open_batches: int = 0, pending_objects: int = 0, stored_bytes: int = 0) -> None:
+    """The same, for whoever asks before the work begins, and again when the room is taken up."""
+    require_room(project, open_batches=open_batches, pending_objects=pending_objects, stored_bytes=stored_bytes)
+
+
 def _used(project: Project, name: str) -> int:
     match name:
         case "open_batches":

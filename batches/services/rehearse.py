@@ -3,16 +3,16 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO, cast
 
 from django.conf import settings
 from django.db import transaction
 
-from batches.errors import QuotaExceeded
-from batches.jsonl import Line, read_lines
+from batches.errors import QuotaExceeded, Unavailable
+from batches.jsonl import Line
 from batches.line_rules import LineChecker, LineRules, Problem
 from batches.models import File, Project
 from batches.services.estimate import Estimate
+from batches.services.input_lines import Checked, InputOutOfReach, checked_file, checked_lines
 from batches.services.quota import require_room
 
 
@@ -21,6 +21,8 @@ class Findings:
     """What a rehearsal finds: how many requests there are, all problems counted by their codes, the first of them kept."""
 
     requests: int = 0
+    bad_lines: int = 0
+    of_the_whole: int = 0  # problems that are about no line
     codes: Counter[str] = field(default_factory=Counter)
     problems: list[Problem] = field(default_factory=list)
     estimate: Estimate = field(default_factory=lambda: Estimate(""))
@@ -30,39 +32,42 @@ class Findings:
         """How many problems there are."""
         return self.codes.total()
 
+    @property
+    def may_skip(self) -> bool:
+        """Whether a batch could run without its invalid lines: there are some, nothing else is wrong, and others are good."""
+        return 0 < self.bad_lines < self.requests and not self.of_the_whole
+
     def add(self, problem: Problem) -> None:
         self.codes[problem.code] += 1
+        self.of_the_whole += problem.line is None
         if len(self.problems) < settings.MAX_STORED_ERRORS:
             self.problems.append(problem)
 
 
 def rehearse_file(file: File, *, rules: LineRules, findings: Findings) -> None:
     """Look at every line of a file. Streams: holds the custom_ids in memory, never the input."""
+    checker = LineChecker(rules)
     try:
-        with file.content.open("rb") as source:
-            lines = read_lines(cast(BinaryIO, source), max_line_bytes=rules.max_line_bytes)
-            rehearse_lines(lines, rules=rules, findings=findings)
-    except FileNotFoundError:
-        findings.add(Problem("input_not_found", "The input file is no longer kept.", "input_file_id"))
-    else:
-        if not findings.requests:
-            findings.add(Problem("empty_file", "The input file has no lines.", "input_file_id"))
+        _look(checked_file(file, checker, note=findings.add), checker, findings)
+    except InputOutOfReach as error:
+        raise Unavailable(f"The input cannot be read at the moment: {error}.") from None
 
 
 def rehearse_lines(lines: Iterator[Line], *, rules: LineRules, findings: Findings) -> None:
     """Look at lines; those behind the limit are only counted."""
     checker = LineChecker(rules)
-    for line in lines:
-        findings.requests += 1
-        if findings.requests <= rules.max_lines:
-            problems = checker.check(line)[1]
-            for problem in problems:
-                findings.add(problem)
-            if not problems and line.content is not None:
-                findings.estimate.add(line.content)
-    if findings.requests > rules.max_lines:
-        message = f"The input has {findings.requests} requests; a batch may have {rules.max_lines}."
-        findings.add(Problem("too_many_tasks", message, "input_file_id"))
+    _look(checked_lines(lines, checker, note=findings.add), checker, findings)
+
+
+def _look(checked: Iterator[Checked], checker: LineChecker, findings: Findings) -> None:
+    for found in checked:
+        for problem in found.problems:
+            findings.add(problem)
+        if found.problems:
+            findings.bad_lines += 1
+        elif found.line.content is not None:
+            findings.estimate.add(found.line.content)
+    findings.requests = checker.lines
 
 
 def rehearse_quotas(project: Project, findings: Findings, *, stored_bytes: int = 0) -> None:

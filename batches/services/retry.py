@@ -17,7 +17,18 @@ from django.db.models.functions import Greatest
 from batches import wake
 from batches.actors import Actor
 from batches.errors import Conflict, InvalidRequest, LostRace
-from batches.models import ApiKey, Batch, BatchError, BatchErrorGroup, BatchObject, ErrorGroup, Event, IdempotencyRecord, Slice
+from batches.models import (
+    INVALID_LINE,
+    ApiKey,
+    Batch,
+    BatchError,
+    BatchErrorGroup,
+    BatchObject,
+    ErrorGroup,
+    Event,
+    IdempotencyRecord,
+    Slice,
+)
 from batches.services.amend import amend
 from batches.services.error_groups import count_fewer
 from batches.services.once import fulfil
@@ -173,11 +184,12 @@ def _retry_in_place(
 def _selected(batch: Batch, selection: Selection) -> int:
     """How many failed objects are selected, at most."""
     if selection.lines is not None:
-        return BatchObject.objects.filter(batch=batch, line__in=selection.lines, status=ObjectStatus.FAILED).count()
+        failed = BatchObject.objects.filter(batch=batch, line__in=selection.lines, status=ObjectStatus.FAILED)
+        return failed.exclude(kind=INVALID_LINE).count()
     if selection.fingerprint:
         group = BatchErrorGroup.objects.filter(batch=batch, group__fingerprint=selection.fingerprint)
         return int(group.aggregate(count=Sum("count", default=0))["count"])
-    return int(batch.slices.aggregate(failed=Sum("failed", default=0))["failed"])
+    return int(batch.slices.aggregate(failed=Sum("failed", default=0))["failed"]) - batch.skipped_lines
 
 
 def _send_again(batch: Batch, selection: Selection, pieces: Sequence[Slice], *, now: datetime) -> int:

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from batches.actors import Actor
 from batches.errors import Conflict, Gone, InProgress, LostRace
-from batches.models import ApiKey, Batch, BatchObject, File, IdempotencyRecord, Purpose, Slice
+from batches.models import ApiKey, Batch, BatchObject, File, IdempotencyRecord, OnInvalid, Purpose, Slice
 from batches.models.batch import Dialect
 from batches.queries.lineage import lineage
 from batches.queries.results import slice_lines
@@ -145,6 +145,8 @@ def submit_child(
             operation_name=batch.operation_name,
             extras=kept_extras(batch),
             requests=gathering.taken,
+            model=batch.default_model,
+            on_invalid=OnInvalid(batch.on_invalid),
             guards={name: getattr(batch, name) for name in GUARDS},
             reservation=reservation,
         )

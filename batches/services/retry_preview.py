@@ -41,7 +41,7 @@ def _told(batch: Batch, selection: Selection, mode: Mode, elsewhere: TakenUp) ->
     counts = batch.counts
     succeeded = taken = 0
     if selection == EVERYTHING and elsewhere == TakenUp():
-        found = counts.failed if mode is Mode.IN_PLACE else counts.unsuccessful
+        found = (counts.failed if mode is Mode.IN_PLACE else counts.unsuccessful) - batch.skipped_lines
     else:
         statuses = (ObjectStatus.FAILED,) if mode is Mode.IN_PLACE else tuple(UNSUCCESSFUL)
         objects = chosen(batch, selection, first_line=1, last_line=LAST_LINE, statuses=statuses)

@@ -1,6 +1,6 @@
 """route: which provider carries out a batch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.db.models import Q
 
@@ -9,10 +9,14 @@ from batches.models import Project, ProviderGrant
 from providers.models import Provider
 
 
+def granted(projects: Iterable[Project]) -> Q:
+    """Which providers these projects may use, enabled or not: the one rule."""
+    return Q(granted_to_all=True) | Q(grants__project__in=projects)
+
+
 def granted_providers(project: Project) -> list[Provider]:
     """The enabled providers that a project may use, by name."""
-    granted = Q(granted_to_all=True) | Q(grants__project=project)
-    return list(Provider.objects.enabled().filter(granted).distinct())
+    return list(Provider.objects.enabled().filter(granted([project])).distinct())
 
 
 def further_endpoints(project: Project) -> list[str]:
@@ -29,21 +33,21 @@ def route(project: Project, *, endpoint: str, name: str | None = None) -> Provid
     return choose(granted_providers(project), defaults=set(defaults), endpoint=endpoint, name=name)
 
 
-def choose(granted: Sequence[Provider], *, defaults: set[object], endpoint: str, name: str | None) -> Provider:
+def choose(among: Sequence[Provider], *, defaults: set[object], endpoint: str, name: str | None) -> Provider:
     """The rule itself, without queries. `defaults` are the ids of the project's own default providers.
 
     A simulator is a default only while there is no other provider; later it answers only when it is named.
     """
     if name is not None:
-        for provider in granted:
+        for provider in among:
             if provider.name == name:
                 if endpoint in provider.endpoints:
                     return provider
                 serves = ", ".join(sorted(provider.endpoints)) or "nothing"
                 raise NoProvider(f"Provider {name} does not serve {endpoint}. It serves {serves}.", param="endpoint")
         raise NoProvider(f"There is no provider {name} for this project.", param="provider")
-    real = [provider for provider in granted if not provider.simulated]
-    serving = [provider for provider in real or granted if endpoint in provider.endpoints]
+    real = [provider for provider in among if not provider.simulated]
+    serving = [provider for provider in real or among if endpoint in provider.endpoints]
     for preferred in (
         [provider for provider in serving if provider.id in defaults],
         [provider for provider in serving if provider.is_default],

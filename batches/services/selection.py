@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from batches.errors import InvalidRequest
-from batches.models import Batch, BatchError, BatchObject
+from batches.models import INVALID_LINE, Batch, BatchError, BatchObject, OnInvalid
 from batches.states import ObjectStatus
 
 MOST_LINES = 1000
@@ -54,10 +54,20 @@ def require_known(batch: Batch, selection: Selection) -> None:
 
 
 def chosen(
-    batch: Batch, selection: Selection, *, first_line: int, last_line: int, statuses: Collection[ObjectStatus]
+    batch: Batch,
+    selection: Selection,
+    *,
+    first_line: int,
+    last_line: int,
+    statuses: Collection[ObjectStatus],
 ) -> list[Chosen]:
-    """The selected objects with these statuses at these lines, in input order."""
+    """The selected objects with these statuses at these lines, in input order.
+
+    Left out is what was never valid: sending it cannot help.
+    """
     objects = BatchObject.objects.filter(batch=batch, line__gte=first_line, line__lte=last_line, status__in=statuses)
+    if batch.on_invalid == OnInvalid.SKIP:
+        objects = objects.exclude(kind=INVALID_LINE)
     if selection.lines is not None:
         objects = objects.filter(line__in=selection.lines)
     found = [Chosen(*row) for row in objects.order_by("line").values_list("line", "round", "custom_id")]

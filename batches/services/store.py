@@ -1,7 +1,7 @@
 """store: keep a file's bytes, and let go of them."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.db.models.fields.files import FieldFile
 from batches.errors import InvalidRequest, TooLarge
 from batches.models import ApiKey, File, Project, Purpose
 from batches.services.quota import require_room
+from batches.services.unpack import plain, plain_name
 
 
 def size_limit(purpose: str) -> int:
@@ -33,7 +34,8 @@ def store(
 ) -> File:
     """Keep what a client sent as a file of the project.
 
-    Batch files live FILE_LIFETIME_SECONDS unless `lifetime` says otherwise. Raises InvalidRequest for an empty file and
+    Batch files live FILE_LIFETIME_SECONDS unless `lifetime` says otherwise. A batch's input that is compressed with gzip is
+    kept unpacked. Raises InvalidRequest for an empty file and
     TooLarge for one over `limit` bytes, else over the limit of its purpose, and QuotaExceeded when the project has too much
     already; then nothing is kept.
     """
@@ -41,7 +43,11 @@ def store(
         raise InvalidRequest("The file is empty.", param="file")
     if content.size > (limit := limit or size_limit(purpose)):
         raise TooLarge(f"The file has {content.size} bytes; a file of purpose {purpose} may have {limit}.", param="file")
-    file = write(content, project=project, purpose=purpose, filename=filename, now=now, lifetime=lifetime, key=key)
+    with ExitStack() as opened:
+        if purpose == Purpose.BATCH:
+            content, was_packed = opened.enter_context(plain(content, limit=limit))
+            filename = plain_name(filename) if was_packed else filename
+        file = write(content, project=project, purpose=purpose, filename=filename, now=now, lifetime=lifetime, key=key)
     with undone_on_error(file), transaction.atomic():
         keep(file)
     return file

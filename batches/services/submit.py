@@ -7,8 +7,10 @@ from django.db import transaction
 
 from batches import wake
 from batches.actors import Actor
+from batches.default_model import bare_model
 from batches.errors import InvalidRequest
-from batches.models import ApiKey, Batch, Dialect, File, IdempotencyRecord, Project, Purpose
+from batches.line_rules import MODEL_CHARS
+from batches.models import ApiKey, Batch, Dialect, File, IdempotencyRecord, OnInvalid, Project, Purpose
 from batches.services.extras import NO_EXTRAS, Extras, stored_extras
 from batches.services.guard import checked_guards
 from batches.services.once import fulfil
@@ -16,6 +18,7 @@ from batches.services.quota import require_room
 from batches.services.route import route
 from batches.services.transition import record
 from batches.states import BatchStatus
+from providers.models import Provider
 
 
 @transaction.atomic
@@ -38,27 +41,32 @@ def submit(
     operation_name: str = "",
     extras: Extras = NO_EXTRAS,
     requests: int = 0,
-    objects: int = 0,
+    model: str | None = None,
+    on_invalid: OnInvalid = OnInvalid.FAIL,
     guards: Mapping[str, object] | None = None,
     reservation: IdempotencyRecord | None = None,
 ) -> Batch:
     """Accept a batch over an uploaded file and ask for its validation, which happens later.
 
-    `completion_window` is the client's word for `window`; `extras` were checked (see `extras`); `requests` says how many
-    there are where each was checked already, `objects` where they were only counted; `guards` go by name (see `guard`); a
-    `reservation` (see `once`) is fulfilled with the batch. Raises InvalidRequest for a file of another purpose or a guard
-    out of bounds, NoProvider when nothing serves the endpoint, QuotaExceeded when the project has too much already, and
-    LostRace when the reservation is gone; then nothing is written.
+    `completion_window` is the client's word for `window`; `extras` were checked (see `extras`); `requests` says how many came
+    with the create call; `model` is for lines that name none, as `model` or `provider/model`; `guards` go by name (see
+    `guard`); a `reservation` (see `once`) is fulfilled with the batch. Raises InvalidRequest for a file of another purpose, an
+    unusable model or a guard out of bounds, NoProvider when nothing serves the endpoint, QuotaExceeded when the project has
+    too much already, and LostRace when the reservation is gone; then nothing is written.
     """
     if input_file.purpose != Purpose.BATCH:
         raise InvalidRequest(f"File {input_file} has purpose {input_file.purpose}; it must be batch.", param="input_file_id")
     provider = route(project, endpoint=endpoint, name=provider_name)
-    require_room(project, open_batches=1, pending_objects=requests or objects)
+    default_model = usable_model(model, endpoint=endpoint, provider=provider)
+    require_room(project, open_batches=1, pending_objects=requests)
     batch = Batch.objects.create(
         project=project,
         provider=provider,
         dialect=dialect,
         endpoint=endpoint,
+        model=default_model,
+        default_model=default_model,
+        on_invalid=on_invalid,
         status=BatchStatus.VALIDATING,
         priority=priority,
         input_file=input_file,
@@ -81,3 +89,13 @@ def submit(
     record(batch, origin=None, actor=actor, now=now)
     wake.validate(batch.id)
     return batch
+
+
+def usable_model(model: str | None, *, endpoint: str, provider: Provider) -> str:
+    """The model for lines that name none, without the provider's name; empty when none is given. Raises InvalidRequest."""
+    found = bare_model(model, provider=provider.name)
+    if found and not endpoint.startswith("/v1/"):
+        raise InvalidRequest(f"A model means nothing at {endpoint}.", param="model")
+    if len(found) > MODEL_CHARS or "\0" in found:
+        raise InvalidRequest(f"The name of a model may have {MODEL_CHARS} characters, and none that is NUL.", param="model")
+    return found

@@ -26,7 +26,7 @@ def transition(batch: Batch, to: BatchStatus, *, actor: Actor, now: datetime, no
         # The counts that the caller gives are final; none means that there are no objects.
         changes = {"total": 0, "pending": 0} | changes
         changes |= {"ended_at": now, "at_risk_since": None, "throttled_until": None, "throttled_reason": ""}
-        changes |= {"paused_at": None, "paused_by": "", "paused_reason": ""}
+        changes |= {"put_off_reason": "", "paused_at": None, "paused_by": "", "paused_reason": ""}
     moved = Batch.objects.filter(pk=batch.pk, status=origin).update(version=F("version") + 1, **changes)
     if not moved:
         raise LostRace(f"The batch was {origin.label.lower()} when this began, and is not any more.")

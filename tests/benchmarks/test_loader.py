@@ -9,7 +9,7 @@ import pytest
 
 from tests.benchmarks.loader import LEAST_BATCHES, database_name, database_url, load, server
 
-pytestmark = [pytest.mark.servers]
+pytestmark = [pytest.mark.servers, pytest.mark.long]
 
 # What must find nothing.
 WRONG = {

@@ -1,11 +1,16 @@
 """What can be done to the disk and the clock of a portal that runs: files in its data folder tell how they are."""
 
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import IO, Any, cast
 
 from django.conf import settings
+from django.core.files.base import File
 
 from tests.full_disk import FullDisk
+
+SLOW_BYTES = 16 * 1024  # of a slow read
 
 
 class Disk(FullDisk):
@@ -14,10 +19,37 @@ class Disk(FullDisk):
     def space(self) -> int | None:
         return _told(_room(settings.DATA_DIR))
 
+    def _open(self, name: str, mode: str = "rb") -> "File[Any]":
+        opened: File[Any] = super()._open(name, mode)  # type: ignore[misc]
+        if pause := _told(_pause(settings.DATA_DIR)):
+            slow: Any = SlowFile(cast("IO[bytes]", opened.file), pause / 1000)
+            opened.file = slow
+            opened.__dict__.update(read=slow.read)
+        return opened
+
+
+class SlowFile:
+    """A file that takes its time for each read, and then has little."""
+
+    def __init__(self, source: IO[bytes], pause: float) -> None:
+        self._source, self._pause = source, pause
+
+    def read(self, size: int = -1) -> bytes:
+        time.sleep(self._pause)
+        return self._source.read(min(size, SLOW_BYTES) if size > 0 else size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
 
 def leave_room(folder: Path, size: int | None) -> None:
     """Leave so many bytes on the disk; None: as many as anybody wants."""
     _tell(_room(folder), size)
+
+
+def slow_down(folder: Path, milliseconds: int | None) -> None:
+    """Have each read of a stored file take so long; None: as long as it takes."""
+    _tell(_pause(folder), milliseconds)
 
 
 def set_clock(folder: Path, ahead: timedelta | None) -> None:
@@ -32,6 +64,10 @@ def moved(now: datetime) -> datetime:
 
 def _room(folder: Path) -> Path:
     return folder / "room"
+
+
+def _pause(folder: Path) -> Path:
+    return folder / "pause"
 
 
 def _clock(folder: Path) -> Path:

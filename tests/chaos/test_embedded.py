@@ -4,9 +4,12 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.stage import stage
 
 
+@pytest.mark.gate
 def test_a_killed_embedded_portal_finishes_its_batch_when_it_starts_again(tmp_path: Path) -> None:
     with stage(tmp_path) as embedded:
         run = embedded.begin(1500)

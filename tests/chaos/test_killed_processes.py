@@ -13,6 +13,7 @@ from tests.chaos.faults import kill
 from tests.chaos.stage import FORM, LATENCY, UNFLUSHED_SECONDS, Stage, form
 
 
+@pytest.mark.gate
 @pytest.mark.servers
 def test_killed_executors_lose_nothing_and_only_what_was_not_on_record_is_sent_again(grown_up: Stage) -> None:
     run = grown_up.begin(4000)

@@ -16,7 +16,9 @@ def load(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", asked],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "BATCHYARD_DATA": str(folder)} | environment,
+        env={name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("PYTHON")}
+        | {"BATCHYARD_DATA": str(folder)}
+        | environment,
         capture_output=True,
         text=True,
         check=False,

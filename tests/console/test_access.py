@@ -15,6 +15,7 @@ from batches.models import AuditEntry, Batch, ErrorGroup, Event, Membership, Pro
 from batches.services.access import Right, access_of, least_role
 from batches.states import BatchStatus, Source
 from tests.console.conftest import MakeBatch, SignIn
+from tests.matrix import every
 
 # Routes that everybody may use, and those whose pages belong to a person instead of a project.
 EVERYBODYS = {"login", "logout"}
@@ -23,7 +24,7 @@ NAMED = {"line": 1, "which": "input", "fingerprint": "v1:same", "name": "simulat
 # What is a person's own, whatever their role; tests/console/test_routes.py asks for it.
 PERSONAL = {"operation_id", "slug"}
 # What needs a right in the portal as a whole.
-PORTALS_OWN = {"check_provider"}
+PORTALS_OWN = {"check_provider", "resume_provider"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +90,14 @@ def suffices(role: Role, right: Right) -> bool:
     return RANKS.index(role) >= RANKS.index(least_role(right))
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=label)
+@every("route", ROUTES, ids=label)
 def test_who_is_not_signed_in_is_asked_to_and_led_back(client: Client, batch: Batch, route: Route) -> None:
     answer = route.ask(client, batch)
     assert answer.status_code == 302
     assert answer.headers["Location"].startswith("/console/login/?next=/console/")
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=label)
-@pytest.mark.parametrize("role", Role, ids=label)
+@every("role, route", [(role, route) for role in Role for route in ROUTES], ids=label)
 def test_a_role_opens_what_it_suffices_for_and_nothing_else(member: SignIn, batch: Batch, route: Route, role: Role) -> None:
     answer = route.ask(member(role), batch)
     if suffices(role, route.right):
@@ -111,7 +111,7 @@ def test_a_role_opens_what_it_suffices_for_and_nothing_else(member: SignIn, batc
         assert refused.target == route.target(batch)
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if {*route.names} - {"name"}], ids=label)
+@every("route", [route for route in ROUTES if {*route.names} - {"name"}], ids=label)
 def test_what_belongs_to_a_foreign_project_does_not_exist(
     member: SignIn, batch: Batch, other_project: Project, route: Route
 ) -> None:
@@ -121,14 +121,14 @@ def test_what_belongs_to_a_foreign_project_does_not_exist(
     assert not AuditEntry.objects.exists()
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=label)
+@every("route", ROUTES, ids=label)
 def test_who_belongs_to_no_project_is_told_so(member: SignIn, batch: Batch, route: Route) -> None:
     answer = route.ask(member(None), batch)
     assert answer.status_code == 403
     assert "You belong to no project yet" in answer.content.decode()  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=label)
+@every("route", ROUTES, ids=label)
 def test_a_superuser_needs_no_membership(console: Client, batch: Batch, route: Route) -> None:
     assert route.ask(console, batch).status_code not in (401, 403, 404)
 

@@ -301,3 +301,23 @@ def test_there_is_no_clone_of_what_does_not_exist(console: Client, project: Proj
 
 def test_there_is_no_clone_of_a_foreign_batch(member: SignIn, original: Batch, other_project: Project) -> None:
     assert member(Role.ADMIN, of=other_project).get(f"{NEW}?from={original}").status_code == 404
+
+
+def test_c12_the_report_offers_to_start_without_the_bad_lines_and_a_clone_keeps_the_choice(
+    console: Client, uploaded: Any
+) -> None:
+    address = uploaded(request_lines(2) + b"nonsense\n", model="simulator/m")
+    report = console.get(address)
+    assert "Start without the 1 bad line<" in report.content.decode()
+    assert "Start the batch" not in report.content.decode()
+    assert console.post(address, {"asked": report.context["asked"].isoformat(), "skip": "1"}).status_code == 302
+    batch = Batch.objects.get()
+    assert (batch.on_invalid, batch.default_model) == ("skip", "m")
+    form = console.get(f"{NEW}?from={batch}").context["form"]
+    assert (form["on_invalid"].value(), form["model"].value()) == ("skip", "m")
+
+
+def test_c12_nothing_is_offered_where_no_line_is_good(console: Client, uploaded: Any) -> None:
+    page = console.get(uploaded(b"nonsense\n")).content.decode()
+    assert "Start without" not in page
+    assert "Start the batch" not in page

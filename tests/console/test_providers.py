@@ -112,7 +112,7 @@ def test_what_others_do_there_is_not_shown(
 def test_admins_of_the_portal_check_the_connection_on_record(console: Client, simulator: Provider) -> None:
     answer = console.post(f"{ADDRESS}check/", follow=True)
     assert answer.redirect_chain == [(ADDRESS, 302)]
-    assert "Connection checked:" in answer.content.decode()
+    assert "Connection of simulator checked:" in answer.content.decode()
     entry = AuditEntry.objects.get(act="check_provider")
     assert (entry.target, entry.actor) == ("simulator", "user operator")
     assert console.get(f"{ADDRESS}check/").status_code == 405

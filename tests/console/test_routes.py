@@ -15,6 +15,7 @@ from batches.models import Batch, BulkAct, BulkOperation, Membership, Project, R
 from batches.states import BatchStatus
 from tests.console.conftest import MakeBatch, SignIn
 from tests.console.test_access import EVERY, NAMED, PERSONAL, ROUTES, Route, label
+from tests.matrix import every
 
 LISTS = [route for route in ROUTES if not route.names]
 OWN = [route for route in EVERY if PERSONAL & {*route.names}]
@@ -67,7 +68,7 @@ def address(route: Route, batch: Batch, owner: User) -> str:
     return reverse(f"console:{route.name}", kwargs={name: values[name] for name in route.names})
 
 
-@pytest.mark.parametrize("route", OWN, ids=label)
+@every("route", OWN, ids=label)
 def test_what_is_somebodys_own_is_nobody_elses(member: SignIn, project: Project, batch: Batch, route: Route) -> None:
     owner = member(Role.OPERATOR)
     path = address(route, batch, User.objects.get())
@@ -81,7 +82,7 @@ def test_what_is_somebodys_own_is_nobody_elses(member: SignIn, project: Project,
     assert SavedView.objects.exists()
 
 
-@pytest.mark.parametrize("route", LISTS, ids=label)
+@every("route", LISTS, ids=label)
 def test_a_page_about_everything_tells_nothing_of_a_foreign_project(
     member: SignIn, batch: Batch, other_project: Project, route: Route
 ) -> None:
@@ -91,7 +92,7 @@ def test_a_page_about_everything_tells_nothing_of_a_foreign_project(
         assert theirs not in content.decode()
 
 
-@pytest.mark.parametrize("route", EVERY, ids=label)
+@every("route", EVERY, ids=label)
 def test_a_session_ends_where_its_person_is_deactivated(member: SignIn, batch: Batch, route: Route) -> None:
     client = member(Role.ADMIN)
     path = address(route, batch, User.objects.get())
@@ -101,7 +102,7 @@ def test_a_session_ends_where_its_person_is_deactivated(member: SignIn, batch: B
         assert answer.headers.get("Location", "/console/login/").startswith("/console/login/")
 
 
-@pytest.mark.parametrize("route", EVERY, ids=label)
+@every("route", EVERY, ids=label)
 def test_nothing_is_done_without_the_token_of_ones_own_form(operator: User, batch: Batch, route: Route) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(operator)
@@ -110,7 +111,7 @@ def test_nothing_is_done_without_the_token_of_ones_own_form(operator: User, batc
     assert "The form has expired" in answer.content.decode()
 
 
-@pytest.mark.parametrize("route", EVERY, ids=label)
+@every("route", EVERY, ids=label)
 def test_every_answer_forbids_scripts_of_others_frames_and_guesses(
     console: Client, operator: User, batch: Batch, route: Route
 ) -> None:
@@ -142,7 +143,8 @@ class NeverAsked(FileUploadHandler):
         raise AssertionError
 
 
-@pytest.mark.parametrize("route", EVERY, ids=label)
+@pytest.mark.slow
+@every("route", EVERY, ids=label)
 def test_no_query_however_absurd_brings_a_page_down(console: Client, operator: User, batch: Batch, route: Route) -> None:
     console.cookies["zone"] = "America/New_York"
     path = address(route, batch, operator)

@@ -1,7 +1,7 @@
 """When to try again."""
 
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,8 +10,7 @@ from providers.base import Failure
 from providers.failures import Kind
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-FAR = NOW + timedelta(days=1)
-POLICY = Policy(max_attempts=3, base=0.5, cap=60)
+POLICY = Policy(max_attempts=3, base=0.5, cap=60, longest=600)
 
 
 class Jitter(random.Random):
@@ -27,7 +26,7 @@ class Jitter(random.Random):
 
 def delay(kind: Kind = Kind.SERVER_ERROR, *, attempts: int = 1, share: float = 1.0, wait: float | None = None) -> float:
     failure = Failure(kind, "x", retry_after=wait)
-    at = retry_at(failure, attempts=attempts, counted=1, policy=POLICY, deadline=FAR, now=NOW, jitter=Jitter(share))
+    at = retry_at(failure, attempts=attempts, counted=1, policy=POLICY, now=NOW, jitter=Jitter(share))
     assert at is not None
     return (at - NOW).total_seconds()
 
@@ -52,27 +51,32 @@ def test_an_upstream_that_asks_for_no_wait_at_all_is_still_given_ever_more_rest(
 
 @pytest.mark.parametrize("kind", Kind)
 def test_only_what_can_help_is_tried_again(kind: Kind) -> None:
-    at = retry_at(Failure(kind, "x"), attempts=1, counted=1, policy=POLICY, deadline=FAR, now=NOW, jitter=Jitter(0.5))
-    assert (at is not None) == kind.retryable
+    at = retry_at(Failure(kind, "x"), attempts=1, counted=1, policy=POLICY, now=NOW, jitter=Jitter(0.5))
+    assert (at is not None) == (kind.retryable or kind.is_of_account)
 
 
 @pytest.mark.parametrize(("counted", "again"), [(0, True), (2, True), (3, False), (4, False)])
 def test_attempts_that_count_end_at_the_limit_and_others_do_not(counted: int, again: object) -> None:
     failure = Failure(Kind.SERVER_ERROR, "x")
-    at = retry_at(failure, attempts=40, counted=counted, policy=POLICY, deadline=FAR, now=NOW, jitter=Jitter(0.5))
+    at = retry_at(failure, attempts=40, counted=counted, policy=POLICY, now=NOW, jitter=Jitter(0.5))
     assert (at is not None) == again
 
 
-@pytest.mark.parametrize(("left", "again"), [(0, False), (-5, False), (7, False), (7.001, True)])
-def test_an_attempt_that_could_only_start_after_the_deadline_is_none(left: float, again: object) -> None:
-    failure, deadline = Failure(Kind.RATE_LIMITED, "x", retry_after=7), NOW + timedelta(seconds=left)
-    at = retry_at(failure, attempts=1, counted=0, policy=POLICY, deadline=deadline, now=NOW, jitter=Jitter(0))
-    assert (at is not None) == again
+@pytest.mark.parametrize("kind", [Kind.RATE_LIMITED, Kind.OVERLOADED, Kind.SERVER_ERROR])
+@pytest.mark.parametrize("wait", [600.001, 3600.0, 86_400.0, 1.8e9, 1e300])
+def test_a_long_wait_ends_after_the_longest_that_is_set_and_fails_nothing(kind: Kind, wait: float) -> None:
+    """U7"""
+    assert delay(kind, wait=wait, share=0) == 600
 
 
-def test_an_absurd_wait_is_no_error() -> None:
-    failure = Failure(Kind.RATE_LIMITED, "x", retry_after=1e300)
-    assert retry_at(failure, attempts=1, counted=0, policy=POLICY, deadline=FAR, now=NOW, jitter=Jitter(0)) is None
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind.is_of_account])
+@pytest.mark.parametrize(("counted", "ceiling"), [(0, 0.5), (1, 1), (2, 2)])
+def test_a_failure_of_the_account_waits_for_its_own_sake_only(kind: Kind, counted: int, ceiling: float) -> None:
+    """U5: the provider's hold decides about the rest, so that a probe finds something to send."""
+    failure = Failure(kind, "x", retry_after=86_400)
+    at = retry_at(failure, attempts=2000, counted=counted, policy=POLICY, now=NOW, jitter=Jitter(1))
+    assert at is not None
+    assert (at - NOW).total_seconds() == pytest.approx(ceiling)
 
 
 def test_being_turned_away_is_what_does_not_count() -> None:

@@ -9,8 +9,10 @@ import redis
 from django.conf import settings as portal_settings
 
 from batches.engine.breaker import FAILURES
+from batches.engine.hold import STRIKES, Orders, Seen
 from batches.engine.limiter import WHOLE, Ask, Caps, Grant, Tally, Want
 from batches.engine.limits import KEPT_SECONDS, Limits, LocalLimits, RedisLimits
+from providers.failures import Kind
 
 A, B, C = (uuid.UUID(int=number) for number in range(1, 4))
 PATIENCE = 10.0
@@ -160,6 +162,17 @@ class TestLimits:
 
     def test_where_nothing_was_sent_lately_everything_is_free_at_once(self, make: Make) -> None:
         assert Provider(make()).permits(A, whole(requests=60)) == 1
+
+    def test_a_hold_is_everybodys_and_an_order_ends_it(self, make: Make) -> None:
+        """U5"""
+        provider, struck = Provider(make()), whole(seen=Seen(strikes=STRIKES, kind=Kind.QUOTA.value))
+        assert provider.ask(A, struck).permits[WHOLE].share == 0
+        held = provider.ask(B, whole()).permits[WHOLE].held
+        assert held is not None
+        assert (held.kind, held.strikes) == (Kind.QUOTA, STRIKES)
+        resumed = Ask({WHOLE: whole()}, Tally(), orders=Orders(resume=1.0))
+        assert provider.limits.ask(provider.id, B, resumed).permits[WHOLE].share
+        assert provider.ask(A, whole()).permits[WHOLE].held is None
 
 
 @pytest.mark.servers

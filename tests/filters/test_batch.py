@@ -190,7 +190,7 @@ def test_today_begins_at_midnight_where_the_reader_is(make_batch: MakeBatch) -> 
         ("status=lost", "The filter “status” does not take “lost”: it takes validating, in_progress,"),
         ("status!=lost", "The filter “status!” does not take “lost”: it takes validating,"),
         ("status=failed&status=lost", "The filter “status” does not take “failed”, “lost”"),
-        ("condition=odd", "The filter “condition” does not take “odd”: it takes paused, throttled,"),
+        ("condition=odd", "The filter “condition” does not take “odd”: it takes paused, account_problem,"),
         ("project=nobody", "The filter “project” does not take “nobody”: there is none."),
         ("provider!=nobody", "The filter “provider!” does not take “nobody”: there is none."),
         ("model=" + "x" * 201, "The filter “model” does not take"),

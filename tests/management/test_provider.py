@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from batches.errors import NoProvider
-from batches.models import AuditEntry, Project, ProviderGrant
+from batches.models import AuditEntry, Project, ProviderGrant, ProviderHealth
 from batches.services.route import route
 from providers.models import Provider
 from tests.upstream import Upstream, refuse, succeed
@@ -271,3 +272,16 @@ def test_no_option_takes_a_credential_from_the_command_line() -> None:
         provider("add", "up", "--adapter", "openai", "--base-url", "https://host", "--credential", SECRET)
     with pytest.raises(CommandError, match="not allowed with"):
         provider("set", "up", "--credential-stdin", "--remove-credential")
+
+
+def test_a_held_provider_is_resumed_and_one_that_is_not_stays_as_it_is(simulator: Provider) -> None:
+    assert "is not held" in provider("resume", "simulator")
+    now = timezone.now()
+    ProviderHealth.objects.create(
+        provider=simulator, concurrency=1, hold_kind="quota_exhausted", hold_strikes=5, held_since=now, updated_at=now
+    )
+    provider("check", "simulator")
+    assert ProviderHealth.objects.get().probe_asked_at is not None
+    assert "Resumed provider simulator." in provider("resume", "simulator")
+    assert not ProviderHealth.objects.get().hold_kind
+    assert "is not held" in provider("resume", "simulator")

@@ -39,6 +39,7 @@ def health(**fields: Any) -> tuple[ProviderHealth, ...]:
 
 
 OPEN = {"breaker": "open", "breaker_until": SOON, "breaker_reason": "10 failures in a row"}
+EMPTY = {"hold_kind": "quota_exhausted", "held_since": GONE, "hold_strikes": 7, "probe_at": SOON}
 LIMITED = {"limited_until": SOON, "limited_reason": "60 requests per minute"}
 
 
@@ -51,7 +52,11 @@ LIMITED = {"limited_until": SOON, "limited_reason": "60 requests per minute"}
         (running(paused_at=GONE), Facts(4, health=health(**OPEN)), Cause.PAUSED, None),
         (running(paused_at=GONE), Facts(4, leased=4), Cause.PAUSED, None),
         (running(provider=Provider(enabled=False)), Facts(4, leased=4), Cause.PROVIDER_DISABLED, None),
-        # ... then what the provider does ...
+        # ... then what the provider does, first what somebody has to mend ...
+        (running(), Facts(4, health=health(**EMPTY, **OPEN)), Cause.ACCOUNT_PROBLEM, SOON),
+        (running(throttled_until=SOON), Facts(4, leased=4, health=health(**EMPTY)), Cause.ACCOUNT_PROBLEM, SOON),
+        (running(), Facts(4, health=health(**EMPTY | {"hold_kind": "rate_limited"})), Cause.RATE_LIMITED, SOON),
+        (running(paused_at=GONE), Facts(4, health=health(**EMPTY)), Cause.PAUSED, None),
         (running(), Facts(4, health=health(**OPEN, **LIMITED)), Cause.BREAKER_OPEN, SOON),
         (running(), Facts(4, health=health(**OPEN | {"breaker": "half_open"})), Cause.BREAKER_OPEN, SOON),
         (running(), Facts(4, leased=4, health=health(**LIMITED)), Cause.RATE_LIMITED, SOON),

@@ -319,3 +319,21 @@ def test_an_answer_that_the_database_does_not_take_spoils_only_its_own_object(ba
     assert list(statuses(batch).values())[:3] == ["succeeded", "failed", "succeeded"]
     assert result_of(BatchObject.objects.get(batch=batch, line=2)).error_code == "portal_error"
     assert_counts_are_true(batch)
+
+
+def test_attempts_that_do_not_count_are_on_record_and_outlive_a_lease(leases: list[Lease]) -> None:
+    """U5: whoever takes the slice up next knows how often each request failed, for what, and what of that counts."""
+    lease, now = leases[0], timezone.now()
+    empty = Failure(Kind.QUOTA, "Insufficient credits", http_status=402)
+    attempts = [
+        msgspec.structs.replace(tried(lease, 1, 1, empty), counted=False, retry_at=now),
+        msgspec.structs.replace(tried(lease, 1, 2, empty), retry_at=now),
+        msgspec.structs.replace(tried(lease, 1, 3, BUSY), counted=False, retry_at=now),
+    ]
+    settle(report(lease, tried=attempts, done={lease.piece.pk: None}), now=now)
+    later = now + timedelta(seconds=1)
+    [again] = [found for found in claim(executor=uuid.uuid4(), appetite=EAGER, now=later) if found.piece == lease.piece]
+    first, *others = pending(again)
+    assert (first.line, first.attempts, first.failures) == (1, 3, {Kind.QUOTA.value: 1})
+    assert first.last_strike == now
+    assert all((one.attempts, one.failures, one.last_strike) == (0, {}, None) for one in others)

@@ -1,7 +1,7 @@
 """What Anthropic's clients send: a create body of up to 100,000 requests, each `{"custom_id": …, "params": {…}}`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter
-from batches.dialects.base.inline import InlineBody, InlineRequest, decode_item
+from batches.dialects.base.inline import CheckHead, InlineBody, InlineRequest, decode_item
 
 ENDPOINT = "/v1/messages"
 MAX_CUSTOM_ID_CHARS = 64
@@ -33,7 +33,7 @@ _items = msgspec.json.Decoder(_Item)
 _params = msgspec.json.Decoder(_Params)
 
 
-def create_body(request: HttpRequest) -> InlineBody:
+def create_body(request: HttpRequest, *, at_array: CheckHead) -> InlineBody:
     """The body of a create call, not yet read."""
     return InlineBody(
         request,
@@ -41,6 +41,7 @@ def create_body(request: HttpRequest) -> InlineBody:
         max_bytes=settings.MAX_INLINE_BYTES,
         max_items=settings.MAX_INLINE_REQUESTS,
         max_item_bytes=settings.MAX_LINE_BYTES,
+        at_array=at_array,
     )
 
 
@@ -60,12 +61,17 @@ def read_item(index: int, raw: bytes) -> InlineRequest:
     return InlineRequest(item.custom_id, ENDPOINT, body)
 
 
-def check_head(body: InlineBody) -> None:
+def check_head(head: Mapping[str, object]) -> None:
     """Check what came besides the requests: nothing may. Raises InvalidRequest."""
-    for name in body.head:
+    for name in head:
         if name == "requests":
             raise InvalidType("requests: it must be an array.", param="requests")
         raise InvalidValue(f"{name[:100]}: there is no such parameter.", param=name[:100])
+
+
+def check_body(body: InlineBody) -> None:
+    """Check a body that was read to its end. Raises InvalidRequest."""
+    check_head(body.head)
     if not body.count:
         raise MissingParameter(f"requests: it must have 1 to {settings.MAX_INLINE_REQUESTS} items.", param="requests")
 

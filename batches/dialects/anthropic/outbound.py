@@ -167,7 +167,9 @@ def _error(result: ObjectResult) -> object:
             pass
         else:
             return raw(result.body)
-    if result.http_status is not None:
+    if result.is_invalid:
+        kind = "invalid_request_error"
+    elif result.http_status is not None:
         kind = error_type(result.http_status)
     else:
         kind = "timeout_error" if result.error_code == "timeout" else "api_error"

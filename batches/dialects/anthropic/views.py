@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.http import StreamingHttpResponse
@@ -28,6 +28,8 @@ from batches.services.delete import delete
 from batches.services.extras import asked_extras
 from batches.services.inline import gathered, submit_gathered
 from batches.services.once import note_use
+from batches.services.quota import require_room_now
+from batches.services.route import route
 
 WINDOW = timedelta(hours=24)
 LIFECYCLES = ("active", "deprecated", "retired")  # of models; all that are listed here are active
@@ -45,6 +47,7 @@ class AnthropicView(DialectView):
 
     render_error = staticmethod(render_error)
     key_headers = ("x-api-key",)
+    lenient = frozenset({"GET", "HEAD"})  # as the contract has it
 
     def find(self, text: str) -> Batch:
         """The project's batch with this id. Raises NotFound, also for one that cannot be shown here."""
@@ -66,6 +69,8 @@ class AnthropicView(DialectView):
 class Batches(AnthropicView):
     """/v1/messages/batches"""
 
+    reads: ClassVar = {"GET": ("limit", "after_id", "before_id")}
+
     def max_body_bytes(self) -> int:
         return settings.MAX_INLINE_BYTES
 
@@ -86,12 +91,20 @@ class Batches(AnthropicView):
         note_use(rows, key=self.key, now=timezone.now())
         return Response(outbound.listed(self.rendered(rows, now=timezone.now()), has_more=page.has_more))
 
+    def check_head(self, head: dict[str, Any], provider_name: str | None) -> None:
+        """Refuse what cannot become a batch before its requests are read. All is asked again afterwards."""
+        inbound.check_head(head)
+        if not self.may_repeat:
+            self.require_room_for_body()
+            require_room_now(self.project, open_batches=1)
+            route(self.project, endpoint=inbound.ENDPOINT, name=provider_name)
+
     def post(self, request: Request) -> Response:
         provider = named_provider(request)
         extras = asked_extras(request.headers)
-        body = inbound.create_body(request._request)
+        body = inbound.create_body(request._request, at_array=lambda head: self.check_head(head, provider))
         with gathered(body.lines(inbound.read_item)) as content:
-            inbound.check_head(body)
+            inbound.check_body(body)
             with self.reserved(body=body.digest, path=PATH, provider=provider, extras=extras) as reservation:
                 batch = reservation.batch or submit_gathered(
                     content,

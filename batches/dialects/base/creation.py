@@ -12,35 +12,54 @@ import msgspec
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
-from rest_framework import serializers
 from rest_framework.request import Request
 
 from batches.dialects.base.endpoints import CHAT, ENDPOINTS, MESSAGES, canonical, is_endpoint, require_endpoint
 from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter, UnsupportedMediaType
-from batches.dialects.base.fields import Lifetime, Metadata, Text, Window, valid
+from batches.dialects.base.fields import (
+    USUAL_WINDOW,
+    AnyWindow,
+    Fields,
+    Lifetime,
+    Metadata,
+    OneOf,
+    Text,
+    Window,
+    valid,
+    valid_so_far,
+)
 from batches.dialects.base.inline import InlineBody, InlineRequest, decode_item
 from batches.dialects.base.parsers import FORM
-from batches.dialects.base.providers import chosen_provider, named_provider
+from batches.dialects.base.providers import chosen_provider, named_provider, require_granted
 from batches.dialects.base.reading import find_file
 from batches.dialects.base.views import DialectView
 from batches.jsonl import read_lines, read_request, request_line
-from batches.models import Batch, Dialect, File, Project
+from batches.models import Batch, Dialect, File, OnInvalid, Project
 from batches.services.extras import asked_extras, fitting_extras
 from batches.services.inline import gathered, submit_gathered
+from batches.services.quota import require_room_now
+from batches.services.route import route
 from batches.services.submit import submit
 
 ARRAY = "requests"
 
 
-class CreateBatch(serializers.Serializer[Any]):
-    """What dialects have in common; each adds its `endpoint` and `completion_window`, the latter a Window."""
+class CreateBatch(Fields):
+    """What dialects have in common; each adds its `endpoint`. The window is a Window, the `usual_window` unless given."""
 
+    usual_window: ClassVar[Window] = USUAL_WINDOW
+
+    completion_window = AnyWindow(required=False, allow_null=True, default=None)
+    on_invalid = OneOf(OnInvalid.values, default=OnInvalid.FAIL.value)
     input_file_id = Text(required=False, allow_null=True, default=None)
     metadata = Metadata()
     output_expires_after = Lifetime()
 
+    def validate_completion_window(self, window: Window | None) -> Window:
+        return window or self.usual_window
 
-class _Item(msgspec.Struct):
+
+class _Item(msgspec.Struct, forbid_unknown_fields=True):
     custom_id: str
     method: str | None = None
     url: str | None = None
@@ -127,13 +146,13 @@ class BatchCreation(DialectView):
             max_bytes=self.max_body_bytes(),
             max_items=settings.MAX_BATCH_LINES,
             max_item_bytes=settings.MAX_LINE_BYTES,
+            at_array=lambda head: self.check_head(request, head),
         )
         items = Items(self.project)
         with gathered(body.lines(items.read)) as content:
             require_one_input(body)
-            fields = valid(self.parameters, body.head)
-            if fields["endpoint"] is not None:
-                require_endpoint(self.project, fields["endpoint"], place="Invalid value for 'endpoint'", known=self.endpoints)
+            fields = valid(self.parameters, {name: value for name, value in body.head.items() if name != ARRAY})
+            self._require_known(fields["endpoint"])
             named = named_provider(request) or fields.get("provider")
             provider = self.provider_name(chosen_provider(self.project, model=fields.get("model"), named=named))
             extras = asked_extras(request.headers)
@@ -145,11 +164,30 @@ class BatchCreation(DialectView):
                     wanted["endpoint"] = endpoint = items.endpoint(fields["endpoint"])
                     wanted["extras"] = fitting_extras(extras, endpoint=endpoint)
                     with addressed(content, endpoint, written=items.written) as lines:
-                        return submit_gathered(lines, objects=body.count, **wanted), fields
+                        return submit_gathered(lines, requests=body.count, **wanted), fields
                 file = find_file(self.project, fields["input_file_id"], now=wanted["now"], param="input_file_id")
                 wanted["endpoint"] = endpoint = fields["endpoint"] or self.endpoint_of(file)
                 wanted["extras"] = fitting_extras(extras, endpoint=endpoint)
                 return submit(input_file=file, **wanted), fields
+
+    def check_head(self, request: Request, head: Mapping[str, Any]) -> None:
+        """Refuse what cannot become a batch, by what was said before the requests: they may be 200 MB. All is asked again."""
+        fields = valid_so_far(self.parameters, head)
+        if self.may_repeat:
+            return
+        self.require_room_for_body()
+        require_room_now(self.project, open_batches=1)
+        named = named_provider(request) or fields.get("provider")
+        provider = chosen_provider(self.project, model=fields.get("model"), named=named)
+        if provider is not None:
+            require_granted(self.project, str(self.provider_name(provider)))
+        if endpoint := fields.get("endpoint"):
+            self._require_known(endpoint)
+            route(self.project, endpoint=endpoint, name=provider)
+
+    def _require_known(self, endpoint: str | None) -> None:
+        if endpoint is not None:
+            require_endpoint(self.project, endpoint, place="Invalid value for 'endpoint'", known=self.endpoints)
 
     def _wanted(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         window: Window = fields["completion_window"]
@@ -163,6 +201,8 @@ class BatchCreation(DialectView):
             "key": self.key,
             "metadata": fields["metadata"],
             "output_lifetime": fields["output_expires_after"],
+            "model": fields.get("model"),
+            "on_invalid": OnInvalid(fields["on_invalid"]),
         }
 
 

@@ -45,6 +45,12 @@ class InvalidValue(InvalidRequest):
     code = "invalid_value"
 
 
+class UnknownParameter(InvalidRequest):
+    """There is no such parameter."""
+
+    code = "unknown_parameter"
+
+
 class InvalidBody(InvalidRequest):
     """The request body cannot be read."""
 
@@ -169,6 +175,8 @@ def first_problem(invalid: exceptions.ValidationError) -> InvalidRequest:
     path, reason = _first(invalid.detail, path="")
     if reason.code == "required":
         return MissingParameter(f"Missing required parameter: '{path}'.", param=path)
+    if reason.code == "unknown":
+        return UnknownParameter(f"Unknown parameter: '{path}'.", param=path)
     kind = InvalidType if reason.code in _WRONG_TYPE else InvalidValue
     return kind(f"Invalid value for '{path}': {reason}" if path else str(reason), param=path or None)
 

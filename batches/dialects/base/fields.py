@@ -6,8 +6,13 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
+from django.conf import settings
+from django.http import QueryDict
 from rest_framework import serializers
 
+from batches.dialects.base.errors import InvalidType, InvalidValue, UnknownParameter
+
+UNKNOWN = "unknown"  # the code of the problem with a name that is not known
 METADATA_PAIRS = 16
 METADATA_KEY_CHARS = 64
 METADATA_VALUE_CHARS = 512
@@ -15,7 +20,6 @@ FILENAME_CHARS = 255
 MIN_LIFETIME_SECONDS = 3_600
 MAX_LIFETIME_SECONDS = 30 * 86_400
 MIN_WINDOW = timedelta(minutes=15)
-MAX_WINDOW = timedelta(days=7)
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 _NOTHING: dict[str, Any] = {"null": "It must not be null.", "blank": "It must not be empty."}
@@ -78,28 +82,30 @@ class Window(NamedTuple):
     length: timedelta
 
 
-class WindowOf(OneOf):
-    """One of a few windows."""
-
-    def __init__(self, windows: Mapping[str, timedelta], **options: Any) -> None:
-        self.windows = windows
-        super().__init__(windows, **options)
-
-    def to_internal_value(self, data: object) -> Window:  # type: ignore[override]  # the word and its meaning
-        word = super().to_internal_value(data)
-        return Window(word, self.windows[word])
+USUAL_WINDOW = Window("24h", timedelta(hours=24))
 
 
 class AnyWindow(Text):
-    """A window of so many minutes, hours or days (`90m`, `24h`, `7d`), from 15 minutes to 7 days."""
+    """A window of so many minutes, hours or days (`90m`, `24h`, `7d`), from 15 minutes to MAX_WINDOW_HOURS."""
 
     def to_internal_value(self, data: object) -> Window:  # type: ignore[override]  # the word and its meaning
         word = super().to_internal_value(data)
-        match = re.fullmatch(r"([1-9][0-9]{0,4})([mhd])", word, re.ASCII)
+        match = re.fullmatch(r"([1-9][0-9]{0,6})([mhd])", word, re.ASCII)
         length = int(match[1]) * _UNITS[match[2]] if match else timedelta()
-        if not MIN_WINDOW <= length <= MAX_WINDOW:
-            raise serializers.ValidationError("It must be a time such as 90m, 24h or 7d, from 15m to 7d.", code="window")
+        if not MIN_WINDOW <= length <= timedelta(hours=settings.MAX_WINDOW_HOURS):
+            raise serializers.ValidationError(f"It must be {window_rule()}.", code="window")
         return Window(word, length)
+
+
+def window_rule() -> str:
+    """What a window may be, for people."""
+    return f"a time such as 90m, 24h or 7d, a whole number of m, h or d, from 15m to {longest_window()}"
+
+
+def longest_window() -> str:
+    """The longest window, in days where those are whole."""
+    hours = settings.MAX_WINDOW_HOURS
+    return f"{hours}h" if hours % 24 else f"{hours // 24}d"
 
 
 class Metadata(serializers.Field[dict[str, str], Any, Any, Any]):
@@ -127,7 +133,17 @@ class Metadata(serializers.Field[dict[str, str], Any, Any, Any]):
         return data
 
 
-class Lifetime(serializers.Serializer[Any]):
+class Fields(serializers.Serializer[Any]):
+    """What a call says. A name that is not known is refused: nothing that a client asks for is ignored."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        for name in data if isinstance(data, Mapping) else ():
+            if name not in self.fields:
+                raise serializers.ValidationError({str(name)[:100]: "There is no such parameter."}, code=UNKNOWN)
+        return super().to_internal_value(data)
+
+
+class Lifetime(Fields):
     """`{"anchor": "created_at", "seconds": n}`: how long a file is kept, from its own creation."""
 
     default_error_messages = {"invalid": "It must be an object with anchor and seconds."}  # noqa: RUF012
@@ -166,11 +182,57 @@ def valid(serializer: type[serializers.Serializer[Any]], data: object) -> dict[s
     return dict(checked.validated_data)
 
 
-def form_lifetime(form: Mapping[str, Any], name: str) -> dict[str, Any] | None:
-    """A lifetime as forms spell it (`name[anchor]`, or `name.anchor`), numbers read; None when it is not there."""
-    found = {}
-    for part in ("anchor", "seconds"):
-        for spelling in (f"{name}[{part}]", f"{name}.{part}"):
+def valid_so_far(serializer: type[Fields], data: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that are there already, validated one by one. Raises ValidationError, also for a name that is not known."""
+    known, found = serializer().fields, {}
+    for name, value in data.items():
+        try:
+            if name not in known:
+                raise serializers.ValidationError("There is no such parameter.", code=UNKNOWN)
+            found[name] = known[name].run_validation(value)
+        except serializers.ValidationError as problem:
+            raise serializers.ValidationError({name[:100]: problem.detail}) from None
+    return found
+
+
+def form_fields(form: QueryDict, files: Iterable[str], *, names: Iterable[str], lifetime: str | None = None) -> dict[str, Any]:
+    """The fields of a form with files, each given once, numbers read; `lifetime` may be spelt out in parts.
+
+    `files` are those under another name than the file that is asked for. Raises InvalidRequest, naming the field, for what
+    is not known, given twice, or not in its form.
+    """
+    found: dict[str, Any] = {}
+    spellings = {spelling for part in _PARTS for spelling in _spellings(lifetime, part)} if lifetime else set()
+    for name in (*form, *files):
+        shown = name[:100]
+        if lifetime and name == lifetime:
+            right = f"{lifetime}[anchor]=created_at and {lifetime}[seconds]=NUMBER"
+            raise InvalidType(f"Invalid value for '{lifetime}': a form spells it as {right}.", param=lifetime)
+        if name not in names and name not in spellings:
+            raise UnknownParameter(f"Unknown parameter: '{shown}'.", param=shown)
+        if len(form.getlist(name)) > 1:
+            raise InvalidValue(f"Invalid value for '{shown}': it is given more than once.", param=shown)
+        if name in names and name in form:
+            found[name] = form[name]
+    if lifetime and (spelt := _lifetime(form, lifetime)):
+        found[lifetime] = spelt
+    return found
+
+
+_PARTS = ("anchor", "seconds")
+
+
+def _spellings(name: str, part: str) -> tuple[str, str]:
+    """How forms name a part of a field."""
+    return f"{name}[{part}]", f"{name}.{part}"
+
+
+def _lifetime(form: QueryDict, name: str) -> dict[str, Any] | None:
+    found: dict[str, Any] = {}
+    for part in _PARTS:
+        for spelling in _spellings(name, part):
+            if spelling in form and part in found:
+                raise InvalidValue(f"Invalid value for '{spelling}': it is given more than once.", param=spelling)
             if spelling in form:
                 found[part] = form[spelling]
     if re.fullmatch(r"-?[0-9]{1,18}", text := found.get("seconds", ""), re.ASCII):

@@ -1,8 +1,8 @@
 """Files, for the dialects whose clients upload them: the views, which differ in nothing but how a file is shown."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter
-from batches.dialects.base.fields import Lifetime, OneOf, clean_filename, form_lifetime, valid
+from batches.dialects.base.fields import Fields, Lifetime, OneOf, clean_filename, form_fields, valid
 from batches.dialects.base.paging import Page, page_after, query_number, query_word
 from batches.dialects.base.parsers import FormParser
 from batches.dialects.base.reading import find_file
@@ -22,7 +22,7 @@ from batches.dialects.base.views import DialectView
 from batches.errors import Gone, TooLarge
 from batches.models import File, Purpose
 from batches.services.once import note_read
-from batches.services.store import hide, store
+from batches.services.store import hide, size_limit, store
 
 FORM_BYTES = 1024**2  # what a form may have besides its file
 
@@ -32,7 +32,7 @@ UPLOADED = tuple(purpose.value for purpose in Purpose if purpose != Purpose.BATC
 LISTED = (*Purpose.values, "assistants_output", "fine-tune-results", "responses")
 
 
-class CreateFile(serializers.Serializer[Any]):
+class CreateFile(Fields):
     """The fields of an upload's form, besides the file."""
 
     purpose = OneOf(UPLOADED)
@@ -76,6 +76,8 @@ class Files(FilesView):
     """/files"""
 
     parser_classes = (FormParser,)
+    reads: ClassVar = {"GET": ("after", "limit", "order", "purpose")}
+    form_names: ClassVar[tuple[str, ...]] = ()  # fields that the dialect's forms have besides
 
     def max_file_bytes(self) -> int:
         """How many bytes a file may have, whatever it is for."""
@@ -104,7 +106,8 @@ class Files(FilesView):
         return Response(self.listed(page))
 
     def post(self, request: Request) -> Response:
-        content, fields = file_form(request)
+        self.require_room_for_body(besides=FORM_BYTES)
+        content, fields = file_form(request, besides=self.form_names)
         purpose = Purpose(fields["purpose"])
         if (content.size or 0) > (limit := self.max_file_bytes()):
             raise TooLarge(f"The file has {content.size} bytes; it may have {limit}.", param="file")
@@ -116,6 +119,7 @@ class Files(FilesView):
             now=timezone.now(),
             lifetime=fields["expires_after"] or (self.input_lifetime() if purpose == Purpose.BATCH else None),
             key=self.key,
+            limit=min(limit, size_limit(purpose)),
         )
         return Response(self.uploaded(file))
 
@@ -147,12 +151,17 @@ class FileContent(DialectView):
         return FileResponse(content, as_attachment=True, filename=file.filename, content_type="application/octet-stream")
 
 
-def file_form(request: Request) -> "tuple[UploadedFile[Any], dict[str, Any]]":
-    """The file of a form and its other fields, in whatever order they came."""
+def file_form(request: Request, *, besides: Iterable[str] = ()) -> "tuple[UploadedFile[Any], dict[str, Any]]":
+    """The file of a form and its other fields, in whatever order they came; those `besides` are the dialect's own."""
     content = one_file(request, "file")
-    fields = {name: request.POST[name] for name in ("purpose",) if name in request.POST}
-    lifetime = form_lifetime(request.POST, "expires_after")
-    return content, valid(CreateFile, fields | ({"expires_after": lifetime} if lifetime else {}))
+    names = ("purpose", *besides)
+    fields = form_fields(request.POST, others(request.FILES, "file"), names=names, lifetime="expires_after")
+    return content, valid(CreateFile, {name: value for name, value in fields.items() if name not in besides})
+
+
+def others(files: Iterable[str], name: str) -> list[str]:
+    """The names of files other than this one."""
+    return [found for found in files if found != name]
 
 
 def one_file(request: Request, name: str) -> "UploadedFile[Any]":

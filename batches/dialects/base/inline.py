@@ -30,14 +30,28 @@ class InlineRequest:
 ReadItem = Callable[[int, bytes], InlineRequest]
 
 
+# Looks at the members that came before the array, and refuses what cannot become a batch. Raises PortalError.
+CheckHead = Callable[[dict[str, Any]], None]
+
+
 class InlineBody:
     """A create body, read once. After `lines` has been used up, `head` holds the other members, and `digest` is known.
 
     `array` is the name of the long member; `has_array` says whether it was there. Limits: `max_bytes` for the whole
-    body, `max_items`, and `max_item_bytes` for one.
+    body, `max_items`, and `max_item_bytes` for one. `at_array` is asked before the items are read, with what came before
+    them: it may refuse the call.
     """
 
-    def __init__(self, request: HttpRequest, *, array: str, max_bytes: int, max_items: int, max_item_bytes: int) -> None:
+    def __init__(
+        self,
+        request: HttpRequest,
+        *,
+        array: str,
+        max_bytes: int,
+        max_items: int,
+        max_item_bytes: int,
+        at_array: CheckHead | None = None,
+    ) -> None:
         self.head: dict[str, Any] = {}
         self.count = 0
         self.has_array = False
@@ -48,6 +62,7 @@ class InlineBody:
         self._max_item_bytes = max_item_bytes
         self._read_bytes = self._head_bytes = 0
         self._hash = hashlib.sha256()
+        self._at_array = at_array
 
     @property
     def digest(self) -> str:
@@ -67,6 +82,8 @@ class InlineBody:
         try:
             for piece in read_members(self._read, array=self._array, max_value_bytes=self._max_item_bytes):
                 if isinstance(piece, Item):
+                    if self._at_array and not self.has_array:
+                        self._at_array(self.head)
                     if self.count >= self._max_items:
                         message = f"{self._array}: there may be at most {self._max_items} items."
                         raise InvalidValue(message, param=self._array)
@@ -96,6 +113,8 @@ class InlineBody:
         self._head_bytes += len(piece.name) + len(piece.value) + 4  # two quotes, a colon, a comma
         if self._head_bytes > HEAD_BYTES:
             raise TooLarge(f"The request body may have {HEAD_BYTES} bytes besides {self._array}.")
+        if piece.name in self.head or (piece.name == self._array and self.has_array):
+            raise InvalidBody(f"'{piece.name[:100]}' is given more than once.", param=piece.name[:100])
         self.head[piece.name] = read_member(piece.name, piece.value, start=piece.start)
 
     def _read(self, size: int) -> bytes:

@@ -1,6 +1,7 @@
 """Pages of a list by cursor: the id of the last item that the client has."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -59,7 +60,7 @@ def query_number(query: QueryDict, name: str, *, minimum: int, maximum: int, def
     return int(text)
 
 
-def query_word(query: QueryDict, name: str, *, words: tuple[str, ...], default: str) -> str:
+def query_word(query: Mapping[str, str], name: str, *, words: tuple[str, ...], default: str) -> str:
     """One of a few words of the query string. Raises InvalidValue for any other."""
     word = query.get(name, default)
     if word not in words and word != default:

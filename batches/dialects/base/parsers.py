@@ -1,6 +1,7 @@
 """Reading request bodies: strict JSON, and forms with files. Nothing here depends on Accept or on the order of parts."""
 
 import io
+import json
 from collections.abc import Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
@@ -45,6 +46,14 @@ class FormParser(parsers.MultiPartParser):
         if not (media_type or "").startswith(FORM):
             raise UnsupportedMediaType(f"Send the request body as a form (Content-Type: {FORM}).")
         return super().parse(stream, media_type, parser_context)
+
+
+def require_plain(request: HttpRequest) -> None:
+    """Raise UnsupportedMediaType for a body that is compressed, or encoded otherwise."""
+    encoding = request.headers.get("Content-Encoding", "").strip()
+    if encoding.lower() not in ("", "identity"):
+        message = f"The request body has the Content-Encoding {encoding[:50]!r}, which is not read here: send it as it is."
+        raise UnsupportedMediaType(message, param="Content-Encoding")
 
 
 def bound_body(request: HttpRequest, *, limit: int) -> None:
@@ -94,6 +103,7 @@ class NoNegotiation(negotiation.BaseContentNegotiation):
 def read_object(body: bytes) -> dict[str, Any]:
     """The JSON object that is the body. Raises InvalidBody."""
     document = _decoded(body)
+    refuse_doubles(body)
     if not isinstance(document, dict):
         raise InvalidBody("The request body must be a JSON object.")
     if rb"\u0000" in body:  # the only way to write a NUL in JSON
@@ -104,9 +114,32 @@ def read_object(body: bytes) -> dict[str, Any]:
 def read_member(name: str, value: bytes, *, start: int) -> Any:
     """The value of one member of a body that is read piece by piece; it begins at byte `start`. Raises InvalidBody."""
     found = _decoded(value, start=start)
+    refuse_doubles(value, within=name)
     if "\0" in name or rb"\u0000" in value:
         _refuse_nul({name: found})
     return found
+
+
+def refuse_doubles(content: bytes, *, within: str = "") -> None:
+    """Raise InvalidBody where an object in a JSON document has one name twice: which of both was meant cannot be told."""
+    place = f" in '{within[:100]}'" if within else ""
+
+    def checked(pairs: list[tuple[str, Any]]) -> None:
+        names = set()
+        for name, _ in pairs:
+            if name in names:
+                raise InvalidBody(f"'{name[:100]}' is given more than once{place}.", param=within[:100] or name[:100])
+            names.add(name)
+
+    if b"{" in content:
+        try:
+            json.loads(content, object_pairs_hook=checked, parse_int=_unread, parse_float=_unread)
+        except RecursionError:
+            raise InvalidBody("The request body is nested too deeply.") from None
+
+
+def _unread(_number: str) -> None:
+    """A number may have more digits than Python converts."""
 
 
 def _decoded(content: bytes, *, start: int = 0) -> Any:

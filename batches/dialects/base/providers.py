@@ -12,7 +12,8 @@ HEADER = "x-model-provider"
 
 def named_provider(request: Request) -> str | None:
     """The provider that a request names beside its body. Raises InvalidValue for what is no name."""
-    name = request.query_params.get("provider") or request.headers.get(HEADER) or None
+    query = request.query_params
+    name = query.get("provider") or query.get(HEADER) or request.headers.get(HEADER) or None
     if name and "\0" in name:
         raise InvalidValue("Invalid value for 'provider': it contains a NUL character.", param="provider")
     return name
@@ -36,8 +37,3 @@ def require_granted(project: Project, name: str) -> None:
     """Raise NoProvider unless the project may use a provider of this name."""
     if name not in {provider.name for provider in granted_providers(project)}:
         raise NoProvider(f"There is no provider {name[:100]} for this project.", param="provider")
-
-
-def bare_model(model: str | None, *, provider: str) -> str:
-    """The model without the provider's name before it; empty when there is none."""
-    return (model or "").removeprefix(f"{provider}/")

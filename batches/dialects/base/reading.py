@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from batches import identifiers
 from batches.errors import NotFound
-from batches.models import ApiKey, Batch, BatchError, File, Project, Upload
+from batches.models import ApiKey, Batch, BatchError, File, OnInvalid, Project, Upload
 from batches.services.once import note_use
 from batches.states import BatchStatus
 
@@ -25,6 +25,14 @@ def find_batch(key: ApiKey, text: str) -> Batch:
     if batch is None:
         raise NotFound(f"There is no batch with the id {text[:100]!r}.", param="batch_id")
     note_use([batch], key=key, now=timezone.now())
+    return batch
+
+
+def find_batch_at(key: ApiKey, text: str, *, provider: str | None) -> Batch:
+    """The same, at this provider if one is named. Raises NotFound."""
+    batch = find_batch(key, text)
+    if provider and batch.provider.name != provider:
+        raise NotFound(f"There is no batch with the id {text[:100]!r} at provider {provider[:100]}.", param="batch_id")
     return batch
 
 
@@ -64,6 +72,11 @@ def archived_at(batch: Batch, *, now: datetime) -> datetime | None:
     """When the results of an ended batch of messages became unavailable; None while they can be had."""
     at = batch.archived_at or batch.created_at + timedelta(seconds=settings.RESULTS_LIFETIME_SECONDS)
     return at if batch.is_terminal and at <= now else None
+
+
+def skipping(batch: Batch) -> dict[str, str]:
+    """What a batch shows besides the contract when its client asked for invalid lines to be skipped."""
+    return {"on_invalid": batch.on_invalid} if batch.on_invalid == OnInvalid.SKIP else {}
 
 
 def completed_and_failed(batch: Batch) -> dict[str, int]:

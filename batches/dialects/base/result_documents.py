@@ -58,6 +58,8 @@ def result_item(result: ObjectResult, *, endpoint: str) -> dict[str, Any]:
         item["response"] = {"status_code": result.http_status, "request_id": result.request_id, "body": raw(result.body)}
     if not result.body or result.why:
         item["error"] = {"code": result.error_code, "message": result.error_message}
+        if result.is_invalid:
+            item["error"]["line"] = result.line
     return item
 
 

@@ -18,7 +18,8 @@ from rest_framework.views import APIView
 
 from batches.actors import Actor
 from batches.dialects.base import errors
-from batches.dialects.base.parsers import JSONParser, NoNegotiation, bound_body
+from batches.dialects.base.errors import InvalidValue, UnknownParameter
+from batches.dialects.base.parsers import JSONParser, NoNegotiation, bound_body, require_plain
 from batches.dialects.base.rendering import JSONRenderer
 from batches.dialects.base.request_ids import request_id
 from batches.errors import NotAuthenticated, PortalError, TooLarge
@@ -26,9 +27,13 @@ from batches.models import ApiKey, IdempotencyRecord, Project
 from batches.services.authenticate import authenticate
 from batches.services.extras import NO_EXTRAS, Extras
 from batches.services.once import digest_of, reserved
+from batches.services.quota import require_room_now
 from batches.states import Source
 
 logger = logging.getLogger(__name__)
+
+
+OF_SDKS = ("beta", "api-version")  # what some SDKs put into every query, whatever they call
 
 
 class KeyAuthentication(BaseAuthentication):
@@ -56,6 +61,11 @@ class DialectView(APIView):
     """Authenticates before any body is read, ignores Accept, and answers every error in the dialect's words."""
 
     key_headers: ClassVar[tuple[str, ...]] = ()  # where the dialect's clients put a key that is no bearer token
+    # The parameters of the query that each method reads, and those that every call of the dialect may carry. Others are
+    # refused, but for those of `lenient` methods; so is whatever is given twice.
+    reads: ClassVar[Mapping[str, Sequence[str]]] = {}
+    always_reads: ClassVar[Sequence[str]] = ()
+    lenient: ClassVar[frozenset[str]] = frozenset()
 
     authentication_classes = (KeyAuthentication,)
     permission_classes = ()
@@ -95,6 +105,24 @@ class DialectView(APIView):
         """How long a request body may be."""
         return settings.MAX_JSON_BYTES
 
+    @property
+    def may_repeat(self) -> bool:
+        """Whether this create call may be one that was carried out already: then only its whole body tells."""
+        return self.is_retry or bool(self.request.headers.get("Idempotency-Key"))
+
+    @property
+    def announced_bytes(self) -> int:
+        """How long the body is, as far as the client says."""
+        declared = self.request.headers.get("Content-Length", "")
+        return int(declared) if declared.isdecimal() else 0
+
+    def require_room_for_body(self, *, besides: int = 0) -> None:
+        """Raise QuotaExceeded, before the body is read, when what it announces is more than the project may still store.
+
+        `besides` are bytes that a body may have of what is not stored.
+        """
+        require_room_now(self.project, stored_bytes=max(self.announced_bytes - besides, 0))
+
     def reserved(
         self, *, body: str, path: str, provider: str | None = None, extras: Extras = NO_EXTRAS
     ) -> AbstractContextManager[IdempotencyRecord]:
@@ -123,10 +151,23 @@ class DialectView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        self.check_query(request)
         self.check_length(request)
 
+    def check_query(self, request: Request) -> None:
+        """Refuse a query with a parameter that is not read, or is given twice: nothing that a client asks for is ignored."""
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        known = {*OF_SDKS, *self.always_reads, *self.reads.get(method, ())}
+        for name, values in request.query_params.lists():
+            shown = name[:100]
+            if name not in known and method not in self.lenient:
+                raise UnknownParameter(f"Unknown parameter: '{shown}'.", param=shown)
+            if name in known and len(values) > 1:
+                raise InvalidValue(f"Invalid value for '{shown}': it is given more than once.", param=shown)
+
     def check_length(self, request: Request) -> None:
-        """Refuse, unread, a body that is too long; have one that does not say how long it is read so far and no further."""
+        """Refuse, unread, a body that is encoded, or too long. One of unknown length is read so far and no further."""
+        require_plain(request._request)
         limit = self.max_body_bytes()
         declared = request.headers.get("Content-Length", "")
         if request.headers.get("Transfer-Encoding") and not declared:

@@ -1,6 +1,4 @@
-"""What Bifrost's clients send. Keys that are not named here are ignored."""
-
-from datetime import timedelta
+"""What Bifrost's clients send. Keys that are not named here are refused."""
 
 from django.db.models import Q
 from django.http import QueryDict
@@ -8,10 +6,8 @@ from django.http import QueryDict
 from batches.dialects.base import creation
 from batches.dialects.base.endpoints import MESSAGES
 from batches.dialects.base.errors import InvalidValue
-from batches.dialects.base.fields import AnyWindow, EndpointPath, Text, Window
+from batches.dialects.base.fields import EndpointPath, Text
 from batches.states import BatchStatus
-
-USUAL = Window("24h", timedelta(hours=24))
 
 _ENDED = Q(status=BatchStatus.COMPLETED, endpoint=MESSAGES)
 _COMPLETED = Q(status=BatchStatus.COMPLETED) & ~Q(endpoint=MESSAGES)
@@ -31,10 +27,6 @@ class CreateBatch(creation.CreateBatch):
     model = Text(max_length=300, required=False, allow_null=True, default=None)
     provider = Text(max_length=100, required=False, allow_null=True, default=None)
     endpoint = EndpointPath(required=False, allow_null=True, default=None)
-    completion_window = AnyWindow(required=False, allow_null=True, default=None)
-
-    def validate_completion_window(self, window: Window | None) -> Window:
-        return window or USUAL
 
 
 def status_filter(query: QueryDict) -> Q:

@@ -7,7 +7,7 @@ from typing import Any
 from batches import identifiers
 from batches.dialects.base.endpoints import MESSAGES
 from batches.dialects.base.files import ShownFile
-from batches.dialects.base.reading import archived_at, failure_reasons
+from batches.dialects.base.reading import archived_at, failure_reasons, skipping
 from batches.dialects.base.rendering import list_object
 from batches.models import Batch, File, load_counts
 from batches.states import BatchStatus
@@ -37,6 +37,7 @@ def created(batch: Batch, *, url: str) -> dict[str, Any]:
             "status": status(batch),
             "request_counts": request_counts(batch),
             "metadata": batch.metadata,
+            **skipping(batch),
             "created_at": _seconds(batch.created_at),
             "expires_at": _seconds(batch.expires_at),
             "output_file_id": _file_id(batch.output_file_id),

@@ -9,20 +9,21 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from batches.default_model import bare_model
 from batches.dialects.base import files, models
 from batches.dialects.base.creation import BatchCreation, endpoint_of_first_line
 from batches.dialects.base.endpoints import MESSAGES
 from batches.dialects.base.errors import InvalidValue, MissingParameter
 from batches.dialects.base.paging import Page, page_after, query_number, query_word
-from batches.dialects.base.providers import HEADER, bare_model, named_provider, require_granted
-from batches.dialects.base.reading import archived_at, find_batch
+from batches.dialects.base.providers import HEADER, named_provider, require_granted
+from batches.dialects.base.reading import archived_at, find_batch_at
 from batches.dialects.base.rendering import list_object
 from batches.dialects.base.result_documents import INCLUDED, streamed
 from batches.dialects.base.result_pages import parse_cursor
 from batches.dialects.base.views import DialectView
 from batches.dialects.bifrost import inbound, outbound
 from batches.dialects.bifrost.errors import render_error
-from batches.errors import Gone, NotFound, PortalError
+from batches.errors import Gone, PortalError
 from batches.models import Batch, Dialect, File
 from batches.queries.results import require_results
 from batches.services.cancel import cancel
@@ -38,6 +39,7 @@ class BifrostView(DialectView):
 
     render_error = staticmethod(render_error)
     key_headers = ("x-bf-vk", "x-api-key")
+    always_reads = ("provider", HEADER)
     request_types: ClassVar[Mapping[str, str]] = {}  # what a call is named in `extra_fields`, by method
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
@@ -56,9 +58,7 @@ class BifrostView(DialectView):
     def find(self, request: Request, text: str) -> Batch:
         """The project's batch with this id at the provider that the call names. Raises NotFound."""
         provider = self.require_provider(request)
-        batch = find_batch(self.key, text)
-        if batch.provider.name != provider:
-            raise NotFound(f"There is no batch with the id {text[:100]!r} at provider {provider}.", param="batch_id")
+        batch = find_batch_at(self.key, text, provider=provider)
         self.model = batch.model
         return batch
 
@@ -94,6 +94,7 @@ class Batches(BifrostView, BatchCreation):
     called = BATCHES
     parameters = inbound.CreateBatch
     request_types: ClassVar = {"GET": "batch_list", "POST": "batch_create"}
+    reads: ClassVar = {"GET": ("after", "before", "limit", "status")}
 
     def get(self, request: Request) -> Response:
         query = request.query_params
@@ -157,10 +158,13 @@ class BatchResults(BifrostView):
     """/batches/{batch_id}/results"""
 
     request_types: ClassVar = {"GET": "batch_results"}
+    reads: ClassVar = {"GET": ("after", "cursor", "limit", "include")}
 
     def get(self, request: Request, batch_id: str) -> StreamingHttpResponse:
         query = request.query_params
         limit = query_number(query, "limit", minimum=1, maximum=1_000_000, default=0)
+        if "after" in query and "cursor" in query:
+            raise InvalidValue("Give either 'after' or 'cursor', not both.", param="cursor")
         cursor = parse_cursor(query.get("after", query.get("cursor")))
         include = query_word(query, "include", words=INCLUDED, default="")
         batch = self.find(request, batch_id)
@@ -206,6 +210,7 @@ class Files(BifrostFiles, files.Files):
     """/files"""
 
     request_types: ClassVar = {"GET": "file_list", "POST": "file_upload"}
+    form_names = ("provider", HEADER)
 
     def get(self, request: Request) -> Response:
         self.note_provider(request, request.query_params)

@@ -1,11 +1,12 @@
-"""What Merge's clients send. Keys that are not named here are ignored."""
+"""What Merge's clients send. Keys that are not named here are refused."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import msgspec
 from django.conf import settings
 
-from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter
+from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter, UnknownParameter
 from batches.dialects.base.inline import InlineBody, InlineRequest, ReadItem, decode_item
 
 ARRAY = "batch_items"
@@ -14,7 +15,7 @@ WINDOW = timedelta(hours=24)  # the contract has none
 ENDPOINTS = {model: f"/accounting/v1/{model}" for model in ("invoices", "expenses", "item-fulfillments", "sales-orders")}
 
 
-class _BatchItem(msgspec.Struct):
+class _BatchItem(msgspec.Struct, forbid_unknown_fields=True):
     item_id: str
     payload: msgspec.Raw
 
@@ -38,13 +39,21 @@ def item_reader(endpoint: str) -> ReadItem:
 
 
 def require_items(body: InlineBody) -> None:
-    """Raise InvalidRequest for a body, read to its end, that has no items."""
+    """Raise InvalidRequest for a body, read to its end, that has no items, or anything besides."""
+    require_known(body.head)
     if body.count:
         return
     if ARRAY in body.head:
         raise InvalidType(f"Invalid value for '{ARRAY}': it must be a list.", param=ARRAY)
     message = f"Missing required parameter: '{ARRAY}', a list of 1 to {settings.MAX_BULK_ITEMS} items."
     raise MissingParameter(message, param=ARRAY)
+
+
+def require_known(head: Mapping[str, object]) -> None:
+    """Raise UnknownParameter for a member besides the items."""
+    for name in head:
+        if name != ARRAY:
+            raise UnknownParameter(f"Unknown parameter: '{name[:100]}'.", param=name[:100])
 
 
 def _check_id(item_id: str, *, where: str) -> None:

@@ -17,6 +17,8 @@ from batches.errors import NotAuthenticated, NotFound, TooLarge
 from batches.models import Batch, Dialect
 from batches.services.accounts import linked_account
 from batches.services.inline import gathered, submit_gathered
+from batches.services.quota import require_room_now
+from batches.services.route import route
 
 
 class MergeView(DialectView):
@@ -44,6 +46,14 @@ class MergeView(DialectView):
 class Bulk(MergeView):
     """/{model}/bulk"""
 
+    def check_head(self, head: dict[str, Any], endpoint: str) -> None:
+        """Refuse what cannot become a batch before its items are read. All is asked again afterwards."""
+        inbound.require_known(head)
+        if not self.may_repeat:
+            self.require_room_for_body()
+            require_room_now(self.project, open_batches=1)
+            route(self.project, endpoint=endpoint, name=self.account.name)
+
     def post(self, request: Request, model: str) -> Response:
         endpoint = inbound.ENDPOINTS[model]
         body = InlineBody(
@@ -52,6 +62,7 @@ class Bulk(MergeView):
             max_bytes=settings.MAX_BULK_BYTES,
             max_items=settings.MAX_BULK_ITEMS,
             max_item_bytes=settings.MAX_LINE_BYTES,
+            at_array=lambda head: self.check_head(head, endpoint),
         )
         with gathered(body.lines(inbound.item_reader(endpoint))) as content:
             inbound.require_items(body)
@@ -67,7 +78,7 @@ class Bulk(MergeView):
                     now=timezone.now(),
                     key=self.key,
                     provider_name=self.account.name,
-                    objects=body.count,
+                    requests=body.count,
                     reservation=reservation,
                 )
         return Response(outbound.accepted(batch), status=202)

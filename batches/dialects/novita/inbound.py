@@ -1,14 +1,12 @@
-"""What Novita's clients send. Keys that are not named here are ignored."""
+"""What Novita's clients send. Keys that are not named here are refused."""
 
 from datetime import timedelta
 
 from batches.dialects.base import creation
-from batches.dialects.base.fields import EndpointPath, Text, Window, WindowOf
+from batches.dialects.base.fields import EndpointPath, Text, Window
 
 ENDPOINTS = ("/v1/chat/completions", "/v1/completions")
-# The contract has 48h; OpenAI's SDK is typed to send 24h, and gets what it asks for.
-WINDOWS = {"48h": timedelta(hours=48), "24h": timedelta(hours=24)}
-USUAL = Window("48h", WINDOWS["48h"])
+USUAL = Window("48h", timedelta(hours=48))  # OpenAI's SDK is typed to send 24h, and gets what it asks for
 
 
 class CreateBatch(creation.CreateBatch):
@@ -16,7 +14,4 @@ class CreateBatch(creation.CreateBatch):
 
     input_file_id = Text()
     endpoint = EndpointPath()
-    completion_window = WindowOf(WINDOWS, required=False, allow_null=True, default=None)
-
-    def validate_completion_window(self, window: Window | None) -> Window:
-        return window or USUAL
+    usual_window = USUAL

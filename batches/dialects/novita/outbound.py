@@ -10,7 +10,7 @@ from rest_framework.fields import ReadOnlyField
 
 from batches import identifiers
 from batches.dialects.base.files import ShownFile
-from batches.dialects.base.reading import completed_and_failed, failure_reasons
+from batches.dialects.base.reading import completed_and_failed, failure_reasons, skipping
 from batches.dialects.base.rendering import Constant, PrefixedId
 from batches.jsonl import read_lines
 from batches.models import Batch, File, Purpose, load_counts
@@ -84,6 +84,7 @@ class ShownBatch(serializers.Serializer[Batch]):
             shown["updated_at"] = None
         return (
             shown
+            | skipping(batch)
             | counts
             | {
                 "created_by_key_id": batch.created_by_key_id.hex if batch.created_by_key_id else "",

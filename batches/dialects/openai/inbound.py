@@ -1,19 +1,16 @@
-"""What OpenAI's clients send. Keys that are not named here are ignored."""
+"""What OpenAI's clients send. Keys that are not named here are refused."""
 
-from datetime import timedelta
 from typing import Any
 
 from rest_framework import serializers
 
 from batches.dialects.base import creation
 from batches.dialects.base.endpoints import canonical
-from batches.dialects.base.fields import EndpointPath, Filename, Lifetime, OneOf, Text, WholeNumber, WindowOf
+from batches.dialects.base.fields import AnyWindow, EndpointPath, Fields, Filename, Lifetime, OneOf, Text, WholeNumber
 from batches.dialects.base.files import UPLOADED
 
-WINDOWS = {"24h": timedelta(hours=24)}
 
-
-class CreateUpload(serializers.Serializer[Any]):
+class CreateUpload(Fields):
     """The promise of a file that arrives in parts."""
 
     bytes = WholeNumber(minimum=1)
@@ -23,7 +20,7 @@ class CreateUpload(serializers.Serializer[Any]):
     expires_after = Lifetime()
 
 
-class CompleteUpload(serializers.Serializer[Any]):
+class CompleteUpload(Fields):
     """Which parts make up the file, in which order."""
 
     part_ids = serializers.ListField(
@@ -40,9 +37,17 @@ class Endpoint(EndpointPath):
 
 
 class CreateBatch(creation.CreateBatch):
-    """A batch, as OpenAI's contract has it; besides, `model` as `provider/model`, or `provider`, choose who carries it out."""
+    """A batch, as OpenAI's contract has it; besides, `model` as `provider/model`, or `provider`, choose who carries it out.
+
+    A window may be left out with requests in the call alone.
+    """
 
     endpoint = Endpoint(required=False, allow_null=True, default=None)
-    completion_window = WindowOf(WINDOWS)
+    completion_window = AnyWindow(default=None)
     model = Text(max_length=300, required=False, allow_null=True, default=None)
     provider = Text(max_length=100, required=False, allow_null=True, default=None)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["input_file_id"] is not None and "completion_window" not in self.initial_data:
+            raise serializers.ValidationError({"completion_window": "It is required."}, code="required")
+        return attrs

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.fields import ReadOnlyField
 
 from batches.dialects.base.files import ShownFile
-from batches.dialects.base.reading import completed_and_failed, failure_reasons
+from batches.dialects.base.reading import completed_and_failed, failure_reasons, skipping
 from batches.dialects.base.rendering import Constant, PrefixedId, UnixTime
 from batches.models import Batch, Upload, UploadPart, load_counts
 
@@ -63,7 +63,7 @@ class ShownBatch(serializers.Serializer[Batch]):
     def to_representation(self, batch: Batch) -> dict[str, Any]:
         reasons = self.context["reasons"].get(batch.pk)
         shown: dict[str, Any] = super().to_representation(batch)
-        return shown | {"errors": {"object": "list", "data": reasons} if reasons else None}
+        return shown | skipping(batch) | {"errors": {"object": "list", "data": reasons} if reasons else None}
 
     def get_model(self, batch: Batch) -> str | None:
         return batch.model or None

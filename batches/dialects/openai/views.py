@@ -1,7 +1,7 @@
 """The views of the OpenAI dialect: each parses, makes one call of a service, and renders."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.utils import timezone
@@ -11,11 +11,12 @@ from rest_framework.response import Response
 from batches import identifiers
 from batches.dialects.base import batches, files, models
 from batches.dialects.base.errors import InvalidValue
-from batches.dialects.base.fields import valid
-from batches.dialects.base.files import FORM_BYTES, one_file
+from batches.dialects.base.fields import form_fields, valid
+from batches.dialects.base.files import FORM_BYTES, one_file, others
 from batches.dialects.base.paging import query_number, query_word
 from batches.dialects.base.parsers import FormParser
-from batches.dialects.base.reading import find_batch, find_upload
+from batches.dialects.base.providers import require_granted
+from batches.dialects.base.reading import find_batch_at, find_upload
 from batches.dialects.base.result_documents import INCLUDED, document
 from batches.dialects.base.result_pages import parse_cursor
 from batches.dialects.base.views import DialectView
@@ -26,10 +27,16 @@ from batches.services.upload import add_part, cancel_upload, complete_upload, st
 
 
 class OpenAIView(DialectView):
-    """A view of this dialect."""
+    """A view of this dialect. Clients of gateways send their `provider` with every call."""
 
     render_error = staticmethod(render_error)
     key_headers = ("api-key",)  # Azure's clients
+    always_reads = ("provider",)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if (provider := request.query_params.get("provider")) and "\0" not in provider:
+            require_granted(self.project, provider)
 
 
 class Files(OpenAIView, files.Files):
@@ -72,7 +79,9 @@ class UploadParts(OpenAIView):
 
     def post(self, request: Request, upload_id: str) -> Response:
         upload = find_upload(self.project, upload_id)
-        part = add_part(upload, one_file(request, "data"), now=timezone.now())
+        content = one_file(request, "data")
+        form_fields(request.POST, others(request.FILES, "data"), names=())
+        part = add_part(upload, content, now=timezone.now())
         return Response(outbound.ShownPart(part).data)
 
 
@@ -138,10 +147,12 @@ class CancelBatch(OpenAIBatches, batches.CancelBatch):
 class BatchResults(OpenAIView):
     """/batches/{batch_id}/results"""
 
+    reads: ClassVar = {"GET": ("after", "limit", "include")}
+
     def get(self, request: Request, batch_id: str) -> Response:
         query = request.query_params
         limit = query_number(query, "limit", minimum=1, maximum=1000, default=100)
         cursor = parse_cursor(query.get("after"))
         include = query_word(query, "include", words=INCLUDED, default="")
-        batch = find_batch(self.key, batch_id)
+        batch = find_batch_at(self.key, batch_id, provider=query.get("provider"))
         return Response(document(batch, cursor=cursor, limit=limit, include=include))

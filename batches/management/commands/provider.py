@@ -24,7 +24,10 @@ CREDENTIAL_HELP = "read the API key from standard input, and keep it encrypted"
 
 
 class Command(BaseCommand):
-    help = "Add, list, check, enable, disable and remove providers, set their limits, guards and prices, and rotate credentials."
+    help = (
+        "Add, list, check, resume, enable, disable and remove providers, set their limits, guards and prices, "
+        "and rotate credentials."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -75,12 +78,13 @@ class Command(BaseCommand):
         verbs.add_parser("list", help="list the providers")
         verbs.add_parser("show", help="show limits, guards and prices of a provider").add_argument("name")
         for verb, text in (
+            ("resume", "end the hold of a provider; it is held again when the next request fails as before"),
             ("enable", "let new batches use a provider again"),
             ("disable", "send a provider nothing: no new batches, and running ones wait"),
             ("remove", "remove a provider that no batch uses"),
         ):
             verbs.add_parser(verb, help=text).add_argument("name")
-        check = verbs.add_parser("check", help="try the connection of a provider")
+        check = verbs.add_parser("check", help="try the connection of a provider, and a held one at once")
         check.add_argument("name")
         check.add_argument("--call", default="", metavar="MODEL", help="send one small call of this model, which is paid for")
         check.add_argument("--endpoint", default="", help="of that call, such as /v1/embeddings; else the first that it serves")
@@ -183,6 +187,12 @@ class Command(BaseCommand):
         if not found.ok:
             raise CommandError(found.message)
         self.stdout.write(found.message)
+
+    def _resume(self, options: dict[str, Any]) -> None:
+        if providers.resume_provider(_provider(options["name"]), actor=COMMAND, now=timezone.now()):
+            self.stdout.write(f"Resumed provider {options['name']}.")
+        else:
+            self.stdout.write(f"Provider {options['name']} is not held: nothing to resume.")
 
     def _enable(self, options: dict[str, Any]) -> None:
         providers.enable_provider(_provider(options["name"]), actor=COMMAND, now=timezone.now())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, CharField, Exists, OuterRef, Q, TextChoices, Value, When
+from django.db.models import Case, CharField, Exists, F, OuterRef, Q, TextChoices, Value, When
 
 from batches import fingerprints
 from batches.actors import Actor
@@ -97,7 +97,7 @@ def _reprioritise(batch: Batch, parameters: Parameters, actor: Actor, now: datet
 
 def _not_retried(parameters: Parameters, now: datetime) -> dict[Obstacle, Q]:
     failing = Exists(Slice.objects.filter(batch=OuterRef("pk"), failed__gt=0))
-    ended_well = Q(status__in=TERMINAL, failed=0, cancelled=0, expired=0)
+    ended_well = Q(status__in=TERMINAL, failed__lte=F("error_count"), cancelled=0, expired=0)  # skipped lines are no failures
     kept = Exists(File.objects.readable(now=now).filter(pk=OuterRef("input_file")))
     found = {
         Obstacle.NOTHING_FAILED: ended_well | Q(status=BatchStatus.IN_PROGRESS) & ~Q(failing),

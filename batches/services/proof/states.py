@@ -41,6 +41,7 @@ def _go_on(batch: Batch, subject: Any, now: datetime) -> str:
             validate(batch.pk, now=now)
         elif origin in {BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS}:
             expire(batch, actor=RECONCILE, now=now)
+            finalize(batch.pk, now=now)
         else:
             finalize(batch.pk, now=now)
     except (Inconsistent, LostRace) as reason:

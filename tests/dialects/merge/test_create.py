@@ -48,8 +48,19 @@ def test_payloads_are_kept_byte_for_byte(merge: Merge) -> None:
     assert b'"url":"/accounting/v1/invoices"' in line
 
 
-def test_keys_that_nobody_knows_are_ignored(merge: Merge) -> None:
-    assert merge.create({"colour": "red", "batch_items": [item("a") | {"more": [1]}], "is_debug_mode": True}).status == 202
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"colour": "red", "batch_items": [item("a")]},
+        {"batch_items": [item("a")], "colour": 1},
+        {"batch_items": [item("a") | {"more": [1]}]},
+    ],
+)
+def test_c7_keys_that_nobody_knows_are_refused(merge: Merge, body: dict[str, Any]) -> None:
+    answer = merge.create(body)
+    assert answer.status == 400
+    assert ("source" in problem(answer)) == ("more" in str(body))
+    assert not Batch.objects.exists()
 
 
 def test_a_hundred_items_are_accepted_and_one_more_is_refused(merge: Merge) -> None:

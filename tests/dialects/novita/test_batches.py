@@ -74,7 +74,7 @@ def test_a_window_that_is_null_is_as_if_it_was_not_there(api: Novita) -> None:
         ({"endpoint": None}, "endpoint", "missing_required_parameter"),
         ({"endpoint": "/v1/embeddings"}, "endpoint", "invalid_value"),
         ({"endpoint": "/v1/responses"}, "endpoint", "invalid_value"),
-        ({"completion_window": "12h"}, "completion_window", "invalid_value"),
+        ({"completion_window": "8d"}, "completion_window", "invalid_value"),
         ({"completion_window": 48}, "completion_window", "invalid_type"),
         ({"metadata": {"a": 5}}, "metadata", "invalid_type"),
         ({"requests": [{"custom_id": "a", "body": {}}]}, "requests", "invalid_value"),

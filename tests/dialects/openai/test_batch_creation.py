@@ -65,7 +65,7 @@ def test_the_lifetime_of_the_output_is_kept(api: Api) -> None:
         ({"endpoint": 5}, "endpoint", "invalid_type"),
         ({"endpoint": "x" * 100_000}, "endpoint", "invalid_value"),
         ({"completion_window": None}, "completion_window", "missing_required_parameter"),
-        ({"completion_window": "48h"}, "completion_window", "invalid_value"),
+        ({"completion_window": "8d"}, "completion_window", "invalid_value"),
         ({"completion_window": 24}, "completion_window", "invalid_type"),
         ({"metadata": {str(number): "" for number in range(17)}}, "metadata", "invalid_value"),
         ({"metadata": {"k" * 65: ""}}, "metadata", "invalid_value"),

@@ -79,8 +79,9 @@ def test_a_wrong_query_parameter_is_refused_by_its_name(api: Api, query: str, pa
     assert answer.error["param"] == param
 
 
-def test_unknown_query_parameters_are_ignored(api: Api) -> None:
-    assert api.get("/v1/files?beta=true&limit=10000&api-version=1&%00=%ff").status == 200
+def test_c7_what_sdks_put_into_every_query_is_no_mistake(api: Api) -> None:
+    assert api.get("/v1/files?beta=true&limit=10000&api-version=1").status == 200
+    assert api.get("/v1/files?limit=10000&%00=%ff").error["code"] == "unknown_parameter"
 
 
 def test_a_foreign_cursor_is_refused_as_an_unknown_one_is(api: Api, stranger: Api) -> None:

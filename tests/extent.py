@@ -1,0 +1,141 @@
+"""How much of the suite a run takes, and which of its tests run on which database.
+
+`quick` is what a developer runs before each commit: on SQLite, without what commits, listens or needs a browser. `gate`
+is `make test`: everything on SQLite, and on PostgreSQL and Redis what can differ there. `double` is everything on both;
+`proof` has what takes long as well. The markers that change a test's place are described in pyproject.toml.
+"""
+
+import ast
+import re
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TESTS = ROOT / "tests"
+PRODUCT = ("batches", "config", "providers")
+
+# What a module has that may do something else on the other database or with the other broker.
+SIGNS = re.compile(
+    r"\bcursor\(|RawSQL|\.raw\(|\.extra\(|\bas_sql\b|\bFunc\(|\bCollate\b|\bCast\(|\bTrunc"  # SQL that is written by hand
+    r"|select_for_update|skip_locked|advisory|fcntl"  # locks
+    r"|update_conflicts|ignore_conflicts|IntegrityError|OperationalError|DatabaseError"  # what a database refuses
+    r"|\.vendor\b|EMBEDDED|contrib\.postgres|psycopg|sqlite|\.explain\("  # a look at which it is
+    r"|\bredis\b|Redis"
+)
+
+# What a test sends that not every database stores or compares: NUL, a number or a moment out of range.
+ODDITIES = re.compile(r"\\0(?!\d)|\\x00|\\u0000|2\s?\*\*\s?6[34]|not every database")
+
+DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
+SLOW_FIXTURES = {"transactional_db", "live_server", "browser"}
+
+
+class Extent(StrEnum):
+    """How much of the suite runs; each has what those before it have."""
+
+    QUICK = "quick"
+    GATE = "gate"
+    DOUBLE = "double"
+    PROOF = "proof"
+
+
+def belongs(item: pytest.Item, *, extent: Extent, embedded: bool) -> bool:
+    """Whether a test is part of a run of this extent on SQLite, or on PostgreSQL and Redis."""
+    if item.get_closest_marker("proof") and extent != Extent.PROOF:
+        return False
+    if is_long(item) and extent in (Extent.QUICK, Extent.GATE):
+        return False
+    if extent == Extent.QUICK and is_slow(item):
+        return False
+    if embedded:
+        return not item.get_closest_marker("servers")
+    if item.get_closest_marker("servers"):
+        return True
+    if not uses_database(item) or item.get_closest_marker("once"):
+        return False
+    return extent != Extent.GATE or bool(item.get_closest_marker("both")) or can_differ(item.path)
+
+
+def is_long(item: pytest.Item) -> bool:
+    """Whether a test is left to the double run: what says so, and chaos, but for those of it that stand for the others."""
+    chaos = item.path.is_relative_to(TESTS / "chaos") and not item.get_closest_marker("gate")
+    return chaos or item.get_closest_marker("long") is not None
+
+
+def uses_database(item: pytest.Item) -> bool:
+    return item.get_closest_marker("django_db") is not None or bool(DATABASE_FIXTURES & _fixtures(item))
+
+
+def is_slow(item: pytest.Item) -> bool:
+    """Whether a test commits, listens, starts processes or drives a browser, or says that it is slow."""
+    marker = item.get_closest_marker("django_db")
+    commits = marker is not None and bool(marker.kwargs.get("transaction"))
+    starts = bool({"tests.processes", "tests.servers"} & imported(item.path))
+    return commits or starts or bool(SLOW_FIXTURES & _fixtures(item)) or item.get_closest_marker("slow") is not None
+
+
+def _fixtures(item: pytest.Item) -> set[str]:
+    return set(getattr(item, "fixturenames", ()))
+
+
+# --- What can differ -----------------------------------------------------------------------------------------
+
+
+@cache
+def can_differ(test: Path) -> bool:
+    """Whether a test module sends oddities, or is about a product module with a sign.
+
+    It is, if it imports one or stands where its tests stand.
+    """
+    odd = ODDITIES.search(test.read_text(encoding="utf-8")) is not None
+    return odd or bool(imported(test) & signed().keys()) or any(is_home(test, of=module) for module in signed())
+
+
+@cache
+def signed() -> dict[str, str]:
+    """The product modules in which something can differ, each with the first sign of it."""
+    found = {}
+    for folder in PRODUCT:
+        for path in (ROOT / folder).rglob("*.py"):
+            if "migrations" not in path.parts and (sign := SIGNS.search(path.read_text(encoding="utf-8"))):
+                found[".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")] = sign[0]
+    return found
+
+
+def is_home(test: Path, *, of: str) -> bool:
+    """Whether tests of a module stand here: in the folder that is called as its package is, or is nearest to that.
+
+    `tests/services` has those of `batches.services.claim`, and `tests/test_wake.py` those of `batches.wake`.
+    """
+    *packages, name = of.removeprefix("batches.").split(".")
+    folder = TESTS.joinpath(*packages)
+    while not folder.is_dir():
+        folder = folder.parent
+    return test.parent == folder if folder != TESTS else test == TESTS / f"test_{name}.py"
+
+
+@cache
+def imported(test: Path) -> frozenset[str]:
+    """The modules that a test module imports, and what it imports from them."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(test.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(names)
+
+
+# --- Who runs it -----------------------------------------------------------------------------------------------
+
+
+def shared(item: pytest.Item) -> str | None:
+    """What a test shares with its neighbours (a module's portal, a package's servers): they stay in one process."""
+    info = getattr(item, "_fixtureinfo", None)
+    fixtures = [definition for found in info.name2fixturedefs.values() for definition in found] if info else []
+    if packages := [str(definition.baseid) for definition in fixtures if definition.scope == "package"]:
+        return min(packages)
+    return str(item.path) if any(definition.scope == "module" for definition in fixtures) else None
