@@ -14,6 +14,8 @@ from typing import BinaryIO
 
 import msgspec
 
+from providers.line_separators import without_separators
+
 CHUNK = 1024**2
 BOM = b"\xef\xbb\xbf"
 MAX_DEPTH = 200  # arrays and objects within each other: far below where a parser gives up, however deep its own stack is
@@ -123,7 +125,7 @@ def request_line(*, custom_id: str, url: str, body: bytes) -> bytes:
     """A line of an input file, with its end; `body` is valid JSON, its values kept exactly."""
     if b"\n" in body or b"\r" in body:
         body = msgspec.json.format(body, indent=-1)  # line ends between tokens: inside strings JSON has none
-    return _encode(_RequestLine(custom_id, "POST", url, msgspec.Raw(body))) + b"\n"
+    return unbroken(_encode(_RequestLine(custom_id, "POST", url, msgspec.Raw(body)))) + b"\n"
 
 
 _STRING = re.compile(rb'"[^"]*"')
@@ -145,6 +147,7 @@ def is_too_deep(content: bytes) -> bool:
 _HALF_PAIR = re.compile(  # whatever else begins with a backslash is passed by
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\[^u]|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
+_BODY = b'"body":'
 _BYTE = re.compile(r"\(byte (\d+)\)")
 
 
@@ -162,16 +165,16 @@ def response_line(
 ) -> bytes:
     """A line of the output or error file for a request that was answered; `body` is one line of JSON.
 
-    `why` is the code and message of a failure that the HTTP status does not tell.
+    `why` is the code and message of a failure that the upstream's own status did not tell.
     """
     response = _Response(http_status, request_id, msgspec.Raw(body.encode()))
     error = None if why is None else _Error(*why)
-    return _encode(_ResultLine(result_id(object_id), custom_id, response, error)) + b"\n"
+    return unbroken(_encode(_ResultLine(result_id(object_id), custom_id, response, error))) + b"\n"
 
 
 def error_line(object_id: uuid.UUID, *, custom_id: str, code: str, message: str, line: int | None = None) -> bytes:
     """A line of the error file for a request that got no answer, or never ran; `line` is that of the input, if it is told."""
-    return _encode(_ResultLine(result_id(object_id), custom_id, None, _Error(code, message, line))) + b"\n"
+    return unbroken(_encode(_ResultLine(result_id(object_id), custom_id, None, _Error(code, message, line)))) + b"\n"
 
 
 def result_id(object_id: uuid.UUID) -> str:
@@ -181,7 +184,21 @@ def result_id(object_id: uuid.UUID) -> str:
 
 def read_result(content: bytes) -> StoredResult:
     """A line of the output or error file, as one of the two functions above made it."""
-    return _decode_result(content)
+    try:
+        return _decode_result(content)
+    except msgspec.DecodeError:
+        # An upstream may write half of a surrogate pair. A letter of the same length takes its place while it is read.
+        readable = _HALF_PAIR.sub(lambda match: rb"\ufffd" if match[1] else match[0], content)
+        found = _decode_result(readable)
+        if found.response is not None:
+            start = readable.index(_BODY + bytes(found.response.body)) + len(_BODY)
+            found.response.body = msgspec.Raw(content[start : start + len(bytes(found.response.body))])
+        return found
+
+
+def unbroken(document: bytes) -> bytes:
+    """JSON on one line that no reader takes for several: separators of lines inside strings are escaped."""
+    return without_separators(document)
 
 
 def dump(value: object) -> str:

@@ -69,6 +69,7 @@ else:
     _database = dict(environ.Env.db_url_config(DATABASE_URL))
     if _database.get("ENGINE") != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database: postgres://user:password@host:port/name")
+    _database["ENGINE"] = "config.postgresql"
     _database["CONN_MAX_AGE"] = None
     _database["CONN_HEALTH_CHECKS"] = True
     # A server that vanished without a word is noticed within half a minute, by whoever waits for it and by idle connections.

@@ -30,7 +30,6 @@ def main() -> None:
 
 def share_connections(database: dict[str, Any], *, at_most: int) -> None:
     """Let the threads of a process share connections: with one each they would be more than PostgreSQL allows."""
-    database["ENGINE"] = "config.postgresql"
     database["CONN_MAX_AGE"] = 0  # a request gives back what it took
     database["CONN_HEALTH_CHECKS"] = False  # a connection is looked at when it is borrowed
     pool = {"max_size": at_most, "timeout": DATABASE_WAIT_SECONDS, "max_idle": DATABASE_IDLE_SECONDS}

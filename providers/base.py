@@ -89,17 +89,37 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Tokens that the upstream says were used; `cached` is part of `input`, `reasoning` part of `output`."""
+    """Tokens that the upstream says were used; None is unknown, which is not nothing.
 
-    input: int = 0
-    output: int = 0
-    cached: int = 0
-    reasoning: int = 0
+    `cached` is part of `input`, `reasoning` part of `output`. `total` is set only where input and output are not both
+    known: what is known of their sum.
+    """
+
+    input: int | None = 0
+    output: int | None = 0
+    cached: int | None = 0
+    reasoning: int | None = 0
+    total: int | None = None
+
+    @property
+    def tokens(self) -> int | None:
+        """All tokens together, as far as they are known; None when nothing is."""
+        if self.input is None or self.output is None:
+            return self.total if self.total is not None else self.input if self.output is None else self.output
+        return self.input + self.output
+
+    @property
+    def other(self) -> int | None:
+        """Tokens of which only the sum is known: neither part of the input nor of the output."""
+        if self.total is None:
+            return None
+        return max(self.total - (self.input or 0) - (self.output or 0), 0)
 
 
 class Success(msgspec.Struct, frozen=True):
     """A 2xx answer whose body is one JSON document on one line, UTF-8, otherwise as the upstream sent it.
 
+    `request_id` is the upstream's id of the request, else the idempotency key that the call was sent under.
     `exhausted_for` is set when it says that nothing is left of a rate limit: for so many seconds.
     """
 
@@ -110,16 +130,18 @@ class Success(msgspec.Struct, frozen=True):
     exhausted_for: float | None = None
 
 
-# Request Timeout, Conflict (the call is being carried out), Too Early, and what a gateway says that lost its backend.
-UNDECIDED = frozenset({408, 409, 425, 502, 504})
+# Request Timeout, Conflict (the call is being carried out), Too Early, and what a gateway says that lost its backend or
+# takes its client for gone.
+UNDECIDED = frozenset({408, 409, 425, 499, 502, 504})
 
 
 class Failure(msgspec.Struct, frozen=True):
     """Anything else.
 
     `message` is for people, shortened, without secrets. `code` is the upstream's own code where it gave one, else the
-    kind's. `body` is the answer as one line of JSON, or empty when there was none. `retry_after` is in seconds;
-    `exhausted_for` is as that of a success.
+    kind's. `body` is the answer as one line of JSON, or empty when there was none. `request_id` is as that of a success
+    when there was an answer. `retry_after` is in seconds; `exhausted_for` is as that of a success. `in_success` tells that
+    a 2xx answer reported the failure; then `http_status` is the status that it names, if it names one.
     """
 
     kind: Kind
@@ -131,11 +153,12 @@ class Failure(msgspec.Struct, frozen=True):
     request_id: str = ""
     retry_after: float | None = None
     exhausted_for: float | None = None
+    in_success: bool = False
 
     @property
     def is_final(self) -> bool:
         """Whether this is all that will come of the call: else it may be under way still, or may have been carried out."""
-        return self.kind.answered and self.http_status not in UNDECIDED
+        return self.kind.answered and (self.in_success or self.http_status not in UNDECIDED)
 
 
 Outcome = Success | Failure

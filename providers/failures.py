@@ -114,8 +114,14 @@ _BY_STATUS = {
     404: Kind.NOT_FOUND,
     408: Kind.OVERLOADED,
     409: Kind.OVERLOADED,
+    420: Kind.RATE_LIMITED,  # "Enhance your calm"
+    424: Kind.SERVER_ERROR,  # something that the upstream depends on failed
     425: Kind.OVERLOADED,
     429: Kind.RATE_LIMITED,
+    498: Kind.SERVER_ERROR,  # Groq: no capacity for the flex tier
+    499: Kind.SERVER_ERROR,  # a gateway takes its client for gone
+    501: Kind.NOT_FOUND,
     503: Kind.OVERLOADED,
+    505: Kind.INVALID_REQUEST,
     529: Kind.OVERLOADED,
 }

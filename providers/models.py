@@ -265,9 +265,14 @@ class ProviderModel(models.Model):
         return self.name
 
     def cost_nanos(self, usage: Usage) -> int | None:
-        """What this usage costs, in billionths of the portal's currency; None when a price is unknown."""
-        if self.input_price is None or self.output_price is None:
+        """What this usage costs, in billionths of the portal's currency; None when a price, or a number of tokens, is unknown."""
+        if self.input_price is None or self.output_price is None or usage.input is None or usage.output is None:
             return None
         cached_price = self.input_price if self.cached_price is None else self.cached_price
-        uncached = max(usage.input - usage.cached, 0)
-        return round(1000 * (uncached * self.input_price + usage.cached * cached_price + usage.output * self.output_price))
+        cached = usage.cached
+        if cached is None:
+            if cached_price != self.input_price:
+                return None
+            cached = 0
+        uncached = max(usage.input - cached, 0)
+        return round(1000 * (uncached * self.input_price + cached * cached_price + usage.output * self.output_price))

@@ -1,4 +1,9 @@
-"""Rate limits as upstreams tell them: how long until a limit that is used up is filled again. Pure rules."""
+"""How long an upstream asks to wait, and how long a used-up rate limit keeps it from being called. Pure rules.
+
+Two voices may speak in one answer. `Retry-After` says when the next call may go, and decides. A reset says when a bucket
+is full again, so it counts only where there is no `Retry-After`, and then as the time in which the whole bucket refills:
+one more call needs a fraction of it.
+"""
 
 import math
 import re
@@ -6,75 +11,103 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-# Of each limit: what is left of it, and when it is filled again.
+# The headers of each limit: its size, what is left of it, and when it is full again.
 _TOLD = (
-    *((f"x-ratelimit-remaining-{limit}", f"x-ratelimit-reset-{limit}") for limit in ("requests", "tokens")),
     *(
-        (f"anthropic-ratelimit-{limit}-remaining", f"anthropic-ratelimit-{limit}-reset")
-        for limit in ("requests", "tokens", "input-tokens", "output-tokens")
+        (f"x-ratelimit-limit{which}", f"x-ratelimit-remaining{which}", f"x-ratelimit-reset{which}")
+        for which in ("-requests", "-tokens", "-requests-day", "-tokens-minute", "")
     ),
+    *(
+        (f"anthropic-ratelimit-{which}-limit", f"anthropic-ratelimit-{which}-remaining", f"anthropic-ratelimit-{which}-reset")
+        for which in ("requests", "tokens", "input-tokens", "output-tokens")
+    ),
+    ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"),
 )
-# An upstream that tells of any limit tells one of these: most tell none, and are not looked at further.
-_FIRST = (
-    *("x-ratelimit-remaining-requests", "x-ratelimit-remaining-tokens"),
-    *("anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-input-tokens-remaining"),
-)
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
+_LEADING_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _EPOCH = 1e9  # a number above this is no duration but a time, in seconds since 1970
-LONGEST = 86_400.0  # no limit is taken to last longer, whatever a header says
+_EPOCH_IN_MILLISECONDS = 1e11  # and above this in milliseconds, or in what is smaller still
+LONGEST = 86_400.0  # no wait is taken to last longer, whatever a header says
+
+
+def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
+    """How many seconds the upstream asks to wait; None when it does not say.
+
+    `retry-after-ms` comes before `Retry-After`, which may be a number of seconds, a duration such as `1m30s`, a date, or
+    a time since 1970 in seconds or milliseconds.
+    """
+    now = now or datetime.now(UTC)
+    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
+        return _wait(milliseconds / 1000, now)
+    raw = (headers.get("Retry-After") or "").strip()
+    if not raw:
+        return None
+    wait = seconds_until(raw, now=now)
+    return _until_http_date(raw, now) if wait is None else wait
 
 
 def exhausted_for(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
-    """How many seconds until every limit of which nothing is left is filled again; None when none is, or no header says."""
-    for name in _FIRST:
-        if name in headers:
-            return _longest(headers, now or datetime.now(UTC))
-    return None
+    """How many seconds until every limit of which nothing is left lets a call pass; None when none is, or no header says."""
+    if "ratelimit" not in " ".join(headers).lower():  # most upstreams tell of no limit, and are not looked at further
+        return None
+    now = now or datetime.now(UTC)
+    used_up = [names for names in _TOLD if (left := _number(headers.get(names[1]))) is not None and left <= 0]
+    if not used_up:
+        return None
+    asked = retry_after(headers, now=now)
+    if asked is not None:
+        return asked
+    waits = (_refilled_in(headers, *names, now=now) for names in used_up)
+    return max((wait for wait in waits if wait is not None), default=None)
 
 
-def _longest(headers: Mapping[str, str], now: datetime) -> float | None:
-    used_up = (headers.get(reset, "") for remaining, reset in _TOLD if headers.get(remaining, "").strip() == "0")
-    return max((wait for raw in used_up if (wait := seconds_until(raw.strip(), now=now)) is not None), default=None)
+def _refilled_in(headers: Mapping[str, str], limit: str, remaining: str, reset: str, *, now: datetime) -> float | None:
+    """How long an empty bucket takes to hold one unit. Of a bucket of unknown size it is known only when it is full."""
+    whole = seconds_until((headers.get(reset) or "").strip(), now=now)
+    size = _LEADING_NUMBER.match((headers.get(limit) or "").strip())
+    if whole is None or size is None or float(size[0]) < 1:
+        return whole
+    left = _number(headers.get(remaining)) or 0.0
+    return whole * min((1 - left) / (float(size[0]) - left), 1.0)
 
 
 def seconds_until(raw: str, *, now: datetime) -> float | None:
-    """How far off a reset is: `1s`, `6m0s`, `120ms`, a number of seconds, or a time. None when it is none of these."""
+    """How far off a moment is: `1s`, `6m0s`, `120ms`, a number of seconds, or a time. None when it is none of these."""
     if (found := _DURATION.fullmatch(raw)) and raw:
-        hours, minutes, seconds, milliseconds = (float(part or 0) for part in found.groups())
-        return min(3600 * hours + 60 * minutes + seconds + milliseconds / 1000, LONGEST)
-    try:
-        number = float(raw)
-    except ValueError:
-        return _until_time(raw, now)
-    wait = number - now.timestamp() if number > _EPOCH else number
-    return min(max(wait, 0.0), LONGEST) if math.isfinite(wait) else None
+        days, hours, minutes, seconds, milliseconds = (float(part or 0) for part in found.groups())
+        return min(86_400 * days + 3600 * hours + 60 * minutes + seconds + milliseconds / 1000, LONGEST)
+    if (number := _number(raw)) is not None:
+        return _wait(number, now)
+    return _until_time(raw, now)
+
+
+def _wait(number: float, now: datetime) -> float:
+    """A number of seconds as a wait: one that can only be a moment is counted from now."""
+    while number > _EPOCH_IN_MILLISECONDS:
+        number /= 1000
+    return _bounded(number - now.timestamp() if number > _EPOCH else number)
 
 
 def _until_time(raw: str, now: datetime) -> float | None:
     try:
-        reset = datetime.fromisoformat(raw)
+        return _bounded((_in_utc(datetime.fromisoformat(raw)) - now).total_seconds())
     except ValueError:
         return None
-    reset = reset if reset.tzinfo else reset.replace(tzinfo=UTC)
-    return min(max((reset - now).total_seconds(), 0.0), LONGEST)
 
 
-def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
-    """How many seconds the upstream asks to wait: `retry-after-ms`, else `Retry-After` in seconds or as a date."""
-    if (wait := _number(headers.get("retry-after-ms"))) is not None:
-        return max(0.0, wait / 1000)
-    raw = headers.get("Retry-After")
-    if raw is None:
-        return None
-    if (wait := _number(raw)) is not None:
-        return max(0.0, wait)
+def _until_http_date(raw: str, now: datetime) -> float | None:
     try:
-        date = parsedate_to_datetime(raw)
+        return _bounded((_in_utc(parsedate_to_datetime(raw)) - now).total_seconds())
     except (ValueError, OverflowError):
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(seconds, 0.0), LONGEST)
 
 
 def _number(raw: str | None) -> float | None:

@@ -93,7 +93,7 @@ def statuses(batch: Batch) -> dict[str, str]:
 def counted(batch: Batch) -> Counts:
     """The counts of a batch's objects, row by row."""
     rows = list(BatchObject.objects.filter(batch=batch))
-    summed = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_nanos")
+    summed = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "cost_nanos")
     return Counts(
         total=len(rows),
         **{status.value: sum(row.status == status for row in rows) for status in ObjectStatus},

@@ -64,12 +64,14 @@ def servers(*, redises: int = 1) -> Iterator[dict[str, str]]:
 
 
 @contextlib.contextmanager
-def postgresql(folder: Path, *, port: int = 0, options: Mapping[str, object] = THROW_AWAY) -> Iterator[str]:
+def postgresql(
+    folder: Path, *, port: int = 0, options: Mapping[str, object] = THROW_AWAY, programs: Path | None = None
+) -> Iterator[str]:
     """The URL of a running PostgreSQL of its own; started again in the same folder it finds its data.
 
-    Unless told otherwise, it is durable only as long as nothing crashes.
+    Unless told otherwise, it is durable only as long as nothing crashes. `programs` names the installation to be used.
     """
-    programs, port, user = _postgresql_programs(folder), port or free_port(), _unprivileged()
+    programs, port, user = programs or _postgresql_programs(folder), port or free_port(), _unprivileged()
     data = folder / "postgresql"
     environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
     if not data.exists():

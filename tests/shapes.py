@@ -14,6 +14,12 @@ def shaped(path: str, *, number: int, body: bytes) -> bytes:
     if path.endswith("/embeddings"):
         data = [{"object": "embedding", "index": 0, "embedding": [0.25, -0.5]}]
         return msgspec.json.encode({**head, "object": "list", "data": data, "usage": {"prompt_tokens": 9, "total_tokens": 9}})
+    if "/images/" in path:
+        return msgspec.json.encode({"created": 1, "data": [{"b64_json": "iVBORw0KGgo="}], "usage": {"total_tokens": 12}})
+    if path.endswith("/videos"):
+        return msgspec.json.encode({**head, "object": "video", "status": "queued", "progress": 0, "error": None})
+    if path.endswith("/moderations"):
+        return msgspec.json.encode({**head, "results": [{"flagged": False, "categories": {}, "category_scores": {}}]})
     if path.endswith("/responses"):
         usage = {
             "input_tokens": 9,

@@ -116,6 +116,7 @@ VALUES: dict[str, Any] = {
     "priority": 0,
     "project": "acme",
     "reasoning_tokens": 0,
+    "other_tokens": 0,
     "remark": "Judge the top ten",
     "quotas": {
         "open_batches": {"limit": 50, "used": 7},
@@ -215,7 +216,9 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "model": "",
         "counts": NOTHING_YET,
         "usage": {
-            **dict.fromkeys(("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "unpriced"), 0),
+            **dict.fromkeys(
+                ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "unpriced"), 0
+            ),
             "cost": "0.000000",
             "currency": "USD",
         },

@@ -17,7 +17,6 @@ from batches.api.schema import page_of
 from batches.api.spending import ShownUsage
 from batches.api.view import NativeView
 from batches.dialects.base.paging import query_number
-from batches.dialects.base.rendering import raw
 from batches.dialects.base.result_pages import PAGE_CHARS
 from batches.models import Batch
 from batches.queries.lineage import Merged, lineage, merged_counts, merged_results
@@ -125,14 +124,11 @@ def _page(found: Iterator[Merged], *, limit: int) -> tuple[list[Merged], bool]:
 
 def _shown(item: Merged) -> dict[str, Any]:
     result = item.result
-    answer = (
-        {"status_code": result.http_status, "request_id": result.request_id, "body": raw(result.body)} if result.body else None
-    )
     return {
         "batch_id": str(item.batch),
         "line": item.root_line,
         "custom_id": result.custom_id,
         "status": result.status,
-        "response": answer,
-        "error": None if answer else {"code": result.error_code, "message": result.error_message},
+        "response": result.response,
+        "error": None if result.body and not result.why else {"code": result.error_code, "message": result.error_message},
     }

@@ -189,12 +189,12 @@ def _with_errors(batch: Batch, rows: Iterable[BatchObject]) -> list[dict[str, An
 
 
 def _result(result: ObjectResult, requests: dict[int, bytes] | None) -> dict[str, Any]:
-    error = None if result.body else {"code": result.error_code, "message": result.error_message}
+    error = None if result.body and not result.why else {"code": result.error_code, "message": result.error_message}
     shown = {
         "line": result.line,
         "custom_id": result.custom_id,
         "status": result.status,
-        "response": _answer(result),
+        "response": result.response,
         "error": error,
     }
     if requests is not None:
@@ -203,15 +203,9 @@ def _result(result: ObjectResult, requests: dict[int, bytes] | None) -> dict[str
     return shown
 
 
-def _answer(result: ObjectResult) -> dict[str, Any] | None:
-    if not result.body:
-        return None
-    return {"status_code": result.http_status, "request_id": result.request_id, "body": raw(result.body)}
-
-
 def _stored_answer(row: BatchObject) -> dict[str, Any] | None:
     try:
-        return _answer(result_of(row))
+        return result_of(row).response
     except Gone:
         return None
 

@@ -184,7 +184,7 @@ class ShownObject(serializers.Serializer[Any]):
     latency_ms = serializers.IntegerField(allow_null=True)
     input_tokens = serializers.IntegerField(allow_null=True)
     output_tokens = serializers.IntegerField(allow_null=True)
-    request_id = serializers.CharField(help_text="The provider's id of the request.")
+    request_id = serializers.CharField(help_text="The provider's id of the request, else the key that it was sent under.")
     settled_at = serializers.DateTimeField(allow_null=True)
     error = ShownObjectError(allow_null=True)
 
@@ -210,7 +210,11 @@ class ShownTry(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="Answer")
 class ShownAnswer(serializers.Serializer[Any]):
-    """What the provider answered; `body` is exactly what it sent."""
+    """What the provider answered.
+
+    `body` is what it sent; what is no JSON object is put into one. The status of a request that failed is never that of a
+    success: 502 stands for an answer that looked like one.
+    """
 
     status_code = serializers.IntegerField()
     request_id = serializers.CharField()

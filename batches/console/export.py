@@ -17,6 +17,7 @@ from batches.console.list_query import question
 from batches.console.paging import SORTS, BadSort, Sort, read_sort
 from batches.console.standing import standing
 from batches.filters import BatchFilter
+from batches.jsonl import unbroken
 from batches.models import Batch, load_counts
 from batches.services.access import Right
 
@@ -46,7 +47,7 @@ def export_batches(request: SignedIn, form: str) -> HttpResponseBase:
     if problems:
         return render(request, "console/not_exported.html", {"problems": problems}, status=400)
     records = (record(batch, now=now) for batch in _in_pieces(chosen.matching.select_related(*named), sort))
-    lines = csv_lines(records, FIELDS) if form == "csv" else (json.dumps(one, ensure_ascii=False) + "\n" for one in records)
+    lines = csv_lines(records, FIELDS) if form == "csv" else map(json_line, records)
     headers = {"Content-Disposition": f'attachment; filename="batches-{now:%Y%m%dT%H%M%SZ}.{form}"'}
     return StreamingHttpResponse(lines, content_type=TYPES[form], headers=headers)
 
@@ -94,6 +95,11 @@ def record(batch: Batch, *, now: datetime) -> dict[str, Any]:
 def moment(value: datetime | None) -> str | None:
     """A time in UTC, as exports write it."""
     return None if value is None else value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def json_line(one: dict[str, Any]) -> bytes:
+    """A record as a line of JSON."""
+    return unbroken(json.dumps(one, ensure_ascii=False).encode()) + b"\n"
 
 
 class _Echo:

@@ -35,8 +35,9 @@ class Pass:
     tokens: int
 
     def correct(self, usage: Usage) -> None:
-        """The answer says how many tokens it really were."""
-        self.gate.give_back(self.cell, 0, self.tokens - usage.input - usage.output)
+        """The answer says how many tokens it really were, if it does."""
+        if usage.tokens is not None:
+            self.gate.give_back(self.cell, 0, self.tokens - usage.tokens)
 
 
 class Gate:

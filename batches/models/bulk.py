@@ -1,11 +1,12 @@
 """Many rows at once, by the fastest way that each database has. Every branch on the kind of database is here."""
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.models.sql.compiler import SQLCompiler
@@ -121,6 +122,29 @@ class Epoch(models.Func):
 def placeholders(values: Sequence[object]) -> str:
     """`%s, %s, …` for a raw IN list."""
     return ", ".join(["%s"] * len(values))
+
+
+def join_row_by_row() -> None:
+    """Until the transaction ends, have PostgreSQL look up each row of one table in an index of the other to join two.
+
+    It would rather read a whole table, or a whole index, once it believes that many rows are wanted; and what it believes
+    of rows that have just been written is a guess. SQLite joins in no other way.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(_ROW_BY_ROW)
+
+
+@contextmanager
+def row_by_row() -> Iterator[None]:
+    """A transaction that joins row by row."""
+    with transaction.atomic():
+        join_row_by_row()
+        yield
+
+
+_SWITCHES = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
+_ROW_BY_ROW = "SELECT " + ", ".join(f"set_config('{name}', 'off', true)" for name in _SWITCHES)
 
 
 def size_of(column: str) -> str:

@@ -21,12 +21,18 @@ class Counts:
     output_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    other_tokens: int = 0  # of which only the sum is known: neither part of the input nor of the output
     cost_nanos: int = 0  # of the objects whose cost is known, in billionths of the portal's currency
     unpriced: int = 0  # objects that succeeded and whose cost is not known
 
     @property
     def settled(self) -> int:
         return self.total - self.pending
+
+    @property
+    def tokens(self) -> int:
+        """All tokens that are known of."""
+        return self.input_tokens + self.output_tokens + self.other_tokens
 
     @property
     def cost(self) -> Decimal | None:
@@ -55,6 +61,7 @@ class Counted(models.Model):
     output_tokens = models.PositiveBigIntegerField(default=0)
     cached_tokens = models.PositiveBigIntegerField(default=0)
     reasoning_tokens = models.PositiveBigIntegerField(default=0)
+    other_tokens = models.PositiveBigIntegerField(default=0, db_default=0, help_text="Of which only the sum is known.")
     cost_nanos = models.PositiveBigIntegerField(default=0, help_text="In billionths of the portal's currency.")
     unpriced = models.PositiveIntegerField(default=0, help_text="Objects that succeeded and whose cost is not known.")
 

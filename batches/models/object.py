@@ -39,6 +39,7 @@ class BatchObject(models.Model):
     output_tokens = models.PositiveIntegerField(null=True, blank=True)
     cached_tokens = models.PositiveIntegerField(null=True, blank=True)
     reasoning_tokens = models.PositiveIntegerField(null=True, blank=True)
+    other_tokens = models.IntegerField(null=True, blank=True, help_text="Of which only the sum is known.")
     cost_nanos = models.PositiveBigIntegerField(null=True, blank=True, help_text="In billionths of the portal's currency.")
     kind = models.CharField(max_length=32, blank=True, db_default="", help_text="Of failure.")
     retry_after = models.FloatField(null=True, blank=True, help_text="Seconds the upstream asked to wait.")

@@ -28,6 +28,7 @@ class BatchResult(models.Model):
     output_tokens = models.PositiveIntegerField(null=True, blank=True)
     cached_tokens = models.PositiveIntegerField(null=True, blank=True)
     reasoning_tokens = models.PositiveIntegerField(null=True, blank=True)
+    other_tokens = models.IntegerField(null=True, blank=True, help_text="Of which only the sum is known.")
     cost_nanos = models.PositiveBigIntegerField(null=True, blank=True)
     kind = models.CharField(max_length=32, blank=True, db_default="")
     retry_after = models.FloatField(null=True, blank=True)

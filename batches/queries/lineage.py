@@ -112,7 +112,7 @@ def merged_counts(members: Sequence[Batch]) -> Counts:
     return Counts(**_statuses(members), **spent)
 
 
-_SPENT = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_nanos", "unpriced")
+_SPENT = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "cost_nanos", "unpriced")
 # A batch's id is greater than that of any batch it retries.
 _STATUSES = f"""
       WITH decided AS (

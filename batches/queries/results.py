@@ -25,6 +25,7 @@ PAGE_CHARS = 4 * 1024**2
 MUCH_LONGER = 4  # times the usual length: what a page's bodies may be and all of it still fits into memory
 ANSWERED = frozenset({ObjectStatus.SUCCEEDED, ObjectStatus.FAILED})  # what has a result
 FAILED_STATUS = 400  # HTTP statuses from here on say themselves that the request failed
+BAD_GATEWAY = 502  # what is told of an answer that looked like a success and was none
 FIRST_PAGE = 16  # as long as nothing is known of the size of the answers
 
 
@@ -57,6 +58,30 @@ class ObjectResult(msgspec.Struct, frozen=True):
     def is_invalid(self) -> bool:
         """Whether its line of the input was skipped: it is no valid request."""
         return self.kind == INVALID_LINE
+
+    @property
+    def status_code(self) -> int | None:
+        """The HTTP status as clients are told it: of a request that failed it is never one of a success."""
+        failed = self.status == ObjectStatus.FAILED and self.http_status is not None and self.http_status < FAILED_STATUS
+        return BAD_GATEWAY if failed else self.http_status
+
+    @property
+    def document(self) -> str:
+        """The answer as clients are told it: a JSON object, and of a request that failed one that says why."""
+        if not self.body or self.body.startswith("{"):
+            return self.body
+        if self.status == ObjectStatus.SUCCEEDED:
+            return "{}" if self.body == "null" else f'{{"data":{self.body}}}'
+        error = {"message": self.error_message, "type": "upstream_error", "param": None, "code": self.error_code or None}
+        return f'{{"error":{jsonl.dump(error)[:-1]},"body":{self.body}}}}}'
+
+    @property
+    def response(self) -> dict[str, Any] | None:
+        """The answer with its status and the id of the request; None where there was no answer."""
+        if not self.body:
+            return None
+        body = msgspec.Raw(self.document.encode())
+        return {"status_code": self.status_code, "request_id": self.request_id, "body": body}
 
     @property
     def why(self) -> tuple[str, str] | None:
@@ -224,13 +249,13 @@ def read_input(batch: Batch, start: int, end: int) -> bytes:
 def result_line(result: ObjectResult) -> bytes:
     """A settled object's line in the output or error file (contract: the OpenAI batch API), with its line end."""
     if result.body:
-        assert result.http_status is not None
+        assert result.status_code is not None
         return jsonl.response_line(
             result.id,
             custom_id=result.custom_id,
-            http_status=result.http_status,
+            http_status=result.status_code,
             request_id=result.request_id,
-            body=result.body,
+            body=result.document,
             why=result.why,
         )
     return jsonl.error_line(
@@ -298,7 +323,8 @@ def _from_files(batch: Batch, *, after_line: int, last_line: int) -> Iterator[Ob
 def _from_file(row: ObjectResult, files: SliceResults, reasons: Mapping[tuple[int, int], tuple[str, str]]) -> ObjectResult:
     found = files.find(row.id, row.status)
     code, message = (found.error.code, found.error.message) if found.error else reasons.get((row.line, row.round), ("", ""))
-    return msgspec.structs.replace(row, body=found.body, error_code=code, error_message=message)
+    request_id = row.request_id or (found.response.request_id if found.response else "")
+    return msgspec.structs.replace(row, body=found.body, error_code=code, error_message=message, request_id=request_id)
 
 
 def _reasons(batch: Batch, after_line: int, last_line: int) -> dict[tuple[int, int], tuple[str, str]]:
@@ -322,6 +348,8 @@ def _from_row(row: tuple[Any, ...], batch: Batch) -> ObjectResult:
         identifier = uuid.UUID(identifier)
     if custom_id == unnamed(line, identifier):
         custom_id = ""
+    if body and not request_id:  # recorded before the portal gave each call an id of its own
+        request_id = f"req_{identifier.hex}"
     return ObjectResult(
         identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, code, message, body, kind
     )

@@ -13,7 +13,7 @@ from batches.services.audit import record_act
 @transaction.atomic
 def mute(groups: QuerySet[ErrorGroup], *, actor: Actor, now: datetime, reason: str = "") -> int:
     """Set groups aside that are known and need nobody's attention; how many were not so already."""
-    found = list(groups.filter(muted_at=None).select_related("project").select_for_update(of=("self",)).order_by("pk"))
+    found = _locked(groups.filter(muted_at=None))
     ErrorGroup.objects.filter(pk__in=[group.pk for group in found]).update(muted_at=now, muted_by=actor.name[:200])
     return _recorded(found, "mute_error_group", actor=actor, now=now, reason=reason)
 
@@ -21,8 +21,7 @@ def mute(groups: QuerySet[ErrorGroup], *, actor: Actor, now: datetime, reason: s
 @transaction.atomic
 def unmute(groups: QuerySet[ErrorGroup], *, actor: Actor, now: datetime, reason: str = "") -> int:
     """Have groups want attention again; how many were muted."""
-    muted = groups.filter(muted_at__isnull=False).select_related("project")
-    found = list(muted.select_for_update(of=("self",)).order_by("pk"))
+    found = _locked(groups.filter(muted_at__isnull=False))
     ErrorGroup.objects.filter(pk__in=[group.pk for group in found]).update(muted_at=None, muted_by="")
     return _recorded(found, "unmute_error_group", actor=actor, now=now, reason=reason)
 
@@ -30,10 +29,15 @@ def unmute(groups: QuerySet[ErrorGroup], *, actor: Actor, now: datetime, reason:
 @transaction.atomic
 def annotate(groups: QuerySet[ErrorGroup], note: str, *, actor: Actor, now: datetime) -> int:
     """Put a note beside groups, in place of the one before; an empty one takes it away. How many changed."""
-    found = list(groups.exclude(note=note).select_related("project").select_for_update(of=("self",)).order_by("pk"))
+    found = _locked(groups.exclude(note=note))
     noted_by = actor.name[:200] if note else ""
     ErrorGroup.objects.filter(pk__in=[group.pk for group in found]).update(note=note, noted_by=noted_by)
     return _recorded(found, "note_error_group", actor=actor, now=now, reason=note)
+
+
+def _locked(groups: QuerySet[ErrorGroup]) -> list[ErrorGroup]:
+    """Lock these groups in the order of their ids; not FOR UPDATE, for which every insert that names a group would wait."""
+    return list(groups.select_related("project").select_for_update(of=("self",), no_key=True).order_by("pk"))
 
 
 def _recorded(groups: list[ErrorGroup], act: str, *, actor: Actor, now: datetime, reason: str) -> int:

@@ -33,14 +33,14 @@ class Estimate:
     @property
     def input_tokens(self) -> int | None:
         """None where tokens mean nothing."""
-        return sum(used.input for used in self.tokens.values()) if self.endpoint.startswith("/v1/") else None
+        return sum(used.input or 0 for used in self.tokens.values()) if self.endpoint.startswith("/v1/") else None
 
     @property
     def output_tokens(self) -> int | None:
         """At most so many; None when a request sets no limit, or tokens mean nothing."""
         if self.unbounded or self.input_tokens is None:
             return None
-        return sum(used.output for used in self.tokens.values())
+        return sum(used.output or 0 for used in self.tokens.values())
 
     def add(self, line: bytes) -> None:
         """One line of an input file; what validation will refuse does not count."""
@@ -54,7 +54,7 @@ class Estimate:
             self.unbounded = True
         model = self.default_model or used.model
         known = self.tokens.get(model, Usage())
-        self.tokens[model] = Usage(input=known.input + used.input, output=known.output + (used.output or 0))
+        self.tokens[model] = Usage(input=(known.input or 0) + used.input, output=(known.output or 0) + (used.output or 0))
 
     def price(self, provider: Provider | None) -> None:
         """Set the cost at this provider; None unless all tokens and every price are known."""

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
+from operator import attrgetter
 from time import monotonic
 from typing import Any
 
@@ -258,13 +259,15 @@ def _record(batch: Batch, files: ResultFiles, outcome: BatchStatus, stored: dict
     hold(batch)
     for file in stored.values():
         file.save(force_insert=True)
-    _record_ranges(files.pieces)
+    record_ranges(files.pieces)
     frozen = {name: getattr(batch.counts, name) for name in COUNT_FIELDS}
     transition(batch, outcome, actor=ENGINE, now=now, **stored, **frozen)
 
 
-def _record_ranges(pieces: Iterable[Slice]) -> None:
-    ranges = [(piece.output_start, piece.output_end, piece.error_start, piece.error_end, piece.pk) for piece in pieces]
+def record_ranges(pieces: Iterable[Slice]) -> None:
+    # In the order in which everybody locks slices, so that nobody waits in a circle.
+    ordered = sorted(pieces, key=attrgetter("pk"))
+    ranges = [(piece.output_start, piece.output_end, piece.error_start, piece.error_end, piece.pk) for piece in ordered]
     with bulk.cursor() as cursor:
         cursor.executemany(_RANGES, [(*offsets, bulk.adapt(Slice, "id", pk)) for *offsets, pk in ranges])
 

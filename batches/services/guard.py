@@ -70,7 +70,7 @@ def over_budget(counts: Counts, guards: Guards) -> str | None:
     if guards.max_cost is not None and spent > guards.max_cost:
         unknown = f" The cost of {counts.unpriced:,} more objects is not known." if counts.unpriced else ""
         return f"It has cost {_money(spent)} (allowed {_money(guards.max_cost)}).{unknown}"
-    tokens = counts.input_tokens + counts.output_tokens
+    tokens = counts.tokens
     if guards.max_tokens is not None and tokens > guards.max_tokens:
         return f"It has used {tokens:,} tokens (allowed {guards.max_tokens:,})."
     return None

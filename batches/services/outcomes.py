@@ -41,7 +41,11 @@ class Tried(msgspec.Struct, frozen=True):
 
 
 def insert_results(settled: Sequence[Settled], *, now: datetime) -> None:
-    """Insert the results, then settle their objects from them in one statement."""
+    """Insert the results, then settle their objects from them in one statement.
+
+    To be called inside a transaction, which joins row by row from then on: the cost depends on these results alone.
+    """
+    bulk.join_row_by_row()
     identifiers = [uuid7() for _ in settled]
     rows = [(identifier, *_result_row(item, now)) for identifier, item in zip(identifiers, settled, strict=True)]
     bulk.insert(BatchResult, _RESULT_FIELDS, rows)
@@ -51,29 +55,24 @@ def insert_results(settled: Sequence[Settled], *, now: datetime) -> None:
 
 _RESULT_FIELDS = (
     *("id", "batch", "line", "round", "status", "attempts", "http_status", "latency_ms"),
-    *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_nanos"),
+    *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "cost_nanos"),
     *("kind", "retry_after", "request_id", "error_code", "error_message", "body", "created_at"),
 )
-# What others insert at the same time may lie between these ids; their objects have settled with it. The results are
-# looked up by themselves, and their objects one by one: left to itself, PostgreSQL compares each with each as long as it
-# has no statistics of a batch, which takes minutes. For the same reason it must not know how few objects were pending when
-# it last looked: it would begin with all that are pending now, hence the `coalesce`.
+_COPIED = (
+    *("status", "attempts", "http_status", "latency_ms", "input_tokens", "output_tokens", "cached_tokens"),
+    *("reasoning_tokens", "other_tokens", "cost_nanos", "kind", "retry_after", "request_id"),
+)
+# What an object `o` becomes by its result `r`.
+AS_ITS_RESULT = ", ".join(("settled_at = r.created_at", *(f"{name} = r.{name}" for name in _COPIED)))
+# The ids are ordered by time, so what lies between the first and the last is what was inserted now: by this transaction, and
+# perhaps by others at the same time, whose objects are not pending any more or not theirs to see.
 _SETTLE = f"""
-      WITH r AS MATERIALIZED (
-           SELECT batch_id, line, round, status, attempts, http_status, latency_ms,
-                  input_tokens, output_tokens, cached_tokens, reasoning_tokens, cost_nanos,
-                  kind, retry_after, request_id, created_at
-             FROM {BatchResult._meta.db_table}
-            WHERE id BETWEEN %s AND %s)
     UPDATE {BatchObject._meta.db_table} AS o
-       SET status = r.status, attempts = r.attempts, http_status = r.http_status, latency_ms = r.latency_ms,
-           input_tokens = r.input_tokens, output_tokens = r.output_tokens, cached_tokens = r.cached_tokens,
-           reasoning_tokens = r.reasoning_tokens, cost_nanos = r.cost_nanos,
-           kind = r.kind, retry_after = r.retry_after, request_id = r.request_id, settled_at = r.created_at
-      FROM r
-     WHERE o.batch_id = r.batch_id AND o.line = r.line AND o.round = r.round
-       AND coalesce(o.status, '') = '{ObjectStatus.PENDING.value}'
-"""  # noqa: S608 - names of tables and a status only
+       SET {AS_ITS_RESULT}
+      FROM {BatchResult._meta.db_table} AS r
+     WHERE r.id BETWEEN %s AND %s
+       AND o.batch_id = r.batch_id AND o.line = r.line AND o.round = r.round AND o.status = '{ObjectStatus.PENDING.value}'
+"""  # noqa: S608 - names of tables, columns and a status only
 
 
 def _result_row(item: Settled, now: datetime) -> tuple[object, ...]:
@@ -87,7 +86,7 @@ def _result_row(item: Settled, now: datetime) -> tuple[object, ...]:
             item.attempts,
             outcome.http_status,
             item.latency_ms,
-            *((None, None, None, None) if usage is None else _tokens(usage)),
+            *((None, None, None, None, None) if usage is None else _tokens(usage)),
             item.cost_nanos,
             "",
             None,
@@ -99,7 +98,7 @@ def _result_row(item: Settled, now: datetime) -> tuple[object, ...]:
         )
     code = outcome.code or outcome.kind.value
     return (
-        *(*head, "failed", item.attempts, outcome.http_status, item.latency_ms, None, None, None, None, None),
+        *(*head, "failed", item.attempts, outcome.http_status, item.latency_ms, None, None, None, None, None, None),
         *(
             outcome.kind.value,
             outcome.retry_after,
@@ -112,8 +111,8 @@ def _result_row(item: Settled, now: datetime) -> tuple[object, ...]:
     )
 
 
-def _tokens(usage: Usage) -> tuple[int, int, int, int]:
-    return usage.input, usage.output, usage.cached, usage.reasoning
+def _tokens(usage: Usage) -> tuple[int | None, ...]:
+    return usage.input, usage.output, usage.cached, usage.reasoning, usage.other
 
 
 def errors_of(settled: Sequence[Settled], batches: Mapping[uuid.UUID, Batch], *, now: datetime) -> list[BatchError]:

@@ -51,6 +51,8 @@ def add_provider(
         provider.set_credential(credential)
         provider.credential_env = credential_env
         provider.full_clean()
+    if default and not projects:
+        _lock_all()
     provider.save()
     record_act("add_provider", actor=actor, now=now, target=provider)
     for project in projects:
@@ -68,6 +70,8 @@ def change_provider(
 
     A new default takes the place of those that serve some of the same endpoints.
     """
+    if provider.is_default and "is_default" in changed:
+        _lock_all()
     if credential:
         provider.set_credential(credential)
     act = "add_provider" if provider._state.adding else "change_provider"
@@ -91,7 +95,8 @@ def change_provider(
 def grant(provider: Provider, *, project: Project, actor: Actor, now: datetime, default: bool = False) -> ProviderGrant:
     """Let a project use a provider; as its default, instead of those that serve some of the same endpoints."""
     if default:
-        for other in ProviderGrant.objects.filter(project=project, is_default=True).select_related("provider"):
+        defaults = ProviderGrant.objects.select_for_update(of=("self",)).filter(project=project, is_default=True)
+        for other in defaults.select_related("provider").order_by("pk"):
             if other.provider.endpoints & provider.endpoints:
                 ProviderGrant.objects.filter(pk=other.pk).update(is_default=False)
     granted, _ = ProviderGrant.objects.update_or_create(
@@ -221,9 +226,15 @@ def rotate_credentials(*, actor: Actor, now: datetime) -> int:
 
     Raises providers.models.CredentialUnavailable, and changes nothing, when one cannot be deciphered.
     """
-    kept = list(Provider.objects.select_for_update().exclude(credential_encrypted=b"", secrets_encrypted=b""))
+    _lock_all()
+    kept = list(Provider.objects.exclude(credential_encrypted=b"", secrets_encrypted=b""))
     for provider in kept:
         provider.rotate_credential()
         provider.save(update_fields=["credential_encrypted", "secrets_encrypted", "updated_at"])
         record_act("rotate_credential", actor=actor, now=now, target=provider)
     return len(kept)
+
+
+def _lock_all() -> None:
+    """Lock every provider, in the order of their ids: two that change several of them do not wait for each other."""
+    list(Provider.objects.select_for_update().order_by("pk").values_list("pk"))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from batches.models import BatchObject, Slice, bulk
 from batches.states import ObjectStatus
 
-_SUMMED = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_nanos")
+_SUMMED = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "cost_nanos")
 _COLUMNS = {
     **{status.value: f"count(*) FILTER (WHERE o.status = '{status.value}')" for status in ObjectStatus},
     **{name: f"coalesce(sum(o.{name}), 0)" for name in _SUMMED},

@@ -51,6 +51,7 @@ _UNSENT: dict[str, Any] = {
     "output_tokens": None,
     "cached_tokens": None,
     "reasoning_tokens": None,
+    "other_tokens": None,
     "cost_nanos": None,
     "kind": "",
     "retry_after": None,

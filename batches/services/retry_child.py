@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from batches.actors import Actor
 from batches.errors import Conflict, Gone, InProgress, LostRace
+from batches.jsonl import unbroken
 from batches.models import ApiKey, Batch, BatchObject, File, IdempotencyRecord, OnInvalid, Purpose, Slice
 from batches.models.batch import Dialect
 from batches.queries.lineage import lineage
@@ -75,7 +76,7 @@ class _Gathering:
         self._elsewhere, self._replaced = taken_up(batch, members), replaced or {}
 
     def lines(self) -> Iterator[bytes]:
-        """Byte for byte as in the parent's input but for those replaced, a slice at a time. Raises Gone."""
+        """As in the parent's input but for those replaced, a slice at a time. Raises Gone."""
         pieces = Slice.objects.filter(batch=self._batch).filter(Q(failed__gt=0) | Q(cancelled__gt=0) | Q(expired__gt=0))
         for piece in pieces.order_by("first_line"):
             if not self._selection.touches(piece.first_line, piece.last_line):
@@ -83,7 +84,7 @@ class _Gathering:
             if wanted := self._wanted(piece):
                 requests = slice_lines(self._batch, piece)
                 for item in wanted:
-                    yield self._replaced.get(item.line, requests[item.line]) + b"\n"
+                    yield unbroken(self._replaced.get(item.line, requests[item.line])) + b"\n"
 
     @property
     def skipped(self) -> int:

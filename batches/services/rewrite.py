@@ -6,9 +6,9 @@ from itertools import islice
 
 from django.db import transaction
 
-from batches.models import Batch, File, Slice
+from batches.models import Batch, File
 from batches.queries.results import results
-from batches.services.finalize import Inconsistent, ResultFiles
+from batches.services.finalize import Inconsistent, ResultFiles, record_ranges
 from batches.services.store import undone_on_error
 
 
@@ -28,7 +28,7 @@ def rewrite(batch: Batch, *, now: datetime) -> str:
             fresh[column] = file
         for column in ("output_file", "error_file"):
             _replace(batch, column, fresh.get(column), now=now)
-        Slice.objects.bulk_update(files.pieces, ["output_start", "output_end", "error_start", "error_end"], batch_size=100)
+        record_ranges(files.pieces)
         Batch.objects.filter(pk=batch.pk).update(lease_owner=None, lease_expires_at=None)
     return "Wrote its result files anew."
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 from django.db import DataError, IntegrityError, transaction
+from django.db.models import Exists, OuterRef
 
 from batches import wake
 from batches.models import Attempt, Batch, BatchResult, Slice
@@ -62,6 +63,7 @@ def settle(report: Report, *, now: datetime) -> Receipt:
     Then the guards are looked at, so that a batch overshoots by no more than what is in flight.
     """
     receipt = _recorded(report, now=now)
+    _note_throttled(report.throttled)
     guarded = {item.batch_id for item in report.settled if guards_of(report.batches[item.batch_id]).armed}
     paused = enforce_guards(now=now, among=guarded) if guarded else frozenset[uuid.UUID]()
     return replace(receipt, held_back=receipt.held_back | paused)
@@ -109,9 +111,6 @@ def _settle(report: Report, *, now: datetime) -> Receipt:
     Slice.objects.filter(pk__in=held).update(lease_expires_at=lease_end(now))
     recount({item.slice_id for item in settled})
     _let_go({pk: at for pk, at in report.done.items() if pk in held})
-    for batch_id, (until, reason) in report.throttled.items():
-        running = Batch.objects.filter(pk=batch_id, status=BatchStatus.IN_PROGRESS)
-        running.update(throttled_until=until, throttled_reason=reason[:200])
     _wake_finished({held[pk] for pk in report.done if pk in held})
     stopped, held_back = _standing(report.batches, {batch_id for _, _, batch_id in rows})
     return Receipt(
@@ -120,6 +119,13 @@ def _settle(report: Report, *, now: datetime) -> Receipt:
         held_back=held_back,
         dropped=len(report.settled) - len(settled),
     )
+
+
+def _note_throttled(throttled: Mapping[uuid.UUID, tuple[datetime, str]]) -> None:
+    """Note what holds batches back. Each batch by itself: who holds several rows of batches may wait in a circle."""
+    for batch_id, (until, reason) in throttled.items():
+        running = Batch.objects.filter(pk=batch_id, status=BatchStatus.IN_PROGRESS)
+        running.update(throttled_until=until, throttled_reason=reason[:200])
 
 
 def _standing(known: Mapping[uuid.UUID, Batch], batches: set[uuid.UUID]) -> tuple[frozenset[uuid.UUID], frozenset[uuid.UUID]]:
@@ -149,7 +155,8 @@ def _wake_finished(batches: set[uuid.UUID]) -> None:
     """Announce the batches that have nothing left to run, or that wait only for their slices to be let go of."""
     if not batches:
         return
-    running = Batch.objects.filter(pk__in=batches, status=BatchStatus.IN_PROGRESS, slices__pending__gt=0)
+    unfinished = Exists(Slice.objects.filter(batch=OuterRef("pk"), pending__gt=0))
+    running = Batch.objects.filter(unfinished, pk__in=batches, status=BatchStatus.IN_PROGRESS)
     for batch_id in batches - set(running.values_list("pk", flat=True)):
         wake.finalize(batch_id)
 

@@ -1,1 +1,1 @@
-"""Django's PostgreSQL backend, for processes whose many threads share few connections. Read `connections` first."""
+"""Django's PostgreSQL backend, with planner settings for each connection, and connections that threads share."""

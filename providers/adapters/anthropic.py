@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import msgspec
 
-from providers.adapters.answers import outcome
 from providers.adapters.json_api import Addresses, ApiOptions, JsonApi, auth_header
 from providers.adapters.options import options_problem, read_options
 from providers.base import (
@@ -24,6 +23,7 @@ from providers.base import (
     Outcome,
     base_url_problem,
 )
+from providers.judgement import judge
 
 VERSION = "2023-06-01"  # where neither the provider nor a batch names one
 
@@ -69,7 +69,7 @@ class AnthropicAdapter:
         reply = await self._api.post(call, headers=self._headers(call.extras))
         if isinstance(reply, Failure):
             return reply
-        return outcome(reply, secrets=self._api.secrets)
+        return judge(reply, call, secrets=self._api.secrets)
 
     async def check(self, *, model: str = "", endpoint: str = "") -> Check:
         """Whether the list of models can be had, and a call of the model that is named."""

@@ -22,7 +22,6 @@ from urllib.parse import quote, urlencode
 import msgspec
 from yarl import URL
 
-from providers.adapters.answers import Secrets, outcome
 from providers.adapters.json_api import auth_header, secrets_of
 from providers.adapters.options import (
     check_endpoints,
@@ -37,6 +36,7 @@ from providers.adapters.options import (
 )
 from providers.base import ACCOUNTING_ENDPOINTS, Call, Check, Connection, Failure, Outcome, base_url_problem
 from providers.failures import Kind, kind_of_status
+from providers.judgement import Secrets, judge_look, judge_write
 from providers.references import Reference
 from providers.transport import Reply, WayOptions, open_transport
 
@@ -123,13 +123,7 @@ class HttpAdapter:
         reply = await self._transport.send(self._method, url, headers=headers, body=body, seconds=call.timeout)
         if isinstance(reply, Failure):
             return reply
-        taken = 200 <= reply.status < 300
-        if taken and not reply.body.strip():
-            reply.body = b"null"
-        found = outcome(reply, secrets=self._secrets, kind_of=_kind_of_status)
-        if taken and isinstance(found, Failure):
-            return msgspec.structs.replace(found, kind=Kind.UNCONFIRMED, code=Kind.UNCONFIRMED.value)
-        return found
+        return judge_write(reply, call, secrets=self._secrets)
 
     async def check(self, *, model: str = "", endpoint: str = "") -> Check:
         """Whether something answers a look at where records are written. It need not have anything to show there."""
@@ -161,15 +155,10 @@ def _wrapping(key: str) -> tuple[bytes, bytes]:
     return (b"{" + msgspec.json.encode(key) + b":", b"}") if key else (b"", b"")
 
 
-def _kind_of_status(status: int) -> Kind | None:
-    """As usual, but a conflict is final: what is there already is still there at the next try."""
-    return Kind.INVALID_REQUEST if status == 409 else kind_of_status(status)
-
-
 def _look(url: URL, reply: Reply, secrets: Secrets) -> Check:
     kind = kind_of_status(reply.status)
     if kind in (None, Kind.INVALID_REQUEST, Kind.NOT_FOUND):
         return Check(True, f"{url} can be reached; it answered a look (GET) with {reply.status}.")
-    found = outcome(reply, secrets=secrets)
+    found = judge_look(reply, secrets=secrets)
     message = found.message if isinstance(found, Failure) else ""
     return Check(False, f"{url} answered {reply.status}: {message}")

@@ -8,7 +8,6 @@ from urllib.parse import quote, urlencode
 import msgspec
 from yarl import URL
 
-from providers.adapters.answers import Secrets, outcome
 from providers.adapters.model_names import model_of, renamed
 from providers.adapters.options import (
     check_endpoints,
@@ -21,6 +20,7 @@ from providers.adapters.options import (
 )
 from providers.base import Call, Check, Connection, Failure, Success
 from providers.failures import Kind
+from providers.judgement import Secrets, judge, judge_look
 from providers.references import Reference
 from providers.transport import Reply, WayOptions, open_transport
 
@@ -192,8 +192,9 @@ class JsonApi:
             known = ", ".join(name for name in TRIALS if name in served) or "none of its endpoints"
             return Check(False, f"{listed.message} No call was tried: one can be of {known}.")
         body = msgspec.json.encode({"model": model, **TRIALS[endpoint]})
-        reply = await self.post(Call(endpoint, body, "check", CALL_SECONDS), headers=headers)
-        found = reply if isinstance(reply, Failure) else outcome(reply, secrets=self.secrets)
+        call = Call(endpoint, body, "check", CALL_SECONDS)
+        reply = await self.post(call, headers=headers)
+        found = reply if isinstance(reply, Failure) else judge(reply, call, secrets=self.secrets)
         if isinstance(found, Success):
             used = (
                 f"{found.usage.input} tokens in, {found.usage.output} out" if found.usage else "it does not say how many tokens"
@@ -206,7 +207,7 @@ class JsonApi:
         url = self._addresses.plain("/v1/models")
         shown = url.with_query(None)  # parameters may be secret
         reply = await self._transport.send("GET", url, headers=headers, body=b"", seconds=CHECK_SECONDS)
-        found = reply if isinstance(reply, Failure) else outcome(reply, secrets=self.secrets)
+        found = reply if isinstance(reply, Failure) else judge_look(reply, secrets=self.secrets)
         if isinstance(found, Success):
             return Check(True, f"{shown} answered {_models_listed(found.body)}.")
         if found.http_status in _NO_LIST:

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-from providers.adapters.answers import outcome
 from providers.adapters.json_api import Addresses, ApiOptions, JsonApi, auth_header, path_problem
 from providers.adapters.options import options_problem, read_options
 from providers.base import OPENAI_ENDPOINTS, Call, Check, Connection, Failure, Outcome, base_url_problem
+from providers.judgement import judge
 
 _AZURE_VERSION = re.compile(r"v1|\d{4}-\d{2}-\d{2}(?:-preview)?")
 _AZURE_ROOT = re.compile(r"/openai(?:/v1)?/?\Z")
@@ -74,7 +74,7 @@ class OpenAIAdapter:
         reply = await self._api.post(call)
         if isinstance(reply, Failure):
             return reply
-        return outcome(reply, secrets=self._api.secrets)
+        return judge(reply, call, secrets=self._api.secrets)
 
     async def check(self, *, model: str = "", endpoint: str = "") -> Check:
         """Whether the list of models can be had, and a call of the model that is named."""

@@ -19,11 +19,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from providers.adapters import simulator_answers as answers
-from providers.adapters.answers import Secrets, outcome
 from providers.adapters.options import named, options_problem, read_options
 from providers.adapters.simulator_messages import in_anthropics_words
 from providers.base import ACCOUNTING_ENDPOINTS, ANTHROPIC_ENDPOINTS, OPENAI_ENDPOINTS, Call, Check, Connection, Failure, Outcome
 from providers.failures import Kind
+from providers.judgement import Secrets, judge
 from providers.transport import Reply
 
 MAX_REMEMBERED = 50_000  # objects whose sends are counted; the oldest are forgotten first
@@ -146,7 +146,7 @@ def _request(call: Call) -> tuple[dict[str, Any], Steering]:
 def _outcome(call: Call, reply: Reply) -> Outcome:
     if call.endpoint in ANTHROPIC_ENDPOINTS:
         reply = in_anthropics_words(reply)
-    return outcome(reply, secrets=_NO_SECRETS)
+    return judge(reply, call, secrets=_NO_SECRETS)
 
 
 def _lost(kind: Kind) -> Failure:

@@ -41,7 +41,9 @@ def test_a_batch_shows_everything_that_the_portal_knows_of_it(native: Native, pr
         "completion_window": "90m",
         "counts": {"total": 0, "pending": 0, "succeeded": 0, "failed": 0, "cancelled": 0, "expired": 0},
         "usage": {
-            **dict.fromkeys(("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "unpriced"), 0),
+            **dict.fromkeys(
+                ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "unpriced"), 0
+            ),
             "cost": "0.000000",
             "currency": "USD",
         },

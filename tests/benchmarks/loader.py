@@ -120,12 +120,12 @@ def _create(url: str, name: str, folder: Path, *, batches: int) -> None:
 
 
 def _fill(connection: psycopg.Connection, *, batches: int) -> None:
-    restore = _strip(connection, [rows.table for rows in TABLES])
+    restore = strip(connection, [rows.table for rows in TABLES])
     for statement in SHAPE:
         connection.execute(statement.replace("%(batches)s", str(batches)).encode())
     for rows in TABLES:
         with _told(rows.table), connection.transaction():
-            connection.execute(_insert(connection, rows))
+            connection.execute(insert_statement(connection, rows))
     connection.execute("DROP TABLE shape")
     with _told("indexes and constraints"):
         for statement in restore:
@@ -135,7 +135,7 @@ def _fill(connection: psycopg.Connection, *, batches: int) -> None:
         connection.execute("CHECKPOINT")
 
 
-def _strip(connection: psycopg.Connection, tables: list[str]) -> list[str]:
+def strip(connection: psycopg.Connection, tables: list[str]) -> list[str]:
     """Take indexes and constraints off these tables; the statements that put them back, in order."""
     constraints = connection.execute(
         """
@@ -155,12 +155,19 @@ def _strip(connection: psycopg.Connection, tables: list[str]) -> list[str]:
         connection.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"'.encode())
     for name, _ in free:
         connection.execute(f'DROP INDEX "{name}"'.encode())
+    filled = connection.execute(
+        "SELECT relname, array_to_string(reloptions, ', ') FROM pg_class WHERE relname = ANY(%s) AND reloptions IS NOT NULL",
+        [tables],
+    ).fetchall()
+    for table, _ in filled:
+        connection.execute(f"ALTER TABLE {table} RESET (fillfactor)".encode())  # its rows have settled already
     added = [f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}' for table, name, definition, _ in constraints]
     first = [statement for statement, (*_, kind) in zip(added, constraints, strict=True) if kind != "f"]
-    return [*first, *(definition for _, definition in free), *added[len(first) :]]
+    options = [f"ALTER TABLE {table} SET ({kept})" for table, kept in filled]
+    return [*first, *(definition for _, definition in free), *added[len(first) :], *options]
 
 
-def _insert(connection: psycopg.Connection, rows: Rows) -> bytes:
+def insert_statement(connection: psycopg.Connection, rows: Rows) -> bytes:
     """`INSERT ... SELECT`; columns that are not given and may not be empty get the emptiest value of their type."""
     found = connection.execute(
         "SELECT column_name, data_type FROM information_schema.columns"

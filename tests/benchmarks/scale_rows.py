@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 PROJECTS, PROVIDERS, KINDS = 20, 4, 20
 RUNNING = 100  # the newest batches
-WITH_BODIES = 1000  # the newest batches that have ended or run
+WITH_BODIES = 280_000  # the newest batches, whose answers are in the database: over five million
+LONG_BODIES = 1000  # the newest of those
 DAYS_KEPT = {"minutes": 30, "hours": 90, "files": 30}
 
 
@@ -231,7 +232,8 @@ TABLES: tuple[Rows, ...] = (
             "request_id": "'req_' || tail",
             "error_code": "CASE WHEN line <= failed THEN 'server_error' ELSE '' END",
             "error_message": "CASE WHEN line <= failed THEN 'The upstream failed.' ELSE '' END",
-            "body": "json_build_object('id', 'answer', 'n', line, 'text', repeat('words and ', 90))::text",
+            "body": f"""json_build_object('id', 'answer', 'n', line,
+                                       'text', repeat('words and ', CASE WHEN age < {LONG_BODIES} THEN 90 ELSE 9 END))::text""",
             "created_at": "created_at + interval '5 minutes'",
         },
         f"{_LINES} WHERE age < {WITH_BODIES} AND {_ANSWERED}",

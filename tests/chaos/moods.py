@@ -14,7 +14,7 @@ MOODS: Mapping[str, Callable[[], Answer]] = {
     "cutting bodies": break_off,
     "cutting chunks": lambda: break_off(chunked=True),
     "talking no HTTP": babble,
-    "talking no JSON": lambda: say(b"<html>busy</html>"),
+    "failing inside a success": lambda: say(b'{"error":{"message":"busy","code":503}}'),
     "failing": lambda: refuse(500),
     "storming": lambda: refuse(429, retry_after=0.5),
     "overloaded": lambda: refuse(529),

@@ -32,11 +32,11 @@ def number(request: Request) -> int:
         (break_off(), False),
         (break_off(chunked=True), False),
         (babble(), True),
-        (say(b"<html>busy</html>"), True),
+        (say(b'{"error":{"message":"busy","code":503}}'), True),
         (refuse(500), True),
         (refuse(529, retry_after=0.2), True),
     ],
-    ids=["silence", "dropped", "cut in the body", "cut in a chunk", "no HTTP", "no JSON", "500", "overloaded"],
+    ids=["silence", "dropped", "cut in the body", "cut in a chunk", "no HTTP", "an error in a success", "500", "overloaded"],
 )
 def test_what_the_upstream_spoils_is_sent_once_more(grown_up: Stage, fault: Answer, answered: bool) -> None:
     run = grown_up.begin(LINES, lambda request: fault if hit(request) and request.repeat == 1 else usual(request))
@@ -74,7 +74,7 @@ def test_a_storm_of_429_is_waited_out_and_nobody_comes_back_too_early(grown_up: 
 
 @pytest.mark.servers
 def test_answers_of_ten_megabytes_are_kept_whole(grown_up: Stage) -> None:
-    body = json.dumps({"text": "é" * (LARGE // 2)}, ensure_ascii=False).encode()
+    body = json.dumps({"choices": [{}], "text": "é" * (LARGE // 2)}, ensure_ascii=False).encode()
     run = grown_up.begin(100, lambda request: say(body) if number(request) % 10 == 1 else usual(request))
 
     output, _ = grown_up.results(grown_up.assert_one_outcome_each(run))

@@ -23,6 +23,12 @@ def call(
     return Call(endpoint, body if isinstance(body, bytes) else msgspec.json.encode(body), key, timeout)
 
 
+def answered(inside: bytes = b"", *, content: bytes = b'"four"') -> bytes:
+    """The body of a chat completion, with these fields (as JSON) beside its choices."""
+    choice = b'{"index":0,"message":{"role":"assistant","content":' + content + b'},"finish_reason":"stop"}'
+    return b'{"choices":[' + choice + b"]" + (b"," + inside if inside else b"") + b"}"
+
+
 def talk(adapter: str, connection: Connection, work: Callable[[Adapter], Coroutine[Any, Any, T]]) -> T:
     """Run some work with an adapter on an event loop of its own, and close it."""
 

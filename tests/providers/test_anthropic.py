@@ -89,7 +89,7 @@ def test_a_base_url_may_name_the_version_or_not(upstream: Upstream, suffix: str)
     ],
 )
 def test_cached_tokens_are_part_of_the_input(upstream: Upstream, usage: Any, expected: Usage | None) -> None:
-    body = msgspec.json.encode({"type": "message", "usage": usage})
+    body = msgspec.json.encode({"type": "message", "content": [], "usage": usage})
     outcome = succeeded(outcome_of(upstream, succeed(body, request_id="req_9", x_request_id="")))
     assert outcome.usage == expected
     assert outcome.body == body

@@ -61,7 +61,7 @@ def test_every_endpoint_is_answered_with_one_line_of_json(adapter: str, upstream
 def test_tokens_are_counted(adapter: str, endpoint: str, upstream: Upstream) -> None:
     outcome = succeeded(send(adapter, CONNECTIONS[adapter](upstream), call(BODY, endpoint=endpoint))[0])
     assert outcome.usage is not None
-    assert outcome.usage.input > 0
+    assert outcome.usage.tokens
 
 
 @every_adapter

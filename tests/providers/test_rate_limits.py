@@ -96,3 +96,51 @@ def test_a_reset_in_every_spelling(raw: str, expected: float | None) -> None:
 )
 def test_every_limit_that_is_used_up_has_to_be_filled_again(headers: dict[str, str], expected: float | None) -> None:
     assert exhausted_for(CIMultiDict(headers), now=NOW) == expected
+
+
+SIX_MINUTES = {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"Retry-After": "1", **SIX_MINUTES}, 1.0),
+        ({"retry-after-ms": "250", **SIX_MINUTES}, 0.25),
+        ({"Retry-After": "600", **SIX_MINUTES}, 600.0),
+        ({"Retry-After": "soon", **SIX_MINUTES}, 360.0),
+        ({"Retry-After": "2", "anthropic-ratelimit-requests-remaining": "0", "anthropic-ratelimit-requests-reset": IN_20}, 2.0),
+        ({"Retry-After": "2", "ratelimit-remaining": "0", "ratelimit-reset": "50"}, 2.0),
+        ({"Retry-After": "1", "x-ratelimit-remaining-tokens": "5", "x-ratelimit-reset-tokens": "6m0s"}, None),
+    ],
+)
+def test_u12_retry_after_decides_where_there_is_one(headers: dict[str, str], expected: float | None) -> None:
+    assert exhausted_for(CIMultiDict(headers), now=NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"x-ratelimit-limit-requests": "100", "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "60s"}, 0.6),
+        ({**SIX_MINUTES, "x-ratelimit-limit-tokens": "36000"}, 0.01),
+        (
+            {
+                "anthropic-ratelimit-requests-limit": "50",
+                "anthropic-ratelimit-requests-remaining": "0",
+                "anthropic-ratelimit-requests-reset": IN_20,
+            },
+            0.4,
+        ),
+        ({"ratelimit-limit": "100;w=60", "ratelimit-remaining": "0", "ratelimit-reset": "60"}, 0.6),
+        (
+            {"x-ratelimit-limit": "20", "x-ratelimit-remaining": "0", "x-ratelimit-reset": f"{(NOW.timestamp() + 9) * 1000:.0f}"},
+            0.45,
+        ),
+        ({"x-ratelimit-limit-requests": "0", "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "60s"}, 60.0),
+        ({"x-ratelimit-limit-requests": "1", "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "60s"}, 60.0),
+        ({"x-ratelimit-limit-requests": "9", "x-ratelimit-remaining-requests": "-1", "x-ratelimit-reset-requests": "10s"}, 2.0),
+        ({"x-ratelimit-limit-requests": "9", "x-ratelimit-remaining-requests": "0"}, None),
+    ],
+)
+def test_u12_a_reset_is_the_refill_of_a_bucket(headers: dict[str, str], expected: float | None) -> None:
+    found = exhausted_for(CIMultiDict(headers), now=NOW)
+    assert found == (None if expected is None else pytest.approx(expected, abs=0.001))

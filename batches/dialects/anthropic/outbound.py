@@ -136,7 +136,7 @@ def result_lines(results: Iterable[ObjectResult]) -> Iterator[bytes]:
 def _outcome(result: ObjectResult) -> dict[str, Any]:
     kind = RESULT_TYPES[ObjectStatus(result.status)]
     if kind == "succeeded":
-        return {"type": kind, "message": raw(result.body)}
+        return {"type": kind, "message": raw(result.document)}
     if kind == "errored":
         return {"type": kind, "error": _error(result)}
     return {"type": kind}

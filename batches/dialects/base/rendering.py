@@ -8,13 +8,14 @@ import msgspec
 from rest_framework import renderers, serializers
 
 from batches import identifiers
+from batches.jsonl import unbroken
 
 _encoder = msgspec.json.Encoder()
 
 
 def encode(value: object) -> bytes:
-    """JSON on one line. `raw` values pass unchanged."""
-    return _encoder.encode(value)
+    """JSON on one line that no reader takes for several. `raw` values pass unchanged."""
+    return unbroken(_encoder.encode(value))
 
 
 def raw(document: bytes | str) -> msgspec.Raw:

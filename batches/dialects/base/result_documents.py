@@ -53,9 +53,9 @@ def result_item(result: ObjectResult, *, endpoint: str) -> dict[str, Any]:
     item: dict[str, Any] = {"custom_id": result.custom_id}
     status = ObjectStatus(result.status)
     if endpoint == MESSAGES and (result.body or status in _WITHOUT_ANSWER):
-        return item | {"result": {"type": RESULT_TYPES[status]} | ({"message": raw(result.body)} if result.body else {})}
+        return item | {"result": {"type": RESULT_TYPES[status]} | ({"message": raw(result.document)} if result.body else {})}
     if result.body:
-        item["response"] = {"status_code": result.http_status, "request_id": result.request_id, "body": raw(result.body)}
+        item["response"] = result.response
     if not result.body or result.why:
         item["error"] = {"code": result.error_code, "message": result.error_message}
         if result.is_invalid:

@@ -78,7 +78,7 @@ class ShownBatch(serializers.Serializer[Batch]):
             "input_tokens_details": {"cached_tokens": counts.cached_tokens},
             "output_tokens": counts.output_tokens,
             "output_tokens_details": {"reasoning_tokens": counts.reasoning_tokens},
-            "total_tokens": counts.input_tokens + counts.output_tokens,
+            "total_tokens": counts.tokens,
         }
 
 

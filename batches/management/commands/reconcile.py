@@ -39,7 +39,7 @@ class Command(BaseCommand):
         now = timezone.now()
         if options["list"]:
             for check in CHECKS:
-                self.stdout.write(f"{check.name}: {check.sentence}{'' if check.mend else ' (cannot be mended)'}")
+                self.stdout.write(f"{check.name}: {check.sentence}{'' if check.can_mend else ' (cannot be mended)'}")
             return
         batches = _chosen(options)
         left = self._repair(batches, options, now=now) if options["repair"] else self._check(batches, options, now=now)

@@ -1,12 +1,17 @@
-"""What a check is, and what it finds."""
+"""What a check is, what it looks at, and what it finds."""
 
+import random
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
-from batches.models import Batch, bulk
+from batches.models import Batch, Slice, bulk
+
+ROWS_AT_ONCE = 5000  # objects that one statement compares with other rows; one slice may have as many
+LAST_LINE = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +31,87 @@ class NotMended(Exception):
     """It cannot be mended; the message says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Lines that one statement looks at: all lines of a few small batches, or some lines of a large one."""
+
+    batches: tuple[uuid.UUID, ...]
+    first_line: int = 0
+    last_line: int = LAST_LINE
+
+
+@dataclass(frozen=True)
+class Page:
+    """Batches that are looked at together. `sample` names the parts to be looked at, where not all are."""
+
+    batches: Sequence[Batch]
+    sample: Sequence[Part] | None = None
+
+    @cached_property
+    def by_id(self) -> dict[uuid.UUID, Batch]:
+        return {batch.pk: batch for batch in self.batches}
+
+    def parts(self, *, among: Sequence[Batch] | None = None) -> Iterator[Part]:
+        """The parts to be looked at, of these batches if some are named."""
+        wanted = self.by_id if among is None else {batch.pk: batch for batch in among}
+        if self.sample is None:
+            yield from parts_of(list(wanted))
+            return
+        for part in self.sample:
+            if kept := tuple(pk for pk in part.batches if pk in wanted):
+                yield Part(kept, part.first_line, part.last_line)
+
+
+def parts_of(batches: Sequence[uuid.UUID]) -> Iterator[Part]:
+    """All lines of these batches, in parts of ROWS_AT_ONCE objects at most. Slices are not cut."""
+    sizes = dict.fromkeys(batches, 0)
+    slices = Slice.objects.filter(batch__in=batches).order_by("batch_id", "first_line")
+    first, size, cut = 0, 0, set()
+    before: uuid.UUID | None = None
+    for batch_id, first_line, total in slices.values_list("batch", "first_line", "total").iterator():
+        if batch_id != before:
+            if before is not None and before in cut:
+                yield Part((before,), first)
+            before, first, size = batch_id, 0, 0
+        if size and size + total > ROWS_AT_ONCE:
+            yield Part((batch_id,), first, first_line - 1)
+            cut.add(batch_id)
+            first, size = first_line, 0
+        size += total
+        sizes[batch_id] = size
+    if before is not None and before in cut:
+        yield Part((before,), first)
+    yield from _together({batch_id: size for batch_id, size in sizes.items() if batch_id not in cut})
+
+
+def _together(sizes: dict[uuid.UUID, int]) -> Iterator[Part]:
+    """Small batches, as many in one part as fit."""
+    few: list[uuid.UUID] = []
+    rows = 0
+    for batch_id, size in sizes.items():
+        if few and rows + size > ROWS_AT_ONCE:
+            yield Part(tuple(few))
+            few, rows = [], 0
+        few.append(batch_id)
+        rows += size
+    if few:
+        yield Part(tuple(few))
+
+
+def some_lines(batch_id: uuid.UUID) -> Iterator[Part]:
+    """All lines of a small batch, or some of a large one, from a random slice on."""
+    slices = Slice.objects.filter(batch=batch_id).values_list("first_line", "last_line")
+    last = slices.order_by("-first_line").first()
+    if last is None or last[1] <= ROWS_AT_ONCE:
+        yield Part((batch_id,))
+        return
+    first = slices.filter(first_line__lte=random.randint(1, last[1])).order_by("-first_line").first() or last
+    within = slices.filter(first_line__gte=first[0], last_line__lt=first[0] + ROWS_AT_ONCE).order_by("-first_line").first()
+    yield Part((batch_id,), first[0], (within or first)[1])
+
+
 Found = Iterator[tuple[Batch, str, Any]]  # a batch, what disagrees, and the subject
-Find = Callable[[Sequence[Batch], datetime], Found]
+Find = Callable[[Page, datetime], Found]
 Mend = Callable[[Batch, Any, datetime], str]
 
 
@@ -35,6 +119,7 @@ Mend = Callable[[Batch, Any, datetime], str]
 class Check:
     """Looks at a page of batches. `find` only reads; `mend` runs in a transaction, and tells what it did.
 
+    `go_on` stands in the place of `mend` where that is work with transactions of its own, such as to validate a batch.
     `unattended` ones are cheap enough, and their mend safe enough, for the beat.
     """
 
@@ -42,25 +127,41 @@ class Check:
     sentence: str  # what ought to hold
     find: Find = field(repr=False, compare=False)
     mend: Mend | None = field(default=None, repr=False, compare=False)
+    go_on: Mend | None = field(default=None, repr=False, compare=False)
     unattended: bool = False
 
-    def look(self, batches: Sequence[Batch], *, now: datetime) -> Iterator[Disagreement]:
+    def look(self, page: Page, *, now: datetime) -> Iterator[Disagreement]:
         """What disagrees in these batches."""
-        for batch, text, subject in self.find(batches, now):
+        for batch, text, subject in self.find(page, now):
             yield Disagreement(self, text, batch, subject)
 
+    @property
+    def can_mend(self) -> bool:
+        return self.mend is not None or self.go_on is not None
 
-def rows_of(sql: str, batches: Sequence[Batch]) -> Iterator[tuple[Batch, tuple[Any, ...]]]:
-    """The rows of a statement over these batches (`{batches}` in it), each with its batch, whose id comes first."""
-    if not batches:
-        return
-    by_id = {batch.pk: batch for batch in batches}
-    keys = [bulk.adapt(Batch, "id", pk) for pk in by_id]
-    with bulk.cursor() as cursor:
-        cursor.execute(sql.format(batches=bulk.placeholders(keys)), keys)
-        rows = cursor.fetchall()
-    for key, *rest in rows:
-        yield by_id[as_uuid(key)], tuple(rest)
+
+def rows_of(sql: str, page: Page, *, among: Sequence[Batch] | None = None) -> Iterator[tuple[Batch, tuple[Any, ...]]]:
+    """The rows of a statement, each with its batch, whose id comes first: part by part.
+
+    The statement is over `{batches}` and the lines from `{first}` to `{last}`.
+    """
+    for part in page.parts(among=among):
+        keys = [bulk.adapt(Batch, "id", pk) for pk in part.batches]
+        bounds = {"first": part.first_line, "last": part.last_line}
+        with bulk.row_by_row(), bulk.cursor() as cursor:
+            cursor.execute(sql.format(batches=bulk.placeholders(keys), **bounds), keys)
+            rows = cursor.fetchall()
+        for key, *rest in rows:
+            yield page.by_id[as_uuid(key)], tuple(rest)
+
+
+def tallied(sql: str, page: Page, *, among: Sequence[Batch] | None = None) -> dict[Batch, tuple[int, int]]:
+    """How many rows a statement counts of each batch, and the first line: the sum over the parts of each."""
+    tallies: dict[Batch, tuple[int, int]] = {}
+    for batch, (count, line) in rows_of(sql, page, among=among):
+        known, first = tallies.get(batch, (0, line))
+        tallies[batch] = known + count, min(first, line)
+    return tallies
 
 
 def as_uuid(value: Any) -> uuid.UUID:

@@ -1,17 +1,16 @@
 """Counts against rows: every object is counted once, and what is frozen is the sum of the parts."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Sum
 
 from batches.models import COUNT_FIELDS, Batch, BatchObject, Slice
-from batches.services.proof.base import Check, Found, NotMended, as_uuid, rows_of
+from batches.services.proof.base import Check, Found, NotMended, Page, as_uuid, rows_of
 from batches.services.recount import recount
 from batches.states import TERMINAL, ObjectStatus
 
-_SUMS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_nanos")
+_SUMS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "cost_nanos")
 _TRUTH = {
     "total": "count(o.id)",
     **{status.value: f"count(*) FILTER (WHERE o.status = '{status.value}')" for status in ObjectStatus},
@@ -22,16 +21,16 @@ _SLICES = f"""
     SELECT s.batch_id, s.id, s.first_line, s.last_line, {", ".join(f"s.{name}, {truth}" for name, truth in _TRUTH.items())}
       FROM {Slice._meta.db_table} s
       LEFT JOIN {BatchObject._meta.db_table} o ON o.batch_id = s.batch_id AND o.line BETWEEN s.first_line AND s.last_line
-     WHERE s.batch_id IN ({{batches}})
+     WHERE s.batch_id IN ({{batches}}) AND s.first_line BETWEEN {{first}} AND {{last}}
      GROUP BY s.id
     HAVING {" OR ".join(f"s.{name} <> {truth}" for name, truth in _TRUTH.items())}
      ORDER BY s.batch_id, s.first_line
 """  # noqa: S608 - names of tables, columns and statuses only
 
 
-def _slices(batches: Sequence[Batch], now: datetime) -> Found:
+def _slices(page: Page, now: datetime) -> Found:
     del now
-    for batch, (pk, first_line, last_line, *values) in rows_of(_SLICES, batches):
+    for batch, (pk, first_line, last_line, *values) in rows_of(_SLICES, page):
         differ = _differences(dict(zip(_TRUTH, zip(values[::2], values[1::2], strict=True), strict=True)))
         yield batch, f"lines {first_line} to {last_line}: {differ}", as_uuid(pk)
 
@@ -52,9 +51,9 @@ def _recount_slice(batch: Batch, pk: Any, now: datetime) -> str:
     return f"Counted lines {piece.first_line} to {piece.last_line} anew."
 
 
-def _frozen(batches: Sequence[Batch], now: datetime) -> Found:
+def _frozen(page: Page, now: datetime) -> Found:
     del now
-    ended = {batch.pk: batch for batch in batches if batch.status in TERMINAL}
+    ended = {batch.pk: batch for batch in page.batches if batch.status in TERMINAL}
     for pk, sums in _sums(ended).items():
         batch = ended[pk]
         pairs = {name: (getattr(batch, name), total) for name, total in sums.items()}

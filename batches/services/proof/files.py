@@ -1,13 +1,13 @@
 """Files against counts: what clients download holds a line for each object, and slices know where."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from batches.errors import Gone
 from batches.models import Batch, File
 from batches.services.finalize import Inconsistent
-from batches.services.proof.base import Check, Found, NotMended
+from batches.services.proof.base import Check, Found, NotMended, Page
 from batches.services.rewrite import rewrite
 
 CHUNK = 1024**2
@@ -20,9 +20,9 @@ def _kept(batch: Batch) -> Iterator[tuple[str, File | None, int]]:
         yield "error", batch.error_file, batch.total - batch.succeeded
 
 
-def _missing(batches: Sequence[Batch], now: datetime) -> Found:
+def _missing(page: Page, now: datetime) -> Found:
     del now
-    for batch in batches:
+    for batch in page.batches:
         for name, file, lines in _kept(batch):
             if file is None and lines:
                 yield batch, f"it has no {name} file for {lines} lines", name
@@ -30,9 +30,9 @@ def _missing(batches: Sequence[Batch], now: datetime) -> Found:
                 yield batch, f"the bytes of its {name} file are gone", name
 
 
-def _inputs(batches: Sequence[Batch], now: datetime) -> Found:
+def _inputs(page: Page, now: datetime) -> Found:
     del now
-    for batch in batches:
+    for batch in page.batches:
         file = batch.input_file
         if not batch.is_terminal and file is not None and (file.purged_at is not None or not _exists(file)):
             yield batch, "the bytes of its input are gone while it needs them", None
@@ -42,9 +42,9 @@ def _exists(file: File) -> bool:
     return bool(file.content.storage.exists(str(file.content.name)))
 
 
-def _lines(batches: Sequence[Batch], now: datetime) -> Found:
+def _lines(page: Page, now: datetime) -> Found:
     del now
-    for batch in batches:
+    for batch in page.batches:
         for name, file, lines in _kept(batch):
             if file is None or file.purged_at is not None or not _exists(file):
                 continue
@@ -65,9 +65,9 @@ def _measured(file: File) -> tuple[int, int]:
     return lines, size
 
 
-def _ranges(batches: Sequence[Batch], now: datetime) -> Found:
+def _ranges(page: Page, now: datetime) -> Found:
     del now
-    for batch in batches:
+    for batch in page.batches:
         if not batch.is_terminal or not batch.total:
             continue
         for name, file, _ in _kept(batch):
@@ -94,7 +94,7 @@ def _write(batch: Batch, subject: Any, now: datetime) -> str:
 
 CHECKS = (
     Check("missing_inputs", "The input of a batch that is not over is kept.", _inputs),
-    Check("missing_files", "The result files of a batch that ended are kept until they are purged.", _missing, _write),
-    Check("file_lines", "The result files have a line for each object.", _lines, _write),
-    Check("file_ranges", "The slices of a batch that ended cover its result files from end to end.", _ranges, _write),
+    Check("missing_files", "The result files of a batch that ended are kept until they are purged.", _missing, go_on=_write),
+    Check("file_lines", "The result files have a line for each object.", _lines, go_on=_write),
+    Check("file_ranges", "The slices of a batch that ended cover its result files from end to end.", _ranges, go_on=_write),
 )

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count
 from uuid_utils.compat import uuid7
 
 from batches.fingerprints import fingerprint
 from batches.models import Batch, BatchError, BatchObject, BatchResult, Slice, bulk
 from batches.services.error_groups import record_errors
-from batches.services.proof.base import Check, Found, NotMended, rows_of
+from batches.services.outcomes import AS_ITS_RESULT
+from batches.services.proof.base import Check, Found, NotMended, Page, parts_of, rows_of, tallied
 from batches.services.recount import recount
 from batches.states import COUNTED, OPEN, BatchStatus, ObjectStatus
 from providers.failures import Kind
@@ -20,13 +20,12 @@ LOST = "result_lost"
 LOST_MESSAGE = "What came of this request was recorded, but its result is lost."
 
 
-def _ranges(batches: Sequence[Batch], now: datetime) -> Found:
+def _ranges(page: Page, now: datetime) -> Found:
     """Blank lines may lie between two slices, so gaps are told from missing objects by `unsliced_objects` alone."""
     del now
-    by_id = {batch.pk: batch for batch in batches}
     before: Slice | None = None
-    for piece in Slice.objects.filter(batch__in=by_id).order_by("batch", "first_line").iterator():
-        batch = by_id[piece.batch_id]
+    for piece in Slice.objects.filter(batch__in=page.by_id).order_by("batch_id", "first_line").iterator():
+        batch = page.by_id[piece.batch_id]
         if piece.last_line < piece.first_line or piece.total > piece.last_line - piece.first_line + 1:
             yield batch, f"{piece.total} objects cannot be in lines {piece.first_line} to {piece.last_line}", piece.pk
         if piece.input_end <= piece.input_start:
@@ -38,47 +37,52 @@ def _ranges(batches: Sequence[Batch], now: datetime) -> Found:
         before = piece
 
 
-def _unsliced(batches: Sequence[Batch], now: datetime) -> Found:
+def _unsliced(page: Page, now: datetime) -> Found:
     del now
-    shown = {batch.pk: batch for batch in batches if batch.status in COUNTED}
-    objects = dict(BatchObject.objects.filter(batch__in=shown).order_by().values_list("batch").annotate(Count("pk")))
-    for batch, (sliced,) in rows_of(_SLICED, list(shown.values())):
-        if (there := objects.get(batch.pk, 0)) != sliced:
-            yield batch, f"{there} objects, of which {sliced} belong to a slice", None
+    shown = [batch for batch in page.batches if batch.status in COUNTED]
+    for batch, (there, first) in tallied(_UNSLICED, page, among=shown).items():
+        yield batch, f"{there} objects, the first in line {first}, belong to no slice", None
 
 
-_SLICED = f"""
-    SELECT b.id, count(o.id)
-      FROM {Batch._meta.db_table} b
-      LEFT JOIN {Slice._meta.db_table} s ON s.batch_id = b.id
-      LEFT JOIN {BatchObject._meta.db_table} o ON o.batch_id = s.batch_id AND o.line BETWEEN s.first_line AND s.last_line
-     WHERE b.id IN ({{batches}})
-     GROUP BY b.id
+_UNSLICED = f"""
+    SELECT o.batch_id, count(*), min(o.line)
+      FROM {BatchObject._meta.db_table} o
+     WHERE o.batch_id IN ({{batches}}) AND o.line BETWEEN {{first}} AND {{last}}
+       AND NOT EXISTS (
+           SELECT 1
+             FROM (SELECT s.last_line
+                     FROM {Slice._meta.db_table} s
+                    WHERE s.batch_id = o.batch_id AND s.first_line <= o.line
+                    ORDER BY s.first_line DESC
+                    LIMIT 1) nearest
+            WHERE nearest.last_line >= o.line)
+     GROUP BY o.batch_id
 """  # noqa: S608 - names of tables only
 
 
-def _open(batches: Sequence[Batch]) -> list[Batch]:
+def _open(page: Page) -> list[Batch]:
     """Those that still need their results: later they are in the files, and the rows may be pruned."""
-    return [batch for batch in batches if batch.status in OPEN]
+    return [batch for batch in page.batches if batch.status in OPEN]
 
 
 _WITHOUT_RESULT = f"""
       FROM {BatchObject._meta.db_table} o
       LEFT JOIN {BatchResult._meta.db_table} r ON r.batch_id = o.batch_id AND r.line = o.line AND r.round = o.round
-     WHERE o.batch_id IN ({{batches}}) AND o.status IN ({_ANSWERED}) AND r.id IS NULL
+     WHERE o.batch_id IN ({{batches}}) AND o.line BETWEEN {{first}} AND {{last}}
+       AND o.status IN ({_ANSWERED}) AND r.id IS NULL
 """
 
 
-def _without_result(batches: Sequence[Batch], now: datetime) -> Found:
+def _without_result(page: Page, now: datetime) -> Found:
     del now
     counted = f"SELECT o.batch_id, count(*), min(o.line) {_WITHOUT_RESULT} GROUP BY o.batch_id"
-    for batch, (count, line) in rows_of(counted, _open(batches)):
+    for batch, (count, line) in tallied(counted, page, among=_open(page)).items():
         yield batch, f"{count} objects, the first in line {line}, have settled without a result", None
 
 
 def _fail_lost(batch: Batch, subject: Any, now: datetime) -> str:
     del subject
-    found = rows_of(f"SELECT o.batch_id, o.line, o.round {_WITHOUT_RESULT}", [batch])
+    found = rows_of(f"SELECT o.batch_id, o.line, o.round {_WITHOUT_RESULT}", Page([batch]))
     lines = [(line, round_) for _, (line, round_) in found]
     _fail(batch, lines, now=now)
     return f"Failed {len(lines)} objects whose result is lost."
@@ -109,26 +113,23 @@ def _locked(batch: Batch) -> list[Any]:
 _DIFFERENT = f"""
       FROM {BatchObject._meta.db_table} o
       JOIN {BatchResult._meta.db_table} r ON r.batch_id = o.batch_id AND r.line = o.line AND r.round = o.round
-     WHERE o.batch_id IN ({{batches}}) AND o.status <> r.status
+     WHERE o.batch_id IN ({{batches}}) AND o.line BETWEEN {{first}} AND {{last}} AND o.status <> r.status
 """
 
 
-def _different(batches: Sequence[Batch], now: datetime) -> Found:
+def _different(page: Page, now: datetime) -> Found:
     del now
     counted = f"SELECT o.batch_id, count(*), min(o.line) {_DIFFERENT} GROUP BY o.batch_id"
-    for batch, (count, line) in rows_of(counted, batches):
+    for batch, (count, line) in tallied(counted, page).items():
         yield batch, f"{count} objects, the first in line {line}, have another status than their result", None
 
 
-_COPIED = (
-    *("status", "attempts", "http_status", "latency_ms", "input_tokens", "output_tokens", "cached_tokens"),
-    *("reasoning_tokens", "cost_nanos", "kind", "retry_after", "request_id"),
-)
 _SETTLE = f"""
     UPDATE {BatchObject._meta.db_table} AS o
-       SET settled_at = r.created_at, {", ".join(f"{name} = r.{name}" for name in _COPIED)}
+       SET {AS_ITS_RESULT}
       FROM {BatchResult._meta.db_table} r
-     WHERE o.batch_id = %s AND r.batch_id = o.batch_id AND r.line = o.line AND r.round = o.round AND o.status <> r.status
+     WHERE o.batch_id = %s AND o.line BETWEEN %s AND %s
+       AND r.batch_id = o.batch_id AND r.line = o.line AND r.round = o.round AND o.status <> r.status
 """  # noqa: S608 - names of tables and columns only
 
 
@@ -137,19 +138,28 @@ def _settle(batch: Batch, subject: Any, now: datetime) -> str:
     if batch.is_terminal:
         raise NotMended("The batch has ended, and its files say the same as its objects.")
     pieces = _locked(batch)
-    with bulk.cursor() as cursor:
-        cursor.execute(_SETTLE, [bulk.adapt(Batch, "id", batch.pk)])
-        settled = cursor.rowcount
+    settled = 0
+    for part in parts_of([batch.pk]):
+        with bulk.row_by_row(), bulk.cursor() as cursor:
+            cursor.execute(_SETTLE, [bulk.adapt(Batch, "id", batch.pk), part.first_line, part.last_line])
+            settled += cursor.rowcount
     recount(pieces)
     return f"Gave {settled} objects the status of their result."
 
 
-def _pending(batches: Sequence[Batch], now: datetime) -> Found:
+def _pending(page: Page, now: datetime) -> Found:
     del now
-    ended = {batch.pk: batch for batch in batches if batch.is_terminal}
-    pending = BatchObject.objects.filter(batch__in=ended, status=ObjectStatus.PENDING)
-    for pk, count in pending.order_by().values_list("batch").annotate(Count("pk")):
-        yield ended[pk], f"{count} objects are pending although it ended", None
+    ended = [batch for batch in page.batches if batch.is_terminal]
+    for batch, (count, _) in tallied(_STILL_PENDING, page, among=ended).items():
+        yield batch, f"{count} objects are pending although it ended", None
+
+
+_STILL_PENDING = f"""
+    SELECT o.batch_id, count(*), min(o.line)
+      FROM {BatchObject._meta.db_table} o
+     WHERE o.batch_id IN ({{batches}}) AND o.line BETWEEN {{first}} AND {{last}} AND o.status = '{ObjectStatus.PENDING.value}'
+     GROUP BY o.batch_id
+"""  # noqa: S608 - the name of a table and a status only
 
 
 def _end_pending(batch: Batch, subject: Any, now: datetime) -> str:

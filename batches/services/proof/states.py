@@ -1,6 +1,5 @@
 """Statuses against stamps, leases and time: nothing is stuck, and nothing says what is over."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +11,7 @@ from batches.errors import LostRace
 from batches.models import Batch, Slice
 from batches.services.expire import expire
 from batches.services.finalize import Inconsistent, finalize
-from batches.services.proof.base import Check, Found, NotMended
+from batches.services.proof.base import Check, Found, NotMended, Page
 from batches.services.validate import validate
 from batches.states import STAMPS, TERMINAL, BatchStatus
 from providers import registry
@@ -20,8 +19,8 @@ from providers import registry
 STUCK_AFTER = timedelta(minutes=5)  # by then the beat has told some worker several hundred times
 
 
-def _stuck(batches: Sequence[Batch], now: datetime) -> Found:
-    for batch in batches:
+def _stuck(page: Page, now: datetime) -> Found:
+    for batch in page.batches:
         if batch.is_terminal or (batch.lease_expires_at is not None and batch.lease_expires_at > now):
             continue
         overdue = batch.expires_at < now - STUCK_AFTER
@@ -52,9 +51,9 @@ def _go_on(batch: Batch, subject: Any, now: datetime) -> str:
     return f"It was {origin}, and is {batch.status} now."
 
 
-def _stamps(batches: Sequence[Batch], now: datetime) -> Found:
+def _stamps(page: Page, now: datetime) -> Found:
     del now
-    for batch in batches:
+    for batch in page.batches:
         others = [status for status in TERMINAL if status != batch.status and getattr(batch, STAMPS[status]) is not None]
         if others:
             yield batch, f"it is {batch.status}, and stamped as {', '.join(sorted(others))}", None
@@ -71,13 +70,13 @@ def _stamp(batch: Batch, subject: Any, now: datetime) -> str:
     return "Cleared the stamps of what it is not."
 
 
-def _leases(batches: Sequence[Batch], now: datetime) -> Found:
-    by_id = {batch.pk: batch for batch in batches}
+def _leases(page: Page, now: datetime) -> Found:
+    by_id = page.by_id
     long_ago = now - STUCK_AFTER
-    for batch in batches:
+    for batch in page.batches:
         if batch.lease_expires_at is not None and batch.lease_expires_at < long_ago:
             yield batch, f"it is leased, but the lease ended at {batch.lease_expires_at:%Y-%m-%d %H:%M:%S}", batch.lease_epoch
-    old = Slice.objects.filter(batch__in=by_id, lease_expires_at__lt=long_ago).order_by("batch", "first_line")
+    old = Slice.objects.filter(batch__in=by_id, lease_expires_at__lt=long_ago).order_by("batch_id", "first_line")
     for pk, first_line, last_line in old.values_list("batch", "first_line", "last_line"):
         yield by_id[pk], f"lines {first_line} to {last_line} are leased, but the lease ended long ago", None
 
@@ -85,13 +84,15 @@ def _leases(batches: Sequence[Batch], now: datetime) -> Found:
 def _free(batch: Batch, subject: Any, now: datetime) -> str:
     del subject
     long_ago = Q(lease_expires_at__lt=now - STUCK_AFTER)
+    # Slices first, by their ids, and the batch last, as whoever settles has it.
+    slices = list(batch.slices.select_for_update(of=("self",)).filter(long_ago).order_by("pk").values_list("pk", flat=True))
+    freed = Slice.objects.filter(pk__in=slices).update(lease_owner=None, lease_expires_at=None)
     Batch.objects.filter(long_ago, pk=batch.pk).update(lease_owner=None, lease_expires_at=None)
-    freed = batch.slices.filter(long_ago).update(lease_owner=None, lease_expires_at=None)
     return f"Freed it and {freed} slices." if freed else "Freed it."
 
 
-def _throttled(batches: Sequence[Batch], now: datetime) -> Found:
-    for batch in batches:
+def _throttled(page: Page, now: datetime) -> Found:
+    for batch in page.batches:
         if batch.throttled_until is not None and batch.throttled_until < now - STUCK_AFTER:
             yield batch, f"it was throttled until {batch.throttled_until:%Y-%m-%d %H:%M:%S}, which is over", None
 
@@ -103,15 +104,15 @@ def _release(batch: Batch, subject: Any, now: datetime) -> str:
     return "Forgot that it was throttled."
 
 
-def _adapters(batches: Sequence[Batch], now: datetime) -> Found:
+def _adapters(page: Page, now: datetime) -> Found:
     del now
-    for batch in batches:
+    for batch in page.batches:
         if not batch.is_terminal and batch.provider.adapter not in registry.ADAPTERS:
             yield batch, f"provider {batch.provider} needs the adapter {batch.provider.adapter!r}, and there is none", None
 
 
 CHECKS = (
-    Check("stuck", "A batch does not stay where it is for long while nobody works on it.", _stuck, _go_on),
+    Check("stuck", "A batch does not stay where it is for long while nobody works on it.", _stuck, go_on=_go_on),
     Check("stamps", "A batch is stamped with the status that it has, and ended when it reached it.", _stamps, _stamp),
     Check("stale_leases", "What is leased is worked on.", _leases, _free, unattended=True),
     Check("old_throttling", "A batch is not called throttled for long after it was.", _throttled, _release, unattended=True),

@@ -62,7 +62,7 @@ def test_each_outcome_has_its_type() -> None:
 
 
 def test_a_message_is_embedded_byte_for_byte() -> None:
-    body = '{"n":1.0e2,"big":123456789012345678901234567890, "t":"\\u00e4\\/\u2028"}'
+    body = '{"n":1.0e2,"big":123456789012345678901234567890, "t":"\\u00e4\\/\\u2028"}'
     assert b"".join(result_lines([result(body=body)])) == (
         b'{"custom_id":"row-1","result":{"type":"succeeded","message":' + body.encode() + b"}}\n"
     )

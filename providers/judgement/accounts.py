@@ -1,0 +1,140 @@
+"""Which errors mean that the provider's account is empty or blocked, or its credential wrong: every other request would fail.
+
+A wrong yes would hold a provider for a request that is at fault itself, so words are compared whole, and messages from
+their beginning with those that a known upstream is known to send, together with the statuses that it sends them with.
+A request that merely quotes such a word is not taken for one. The tests say where each was seen.
+"""
+
+import json
+import re
+from typing import NamedTuple
+
+from providers.failures import Kind
+from providers.judgement.errors import Said, said_by
+
+# Codes, types, statuses and reasons, in lower case.
+_WORDS = {
+    **dict.fromkeys(
+        (
+            "insufficient_quota",  # OpenAI, Azure OpenAI
+            "billing_hard_limit_reached",
+            "billing_not_active",
+            "access_terminated",
+            "billing_error",  # Anthropic
+            "budget_exceeded",  # LiteLLM's proxy
+            "exceeded_current_quota_error",  # Moonshot
+            "insufficient_credits",
+            "insufficient_balance",
+            "insufficient_funds",
+            "payment_required",
+            "credit_limit",  # Together
+            "blocked_api_access",  # Groq: a spend limit
+            "billing_disabled",  # Google
+            "arrearage",  # Alibaba
+            "accountoverdueerror",  # Volcengine
+            "not_enough_balance",  # Novita
+        ),
+        Kind.QUOTA,
+    ),
+    **dict.fromkeys(
+        (
+            "invalid_api_key",  # OpenAI, Groq, Together
+            "incorrect_api_key",
+            "invalid_authentication_error",  # Moonshot
+            "account_deactivated",
+            "authentication_error",  # Anthropic, DeepSeek
+            "expired_key",  # LiteLLM's proxy
+            "token_not_found_in_db",
+            "organization_restricted",  # Groq
+            "api_key_invalid",  # Google
+            "api_key_service_blocked",
+            "api_key_expired",
+            "consumer_suspended",
+            "consumer_invalid",
+            "service_disabled",
+            "unauthenticated",
+            "unrecognizedclientexception",  # AWS
+            "expiredtokenexception",
+            "invalidsignatureexception",
+            "missingauthenticationtokenexception",
+        ),
+        Kind.AUTHENTICATION,
+    ),
+}
+# Words that a request of its own can cause as well, so that they count only with these statuses.
+_AMBIGUOUS = {"authentication_error": {401, 403}, "unauthenticated": {401, 403}, "payment_required": {402}}
+
+
+class _Message(NamedTuple):
+    """How a message begins, the statuses that it comes with, and what it means."""
+
+    pattern: re.Pattern[str]
+    statuses: frozenset[int]
+    kind: Kind
+
+
+def _message(pattern: str, *statuses: int, kind: Kind) -> _Message:
+    return _Message(re.compile(pattern), frozenset(statuses), kind)
+
+
+_MESSAGES = (
+    # Anthropic
+    _message(r"Your credit balance is too low to access the (?:Anthropic|Claude) API", 400, 403, kind=Kind.QUOTA),
+    _message(r"Your credit balance is too low\.?$", 400, kind=Kind.QUOTA),
+    _message(r"You have reached your specified (?:workspace )?API usage limits", 400, 403, 429, kind=Kind.QUOTA),
+    _message(r"(?:This|Your) organization has been disabled", 400, 403, kind=Kind.AUTHENTICATION),
+    # Gemini and Vertex
+    _message(r"API [Kk]ey (?:not valid|not found|expired)\b", 400, 403, kind=Kind.AUTHENTICATION),
+    _message(r"Your API key was reported as leaked", 400, 403, kind=Kind.AUTHENTICATION),
+    _message(r"Permission denied: Consumer '[^']*' has been suspended", 403, kind=Kind.AUTHENTICATION),
+    _message(r"Your prepayment credits are depleted", 402, 403, 429, kind=Kind.QUOTA),
+    # OpenAI, where a gateway has lost the code
+    _message(r"Billing hard limit has been reached", 400, 429, kind=Kind.QUOTA),
+    _message(r"Your account is not active, please check your billing details", 429, kind=Kind.QUOTA),
+    # OpenRouter
+    _message(r"Key limit exceeded\b", 403, kind=Kind.QUOTA),
+    # LiteLLM's proxy
+    _message(r"Budget has been exceeded!", 400, 429, kind=Kind.QUOTA),
+    _message(r"ExceededBudget: ", 400, 429, kind=Kind.QUOTA),
+    # Azure: API Management
+    _message(r"Out of call volume quota\b", 403, kind=Kind.QUOTA),
+    # Bedrock
+    _message(r"Authentication failed: Please make sure your API Key is valid", 403, kind=Kind.AUTHENTICATION),
+    _message(r"Bearer Token has expired", 403, kind=Kind.AUTHENTICATION),
+    _message(r"The security token included in the request is (?:invalid|expired)", 403, kind=Kind.AUTHENTICATION),
+    _message(r"Invalid API Key format", 403, kind=Kind.AUTHENTICATION),
+    # xAI
+    _message(r"Your team \S+ has either used all available credits or reached", 403, 429, kind=Kind.QUOTA),
+    _message(r"You have run out of credits\b", 403, kind=Kind.QUOTA),
+    _message(r"Incorrect API key provided", 400, kind=Kind.AUTHENTICATION),
+    # Fireworks
+    _message(r"Account \S+ is suspended, possibly due to reaching the monthly spending limit", 412, kind=Kind.QUOTA),
+    # Mistral
+    _message(r"Inactive subscription or usage limit reached", 401, 403, kind=Kind.QUOTA),
+    # Zhipu, SiliconFlow
+    _message(r"Insufficient balance or no resource package", 429, kind=Kind.QUOTA),
+    _message(r"Sorry, your account balance is insufficient", 402, 403, kind=Kind.QUOTA),
+)
+# What a gateway puts before the message of its own upstream.
+_GATEWAY = re.compile(r"(?:litellm\.\w+: )*(?:\w+Exception - )?(?:Error code: \d+ - )?")
+
+
+def account_kind(said: Said, *, status: int) -> Kind | None:
+    """QUOTA or AUTHENTICATION when an error is one of the account; None for one of the request, or of anything else."""
+    for word in sorted(said.words & _WORDS.keys()):
+        if word not in _AMBIGUOUS or status in _AMBIGUOUS[word]:
+            return _WORDS[word]
+    text = said.message[_GATEWAY.match(said.message).end() :]  # type: ignore[union-attr]  # it matches anything
+    if text.startswith("{"):
+        return _kind_of_quoted(text, status=status)
+    return next((each.kind for each in _MESSAGES if status in each.statuses and each.pattern.match(text)), None)
+
+
+def _kind_of_quoted(text: str, *, status: int) -> Kind | None:
+    """The same for the error document of its own upstream that a gateway makes its message begin with."""
+    try:
+        document, _ = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return None
+    said = said_by(document)
+    return None if said.message.startswith("{") else account_kind(said, status=said.status or status)

@@ -1,0 +1,95 @@
+"""Who changes several rows takes them in one order, so that two never wait for each other (E13)."""
+
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from batches.models import Batch, Project, Slice
+from batches.services.claim import Appetite, claim
+from batches.services.providers import change_provider
+from batches.services.settle import Report, settle
+from providers.models import Provider
+from tests.cast import TESTER, request_lines, started
+
+pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("simulator")]
+
+ROUNDS = 20
+
+
+def at_once(*acts: Callable[[], object]) -> list[Exception]:
+    """Do these at the same time, each on a connection of its own, again and again; what went wrong."""
+    start = threading.Barrier(len(acts))
+    failures: list[Exception] = []
+
+    def repeat(act: Callable[[], object]) -> None:
+        try:
+            for _ in range(ROUNDS):
+                start.wait(30)
+                act()
+        except Exception as error:  # noqa: BLE001 - told by the test
+            failures.append(error)
+            start.abort()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=repeat, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [error for error in failures if not isinstance(error, threading.BrokenBarrierError)]
+
+
+@pytest.fixture
+def pair(project: Project) -> list[Batch]:
+    return [started(project, request_lines(3)) for _ in range(2)]
+
+
+def _throttles(batches: list[Batch]) -> Report:
+    until = timezone.now() + timedelta(minutes=1)
+    return Report({}, {}, throttled={batch.pk: (until, "It is busy.") for batch in batches})
+
+
+def test_e13_two_executors_that_are_throttled_hold_one_batch_at_a_time(pair: list[Batch]) -> None:
+    """The rows of two batches, told of in opposite orders: each is its own transaction, so no circle can form."""
+    forwards, backwards = _throttles(pair), _throttles(pair[::-1])
+    assert at_once(lambda: settle(forwards, now=timezone.now()), lambda: settle(backwards, now=timezone.now())) == []
+    assert Batch.objects.filter(throttled_until__isnull=False).count() == len(pair)
+
+
+def test_e13_who_settles_waits_for_nobody_that_waits_for_him(pair: list[Batch]) -> None:
+    """A settle that holds a slice does not ask for its batch, which somebody may hold who wants the slice."""
+    first = pair[0]
+    (lease,) = [
+        lease
+        for lease in claim(executor=uuid.uuid4(), appetite=Appetite(9), now=timezone.now())
+        if lease.piece.batch_id == first.pk
+    ]
+    report = Report({first.pk: lease.piece.batch}, {lease.piece.pk: lease.epoch}, throttled=_throttles([first]).throttled)
+
+    def batch_then_slices() -> None:
+        with transaction.atomic():
+            Batch.objects.filter(pk=first.pk).update(updated_at=timezone.now())
+            list(Slice.objects.select_for_update().filter(batch=first).order_by("pk"))
+
+    assert at_once(lambda: settle(report, now=timezone.now()), batch_then_slices) == []
+
+
+def test_e13_two_defaults_at_once(project: Project) -> None:
+    providers = [Provider.objects.create(name=name, adapter="openai", base_url="http://127.0.0.1:9/v1") for name in "ab"]
+
+    def take(provider: Provider) -> Callable[[], None]:
+        def act() -> None:
+            fresh = Provider.objects.get(pk=provider.pk)
+            fresh.is_default = True
+            change_provider(fresh, changed=["is_default"], actor=TESTER, now=timezone.now())
+
+        return act
+
+    assert at_once(*(take(provider) for provider in providers)) == []
+    assert Provider.objects.filter(name__in="ab", is_default=True).count() == 1
