@@ -259,6 +259,7 @@ LEASE_SECONDS = knob("LEASE_SECONDS", seconds, 30.0)  # a killed worker's slices
 FLUSH_ROWS = knob("FLUSH_ROWS", whole(1), 500)
 FLUSH_SECONDS = knob("FLUSH_SECONDS", seconds, 0.2)
 REQUEST_TIMEOUT_SECONDS = knob("REQUEST_TIMEOUT_SECONDS", seconds, 600.0)  # one call to an upstream
+UPSTREAM_PROXIES_FROM_ENVIRONMENT = knob("UPSTREAM_PROXIES_FROM_ENVIRONMENT", flag, True)  # HTTPS_PROXY and the like
 MAX_RESPONSE_BYTES = knob("MAX_RESPONSE_BYTES", whole(1), 32 * 1024**2)
 MAX_ATTEMPTS = knob("MAX_ATTEMPTS", whole(1, 100), 5)  # sends of one object in one round
 BACKOFF_BASE_SECONDS = knob("BACKOFF_BASE_SECONDS", seconds, 0.5)

@@ -23,8 +23,8 @@ from providers.adapters.options import named, options_problem, read_options
 from providers.adapters.simulator_messages import in_anthropics_words
 from providers.base import ACCOUNTING_ENDPOINTS, ANTHROPIC_ENDPOINTS, OPENAI_ENDPOINTS, Call, Check, Connection, Failure, Outcome
 from providers.failures import Kind
-from providers.http import Reply
 from providers.judgement import Secrets, judge
+from providers.transport import Reply
 
 MAX_REMEMBERED = 50_000  # objects whose sends are counted; the oldest are forgotten first
 _NO_SECRETS = Secrets("")
@@ -97,7 +97,7 @@ class SimulatorAdapter:
             return _lost(Kind(steering.failure))
         return _outcome(call, self._reply(call, request, steering, digest))
 
-    async def check(self) -> Check:
+    async def check(self, *, model: str = "", endpoint: str = "") -> Check:  # noqa: ARG002
         """Always usable."""
         return Check(True, "The simulator is built in and always answers; its answers are made up.")
 
