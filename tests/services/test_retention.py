@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from django.core.files.base import ContentFile
@@ -291,7 +291,7 @@ def test_e9_a_batch_whose_file_cannot_be_deleted_stays_and_keeps_no_other(
 
 def test_e9_parts_that_a_killed_process_left_behind_are_swept(project: Project) -> None:
     now = timezone.now()
-    promised = {"filename": "x", "mime_type": "x", "purpose": Purpose.USER_DATA, "size": 6, "now": now}
+    promised: dict[str, Any] = {"filename": "x", "mime_type": "x", "purpose": Purpose.USER_DATA, "size": 6, "now": now}
     left, pending = start_upload(project, **promised), start_upload(project, **promised)
     parts = [add_part(upload, ContentFile(b"abc"), now=now) for upload in (left, pending)]
     Upload.objects.filter(pk=left.pk).update(status=UploadStatus.COMPLETED)
