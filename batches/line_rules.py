@@ -66,7 +66,7 @@ _Complaint = tuple[str, str, str]  # code, message, param
 MODEL_CHARS = 200
 _PATH = re.compile(r" - at `\$\.?(.*)`$")
 _MISSING = re.compile(r"^Object missing required field (\S+)")
-_MODEL_IS_OPTIONAL = frozenset({"/v1/moderations", "/v1/images/generations", "/v1/images/edits", "/v1/videos"})
+_MODEL_IS_NEEDED = frozenset({"/v1/responses", "/v1/chat/completions", "/v1/embeddings", "/v1/completions", "/v1/messages"})
 
 
 class LineChecker:
@@ -146,7 +146,7 @@ class LineChecker:
                 return None
             return "model_mismatch", f"model is {_shown(model)}; the batch's model is {rules.model}.", "body.model"
         if not model:
-            if rules.one_model and rules.endpoint not in _MODEL_IS_OPTIONAL:
+            if rules.one_model and rules.endpoint in _MODEL_IS_NEEDED:
                 return "missing_required_parameter", "body.model is missing.", "body.model"
         elif len(model) > MODEL_CHARS or "\x00" in model:
             if rules.one_model:

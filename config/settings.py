@@ -81,21 +81,17 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 S3_BUCKET = os.environ.get("S3_BUCKET", "").strip()
 MEDIA_ROOT = DATA_DIR / "files"
+if S3_BUCKET:
+    from config import s3
+
+    _file_storage: dict[str, Any] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": s3.options(bucket=S3_BUCKET, endpoint_url=os.environ.get("S3_ENDPOINT_URL") or None),
+    }
+else:
+    _file_storage = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
 STORAGES: dict[str, dict[str, Any]] = {
-    "default": (
-        {
-            "BACKEND": "storages.backends.s3.S3Storage",
-            "OPTIONS": {
-                "bucket_name": S3_BUCKET,
-                "endpoint_url": os.environ.get("S3_ENDPOINT_URL") or None,
-                "file_overwrite": False,
-                "signature_version": "s3v4",
-                "max_memory_size": 1024**2,  # of a file that is read; more goes to disk
-            },
-        }
-        if S3_BUCKET
-        else {"BACKEND": "django.core.files.storage.FileSystemStorage"}
-    ),
+    "default": _file_storage,
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
@@ -263,6 +259,7 @@ MAX_LOST_LEASES = knob("MAX_LOST_LEASES", whole(1, 1000), 5)  # of a slice, in a
 FLUSH_ROWS = knob("FLUSH_ROWS", whole(1), 500)
 FLUSH_SECONDS = knob("FLUSH_SECONDS", seconds, 0.2)
 REQUEST_TIMEOUT_SECONDS = knob("REQUEST_TIMEOUT_SECONDS", seconds, 600.0)  # one call to an upstream
+UPSTREAM_PROXIES_FROM_ENVIRONMENT = knob("UPSTREAM_PROXIES_FROM_ENVIRONMENT", flag, True)  # HTTPS_PROXY and the like
 MAX_RESPONSE_BYTES = knob("MAX_RESPONSE_BYTES", whole(1), 32 * 1024**2)
 SIMULATOR = knob("SIMULATOR", flag, True)  # whether providers may use the built-in upstream that makes its answers up
 MAX_ATTEMPTS = knob("MAX_ATTEMPTS", whole(1, 100), 5)  # sends of one object in one round

@@ -4,7 +4,7 @@ An adapter knows the wire of one kind of upstream. It turns whatever happens int
 raises for anything an upstream can do; only `asyncio.CancelledError` passes through.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -39,15 +39,25 @@ ACCOUNTING_ENDPOINTS = frozenset(
 ANTHROPIC_ENDPOINTS = frozenset({"/v1/messages"})
 
 
+class CredentialUnavailable(Exception):
+    """A provider's credential, or another secret or file that it needs, cannot be read in this process."""
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A configured upstream, ready to use. `options` are the adapter's own settings. Never logged: it holds the credential."""
+    """A configured upstream, ready to use. Never logged: it holds the credential and, in its options, other secrets.
+
+    `options` are the adapter's own settings, with `secrets` in the place of references. `environment` holds the variables
+    that say how to get out (`providers.transport.way`), as far as they are to be heeded.
+    """
 
     name: str
     base_url: str
     credential: str = field(repr=False)
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     max_response_bytes: int = 32 * 1024**2
+    secrets: Sequence[str] = field(default=(), repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Extras(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -156,10 +166,14 @@ Outcome = Success | Failure
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What a connection check found: whether the upstream can be used, and one sentence about it."""
+    """What a connection check found: whether the upstream can be used, and a sentence or two about it.
+
+    `usage` is set when a call was tried, and paid for.
+    """
 
     ok: bool
     message: str
+    usage: Usage | None = None
 
 
 class Adapter(Protocol):
@@ -168,7 +182,9 @@ class Adapter(Protocol):
     Settings in which `problems` finds nothing can be connected with; others may raise ValueError on connecting.
     """
 
-    endpoints: frozenset[str]  # what it serves; an adapter that can serve others takes them as its option `endpoints`
+    # What it serves. An adapter that can serve others takes them as its option `endpoints`, and more of them as its option
+    # `further_endpoints`.
+    endpoints: frozenset[str]
     simulated: bool  # answers are made up: to be labelled wherever they show
 
     def __init__(self, connection: Connection) -> None: ...
@@ -178,7 +194,9 @@ class Adapter(Protocol):
 
     async def send(self, call: Call) -> Outcome: ...
 
-    async def check(self) -> Check: ...
+    async def check(self, *, model: str = "", endpoint: str = "") -> Check:
+        """Whether the upstream can be used; with a model, one small call is tried, which is paid for."""
+        ...
 
     async def close(self) -> None: ...
 

@@ -2,8 +2,10 @@
 
 import os
 import re
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -13,15 +15,15 @@ from django.db.models import Q
 from uuid_utils.compat import uuid7
 
 from providers import registry
-from providers.base import Connection, Usage
+from providers.base import Connection, CredentialUnavailable, Usage
 from providers.guards import Guarded
+from providers.references import ENVIRONMENT_NAME, SECRET_NAME, Missing, referred, resolved
+from providers.transport.way import ENVIRONMENT, WayOptions, way_to
+
+__all__ = ["CredentialUnavailable", "Provider", "ProviderModel", "validate_credential"]
 
 _CREDENTIAL = re.compile(r"[!-~]+")  # what fits into a header
-_ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-class CredentialUnavailable(Exception):
-    """The provider's credential cannot be read."""
+MAX_SECRET_CHARS = 32_768
 
 
 def validate_credential(secret: str) -> None:
@@ -39,7 +41,8 @@ class ProviderQuerySet(models.QuerySet["Provider"]):
 class Provider(Guarded):
     """An upstream: which adapter speaks to it, where it is, with what credential and within what limits.
 
-    The credential is either encrypted at rest or named by an environment variable of the workers; never both.
+    The credential is either encrypted at rest or named by an environment variable of the workers; never both. Further secrets,
+    which options refer to by name, are encrypted at rest together.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -48,6 +51,7 @@ class Provider(Guarded):
     base_url = models.CharField(max_length=500, blank=True)
     credential_encrypted = models.BinaryField(blank=True, default=b"", editable=False)
     credential_env = models.CharField(max_length=128, blank=True)
+    secrets_encrypted = models.BinaryField(blank=True, default=b"", db_default=b"", editable=False)
     options = models.JSONField(default=dict, blank=True)
     max_concurrency = models.PositiveIntegerField(
         default=256, validators=[MinValueValidator(1)], help_text="Requests in flight over all workers together."
@@ -87,7 +91,7 @@ class Provider(Guarded):
         if not isinstance(self.options, dict):
             raise ValidationError({"options": "The options must be a JSON object."})
         problems = adapter.problems(base_url=self.base_url, options=self.options)
-        if self.credential_env and not _ENVIRONMENT_NAME.fullmatch(self.credential_env):
+        if self.credential_env and not ENVIRONMENT_NAME.fullmatch(self.credential_env):
             problems["credential_env"] = "This is not the name of an environment variable."
         if self.credential_env and self.credential_encrypted:
             problems["credential_env"] = "Give a credential or the name of a variable, not both."
@@ -111,7 +115,12 @@ class Provider(Guarded):
         adapter = registry.ADAPTERS.get(self.adapter)
         if adapter is None:
             return frozenset()
-        return frozenset(self.options.get("endpoints") or adapter.endpoints)
+        return frozenset(self.options.get("endpoints") or adapter.endpoints) | self.further_endpoints
+
+    @property
+    def further_endpoints(self) -> frozenset[str]:
+        """Those of its endpoints that its adapter would not serve of itself."""
+        return frozenset(self.options.get("further_endpoints") or ())
 
     @property
     def id_path(self) -> str:
@@ -133,22 +142,64 @@ class Provider(Guarded):
         self.credential_env = ""
         self.credential_encrypted = _cipher().encrypt(secret.encode()) if secret else b""
 
+    def set_secret(self, name: str, secret: str) -> None:
+        """Keep a secret that options refer to, encrypted; an empty one removes it. Does not save. Raises ValidationError."""
+        if not SECRET_NAME.fullmatch(name):
+            raise ValidationError("The name of a secret consists of letters, digits, dots, dashes and underscores.")
+        if len(secret) > MAX_SECRET_CHARS or "\x00" in secret:
+            raise ValidationError(f"A secret is text of at most {MAX_SECRET_CHARS} characters.")
+        secrets = self._secrets()
+        secrets.pop(name, None)
+        if secret:
+            secrets[name] = secret
+        self.secrets_encrypted = _cipher().encrypt(msgspec.json.encode(secrets)) if secrets else b""
+
+    @property
+    def secret_names(self) -> list[str]:
+        """The secrets that are stored, by name. Raises CredentialUnavailable."""
+        return sorted(self._secrets())
+
+    @property
+    def secrets_used(self) -> list[str]:
+        """The secrets and variables that the options refer to, in words."""
+        return sorted({str(reference) for reference in referred(self.options)})
+
+    @property
+    def way(self) -> str:
+        """Which HTTP client serves it, and why, as far as this process can tell; empty for what speaks no HTTP."""
+        adapter = registry.ADAPTERS.get(self.adapter)
+        if adapter is None or adapter.simulated:
+            return ""
+        try:
+            return str(way_to(self.base_url, msgspec.convert(_way_options(self.options), WayOptions), _environment()))
+        except (ValueError, msgspec.ValidationError):
+            return ""  # settings that cannot be used, which everything else says
+
     def rotate_credential(self) -> None:
-        """Encrypt the secret anew under the first of CREDENTIAL_KEYS. Does not save. Raises CredentialUnavailable."""
-        if self.credential_encrypted:
-            try:
+        """Encrypt the secrets anew under the first of CREDENTIAL_KEYS. Does not save. Raises CredentialUnavailable."""
+        try:
+            if self.credential_encrypted:
                 self.credential_encrypted = _cipher().rotate(bytes(self.credential_encrypted))
-            except InvalidToken:
-                raise CredentialUnavailable(self._undecipherable) from None
+            if self.secrets_encrypted:
+                self.secrets_encrypted = _cipher().rotate(bytes(self.secrets_encrypted))
+        except InvalidToken:
+            raise CredentialUnavailable(self._undecipherable) from None
 
     def connection(self) -> Connection:
-        """Everything that an adapter needs, the credential included. Raises CredentialUnavailable."""
+        """Everything that an adapter needs, the secrets included. Raises CredentialUnavailable."""
+        credential = self._credential()
+        try:
+            options, secrets = resolved(self.options, secrets=self._secrets(), environment=os.environ)
+        except Missing as error:
+            raise CredentialUnavailable(f"{error} (provider {self.name}).") from None
         return Connection(
             name=self.name,
             base_url=self.base_url.rstrip("/"),
-            credential=self._credential(),
-            options=self.options,
+            credential=credential,
+            options=options,
             max_response_bytes=settings.MAX_RESPONSE_BYTES,
+            secrets=secrets,
+            environment=_environment(),
         )
 
     def _credential(self) -> str:
@@ -158,14 +209,33 @@ class Provider(Guarded):
             raise CredentialUnavailable(f"Environment variable {self.credential_env} of provider {self.name} is not set.")
         if not self.credential_encrypted:
             return ""
+        return self._deciphered(self.credential_encrypted).decode()
+
+    def _secrets(self) -> dict[str, str]:
+        if not self.secrets_encrypted:
+            return {}
+        return msgspec.json.decode(self._deciphered(self.secrets_encrypted), type=dict[str, str])
+
+    def _deciphered(self, secret: "bytes | memoryview[int]") -> bytes:
         try:
-            return _cipher().decrypt(bytes(self.credential_encrypted)).decode()
+            return _cipher().decrypt(bytes(secret))
         except InvalidToken:
             raise CredentialUnavailable(self._undecipherable) from None
 
     @property
     def _undecipherable(self) -> str:
         return f"The credential of provider {self.name} is encrypted under a key that CREDENTIAL_KEYS does not hold."
+
+
+def _way_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name in WayOptions.__struct_fields__}
+
+
+def _environment() -> dict[str, str]:
+    """The variables that say how to get out; none where they are not to be heeded."""
+    if not settings.UPSTREAM_PROXIES_FROM_ENVIRONMENT:
+        return {}
+    return {name: value for name in ENVIRONMENT if (value := os.environ.get(name))}
 
 
 def _cipher() -> MultiFernet:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -15,7 +16,7 @@ from batches.models import ProviderGrant, ProviderHealth
 from batches.services.access import Right
 from batches.services.providers import change_provider, check_provider, disable_provider, enable_provider, resume_provider
 from providers import registry
-from providers.models import Provider, ProviderModel, validate_credential
+from providers.models import CredentialUnavailable, Provider, ProviderModel, validate_credential
 
 MOST_CHECKED = 10  # each may take 10 seconds
 
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
     _ModelForm = forms.ModelForm[Provider]
 else:
     _ModelForm = forms.ModelForm
+
+
+class WriteOnly(forms.Textarea):
+    """A text that is never shown again, not even to who typed it."""
+
+    def format_value(self, value: object) -> None:  # noqa: ARG002
+        return None
 
 
 class ProviderForm(_ModelForm):
@@ -37,6 +45,11 @@ class ProviderForm(_ModelForm):
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
     )
     remove_credential = forms.BooleanField(required=False, help_text="Keep no credential of it any more.")
+
+    secret_name = forms.CharField(required=False, max_length=64, help_text="Of a secret that options refer to by this name.")
+    secret_value = forms.CharField(
+        required=False, strip=True, widget=WriteOnly(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"})
+    )
 
     class Meta:
         model = Provider
@@ -55,6 +68,7 @@ class ProviderForm(_ModelForm):
         self.fields["adapter"].choices = [(name, name) for name in sorted(names)]  # type: ignore[attr-defined]
         state = "One is set; left empty, it stays." if self.instance.credential_encrypted else "None is set."
         self.fields["credential"].help_text = f"{state} Encrypted before it is stored, and never shown again."
+        self.fields["secret_value"].help_text = f"{_secrets_kept(self.instance)} Encrypted like the credential; empty removes it."
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
@@ -64,7 +78,21 @@ class ProviderForm(_ModelForm):
             self.add_error("remove_credential", "Give another credential or have it removed, not both.")
         elif cleaned and (cleaned.get("credential_env") or cleaned.get("remove_credential")):
             self.instance.credential_encrypted = b""
+        if cleaned and (cleaned.get("secret_name") or cleaned.get("secret_value")):
+            try:
+                self.instance.set_secret(cleaned["secret_name"], cleaned["secret_value"])
+            except (ValidationError, CredentialUnavailable) as error:
+                self.add_error("secret_name", str(error) if isinstance(error, CredentialUnavailable) else error)
         return cleaned
+
+
+def _secrets_kept(provider: Provider) -> str:
+    """The names of the secrets that are stored, in a sentence."""
+    try:
+        names = provider.secret_names
+    except CredentialUnavailable as error:
+        return str(error)
+    return f"Stored: {', '.join(names)}." if names else "None is stored."
 
 
 class ModelInline(Inline[ProviderModel]):
@@ -97,12 +125,20 @@ class ProviderAdmin(Scoped[Provider]):
     list_display = ("name", "adapter", "base_url", "enabled", "is_default", "granted_to_all", "credential_kept")
     list_filter = ("adapter", "enabled", "granted_to_all")
     search_fields = ("name__istartswith", "base_url")
-    readonly_fields = ("created_at", "updated_at")
+    readonly_fields = ("transport", "created_at", "updated_at")
     inlines = (ModelInline, GrantedInline)
     actions = ("check_connection", "resume", "enable", "disable")
     fieldsets = (
-        (None, {"fields": ("name", "adapter", "base_url", "options")}),
+        (None, {"fields": ("name", "adapter", "base_url", "options", "transport")}),
         ("Credential", {"fields": ("credential", "credential_env", "remove_credential")}),
+        (
+            "Secrets of options",
+            {
+                "fields": ("secret_name", "secret_value"),
+                "description": 'In the options, {"secret": "NAME"} stands for a stored secret, and {"env": "VARIABLE"} '
+                "for one in the environment of the workers.",
+            },
+        ),
         ("Use", {"fields": ("enabled", "is_default", "granted_to_all")}),
         ("Limits", {"fields": ("max_concurrency", "requests_per_minute", "tokens_per_minute")}),
         (
@@ -121,6 +157,11 @@ class ProviderAdmin(Scoped[Provider]):
         if provider.credential_env:
             return f"${provider.credential_env}"
         return "set" if provider.credential_encrypted else "not set"
+
+    @admin.display(description="transport")
+    def transport(self, provider: Provider) -> str:
+        """Which HTTP client serves it, and why."""
+        return provider.way or "-"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
         """Who is no superuser finds, by name, what they may know of."""

@@ -26,7 +26,12 @@ class FileAdmin(ReadOnly[File]):
     """What a file is; its bytes are read in the console, through the pages of its batch."""
 
     list_display = ("__str__", "filename", "purpose", "bytes", "project", "created_at", "expires_at", "deleted_at")
-    list_filter = ("purpose", ("project", OwnProjects), ("created_at", admin.DateFieldListFilter))
+    list_filter = (
+        "purpose",
+        ("project", OwnProjects),
+        ("created_at", admin.DateFieldListFilter),
+        ("removal_failed_at", admin.EmptyFieldListFilter),
+    )
     list_select_related = ("project",)
     search_fields = ("pk",)
     search_help_text = "The id of a file, in any of its forms."

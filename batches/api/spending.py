@@ -159,6 +159,10 @@ class ShownProvider(serializers.Serializer[Provider]):
     simulated = serializers.BooleanField(help_text="Its answers are made up.")
     enabled = serializers.BooleanField()
     endpoints = serializers.SerializerMethodField()
+    transport = serializers.SerializerMethodField(
+        help_text="The HTTP client that it is reached with: `fast path`, or `aiohttp` where a proxy or certificates of its own "
+        "are needed; empty where none is."
+    )
     max_concurrency = serializers.IntegerField()
     requests_per_minute = serializers.IntegerField(allow_null=True)
     tokens_per_minute = serializers.IntegerField(allow_null=True)
@@ -171,6 +175,9 @@ class ShownProvider(serializers.Serializer[Provider]):
 
     def get_endpoints(self, provider: Provider) -> list[str]:
         return sorted(provider.endpoints)
+
+    def get_transport(self, provider: Provider) -> str:
+        return provider.way.partition(":")[0]  # the rest tells where it is
 
     def get_currency(self, _provider: Provider) -> str:
         return settings.CURRENCY

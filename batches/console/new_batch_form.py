@@ -61,7 +61,8 @@ class NewBatchForm(forms.Form):
             endpoint = DEFAULT_ENDPOINT
         if endpoint in ANTHROPIC_ENDPOINTS:
             self.fields.update(extra_fields())
-        others = [] if endpoint in ENDPOINTS else [endpoint]
+        further = {other for provider in granted for other in provider.further_endpoints} | {endpoint}
+        others = sorted(further - set(ENDPOINTS))
         _choice(self, "endpoint").choices = [(name, name) for name in (*ENDPOINTS, *others)]
         self.initial.update(project=project and project.slug, endpoint=endpoint)
         choices = [

@@ -83,10 +83,11 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
 @require_POST
 @requires(Right.READ)
 def check_provider(request: SignedIn, name: str) -> HttpResponseBase:
-    """Try the connection, and say what came of it; for who administers the portal."""
+    """Try the connection, with a call of the model that is named; for who administers the portal."""
     now, provider = timezone.now(), _find(request.access, name)
     request.access.require(Right.MANAGE, None, act="check_provider", now=now, target=provider)
-    found = providers.check_provider(provider, actor=actor(request), now=now)
+    model = request.POST.get("model", "").strip()[:200]
+    found = providers.check_provider(provider, actor=actor(request), now=now, model=model)
     (messages.success if found.ok else messages.error)(request, f"Connection of {provider.name} checked: {found.message}")
     return _back(request, provider)
 

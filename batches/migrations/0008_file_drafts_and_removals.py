@@ -17,6 +17,11 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="file",
             name="removal_failed_at",
-            field=models.DateTimeField(blank=True, null=True),
+            field=models.DateTimeField(
+                blank=True,
+                help_text="When the storage last refused to delete its bytes.",
+                null=True,
+                verbose_name="refused removal",
+            ),
         ),
     ]

@@ -64,7 +64,9 @@ class File(models.Model):
     deleted_at = models.DateTimeField(null=True, blank=True)
     purged_at = models.DateTimeField(null=True, blank=True)
     is_draft = models.BooleanField(default=False, db_default=False)  # uploaded to be looked at; no batch was made of it yet
-    removal_failed_at = models.DateTimeField(null=True, blank=True)  # when the storage last refused to delete its bytes
+    removal_failed_at = models.DateTimeField(
+        "refused removal", null=True, blank=True, help_text="When the storage last refused to delete its bytes."
+    )
 
     objects = FileQuerySet.as_manager()
 

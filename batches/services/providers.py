@@ -76,12 +76,14 @@ def change_provider(
         provider.set_credential(credential)
     act = "add_provider" if provider._state.adding else "change_provider"
     provider.save()
-    others = [name for name in changed if name not in {"credential", "credential_env", "enabled"}]
+    others = [name for name in changed if name not in {"credential", "credential_env", "enabled", "secret_name", "secret_value"}]
     if others or act == "add_provider":
         about = ": ".join(filter(None, (reason, ", ".join(others))))
         record_act(act, actor=actor, now=now, target=provider, reason=about)
     if credential or "credential_env" in changed:
         record_act("set_credential", actor=actor, now=now, target=provider, reason=reason)
+    if "secret_name" in changed:
+        record_act("set_secret", actor=actor, now=now, target=provider, reason=reason)
     if "enabled" in changed:
         act = "enable_provider" if provider.enabled else "disable_provider"
         record_act(act, actor=actor, now=now, target=provider, reason=reason)
@@ -102,6 +104,45 @@ def grant(provider: Provider, *, project: Project, actor: Actor, now: datetime, 
     )
     record_act("grant_provider", actor=actor, now=now, target=provider, project=project)
     return granted
+
+
+@transaction.atomic
+def configure_provider(
+    provider: Provider,
+    *,
+    actor: Actor,
+    now: datetime,
+    base_url: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Provider:
+    """Change where it is, and options of its adapter by name; an option that is None is taken away. What is not named stays.
+
+    Raises InvalidRequest, naming every setting that is wrong, and changes nothing.
+    """
+    provider = Provider.objects.select_for_update().get(pk=provider.pk)
+    if base_url is not None:
+        provider.base_url = base_url
+    changed = {**provider.options, **(options or {})}
+    provider.options = {name: value for name, value in changed.items() if value is not None}
+    with refused():
+        provider.full_clean()
+    provider.save(update_fields=["base_url", "options", "updated_at"])
+    names = (["base_url"] if base_url is not None else []) + sorted(options or {})
+    record_act("change_provider", actor=actor, now=now, target=provider, reason=", ".join(names))
+    return provider
+
+
+@transaction.atomic
+def set_secret(provider: Provider, name: str, *, secret: str, actor: Actor, now: datetime) -> None:
+    """Store a secret that options refer to by name, encrypted, in the place of one by that name; an empty one removes it.
+
+    Raises InvalidRequest for what cannot be one, and CredentialUnavailable when the others cannot be deciphered.
+    """
+    kept = Provider.objects.select_for_update().get(pk=provider.pk)
+    with refused():
+        kept.set_secret(name, secret)
+    kept.save(update_fields=["secrets_encrypted", "updated_at"])
+    record_act("set_secret" if secret else "remove_secret", actor=actor, now=now, target=provider, reason=name)
 
 
 @transaction.atomic
@@ -143,12 +184,13 @@ def disable_provider(provider: Provider, *, actor: Actor, now: datetime, reason:
         record_act("disable_provider", actor=actor, now=now, target=provider, reason=reason)
 
 
-def check_provider(provider: Provider, *, actor: Actor, now: datetime) -> Check:
+def check_provider(provider: Provider, *, actor: Actor, now: datetime, model: str = "", endpoint: str = "") -> Check:
     """Try the connection, for 10 seconds at most, and keep a record of what came of it. Not to be called in a transaction.
 
-    When it works, a provider that is held sends its next probe at once: whether requests are paid for shows only then.
+    With a model, one small call is tried too, which the upstream is paid for. When it works, a provider that is held sends
+    its next probe at once: whether requests are paid for shows only then.
     """
-    found = check(provider)
+    found = check(provider, model=model, endpoint=endpoint)
     with transaction.atomic():
         record_act("check_provider", actor=actor, now=now, target=provider, reason=found.message)
         if found.ok:
@@ -185,10 +227,10 @@ def rotate_credentials(*, actor: Actor, now: datetime) -> int:
     Raises providers.models.CredentialUnavailable, and changes nothing, when one cannot be deciphered.
     """
     _lock_all()
-    kept = list(Provider.objects.exclude(credential_encrypted=b""))
+    kept = list(Provider.objects.exclude(credential_encrypted=b"", secrets_encrypted=b""))
     for provider in kept:
         provider.rotate_credential()
-        provider.save(update_fields=["credential_encrypted", "updated_at"])
+        provider.save(update_fields=["credential_encrypted", "secrets_encrypted", "updated_at"])
         record_act("rotate_credential", actor=actor, now=now, target=provider)
     return len(kept)
 

@@ -19,6 +19,11 @@ def granted_providers(project: Project) -> list[Provider]:
     return list(Provider.objects.enabled().filter(granted([project])).distinct())
 
 
+def further_endpoints(project: Project) -> list[str]:
+    """What operators have the providers of a project serve besides the endpoints of their adapters."""
+    return sorted({endpoint for provider in granted_providers(project) for endpoint in provider.further_endpoints})
+
+
 def route(project: Project, *, endpoint: str, name: str | None = None) -> Provider:
     """The provider for an endpoint: the one named, else the project's default, else the portal's.
 
@@ -38,7 +43,8 @@ def choose(among: Sequence[Provider], *, defaults: set[object], endpoint: str, n
             if provider.name == name:
                 if endpoint in provider.endpoints:
                     return provider
-                raise NoProvider(f"Provider {name} does not serve {endpoint}.", param="endpoint")
+                serves = ", ".join(sorted(provider.endpoints)) or "nothing"
+                raise NoProvider(f"Provider {name} does not serve {endpoint}. It serves {serves}.", param="endpoint")
         raise NoProvider(f"There is no provider {name} for this project.", param="provider")
     real = [provider for provider in among if not provider.simulated]
     serving = [provider for provider in real or among if endpoint in provider.endpoints]

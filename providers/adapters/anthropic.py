@@ -1,4 +1,5 @@
-"""Adapter `anthropic`: any upstream with Anthropic's messages API. What the options of a provider may say:
+"""Adapter `anthropic`: any upstream with Anthropic's messages API. What the options of a provider may say, besides those of
+`json_api`:
 
 * `version`: the API's version, sent as `anthropic-version`, whatever version a batch was written for;
 * `beta`: names of beta features, comma-separated, sent as `anthropic-beta` before those of a batch.
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from providers.adapters.json_api import check_models, endpoint_url
+from providers.adapters.json_api import Addresses, ApiOptions, JsonApi, auth_header
 from providers.adapters.options import options_problem, read_options
 from providers.base import (
     ANTHROPIC_ENDPOINTS,
@@ -22,24 +23,26 @@ from providers.base import (
     Outcome,
     base_url_problem,
 )
-from providers.failures import Kind
-from providers.http import Transport
-from providers.judgement import Secrets, judge
+from providers.judgement import judge
 
 VERSION = "2023-06-01"  # where neither the provider nor a batch names one
 
 _HeaderValue = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9.,_-]+\Z")]
 
 
-class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Options(ApiOptions, frozen=True, forbid_unknown_fields=True):
     """What a provider may set; see above."""
 
     version: _HeaderValue | None = None
     beta: _HeaderValue | None = None
 
+    def headers_taken(self) -> set[str]:
+        taken = {*super().headers_taken(), "anthropic-version", "anthropic-beta", "anthropic-user-profile-id"}
+        return taken if self.auth else taken - {"authorization"} | {"x-api-key"}
+
 
 class AnthropicAdapter:
-    """Sends each object as a normal call of `/v1/messages`, with the credential as `x-api-key`."""
+    """Sends each object as a normal call of `/v1/messages`, with the credential as `x-api-key` unless told otherwise."""
 
     endpoints = ANTHROPIC_ENDPOINTS
     simulated = False
@@ -50,11 +53,10 @@ class AnthropicAdapter:
         except ValueError as error:
             raise ValueError(f"Provider {connection.name}: {error}") from None
         self._options = options
-        headers = {"x-api-key": connection.credential} if connection.credential else {}
-        self._secrets = Secrets(connection.credential)
-        self._urls = {endpoint: endpoint_url(connection.base_url, endpoint) for endpoint in self.endpoints}
-        self._models_url = endpoint_url(connection.base_url, "/v1/models")
-        self._transport = Transport(headers=headers, max_bytes=connection.max_response_bytes)
+        headers = auth_header(options.auth or "x-api-key", connection.credential)
+        self._served = self.endpoints | set(options.further_endpoints)
+        addresses = Addresses(connection.base_url, options, endpoints=self._served)
+        self._api = JsonApi(connection, options, addresses=addresses, headers=headers)
 
     @classmethod
     def problems(cls, *, base_url: str, options: Mapping[str, Any]) -> dict[str, str]:
@@ -64,22 +66,19 @@ class AnthropicAdapter:
 
     async def send(self, call: Call) -> Outcome:
         """One call, sent once."""
-        url = self._urls.get(call.endpoint)
-        if url is None:
-            return Failure(Kind.PORTAL, f"The adapter anthropic does not serve {call.endpoint}.", code=Kind.PORTAL.value)
-        headers = {"Idempotency-Key": call.idempotency_key} | self._headers(call.extras)
-        reply = await self._transport.post(url, headers=headers, body=call.body, seconds=call.timeout)
+        reply = await self._api.post(call, headers=self._headers(call.extras))
         if isinstance(reply, Failure):
             return reply
-        return judge(reply, call, secrets=self._secrets)
+        return judge(reply, call, secrets=self._api.secrets)
 
-    async def check(self) -> Check:
-        """Whether the list of models can be had."""
-        return await check_models(self._transport, self._models_url, secrets=self._secrets, headers=self._headers(NO_EXTRAS))
+    async def check(self, *, model: str = "", endpoint: str = "") -> Check:
+        """Whether the list of models can be had, and a call of the model that is named."""
+        headers = self._headers(NO_EXTRAS)
+        return await self._api.check(model=model, endpoint=endpoint, served=self._served, headers=headers)
 
     async def close(self) -> None:
         """End every connection."""
-        await self._transport.close()
+        await self._api.close()
 
     def _headers(self, extras: Extras) -> dict[str, str]:
         """The headers of the API, for a batch with these extras. A beta that the provider has already is named once."""

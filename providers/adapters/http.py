@@ -1,11 +1,12 @@
 """Adapter `http`: writes each object to a REST endpoint, such as an accounting system's.
 
-The payload is the body of the request, byte for byte. What the options of a provider may say:
+The payload is the body of the request, byte for byte. What the options of a provider may say, besides
+those of the way out (`providers.transport.way`):
 
 * `method`: POST, PUT or PATCH;
 * `path`: where to write to, after the base URL; `{model}` stands for the last word of the endpoint
   (`/{model}` makes `/invoices` of `/accounting/v1/invoices`);
-* `headers`: more headers, the same for every request;
+* `headers`, `query`: more headers and parameters, the same for every request; a value may be a reference to a secret;
 * `auth`: how the credential is sent: `bearer`, the name of a header that holds it, or `none`;
 * `wrap`: put the payload under this key (`model` makes `{"model": {…}}`);
 * `id_path`: where the answer names what was created (`data.id`, `items.0.id`);
@@ -14,34 +15,43 @@ The payload is the body of the request, byte for byte. What the options of a pro
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
+from urllib.parse import quote, urlencode
 
 import msgspec
 from yarl import URL
 
-from providers.adapters.options import options_problem, read_options
+from providers.adapters.json_api import auth_header, secrets_of
+from providers.adapters.options import (
+    check_endpoints,
+    check_header_name,
+    check_headers,
+    check_query,
+    headers_of,
+    options_problem,
+    plain,
+    plain_secrets,
+    read_options,
+)
 from providers.base import ACCOUNTING_ENDPOINTS, Call, Check, Connection, Failure, Outcome, base_url_problem
 from providers.failures import Kind, kind_of_status
-from providers.http import Reply, Transport
 from providers.judgement import Secrets, judge_look, judge_write
+from providers.references import Reference
+from providers.transport import Reply, WayOptions, open_transport
 
 CHECK_SECONDS = 8.0
-MAX_ENDPOINT_CHARS = 100
-_HEADER = re.compile(r"[A-Za-z0-9_-]+")
-_HEADER_VALUE = re.compile(r"[!-~]+(?: +[!-~]+)*")
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?%-]|\{model\})*")
-_ENDPOINT = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _ID_PATH = re.compile(r"[^.]+(?:\.[^.]+)*")
-_NOT_TO_SET = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "authorization"})
 
 
-class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Options(WayOptions, frozen=True, forbid_unknown_fields=True):
     """What a provider may set; see above."""
 
     method: Literal["POST", "PUT", "PATCH"] = "POST"
     path: str = "/{model}"
-    headers: dict[str, str] = {}
+    headers: dict[str, Reference | str] = msgspec.field(default_factory=dict)
+    query: dict[str, Reference | str] = msgspec.field(default_factory=dict)
     auth: str = "bearer"
     wrap: str = ""
     id_path: str = "id"
@@ -50,24 +60,24 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Raise ValueError for the first option that cannot be used."""
+        super().__post_init__()
         if not _PATH.fullmatch(self.path):
             raise ValueError(f"path: {self.path!r} is not a path that begins with / and has no placeholder but {{model}}")
-        for field, name in (("auth", self.auth), ("idempotency_header", self.idempotency_header)):
-            if not _HEADER.fullmatch(name) or name.lower() in _NOT_TO_SET:
-                raise ValueError(f"{field}: {name!r} is not the name of a header that can be used")
-        taken = _NOT_TO_SET | {self.auth.lower(), self.idempotency_header.lower()}
-        for name, value in self.headers.items():
-            if not _HEADER.fullmatch(name) or name.lower() in taken:
-                raise ValueError(f"headers: {name!r} cannot be set here; a secret belongs in the credential (option auth)")
-            if not _HEADER_VALUE.fullmatch(value):
-                raise ValueError(f"headers: the value of {name!r} is not visible ASCII")
+        check_header_name("auth", self.auth)
+        check_header_name("idempotency_header", self.idempotency_header)
+        taken = {"authorization" if self.auth == "bearer" else self.auth.lower(), self.idempotency_header.lower()}
+        check_headers(self.headers, taken=taken)
+        check_query(self.query)
         if not _ID_PATH.fullmatch(self.id_path):
             raise ValueError(f"id_path: {self.id_path!r} is not a list of keys joined by dots")
         if not self.endpoints:
             raise ValueError("endpoints: at least one is needed")
-        for endpoint in self.endpoints:
-            if not _ENDPOINT.fullmatch(endpoint) or len(endpoint) > MAX_ENDPOINT_CHARS:
-                raise ValueError(f"endpoints: {endpoint[:200]!r} is not a path such as /accounting/v1/invoices")
+        check_endpoints("endpoints", self.endpoints)
+
+    def plain_secrets(self) -> Iterator[str]:
+        yield from super().plain_secrets()
+        yield from plain_secrets("headers", self.headers)
+        yield from plain_secrets("query", self.query)
 
 
 class HttpAdapter:
@@ -84,9 +94,18 @@ class HttpAdapter:
         self._method = options.method
         self._idempotency_header = options.idempotency_header
         self._before, self._after = _wrapping(options.wrap)
-        self._urls = {endpoint: record_url(connection.base_url, options.path, endpoint) for endpoint in options.endpoints}
-        self._secrets = Secrets(connection.credential)
-        self._transport = Transport(headers=_headers(options, connection.credential), max_bytes=connection.max_response_bytes)
+        self._urls = {
+            endpoint: record_url(connection.base_url, options.path, endpoint, query=plain(options.query))
+            for endpoint in options.endpoints
+        }
+        self._secrets = secrets_of(connection)
+        self._transport = open_transport(
+            connection.base_url,
+            options=options,
+            environment=connection.environment,
+            headers={**headers_of(options.headers), **auth_header(options.auth, connection.credential)},
+            max_bytes=connection.max_response_bytes,
+        )
 
     @classmethod
     def problems(cls, *, base_url: str, options: Mapping[str, Any]) -> dict[str, str]:
@@ -101,38 +120,34 @@ class HttpAdapter:
             return Failure(Kind.PORTAL, f"This provider does not serve {call.endpoint}.", code=Kind.PORTAL.value)
         headers = {self._idempotency_header: call.idempotency_key}
         body = self._before + call.body + self._after
-        reply = await self._transport.write(self._method, url, headers=headers, body=body, seconds=call.timeout)
+        reply = await self._transport.send(self._method, url, headers=headers, body=body, seconds=call.timeout)
         if isinstance(reply, Failure):
             return reply
         return judge_write(reply, call, secrets=self._secrets)
 
-    async def check(self) -> Check:
+    async def check(self, *, model: str = "", endpoint: str = "") -> Check:
         """Whether something answers a look at where records are written. It need not have anything to show there."""
+        if model or endpoint:
+            return Check(False, "No call was tried: one would write a record.")
         url = self._urls[min(self._urls)]
-        reply = await self._transport.get(url, seconds=CHECK_SECONDS)
+        reply = await self._transport.send("GET", url, headers={}, body=b"", seconds=CHECK_SECONDS)
+        shown = url.with_query(None)  # parameters may be secret
         if isinstance(reply, Failure):
-            return Check(False, f"{url} failed: {reply.message}")
-        return _look(url, reply, self._secrets)
+            return Check(False, f"{shown} failed: {reply.message}")
+        return _look(shown, reply, self._secrets)
 
     async def close(self) -> None:
         """End every connection."""
         await self._transport.close()
 
 
-def record_url(base_url: str, path: str, endpoint: str) -> URL:
+def record_url(base_url: str, path: str, endpoint: str, *, query: Mapping[str, str] | None = None) -> URL:
     """Where the records of an endpoint are written."""
     model = endpoint.rpartition("/")[2]
-    return URL(base_url.rstrip("/") + path.replace("{model}", model), encoded=True)
-
-
-def _headers(options: Options, credential: str) -> dict[str, str]:
-    """The headers that every request has, spelt as the transport spells its own, which they may replace."""
-    headers = {name.title(): value for name, value in options.headers.items()}
-    if credential and options.auth == "bearer":
-        headers["Authorization"] = f"Bearer {credential}"
-    elif credential and options.auth != "none":
-        headers[options.auth] = credential
-    return headers
+    url = base_url.rstrip("/") + path.replace("{model}", model)
+    if query:
+        url += ("&" if "?" in url else "?") + urlencode(query, quote_via=quote)
+    return URL(url, encoded=True)
 
 
 def _wrapping(key: str) -> tuple[bytes, bytes]:

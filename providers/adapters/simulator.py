@@ -24,8 +24,8 @@ from providers.adapters.simulator_messages import in_anthropics_words
 from providers.base import ACCOUNTING_ENDPOINTS, ANTHROPIC_ENDPOINTS, OPENAI_ENDPOINTS, Call, Check, Connection, Failure, Outcome
 from providers.budget import SMALL, Budget, Reading
 from providers.failures import Kind
-from providers.http import Reply
 from providers.judgement import Secrets, judge
+from providers.transport import Reply
 
 MAX_REMEMBERED = 50_000  # objects whose sends are counted; the oldest are forgotten first
 _NO_SECRETS = Secrets("")
@@ -125,7 +125,7 @@ class SimulatorAdapter:
         message = f"The upstream's answer is larger than {self._max_bytes} bytes."
         return Failure(Kind.RESPONSE_TOO_LARGE, message, code=Kind.RESPONSE_TOO_LARGE.value, http_status=200)
 
-    async def check(self) -> Check:
+    async def check(self, *, model: str = "", endpoint: str = "") -> Check:  # noqa: ARG002
         """Always usable."""
         return Check(True, "The simulator is built in and always answers; its answers are made up.")
 

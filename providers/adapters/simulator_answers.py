@@ -14,7 +14,7 @@ from providers.adapters import simulator_messages as messages
 from providers.adapters import simulator_structured as structured
 from providers.adapters.simulator_patterns import Unfit
 from providers.base import ACCOUNTING_ENDPOINTS
-from providers.http import Reply
+from providers.transport import Reply
 
 MARK = "simulated"
 CREATED_AT = 1_767_225_600  # the same for every answer: answers depend on the request alone

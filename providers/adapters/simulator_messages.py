@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from providers.http import Reply
+from providers.transport import Reply
 
 _TYPES = {
     400: "invalid_request_error",

@@ -7,7 +7,6 @@ import msgspec
 
 from providers.base import Call, Failure, Outcome, Success
 from providers.failures import Kind, kind_of_status
-from providers.http import Reply
 from providers.judgement.accounts import account_kind
 from providers.judgement.documents import Unreadable, as_json, beginning, one_line, read_document, shortened
 from providers.judgement.errors import Said, other_signs, reported_error, said_by
@@ -15,6 +14,7 @@ from providers.judgement.promises import ANYTHING, Promise, promise_of
 from providers.judgement.secrets import Secrets
 from providers.judgement.usage import read_usage, usage_of
 from providers.rate_limits import exhausted_for, retry_after
+from providers.transport import Reply
 
 MAX_MESSAGE_CHARS = 2000
 MAX_CODE_CHARS = 100

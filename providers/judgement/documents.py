@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from providers.http import MAX_ERROR_BYTES
 from providers.line_separators import without_separators
+from providers.transport import MAX_ERROR_BYTES
 
 BOM = b"\xef\xbb\xbf"
 MAX_BEGINNING_CHARS = 200

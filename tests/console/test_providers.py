@@ -144,3 +144,17 @@ def test_the_number_of_queries_does_not_grow(
 def test_its_charts_span_what_the_address_says(console: Client, simulator: Provider, make_batch: MakeBatch, span: str) -> None:
     settle(make_batch(succeeded=1), succeeded=5)
     assert "5 succeeded" in page(console, f"{ADDRESS}?span={span}")
+
+
+def test_u11_a_provider_shows_how_it_is_reached_to_admins_of_the_portal(
+    console: Client, member: SignIn, project: Project
+) -> None:
+    options = {"proxy": {"secret": "way"}, "headers": {"X-Edge": {"env": "EDGE_KEY"}}}
+    provider = Provider(name="real", adapter="openai", base_url="https://gateway.example/v1", options=options)
+    provider.set_secret("way", f"http://user:{SECRET}@proxy.example:3128")
+    provider.save()
+    shown = page(console, "/console/providers/real/")
+    assert "aiohttp: the proxy the secret way (option proxy)" in shown
+    assert "secret way, variable EDGE_KEY" in shown
+    assert SECRET not in shown
+    assert "aiohttp" not in page(member(Role.VIEWER), "/console/providers/real/")

@@ -1,6 +1,7 @@
 """manage.py provider."""
 
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -10,7 +11,7 @@ from batches.errors import NoProvider
 from batches.models import AuditEntry, Project, ProviderGrant, ProviderHealth
 from batches.services.route import route
 from providers.models import Provider
-from tests.upstream import Upstream, refuse
+from tests.upstream import Upstream, refuse, succeed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
@@ -48,7 +49,7 @@ def test_listing_shows_every_provider_and_who_may_use_it(project: Project, simul
     provider("add", "up", "--adapter", "openai", "--base-url", "https://host", "--project", "acme", "--default")
     provider("disable", "up")
     lines = provider("list").splitlines()
-    assert "up\topenai\thttps://host\tacme (default)\tdisabled" in lines
+    assert "up\topenai\thttps://host\tacme (default)\tfast path\tdisabled" in lines
     assert any(line.startswith("simulator\tsimulator\t-\tall projects") for line in lines)
 
 
@@ -111,7 +112,7 @@ def test_limits_and_guards_are_set_changed_and_shown() -> None:
     provider("add", "up", "--adapter", "openai", "--base-url", "https://host", *arguments)
     said = provider("set", "up", "--max-cost", "none", "--tokens-per-minute", "9", "--max-concurrency", "7")
     assert said == "up\tmax_concurrency 7\trequests_per_minute 600\ttokens_per_minute 9\tmax_error_rate 0.2\n"
-    assert provider("show", "up") == said
+    assert provider("show", "up") == f"{said}up\ttransport fast path\n"
     assert Provider.objects.get(name="up").max_cost is None
 
 
@@ -126,6 +127,62 @@ def test_models_have_limits_and_prices_until_they_are_forgotten(simulator: Provi
 
 def test_rotating_says_how_many() -> None:
     assert provider("rotate") == "Encrypted anew: 0.\n"
+
+
+def test_u10_a_secret_is_read_from_standard_input_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider("add", "up", "--adapter", "openai", "--base-url", "https://host")
+    monkeypatch.setattr("sys.stdin", StringIO("very-secret-value\n"))
+    assert provider("secret", "up", "edge") == "Stored secret edge of provider up.\n"
+    provider("set", "up", "--option", 'headers={"X-Edge":{"secret":"edge"}}', "--base-url", "https://other/v1")
+    assert Provider.objects.get(name="up").connection().options == {"headers": {"X-Edge": "very-secret-value"}}
+    shown = provider("show", "up")
+    assert 'options {"headers": {"X-Edge": {"secret": "edge"}}}' in shown
+    assert "secrets edge" in shown
+    assert "very-secret-value" not in shown + provider("list")
+    assert provider("rotate") == "Encrypted anew: 1.\n"
+    provider("secret", "up", "edge", "--forget")
+    assert "secrets" not in provider("show", "up")
+    monkeypatch.setattr("sys.stdin", StringIO(""))
+    with pytest.raises(CommandError, match="nothing on standard input"):
+        provider("secret", "up", "edge")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--option", "azure=latest"), "azure"),
+        (("--option", 'headers={"X-Api-Key":"plain-secret-1"}'), "headers"),
+        (("--option", 'proxy="http://user:plain-secret-1@proxy"'), "proxy"),
+        (("--base-url", "nonsense"), "base_url"),
+    ],
+)
+def test_u10_a_bad_option_changes_nothing(arguments: Any, named: str) -> None:
+    provider("add", "up", "--adapter", "openai", "--base-url", "https://host", "--option", "azure=v1")
+    with pytest.raises(CommandError, match=named) as caught:
+        provider("set", "up", "--max-concurrency", "3", *arguments)
+    assert "plain-secret-1" not in str(caught.value)
+    kept = Provider.objects.get(name="up")
+    assert (kept.options, kept.max_concurrency, kept.base_url) == ({"azure": "v1"}, 256, "https://host")
+    provider("set", "up", "--option", "azure=null")
+    assert Provider.objects.get(name="up").options == {}
+
+
+def test_u11_listing_says_which_client_serves_a_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider("add", "up", "--adapter", "openai", "--base-url", "https://host", "--option", "proxy=http://proxy:3128")
+    provider("add", "out", "--adapter", "openai", "--base-url", "https://host")
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:hunter2@corporate:8080")
+    said = provider("list")
+    assert "aiohttp: the proxy proxy:3128 (option proxy)" in said
+    assert "aiohttp: the proxy corporate:8080 (HTTPS_PROXY)" in said
+    assert "hunter2" not in said
+
+
+def test_u13_a_call_is_tried_when_a_model_is_named() -> None:
+    with Upstream() as upstream:
+        upstream.behave(lambda request: refuse(404) if request.method == "GET" else succeed())
+        provider("add", "up", "--adapter", "openai", "--base-url", upstream.base_url)
+        assert "has no list of models" in provider("check", "up")
+        assert "One call of /v1/chat/completions with model m succeeded" in provider("check", "up", "--call", "m")
 
 
 # --- C18: the default, and credentials ------------------------------------------------------------------------

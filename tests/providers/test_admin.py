@@ -76,3 +76,29 @@ def test_a_new_default_replaces_the_old_one(admin: Client) -> None:
     admin.post(ADD, form(is_default="on"))
     admin.post(ADD, form(name="newer", is_default="on"))
     assert Provider.objects.get(is_default=True).name == "newer"
+
+
+def test_u10_a_secret_of_options_goes_in_and_never_comes_out(admin: Client) -> None:
+    options = '{"headers": {"X-Edge": {"secret": "edge"}}}'
+    response = admin.post(ADD, form(options=options, secret_name="edge", secret_value=SECRET))
+    assert response.status_code == 302, response.content
+    made = Provider.objects.get(name="up")
+    assert made.connection().options == {"headers": {"X-Edge": SECRET}}
+    page = f"/admin/providers/provider/{made.pk}/change/"
+    shown = admin.get(page).content.decode()
+    assert "Stored: edge." in shown
+    assert "fast path" in shown
+    assert SECRET not in shown
+    bad = admin.post(page, form(base_url="", secret_name="edge", secret_value=SECRET))
+    assert SECRET not in bad.content.decode()
+    admin.post(page, form(secret_name="edge"))
+    made.refresh_from_db()
+    assert made.secret_names == []
+
+
+@pytest.mark.parametrize("options", ['{"azure": "latest"}', '{"headers": {"X-Api-Key": "plain-secret-1"}}', '{"colour": 1}'])
+def test_u10_bad_options_are_named_in_the_form(admin: Client, options: str) -> None:
+    response = admin.post(ADD, form(options=options))
+    assert response.status_code == 200
+    assert "errorlist" in response.content.decode()
+    assert not Provider.objects.filter(name="up").exists()

@@ -3,12 +3,17 @@
 import asyncio
 import os
 import random
+from collections.abc import Callable
 
 import pytest
 from yarl import URL
 
+from providers.base import Failure
 from providers.budget import SMALL, Budget, Reading
-from providers.http import Transport
+from providers.transport.fast import FastTransport
+from providers.transport.full import FullTransport
+from providers.transport.interface import Transport
+from providers.transport.way import Way
 from tests.upstream import Answer, Upstream, say, upstream
 
 __all__ = ["upstream"]
@@ -151,8 +156,8 @@ class Kept:
         self.peak = 0
 
     async def fetch(self, transport: Transport, url: URL, *, seconds: float) -> int:
-        found = await transport.post(url, headers={}, body=b"{}", seconds=seconds)
-        assert not hasattr(found, "kind"), found
+        found = await transport.send("POST", url, headers={}, body=b"{}", seconds=seconds)
+        assert not isinstance(found, Failure), found
         self.budget.keep(len(found.body))
         self.peak = max(self.peak, self.budget.used)
         await asyncio.sleep(0.01)
@@ -160,16 +165,27 @@ class Kept:
         return len(found.body)
 
 
+def fast() -> Transport:
+    return FastTransport(headers={}, max_bytes=32 * SMALL)
+
+
+def full() -> Transport:
+    return FullTransport(Way(proxy=""), headers={}, max_bytes=32 * SMALL)
+
+
+@pytest.mark.parametrize("client", [fast, full])
 @pytest.mark.parametrize("chunked", [False, True], ids=["with its length", "in chunks"])
 @pytest.mark.parametrize("size", [100, SMALL, 3 * SMALL, 20 * SMALL])
-def test_large_answers_are_read_one_after_the_other_and_whole(upstream: Upstream, size: int, chunked: bool) -> None:
+def test_large_answers_are_read_one_after_the_other_and_whole(
+    upstream: Upstream, client: Callable[[], Transport], size: int, chunked: bool
+) -> None:
     body = os.urandom(size)
     upstream.behave(lambda _: say(body, chunked=chunked))
     kept = Kept(MOST)
 
     async def run() -> list[int]:
         Budget.current.set(kept.budget)
-        transport = Transport(headers={}, max_bytes=32 * SMALL)
+        transport = client()
         url = URL(f"{upstream.base_url}/x")
         try:
             return await asyncio.gather(*(kept.fetch(transport, url, seconds=30) for _ in range(12)))
@@ -181,34 +197,38 @@ def test_large_answers_are_read_one_after_the_other_and_whole(upstream: Upstream
     assert kept.peak <= MOST + 32 * SMALL
 
 
-def test_time_that_an_answer_waits_for_room_is_not_the_upstreams(upstream: Upstream) -> None:
+@pytest.mark.parametrize("client", [fast, full])
+def test_time_that_an_answer_waits_for_room_is_not_the_upstreams(upstream: Upstream, client: Callable[[], Transport]) -> None:
     upstream.behave(lambda _: say(b"x" * 8 * SMALL))
 
     async def run() -> None:
         budget = Budget(MOST)
         Budget.current.set(budget)
-        transport = Transport(headers={}, max_bytes=32 * SMALL)
+        transport = client()
         budget.keep(MOST)
-        asking = asyncio.ensure_future(transport.post(URL(f"{upstream.base_url}/x"), headers={}, body=b"{}", seconds=0.5))
+        asking = asyncio.ensure_future(transport.send("POST", URL(f"{upstream.base_url}/x"), headers={}, body=b"{}", seconds=0.5))
         await asyncio.sleep(1.5)
         assert not asking.done()
         budget.let_go(MOST)
         found = await asking
-        assert not hasattr(found, "kind"), found
+        assert not isinstance(found, Failure), found
         await transport.close()
 
     asyncio.run(run())
 
 
-def test_a_call_that_is_given_up_while_it_waits_for_room_gives_its_room_back(upstream: Upstream) -> None:
+@pytest.mark.parametrize("client", [fast, full])
+def test_a_call_that_is_given_up_while_it_waits_for_room_gives_its_room_back(
+    upstream: Upstream, client: Callable[[], Transport]
+) -> None:
     upstream.behave(lambda _: Answer(body=b"x" * 8 * SMALL))
 
     async def run() -> None:
         budget = Budget(MOST)
         Budget.current.set(budget)
-        transport = Transport(headers={}, max_bytes=32 * SMALL)
+        transport = client()
         budget.keep(MOST)
-        asking = asyncio.ensure_future(transport.post(URL(f"{upstream.base_url}/x"), headers={}, body=b"{}", seconds=30))
+        asking = asyncio.ensure_future(transport.send("POST", URL(f"{upstream.base_url}/x"), headers={}, body=b"{}", seconds=30))
         await asyncio.sleep(0.3)
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)

@@ -4,7 +4,7 @@
 pass unchanged, so the model of each request is the one that its own body names.
 """
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import Any, BinaryIO, ClassVar, cast
 
@@ -14,7 +14,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
 from rest_framework.request import Request
 
-from batches.dialects.base.endpoints import CHAT, ENDPOINTS, MESSAGES, canonical
+from batches.dialects.base.endpoints import CHAT, ENDPOINTS, MESSAGES, canonical, is_endpoint, require_endpoint
 from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter, UnsupportedMediaType
 from batches.dialects.base.fields import (
     USUAL_WINDOW,
@@ -35,7 +35,7 @@ from batches.dialects.base.reading import find_file
 from batches.dialects.base.views import DialectView
 from batches.errors import Gone
 from batches.jsonl import read_lines, read_request, request_line
-from batches.models import Batch, Dialect, File, OnInvalid
+from batches.models import Batch, Dialect, File, OnInvalid, Project
 from batches.queries.ranges import reading
 from batches.services.extras import asked_extras, fitting_extras
 from batches.services.inline import gathered, submit_gathered
@@ -75,7 +75,8 @@ _items = msgspec.json.Decoder(_Item)
 class Items:
     """Reads the items of one create call, in OpenAI's flavour (`body`) or Anthropic's (`params`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, project: Project) -> None:
+        self._project = project
         self.written: set[str] = set()  # the urls of the lines so far
         self._named: tuple[str, int] | None = None  # the endpoint that items name, and which did so first
 
@@ -110,8 +111,8 @@ class Items:
         if not url:
             return
         place = f"{ARRAY}.{index}.url"
-        if url not in ENDPOINTS:
-            raise InvalidValue(f"{place}: it must be one of {', '.join(ENDPOINTS)}.", param=place)
+        if url not in self.written:
+            require_endpoint(self._project, url, place=place)
         if self._named is None:
             self._named = url, index
         elif self._named[0] != url:
@@ -124,6 +125,7 @@ class BatchCreation(DialectView):
     dialect: ClassVar[Dialect]
     called: ClassVar[str]  # the path of its create call, whichever mount the client uses
     parameters: ClassVar[type[CreateBatch]]
+    endpoints: ClassVar[Sequence[str]] = ENDPOINTS  # of the contract
 
     def max_body_bytes(self) -> int:
         return settings.MAX_INLINE_BYTES
@@ -148,10 +150,11 @@ class BatchCreation(DialectView):
             max_item_bytes=settings.MAX_LINE_BYTES,
             at_array=lambda head: self.check_head(request, head),
         )
-        items = Items()
+        items = Items(self.project)
         with gathered(body.lines(items.read)) as content:
             require_one_input(body)
             fields = valid(self.parameters, {name: value for name, value in body.head.items() if name != ARRAY})
+            self._require_known(fields["endpoint"])
             named = named_provider(request) or fields.get("provider")
             provider = self.provider_name(chosen_provider(self.project, model=fields.get("model"), named=named))
             extras = asked_extras(request.headers)
@@ -181,7 +184,12 @@ class BatchCreation(DialectView):
         if provider is not None:
             require_granted(self.project, str(self.provider_name(provider)))
         if endpoint := fields.get("endpoint"):
+            self._require_known(endpoint)
             route(self.project, endpoint=endpoint, name=provider)
+
+    def _require_known(self, endpoint: str | None) -> None:
+        if endpoint is not None:
+            require_endpoint(self.project, endpoint, place="Invalid value for 'endpoint'", known=self.endpoints)
 
     def _wanted(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         window: Window = fields["completion_window"]
@@ -237,7 +245,7 @@ def endpoint_of_first_line(file: File) -> str:
     except (Gone, StopIteration, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return CHAT  # validation will say what is wrong
     endpoint = canonical(url or "")
-    return endpoint if endpoint in ENDPOINTS else CHAT
+    return endpoint if endpoint and is_endpoint(file.project, endpoint) else CHAT
 
 
 def _given(document: msgspec.Raw) -> bytes:

@@ -54,6 +54,13 @@ class OneOf(serializers.ChoiceField):
         return word
 
 
+class EndpointPath(Text):
+    """What a batch is for: a path. Which ones there are depends on the project (`endpoints.require_endpoint`)."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=100, **options)
+
+
 class WholeNumber(serializers.IntegerField):
     """A JSON integer, not a string, a boolean or a number with a fraction."""
 

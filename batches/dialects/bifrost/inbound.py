@@ -4,9 +4,9 @@ from django.db.models import Q
 from django.http import QueryDict
 
 from batches.dialects.base import creation
-from batches.dialects.base.endpoints import ENDPOINTS, MESSAGES
+from batches.dialects.base.endpoints import MESSAGES
 from batches.dialects.base.errors import InvalidValue
-from batches.dialects.base.fields import OneOf, Text
+from batches.dialects.base.fields import EndpointPath, Text
 from batches.states import BatchStatus
 
 _ENDED = Q(status=BatchStatus.COMPLETED, endpoint=MESSAGES)
@@ -26,7 +26,7 @@ class CreateBatch(creation.CreateBatch):
 
     model = Text(max_length=300, required=False, allow_null=True, default=None)
     provider = Text(max_length=100, required=False, allow_null=True, default=None)
-    endpoint = OneOf(ENDPOINTS, required=False, allow_null=True, default=None)
+    endpoint = EndpointPath(required=False, allow_null=True, default=None)
 
 
 def status_filter(query: QueryDict) -> Q:

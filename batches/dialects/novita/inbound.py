@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from batches.dialects.base import creation
-from batches.dialects.base.fields import OneOf, Text, Window
+from batches.dialects.base.fields import EndpointPath, Text, Window
 
 ENDPOINTS = ("/v1/chat/completions", "/v1/completions")
 USUAL = Window("48h", timedelta(hours=48))  # OpenAI's SDK is typed to send 24h, and gets what it asks for
@@ -13,5 +13,5 @@ class CreateBatch(creation.CreateBatch):
     """A batch over an uploaded file."""
 
     input_file_id = Text()
-    endpoint = OneOf(ENDPOINTS)
+    endpoint = EndpointPath()
     usual_window = USUAL

@@ -72,6 +72,7 @@ class Batches(NovitaBatches, batches.Batches):
     dialect = Dialect.NOVITA
     called = "/openai/v1/batches"
     parameters = inbound.CreateBatch
+    endpoints = inbound.ENDPOINTS
 
 
 class OneBatch(NovitaBatches, batches.OneBatch):

@@ -5,8 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from batches.dialects.base import creation
-from batches.dialects.base.endpoints import ENDPOINTS, canonical
-from batches.dialects.base.fields import AnyWindow, Fields, Filename, Lifetime, OneOf, Text, WholeNumber
+from batches.dialects.base.endpoints import canonical
+from batches.dialects.base.fields import AnyWindow, EndpointPath, Fields, Filename, Lifetime, OneOf, Text, WholeNumber
 from batches.dialects.base.files import UPLOADED
 
 
@@ -29,8 +29,8 @@ class CompleteUpload(Fields):
     md5 = Text(required=False, allow_null=True, default=None)
 
 
-class Endpoint(OneOf):
-    """One of the endpoints, also without its version."""
+class Endpoint(EndpointPath):
+    """What a batch is for, also without its version."""
 
     def to_internal_value(self, data: object) -> str:
         return super().to_internal_value(canonical(data) if isinstance(data, str) else data)
@@ -42,7 +42,7 @@ class CreateBatch(creation.CreateBatch):
     A window may be left out with requests in the call alone.
     """
 
-    endpoint = Endpoint(ENDPOINTS, required=False, allow_null=True, default=None)
+    endpoint = Endpoint(required=False, allow_null=True, default=None)
     completion_window = AnyWindow(default=None)
     model = Text(max_length=300, required=False, allow_null=True, default=None)
     provider = Text(max_length=100, required=False, allow_null=True, default=None)

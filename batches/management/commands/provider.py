@@ -3,7 +3,7 @@
 import json
 import sys
 from argparse import ArgumentTypeError
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from getpass import getpass
 from typing import Any
@@ -45,16 +45,31 @@ class Command(BaseCommand):
             "--option", action="append", default=[], type=_option, metavar="KEY=VALUE", help="setting of the adapter (repeatable)"
         )
         add_amounts(add, PROVIDER_SETTINGS)
-        change = verbs.add_parser("set", help="change limits and guards of a provider, its credential, or what is the default")
+        change = verbs.add_parser(
+            "set", help="change limits, guards, address, options or credential of a provider, or the default"
+        )
         change.add_argument("name")
+        change.add_argument("--base-url", help="where it is from now on")
+        change.add_argument(
+            "--option",
+            action="append",
+            default=[],
+            type=_option,
+            metavar="KEY=VALUE",
+            help="setting of the adapter; null takes one away (repeatable)",
+        )
         change.add_argument("--default", action="store_true", help="use it where a batch names no provider")
         change.add_argument(
             "--project", action="append", default=[], metavar="SLUG", help="with --default: in this project only (repeatable)"
         )
-        secret = change.add_mutually_exclusive_group()
-        secret.add_argument("--credential-stdin", action="store_true", help=CREDENTIAL_HELP)
-        secret.add_argument("--remove-credential", action="store_true", help="keep no credential of it any more")
+        kept = change.add_mutually_exclusive_group()
+        kept.add_argument("--credential-stdin", action="store_true", help=CREDENTIAL_HELP)
+        kept.add_argument("--remove-credential", action="store_true", help="keep no credential of it any more")
         add_amounts(change, PROVIDER_SETTINGS)
+        secret = verbs.add_parser("secret", help="store a secret, read from standard input, that options refer to by its name")
+        secret.add_argument("name")
+        secret.add_argument("secret", help='its name, as in --option headers=\'{"x-key": {"secret": "NAME"}}\'')
+        secret.add_argument("--forget", action="store_true", help="remove it instead")
         model = verbs.add_parser("model", help="set limits and prices of one of its models")
         model.add_argument("name")
         model.add_argument("model", help="as requests name it")
@@ -63,13 +78,16 @@ class Command(BaseCommand):
         verbs.add_parser("list", help="list the providers")
         verbs.add_parser("show", help="show limits, guards and prices of a provider").add_argument("name")
         for verb, text in (
-            ("check", "try the connection of a provider; when it works, one that is held is tried at once"),
             ("resume", "end the hold of a provider; it is held again when the next request fails as before"),
             ("enable", "let new batches use a provider again"),
             ("disable", "send a provider nothing: no new batches, and running ones wait"),
             ("remove", "remove a provider that no batch uses"),
         ):
             verbs.add_parser(verb, help=text).add_argument("name")
+        check = verbs.add_parser("check", help="try the connection of a provider, and a held one at once")
+        check.add_argument("name")
+        check.add_argument("--call", default="", metavar="MODEL", help="send one small call of this model, which is paid for")
+        check.add_argument("--endpoint", default="", help="of that call, such as /v1/embeddings; else the first that it serves")
         verbs.add_parser("rotate", help="encrypt the stored credentials anew under the first of CREDENTIAL_KEYS")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -99,20 +117,23 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def _set(self, options: dict[str, Any]) -> None:
-        limits = given(options, PROVIDER_SETTINGS)
+        limits, base_url, changed = given(options, PROVIDER_SETTINGS), options["base_url"], dict(options["option"])
         projects = [_project(slug) for slug in dict.fromkeys(options["project"])]
         new_secret, old_secret = options["credential_stdin"], options["remove_credential"]
         if projects and not options["default"]:
             raise CommandError("--project says whose default it shall be: give it with --default.")
-        if not (limits or options["default"] or new_secret or old_secret):
+        if not (limits or options["default"] or new_secret or old_secret or changed or base_url is not None):
             raise CommandError("Nothing to set: name a limit or a guard, such as --requests-per-minute 600, or --default.")
         provider, now = _provider(options["name"]), timezone.now()
         if new_secret or old_secret:
             providers.set_credential(provider, secret=_secret() if new_secret else "", actor=COMMAND, now=now)
             self.stdout.write(f"{'Stored' if new_secret else 'Removed'} the credential of provider {provider}.")
             provider.refresh_from_db()
+        if changed or base_url is not None:
+            provider = providers.configure_provider(provider, base_url=base_url, options=changed, actor=COMMAND, now=now)
         if limits:
             provider = tune_provider(provider, settings=limits, actor=COMMAND, now=now)
+        if limits or changed or base_url is not None:
             self.stdout.write(_settings(provider, PROVIDER_SETTINGS))
         if options["default"]:
             self._make_default(provider, projects)
@@ -124,6 +145,14 @@ class Command(BaseCommand):
         if not where:
             providers.make_default(provider, actor=COMMAND, now=timezone.now())
         self.stdout.write(f"Provider {provider} is the default{f' of {where}' if where else ''}.")
+
+    def _secret(self, options: dict[str, Any]) -> None:
+        provider, name = _provider(options["name"]), options["secret"]
+        secret = "" if options["forget"] else sys.stdin.read().strip()
+        if not secret and not options["forget"]:
+            raise CommandError("There is nothing on standard input; to remove a secret: --forget.")
+        providers.set_secret(provider, name, secret=secret, actor=COMMAND, now=timezone.now())
+        self.stdout.write(f"{'Forgot' if options['forget'] else 'Stored'} secret {name} of provider {provider.name}.")
 
     def _model(self, options: dict[str, Any]) -> None:
         provider, name = _provider(options["name"]), options["model"]
@@ -138,18 +167,23 @@ class Command(BaseCommand):
     def _show(self, options: dict[str, Any]) -> None:
         provider = _provider(options["name"])
         self.stdout.write(_settings(provider, PROVIDER_SETTINGS))
+        for line in _about(provider):
+            self.stdout.write(line)
         for model in provider.models.all():
             self.stdout.write(_settings(model, MODEL_SETTINGS))
 
     def _list(self, _: dict[str, Any]) -> None:
         for provider in Provider.objects.prefetch_related("grants__project"):
             words = [provider.name, provider.adapter, provider.base_url or "-", _granted(provider)]
+            words += [provider.way] if provider.way else []
             words += ["default"] if provider.is_default else []
             words += [] if provider.enabled else ["disabled"]
             self.stdout.write("\t".join(words))
 
     def _check(self, options: dict[str, Any]) -> None:
-        found = providers.check_provider(_provider(options["name"]), actor=COMMAND, now=timezone.now())
+        found = providers.check_provider(
+            _provider(options["name"]), actor=COMMAND, now=timezone.now(), model=options["call"], endpoint=options["endpoint"]
+        )
         if not found.ok:
             raise CommandError(found.message)
         self.stdout.write(found.message)
@@ -225,6 +259,16 @@ def _settings(row: Provider | ProviderModel, names: Iterable[str]) -> str:
             ),
         ]
     )
+
+
+def _about(provider: Provider) -> Iterator[str]:
+    """How it is reached, and by which options; secrets by their names."""
+    if provider.way:
+        yield f"{provider.name}\ttransport {provider.way}"
+    if provider.options:
+        yield f"{provider.name}\toptions {json.dumps(provider.options, sort_keys=True)}"
+    if stored := provider.secret_names:
+        yield f"{provider.name}\tsecrets {', '.join(stored)}"
 
 
 def _granted(provider: Provider) -> str:

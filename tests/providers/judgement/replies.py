@@ -6,8 +6,8 @@ import msgspec
 from multidict import CIMultiDict
 
 from providers.base import Call, Failure, Outcome, Success
-from providers.http import Reply
 from providers.judgement import Secrets, judge, judge_write
+from providers.transport import Reply
 
 CHAT = "/v1/chat/completions"
 KEY = "0a1b.7-1-0"  # as the engine makes them

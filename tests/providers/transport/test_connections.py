@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from yarl import URL
 
-from providers import connections
-from providers.connections import Client, ConnectFailed
-from providers.http1 import ConnectionLost, MaxBytes, Reply
+from providers.transport import connections, dial
+from providers.transport.connections import Client
+from providers.transport.interface import ConnectFailed, ConnectionLost, MaxBytes, Reply
 from tests.servers import free_port
 from tests.upstream import Upstream, babble, drop, say, stay_silent
 
@@ -194,7 +194,7 @@ def test_a_header_cannot_begin_another(session: Run, upstream: Upstream, value: 
 def test_an_upstream_with_a_certificate_that_is_trusted(session: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     certificate = self_signed(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    connections._tls.cache_clear()
+    dial._tls.cache_clear()
 
     async def work(client: Client) -> None:
         async with TlsServer(certificate) as server:
@@ -202,7 +202,7 @@ def test_an_upstream_with_a_certificate_that_is_trusted(session: Run, tmp_path: 
             assert (await post(client, f"https://127.0.0.1:{port}/v1")).body == b"hi"
 
     session(work)
-    connections._tls.cache_clear()
+    dial._tls.cache_clear()
 
 
 def test_an_upstream_with_a_certificate_that_is_not(session: Run, tmp_path: Path) -> None:

@@ -1,59 +1,13 @@
 """HTTP/1.1 answers, read piece by piece as they come: the parser is llhttp's, what is made of it is here. No network.
 
-What is not plainly HTTP/1.1 is refused, not guessed at. Nothing is decompressed.
+Folded headers and single line feeds are taken. Where an answer ends is never guessed at: an ambiguous one is refused.
 """
-
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-MAX_HEAD_BYTES = 64 * 1024
+from providers.transport.interface import MAX_HEAD_BYTES, ConnectionLost, Headers, MaxBytes, NotHttp, Reply
+
 _FRAMING = 16  # bytes around one byte of a body at most, as when each comes in a chunk of its own
-
-
-class HttpError(Exception):
-    """No answer was had."""
-
-
-class ConnectionLost(HttpError):
-    """The connection ended before the whole answer was here."""
-
-
-class NotHttp(HttpError):
-    """What came is no HTTP/1.1 answer."""
-
-
-class Headers(dict[str, str]):
-    """The headers of an answer by name in lower case; looking one up ignores case. Of several by one name, the first."""
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return super().get(name.lower(), default)
-
-    def __getitem__(self, name: str) -> str:
-        return super().__getitem__(name.lower())
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and super().__contains__(name.lower())
-
-
-@dataclass(slots=True)
-class Reply:
-    """What an upstream answered, whatever the status. Not `whole`: the body had more bytes than were wanted."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    whole: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class MaxBytes:
-    """How much of a body is read: of a success (2xx), and of anything else."""
-
-    success: int
-    other: int
 
 
 class Answer:
@@ -63,6 +17,10 @@ class Answer:
         self.lasting = False  # whether the connection can carry another request
         self._most = most
         self._parser = HttpResponseParser(self)
+        # What every client takes is taken: an answer that was paid for is not thrown away for the style of its head.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
         self._headers = Headers()
         self._pieces: list[bytes] = []
         self._status = self._size = self._fed = self._limit = 0
@@ -75,10 +33,10 @@ class Answer:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade):
             if not self._complete:
-                raise NotHttp from None
+                raise NotHttp(self._said) from None
             self.lasting = False  # something is behind the answer that nobody asked for
         if self._fed - _FRAMING * self._size > MAX_HEAD_BYTES and not self._complete:
-            raise NotHttp
+            raise NotHttp(self._said)
         return self._complete or self._too_large
 
     def end(self) -> None:
@@ -114,6 +72,11 @@ class Answer:
         return Reply(self._status, self._headers, body[: self._limit] if self._too_large else body, not self._too_large)
 
     @property
+    def _said(self) -> int:
+        """The status of the first line, as far as one was read: of an answer that turns out to be none."""
+        return self._status or self._parser.get_status_code()
+
+    @property
     def _too_large(self) -> bool:
         return self._size > self._limit
 
@@ -127,7 +90,9 @@ class Answer:
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; those behind the body are not wanted."""
         if not self._status:
-            self._headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t"))
+            known, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
+            if self._headers.setdefault(known, text) is not text:
+                self._headers.add(known, text)
 
     def on_headers_complete(self) -> None:
         """The head is here."""
@@ -138,7 +103,7 @@ class Answer:
         if status < 100 or (coding is not None and coding.lower() != "chunked"):
             raise NotHttp
         self._status = status
-        self._limit = self._most.success if status < 300 else self._most.other
+        self._limit = self._most.of(status)
         self._framed = coding is not None or "content-length" in self._headers
 
     def on_body(self, data: bytes) -> None:

@@ -1,33 +1,30 @@
 """Connections to upstreams: one request at a time on each, kept for the next one.
 
-Made for very many small calls to few upstreams. A request is sent once, and never again behind the caller's back. What is
-not needed is not here: no redirects, cookies, proxies, compression or pipelining.
+Made for very many small calls to few upstreams. Proxies, private CAs and client certificates are the other client's (`full`).
 """
 
 import asyncio
-import os
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from socket import SOCK_STREAM, gaierror
-from typing import Any, cast
+from functools import lru_cache
+from typing import cast
 
-import aiohappyeyeballs
 from yarl import URL
 
 from providers.budget import SMALL, Budget, Reading
-from providers.http1 import Answer, ConnectionLost, HttpError, MaxBytes, Reply
+from providers.transport.dial import Dialler
+from providers.transport.http1 import Answer
+from providers.transport.interface import (
+    CONNECT_SECONDS,
+    KEEPALIVE_SECONDS,
+    ConnectionLost,
+    HttpError,
+    MaxBytes,
+    Reply,
+    header_lines,
+)
 
-CONNECT_SECONDS = 10.0  # name look-up, connection and TLS handshake together
-KEEPALIVE_SECONDS = 4.0  # below the 5 s after which common servers drop an idle connection, so that we drop it first
-ADDRESSES_SECONDS = 60.0  # how long those of a host are remembered
 LOOK_SECONDS = 1.0  # how often the deadline is looked at while an answer is not read for want of room
-NEXT_ADDRESS_SECONDS = 0.25  # before it is tried beside one that does not answer
-
-
-class ConnectFailed(HttpError):
-    """No connection was made, so nothing was sent; the message says why."""
 
 
 class _Connection(asyncio.Protocol):
@@ -164,14 +161,9 @@ class _Pool:
     def __init__(self, *, scheme: str, host: str, port: int, most: MaxBytes) -> None:
         self.most = most
         self.connections: set[_Connection] = set()
-        self._encrypted = scheme == "https"
-        self._host = host
-        self._port = port
+        self._dialler = Dialler(host, port, encrypted=scheme == "https")
         self._idle: list[_Connection] = []  # the last used at the end
         self._sweep_timer: asyncio.TimerHandle | None = None
-        self._looking_up = asyncio.Lock()
-        self._addresses: list[Any] = []
-        self._looked_up_at = 0.0
 
     async def connection(self, *, seconds: float) -> _Connection:
         """One that is idle, else a new one. Raises ConnectFailed."""
@@ -181,36 +173,7 @@ class _Pool:
             if connection.used_at > oldest:
                 return connection
             connection.close()
-        try:
-            async with asyncio.timeout(min(seconds, CONNECT_SECONDS)):
-                return await self._connect()
-        except TimeoutError:
-            raise ConnectFailed("Timed out") from None
-        except OSError as error:
-            raise ConnectFailed(_why(error)) from error
-
-    async def _connect(self) -> _Connection:
-        loop = asyncio.get_running_loop()
-        addresses = await self._look_up(loop)
-        socket = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, loop=loop)
-        try:
-            _, connection = await loop.create_connection(
-                lambda: _Connection(self),
-                sock=socket,
-                ssl=_tls() if self._encrypted else None,
-                server_hostname=self._host if self._encrypted else None,
-            )
-        except BaseException:
-            socket.close()
-            raise
-        return connection
-
-    async def _look_up(self, loop: asyncio.AbstractEventLoop) -> list[Any]:
-        async with self._looking_up:  # many connections are made at once, and one look-up is enough
-            if not self._addresses or loop.time() > self._looked_up_at + ADDRESSES_SECONDS:
-                self._addresses = await loop.getaddrinfo(self._host, self._port, type=SOCK_STREAM)
-                self._looked_up_at = loop.time()
-            return self._addresses
+        return await self._dialler.connect(lambda: _Connection(self), seconds=min(seconds, CONNECT_SECONDS))
 
     def keep(self, connection: _Connection) -> None:
         """A connection has done its work and can do more."""
@@ -265,7 +228,7 @@ class Client:
         """Send once and read the answer, all within so many seconds. Raises HttpError, TimeoutError and ValueError."""
         target = self._target(method, url)
         length = b"" if method == "GET" else b"Content-Length: %d\r\n" % len(body)
-        head = b"%b%b%b\r\n" % (target.head, _lines(headers), length)
+        head = b"%b%b%b\r\n" % (target.head, header_lines(headers), length)
         deadline = asyncio.get_running_loop().time() + seconds
         connection = await target.pool.connection(seconds=seconds)
         return await connection.exchange([head, body], deadline=deadline)
@@ -285,29 +248,4 @@ class Client:
             pool = self._pools[origin] = _Pool(scheme=url.scheme, host=host, port=url.port, most=self._most)
         named = f"[{host}]" if ":" in host else host
         line = f"{method} {url.raw_path_qs} HTTP/1.1\r\nHost: {named if default else f'{named}:{url.port}'}\r\n"
-        return _Target(pool, line.encode() + _lines(self._headers))
-
-
-def _why(error: OSError) -> str:
-    match error:
-        case ssl.SSLError():
-            return error.reason or type(error).__name__
-        case gaierror():
-            return error.strerror or type(error).__name__  # its number is not one of the system's
-        case _:
-            return os.strerror(error.errno) if error.errno else type(error).__name__
-
-
-def _lines(headers: Mapping[str, str]) -> bytes:
-    """Headers as they are sent. Raises ValueError for one that would begin another line."""
-    text = "".join([f"{name}: {value}\n" for name, value in headers.items()])
-    if text.count("\n") != len(headers) or "\r" in text or "\x00" in text:
-        raise ValueError("a header with a line end in it")
-    return text.replace("\n", "\r\n").encode()
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+        return _Target(pool, line.encode() + header_lines(self._headers))

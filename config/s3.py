@@ -1,0 +1,28 @@
+"""How the file storage speaks to S3. Only a portal with S3_BUCKET imports this: it needs the extra `s3`."""
+
+from typing import Any
+
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+
+CONNECT_SECONDS = 5  # a thread of the web server, or a lease, waits meanwhile
+READ_SECONDS = 30
+ATTEMPTS = 3  # a connection that broke while it was idle fails at its next use, and is made anew
+
+
+def options(*, bucket: str, endpoint_url: str | None) -> dict[str, Any]:
+    """The OPTIONS of django-storages' S3Storage."""
+    return {
+        "bucket_name": bucket,
+        "endpoint_url": endpoint_url,
+        "file_overwrite": False,
+        "max_memory_size": 1024**2,  # of a file that is read; more goes to disk
+        "client_config": Config(
+            signature_version="s3v4",
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            tcp_keepalive=True,
+        ),
+        "transfer_config": TransferConfig(use_threads=False),  # ten parts of 8 MB at once would be held in memory
+    }

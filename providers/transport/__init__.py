@@ -1,0 +1,23 @@
+"""HTTP to upstreams: one request, one reply, nothing behind the caller's back.
+
+`open_transport` chooses between the two clients; `interface` says what both keep to, and is what to read first.
+"""
+
+from collections.abc import Mapping
+
+from providers.transport.fast import FastTransport
+from providers.transport.full import FullTransport
+from providers.transport.interface import CONSTANT_HEADERS, MAX_ERROR_BYTES, Reply, Transport
+from providers.transport.way import Client, WayOptions, way_to
+
+__all__ = ["CONSTANT_HEADERS", "MAX_ERROR_BYTES", "Reply", "Transport", "WayOptions", "open_transport", "way_to"]
+
+
+def open_transport(
+    base_url: str, *, options: WayOptions, environment: Mapping[str, str], headers: Mapping[str, str], max_bytes: int
+) -> Transport:
+    """The client that this way out needs, with the headers that every request has. Raises CredentialUnavailable."""
+    way = way_to(base_url, options, environment)
+    if way.client is Client.FAST:
+        return FastTransport(headers=headers, max_bytes=max_bytes)
+    return FullTransport(way, headers=headers, max_bytes=max_bytes)

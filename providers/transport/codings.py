@@ -1,0 +1,107 @@
+"""Content codings that an upstream applied although nobody asked: gzip and deflate, taken off within a size. No network."""
+
+import zlib
+
+MAX_CODINGS = 5  # in a row
+MAX_MEMBERS = 10_000  # of one gzip body
+PIECE_BYTES = 16 * 1024
+_GZIP = zlib.MAX_WBITS | 16
+_RAW = -zlib.MAX_WBITS
+_MAGIC = b"\x1f\x8b"  # how a gzip member begins
+_NO_CODING = frozenset({"", "identity", "none"})
+
+
+class Undecodable(Exception):
+    """The body cannot be decoded; the message says why."""
+
+
+class TooLarge(Exception):
+    """The decoded body has more bytes than are wanted."""
+
+
+def decoded(body: bytes, codings: str, *, most: int, cut: bool) -> bytes:
+    """The body without the codings of a `Content-Encoding` header, the last one taken off first.
+
+    At most `most` bytes are made of it: with `cut` the rest is left out, as is whatever follows a fault; else the exceptions
+    are raised. A body that is plain text whatever the header says stays as it is.
+    """
+    names = [name for coding in codings.split(",") if (name := coding.strip().lower()) not in _NO_CODING]
+    if not names or _is_plain(body):
+        return body
+    if len(names) > MAX_CODINGS:
+        raise Undecodable(f"Its body is encoded {len(names)} times")
+    for left, name in zip(range(len(names) - 1, -1, -1), reversed(names), strict=True):
+        decode = _DECODERS.get(name)
+        if decode is None:
+            raise Undecodable(f"Its body is encoded with {_shown(name)}, which nobody asked for")
+        # What was compressed once more is hardly larger than what it was compressed from.
+        body = decode(body, most=most + left * (most // 100 + 1024), cut=cut)
+    return body
+
+
+def _gunzip(body: bytes, *, most: int, cut: bool) -> bytes:
+    """Every member in a row. What follows the last one, and is none, is padding."""
+    pieces: list[bytes] = []
+    start = 0
+    while body.startswith(_MAGIC, start):
+        if len(pieces) >= MAX_MEMBERS:
+            raise Undecodable("Its compressed body has too many parts")
+        piece, start = _inflated(body, start, _GZIP, most=most, cut=cut)
+        pieces.append(piece)
+        most -= len(piece)
+    if not pieces:
+        raise Undecodable("Its body is said to be gzip, and is not")
+    return b"".join(pieces)
+
+
+def _undeflate(body: bytes, *, most: int, cut: bool) -> bytes:
+    """With the wrapping of zlib, as the standard has it, or without, as some servers send it."""
+    if body[0] & 0x0F == 8 and int.from_bytes(body[:2]) % 31 == 0:
+        try:
+            return _inflated(body, 0, zlib.MAX_WBITS, most=most, cut=cut)[0]
+        except Undecodable as error:
+            wrapped = error
+        try:
+            return _inflated(body, 0, _RAW, most=most, cut=False)[0]
+        except Undecodable:
+            raise wrapped from None
+    return _inflated(body, 0, _RAW, most=most, cut=cut)[0]
+
+
+def _inflated(body: bytes, start: int, form: int, *, most: int, cut: bool) -> tuple[bytes, int]:
+    """What one compressed stream holds, and where it ends in the body."""
+    stream, content = zlib.decompressobj(form), bytearray()
+    while start < len(body) and not stream.eof:
+        piece = body[start : start + PIECE_BYTES]
+        try:
+            content += stream.decompress(piece, most + 1 - len(content))
+        except zlib.error:
+            if cut and content:
+                return bytes(content), len(body)
+            raise Undecodable("Its compressed body is broken") from None
+        if len(content) > most:
+            if cut:
+                return bytes(content[:most]), len(body)
+            raise TooLarge
+        start += len(piece) - len(stream.unused_data)
+    if not stream.eof and not cut:
+        raise Undecodable("Its compressed body breaks off")
+    return bytes(content), start
+
+
+def _is_plain(body: bytes) -> bool:
+    """Whether the body is text that begins as JSON does: somebody took the coding off and left the header."""
+    if body.lstrip()[:1] not in (b"{", b"["):
+        return False
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _shown(name: str) -> str:
+    return "".join(character for character in name[:40] if character.isprintable())
+
+
+_DECODERS = {"gzip": _gunzip, "x-gzip": _gunzip, "deflate": _undeflate}

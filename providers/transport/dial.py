@@ -1,0 +1,125 @@
+"""Making connections to one host: every address that it has is tried, and addresses that have gone stale are looked up anew."""
+
+import asyncio
+import os
+import ssl
+from collections.abc import Callable
+from functools import cache
+from socket import SOCK_STREAM, gaierror, socket
+from typing import Any, TypeVar
+
+import aiohappyeyeballs
+
+from providers.transport.interface import ConnectFailed
+
+ADDRESSES_SECONDS = 60.0  # how long those of a host are kept
+NEXT_ADDRESS_SECONDS = 0.25  # before an address is tried beside one that does not answer
+
+_AnyProtocol = TypeVar("_AnyProtocol", bound=asyncio.Protocol)
+_Addresses = list[Any]  # as getaddrinfo gives them
+
+
+class Dialler:
+    """Connects to one host. Nothing of a request is sent here, so trying again costs nothing."""
+
+    def __init__(self, host: str, port: int, *, encrypted: bool) -> None:
+        self._host = host
+        self._port = port
+        self._encrypted = encrypted
+        self._looking_up = asyncio.Lock()
+        self._addresses: _Addresses = []
+        self._looked_up_at = 0.0
+
+    async def connect(self, protocol: Callable[[], _AnyProtocol], *, seconds: float) -> _AnyProtocol:
+        """A new connection. Raises ConnectFailed.
+
+        Kept addresses are given half of the time. When none of them works the host may have moved, and is looked up anew.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        if (kept := self._addresses) and began <= self._looked_up_at + ADDRESSES_SECONDS:
+            try:
+                return await self._connect_to(kept, protocol, ends_at=began + seconds / 2)
+            except ConnectFailed:
+                self._forget(kept)
+        found = await self._look_up(since=began, ends_at=began + seconds)
+        try:
+            return await self._connect_to(found, protocol, ends_at=began + seconds)
+        except ConnectFailed:
+            self._forget(found)
+            raise
+
+    async def _look_up(self, *, since: float, ends_at: float) -> _Addresses:
+        """The host's addresses, looked up after `since`. Many connections are made at once, and one look-up is enough."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(ends_at), self._looking_up:
+                if not self._addresses or self._looked_up_at < since:
+                    self._addresses = await loop.getaddrinfo(self._host, self._port, type=SOCK_STREAM)
+                    self._looked_up_at = loop.time()
+                return self._addresses
+        except (TimeoutError, OSError) as error:
+            raise ConnectFailed(why(error)) from error
+
+    def _forget(self, addresses: _Addresses) -> None:
+        """Do not use these any more, unless others were found meanwhile."""
+        if self._addresses is addresses:
+            self._addresses = []
+
+    async def _connect_to(self, addresses: _Addresses, protocol: Callable[[], _AnyProtocol], *, ends_at: float) -> _AnyProtocol:
+        """A connection to one of these. One that answers, but fails the TLS handshake, is left for the next."""
+        loop = asyncio.get_running_loop()
+        failure: Exception | None = None
+        while addresses:
+            try:
+                async with asyncio.timeout_at(ends_at):
+                    connected = await aiohappyeyeballs.start_connection(
+                        addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, loop=loop
+                    )
+                address = connected.getpeername()
+            except (TimeoutError, OSError) as error:
+                failure = failure or error
+                break
+            try:
+                share = (ends_at - loop.time()) / len(addresses)
+                async with asyncio.timeout(share):
+                    return await self._begin(connected, protocol)
+            except (TimeoutError, OSError) as error:
+                failure = failure or error
+            addresses = [other for other in addresses if other[4][:2] != address[:2]]
+        raise ConnectFailed(why(failure or TimeoutError())) from failure
+
+    async def _begin(self, connected: socket, protocol: Callable[[], _AnyProtocol]) -> _AnyProtocol:
+        try:
+            _, begun = await asyncio.get_running_loop().create_connection(
+                protocol,
+                sock=connected,
+                ssl=_tls() if self._encrypted else None,
+                server_hostname=self._host if self._encrypted else None,
+            )
+        except BaseException:
+            connected.close()
+            raise
+        return begun
+
+
+def why(error: Exception) -> str:
+    """Why no connection was made, in the system's words."""
+    match error:
+        case TimeoutError() if not error.errno:
+            return "Timed out"
+        case ssl.SSLError():
+            return error.reason or type(error).__name__
+        case gaierror():
+            return error.strerror or type(error).__name__  # its number is not one of the system's
+        case OSError():
+            return os.strerror(error.errno) if error.errno else type(error).__name__
+        case _:
+            return type(error).__name__
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context

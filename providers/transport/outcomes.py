@@ -1,0 +1,58 @@
+"""What becomes of an exchange: a reply whose body is decoded and not too large, or a failure. The same for both clients."""
+
+from providers.base import Failure
+from providers.failures import Kind
+from providers.transport.codings import TooLarge, Undecodable, decoded
+from providers.transport.interface import ConnectFailed, ConnectionLost, HttpError, MaxBytes, NotHttp, Reply, is_success
+
+ERRORS = (HttpError, OSError, TimeoutError, ValueError)
+
+
+def finished(reply: Reply, *, most: MaxBytes) -> Reply | Failure:
+    """The reply without its content codings.
+
+    A success that cannot be decoded was carried out, and paid for: it is UNCONFIRMED, so that it is not sent again. What can be
+    read of another answer is enough to tell why.
+    """
+    taken = is_success(reply.status)
+    if taken and not reply.whole:
+        return _too_large(reply.status, most)
+    codings = reply.headers.get("content-encoding")
+    if not codings or not reply.body:
+        return reply
+    try:
+        reply.body = decoded(reply.body, codings, most=most.of(reply.status), cut=not taken)
+    except TooLarge:
+        return _too_large(reply.status, most)
+    except Undecodable as error:
+        if taken:
+            return _failure(Kind.UNCONFIRMED, str(error), status=reply.status)
+        reply.body = b""
+    return reply
+
+
+def failed(error: Exception) -> Failure:
+    """The failure that an exception means. Of its own text only a connection's is used: others may quote headers."""
+    match error:
+        case ConnectFailed():
+            return _failure(Kind.CONNECT, str(error))
+        case TimeoutError():
+            return _failure(Kind.TIMEOUT)
+        case NotHttp() if error.said is None or is_success(error.said):  # it may have been paid for
+            return _failure(Kind.UNCONFIRMED, "It is not HTTP", status=error.said)
+        case NotHttp():
+            return _failure(Kind.INVALID_RESPONSE, "It is not HTTP")
+        case ConnectionLost() | OSError():
+            return _failure(Kind.CONNECTION_LOST)
+        case _:
+            return _failure(Kind.PORTAL, type(error).__name__)
+
+
+def _too_large(status: int, most: MaxBytes) -> Failure:
+    message = f"The upstream's answer is larger than {most.success} bytes."
+    return Failure(Kind.RESPONSE_TOO_LARGE, message, code=Kind.RESPONSE_TOO_LARGE.value, http_status=status)
+
+
+def _failure(kind: Kind, detail: str = "", *, status: int | None = None) -> Failure:
+    message = f"{kind.sentence} ({detail}.)" if detail else kind.sentence
+    return Failure(kind, message, code=kind.value, http_status=status)
