@@ -105,8 +105,15 @@ def test_u1_a_wait_beside_an_error_inside_a_2xx_is_kept() -> None:
     assert (found.kind, found.retry_after) == (Kind.RATE_LIMITED, 7.0)
 
 
-def test_a_502_of_the_upstream_itself_leaves_open_what_came_of_the_call() -> None:
-    assert not failure(judged({"error": {"message": "m"}}, status=502)).is_final
+@pytest.mark.parametrize("status", [408, 499, 502, 504, 520, 524, 598])
+def test_u6_a_gateway_that_gave_up_waiting_leaves_open_what_came_of_the_call(status: int) -> None:
+    """A repeat keeps its key, so that an upstream that heeds it does not do, and charge, the same twice."""
+    assert not failure(judged(b"<html>", status=status)).is_final
+
+
+@pytest.mark.parametrize("status", [400, 429, 500, 503, 521, 529])
+def test_u6_any_other_answer_is_all_that_will_come_of_the_call(status: int) -> None:
+    assert failure(judged(b"<html>", status=status)).is_final
 
 
 @pytest.mark.parametrize("status", [408, 409, 420, 424, 425, 429, 498, 499, 500, 502, 503, 504, 507, 520, 522, 524, 529, 599])
