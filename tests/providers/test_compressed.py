@@ -51,6 +51,17 @@ def test_u2_a_success_is_decoded(
 
 
 @every_adapter
+def test_u2_what_was_compressed_once_more_than_it_says_is_decoded(
+    adapter: str, connect: Callable[[], Connection], upstream: Upstream
+) -> None:
+    endpoint, body = ANSWERS[adapter]
+    upstream.answer(say(gzip.compress(body)), say(gzip.compress(gzip.compress(body)), content_encoding="gzip"))
+    found = send(adapter, connect(), call(endpoint=endpoint), call(endpoint=endpoint))
+    assert [succeeded(outcome).body for outcome in found] == [body, body]
+    assert len(upstream.requests) == 2
+
+
+@every_adapter
 @pytest.mark.parametrize("coding", CODINGS)
 def test_u2_the_reason_of_a_refusal_is_decoded(
     adapter: str, coding: str, connect: Callable[[], Connection], upstream: Upstream
