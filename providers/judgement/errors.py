@@ -14,6 +14,7 @@ _MESSAGES = ("message", "detail", "title", "msg", "Message", "status_msg", "erro
 _CODES = ("code", "type", "status_code", "error_code", "__type")
 _STATUSES = ("code", "status", "status_code", "statusCode", "http_status")
 
+_OF_ERRORS = frozenset({*_MESSAGES, *_CODES, *_STATUSES, "error", "data", "timestamp", "path", "request_id", "requestId"})
 _JOINTS = re.compile(r"[-_ .]")
 
 
@@ -88,8 +89,16 @@ def other_signs(document: Any) -> Any:
         or document.get("success") is False
         or not _is_empty(document.get("errors"))
         or document.keys() == {"detail"}
+        or _says_nothing_else(document)
     )
     return document if is_told else None
+
+
+def _says_nothing_else(document: Mapping[str, Any]) -> bool:
+    """Whether all that it has is a message and the status of an error, as a gateway answers: no record looks like that."""
+    if not document.keys() <= _OF_ERRORS or not any(map(document.get, _MESSAGES)):
+        return False
+    return document.get("status") == "error" or _status((document,)) is not None
 
 
 def _is_failed(choice: Any) -> bool:
@@ -117,7 +126,9 @@ def said_by(document: Any) -> Said:
         error = base
     if error is document and isinstance(detail := document.get("detail"), dict):  # FastAPI
         error = detail
-    while isinstance(error, dict) and isinstance(inner := error.get("error"), dict) and error is not document:
+    while error is not document and isinstance(error, dict) and not any(map(error.get, _MESSAGES)):
+        if not isinstance(inner := error.get("error"), dict):
+            break
         error = inner  # a gateway puts the error of its own upstream into its own
     if not isinstance(error, dict):
         message = _text(error) or _text(document.get("message"))

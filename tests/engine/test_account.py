@@ -26,12 +26,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 CONCURRENCY = 10
 BILLING = b'{"type": "error", "error": {"type": "billing_error", "message": "There is an issue with your payment."}}'
+BALANCE = b'{"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}'
 # What the upstreams that people use answer when the account is empty, or the key is wrong.
 EMPTY = {
     "OpenRouter: 402": (refuse(402, message="Insufficient credits"), Kind.QUOTA),
     "OpenAI: 429 insufficient_quota": (refuse(429, code="insufficient_quota", retry_after=1), Kind.QUOTA),
     "Anthropic: billing_error": (say(BILLING, status=400), Kind.QUOTA),
     "OpenAI: 401": (refuse(401, code="invalid_api_key"), Kind.AUTHENTICATION),
+    "MiniMax: 200": (say(BALANCE), Kind.QUOTA),
 }
 
 

@@ -48,6 +48,7 @@ RESPONSES = "/v1/responses"
         ({"error_code": 18, "error_msg": "m"}, CHAT, Kind.UNCONFIRMED, "18", 200),
         # one gateway inside another
         ({"error": {"error": {"message": "m", "code": 503}}}, CHAT, Kind.OVERLOADED, "503", 503),
+        ({"error": {"message": "m", "code": 503, "error": {}}}, CHAT, Kind.OVERLOADED, "503", 503),
         ({"detail": {"error": {"message": "m", "type": "OverloadedError"}}}, CHAT, Kind.OVERLOADED, "OverloadedError", 200),
         # a word decides where no number does
         ({"error": {"message": "m", "type": "overloaded_error"}}, CHAT, Kind.OVERLOADED, "overloaded_error", 200),
@@ -102,6 +103,11 @@ def test_u1_finish_reason_error_without_an_error_is_told_in_the_portals_words() 
     found = failure(judged({"choices": [{"finish_reason": "error", "message": {"content": "fo"}}]}))
     assert found.kind is Kind.UNCONFIRMED
     assert found.message == "The upstream ended its answer with an error."
+
+
+def test_u1_a_code_beside_an_error_that_is_a_mere_text_decides() -> None:
+    found = failure(judged({"error": {"error": "m", "code": 503}}))
+    assert (found.kind, found.code) == (Kind.OVERLOADED, "503")
 
 
 def test_u1_a_wait_beside_an_error_inside_a_2xx_is_kept() -> None:
