@@ -103,6 +103,7 @@ def _report(
         "asked": now,
         "deadline": now + about["window"],
         "findings": found,
+        "skips": found.may_skip and about["on_invalid"] == OnInvalid.SKIP,
         "codes": found.codes.most_common(),
         "problems": found.problems[:MOST_SHOWN],
         "models": [name or "not named" for name in models[:MOST_MODELS]],
