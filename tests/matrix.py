@@ -56,7 +56,9 @@ def _failure_of(test: Test, arguments: dict[str, Any]) -> str:
     """What went wrong with one case, if anything did; whatever it wrote is undone, and who was signed in still is."""
     signed_in = [(value, copy.deepcopy(value.cookies)) for value in arguments.values() if isinstance(value, Client)]
     try:
-        with transaction.atomic():
+        case = transaction.atomic()
+        case._from_testcase = True  # type: ignore[attr-defined] # as Django marks what only a test began
+        with case:
             test(**arguments)
             transaction.set_rollback(True)
     except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - whatever it is, the others are tried as well

@@ -131,7 +131,7 @@ def test_a_stalled_batch_has_no_eta_and_a_moving_one_has(console: Client, make_b
     assert context["spark"].values[-2:] == [10, 0]
     assert context["spark"].values[0] == 500
     Batch.objects.filter(pk=moving.pk).update(expires_at=timezone.now() + timedelta(minutes=1))
-    assert "(past the deadline)" in text(console, moving)
+    assert "(late at its pace)" in text(console, moving)
 
 
 def test_the_timeline_tells_who_did_what(console: Client, make_batch: MakeBatch) -> None:

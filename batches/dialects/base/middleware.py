@@ -16,6 +16,8 @@ from batches.errors import PortalError
 
 SINGLE_CALL = "Single calls are not answered here: put them into a batch. "
 
+PAGES = ("/console/", "/admin/", "/static/")  # for people: no client library has a base URL there
+
 
 class DialectErrors:
     """The outermost middleware, so that no error page of Django or of another middleware reaches a client library.
@@ -61,8 +63,8 @@ def _put_in_dialect(request: HttpRequest, response: HttpResponse, mount: mounts.
 def _whose(request: HttpRequest, mount: mounts.Mount | None) -> list[mounts.Mount]:
     """The dialects whose clients may ask for what is not there; the first of them is answered in its words."""
     path = request.path_info
-    if mount is None and "text/html" in request.headers.get("Accept", ""):
-        return []  # a browser
+    if mount is None and (path.startswith(PAGES) or "text/html" in request.headers.get("Accept", "")):
+        return []  # a browser asks
     if mount and (mount.told_by or mount.advice):
         return [mount]
     other = mounts.meant(path, exists=_exists)
