@@ -136,6 +136,7 @@ BAD_FORMS: list[tuple[dict[str, Any], str]] = [
     ({"colour": "red"}, "colour"),
     ({"purpose": ["batch", "batch"]}, "purpose"),
     ({"more": SimpleUploadedFile("b", b"{}\n")}, "more"),
+    ({"purpose": ["batch", SimpleUploadedFile("b", b"batch")]}, "purpose"),
 ]
 
 
@@ -193,6 +194,18 @@ def test_c7_a_query_is_refused_for_what_is_unknown_or_given_twice(face: Face) ->
         assert answer.status == 400
         assert "more than once" in face.problem(answer)
     assert told == []
+
+
+@pytest.mark.parametrize("query", ["purpose=", "order="])
+@pytest.mark.parametrize("at", ["/v1/files", "/openai/v1/files"])
+def test_c7_an_empty_word_of_a_query_is_refused(api: Api, at: str, query: str) -> None:
+    assert api.get(f"{at}?{query}").status == 400
+
+
+def test_c7_the_native_api_takes_no_file_for_a_purpose(api: Api) -> None:
+    form = {"purpose": SimpleUploadedFile("b", b"vision"), "file": SimpleUploadedFile("a", b"{}\n")}
+    assert api.client.post("/api/v1/files", form, headers=api.headers).status_code == 400
+    assert not File.objects.exists()
 
 
 def bad_lines() -> bytes:
