@@ -22,4 +22,5 @@ urlpatterns = [
     path("healthz", health.alive),
     path("readyz", health.ready),
 ]
+handler404 = "config.errors.page_not_found"
 handler500 = "config.errors.server_error"

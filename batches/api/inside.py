@@ -27,7 +27,7 @@ from batches.api.schema import page_of, parameters_of
 from batches.api.view import NativeView, require_understood
 from batches.dialects.base.errors import InvalidValue
 from batches.dialects.base.paging import page_after, query_number, query_word
-from batches.dialects.base.rendering import raw
+from batches.dialects.base.rendering import as_written
 from batches.dialects.base.result_pages import parse_cursor, result_page, with_requests
 from batches.errors import Gone, NotFound
 from batches.filters import BatchErrorFilter, BatchObjectFilter
@@ -200,7 +200,7 @@ def _result(result: ObjectResult, requests: dict[int, bytes] | None) -> dict[str
     }
     if requests is not None:
         line = requests.get(result.line)
-        shown["request"] = raw(line) if line else None
+        shown["request"] = as_written(line) if line else None
     return shown
 
 
@@ -211,9 +211,9 @@ def _stored_answer(row: BatchObject) -> dict[str, Any] | None:
         return None
 
 
-def _request_line(batch: Batch, line: int) -> msgspec.Raw | None:
+def _request_line(batch: Batch, line: int) -> msgspec.Raw | str | None:
     try:
-        return raw(request_of(batch, line))
+        return as_written(request_of(batch, line))
     except Gone:
         return None
 

@@ -225,7 +225,9 @@ class ShownAnswer(serializers.Serializer[Any]):
 class ShownObjectDetail(ShownObject):
     """One object with its request, its answer and every attempt in between."""
 
-    request = serializers.JSONField(help_text="The input line as the client wrote it; null when the input is no longer kept.")
+    request = serializers.JSONField(
+        help_text="The input line as the client wrote it, as text where it is no JSON; null when it is no longer kept."
+    )
     response = ShownAnswer(allow_null=True)
     history = ShownTry(many=True)
 

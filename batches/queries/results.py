@@ -162,9 +162,11 @@ def request_of(batch: Batch, line: int) -> bytes:
 def request_body(batch: Batch, line: int) -> bytes:
     """The body in that line, likewise."""
     try:
-        return bytes(jsonl.read_request(request_of(batch, line)).body)
-    except msgspec.DecodeError:
-        raise Gone("The input file does not hold this line any more.") from None
+        body = bytes(jsonl.read_request(request_of(batch, line)).body)
+        body.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Gone("The line of the input is no request that can be read.") from None
+    return body
 
 
 def slice_lines(batch: Batch, piece: Slice) -> dict[int, bytes]:

@@ -63,3 +63,26 @@ def test_any_other_mistake_stays_a_500(without_database: Block, operator: object
 
     assert answer.status_code == 500
     assert "Retry-After" not in answer
+
+
+@pytest.mark.parametrize("path", ["/v1/nothing", "/batches", "/v1/v1/messages/batches", "/openai/deployments/m/chat/completions"])
+def test_c15_advice_needs_no_page(db: None, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A portal whose static files were not collected cannot make one."""
+
+    def missing(*_: object) -> None:
+        raise ValueError("Missing staticfiles manifest entry for 'console/logo.svg'")
+
+    monkeypatch.setattr("django.contrib.staticfiles.storage.staticfiles_storage.url", missing)
+    answer = Client(raise_request_exception=False).get(path)
+    assert (answer.status_code, "There is nothing at GET" in answer.json()["error"]["message"]) == (404, True)
+    browser = Client(raise_request_exception=False, headers={"Accept": "text/html"})
+    page = browser.get("/nowhere")
+    assert (page.status_code, "collectstatic" in page.content.decode()) == (404, True)
+
+
+@pytest.mark.parametrize("path", ["/v1/nothing", "/v1/batches", "/v1/messages/batches"])
+def test_c17_a_foreign_host_is_refused_in_anthropics_words(db: None, path: str) -> None:
+    client = Client(raise_request_exception=False, headers={"Host": "foreign.example", "anthropic-version": "2023-06-01"})
+    answer = client.get(path)
+    assert (answer.status_code, answer.json()["type"]) == (400, "error")
+    assert "ALLOWED_HOSTS" in answer.json()["error"]["message"]

@@ -22,6 +22,7 @@ from tests.dialects.openai.conftest import CHAT, Api
 
 pytestmark = pytest.mark.django_db
 
+ASKED = [{"role": "user", "content": "x"}]
 ITEM = {"custom_id": "a", "body": {"messages": [], "n": 1.50}}
 NATIVE, OPENAI, BIFROST = "/api/v1/batches", "/v1/batches", "/bifrost/v1/batches"
 
@@ -37,7 +38,7 @@ def face(request: pytest.FixtureRequest, key: str, simulator: Provider) -> Face:
 
 
 def lines(*models: str | None) -> bytes:
-    bodies: list[dict[str, Any]] = [{"messages": []} | ({} if model is None else {"model": model}) for model in models]
+    bodies: list[dict[str, Any]] = [{"messages": ASKED} | ({} if model is None else {"model": model}) for model in models]
     return b"".join(
         json.dumps({"custom_id": str(number), "method": "POST", "url": CHAT, "body": body}).encode() + b"\n"
         for number, body in enumerate(bodies)
@@ -135,6 +136,7 @@ BAD_FORMS: list[tuple[dict[str, Any], str]] = [
     ({"colour": "red"}, "colour"),
     ({"purpose": ["batch", "batch"]}, "purpose"),
     ({"more": SimpleUploadedFile("b", b"{}\n")}, "more"),
+    ({"purpose": ["batch", SimpleUploadedFile("b", b"batch")]}, "purpose"),
 ]
 
 
@@ -194,6 +196,18 @@ def test_c7_a_query_is_refused_for_what_is_unknown_or_given_twice(face: Face) ->
     assert told == []
 
 
+@pytest.mark.parametrize("query", ["purpose=", "order="])
+@pytest.mark.parametrize("at", ["/v1/files", "/openai/v1/files"])
+def test_c7_an_empty_word_of_a_query_is_refused(api: Api, at: str, query: str) -> None:
+    assert api.get(f"{at}?{query}").status == 400
+
+
+def test_c7_the_native_api_takes_no_file_for_a_purpose(api: Api) -> None:
+    form = {"purpose": SimpleUploadedFile("b", b"vision"), "file": SimpleUploadedFile("a", b"{}\n")}
+    assert api.client.post("/api/v1/files", form, headers=api.headers).status_code == 400
+    assert not File.objects.exists()
+
+
 def bad_lines() -> bytes:
     return lines("m") + b"nonsense\n" + lines("m", "m").splitlines(keepends=True)[1] + lines("m")
 
@@ -219,6 +233,48 @@ def test_c12_a_client_may_have_invalid_lines_skipped(api: Api, path: str) -> Non
         ("", "duplicate_custom_id", 4),
     ]
     assert_counts_are_true(batch)
+
+
+UNREADABLE = [
+    b"{",
+    b"not json",
+    b"<html>",
+    b'{"custom_id": "cut \xff"}',
+    b"[" * 5000 + b"]" * 5000,
+    b'{"custom_id": NaN}',
+    b"{},",
+]
+
+
+@pytest.mark.django_db(transaction=True)  # the executor has a thread of its own
+@pytest.mark.parametrize("line", [*UNREADABLE, b"[1]", b"null"], ids=lambda line: line[:20].decode(errors="replace"))
+def test_c12_a_skipped_line_is_told_as_it_was_whatever_it_is(api: Api, line: bytes) -> None:
+    file = uploaded(api, lines("m") + line + b"\n" + lines("m").replace(b'"0"', b'"1"'))["id"]
+    api.post(NATIVE, {"endpoint": CHAT, "input_file_id": file, "on_invalid": "skip"})
+    batch = validated()
+    run_executor()
+    finalize(batch.pk, now=timezone.now())
+    told = line.decode(errors="replace") if line in UNREADABLE else json.loads(line)
+    for at in (f"/v1/batches/{batch}/results?", f"/bifrost/v1/batches/{batch}/results?provider=simulator&"):
+        answer = api.get(f"{at}include=request")
+        found = json.loads(answer.content)["results"]
+        assert [item["request"] if item["custom_id"] == "" else item["custom_id"] for item in found] == ["0", told, "1"]
+    shown = json.loads(api.get(f"{NATIVE}/{batch}/results?include=request").content)["data"]
+    assert shown[1]["request"] == told
+    assert json.loads(api.get(f"{NATIVE}/{batch}/objects/2").content)["request"] == told
+
+
+@pytest.mark.django_db(transaction=True)  # the executor has a thread of its own
+def test_c12_a_line_too_long_to_be_read_takes_no_other_with_it(api: Api, settings: Settings) -> None:
+    settings.MAX_LINE_BYTES, settings.SLICE_BYTES = 300, 500
+    long = b"x" * 2000 + b"\n"
+    file = uploaded(api, lines("m") + long + lines("m").replace(b'"0"', b'"1"'))["id"]
+    api.post(NATIVE, {"endpoint": CHAT, "input_file_id": file, "on_invalid": "skip"})
+    batch = validated()
+    run_executor()
+    finalize(batch.pk, now=timezone.now())
+    found = api.get(f"/v1/batches/{batch}/results?include=request").json["results"]
+    assert [(item["request"] or {}).get("custom_id") for item in found] == ["0", None, "1"]
 
 
 @pytest.mark.parametrize("word", ["ignore", "SKIP", None, True, ""])

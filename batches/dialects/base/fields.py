@@ -203,6 +203,7 @@ def form_fields(form: QueryDict, files: Iterable[str], *, names: Iterable[str], 
     """
     found: dict[str, Any] = {}
     spellings = {spelling for part in _PARTS for spelling in _spellings(lifetime, part)} if lifetime else set()
+    files = set(files)
     for name in (*form, *files):
         shown = name[:100]
         if lifetime and name == lifetime:
@@ -210,6 +211,8 @@ def form_fields(form: QueryDict, files: Iterable[str], *, names: Iterable[str], 
             raise InvalidType(f"Invalid value for '{lifetime}': a form spells it as {right}.", param=lifetime)
         if name not in names and name not in spellings:
             raise UnknownParameter(f"Unknown parameter: '{shown}'.", param=shown)
+        if name in files:
+            raise InvalidType(f"Invalid value for '{shown}': it must be text, not a file.", param=shown)
         if len(form.getlist(name)) > 1:
             raise InvalidValue(f"Invalid value for '{shown}': it is given more than once.", param=shown)
         if name in names and name in form:

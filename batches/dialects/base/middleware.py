@@ -51,6 +51,8 @@ def _mount(request: HttpRequest) -> mounts.Mount | None:
 
 def _put_in_dialect(request: HttpRequest, response: HttpResponse, mount: mounts.Mount | None) -> None:
     """Replace the body of an error's answer, if a dialect answers for the path, or its client asks for it."""
+    if response.status_code == 404 and mount and mount.told_by and not _is_ours(request):
+        response.status_code = 400
     speakers = _whose(request, mount) if response.status_code == 404 else [mount] if mount else []
     if not speakers:
         return
@@ -73,11 +75,16 @@ def _whose(request: HttpRequest, mount: mounts.Mount | None) -> list[mounts.Moun
 
 
 def _error(request: HttpRequest, response: HttpResponse) -> PortalError:
+    return errors.with_status(response.status_code) if _is_ours(request) else errors.UnknownHost()
+
+
+def _is_ours(request: HttpRequest) -> bool:
+    """Whether the host that was asked for is one of the portal's."""
     try:
         request.get_host()
     except DisallowedHost:
-        return errors.UnknownHost()
-    return errors.with_status(response.status_code)
+        return False
+    return True
 
 
 def _unknown_url(request: HttpRequest, speakers: Sequence[mounts.Mount]) -> PortalError:

@@ -62,7 +62,9 @@ def query_number(query: QueryDict, name: str, *, minimum: int, maximum: int, def
 
 def query_word(query: Mapping[str, str], name: str, *, words: tuple[str, ...], default: str) -> str:
     """One of a few words of the query string. Raises InvalidValue for any other."""
-    word = query.get(name, default)
-    if word not in words and word != default:
+    word = query.get(name)
+    if word is None:
+        return default
+    if word not in words:
         raise InvalidValue(f"Invalid value for '{name}': it must be one of {', '.join(words)}.", param=name)
     return word

@@ -8,7 +8,7 @@ import msgspec
 from rest_framework import renderers, serializers
 
 from batches import identifiers
-from batches.jsonl import unbroken
+from batches.jsonl import is_too_deep, unbroken
 
 _encoder = msgspec.json.Encoder()
 
@@ -21,6 +21,17 @@ def encode(value: object) -> bytes:
 def raw(document: bytes | str) -> msgspec.Raw:
     """A JSON document to be embedded byte for byte."""
     return msgspec.Raw(document if isinstance(document, bytes) else document.encode())
+
+
+def as_written(line: bytes) -> msgspec.Raw | str:
+    """A line of an input: the document itself, or its text where it is none, for a line that was skipped may be anything."""
+    try:
+        msgspec.json.decode(line)
+        if not is_too_deep(line):
+            return raw(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    return line.decode(errors="replace")
 
 
 def list_object(items: Iterable[Mapping[str, Any]], *, has_more: bool) -> dict[str, Any]:

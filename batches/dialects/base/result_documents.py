@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from batches.dialects.base.endpoints import MESSAGES
-from batches.dialects.base.rendering import encode, raw
+from batches.dialects.base.rendering import as_written, encode, raw
 from batches.dialects.base.result_pages import Cursor, ResultPage, result_page, with_requests
 from batches.models import Batch
 from batches.queries.object_result import ObjectResult
@@ -71,7 +71,7 @@ def _page(batch: Batch, *, cursor: Cursor, limit: int, include: str) -> tuple[li
     if not include:
         return [result_item(result, endpoint=batch.endpoint) for result in page.results], page
     page, requests = with_requests(page, batch)
-    lines = {number: raw(line) for number, line in requests.items()}
+    lines = {number: as_written(line) for number, line in requests.items()}
     return [result_item(result, endpoint=batch.endpoint) | {"request": lines.get(result.line)} for result in page.results], page
 
 

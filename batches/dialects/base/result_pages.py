@@ -71,26 +71,26 @@ def result_page(batch: Batch, *, cursor: Cursor, limit: int) -> ResultPage:
 def with_requests(page: ResultPage, batch: Batch) -> tuple[ResultPage, dict[int, bytes]]:
     """The page, cut short if its requests are long, and the input lines of its results by number.
 
-    No lines when the input is not kept any more. Reads one slice at a time, and none without a result.
+    Lines that are not kept any more, or are too long to be read, are left out. Reads one slice at a time, and none without
+    a result.
     """
     wanted = [result.line for result in page.results]
     if not wanted:
         return page, {}
     requests: dict[int, bytes] = {}
     held = 0
-    try:
-        for piece in Slice.objects.filter(batch=batch, last_line__gte=wanted[0], first_line__lte=wanted[-1]).order_by(
-            "first_line"
-        ):
-            numbers = [line for line in wanted if piece.first_line <= line <= piece.last_line]
+    pieces = Slice.objects.filter(batch=batch, last_line__gte=wanted[0], first_line__lte=wanted[-1])
+    for piece in pieces.order_by("first_line"):
+        numbers = [line for line in wanted if piece.first_line <= line <= piece.last_line]
+        try:
             lines = slice_lines(batch, piece) if numbers else {}
-            for number in numbers:
-                held += len(lines[number])
-                if requests and held > PAGE_CHARS:
-                    return _cut(page, before=number), requests
-                requests[number] = lines[number]
-    except Gone:
-        return page, {}
+        except Gone:
+            continue
+        for number in numbers:
+            held += len(lines[number])
+            if requests and held > PAGE_CHARS:
+                return _cut(page, before=number), requests
+            requests[number] = lines[number]
     return page, requests
 
 
