@@ -91,6 +91,14 @@ def grown_up(stub: Upstream, **settings: str) -> Iterator[Portal]:
 
 
 @contextlib.contextmanager
+def on_database(stub: Upstream, database: str, redis: str, **settings: str) -> Iterator[Portal]:
+    """A portal as `manage.py serve` starts it on a database that stays, and a Redis, with the stub as its default provider."""
+    servers = {"DATABASE_URL": database, "REDIS_URL": redis}
+    with _environment(dict.fromkeys(SERVERS)), _portal(stub, servers | settings) as portal:
+        yield portal
+
+
+@contextlib.contextmanager
 def embedded(stub: Upstream, **settings: str) -> Iterator[Portal]:
     """A portal in one process, with the stub as its default provider."""
     with _environment(dict.fromkeys(SERVERS)), _portal(stub, settings) as portal:
