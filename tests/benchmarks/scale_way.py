@@ -32,7 +32,7 @@ STATISTICS = "pg_stat_statements"
 SETTLING = "UPDATE batches_batchobject AS o%FROM batches_batchresult AS r%"  # the COPY of the results is not part of it
 HOT = 8  # statements that are told
 KEPT = str(10 * 365 * 86400)  # seconds: no result is removed while the others are measured
-# The rows were made once: what runs then would by now have expired, and its upstreams do not exist.
+# The upstreams of what runs in the kept database do not exist, and its batches may have expired since it was made.
 QUIET = (
     "UPDATE providers_provider SET enabled = false",
     "UPDATE batches_batch SET expires_at = now() + interval '24 hours' WHERE ended_at IS NULL",
@@ -41,7 +41,11 @@ QUIET = (
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A batch on one database. `microseconds` are those of a row of the UPDATE that settles; None if nothing counts them."""
+    """A batch on one database.
+
+    `microseconds` is what the UPDATE that settles took for a row, in elapsed time, which a busy machine makes longer. It is
+    None where PostgreSQL cannot count the time of statements.
+    """
 
     seconds: float
     cpu: float
@@ -187,5 +191,5 @@ def _report(rounds: list[Round], *, lines: int) -> str:
     if all(settling):
         of_empty, of_large = map(median, settling)
         told = verdict(of_large, at_most=ROW_GOAL)
-        rows.append(("microseconds of a row that is settled", of_empty, of_large, of_large / of_empty, told))
+        rows.append(("elapsed microseconds for a row of the UPDATE that settles", of_empty, of_large, of_large / of_empty, told))
     return "\n" + table((f"{NAME}, {lines:,} lines", "empty", "large", "ratio", "goal"), rows)
