@@ -77,8 +77,8 @@ def measure(folder: Path, *, kept: str, lines: int, latency_ms: float, rounds: i
         found = []
         for number in range(1, rounds + 1):
             with _database(url, "way_turn", template="way_empty") as fresh:
-                first = way.run(fresh)
-            found.append(Round(first, way.run(large), os.getloadavg()[0]))
+                first = way.run(fresh, number)
+            found.append(Round(first, way.run(large, number), os.getloadavg()[0]))
             print(f"round {number}: {_told(found[-1])}", flush=True)
     print(_report(found, lines=lines))
     return {NAME: [asdict(round_) for round_ in found]}
@@ -93,10 +93,13 @@ class _Way:
     lines: int
     counted: bool
 
-    def run(self, database: str) -> Turn:
+    def run(self, database: str, number: int) -> Turn:
         few = write_input(self.scratch / "few.jsonl", lines=WARM_UP_LINES, line_bytes=LINE_BYTES)
         source = write_input(self.scratch / "input.jsonl", lines=self.lines, line_bytes=LINE_BYTES)
-        with redis_server(self.scratch) as redis, on_database(self.stub, database, redis, RESULT_ROWS_SECONDS=KEPT) as portal:
+        with (
+            redis_server(self.scratch) as redis,
+            on_database(self.stub, database, redis, provider=f"stub-{number}", RESULT_ROWS_SECONDS=KEPT) as portal,
+        ):
             run_batch(portal.client, self.stub, few, lines=WARM_UP_LINES)
             portal.settle()
             if self.counted:
