@@ -1,4 +1,4 @@
-"""The page for whatever no view has dealt with."""
+"""The page for what no view has dealt with."""
 
 import sys
 
@@ -11,8 +11,13 @@ from batches.errors import Unavailable
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500, or 503 when the database did not answer. Neither page asks the database for anything."""
-    if isinstance(sys.exc_info()[1], (OperationalError, InterfaceError)):
-        page = loader.get_template("503.html").render()
-        return HttpResponse(page, status=503, headers={"Retry-After": str(Unavailable.retry_after)})
-    return defaults.server_error(request)
+    """500, or 503 when the database or the file storage did not answer. Neither page asks the database for anything."""
+    error = sys.exc_info()[1]
+    if isinstance(error, (OperationalError, InterfaceError)):
+        missing = "database"
+    elif isinstance(error, Unavailable):
+        missing = "file storage"
+    else:
+        return defaults.server_error(request)
+    page = loader.get_template("503.html").render({"missing": missing})
+    return HttpResponse(page, status=503, headers={"Retry-After": str(Unavailable.retry_after)})

@@ -130,9 +130,9 @@ class Success(msgspec.Struct, frozen=True):
     exhausted_for: float | None = None
 
 
-# Request Timeout, Conflict (the call is being carried out), Too Early, and what a gateway says that lost its backend or
-# takes its client for gone.
-UNDECIDED = frozenset({408, 409, 425, 499, 502, 504})
+# Request Timeout, Conflict (the call is being carried out), Too Early, and what a gateway says that lost its backend, waited
+# for it in vain (520 and 524 are Cloudflare's, 598 is a proxy's) or takes its client for gone.
+UNDECIDED = frozenset({408, 409, 425, 499, 502, 504, 520, 524, 598})
 
 
 class Failure(msgspec.Struct, frozen=True):

@@ -47,7 +47,7 @@ def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> f
 
 
 def exhausted_for(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
-    """How many seconds until every limit of which nothing is left lets a call pass; None when none is, or no header says."""
+    """Seconds until every exhausted limit lets a call pass; None when no limit is exhausted, or no header says when."""
     if "ratelimit" not in " ".join(headers).lower():  # most upstreams tell of no limit, and are not looked at further
         return None
     now = now or datetime.now(UTC)

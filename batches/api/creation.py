@@ -76,7 +76,7 @@ def drafted(body: InlineBody, *, headers: Mapping[str, str], caller: Caller, now
 
 
 def sketched(head: Mapping[str, Any], *, caller: Caller, now: datetime) -> Draft:
-    """The draft of a create call of which only these members were read: what they cannot tell is no error yet."""
+    """The draft of a create call whose first members were read. What the later ones may still give is no error yet."""
     draft = Draft()
     _read_fields(head, draft, partial=True)
     _look_up(draft, caller=caller, now=now)

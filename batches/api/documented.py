@@ -42,7 +42,7 @@ class InlineRequest(serializers.Serializer[Any]):
     """One request, as in a line of an input file; `method` and `url` may be left out."""
 
     custom_id = serializers.CharField(max_length=512, help_text="What you know it by; not twice in a batch.")
-    body = serializers.DictField(help_text="What the provider gets, unchanged.")
+    body = serializers.DictField(help_text="What the provider gets; one without `model` asks for the batch's.")
     method = serializers.ChoiceField(choices=["POST"], required=False)
     url = serializers.CharField(required=False, help_text="If given, the batch's endpoint.")
 

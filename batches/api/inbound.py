@@ -35,7 +35,9 @@ class CreateBatch(Fields):
     endpoint = Text(max_length=100, help_text="What the requests are for, such as `/v1/chat/completions`.")
     input_file_id = Text(required=False, allow_null=True, default=None, help_text="A file of purpose `batch`.")
     completion_window = AnyWindow(
-        default=USUAL_WINDOW, help_text="How long it may take: a whole number of minutes, hours or days, as `90m`, `24h`, `7d`."
+        default=USUAL_WINDOW,
+        help_text="How long it may take: a whole number of minutes, hours or days such as `90m`, `24h` or `7d`; from `15m` to "
+        "the longest that the portal allows.",
     )
     project = Text(required=False, allow_null=True, default=None, help_text="Only needed without an API key.")
     provider = Text(
@@ -46,12 +48,13 @@ class CreateBatch(Fields):
         required=False,
         allow_null=True,
         default=None,
-        help_text="For requests that name none, as `MODEL` or `PROVIDER/MODEL`; then the others may name no other.",
+        help_text="For requests that name none, as `MODEL` or `PROVIDER/MODEL`; with it, no request may name another.",
     )
     on_invalid = OneOf(
         OnInvalid.values,
         default=OnInvalid.FAIL.value,
-        help_text="`skip` runs the good requests; each invalid one has failed, and its line in the error file.",
+        help_text="`fail`: an invalid request fails the batch. `skip`: the valid ones run; each invalid one counts as failed and "
+        "has its line in the error file.",
     )
     metadata = Metadata()
     remark = Text(max_length=500, allow_blank=True, default="", help_text="What people shall call it.")

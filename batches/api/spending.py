@@ -85,16 +85,13 @@ class ShownGuards(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="Usage")
 class ShownUsage(serializers.Serializer[Counts]):
-    """Tokens as the provider counted them; `cached_tokens` are part of the input, `reasoning_tokens` of the output.
-
-    `other_tokens` are those of which the provider told only the sum.
-    """
+    """Tokens as the provider counted them; `cached_tokens` are part of the input, `reasoning_tokens` of the output."""
 
     input_tokens = serializers.IntegerField()
     output_tokens = serializers.IntegerField()
     cached_tokens = serializers.IntegerField()
     reasoning_tokens = serializers.IntegerField()
-    other_tokens = serializers.IntegerField()
+    other_tokens = serializers.IntegerField(help_text="Of answers whose provider told only the sum of their tokens.")
     cost = serializers.DecimalField(
         max_digits=28, decimal_places=6, allow_null=True, help_text="As far as it is known; null when nothing is known of it."
     )

@@ -17,7 +17,7 @@ from batches.console.access import SignedIn, actor, find, requires
 from batches.console.guards import guards_in_force
 from batches.console.new_batch_form import DEFAULT_ENDPOINT, NewBatchForm, dialect_of
 from batches.dialects.base.fields import USUAL_WINDOW
-from batches.errors import PortalError
+from batches.errors import PortalError, Unavailable
 from batches.line_rules import Problem
 from batches.models import Batch, File, OnInvalid, Purpose
 from batches.services.access import Right
@@ -103,6 +103,7 @@ def _report(
         "asked": now,
         "deadline": now + about["window"],
         "findings": found,
+        "skips": found.may_skip and about["on_invalid"] == OnInvalid.SKIP,
         "codes": found.codes.most_common(),
         "problems": found.problems[:MOST_SHOWN],
         "models": [name or "not named" for name in models[:MOST_MODELS]],
@@ -128,7 +129,10 @@ def _findings(file: File, form: NewBatchForm) -> tuple[Findings, Provider | None
         found.add(Problem(error.code, error.message, error.param or ""))
     found.estimate = Estimate(endpoint, default_model)
     asked = Batch(dialect=dialect_of(endpoint), endpoint=endpoint, provider=provider or Provider(), default_model=default_model)
-    rehearse_file(file, rules=rules_for(asked), findings=found)
+    try:
+        rehearse_file(file, rules=rules_for(asked), findings=found)
+    except Unavailable as error:
+        found.add(Problem(error.code, error.message))
     found.estimate.price(provider)
     rehearse_quotas(file.project, found)
     return found, provider

@@ -17,6 +17,7 @@ from batches.dialects.base.fields import (
     USUAL_WINDOW,
     AnyWindow,
     Window,
+    longest_window,
     window_rule,
 )
 from batches.errors import InvalidRequest, NoProvider
@@ -30,6 +31,8 @@ DEFAULT_ENDPOINT = "/v1/chat/completions"
 ENDPOINTS = sorted(OPENAI_ENDPOINTS, key=lambda endpoint: (endpoint != DEFAULT_ENDPOINT, endpoint))
 PLAIN = ("project", "endpoint", "provider", "window", "model", "on_invalid", "remark", "priority", *GUARDS, *EXTRAS)
 
+ON_INVALID = ((OnInvalid.FAIL.value, "Fail the whole batch"), (OnInvalid.SKIP.value, "Are skipped; the valid ones run"))
+
 
 class NewBatchForm(forms.Form):
     """What a batch needs besides its requests. The providers on offer are those granted to the chosen project."""
@@ -39,7 +42,7 @@ class NewBatchForm(forms.Form):
     provider = forms.ChoiceField()
     window = forms.CharField(max_length=20)
     model = forms.CharField(required=False, max_length=300)
-    on_invalid = forms.ChoiceField(required=False, choices=OnInvalid.choices, widget=forms.HiddenInput)
+    on_invalid = forms.ChoiceField(required=False, choices=ON_INVALID)
     remark = forms.CharField(required=False, max_length=500)
     priority = forms.IntegerField(
         required=False, min_value=LOWEST, max_value=HIGHEST, help_text=f"From {LOWEST} to {HIGHEST}; what is higher goes first."
@@ -50,6 +53,7 @@ class NewBatchForm(forms.Form):
     ) -> None:
         """`known` is what the fields hold at first: an address, or what a batch has."""
         super().__init__(data, files, initial={"window": USUAL_WINDOW.word, "priority": 0, **_first_values(known)})
+        self.fields["window"].help_text = f"A whole number of m, h or d, such as 90m, 24h or 7d; from 15m to {longest_window()}."
         self.fields.update(guard_fields())
         self.known = known
         project_field = self.fields["project"]

@@ -157,7 +157,7 @@ class Gate:
         )
 
     def tell_again(self, want: Want) -> None:
-        """Nobody heard what was told and given back with this."""
+        """The limiter did not get this demand: the next one repeats what it told and gave back."""
         for cell, requests, tokens in want.returned:
             self.give_back(cell, requests, tokens)
         if want.held_for:

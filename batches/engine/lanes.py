@@ -119,7 +119,7 @@ class Lane:
         return Ask(wants, tally)
 
     def tell_again(self, ask: Ask) -> None:
-        """Nobody heard this: what it told is told, and what it gave back is given back, with the next one."""
+        """The limiter did not get this demand. The next demand repeats what it told and gave back."""
         self.tally = self.tally.after(ask.tally)
         for name, want in ask.wants.items():
             if gate := self.gate if name == WHOLE else self.gates.get(name):

@@ -65,7 +65,7 @@ class Tally(msgspec.Struct):
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """`quiet`: it is known that nothing was sent for more than a window's length, so no state means that none is lost.
+    """`quiet`: nobody has sent anything for a full window, so a missing state is a fresh start, not lost data.
 
     `held` is the hold of the provider that the executor knows of; it counts where the state is lost.
     """

@@ -48,7 +48,7 @@ class Outbox:
         return len(self._settled) >= self._flush_rows or self._size >= HAND_IN_BYTES
 
     def slices(self) -> Set[uuid.UUID]:
-        """The slices of which something is in it."""
+        """The slices that have outcomes in this outbox."""
         return {item.slice_id for item in self._settled} | {item.slice_id for item in self._tried}
 
     def add_settled(self, item: Settled) -> None:

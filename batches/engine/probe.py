@@ -6,7 +6,7 @@ PROBE_SECONDS = 5.0  # a probe whose executor is not heard of for so long is som
 
 
 class Probe(msgspec.Struct):
-    """Which executor may send the probe at present. Times are in seconds on whatever clock `now` is read from."""
+    """Which executor may send the probe at present. Times are seconds of the clock that `now` is read from."""
 
     executor: str = ""
     ends: float = float("-inf")

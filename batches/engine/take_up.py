@@ -133,7 +133,7 @@ class TakeUp:
             self._put_off(lease, batch_id, f"Its requests could not be read ({type(error).__name__}).", block_batch)
 
     def _put_off(self, lease: Lease, subject: uuid.UUID, reason: str, block: Block) -> None:
-        """Leave a slice, and whatever else is of the same provider or batch, to other workers until it is tried again."""
+        """Leave a slice, and other work of its provider or batch, to other workers until this worker tries it again."""
         self.obstacles[subject] = Obstacle(reason, time.monotonic() + AGAIN_SECONDS, block)
         give_back(lease)
 
@@ -169,7 +169,7 @@ def _give_up(batch: Batch, message: str) -> None:
 
 
 def _fail_lines(batch: Batch, lease: Lease, *, now: datetime) -> None:
-    """Fail what is open of a slice with which one worker after the other has ended."""
+    """Fail the open objects of a slice that several workers in a row have died with."""
     message = f"The workers that took up these requests ended {lease.lost} times in a row before any of them was answered."
     outcome = Failure(Kind.PORTAL, message, code="worker_lost")
     piece, known = lease.piece, lease.known or ()

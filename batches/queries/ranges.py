@@ -34,7 +34,7 @@ def opened(file: File | None) -> Iterator[Readable]:
 
 @contextmanager
 def reading(file: File | None, *, name: str) -> Iterator[Readable]:
-    """The same. Raises Gone, in whose message the file has this name, for one that is no longer kept."""
+    """The same. Raises Gone for a file that is no longer kept; the message calls it by this name."""
     try:
         with opened(file) as source:
             yield source

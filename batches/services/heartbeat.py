@@ -102,7 +102,7 @@ def leave(worker_id: uuid.UUID) -> None:
 
 
 def forget_killed() -> None:
-    """Remove executors of this place whose process has gone without a word. Those of other places grow old."""
+    """Remove the executors of this place whose process has died. Those of other places expire by their age."""
     here = Worker.objects.executors().filter(process__startswith=f"{_place()}/")
     gone = [pk for pk, process in here.values_list("pk", "process") if not _runs(process)]
     Worker.objects.filter(pk__in=gone).delete()

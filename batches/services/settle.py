@@ -206,7 +206,7 @@ def _note_throttled(throttled: Mapping[uuid.UUID, tuple[datetime, str]]) -> None
 def _standing(
     known: Mapping[uuid.UUID, Batch], batches: set[uuid.UUID]
 ) -> tuple[dict[uuid.UUID, datetime], frozenset[uuid.UUID]]:
-    """Which of these batches do not run any more, and since when; and of which nothing more is to be sent as it is."""
+    """Which of these batches have stopped running, and since when; and which of them send nothing more as they are."""
     if not batches:
         return {}, frozenset()
     names = ("pk", "status", "paused_at", "provider_id", "cancelling_at", "finalizing_at", "updated_at")

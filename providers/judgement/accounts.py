@@ -5,15 +5,16 @@ their beginning with those that a known upstream is known to send, together with
 A request that merely quotes such a word is not taken for one. The tests say where each was seen.
 """
 
+import ast
 import json
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from providers.failures import Kind
-from providers.judgement.errors import Said, said_by
+from providers.judgement.errors import Said, known_word, said_by
 
-# Codes, types, statuses and reasons, in lower case.
-_WORDS = {
+# Codes, types, statuses and reasons.
+_TOLD = {
     **dict.fromkeys(
         (
             "insufficient_quota",  # OpenAI, Azure OpenAI
@@ -33,6 +34,10 @@ _WORDS = {
             "arrearage",  # Alibaba
             "accountoverdueerror",  # Volcengine
             "not_enough_balance",  # Novita
+            "insufficient_user_quota",  # New API
+            "pre_consume_token_quota_failed",
+            "customer_verification_required",  # Vercel
+            "1113",  # Zhipu
         ),
         Kind.QUOTA,
     ),
@@ -57,12 +62,14 @@ _WORDS = {
             "expiredtokenexception",
             "invalidsignatureexception",
             "missingauthenticationtokenexception",
+            "incompletesignatureexception",
         ),
         Kind.AUTHENTICATION,
     ),
 }
-# Words that a request of its own can cause as well, so that they count only with these statuses.
-_AMBIGUOUS = {"authentication_error": {401, 403}, "unauthenticated": {401, 403}, "payment_required": {402}}
+_WORDS = {known_word(word): kind for word, kind in _TOLD.items()}
+# Words that a request of its own can cause as well, or that mean something else elsewhere: they count with these statuses only.
+_AMBIGUOUS = {"authenticationerror": {401, 403}, "unauthenticated": {401, 403}, "paymentrequired": {402}, "1113": {429}}
 
 
 class _Message(NamedTuple):
@@ -83,11 +90,13 @@ _MESSAGES = (
     _message(r"Your credit balance is too low\.?$", 400, kind=Kind.QUOTA),
     _message(r"You have reached your specified (?:workspace )?API usage limits", 400, 403, 429, kind=Kind.QUOTA),
     _message(r"(?:This|Your) organization has been disabled", 400, 403, kind=Kind.AUTHENTICATION),
+    _message(r"OAuth token has been revoked", 403, kind=Kind.AUTHENTICATION),
     # Gemini and Vertex
     _message(r"API [Kk]ey (?:not valid|not found|expired)\b", 400, 403, kind=Kind.AUTHENTICATION),
     _message(r"Your API key was reported as leaked", 400, 403, kind=Kind.AUTHENTICATION),
     _message(r"Permission denied: Consumer '[^']*' has been suspended", 403, kind=Kind.AUTHENTICATION),
     _message(r"Your prepayment credits are depleted", 402, 403, 429, kind=Kind.QUOTA),
+    _message(r"This API method requires billing to be enabled", 403, kind=Kind.QUOTA),
     # OpenAI, where a gateway has lost the code
     _message(r"Billing hard limit has been reached", 400, 429, kind=Kind.QUOTA),
     _message(r"Your account is not active, please check your billing details", 429, kind=Kind.QUOTA),
@@ -103,6 +112,7 @@ _MESSAGES = (
     _message(r"Bearer Token has expired", 403, kind=Kind.AUTHENTICATION),
     _message(r"The security token included in the request is (?:invalid|expired)", 403, kind=Kind.AUTHENTICATION),
     _message(r"Invalid API Key format", 403, kind=Kind.AUTHENTICATION),
+    _message(r"Model access is denied due to INVALID_PAYMENT_INSTRUMENT", 403, kind=Kind.QUOTA),
     # xAI
     _message(r"Your team \S+ has either used all available credits or reached", 403, 429, kind=Kind.QUOTA),
     _message(r"You have run out of credits\b", 403, kind=Kind.QUOTA),
@@ -114,9 +124,14 @@ _MESSAGES = (
     # Zhipu, SiliconFlow
     _message(r"Insufficient balance or no resource package", 429, kind=Kind.QUOTA),
     _message(r"Sorry, your account balance is insufficient", 402, 403, kind=Kind.QUOTA),
+    # MiniMax, whose errors all come with 200
+    _message(r"insufficient balance\b", 200, kind=Kind.QUOTA),
+    _message(r"login fail: ", 200, kind=Kind.AUTHENTICATION),
+    _message(r"invalid api key\b", 200, kind=Kind.AUTHENTICATION),
 )
-# What a gateway puts before the message of its own upstream.
-_GATEWAY = re.compile(r"(?:litellm\.\w+: )*(?:\w+Exception - )?(?:Error code: \d+ - )?")
+# What a gateway puts before the message of its own upstream, which may be that of a Python client.
+_GATEWAY = re.compile(r"(?:(?:litellm\.)?\w+(?:Error|Exception): )*(?:\w+Exception - )?(?:Error code: \d+ - )?(?:b['\"](?=\{))?")
+_MAX_QUOTED_CHARS = 4000
 
 
 def account_kind(said: Said, *, status: int) -> Kind | None:
@@ -135,6 +150,14 @@ def _kind_of_quoted(text: str, *, status: int) -> Kind | None:
     try:
         document, _ = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
-        return None
+        document = _as_python_writes_it(text)
     said = said_by(document)
     return None if said.message.startswith("{") else account_kind(said, status=said.status or status)
+
+
+def _as_python_writes_it(text: str) -> Any:
+    """What a dictionary in Python's notation says; None when there is none."""
+    try:
+        return ast.literal_eval(text[: text.rfind("}") + 1]) if len(text) <= _MAX_QUOTED_CHARS else None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None

@@ -1,5 +1,6 @@
 """Judging one reply. A success takes one decoding of a typed struct; whatever does not decode is looked at closely."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from providers.base import Call, Failure, Outcome, Success
 from providers.failures import Kind, kind_of_status
 from providers.judgement.accounts import account_kind
 from providers.judgement.documents import Unreadable, as_json, beginning, one_line, read_document, shortened
-from providers.judgement.errors import Said, other_signs, reported_error, said_by
+from providers.judgement.errors import Said, known_word, other_signs, reported_error, said_by
 from providers.judgement.promises import ANYTHING, Promise, promise_of
 from providers.judgement.secrets import Secrets
 from providers.judgement.usage import read_usage, usage_of
@@ -21,6 +22,8 @@ MAX_CODE_CHARS = 100
 MAX_PARAM_CHARS = 200
 MAX_REQUEST_ID_CHARS = 200
 _LOOK = Call("", b"", "", 0.0)
+_ALSO_THROTTLED = frozenset({400, 403})
+_USER = re.compile(r"//[^/]*@")
 _OTHER_REQUEST_IDS = ("request-id", "apim-request-id", "x-amzn-requestid")
 
 
@@ -115,12 +118,23 @@ def _refusal(reply: Reply, call: Call, secrets: Secrets, *, kind_of: Callable[[i
     said = _said_in(body)
     if word := reply.headers.get("x-amzn-errortype"):  # AWS names the error there
         word = word.partition(":")[0]
-        said = msgspec.structs.replace(said, code=said.code or word, words=said.words | {word.lower()})
-    kind = account_kind(said, status=reply.status) or kind_of(reply.status) or Kind.INVALID_RESPONSE
+        said = msgspec.structs.replace(said, code=said.code or word, words=said.words | {known_word(word)})
+    kind = account_kind(said, status=reply.status) or _throttled(said, reply.status) or kind_of(reply.status)
+    kind = kind or Kind.INVALID_RESPONSE
     if kind is Kind.REDIRECTED and (target := reply.headers.get("Location")):
-        message = f"The upstream answered with a redirect to {target}; the base URL is likely wrong."
+        message = f"The upstream answered with a redirect to {_without_secrets(target)}; the base URL is likely wrong."
         said = msgspec.structs.replace(said, message=message)
     return _failure(reply, call, kind, said, body, secrets)
+
+
+def _throttled(said: Said, status: int) -> Kind | None:
+    """AWS and Google have statuses for throttling that others have for a request that is at fault; its code tells them apart."""
+    return said.kind if status in _ALSO_THROTTLED and said.kind in (Kind.RATE_LIMITED, Kind.OVERLOADED) else None
+
+
+def _without_secrets(url: str) -> str:
+    """An address without user, password, parameters and fragment."""
+    return _USER.sub("//", re.split(r"[?#]", url, maxsplit=1)[0])
 
 
 def _said_in(body: bytes) -> Said:

@@ -1,6 +1,7 @@
 """Errors as upstreams report them: found in an answer of any status, and read in any of the common shapes."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,18 +10,31 @@ import msgspec
 from providers.failures import Kind
 
 # Where a message, a code and a status may stand, the likeliest first.
-_MESSAGES = ("message", "detail", "title", "msg", "Message", "status_msg", "error_msg")
-_CODES = ("code", "type")
+_MESSAGES = ("message", "detail", "title", "msg", "Message", "status_msg", "error_msg", "errorMessage")
+_CODES = ("code", "type", "status_code", "error_code", "__type")
 _STATUSES = ("code", "status", "status_code", "statusCode", "http_status")
 
+_OF_ERRORS = frozenset({*_MESSAGES, *_CODES, *_STATUSES, "error", "data", "timestamp", "path", "request_id", "requestId"})
+_JOINTS = re.compile(r"[-_ .]")
+
+
+def known_word(text: str) -> str:
+    """A code, a type or a status in the spelling in which they are compared: both `rate_limit` and `RateLimit` are `ratelimit`.
+
+    AWS may put a namespace before the name of an error, and an address behind it.
+    """
+    return _JOINTS.sub("", text.rpartition("#")[2].partition(":")[0]).lower()
+
+
 # What a code, a type or a status means that an upstream reports inside a 2xx, where nothing better than a word is said.
-_KINDS_BY_WORD = {
+_KINDS = {
     **dict.fromkeys(("not_found_error", "not_found", "notfounderror", "model_not_found"), Kind.NOT_FOUND),
     **dict.fromkeys(("authentication_error", "unauthenticated", "auth_error"), Kind.AUTHENTICATION),
     **dict.fromkeys(("permission_error", "permission_denied", "permissiondeniederror"), Kind.PERMISSION),
     **dict.fromkeys(("rate_limit_error", "rate_limit_exceeded", "rate_limited", "rate_limit"), Kind.RATE_LIMITED),
     **dict.fromkeys(("resource_exhausted", "ratelimiterror", "too_many_requests"), Kind.RATE_LIMITED),
-    **dict.fromkeys(("throttlingexception", "rate_limit_reached_error"), Kind.RATE_LIMITED),
+    **dict.fromkeys(("throttling", "throttlingexception", "throttledexception", "rate_limit_reached_error"), Kind.RATE_LIMITED),
+    **dict.fromkeys(("toomanyrequestsexception", "user_rate_limit_exceeded"), Kind.RATE_LIMITED),
     **dict.fromkeys(("overloaded_error", "overloaded", "unavailable", "service_unavailable"), Kind.OVERLOADED),
     **dict.fromkeys(("engine_overloaded_error", "capacity_exceeded", "service_tier_capacity_exceeded"), Kind.OVERLOADED),
     **dict.fromkeys(("server_error", "api_error", "internal_server_error", "internal_error"), Kind.SERVER_ERROR),
@@ -29,10 +43,11 @@ _KINDS_BY_WORD = {
     **dict.fromkeys(("invalid_argument", "context_length_exceeded", "string_above_max_length"), Kind.INVALID_REQUEST),
     **dict.fromkeys(("content_filter", "content_policy_violation", "validationexception"), Kind.INVALID_REQUEST),
 }
+_KINDS_BY_WORD = {known_word(word): kind for word, kind in _KINDS.items()}
 
 
 class Said(msgspec.Struct, frozen=True):
-    """What an upstream says of an error; empty where it does not say. `words` are its codes, types and reasons, in lower case."""
+    """What an upstream says of an error; empty where it does not say. `words` are its codes, types and reasons (`known_word`)."""
 
     message: str = ""
     code: str = ""
@@ -74,8 +89,16 @@ def other_signs(document: Any) -> Any:
         or document.get("success") is False
         or not _is_empty(document.get("errors"))
         or document.keys() == {"detail"}
+        or _says_nothing_else(document)
     )
     return document if is_told else None
+
+
+def _says_nothing_else(document: Mapping[str, Any]) -> bool:
+    """Whether all that it has is a message and the status of an error, as a gateway answers: no record looks like that."""
+    if not document.keys() <= _OF_ERRORS or not any(map(document.get, _MESSAGES)):
+        return False
+    return document.get("status") == "error" or _status((document,)) is not None
 
 
 def _is_failed(choice: Any) -> bool:
@@ -101,6 +124,12 @@ def said_by(document: Any) -> Said:
         error = errors[0]
     if error is document and isinstance(base := document.get("base_resp"), dict):  # MiniMax
         error = base
+    if error is document and isinstance(detail := document.get("detail"), dict):  # FastAPI
+        error = detail
+    while error is not document and isinstance(error, dict) and not any(map(error.get, _MESSAGES)):
+        if not isinstance(inner := error.get("error"), dict):
+            break
+        error = inner  # a gateway puts the error of its own upstream into its own
     if not isinstance(error, dict):
         message = _text(error) or _text(document.get("message"))
         return Said(message, _text(document.get("code")), "", _status((document,)), _words((document,)))
@@ -130,7 +159,7 @@ def _is_digits(text: str) -> bool:
 
 
 def _words(sources: tuple[Mapping[str, Any], ...]) -> frozenset[str]:
-    return frozenset(word.lower() for source in sources for word in _words_of(source))
+    return frozenset(known_word(word) for source in sources for word in _words_of(source))
 
 
 def _words_of(source: Mapping[str, Any]) -> Iterator[str]:

@@ -79,6 +79,8 @@ class _Anything(Answer, gc=False):
     success: Any = None
     type: Any = None
     object: Any = None
+    message: None = None  # whose message it is, a closer look tells
+    msg: None = None
 
     @property
     def is_flawed(self) -> bool:

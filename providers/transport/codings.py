@@ -1,6 +1,7 @@
 """Content codings that an upstream applied although nobody asked: gzip and deflate, taken off within a size. No network."""
 
 import zlib
+from codecs import BOM_UTF8
 
 MAX_CODINGS = 5  # in a row
 MAX_MEMBERS = 10_000  # of one gzip body
@@ -23,10 +24,11 @@ def decoded(body: bytes, codings: str, *, most: int, cut: bool) -> bytes:
     """The body without the codings of a `Content-Encoding` header, the last one taken off first.
 
     At most `most` bytes are made of it: with `cut` the rest is left out, as is whatever follows a fault; else the exceptions
-    are raised. A body that is plain text whatever the header says stays as it is.
+    are raised. A body that is plain text whatever the header says stays as it is. One that is gzip though no header says so, or
+    once more than it says, is decoded all the same: no JSON begins like that.
     """
     names = [name for coding in codings.split(",") if (name := coding.strip().lower()) not in _NO_CODING]
-    if not names or _is_plain(body):
+    if names and _is_plain(body):
         return body
     if len(names) > MAX_CODINGS:
         raise Undecodable(f"Its body is encoded {len(names)} times")
@@ -36,11 +38,24 @@ def decoded(body: bytes, codings: str, *, most: int, cut: bool) -> bytes:
             raise Undecodable(f"Its body is encoded with {_shown(name)}, which nobody asked for")
         # What was compressed once more is hardly larger than what it was compressed from.
         body = decode(body, most=most + left * (most // 100 + 1024), cut=cut)
+    for _ in range(MAX_CODINGS - len(names)):
+        if not is_gzip(body):
+            break
+        body = _gunzip(body, most=most, cut=cut)
     return body
 
 
+def is_gzip(body: bytes) -> bool:
+    """Whether a body begins as gzip does, and so is neither JSON nor text."""
+    return body.startswith(_MAGIC)
+
+
 def _gunzip(body: bytes, *, most: int, cut: bool) -> bytes:
-    """Every member in a row. What follows the last one, and is none, is padding."""
+    """Every member in a row. What follows the last one, and is none, is padding. Some servers take deflate for gzip."""
+    if not is_gzip(body):
+        if _is_wrapped(body):
+            return _undeflate(body, most=most, cut=cut)
+        raise Undecodable("Its body is said to be gzip, and is not")
     pieces: list[bytes] = []
     start = 0
     while body.startswith(_MAGIC, start):
@@ -49,14 +64,14 @@ def _gunzip(body: bytes, *, most: int, cut: bool) -> bytes:
         piece, start = _inflated(body, start, _GZIP, most=most, cut=cut)
         pieces.append(piece)
         most -= len(piece)
-    if not pieces:
-        raise Undecodable("Its body is said to be gzip, and is not")
     return b"".join(pieces)
 
 
 def _undeflate(body: bytes, *, most: int, cut: bool) -> bytes:
-    """With the wrapping of zlib, as the standard has it, or without, as some servers send it."""
-    if body[0] & 0x0F == 8 and int.from_bytes(body[:2]) % 31 == 0:
+    """With the wrapping of zlib, as the standard has it; or without it, or as gzip, as some servers send it."""
+    if is_gzip(body):
+        return _gunzip(body, most=most, cut=cut)
+    if _is_wrapped(body):
         try:
             return _inflated(body, 0, zlib.MAX_WBITS, most=most, cut=cut)[0]
         except Undecodable as error:
@@ -66,6 +81,11 @@ def _undeflate(body: bytes, *, most: int, cut: bool) -> bytes:
         except Undecodable:
             raise wrapped from None
     return _inflated(body, 0, _RAW, most=most, cut=cut)[0]
+
+
+def _is_wrapped(body: bytes) -> bool:
+    """Whether a body begins as what zlib compressed does."""
+    return body[:1] != b"" and body[0] & 0x0F == 8 and int.from_bytes(body[:2]) % 31 == 0
 
 
 def _inflated(body: bytes, start: int, form: int, *, most: int, cut: bool) -> tuple[bytes, int]:
@@ -91,7 +111,7 @@ def _inflated(body: bytes, start: int, form: int, *, most: int, cut: bool) -> tu
 
 def _is_plain(body: bytes) -> bool:
     """Whether the body is text that begins as JSON does: somebody took the coding off and left the header."""
-    if body.lstrip()[:1] not in (b"{", b"["):
+    if body.removeprefix(BOM_UTF8).lstrip()[:1] not in (b"{", b"["):
         return False
     try:
         body.decode()

@@ -2,7 +2,7 @@
 
 from providers.base import Failure
 from providers.failures import Kind
-from providers.transport.codings import TooLarge, Undecodable, decoded
+from providers.transport.codings import TooLarge, Undecodable, decoded, is_gzip
 from providers.transport.interface import ConnectFailed, ConnectionLost, HttpError, MaxBytes, NotHttp, Reply, is_success
 
 ERRORS = (HttpError, OSError, TimeoutError, ValueError)
@@ -17,8 +17,8 @@ def finished(reply: Reply, *, most: MaxBytes) -> Reply | Failure:
     taken = is_success(reply.status)
     if taken and not reply.whole:
         return _too_large(reply.status, most)
-    codings = reply.headers.get("content-encoding")
-    if not codings or not reply.body:
+    codings = reply.headers.get("content-encoding", "")
+    if not reply.body or not (codings or is_gzip(reply.body)):
         return reply
     try:
         reply.body = decoded(reply.body, codings, most=most.of(reply.status), cut=not taken)

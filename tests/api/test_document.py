@@ -16,7 +16,7 @@ from tests.api.conftest import Native
 from tests.conftest import Portal
 from tests.console.conftest import MakeBatch
 
-SECONDS = 120
+SECONDS = 400
 
 
 def test_the_document_is_valid_and_made_without_a_warning() -> None:

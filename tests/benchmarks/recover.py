@@ -18,7 +18,7 @@ from tests.crowd import Answer, Crowd, crowd
 CLIENTS = 40
 PATHS = ("/v1/batches?limit=5", "/api/v1/batches?limit=5", "/v1/files?limit=5")
 BURST_SECONDS = 3.0
-REQUESTS = 1000  # after the return, of which none may fail
+REQUESTS = 1000  # after a server's return; none of them may fail
 GOAL_FIRST = 1.0
 GOAL_AWAY = 2.0
 

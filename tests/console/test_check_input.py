@@ -317,6 +317,32 @@ def test_c12_the_report_offers_to_start_without_the_bad_lines_and_a_clone_keeps_
     assert (form["on_invalid"].value(), form["model"].value()) == ("skip", "m")
 
 
+def test_c12_the_report_says_that_a_batch_that_skips_bad_lines_may_start(console: Client, uploaded: Any) -> None:
+    page = console.get(uploaded(request_lines(2) + b"nonsense\n" * 2, on_invalid="skip")).content.decode()
+    assert "Ready to start without 2 bad lines" in page
+    assert "each counts as failed" in page
+    assert "Not ready" not in page
+
+
+def test_e4_an_input_that_cannot_be_read_now_is_a_finding(console: Client, uploaded: Any, settings: Settings) -> None:
+    address = uploaded(request_lines(2))
+    settings.MEDIA_ROOT = settings.MEDIA_ROOT / "not mounted"
+    page = console.get(address).content.decode()
+    assert "The input cannot be read at the moment" in page
+    assert "Start the batch" not in page
+
+
+def test_e4_a_page_that_needs_the_storage_says_503_while_that_is_away(console: Client, uploaded: Any, settings: Settings) -> None:
+    address = uploaded(request_lines(2))
+    report = console.get(address)
+    assert console.post(address, {"asked": report.context["asked"].isoformat()}).status_code == 302
+    settings.MEDIA_ROOT = settings.MEDIA_ROOT / "not mounted"
+    console.raise_request_exception = False
+    answer = console.get(f"/console/batches/{Batch.objects.get()}/files/input/")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+    assert "The file storage does not answer" in answer.content.decode()
+
+
 def test_c12_nothing_is_offered_where_no_line_is_good(console: Client, uploaded: Any) -> None:
     page = console.get(uploaded(b"nonsense\n")).content.decode()
     assert "Start without" not in page

@@ -25,13 +25,16 @@ from tests.upstream import Answer, Request, Upstream, refuse, say, succeed
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CONCURRENCY = 10
+ANSWER = b'{"choices": [{"message": {"role": "assistant", "content": "Hello"}}]}'
 BILLING = b'{"type": "error", "error": {"type": "billing_error", "message": "There is an issue with your payment."}}'
+BALANCE = b'{"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}'
 # What the upstreams that people use answer when the account is empty, or the key is wrong.
 EMPTY = {
     "OpenRouter: 402": (refuse(402, message="Insufficient credits"), Kind.QUOTA),
     "OpenAI: 429 insufficient_quota": (refuse(429, code="insufficient_quota", retry_after=1), Kind.QUOTA),
     "Anthropic: billing_error": (say(BILLING, status=400), Kind.QUOTA),
     "OpenAI: 401": (refuse(401, code="invalid_api_key"), Kind.AUTHENTICATION),
+    "MiniMax: 200": (say(BALANCE), Kind.QUOTA),
 }
 
 
@@ -284,7 +287,7 @@ def test_a_batch_of_odd_requests_does_not_hold_the_next_one(
 # --- Long waits -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("wait", [86_400, 1_796_022_830], ids=["a day", "beyond every deadline"])
+@pytest.mark.parametrize("wait", [86_400, 2_796_022_830], ids=["a day", "beyond every deadline"])
 def test_a_long_wait_fails_no_request_and_is_tried_now_and_then(
     project: Project, provider: Provider, upstream: Upstream, settings: Settings, wait: int
 ) -> None:
@@ -308,7 +311,7 @@ def test_a_huge_reset_in_the_headers_is_believed_for_the_longest_wait_only(
 ) -> None:
     """U7"""
     settings.LONGEST_WAIT_SECONDS = 0.5
-    upstream.answer(say(b'{"choices": []}', x_ratelimit_remaining_requests="0", x_ratelimit_reset_requests="6h0m0s"))
+    upstream.answer(say(ANSWER, x_ratelimit_remaining_requests="0", x_ratelimit_reset_requests="6h0m0s"))
     batch = started(project, request_lines(30))
     with executors(1):
         wait_until(lambda: all_succeeded(batch))

@@ -31,7 +31,7 @@ def read(file: File) -> bytes:
 
 @pytest.mark.parametrize("filename", ["jobs.jsonl.gz", "upload", "jobs.jsonl"])
 def test_an_input_is_known_as_gzip_by_its_first_bytes(project: Project, filename: str) -> None:
-    file = kept(project, gzip.compress(LINES), filename=filename)
+    file = kept(project, gzip.compress(LINES, mtime=0), filename=filename)
     assert (read(file), file.bytes, file.filename) == (LINES, len(LINES), filename.removesuffix(".gz"))
 
 
@@ -41,23 +41,23 @@ def test_a_plain_file_that_is_only_called_gz_is_kept_as_it_is(project: Project) 
 
 
 def test_members_one_after_the_other_and_padding_are_unpacked(project: Project) -> None:
-    packed = gzip.compress(LINES) + gzip.compress(b"") + gzip.compress(LINES) + b"\0" * 700
+    packed = gzip.compress(LINES, mtime=0) + gzip.compress(b"", mtime=0) + gzip.compress(LINES, mtime=0) + b"\0" * 700
     assert read(kept(project, packed)) == LINES * 2
 
 
 def test_another_purpose_is_kept_as_it_came(project: Project) -> None:
-    packed = gzip.compress(LINES)
+    packed = gzip.compress(LINES, mtime=0)
     assert read(kept(project, packed, purpose=Purpose.USER_DATA)) == packed
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        gzip.compress(LINES)[:-9],
-        gzip.compress(LINES)[:12],
-        gzip.compress(LINES)[:-4] + b"\0\0\0\1",
-        gzip.compress(LINES) + b"more",
-        gzip.compress(b""),
+        gzip.compress(LINES, mtime=0)[:-9],
+        gzip.compress(LINES, mtime=0)[:12],
+        gzip.compress(LINES, mtime=0)[:-4] + b"\0\0\0\1",
+        gzip.compress(LINES, mtime=0) + b"more",
+        gzip.compress(b"", mtime=0),
         b"\x1f\x8b\x08",
     ],
     ids=["cut off", "cut off early", "wrong length", "more behind it", "nothing in it", "only its beginning"],
@@ -71,7 +71,7 @@ def test_a_damaged_one_is_refused_and_nothing_is_kept(project: Project, content:
 
 def test_a_bomb_is_refused_without_being_unpacked(project: Project, settings: Settings) -> None:
     settings.MAX_BATCH_FILE_BYTES = 1024**2
-    bomb = gzip.compress(b"\n" * 200 * 1024**2, compresslevel=9)
+    bomb = gzip.compress(b"\n" * 200 * 1024**2, compresslevel=9, mtime=0)
     assert len(bomb) < settings.MAX_BATCH_FILE_BYTES
     tracemalloc.start()
     with pytest.raises(TooLarge):
@@ -85,7 +85,7 @@ def test_a_bomb_is_refused_without_being_unpacked(project: Project, settings: Se
 def test_the_quota_counts_what_is_kept(project: Project) -> None:
     project.max_stored_bytes = len(LINES) - 1
     project.save()
-    assert len(gzip.compress(LINES * 20)) < project.max_stored_bytes
+    assert len(gzip.compress(LINES * 20, mtime=0)) < project.max_stored_bytes
     with pytest.raises(PortalError) as refused:
-        kept(project, gzip.compress(LINES * 20))
+        kept(project, gzip.compress(LINES * 20, mtime=0))
     assert refused.value.code == "insufficient_quota"

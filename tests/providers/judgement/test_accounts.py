@@ -109,6 +109,35 @@ OF_ACCOUNT = [
     (403, google(403, "PERMISSION_DENIED", reason="BILLING_DISABLED"), QUOTA),
     (401, google(401, "UNAUTHENTICATED"), KEY),
     (429, google(429, "RESOURCE_EXHAUSTED", "Your prepayment credits are depleted. Please go to AI Studio"), QUOTA),
+    (403, google(403, "PERMISSION_DENIED", "This API method requires billing to be enabled. Please enable billing on"), QUOTA),
+    # New API and One API, Vercel's gateway
+    (403, error("用户额度不足", type="new_api_error", code="insufficient_user_quota"), QUOTA),
+    (403, error("token quota is not enough", type="one_api_error", code="pre_consume_token_quota_failed"), QUOTA),
+    (403, error("A valid credit card is needed", type="customer_verification_required"), QUOTA),
+    # MiniMax, whose errors come with 200: platform.minimaxi.com/document/error-codes
+    (200, {"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}, QUOTA),
+    (200, {"base_resp": {"status_code": 1004, "status_msg": "login fail: Please carry the API secret key"}}, KEY),
+    (200, {"choices": None, "base_resp": {"status_code": 2049, "status_msg": "invalid api key"}}, KEY),
+    # Zhipu, whose messages are Chinese
+    (429, error("您的账户已欠费，请充值后重试。", code="1113"), QUOTA),
+    # the same words in other spellings, with a namespace, and inside the error of another gateway
+    (429, error(code="InsufficientQuota"), QUOTA),
+    (400, {"__type": "com.amazon.coral.service#UnrecognizedClientException", "message": "m"}, KEY),
+    (403, {"message": "Model access is denied due to INVALID_PAYMENT_INSTRUMENT:A valid payment instrument must"}, QUOTA),
+    (403, anthropic("permission_error", "OAuth token has been revoked. Please obtain a new token."), KEY),
+    (429, {"error": error(type="insufficient_quota")}, QUOTA),
+    (403, {"detail": {"code": "insufficient_credits", "message": "m"}}, QUOTA),
+    # what Python's clients make of an answer, in a gateway's message
+    (400, error(f"Error code: 400 - {anthropic('invalid_request_error', TOO_LOW)}"), QUOTA),
+    (400, error(f"litellm.BadRequestError: AnthropicException - b'{json.dumps(anthropic('x', TOO_LOW))}'"), QUOTA),
+    (
+        429,
+        error(
+            "litellm.RateLimitError: RateLimitError: OpenAIException - Error code: 429 - "
+            f"{error(type='insufficient_quota')}\nReceived Model Group=m"
+        ),
+        QUOTA,
+    ),
     # DeepSeek, see api-docs.deepseek.com/quick_start/error_codes
     (402, error("Insufficient Balance", type="unknown_error", code="invalid_request_error"), QUOTA),
     (401, error("Authentication Fails", type="authentication_error", code="invalid_request_error"), KEY),
@@ -165,6 +194,10 @@ NOT_OF_ACCOUNT = [
     (422, {"detail": [{"loc": ["body"], "msg": "API key not valid", "input": "budget_exceeded"}]}, Kind.INVALID_REQUEST),
     (400, error("m", param="invalid_api_key"), Kind.INVALID_REQUEST),
     (500, error("Budget has been exceeded!"), Kind.SERVER_ERROR),
+    (400, error("m", code="1113"), Kind.INVALID_REQUEST),
+    (400, error(f"Error code: 400 - {error('the prompt ' + TOO_LOW)}"), Kind.INVALID_REQUEST),
+    (400, error("Error code: 400 - {" + "[" * 3000 + "}"), Kind.INVALID_REQUEST),
+    (400, error("Error code: 400 - {open('/etc/passwd')}"), Kind.INVALID_REQUEST),
 ]
 
 

@@ -44,7 +44,12 @@ RESPONSES = "/v1/responses"
         ({"error": "m", "code": 503}, CHAT, Kind.OVERLOADED, "503", 503),
         ({"code": 503, "message": "m"}, CHAT, Kind.OVERLOADED, "503", 503),
         ({"code": 50002, "msg": "m"}, CHAT, Kind.UNCONFIRMED, "50002", 200),
-        ({"choices": None, "base_resp": {"status_code": 1008, "status_msg": "m"}}, CHAT, Kind.UNCONFIRMED, "unconfirmed", 200),
+        ({"choices": None, "base_resp": {"status_code": 1008, "status_msg": "m"}}, CHAT, Kind.UNCONFIRMED, "1008", 200),
+        ({"error_code": 18, "error_msg": "m"}, CHAT, Kind.UNCONFIRMED, "18", 200),
+        # one gateway inside another
+        ({"error": {"error": {"message": "m", "code": 503}}}, CHAT, Kind.OVERLOADED, "503", 503),
+        ({"error": {"message": "m", "code": 503, "error": {}}}, CHAT, Kind.OVERLOADED, "503", 503),
+        ({"detail": {"error": {"message": "m", "type": "OverloadedError"}}}, CHAT, Kind.OVERLOADED, "OverloadedError", 200),
         # a word decides where no number does
         ({"error": {"message": "m", "type": "overloaded_error"}}, CHAT, Kind.OVERLOADED, "overloaded_error", 200),
         ({"error": {"message": "m", "type": "mystery"}}, CHAT, Kind.UNCONFIRMED, "mystery", 200),
@@ -100,13 +105,25 @@ def test_u1_finish_reason_error_without_an_error_is_told_in_the_portals_words() 
     assert found.message == "The upstream ended its answer with an error."
 
 
+def test_u1_a_code_beside_an_error_that_is_a_mere_text_decides() -> None:
+    found = failure(judged({"error": {"error": "m", "code": 503}}))
+    assert (found.kind, found.code) == (Kind.OVERLOADED, "503")
+
+
 def test_u1_a_wait_beside_an_error_inside_a_2xx_is_kept() -> None:
     found = failure(judged({"error": {"message": "m", "code": 429}}, Retry_After="7"))
     assert (found.kind, found.retry_after) == (Kind.RATE_LIMITED, 7.0)
 
 
-def test_a_502_of_the_upstream_itself_leaves_open_what_came_of_the_call() -> None:
-    assert not failure(judged({"error": {"message": "m"}}, status=502)).is_final
+@pytest.mark.parametrize("status", [408, 499, 502, 504, 520, 524, 598])
+def test_u6_a_gateway_that_gave_up_waiting_leaves_open_what_came_of_the_call(status: int) -> None:
+    """A repeat keeps its key, so that an upstream that heeds it does not do, and charge, the same twice."""
+    assert not failure(judged(b"<html>", status=status)).is_final
+
+
+@pytest.mark.parametrize("status", [400, 429, 500, 503, 521, 529])
+def test_u6_any_other_answer_is_all_that_will_come_of_the_call(status: int) -> None:
+    assert failure(judged(b"<html>", status=status)).is_final
 
 
 @pytest.mark.parametrize("status", [408, 409, 420, 424, 425, 429, 498, 499, 500, 502, 503, 504, 507, 520, 522, 524, 529, 599])
@@ -121,6 +138,35 @@ def test_u6_what_does_not_pass_is_not_tried_again(status: int) -> None:
     kind = kind_of_status(status)
     assert kind is not None
     assert not kind.retryable
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers"),
+    [
+        (400, {"message": "m"}, {"x_amzn_errortype": "ThrottlingException:http://internal.amazon.com/"}),
+        (400, {"__type": "com.amazon.coral.service#ThrottlingException", "message": "m"}, {}),
+        (403, {"error": {"message": "m", "code": "rateLimitExceeded"}}, {}),
+        (403, {"error": {"message": "m", "code": 403, "details": [{"reason": "userRateLimitExceeded"}]}}, {}),
+        (400, {"error": {"message": "m", "type": "rate_limit_error"}}, {}),
+    ],
+)
+def test_u6_throttling_under_a_status_of_faulty_requests_is_tried_again(status: int, body: Any, headers: dict[str, str]) -> None:
+    assert failure(judged(body, status=status, **headers)).kind is Kind.RATE_LIMITED
+
+
+def test_u6_a_request_that_is_larger_than_any_limit_is_not_tried_for_ever() -> None:
+    """As Groq answers one that needs more tokens than a minute allows."""
+    too_large = {"error": {"message": "Request too large", "type": "tokens", "code": "rate_limit_exceeded"}}
+    assert failure(judged(too_large, status=413)).kind is Kind.INVALID_REQUEST
+
+
+@pytest.mark.parametrize(
+    "target", ["https://x.example/v1", "https://u:word@x.example/v1?key=word#word", "https://word@x.example/v1"]
+)
+def test_a_redirect_is_told_without_what_may_be_secret(target: str) -> None:
+    message = failure(judged(b"", status=307, Location=target)).message
+    assert "to https://x.example/v1;" in message
+    assert "word" not in message
 
 
 @pytest.mark.parametrize("status", [424, 498, 499])

@@ -90,6 +90,10 @@ def test_u1_a_response_that_is_not_final_says_its_status(status: str) -> None:
         {"error": None, "id": 7},
         {"errors": [], "success": True},
         {"detail": "a", "id": 7},
+        {"message": "written"},
+        {"status": 200, "message": "written"},
+        {"code": 0, "msg": "success", "data": {"id": 7}},
+        {"code": 400, "message": "of the account of this name", "id": 7},
     ],
 )
 def test_u1_a_written_record_may_be_answered_with_any_document(body: Any) -> None:
@@ -102,3 +106,17 @@ def test_u1_a_written_record_may_be_answered_with_any_document(body: Any) -> Non
 )
 def test_u1_an_error_inside_the_answer_to_a_write_is_a_failure_and_not_written_again(body: Any) -> None:
     assert failure(written(body)).kind is Kind.UNCONFIRMED
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        ({"statusCode": 500, "message": "Internal server error"}, Kind.SERVER_ERROR, 500),
+        ({"code": 401, "msg": "token expired", "data": None}, Kind.AUTHENTICATION, 401),
+        ({"timestamp": "2026-01-01", "status": 422, "error": "", "message": "m", "path": "/x"}, Kind.INVALID_REQUEST, 422),
+        ({"status": "error", "message": "m"}, Kind.UNCONFIRMED, 200),
+    ],
+)
+def test_u1_a_document_that_is_but_an_error_is_no_record(body: Any, kind: Kind, status: int) -> None:
+    for found in (failure(written(body)), failure(judged(body, endpoint="/v1/rerank"))):
+        assert (found.kind, found.http_status) == (kind, status)
