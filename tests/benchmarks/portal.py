@@ -91,6 +91,17 @@ def grown_up(stub: Upstream, **settings: str) -> Iterator[Portal]:
 
 
 @contextlib.contextmanager
+def on_database(stub: Upstream, database: str, redis: str, *, provider: str, **settings: str) -> Iterator[Portal]:
+    """A portal as `manage.py serve` starts it on a database that stays, and a Redis; the stub is its default provider.
+
+    The provider and an API key of its name are added, so that each portal on the same database needs another one.
+    """
+    servers = {"DATABASE_URL": database, "REDIS_URL": redis}
+    with _environment(dict.fromkeys(SERVERS)), _portal(stub, servers | settings, provider=provider) as portal:
+        yield portal
+
+
+@contextlib.contextmanager
 def embedded(stub: Upstream, **settings: str) -> Iterator[Portal]:
     """A portal in one process, with the stub as its default provider."""
     with _environment(dict.fromkeys(SERVERS)), _portal(stub, settings) as portal:
@@ -112,13 +123,13 @@ def database_servers() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _portal(stub: Upstream, settings: dict[str, str]) -> Iterator[Portal]:
+def _portal(stub: Upstream, settings: dict[str, str], *, provider: str = "stub") -> Iterator[Portal]:
     with (
         tempfile.TemporaryDirectory(prefix="batchyard-benchmark-") as folder,
         portal_process(Path(folder), **settings) as process,
     ):
-        added = process.manage("provider", "add", "stub", "--adapter", "openai", "--base-url", stub.base_url, "--default")
-        key = process.manage("apikey", "create", "--project", "benchmark", "--name", "benchmark")
+        added = process.manage("provider", "add", provider, "--adapter", "openai", "--base-url", stub.base_url, "--default")
+        key = process.manage("apikey", "create", "--project", "benchmark", "--name", provider)
         for done in (added, key):
             if done.returncode:
                 raise WrongResult(done.stderr)

@@ -1,7 +1,8 @@
 """`scale`: what operators and clients ask of a database with a million batches, beside the same asked of one with a thousand.
 
 `scale load` makes both databases first and keeps them in a folder: --folder, else BATCHYARD_SCALE, else build/scale. What is
-measured changes nothing in them. Each question is a line in tests/benchmarks/questions.py.
+measured changes nothing in them. Each question is a line in tests/benchmarks/questions.py. At last, or by
+`scale batch` alone, a portal takes a batch its whole way on a copy of the large one, beside the same on an empty one.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks import scale_way
 from tests.benchmarks.inputs import WrongResult
 from tests.benchmarks.loader import (
     LEAST_BATCHES,
@@ -36,18 +38,21 @@ LIMITS = {"minutes": 25.0, "GB": 15.0}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", nargs="?", choices=["measure", "load"], default="measure", help="(default: %(default)s)")
+    parser.add_argument("what", nargs="?", choices=["measure", "batch", "load"], default="measure", help="(default: %(default)s)")
     parser.add_argument("--folder", type=Path, default=Path(os.environ.get("BATCHYARD_SCALE", ROOT / "build" / "scale")))
     parser.add_argument("--batches", type=int, default=1_000_000, help="of the large database (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=25, help="of each question (default: %(default)s)")
-    parser.add_argument("--only", default="", help="only questions whose name has this in it")
+    parser.add_argument("--only", default="", help="only questions whose name has this in it, and no batch")
+    parser.add_argument("--lines", type=int, default=50_000, help="of the batch that goes its whole way (default: %(default)s)")
+    parser.add_argument("--latency-ms", type=float, default=100.0, help="of its upstream (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="of that batch on both databases (default: %(default)s)")
 
 
 def main(options: argparse.Namespace) -> dict[str, Any]:
     """Measure and print; what was measured."""
     if options.batches < LEAST_BATCHES:
         raise WrongResult(f"At least {LEAST_BATCHES} batches are needed.")
-    return _load(options) if options.what == "load" else _measure(options)
+    return {"load": _load, "measure": _measure, "batch": _batch}[options.what](options)
 
 
 def _load(options: argparse.Namespace) -> dict[str, Any]:
@@ -67,14 +72,27 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
     small, large = LEAST_BATCHES, options.batches
     with server(folder) as url, contextlib.ExitStack() as stack:
         for batches in (small, large):
-            if not has_database(url, database_name(batches)):
-                raise WrongResult(f"There is no database of {batches:,} batches in {folder}: run `scale load` first.")
-            migrate(folder, database_url(url, database_name(batches)))
+            _prepare(folder, url, batches)
         asked = [stack.enter_context(_portal(folder, database_url(url, database_name(batches)))) for batches in (small, large)]
         names = [name for name in asked[0].questions if options.only in name]
         figures = {name: _compared(name, asked, repeats=options.repeats) for name in names}
     print(_report(figures, small=small, large=large))
-    return figures
+    return figures if options.only else figures | _batch(options)
+
+
+def _batch(options: argparse.Namespace) -> dict[str, Any]:
+    folder = options.folder.resolve()
+    with server(folder) as url:
+        _prepare(folder, url, options.batches)
+    name = database_name(options.batches)
+    return scale_way.measure(folder, kept=name, lines=options.lines, latency_ms=options.latency_ms, rounds=options.rounds)
+
+
+def _prepare(folder: Path, url: str, batches: int) -> None:
+    """Bring a database up to this version of the portal. Raises WrongResult when there is none."""
+    if not has_database(url, database_name(batches)):
+        raise WrongResult(f"There is no database of {batches:,} batches in {folder}: run `scale load` first.")
+    migrate(folder, database_url(url, database_name(batches)))
 
 
 @dataclass(frozen=True, slots=True)
