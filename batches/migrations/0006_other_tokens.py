@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="batch",
             name="other_tokens",
-            field=models.PositiveBigIntegerField(db_default=0, default=0, help_text="Of which only the sum is known."),
+            field=models.BigIntegerField(db_default=0, default=0, help_text="Of which only the sum is known."),
         ),
         migrations.AddField(
             model_name="batchobject",
@@ -27,6 +27,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="slice",
             name="other_tokens",
-            field=models.PositiveBigIntegerField(db_default=0, default=0, help_text="Of which only the sum is known."),
+            field=models.BigIntegerField(db_default=0, default=0, help_text="Of which only the sum is known."),
         ),
     ]

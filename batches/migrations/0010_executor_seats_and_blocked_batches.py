@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="slice",
             name="lost_leases",
-            field=models.PositiveSmallIntegerField(db_default=0, default=0, editable=False),
+            field=models.SmallIntegerField(db_default=0, default=0, editable=False),
         ),
         migrations.AddField(
             model_name="worker",

@@ -61,7 +61,7 @@ class Counted(models.Model):
     output_tokens = models.PositiveBigIntegerField(default=0)
     cached_tokens = models.PositiveBigIntegerField(default=0)
     reasoning_tokens = models.PositiveBigIntegerField(default=0)
-    other_tokens = models.PositiveBigIntegerField(default=0, db_default=0, help_text="Of which only the sum is known.")
+    other_tokens = models.BigIntegerField(default=0, db_default=0, help_text="Of which only the sum is known.")
     cost_nanos = models.PositiveBigIntegerField(default=0, help_text="In billionths of the portal's currency.")
     unpriced = models.PositiveIntegerField(default=0, help_text="Objects that succeeded and whose cost is not known.")
 

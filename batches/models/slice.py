@@ -30,7 +30,7 @@ class Slice(Counted, Leased):
     error_start = models.PositiveBigIntegerField(null=True, blank=True)
     error_end = models.PositiveBigIntegerField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
-    lost_leases = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    lost_leases = models.SmallIntegerField(default=0, db_default=0, editable=False)
 
     last_settled_at = models.DateTimeField(null=True, blank=True)
 

@@ -69,7 +69,7 @@ class AnthropicView(DialectView):
 class Batches(AnthropicView):
     """/v1/messages/batches"""
 
-    reads: ClassVar = {"GET": ("limit", "after_id", "before_id")}
+    reads: ClassVar = {"GET": ("limit", "after_id", "before_id"), "POST": ("provider",)}
 
     def max_body_bytes(self) -> int:
         return settings.MAX_INLINE_BYTES

@@ -22,8 +22,9 @@ def test_numbers_of_any_length_that_python_has_are_read_exactly() -> None:
     assert read_object(b'{"n": 123456789012345678901234567890}') == {"n": 123456789012345678901234567890}
 
 
-def test_of_a_key_that_comes_twice_the_last_counts() -> None:
-    assert read_object(b'{"a": 1, "a": 2}') == {"a": 2}
+def test_c7_a_key_that_comes_twice_is_refused_by_its_name() -> None:
+    with pytest.raises(InvalidBody, match="'a' is given more than once"):
+        read_object(b'{"a": 1, "a": 2}')
 
 
 def test_a_nul_is_found_at_any_depth_that_can_be_read() -> None:

@@ -53,7 +53,12 @@ def test_the_answer_to_a_create_call_has_its_fields_and_nothing_empty(api: Bifro
         "expires_at": created_at + DAY,
         "processing_status": "in_progress",
         "operation_name": f"batches/{identifier}",
-        "extra_fields": {"request_type": "batch_create", "provider": "simulator", "model_requested": "m"},
+        "extra_fields": {
+            "request_type": "batch_create",
+            "provider": "simulator",
+            "model_requested": "m",
+            "model_deployment": "m",
+        },
     }
     assert Batch.objects.get().dialect == "bifrost"
 
@@ -126,7 +131,12 @@ def test_a_cancelled_batch_has_one_l_in_its_status_and_two_in_its_stamps(
         "object": "batch",
         "status": "cancelling",
         "request_counts": {"total": 0, "completed": 0, "failed": 0},
-        "extra_fields": {"request_type": "batch_cancel", "provider": "simulator"},
+        "extra_fields": {
+            "request_type": "batch_cancel",
+            "provider": "simulator",
+            "model_requested": "m",
+            "model_deployment": "m",
+        },
     }
     move(status, **columns)
     shown = api.read(batch_id)

@@ -150,7 +150,9 @@ def test_a_page_takes_few_queries_whatever_it_shows(
 ) -> None:
     batch_id = finished(merge, queue, merge.batch_id(*(f"item-{n}" for n in range(count))))
     Batch.objects.update(id_used_at=timezone.now())
-    with django_assert_num_queries(5):  # the key; the token, then the name it was; the batch; its objects with their results
+    with django_assert_num_queries(
+        6
+    ):  # the key; the token, then the name it was; the batch; its file; its objects with their results
         assert merge.read(batch_id).json["total_count"] == count
 
 

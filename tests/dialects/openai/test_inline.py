@@ -132,10 +132,10 @@ def test_limits_hold_for_requests_in_the_call(api: Api, settings: Settings) -> N
 
 
 def test_what_an_item_asks_for_is_validated_later_like_a_line_of_a_file(api: Api, queue: Queue) -> None:
-    batch_id = create(api, item("a"), item("b", body={"messages": []}), model="simulator/m").json["id"]
+    batch_id = create(api, item("a"), item("b", body=BODY | {"model": "other"}), model="simulator/m").json["id"]
     queue.run_until(lambda: api.get(f"/v1/batches/{batch_id}").json["status"] == "failed")
     (error,) = api.get(f"/v1/batches/{batch_id}").json["errors"]["data"]
-    assert (error["code"], error["line"], error["param"]) == ("missing_required_parameter", 2, "body.model")
+    assert (error["code"], error["line"], error["param"]) == ("model_mismatch", 2, "body.model")
 
 
 def test_messages_run_through_the_openai_face_and_come_back_as_messages(api: Api, queue: Queue) -> None:

@@ -148,7 +148,7 @@ def test_every_error_is_the_one_that_the_sdk_has_a_class_for(client: OpenAI) -> 
     with pytest.raises(openai.AuthenticationError) as unknown:
         client.with_options(api_key="by_wrong").files.list()
     assert unknown.value.code == "invalid_api_key"
-    with pytest.raises(openai.NotFoundError, match="The base URL of this API is"):
+    with pytest.raises(openai.NotFoundError, match="the base URL is"):
         client.with_options(base_url=str(client.base_url).replace("/v1", "")).batches.list()
 
 

@@ -175,7 +175,7 @@ def test_an_error_that_nobody_foresaw_is_logged_under_the_id_that_the_client_got
     def fail(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("a secret")
 
-    monkeypatch.setattr(views, "find_batch", fail)
+    monkeypatch.setattr(views, "find_batch_at", fail)
     with caplog.at_level(logging.ERROR):
         answer = api.get("/v1/batches/x")
     assert answer.status == 500
@@ -189,7 +189,7 @@ def test_a_database_that_cannot_be_reached_is_worth_another_try(api: Api, monkey
     def fail(*_: Any, **__: Any) -> None:
         raise OperationalError("the server closed the connection")
 
-    monkeypatch.setattr(views, "find_batch", fail)
+    monkeypatch.setattr(views, "find_batch_at", fail)
     answer = api.get("/v1/batches/x")
     assert answer.status == 503
     assert answer.error["code"] == "unavailable"
