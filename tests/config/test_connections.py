@@ -1,5 +1,6 @@
 """The connections that the threads of a web process share (E17): a restart of PostgreSQL leaves nothing broken behind."""
 
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -22,14 +23,13 @@ def connections(url: str, *, max_size: int = 4, timeout: float = PATIENCE, max_i
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     """The URL of a PostgreSQL that only this module uses."""
-    folder = tmp_path_factory.mktemp("postgresql")
-    folder.parent.chmod(0o755)
-    folder.parent.parent.chmod(0o755)
-    folder.chmod(0o755)  # PostgreSQL may have to run as somebody else
-    with postgresql(folder) as url:
-        yield url
+    with tempfile.TemporaryDirectory(prefix="batchyard-connections-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # PostgreSQL may have to run as somebody else
+        with postgresql(folder) as url:
+            yield url
 
 
 def process_id(connection: "psycopg.Connection[Any]") -> int:

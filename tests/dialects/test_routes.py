@@ -15,7 +15,7 @@ from batches.services.submit import submit
 from batches.services.upload import start_upload
 from providers.models import Provider
 from tests.cast import TESTER, stored
-from tests.dialects.conformance import FACES, Face
+from tests.dialects.conformance import FACES, AnthropicFace, Face
 from tests.dialects.openai.conftest import Answer
 from tests.dialects.routes import EVERY_CALL, METHODS, ROUTES, Route, label
 from tests.matrix import Test, every
@@ -31,8 +31,6 @@ STRANGE_HEADERS = {
     "X-Fern-Language": "Python",
     "X-Fern-SDK-Version": "",
     "X-Forwarded-Proto": "https",
-    "Range": "bytes=0-0",
-    "If-None-Match": "*",
     "If-Modified-Since": "tomorrow",
 }
 
@@ -190,7 +188,7 @@ def test_c7_query_parameters_that_nobody_knows_are_refused_but_for_those_of_sdks
     assert (answer.status, answer.headers["Content-Type"]) == (known.status, known.headers["Content-Type"])
     for more in ("&%00=%ff", "&x[]=", "&statuz=failed"):
         answer = face.get(path + more)
-        if "/messages/" in route.path:  # that contract says to ignore them
+        if isinstance(face, AnthropicFace):  # that contract says to ignore them
             assert answer.status == known.status
         else:
             assert answer.status == 400

@@ -23,23 +23,28 @@ Try = Callable[[str, str], object]  # a call with this base URL and key
 
 
 def by_openai(base: str, key: str) -> object:
-    return OpenAI(base_url=base, api_key=key, max_retries=0).batches.list()
+    with OpenAI(base_url=base, api_key=key, max_retries=0) as client:
+        return client.batches.list()
 
 
 def by_openai_to_bifrost(base: str, key: str) -> object:
-    return OpenAI(base_url=base, api_key=key, max_retries=0).batches.list(extra_query={"provider": "simulator"})
+    with OpenAI(base_url=base, api_key=key, max_retries=0) as client:
+        return client.batches.list(extra_query={"provider": "simulator"})
 
 
 def by_azure(base: str, key: str) -> object:
-    return AzureOpenAI(azure_endpoint=base, api_key=key, api_version="v", max_retries=0).batches.list()
+    with AzureOpenAI(azure_endpoint=base, api_key=key, api_version="v", max_retries=0) as client:
+        return client.batches.list()
 
 
 def by_groq(base: str, key: str) -> object:
-    return Groq(base_url=base, api_key=key, max_retries=0).batches.list()
+    with Groq(base_url=base, api_key=key, max_retries=0) as client:
+        return client.batches.list()
 
 
 def by_anthropic(base: str, key: str) -> object:
-    return Anthropic(base_url=base, api_key=key, max_retries=0).messages.batches.list()
+    with Anthropic(base_url=base, api_key=key, max_retries=0) as client:
+        return client.messages.batches.list()
 
 
 def by_merge(base: str, key: str) -> object:

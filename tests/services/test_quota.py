@@ -128,8 +128,6 @@ def test_announced_objects_are_asked_for_once(project: Project) -> None:
     assert started(project, request_lines(3), requests=3).status == "in_progress"
     with pytest.raises(QuotaExceeded):
         submitted(project, request_lines(1), requests=1)
-    with pytest.raises(QuotaExceeded):
-        submitted(project, request_lines(1), objects=1)
 
 
 def test_a_file_that_does_not_fit_leaves_nothing_behind(project: Project, media_root: Path) -> None:

@@ -71,7 +71,7 @@ def meant(path: str, *, exists: Callable[[str], bool]) -> Mount | None:
 
 def is_telling(dialect: Mount, path: str) -> bool:
     """Whether a path begins as only those of this dialect's clients do, whatever their base URL: no other has it for a base."""
-    given = {_base(each) for each in _mounted()}
+    given = {_base(each) for each in _mounted() if each is not dialect}
     plain = _plain(path)
     return any(plain == prefix or plain.startswith(prefix + "/") for prefix in dialect.prefixes if prefix not in given)
 
