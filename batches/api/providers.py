@@ -14,6 +14,7 @@ from batches.api.outbound import listed
 from batches.api.schema import page_of
 from batches.api.spending import ShownProvider
 from batches.api.view import NativeView
+from batches.dialects.base.fields import Fields
 from batches.errors import NotFound
 from batches.services.access import Right
 from batches.services.providers import check_provider, resume_provider
@@ -22,7 +23,7 @@ from providers.models import Provider
 
 
 @extend_schema_serializer(component_name="CheckProvider")
-class CheckProvider(serializers.Serializer[Any]):
+class CheckProvider(Fields):
     """Nothing can be set."""
 
 

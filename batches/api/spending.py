@@ -45,7 +45,7 @@ class Amount(serializers.DecimalField):
 
 
 @extend_schema_serializer(component_name="SetGuards")
-class SetGuards(serializers.Serializer[Any]):
+class SetGuards(Fields):
     """Guards of one batch; what is null, or not given at its creation, is as its provider has it."""
 
     default_error_messages = {"invalid": "It must be an object of guards."}  # noqa: RUF012 - declared so by the base class

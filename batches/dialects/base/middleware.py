@@ -71,8 +71,7 @@ def _whose(request: HttpRequest, mount: mounts.Mount | None) -> list[mounts.Moun
         return [mount]
     other = mounts.meant(path, exists=_exists)
     found = [each for each in (other, mount) if each]
-    first = mount and (mounts.is_telling(mount, path) or mounts.may_be_meant(mount, path, exists=_exists))
-    return found[::-1] if first else found
+    return found[::-1] if mount and mounts.may_be_meant(mount, path, exists=_exists) else found
 
 
 def _error(request: HttpRequest, response: HttpResponse) -> PortalError:

@@ -69,16 +69,9 @@ def meant(path: str, *, exists: Callable[[str], bool]) -> Mount | None:
     return None
 
 
-def is_telling(dialect: Mount, path: str) -> bool:
-    """Whether a path begins as only those of this dialect's clients do, whatever their base URL: no other has it for a base."""
-    given = {_base(each) for each in _mounted() if each is not dialect}
-    plain = _plain(path)
-    return any(plain == prefix or plain.startswith(prefix + "/") for prefix in dialect.prefixes if prefix not in given)
-
-
 def may_be_meant(dialect: Mount, path: str, *, exists: Callable[[str], bool]) -> bool:
-    """Whether a client of this dialect may ask for a path that is not there."""
-    return any(_serves(dialect, end, exists) for end in _ends(path))
+    """Whether a client of this dialect may ask for a path that is not there, also one that leaves out the API's version."""
+    return any(_serves(dialect, version + end, exists) for end in _ends(path) for version in ("", "/v1"))
 
 
 def _serves(dialect: Mount, end: str, exists: Callable[[str], bool]) -> bool:
