@@ -24,7 +24,7 @@ test: .venv/development
 	$(BIN)/python -m tests gate $(ARGS)
 
 # Every test on SQLite and on PostgreSQL and Redis, and the long ones.
-test-both: .venv/development
+test-both: .venv/development build/clients/anthropic-legacy/installed build/clients/openai-node/installed
 	$(BIN)/python -m tests double $(ARGS)
 
 # Everything there is: the same with other clients and large tables, and chaos for a while. It leaves its figures in tests/proof.md.

@@ -13,7 +13,7 @@ CLIENTS = ROOT / "tests" / "clients"
 INSTALLED = ROOT / "build" / "clients"
 
 
-pytestmark = pytest.mark.proof
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture
@@ -35,13 +35,13 @@ def check(portal: PortalProcess, *command: object, folder: Path = ROOT) -> None:
 
 def test_an_old_anthropic_release_with_its_way_to_send_a_key(portal: PortalProcess) -> None:
     interpreter = INSTALLED / "anthropic-legacy" / "bin" / "python"
-    assert interpreter.exists(), "make proof installs it: make build/clients/anthropic-legacy/installed"
+    assert interpreter.exists(), "make test-both installs it: make build/clients/anthropic-legacy/installed"
     check(portal, interpreter, "-I", CLIENTS / "anthropic-legacy" / "check.py")
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="There is no Node on this machine.")
 def test_the_openai_client_for_node(portal: PortalProcess) -> None:
     folder = INSTALLED / "openai-node"
-    assert (folder / "node_modules").exists(), "make proof installs it: make build/clients/openai-node/installed"
+    assert (folder / "node_modules").exists(), "make test-both installs it: make build/clients/openai-node/installed"
     shutil.copy(CLIENTS / "openai-node" / "check.mjs", folder)
     check(portal, "node", "check.mjs", folder=folder)
