@@ -181,6 +181,9 @@ class Batches(NativeView):
         now: datetime,
     ) -> Batch:
         fields, key = draft.fields, self.request.auth
+        assert draft.project is not None
+        assert draft.provider is not None
+        assert draft.rules is not None
         about: dict[str, Any] = {
             "dialect": Dialect.NATIVE,
             "endpoint": fields["endpoint"],
@@ -190,7 +193,7 @@ class Batches(NativeView):
             "now": now,
             "key": key,
             "metadata": fields["metadata"],
-            "provider_name": fields["provider"],
+            "provider_name": draft.provider.name,
             "remark": fields["remark"],
             "priority": fields["priority"],
             "guards": fields["guards"],
@@ -199,8 +202,6 @@ class Batches(NativeView):
             "on_invalid": OnInvalid(fields["on_invalid"]),
             "reservation": reservation,
         }
-        assert draft.project is not None
-        assert draft.rules is not None
         if draft.file is not None:
             return submit(draft.project, input_file=draft.file, **about)
         with gathered(good_lines(items, rules=draft.rules, skips=draft.skips)) as content:

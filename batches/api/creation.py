@@ -14,6 +14,7 @@ from batches.api.access import Caller, find_file
 from batches.api.inbound import ARRAY, CreateBatch, input_line
 from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter, UnknownParameter, first_problem
 from batches.dialects.base.inline import InlineBody
+from batches.dialects.base.providers import provider_of_model
 from batches.errors import PortalError
 from batches.jsonl import Line, read_lines
 from batches.line_rules import LineChecker, LineRules, Problem
@@ -92,7 +93,8 @@ def _look_up(draft: Draft, *, caller: Caller, now: datetime) -> None:
     if file_id := draft.fields.get("input_file_id"):
         draft.file = draft.attempt(lambda: _input_file(caller, file_id, project=project, now=now))
     if endpoint := draft.fields.get("endpoint"):
-        provider = draft.attempt(lambda: route(project, endpoint=endpoint, name=draft.fields.get("provider")))
+        name = draft.fields.get("provider") or provider_of_model(project, draft.fields.get("model"))
+        provider = draft.attempt(lambda: route(project, endpoint=endpoint, name=name))
         if provider is not None:
             draft.provider = provider
             asked = draft.fields.get("model")

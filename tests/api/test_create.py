@@ -143,6 +143,17 @@ def test_a_file_of_another_purpose_or_project_is_refused(native: Native, strange
     assert native.create(input_file_id=foreign, requests=None).status == 404
 
 
+def test_c1_a_model_that_begins_with_a_provider_goes_there(native: Native) -> None:
+    Provider.objects.filter(name="simulator").update(is_default=True)
+    Provider.objects.create(name="other", adapter="simulator", granted_to_all=True)
+    asked = {"requests": [{"custom_id": "a", "body": {"messages": [{"role": "user", "content": "?"}]}}]}
+    made = native.create(**asked, model="other/m").json
+
+    assert (made["provider"]["name"], made["model"]) == ("other", "m")
+    vendors = native.create(**asked, model="vendor/m").json
+    assert (vendors["provider"]["name"], vendors["model"]) == ("simulator", "vendor/m")
+
+
 def test_a_provider_that_is_not_granted_cannot_be_named(native: Native) -> None:
     Provider.objects.create(name="secret", adapter="simulator", granted_to_all=False)
     assert problem(native.create(provider="secret"))["code"] == "no_provider"

@@ -28,9 +28,13 @@ def chosen_provider(project: Project, *, model: str | None, named: str | None) -
     prefix, slash, _ = (model or "").partition("/")
     if not slash or not prefix:
         return named
-    if named is None or prefix in {provider.name for provider in granted_providers(project)}:
-        return prefix
-    return named
+    return prefix if named is None else provider_of_model(project, model) or named
+
+
+def provider_of_model(project: Project, model: str | None) -> str | None:
+    """The provider that a model's name begins with, if the project may use one of this name."""
+    prefix, slash, _ = (model or "").partition("/")
+    return prefix if slash and prefix in {provider.name for provider in granted_providers(project)} else None
 
 
 def require_granted(project: Project, name: str) -> None:
