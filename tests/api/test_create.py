@@ -146,7 +146,7 @@ def test_a_file_of_another_purpose_or_project_is_refused(native: Native, strange
 def test_c1_a_model_that_begins_with_a_provider_goes_there(native: Native) -> None:
     Provider.objects.filter(name="simulator").update(is_default=True)
     Provider.objects.create(name="other", adapter="simulator", granted_to_all=True)
-    asked = {"requests": [{"custom_id": "a", "body": {"messages": [{"role": "user", "content": "?"}]}}]}
+    asked: dict[str, Any] = {"requests": [{"custom_id": "a", "body": {"messages": [{"role": "user", "content": "?"}]}}]}
     made = native.create(**asked, model="other/m").json
 
     assert (made["provider"]["name"], made["model"]) == ("other", "m")
