@@ -101,4 +101,4 @@ def test_a_providers_connection_is_checked_from_its_page(desk: Page, portal: Por
     desk.get_by_role("link", name="simulator", exact=True).click()
     expect(desk.get_by_role("link", name="Nightly run")).to_be_visible()
     desk.get_by_role("button", name="Check the connection").click()
-    expect(desk.get_by_text("Connection checked:")).to_be_visible()
+    expect(desk.get_by_text("Connection of simulator checked:")).to_be_visible()

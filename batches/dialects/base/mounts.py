@@ -65,7 +65,8 @@ def meant(path: str, *, exists: Callable[[str], bool]) -> Mount | None:
     """
     for end in _ends(path):
         if fitting := [each for each in _mounted() if _serves(each, end, exists)]:
-            return max(fitting, key=lambda each: len(commonpath([_base(each) or "/", _plain(path)])))
+            # Of equals the one with the shortest base URL: `/v1` is what most clients are given.
+            return max(fitting, key=lambda each: (len(commonpath([_base(each) or "/", _plain(path)])), -len(_base(each))))
     return None
 
 
