@@ -1,0 +1,69 @@
+"""How batches are carried out, and how the processes of the portal tell each other of work."""
+
+from typing import Any
+
+from config.knobs import flag, knob, seconds, whole
+from config.settings.storage import EMBEDDED, REDIS_URL
+
+SLICE_LINES = knob("SLICE_LINES", whole(1, 5000), 250)  # lines a worker leases at once
+SLICE_BYTES = knob("SLICE_BYTES", whole(1), 4 * 1024**2)  # ... and how many bytes of them at most
+EXECUTORS = knob("EXECUTORS", whole(1), 1 if EMBEDDED else 2)  # executors running at once over all workers
+EXECUTOR_SLOTS = EXECUTORS + 1  # of a worker: the next executor begins while the last one brings home what is in flight
+EXECUTOR_CONCURRENCY = knob("EXECUTOR_CONCURRENCY", whole(1), 256)  # requests in flight in one executor
+EXECUTOR_BUFFER_BYTES = knob("EXECUTOR_BUFFER_BYTES", whole(1), 32 * 1024**2)  # requests and responses it holds
+EXECUTOR_ANSWER_BYTES = knob("EXECUTOR_ANSWER_BYTES", whole(1), 64 * 1024**2)  # of answers, read or not recorded yet
+EXECUTOR_SECONDS = knob("EXECUTOR_SECONDS", seconds, 3600.0)  # then an executor leaves its seat to the next one
+EXECUTOR_IDLE_SECONDS = knob("EXECUTOR_IDLE_SECONDS", seconds, 5.0)
+LEASE_SECONDS = knob("LEASE_SECONDS", seconds, 30.0)  # a killed worker's slices run again after this
+MAX_LOST_LEASES = knob("MAX_LOST_LEASES", whole(1, 1000), 5)  # of a slice, in a row: with the next, its requests fail
+FLUSH_ROWS = knob("FLUSH_ROWS", whole(1), 500)
+FLUSH_SECONDS = knob("FLUSH_SECONDS", seconds, 0.2)
+REQUEST_TIMEOUT_SECONDS = knob("REQUEST_TIMEOUT_SECONDS", seconds, 600.0)  # one call to an upstream
+UPSTREAM_PROXIES_FROM_ENVIRONMENT = knob("UPSTREAM_PROXIES_FROM_ENVIRONMENT", flag, True)  # HTTPS_PROXY and the like
+MAX_RESPONSE_BYTES = knob("MAX_RESPONSE_BYTES", whole(1), 32 * 1024**2)
+SIMULATOR = knob("SIMULATOR", flag, True)  # whether providers may use the built-in upstream that makes its answers up
+MAX_ATTEMPTS = knob("MAX_ATTEMPTS", whole(1, 100), 5)  # sends of one object in one round
+BACKOFF_BASE_SECONDS = knob("BACKOFF_BASE_SECONDS", seconds, 0.5)
+BACKOFF_CAP_SECONDS = knob("BACKOFF_CAP_SECONDS", seconds, 60.0)
+LONGEST_WAIT_SECONDS = knob("LONGEST_WAIT_SECONDS", seconds, 600.0)  # for its next attempt, whatever an upstream asks for
+HOLD_PROBE_SECONDS = knob("HOLD_PROBE_SECONDS", seconds, 300.0)  # at most, between two probes of a held provider
+CANCEL_GRACE_SECONDS = knob("CANCEL_GRACE_SECONDS", seconds, 30.0)  # what is in flight may settle for this long
+RECONCILE_SECONDS = knob("RECONCILE_SECONDS", seconds, 1.0)
+
+CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
+    {"polling_interval": 0.05}
+    if EMBEDDED
+    else {
+        "visibility_timeout": 3600,
+        "socket_timeout": 30,
+        "socket_keepalive": True,
+        "unacked_restore_interval": 2,
+        "unacked_restore_throttle": 1,
+    }
+)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker however long that is away
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "control"
+CELERY_TASK_ROUTES = {"batches.engine.execute": {"queue": "execute"}}
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False  # leases, not the broker, decide who works
+CELERY_DB_REUSE_MAX = 1_000_000  # keep the connection between tasks; config.celery checks its health
+CELERY_BEAT_SCHEDULE = {
+    "reconcile": {
+        "task": "batches.engine.reconcile",
+        "schedule": RECONCILE_SECONDS,
+        "options": {"expires": max(RECONCILE_SECONDS * 5, 5)},
+    },
+    "assess": {"task": "batches.engine.assess", "schedule": 5.0, "options": {"expires": 5}},
+    "prove": {"task": "batches.engine.prove", "schedule": 60.0, "options": {"expires": 60}},
+    "prune": {"task": "batches.engine.prune", "schedule": 300.0, "options": {"expires": 300}},
+}
+CELERY_BEAT_SCHEDULER = "config.beat.Scheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 5

@@ -1,0 +1,98 @@
+"""Where things are kept: the data folder, the database, the broker, files; and the secrets that are generated."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import environ
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+
+from config.knobs import knob, names, whole
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+
+
+def kept_secret(name: str, make: Callable[[], str]) -> str:
+    """A secret from the environment, else one that is generated once and kept in the data folder."""
+    if raw := os.environ.get(name, "").strip():
+        return raw
+    path = DATA_DIR / name.lower()
+    if not path.exists():
+        fresh = path.with_suffix(f".{os.getpid()}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(make())
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)  # whoever is first wins, also between two processes
+        fresh.unlink()
+    return path.read_text().strip()
+
+
+DATA_DIR = knob("BATCHYARD_DATA", Path, BASE_DIR / ".data").resolve()
+DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+DATABASE_URL = os.environ.get("DATABASE_URL", "").strip()
+REDIS_URL = os.environ.get("REDIS_URL", "").strip()
+if bool(DATABASE_URL) != bool(REDIS_URL):
+    present, missing = ("DATABASE_URL", "REDIS_URL") if DATABASE_URL else ("REDIS_URL", "DATABASE_URL")
+    raise ImproperlyConfigured(f"{present} is set but {missing} is not: set both (PostgreSQL and Redis) or neither (embedded).")
+EMBEDDED = not DATABASE_URL
+
+if EMBEDDED:
+    _database: dict[str, Any] = {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": DATA_DIR / "batchyard.sqlite3",
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            "timeout": 20,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=134217728;"
+                "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-20000;"
+            ),
+        },
+        "TEST": {"NAME": DATA_DIR / "test.sqlite3"},
+    }
+else:
+    _database = dict(environ.Env.db_url_config(DATABASE_URL))
+    if _database.get("ENGINE") != "django.db.backends.postgresql":
+        raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database: postgres://user:password@host:port/name")
+    _database["ENGINE"] = "config.postgresql"
+    _database["CONN_MAX_AGE"] = None
+    _database["CONN_HEALTH_CHECKS"] = True
+    # A server that vanished without a word is noticed within half a minute, by whoever waits for it and by idle connections.
+    _lost_server = {"connect_timeout": 10, "tcp_user_timeout": 30_000, "keepalives_idle": 15, "keepalives_interval": 5}
+    _database["OPTIONS"] = {**_lost_server, **_database.get("OPTIONS", {})}
+DATABASES = {"default": _database}
+WEB_DATABASE_CONNECTIONS = knob("WEB_DATABASE_CONNECTIONS", whole(1), 48)  # PostgreSQL: of one web server, all processes
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+S3_BUCKET = os.environ.get("S3_BUCKET", "").strip()
+MEDIA_ROOT = DATA_DIR / "files"
+if S3_BUCKET:
+    from config import s3
+
+    _file_storage: dict[str, Any] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": s3.options(bucket=S3_BUCKET, endpoint_url=os.environ.get("S3_ENDPOINT_URL") or None),
+    }
+else:
+    _file_storage = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": _file_storage,
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# --- Secrets -----------------------------------------------------------------------------------------------------------
+
+SECRET_KEY = kept_secret("SECRET_KEY", lambda: secrets.token_urlsafe(48))
+# Comma-separated; the first encrypts, all decrypt: to rotate, put the new one in front.
+CREDENTIAL_KEYS = names(kept_secret("CREDENTIAL_KEYS", lambda: Fernet.generate_key().decode()))
+for _key in CREDENTIAL_KEYS:
+    try:
+        Fernet(_key)
+    except ValueError as _error:
+        raise ImproperlyConfigured("CREDENTIAL_KEYS must hold url-safe base64 keys of 32 bytes each") from _error
