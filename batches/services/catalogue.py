@@ -5,12 +5,13 @@ options map its name to another one, or when one of the project's latest batches
 name, and lists one that says so.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from batches.errors import NotFound
+from batches.errors import NoProvider, NotFound
 from batches.models import Batch, Project, ProviderGrant
-from batches.services.route import granted_providers
+from batches.services.route import choose, granted_providers
 from providers.models import Provider, ProviderModel
 
 LATEST_BATCHES = 1000  # of a project, which are looked through for models
@@ -25,7 +26,7 @@ class ModelNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class OfferedModel:
-    """A model at a provider. `id` is its name or, where a provider that goes before has the name too, `provider/name`."""
+    """A model at a provider. `id` is its name where a create call that names no provider goes there, else `provider/name`."""
 
     id: str
     name: str
@@ -42,12 +43,23 @@ def models_of(project: Project) -> list[OfferedModel]:
     providers = granted_providers(project)
     names = _names(project, providers)
     defaults = set(ProviderGrant.objects.filter(project=project, is_default=True).values_list("provider_id", flat=True))
+    unnamed = _chosen_unnamed(providers, defaults)
     found: dict[str, OfferedModel] = {}
     for provider in sorted(providers, key=lambda each: (each.pk not in defaults, not each.is_default, each.name)):
         for name in names[provider.pk]:
-            identifier = f"{provider.name}/{name}" if name in found else name
+            is_plain = provider.pk in unnamed and name not in found
+            identifier = name if is_plain else f"{provider.name}/{name}"
             found[identifier] = OfferedModel(identifier, name, provider)
     return [found[identifier] for identifier in sorted(found)]
+
+
+def _chosen_unnamed(providers: Sequence[Provider], defaults: set[object]) -> set[object]:
+    """The keys of the providers that carry out a batch, at one of their endpoints, that names no provider."""
+    chosen: set[object] = set()
+    for endpoint in {endpoint for provider in providers for endpoint in provider.endpoints}:
+        with suppress(NoProvider):
+            chosen.add(choose(providers, defaults=defaults, endpoint=endpoint, name=None).pk)
+    return chosen
 
 
 def find_model(models: Iterable[OfferedModel], text: str) -> OfferedModel:

@@ -45,8 +45,9 @@ def plain(content: "Content[Any]", *, limit: int) -> "Iterator[tuple[Content[Any
 
 def plain_name(filename: str) -> str:
     """The name of the file that was in a compressed one."""
-    name = filename.removesuffix(SUFFIX)
-    return name or filename
+    if not filename.lower().endswith(SUFFIX):
+        return filename
+    return filename[: -len(SUFFIX)] or filename
 
 
 def _unpacked(content: "Content[Any]") -> Iterator[bytes]:

@@ -37,7 +37,7 @@ def test_models_come_from_settings_options_batches_and_the_simulator(project: Pr
     seen(project, "gateway/qualified", at=own)
     seen(project, "refused", at=own, began=False)
     assert offered(project) == {
-        "any": "simulator",
+        "simulator/any": "simulator",
         "small": "gateway",
         "meta-llama/Llama-3": "gateway",
         "seen-lately": "gateway",
@@ -52,16 +52,16 @@ def test_what_a_project_may_not_use_is_not_listed(project: Project, other_projec
     priced(provider("off", enabled=False), "asleep")
     seen(other_project, "of-another", at=simulator)
     assert offered(project) == {"any": "simulator"}
-    assert offered(other_project) == {"any": "simulator", "secret": "theirs", "of-another": "simulator"}
+    assert offered(other_project) == {"simulator/any": "simulator", "secret": "theirs", "simulator/of-another": "simulator"}
 
 
 def test_a_name_that_several_have_belongs_to_the_default(project: Project, simulator: Provider) -> None:
     first, second = provider("alpha"), provider("beta", is_default=True)
     for owner in (first, second):
         priced(owner, "m")
-    assert offered(project) == {"any": "simulator", "m": "beta", "alpha/m": "alpha"}
+    assert offered(project) == {"simulator/any": "simulator", "m": "beta", "alpha/m": "alpha"}
     ProviderGrant.objects.create(project=project, provider=first, is_default=True)
-    assert offered(project) == {"any": "simulator", "m": "alpha", "beta/m": "beta"}
+    assert offered(project) == {"simulator/any": "simulator", "m": "alpha", "beta/m": "beta"}
 
 
 def test_a_model_is_found_by_its_id_and_behind_its_provider(project: Project, simulator: Provider) -> None:
@@ -72,3 +72,11 @@ def test_a_model_is_found_by_its_id_and_behind_its_provider(project: Project, si
     for text in ("llama-3", "Llama-3", "simulator/meta-llama/Llama-3", "", "\0"):
         with pytest.raises(ModelNotFound):
             find_model(models, text)
+
+
+def test_a_plain_name_is_offered_only_where_a_create_call_without_a_provider_goes(project: Project, simulator: Provider) -> None:
+    for owner in (provider("alpha"), provider("beta")):
+        priced(owner, f"of-{owner.name}")
+    assert offered(project) == {"alpha/of-alpha": "alpha", "beta/of-beta": "beta", "simulator/any": "simulator"}
+    Provider.objects.filter(name="beta").update(is_default=True)
+    assert offered(project) == {"alpha/of-alpha": "alpha", "of-beta": "beta", "simulator/any": "simulator"}

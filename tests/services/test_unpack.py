@@ -29,10 +29,13 @@ def read(file: File) -> bytes:
         return bytes(content.read())
 
 
-@pytest.mark.parametrize("filename", ["jobs.jsonl.gz", "upload", "jobs.jsonl"])
-def test_an_input_is_known_as_gzip_by_its_first_bytes(project: Project, filename: str) -> None:
+@pytest.mark.parametrize(
+    ("filename", "unpacked"),
+    [("jobs.jsonl.gz", "jobs.jsonl"), ("JOBS.JSONL.GZ", "JOBS.JSONL"), ("upload", "upload"), ("jobs.jsonl", "jobs.jsonl")],
+)
+def test_an_input_is_known_as_gzip_by_its_first_bytes(project: Project, filename: str, unpacked: str) -> None:
     file = kept(project, gzip.compress(LINES, mtime=0), filename=filename)
-    assert (read(file), file.bytes, file.filename) == (LINES, len(LINES), filename.removesuffix(".gz"))
+    assert (read(file), file.bytes, file.filename) == (LINES, len(LINES), unpacked)
 
 
 def test_a_plain_file_that_is_only_called_gz_is_kept_as_it_is(project: Project) -> None:
