@@ -22,6 +22,7 @@ from tests.benchmarks import (
     scale,
     soak,
     throughput,
+    upload,
     validation,
 )
 from tests.benchmarks.inputs import WrongResult
@@ -41,6 +42,7 @@ COMMANDS = {
     "memory": memory,
     "answers": answers,
     "inline": inline,
+    "upload": upload,
     "first-request": first_request,
     "idle": idle,
     "recover": recover,

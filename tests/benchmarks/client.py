@@ -23,7 +23,8 @@ class Client:
     """Speaks the OpenAI dialect to one portal, on one connection."""
 
     def __init__(self, url: str, key: str) -> None:
-        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=300)
+        self.address = urlsplit(url).netloc
+        self._connection = http.client.HTTPConnection(self.address, timeout=300)
         self.headers = {"Authorization": f"Bearer {key}"}
         self._used_at = time.monotonic()
 
