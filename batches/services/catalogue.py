@@ -5,7 +5,7 @@ options map its name to another one, or when one of the project's latest batches
 name, and lists one that says so.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -53,7 +53,7 @@ def models_of(project: Project) -> list[OfferedModel]:
     return [found[identifier] for identifier in sorted(found)]
 
 
-def _chosen_unnamed(providers: Sequence[Provider], defaults: set[object]) -> set[object]:
+def _chosen_unnamed(providers: Sequence[Provider], defaults: Set[object]) -> set[object]:
     """The keys of the providers that carry out a batch, at one of their endpoints, that names no provider."""
     chosen: set[object] = set()
     for endpoint in {endpoint for provider in providers for endpoint in provider.endpoints}:

@@ -1,6 +1,6 @@
 """route: which provider carries out a batch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from django.db.models import Q
 
@@ -33,7 +33,7 @@ def route(project: Project, *, endpoint: str, name: str | None = None) -> Provid
     return choose(granted_providers(project), defaults=set(defaults), endpoint=endpoint, name=name)
 
 
-def choose(among: Sequence[Provider], *, defaults: set[object], endpoint: str, name: str | None) -> Provider:
+def choose(among: Sequence[Provider], *, defaults: Set[object], endpoint: str, name: str | None) -> Provider:
     """The rule itself, without queries. `defaults` are the ids of the project's own default providers.
 
     A simulator is a default only while there is no other provider; later it answers only when it is named.
