@@ -197,4 +197,5 @@ def _database(server: str, *, template: str = "template1") -> Iterator[str]:
         try:
             yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
         finally:
-            connection.execute(drop.format(sql.Identifier(name)))
+            with contextlib.suppress(psycopg.OperationalError):  # the server may have ended, and its databases with it
+                connection.execute(drop.format(sql.Identifier(name)))
