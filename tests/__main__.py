@@ -14,12 +14,12 @@ from tests.chromium import NoBrowser, ensure
 from tests.extent import ROOT, Extent
 from tests.servers import NoServer, servers
 
-PROCESSES = 2
+PROCESSES = 3  # on two cores: tests wait for servers, upstreams and pages half of their time
 SLOWEST = 50
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one session after the other, each in two processes. The exit code of the first that failed."""
+    """Run one session after the other, each in PROCESSES processes. The exit code of the first that failed."""
     extent, words = Extent.GATE, list(arguments)
     if words and words[0] in list(Extent):
         extent = Extent(words.pop(0))
