@@ -20,10 +20,10 @@ from batches.filters import holds_of
 from batches.models import Batch
 from batches.services.access import Access, Right
 from batches.services.amend import RUNNABLE
-from batches.services.cancel import cancel
+from batches.services.cancel import CANCELLING, cancel
 from batches.services.guard import GUARDS, set_guards
-from batches.services.pause import pause, resume
-from batches.services.prioritise import prioritise
+from batches.services.pause import PAUSING, RESUMING, pause, resume
+from batches.services.prioritise import PRIORITISING, prioritise
 from batches.services.reroute import reroute
 
 Fields = dict[str, Any]  # what was said, by name; `by` has the reason, who says it and when
@@ -50,11 +50,7 @@ ACTS = {
     "pause": BatchAct(
         label="Pause",
         question="Pause this batch?",
-        consequences=(
-            "Nothing more of it is sent until somebody resumes it.",
-            "What is in flight may still settle.",
-            "Its deadline stays as it is, and passes meanwhile.",
-        ),
+        consequences=PAUSING,
         button="Pause the batch",
         done="The batch is paused. What is in flight may still settle.",
         perform=lambda batch, _, by: pause(batch, **by),
@@ -64,10 +60,7 @@ ACTS = {
     "resume": BatchAct(
         label="Resume",
         question="Let this batch go on?",
-        consequences=(
-            "Its waiting objects are sent again, in its turn.",
-            "If a guard stopped it for its failures, those until now are left out of account.",
-        ),
+        consequences=RESUMING,
         button="Resume the batch",
         done="The batch goes on.",
         perform=lambda batch, _, by: resume(batch, **by),
@@ -77,7 +70,7 @@ ACTS = {
     "prioritise": BatchAct(
         label="Priority",
         question="Change its priority?",
-        consequences=("It goes before those with a lower priority and after those with a higher one, from its next slice on.",),
+        consequences=PRIORITISING,
         button="Change the priority",
         done="The priority is changed.",
         perform=lambda batch, said, by: prioritise(batch, priority=said["priority"], **by),
@@ -108,11 +101,7 @@ ACTS = {
     "cancel": BatchAct(
         label="Cancel",
         question="Cancel this batch?",
-        consequences=(
-            "Objects that have not run will not be sent.",
-            "What is in flight may still settle, and what has settled is kept.",
-            "This cannot be undone.",
-        ),
+        consequences=CANCELLING,
         button="Cancel the batch",
         done="The batch is being cancelled. What is in flight may still settle.",
         perform=lambda batch, _, by: cancel(batch, note=by["reason"], actor=by["actor"], now=by["now"]),

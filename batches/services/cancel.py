@@ -11,6 +11,12 @@ from batches.states import MOVES, BatchStatus
 
 CANCELLABLE = frozenset(status for status in BatchStatus if BatchStatus.CANCELLING in MOVES[status])
 
+CANCELLING = (  # what people are told that it leads to, of one batch and of many
+    "Objects that have not run will not be sent.",
+    "What is in flight may still settle, and what has settled is kept.",
+    "This cannot be undone.",
+)
+
 
 class NotCancellable(Conflict):
     """A batch that is over, or whose files are being written, cannot be cancelled."""

@@ -10,6 +10,17 @@ from batches.services.amend import amend, require_runnable
 from batches.services.guard import require_within_budget
 from batches.states import Act
 
+# What people are told that each leads to, of one batch and of many.
+PAUSING = (
+    "Nothing more is sent until somebody resumes what is paused.",
+    "What is in flight may still settle.",
+    "Deadlines stay as they are, and pass meanwhile.",
+)
+RESUMING = (
+    "What is left is sent again, in its turn.",
+    "Where a guard stopped a batch for its failures, those until now are left out of account.",
+)
+
 
 def pause(batch: Batch, *, actor: Actor, now: datetime, reason: str = "", act: Act = Act.PAUSED) -> Batch:
     """Send nothing more of a batch until it is resumed; one that is still being validated starts paused.

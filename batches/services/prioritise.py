@@ -10,6 +10,9 @@ from batches.states import Act
 
 HIGHEST = 100
 LOWEST = -HIGHEST
+PRIORITISING = (  # what people are told that it leads to, of one batch and of many
+    f"A higher priority goes first, from the next slice on. It is from {LOWEST} to {HIGHEST}, and 0 unless it was changed.",
+)
 
 
 def prioritise(batch: Batch, *, priority: int, actor: Actor, now: datetime, reason: str = "") -> Batch:

@@ -16,9 +16,9 @@ from batches.models import Batch, BatchErrorGroup, BulkAct, File, Slice
 from batches.models.batch import BatchQuerySet
 from batches.services.access import Access, Right
 from batches.services.amend import RUNNABLE
-from batches.services.cancel import CANCELLABLE, cancel
-from batches.services.pause import pause, resume
-from batches.services.prioritise import HIGHEST, LOWEST, prioritise
+from batches.services.cancel import CANCELLABLE, CANCELLING, cancel
+from batches.services.pause import PAUSING, RESUMING, pause, resume
+from batches.services.prioritise import HIGHEST, LOWEST, PRIORITISING, prioritise
 from batches.services.retry import RETRYABLE, Mode, mode_of, retry
 from batches.services.retry_child import ChildInput, child_input
 from batches.services.selection import Selection, require_known
@@ -131,10 +131,7 @@ VERBS: dict[BulkAct, Verb] = {
     BulkAct.CANCEL: Verb(
         "Cancel",
         "cancelled",
-        (
-            "Objects that have not run will not be sent. What is in flight may still settle, and what has settled is kept.",
-            "This cannot be undone.",
-        ),
+        CANCELLING,
         CANCELLABLE,
         lambda _parameters, _now: {},
         _cancel,
@@ -143,7 +140,7 @@ VERBS: dict[BulkAct, Verb] = {
     BulkAct.PAUSE: Verb(
         "Pause",
         "paused",
-        ("Nothing more is sent until they are resumed. Their deadlines stay as they are.",),
+        PAUSING,
         RUNNABLE,
         lambda _parameters, _now: {Obstacle.PAUSED: Q(paused_at__isnull=False)},
         _pause,
@@ -151,7 +148,7 @@ VERBS: dict[BulkAct, Verb] = {
     BulkAct.RESUME: Verb(
         "Resume",
         "resumed",
-        ("What is left of them is sent again.",),
+        RESUMING,
         RUNNABLE,
         lambda _parameters, _now: {Obstacle.NOT_PAUSED: Q(paused_at=None)},
         _resume,
@@ -171,7 +168,7 @@ VERBS: dict[BulkAct, Verb] = {
     BulkAct.REPRIORITISE: Verb(
         "Reprioritise",
         "reprioritised",
-        (f"A higher priority goes first. It is from {LOWEST} to {HIGHEST}, and 0 unless it was changed.",),
+        PRIORITISING,
         RUNNABLE,
         lambda parameters, _now: {Obstacle.SAME_PRIORITY: Q(priority=parameters.get("priority"))},
         _reprioritise,
