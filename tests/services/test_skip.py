@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -169,3 +170,11 @@ def test_a_line_that_is_too_long_is_skipped_and_never_read(project: Project, set
     batch = ended(batch)
     assert (batch.succeeded, [line["error"]["code"] for line in error_lines(batch)]) == (2, ["line_too_large"])
     assert BatchObject.objects.get(line=2).status == ObjectStatus.FAILED
+
+
+@pytest.mark.parametrize("line", INVALID)
+def test_a_skipped_line_has_a_page_whatever_stands_in_it(project: Project, admin_client: Client, line: int) -> None:
+    batch = skipping(project)
+    answer = admin_client.get(f"/console/batches/{batch}/lines/{line}/")
+    assert answer.status_code == 200
+    assert CODES[list(INVALID).index(line)] in answer.content.decode()
