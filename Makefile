@@ -28,7 +28,7 @@ test-both: .venv/development build/clients/anthropic-legacy/installed build/clie
 	$(BIN)/python -m tests double $(ARGS)
 
 # Everything there is: the same with other clients and large tables, and chaos for a while. It leaves its figures in tests/proof.md.
-proof: .venv/development build/clients/anthropic-legacy/installed build/clients/openai-node/installed
+proof: .venv/development build/clients/anthropic-legacy/installed build/clients/openai-node/installed build/postgresql/installed
 	$(BIN)/python -m tests.proof $(ARGS)
 
 check: .venv/development
@@ -66,8 +66,9 @@ clean:
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "No virtual environment could be made. On Debian: apt-get install python3-venv" >&2; exit 1; }
 
 # uv takes seconds where pip takes a minute; what it cannot fetch, pip may (it heeds more of a machine's configuration).
-# Old releases of client packages, each in an environment of its own; and a client for Node, where there is Node.
-build/clients/openai-node/installed: tests/clients/openai-node/package-lock.json
+# Old releases of client packages, each in an environment of its own; and what there is for Node alone, where there is Node:
+# a client, and further releases of PostgreSQL.
+build/%/installed: tests/%/package-lock.json
 	@mkdir -p $(@D)
 	@cp $(<D)/package.json $(<D)/package-lock.json $(@D)
 	@if command -v node > /dev/null; then npm ci --prefix $(@D) --no-audit --no-fund --silent; fi

@@ -1,11 +1,13 @@
 """What depends on PostgreSQL's planner and locks, on each of its releases that is at hand.
 
-Those of Debian's packages are found. TEST_POSTGRESQL names folders of further ones with `initdb` and `postgres`, separated
-by colons. A release that is not at hand is skipped, and the report says so.
+Those of Debian's packages are found, and those that `make proof` installs where there is Node. TEST_POSTGRESQL names folders
+of further ones with `initdb` and `postgres`, separated by colons. A release that is not at hand is skipped, and the report
+says so.
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.extent import ROOT
 from tests.servers import postgresql
 
 RELEASES = (15, 16, 17, 18)
@@ -23,7 +26,8 @@ pytestmark = [pytest.mark.proof, pytest.mark.servers, pytest.mark.django_db]
 
 def _installed() -> dict[int, Path]:
     named = [Path(folder) for folder in os.environ.get("TEST_POSTGRESQL", "").split(":") if folder]
-    folders = [*Path("/usr/lib/postgresql").glob("*/bin"), *named]
+    installed = (ROOT / "build/postgresql/node_modules").glob("*/native/bin")
+    folders = [*installed, *Path("/usr/lib/postgresql").glob("*/bin"), *named]
     return {_release(folder): folder for folder in folders}
 
 
@@ -41,7 +45,9 @@ def test_e16_statements_cost_what_they_touch_on(release: int) -> None:
         pytest.skip(f"PostgreSQL {release} is not at hand: name it in TEST_POSTGRESQL")
     with tempfile.TemporaryDirectory(prefix="batchyard-postgresql-") as name:
         folder = Path(name)
-        folder.chmod(0o755)  # PostgreSQL may have to run as somebody else
+        folder.chmod(0o755)  # PostgreSQL may have to run as somebody else, who may not look into this tree
+        if programs.is_relative_to(ROOT):
+            programs = shutil.copytree(programs.parent, folder / "programs", symlinks=True) / "bin"
         with postgresql(folder, programs=programs) as url:
             command = [sys.executable, "-m", "pytest", "-q", *MODULES]
             done = subprocess.run(

@@ -70,6 +70,7 @@ def batch(project: Project, settings: Settings) -> Batch:
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
             cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL seq_page_cost = 1000000")  # PostgreSQL 18 forbids it in no hashed subplan
     return ended
 
 
