@@ -8,7 +8,7 @@ check lock: export BATCHYARD_DATA = build/data
 check: export DATABASE_URL =
 check: export REDIS_URL =
 
-.PHONY: run quick test test-both proof check format lock clean
+.PHONY: run quick test test-both test-rest proof check format lock clean
 
 run: .venv/production
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -23,9 +23,9 @@ quick: .venv/development
 test: .venv/development
 	$(BIN)/python -m tests gate $(ARGS)
 
-# Every test on SQLite and on PostgreSQL and Redis, and the long ones.
-test-both: .venv/development build/clients/anthropic-legacy/installed build/clients/openai-node/installed
-	$(BIN)/python -m tests double $(ARGS)
+# Every test on SQLite and on PostgreSQL and Redis, and the long ones; `test-rest` leaves out what `make test` has run.
+test-both test-rest: .venv/development build/clients/anthropic-legacy/installed build/clients/openai-node/installed
+	$(BIN)/python -m tests $(if $(filter test-rest,$@),rest,double) $(ARGS)
 
 # Everything there is: the same with other clients and large tables, and chaos for a while. It leaves its figures in tests/proof.md.
 proof: .venv/development build/clients/anthropic-legacy/installed build/clients/openai-node/installed build/postgresql/installed

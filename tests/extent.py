@@ -1,8 +1,9 @@
 """How much of the suite a run takes, and which of its tests run on which database.
 
 `quick` is what a developer runs before each commit: on SQLite, without what commits, listens or needs a browser. `gate`
-is `make test`: everything on SQLite, and on PostgreSQL and Redis what can differ there. `double` is everything on both;
-`proof` has what takes long as well. The markers that change a test's place are described in pyproject.toml.
+is `make test`: everything on SQLite, and on PostgreSQL and Redis what can differ there. `double` is everything on both, and
+`rest` what it has and the gate has not; `proof` has what takes long as well. The markers that change a test's place are
+described in pyproject.toml.
 """
 
 import ast
@@ -34,16 +35,20 @@ SLOW_FIXTURES = {"transactional_db", "live_server", "browser"}
 
 
 class Extent(StrEnum):
-    """How much of the suite runs; each has what those before it have."""
+    """How much of the suite runs; each but `rest` has what those before it have."""
 
     QUICK = "quick"
     GATE = "gate"
+    REST = "rest"
     DOUBLE = "double"
     PROOF = "proof"
 
 
 def belongs(item: pytest.Item, *, extent: Extent, embedded: bool) -> bool:
     """Whether a test is part of a run of this extent on SQLite, or on PostgreSQL and Redis."""
+    if extent == Extent.REST:
+        in_double, in_gate = (belongs(item, extent=each, embedded=embedded) for each in (Extent.DOUBLE, Extent.GATE))
+        return in_double and not in_gate
     if item.get_closest_marker("proof") and extent != Extent.PROOF:
         return False
     if is_long(item) and extent in (Extent.QUICK, Extent.GATE):
