@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.safestring import SafeString, mark_safe
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 from providers.redaction import Secrets
@@ -26,11 +27,11 @@ class Filter(SafeExceptionReporterFilter):
 class Reporter(ExceptionReporter):
     """Django's own, whose pages are searched for the secrets themselves: an error's text may quote them."""
 
-    def get_traceback_html(self) -> str:
-        return portal_secrets().hidden_in(super().get_traceback_html())
+    def get_traceback_html(self) -> SafeString:
+        return mark_safe(portal_secrets().hidden_in(super().get_traceback_html()))  # noqa: S308 - what it is made of is safe
 
-    def get_traceback_text(self) -> str:
-        return portal_secrets().hidden_in(super().get_traceback_text())
+    def get_traceback_text(self) -> SafeString:
+        return mark_safe(portal_secrets().hidden_in(super().get_traceback_text()))  # noqa: S308
 
 
 def portal_secrets() -> Secrets:

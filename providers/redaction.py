@@ -183,7 +183,8 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 def _without(body: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
     """The body with something else in the place of what lies between these, which may overlap."""
-    pieces, end = [], 0
+    pieces: list[bytes] = []
+    end = 0
     for start, stop in sorted(spans):
         if start > end or not pieces:
             pieces += [body[end:start], _REDACTED]

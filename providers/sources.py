@@ -53,6 +53,7 @@ def file(name: str) -> str:
     """The secret in a file of CREDENTIALS_DIR, without white space around it. Raises Missing."""
     if problem := file_problem(name):
         raise Missing(problem)
+    assert settings.CREDENTIALS_DIR is not None
     folder = Path(settings.CREDENTIALS_DIR).resolve()
     try:
         path = (folder / name).resolve(strict=True)  # mounted secrets are links, but to somewhere in the folder

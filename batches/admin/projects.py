@@ -12,11 +12,15 @@ from batches.admin.scope import Inline, OwnProjects, ReadOnly, Scoped, access
 from batches.models import Membership, Project, ProviderGrant
 from batches.services.access import Right
 
-# What both lists and inline rows are, for the type checker alone.
-_ModelAdmin = admin.options.BaseModelAdmin[Membership] if TYPE_CHECKING else object
+# The classes take parameters for the type checker alone.
+if TYPE_CHECKING:
+    _BaseAdmin = admin.options.BaseModelAdmin[Membership]
+    _Choice = forms.ModelChoiceField[User]
+else:
+    _BaseAdmin, _Choice = object, forms.ModelChoiceField
 
 
-class Named(forms.ModelChoiceField):
+class Named(_Choice):
     """Somebody who is named in full: a list to choose from would tell who uses the portal."""
 
     widget = forms.TextInput
@@ -31,7 +35,7 @@ class Named(forms.ModelChoiceField):
         return User.objects.filter(pk=value).values_list("username", flat=True).first() if isinstance(value, int) else value
 
 
-class NamesMembers(_ModelAdmin):
+class NamesMembers(_BaseAdmin):
     """A superuser looks somebody up; who administers a project knows the name of whom they make a member."""
 
     def formfield_for_dbfield(self, db_field: "Field[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:

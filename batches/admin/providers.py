@@ -201,12 +201,14 @@ class ProviderAdmin(Scoped[Provider]):
 
     def save_model(self, request: HttpRequest, obj: Provider, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
         """Through the service: the credential encrypted, a new default in the place of the old one, all on record."""
-        change_provider(obj, changed=form.changed_data, entered=form.entered, actor=form.actor, now=timezone.now())
+        credential, secrets = form.entered
+        changed = form.changed_data
+        change_provider(obj, changed=changed, credential=credential, secrets=secrets, actor=form.actor, now=timezone.now())
 
     def get_form(self, request: HttpRequest, obj: Provider | None = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001
         """The form of whoever asks: what has to be entered depends on them."""
         form = super().get_form(request, obj, change, **kwargs)
-        form.actor = access(request).actor
+        form.actor = access(request).actor  # type: ignore[attr-defined]  # it is a ProviderForm
         return form
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:

@@ -76,15 +76,26 @@ def add_provider(
 
 
 @transaction.atomic
-def change_provider(provider: Provider, *, changed: Collection[str], entered: Entered, actor: Actor, now: datetime) -> None:
-    """Save a provider whose named settings were changed and found valid, with what was entered for it.
+def change_provider(
+    provider: Provider,
+    *,
+    changed: Collection[str],
+    actor: Actor,
+    now: datetime,
+    credential: str = "",
+    secrets: Collection[str] = (),
+) -> None:
+    """Save a provider whose named settings were changed and found valid.
 
-    A new default takes the place of those that serve some of the same endpoints. Raises InvalidRequest where something would
-    have to be entered anew.
+    A credential given takes the place of the old one, or proves that its giver knows what a variable holds; `secrets` names those
+    of the options that were set. A new default takes the place of those that serve some of the same endpoints. Raises
+    InvalidRequest where something would have to be entered anew.
     """
     if provider.is_default and "is_default" in changed:
         _lock_all()
-    before = stored(provider)
+    before, entered = stored(provider), Entered(credential, secrets)
+    if credential and not (provider.credential_env or provider.credential_file):
+        provider.set_credential(credential)
     _seal(provider, entered=entered, actor=actor)
     act = "change_provider" if before else "add_provider"
     provider.save()
@@ -95,7 +106,7 @@ def change_provider(provider: Provider, *, changed: Collection[str], entered: En
     if CREDENTIAL_FIELDS & set(changed):
         record_act("set_credential", actor=actor, now=now, target=provider, reason=provider.credential_kept)
     if "secret_name" in changed:
-        record_act("set_secret", actor=actor, now=now, target=provider, reason=", ".join(entered.secrets))
+        record_act("set_secret", actor=actor, now=now, target=provider, reason=", ".join(secrets))
     if "enabled" in changed:
         act = "enable_provider" if provider.enabled else "disable_provider"
         record_act(act, actor=actor, now=now, target=provider)

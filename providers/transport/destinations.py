@@ -119,7 +119,7 @@ def tenants(networks: Sequence[Network]) -> Guard:
 
 def _meanings(address: Address) -> Iterator[Address]:
     """Where a packet to an address ends: the IPv4 addresses that an IPv6 address stands for; itself, where there are none."""
-    inner = list(_embedded(address)) if isinstance(address, IPv6Address) else []
+    inner: list[Address] = list(_embedded(address)) if isinstance(address, IPv6Address) else []
     yield from inner or [address]
 
 

@@ -4,12 +4,13 @@ import json
 import os
 import re
 import stat
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.config import fresh
+from tests.config.fresh import Ended
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -20,21 +21,14 @@ def alone(folder: Path) -> dict[str, str]:
     return kept | {"BATCHYARD_DATA": str(folder)}
 
 
-def load(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def load(folder: Path, **environment: str) -> Ended:
     """Load the settings in a process of its own, and print a few."""
     return ask(folder, "from config import settings as s; print(s.EMBEDDED, s.PORT, s.SECRET_KEY)", **environment)
 
 
-def ask(folder: Path, asked: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def ask(folder: Path, asked: str, **environment: str) -> Ended:
     """Run a little program with these settings."""
-    return subprocess.run(
-        [sys.executable, "-c", asked],
-        cwd=ROOT,
-        env=alone(folder) | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return fresh.run(asked, alone(folder) | environment)
 
 
 @pytest.mark.parametrize(
@@ -260,16 +254,11 @@ def test_s8_debug_on_this_machine_alone_is_ones_own_business(tmp_path: Path) -> 
     assert web(tmp_path, DEBUG="yes", HOST="::1", PUBLIC_URL="http://localhost:8000")["DEBUG"] is True
 
 
-@pytest.mark.parametrize("servers", [{}, SERVERS])
-def test_s8_a_deployment_check_has_nothing_to_say(tmp_path: Path, servers: dict[str, str]) -> None:
-    checked = subprocess.run(
-        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
-        cwd=ROOT,
-        env=alone(tmp_path) | servers | {"PUBLIC_URL": "https://batch.example"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_s8_a_deployment_check_has_nothing_to_say(tmp_path: Path) -> None:
+    program = "from django.core.management import execute_from_command_line as run; run(['manage.py', 'check', *OPTIONS])"
+    options = ["--deploy", "--fail-level", "WARNING"]
+    django = {"DJANGO_SETTINGS_MODULE": "config.settings", "PUBLIC_URL": "https://batch.example"}
+    checked = ask(tmp_path, program.replace("*OPTIONS", repr(options)[1:-1]), **SERVERS, **django)
     assert checked.returncode == 0, checked.stderr
     assert "no issues" in checked.stdout
 

@@ -11,7 +11,7 @@ from providers.base import Connection
 from providers.redaction import REDACTED, Secrets
 from tests.providers.calls import answered, call, failed, send, succeeded
 from tests.security.spellings import SPELLINGS, cores
-from tests.upstream import Upstream, refuse, say, succeed
+from tests.upstream import Answer, Upstream, refuse, say, succeed
 
 PLAIN = "sk-Proj-very-secret-0123456789"
 ODD = "sk/With+odd=\"\\signs'&<all>%41"
@@ -111,7 +111,7 @@ def test_s6_no_outcome_holds_it(upstream: Upstream, place: str, spelling: str) -
 @pytest.mark.parametrize("header", ["x-request-id", "Location", "Content-Encoding", "x-amzn-errortype"])
 @pytest.mark.parametrize("status", [200, 307, 400])
 def test_s6_no_header_that_is_told_holds_it(upstream: Upstream, header: str, status: int) -> None:
-    upstream.answer(say(b'{"choices":[{}]}', status=status, **{header.replace("-", "_"): PLAIN}))
+    upstream.answer(Answer(status, b'{"choices":[{}]}', {header: PLAIN}))
     assert PLAIN not in repr(send("openai", Connection("up", upstream.base_url, PLAIN), call())[0])
 
 

@@ -12,9 +12,8 @@ from django.db import connection
 from pytest_django import Settings
 
 from batches.actors import COMMAND
-from batches.models import Attempt, Batch, BatchError, BatchResult, ErrorGroup, Event, Project
+from batches.models import Attempt, Batch, BatchError, BatchResult, ErrorGroup, Event, Project, ProviderHealth
 from batches.queries.results import results
-from batches.services.provider_health import ProviderHealth
 from batches.services.providers import add_provider, check_provider, set_secret
 from batches.states import BatchStatus
 from providers.models import Provider
