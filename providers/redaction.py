@@ -3,20 +3,25 @@
 Found are the secret itself, in any case; base64 of it, alone or inside something longer, in both alphabets; hex; and each of
 these with any of its characters escaped as JSON, a URL or HTML escapes it, also several times over.
 
-A text is brought into one spelling, lower case without escapes, and searched for the spellings that are left. Most answers
-hold no escape of an ASCII character: those cost one `lower` and a few searches for plain bytes.
+A text is brought into one spelling, lower case without escapes, and searched for the spellings that are left. Whatever escapes a
+text for a reason leaves letters and digits alone: so most answers are known to hold no secret by the longest run of these that
+each spelling has, and cost one `lower` and a few searches for plain bytes. Escapes of letters are undone as well, but where no
+such run is found only so many of them: else an answer that consists of escapes would keep everybody waiting.
 """
 
 import re
 from base64 import b64decode, b64encode
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from urllib.parse import unquote, urlsplit
 
 MIN_SECRET_CHARS = 8  # shorter ones are placeholders of upstreams without keys, and common words of answers
+MOST_ESCAPES = 10_000  # that are undone in an answer that does not look as if it held a secret
 REDACTED = "[credential]"
 _REDACTED = REDACTED.encode()
 
+_RUN = re.compile(rb"[a-z0-9]+")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9-]*) +(\S.*)")  # of an Authorization header
 _SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _NAMED = {"quot": '"', "amp": "&", "lt": "<", "gt": ">", "apos": "'"}
@@ -30,26 +35,37 @@ class Secrets:
         self._escapes = _escapes(b"".join(spellings))
         plain = {self._plain(spelling)[0] for spelling in spellings}  # a secret may hold what looks like an escape
         self._needles = tuple(sorted(spellings | plain, key=lambda text: (-len(text), text)))
+        self._runs = tuple(sorted({max(_RUN.findall(needle) or [needle], key=len) for needle in self._needles}))
 
     def hidden_in_body(self, body: bytes) -> bytes:
         """The body, with `[credential]` in the place of each secret; itself when it holds none."""
         if not self._needles:
             return body
         lower = body.lower()
-        spans = self._spans(lower)
-        plain, passes = self._plain(lower)
-        if passes:
-            for span in self._spans(plain):
-                for each in reversed(passes):
-                    span = each.place(span[0]), each.place(span[1])
-                spans.append(span)
-        return _without(body, spans) if spans else body
+        for run in self._runs:
+            if run in lower:
+                return self._without(body, lower, most=None)
+        for first, escape in self._escapes:
+            if first in lower and escape.search(lower):
+                return self._without(body, lower, most=MOST_ESCAPES)
+        return body
 
     def hidden_in(self, text: str) -> str:
         """The same for text."""
         raw = text.encode("utf-8", "surrogatepass")
         hidden = self.hidden_in_body(raw)
         return text if hidden is raw else hidden.decode("utf-8", "surrogatepass")
+
+    def _without(self, body: bytes, lower: bytes, *, most: int | None) -> bytes:
+        """The body without the secrets in it, of whose escapes so many are undone."""
+        spans = self._spans(lower)
+        plain, passes = self._plain(lower, most=most)
+        if passes:
+            for span in self._spans(plain):
+                for each in reversed(passes):
+                    span = each.place(span[0]), each.place(span[1])
+                spans.append(span)
+        return _replaced(body, spans) if spans else body
 
     def _spans(self, text: bytes) -> list[tuple[int, int]]:
         """Where secrets begin and end."""
@@ -59,25 +75,25 @@ class Secrets:
                 found += [match.span() for match in re.finditer(re.escape(needle), text)]
         return found
 
-    def _plain(self, text: bytes) -> tuple[bytes, list["_Pass"]]:
+    def _plain(self, text: bytes, *, most: int | None = None) -> tuple[bytes, list["_Pass"]]:
         """A text in lower case without the escapes in which a secret may be hidden, and how it was made."""
         passes = []
         for first, escape in self._escapes:
             if first in text and escape.search(text):
-                passes.append(_Pass(text, escape))
+                passes.append(_Pass(text, escape, most))
                 text = passes[-1].text
         return text, passes
 
 
 class _Pass:
-    """A text with its escapes of one sort undone, and where each character of it was."""
+    """A text with its escapes of one sort undone, at most so many, and where each character of it was."""
 
-    def __init__(self, escaped: bytes, escape: re.Pattern[bytes]) -> None:
+    def __init__(self, escaped: bytes, escape: re.Pattern[bytes], most: int | None) -> None:
         self._starts: list[int] = []  # of pieces of the plain text, ...
         self._places: list[int] = []  # ... and where they were
         pieces: list[bytes] = []
         size = end = 0
-        for found in escape.finditer(escaped):
+        for found in islice(escape.finditer(escaped), most):
             for piece, place in ((escaped[end : found.start()], end), (_meaning(found), found.start())):
                 self._starts.append(size)
                 self._places.append(place)
@@ -181,7 +197,7 @@ def _spellings(secret: str) -> Iterator[bytes]:
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
-def _without(body: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
+def _replaced(body: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
     """The body with something else in the place of what lies between these, which may overlap."""
     pieces: list[bytes] = []
     end = 0
