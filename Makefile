@@ -37,6 +37,7 @@ check: .venv/development
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -m tests.audit
 
 format: .venv/development
 	$(BIN)/ruff format .

@@ -1,4 +1,7 @@
-"""`/healthz` (this process is alive) and `/readyz` (the portal can do its work, or what it lacks)."""
+"""`/healthz` (this process is alive) and `/readyz` (the portal can do its work, or what it lacks).
+
+They are answered before anything else looks at a request: an orchestrator asks by an address, over plain HTTP.
+"""
 
 from collections.abc import Callable
 
@@ -6,6 +9,7 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -66,3 +70,15 @@ def _worker() -> str:
 
 # What is needed, each answered by `ok` or by what is missing. No answer names a host, a user or a secret.
 CHECKS: dict[str, Callable[[], str]] = {"database": _database, "broker": _broker, "worker": _worker}
+
+PROBES: dict[str, Callable[[HttpRequest], HttpResponseBase]] = {"/healthz": alive, "/readyz": ready}
+
+
+class Probes:
+    """The first middleware."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return PROBES.get(request.path_info, self.get_response)(request)

@@ -1,8 +1,12 @@
 """Reading settings from the environment: parsers that refuse a bad value by name."""
 
 import os
+import re
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -18,6 +22,29 @@ def knob(name: str, cast: Callable[[str], T], default: T) -> T:
         return cast(raw)
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}={raw!r} is not valid: {error}") from error
+
+
+def secret(name: str) -> str:
+    """The value of an environment variable, or of the file that the same name with `_FILE` names; empty when neither is set."""
+    value, path = (os.environ.get(variable, "").strip() for variable in (name, f"{name}_FILE"))
+    if value and path:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: set one of them.")
+    if not path:
+        return value
+    try:
+        value = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        why = (error.strerror or type(error).__name__) if isinstance(error, OSError) else "it is not text"
+        raise ImproperlyConfigured(f"{name}_FILE={path!r} cannot be read: {why}") from None
+    if not value:
+        raise ImproperlyConfigured(f"{name}_FILE={path!r} is empty")
+    return value
+
+
+def gone(name: str, *, instead: str) -> None:
+    """Refuse a variable that earlier versions read, with the word to use."""
+    if os.environ.get(name, "").strip():
+        raise ImproperlyConfigured(f"{name} is not used any more: {instead}")
 
 
 def whole(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
@@ -63,3 +90,34 @@ def word(*words: str) -> Callable[[str], str]:
         return raw.lower()
 
     return parse
+
+
+def origin(raw: str) -> str:
+    """A parser of an address without a path, such as `https://batch.example`."""
+    parts = urlsplit(raw)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
+        raise ValueError("it must be an address such as https://batch.example")
+    if parts.path.strip("/") or parts.query or parts.fragment or parts.port == 0:
+        raise ValueError("it must be an address without a path, such as https://batch.example")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is reached from this machine alone."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def networks(raw: str) -> list[IPv4Network | IPv6Network]:
+    """A parser of comma-separated networks, such as `10.0.0.0/8`."""
+    return [ip_network(name) for name in names(raw)]
+
+
+def variables(raw: str) -> list[str]:
+    """A parser of comma-separated names of variables, each of which may end in `*`."""
+    found = names(raw)
+    if wrong := next((name for name in found if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*\*?", name)), None):
+        raise ValueError(f"{wrong!r} is neither the name of a variable nor the beginning of one with a * behind it")
+    return found

@@ -4,8 +4,6 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from config import health
-
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="console:overview")),
     path("v1/", include("batches.dialects.openai.urls")),
@@ -19,8 +17,6 @@ urlpatterns = [
     path("", include("batches.dialects.anthropic.urls")),
     path("console/", include("batches.console.urls")),
     path("admin/", admin.site.urls),
-    path("healthz", health.alive),
-    path("readyz", health.ready),
 ]
 handler404 = "config.errors.page_not_found"
 handler500 = "config.errors.server_error"

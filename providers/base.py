@@ -7,7 +7,6 @@ raises for anything an upstream can do; only `asyncio.CancelledError` passes thr
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -199,21 +198,3 @@ class Adapter(Protocol):
         ...
 
     async def close(self) -> None: ...
-
-
-def base_url_problem(base_url: str) -> str | None:
-    """What keeps a text from being the base URL of an HTTP upstream; None when it is one."""
-    if not base_url:
-        return "A base URL is needed, such as https://api.example.com/v1."
-    try:
-        parts = urlsplit(base_url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "The base URL is not a URL."
-    if parts.scheme not in {"http", "https"} or not host:
-        return "The base URL must start with http:// or https:// and name a host."
-    if "@" in parts.netloc:
-        return "The base URL must not hold a user name or password; give the credential instead."
-    if parts.query or parts.fragment:
-        return "The base URL must not hold a query or a fragment."
-    return None

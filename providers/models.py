@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -14,16 +14,16 @@ from django.db import models
 from django.db.models import Q
 from uuid_utils.compat import uuid7
 
-from providers import registry
+from providers import registry, sources
 from providers.base import Connection, CredentialUnavailable, Usage
 from providers.guards import Guarded
-from providers.references import ENVIRONMENT_NAME, SECRET_NAME, Missing, referred, resolved
+from providers.references import SEALED, SECRET_NAME, referred, resolved, sealed
+from providers.sources import MAX_SECRET_CHARS, Missing
 from providers.transport.way import ENVIRONMENT, WayOptions, way_to
 
 __all__ = ["CredentialUnavailable", "Provider", "ProviderModel", "validate_credential"]
 
 _CREDENTIAL = re.compile(r"[!-~]+")  # what fits into a header
-MAX_SECRET_CHARS = 32_768
 
 
 def validate_credential(secret: str) -> None:
@@ -41,8 +41,8 @@ class ProviderQuerySet(models.QuerySet["Provider"]):
 class Provider(Guarded):
     """An upstream: which adapter speaks to it, where it is, with what credential and within what limits.
 
-    The credential is either encrypted at rest or named by an environment variable of the workers; never both. Further secrets,
-    which options refer to by name, are encrypted at rest together.
+    The credential is encrypted at rest, or in an environment variable or a file of the workers that is named; never two of
+    these. Further secrets, which options refer to by name, are encrypted at rest together, as are the values of extra headers.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -51,6 +51,7 @@ class Provider(Guarded):
     base_url = models.CharField(max_length=500, blank=True)
     credential_encrypted = models.BinaryField(blank=True, default=b"", editable=False)
     credential_env = models.CharField(max_length=128, blank=True)
+    credential_file = models.CharField(max_length=128, blank=True, default="", db_default="")
     secrets_encrypted = models.BinaryField(blank=True, default=b"", db_default=b"", editable=False)
     options = models.JSONField(default=dict, blank=True)
     max_concurrency = models.PositiveIntegerField(
@@ -74,7 +75,12 @@ class Provider(Guarded):
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(max_concurrency__gte=1), name="provider_concurrency_positive"),
-            models.CheckConstraint(condition=Q(credential_env="") | Q(credential_encrypted=b""), name="provider_one_credential"),
+            models.CheckConstraint(
+                condition=Q(credential_env="", credential_file="")
+                | Q(credential_env="", credential_encrypted=b"")
+                | Q(credential_file="", credential_encrypted=b""),
+                name="provider_one_credential",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -91,10 +97,17 @@ class Provider(Guarded):
         if not isinstance(self.options, dict):
             raise ValidationError({"options": "The options must be a JSON object."})
         problems = adapter.problems(base_url=self.base_url, options=self.options)
-        if self.credential_env and not ENVIRONMENT_NAME.fullmatch(self.credential_env):
-            problems["credential_env"] = "This is not the name of an environment variable."
-        if self.credential_env and self.credential_encrypted:
-            problems["credential_env"] = "Give a credential or the name of a variable, not both."
+        if self.credential_env and (problem := sources.variable_problem(self.credential_env)):
+            problems["credential_env"] = problem
+        if self.credential_file and (problem := sources.file_problem(self.credential_file)):
+            problems["credential_file"] = problem
+        if (self.credential_env or self.credential_file) and self.credential_encrypted:
+            problems["credential_env"] = "Give a credential or the name of a variable or file, not both."
+        if self.credential_env and self.credential_file:
+            problems["credential_file"] = "Give the name of a variable or of a file, not both."
+        if "options" not in problems:
+            found = list(filter(None, (reference.problem for reference in referred(self.options))))
+            problems |= {"options": " ".join(found)} if found else {}
         if problems:
             raise ValidationError(dict(problems))
 
@@ -139,7 +152,7 @@ class Provider(Guarded):
         """Keep a secret encrypted under the first of CREDENTIAL_KEYS; an empty one removes it. Does not save."""
         if secret:
             validate_credential(secret)
-        self.credential_env = ""
+        self.credential_env = self.credential_file = ""
         self.credential_encrypted = _cipher().encrypt(secret.encode()) if secret else b""
 
     def set_secret(self, name: str, secret: str) -> None:
@@ -148,21 +161,50 @@ class Provider(Guarded):
             raise ValidationError("The name of a secret consists of letters, digits, dots, dashes and underscores.")
         if len(secret) > MAX_SECRET_CHARS or "\x00" in secret:
             raise ValidationError(f"A secret is text of at most {MAX_SECRET_CHARS} characters.")
-        secrets = self._secrets()
-        secrets.pop(name, None)
-        if secret:
-            secrets[name] = secret
-        self.secrets_encrypted = _cipher().encrypt(msgspec.json.encode(secrets)) if secrets else b""
+        self._keep({**self.secrets(), name: secret})
+
+    def seal_headers(self) -> frozenset[str]:
+        """Move the values of extra headers from the options to the encrypted secrets; their names there. Does not save.
+
+        What was moved there for a header that is gone is forgotten. Raises CredentialUnavailable.
+        """
+        self.options, moved = sealed(self.options)
+        used = {reference.secret for reference in referred(self.options)}
+        kept = self.secrets()
+        if moved or any(name.startswith(SEALED) and name not in used for name in kept):
+            self._keep({name: value for name, value in kept.items() if name in used or not name.startswith(SEALED)} | moved)
+        return frozenset(moved)
+
+    def forget_secrets(self, *, but: Collection[str]) -> None:
+        """Keep none of the secrets that options may refer to but these, and none that cannot be read. Does not save."""
+        try:
+            kept = self.secrets()
+        except CredentialUnavailable:
+            kept = {}
+        self._keep({name: value for name, value in kept.items() if name in but})
+
+    def _keep(self, secrets: Mapping[str, str]) -> None:
+        kept = {name: value for name, value in secrets.items() if value}
+        self.secrets_encrypted = _cipher().encrypt(msgspec.json.encode(kept)) if kept else b""
 
     @property
     def secret_names(self) -> list[str]:
         """The secrets that are stored, by name. Raises CredentialUnavailable."""
-        return sorted(self._secrets())
+        return sorted(self.secrets())
 
     @property
     def secrets_used(self) -> list[str]:
-        """The secrets and variables that the options refer to, in words."""
+        """The secrets, variables and files that the options refer to, in words."""
         return sorted({str(reference) for reference in referred(self.options)})
+
+    @property
+    def credential_kept(self) -> str:
+        """How the credential is kept, not what it is."""
+        if self.credential_env:
+            return f"in the variable {self.credential_env} of the workers"
+        if self.credential_file:
+            return f"in the file {self.credential_file} of the workers"
+        return "stored, encrypted" if self.credential_encrypted else "none"
 
     @property
     def way(self) -> str:
@@ -187,11 +229,11 @@ class Provider(Guarded):
 
     def connection(self) -> Connection:
         """Everything that an adapter needs, the secrets included. Raises CredentialUnavailable."""
-        credential = self._credential()
         try:
-            options, secrets = resolved(self.options, secrets=self._secrets(), environment=os.environ)
+            credential = self._credential()
+            options, secrets = resolved(self.options, secrets=self.secrets())
         except Missing as error:
-            raise CredentialUnavailable(f"{error} (provider {self.name}).") from None
+            raise CredentialUnavailable(f"Provider {self.name}: {error}") from None
         return Connection(
             name=self.name,
             base_url=self.base_url.rstrip("/"),
@@ -204,14 +246,15 @@ class Provider(Guarded):
 
     def _credential(self) -> str:
         if self.credential_env:
-            if secret := os.environ.get(self.credential_env):
-                return secret
-            raise CredentialUnavailable(f"Environment variable {self.credential_env} of provider {self.name} is not set.")
+            return sources.variable(self.credential_env)
+        if self.credential_file:
+            return sources.file(self.credential_file)
         if not self.credential_encrypted:
             return ""
         return self._deciphered(self.credential_encrypted).decode()
 
-    def _secrets(self) -> dict[str, str]:
+    def secrets(self) -> dict[str, str]:
+        """The stored secrets that options may refer to, by name. Raises CredentialUnavailable."""
         if not self.secrets_encrypted:
             return {}
         return msgspec.json.decode(self._deciphered(self.secrets_encrypted), type=dict[str, str])

@@ -14,7 +14,17 @@ from tests.servers import own_redis_url
 _FOLDER = tempfile.mkdtemp(prefix="batchyard-tests-")
 atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
 
-for _name in ("DEBUG", "HOST", "PORT", "S3_BUCKET", "SECRET_KEY", "CREDENTIAL_KEYS"):
+_PORTALS = ("SECRET_KEY", "CREDENTIAL_KEYS", "DATABASE_URL", "REDIS_URL")
+for _name in (
+    "DEBUG",
+    "HOST",
+    "PORT",
+    "PUBLIC_URL",
+    "ALLOWED_HOSTS",
+    "S3_BUCKET",
+    *_PORTALS,
+    *(f"{name}_FILE" for name in _PORTALS),
+):
     os.environ.pop(_name, None)
 os.environ["BATCHYARD_DATA"] = _FOLDER
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")

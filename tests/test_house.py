@@ -161,7 +161,7 @@ def test_every_module_says_what_it_is_for() -> None:
 
 def test_every_setting_is_in_the_readme() -> None:
     settings = "".join(path.read_text() for path in sorted((ROOT / "config/settings").glob("*.py")))
-    read = re.findall(r'(?:knob|kept_secret|os\.environ\.get)\(\s*"(\w+)"', settings)
+    read = re.findall(r'(?:knob|kept_secret|secret|os\.environ\.get)\(\s*"(\w+)"', settings)
     readme = (ROOT / "README.md").read_text()
 
     assert len(read) > 30

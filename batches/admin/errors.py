@@ -6,10 +6,12 @@ from django.contrib import admin
 
 from batches.admin.scope import Inside, OwnProjects, ReadOnly
 from batches.models import BatchErrorGroup, ErrorGroup, ErrorGroupHour
+from batches.services.access import Right
 
 
 @admin.register(ErrorGroup)
 class ErrorGroupAdmin(ReadOnly[ErrorGroup]):
+    sees = Right.READ_BODIES  # messages quote them
     list_display = ("code", "message", "http_status", "provider", "source", "project", "first_seen", "muted_at")
     list_filter = ("source", ("project", OwnProjects), ("muted_at", admin.EmptyFieldListFilter))
     list_select_related = ("project",)
@@ -21,6 +23,7 @@ class ErrorGroupAdmin(ReadOnly[ErrorGroup]):
 
 @admin.register(BatchErrorGroup)
 class BatchErrorGroupAdmin(Inside[BatchErrorGroup]):
+    sees = Right.READ_BODIES  # messages quote them
     list_display = ("batch_id", "group", "count", "first_line", "last_line", "first_seen", "last_seen")
     list_select_related = ("group",)
 
@@ -28,6 +31,7 @@ class BatchErrorGroupAdmin(Inside[BatchErrorGroup]):
 @admin.register(ErrorGroupHour)
 class ErrorGroupHourAdmin(ReadOnly[ErrorGroupHour]):
     project: ClassVar[str | None] = "group__project"
+    sees = Right.READ_BODIES  # the name of a group is its message
     list_display = ("hour", "group", "count")
     list_select_related = ("group",)
     found_by = "group"

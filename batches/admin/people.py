@@ -5,16 +5,14 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group, User
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from batches.admin.scope import CappedPaginator, Inline, ReadOnly, access, save_rows
+from batches.admin.scope import CappedPaginator, Inline, ReadOnly, TellsNothing, access, save_rows
 from batches.models import Membership, SavedView, SignInAttempts
-from batches.services.access import Right
 from batches.services.audit import record_act
 from batches.services.configure import configure
 
@@ -36,8 +34,8 @@ class ProjectInline(Inline[Membership]):
 
 
 @admin.register(User)
-class PersonAdmin(_UserAdmin):
-    """A superuser keeps them; who administers a project finds them by name, to make them members."""
+class PersonAdmin(TellsNothing[User], _UserAdmin):
+    """A superuser keeps them. Who administers a project makes somebody a member by their name, and cannot look it up."""
 
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login", "date_joined")
     list_filter = ("is_active", "is_staff", "is_superuser")
@@ -71,16 +69,11 @@ class PersonAdmin(_UserAdmin):
     def get_inlines(self, _request: HttpRequest, person: User | None) -> Any:
         return self.inlines if person else ()
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        people = super().get_queryset(request)
-        return people if access(request).everywhere else people.filter(is_active=True)
-
     def has_module_permission(self, request: HttpRequest) -> bool:
         return isinstance(request.user, User) and access(request).everywhere
 
     def has_view_permission(self, request: HttpRequest, obj: User | None = None) -> bool:  # noqa: ARG002
-        looked_up = request.path == reverse("admin:autocomplete") and access(request).may_somewhere(Right.MANAGE)
-        return looked_up or access(request).everywhere
+        return access(request).everywhere
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return access(request).everywhere

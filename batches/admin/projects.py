@@ -1,16 +1,50 @@
 """Projects with their quotas, who is a member of them, and which providers they may use."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from django import forms
 from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db.models import Field
 from django.http import HttpRequest
 
 from batches.admin.scope import Inline, OwnProjects, ReadOnly, Scoped, access
 from batches.models import Membership, Project, ProviderGrant
 from batches.services.access import Right
 
+# The classes take parameters for the type checker alone.
+if TYPE_CHECKING:
+    _BaseAdmin = admin.options.BaseModelAdmin[Membership]
+    _Choice = forms.ModelChoiceField[User]
+else:
+    _BaseAdmin, _Choice = object, forms.ModelChoiceField
 
-class MembershipInline(Inline[Membership]):
+
+class Named(_Choice):
+    """Somebody who is named in full: a list to choose from would tell who uses the portal."""
+
+    widget = forms.TextInput
+
+    def __init__(self, **kwargs: Any) -> None:
+        errors = {"invalid_choice": "There is nobody of this name."}
+        people = User.objects.filter(is_active=True)
+        super().__init__(people, to_field_name="username", error_messages=errors, **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        """The name of whom a row refers to."""
+        return User.objects.filter(pk=value).values_list("username", flat=True).first() if isinstance(value, int) else value
+
+
+class NamesMembers(_BaseAdmin):
+    """A superuser looks somebody up; who administers a project knows the name of whom they make a member."""
+
+    def formfield_for_dbfield(self, db_field: "Field[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "user" and not access(request).everywhere:
+            return Named(help_text="The name that they sign in with.")
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+
+class MembershipInline(NamesMembers, Inline[Membership]):
     model = Membership
     verbose_name_plural = "members"
     fields = ("user", "role")
@@ -53,7 +87,7 @@ class ProjectAdmin(Scoped[Project]):
 
 
 @admin.register(Membership)
-class MembershipAdmin(Scoped[Membership]):
+class MembershipAdmin(NamesMembers, Scoped[Membership]):
     """Who may do what in which project."""
 
     sees = Right.MANAGE

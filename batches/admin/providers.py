@@ -11,9 +11,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
+from batches.actors import Actor
 from batches.admin.scope import Inline, ReadOnly, Scoped, access
 from batches.models import ProviderGrant, ProviderHealth
 from batches.services.access import Right
+from batches.services.provider_moves import Entered, problems
 from batches.services.providers import change_provider, check_provider, disable_provider, enable_provider, resume_provider
 from providers import registry
 from providers.models import CredentialUnavailable, Provider, ProviderModel, validate_credential
@@ -35,7 +37,9 @@ class WriteOnly(forms.Textarea):
 
 
 class ProviderForm(_ModelForm):
-    """A provider, with its credential as a field that is only ever written."""
+    """A provider, with its credential as a field that is only ever written. `actor` is who sends it."""
+
+    actor: ClassVar[Actor]
 
     adapter = forms.ChoiceField(help_text="The kind of upstream. The simulator is built in and makes its answers up.")
     credential = forms.CharField(
@@ -57,7 +61,9 @@ class ProviderForm(_ModelForm):
         help_texts: ClassVar = {
             "name": "How clients and operators name it.",
             "base_url": "Such as https://api.example.com/v1. Empty for the simulator.",
-            "credential_env": "Instead of a stored credential: the environment variable of the workers that holds it.",
+            "credential_env": "Instead of a stored credential: the environment variable of the workers that holds it. Enter the "
+            "credential, too: it is compared, and not stored.",
+            "credential_file": "The same, with a file in CREDENTIALS_DIR of the workers.",
             "options": "A JSON object with settings of the adapter.",
             "enabled": "A disabled provider is sent nothing: it gets no new batches, and running ones wait.",
         }
@@ -70,20 +76,34 @@ class ProviderForm(_ModelForm):
         self.fields["credential"].help_text = f"{state} Encrypted before it is stored, and never shown again."
         self.fields["secret_value"].help_text = f"{_secrets_kept(self.instance)} Encrypted like the credential; empty removes it."
 
+    @property
+    def entered(self) -> Entered:
+        """What was entered by the one who sent it."""
+        name = self.cleaned_data.get("secret_name")
+        return Entered(self.cleaned_data.get("credential") or "", {name} if name else ())
+
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
-        if cleaned and cleaned.get("credential") and cleaned.get("credential_env"):
-            self.add_error("credential_env", "Give a credential or the name of a variable, not both.")
-        elif cleaned and cleaned.get("credential") and cleaned.get("remove_credential"):
+        named = cleaned and (cleaned.get("credential_env") or cleaned.get("credential_file"))
+        if cleaned and cleaned.get("credential") and cleaned.get("remove_credential"):
             self.add_error("remove_credential", "Give another credential or have it removed, not both.")
-        elif cleaned and (cleaned.get("credential_env") or cleaned.get("remove_credential")):
+        elif cleaned and (named or cleaned.get("remove_credential")):
             self.instance.credential_encrypted = b""
+        elif cleaned and cleaned.get("credential"):
+            self.instance.set_credential(cleaned["credential"])
         if cleaned and (cleaned.get("secret_name") or cleaned.get("secret_value")):
             try:
                 self.instance.set_secret(cleaned["secret_name"], cleaned["secret_value"])
             except (ValidationError, CredentialUnavailable) as error:
                 self.add_error("secret_name", str(error) if isinstance(error, CredentialUnavailable) else error)
         return cleaned
+
+    def _post_clean(self) -> None:
+        """What the service would refuse is said beside its field."""
+        super()._post_clean()  # type: ignore[misc]
+        if not self.errors:
+            for field, problem in problems(self.instance, entered=self.entered, actor=self.actor).items():
+                self.add_error(field, problem)
 
 
 def _secrets_kept(provider: Provider) -> str:
@@ -130,13 +150,19 @@ class ProviderAdmin(Scoped[Provider]):
     actions = ("check_connection", "resume", "enable", "disable")
     fieldsets = (
         (None, {"fields": ("name", "adapter", "base_url", "options", "transport")}),
-        ("Credential", {"fields": ("credential", "credential_env", "remove_credential")}),
+        (
+            "Credential",
+            {
+                "fields": ("credential", "credential_env", "credential_file", "remove_credential"),
+                "description": "With another adapter, address, proxy or CA the credential has to be entered again.",
+            },
+        ),
         (
             "Secrets of options",
             {
                 "fields": ("secret_name", "secret_value"),
-                "description": 'In the options, {"secret": "NAME"} stands for a stored secret, and {"env": "VARIABLE"} '
-                "for one in the environment of the workers.",
+                "description": 'In the options, {"secret": "NAME"} stands for a stored secret; and, where manage.py provider '
+                'set put them, {"env": "VARIABLE"} and {"file": "NAME"} for one of the workers.',
             },
         ),
         ("Use", {"fields": ("enabled", "is_default", "granted_to_all")}),
@@ -154,9 +180,7 @@ class ProviderAdmin(Scoped[Provider]):
     @admin.display(description="credential")
     def credential_kept(self, provider: Provider) -> str:
         """How the credential is kept, not what it is."""
-        if provider.credential_env:
-            return f"${provider.credential_env}"
-        return "set" if provider.credential_encrypted else "not set"
+        return provider.credential_kept
 
     @admin.display(description="transport")
     def transport(self, provider: Provider) -> str:
@@ -177,9 +201,19 @@ class ProviderAdmin(Scoped[Provider]):
 
     def save_model(self, request: HttpRequest, obj: Provider, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
         """Through the service: the credential encrypted, a new default in the place of the old one, all on record."""
-        secret = form.cleaned_data.get("credential", "")
-        actor = access(request).actor
-        change_provider(obj, changed=form.changed_data, credential=secret, actor=actor, now=timezone.now())
+        credential, secrets = form.entered
+        changed = form.changed_data
+        change_provider(obj, changed=changed, credential=credential, secrets=secrets, actor=form.actor, now=timezone.now())
+
+    def get_form(self, request: HttpRequest, obj: Provider | None = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001
+        """The form of whoever asks: what has to be entered depends on them."""
+        form = super().get_form(request, obj, change, **kwargs)
+        form.actor = access(request).actor  # type: ignore[attr-defined]  # it is a ProviderForm
+        return form
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """Addresses are known to who administers the portal."""
+        return self.search_fields if access(request).everywhere else ("name__istartswith",)
 
     @admin.action(description="Check the connection of the selected providers", permissions=["change"])
     def check_connection(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:

@@ -94,17 +94,20 @@ class BatchObjectAdmin(Inside[BatchObject]):
 class BatchResultAdmin(Inside[BatchResult]):
     """Bodies are in the console; here they would make a page of megabytes."""
 
+    sees = Right.READ_BODIES  # messages quote them
     list_display = ("batch_id", "line", "round", "status", "http_status", "error_code", "created_at")
     exclude = ("body",)
 
 
 @admin.register(BatchError)
 class BatchErrorAdmin(Inside[BatchError]):
+    sees = Right.READ_BODIES  # messages quote them
     list_display = ("code", "message", "batch_id", "line", "kind", "source", "http_status", "created_at")
 
 
 @admin.register(Attempt)
 class AttemptAdmin(Inside[Attempt]):
+    sees = Right.READ_BODIES  # messages quote them
     list_display = ("batch_id", "line", "round", "number", "kind", "http_status", "retry_at", "created_at")
 
 

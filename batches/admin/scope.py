@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
-from django.core.exceptions import BadRequest, ValidationError
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import ForeignKey, Model, QuerySet
 from django.forms import BaseModelFormSet, ModelForm
@@ -19,6 +19,7 @@ from batches.services.access import Access, Right, access_of
 from batches.services.audit import record_refusal
 from batches.services.configure import configure, remove
 from batches.states import Source
+from providers.models import Provider
 
 M = TypeVar("M", bound=Model)
 COUNT_CAP = 10_000
@@ -85,7 +86,17 @@ class OwnProjects(_RelatedFilter):
         return [(str(project.pk), project.slug) for project in access(request).projects()]
 
 
-class Scoped(_ModelAdmin[M]):
+class TellsNothing(_ModelAdmin[M]):
+    """A page that somebody may not see is refused whether or not there is such a row: else it would tell."""
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Django's own looks for the row first."""
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        return super().history_view(request, object_id, extra_context)
+
+
+class Scoped(TellsNothing[M]):
     """Rows of the projects that somebody is a member of, to be changed by who has the right.
 
     `project` is the way from a row to its project, `pk` for projects themselves, None for what is the portal's own and
@@ -123,9 +134,11 @@ class Scoped(_ModelAdmin[M]):
         return super().get_search_results(request, queryset, search_term)
 
     def formfield_for_foreignkey(self, db_field: "ForeignKey[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
-        """A project is chosen from those that may be changed."""
+        """A project is chosen from those that may be changed, a provider from those that somebody may know of."""
         if db_field.related_model is Project and self.changes:
             kwargs["queryset"] = access(request).projects(self.changes)
+        elif db_field.related_model is Provider:
+            kwargs["queryset"] = access(request).providers()
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def project_of(self, row: M) -> Project | None:

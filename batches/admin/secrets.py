@@ -76,7 +76,7 @@ class Issued(Scoped[Any]):
 
     @sensitive_variables()
     def response_add(self, request: HttpRequest, obj: Any, _post_url_continue: str | None = None) -> HttpResponse:
-        """The page with the secret, which is neither stored nor cached."""
+        """The page with the secret, which is stored nowhere."""
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -84,7 +84,7 @@ class Issued(Scoped[Any]):
             "row": obj,
             "plain": obj.plain,
         }
-        return TemplateResponse(request, "admin/issued.html", context, headers={"Cache-Control": "no-store"})
+        return TemplateResponse(request, "admin/issued.html", context)
 
 
 @admin.register(ApiKey)

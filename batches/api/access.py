@@ -19,6 +19,7 @@ from batches.errors import NotFound, NotPermitted
 from batches.models import ApiKey, Batch, File, Project
 from batches.models.batch import BatchQuerySet
 from batches.models.file import FileQuerySet
+from batches.queries.quotes import Readable, everything
 from batches.services.access import Access, Right, access_of
 from batches.services.audit import record_refusal
 from batches.services.once import note_read, note_use
@@ -65,6 +66,11 @@ class KeyCaller:
         """Raise NotPermitted, on record: what concerns every project is for people who administer the portal."""
         record_refusal(act, actor=self.actor, now=timezone.now(), target=target, project=self.key.project)
         raise NotPermitted("An API key may not do this: it needs an administrator of the portal, signed in to the console.")
+
+    @property
+    def readable(self) -> Readable:
+        """Of which projects it may read what messages quote."""
+        return everything
 
     def project(self, slug: str | None, *, act: str) -> Project:  # noqa: ARG002 - a key is never refused
         """Where something new belongs. Raises InvalidRequest and NotPermitted."""
@@ -114,6 +120,10 @@ class UserCaller:
     @property
     def actor(self) -> Actor:
         return self.access.actor
+
+    @property
+    def readable(self) -> Readable:
+        return self.access.readable
 
     def require(self, right: Right, project: Project | None, *, act: str, target: Model | None = None) -> None:
         now = timezone.now()

@@ -22,6 +22,7 @@ from batches.filters import ErrorGroupFilter
 from batches.models import BatchErrorGroup, ErrorGroup
 from batches.queries.error_groups import WINDOWS, Group, Position, Window, described, largest
 from batches.queries.group_members import MemberPosition, members, messages
+from batches.queries.quotes import unquoting, unquoting_group
 from batches.services.access import Right
 from batches.services.error_group_notes import annotate, mute, unmute
 
@@ -59,14 +60,16 @@ class ErrorGroups(NativeView):
     def list(self, request: Request) -> Response:
         """Why objects of any batch failed in the last hours or days, the most frequent reason first."""
         query, now = request.query_params, timezone.now()
-        chosen = GroupQuery(query, queryset=self._groups(), now=now)
+        searched = self._groups(Right.READ_BODIES if query.get("text") else Right.READ)  # by what they may read
+        chosen = GroupQuery(query, queryset=searched, now=now)
         require_understood(chosen, query)
         groups: QuerySet[ErrorGroup] = chosen.matching
         if named := query.get("batch"):
             batch = self.find_batch(named)
             groups = groups.filter(pk__in=BatchErrorGroup.objects.filter(batch=batch, count__gt=0).values("group"))
         after = _position(Position, query.get("cursor"))
-        page = largest(groups, window=self._window(), now=now, limit=self.limit(), after=after)
+        told = unquoting_group(self.caller.readable)
+        page = largest(groups, window=self._window(), now=now, limit=self.limit(), told=told, after=after)
         return self.page(listed(ShownGroup, page.groups), next_cursor=str(page.following) if page.following else None)
 
     @extend_schema(
@@ -92,7 +95,7 @@ class ErrorGroups(NativeView):
             groups, fingerprint, limit=self.limit(), after=_position(MemberPosition, request.query_params.get("cursor"))
         )
         following = str(page.following) if page.following else None
-        return self.page(listed(ShownMember, page.errors), next_cursor=following)
+        return self.page(listed(ShownMember, unquoting(page.errors, self.caller.readable)), next_cursor=following)
 
     @extend_schema(operation_id="mute_error_group", summary="Mute an error group", request=MuteGroup, responses=ShownGroupDetail)
     def mute(self, request: Request, fingerprint: str) -> Response:
@@ -151,9 +154,10 @@ class ErrorGroups(NativeView):
     def _answer(self, fingerprint: str) -> Response:
         groups = self._groups()
         self._require(groups, fingerprint)
-        found: list[Group] = described(groups, [fingerprint], window=self._window(), now=timezone.now())
+        told = unquoting_group(self.caller.readable)
+        found: list[Group] = described(groups, [fingerprint], window=self._window(), now=timezone.now(), told=told)
         shown = dict(ShownGroup(found[0]).data)
-        shown["messages"] = messages(groups, fingerprint)
+        shown["messages"] = messages(self._groups(Right.READ_BODIES), fingerprint)
         shown["because"] = ShownBecause(found[0].because).data
         return Response(shown)
 

@@ -35,6 +35,7 @@ from batches.models import Batch, BatchError, BatchObject, Event
 from batches.queries.attempts import tries
 from batches.queries.error_groups import error_groups
 from batches.queries.object_result import ObjectResult
+from batches.queries.quotes import Readable, unquoting, unquoting_groups
 from batches.queries.results import request_of, result_of
 from batches.services.access import Right
 from batches.states import ObjectStatus
@@ -83,7 +84,8 @@ class Inside(NativeView):
         limit = self.limit()
         found = list(chosen.matching.filter(line__gt=after).order_by("line")[: limit + 1])
         following = str(found[limit - 1].line) if len(found) > limit else None
-        return self.page(listed(ShownObject, _with_errors(batch, found[:limit])), next_cursor=following)
+        shown = _with_errors(batch, found[:limit], self.caller.readable)
+        return self.page(listed(ShownObject, shown), next_cursor=following)
 
     @extend_schema(operation_id="retrieve_object", summary="Retrieve one object", responses=ShownObjectDetail)
     def one_object(self, _request: Request, batch_id: str, line: int) -> Response:
@@ -94,7 +96,7 @@ class Inside(NativeView):
         if row is None:
             raise NotFound(f"Batch {batch} has no object at line {str(line)[:20]}.", param="line")
         row.batch = batch
-        shown = dict(ShownObject(_with_errors(batch, [row])[0]).data)
+        shown = dict(ShownObject(_with_errors(batch, [row], self.caller.readable)[0]).data)
         shown["request"] = _request_line(batch, row.line)
         shown["response"] = _stored_answer(row)
         shown["history"] = listed(ShownTry, tries(batch, row.line))
@@ -145,7 +147,7 @@ class Inside(NativeView):
             matching = matching.filter(id__gt=after)
         found = list(matching.order_by("id")[: limit + 1])
         following = found[limit - 1].id.hex if len(found) > limit else None
-        return self.page(listed(ShownError, found[:limit]), next_cursor=following)
+        return self.page(listed(ShownError, unquoting(found[:limit], self.caller.readable)), next_cursor=following)
 
     @extend_schema(
         operation_id="list_error_groups",
@@ -155,7 +157,8 @@ class Inside(NativeView):
     def groups(self, _request: Request, batch_id: str) -> Response:
         """Why objects failed, grouped by what is the same in their messages: the 50 largest groups, the largest first."""
         self.allow_parameters()
-        groups = error_groups(self.find_batch(batch_id))
+        batch = self.find_batch(batch_id)
+        groups = unquoting_groups(batch, error_groups(batch), self.caller.readable)
         return self.page(listed(ShownErrorGroup, groups), next_cursor=None)
 
     @extend_schema(
@@ -174,12 +177,12 @@ class Inside(NativeView):
         return self.page(listed(ShownEvent, page.rows), next_cursor=following)
 
 
-def _with_errors(batch: Batch, rows: Iterable[BatchObject]) -> list[dict[str, Any]]:
+def _with_errors(batch: Batch, rows: Iterable[BatchObject], readable: Readable) -> list[dict[str, Any]]:
     """Objects as they are shown, with the error of their latest round; one query for all of them."""
     rows = list(rows)
     failed = [row.line for row in rows if row.status == ObjectStatus.FAILED]
     recorded = BatchError.objects.filter(batch=batch, line__in=failed, round__isnull=False) if failed else ()
-    errors = {(error.line, error.round): (error.code, error.message) for error in recorded}
+    errors = {(error.line, error.round): (error.code, error.message) for error in unquoting(recorded, readable)}
     names = [str(name) for name in ShownObject().fields if str(name) != "error"]
     shown = []
     for row in rows:

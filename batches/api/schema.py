@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django_filters import (
     ChoiceFilter,
     Filter,
@@ -151,7 +152,7 @@ class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
             {
                 "type": "apiKey",
                 "in": "cookie",
-                "name": "sessionid",
+                "name": settings.SESSION_COOKIE_NAME,
                 "description": "Whoever is signed in to the console, with their permissions. Calls that write need its CSRF token"
                 " in the header `X-CSRFToken`.",
             },

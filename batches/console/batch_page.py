@@ -26,6 +26,7 @@ from batches.console.tiles import status_tiles
 from batches.filters import BatchObjectFilter, holds_of
 from batches.models import Batch, BatchError, BatchObject, Counts, File
 from batches.queries.error_groups import error_groups
+from batches.queries.quotes import Readable, unquoting, unquoting_groups
 from batches.queries.waiting import Cause, Waiting, waiting
 from batches.services.access import Right
 from batches.states import ObjectStatus
@@ -85,16 +86,16 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "extras": list(extras_told(batch)),
         "family": family(batch, request.access),
         "currency": settings.CURRENCY,
-        "groups": error_groups(batch) if batch.counts.failed else [],
+        "groups": unquoting_groups(batch, error_groups(batch), request.access.readable) if batch.counts.failed else [],
         "files": list(_files(batch, now=now)),
         "page": page,
-        "rows": _with_error_codes(batch, page.rows),
+        "rows": _with_error_codes(batch, page.rows, request.access.readable),
         "problems": problems,
         "filter": chosen,
         "filtered": bool(chosen.chosen) if not chosen.problems else True,
         "statuses": request.GET.getlist("status"),
         "retriable": retriable(batch),
-        **_errors_of_batch(batch, everything=request.GET.get("validation") == "all"),
+        **_errors_of_batch(batch, request.access.readable, everything=request.GET.get("validation") == "all"),
     }
     return respond(request, "console/batch.html", regions="console/batch_regions.html", context=context)
 
@@ -138,16 +139,16 @@ def _files(batch: Batch, *, now: datetime) -> Iterable[FileLink]:
             yield FileLink(label, which, file, file.is_readable(now=now))
 
 
-def _with_error_codes(batch: Batch, objects: list[BatchObject]) -> list[ObjectRow]:
+def _with_error_codes(batch: Batch, objects: list[BatchObject], readable: Readable) -> list[ObjectRow]:
     lines = [row.line for row in objects if row.status == ObjectStatus.FAILED]
-    errors = BatchError.objects.filter(batch=batch, line__in=lines, round__isnull=False).values_list("line", "round", "code")
-    codes = {(line, round_): code for line, round_, code in errors} if lines else {}
+    errors = BatchError.objects.filter(batch=batch, line__in=lines, round__isnull=False) if lines else ()
+    codes = {(error.line, error.round): error.code for error in unquoting(errors, readable)}
     return [ObjectRow(row, codes.get((row.line, row.round), "")) for row in objects]
 
 
-def _errors_of_batch(batch: Batch, *, everything: bool) -> dict[str, object]:
+def _errors_of_batch(batch: Batch, readable: Readable, *, everything: bool) -> dict[str, object]:
     """What was wrong with the input, as far as it is stored; or why the batch as a whole could not run."""
-    errors = list(BatchError.objects.filter(batch=batch, round__isnull=True))
+    errors = unquoting(BatchError.objects.filter(batch=batch, round__isnull=True), readable)
     if not batch.error_count or batch.skipped_lines:
         return {"reason": errors[0] if errors else None}
     return {

@@ -21,6 +21,7 @@ from batches.models import AuditEntry, Batch, BatchError, BatchObject, ErrorGrou
 from batches.queries import group_members
 from batches.queries.error_groups import Group, Window, described
 from batches.queries.group_members import MemberPosition
+from batches.queries.quotes import unquoting, unquoting_group
 from batches.services.access import Right
 from batches.services.error_group_notes import annotate, mute, unmute
 
@@ -64,7 +65,7 @@ def error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
     position = MemberPosition.read(after)
     if after and position is None:
         problems.append(str(BadPosition()))
-    group = _described(groups, fingerprint, window=window, now=now)
+    group = _described(request, groups, fingerprint, window=window, now=now)
     page = group_members.members(groups, fingerprint, limit=PAGE_SIZE, after=position)
     context = {
         "group": group,
@@ -74,9 +75,9 @@ def error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
         "tabs": list(window_tabs(request.GET, window)),
         "window": request.GET.get("window", ""),
         "chart": _chart(group, window, now=now),
-        "messages_as_they_came": group_members.messages(groups, fingerprint),
+        "messages_as_they_came": group_members.messages(request.access.within(groups, right=Right.READ_BODIES), fingerprint),
         "batches": _touched(request, groups, fingerprint),
-        "members": [] if problems else list(_members(page.errors)),
+        "members": [] if problems else list(_members(unquoting(page.errors, request.access.readable))),
         "forward": str(page.following) if page.following and not problems else "",
         "deep": bool(after),
         "may_act": any(
@@ -122,8 +123,8 @@ def _changeable(request: SignedIn, fingerprint: str) -> QuerySet[ErrorGroup]:
     return groups
 
 
-def _described(groups: QuerySet[ErrorGroup], fingerprint: str, *, window: Window, now: datetime) -> Group:
-    found = described(groups, [fingerprint], window=window, now=now)
+def _described(request: SignedIn, groups: QuerySet[ErrorGroup], fingerprint: str, *, window: Window, now: datetime) -> Group:
+    found = described(groups, [fingerprint], window=window, now=now, told=unquoting_group(request.access.readable))
     if not found:
         raise Http404("There is no such error group.")
     return found[0]

@@ -16,6 +16,7 @@ from batches.console.paging import BadPosition
 from batches.filters import ErrorGroupFilter
 from batches.models import ErrorGroup
 from batches.queries.error_groups import WINDOWS, Group, Position, Window, counted, largest
+from batches.queries.quotes import unquoting_group
 from batches.services.access import Right
 from providers.failures import Source
 
@@ -74,7 +75,8 @@ class Found:
     def __init__(self, request: SignedIn, *, now: datetime) -> None:
         query = request.GET.copy()
         query.setdefault("muted", "no")
-        self.chosen = GroupQuery(query, queryset=request.access.within(ErrorGroup.objects.all()), now=now)
+        right = Right.READ_BODIES if query.get("text") else Right.READ  # words are looked for in what may be read
+        self.chosen = GroupQuery(query, queryset=request.access.within(ErrorGroup.objects.all(), right=right), now=now)
         self.problems = list(self.chosen.problems)
         self.window, self.groups, self.total, self.forward = Window.DAY, list[Group](), 0, ""
         try:
@@ -84,7 +86,8 @@ class Found:
             self.problems.append(str(error))
         if self.problems:
             return
-        page = largest(self.chosen.matching, window=self.window, now=now, limit=PAGE_SIZE, after=after)
+        told = unquoting_group(request.access.readable)
+        page = largest(self.chosen.matching, window=self.window, now=now, limit=PAGE_SIZE, told=told, after=after)
         self.groups, self.forward = page.groups, str(page.following or "")
         self.total = counted(self.chosen.matching, window=self.window, now=now)
 

@@ -21,5 +21,6 @@ def respond(request: HttpRequest, page: str, *, regions: str, context: dict[str,
     response = render(request, regions, context)
     tag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
     response.headers["ETag"] = tag
-    response.headers["Cache-Control"] = "no-store"  # Back must find the page, not a piece of it
+    response.headers["Cache-Control"] = "private, no-cache"
+    patch_vary_headers(response, ["X-Requested-With"])  # Back must find the page, not a piece of it
     return get_conditional_response(request, etag=tag, response=response) or HttpResponse(status=304)

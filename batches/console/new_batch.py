@@ -18,7 +18,7 @@ from batches.console.access import SignedIn, find_batch, requires
 from batches.console.live import wants_fragment
 from batches.console.new_batch_form import UploadForm, as_query
 from batches.errors import NotFound, PortalError
-from batches.models import Batch, File, Project, Purpose
+from batches.models import Batch, File, Purpose
 from batches.services.access import Right
 from batches.services.draft import keep_draft
 
@@ -71,7 +71,9 @@ def _source(request: SignedIn) -> Batch | None:
 def _form(request: SignedIn, data: Any, files: Any, *, known: QueryDict, now: datetime) -> UploadForm:
     """The form for the project that is named, else for the first one."""
     projects = request.access.projects(Right.ACT)
-    project = Project.objects.called(known.get("project", "")) or projects.first()
+    named = known.get("project", "")
+    # One that somebody may not see is like one that there is not.
+    project = (request.access.projects().filter(slug=named).first() if named.isprintable() else None) or projects.first()
     request.access.require(Right.ACT, project, act="new_batch", now=now)
     kept = kept_input(request, known.get("input_file", ""), now=now)
     return UploadForm(data, files, kept=kept, known=known, projects=projects, project=project)

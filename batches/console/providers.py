@@ -21,6 +21,7 @@ from batches.console.standing import progress, standing
 from batches.console.throughput_charts import charts, span_tabs
 from batches.models import BatchMinute, ErrorGroupHour, ProviderHealth, load_counts
 from batches.queries.error_groups import Window, known_kind
+from batches.queries.quotes import everything
 from batches.queries.throughput import SPANS, Span, throughput
 from batches.services import providers
 from batches.services.access import Access, Right
@@ -74,7 +75,7 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
         "guards": guards_of_provider(provider),
         "endpoints": sorted(provider.endpoints),
         "currency": settings.CURRENCY,
-        "credential": _credential(provider) if access.everywhere else "",
+        "credential": provider.credential_kept if access.everywhere else "",
         "may_check": access.everywhere,
     }
     return respond(request, "console/provider.html", regions="console/provider_regions.html", context=context)
@@ -124,13 +125,6 @@ def _find(access: Access, name: str) -> Provider:
     return provider
 
 
-def _credential(provider: Provider) -> str:
-    """How the credential is kept, not what it is."""
-    if provider.credential_env:
-        return f"in the variable {provider.credential_env} of the workers"
-    return "stored, encrypted" if provider.credential_encrypted else "none"
-
-
 def _recent_kinds(access: Access, provider: Provider, *, now: datetime) -> list[dict[str, object]]:
     """What went wrong lately, by kind, code and HTTP status, the most frequent first: from counts per hour."""
     since = Window.DAY.starts(now=now)
@@ -139,7 +133,7 @@ def _recent_kinds(access: Access, provider: Provider, *, now: datetime) -> list[
     return [
         {
             "kind": known_kind(row["group__kind"]),
-            "code": row["group__code"],
+            "code": row["group__code"] if access.readable is everything else "",  # an upstream's own words
             "http_status": row["group__http_status"],
             "count": row["count"],
         }

@@ -16,6 +16,7 @@ from batches.console.access import SignedIn, actor, find_batch, requires
 from batches.console.said import said
 from batches.errors import InvalidRequest, PortalError
 from batches.models import Batch, BatchObject, ErrorGroup, Event
+from batches.queries.quotes import Readable, unquoting_group
 from batches.services.access import Access, Right
 from batches.services.retry import Mode, Retried, retry
 from batches.services.retry_child import UNSUCCESSFUL
@@ -66,7 +67,7 @@ def retry_batch(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "would": would,
         "in_place": would.mode is Mode.IN_PLACE,
         "problems": [refusal.message] if refusal else [],
-        "named": _named(batch, selection),
+        "named": _named(batch, selection, request.access.readable),
         "back": _back(batch, request.GET),
         "impossible": not would.retried,
         **retry_form(request, batch),
@@ -140,10 +141,11 @@ def _retried(request: SignedIn, batch: Batch, selection: Selection, *, now: date
     return say_retried(request, batch, done)
 
 
-def _named(batch: Batch, selection: Selection) -> dict[str, object]:
+def _named(batch: Batch, selection: Selection, readable: Readable) -> dict[str, object]:
     """What is selected, in words: a group by its message, objects by their names."""
     if selection.fingerprint:
-        return {"group": ErrorGroup.objects.filter(project=batch.project, fingerprint=selection.fingerprint).first()}
+        group = ErrorGroup.objects.filter(project=batch.project, fingerprint=selection.fingerprint).first()
+        return {"group": unquoting_group(readable)(group) if group else None}
     if selection.lines is None:
         return {}
     objects = BatchObject.objects.filter(batch=batch, line__in=selection.lines).order_by("line")

@@ -5,7 +5,7 @@ Read from what was counted as it happened (`services.error_groups`): the errors 
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -178,8 +178,19 @@ class GroupPage:
     following: Position | None
 
 
+def as_it_is(group: ErrorGroup) -> ErrorGroup:
+    """What may be told of a group to who may read bodies: all of it."""
+    return group
+
+
 def largest(
-    groups: QuerySet[ErrorGroup], *, window: Window, now: datetime, limit: int, after: Position | None = None
+    groups: QuerySet[ErrorGroup],
+    *,
+    window: Window,
+    now: datetime,
+    limit: int,
+    told: Callable[[ErrorGroup], ErrorGroup] = as_it_is,
+    after: Position | None = None,
 ) -> GroupPage:
     """The groups that occurred in the window, the most frequent first. Four queries, whatever there is in the database.
 
@@ -190,7 +201,7 @@ def largest(
     if after is not None:
         counted = counted.filter(Q(found__lt=after.count) | Q(found=after.count, group__fingerprint__gt=after.fingerprint))
     found = list(counted.order_by("-found", "group__fingerprint").values_list("group__fingerprint", flat=True)[: limit + 1])
-    page = described(groups, found[:limit], window=window, now=now)
+    page = described(groups, found[:limit], window=window, now=now, told=told)
     return GroupPage(page, Position(page[-1].count, page[-1].fingerprint) if page and len(found) > limit else None)
 
 
@@ -201,13 +212,23 @@ def counted(groups: QuerySet[ErrorGroup], *, window: Window, now: datetime) -> i
     return found
 
 
-def described(groups: QuerySet[ErrorGroup], fingerprints: Sequence[str], *, window: Window, now: datetime) -> list[Group]:
-    """The groups with these fingerprints as the reader of `groups` sees them, in this order. Three queries."""
+def described(
+    groups: QuerySet[ErrorGroup],
+    fingerprints: Sequence[str],
+    *,
+    window: Window,
+    now: datetime,
+    told: Callable[[ErrorGroup], ErrorGroup] = as_it_is,
+) -> list[Group]:
+    """The groups with these fingerprints as the reader of `groups` sees them, in this order. Three queries.
+
+    `told` makes of a row what its reader may be told of it (`quotes`).
+    """
     latest = BatchErrorGroup.objects.filter(group=OuterRef("pk")).order_by("-last_seen").values("last_seen")[:1]
     rows = groups.filter(fingerprint__in=fingerprints).select_related("project").annotate(last_seen=Subquery(latest))
     alike: dict[str, list[ErrorGroup]] = {fingerprint: [] for fingerprint in fingerprints}
     for row in rows.order_by("first_seen"):
-        alike[row.fingerprint].append(row)
+        alike[row.fingerprint].append(told(row))
     keys = [row.pk for same in alike.values() for row in same]
     trends, touched = _trends(keys, window=window, now=now), _touched(keys, since=window.starts(now=now))
     idle = [0] * (window.hours // window.step)

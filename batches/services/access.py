@@ -16,6 +16,7 @@ from batches.actors import Actor
 from batches.errors import NotFound, NotPermitted
 from batches.models import Batch, BulkOperation, Membership, Project, Role
 from batches.models.batch import BatchQuerySet
+from batches.queries.quotes import Readable, everything
 from batches.services.audit import record_act, record_refusal
 from batches.services.route import granted
 from batches.states import Source
@@ -66,6 +67,13 @@ class Access:
             return True
         role = self.roles.get(project.pk if isinstance(project, Project) else project) if project else None
         return role is not None and _RANKS[role] >= _RANKS[least_role(right)]
+
+    @property
+    def readable(self) -> Readable:
+        """Of which projects they may read bodies, and so what messages quote of them. No query."""
+        if self.roles is None or all(self.may(Right.READ_BODIES, project) for project in self.roles):
+            return everything
+        return lambda project: self.may(Right.READ_BODIES, project)
 
     def may_somewhere(self, right: Right) -> bool:
         """Whether they have the right in any project. No query."""

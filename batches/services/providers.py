@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import ProtectedError
@@ -14,10 +14,22 @@ from batches.errors import Conflict, InvalidRequest
 from batches.models import Project, ProviderGrant
 from batches.services.audit import record_act
 from batches.services.provider_health import ask_for_probe, ask_to_resume
+from batches.services.provider_moves import Entered, address_change, leave_behind, problems, stored
 from batches.services.refusals import refused
 from providers.base import Check
 from providers.check import check
 from providers.models import Provider
+
+CREDENTIAL_FIELDS = frozenset({"credential", "credential_env", "credential_file", "remove_credential"})  # of a form
+SECRET_FIELDS = CREDENTIAL_FIELDS | {"secret_name", "secret_value"}
+
+
+class Credential(NamedTuple):
+    """A credential to be stored, or the name of what holds it; nothing of these is none any more."""
+
+    secret: str = ""
+    variable: str = ""
+    file: str = ""
 
 
 @transaction.atomic
@@ -30,6 +42,7 @@ def add_provider(
     base_url: str = "",
     credential: str = "",
     credential_env: str = "",
+    credential_file: str = "",
     options: Mapping[str, Any] | None = None,
     max_concurrency: int = 256,
     projects: Sequence[Project] = (),
@@ -48,13 +61,13 @@ def add_provider(
         granted_to_all=not projects,
     )
     with refused():
-        provider.set_credential(credential)
-        provider.credential_env = credential_env
+        _set_credential(provider, credential, variable=credential_env, file=credential_file)
         provider.full_clean()
+    _seal(provider, entered=Entered(credential), actor=actor)
     if default and not projects:
         _lock_all()
     provider.save()
-    record_act("add_provider", actor=actor, now=now, target=provider)
+    record_act("add_provider", actor=actor, now=now, target=provider, reason=address_change(None, provider))
     for project in projects:
         grant(provider, project=project, actor=actor, now=now, default=default)
     if default and not projects:
@@ -64,29 +77,39 @@ def add_provider(
 
 @transaction.atomic
 def change_provider(
-    provider: Provider, *, changed: Collection[str], actor: Actor, now: datetime, credential: str = "", reason: str = ""
+    provider: Provider,
+    *,
+    changed: Collection[str],
+    actor: Actor,
+    now: datetime,
+    credential: str = "",
+    secrets: Collection[str] = (),
 ) -> None:
-    """Save a provider whose named settings were changed and found valid; a credential given takes the place of the old one.
+    """Save a provider whose named settings were changed and found valid.
 
-    A new default takes the place of those that serve some of the same endpoints.
+    A credential given takes the place of the old one, or proves that its giver knows what a variable holds; `secrets` names those
+    of the options that were set. A new default takes the place of those that serve some of the same endpoints. Raises
+    InvalidRequest where something would have to be entered anew.
     """
     if provider.is_default and "is_default" in changed:
         _lock_all()
-    if credential:
+    before, entered = stored(provider), Entered(credential, secrets)
+    if credential and not (provider.credential_env or provider.credential_file):
         provider.set_credential(credential)
-    act = "add_provider" if provider._state.adding else "change_provider"
+    _seal(provider, entered=entered, actor=actor)
+    act = "change_provider" if before else "add_provider"
     provider.save()
-    others = [name for name in changed if name not in {"credential", "credential_env", "enabled", "secret_name", "secret_value"}]
-    if others or act == "add_provider":
-        about = ": ".join(filter(None, (reason, ", ".join(others))))
+    others = [name for name in changed if name not in SECRET_FIELDS and name != "enabled"]
+    if others or before is None:
+        about = "; ".join(filter(None, (address_change(before, provider), ", ".join(others))))
         record_act(act, actor=actor, now=now, target=provider, reason=about)
-    if credential or "credential_env" in changed:
-        record_act("set_credential", actor=actor, now=now, target=provider, reason=reason)
+    if CREDENTIAL_FIELDS & set(changed):
+        record_act("set_credential", actor=actor, now=now, target=provider, reason=provider.credential_kept)
     if "secret_name" in changed:
-        record_act("set_secret", actor=actor, now=now, target=provider, reason=reason)
+        record_act("set_secret", actor=actor, now=now, target=provider, reason=", ".join(secrets))
     if "enabled" in changed:
         act = "enable_provider" if provider.enabled else "disable_provider"
-        record_act(act, actor=actor, now=now, target=provider, reason=reason)
+        record_act(act, actor=actor, now=now, target=provider)
     if provider.is_default and "is_default" in changed:
         provider.take_default()
 
@@ -114,21 +137,32 @@ def configure_provider(
     now: datetime,
     base_url: str | None = None,
     options: Mapping[str, Any] | None = None,
+    credential: Credential | None = None,
 ) -> Provider:
-    """Change where it is, and options of its adapter by name; an option that is None is taken away. What is not named stays.
+    """Change where it is, options of its adapter by name, and how it is known there. What is not named stays.
 
-    Raises InvalidRequest, naming every setting that is wrong, and changes nothing.
+    An option that is None is taken away. Raises InvalidRequest, naming every setting that is wrong, or that has to be entered
+    anew, and changes nothing.
     """
-    provider = Provider.objects.select_for_update().get(pk=provider.pk)
+    before = Provider.objects.select_for_update().get(pk=provider.pk)
+    provider = Provider.objects.get(pk=provider.pk)
     if base_url is not None:
         provider.base_url = base_url
     changed = {**provider.options, **(options or {})}
     provider.options = {name: value for name, value in changed.items() if value is not None}
     with refused():
+        if credential is not None:
+            _set_credential(provider, credential.secret, variable=credential.variable, file=credential.file)
         provider.full_clean()
-    provider.save(update_fields=["base_url", "options", "updated_at"])
-    names = (["base_url"] if base_url is not None else []) + sorted(options or {})
-    record_act("change_provider", actor=actor, now=now, target=provider, reason=", ".join(names))
+    _seal(provider, entered=Entered(credential.secret if credential else ""), actor=actor)
+    provider.save()
+    if credential is not None:
+        act = "set_credential" if any(credential) else "remove_credential"
+        record_act(act, actor=actor, now=now, target=provider, reason=provider.credential_kept)
+    if base_url is not None or options:
+        names = (["base_url"] if base_url is not None else []) + sorted(options or {})
+        about = "; ".join(filter(None, (address_change(before, provider), ", ".join(names))))
+        record_act("change_provider", actor=actor, now=now, target=provider, reason=about)
     return provider
 
 
@@ -136,11 +170,13 @@ def configure_provider(
 def set_secret(provider: Provider, name: str, *, secret: str, actor: Actor, now: datetime) -> None:
     """Store a secret that options refer to by name, encrypted, in the place of one by that name; an empty one removes it.
 
-    Raises InvalidRequest for what cannot be one, and CredentialUnavailable when the others cannot be deciphered.
+    Raises InvalidRequest for what cannot be one, or what leads elsewhere (a proxy) while secrets are stored; and
+    CredentialUnavailable when the others cannot be deciphered.
     """
     kept = Provider.objects.select_for_update().get(pk=provider.pk)
     with refused():
         kept.set_secret(name, secret)
+    _require_entered(kept, entered=Entered(secrets={name}), actor=actor)
     kept.save(update_fields=["secrets_encrypted", "updated_at"])
     record_act("set_secret" if secret else "remove_secret", actor=actor, now=now, target=provider, reason=name)
 
@@ -155,19 +191,6 @@ def make_default(provider: Provider, *, actor: Actor, now: datetime) -> None:
         raise InvalidRequest(f"Provider {provider} is granted to some projects only: name those whose default it shall be.")
     provider.take_default()
     record_act("change_provider", actor=actor, now=now, target=provider, reason="is_default")
-
-
-@transaction.atomic
-def set_credential(provider: Provider, *, secret: str, actor: Actor, now: datetime) -> None:
-    """Keep a credential, encrypted, in the place of the old one or of a variable's; an empty one is none any more.
-
-    Raises InvalidRequest for what can be no credential.
-    """
-    provider = Provider.objects.select_for_update().get(pk=provider.pk)
-    with refused():
-        provider.set_credential(secret)
-    provider.save(update_fields=["credential_encrypted", "credential_env", "updated_at"])
-    record_act("set_credential" if secret else "remove_credential", actor=actor, now=now, target=provider)
 
 
 @transaction.atomic
@@ -233,6 +256,24 @@ def rotate_credentials(*, actor: Actor, now: datetime) -> int:
         provider.save(update_fields=["credential_encrypted", "secrets_encrypted", "updated_at"])
         record_act("rotate_credential", actor=actor, now=now, target=provider)
     return len(kept)
+
+
+def _set_credential(provider: Provider, secret: str, *, variable: str, file: str) -> None:
+    """Take a credential, or the name of what holds one; of both, the name, for which the other is a proof. Does not save."""
+    provider.set_credential(secret if not (variable or file) else "")
+    provider.credential_env, provider.credential_file = variable, file
+
+
+def _seal(provider: Provider, *, entered: Entered, actor: Actor) -> None:
+    """Leave nothing in the clear, and nothing that belongs elsewhere. Does not save. Raises InvalidRequest."""
+    entered = entered._replace(secrets={*entered.secrets, *provider.seal_headers()})
+    _require_entered(provider, entered=entered, actor=actor)
+    leave_behind(provider, entered=entered)
+
+
+def _require_entered(provider: Provider, *, entered: Entered, actor: Actor) -> None:
+    if found := problems(provider, entered=entered, actor=actor):
+        raise InvalidRequest(" ".join(f"{field}: {problem}" for field, problem in found.items()), param=next(iter(found)))
 
 
 def _lock_all() -> None:

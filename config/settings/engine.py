@@ -1,8 +1,9 @@
 """How batches are carried out, and how the processes of the portal tell each other of work."""
 
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
-from config.knobs import flag, knob, seconds, whole
+from config.knobs import flag, knob, networks, seconds, whole
 from config.settings.storage import EMBEDDED, REDIS_URL
 
 SLICE_LINES = knob("SLICE_LINES", whole(1, 5000), 250)  # lines a worker leases at once
@@ -20,6 +21,8 @@ FLUSH_ROWS = knob("FLUSH_ROWS", whole(1), 500)
 FLUSH_SECONDS = knob("FLUSH_SECONDS", seconds, 0.2)
 REQUEST_TIMEOUT_SECONDS = knob("REQUEST_TIMEOUT_SECONDS", seconds, 600.0)  # one call to an upstream
 UPSTREAM_PROXIES_FROM_ENVIRONMENT = knob("UPSTREAM_PROXIES_FROM_ENVIRONMENT", flag, True)  # HTTPS_PROXY and the like
+# Besides public ones, for addresses that anybody of a project gives.
+TENANT_NETWORKS: list[IPv4Network | IPv6Network] = knob("TENANT_NETWORKS", networks, [])
 MAX_RESPONSE_BYTES = knob("MAX_RESPONSE_BYTES", whole(1), 32 * 1024**2)
 SIMULATOR = knob("SIMULATOR", flag, True)  # whether providers may use the built-in upstream that makes its answers up
 MAX_ATTEMPTS = knob("MAX_ATTEMPTS", whole(1, 100), 5)  # sends of one object in one round

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,18 @@ import environ
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
-from config.knobs import knob, names, whole
+from config.knobs import knob, names, secret, variables, whole
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 
+os.umask(0o077)  # whatever a process of the portal writes is its own: each of them reads these settings
+
+
 def kept_secret(name: str, make: Callable[[], str]) -> str:
-    """A secret from the environment, else one that is generated once and kept in the data folder."""
-    if raw := os.environ.get(name, "").strip():
-        return raw
+    """A secret from the environment or from a file that it names, else one that is generated once and kept in the data folder."""
+    if given := secret(name):
+        return given
     path = DATA_DIR / name.lower()
     if not path.exists():
         fresh = path.with_suffix(f".{os.getpid()}")
@@ -31,11 +35,31 @@ def kept_secret(name: str, make: Callable[[], str]) -> str:
     return path.read_text().strip()
 
 
-DATA_DIR = knob("BATCHYARD_DATA", Path, BASE_DIR / ".data").resolve()
-DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+def own_folder(path: Path) -> Path:
+    """The data folder, which nobody else may enter: it holds requests, answers and keys. One of earlier versions is tightened."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    mode = path.stat().st_mode
+    if not mode & 0o077:
+        return path
+    held = {entry.name for entry in path.iterdir()} - {"lost+found"}
+    if held and FILE_UPLOAD_FOLDER not in held:
+        raise ImproperlyConfigured(f"BATCHYARD_DATA={path} holds what is not the portal's: name a folder of its own.")
+    try:
+        if mode & stat.S_ISVTX:
+            raise PermissionError
+        path.chmod(0o700)
+    except PermissionError:
+        raise ImproperlyConfigured(
+            f"BATCHYARD_DATA={path} may be entered by others, and this user cannot change that: name a folder within it."
+        ) from None
+    return path
 
-DATABASE_URL = os.environ.get("DATABASE_URL", "").strip()
-REDIS_URL = os.environ.get("REDIS_URL", "").strip()
+
+FILE_UPLOAD_FOLDER = "incoming"
+DATA_DIR = own_folder(knob("BATCHYARD_DATA", Path, BASE_DIR / ".data").resolve())
+
+DATABASE_URL = secret("DATABASE_URL")
+REDIS_URL = secret("REDIS_URL")
 if bool(DATABASE_URL) != bool(REDIS_URL):
     present, missing = ("DATABASE_URL", "REDIS_URL") if DATABASE_URL else ("REDIS_URL", "DATABASE_URL")
     raise ImproperlyConfigured(f"{present} is set but {missing} is not: set both (PostgreSQL and Redis) or neither (embedded).")
@@ -72,6 +96,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 S3_BUCKET = os.environ.get("S3_BUCKET", "").strip()
 MEDIA_ROOT = DATA_DIR / "files"
+FILE_UPLOAD_PERMISSIONS = 0o600  # Django would have everybody read them
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 if S3_BUCKET:
     from config import s3
 
@@ -96,3 +122,12 @@ for _key in CREDENTIAL_KEYS:
         Fernet(_key)
     except ValueError as _error:
         raise ImproperlyConfigured("CREDENTIAL_KEYS must hold url-safe base64 keys of 32 bytes each") from _error
+
+# --- Credentials of providers that are kept outside of the database --------------------------------------------------------
+
+# The variables that providers may name; each may end in *. Who configures a provider can have its credential sent anywhere.
+CREDENTIAL_VARIABLES = knob("CREDENTIAL_VARIABLES", variables, ["BATCHYARD_CREDENTIAL_*"])
+for _name in ("SECRET_KEY", "CREDENTIAL_KEYS", "DATABASE_URL", "REDIS_URL", "OPERATOR_PASSWORD"):
+    if any(_name.startswith(_listed[:-1]) if _listed.endswith("*") else _name == _listed for _listed in CREDENTIAL_VARIABLES):
+        raise ImproperlyConfigured(f"CREDENTIAL_VARIABLES must not let providers name {_name}, which is the portal's own.")
+CREDENTIALS_DIR = knob("CREDENTIALS_DIR", Path, None)  # a folder of files, each with one credential

@@ -1,22 +1,65 @@
 """How the portal is reached over HTTP, and by whom."""
 
+import socket
+from urllib.parse import urlsplit
+
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 
-from config.knobs import flag, knob, names, whole
-from config.settings.storage import BASE_DIR, DATA_DIR
+from config.knobs import flag, gone, is_loopback, knob, names, origin, whole
+from config.settings.storage import BASE_DIR, DATA_DIR, FILE_UPLOAD_FOLDER
 
-DEBUG = knob("DEBUG", flag, False)
 HOST = knob("HOST", str, "127.0.0.1")
 PORT = knob("PORT", whole(1, 65535), 8000)
-ALLOWED_HOSTS = knob("ALLOWED_HOSTS", names, ["*"] if HOST != "127.0.0.1" else ["127.0.0.1", "localhost", "[::1]", "testserver"])
-CSRF_TRUSTED_ORIGINS: list[str] = knob("CSRF_TRUSTED_ORIGINS", names, [])
-TRUST_PROXY = knob("TRUST_PROXY", flag, False)
+
+# --- Behind TLS: one knob --------------------------------------------------------------------------------------------------
+
+PUBLIC_URL = knob("PUBLIC_URL", origin, "")  # where people and clients reach the portal, through whatever stands in front
+_public = urlsplit(PUBLIC_URL)
+_https = _public.scheme == "https"
+_local = is_loopback(HOST) and is_loopback(_public.hostname or "localhost")
+gone("HTTPS_ONLY_COOKIES", instead="PUBLIC_URL=https://NAME says it.")
+gone("CSRF_TRUSTED_ORIGINS", instead="PUBLIC_URL, such as https://batch.example, is the origin that is trusted.")
+TRUST_PROXY = knob("TRUST_PROXY", flag, _https)  # believe what a proxy in front says of a request
+if _https and not TRUST_PROXY:
+    raise ImproperlyConfigured("TRUST_PROXY=no contradicts PUBLIC_URL: only a proxy in front speaks https.")
 if TRUST_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     USE_X_FORWARDED_HOST = True
-_HTTPS = knob("HTTPS_ONLY_COOKIES", flag, False)
-SESSION_COOKIE_SECURE = _HTTPS
-CSRF_COOKIE_SECURE = _HTTPS
+
+# Names that requests may ask for. Without a list of them: those that lead to this machine whatever DNS says.
+_own_names = ["127.0.0.1", "localhost", "[::1]", socket.gethostname().lower()]
+_own_names += [f"[{HOST}]" if ":" in HOST else HOST] if HOST not in {"0.0.0.0", "::"} else []  # noqa: S104 - compared with
+_listed = knob("ALLOWED_HOSTS", names, [] if PUBLIC_URL else _own_names)
+ALLOWED_HOSTS = [
+    *([f"[{_public.hostname}]" if ":" in _public.hostname else _public.hostname] if _public.hostname else []),
+    *_listed,
+]
+if "*" in ALLOWED_HOSTS and not _local:
+    raise ImproperlyConfigured("ALLOWED_HOSTS must not be * where others reach the portal: set PUBLIC_URL, or list the names.")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
+if _https:  # a browser takes cookies of these names from this host alone, and over HTTPS
+    SESSION_COOKIE_NAME = "__Host-sessionid"
+    CSRF_COOKIE_NAME = "__Host-csrftoken"
+SECURE_SSL_REDIRECT = _https  # of pages; what carries a credential is refused (config.https)
+SECURE_SSL_HOST = _public.netloc
+SECURE_HSTS_SECONDS = knob("HSTS_SECONDS", whole(0), 365 * 86400) if _https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = knob("HSTS_SUBDOMAINS", flag, False)
+SECURE_HSTS_PRELOAD = knob("HSTS_PRELOAD", flag, False)
+if SECURE_HSTS_PRELOAD and not SECURE_HSTS_INCLUDE_SUBDOMAINS:
+    raise ImproperlyConfigured("HSTS_PRELOAD needs HSTS_SUBDOMAINS: browsers list whole domains.")
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # HSTS for every subdomain would shut out neighbours of the portal that have no TLS: HSTS_SUBDOMAINS asks
+    "security.W021",  # the lists of browsers are for whole domains, and hard to leave: HSTS_PRELOAD asks
+]
+
+DEBUG = knob("DEBUG", flag, False)
+if DEBUG and not (_local and not TRUST_PROXY):
+    raise ImproperlyConfigured("DEBUG shows the inside of the portal to whoever asks: it needs HOST=127.0.0.1 and no proxy.")
+DEFAULT_EXCEPTION_REPORTER = "config.debug.Reporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "config.debug.Filter"
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -32,7 +75,10 @@ INSTALLED_APPS = [
     "batches",
 ]
 MIDDLEWARE = [
+    "config.health.Probes",
+    "config.caching.PrivateAnswers",
     "batches.dialects.base.middleware.DialectErrors",
+    "config.https.RefuseCleartext",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -80,7 +126,7 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
-FILE_UPLOAD_TEMP_DIR = DATA_DIR / "incoming"  # on the same disk as MEDIA_ROOT: storing an upload is a rename
+FILE_UPLOAD_TEMP_DIR = DATA_DIR / FILE_UPLOAD_FOLDER  # on the same disk as MEDIA_ROOT: storing an upload is a rename
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
 REST_FRAMEWORK = {"UNAUTHENTICATED_USER": None, "DEFAULT_SCHEMA_CLASS": "batches.api.schema.NativeSchema"}
 SPECTACULAR_SETTINGS = {

@@ -19,11 +19,10 @@ from providers.base import (
     Check,
     Connection,
     Extras,
-    Failure,
     Outcome,
-    base_url_problem,
 )
 from providers.judgement import judge
+from providers.transport import base_url_problem
 
 VERSION = "2023-06-01"  # where neither the provider nor a batch names one
 
@@ -67,8 +66,6 @@ class AnthropicAdapter:
     async def send(self, call: Call) -> Outcome:
         """One call, sent once."""
         reply = await self._api.post(call, headers=self._headers(call.extras))
-        if isinstance(reply, Failure):
-            return reply
         return judge(reply, call, secrets=self._api.secrets)
 
     async def check(self, *, model: str = "", endpoint: str = "") -> Check:

@@ -22,7 +22,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 from yarl import URL
 
-from providers.adapters.json_api import auth_header, secrets_of
+from providers.adapters.json_api import auth_header, secrets_of, why_not
 from providers.adapters.options import (
     check_endpoints,
     check_header_name,
@@ -34,11 +34,11 @@ from providers.adapters.options import (
     plain_secrets,
     read_options,
 )
-from providers.base import ACCOUNTING_ENDPOINTS, Call, Check, Connection, Failure, Outcome, base_url_problem
+from providers.base import ACCOUNTING_ENDPOINTS, Call, Check, Connection, Failure, Outcome
 from providers.failures import Kind, kind_of_status
 from providers.judgement import Secrets, judge_look, judge_write
 from providers.references import Reference
-from providers.transport import Reply, WayOptions, open_transport
+from providers.transport import Reply, WayOptions, base_url_problem, open_transport
 
 CHECK_SECONDS = 8.0
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?%-]|\{model\})*")
@@ -121,8 +121,6 @@ class HttpAdapter:
         headers = {self._idempotency_header: call.idempotency_key}
         body = self._before + call.body + self._after
         reply = await self._transport.send(self._method, url, headers=headers, body=body, seconds=call.timeout)
-        if isinstance(reply, Failure):
-            return reply
         return judge_write(reply, call, secrets=self._secrets)
 
     async def check(self, *, model: str = "", endpoint: str = "") -> Check:
@@ -133,7 +131,7 @@ class HttpAdapter:
         reply = await self._transport.send("GET", url, headers={}, body=b"", seconds=CHECK_SECONDS)
         shown = url.with_query(None)  # parameters may be secret
         if isinstance(reply, Failure):
-            return Check(False, f"{shown} failed: {reply.message}")
+            return Check(False, f"{shown} failed: {why_not(reply, judge_look(reply, secrets=self._secrets))}")
         return _look(shown, reply, self._secrets)
 
     async def close(self) -> None:
@@ -159,6 +157,4 @@ def _look(url: URL, reply: Reply, secrets: Secrets) -> Check:
     kind = kind_of_status(reply.status)
     if kind in (None, Kind.INVALID_REQUEST, Kind.NOT_FOUND):
         return Check(True, f"{url} can be reached; it answered a look (GET) with {reply.status}.")
-    found = judge_look(reply, secrets=secrets)
-    message = found.message if isinstance(found, Failure) else ""
-    return Check(False, f"{url} answered {reply.status}: {message}")
+    return Check(False, f"{url} answered {reply.status}. {why_not(reply, judge_look(reply, secrets=secrets))}")

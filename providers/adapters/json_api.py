@@ -17,8 +17,9 @@ from providers.adapters.options import (
     headers_of,
     plain,
     plain_secrets,
+    secret_values,
 )
-from providers.base import Call, Check, Connection, Failure, Success
+from providers.base import Call, Check, Connection, Failure, Outcome, Success
 from providers.failures import Kind
 from providers.judgement import Secrets, judge, judge_look
 from providers.references import Reference
@@ -93,8 +94,20 @@ def auth_header(auth: str, credential: str) -> dict[str, str]:
 
 
 def secrets_of(connection: Connection) -> Secrets:
-    """Whatever of a connection must not be told, also as a query has it."""
-    return Secrets(connection.credential, *connection.secrets, *(quote(secret, safe="") for secret in connection.secrets))
+    """Whatever of a connection must not be told."""
+    with_password = (url for url in connection.environment.values() if "@" in url)
+    headers = secret_values(connection.options.get("headers"))
+    return Secrets(connection.credential, *connection.secrets, *headers, *with_password)
+
+
+def why_not(reply: Reply | Failure, found: Outcome) -> str:
+    """What a check tells of a reply that is no success.
+
+    Of what was answered it tells nothing: whoever sets the address of a provider could read any page that the portal reaches.
+    """
+    if not isinstance(found, Failure):
+        return ""
+    return found.message if isinstance(reply, Failure) else found.kind.sentence
 
 
 def endpoint_url(base_url: str, endpoint: str, *, exact: bool = False) -> URL:
@@ -194,20 +207,20 @@ class JsonApi:
         body = msgspec.json.encode({"model": model, **TRIALS[endpoint]})
         call = Call(endpoint, body, "check", CALL_SECONDS)
         reply = await self.post(call, headers=headers)
-        found = reply if isinstance(reply, Failure) else judge(reply, call, secrets=self.secrets)
+        found = judge(reply, call, secrets=self.secrets)
         if isinstance(found, Success):
             used = (
                 f"{found.usage.input} tokens in, {found.usage.output} out" if found.usage else "it does not say how many tokens"
             )
             return Check(True, f"One call of {endpoint} with model {model} succeeded, and is paid for: {used}.", found.usage)
         status = f" with {found.http_status}" if found.http_status else ""
-        return Check(False, f"One call of {endpoint} with model {model} failed{status}: {found.message}")
+        return Check(False, f"One call of {endpoint} with model {model} failed{status}: {why_not(reply, found)}")
 
     async def _check_list(self, headers: Mapping[str, str]) -> Check:
         url = self._addresses.plain("/v1/models")
         shown = url.with_query(None)  # parameters may be secret
         reply = await self._transport.send("GET", url, headers=headers, body=b"", seconds=CHECK_SECONDS)
-        found = reply if isinstance(reply, Failure) else judge_look(reply, secrets=self.secrets)
+        found = judge_look(reply, secrets=self.secrets)
         if isinstance(found, Success):
             return Check(True, f"{shown} answered {_models_listed(found.body)}.")
         if found.http_status in _NO_LIST:
@@ -218,7 +231,7 @@ class JsonApi:
                 "which is paid for.",
             )
         status = f" with {found.http_status}" if found.http_status else ""
-        return Check(False, f"{shown} failed{status}: {found.message}")
+        return Check(False, f"{shown} failed{status}: {why_not(reply, found)}")
 
     async def close(self) -> None:
         """End every connection."""

@@ -14,8 +14,9 @@ import msgspec
 
 from providers.adapters.json_api import Addresses, ApiOptions, JsonApi, auth_header, path_problem
 from providers.adapters.options import options_problem, read_options
-from providers.base import OPENAI_ENDPOINTS, Call, Check, Connection, Failure, Outcome, base_url_problem
+from providers.base import OPENAI_ENDPOINTS, Call, Check, Connection, Outcome
 from providers.judgement import judge
+from providers.transport import base_url_problem
 
 _AZURE_VERSION = re.compile(r"v1|\d{4}-\d{2}-\d{2}(?:-preview)?")
 _AZURE_ROOT = re.compile(r"/openai(?:/v1)?/?\Z")
@@ -71,10 +72,7 @@ class OpenAIAdapter:
 
     async def send(self, call: Call) -> Outcome:
         """One call, sent once."""
-        reply = await self._api.post(call)
-        if isinstance(reply, Failure):
-            return reply
-        return judge(reply, call, secrets=self._api.secrets)
+        return judge(await self._api.post(call), call, secrets=self._api.secrets)
 
     async def check(self, *, model: str = "", endpoint: str = "") -> Check:
         """Whether the list of models can be had, and a call of the model that is named."""

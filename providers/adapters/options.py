@@ -23,6 +23,14 @@ RESERVED = frozenset(
 )
 # Names whose values are secrets, by their last word.
 _SECRET_NAME = re.compile(r"(?:.*[-_.])?(?:api-?key|key|token|secret|password|auth|authorization|cookie|credential|signature)s?")
+# Headers whose values are no secrets, however long: answers may well hold the same.
+_PUBLIC = frozenset(
+    {
+        *("accept", "accept-language", "anthropic-beta", "anthropic-version", "cache-control", "content-type", "from"),
+        *("http-referer", "openai-beta", "origin", "referer", "user-agent", "x-title"),
+    }
+)
+MIN_UNNAMED_SECRET_CHARS = 16
 _SPELT = {name.lower(): name for name in CONSTANT_HEADERS}
 Options = TypeVar("Options", bound=msgspec.Struct)
 
@@ -95,6 +103,15 @@ def plain_secrets(option: str, values: Mapping[str, Reference | str]) -> Iterato
     for name, value in values.items():
         if isinstance(value, str) and _SECRET_NAME.fullmatch(name.lower()):
             yield f'{option}: the value of {name!r} is a secret: store it, and give {{"secret": "NAME"}} or {{"env": "VARIABLE"}}'
+
+
+def secret_values(headers: Any) -> Iterator[str]:
+    """The values of extra headers that answers must not repeat: those that by name or by length may be secrets."""
+    for name, value in headers.items() if isinstance(headers, Mapping) else ():
+        if not isinstance(value, str) or name.lower() in _PUBLIC:
+            continue
+        if _SECRET_NAME.fullmatch(name.lower()) or len(value) >= MIN_UNNAMED_SECRET_CHARS:
+            yield value
 
 
 def plain(values: Mapping[str, Reference | str]) -> dict[str, str]:

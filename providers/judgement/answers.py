@@ -12,9 +12,9 @@ from providers.judgement.accounts import account_kind
 from providers.judgement.documents import Unreadable, as_json, beginning, one_line, read_document, shortened
 from providers.judgement.errors import Said, known_word, other_signs, reported_error, said_by
 from providers.judgement.promises import ANYTHING, Promise, promise_of
-from providers.judgement.secrets import Secrets
 from providers.judgement.usage import read_usage, usage_of
 from providers.rate_limits import exhausted_for, retry_after
+from providers.redaction import Secrets
 from providers.transport import Reply
 
 MAX_MESSAGE_CHARS = 2000
@@ -27,15 +27,19 @@ _USER = re.compile(r"//[^/]*@")
 _OTHER_REQUEST_IDS = ("request-id", "apim-request-id", "x-amzn-requestid")
 
 
-def judge(reply: Reply, call: Call, *, secrets: Secrets) -> Outcome:
-    """What a reply to a call of a model means."""
+def judge(reply: Reply | Failure, call: Call, *, secrets: Secrets) -> Outcome:
+    """What a reply to a call of a model means; or that there is none that can be read."""
+    if isinstance(reply, Failure):
+        return _without_reply(reply, secrets)
     if 200 <= reply.status < 300:
         return _answer(reply, call, promise_of(call.endpoint), secrets)
     return _refusal(reply, call, secrets)
 
 
-def judge_write(reply: Reply, call: Call, *, secrets: Secrets) -> Outcome:
+def judge_write(reply: Reply | Failure, call: Call, *, secrets: Secrets) -> Outcome:
     """What a reply to a written record means: any document is a success, also none; a conflict is final."""
+    if isinstance(reply, Failure):
+        return _without_reply(reply, secrets)
     if 200 <= reply.status < 300:
         if not reply.body.strip():
             reply.body = b"null"
@@ -43,11 +47,19 @@ def judge_write(reply: Reply, call: Call, *, secrets: Secrets) -> Outcome:
     return _refusal(reply, call, secrets, kind_of=_kind_of_write)
 
 
-def judge_look(reply: Reply, *, secrets: Secrets) -> Outcome:
+def judge_look(reply: Reply | Failure, *, secrets: Secrets) -> Outcome:
     """What a reply to anything else means, such as to the question for the list of models."""
+    if isinstance(reply, Failure):
+        return _without_reply(reply, secrets)
     if 200 <= reply.status < 300:
         return _answer(reply, _LOOK, ANYTHING, secrets)
     return _refusal(reply, _LOOK, secrets)
+
+
+def _without_reply(failure: Failure, secrets: Secrets) -> Failure:
+    """The transport's failure. Its message may quote a header, such as the name of a content coding."""
+    message = secrets.hidden_in(failure.message)
+    return failure if message is failure.message else msgspec.structs.replace(failure, message=message)
 
 
 def _kind_of_write(status: int) -> Kind:

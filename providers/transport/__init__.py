@@ -5,12 +5,22 @@
 
 from collections.abc import Mapping
 
+from providers.transport.destinations import base_url_problem
 from providers.transport.fast import FastTransport
 from providers.transport.full import FullTransport
 from providers.transport.interface import CONSTANT_HEADERS, MAX_ERROR_BYTES, Reply, Transport
 from providers.transport.way import Client, WayOptions, way_to
 
-__all__ = ["CONSTANT_HEADERS", "MAX_ERROR_BYTES", "Reply", "Transport", "WayOptions", "open_transport", "way_to"]
+__all__ = [
+    "CONSTANT_HEADERS",
+    "MAX_ERROR_BYTES",
+    "Reply",
+    "Transport",
+    "WayOptions",
+    "base_url_problem",
+    "open_transport",
+    "way_to",
+]
 
 
 def open_transport(

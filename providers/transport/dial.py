@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import aiohappyeyeballs
 
+from providers.transport.destinations import PROVIDERS, Refused
 from providers.transport.interface import ConnectFailed
 
 ADDRESSES_SECONDS = 60.0  # how long those of a host are kept
@@ -74,7 +75,7 @@ class Dialler:
             try:
                 async with asyncio.timeout_at(ends_at):
                     connected = await aiohappyeyeballs.start_connection(
-                        addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, loop=loop
+                        addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, loop=loop, socket_factory=PROVIDERS.socket
                     )
                 address = connected.getpeername()
             except (TimeoutError, OSError) as error:
@@ -104,10 +105,12 @@ class Dialler:
 
 
 def why(error: Exception) -> str:
-    """Why no connection was made, in the system's words."""
+    """Why no connection was made, in the words of the system or of the guard."""
     match error:
         case TimeoutError() if not error.errno:
             return "Timed out"
+        case Refused():
+            return str(error).rstrip(".")
         case ssl.SSLError():
             return error.reason or type(error).__name__
         case gaierror():

@@ -12,6 +12,7 @@ from yarl import URL
 
 from providers.base import CredentialUnavailable, Failure
 from providers.budget import SMALL, Budget, Reading
+from providers.transport.destinations import PROVIDERS
 from providers.transport.dial import why
 from providers.transport.interface import (
     CONNECT_SECONDS,
@@ -58,6 +59,8 @@ class FullTransport:
             if url.scheme == "http":  # there is no tunnel, and so no other request that the proxy reads
                 all_headers |= self._consent
             header_lines(all_headers)
+            if self._through and (problem := PROVIDERS.problem(url.host or "")):
+                raise ConnectFailed(problem.rstrip("."))
             async with asyncio.timeout(seconds) as patience:
                 progress.patience = patience
                 reply = await self._exchange(method, url, all_headers, body, seconds=seconds, progress=progress)
@@ -181,7 +184,9 @@ def _session() -> aiohttp.ClientSession:
     tracing.on_request_headers_sent.append(begun)
     session = aiohttp.ClientSession(
         # Names are looked up for each connection, of which there are few: a host may move.
-        connector=aiohttp.TCPConnector(limit=0, use_dns_cache=False, keepalive_timeout=KEEPALIVE_SECONDS),
+        connector=aiohttp.TCPConnector(
+            limit=0, use_dns_cache=False, keepalive_timeout=KEEPALIVE_SECONDS, socket_factory=PROVIDERS.socket
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,

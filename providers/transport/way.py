@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from providers.references import Reference
+from providers.transport.destinations import PROVIDERS
 
 NO_PROXY = "none"  # the option `proxy` that has an upstream reached straight, whatever the environment says
 PEM = "-----BEGIN "
@@ -128,7 +129,7 @@ def _proxy_problem(url: str) -> str | None:
         return "a SOCKS proxy cannot be used, but an HTTP one can"
     if parts.scheme not in {"http", "https"} or not host or parts.path.strip("/") or parts.query or parts.fragment:
         return "it is not the URL of a proxy, such as http://proxy.example.com:3128"
-    return None
+    return PROVIDERS.problem(host)
 
 
 def _proxy_in(environment: Mapping[str, str], target: SplitResult) -> tuple[str, str]:

@@ -99,16 +99,16 @@ def test_a_batch_waits_for_the_worker_that_has_the_credential(grown_up: Stage) -
     """E4: the portal's own workers lack the variable; they say so, fail nothing, and leave the batch to the one that has it."""
     grown_up.upstream.forget()
     grown_up.upstream.behave(usual)
-    words = ("--adapter", "openai", "--base-url", grown_up.upstream.base_url, "--credential-env", "CHAOS_KEY")
+    words = ("--adapter", "openai", "--base-url", grown_up.upstream.base_url, "--credential-env", "BATCHYARD_CREDENTIAL_CHAOS")
     assert grown_up.portal.manage("provider", "add", "keyed", *words).returncode == 0
     run = grown_up.submit(200, provider="keyed")
 
     def reason() -> str:
         return str(grown_up.rows("SELECT blocked_reason FROM batches_batch WHERE id = %s", run.key)[0][0])
 
-    assert "CHAOS_KEY" in grown_up.wait_until(reason, what="a worker had said what it lacks")
+    assert "BATCHYARD_CREDENTIAL_CHAOS" in grown_up.wait_until(reason, what="a worker had said what it lacks")
     assert grown_up.look(run)["status"] == "in_progress"
-    other = PortalProcess(grown_up.portal.environment | {"CHAOS_KEY": "sk-chaos"}, folder=grown_up.portal.folder)
+    other = PortalProcess(grown_up.portal.environment | {"BATCHYARD_CREDENTIAL_CHAOS": "sk-chaos"}, folder=grown_up.portal.folder)
     worker = other.spawn("serve", "execute")
     try:
         grown_up.assert_one_outcome_each(run)

@@ -77,11 +77,13 @@ def test_its_credential_is_shown_to_nobody_and_its_address_to_admins_of_the_port
     provider = Provider(name="real", adapter="openai", base_url="https://gateway.example/v1")
     provider.set_credential(SECRET)
     provider.save()
-    Provider.objects.create(name="other", adapter="openai", base_url="https://x.example/v1", credential_env="UPSTREAM_KEY")
+    Provider.objects.create(
+        name="other", adapter="openai", base_url="https://x.example/v1", credential_env="BATCHYARD_CREDENTIAL_UPSTREAM"
+    )
     text = page(console, "/console/providers/real/")
     assert "https://gateway.example/v1" in text
     assert "stored, encrypted" in text
-    assert "in the variable UPSTREAM_KEY" in page(console, "/console/providers/other/")
+    assert "in the variable BATCHYARD_CREDENTIAL_UPSTREAM" in page(console, "/console/providers/other/")
     theirs = page(member(Role.ADMIN), "/console/providers/real/")
     assert "gateway.example" not in theirs
     assert "Check the connection" not in theirs

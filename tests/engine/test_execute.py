@@ -352,7 +352,7 @@ def test_an_executor_heeds_the_deadline_by_itself(
 def unusable(kind: str) -> Provider:
     """A provider that is enabled and cannot be used."""
     if kind == "credential":
-        return provider_at("http://127.0.0.1:9/v1", name="broken", credential_env="NO_SUCH_VARIABLE")
+        return provider_at("http://127.0.0.1:9/v1", name="broken", credential_env="BATCHYARD_CREDENTIAL_NONE")
     if kind == "adapter":
         return Provider.objects.create(name="broken", adapter="from-another-version", is_default=True)
     return Provider.objects.create(name="broken", adapter="simulator", options={"nonsense": 1})

@@ -29,16 +29,16 @@ def test_a_credential_that_comes_to_the_worker_is_used(
     project: Project, upstream: Upstream, settings: Settings, monkeypatch: pytest.MonkeyPatch, again_soon: None
 ) -> None:
     """E4: another worker, or this one once it has the variable, carries the batch out."""
-    monkeypatch.delenv("GATEWAY_KEY", raising=False)
+    monkeypatch.delenv("BATCHYARD_CREDENTIAL_GATEWAY", raising=False)
     settings.EXECUTOR_IDLE_SECONDS = 5.0
-    provider_at(upstream.base_url, credential_env="GATEWAY_KEY")
+    provider_at(upstream.base_url, credential_env="BATCHYARD_CREDENTIAL_GATEWAY")
     batch = started(project, request_lines(3))
     with executors(1):
         wait_until(lambda: Batch.objects.get(pk=batch.pk).blocked_until)
         reason = Batch.objects.get(pk=batch.pk).blocked_reason
-        monkeypatch.setenv("GATEWAY_KEY", "sk-1")
+        monkeypatch.setenv("BATCHYARD_CREDENTIAL_GATEWAY", "sk-1")
         wait_until(lambda: set(statuses(batch).values()) == {"succeeded"})
-    assert reason == "Environment variable GATEWAY_KEY of provider local is not set."
+    assert reason == "Provider local: Environment variable BATCHYARD_CREDENTIAL_GATEWAY is not set."
     assert Batch.objects.get(pk=batch.pk).blocked_until is None
     assert {request.headers["authorization"] for request in upstream.requests} == {"Bearer sk-1"}
 

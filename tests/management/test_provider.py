@@ -1,11 +1,13 @@
 """manage.py provider."""
 
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
+from pytest_django import Settings
 
 from batches.errors import NoProvider
 from batches.models import AuditEntry, Project, ProviderGrant, ProviderHealth
@@ -23,10 +25,18 @@ def provider(*arguments: str) -> str:
 
 
 def test_adding_stores_what_was_given(project: Project) -> None:
-    arguments = ["--base-url", "https://host/v1", "--credential-env", "UP_KEY", "--max-concurrency", "7", "--default"]
+    arguments = [
+        "--base-url",
+        "https://host/v1",
+        "--credential-env",
+        "BATCHYARD_CREDENTIAL_UP",
+        "--max-concurrency",
+        "7",
+        "--default",
+    ]
     assert "Added provider up" in provider("add", "up", "--adapter", "openai", *arguments)
     made = Provider.objects.get(name="up")
-    assert (made.base_url, made.credential_env, made.max_concurrency) == ("https://host/v1", "UP_KEY", 7)
+    assert (made.base_url, made.credential_env, made.max_concurrency) == ("https://host/v1", "BATCHYARD_CREDENTIAL_UP", 7)
     assert (made.is_default, made.granted_to_all) == (True, True)
 
 
@@ -93,7 +103,7 @@ def test_checking_says_what_it_found(simulator: Provider) -> None:
         provider("add", "up", "--adapter", "openai", "--base-url", upstream.base_url)
         assert "1 model" in provider("check", "up")
         upstream.answer(refuse(401, message="no such key"))
-        with pytest.raises(CommandError, match="no such key"):
+        with pytest.raises(CommandError, match="failed with 401: The upstream refused the provider's credential"):
             provider("check", "up")
 
 
@@ -133,7 +143,10 @@ def test_u10_a_secret_is_read_from_standard_input_and_never_shown(monkeypatch: p
     provider("add", "up", "--adapter", "openai", "--base-url", "https://host")
     monkeypatch.setattr("sys.stdin", StringIO("very-secret-value\n"))
     assert provider("secret", "up", "edge") == "Stored secret edge of provider up.\n"
-    provider("set", "up", "--option", 'headers={"X-Edge":{"secret":"edge"}}', "--base-url", "https://other/v1")
+    elsewhere = ("set", "up", "--option", 'headers={"X-Edge":{"secret":"edge"}}', "--base-url", "https://other/v1")
+    with pytest.raises(CommandError, match="entered for another place: edge"):
+        provider(*elsewhere)
+    provider("set", "up", "--option", 'headers={"X-Edge":{"secret":"edge"}}')
     assert Provider.objects.get(name="up").connection().options == {"headers": {"X-Edge": "very-secret-value"}}
     shown = provider("show", "up")
     assert 'options {"headers": {"X-Edge": {"secret": "edge"}}}' in shown
@@ -248,7 +261,7 @@ def test_a_credential_comes_from_standard_input_and_is_never_shown(
 
 
 def test_a_stored_credential_takes_the_place_of_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    provider("add", "up", "--adapter", "openai", "--base-url", "https://host", "--credential-env", "UP_KEY")
+    provider("add", "up", "--adapter", "openai", "--base-url", "https://host", "--credential-env", "BATCHYARD_CREDENTIAL_UP")
     typed(monkeypatch, SECRET)
     provider("set", "up", "--credential-stdin", "--requests-per-minute", "7")
     made = Provider.objects.get(name="up")
@@ -285,3 +298,34 @@ def test_a_held_provider_is_resumed_and_one_that_is_not_stays_as_it_is(simulator
     assert "Resumed provider simulator." in provider("resume", "simulator")
     assert not ProviderHealth.objects.get().hold_kind
     assert "is not held" in provider("resume", "simulator")
+
+
+# --- S7: secrets stay where they were entered for ---------------------------------------------------------------
+
+
+def test_another_address_needs_the_credential_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    typed(monkeypatch, SECRET)
+    provider("add", "up", "--adapter", "openai", "--base-url", "https://host", "--credential-stdin")
+    with pytest.raises(CommandError, match="enter it again"):
+        provider("set", "up", "--base-url", "https://elsewhere.example")
+    typed(monkeypatch, SECRET)
+    said = provider("set", "up", "--base-url", "https://elsewhere.example", "--credential-stdin")
+    assert "Stored the credential of provider up." in said
+    made = Provider.objects.get(name="up")
+    assert (made.base_url, made.connection().credential) == ("https://elsewhere.example", SECRET)
+    assert "https://host -> https://elsewhere.example" in AuditEntry.objects.get(act="change_provider").reason
+
+
+def test_a_variable_and_a_file_can_be_named_instead(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path) -> None:
+    settings.CREDENTIALS_DIR = tmp_path
+    (tmp_path / "gateway").write_text(SECRET)
+    monkeypatch.setenv("BATCHYARD_CREDENTIAL_UP", "sk-in-the-variable-1")
+    provider("add", "up", "--adapter", "openai", "--base-url", "https://host", "--credential-file", "gateway")
+    assert Provider.objects.get(name="up").connection().credential == SECRET
+    assert "Noted the credential of provider up." in provider("set", "up", "--credential-env", "BATCHYARD_CREDENTIAL_UP")
+    made = Provider.objects.get(name="up")
+    assert (made.connection().credential, made.credential_file) == ("sk-in-the-variable-1", "")
+    with pytest.raises(CommandError, match="CREDENTIAL_VARIABLES"):
+        provider("set", "up", "--credential-env", "HOME")
+    with pytest.raises(CommandError, match="not allowed with"):
+        provider("set", "up", "--credential-env", "BATCHYARD_CREDENTIAL_UP", "--credential-file", "gateway")

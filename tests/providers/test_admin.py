@@ -51,25 +51,31 @@ def test_a_field_left_empty_keeps_the_credential(admin: Client) -> None:
     assert (made.max_concurrency, made.connection().credential) == (9, SECRET)
 
 
-def test_naming_a_variable_replaces_the_credential(admin: Client) -> None:
+def test_naming_a_variable_replaces_the_credential(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCHYARD_CREDENTIAL_UP", "sk-in-the-variable-1")
     admin.post(ADD, form(credential=SECRET))
     made = Provider.objects.get(name="up")
-    admin.post(f"/admin/providers/provider/{made.pk}/change/", form(credential_env="UP_KEY"))
+    named = form(credential_env="BATCHYARD_CREDENTIAL_UP", credential="sk-in-the-variable-1")
+    admin.post(f"/admin/providers/provider/{made.pk}/change/", named)
     made.refresh_from_db()
-    assert (made.credential_env, bytes(made.credential_encrypted)) == ("UP_KEY", b"")
+    assert (made.credential_env, bytes(made.credential_encrypted)) == ("BATCHYARD_CREDENTIAL_UP", b"")
 
 
-def test_giving_a_credential_replaces_the_variable(admin: Client) -> None:
-    admin.post(ADD, form(credential_env="UP_KEY"))
+def test_giving_a_credential_replaces_the_variable(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCHYARD_CREDENTIAL_UP", "sk-in-the-variable-1")
+    admin.post(ADD, form(credential_env="BATCHYARD_CREDENTIAL_UP", credential="sk-in-the-variable-1"))
     made = Provider.objects.get(name="up")
     admin.post(f"/admin/providers/provider/{made.pk}/change/", form(credential=SECRET, credential_env=""))
     made.refresh_from_db()
     assert made.connection().credential == SECRET
 
 
-def test_both_at_once_are_refused(admin: Client) -> None:
-    response = admin.post(ADD, form(credential=SECRET, credential_env="UP_KEY"))
-    assert "not both" in response.content.decode()
+def test_another_credential_than_the_one_in_the_variable_is_refused(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCHYARD_CREDENTIAL_UP", "sk-in-the-variable-1")
+    response = admin.post(ADD, form(credential=SECRET, credential_env="BATCHYARD_CREDENTIAL_UP"))
+    assert "This is not the credential" in response.content.decode()
+    assert "sk-in-the-variable-1" not in response.content.decode()
+    assert not Provider.objects.filter(name="up").exists()
 
 
 def test_a_new_default_replaces_the_old_one(admin: Client) -> None:

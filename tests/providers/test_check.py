@@ -8,7 +8,7 @@ from providers import check as check_module
 from providers.check import check
 from providers.models import Provider
 from tests.providers.calls import SECRET
-from tests.upstream import Upstream, refuse, stay_silent
+from tests.upstream import Answer, Upstream, redirect, refuse, say, stay_silent
 
 
 def provider(upstream: Upstream, *, credential: str = SECRET) -> Provider:
@@ -27,7 +27,27 @@ def test_a_refused_credential_is_said_to_be_so(upstream: Upstream) -> None:
     upstream.answer(refuse(401, message="no such key"))
     found = check(provider(upstream))
     assert not found.ok
-    assert "no such key" in found.message
+    assert "failed with 401: The upstream refused the provider's credential." in found.message
+
+
+@pytest.mark.parametrize("adapter", ["openai", "anthropic", "http"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        say(b"the page of an internal service", status=500),
+        say(b"the page of an internal service"),
+        refuse(403, message="the page of an internal service", code="internal", param="internal"),
+        say(b'{"error":{"message":"the page of an internal service"}}'),
+        redirect("http://internal.example/the/page"),
+    ],
+)
+def test_s7_a_check_shows_nothing_of_what_was_answered(upstream: Upstream, adapter: str, answer: Answer) -> None:
+    """Else whoever sets a provider's address could read whatever the portal reaches."""
+    upstream.behave(lambda _: answer)
+    made = Provider(name="up", adapter=adapter, base_url=upstream.base_url)
+    found = [check(made), check(made, model="m", endpoint="/v1/messages" if adapter == "anthropic" else "")]
+    assert len(upstream.requests) >= 1
+    assert not [one for one in found if "internal" in one.message or "page" in one.message]
 
 
 def test_a_check_ends_in_time(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +60,10 @@ def test_a_check_ends_in_time(upstream: Upstream, monkeypatch: pytest.MonkeyPatc
 
 def test_what_cannot_be_connected_is_said_not_raised(upstream: Upstream, settings: Settings) -> None:
     assert "telnet" in check(Provider(name="x", adapter="telnet")).message
-    assert "UNSET_KEY" in check(Provider(name="x", adapter="openai", credential_env="UNSET_KEY")).message
+    assert (
+        "BATCHYARD_CREDENTIAL_UNSET"
+        in check(Provider(name="x", adapter="openai", credential_env="BATCHYARD_CREDENTIAL_UNSET")).message
+    )
     assert "failure_rate" in check(Provider(name="x", adapter="simulator", options={"failure_rate": 5})).message
     unreadable = provider(upstream)
     settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]

@@ -180,7 +180,7 @@ def gateway(upstream: Upstream, **fields: Any) -> Provider:
 
 @pytest.mark.django_db
 def test_u10_secret_headers_are_stored_encrypted_and_never_come_back(upstream: Upstream) -> None:
-    options = {"headers": {"X-Api-Key": {"secret": "edge"}}, "query": {"sig": {"env": "GATEWAY_SIG"}}}
+    options = {"headers": {"X-Api-Key": {"secret": "edge"}}, "query": {"sig": {"env": "BATCHYARD_CREDENTIAL_SIG"}}}
     made = gateway(upstream, options=options)
     made.clean()
     made.set_secret("edge", HIDDEN)
@@ -188,14 +188,16 @@ def test_u10_secret_headers_are_stored_encrypted_and_never_come_back(upstream: U
     kept = Provider.objects.get(name="gateway")
     assert HIDDEN.encode() not in bytes(kept.secrets_encrypted)
     assert kept.secret_names == ["edge"]
-    with pytest.raises(CredentialUnavailable, match="GATEWAY_SIG is not set"):
+    with pytest.raises(CredentialUnavailable, match="BATCHYARD_CREDENTIAL_SIG is not set"):
         kept.connection()
 
 
 @pytest.mark.django_db
 def test_u10_an_answer_that_quotes_a_secret_header_is_redacted(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GATEWAY_SIG", "sig/with +signs")
-    made = gateway(upstream, options={"headers": {"X-Edge": {"secret": "edge"}}, "query": {"sig": {"env": "GATEWAY_SIG"}}})
+    monkeypatch.setenv("BATCHYARD_CREDENTIAL_SIG", "sig/with +signs")
+    made = gateway(
+        upstream, options={"headers": {"X-Edge": {"secret": "edge"}}, "query": {"sig": {"env": "BATCHYARD_CREDENTIAL_SIG"}}}
+    )
     made.set_secret("edge", HIDDEN)
     connection = made.connection()
     assert HIDDEN not in repr(connection)
@@ -212,7 +214,7 @@ def test_u10_a_secret_that_is_not_stored_is_named(upstream: Upstream) -> None:
     made = gateway(upstream, options={"headers": {"X-Edge": {"secret": "edge"}}})
     found = check(made)
     assert not found.ok
-    assert "Option headers X-Edge: the secret edge is not stored (provider gateway)." in found.message
+    assert "Provider gateway: Option headers X-Edge: The secret edge is not stored." in found.message
     assert upstream.requests == []
 
 
@@ -252,18 +254,18 @@ def test_u13_one_small_call_is_tried_when_asked_for(endpoint: str, upstream: Ups
 @pytest.mark.django_db
 def test_u13_a_call_that_fails_or_cannot_be_tried_is_said_to_be_so(upstream: Upstream) -> None:
     upstream.behave(lambda request: refuse(404 if request.method == "GET" else 401, message="no such key"))
-    assert "failed with 401: no such key" in check(gateway(upstream), model="m").message
+    assert "failed with 401: The upstream refused the provider's credential." in check(gateway(upstream), model="m").message
     assert "No call was tried" in check(gateway(upstream), model="m", endpoint="/v1/unknown").message
     assert len(upstream.requests) == 3
 
 
 @pytest.mark.django_db
 def test_u13_a_check_says_where_it_looked_for_a_variable(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Provider(name="x", adapter="openai", base_url=upstream.base_url, credential_env="UNSET_KEY")
+    made = Provider(name="x", adapter="openai", base_url=upstream.base_url, credential_env="BATCHYARD_CREDENTIAL_UNSET")
     for set_it in (False, True):
         if set_it:
-            monkeypatch.setenv("UNSET_KEY", SECRET)
+            monkeypatch.setenv("BATCHYARD_CREDENTIAL_UNSET", SECRET)
         found = check(made)
         assert found.ok is set_it
-        assert "UNSET_KEY was looked for in the environment of this process" in found.message
+        assert "BATCHYARD_CREDENTIAL_UNSET was looked for in the environment of this process" in found.message
         assert "workers have their own" in found.message

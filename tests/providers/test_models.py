@@ -97,17 +97,17 @@ def test_an_empty_credential_removes_the_stored_one() -> None:
 
 
 def test_a_credential_comes_from_the_environment_when_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    named = provider(credential_env="UP_KEY")
-    with pytest.raises(CredentialUnavailable, match="UP_KEY"):
+    named = provider(credential_env="BATCHYARD_CREDENTIAL_UP")
+    with pytest.raises(CredentialUnavailable, match="BATCHYARD_CREDENTIAL_UP"):
         named.connection()
-    monkeypatch.setenv("UP_KEY", SECRET)
+    monkeypatch.setenv("BATCHYARD_CREDENTIAL_UP", SECRET)
     assert named.connection().credential == SECRET
 
 
 def test_a_provider_has_one_credential_not_two() -> None:
     kept = provider()
     kept.set_credential(SECRET)
-    kept.credential_env = "UP_KEY"
+    kept.credential_env = "BATCHYARD_CREDENTIAL_UP"
     with pytest.raises(IntegrityError), transaction.atomic():
         kept.save()
 

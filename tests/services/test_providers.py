@@ -7,6 +7,7 @@ import pytest
 from cryptography.fernet import Fernet
 from pytest_django import Settings
 
+from batches.actors import COMMAND
 from batches.errors import Conflict, InvalidRequest
 from batches.models import Batch, Dialect, Project, ProviderGrant
 from batches.services.providers import (
@@ -27,7 +28,8 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 def add(name: str = "up", **settings: Any) -> Provider:
-    return add_provider(name, actor=TESTER, now=NOW, **{"adapter": "openai", "base_url": "https://host/v1", **settings})
+    given = {"adapter": "openai", "base_url": "https://host/v1", "actor": TESTER, **settings}
+    return add_provider(name, now=NOW, **given)
 
 
 def test_a_provider_is_granted_to_everybody_unless_projects_are_named(project: Project, other_project: Project) -> None:
@@ -74,7 +76,7 @@ def test_granting_again_changes_nothing(project: Project) -> None:
         ("two words", {}, "name: "),
         ("simulator", {}, "name: "),
         ("up", {"credential": "line\nbreak"}, "visible ASCII"),
-        ("up", {"credential": "sk-123", "credential_env": "UP_KEY"}, "not both"),
+        ("up", {"credential": "sk-123", "credential_env": "BATCHYARD_CREDENTIAL_UP"}, "is not set"),
     ],
 )
 def test_a_bad_setting_is_named_and_nothing_is_stored(simulator: Provider, name: str, given: dict[str, Any], named: str) -> None:
@@ -121,7 +123,7 @@ def test_stored_credentials_are_rotated_together(settings: Settings) -> None:
     settings.CREDENTIAL_KEYS = [old]
     add("one", credential="sk-one")
     add("two", credential="sk-two")
-    add("three", credential_env="UP_KEY")
+    add("three", credential_env="BATCHYARD_CREDENTIAL_UP", actor=COMMAND)
     settings.CREDENTIAL_KEYS = [new, old]
     assert rotate_credentials(actor=TESTER, now=NOW) == 2
     settings.CREDENTIAL_KEYS = [new]

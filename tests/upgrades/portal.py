@@ -39,7 +39,7 @@ def fill() -> None:
     """Fill an empty portal: batches that ended, that were cancelled, that run, and that wait."""
     User.objects.create_superuser("operator", password="as long as it is needed")
     key = _said("apikey", "create", "--project", "acme", "--name", "nightly")
-    client = Client(headers={"Authorization": f"Bearer {key}"})
+    client = Client(headers={"Authorization": f"Bearer {key}"}, SERVER_NAME="localhost")
     good = _lines(60)
     mixed = [*_lines(40), *(_line(f"bad-{number}", simulate=REFUSED) for number in range(10))]
     ended, stopped, retried = _create(client, good), _create(client, good), _create(client, mixed)
@@ -70,7 +70,7 @@ def go_on() -> None:
             " (SELECT 1 FROM batches_attempt a WHERE a.batch_id = b.id)"
         )
         waiting = [str(row[0]) for row in cursor.fetchall()]
-    client = Client()
+    client = Client(SERVER_NAME="localhost")
     client.force_login(User.objects.get(username="operator"))
     for batch in waiting:
         _posted(client, f"/api/v1/batches/{batch}/cancel", "{}", content_type="application/json")

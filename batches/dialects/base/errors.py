@@ -79,9 +79,15 @@ class UnsupportedMediaType(InvalidRequest):
 
 
 class UnknownHost(InvalidRequest):
-    """The portal does not answer for the host that this request names: its ALLOWED_HOSTS would have to list it."""
+    """The portal does not answer for the host that this request names: PUBLIC_URL or ALLOWED_HOSTS would have to name it."""
 
     code = "unknown_host"
+
+
+class HttpsRequired(NotPermitted):
+    """This portal is reached over HTTPS alone."""
+
+    code = "https_required"
 
 
 class UnknownUrl(NotFound):

@@ -26,11 +26,10 @@ def file_answer(request: HttpRequest, file: File, *, filename: str, content_type
         "ETag": etag,
         "Accept-Ranges": "bytes",
         "Last-Modified": http_date(int(file.created_at.timestamp())),
-        "Cache-Control": "private, no-cache",
         "Content-Disposition": content_disposition_header(True, filename) or "attachment",
     }
     if _is_known_to_client(request, etag):
-        return HttpResponseNotModified(headers={name: headers[name] for name in ("ETag", "Cache-Control")})
+        return HttpResponseNotModified(headers={"ETag": etag})
     asked = _asked_range(request, file, etag)
     if asked is None:
         start, end, status = 0, file.bytes, 200

@@ -1,6 +1,7 @@
 """DialectErrors: what Django itself answers under a dialect's mount has the dialect's error body."""
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
@@ -44,6 +45,12 @@ class DialectErrors:
         return response
 
 
+def answer_with(error: PortalError, response: HttpResponse) -> HttpResponse:
+    """A middleware's answer, for people, that is this error in the words of each dialect."""
+    response.portal_error = error  # type: ignore[attr-defined]
+    return response
+
+
 def _mount(request: HttpRequest) -> mounts.Mount | None:
     get_resolver().url_patterns  # noqa: B018 - mounts the dialects: no path is resolved as yet
     return mounts.owner(request.path_info, request.headers)
@@ -75,6 +82,8 @@ def _whose(request: HttpRequest, mount: mounts.Mount | None) -> list[mounts.Moun
 
 
 def _error(request: HttpRequest, response: HttpResponse) -> PortalError:
+    if error := getattr(response, "portal_error", None):
+        return cast(PortalError, error)
     return errors.with_status(response.status_code) if _is_ours(request) else errors.UnknownHost()
 
 

@@ -35,8 +35,7 @@ class Command(BaseCommand):
         add.add_argument("name")
         add.add_argument("--adapter", required=True, help="the kind of upstream: openai, anthropic, http or simulator")
         add.add_argument("--base-url", default="", help="such as https://api.example.com/v1")
-        add.add_argument("--credential-env", default="", metavar="VAR", help="environment variable that holds the API key")
-        add.add_argument("--credential-stdin", action="store_true", help=CREDENTIAL_HELP)
+        _add_credential(add)
         add.add_argument("--default", action="store_true", help="use it where a batch names no provider")
         add.add_argument(
             "--project", action="append", default=[], metavar="SLUG", help="let only this project use it (repeatable)"
@@ -62,9 +61,7 @@ class Command(BaseCommand):
         change.add_argument(
             "--project", action="append", default=[], metavar="SLUG", help="with --default: in this project only (repeatable)"
         )
-        kept = change.add_mutually_exclusive_group()
-        kept.add_argument("--credential-stdin", action="store_true", help=CREDENTIAL_HELP)
-        kept.add_argument("--remove-credential", action="store_true", help="keep no credential of it any more")
+        _add_credential(change).add_argument("--remove-credential", action="store_true", help="keep no credential of it any more")
         add_amounts(change, PROVIDER_SETTINGS)
         secret = verbs.add_parser("secret", help="store a secret, read from standard input, that options refer to by its name")
         secret.add_argument("name")
@@ -107,6 +104,7 @@ class Command(BaseCommand):
             base_url=options["base_url"],
             credential=_secret() if options["credential_stdin"] else "",
             credential_env=options["credential_env"],
+            credential_file=options["credential_file"],
             options=dict(options["option"]),
             projects=[_project(slug) for slug in dict.fromkeys(options["project"])],
             default=options["default"],
@@ -119,18 +117,20 @@ class Command(BaseCommand):
     def _set(self, options: dict[str, Any]) -> None:
         limits, base_url, changed = given(options, PROVIDER_SETTINGS), options["base_url"], dict(options["option"])
         projects = [_project(slug) for slug in dict.fromkeys(options["project"])]
-        new_secret, old_secret = options["credential_stdin"], options["remove_credential"]
+        credential = _credential(options)
         if projects and not options["default"]:
             raise CommandError("--project says whose default it shall be: give it with --default.")
-        if not (limits or options["default"] or new_secret or old_secret or changed or base_url is not None):
+        is_configured = bool(changed or base_url is not None or credential)
+        if not (limits or options["default"] or is_configured):
             raise CommandError("Nothing to set: name a limit or a guard, such as --requests-per-minute 600, or --default.")
         provider, now = _provider(options["name"]), timezone.now()
-        if new_secret or old_secret:
-            providers.set_credential(provider, secret=_secret() if new_secret else "", actor=COMMAND, now=now)
-            self.stdout.write(f"{'Stored' if new_secret else 'Removed'} the credential of provider {provider}.")
-            provider.refresh_from_db()
-        if changed or base_url is not None:
-            provider = providers.configure_provider(provider, base_url=base_url, options=changed, actor=COMMAND, now=now)
+        if is_configured:
+            provider = providers.configure_provider(
+                provider, base_url=base_url, options=changed, credential=credential, actor=COMMAND, now=now
+            )
+        if credential is not None:
+            done = "Removed" if not any(credential) else "Stored" if credential.secret else "Noted"
+            self.stdout.write(f"{done} the credential of provider {provider}.")
         if limits:
             provider = tune_provider(provider, settings=limits, actor=COMMAND, now=now)
         if limits or changed or base_url is not None:
@@ -209,6 +209,24 @@ class Command(BaseCommand):
     def _rotate(self, _: dict[str, Any]) -> None:
         rotated = providers.rotate_credentials(actor=COMMAND, now=timezone.now())
         self.stdout.write(f"Encrypted anew: {rotated}.")
+
+
+def _add_credential(parser: CommandParser) -> Any:
+    """The ways to say which credential; of these at most one."""
+    ways = parser.add_mutually_exclusive_group()
+    ways.add_argument("--credential-stdin", action="store_true", help=CREDENTIAL_HELP)
+    ways.add_argument("--credential-env", default="", metavar="VAR", help="environment variable that holds the API key")
+    ways.add_argument("--credential-file", default="", metavar="NAME", help="file in CREDENTIALS_DIR that holds the API key")
+    return ways
+
+
+def _credential(options: dict[str, Any]) -> providers.Credential | None:
+    """What the command line says of the credential; None when it says nothing."""
+    if options["credential_stdin"]:
+        return providers.Credential(_secret())
+    if options["credential_env"] or options["credential_file"]:
+        return providers.Credential(variable=options["credential_env"], file=options["credential_file"])
+    return providers.Credential() if options["remove_credential"] else None
 
 
 def _secret() -> str:

@@ -59,7 +59,7 @@ class Command(BaseCommand):
 
     def _greet(self) -> None:
         host = "localhost" if settings.HOST in EVERYWHERE else settings.HOST
-        url = f"http://{f'[{host}]' if ':' in host else host}:{settings.PORT}"
+        url = settings.PUBLIC_URL or f"http://{f'[{host}]' if ':' in host else host}:{settings.PORT}"
         kept = f"SQLite in {settings.DATA_DIR}" if settings.EMBEDDED else "PostgreSQL and Redis"
         self.stdout.write(
             f"\nBatchyard runs on {kept}.\n  Console     {url}/console/\n  OpenAI API  {url}/v1\n  Stop        Ctrl-C\n"
