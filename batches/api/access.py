@@ -45,7 +45,7 @@ class CallerAuthentication(KeyAuthentication):
 
 @dataclass(frozen=True, slots=True)
 class KeyCaller:
-    """A project's key: it may do everything, in its own project."""
+    """A project's key. In its own project it may do whatever its scopes allow, which were asked for before (see `scopes`)."""
 
     key: ApiKey
 

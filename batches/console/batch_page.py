@@ -23,7 +23,7 @@ from batches.console.paging import BadPosition, Page, objects_page
 from batches.console.retry_batch import retriable
 from batches.console.standing import progress, standing
 from batches.console.tiles import status_tiles
-from batches.filters import BatchObjectFilter, holds_of
+from batches.filters import BatchObjectFilter, holds_of, stopped_among
 from batches.models import Batch, BatchError, BatchObject, Counts, File
 from batches.queries.error_groups import error_groups
 from batches.queries.waiting import Cause, Waiting, waiting
@@ -71,7 +71,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         **frame(request, batch, page="batch"),
         "now": now,
         "counts": batch.counts,
-        "standing": standing(batch, now=now, hold=holds_of([batch]).get(batch.provider_id)),
+        "standing": standing(batch, now=now, stopped=bool(stopped_among([batch])), hold=holds_of([batch]).get(batch.provider_id)),
         "progress": progress(batch),
         "pace": pace(batch, minutes, now=now),
         "spark": course(batch, minutes, now=now),
@@ -101,7 +101,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
 
 _TONES = {
     **dict.fromkeys((Cause.PROVIDER_DISABLED, Cause.ACCOUNT_PROBLEM, Cause.BREAKER_OPEN, Cause.NO_WORKER), "error"),
-    Cause.INPUT_OUT_OF_REACH: "error",
+    **dict.fromkeys((Cause.INPUT_OUT_OF_REACH, Cause.SENDING_STOPPED), "error"),
     **dict.fromkeys((Cause.PAUSED, Cause.RATE_LIMITED, Cause.THROTTLED), "warning"),
 }
 
@@ -111,7 +111,8 @@ def _why_it_waits(batch: Batch, *, now: datetime) -> dict[str, object]:
     found: Waiting | None = waiting(batch, now=now)
     if found is None:
         return {}
-    reason = "" if found.cause is Cause.PAUSED else found.details.get("reason", "")
+    is_told = found.cause in (Cause.PAUSED, Cause.SENDING_STOPPED)  # by the sentence itself
+    reason = "" if is_told else found.details.get("reason", "")
     return {"waiting": found, "waiting_reason": reason, "waiting_tone": _TONES.get(found.cause, "")}
 
 

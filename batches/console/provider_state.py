@@ -8,6 +8,7 @@ from datetime import datetime
 from batches.console.standing import Standing, Tone
 from batches.models import ProviderHealth
 from batches.models.worker import ALIVE_FOR
+from batches.queries.stops import stopped_providers
 from batches.queries.throughput import Flow
 from providers.models import Provider
 
@@ -46,27 +47,45 @@ def is_failing(flow: Flow) -> bool:
 
 
 def provider_states(providers: Iterable[Provider], flows: Mapping[uuid.UUID, Flow], *, now: datetime) -> list[ProviderState]:
-    """How each of them is doing; with one query for all. Trouble comes first, then whoever does the most."""
+    """How each of them is doing; with two queries for all. Trouble comes first, then whoever does the most."""
     providers = list(providers)
+    everywhere, stopped = stopped_providers()
     noted = {row.provider_id: row for row in ProviderHealth.objects.filter(provider__in=providers, model="")}
-    states = [state_of(provider, noted.get(provider.pk), flows.get(provider.pk, Flow()), now=now) for provider in providers]
+    states = [
+        state_of(
+            provider,
+            noted.get(provider.pk),
+            flows.get(provider.pk, Flow()),
+            stopped=everywhere or provider.pk in stopped,
+            now=now,
+        )
+        for provider in providers
+    ]
     return sorted(states, key=lambda state: (_TROUBLE.index(state.standing.tone), -state.flow.settled, state.provider.name))
 
 
 _TROUBLE = (Tone.BAD, Tone.WARN, Tone.GOOD, Tone.RUN, Tone.WAIT, Tone.MUTE)
 
 
-def state_of(provider: Provider, health: ProviderHealth | None, flow: Flow, *, now: datetime) -> ProviderState:
-    """How one is doing. What was noted counts while somebody works: nobody notes that nothing happens."""
+def state_of(
+    provider: Provider, health: ProviderHealth | None, flow: Flow, *, stopped: bool = False, now: datetime
+) -> ProviderState:
+    """How one is doing. What was noted counts while somebody works: nobody notes that nothing happens.
+
+    `stopped` is whether an emergency stop lets nothing be sent to it.
+    """
     at_work = health is not None and health.updated_at > now - ALIVE_FOR
     return ProviderState(
         provider,
-        _standing(provider, health, flow, at_work=at_work, now=now),
+        STOPPED if stopped else _standing(provider, health, flow, at_work=at_work, now=now),
         flow,
         health,
         in_use=health.in_use if health and at_work else 0,
         allowed=health.concurrency if health and at_work else provider.max_concurrency,
     )
+
+
+STOPPED = Standing("Sending stopped", Tone.BAD, "An emergency stop lets nothing be sent to it; its batches wait.")
 
 
 def _standing(provider: Provider, health: ProviderHealth | None, flow: Flow, *, at_work: bool, now: datetime) -> Standing:

@@ -18,9 +18,12 @@ from batches.console.live import respond
 from batches.console.paging import capped, capped_count
 from batches.console.provider_state import provider_states, state_of
 from batches.console.standing import progress, standing
+from batches.console.stop_banner import stops_shown
 from batches.console.throughput_charts import charts, span_tabs
+from batches.filters import stopped_among
 from batches.models import BatchMinute, ErrorGroupHour, ProviderHealth, load_counts
 from batches.queries.error_groups import Window, known_kind
+from batches.queries.stops import stopped_providers
 from batches.queries.throughput import SPANS, Span, throughput
 from batches.services import providers
 from batches.services.access import Access, Right
@@ -57,18 +60,18 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
     rows = list(waiting.select_related("input_file").order_by("-priority", "created_at")[:SHOWN_BATCHES])
     load_counts(rows)
     count = len(rows) if len(rows) < SHOWN_BATCHES else capped_count(waiting)
-    hold = health[""].hold if "" in health else None
+    hold, stopped = health[""].hold if "" in health else None, stopped_among(rows)
     context: dict[str, object] = {
         "provider": provider,
         "problem": account_problem(access, health.get(""), now=now),
-        "state": state_of(provider, health.get(""), went.total, now=now),
+        "state": state_of(provider, health.get(""), went.total, stopped=_is_stopped(provider), now=now),
         "span": span,
         "tabs": span_tabs(reverse("console:provider", args=[provider.name]), span),
         "charts": charts(went, span=span),
         "models": [(model, health.get(model.name)) for model in provider.models.all()],
         "now": now,
         "kinds": _recent_kinds(access, provider, now=now),
-        "batches": [(batch, standing(batch, now=now, hold=hold), progress(batch)) for batch in rows],
+        "batches": [(batch, standing(batch, now=now, stopped=batch.pk in stopped, hold=hold), progress(batch)) for batch in rows],
         "batch_count": capped(count),
         "more_batches": count > len(rows),
         "guards": guards_of_provider(provider),
@@ -76,6 +79,7 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
         "currency": settings.CURRENCY,
         "credential": _credential(provider) if access.everywhere else "",
         "may_check": access.everywhere,
+        "stops": [stop for stop in stops_shown(request) if stop.project_id is None and stop.provider_id in (None, provider.pk)],
     }
     return respond(request, "console/provider.html", regions="console/provider_regions.html", context=context)
 
@@ -122,6 +126,11 @@ def _find(access: Access, name: str) -> Provider:
     if provider is None:
         raise Http404("There is no such provider.")
     return provider
+
+
+def _is_stopped(provider: Provider) -> bool:
+    everywhere, stopped = stopped_providers()
+    return everywhere or provider.pk in stopped
 
 
 def _credential(provider: Provider) -> str:
