@@ -73,7 +73,8 @@ class Facts:
     """What the decision is made from, besides the batch itself.
 
     `unfinished`, `leased` and `held_back` are numbers of its slices: with open objects, worked on, and not to be begun
-    before `not_before`. `stop` is an emergency stop of sending that holds for it. `ahead` counts the batches that are served before it; at least so many when `beyond` is set.
+    before `not_before`. `stop` is an emergency stop of sending that holds for it. `ahead` counts the batches that are
+    served before it; at least so many when `beyond` is set.
     """
 
     unfinished: int = 0
