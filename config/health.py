@@ -32,7 +32,9 @@ def ready(_request: HttpRequest) -> JsonResponse:
     """
     checks = {name: check() for name, check in CHECKS.items()}
     is_ready = set(checks.values()) == {OK}
-    answer = {"status": "ready" if is_ready else "not ready", "checks": checks, "stopped": _stopped()}
+    answer: dict[str, object] = {"status": "ready" if is_ready else "not ready", "checks": checks}
+    if stopped := _stopped():
+        answer["stopped"] = stopped
     return JsonResponse(answer, status=200 if is_ready else 503)
 
 

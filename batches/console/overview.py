@@ -43,7 +43,8 @@ def overview(request: SignedIn) -> HttpResponseBase:
     access = request.access
     span = SPANS.get(request.GET.get("span", ""), Span.HOUR)
     went = throughput(access.within(BatchMinute.objects.all(), project="batch__project"), span=span, now=now)
-    states = provider_states(access.providers()[:MOST_PROVIDERS], went.by_provider, now=now)
+    stops = stops_shown(request)
+    states = provider_states(access.providers()[:MOST_PROVIDERS], went.by_provider, stops=stops, now=now)
     workers = list(Worker.objects.alive(now=now))
     context: dict[str, object] = {
         "any_batch": access.batches().exists(),
@@ -51,7 +52,7 @@ def overview(request: SignedIn) -> HttpResponseBase:
         "curl": curl.create_first_batch(request),
         "span": span,
         "tabs": span_tabs(reverse("console:overview"), span),
-        "stops": [(stop, access.may(Right.MANAGE, stop.project_id)) for stop in stops_shown(request)],
+        "stops": [(stop, access.may(Right.MANAGE, stop.project_id)) for stop in stops],
         "may_stop": access.may_somewhere(Right.MANAGE),
         "account_problems": account_problems(access, now=now),
         "matters": matters(access, now=now),

@@ -23,7 +23,6 @@ from batches.console.throughput_charts import charts, span_tabs
 from batches.filters import stopped_among
 from batches.models import BatchMinute, ErrorGroupHour, ProviderHealth, load_counts
 from batches.queries.error_groups import Window, known_kind
-from batches.queries.stops import stopped_providers
 from batches.queries.throughput import SPANS, Span, throughput
 from batches.services import providers
 from batches.services.access import Access, Right
@@ -42,7 +41,7 @@ def provider_list(request: SignedIn) -> HttpResponseBase:
     now = timezone.now()
     minutes = request.access.within(BatchMinute.objects.all(), project="batch__project")
     flows = throughput(minutes, span=Span.HOUR, now=now).by_provider
-    states = provider_states(request.access.providers()[:MOST_PROVIDERS], flows, now=now)
+    states = provider_states(request.access.providers()[:MOST_PROVIDERS], flows, stops=stops_shown(request), now=now)
     context: dict[str, object] = {"states": states}
     return respond(request, "console/providers.html", regions="console/providers_regions.html", context=context)
 
@@ -60,11 +59,12 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
     rows = list(waiting.select_related("input_file").order_by("-priority", "created_at")[:SHOWN_BATCHES])
     load_counts(rows)
     count = len(rows) if len(rows) < SHOWN_BATCHES else capped_count(waiting)
+    stops = stops_shown(request)
     hold, stopped = health[""].hold if "" in health else None, stopped_among(rows)
     context: dict[str, object] = {
         "provider": provider,
         "problem": account_problem(access, health.get(""), now=now),
-        "state": state_of(provider, health.get(""), went.total, stopped=_is_stopped(provider), now=now),
+        "state": state_of(provider, health.get(""), went.total, stops=stops, now=now),
         "span": span,
         "tabs": span_tabs(reverse("console:provider", args=[provider.name]), span),
         "charts": charts(went, span=span),
@@ -79,7 +79,7 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
         "currency": settings.CURRENCY,
         "credential": _credential(provider) if access.everywhere else "",
         "may_check": access.everywhere,
-        "stops": [stop for stop in stops_shown(request) if stop.project_id is None and stop.provider_id in (None, provider.pk)],
+        "stops": [stop for stop in stops if stop.project_id is None and stop.is_about(provider)],
     }
     return respond(request, "console/provider.html", regions="console/provider_regions.html", context=context)
 
@@ -126,11 +126,6 @@ def _find(access: Access, name: str) -> Provider:
     if provider is None:
         raise Http404("There is no such provider.")
     return provider
-
-
-def _is_stopped(provider: Provider) -> bool:
-    everywhere, stopped = stopped_providers()
-    return everywhere or provider.pk in stopped
 
 
 def _credential(provider: Provider) -> str:

@@ -17,7 +17,6 @@ STUCK_AFTER = timedelta(minutes=10)
 class Condition(TextChoices):
     """What may be the matter with a batch."""
 
-    STOPPED = "stopped", "sending stopped"
     PAUSED = "paused"
     ACCOUNT_PROBLEM = "account_problem", "account problem"
     THROTTLED = "throttled"
@@ -27,6 +26,7 @@ class Condition(TextChoices):
     LATE = "late", "late at its pace"
     STUCK = "stuck"
     PARTIAL = "partial", "completed with failures"
+    STOPPED = "stopped", "sending stopped"
 
 
 def in_condition(condition: str, *, now: datetime) -> Q:

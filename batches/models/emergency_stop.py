@@ -82,6 +82,10 @@ class EmergencyStop(models.Model):
             return f"provider {self.provider.name}"
         return f"project {self.project.slug}" if self.project is not None else "the whole portal"
 
+    def is_about(self, provider: Provider) -> bool:
+        """Whether it holds for a provider, maybe for one project alone."""
+        return self.provider_id in (None, provider.pk)
+
     @property
     def sentence(self) -> str:
         """`Sending is stopped for provider gateway.`"""

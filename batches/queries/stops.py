@@ -1,7 +1,5 @@
 """Emergency stops: which are in force, and which batches they keep from being sent."""
 
-from uuid import UUID
-
 from django.db.models import Exists, Q
 
 from batches.models import Batch, EmergencyStop, Stopped
@@ -29,10 +27,3 @@ def stop_of_sending(batch: Batch) -> EmergencyStop | None:
     stops = EmergencyStop.objects.active().filter(what=Stopped.SENDING).select_related("provider", "project")
     found = stops.concerning(project=batch.project_id, provider=batch.provider_id)
     return min(found, key=lambda stop: (stop.project_id is not None, stop.provider_id is not None), default=None)
-
-
-def stopped_providers() -> tuple[bool, set[UUID]]:
-    """Whether nothing is sent to any provider, and to which providers nothing is sent whatever the project."""
-    active = EmergencyStop.objects.active().filter(what=Stopped.SENDING, project=None).order_by()
-    found = set(active.values_list("provider", flat=True))
-    return None in found, {provider for provider in found if provider is not None}
