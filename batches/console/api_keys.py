@@ -53,7 +53,7 @@ def api_keys(request: SignedIn) -> HttpResponseBase:
     return render(request, "console/api_keys.html", context)
 
 
-@sensitive_variables("plain", "context")
+@sensitive_variables("plain", "shown")
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Right.MANAGE)
 def new_api_key(request: SignedIn) -> HttpResponseBase:
@@ -80,8 +80,9 @@ def new_api_key(request: SignedIn) -> HttpResponseBase:
         except IntegrityError:
             form.add_error(None, "This form was sent before, and its key was shown then. If you have not kept it, make another.")
         else:
-            context = {"key": key, "plain": plain}
-            return render(request, "console/key_made.html", context, headers={"Cache-Control": "private, no-store"})
+            shown = render(request, "console/key_made.html", {"key": key, "plain": plain})
+            shown.headers["Cache-Control"] = "private, no-store"
+            return shown
     return render(request, "console/new_api_key.html", {"form": form}, status=422 if form.is_bound else 200)
 
 
