@@ -73,23 +73,23 @@ def _worker() -> str:
 def _stopped() -> dict[str, str]:
     """Whether sending and intake are stopped, and for how much: anybody may read it, so no place and no reason is named."""
     try:
-        active = list(EmergencyStop.objects.active().values_list("what", "provider", "project"))
+        active = list(EmergencyStop.objects.active())
     except DatabaseError:
         return {}
     found = {}
     for what in Stopped:
-        places = [(provider, project) for stopped, provider, project in active if stopped == what]
-        if (None, None) in places:
+        stops = [stop for stop in active if stop.what == what]
+        if any(stop.is_of_portal for stop in stops):
             found[what.value] = "the whole portal"
-        elif places:
-            found[what.value] = _counted(places)
+        elif stops:
+            found[what.value] = _counted(stops)
     return found
 
 
-def _counted(places: list[tuple[object, object]]) -> str:
+def _counted(stops: list[EmergencyStop]) -> str:
     """`2 providers, 1 project`."""
-    counts = {"provider": sum(provider is not None for provider, _ in places)}
-    counts["project"] = len(places) - counts["provider"]
+    counts = {"provider": sum(stop.provider_id is not None for stop in stops)}
+    counts["project"] = len(stops) - counts["provider"]
     return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items() if count)
 
 

@@ -157,11 +157,11 @@ class ApiKeyAdmin(Issued):
         """Ask what is to become of their running batches; once that is answered, revoke them."""
         if (answer := request.POST.get("fate")) not in Fate.values:
             return self._ask(request, keys)
-        said = {"fate": Fate(answer), "reason": request.POST.get("reason", "").strip()[:REASON_CHARS].replace("\0", "")}
+        reason = request.POST.get("reason", "").strip()[:REASON_CHARS].replace("\0", "")
         revoked, before = 0, 0
         for key in keys.select_related("project"):
             try:
-                operation = revoke(key, by=access(request), now=timezone.now(), **said)
+                operation = revoke(key, fate=Fate(answer), by=access(request), now=timezone.now(), reason=reason)
                 revoked += 1
             except KeyRevoked:
                 before += 1

@@ -46,7 +46,7 @@ class PlaceForm(forms.Form):
                 ("Providers", [(f"provider:{name}", name) for name in names]),
                 *groups,
             ]
-        place.choices = groups  # type: ignore[assignment]
+        place.choices = groups
 
     @property
     def chosen(self) -> tuple[Stopped, Place]:

@@ -82,6 +82,11 @@ class EmergencyStop(models.Model):
             return f"provider {self.provider.name}"
         return f"project {self.project.slug}" if self.project is not None else "the whole portal"
 
+    @property
+    def is_of_portal(self) -> bool:
+        """Whether it holds for everybody."""
+        return self.provider_id is None and self.project_id is None
+
     def is_about(self, provider: Provider) -> bool:
         """Whether it holds for a provider, maybe for one project alone."""
         return self.provider_id in (None, provider.pk)

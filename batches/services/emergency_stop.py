@@ -78,7 +78,7 @@ def require_may_stop(access: Access, place: Place, *, act: str, now: datetime, t
 def require_intake(project: Project, *, provider: Provider | None = None) -> None:
     """Raise IntakeStopped, with the reason, while a project may bring nothing new, or nothing new for this provider."""
     stops = EmergencyStop.objects.active().filter(what=Stopped.INTAKE).select_related("provider", "project")
-    stop = stops.concerning(project=project.pk, provider=provider and provider.pk).order_by("began_at").first()
+    stop = stops.concerning(project=project.pk, provider=provider.pk if provider else None).order_by("began_at").first()
     if stop is not None:
         raise IntakeStopped(f"{stop.sentence} {stop.reason}")
 

@@ -147,8 +147,14 @@ def test_what_one_may_only_look_at_is_not_touched_and_the_try_is_on_record(
 
 
 def key_form(project: Project, **changes: str) -> dict[str, object]:
-    usual = {"name": "mobile-app", "scopes": ["submit", "read"], "addresses": "", "expires_at_0": "", "expires_at_1": ""}
-    return {"project": project.pk} | usual | changes
+    usual: dict[str, object] = {
+        "name": "mobile-app",
+        "scopes": ["submit", "read"],
+        "addresses": "",
+        "expires_at_0": "",
+        "expires_at_1": "",
+    }
+    return {"project": project.pk, **usual, **changes}
 
 
 def test_a_key_is_shown_once_and_works(console: Client, project: Project) -> None:

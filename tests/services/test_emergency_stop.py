@@ -1,5 +1,6 @@
 """Emergency stops: begun, ended, and what they keep from whom."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -157,7 +158,7 @@ def test_nothing_new_is_taken_in_and_what_there_is_can_be_ended(
     part = add_part(upload, ContentFile(b"x"), now=now)
     batch = started(project, request_lines(1), provider_name="simulator")
     begin(Stopped.INTAKE, places(project, simulator)[where])
-    refusals = {
+    refusals: dict[str, Callable[[], object]] = {
         "submit": lambda: submitted(project, request_lines(1), provider_name="simulator"),
         "start": lambda: start(
             file,

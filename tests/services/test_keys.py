@@ -23,7 +23,8 @@ NETWORKS = "10.0.0.0/8 2001:db8::/32"
 
 
 def issue(**changes: Any) -> tuple[ApiKey, str]:
-    return issue_key("acme", **{"name": "web", "actor": TESTER, "now": NOW} | changes)
+    usual: dict[str, Any] = {"name": "web", "actor": TESTER, "now": NOW}
+    return issue_key("acme", **usual | changes)
 
 
 def refused(plain: str, *, now: datetime = NOW, address: str = "") -> str:
