@@ -28,6 +28,14 @@ from batches.services.revoke import Fate, revoke, running_batches
 MOST_SHOWN = 500
 SHOWN_RECORDS = 50
 EXPIRES_SOON = timedelta(days=14)
+# What records call acts, in words.
+ACTS = {
+    "issue_key": "Made",
+    "change_key": "Changed",
+    "revoke_key": "Revoked",
+    "api_key": "To see or change it",
+    "revoke_api_key": "To revoke it",
+}
 
 
 @require_safe
@@ -114,7 +122,10 @@ def api_key(request: SignedIn, key_id: uuid.UUID) -> HttpResponseBase:
         "form": form if key.state(now=now) is not KeyState.REVOKED else None,
         "running": running,
         "running_told": capped(running),
-        "records": AuditEntry.objects.filter(target_id=str(key.pk), target_type="apikey")[:SHOWN_RECORDS],
+        "records": [
+            (ACTS.get(entry.act, entry.act), entry)
+            for entry in AuditEntry.objects.filter(target_id=str(key.pk), target_type="apikey")[:SHOWN_RECORDS]
+        ],
     }
     return render(request, "console/api_key.html", context, status=422 if form.is_bound else 200)
 
@@ -128,11 +139,11 @@ def revoke_api_key(request: SignedIn, key_id: uuid.UUID) -> HttpResponseBase:
         messages.info(request, f"Key {key.name} was revoked before.")
         return redirect("console:api_key", key.pk)
     running = capped_count(running_batches(key))
-    form = RevokeForm(request.POST if request.method == "POST" else None, has_batches=bool(running))
+    form = RevokeForm(request.POST if request.method == "POST" else None, running=running)
     if form.is_valid():
         _revoke(request, key, form.fate, reason=form.cleaned_data["reason"], now=now)
         return redirect("console:api_key", key.pk)
-    context = {"key": key, "form": form, "running": running, "running_told": capped(running)}
+    context = {"key": key, "form": form, "running": running}
     return render(request, "console/revoke_api_key.html", context, status=422 if form.is_bound else 200)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 
+from batches.console.paging import capped
 from batches.errors import InvalidRequest
 from batches.filters.batch import require_in_any_zone
 from batches.models import ApiKey, Project, Scope
@@ -83,11 +84,12 @@ class RevokeForm(forms.Form):
         help_text="Optional; on record.",
     )
 
-    def __init__(self, data: Any, *, has_batches: bool) -> None:
+    def __init__(self, data: Any, *, running: int) -> None:
         super().__init__(data)
-        self.has_batches = has_batches
-        if has_batches:
-            self.fields["fate"] = forms.ChoiceField(choices=Fate.choices, widget=forms.RadioSelect)
+        self.has_batches = running > 0
+        if running:
+            asked = f"{capped(running)} running {'batch' if running == 1 else 'batches'}: what is to become of them?"
+            self.fields["fate"] = forms.ChoiceField(label=asked, choices=Fate.choices, widget=forms.RadioSelect)
 
     @property
     def fate(self) -> Fate:

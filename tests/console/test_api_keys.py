@@ -209,7 +209,7 @@ def busy(project: Project, make_batch: MakeBatch) -> ApiKey:
 
 def test_the_question_says_how_many_batches_run_and_asks_what_becomes_of_them(admin: Client, busy: ApiKey) -> None:
     text = page(admin, f"{KEYS}{busy.pk}/revoke/")
-    assert "2 running batch(es): what becomes of them?" in text
+    assert "2 running batches: what is to become of them?" in text
     assert all(words in text for words in ("Let them run", "Pause them", "Cancel them"))
     undecided = admin.post(f"{KEYS}{busy.pk}/revoke/", {"reason": "It leaked."})
     assert undecided.status_code == 422
