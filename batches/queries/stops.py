@@ -1,5 +1,8 @@
 """Emergency stops: which are in force, and which batches they keep from being sent."""
 
+from dataclasses import dataclass
+from uuid import UUID
+
 from django.db.models import Exists, Q
 
 from batches.models import Batch, EmergencyStop, Stopped
@@ -20,6 +23,26 @@ def is_sent_sql(batch: str) -> str:
     return f"""NOT EXISTS (SELECT 1 {active} AND provider_id IS NULL AND project_id IS NULL)
                AND {batch}.provider_id NOT IN (SELECT provider_id {active} AND provider_id IS NOT NULL)
                AND {batch}.project_id NOT IN (SELECT project_id {active} AND project_id IS NOT NULL)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """For which providers and projects nothing is sent; None among them stands for all."""
+
+    providers: frozenset[UUID | None]
+    projects: frozenset[UUID]
+
+    def has(self, *, provider: UUID, project: UUID) -> bool:
+        """Whether nothing of a project is sent to a provider."""
+        return None in self.providers or provider in self.providers or project in self.projects
+
+
+def unsent() -> Unsent:
+    """The same rule for who knows the batches already: an executor asks at every turn."""
+    active = EmergencyStop.objects.active().filter(what=Stopped.SENDING).order_by()
+    rows = list(active.values_list("provider_id", "project_id"))
+    providers = frozenset(provider for provider, project in rows if project is None)
+    return Unsent(providers, frozenset(project for _, project in rows if project is not None))
 
 
 def stop_of_sending(batch: Batch) -> EmergencyStop | None:

@@ -8,11 +8,11 @@ from datetime import datetime
 
 import msgspec
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, ProgrammingError, transaction
-from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef
+from django.db.models import Exists, OuterRef
 
 from batches import wake
 from batches.models import Attempt, Batch, BatchResult, Slice
-from batches.queries.stops import sending_is_stopped
+from batches.queries.stops import unsent
 from batches.services.enforce_guards import enforce_guards
 from batches.services.error_groups import record_errors
 from batches.services.guard import guards_of
@@ -210,14 +210,16 @@ def _standing(
     """Which of these batches have stopped running, and since when; and which of them send nothing more as they are."""
     if not batches:
         return {}, frozenset()
-    names = ("pk", "status", "paused_at", "provider_id", "unsent", "cancelling_at", "finalizing_at", "updated_at")
-    unsent = ExpressionWrapper(sending_is_stopped(), output_field=BooleanField())
-    rows = Batch.objects.filter(pk__in=batches).annotate(unsent=unsent).values_list(*names)
-    stopped, held_back = {}, set()
-    for batch_id, status, paused_at, provider_id, is_unsent, *stamps in rows:
+    names = ("pk", "status", "paused_at", "provider_id", "project_id", "cancelling_at", "finalizing_at", "updated_at")
+    stopped, held_back, stops = {}, set(), unsent()
+    for batch_id, status, paused_at, provider_id, project_id, *stamps in Batch.objects.filter(pk__in=batches).values_list(*names):
         if status != BatchStatus.IN_PROGRESS:
             stopped[batch_id] = next(filter(None, stamps))
-        elif is_unsent or paused_at is not None or provider_id != known[batch_id].provider_id:
+        elif (
+            paused_at is not None
+            or provider_id != known[batch_id].provider_id
+            or stops.has(provider=provider_id, project=project_id)
+        ):
             held_back.add(batch_id)
     return stopped, frozenset(held_back)
 
