@@ -66,14 +66,14 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
     except BadPosition as error:
         problems.append(str(error))
         page = Page([])
-    minutes = latest_minutes(batch)
+    minutes, stopped = latest_minutes(batch), bool(stopped_among([batch]))
     context: dict[str, object] = {
         **frame(request, batch, page="batch"),
         "now": now,
         "counts": batch.counts,
-        "standing": standing(batch, now=now, stopped=bool(stopped_among([batch])), hold=holds_of([batch]).get(batch.provider_id)),
+        "standing": standing(batch, now=now, stopped=stopped, hold=holds_of([batch]).get(batch.provider_id)),
         "progress": progress(batch),
-        "pace": pace(batch, minutes, now=now),
+        "pace": None if stopped else pace(batch, minutes, now=now),  # it promises no end
         "spark": course(batch, minutes, now=now),
         "overdue": not batch.is_terminal and batch.expires_at <= now,
         **_why_it_waits(batch, now=now),

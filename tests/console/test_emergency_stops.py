@@ -196,8 +196,10 @@ def test_the_overview_has_it_under_needs_attention(console: Client, make_batch: 
 
 def test_the_page_of_a_batch_says_why_it_waits_and_that_its_deadline_goes_on(console: Client, make_batch: MakeBatch) -> None:
     batch = make_batch(BatchStatus.IN_PROGRESS, pending=1)
+    assert "Expected end" in text_of(console, f"/console/batches/{batch}/")
     begin(place=Place(project=batch.project))
     text = text_of(console, f"/console/batches/{batch}/")
+    assert "Expected end" not in text
     assert f"<b>Why it waits:</b> Sending is stopped for project acme. {TOLD} Its deadline goes on." in text
     assert ">Stopped</span>" in text
 
