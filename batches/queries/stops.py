@@ -39,10 +39,11 @@ class Unsent:
 
 def unsent() -> Unsent:
     """The same rule for who knows the batches already: an executor asks at every turn."""
-    active = EmergencyStop.objects.active().filter(what=Stopped.SENDING).order_by()
-    rows = list(active.values_list("provider_id", "project_id"))
-    providers = frozenset(provider for provider, project in rows if project is None)
-    return Unsent(providers, frozenset(project for _, project in rows if project is not None))
+    active = list(EmergencyStop.objects.active().filter(what=Stopped.SENDING).order_by())
+    return Unsent(
+        frozenset(stop.provider_id for stop in active if stop.project_id is None),
+        frozenset(stop.project_id for stop in active if stop.project_id is not None),
+    )
 
 
 def stop_of_sending(batch: Batch) -> EmergencyStop | None:
