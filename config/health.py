@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from batches.models import Worker
+from batches.models import EmergencyStop, Stopped, Worker
 from batches.models.worker import ALIVE_FOR
 
 PING_SECONDS = 2.0
@@ -30,10 +30,16 @@ def alive(_request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def ready(_request: HttpRequest) -> JsonResponse:
-    """Each thing that the portal needs: `ok`, or in a few words what is missing; 503 when anything is."""
+    """Each thing that the portal needs: `ok`, or in a few words what is missing; 503 when anything is.
+
+    An emergency stop is told and fails nothing: the portal does what it was told to.
+    """
     checks = {name: check() for name, check in CHECKS.items()}
     is_ready = set(checks.values()) == {OK}
-    return JsonResponse({"status": "ready" if is_ready else "not ready", "checks": checks}, status=200 if is_ready else 503)
+    answer: dict[str, object] = {"status": "ready" if is_ready else "not ready", "checks": checks}
+    if stopped := _stopped():
+        answer["stopped"] = stopped
+    return JsonResponse(answer, status=200 if is_ready else 503)
 
 
 OK = "ok"
@@ -66,6 +72,29 @@ def _worker() -> str:
     except DatabaseError:
         return "unknown, because the database does not answer"
     return f"no control worker was seen in the last {ALIVE_FOR.total_seconds():.0f} seconds"
+
+
+def _stopped() -> dict[str, str]:
+    """Whether sending and intake are stopped, and for how much: anybody may read it, so no place and no reason is named."""
+    try:
+        active = list(EmergencyStop.objects.active())
+    except DatabaseError:
+        return {}
+    found = {}
+    for what in Stopped:
+        stops = [stop for stop in active if stop.what == what]
+        if any(stop.is_of_portal for stop in stops):
+            found[what.value] = "the whole portal"
+        elif stops:
+            found[what.value] = _counted(stops)
+    return found
+
+
+def _counted(stops: list[EmergencyStop]) -> str:
+    """`2 providers, 1 project`."""
+    counts = {"provider": sum(stop.provider_id is not None for stop in stops)}
+    counts["project"] = len(stops) - counts["provider"]
+    return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items() if count)
 
 
 # What is needed, each answered by `ok` or by what is missing. No answer names a host, a user or a secret.

@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from batches.admin import batch, bulk, errors, people, projects, providers, records, secrets
+from batches.admin import batch, bulk, errors, people, projects, providers, records, secrets, stops
 
-__all__ = ["batch", "bulk", "errors", "people", "projects", "providers", "records", "secrets"]
+__all__ = ["batch", "bulk", "errors", "people", "projects", "providers", "records", "secrets", "stops"]
 
 admin.site.site_header = "Batchyard"
 admin.site.site_title = "Batchyard admin"

@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.forms import ModelForm
@@ -13,10 +15,15 @@ from django.views.decorators.debug import sensitive_variables
 
 from batches.admin.scope import OwnProjects, Scoped, access
 from batches.errors import InvalidRequest
-from batches.models import AccountToken, ApiKey
+from batches.models import AccountToken, ApiKey, Scope
 from batches.services.access import Right
 from batches.services.accounts import issue_token, require_granted, revoke_token
-from batches.services.keys import issue_key, require_issuable, revoke_key
+from batches.services.bulk.preview import announced
+from batches.services.keys import KeyRevoked, checked_addresses, issue_key, require_issuable
+from batches.services.revoke import Fate, revoke
+
+SHOWN_KEYS = 20  # of those that are about to be revoked
+REASON_CHARS = 500
 
 # The classes take a parameter for the type checker alone.
 if TYPE_CHECKING:
@@ -28,6 +35,26 @@ else:
 
 class ApiKeyForm(_KeyForm):
     """A key to be issued."""
+
+    scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=forms.CheckboxSelectMultiple, initial=Scope.values)
+    addresses = forms.CharField(
+        label="Allowed addresses",
+        required=False,
+        max_length=4000,
+        widget=forms.Textarea({"rows": 2}),
+        help_text="Addresses and networks, such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32. Empty: from everywhere.",
+    )
+
+    def clean_scopes(self) -> str:
+        """As they are stored."""
+        return " ".join(scope for scope in Scope.values if scope in self.cleaned_data["scopes"])
+
+    def clean_addresses(self) -> str:
+        """As they are stored."""
+        try:
+            return checked_addresses(self.cleaned_data["addresses"])
+        except InvalidRequest as error:
+            raise ValidationError(error.message) from None
 
     def clean(self) -> dict[str, Any] | None:
         """What the service would refuse is said beside its field."""
@@ -91,25 +118,73 @@ class Issued(Scoped[Any]):
 class ApiKeyAdmin(Issued):
     """Keys can be issued and revoked."""
 
-    list_display = ("name", "prefix", "project", "created_at", "last_used_at", "expires_at", "revoked_at")
+    list_display = ("name", "prefix", "project", "scopes", "created_by", "created_at", "last_used_at", "expires_at", "revoked_at")
     list_select_related = ("project",)
     search_fields = ("name", "prefix__startswith")
     form = ApiKeyForm
-    fields = ("project", "name", "expires_at")
+    fields = ("project", "name", "scopes", "expires_at", "addresses")
     autocomplete_fields = ("project",)
-    shown = ("project", "name", "prefix", "expires_at", "created_at", "last_used_at", "revoked_at")
+    shown = (
+        "project",
+        "name",
+        "prefix",
+        "scopes",
+        "addresses",
+        "expires_at",
+        "created_by",
+        "created_at",
+        "last_used_at",
+        "refused_at",
+        "refused_address",
+        "revoked_at",
+    )
 
     def save_model(self, request: HttpRequest, obj: ApiKey, _form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
         """Issue the key; `plain` lives as long as this request."""
-        slug, actor = obj.project.slug, access(request).actor
-        key, plain = issue_key(slug, name=obj.name, actor=actor, now=timezone.now(), expires_at=obj.expires_at)
+        key, plain = issue_key(
+            obj.project.slug,
+            name=obj.name,
+            scopes=obj.scopes.split(),
+            expires_at=obj.expires_at,
+            addresses=obj.addresses,
+            actor=access(request).actor,
+            now=timezone.now(),
+        )
         obj.pk, obj.prefix, obj.plain = key.pk, key.prefix, plain  # type: ignore[attr-defined]
 
-    @admin.action(description="Revoke the selected keys", permissions=["change"])
-    def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
-        actor, now = access(request).actor, timezone.now()
-        revoked = [revoke_key(key, actor=actor, now=now) for key in keys.select_related("project")]
-        self.message_user(request, f"{sum(revoked)} revoked, {revoked.count(False)} were revoked before.", messages.SUCCESS)
+    @admin.action(description="Revoke the selected keys…", permissions=["change"])
+    def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> HttpResponse | None:
+        """Ask what is to become of their running batches; once that is answered, revoke them."""
+        if (answer := request.POST.get("fate")) not in Fate.values:
+            return self._ask(request, keys)
+        reason = request.POST.get("reason", "").strip()[:REASON_CHARS].replace("\0", "")
+        revoked, before = 0, 0
+        for key in keys.select_related("project"):
+            try:
+                operation = revoke(key, fate=Fate(answer), by=access(request), now=timezone.now(), reason=reason)
+                revoked += 1
+            except KeyRevoked:
+                before += 1
+                continue
+            if operation is not None:
+                self.message_user(request, f"Key {key}: {announced(operation)}", messages.SUCCESS)
+        self.message_user(request, f"{revoked} revoked, {before} were revoked before.", messages.SUCCESS)
+        return None
+
+    def _ask(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Revoke keys",
+            "keys": keys.select_related("project")[:SHOWN_KEYS],
+            "count": keys.count(),
+            "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
+            "across": request.POST.get("select_across") == "1",
+            "checkbox": ACTION_CHECKBOX_NAME,
+            "fates": Fate.choices,
+            "reason_chars": REASON_CHARS,
+        }
+        return TemplateResponse(request, "admin/revoke_keys.html", context)
 
 
 @admin.register(AccountToken)

@@ -16,12 +16,13 @@ from batches.actors import Actor
 from batches.dialects.base.errors import InvalidValue, MissingParameter
 from batches.dialects.base.views import KeyAuthentication
 from batches.errors import NotFound, NotPermitted
-from batches.models import ApiKey, Batch, File, Project
+from batches.models import ApiKey, Batch, EmergencyStop, File, Project
 from batches.models.batch import BatchQuerySet
 from batches.models.file import FileQuerySet
 from batches.queries.quotes import Readable, everything
 from batches.services.access import Access, Right, access_of
 from batches.services.audit import record_refusal
+from batches.services.emergency_stop import seen_by, seen_in, stops_in_force
 from batches.services.once import note_read, note_use
 from batches.services.route import granted_providers
 from batches.states import Source
@@ -46,7 +47,7 @@ class CallerAuthentication(KeyAuthentication):
 
 @dataclass(frozen=True, slots=True)
 class KeyCaller:
-    """A project's key: it may do everything, in its own project."""
+    """A project's key. In its own project it may do whatever its scopes allow, which were asked for before (see `scopes`)."""
 
     key: ApiKey
 
@@ -97,6 +98,9 @@ class KeyCaller:
 
     def providers(self) -> list[Provider]:
         return granted_providers(self.key.project)
+
+    def stops(self) -> list[EmergencyStop]:
+        return seen_in(self.key.project, stops_in_force(), providers=self.providers())
 
     def note_use(self, batches: Iterable[Batch]) -> None:
         """It uses the ids of batches, or is shown them (see `once`)."""
@@ -161,6 +165,9 @@ class UserCaller:
 
     def providers(self) -> list[Provider]:
         return list(self.access.providers())
+
+    def stops(self) -> list[EmergencyStop]:
+        return seen_by(self.access, stops_in_force())
 
     def note_use(self, batches: Iterable[Batch]) -> None:
         """People look at what clients made: that says nothing about what reached the clients."""

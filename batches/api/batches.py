@@ -25,6 +25,7 @@ from batches.filters import BatchFilter
 from batches.models import Batch, Dialect, IdempotencyRecord, OnInvalid
 from batches.services.access import Right
 from batches.services.cancel import cancel
+from batches.services.emergency_stop import require_intake
 from batches.services.guard import set_guards
 from batches.services.inline import gathered, submit_gathered
 from batches.services.quota import require_room_now
@@ -148,6 +149,7 @@ class Batches(NativeView):
         if draft.errors:
             raise draft.errors[0]
         if draft.project is not None and not self.may_repeat:
+            require_intake(draft.project, provider=draft.provider)
             require_room_now(draft.project, open_batches=1, stored_bytes=self.announced_bytes)
 
     def _answer(self, batch: Batch, *, status: int = 200) -> Response:

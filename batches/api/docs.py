@@ -21,7 +21,7 @@ from batches.api.schema import BASE
 
 KEY = '-H "Authorization: Bearer $API_KEY"'
 IN_PATHS = {"batch_id": BATCH_ID, "file_id": FILE_ID, "fingerprint": GROUP, "line": "1", "name": "gateway"}
-SECTIONS = ("Batches", "Inside a batch", "Error groups", "Files", "Providers", "Quotas")
+SECTIONS = ("Batches", "Inside a batch", "Error groups", "Files", "Providers", "Quotas", "Emergency stops")
 
 Schema = Mapping[str, Any]
 

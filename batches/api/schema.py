@@ -18,6 +18,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema_serializer, in
 from rest_framework import serializers
 
 from batches.dialects.base.fields import METADATA_KEY_CHARS, METADATA_PAIRS, METADATA_VALUE_CHARS
+from batches.dialects.base.scopes import need_of
 from batches.filters import NOT, positive
 
 BASE = "/api/v1"
@@ -41,7 +42,7 @@ ERRORS = {
     "413": "The request is larger than allowed.",
     "415": "The request body is of a kind that is not read here.",
     "429": "A quota of the project is used up; the message says which.",
-    "503": "The portal cannot do this right now; try again.",
+    "503": "The portal cannot do this right now, or an operator has stopped intake; try again after `Retry-After`.",
 }
 ALWAYS = ("400", "401", "403", "413", "503")
 
@@ -64,8 +65,10 @@ class NativeSchema(AutoSchema):
         statuses = [*ALWAYS, *(["404"] if names_a_thing else [])]
         if self.method in ("POST", "PATCH"):
             statuses += ["404", "409", "411", "415", "429"]
+        need = need_of(self.path, self.method)
+        scope = {"403": f" An API key needs the scope `{need.scope}`."} if need else {}
         for status in sorted(set(statuses)):
-            operation["responses"][status] = error_response(ERRORS[status])
+            operation["responses"][status] = error_response(ERRORS[status] + scope.get(status, ""))
         return operation
 
 
@@ -148,7 +151,11 @@ class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, str]]:
         del auto_schema
         return [
-            {"type": "http", "scheme": "bearer", "description": "An API key of a project."},
+            {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "An API key of a project, with the scope that a call needs.",
+            },
             {
                 "type": "apiKey",
                 "in": "cookie",

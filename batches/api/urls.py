@@ -16,6 +16,7 @@ from batches.api.inside import Inside
 from batches.api.models import Models
 from batches.api.providers import Providers
 from batches.api.quotas import Quotas
+from batches.api.stops import Stops
 from batches.dialects.base.faces import Face, add_face
 from batches.dialects.base.mounts import Mount, mount
 from batches.models import Dialect
@@ -59,6 +60,7 @@ urlpatterns = [
     path("v1/providers/<str:name>", Providers.as_view({"get": "retrieve"})),
     path("v1/providers/<str:name>/check", Providers.as_view({"post": "check"})),
     path("v1/providers/<str:name>/resume", Providers.as_view({"post": "resume"})),
+    path("v1/stops", Stops.as_view({"get": "list"})),
     path("schema", openapi_document, name="schema"),
     path("docs", RedirectView.as_view(pattern_name="api:docs")),
     path("docs/", docs_page, name="docs"),

@@ -33,7 +33,7 @@ class NativeView(ViewSetMixin, DialectView):
     """Knows its caller, and refuses what the caller may not do. `requires` names the right that each action needs.
 
     Where the path names something, `find_batch` or `find_file` asks for the right in its project; else the caller needs
-    it in some project. A key may do everything in its own.
+    it in some project. A key may do what its scopes allow, in its own.
     """
 
     thing: ClassVar[str]  # what is acted on, for records

@@ -16,7 +16,7 @@ from batches.console.access import SignedIn, actor, find_batch, requires
 from batches.console.act_forms import ActForm, GuardsForm, PriorityForm, RerouteForm
 from batches.console.standing import progress, standing
 from batches.errors import Conflict, InvalidRequest
-from batches.filters import holds_of
+from batches.filters import holds_of, stopped_among
 from batches.models import Batch
 from batches.services.access import Access, Right
 from batches.services.amend import RUNNABLE
@@ -155,7 +155,7 @@ def act_on_batch(request: SignedIn, batch_id: uuid.UUID, word: str) -> HttpRespo
         "act": act,
         "form": form,
         "problems": problems,
-        "standing": standing(batch, now=now, hold=holds_of([batch]).get(batch.provider_id)),
+        "standing": standing(batch, now=now, stopped=bool(stopped_among([batch])), hold=holds_of([batch]).get(batch.provider_id)),
         "progress": progress(batch),
     }
     return render(request, "console/act.html", context, status=422 if request.method == "POST" else 200)

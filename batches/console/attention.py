@@ -42,6 +42,7 @@ def _ended(batch: Batch) -> tuple[str, datetime | None]:
 
 
 CONCERNS = (
+    Concern("Sending stopped", "bad", "condition=stopped", "expires_at", lambda batch: ("deadline", batch.expires_at)),
     Concern("Stuck", "bad", "condition=stuck", "updated_at", lambda batch: ("nothing since", batch.updated_at)),
     Concern("Blocked", "bad", "condition=blocked", "expires_at", lambda batch: (batch.blocked_reason, None)),
     Concern("Late", "bad", "condition=late", "expires_at", lambda batch: ("deadline", batch.expires_at)),

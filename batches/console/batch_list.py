@@ -17,7 +17,7 @@ from batches.console.live import respond, wants_fragment
 from batches.console.paging import SORTS, BadPosition, BadSort, Page, batches_page, capped, capped_count, read_sort
 from batches.console.standing import Progress, Standing, progress, standing
 from batches.console.view_tabs import view_tabs
-from batches.filters import CREATED, BatchFilter, holds_of, stuck_among
+from batches.filters import CREATED, BatchFilter, holds_of, stopped_among, stuck_among
 from batches.models import Batch, BulkAct, load_counts
 from batches.services.access import Right
 from batches.services.bulk.acts import VERBS
@@ -46,11 +46,14 @@ def batch_list(request: SignedIn) -> HttpResponseBase:
     found = Found(request, now=now)
     load_counts(found.page.rows)
     stuck = stuck_among(found.page.rows, now=now)
+    stopped = stopped_among(found.page.rows)
     holds = holds_of(found.page.rows)
-    rows = [
-        Row(batch, standing(batch, now=now, stuck=batch.pk in stuck, hold=holds.get(batch.provider_id)), progress(batch))
-        for batch in found.page.rows
-    ]
+
+    def stands(batch: Batch) -> Standing:
+        hold = holds.get(batch.provider_id)
+        return standing(batch, now=now, stuck=batch.pk in stuck, stopped=batch.pk in stopped, hold=hold)
+
+    rows = [Row(batch, stands(batch), progress(batch)) for batch in found.page.rows]
     context: dict[str, object] = {
         "rows": rows,
         "page": found.page,

@@ -23,7 +23,7 @@ from batches.console.paging import BadPosition, Page, objects_page
 from batches.console.retry_batch import retriable
 from batches.console.standing import progress, standing
 from batches.console.tiles import status_tiles
-from batches.filters import BatchObjectFilter, holds_of
+from batches.filters import BatchObjectFilter, holds_of, stopped_among
 from batches.models import Batch, BatchError, BatchObject, Counts, File
 from batches.queries.error_groups import error_groups
 from batches.queries.quotes import Readable, unquoting, unquoting_groups
@@ -67,14 +67,14 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
     except BadPosition as error:
         problems.append(str(error))
         page = Page([])
-    minutes = latest_minutes(batch)
+    minutes, stopped = latest_minutes(batch), bool(stopped_among([batch]))
     context: dict[str, object] = {
         **frame(request, batch, page="batch"),
         "now": now,
         "counts": batch.counts,
-        "standing": standing(batch, now=now, hold=holds_of([batch]).get(batch.provider_id)),
+        "standing": standing(batch, now=now, stopped=stopped, hold=holds_of([batch]).get(batch.provider_id)),
         "progress": progress(batch),
-        "pace": pace(batch, minutes, now=now),
+        "pace": None if stopped else pace(batch, minutes, now=now),  # it promises no end
         "spark": course(batch, minutes, now=now),
         "overdue": not batch.is_terminal and batch.expires_at <= now,
         **_why_it_waits(batch, now=now),
@@ -102,7 +102,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
 
 _TONES = {
     **dict.fromkeys((Cause.PROVIDER_DISABLED, Cause.ACCOUNT_PROBLEM, Cause.BREAKER_OPEN, Cause.NO_WORKER), "error"),
-    Cause.INPUT_OUT_OF_REACH: "error",
+    **dict.fromkeys((Cause.INPUT_OUT_OF_REACH, Cause.SENDING_STOPPED), "error"),
     **dict.fromkeys((Cause.PAUSED, Cause.RATE_LIMITED, Cause.THROTTLED), "warning"),
 }
 
@@ -112,7 +112,8 @@ def _why_it_waits(batch: Batch, *, now: datetime) -> dict[str, object]:
     found: Waiting | None = waiting(batch, now=now)
     if found is None:
         return {}
-    reason = "" if found.cause is Cause.PAUSED else found.details.get("reason", "")
+    is_told = found.cause in (Cause.PAUSED, Cause.SENDING_STOPPED)  # by the sentence itself
+    reason = "" if is_told else found.details.get("reason", "")
     return {"waiting": found, "waiting_reason": reason, "waiting_tone": _TONES.get(found.cause, "")}
 
 

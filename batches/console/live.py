@@ -4,7 +4,10 @@ import hashlib
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.template import loader
 from django.utils.cache import get_conditional_response, patch_vary_headers
+
+from batches.console.stop_banner import told
 
 
 def wants_fragment(request: HttpRequest) -> bool:
@@ -19,6 +22,7 @@ def respond(request: HttpRequest, page: str, *, regions: str, context: dict[str,
         patch_vary_headers(response, ["X-Requested-With"])
         return response
     response = render(request, regions, context)
+    response.content += loader.render_to_string("components/stops.html", told(request)).encode()
     tag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
     response.headers["ETag"] = tag
     response.headers["Cache-Control"] = "private, no-cache"

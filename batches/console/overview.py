@@ -15,6 +15,7 @@ from batches.console.account_problems import account_problems
 from batches.console.attention import matters
 from batches.console.live import respond
 from batches.console.provider_state import provider_states
+from batches.console.stop_banner import stops_shown
 from batches.console.throughput_charts import charts, span_tabs
 from batches.models import BatchMinute, Event, Slice, Worker
 from batches.queries.throughput import SPANS, Flow, Span, backlog, throughput
@@ -42,7 +43,8 @@ def overview(request: SignedIn) -> HttpResponseBase:
     access = request.access
     span = SPANS.get(request.GET.get("span", ""), Span.HOUR)
     went = throughput(access.within(BatchMinute.objects.all(), project="batch__project"), span=span, now=now)
-    states = provider_states(access.providers()[:MOST_PROVIDERS], went.by_provider, now=now)
+    stops = stops_shown(request)
+    states = provider_states(access.providers()[:MOST_PROVIDERS], went.by_provider, stops=stops, now=now)
     workers = list(Worker.objects.alive(now=now))
     context: dict[str, object] = {
         "any_batch": access.batches().exists(),
@@ -50,6 +52,8 @@ def overview(request: SignedIn) -> HttpResponseBase:
         "curl": curl.create_first_batch(request),
         "span": span,
         "tabs": span_tabs(reverse("console:overview"), span),
+        "stops": [(stop, access.may(Right.MANAGE, stop.project_id)) for stop in stops],
+        "may_stop": access.may_somewhere(Right.MANAGE),
         "account_problems": account_problems(access, now=now),
         "matters": matters(access, now=now),
         "may_check": access.everywhere,

@@ -1,12 +1,12 @@
 """How providers are doing, in words: what the engine noted of them, and what came of what they were sent lately."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from batches.console.standing import Standing, Tone
-from batches.models import ProviderHealth
+from batches.models import EmergencyStop, ProviderHealth, Stopped
 from batches.models.worker import ALIVE_FOR
 from batches.queries.throughput import Flow
 from providers.models import Provider
@@ -45,28 +45,48 @@ def is_failing(flow: Flow) -> bool:
     return flow.settled >= SAMPLE and flow.succeeded < FAILING * flow.settled
 
 
-def provider_states(providers: Iterable[Provider], flows: Mapping[uuid.UUID, Flow], *, now: datetime) -> list[ProviderState]:
-    """How each of them is doing; with one query for all. Trouble comes first, then whoever does the most."""
+def provider_states(
+    providers: Iterable[Provider], flows: Mapping[uuid.UUID, Flow], *, stops: Sequence[EmergencyStop], now: datetime
+) -> list[ProviderState]:
+    """How each of them is doing; with one query for all. Trouble comes first, then whoever does the most.
+
+    `stops` are the emergency stops in force.
+    """
     providers = list(providers)
     noted = {row.provider_id: row for row in ProviderHealth.objects.filter(provider__in=providers, model="")}
-    states = [state_of(provider, noted.get(provider.pk), flows.get(provider.pk, Flow()), now=now) for provider in providers]
+    states = [
+        state_of(
+            provider,
+            noted.get(provider.pk),
+            flows.get(provider.pk, Flow()),
+            stops=stops,
+            now=now,
+        )
+        for provider in providers
+    ]
     return sorted(states, key=lambda state: (_TROUBLE.index(state.standing.tone), -state.flow.settled, state.provider.name))
 
 
 _TROUBLE = (Tone.BAD, Tone.WARN, Tone.GOOD, Tone.RUN, Tone.WAIT, Tone.MUTE)
 
 
-def state_of(provider: Provider, health: ProviderHealth | None, flow: Flow, *, now: datetime) -> ProviderState:
+def state_of(
+    provider: Provider, health: ProviderHealth | None, flow: Flow, *, stops: Sequence[EmergencyStop] = (), now: datetime
+) -> ProviderState:
     """How one is doing. What was noted counts while somebody works: nobody notes that nothing happens."""
+    stopped = any(stop.what == Stopped.SENDING and stop.project_id is None and stop.is_about(provider) for stop in stops)
     at_work = health is not None and health.updated_at > now - ALIVE_FOR
     return ProviderState(
         provider,
-        _standing(provider, health, flow, at_work=at_work, now=now),
+        STOPPED if stopped else _standing(provider, health, flow, at_work=at_work, now=now),
         flow,
         health,
         in_use=health.in_use if health and at_work else 0,
         allowed=health.concurrency if health and at_work else provider.max_concurrency,
     )
+
+
+STOPPED = Standing("Sending stopped", Tone.BAD, "An emergency stop lets nothing be sent to it; its batches wait.")
 
 
 def _standing(provider: Provider, health: ProviderHealth | None, flow: Flow, *, at_work: bool, now: datetime) -> Standing:

@@ -18,7 +18,9 @@ from batches.console.live import respond
 from batches.console.paging import capped, capped_count
 from batches.console.provider_state import provider_states, state_of
 from batches.console.standing import progress, standing
+from batches.console.stop_banner import stops_shown
 from batches.console.throughput_charts import charts, span_tabs
+from batches.filters import stopped_among
 from batches.models import BatchMinute, ErrorGroupHour, ProviderHealth, load_counts
 from batches.queries.error_groups import Window, known_kind
 from batches.queries.quotes import everything
@@ -40,7 +42,7 @@ def provider_list(request: SignedIn) -> HttpResponseBase:
     now = timezone.now()
     minutes = request.access.within(BatchMinute.objects.all(), project="batch__project")
     flows = throughput(minutes, span=Span.HOUR, now=now).by_provider
-    states = provider_states(request.access.providers()[:MOST_PROVIDERS], flows, now=now)
+    states = provider_states(request.access.providers()[:MOST_PROVIDERS], flows, stops=stops_shown(request), now=now)
     context: dict[str, object] = {"states": states}
     return respond(request, "console/providers.html", regions="console/providers_regions.html", context=context)
 
@@ -58,18 +60,19 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
     rows = list(waiting.select_related("input_file").order_by("-priority", "created_at")[:SHOWN_BATCHES])
     load_counts(rows)
     count = len(rows) if len(rows) < SHOWN_BATCHES else capped_count(waiting)
-    hold = health[""].hold if "" in health else None
+    stops = stops_shown(request)
+    hold, stopped = health[""].hold if "" in health else None, stopped_among(rows)
     context: dict[str, object] = {
         "provider": provider,
         "problem": account_problem(access, health.get(""), now=now),
-        "state": state_of(provider, health.get(""), went.total, now=now),
+        "state": state_of(provider, health.get(""), went.total, stops=stops, now=now),
         "span": span,
         "tabs": span_tabs(reverse("console:provider", args=[provider.name]), span),
         "charts": charts(went, span=span),
         "models": [(model, health.get(model.name)) for model in provider.models.all()],
         "now": now,
         "kinds": _recent_kinds(access, provider, now=now),
-        "batches": [(batch, standing(batch, now=now, hold=hold), progress(batch)) for batch in rows],
+        "batches": [(batch, standing(batch, now=now, stopped=batch.pk in stopped, hold=hold), progress(batch)) for batch in rows],
         "batch_count": capped(count),
         "more_batches": count > len(rows),
         "guards": guards_of_provider(provider),
@@ -77,6 +80,7 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
         "currency": settings.CURRENCY,
         "credential": provider.credential_kept if access.everywhere else "",
         "may_check": access.everywhere,
+        "stops": [stop for stop in stops if stop.project_id is None and stop.is_about(provider)],
     }
     return respond(request, "console/provider.html", regions="console/provider_regions.html", context=context)
 

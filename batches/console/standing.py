@@ -41,13 +41,16 @@ TONES: dict[BatchStatus, Tone] = {
 }
 
 
-def standing(batch: Batch, *, now: datetime, stuck: bool = False, hold: Kind | None = None) -> Standing:
+def standing(batch: Batch, *, now: datetime, stuck: bool = False, stopped: bool = False, hold: Kind | None = None) -> Standing:
     """How the batch stands: its status, refined by what its counts, its operators and the upstream's limits say.
 
-    `hold` is the kind of failure for which its provider is held.
+    `stopped` is whether an emergency stop lets nothing of it be sent, `hold` the kind of failure for which its provider is
+    held.
     """
     status = BatchStatus(batch.status)
     plain = Standing(status.label.capitalize(), TONES[status], status.sentence)
+    if stopped and status == BatchStatus.IN_PROGRESS:
+        return Standing("Stopped", Tone.BAD, "An emergency stop lets nothing of it be sent. Its deadline goes on.")
     if batch.is_paused:
         return Standing("Paused", Tone.WARN, "Its waiting objects are not sent until somebody resumes it.")
     if batch.is_blocked(now=now):

@@ -8,6 +8,7 @@ from django.urls.converters import StringConverter
 
 from batches import fingerprints, identifiers
 from batches.console.act_on_batch import ACTS, act_on_batch
+from batches.console.api_keys import api_key, api_keys, new_api_key, revoke_api_key
 from batches.console.batch_faces import batch_faces
 from batches.console.batch_history import batch_history
 from batches.console.batch_list import batch_list
@@ -18,6 +19,7 @@ from batches.console.check_input import check_input, discard_input
 from batches.console.compare_batches import compare_batches, compare_objects
 from batches.console.downloads import download_file, download_merged, download_results
 from batches.console.edit_object import edit_object
+from batches.console.emergency_stops import emergency_stops, end_emergency_stop, new_stop
 from batches.console.error_group import error_group, mark_error_group
 from batches.console.error_list import error_list
 from batches.console.export import export_batches
@@ -97,6 +99,13 @@ urlpatterns = [
     path("errors/", error_list, name="errors"),
     path("errors/<fingerprint:fingerprint>/", error_group, name="error_group"),
     path("errors/<fingerprint:fingerprint>/mark/", mark_error_group, name="mark_error_group"),
+    path("keys/", api_keys, name="api_keys"),
+    path("keys/new/", new_api_key, name="new_api_key"),
+    path("keys/<uuid:key_id>/", api_key, name="api_key"),
+    path("keys/<uuid:key_id>/revoke/", revoke_api_key, name="revoke_api_key"),
+    path("stops/", emergency_stops, name="emergency_stops"),
+    path("stops/new/", new_stop, name="new_stop"),
+    path("stops/<uuid:stop_id>/end/", end_emergency_stop, name="end_stop"),
     path("bulk/", bulk_operations, name="bulk"),
     path("bulk/new/", new_bulk, name="new_bulk"),
     path("bulk/<uuid:operation_id>/", bulk_operation, name="bulk_operation"),

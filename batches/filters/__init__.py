@@ -2,7 +2,7 @@
 
 from batches.filters.batch import CREATED, METADATA, VIEWS, BatchFilter
 from batches.filters.bulk_items import BulkItemFilter
-from batches.filters.conditions import Condition, holds_of, needs_attention, stuck_among
+from batches.filters.conditions import Condition, holds_of, needs_attention, stopped_among, stuck_among
 from batches.filters.error_groups import ErrorGroupFilter
 from batches.filters.objects import BatchErrorFilter, BatchObjectFilter
 from batches.filters.strict import NOT, StrictFilterSet, is_negated, positive
@@ -23,5 +23,6 @@ __all__ = [
     "is_negated",
     "needs_attention",
     "positive",
+    "stopped_among",
     "stuck_among",
 ]

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, OuterRef, Q, TextChoices
 
 from batches.models import Batch, ProviderHealth, Slice
+from batches.queries.stops import sending_is_stopped
 from batches.states import BatchStatus
 from providers.failures import Kind
 
@@ -25,10 +26,13 @@ class Condition(TextChoices):
     LATE = "late", "late at its pace"
     STUCK = "stuck"
     PARTIAL = "partial", "completed with failures"
+    STOPPED = "stopped", "sending stopped"
 
 
 def in_condition(condition: str, *, now: datetime) -> Q:
     """Batches in this condition."""
+    if condition == Condition.STOPPED:
+        return is_stopped()
     if condition == Condition.PAUSED:
         return Q(status=BatchStatus.IN_PROGRESS, paused_at__isnull=False)
     if condition == Condition.ACCOUNT_PROBLEM:
@@ -46,6 +50,11 @@ def in_condition(condition: str, *, now: datetime) -> Q:
     if condition == Condition.STUCK:
         return is_stuck(now=now)
     return Q(status=BatchStatus.COMPLETED, failed__gt=0)
+
+
+def is_stopped() -> Q:
+    """Running batches of which an emergency stop lets nothing be sent."""
+    return Q(status=BatchStatus.IN_PROGRESS) & sending_is_stopped()
 
 
 def has_account_problem() -> Q:
@@ -78,8 +87,8 @@ def is_blocked(*, now: datetime) -> Q:
 def is_stuck(*, now: datetime) -> Q:
     """Open batches that were begun, that nobody works on, and on which nothing has happened for a while.
 
-    Those that are paused, throttled, blocked or at a provider with an account problem wait for a reason that is told; those
-    not begun wait for their turn.
+    Those that are paused, stopped, throttled, blocked or at a provider with an account problem wait for a reason that is told;
+    those not begun wait for their turn.
     """
     alive = Slice.objects.filter(batch=OuterRef("pk")).filter(
         Q(lease_expires_at__gt=now) | Q(last_settled_at__gt=now - STUCK_AFTER)
@@ -88,7 +97,7 @@ def is_stuck(*, now: datetime) -> Q:
     paused = Q(status=BatchStatus.IN_PROGRESS, paused_at__isnull=False)
     unbegun = Q(status=BatchStatus.IN_PROGRESS) & ~Q(Exists(begun))
     blocked = Q(status=BatchStatus.IN_PROGRESS) & is_blocked(now=now)
-    waits = unbegun | paused | has_account_problem() | is_throttled(now=now) | blocked
+    waits = unbegun | paused | is_stopped() | has_account_problem() | is_throttled(now=now) | blocked
     quiet = Q(ended_at=None, updated_at__lte=now - STUCK_AFTER) & (Q(lease_expires_at=None) | Q(lease_expires_at__lte=now))
     return quiet & ~waits & ~Q(Exists(alive))
 
@@ -97,6 +106,12 @@ def stuck_among(batches: Iterable[Batch], *, now: datetime) -> set[uuid.UUID]:
     """Which of these are stuck; without a query when none of them can be."""
     quiet = [batch.pk for batch in batches if not batch.is_terminal and batch.updated_at <= now - STUCK_AFTER]
     return set(Batch.objects.filter(is_stuck(now=now), pk__in=quiet).values_list("pk", flat=True)) if quiet else set()
+
+
+def stopped_among(batches: Iterable[Batch]) -> set[uuid.UUID]:
+    """Of which of these nothing is sent because of an emergency stop; without a query when none of them runs."""
+    running = [batch.pk for batch in batches if batch.status == BatchStatus.IN_PROGRESS]
+    return set(Batch.objects.filter(sending_is_stopped(), pk__in=running).values_list("pk", flat=True)) if running else set()
 
 
 def holds_of(batches: Iterable[Batch]) -> dict[uuid.UUID, Kind]:
@@ -118,8 +133,8 @@ def ended_badly() -> Q:
 
 
 def needs_attention(*, now: datetime) -> Q:
-    """Batches that ended badly, or that are late, held back, blocked, paused or stuck."""
+    """Batches that ended badly, or that are late, held back, blocked, paused, stopped or stuck."""
     held_back = is_late(now=now) | is_throttled(now=now) | has_account_problem() | is_put_off() | is_blocked(now=now)
-    held_back |= Q(paused_at__isnull=False) | is_stuck(now=now)
+    held_back |= Q(paused_at__isnull=False) | is_stopped() | is_stuck(now=now)
     # Found by themselves, for they are few: asked of each batch, PostgreSQL reads all slices to know which are stuck.
     return ended_badly() | Q(pk__in=Batch.objects.filter(held_back, ended_at=None).order_by().values("pk"))

@@ -1,12 +1,13 @@
 """The database's tables, one model a file. What writes them is in `batches.services`."""
 
 from batches.models.account_token import AccountToken
-from batches.models.api_key import ApiKey
+from batches.models.api_key import ApiKey, KeyState, Scope
 from batches.models.attempt import Attempt
 from batches.models.audit import AuditEntry
 from batches.models.batch import Batch, Dialect, OnInvalid, load_counts
 from batches.models.bulk_operation import BulkAct, BulkItem, BulkOperation
 from batches.models.counts import COUNT_FIELDS, Counts
+from batches.models.emergency_stop import EmergencyStop, Stopped
 from batches.models.error import BatchError
 from batches.models.error_group import BatchErrorGroup, ErrorGroup, ErrorGroupHour
 from batches.models.event import Event
@@ -42,11 +43,13 @@ __all__ = [
     "BulkOperation",
     "Counts",
     "Dialect",
+    "EmergencyStop",
     "ErrorGroup",
     "ErrorGroupHour",
     "Event",
     "File",
     "IdempotencyRecord",
+    "KeyState",
     "Membership",
     "OnInvalid",
     "Project",
@@ -55,8 +58,10 @@ __all__ = [
     "Purpose",
     "Role",
     "SavedView",
+    "Scope",
     "SignInAttempts",
     "Slice",
+    "Stopped",
     "Upload",
     "UploadPart",
     "UploadStatus",

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import OperationalError, connection, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.models.sql.compiler import SQLCompiler
@@ -71,6 +71,36 @@ def add(
             statement,
             [field.get_db_prep_value(value, connection) for row in rows for field, value in zip(columns, row, strict=True)],
         )
+
+
+def update_if_free(rows: "models.QuerySet[Any]", **changes: object) -> int:
+    """Update rows without waiting for anybody, and say how many; for what may as well be written a little later.
+
+    Rows that somebody holds stay as they are; on SQLite all of them do while anybody writes.
+    """
+    if connection.vendor == "postgresql":
+        with transaction.atomic():
+            free = list(rows.select_for_update(skip_locked=True, no_key=True).order_by().values_list("pk", flat=True))
+            return rows.model._default_manager.filter(pk__in=free).update(**changes) if free else 0
+    with _impatient():
+        try:
+            with transaction.atomic():
+                return rows.update(**changes)
+        except OperationalError:
+            return 0
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """SQLite: refuse at once what would have to wait for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout")
+        (patience,) = cursor.fetchone()
+        cursor.execute("PRAGMA busy_timeout = 0")
+        try:
+            yield
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {int(patience)}")
 
 
 def _converted(row: Row, converters: Sequence[Converter | None]) -> list[Any]:

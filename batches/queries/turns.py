@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from batches.models import Batch, Slice, bulk
+from batches.queries.stops import is_sent_sql
 from batches.states import BatchStatus
 from providers.models import Provider
 
@@ -86,7 +87,8 @@ _CANDIDATES = f"""
                     LIMIT 1) AS weight
              FROM {Batch._meta.db_table} b
              JOIN {Provider._meta.db_table} p ON p.id = b.provider_id
-            WHERE b.status = '{BatchStatus.IN_PROGRESS.value}' AND b.paused_at IS NULL AND b.expires_at > %(now)s AND p.enabled),
+            WHERE b.status = '{BatchStatus.IN_PROGRESS.value}' AND b.paused_at IS NULL AND b.expires_at > %(now)s AND p.enabled
+              AND {is_sent_sql("b")}),
            waiting AS (
            SELECT r.*, coalesce(l.cost, 0) AS served,
                   row_number() OVER (

@@ -8,7 +8,8 @@ from enum import StrEnum
 from django.conf import settings
 from django.db.models import Count, Min, Q
 
-from batches.models import Batch, ProviderHealth, Worker
+from batches.models import Batch, EmergencyStop, ProviderHealth, Worker
+from batches.queries.stops import stop_of_sending
 from batches.queries.turns import candidates, rank
 from batches.states import BatchStatus
 
@@ -20,6 +21,7 @@ class Cause(StrEnum):
 
     NOT_VALIDATED = "not_validated"
     INPUT_OUT_OF_REACH = "input_out_of_reach"
+    SENDING_STOPPED = "sending_stopped"
     PAUSED = "paused"
     PROVIDER_DISABLED = "provider_disabled"
     BLOCKED = "blocked"
@@ -41,6 +43,7 @@ class Cause(StrEnum):
 _SENTENCES = {
     Cause.NOT_VALIDATED: "Its input has not been checked to the end yet.",
     Cause.INPUT_OUT_OF_REACH: "The worker that was to check its input could not read it; it is tried again.",
+    Cause.SENDING_STOPPED: "An operator has stopped all sending, for its project, its provider or the whole portal.",
     Cause.PAUSED: "Somebody, or a guard, has it wait until it is resumed.",
     Cause.PROVIDER_DISABLED: "Its provider is disabled: nothing is sent to it.",
     Cause.BLOCKED: "A worker cannot carry it out as that worker is set up, and no other works on it.",
@@ -70,13 +73,15 @@ class Facts:
     """What the decision is made from, besides the batch itself.
 
     `unfinished`, `leased` and `held_back` are numbers of its slices: with open objects, worked on, and not to be begun
-    before `not_before`. `ahead` counts the batches that are served before it; at least so many when `beyond` is set.
+    before `not_before`. `stop` is an emergency stop of sending that holds for it. `ahead` counts the batches that are
+    served before it; at least so many when `beyond` is set.
     """
 
     unfinished: int = 0
     leased: int = 0
     held_back: int = 0
     not_before: datetime | None = None
+    stop: EmergencyStop | None = None
     health: tuple[ProviderHealth, ...] = ()
     control_workers: int = 1
     executors: int = 1
@@ -96,7 +101,13 @@ def decide(batch: Batch, facts: Facts, *, now: datetime) -> Waiting | None:
     over = not facts.unfinished or batch.expires_at <= now
     if batch.status != BatchStatus.IN_PROGRESS or (over and not batch.is_paused):
         return _without(facts.control_workers, "control") or _winding_up(batch, facts)
-    return _kept(batch) or _blocked(batch, facts, now=now) or _held_back(batch, facts, now=now) or _queued(batch, facts, now=now)
+    return (
+        _stopped(facts)
+        or _kept(batch)
+        or _blocked(batch, facts, now=now)
+        or _held_back(batch, facts, now=now)
+        or _queued(batch, facts, now=now)
+    )
 
 
 def _because(cause: Cause, *, until: datetime | None = None, **details: str | int) -> Waiting:
@@ -121,6 +132,17 @@ def _winding_up(batch: Batch, facts: Facts) -> Waiting:
     if not facts.leased or since is None:
         return Waiting(Cause.WINDING_UP, "Nothing more is sent; its result files are about to be written.")
     return _because(Cause.WINDING_UP, until=since + timedelta(seconds=settings.CANCEL_GRACE_SECONDS))
+
+
+def _stopped(facts: Facts) -> Waiting | None:
+    """By an emergency stop, which goes before all that is said of this batch alone."""
+    stop = facts.stop
+    if stop is None:
+        return None
+    details: dict[str, str | int] = {"reason": stop.reason, "since": stop.began_at.isoformat()}
+    if stop.provider is not None:
+        details["provider"] = stop.provider.name
+    return Waiting(Cause.SENDING_STOPPED, f"{stop.sentence} {stop.reason} Its deadline goes on.", details=details)
 
 
 def _kept(batch: Batch) -> Waiting | None:
@@ -215,7 +237,7 @@ def _facts(batch: Batch, *, now: datetime) -> Facts:
         return Facts(**slices, **there)
     health = ProviderHealth.objects.filter(provider=batch.provider_id, model__in={"", batch.model}).order_by("model")
     ahead, beyond = (0, False) if slices["leased"] else _place(batch, now=now)
-    return Facts(**slices, **there, health=tuple(health), ahead=ahead, beyond=beyond)
+    return Facts(**slices, **there, stop=stop_of_sending(batch), health=tuple(health), ahead=ahead, beyond=beyond)
 
 
 def _place(batch: Batch, *, now: datetime) -> tuple[int, bool]:

@@ -1,5 +1,6 @@
 """audit: leave a record of what somebody did, or was not allowed to do, that no batch's timeline tells."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.db.models import Model
@@ -46,3 +47,8 @@ def _record(
         reason=reason[:REASON_CHARS],
         created_at=now,
     )
+
+
+def old_and_new(changes: Mapping[str, tuple[object, object]]) -> str:
+    """What was changed, for the reason of a record: `name: "web" is now "app"; expires: never is now 2027-01-01`."""
+    return "; ".join(f"{name}: {old} is now {new}" for name, (old, new) in changes.items())

@@ -7,6 +7,7 @@ from batches.actors import Actor
 from batches.errors import LostRace
 from batches.models import Batch
 from batches.services.amend import amend, require_runnable
+from batches.services.emergency_stop import require_intake
 from batches.services.route import route
 from batches.states import Act
 
@@ -16,7 +17,7 @@ def reroute(batch: Batch, *, provider_name: str, actor: Actor, now: datetime, re
 
     What is in flight may settle where it is. Idempotency keys stay as they are, but mean nothing to another upstream: a
     call that the old one carried out without answering is carried out, and paid for, once more. Raises NotRunning, and
-    NoProvider when the project may not use the provider, or it is disabled or does not serve the endpoint.
+    NoProvider when the project may not use the provider, or it is disabled or does not serve the endpoint, and IntakeStopped.
     """
     while True:
         require_runnable(batch, act=Act.REROUTED)
@@ -24,6 +25,7 @@ def reroute(batch: Batch, *, provider_name: str, actor: Actor, now: datetime, re
         if before.name == provider_name:
             return batch
         provider = route(batch.project, endpoint=batch.endpoint, name=provider_name)
+        require_intake(batch.project, provider=provider)
         note = " ".join(filter(None, (f"From {before.name} to {provider.name}.", reason)))
         free = {"throttled_until": None, "throttled_reason": "", "blocked_until": None, "blocked_reason": ""}
         expected = {"provider": before}

@@ -7,6 +7,7 @@ from batches.edits import Edit, edit
 from batches.errors import InvalidRequest
 from batches.models import Batch
 from batches.queries.results import request_of
+from batches.services.emergency_stop import require_intake
 from batches.services.retry import Mode, NotRetryable, Retried
 from batches.services.retry_child import child_input, submit_child
 from batches.services.selection import Selection, require_known
@@ -40,6 +41,7 @@ def resend(
     The timeline tells which members of the body are different, never what is in them. Raises NotRetryable until the
     batch has ended, BadEdit with all that is wrong, and otherwise as `retry` does.
     """
+    require_intake(batch.project, provider=batch.provider if provider_name is None else None)
     if not batch.is_terminal:
         raise NotRetryable("A request is edited once its batch has ended; while it runs, it is retried as it is.")
     selection = Selection(lines=frozenset({line}))

@@ -31,6 +31,7 @@ from batches.models import (
     Slice,
 )
 from batches.services.amend import amend
+from batches.services.emergency_stop import require_intake
 from batches.services.error_groups import count_fewer
 from batches.services.once import fulfil
 from batches.services.quota import require_room
@@ -108,8 +109,9 @@ def retry(
     `reservation` (see `once`) is fulfilled. Whoever calls from within a transaction has written the `requests` of the child
     before it (see `child_input`). Raises NotRetryable while the batch is validated or wound up, NothingToRetry,
     LostRace when the batch moves on meanwhile, or has since it was in this `version`, InvalidRequest for a selection that
-    it does not have, Gone when its input is no longer kept, NoProvider, and QuotaExceeded.
+    it does not have, Gone when its input is no longer kept, NoProvider, IntakeStopped, and QuotaExceeded.
     """
+    require_intake(batch.project, provider=batch.provider if provider_name is None else None)
     mode = mode_of(batch)
     require_known(batch, selection)
     if mode is Mode.CHILD:

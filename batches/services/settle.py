@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef
 
 from batches import wake
 from batches.models import Attempt, Batch, BatchResult, Slice
+from batches.queries.stops import unsent
 from batches.services.enforce_guards import enforce_guards
 from batches.services.error_groups import record_errors
 from batches.services.guard import guards_of
@@ -48,8 +49,8 @@ class Receipt:
     """What became of a report.
 
     `lost` are slices that are not held any more (their rows were dropped), `stopped` batches that do not run any more,
-    with the moment since when, `held_back` batches of which nothing more is to be sent as it is: paused, or routed to
-    another provider. `settled` are the batches of which something was recorded as settled.
+    with the moment since when, `held_back` batches of which nothing more is to be sent as it is: paused, routed to another
+    provider, or under an emergency stop. `settled` are the batches of which something was recorded as settled.
     """
 
     lost: frozenset[uuid.UUID] = frozenset()
@@ -209,12 +210,16 @@ def _standing(
     """Which of these batches have stopped running, and since when; and which of them send nothing more as they are."""
     if not batches:
         return {}, frozenset()
-    names = ("pk", "status", "paused_at", "provider_id", "cancelling_at", "finalizing_at", "updated_at")
-    stopped, held_back = {}, set()
-    for batch_id, status, paused_at, provider_id, *stamps in Batch.objects.filter(pk__in=batches).values_list(*names):
+    names = ("pk", "status", "paused_at", "provider_id", "project_id", "cancelling_at", "finalizing_at", "updated_at")
+    stopped, held_back, stops = {}, set(), unsent()
+    for batch_id, status, paused_at, provider_id, project_id, *stamps in Batch.objects.filter(pk__in=batches).values_list(*names):
         if status != BatchStatus.IN_PROGRESS:
             stopped[batch_id] = next(filter(None, stamps))
-        elif paused_at is not None or provider_id != known[batch_id].provider_id:
+        elif (
+            paused_at is not None
+            or provider_id != known[batch_id].provider_id
+            or stops.has(provider=provider_id, project=project_id)
+        ):
             held_back.add(batch_id)
     return stopped, frozenset(held_back)
 

@@ -13,6 +13,7 @@ from django.db.models.fields.files import FieldFile
 
 from batches.errors import InvalidRequest, TooLarge
 from batches.models import ApiKey, File, Project, Purpose
+from batches.services.emergency_stop import require_intake
 from batches.services.quota import require_room
 from batches.services.unpack import plain, plain_name
 
@@ -40,9 +41,10 @@ def store(
 
     Batch files live FILE_LIFETIME_SECONDS unless `lifetime` says otherwise. A batch's input that is compressed with gzip is
     kept unpacked. Raises InvalidRequest for an empty file and
-    TooLarge for one over `limit` bytes, else over the limit of its purpose, and QuotaExceeded when the project has too much
-    already; then nothing is kept.
+    TooLarge for one over `limit` bytes, else over the limit of its purpose, IntakeStopped, and QuotaExceeded when the project
+    has too much already; then nothing is kept.
     """
+    require_intake(project)
     if not content.size:
         raise InvalidRequest("The file is empty.", param="file")
     if content.size > (limit := limit or size_limit(purpose)):

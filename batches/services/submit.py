@@ -11,6 +11,8 @@ from batches.default_model import bare_model
 from batches.errors import InvalidRequest
 from batches.line_rules import MODEL_CHARS
 from batches.models import ApiKey, Batch, Dialect, File, IdempotencyRecord, OnInvalid, Project, Purpose
+from batches.services.authenticate import require_not_revoked
+from batches.services.emergency_stop import require_intake
 from batches.services.extras import NO_EXTRAS, Extras, stored_extras
 from batches.services.guard import checked_guards
 from batches.services.once import fulfil
@@ -51,12 +53,16 @@ def submit(
     `completion_window` is the client's word for `window`; `extras` were checked (see `extras`); `requests` says how many came
     with the create call; `model` is for lines that name none, as `model` or `provider/model`; `guards` go by name (see
     `guard`); a `reservation` (see `once`) is fulfilled with the batch. Raises InvalidRequest for a file of another purpose, an
-    unusable model or a guard out of bounds, NoProvider when nothing serves the endpoint, QuotaExceeded when the project has
-    too much already, and LostRace when the reservation is gone; then nothing is written.
+    unusable model or a guard out of bounds, NoProvider when nothing serves the endpoint, IntakeStopped, QuotaExceeded when
+    the project has too much already, NotAuthenticated when the key was revoked since the call began, and LostRace when the
+    reservation is gone; then nothing is written.
     """
     if input_file.purpose != Purpose.BATCH:
         raise InvalidRequest(f"File {input_file} has purpose {input_file.purpose}; it must be batch.", param="input_file_id")
+    if key is not None:
+        require_not_revoked(key)
     provider = route(project, endpoint=endpoint, name=provider_name)
+    require_intake(project, provider=provider)
     default_model = usable_model(model, endpoint=endpoint, provider=provider)
     require_room(project, open_batches=1, pending_objects=requests)
     batch = Batch.objects.create(

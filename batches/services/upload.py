@@ -16,6 +16,7 @@ from django.db.models import Count, Sum
 
 from batches.errors import InvalidRequest, LostRace, TooLarge
 from batches.models import ApiKey, Project, Purpose, Upload, UploadPart, UploadStatus
+from batches.services.emergency_stop import require_intake
 from batches.services.quota import require_room
 from batches.services.store import keep, put, size_limit, undone_on_error, write_plain
 
@@ -38,7 +39,8 @@ def start_upload(
     file_lifetime: timedelta | None = None,
     key: ApiKey | None = None,
 ) -> Upload:
-    """Promise `size` bytes. Raises TooLarge over MAX_UPLOAD_BYTES or the limit of the purpose, and QuotaExceeded."""
+    """Promise `size` bytes. Raises TooLarge over MAX_UPLOAD_BYTES or the limit of the purpose, IntakeStopped, QuotaExceeded."""
+    require_intake(project)
     if size > (limit := _limit(purpose)):
         raise TooLarge(f"An upload of purpose {purpose} may have {limit} bytes.", param="bytes")
     require_room(project, stored_bytes=size)
@@ -61,7 +63,8 @@ def _limit(purpose: Purpose) -> int:
 
 
 def add_part(upload: Upload, content: "Content[Any]", *, now: datetime) -> UploadPart:
-    """Keep one part. Parts may arrive in any order and at the same time."""
+    """Keep one part. Parts may arrive in any order and at the same time. Raises IntakeStopped."""
+    require_intake(upload.project)
     _require_pending(upload, now=now)
     if not content.size:
         raise InvalidRequest("The part is empty.", param="data")
@@ -88,8 +91,9 @@ def add_part(upload: Upload, content: "Content[Any]", *, now: datetime) -> Uploa
 def complete_upload(upload: Upload, *, part_ids: Sequence[UUID], now: datetime, md5: str | None = None) -> Upload:
     """Put the parts together, in the given order, as a file. Sizes, and `md5` where given, must agree.
 
-    Raises InvalidRequest, LostRace or QuotaExceeded and changes nothing.
+    Raises InvalidRequest, LostRace, IntakeStopped or QuotaExceeded and changes nothing.
     """
+    require_intake(upload.project)
     _require_pending(upload, now=now)
     parts = _ordered(upload, part_ids)
     total = sum(part.bytes for part in parts)

@@ -14,7 +14,9 @@ from django.utils.safestring import SafeString
 
 from batches import identifiers
 from batches.console.standing import percent
+from batches.console.stop_banner import access_shown, told
 from batches.models import Batch, File
+from batches.services.access import Right
 from batches.states import ObjectStatus
 
 register = template.Library()
@@ -42,12 +44,23 @@ def icon(name: str) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def section(context: RequestContext, view: str, words: str, *, key: str, also: str = "") -> SafeString:
-    """A link to a part of the console, marked on its pages and on those below `also`; `g` and `key` lead there."""
+def section(context: RequestContext, view: str, words: str, *, key: str, also: str = "", right: str = "") -> SafeString:
+    """A link to a part of the console, marked on its pages and on those below `also`; `g` and `key` lead there.
+
+    With a `right`, nothing for who has it in no project.
+    """
+    if right and not access_shown(context["request"]).may_somewhere(Right(right)):
+        return SafeString("")
     address = reverse(view)
     inside = context["request"].path.startswith((address, reverse(also) if also else address))
     current = SafeString(' aria-current="page"') if inside else ""
     return format_html('<a href="{}" data-go="{}"{}>{}</a>', address, key, current, words)
+
+
+@register.inclusion_tag("components/stops.html", takes_context=True)
+def emergency_stops(context: RequestContext) -> dict[str, object]:
+    """What is stopped at present of what concerns the reader; nothing on a page that is made without a request."""
+    return told(context["request"]) if "request" in context else {}
 
 
 @register.simple_tag(takes_context=True)

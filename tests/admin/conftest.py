@@ -18,6 +18,7 @@ from batches.models import (
     BulkAct,
     BulkItem,
     BulkOperation,
+    EmergencyStop,
     ErrorGroup,
     ErrorGroupHour,
     IdempotencyRecord,
@@ -56,6 +57,9 @@ class Furnish:
         Membership.objects.create(user=person, project=project, role=Role.VIEWER)
         key, _ = ApiKey.issue(project=project, name=f"key-{number}")
         AccountToken.issue(project=project, provider=provider)
+        EmergencyStop.objects.create(
+            what="intake", project=project, reason="r", began_at=now, began_by="user x", ended_at=now, ended_by="user x"
+        )
         IdempotencyRecord.objects.create(api_key=key, path="/v1/batches", digest="d", batch=batch, created_at=now)
         Attempt.objects.create(
             batch=batch, line=1, round=1, number=1, kind="timeout", answered=False, latency_ms=1, retry_at=now, created_at=now

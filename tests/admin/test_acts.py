@@ -147,7 +147,14 @@ def test_what_one_may_only_look_at_is_not_touched_and_the_try_is_on_record(
 
 
 def key_form(project: Project, **changes: str) -> dict[str, object]:
-    return {"project": project.pk, "name": "mobile-app", "expires_at_0": "", "expires_at_1": ""} | changes
+    usual: dict[str, object] = {
+        "name": "mobile-app",
+        "scopes": ["submit", "read"],
+        "addresses": "",
+        "expires_at_0": "",
+        "expires_at_1": "",
+    }
+    return {"project": project.pk, **usual, **changes}
 
 
 def test_a_key_is_shown_once_and_works(console: Client, project: Project) -> None:
@@ -172,6 +179,8 @@ def test_a_key_is_shown_once_and_works(console: Client, project: Project) -> Non
     [
         ({"name": "two\u202ewords"}, "printable characters"),
         ({"expires_at_0": "2001-01-01", "expires_at_1": "00:00"}, "cannot expire before it is made"),
+        ({"addresses": "10.0.0.1/8"}, "inside the network 10.0.0.0/8"),
+        ({"scopes": "everything"}, "not one of the available choices"),
     ],
 )
 def test_a_key_that_cannot_be_issued_is_refused_beside_its_field(
@@ -191,12 +200,27 @@ def test_a_project_whose_slug_the_admin_took_has_keys(console: Client) -> None:
 
 def test_keys_are_revoked_on_record(console: Client, project: Project) -> None:
     key, _ = ApiKey.issue(project=project, name="old")
+    form = {"action": "revoke", "_selected_action": [key.pk]}
+    assert "Running batches: what becomes of them?" in console.post(KEYS, form).content.decode()
+    assert not AuditEntry.objects.exists(), "a question does nothing"
+    form |= {"fate": "run", "reason": "It leaked."}
     for expected in ("1 revoked, 0 were revoked before.", "0 revoked, 1 were revoked before."):
-        form = {"action": "revoke", "_selected_action": [key.pk]}
         assert expected in console.post(KEYS, form, follow=True).content.decode()
     key.refresh_from_db()
     assert key.revoked_at is not None
-    assert AuditEntry.objects.get().act == "revoke_key"
+    entry = AuditEntry.objects.get()
+    assert (entry.act, entry.reason) == ("revoke_key", "running batches: let them run; It leaked.")
+
+
+def test_the_running_batches_of_keys_go_the_way_that_was_chosen(console: Client, make_batch: MakeBatch, project: Project) -> None:
+    keys = [ApiKey.issue(project=project, name=name)[0] for name in ("one", "two")]
+    for key in keys:
+        Batch.objects.filter(pk=make_batch(BatchStatus.IN_PROGRESS, pending=1).pk).update(created_by_key=key)
+    form = {"action": "revoke", "_selected_action": [key.pk for key in keys], "fate": "pause"}
+    assert "2 revoked" in console.post(KEYS, form, follow=True).content.decode()
+    for operation in BulkOperation.objects.all():
+        run(operation.pk, now=timezone.now())
+    assert Batch.objects.filter(paused_at__isnull=False).count() == 2
 
 
 def test_a_token_is_shown_once_and_revoked(console: Client, project: Project, simulator: Provider) -> None:

@@ -9,12 +9,15 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from batches.models import Batch, BulkAct, BulkOperation
+from batches.models import ApiKey, Batch, BulkAct, BulkOperation, Stopped
 from batches.services.access import access_of
 from batches.services.bulk.choice import these
 from batches.services.bulk.create import Order, create
 from batches.services.bulk.run import run
+from batches.services.emergency_stop import Place, begin_stop
+from batches.services.keys import issue_key
 from batches.states import BatchStatus, Source
+from tests.cast import TESTER
 from tests.conftest import Portal
 from tests.console.conftest import MakeBatch
 
@@ -38,6 +41,13 @@ PATHS = [
     "errors/?text=nothing&window=7d",
     "errors/?window=1y",
     "errors/v1:same/",
+    "keys/",
+    "keys/?state=all",
+    "keys/new/",
+    "stops/",
+    "stops/new/",
+    "stops/new/?what=sending&place=portal",
+    "stops/new/?what=intake&place=provider:simulator",
     "bulk/",
     "bulk/new/?act=cancel&scope=matching&query=model%21%3Dgpt",
     "bulk/new/?act=reprioritise&scope=matching",
@@ -75,7 +85,22 @@ def addresses(portal: Portal, batches: list[Batch]) -> list[str]:
     others = [f"batches/{second}/cancel/", f"batches/{second}/compare/", f"batches/new/?from={second}"]
     others += [f"batches/new/{batch.input_file}/?max_cost=2&remark=R" for batch in batches[:2]]
     of_operations = [f"bulk/{operation.pk}/" for operation in operations(batches)]
+    others += of_keys_and_stops(batches[-1])
     return [f"{portal.url}/console/{path}" for path in [*PATHS, *of_batches, *of_partial, *of_two, *others, *of_operations]]
+
+
+def of_keys_and_stops(batch: Batch) -> list[str]:
+    """The pages of a key with a running batch, and of a stop, of which every page tells."""
+    now = timezone.now()
+    key, _ = issue_key(
+        batch.project.slug, name="nightly-jobs-of-search", addresses="10.0.0.0/8 2001:db8::/32", actor=TESTER, now=now
+    )
+    ApiKey.objects.filter(pk=key.pk).update(last_used_at=now, refused_at=now, refused_address="2001:db8:ffff::1")
+    Batch.objects.filter(pk=batch.pk).update(created_by_key=key)
+    reason = "The gateway answers with prompts of others. " * 3
+    place = Place(provider=batch.provider)
+    stop = begin_stop(Stopped.INTAKE, place, reason=reason, actor=TESTER, now=now)
+    return [f"keys/{key.pk}/", f"keys/{key.pk}/revoke/", f"stops/{stop.pk}/end/"]
 
 
 def operations(batches: list[Batch]) -> list[BulkOperation]:

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.models import Worker
+from batches.models import EmergencyStop, Project, Stopped, Worker
 from tests.servers import free_port
 
 
@@ -92,3 +92,19 @@ def test_a_probe_may_ask_for_the_head_only(client: Client) -> None:
 
     assert (answer.status_code, answer.content) == (200, b"")
     assert "no-store" in answer["Cache-Control"]
+
+
+@pytest.mark.django_db
+def test_an_emergency_stop_is_told_without_a_name_and_fails_nothing(client: Client, project: Project) -> None:
+    a_worker_seen(seconds_ago=0)
+    about = {"reason": "Only for tenants.", "began_at": timezone.now(), "began_by": "user root"}
+    EmergencyStop.objects.create(what=Stopped.SENDING, **about)
+    EmergencyStop.objects.create(what=Stopped.SENDING, project=project, **about)
+    EmergencyStop.objects.create(what=Stopped.INTAKE, project=project, **about)
+    EmergencyStop.objects.create(what=Stopped.INTAKE, ended_at=timezone.now(), **about)
+
+    answer = client.get("/readyz")
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+    assert answer.json()["stopped"] == {"sending": "the whole portal", "intake": "1 project"}
+    assert "acme" not in answer.content.decode()

@@ -8,10 +8,11 @@ from django.contrib.auth.models import User
 from django.http import HttpResponseBase
 from django.test import Client
 from django.urls import URLPattern, reverse
+from django.utils import timezone
 from pytest_django import Settings
 
 from batches.console.urls import urlpatterns
-from batches.models import AuditEntry, Batch, ErrorGroup, Event, Membership, Project, Role
+from batches.models import ApiKey, AuditEntry, Batch, EmergencyStop, ErrorGroup, Event, Membership, Project, Role
 from batches.services.access import Right, access_of, least_role
 from batches.states import BatchStatus, Source
 from tests.console.conftest import MakeBatch, SignIn
@@ -37,6 +38,10 @@ class Route:
 
     def path(self, batch: Batch) -> str:
         values = {"batch_id": batch.id, "file_id": batch.input_file_id, **NAMED}
+        if "key_id" in self.names:
+            values["key_id"] = key_of(batch).pk
+        if "stop_id" in self.names:
+            values["stop_id"] = stop_of(batch).pk
         return reverse(f"console:{self.name}", kwargs={name: values[name] for name in self.names})
 
     def target(self, batch: Batch) -> str:
@@ -44,6 +49,10 @@ class Route:
         if "fingerprint" in self.names:
             return str(ErrorGroup.objects.get(project=batch.project))
         targets = {"batch_id": str(batch), "file_id": str(batch.input_file)}
+        if "key_id" in self.names:
+            return str(key_of(batch))
+        if "stop_id" in self.names:
+            return str(stop_of(batch))
         return next((targets[name] for name in self.names if name in targets), "")
 
     def ask(self, client: Client, batch: Batch) -> HttpResponseBase:
@@ -52,6 +61,17 @@ class Route:
         if answer.streaming:
             answer.getvalue()  # to its end, where its file is closed
         return client.post(self.path(batch)) if answer.status_code == 405 else answer
+
+
+def key_of(batch: Batch) -> ApiKey:
+    """A key of the batch's project."""
+    return ApiKey.objects.filter(project=batch.project).first() or ApiKey.issue(project=batch.project, name="web")[0]
+
+
+def stop_of(batch: Batch) -> EmergencyStop:
+    """A stop of intake for the batch's project."""
+    about = {"reason": "It is on fire.", "began_at": timezone.now(), "began_by": "user ops"}
+    return EmergencyStop.objects.get_or_create(what="intake", project=batch.project, defaults=about)[0]
 
 
 def routes() -> list[Route]:

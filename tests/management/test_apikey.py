@@ -8,8 +8,10 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from batches.errors import NotAuthenticated
-from batches.models import ApiKey, Project
+from batches.models import ApiKey, AuditEntry, Project
 from batches.services.authenticate import authenticate
+from providers.models import Provider
+from tests.cast import request_lines, started
 
 pytestmark = pytest.mark.django_db
 
@@ -128,3 +130,68 @@ def test_revoking_an_unknown_key_is_refused(wrong: str) -> None:
         apikey("revoke", wrong)
 
     assert ApiKey.objects.get().revoked_at is None
+
+
+def test_scopes_and_addresses_are_given_when_a_key_is_made_and_listed() -> None:
+    create = ("create", "--project", "acme", "--name", "nightly", "--scope", "read", "--scope", "submit")
+    plain = apikey(*create, "--address", "10.0.0.0/8", "--address", "2001:db8::1")[0].strip()
+
+    key = ApiKey.objects.get()
+    assert (key.scopes, key.addresses, key.created_by) == ("submit read", "10.0.0.0/8 2001:db8::1/128", "command")
+    authenticate(plain, now=timezone.now(), address="10.1.2.3")
+    listed = apikey("list")[0]
+    assert "submit,read" in listed
+    assert "10.0.0.0/8,2001:db8::1/128" in listed
+
+
+@pytest.mark.parametrize(("option", "value"), [("--scope", "admin"), ("--address", "10.0.0.1/8"), ("--address", "\x00")])
+def test_what_is_no_scope_or_network_is_refused(option: str, value: str) -> None:
+    with pytest.raises(CommandError):
+        apikey("create", "--project", "acme", "--name", "x", option, value)
+
+    assert not ApiKey.objects.exists()
+
+
+def test_a_key_is_changed_and_what_is_not_named_stays() -> None:
+    apikey("create", "--project", "acme", "--name", "mobile", "--expires-in-days", "3", "--address", "10.0.0.0/8")
+    key = ApiKey.objects.get()
+
+    apikey("change", key.prefix, "--name", "tablet")
+    changed = ApiKey.objects.get()
+    assert (changed.name, changed.expires_at, changed.addresses) == ("tablet", key.expires_at, "10.0.0.0/8")
+
+    apikey("change", key.prefix, "--never-expires", "--any-address")
+    changed = ApiKey.objects.get()
+    assert (changed.name, changed.expires_at, changed.addresses) == ("tablet", None, "")
+
+    apikey("change", key.prefix, "--expires-in-days", "1", "--address", "192.0.2.7")
+    changed = ApiKey.objects.get()
+    assert changed.expires_at is not None
+    assert changed.addresses == "192.0.2.7/32"
+
+    apikey("revoke", key.prefix)
+    with pytest.raises(CommandError, match="revoked"):
+        apikey("change", key.prefix, "--name", "x")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "paused", "said"),
+    [
+        ((), "in_progress", False, "go on: 1. With --batches"),
+        (("--batches", "pause"), "in_progress", True, "1 paused"),
+        (("--batches", "cancel"), "cancelling", False, "1 being cancelled"),
+    ],
+)
+def test_what_becomes_of_running_batches_is_said_with_the_revocation(
+    project: Project, simulator: Provider, words: tuple[str, ...], status: str, paused: bool, said: str
+) -> None:
+    apikey("create", "--project", "acme", "--name", "mobile")
+    key = ApiKey.objects.get()
+    batch = started(project, request_lines(1), key=key)
+
+    err = apikey("revoke", key.prefix, *words, "--reason", "It leaked.")[1]
+
+    batch.refresh_from_db()
+    assert (batch.status, batch.paused_at is not None) == (status, paused)
+    assert said in err
+    assert "It leaked." in AuditEntry.objects.get(act="revoke_key").reason

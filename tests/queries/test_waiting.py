@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from batches.models import Batch, Project, ProviderHealth, Slice, Worker
+from batches.models import Batch, EmergencyStop, Project, ProviderHealth, Slice, Worker
 from batches.queries.waiting import Cause, Facts, decide, waiting
 from batches.services.block import block_provider
 from batches.services.cancel import cancel
@@ -41,6 +41,7 @@ def health(**fields: Any) -> tuple[ProviderHealth, ...]:
 
 OPEN = {"breaker": "open", "breaker_until": SOON, "breaker_reason": "10 failures in a row"}
 EMPTY = {"hold_kind": "quota_exhausted", "held_since": GONE, "hold_strikes": 7, "probe_at": SOON}
+STOP = EmergencyStop(what="sending", provider=Provider(name="upstream"), reason="It is on fire.", began_at=GONE)
 LIMITED = {"limited_until": SOON, "limited_reason": "60 requests per minute"}
 
 
@@ -52,6 +53,8 @@ LIMITED = {"limited_until": SOON, "limited_reason": "60 requests per minute"}
         # What somebody decided comes first ...
         (running(paused_at=GONE), Facts(4, health=health(**OPEN)), Cause.PAUSED, None),
         (running(paused_at=GONE), Facts(4, leased=4), Cause.PAUSED, None),
+        (running(paused_at=GONE), Facts(4, stop=STOP), Cause.SENDING_STOPPED, None),
+        (running(), Facts(4, leased=4, stop=STOP, health=health(**EMPTY)), Cause.SENDING_STOPPED, None),
         (running(provider=Provider(enabled=False)), Facts(4, leased=4), Cause.PROVIDER_DISABLED, None),
         # ... then what the workers that saw it lack ...
         (running(blocked_until=SOON), Facts(4, executors=0), Cause.BLOCKED, None),
@@ -114,6 +117,13 @@ def test_its_place_is_told_in_words(facts: Facts, sentence: str) -> None:
     found = decide(running(), facts, now=NOW)
     assert found is not None
     assert found.sentence == sentence
+
+
+def test_who_is_stopped_reads_for_what_and_why_and_that_the_deadline_goes_on() -> None:
+    found = decide(running(), Facts(4, stop=STOP), now=NOW)
+    assert found is not None
+    assert found.sentence == "Sending is stopped for provider upstream. It is on fire. Its deadline goes on."
+    assert found.details == {"reason": "It is on fire.", "since": GONE.isoformat(), "provider": "upstream"}
 
 
 def test_who_paused_it_and_why_is_told() -> None:
@@ -242,7 +252,7 @@ def test_its_place_is_that_of_the_claim(
     places = []
     for one in (urgent, batch, second):
         known = fresh(one)
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(5):
             found = waiting(known, now=timezone.now())
         assert found is not None
         places.append(found.details)

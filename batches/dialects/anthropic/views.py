@@ -25,6 +25,7 @@ from batches.queries.results import results
 from batches.services.cancel import NotCancellable, cancel
 from batches.services.catalogue import OfferedModel
 from batches.services.delete import delete
+from batches.services.emergency_stop import require_intake
 from batches.services.extras import asked_extras
 from batches.services.inline import gathered, submit_gathered
 from batches.services.once import note_use
@@ -97,7 +98,7 @@ class Batches(AnthropicView):
         if not self.may_repeat:
             self.require_room_for_body()
             require_room_now(self.project, open_batches=1)
-            route(self.project, endpoint=inbound.ENDPOINT, name=provider_name)
+            require_intake(self.project, provider=route(self.project, endpoint=inbound.ENDPOINT, name=provider_name))
 
     def post(self, request: Request) -> Response:
         provider = named_provider(request)

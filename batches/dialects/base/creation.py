@@ -37,6 +37,7 @@ from batches.errors import Gone
 from batches.jsonl import read_lines, read_request, request_line
 from batches.models import Batch, Dialect, File, OnInvalid, Project
 from batches.queries.ranges import reading
+from batches.services.emergency_stop import require_intake
 from batches.services.extras import asked_extras, fitting_extras
 from batches.services.inline import gathered, submit_gathered
 from batches.services.quota import require_room_now
@@ -185,7 +186,7 @@ class BatchCreation(DialectView):
             require_granted(self.project, str(self.provider_name(provider)))
         if endpoint := fields.get("endpoint"):
             self._require_known(endpoint)
-            route(self.project, endpoint=endpoint, name=provider)
+            require_intake(self.project, provider=route(self.project, endpoint=endpoint, name=provider))
 
     def _require_known(self, endpoint: str | None) -> None:
         if endpoint is not None:

@@ -17,14 +17,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from batches.actors import Actor
+from batches.client_address import client_address
 from batches.dialects.base import errors
 from batches.dialects.base.errors import InvalidValue, UnknownParameter
 from batches.dialects.base.parsers import JSONParser, NoNegotiation, bound_body, require_plain
 from batches.dialects.base.rendering import JSONRenderer
 from batches.dialects.base.request_ids import request_id
+from batches.dialects.base.scopes import need_of, require_scope
 from batches.errors import NotAuthenticated, PortalError, TooLarge
 from batches.models import ApiKey, IdempotencyRecord, Project
 from batches.services.authenticate import authenticate
+from batches.services.emergency_stop import IntakeStopped, require_intake
 from batches.services.extras import NO_EXTRAS, Extras
 from batches.services.once import digest_of, reserved
 from batches.services.quota import require_room_now
@@ -47,7 +50,8 @@ class KeyAuthentication(BaseAuthentication):
         plain = next(filter(None, candidates), "")
         if not plain:
             raise NotAuthenticated("You did not give an API key. Send it as a bearer token: 'Authorization: Bearer KEY'.")
-        return AnonymousUser(), authenticate(plain, now=timezone.now())
+        address = client_address(request.META.get("REMOTE_ADDR", ""), request.headers.get("X-Forwarded-For", ""))
+        return AnonymousUser(), authenticate(plain, address=address, now=timezone.now())
 
 
 class AllowedMethods(BaseMetadata):
@@ -151,8 +155,23 @@ class DialectView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        self.check_need(request)
         self.check_query(request)
         self.check_length(request)
+
+    def check_need(self, request: Request) -> None:
+        """Refuse, before any body is read, a key that lacks the scope of the call, and what is brought while intake is stopped.
+
+        A call that may have been carried out already is asked about intake only when it brings something new.
+        """
+        method, key = str(request.method), request.auth
+        if not isinstance(key, ApiKey) or method == "OPTIONS" or method not in self.allowed_methods:
+            return
+        assert request.resolver_match is not None
+        need = need_of(request.resolver_match.route, method)
+        require_scope(key, need)
+        if need and need.takes_in and not self.may_repeat:
+            require_intake(key.project)
 
     def check_query(self, request: Request) -> None:
         """Refuse a query with a parameter that is not read, or is given twice: nothing that a client asks for is ignored."""
@@ -178,7 +197,7 @@ class DialectView(APIView):
     def handle_exception(self, exc: Exception) -> Response:
         error = errors.as_portal_error(exc)
         identifier = request_id(self.request._request)
-        if error.status >= 500:
+        if error.status >= 500 and not isinstance(error, IntakeStopped):  # which nothing is wrong with
             logger.error("%s %s failed (%s)", self.request.method, self.request.path, identifier, exc_info=exc)
         body = self.error_body(error, identifier)
         headers = errors.headers(error, allow=", ".join(self.allowed_methods))

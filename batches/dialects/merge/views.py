@@ -16,6 +16,7 @@ from batches.dialects.merge.errors import render_error
 from batches.errors import NotAuthenticated, NotFound, TooLarge
 from batches.models import Batch, Dialect
 from batches.services.accounts import linked_account
+from batches.services.emergency_stop import require_intake
 from batches.services.inline import gathered, submit_gathered
 from batches.services.quota import require_room_now
 from batches.services.route import route
@@ -52,7 +53,7 @@ class Bulk(MergeView):
         if not self.may_repeat:
             self.require_room_for_body()
             require_room_now(self.project, open_batches=1)
-            route(self.project, endpoint=endpoint, name=self.account.name)
+            require_intake(self.project, provider=route(self.project, endpoint=endpoint, name=self.account.name))
 
     def post(self, request: Request, model: str) -> Response:
         endpoint = inbound.ENDPOINTS[model]

@@ -1,0 +1,111 @@
+"""What every call of every API needs: the scope of its key, and whether it brings the portal something new.
+
+One table for all dialects and the native API, which mean the same by the same path. A call that is in no row is refused.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from batches.errors import NotPermitted
+from batches.models import ApiKey, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """The scope that a key must have for a call. Those that take something in are refused while intake is stopped."""
+
+    scope: Scope
+    takes_in: bool = False
+
+
+READ = Need(Scope.READ)
+SUBMIT = Need(Scope.SUBMIT, takes_in=True)
+GIVE_UP = Need(Scope.SUBMIT)  # what was begun and not submitted
+OPERATE = Need(Scope.OPERATE)
+RETRY = Need(Scope.OPERATE, takes_in=True)
+
+# By path, as it goes on behind the base URL of its API; an asterisk stands for whatever is named there.
+NEEDS: Mapping[str, Mapping[str, Need]] = {
+    "models": {"GET": READ},
+    "models/*": {"GET": READ},
+    "files": {"GET": READ, "POST": SUBMIT},
+    "files/*": {"GET": READ, "DELETE": OPERATE},
+    "files/*/content": {"GET": READ},
+    "uploads": {"POST": SUBMIT},
+    "uploads/*/parts": {"POST": SUBMIT},
+    "uploads/*/complete": {"POST": SUBMIT},
+    "uploads/*/cancel": {"POST": GIVE_UP},
+    "batches": {"GET": READ, "POST": SUBMIT},
+    "batches/*": {"GET": READ, "PATCH": OPERATE},
+    "batches/*/cancel": {"POST": OPERATE},
+    "batches/*/results": {"GET": READ},
+    # Anthropic's
+    "messages/batches": {"GET": READ, "POST": SUBMIT},
+    "messages/batches/*": {"GET": READ, "DELETE": OPERATE},
+    "messages/batches/*/cancel": {"POST": OPERATE},
+    "messages/batches/*/results": {"GET": READ},
+    # Merge's
+    "invoices/bulk": {"POST": SUBMIT},
+    "invoices/bulk/*": {"GET": READ},
+    "expenses/bulk": {"POST": SUBMIT},
+    "expenses/bulk/*": {"GET": READ},
+    "item-fulfillments/bulk": {"POST": SUBMIT},
+    "item-fulfillments/bulk/*": {"GET": READ},
+    "sales-orders/bulk": {"POST": SUBMIT},
+    "sales-orders/bulk/*": {"GET": READ},
+    # The native API's own
+    "batches/*/pause": {"POST": OPERATE},
+    "batches/*/resume": {"POST": OPERATE},
+    "batches/*/retry": {"POST": RETRY},
+    "batches/*/reroute": {"POST": OPERATE},
+    "batches/*/prioritise": {"POST": OPERATE},
+    "batches/*/objects": {"GET": READ},
+    "batches/*/objects/*": {"GET": READ},
+    "batches/*/errors": {"GET": READ},
+    "batches/*/error-groups": {"GET": READ},
+    "batches/*/events": {"GET": READ},
+    "batches/*/lineage": {"GET": READ},
+    "batches/*/lineage/results": {"GET": READ},
+    "batches/*/lineage/results.jsonl": {"GET": READ},
+    "error-groups": {"GET": READ},
+    "error-groups/*": {"GET": READ},
+    "error-groups/*/objects": {"GET": READ},
+    "error-groups/*/mute": {"POST": OPERATE},
+    "error-groups/*/unmute": {"POST": OPERATE},
+    "error-groups/*/note": {"POST": OPERATE},
+    "quotas": {"GET": READ},
+    "providers": {"GET": READ},
+    "providers/*": {"GET": READ},
+    "providers/*/check": {"POST": OPERATE},
+    "providers/*/resume": {"POST": OPERATE},
+    "stops": {"GET": READ},
+}
+
+_BASE = re.compile(r"/?(?:.*?\bv1/|openai/)")  # of all APIs; Azure's client writes no version
+_NAMED = re.compile(r"<[^>]*>|\{[^}]*\}")
+
+
+class InsufficientScope(NotPermitted):
+    """The API key lacks the scope that this call needs."""
+
+    code = "insufficient_scope"
+
+
+def need_of(route: str, method: str) -> Need | None:
+    """What a call needs, by its route as Django or an OpenAPI document writes it; None for a call that is in no row."""
+    return NEEDS.get(row_of(route), {}).get("GET" if method == "HEAD" else method)
+
+
+def row_of(route: str) -> str:
+    """The row of the table that a route belongs to."""
+    return _NAMED.sub("*", _BASE.sub("", route, count=1))
+
+
+def require_scope(key: ApiKey, need: Need | None) -> None:
+    """Raise InsufficientScope, naming the scope, unless a key has it. What is in no row is nobody's."""
+    if need is None:
+        raise InsufficientScope("No scope of an API key permits this call.")
+    if not key.permits(need.scope):
+        held = " and ".join(scope.value for scope in key.scope_list)
+        raise InsufficientScope(f"This API key lacks the scope '{need.scope}', which this call needs. It has: {held}.")

@@ -1,0 +1,97 @@
+"""EmergencyStop: nothing more is sent, or nothing more is taken in, until somebody ends it."""
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from uuid_utils.compat import uuid7
+
+from batches.models.project import Project
+from providers.models import Provider
+
+REASON_CHARS = 300
+
+
+class Stopped(models.TextChoices):
+    """What is stopped: requests on their way to providers, or what clients bring."""
+
+    SENDING = "sending"
+    INTAKE = "intake"
+
+
+class EmergencyStopQuerySet(models.QuerySet["EmergencyStop"]):
+    def active(self) -> "EmergencyStopQuerySet":
+        """Those that nobody has ended. An index has just them."""
+        return self.filter(ended_at=None)
+
+    def concerning(self, *, project: uuid.UUID, provider: uuid.UUID | None = None) -> "EmergencyStopQuerySet":
+        """Those of the whole portal, of a project, and of a provider if one is named."""
+        about = Q(project=None, provider=None) | Q(project=project)
+        return self.filter(about | Q(provider=provider) if provider else about)
+
+
+class EmergencyStop(models.Model):
+    """A stop of sending or of intake: for a provider, for a project, or, where it names neither, for the whole portal.
+
+    Tenants read its `reason`. One that has ended is kept.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    what = models.CharField(max_length=8, choices=Stopped.choices)
+    provider = models.ForeignKey(Provider, null=True, blank=True, on_delete=models.CASCADE, related_name="emergency_stops")
+    project = models.ForeignKey(Project, null=True, blank=True, on_delete=models.CASCADE, related_name="emergency_stops")
+    reason = models.CharField(max_length=REASON_CHARS, help_text="One sentence. Tenants read it.")
+    began_at = models.DateTimeField()
+    began_by = models.CharField(max_length=200)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.CharField(max_length=200, blank=True)
+
+    objects = EmergencyStopQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-began_at", "-id"]
+        indexes: ClassVar = [models.Index(fields=["began_at"], condition=Q(ended_at=None), name="emergency_stop_active")]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(provider=None) | Q(project=None),
+                name="emergency_stop_one_place",
+                violation_error_message="Name a provider or a project, not both; neither: the whole portal.",
+            ),
+            # One at a time of each kind in each place.
+            models.UniqueConstraint(
+                fields=["what"], condition=Q(ended_at=None, provider=None, project=None), name="emergency_stop_of_portal"
+            ),
+            models.UniqueConstraint(
+                fields=["what", "provider"],
+                condition=Q(ended_at=None, provider__isnull=False),
+                name="emergency_stop_of_provider",
+            ),
+            models.UniqueConstraint(
+                fields=["what", "project"], condition=Q(ended_at=None, project__isnull=False), name="emergency_stop_of_project"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_what_display().lower()} for {self.place}"
+
+    @property
+    def place(self) -> str:
+        """`provider gateway`, `project acme`, or `the whole portal`."""
+        if self.provider is not None:
+            return f"provider {self.provider.name}"
+        return f"project {self.project.slug}" if self.project is not None else "the whole portal"
+
+    @property
+    def is_of_portal(self) -> bool:
+        """Whether it holds for everybody."""
+        return self.provider_id is None and self.project_id is None
+
+    def is_about(self, provider: Provider) -> bool:
+        """Whether it holds for a provider, maybe for one project alone."""
+        return self.provider_id in (None, provider.pk)
+
+    @property
+    def sentence(self) -> str:
+        """`Sending is stopped for provider gateway.`"""
+        return f"{self.get_what_display()} is stopped for {self.place}."
