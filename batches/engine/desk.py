@@ -16,8 +16,8 @@ from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from batches import wake
+from batches.engine.limits.upstreams import Demand, Granted, Opened, Upstreams
 from batches.engine.take_up import Taken, TakeUp
-from batches.engine.upstreams import Demand, Granted, Opened, Upstreams
 from batches.models import Worker
 from batches.services.claim import Appetite
 from batches.services.heartbeat import heartbeat, leave, leave_seat, take_seat

@@ -23,12 +23,12 @@ from batches import wake
 from batches.engine import backoff, collector, shutdown
 from batches.engine.desk import Answer, Desk, Turn
 from batches.engine.held import Held, Item, beyond_probes
-from batches.engine.lanes import Lane
+from batches.engine.limits.lanes import Lane
+from batches.engine.limits.upstreams import Demand
 from batches.engine.outbox import HandedIn, Outbox
 from batches.engine.senders import Senders
 from batches.engine.take_up import Taken
 from batches.engine.throttled import Announcements
-from batches.engine.upstreams import Demand
 from batches.services.claim import Appetite, anything_to_claim
 from batches.services.heartbeat import take_seat
 from batches.services.settle import Report

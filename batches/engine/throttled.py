@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from batches.engine.held import Held
-from batches.engine.lanes import Lane
+from batches.engine.limits.lanes import Lane
 
 LEAST = timedelta(seconds=2)  # what is said lasts at least so long: limits open for a moment, and shut again
 RENEWED = timedelta(seconds=0.5)  # before what was said has passed it is said again

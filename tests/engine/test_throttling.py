@@ -9,10 +9,10 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.engine import breaker, limits, upstreams
-from batches.engine.limiter import WHOLE, Ask, Caps, Tally, Want
-from batches.engine.upstreams import Demand, Upstreams
-from batches.engine.windows import Span
+from batches.engine.limits import breaker, keeping, upstreams
+from batches.engine.limits.limiter import WHOLE, Ask, Caps, Tally, Want
+from batches.engine.limits.upstreams import Demand, Upstreams
+from batches.engine.limits.windows import Span
 from batches.models import Attempt, Batch, BatchObject, Dialect, Project, ProviderHealth, Slice
 from batches.services.cancel import cancel
 from batches.services.retry import retry
@@ -42,8 +42,8 @@ UNDER_WAY = 0.4  # by so much more than another may a request be on its way; of 
 @pytest.fixture(autouse=True)
 def short_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     """A minute is short, and no limits are known from another test."""
-    monkeypatch.setattr(limits, "WINDOW_SECONDS", WINDOW)
-    limits.limits.cache_clear()
+    monkeypatch.setattr(keeping, "WINDOW_SECONDS", WINDOW)
+    keeping.limits.cache_clear()
 
 
 def worst(upstream: Upstream, *, model: str = "") -> int:

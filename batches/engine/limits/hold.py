@@ -10,7 +10,7 @@ is lost to a hold: each waits, and is sent again once the hold is over.
 
 import msgspec
 
-from batches.engine.probe import Probe
+from batches.engine.limits.probe import Probe
 from providers.base import Failure
 from providers.failures import Kind
 

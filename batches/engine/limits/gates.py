@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from batches.engine.hold import STRIKES, Held, Seen
-from batches.engine.limiter import Caps, Permit, Want
+from batches.engine.limits.hold import STRIKES, Held, Seen
+from batches.engine.limits.limiter import Caps, Permit, Want
 from batches.tokens import tokens_of
 from providers.base import Usage
 from providers.failures import Kind

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from batches.engine.breaker import Breaker
-from batches.engine.concurrency import Adaptive, Share, keep, share
-from batches.engine.hold import LONGEST_SECONDS, STRIKES, Held, Hold, Orders, Seen
-from batches.engine.windows import Span, Window
+from batches.engine.limits.breaker import Breaker
+from batches.engine.limits.concurrency import Adaptive, Share, keep, share
+from batches.engine.limits.hold import LONGEST_SECONDS, STRIKES, Held, Hold, Orders, Seen
+from batches.engine.limits.windows import Span, Window
 
 WHOLE = ""  # the provider as a whole, where a model's name could stand
 UNKNOWN_SECONDS = 1.0  # for so long after its state was lost nobody gets more concurrency: all have reported by then

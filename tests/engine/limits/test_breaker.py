@@ -2,8 +2,8 @@
 
 import pytest
 
-from batches.engine.breaker import CALM_SECONDS, FAILURES, FAULTS, MAX_OPEN_SECONDS, Breaker
-from batches.engine.probe import PROBE_SECONDS
+from batches.engine.limits.breaker import CALM_SECONDS, FAILURES, FAULTS, MAX_OPEN_SECONDS, Breaker
+from batches.engine.limits.probe import PROBE_SECONDS
 from providers.failures import Kind, Source
 
 

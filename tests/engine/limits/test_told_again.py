@@ -6,14 +6,14 @@ import uuid
 import pytest
 import redis
 
-from batches.engine.breaker import FAILURES
-from batches.engine.gates import Gate
 from batches.engine.held import Held, Item
-from batches.engine.hold import STRIKES, Seen
-from batches.engine.lanes import Lane
-from batches.engine.limiter import WHOLE, Ask, Caps, Permit, Tally, Want
-from batches.engine.limits import MayHaveHeard, RedisLimits
-from batches.engine.upstreams import Demand, Opened
+from batches.engine.limits.breaker import FAILURES
+from batches.engine.limits.gates import Gate
+from batches.engine.limits.hold import STRIKES, Seen
+from batches.engine.limits.keeping import MayHaveHeard, RedisLimits
+from batches.engine.limits.lanes import Lane
+from batches.engine.limits.limiter import WHOLE, Ask, Caps, Permit, Tally, Want
+from batches.engine.limits.upstreams import Demand, Opened
 from batches.models import Batch, Slice
 from batches.services.claim import Lease
 from providers.adapters.simulator import SimulatorAdapter

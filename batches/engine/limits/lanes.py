@@ -13,13 +13,13 @@ import msgspec
 from django.conf import settings
 from django.utils import timezone
 
-from batches.engine.breaker import FAILURES, FAULTS
-from batches.engine.concurrency import TURNED_AWAY
-from batches.engine.gates import Gate, Stay
 from batches.engine.held import Item
-from batches.engine.hold import counts, is_strike
-from batches.engine.limiter import WHOLE, Ask, Caps, Tally
-from batches.engine.upstreams import Demand, Granted, Opened, caps_of
+from batches.engine.limits.breaker import FAILURES, FAULTS
+from batches.engine.limits.concurrency import TURNED_AWAY
+from batches.engine.limits.gates import Gate, Stay
+from batches.engine.limits.hold import counts, is_strike
+from batches.engine.limits.limiter import WHOLE, Ask, Caps, Tally
+from batches.engine.limits.upstreams import Demand, Granted, Opened, caps_of
 from providers.base import Failure
 from providers.models import ProviderModel
 

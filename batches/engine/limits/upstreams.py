@@ -12,9 +12,9 @@ import msgspec
 import redis
 from django.conf import settings
 
-from batches.engine import limits as shared
-from batches.engine.hold import Held, Orders
-from batches.engine.limiter import WHOLE, Ask, Caps, Grant, Permit, Tally, Want
+from batches.engine.limits import keeping
+from batches.engine.limits.hold import Held, Orders
+from batches.engine.limits.limiter import WHOLE, Ask, Caps, Grant, Permit, Tally, Want
 from batches.models import ProviderHealth
 from batches.services.provider_health import note_health, worked_since
 from providers import registry
@@ -101,7 +101,7 @@ class Upstreams:
     def open(self, provider: Provider, *, now: datetime) -> Opened:
         """Connect for the first time. Raises CredentialUnavailable or CannotRun."""
         adapter = _connect(provider)
-        since = now - timedelta(seconds=shared.WINDOW_SECONDS + MARGIN_SECONDS)
+        since = now - timedelta(seconds=keeping.WINDOW_SECONDS + MARGIN_SECONDS)
         quiet = not worked_since(provider.pk, since)
         models = {model.name: model for model in ProviderModel.objects.filter(provider=provider)}
         known = self._known[provider.pk] = _Upstream(provider, models, quiet)
@@ -149,7 +149,7 @@ class Upstreams:
                 found[provider_id] = self._ask(provider_id, known, ask)
             except redis.RedisError as error:
                 logger.warning("the shared limits did not answer (%s); keeping the last share", type(error).__name__)
-                self.unsure = frozenset({provider_id} if isinstance(error, shared.MayHaveHeard) else ())
+                self.unsure = frozenset({provider_id} if isinstance(error, keeping.MayHaveHeard) else ())
                 break
             except Exception:
                 logger.exception("the limits of provider %s could not be asked; keeping the last share", known.provider.name)
@@ -160,7 +160,7 @@ class Upstreams:
         if known.quiet and asked_at < known.opened_at + QUIET_SECONDS:
             ask = msgspec.structs.replace(ask, quiet=True)
         ask = msgspec.structs.replace(ask, held=known.held, orders=known.orders)
-        grant = shared.limits().ask(provider_id, self._executor_id, ask)
+        grant = keeping.limits().ask(provider_id, self._executor_id, ask)
         known.quiet = False
         if known.grant is None or _state(grant) != _state(known.grant):
             known.noted_at = 0.0  # at once: a breaker has opened or closed, a hold has begun or ended
@@ -183,7 +183,7 @@ class Upstreams:
         """Give every share back. Raises redis.RedisError."""
         for provider_id, known in self._known.items():
             nothing = Ask({WHOLE: Want(caps_of(known.provider))}, Tally())
-            shared.limits().ask(provider_id, self._executor_id, nothing)
+            keeping.limits().ask(provider_id, self._executor_id, nothing)
 
 
 def _connect(provider: Provider) -> Adapter:

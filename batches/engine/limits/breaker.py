@@ -6,7 +6,7 @@ closed ── 20 failures in a row ──> open ── time passes ──> half 
 
 import msgspec
 
-from batches.engine.probe import Probe
+from batches.engine.limits.probe import Probe
 from providers.failures import Kind
 
 # What says that an upstream does not work. Anything else, a refusal or a 429, is the answer of one that does.

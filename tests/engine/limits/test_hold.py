@@ -5,7 +5,7 @@ import math
 import msgspec
 import pytest
 
-from batches.engine.hold import (
+from batches.engine.limits.hold import (
     CALM_SECONDS,
     FIRST_SECONDS,
     LONG_WAIT_SECONDS,
@@ -17,8 +17,8 @@ from batches.engine.hold import (
     counts,
     is_strike,
 )
-from batches.engine.limiter import WHOLE, Ask, Caps, Grant, State, Tally, Want, answer
-from batches.engine.windows import Span
+from batches.engine.limits.limiter import WHOLE, Ask, Caps, Grant, State, Tally, Want, answer
+from batches.engine.limits.windows import Span
 from providers.base import Failure
 from providers.failures import Kind
 

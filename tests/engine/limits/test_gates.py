@@ -4,8 +4,8 @@ from time import monotonic
 
 import pytest
 
-from batches.engine.gates import Gate, estimate
-from batches.engine.limiter import Caps, Permit, Want
+from batches.engine.limits.gates import Gate, estimate
+from batches.engine.limits.limiter import Caps, Permit, Want
 from providers.base import Usage
 
 BODY = b"x" * 400  # 100 tokens, and no JSON

@@ -8,10 +8,10 @@ import pytest
 import redis
 from django.conf import settings as portal_settings
 
-from batches.engine.breaker import FAILURES
-from batches.engine.hold import STRIKES, Orders, Seen
-from batches.engine.limiter import WHOLE, Ask, Caps, Grant, Tally, Want
-from batches.engine.limits import KEPT_SECONDS, Limits, LocalLimits, RedisLimits
+from batches.engine.limits.breaker import FAILURES
+from batches.engine.limits.hold import STRIKES, Orders, Seen
+from batches.engine.limits.keeping import KEPT_SECONDS, Limits, LocalLimits, RedisLimits
+from batches.engine.limits.limiter import WHOLE, Ask, Caps, Grant, Tally, Want
 from providers.failures import Kind
 
 A, B, C = (uuid.UUID(int=number) for number in range(1, 4))

@@ -16,8 +16,8 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from batches.engine.limiter import Ask, Grant, State, answer
-from batches.engine.windows import Span
+from batches.engine.limits.limiter import Ask, Grant, State, answer
+from batches.engine.limits.windows import Span
 
 WINDOW_SECONDS = 60.0  # what "per minute" means
 KEPT_SECONDS = 86_400  # a provider's state, after it was last asked for

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from batches.engine.concurrency import SHARE_SECONDS, Adaptive, Share, share
+from batches.engine.limits.concurrency import SHARE_SECONDS, Adaptive, Share, share
 
 Report = tuple[float, int, int]  # when, answers, of which turned away
 PLENTY = 99
