@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -98,9 +98,9 @@ class Desk:
             with self._step("taking up work"):
                 self._take_up(answer.opened, answer.taken, turn.appetite, now=now)
         answer.obstructed = bool(self._take_up.obstacles)
-        taken: Counter[uuid.UUID] = Counter()
+        taken: defaultdict[uuid.UUID, Counter[str]] = defaultdict(Counter)
         for piece in answer.taken:
-            taken[piece.batch.provider_id] += len(piece.objects)
+            taken[piece.batch.provider_id][piece.batch.project_id.hex] += len(piece.objects)
         with self._step("asking the limiter"):
             answer.granted = self._upstreams.ask(turn.demands, taken)
             answer.unsure = self._upstreams.unsure

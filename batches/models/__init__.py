@@ -4,7 +4,7 @@ from batches.models.account_token import AccountToken
 from batches.models.api_key import ApiKey
 from batches.models.attempt import Attempt
 from batches.models.audit import AuditEntry
-from batches.models.batch import Batch, Dialect, OnInvalid, load_counts
+from batches.models.batch import Batch, Dialect, OnInvalid, ThrottledBy, load_counts
 from batches.models.bulk_operation import BulkAct, BulkItem, BulkOperation
 from batches.models.counts import COUNT_FIELDS, Counts
 from batches.models.error import BatchError
@@ -57,6 +57,7 @@ __all__ = [
     "SavedView",
     "SignInAttempts",
     "Slice",
+    "ThrottledBy",
     "Upload",
     "UploadPart",
     "UploadStatus",

@@ -171,7 +171,7 @@ VERBS: dict[BulkAct, Verb] = {
     BulkAct.REPRIORITISE: Verb(
         "Reprioritise",
         "reprioritised",
-        (f"A higher priority goes first. It is from {LOWEST} to {HIGHEST}, and 0 unless it was changed.",),
+        (f"A higher priority goes first in its project. It is from {LOWEST} to {HIGHEST}, and 0 unless it was changed.",),
         RUNNABLE,
         lambda parameters, _now: {Obstacle.SAME_PRIORITY: Q(priority=parameters.get("priority"))},
         _reprioritise,
