@@ -21,7 +21,7 @@ class Share(msgspec.Struct, array_like=True):
 class Holding(msgspec.Struct, array_like=True):
     """What a project has of the slots of a provider or model.
 
-    `served` counts the slot-seconds that it had, beside the project there that had the fewest. `most` is how many slots its own
+    `served` counts the slot-seconds that it had, beside a project that comes. `most` is how many slots its own
     faults leave it.
     """
 
@@ -52,12 +52,16 @@ class Claim(msgspec.Struct, frozen=True):
 
 def divide(slots: int, wants: Sequence[int]) -> list[int]:
     """The max-min fair division: each gets what it wants or an equal part. What cannot be divided goes to the first ones."""
-    parts, left = [0] * len(wants), slots
-    for place, index in enumerate(sorted(range(len(wants)), key=wants.__getitem__)):
-        parts[index] = min(wants[index], max(left, 0) // (len(wants) - place))
-        left -= parts[index]
+    left, level = max(slots, 0), 0
+    for place, want in enumerate(sorted(wants)):
+        level = left // (len(wants) - place)
+        if want > level:
+            break
+        left -= want
+    parts = [min(want, level) for want in wants]
+    left = max(slots, 0) - sum(parts)
     for index, want in enumerate(wants):
-        if left > 0 and parts[index] < want:
+        if left and parts[index] < want:
             parts[index] += 1
             left -= 1
     return parts
@@ -71,13 +75,14 @@ def kept_free(limit: int, *, there: int, projects: int) -> int:
 
 
 def charge(holdings: Iterable[Holding], *, seconds: float) -> None:
-    """Count the slots that each has had for so long."""
+    """Count the slots that each has had for so long. The project with the fewest is a turn ahead of one that comes."""
     holdings = list(holdings)
     for holding in holdings:
         holding.served += holding.used * seconds
     fewest = min((holding.served for holding in holdings if holding.used or holding.wanted), default=0.0)
+    floor = max(fewest - TURN_SECONDS, 0.0)
     for holding in holdings:
-        holding.served = min(max(holding.served - fewest, 0.0), MOST_OWED)
+        holding.served = min(max(holding.served - floor, 0.0), MOST_OWED)
 
 
 def grant_slots(
@@ -124,10 +129,11 @@ def _note(holdings: Mapping[str, Holding], executor: str, claims: Mapping[str, C
         holdings[name].shares[executor] = Share(claim.in_flight, claim.wanted, now + SHARE_SECONDS)
 
 
-def _turn(name: str, holdings: Mapping[str, Holding]) -> tuple[float, str]:
+def _turn(name: str, holdings: Mapping[str, Holding]) -> tuple[float, bool, str]:
     """Who was served least goes first; but what is in use is not passed on all the time."""
     holding = holdings[name]
-    return holding.served - (TURN_SECONDS if holding.used else 0.0), name
+    is_in_use = holding.used > 0
+    return holding.served - (TURN_SECONDS if is_in_use else 0.0), is_in_use, name
 
 
 def _part(holding: Holding, executor: str, *, target: int, left: int) -> int:

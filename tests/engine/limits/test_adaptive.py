@@ -71,4 +71,4 @@ def test_from_256_to_10_and_back_takes_half_a_minute() -> None:
     while allowed < 256:
         up += 1
         allowed = adaptive.note(answers=50, turned_away=0, drained=False, limit=256, now=float(up))
-    assert (down, up - down) == (10, 20)
+    assert (down, up - down) == (9, 20)

@@ -172,7 +172,7 @@ class TestLimits:
 
         def ask(**tallies: Tally) -> Grant:
             bids = {project: Bid({WHOLE: whole(wanted=50)}, tally) for project, tally in tallies.items()}
-            return limits.ask(provider, A, Ask(bids, 256, projects=2))
+            return limits.ask(provider, A, Ask(bids, 256, projects=2, quiet=True))
 
         ask(acme=Tally(), globex=Tally(1, 0, True))
         grant = ask(acme=Tally(FAILURES, 0, False, FAILURES, DOWN.value), globex=Tally(1, 0, True))

@@ -87,7 +87,7 @@ def test_what_had_opened_while_nobody_was_well_is_tried_when_somebody_is() -> No
     assert provider.award("a").permits[WHOLE].share == 1, "its own turn would come in a minute"
     award = provider.award("a", tally=faults(1))
     assert award.broken is not None
-    assert award.broken.open_for == 60.0, "and then it is its own fault"
+    assert award.broken.open_for == pytest.approx(60.0), "and then it is its own fault"
     provider.award("b", tally=successes())
     assert provider.award("a").permits[WHOLE].share == 0
 
@@ -112,14 +112,14 @@ OUTCOMES = {
 @given(st.lists(st.tuples(st.sampled_from(sorted(OUTCOMES)), st.sampled_from([0.1, 0.5, 2.0, 30.0])), max_size=80))
 def test_nothing_that_a_project_meets_with_keeps_another_back_whose_calls_succeed(met: list[tuple[str, float]]) -> None:
     provider = Provider(projects=2)
-    provider.ask(b=provider.bid(tally=successes()))
+    provider.ask(b=provider.bid(tally=successes(), seen=Seen(worked=True)))
     in_flight = 0
     for outcome, seconds in met:
         provider.now += seconds
         seen = Seen(strikes=STRIKES, kind=Kind.QUOTA.value) if outcome == "faults" else Seen()
         grant = provider.ask(
             a=provider.bid(tally=OUTCOMES[outcome](), seen=seen, held_for=30.0),
-            b=provider.bid(in_flight=in_flight, tally=successes()),
+            b=provider.bid(in_flight=in_flight, tally=successes(), seen=Seen(worked=True)),
         )
         permit = grant.awards["b"].permits[WHOLE]
         assert (grant.awards["b"].broken, permit.held, grant.broken) == (None, None, None)
@@ -200,7 +200,7 @@ def test_what_one_executor_does_not_ask_for_another_keeps() -> None:
     provider = Provider(10)
     assert provider.award("a", "x", wanted=4).permits[WHOLE].share == 4
     assert provider.award("a", "y", wanted=9).permits[WHOLE].share == 5
-    assert provider.ask("y", b=provider.bid()).in_use == 4 + 5
+    assert provider.ask("y", b=provider.bid()).in_use == 4 + 6, "the 5 that it had are free, and not the 4"
 
 
 # --- Permits -----------------------------------------------------------------------------------------------------
@@ -271,7 +271,7 @@ def test_the_state_stays_small_however_many_projects_come_and_go() -> None:
         name = f"{number:032x}"
         provider.ask("x" * 32, **{name: provider.bid(tally=faults(FAILURES)), "well": provider.bid(tally=successes())})
         provider.now += 0.25
-    assert len(provider.state.parties) <= MOST_IDLE + 2
+    assert len(provider.state.parties) <= MOST_IDLE + 3
     assert len(msgspec.msgpack.encode(provider.state)) < 20_000
 
 

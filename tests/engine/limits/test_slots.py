@@ -250,6 +250,7 @@ class Crowd:
         self.projects, self.executors = "abcdef"[:projects], "xyz"[:executors]
         self.granted = {(executor, project): 0 for executor in self.executors for project in self.projects}
         self.flying: dict[tuple[str, str], list[float]] = {key: [] for key in self.granted}  # when each call ends
+        self.asked_at = dict.fromkeys(self.executors, 0.0)
         self.wanting_since = dict.fromkeys(self.projects, 0.0)
         self.longest_wait = 0.0
 
@@ -259,7 +260,7 @@ class Crowd:
         for key, calls in self.flying.items():
             calls[:] = [ends for ends in calls if ends > now]
             calls += [now + lasts[key[1]] * self.chance.uniform(0.2, 1.0) for _ in range(self.granted[key] - len(calls))]
-        executor = self.chance.choice(self.executors)
+        executor = self._next()
         claims = {}
         for project in self.projects:
             in_flight = max(len(self.flying[executor, project]), self.granted[executor, project])
@@ -267,6 +268,13 @@ class Crowd:
         for project, part in self.slots.claim(executor, claims).items():
             self.granted[executor, project] = part
         self._watch(wants)
+
+    def _next(self) -> str:
+        """Any executor; but none is silent for long."""
+        silent = min(self.executors, key=self.asked_at.__getitem__)
+        executor = silent if self.slots.now - self.asked_at[silent] > 3.0 else self.chance.choice(self.executors)
+        self.asked_at[executor] = self.slots.now
+        return executor
 
     def _watch(self, wants: Mapping[str, int]) -> None:
         now = self.slots.now
