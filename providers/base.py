@@ -140,7 +140,8 @@ class Failure(msgspec.Struct, frozen=True):
     `message` is for people, shortened, without secrets. `code` is the upstream's own code where it gave one, else the
     kind's. `body` is the answer as one line of JSON, or empty when there was none. `request_id` is as that of a success
     when there was an answer. `retry_after` is in seconds; `exhausted_for` is as that of a success. `in_success` tells that
-    a 2xx answer reported the failure; then `http_status` is the status that it names, if it names one.
+    a 2xx answer reported the failure; then `http_status` is the status that it names, if it names one. `is_staged`: the
+    request itself asked a simulator to fail so, which says nothing about the upstream.
     """
 
     kind: Kind
@@ -153,6 +154,7 @@ class Failure(msgspec.Struct, frozen=True):
     retry_after: float | None = None
     exhausted_for: float | None = None
     in_success: bool = False
+    is_staged: bool = False
 
     @property
     def is_final(self) -> bool:

@@ -15,7 +15,7 @@ def test_locks_sql_and_looks_at_the_database_are_found() -> None:
         "batches.services.claim",  # locks
         "batches.queries.results",  # SQL
         "batches.models.bulk",  # looks at the vendor
-        "batches.engine.limits",  # Redis
+        "batches.engine.limits.keeping",  # Redis
         "config.health",
     ):
         assert module in found

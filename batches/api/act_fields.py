@@ -70,7 +70,7 @@ class RerouteBatch(Reasoned):
 class PrioritiseBatch(Reasoned):
     """How early it shall go."""
 
-    priority = WholeNumber(minimum=LOWEST, maximum=HIGHEST, help_text="A higher one goes first.")
+    priority = WholeNumber(minimum=LOWEST, maximum=HIGHEST, help_text="A higher one goes first in its project.")
 
 
 @extend_schema_serializer(component_name="Retried")

@@ -113,7 +113,7 @@ class Acts(NativeView):
         operation_id="prioritise_batch", summary="Change a batch's priority", request=PrioritiseBatch, responses=ShownBatchDetail
     )
     def prioritise(self, _request: Request, batch_id: str) -> Response:
-        """Have a batch go before those with a lower priority, and after those with a higher one."""
+        """Have a batch go before those of its project with a lower priority, and after those with a higher one."""
         batch, fields = self._asked(batch_id, PrioritiseBatch)
         now = timezone.now()
         return self._answer(prioritise(batch, priority=fields["priority"], actor=self.actor, now=now, reason=fields["reason"]))

@@ -58,7 +58,7 @@ class CreateBatch(Fields):
     )
     metadata = Metadata()
     remark = Text(max_length=500, allow_blank=True, default="", help_text="What people shall call it.")
-    priority = WholeNumber(minimum=LOWEST, maximum=HIGHEST, default=0, help_text="A higher one goes first.")
+    priority = WholeNumber(minimum=LOWEST, maximum=HIGHEST, default=0, help_text="A higher one goes first in its project.")
     guards = SetGuards(
         required=False, allow_null=True, default=None, help_text="What shall pause it; else its provider's guards."
     )

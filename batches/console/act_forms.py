@@ -43,7 +43,19 @@ class PriorityForm(ActForm):
             min_value=LOWEST,
             max_value=HIGHEST,
             initial=self.batch.priority,
-            help_text=f"From {LOWEST} to {HIGHEST}; what is higher goes first. New batches have 0.",
+            help_text=f"From {LOWEST} to {HIGHEST}; what is higher goes first in its project. New batches have 0.",
+        )
+
+
+class PrecedenceForm(ActForm):
+    """Where the batch shall stand among those of all projects."""
+
+    def add_fields(self) -> None:
+        self.fields["precedence"] = forms.IntegerField(
+            min_value=LOWEST,
+            max_value=HIGHEST,
+            initial=self.batch.precedence,
+            help_text=f"From {LOWEST} to {HIGHEST}; what is higher goes before other projects. New batches have 0.",
         )
 
 

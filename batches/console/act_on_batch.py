@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from batches.console.access import SignedIn, actor, find_batch, requires
-from batches.console.act_forms import ActForm, GuardsForm, PriorityForm, RerouteForm
+from batches.console.access import SignedIn, act_of, actor, find_batch, requires
+from batches.console.act_forms import ActForm, GuardsForm, PrecedenceForm, PriorityForm, RerouteForm
 from batches.console.standing import progress, standing
 from batches.errors import Conflict, InvalidRequest
 from batches.filters import holds_of, stopped_among
@@ -23,7 +23,7 @@ from batches.services.amend import RUNNABLE
 from batches.services.cancel import CANCELLING, cancel
 from batches.services.guard import GUARDS, set_guards
 from batches.services.pause import PAUSING, RESUMING, pause, resume
-from batches.services.prioritise import PRIORITISING, prioritise
+from batches.services.prioritise import PRIORITISING, give_precedence, prioritise
 from batches.services.reroute import reroute
 
 Fields = dict[str, Any]  # what was said, by name; `by` has the reason, who says it and when
@@ -44,6 +44,12 @@ class BatchAct:
     fits: Callable[[Batch], bool] = lambda _: True
     destroys: bool = False  # what cannot be had back
     back: str = "Leave it as it is"
+    least: Right = Right.ACT  # what it takes in the portal as a whole, if it is more than in the project
+
+    @property
+    def is_of_portal(self) -> bool:
+        """Whether only administrators of the portal may do it: it concerns other projects."""
+        return self.least is Right.MANAGE
 
 
 ACTS = {
@@ -75,6 +81,19 @@ ACTS = {
         done="The priority is changed.",
         perform=lambda batch, said, by: prioritise(batch, priority=said["priority"], **by),
         form=PriorityForm,
+    ),
+    "precede": BatchAct(
+        label="Precedence",
+        question="Have it go before other projects?",
+        consequences=(
+            "Its next slices are taken up before those of all batches with a lower precedence, whatever their project is.",
+            "The requests in flight are still divided among projects.",
+        ),
+        button="Change the precedence",
+        done="The precedence is changed.",
+        perform=lambda batch, said, by: give_precedence(batch, precedence=said["precedence"], **by),
+        form=PrecedenceForm,
+        least=Right.MANAGE,
     ),
     "reroute": BatchAct(
         label="Reroute",
@@ -124,7 +143,7 @@ def offers(batch: Batch, access: Access) -> list[Offer]:
     """What somebody may do to the batch, as far as it is known without a query."""
     if not access.may(Right.ACT, batch.project_id) or batch.status not in RUNNABLE:
         return []
-    fitting = [(word, act) for word, act in ACTS.items() if act.fits(batch)]
+    fitting = [(word, act) for word, act in ACTS.items() if act.fits(batch) and (access.everywhere or not act.is_of_portal)]
     return [Offer(act, reverse(f"console:{word}_batch", args=[batch.id])) for word, act in fitting]
 
 
@@ -133,6 +152,8 @@ def offers(batch: Batch, access: Access) -> list[Offer]:
 def act_on_batch(request: SignedIn, batch_id: uuid.UUID, word: str) -> HttpResponseBase:
     """Ask; on POST do it. What cannot be done any more is said on the batch's page, what was said wrong on this one."""
     batch, act, now = find_batch(request, batch_id), ACTS[word], timezone.now()
+    if act.is_of_portal:
+        request.access.require(act.least, None, act=act_of(request), now=now, target=batch)
     form = act.form(batch, request.POST if request.method == "POST" else None)
     problems = [form.cannot] if form.cannot else []
     if request.method == "POST" and form.is_valid() and not problems:

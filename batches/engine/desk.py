@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -16,8 +16,8 @@ from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from batches import wake
+from batches.engine.limits.upstreams import Demand, Granted, Opened, Upstreams
 from batches.engine.take_up import Taken, TakeUp
-from batches.engine.upstreams import Demand, Granted, Opened, Upstreams
 from batches.models import Worker
 from batches.services.claim import Appetite
 from batches.services.heartbeat import heartbeat, leave, leave_seat, take_seat
@@ -98,9 +98,9 @@ class Desk:
             with self._step("taking up work"):
                 self._take_up(answer.opened, answer.taken, turn.appetite, now=now)
         answer.obstructed = bool(self._take_up.obstacles)
-        taken: Counter[uuid.UUID] = Counter()
+        taken: defaultdict[uuid.UUID, Counter[str]] = defaultdict(Counter)
         for piece in answer.taken:
-            taken[piece.batch.provider_id] += len(piece.objects)
+            taken[piece.batch.provider_id][piece.batch.project_id.hex] += len(piece.objects)
         with self._step("asking the limiter"):
             answer.granted = self._upstreams.ask(turn.demands, taken)
             answer.unsure = self._upstreams.unsure

@@ -10,6 +10,7 @@ import logging
 import math
 import time
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Set
 from datetime import datetime, timedelta
 
@@ -23,12 +24,13 @@ from batches import wake
 from batches.engine import backoff, collector, shutdown
 from batches.engine.desk import Answer, Desk, Turn
 from batches.engine.held import Held, Item, beyond_probes
-from batches.engine.lanes import Lane
+from batches.engine.limits.lanes import Lane
+from batches.engine.limits.roads import Road
+from batches.engine.limits.upstreams import Demand
 from batches.engine.outbox import HandedIn, Outbox
 from batches.engine.senders import Senders
 from batches.engine.take_up import Taken
 from batches.engine.throttled import Announcements
-from batches.engine.upstreams import Demand
 from batches.services.claim import Appetite, anything_to_claim
 from batches.services.heartbeat import take_seat
 from batches.services.settle import Report
@@ -68,17 +70,16 @@ class Executor:
 
     def __init__(self) -> None:
         self.id = uuid7()
-        self.lanes: dict[uuid.UUID, Lane] = {}
+        self.roads: dict[uuid.UUID, Road] = {}
         self._retired: list[Adapter] = []  # of providers whose settings have changed; they may have calls in flight
         self.held: dict[uuid.UUID, Held] = {}
-        self._rate = 0.0  # objects settled per second, lately
         self._turned_at = time.monotonic()
         self._ends_at = time.monotonic() + settings.EXECUTOR_SECONDS
         self._takes_up = True
         self._budget = Budget(settings.EXECUTOR_ANSWER_BYTES)
         self._outbox = Outbox(self._budget)
         self._due = asyncio.Event()  # the keeper should take its turn now
-        self._senders = Senders(self.lanes, self._outbox, self._due)
+        self._senders = Senders(self.roads, self._outbox, self._due)
         self._announcements = Announcements()
 
     async def run(self) -> None:
@@ -93,11 +94,14 @@ class Executor:
             await desk.close()
 
     async def _close(self) -> None:
-        for lane in self.lanes.values():
+        for lane in self._lanes():
             for task in lane.senders:
                 task.cancel()
-        adapters = [*(lane.adapter for lane in self.lanes.values()), *self._retired]
+        adapters = [*(road.adapter for road in self.roads.values()), *self._retired]
         await asyncio.gather(*(adapter.close() for adapter in adapters), return_exceptions=True)  # each, whatever another says
+
+    def _lanes(self) -> list[Lane]:
+        return [lane for road in self.roads.values() for lane in road]
 
     # --- The keeper ------------------------------------------------------------------------------------------
 
@@ -168,8 +172,7 @@ class Executor:
         self._outbox.has_handed_in(handed_in)
         self._senders.leased_until = began + settings.LEASE_SECONDS
         now = time.monotonic()
-        self._rate = 0.6 * self._rate + 0.4 * len(handed_in.settled) / max(now - self._turned_at, 0.001)
-        self._turned_at = now
+        self._note_rates(now=now)
         self._tell_again(demands, heard=answer.granted.keys(), unsure=answer.unsure)
         self._apply(answer, report)
 
@@ -179,13 +182,14 @@ class Executor:
         """The limiter did not answer to these demands, but for those that it has heard."""
         for provider_id, demand in demands.items():
             if demand.ask is not None and provider_id not in heard:
-                self.lanes[provider_id].tell_again(demand.ask.without_returned() if provider_id in unsure else demand.ask)
+                self.roads[provider_id].tell_again(demand.ask.without_returned() if provider_id in unsure else demand.ask)
 
     def _report(self, handed_in: HandedIn) -> Report:
         # Before slices are stopped in order to let go of them.
-        throttled = self._announcements.due(self.held.values(), self.lanes)
+        throttled = self._announcements.due(self.held.values(), self._senders.lane_of)
         self._let_go_of_held()
-        last = sorted(self.held.values(), key=lambda held: held.stopped_at is None)  # of two of one batch, that which goes on
+        # If two slices of one batch are held, keep the batch object of the running one.
+        last = sorted(self.held.values(), key=lambda held: held.stopped_at is None)
         return Report(
             batches={held.batch_id: held.batch for held in last},
             epochs={slice_id: held.lease.epoch for slice_id, held in self.held.items()},
@@ -203,48 +207,73 @@ class Executor:
         for slice_id, held in self.held.items():
             if slice_id in left_over:
                 continue
-            shut_since = self.lanes[held.batch.provider_id].shut_since
+            shut_since = self._senders.lane_of(held).shut_since
             if held.is_done:
                 done[slice_id] = None
             elif held.only_waits() and (soonest := min(wait.until for wait in held.waiting.values())) > soon:
                 held.stop(now=now)
                 done[slice_id] = soonest
             elif shut_since is not None and now > shut_since + LET_GO_SECONDS:
-                held.hold_back(now=now)  # others use all of the provider's concurrency: they may have it
+                held.hold_back(now=now)  # other executors use all of the project's slots: they may have it
         return done
 
     def _let_go_of_held(self) -> None:
-        """A provider that is held needs few slices for its probes; what is in flight of the others settles."""
+        """A lane that sends nothing but probes needs few slices for them; what is in flight of the others settles."""
         now = time.monotonic()
-        for provider_id, lane in self.lanes.items():
-            if lane.gate.held is not None:
-                working = [one for one in self.held.values() if one.batch.provider_id == provider_id and one.stopped_at is None]
-                for held in beyond_probes(working):
+        for lane in self._lanes():
+            if lane.probing:
+                mine = [one for one in self.held.values() if self._senders.lane_of(one) is lane and one.stopped_at is None]
+                for held in beyond_probes(mine):
                     held.hold_back(now=now)
                 lane.drop_stopped()
 
     def _demands(self) -> dict[uuid.UUID, Demand]:
         now = time.monotonic()
-        return {provider_id: lane.demand(now=now) for provider_id, lane in self.lanes.items()}
+        return {provider_id: road.demand(now=now) for provider_id, road in self.roads.items()}
+
+    def _note_rates(self, *, now: float) -> None:
+        """How fast each lane got on since the last turn."""
+        seconds = max(now - self._turned_at, 0.001)
+        self._turned_at = now
+        for lane in self._lanes():
+            lane.rate = 0.6 * lane.rate + 0.4 * lane.answered / seconds
+            lane.answered = 0
 
     def _appetite(self) -> Appetite | None:
-        """Enough to fill the free slots, and to be a little ahead; None while it holds too much, or is to end."""
-        room = settings.EXECUTOR_BUFFER_BYTES - sum(held.size for held in self.held.values())
-        if not self._takes_up or self._outbox.is_full or room < 0:
+        """Enough to fill the free slots, and to be a little ahead; None while it holds far too much, or is to end.
+
+        While it holds too much, it takes only from projects of which it holds nothing: what one fills keeps no other away.
+        """
+        held = self._bytes_held()
+        room = settings.EXECUTOR_BUFFER_BYTES - sum(held.values())
+        if not self._takes_up or self._outbox.is_full or room < -settings.EXECUTOR_BUFFER_BYTES:
             return None
-        wanted = {}
-        for provider_id, lane in self.lanes.items():
-            slots = lane.free_slots if lane.ready else settings.EXECUTOR_CONCURRENCY - lane.in_flight
-            lines = slots + self._rate * AHEAD_SECONDS - lane.ready - lane.parked
-            wanted[provider_id] = lane.slices_of(lines=lines, size=room)
-        working = {held.batch.provider_id for held in self.held.values() if held.stopped_at is None}
-        sated = {provider_id for provider_id in working if self.lanes[provider_id].probes_with_what_it_has()}
+        wanted, full = {}, set()
+        lanes = [
+            ((provider_id, project_id), lane) for provider_id, road in self.roads.items() for project_id, lane in road.lanes()
+        ]
+        for key, lane in sorted(lanes, key=lambda found: held[found[0]]):
+            wanted[key] = lane.slices_of(lines=self._lines_wanted(lane), size=max(room, 0))
+            room -= wanted[key] * lane.usual_slice[1]
+            if lane.shut_since or (key in held and (room < 0 or lane.probes_with_what_it_has())):
+                full.add(key)
         return Appetite(
-            otherwise=math.ceil(settings.EXECUTOR_CONCURRENCY / settings.SLICE_LINES),
+            otherwise=math.ceil(settings.EXECUTOR_CONCURRENCY / settings.SLICE_LINES) if room >= 0 else 0,
             wanted=wanted,
-            full=frozenset(sated | {provider_id for provider_id, lane in self.lanes.items() if lane.shut_since}),
+            full=frozenset(full),
             held=frozenset(held.batch_id for held in self.held.values()),
         )
+
+    def _lines_wanted(self, lane: Lane) -> float:
+        slots = lane.free_slots if lane.ready else settings.EXECUTOR_CONCURRENCY - lane.in_flight
+        return slots + lane.rate * AHEAD_SECONDS - lane.ready - lane.parked
+
+    def _bytes_held(self) -> Counter[tuple[uuid.UUID, uuid.UUID]]:
+        """Of running slices, by provider and project."""
+        found: Counter[tuple[uuid.UUID, uuid.UUID]] = Counter()
+        for held in self.held.values():
+            found[held.batch.provider_id, held.batch.project_id] += held.size
+        return found
 
     def _apply(self, answer: Answer, report: Report) -> None:
         now = time.monotonic()
@@ -263,21 +292,21 @@ class Executor:
             elif held.batch_id in answer.receipt.held_back:
                 held.hold_back(now=now)
         for opened in answer.opened:
-            if lane := self.lanes.get(opened.provider_id):
+            if road := self.roads.get(opened.provider_id):
                 if opened.adapter is not None:
-                    self._retired.append(lane.adapter)
-                    lane.adapter = opened.adapter
-                lane.heed(opened)
+                    self._retired.append(road.adapter)
+                    road.adapter = opened.adapter
+                road.heed(opened)
             else:
-                self.lanes[opened.provider_id] = Lane(opened)
-        # Where this turn brought work there may be more: look again before the lanes run dry.
-        self._senders.ask_below = math.ceil(self._rate * AHEAD_SECONDS / 2) if answer.taken else 0
+                self.roads[opened.provider_id] = Road(opened)
         for taken in answer.taken:
             self._take_up(taken)
         for provider_id, granted in answer.granted.items():
-            if lane := self.lanes.get(provider_id):
-                lane.grant(granted, now=now)
-        for lane in self.lanes.values():
+            if road := self.roads.get(provider_id):
+                road.grant(granted, now=now)
+        for lane in self._lanes():
+            # Where this turn brought work there may be more: look again before the lanes run dry.
+            lane.ask_below = math.ceil(lane.rate * AHEAD_SECONDS / 2) if answer.taken else 0
             self._senders.fill(lane)
             if answer.taken and lane.gated:
                 self._due.set()  # permits for what was just taken up are asked for at once
@@ -287,8 +316,9 @@ class Executor:
         now = timezone.now()
         deadline = time.monotonic() + (batch.expires_at - now).total_seconds()
         size = sum(len(body) for _, body, _ in taken.objects)
-        self.lanes[batch.provider_id].usual_slice = (max(len(taken.objects), 1), max(size, 1))
         held = self.held[taken.lease.piece.pk] = Held(batch, taken.lease, deadline, open=len(taken.objects), size=size)
+        lane = self._senders.lane_of(held)
+        lane.usual_slice = (max(len(taken.objects), 1), max(size, 1))
         for waiting, body, model in taken.objects:
             item = Item(
                 held,
@@ -304,7 +334,7 @@ class Executor:
             if waiting.not_before is not None and waiting.not_before > now:
                 self._senders.put_off(item, waiting.not_before)
             else:
-                self.lanes[batch.provider_id].push(item)
+                lane.push(item)
 
     def _abort_overdue(self) -> None:
         """What was in flight when its batch stopped has had its time to settle. Others give the batch its end soon."""

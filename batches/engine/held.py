@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from django.conf import settings
 
-from batches.engine.gates import Gate, Pass
+from batches.engine.limits.gates import Gate, Pass
 from batches.models import Batch
 from batches.services.claim import Lease
 from batches.services.extras import Extras, kept_extras
@@ -113,7 +113,6 @@ class Item:
     model: str
     sent_at: float = 0.0  # the last time, in seconds since 1970
     last_strike: float | None = None  # when it last failed for the provider's account, in seconds since 1970
-    probed: bool = False  # it has failed as the probe of a circuit breaker
     gate: Gate | None = None  # of its model, while it is in flight
     passes: tuple[Pass, ...] = ()  # to be corrected by what it used
 

@@ -13,9 +13,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from batches.engine import backoff
-from batches.engine.breaker import FAULTS
 from batches.engine.held import Held, Item, Wait
-from batches.engine.lanes import Lane
+from batches.engine.limits.breaker import FAULTS
+from batches.engine.limits.lanes import Lane
+from batches.engine.limits.roads import Road
 from batches.engine.outbox import Outbox
 from batches.services.outcomes import Settled, Tried
 from providers.base import Call, Failure, Outcome, Success
@@ -27,11 +28,10 @@ logger = logging.getLogger(__name__)
 class Senders:
     """Sends what is ready in the lanes. `due` is set when the outbox should be handed in, or more work be taken up."""
 
-    def __init__(self, lanes: Mapping[uuid.UUID, Lane], outbox: Outbox, due: asyncio.Event) -> None:
-        self.lanes = lanes
+    def __init__(self, roads: Mapping[uuid.UUID, Road], outbox: Outbox, due: asyncio.Event) -> None:
+        self.roads = roads
         self.outbox = outbox
         self.leased_until = -math.inf  # when the leases of what is held have run out, unless the desk renews them before
-        self.ask_below = 0  # ready objects; with fewer than these in a lane, more work is asked for, once
         self._due = due
         self._timeout = settings.REQUEST_TIMEOUT_SECONDS
         self._jitter = random.Random()
@@ -49,6 +49,10 @@ class Senders:
             lane.senders.add(task)
             task.add_done_callback(lane.senders.discard)
 
+    def lane_of(self, held: Held) -> Lane:
+        """Where the objects of a slice go."""
+        return self.roads[held.batch.provider_id].lane(held.batch.project_id)
+
     def put_off(self, item: Item, until: datetime, *, reason: str = "") -> None:
         """Have an object wait for its next attempt; `reason` says so when the upstream's limits are why."""
         delay = max((until - timezone.now()).total_seconds(), 0)
@@ -63,7 +67,7 @@ class Senders:
 
     def _retry(self, item: Item) -> None:
         del item.held.waiting[item.line]
-        lane = self.lanes[item.held.batch.provider_id]
+        lane = self.lane_of(item.held)
         lane.push(item)
         self.fill(lane)
 
@@ -76,8 +80,8 @@ class Senders:
                 item.held.stop(now=now)
                 lane.landed(item)
                 continue
-            if lane.ready < self.ask_below:
-                self.ask_below = 0
+            if lane.ready < lane.ask_below:
+                lane.ask_below = 0
                 self._due.set()
             await self._send(lane, item, task)
         if not lane.ready and lane.in_flight == 0:
@@ -98,9 +102,9 @@ class Senders:
         item.sent_at = time.time()
         lane.in_flight += 1
         try:
-            outcome = await lane.adapter.send(call)
+            outcome = await lane.road.adapter.send(call)
         except Exception:
-            logger.exception("the adapter %s failed", type(lane.adapter).__name__)
+            logger.exception("the adapter %s failed", type(lane.road.adapter).__name__)
             outcome = Failure(Kind.PORTAL, Kind.PORTAL.sentence)
         finally:
             lane.in_flight -= 1
@@ -116,7 +120,7 @@ class Senders:
             elif self._try_again(item, outcome, counts=counts, latency_ms=latency_ms):
                 return
         except Exception:
-            logger.exception("what the adapter %s answered could not be looked into", type(lane.adapter).__name__)
+            logger.exception("what the adapter %s answered could not be looked into", type(lane.road.adapter).__name__)
             if not isinstance(outcome, Success):
                 outcome = Failure(Kind.PORTAL, Kind.PORTAL.sentence)
         held.open -= 1
@@ -129,21 +133,27 @@ class Senders:
 
     def _learn(self, lane: Lane, item: Item, outcome: Outcome) -> bool:
         """Take in what an outcome tells about the provider; whether the attempt counts against the limit."""
-        lane.tally.answers += 1
+        lane.answered += 1
         if outcome.exhausted_for is not None:
             lane.hold(item.model, outcome.exhausted_for)
         if isinstance(outcome, Failure):
-            counts = lane.note_failure(item, outcome)
-            # A probe that fails says nothing about the object. One that is answered so again may be why the breaker opened.
-            is_excused = lane.probing and outcome.kind in FAULTS and not (item.probed and outcome.kind.answered)
-            item.probed |= is_excused
+            if outcome.is_staged:
+                counts = True  # and nobody learns anything
+            else:
+                lane.tally.answers += 1
+                counts = lane.note_failure(item, outcome)
+            # A probe that nobody answered says nothing about the object.
+            is_excused = lane.probing and outcome.kind in FAULTS and not outcome.kind.answered
             counts = counts and outcome.kind not in backoff.THROTTLED and not is_excused
             item.counted += counts
             item.answered += outcome.is_final
             if not lane.share or lane.must_ask:
                 self._due.set()
             return counts
-        lane.note_success(item.model)
+        lane.tally.answers += 1
+        lane.note_success(item)
+        if not lane.share:
+            self._due.set()  # a probe may have found that all is well; or others wait for what is free now
         return True
 
     def _account(self, lane: Lane, item: Item, success: Success) -> int | None:
@@ -153,7 +163,7 @@ class Senders:
             return None
         for passed in item.passes:
             passed.correct(usage)
-        model = lane.models.get(item.model)
+        model = lane.road.models.get(item.model)
         return None if model is None else model.cost_nanos(usage)
 
     def _try_again(self, item: Item, failure: Failure, *, counts: bool, latency_ms: int) -> bool:
@@ -173,5 +183,5 @@ class Senders:
             Tried(held.slice_id, held.batch_id, item.line, item.round, item.attempts, latency_ms, failure, at, counts)
         )
         if held.stopped_at is None:
-            self.put_off(item, at, reason=failure.message if failure.kind in backoff.THROTTLED else "")
+            self.put_off(item, at, reason=failure.kind.sentence if failure.kind in backoff.THROTTLED else "")
         return True

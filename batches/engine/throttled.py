@@ -2,62 +2,76 @@
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from django.utils import timezone
 
 from batches.engine.held import Held
-from batches.engine.lanes import Lane
+from batches.engine.limits.asks import Why
+from batches.engine.limits.lanes import Lane
+from batches.models import ThrottledBy
+from batches.services.settle import Throttled
 
 LEAST = timedelta(seconds=2)  # what is said lasts at least so long: limits open for a moment, and shut again
 RENEWED = timedelta(seconds=0.5)  # before what was said has passed it is said again
+
+LaneOf = Callable[[Held], Lane]
+_BY = {
+    Why.LIMIT: ThrottledBy.LIMIT,
+    Why.UPSTREAM: ThrottledBy.UPSTREAM,
+    Why.BREAKER: ThrottledBy.BREAKER,
+    Why.HOLD: ThrottledBy.UPSTREAM,
+    Why.OTHERS: ThrottledBy.OTHERS,
+}
 
 
 class Announcements:
     """What was said already is not said again before it has nearly passed."""
 
     def __init__(self) -> None:
-        self._said: dict[uuid.UUID, tuple[datetime, str]] = {}
+        self._said: dict[uuid.UUID, Throttled] = {}
 
-    def due(self, held: Iterable[Held], lanes: Mapping[uuid.UUID, Lane]) -> dict[uuid.UUID, tuple[datetime, str]]:
+    def due(self, held: Iterable[Held], lane_of: LaneOf) -> dict[uuid.UUID, Throttled]:
         """The batches of which nothing can be sent as limits hold every open object back, and that is news."""
         now = timezone.now()
-        found = throttled(held, lanes, now=now)
+        found = throttled(held, lane_of, now=now)
         news = {batch_id: said for batch_id, said in found.items() if self._is_news(batch_id, said, now)}
         self._said = {batch_id: said for batch_id, said in self._said.items() if batch_id in found} | news
         return news
 
-    def _is_news(self, batch_id: uuid.UUID, said: tuple[datetime, str], now: datetime) -> bool:
-        until, reason = self._said.get(batch_id, (now, ""))
-        return reason != said[1] or said[0] < until or until < now + RENEWED < said[0]
+    def _is_news(self, batch_id: uuid.UUID, said: Throttled, now: datetime) -> bool:
+        before = self._said.get(batch_id)
+        if before is None or before.reason != said.reason or before.until < said.until:
+            return True
+        return before.until < now + RENEWED < said.until
 
 
-def throttled(held: Iterable[Held], lanes: Mapping[uuid.UUID, Lane], *, now: datetime) -> dict[uuid.UUID, tuple[datetime, str]]:
+def throttled(held: Iterable[Held], lane_of: LaneOf, *, now: datetime) -> dict[uuid.UUID, Throttled]:
     """Until when, at the soonest, and why nothing can be sent; of the batches of which that is so."""
-    found: dict[uuid.UUID, tuple[datetime, str]] = {}
+    found: dict[uuid.UUID, Throttled] = {}
     free = set()
     for one in held:
         if one.stopped_at is not None or not one.open:
             continue
-        why = _why(one, lanes[one.batch.provider_id], now=now)
+        why = _why(one, lane_of(one), now=now)
         if why is None:
             free.add(one.batch_id)
-        elif one.batch_id not in found or why < found[one.batch_id]:
+        elif one.batch_id not in found or why.until < found[one.batch_id].until:
             found[one.batch_id] = why
-    return {batch_id: why for batch_id, why in found.items() if batch_id not in free and why[1]}
+    return {batch_id: why for batch_id, why in found.items() if batch_id not in free and why.reason}
 
 
-def _why(held: Held, lane: Lane, *, now: datetime) -> tuple[datetime, str] | None:
+def _why(held: Held, lane: Lane, *, now: datetime) -> Throttled | None:
     """What keeps a slice back; None when nothing does. No reason: its objects wait for another attempt, of their own accord."""
     if lane.gate.held is not None and lane.gate.held.kind.is_of_account:
-        return now, ""  # its batches are not throttled, but wait for somebody to mend the account: the provider says so
+        return Throttled(now, "", ThrottledBy.UPSTREAM)  # it waits for somebody to mend the account: the provider says so
     has_ready = len(held.waiting) + len(held.flying) < held.open
     stay = lane.stay_of(held.batch_id) if has_ready or lane.probing else None
     if stay is not None:
         until = max(now + timedelta(seconds=stay.until - time.monotonic()), now + LEAST)
-        return until, f"Provider {held.batch.provider.name}: {stay.reason}"
+        return Throttled(until, f"Provider {held.batch.provider.name}: {stay.reason}", _BY[stay.why])
     if not held.only_waits():
         return None
     soonest = min(held.waiting.values(), key=lambda wait: wait.until)
-    return soonest.until, soonest.reason
+    return Throttled(soonest.until, soonest.reason, ThrottledBy.UPSTREAM)

@@ -4,7 +4,7 @@ from batches.models.account_token import AccountToken
 from batches.models.api_key import ApiKey, KeyState, Scope
 from batches.models.attempt import Attempt
 from batches.models.audit import AuditEntry
-from batches.models.batch import Batch, Dialect, OnInvalid, load_counts
+from batches.models.batch import Batch, Dialect, OnInvalid, ThrottledBy, load_counts
 from batches.models.bulk_operation import BulkAct, BulkItem, BulkOperation
 from batches.models.counts import COUNT_FIELDS, Counts
 from batches.models.emergency_stop import EmergencyStop, Stopped
@@ -62,6 +62,7 @@ __all__ = [
     "SignInAttempts",
     "Slice",
     "Stopped",
+    "ThrottledBy",
     "Upload",
     "UploadPart",
     "UploadStatus",

@@ -39,6 +39,15 @@ class OnInvalid(models.TextChoices):
     SKIP = "skip"
 
 
+class ThrottledBy(models.TextChoices):
+    """What holds a batch back that is throttled."""
+
+    LIMIT = "limit", "a limit of its provider"
+    UPSTREAM = "upstream", "the upstream"
+    BREAKER = "breaker", "the circuit breaker"
+    OTHERS = "others", "other projects"
+
+
 class BatchQuerySet(models.QuerySet["Batch"]):
     def open(self) -> "BatchQuerySet":
         return self.filter(status__in=OPEN)
@@ -78,10 +87,14 @@ class Batch(Counted, Guarded, Leased):
 
     status = models.CharField(max_length=12, choices=BatchStatus.choices, default=BatchStatus.VALIDATING)
     version = models.PositiveIntegerField(default=1)
-    priority = models.SmallIntegerField(default=0)
+    priority = models.SmallIntegerField(default=0, help_text="Among the batches of its project.")
+    precedence = models.SmallIntegerField(
+        default=0, db_default=0, help_text="Among the batches of all projects; set by administrators of the portal alone."
+    )
     at_risk_since = models.DateTimeField(null=True, blank=True, help_text="Since when its pace does not meet its deadline.")
     throttled_until = models.DateTimeField(null=True, blank=True)
-    throttled_reason = models.CharField(max_length=200, blank=True)
+    throttled_reason = models.CharField(max_length=200, blank=True, help_text="Kinds and numbers; it quotes no call.")
+    throttled_by = models.CharField(max_length=8, choices=ThrottledBy.choices, blank=True, default="", db_default="")
     blocked_until = models.DateTimeField(null=True, blank=True, help_text="Until then no worker that saw it could run it.")
     blocked_reason = models.CharField(max_length=300, blank=True, default="", db_default="")
     paused_at = models.DateTimeField(null=True, blank=True)

@@ -35,25 +35,28 @@ class Candidate:
     weight: int = 1
     served: int = 0
     project_served: int = 0
+    precedence: int = 0
 
     @property
     def standing(self) -> tuple[int, bool]:
-        """What no fairness makes up for; the higher standing is the lower one of these."""
+        """What orders the batches of one project before any fairness; the higher standing is the lower one of these."""
         return -self.priority, not self.at_risk
 
 
-Rank = tuple[int, bool, int, int, datetime, uuid.UUID]
+Rank = tuple[int, int, int, bool, int, datetime, uuid.UUID]
 
 
 def rank(candidate: Candidate, *, given: int = 0, given_to_project: int = 0) -> Rank:
     """What candidates are ordered by, the most deserving lowest. `given` is the cost of what was dealt out just now.
 
-    Operator priority; then batches that are about to miss their deadline; then the project that is served least; inside it
-    the batch that is served least; then age. Nothing else goes by deadline: it would let a client buy speed by asking late.
+    Precedence, which only administrators of the portal give; then the project that is served least. Inside a project its
+    clients decide: priority; then batches that are about to miss their deadline; then the batch that is served least; then
+    age. No client gets before another project by a priority, nor by a deadline that cannot be met.
     """
     return (
-        *candidate.standing,
+        -candidate.precedence,
         candidate.project_served + given_to_project,
+        *candidate.standing,
         candidate.served + given,
         candidate.created_at,
         candidate.batch_id,
@@ -79,7 +82,8 @@ _CANDIDATES = f"""
              JOIN {Batch._meta.db_table} b ON b.id = l.batch_id
             GROUP BY b.project_id, b.provider_id),
            running AS (
-           SELECT b.id, b.project_id, b.provider_id, b.priority, b.at_risk_since IS NOT NULL AS at_risk, b.created_at,
+           SELECT b.id, b.project_id, b.provider_id, b.precedence, b.priority, b.created_at,
+                  b.at_risk_since IS NOT NULL AS at_risk,
                   (SELECT {_COST}
                      FROM {Slice._meta.db_table} s
                     WHERE {_FREE.format(batch="b")}
@@ -90,20 +94,22 @@ _CANDIDATES = f"""
             WHERE b.status = '{BatchStatus.IN_PROGRESS.value}' AND b.paused_at IS NULL AND b.expires_at > %(now)s AND p.enabled
               AND {is_sent_sql("b")}),
            waiting AS (
-           SELECT r.*, coalesce(l.cost, 0) AS served,
+           SELECT r.*, coalesce(l.cost, 0) AS served, coalesce(v.cost, 0) AS project_served,
                   row_number() OVER (
                       PARTITION BY r.provider_id, r.project_id
-                      ORDER BY r.priority DESC, r.at_risk DESC, coalesce(l.cost, 0), r.created_at, r.id) AS turn
+                      ORDER BY r.precedence DESC, r.priority DESC, r.at_risk DESC, coalesce(l.cost, 0), r.created_at, r.id
+                  ) AS turn
              FROM running r
              LEFT JOIN leased l ON l.batch_id = r.id
+             LEFT JOIN served v ON v.project_id = r.project_id AND v.provider_id = r.provider_id
             WHERE r.weight IS NOT NULL),
            chosen AS (
            SELECT *
              FROM waiting
             WHERE turn <= {MOST_OF_A_PROJECT}
-            ORDER BY priority DESC, at_risk DESC, turn, created_at
+            ORDER BY precedence DESC, turn, project_served, created_at
             LIMIT {MOST})
-    SELECT c.id, c.project_id, c.provider_id, c.priority, c.at_risk, c.created_at,
+    SELECT c.id, c.project_id, c.provider_id, c.precedence, c.priority, c.at_risk, c.created_at,
            (SELECT count(*)
               FROM (SELECT 1
                       FROM {Slice._meta.db_table} s
@@ -114,9 +120,8 @@ _CANDIDATES = f"""
              WHERE s.batch_id = c.id
              ORDER BY s.first_line
              LIMIT 1),
-           c.weight, c.served, coalesce(v.cost, 0)
+           c.weight, c.served, c.project_served
       FROM chosen c
-      LEFT JOIN served v ON v.project_id = c.project_id AND v.provider_id = c.provider_id
 """  # noqa: S608 - names of tables, a status and numbers only
 
 
@@ -131,7 +136,7 @@ def candidates(*, now: datetime, most: int) -> list[Candidate]:
 
 
 def _from_row(*row: Any) -> Candidate:
-    batch, project, provider, priority, at_risk, created_at, free, epoch, weight, served, project_served = row
+    batch, project, provider, precedence, priority, at_risk, created_at, free, epoch, weight, served, project_served = row
     return Candidate(
         batch_id=_uuid(batch),
         project_id=_uuid(project),
@@ -144,6 +149,7 @@ def _from_row(*row: Any) -> Candidate:
         weight=max(weight, 1),
         served=served,
         project_served=project_served,
+        precedence=precedence,
     )
 
 

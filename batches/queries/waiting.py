@@ -8,7 +8,7 @@ from enum import StrEnum
 from django.conf import settings
 from django.db.models import Count, Min, Q
 
-from batches.models import Batch, EmergencyStop, ProviderHealth, Worker
+from batches.models import Batch, EmergencyStop, ProviderHealth, ThrottledBy, Worker
 from batches.queries.stops import stop_of_sending
 from batches.queries.turns import candidates, rank
 from batches.states import BatchStatus
@@ -29,6 +29,7 @@ class Cause(StrEnum):
     BREAKER_OPEN = "breaker_open"
     RATE_LIMITED = "rate_limited"
     THROTTLED = "throttled"
+    OTHERS_USE_IT = "others_use_it"
     BACKOFF = "backoff"
     NO_WORKER = "no_worker"
     QUEUE_POSITION = "queue_position"
@@ -51,6 +52,7 @@ _SENTENCES = {
     Cause.BREAKER_OPEN: "Its provider kept failing: for a while only a probe is sent to it.",
     Cause.RATE_LIMITED: "The rate limits of its provider are used up for the moment.",
     Cause.THROTTLED: "The provider turned its requests away, and named a time to come back.",
+    Cause.OTHERS_USE_IT: "Other projects use all requests that its provider may get at a time.",
     Cause.BACKOFF: "Each of its open objects failed a moment ago, and waits for its next attempt.",
     Cause.NO_WORKER: "No worker is running that could take it up.",
     Cause.QUEUE_POSITION: "Other batches are served before it.",
@@ -189,10 +191,25 @@ def _held_back(batch: Batch, facts: Facts, *, now: datetime) -> Waiting | None:
         if row.is_limited(now=now):
             return _because(Cause.RATE_LIMITED, until=row.limited_until, provider=name, reason=row.limited_reason)
     if batch.is_throttled(now=now):
-        return _because(Cause.THROTTLED, until=batch.throttled_until, provider=name, reason=batch.throttled_reason)
+        return _throttled(batch)
     if facts.held_back == facts.unfinished:
         return _because(Cause.BACKOFF, until=facts.not_before)
     return None
+
+
+_THROTTLED = {
+    ThrottledBy.LIMIT: Cause.RATE_LIMITED,
+    ThrottledBy.UPSTREAM: Cause.THROTTLED,
+    ThrottledBy.BREAKER: Cause.BREAKER_OPEN,
+    ThrottledBy.OTHERS: Cause.OTHERS_USE_IT,
+}
+
+
+def _throttled(batch: Batch) -> Waiting:
+    """By what executors have met with of its own project's requests."""
+    cause = _THROTTLED[ThrottledBy(batch.throttled_by or ThrottledBy.UPSTREAM)]
+    until = None if cause is Cause.OTHERS_USE_IT else batch.throttled_until
+    return _because(cause, until=until, provider=batch.provider.name, reason=batch.throttled_reason)
 
 
 def _account_problem(name: str, row: ProviderHealth) -> Waiting:
@@ -235,7 +252,7 @@ def _facts(batch: Batch, *, now: datetime) -> Facts:
     )
     if batch.status != BatchStatus.IN_PROGRESS:
         return Facts(**slices, **there)
-    health = ProviderHealth.objects.filter(provider=batch.provider_id, model__in={"", batch.model}).order_by("model")
+    health = ProviderHealth.objects.about(batch.provider_id, model=batch.model)
     ahead, beyond = (0, False) if slices["leased"] else _place(batch, now=now)
     return Facts(**slices, **there, stop=stop_of_sending(batch), health=tuple(health), ahead=ahead, beyond=beyond)
 

@@ -3,7 +3,7 @@
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import msgspec
@@ -48,23 +48,32 @@ class Lease:
         return [Waiting(line) for line in lines] if self.known is None else self.known
 
 
+Lane = tuple[uuid.UUID, uuid.UUID]  # a provider and a project
+
+
 @dataclass(frozen=True, slots=True)
 class Appetite:
-    """How many more slices an executor wants: for each provider that it speaks to already, and for any other.
+    """How many more slices an executor wants: for each project at each provider that it works for already, and for others.
 
-    `full` are providers of which it takes none at all, `held` the batches that it works on. `avoided` are providers and
-    batches that its worker cannot carry out.
+    `otherwise` is meant for a provider of which it holds nothing. `full` are the projects of which it takes nothing more of a
+    provider at all, `held` the batches that it works on. `avoided` are providers and batches that its worker cannot carry out.
     """
 
     otherwise: int
-    wanted: Mapping[uuid.UUID, int] = field(default_factory=dict)
-    full: frozenset[uuid.UUID] = frozenset()
+    wanted: Mapping[Lane, int] = field(default_factory=dict)
+    full: frozenset[Lane] = frozenset()
     held: frozenset[uuid.UUID] = frozenset()
     avoided: frozenset[uuid.UUID] = frozenset()
 
     def takes(self, candidate: Candidate) -> bool:
         """Whether it takes slices of this batch."""
-        return candidate.provider_id not in self.full and self.avoided.isdisjoint((candidate.provider_id, candidate.batch_id))
+        is_full = (candidate.provider_id, candidate.project_id) in self.full
+        return not is_full and self.avoided.isdisjoint((candidate.provider_id, candidate.batch_id))
+
+    def of_provider(self, provider_id: uuid.UUID) -> int:
+        """How many slices it wants of a provider in all."""
+        known = [count for (provider, _), count in self.wanted.items() if provider == provider_id]
+        return sum(known) if known else self.otherwise
 
 
 def claim(*, executor: uuid.UUID, appetite: Appetite, now: datetime) -> list[Lease]:
@@ -72,7 +81,7 @@ def claim(*, executor: uuid.UUID, appetite: Appetite, now: datetime) -> list[Lea
 
     So a busy executor still takes up a small new batch at once. Only what is still pending is handed out.
     """
-    most = max(appetite.otherwise, *appetite.wanted.values(), 1)
+    most = max(appetite.otherwise, sum(appetite.wanted.values()), 1)
     chosen = share(candidates(now=now, most=most), appetite)
     return [lease for batch_id, count in chosen.items() for lease in _lease(batch_id, count, executor=executor, now=now)]
 
@@ -90,27 +99,41 @@ def share(found: Iterable[Candidate], appetite: Appetite) -> dict[uuid.UUID, int
     newcomers: list[Candidate] = []
     for provider_id in {candidate.provider_id for candidate in open_to}:
         rivals = [candidate for candidate in open_to if candidate.provider_id == provider_id]
-        taken += _deal(rivals, appetite.wanted.get(provider_id, appetite.otherwise))
+        most = {project: count for (provider, project), count in appetite.wanted.items() if provider == provider_id}
+        taken += _deal(rivals, appetite.of_provider(provider_id), most=most)
         newcomers += _newcomers(rivals)
-    unheld = [one for one in sorted(newcomers, key=rank) if not taken[one.batch_id] and one.batch_id not in appetite.held]
-    return taken | {candidate.batch_id: 1 for candidate in unheld[:NEWCOMERS]}
+    unheld = [replace(one, free=1) for one in newcomers if not taken[one.batch_id] and one.batch_id not in appetite.held]
+    return taken | _deal(unheld, NEWCOMERS, most={})
 
 
 def _newcomers(rivals: Sequence[Candidate]) -> list[Candidate]:
-    """Batches that nobody works on: those never begun, and of the others those than which none has a higher standing."""
-    highest = min(rival.standing for rival in rivals)
-    return [rival for rival in rivals if not rival.served and (not rival.begun or rival.standing == highest)]
+    """Batches that nobody works on: those never begun, and of the others those than which none of their project's stands
+    higher; nor any at all by an administrator's word."""
+    first = min(-rival.precedence for rival in rivals)
+    highest = {rival.project_id: rival.standing for rival in sorted(rivals, key=lambda one: one.standing, reverse=True)}
+    return [
+        rival
+        for rival in rivals
+        if not rival.served and (not rival.begun or (rival.standing == highest[rival.project_id] and -rival.precedence == first))
+    ]
 
 
-def _deal(rivals: Sequence[Candidate], wanted: int) -> Counter[uuid.UUID]:
+def _deal(rivals: Sequence[Candidate], wanted: int, *, most: Mapping[uuid.UUID, int]) -> Counter[uuid.UUID]:
+    """Deal out so many slices, to each project no more than `most` says; who is not named there may have any number."""
     taken: Counter[uuid.UUID] = Counter()
+    taken_of: Counter[uuid.UUID] = Counter()  # by project
     given: Counter[uuid.UUID] = Counter()  # cost, by batch and by project
     for _ in range(wanted):
-        rivals = [rival for rival in rivals if taken[rival.batch_id] < rival.free]
+        rivals = [
+            rival
+            for rival in rivals
+            if taken[rival.batch_id] < rival.free and taken_of[rival.project_id] < most.get(rival.project_id, wanted)
+        ]
         if not rivals:
             break
         best = min(rivals, key=lambda rival: rank(rival, given=given[rival.batch_id], given_to_project=given[rival.project_id]))
         taken[best.batch_id] += 1
+        taken_of[best.project_id] += 1
         given[best.batch_id] += best.weight
         given[best.project_id] += best.weight
     return taken

@@ -38,5 +38,5 @@ def expire(batch: Batch, *, actor: Actor, now: datetime) -> Batch:
 
 def _held(batch: Batch) -> Kind | None:
     """Why its provider, or its model there, is held; None where it is not. What is said of it outlives the hold."""
-    rows = ProviderHealth.objects.filter(provider=batch.provider_id, model__in={"", batch.model}).exclude(hold_kind="")
-    return next((row.hold for row in rows.order_by("model")), None)
+    rows = ProviderHealth.objects.about(batch.provider_id, model=batch.model).exclude(hold_kind="")
+    return next((row.hold for row in rows), None)

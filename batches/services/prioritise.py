@@ -1,4 +1,4 @@
-"""prioritise: have a batch go before others, or after them."""
+"""prioritise: have a batch go before others of its project, or after them; an administrator of the portal, of all projects."""
 
 from datetime import datetime
 
@@ -11,26 +11,39 @@ from batches.states import Act
 HIGHEST = 100
 LOWEST = -HIGHEST
 PRIORITISING = (  # what people are told that it leads to, of one batch and of many
-    f"A higher priority goes first, from the next slice on. It is from {LOWEST} to {HIGHEST}, and 0 unless it was changed.",
+    "Inside its project, a batch with a higher priority goes first, from its next slice on.",
+    f"A priority is from {LOWEST} to {HIGHEST}, and 0 unless it was changed. What other projects get does not change.",
 )
 
 
 def prioritise(batch: Batch, *, priority: int, actor: Actor, now: datetime, reason: str = "") -> Batch:
-    """Give a batch another priority, from LOWEST to HIGHEST; with the one it has, it is returned unchanged.
+    """Give a batch another priority, from LOWEST to HIGHEST: its place among the batches of its own project.
 
-    Raises InvalidRequest for a priority out of bounds, and NotRunning.
+    A batch that has it already is returned unchanged. Raises InvalidRequest for a priority out of bounds, and NotRunning.
     """
-    if not LOWEST <= priority <= HIGHEST:
-        raise InvalidRequest(f"A priority is from {LOWEST} to {HIGHEST}.", param="priority")
+    return _change(batch, "priority", priority, actor=actor, now=now, note="From {} to {}.", reason=reason)
+
+
+def give_precedence(batch: Batch, *, precedence: int, actor: Actor, now: datetime, reason: str = "") -> Batch:
+    """Give a batch another precedence, from LOWEST to HIGHEST: its place among the batches of all projects at its provider.
+
+    For administrators of the portal alone: whoever calls this has looked at that. Raises what `prioritise` raises.
+    """
+    note = "Among all projects from {} to {}."
+    return _change(batch, "precedence", precedence, actor=actor, now=now, note=note, reason=reason)
+
+
+def _change(batch: Batch, name: str, value: int, *, actor: Actor, now: datetime, note: str, reason: str) -> Batch:
+    if not LOWEST <= value <= HIGHEST:
+        raise InvalidRequest(f"A {name} is from {LOWEST} to {HIGHEST}.", param=name)
     while True:
         require_runnable(batch, act=Act.REPRIORITISED)
-        before = batch.priority
-        if before == priority:
+        before = getattr(batch, name)
+        if before == value:
             return batch
-        note = " ".join(filter(None, (f"From {before} to {priority}.", reason)))
-        expected = {"priority": before}
+        said = " ".join(filter(None, (note.format(before, value), reason)))
         try:
-            amend(batch, Act.REPRIORITISED, actor=actor, now=now, note=note, expecting=expected, priority=priority)
+            amend(batch, Act.REPRIORITISED, actor=actor, now=now, note=said, expecting={name: before}, **{name: value})
         except LostRace:
             batch.refresh_from_db()
         else:

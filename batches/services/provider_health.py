@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 
 from batches.models import ProviderHealth
+from batches.models.provider_health import DIGESTED
 from providers.models import Provider
 
 _NOTED = (
@@ -16,11 +17,18 @@ _NOTED = (
 
 
 def note_health(found: Sequence[ProviderHealth], *, now: datetime) -> None:
-    """Note how these providers and models are doing just now, instead of what was noted before."""
+    """Note how these providers and models are doing just now, instead of what was noted before.
+
+    Of a model that no operator has configured there is a row only while it is held or limited: clients make such names up.
+    """
     for health in found:
         health.updated_at = now
-        health.limited_reason, health.breaker_reason = health.limited_reason[:200], health.breaker_reason[:200]
-    rows = sorted(found, key=lambda health: (health.provider_id, health.model))  # in one order: nobody waits in a circle
+    passing = [health for health in found if health.model.startswith(DIGESTED) and not health.has_news]
+    for health in passing:
+        ProviderHealth.objects.filter(provider=health.provider_id, model=health.model).delete()
+    rows = sorted(
+        [health for health in found if health not in passing], key=lambda health: (health.provider_id, health.model)
+    )  # in one order: nobody waits in a circle
     try:
         with transaction.atomic():
             ProviderHealth.objects.bulk_create(

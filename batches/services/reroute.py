@@ -27,7 +27,8 @@ def reroute(batch: Batch, *, provider_name: str, actor: Actor, now: datetime, re
         provider = route(batch.project, endpoint=batch.endpoint, name=provider_name)
         require_intake(batch.project, provider=provider)
         note = " ".join(filter(None, (f"From {before.name} to {provider.name}.", reason)))
-        free = {"throttled_until": None, "throttled_reason": "", "blocked_until": None, "blocked_reason": ""}
+        free = {"throttled_until": None, "throttled_reason": "", "throttled_by": ""}
+        free |= {"blocked_until": None, "blocked_reason": ""}
         expected = {"provider": before}
         try:
             amend(batch, Act.REROUTED, actor=actor, now=now, note=note, expecting=expected, provider=provider, **free)

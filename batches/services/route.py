@@ -14,6 +14,11 @@ def granted(projects: Iterable[Project]) -> Q:
     return Q(granted_to_all=True) | Q(grants__project__in=projects)
 
 
+def count_of_users(provider: Provider) -> int:
+    """How many projects may use a provider."""
+    return Project.objects.count() if provider.granted_to_all else provider.grants.count()
+
+
 def granted_providers(project: Project) -> list[Provider]:
     """The enabled providers that a project may use, by name."""
     return list(Provider.objects.enabled().filter(granted([project])).distinct())

@@ -11,7 +11,7 @@ from django.db import DataError, IntegrityError, InterfaceError, OperationalErro
 from django.db.models import Exists, OuterRef
 
 from batches import wake
-from batches.models import Attempt, Batch, BatchResult, Slice
+from batches.models import Attempt, Batch, BatchResult, Slice, ThrottledBy
 from batches.queries.stops import unsent
 from batches.services.enforce_guards import enforce_guards
 from batches.services.error_groups import record_errors
@@ -28,12 +28,21 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Throttled:
+    """Until when and why a batch is held back. The reason is a sentence of the portal's, and quotes no call."""
+
+    until: datetime
+    reason: str
+    by: ThrottledBy
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What an executor hands in. `epochs` are the slices it holds, renewed by this; `done` those it lets go of.
 
     `batches` are the batches of these slices, with their providers, as the executor knows them.
-    `done` maps a slice to when its objects may be tried again, or None for at once. `throttled` maps a batch to until
-    when and why the upstream's limits hold it back.
+    `done` maps a slice to when its objects may be tried again, or None for at once. `throttled` are the batches that limits
+    hold back.
     """
 
     batches: Mapping[uuid.UUID, Batch]
@@ -41,7 +50,7 @@ class Report:
     settled: Sequence[Settled] = ()
     tried: Sequence[Tried] = ()
     done: Mapping[uuid.UUID, datetime | None] = field(default_factory=dict)
-    throttled: Mapping[uuid.UUID, tuple[datetime, str]] = field(default_factory=dict)
+    throttled: Mapping[uuid.UUID, Throttled] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +206,11 @@ def _settle(report: Report, *, now: datetime) -> Receipt:
     )
 
 
-def _note_throttled(throttled: Mapping[uuid.UUID, tuple[datetime, str]]) -> None:
+def _note_throttled(throttled: Mapping[uuid.UUID, Throttled]) -> None:
     """Note what holds batches back. Each batch by itself: who holds several rows of batches may wait in a circle."""
-    for batch_id, (until, reason) in throttled.items():
+    for batch_id, said in throttled.items():
         running = Batch.objects.filter(pk=batch_id, status=BatchStatus.IN_PROGRESS)
-        running.update(throttled_until=until, throttled_reason=reason[:200])
+        running.update(throttled_until=said.until, throttled_reason=said.reason[:200], throttled_by=said.by)
 
 
 def _standing(

@@ -25,7 +25,8 @@ def transition(batch: Batch, to: BatchStatus, *, actor: Actor, now: datetime, no
     if to in TERMINAL:
         # The counts that the caller gives are final; none means that there are no objects.
         changes = {"total": 0, "pending": 0} | changes
-        changes |= {"ended_at": now, "at_risk_since": None, "throttled_until": None, "throttled_reason": ""}
+        changes |= {"ended_at": now, "at_risk_since": None}
+        changes |= {"throttled_until": None, "throttled_reason": "", "throttled_by": ""}
         changes |= {"put_off_reason": "", "paused_at": None, "paused_by": "", "paused_reason": ""}
         changes |= {"blocked_until": None, "blocked_reason": ""}
     moved = Batch.objects.filter(pk=batch.pk, status=origin).update(version=F("version") + 1, **changes)

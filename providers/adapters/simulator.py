@@ -7,7 +7,10 @@ slow or unreliable. One request can be steered by an extra field of its body, on
 
 * `status`: fail with this HTTP status (400 to 599), or `failure`: fail without an answer (see `_Lost`);
 * `times`: only the first so many sends of this object fail, in whatever round; without it, all do;
-* `latency_ms`: take this long; `retry_after`: ask to wait so many seconds; `code`, `message`: words of the error.
+* `latency_ms`: take this long, a minute at most; `retry_after`: ask to wait so many seconds; `code`, `message`: words of the
+  error.
+
+Such a failure says nothing about the provider: it is marked as staged, and no limit, breaker or hold heeds it.
 """
 
 import asyncio
@@ -32,6 +35,7 @@ _NO_SECRETS = Secrets("")
 
 _Rate = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=3_600_000)]
+_AskedMilliseconds = Annotated[float, msgspec.Meta(ge=0, le=60_000)]
 _Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
 _Lost = Literal["timeout", "connect_error", "connection_lost"]
 
@@ -52,7 +56,7 @@ class Steering(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: Annotated[int, msgspec.Meta(ge=400, le=599)] | None = None
     failure: _Lost | None = None
     times: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    latency_ms: _Milliseconds | None = None
+    latency_ms: _AskedMilliseconds | None = None
     retry_after: _Seconds | None = None
     code: str | None = None
     message: str | None = None
@@ -94,12 +98,25 @@ class SimulatorAdapter:
         latency = self._latency(digest, steering)
         await asyncio.sleep(min(latency, call.timeout))
         if latency >= call.timeout:
-            return _lost(Kind.TIMEOUT)
+            return _lost(Kind.TIMEOUT, is_staged=steering.latency_ms is not None)
         if steering.failure and _still_fails(call, steering):
-            return _lost(Kind(steering.failure))
-        if refused := self._refusal(call, steering, digest):
+            return _lost(Kind(steering.failure), is_staged=True)
+        if steering.status is not None:
+            return await self._as_steered(call, steering, request, digest)
+        if refused := self._refusal(call, digest):
             return _outcome(call, refused)
         return await self._success(call, request, digest)
+
+    async def _as_steered(self, call: Call, steering: Steering, request: dict[str, Any], digest: bytes) -> Outcome:
+        """The failure that the request asks for, as long as it does."""
+        assert steering.status is not None
+        if not _still_fails(call, steering):
+            return await self._success(call, request, digest)
+        refused = answers.refusal(
+            steering.status, code=steering.code, message=steering.message, retry_after=steering.retry_after, digest=digest
+        )
+        outcome = _outcome(call, refused)
+        return msgspec.structs.replace(outcome, is_staged=True) if isinstance(outcome, Failure) else outcome
 
     async def _success(self, call: Call, request: dict[str, Any], digest: bytes) -> Outcome:
         """The answer, held to the same limit as any upstream's. A long one is made in a thread, once there is room for it."""
@@ -137,19 +154,9 @@ class SimulatorAdapter:
             return steering.latency_ms / 1000
         return (self._options.latency_ms + _share(digest[0:4]) * self._options.latency_jitter_ms) / 1000
 
-    def _refusal(self, call: Call, steering: Steering, digest: bytes) -> Reply | None:
-        """The failure that is asked for, or that falls to this request; None when it is to succeed."""
+    def _refusal(self, call: Call, digest: bytes) -> Reply | None:
+        """The failure that falls to this request; None when it is to succeed."""
         options = self._options
-        if steering.status is not None:
-            if not _still_fails(call, steering):
-                return None
-            return answers.refusal(
-                steering.status,
-                code=steering.code,
-                message=steering.message,
-                retry_after=steering.retry_after,
-                digest=digest,
-            )
         if _share(digest[4:8]) < options.failure_rate:
             return answers.refusal(400 if digest[8] % 2 else 500, digest=digest)
         if options.rate_limit_rate and _share(_rolled(call)) < options.rate_limit_rate:
@@ -179,8 +186,8 @@ def _outcome(call: Call, reply: Reply) -> Outcome:
     return judge(reply, call, secrets=_NO_SECRETS)
 
 
-def _lost(kind: Kind) -> Failure:
-    return Failure(kind, f"Simulated: {kind.sentence}", code=kind.value)
+def _lost(kind: Kind, *, is_staged: bool) -> Failure:
+    return Failure(kind, f"Simulated: {kind.sentence}", code=kind.value, is_staged=is_staged)
 
 
 def _share(digest: bytes) -> float:

@@ -49,6 +49,12 @@ class Client:
             "POST", "/v1/batches", body=json.dumps(document).encode(), headers={"Content-Type": "application/json"}
         )
 
+    def create_at(self, provider: str, file_id: str, *, priority: int = 0) -> str:
+        """POST /api/v1/batches; the batch's id."""
+        document = {"input_file_id": file_id, "endpoint": ENDPOINT, "provider": provider, "priority": priority}
+        body, headers = json.dumps(document).encode(), {"Content-Type": "application/json"}
+        return str(self._asked("POST", "/api/v1/batches", body=body, headers=headers)["id"])
+
     def cancel(self, batch_id: str) -> None:
         """POST /v1/batches/ID/cancel"""
         self._asked("POST", f"/v1/batches/{batch_id}/cancel", headers={"Content-Length": "0"})
@@ -79,7 +85,7 @@ class Client:
     ) -> dict[str, Any]:
         with self._answered(method, path, body, self.headers | (headers or {})) as answer:
             content = answer.read()
-        if answer.status != 200:
+        if answer.status not in (200, 201):
             raise WrongResult(f"{method} {path} was answered with {answer.status}: {content[:500]!r}")
         document: dict[str, Any] = json.loads(content)
         return document

@@ -1,7 +1,8 @@
 """`fairness`: how long a small batch takes while a large one runs, and whether a batch at risk overtakes.
 
 The small batch comes from the project of the large one, and from another; beside it stands how long it takes alone.
-Then two large batches run side by side, and the second is given a deadline that it misses at half of the pace.
+Then two large batches run side by side, and the second is given a deadline that it misses at half of the pace. At last two
+tenants share a provider of 10 slots, and one of them sends what harms the other most (`tenants`).
 """
 
 import argparse
@@ -13,6 +14,7 @@ from typing import Any
 
 import psycopg
 
+from tests.benchmarks import tenants
 from tests.benchmarks.client import Client, require_success
 from tests.benchmarks.inputs import WrongResult, write_input
 from tests.benchmarks.portal import Portal, grown_up
@@ -38,10 +40,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lines", type=int, default=50_000, help="requests in a large batch (default: %(default)s)")
     parser.add_argument("--latency-ms", type=float, default=100.0, help="how long the upstream takes (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="small batches of each kind (default: %(default)s)")
+    parser.add_argument("--only", choices=("batches", "tenants"), help="measure only this part")
 
 
 def main(options: argparse.Namespace) -> dict[str, Any]:
     """Measure and print; what was measured."""
+    found: dict[str, Any] = {}
+    if options.only != "tenants":
+        found |= _batches(options)
+    if options.only != "batches":
+        found["tenants"] = tenants.measure(options)
+    return found
+
+
+def _batches(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="batchyard-benchmark-") as folder, upstream(latency_ms=options.latency_ms) as stub:
         small = write_input(Path(folder) / "small.jsonl", lines=SMALL_LINES, line_bytes=1024)
         large = write_input(Path(folder) / "large.jsonl", lines=options.lines, line_bytes=1024)

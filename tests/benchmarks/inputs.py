@@ -17,18 +17,21 @@ def custom_id(number: int) -> str:
     return f"request-{number:06d}"
 
 
-def write_input(path: Path, *, lines: int, line_bytes: int) -> Path:
-    """A batch input of so many chat completions, each line about so long. The body's `user` is the line's marker."""
+def write_input(path: Path, *, lines: int, line_bytes: int, steer: str = "") -> Path:
+    """A batch input of so many chat completions, each line about so long. The body's `user` is the line's marker.
+
+    `steer` is what the markers begin with: how a stub that is steered answers them.
+    """
     with path.open("wb") as sink:
         for number in range(lines):
-            sink.write(input_line(custom_id(number), line_bytes=line_bytes))
+            sink.write(input_line(custom_id(number), line_bytes=line_bytes, steer=steer))
     return path
 
 
-def input_line(name: str, *, line_bytes: int) -> bytes:
+def input_line(name: str, *, line_bytes: int, steer: str = "") -> bytes:
     """One line, with its line end."""
     message = {"role": "user", "content": ""}
-    body: dict[str, Any] = {"model": "stub", "user": name, "messages": [message]}
+    body: dict[str, Any] = {"model": "stub", "user": steer + name, "messages": [message]}
     line = {"custom_id": name, "method": "POST", "url": ENDPOINT, "body": body}
     message["content"] = "word " * (max(line_bytes - len(msgspec.json.encode(line)) - 1, 0) // 5)
     return msgspec.json.encode(line) + b"\n"

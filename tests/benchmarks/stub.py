@@ -1,7 +1,8 @@
 """The stub upstream: `python -m tests.benchmarks.stub`, a process that answers chat completions as cheaply as Python can.
 
 It prints its port, and counts. `GET /stats` tells the counts, `DELETE /stats` sets them to zero. A request's marker is
-what its body has as `user`; it proves which requests arrived, and how often.
+what its body has as `user`; it proves which requests arrived, and how often. With `--steered`, a request whose marker begins
+with `500:`, `429:` or `slow:` is answered so.
 """
 
 import argparse
@@ -60,6 +61,8 @@ class Behaviour:
     broken: float = 0.0
     dropped: float = 0.0
     refused: bytes = field(default_factory=refusal)
+    steered: bool = False
+    slow: float = 0.0  # seconds that a request takes that asks for it
     chance: random.Random = field(default_factory=lambda: random.Random(1))
 
     def choose(self) -> bytes | None:
@@ -70,6 +73,18 @@ class Behaviour:
                 return answer
             number -= rate
         return self.answer
+
+    def steer(self, marker: bytes) -> tuple[bytes | None, float]:
+        """What a request with this marker is answered, and after how long."""
+        match marker.partition(b":")[0]:
+            case b"500":
+                return _BROKEN, self.latency
+            case b"429":
+                return self.refused, self.latency
+            case b"slow":
+                return self.answer, self.slow
+            case _:
+                return self.answer, self.latency
 
     @property
     def always_answers(self) -> bool:
@@ -109,7 +124,8 @@ class Stats:
     def answered(self, number: int) -> None:
         self.answered_at = self._change(-number)
 
-    def see(self, body_start: int, end: int, buffer: bytes) -> None:
+    def see(self, body_start: int, end: int, buffer: bytes) -> bytes:
+        """Count a request; its marker."""
         self.last_at = self._change(1)
         self._busy_at_last = self._busy
         if self.first_at is None:
@@ -120,6 +136,8 @@ class Stats:
             start += len(MARKER)
             marker = buffer[start : buffer.find(b'"', start, end)]
             self.markers[marker] = self.markers.get(marker, 0) + 1
+            return marker
+        return b""
 
     def _mean_in_flight(self) -> float | None:
         """From the first to the last request."""
@@ -148,6 +166,7 @@ class Connection(asyncio.Protocol):
         self._behaviour = behaviour
         self._stats = stats
         self._rest = b""
+        self._latency = behaviour.latency
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -167,14 +186,17 @@ class Connection(asyncio.Protocol):
             start = end
         self._rest = buffer[start:]
         if answers:
-            if self._behaviour.latency and requests:
-                asyncio.get_running_loop().call_later(self._behaviour.latency, self._write, answers, requests)
+            if self._latency and requests:
+                asyncio.get_running_loop().call_later(self._latency, self._write, answers, requests)
             else:
                 self._write(answers, requests)
 
     def _answer(self, buffer: bytes, start: int, body_start: int, end: int) -> bytes | None:
         if buffer.startswith(b"POST", start):
-            self._stats.see(body_start, end, buffer)
+            marker = self._stats.see(body_start, end, buffer)
+            if self._behaviour.steered:
+                answer, self._latency = self._behaviour.steer(marker)
+                return answer
             return self._behaviour.answer if self._behaviour.always_answers else self._behaviour.choose()
         document = self._stats.document()
         if buffer.startswith(b"DELETE", start):
@@ -207,10 +229,13 @@ def main() -> None:
     for name, meaning in (("too-many", "answered with 429"), ("broken", "answered with 500"), ("dropped", "cut off unanswered")):
         parser.add_argument(f"--{name}", type=float, default=0.0, metavar="RATE", help=f"share of requests {meaning}")
     parser.add_argument("--retry-after", type=float, metavar="SECONDS", help="told with 429")
+    parser.add_argument("--steered", type=int, default=0, help="1: requests say how they are answered")
+    parser.add_argument("--slow-ms", type=float, default=0.0, help="how long those take that ask for it")
     told = parser.parse_args()
     answer = rendered("200 OK", chat_completion(told.answer_bytes))
     refused = refusal(retry_after=told.retry_after)
     behaviour = Behaviour(answer, told.latency_ms / 1000, told.too_many, told.broken, told.dropped, refused)
+    behaviour.steered, behaviour.slow = bool(told.steered), told.slow_ms / 1000
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(behaviour))
 

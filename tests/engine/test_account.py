@@ -10,7 +10,8 @@ from django.http import QueryDict
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.engine import desk, hold, limits, upstreams
+from batches.engine import desk
+from batches.engine.limits import hold, keeping, upstreams
 from batches.filters import BatchFilter
 from batches.models import Attempt, Batch, Project, ProviderHealth, Slice
 from batches.queries.waiting import Cause, waiting
@@ -63,7 +64,7 @@ def impatient(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hold, "FIRST_SECONDS", 0.1)
     monkeypatch.setattr(desk, "HEARTBEAT_SECONDS", 0.1)
     monkeypatch.setattr(upstreams, "HEALTH_SECONDS", 0.1)
-    limits.limits.cache_clear()
+    keeping.limits.cache_clear()
 
 
 @pytest.fixture
@@ -243,11 +244,11 @@ def _is_newer(provider: Provider, noted: datetime) -> bool:
 
 def _forget(provider: Provider) -> None:
     """The shared limits are lost."""
-    kept = limits.limits()
-    if isinstance(kept, limits.RedisLimits):
+    kept = keeping.limits()
+    if isinstance(kept, keeping.RedisLimits):
         kept._redis.delete(f"batchyard:limits:{provider.pk.hex}")
     else:
-        assert isinstance(kept, limits.LocalLimits)
+        assert isinstance(kept, keeping.LocalLimits)
         kept._states.pop(provider.pk)
 
 
@@ -318,5 +319,5 @@ def test_a_huge_reset_in_the_headers_is_believed_for_the_longest_wait_only(
 
 
 def test_the_portal_keeps_its_limits_where_this_session_says() -> None:
-    expected = limits.LocalLimits if portal_settings.EMBEDDED else limits.RedisLimits
-    assert isinstance(limits.limits(), expected)
+    expected = keeping.LocalLimits if portal_settings.EMBEDDED else keeping.RedisLimits
+    assert isinstance(keeping.limits(), expected)

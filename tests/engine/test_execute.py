@@ -19,6 +19,7 @@ from batches.queries.results import result_of
 from batches.services.cancel import cancel
 from batches.services.reconcile import reconcile
 from batches.states import BatchStatus
+from providers.failures import Kind
 from providers.models import Provider
 from tests.cast import (
     TESTER,
@@ -221,7 +222,7 @@ def test_a_batch_that_the_upstream_holds_back_says_until_when_and_why(
         assert held.is_throttled(now=timezone.now())
         assert held.throttled_until is not None
         assert held.throttled_until - begun >= timedelta(seconds=min(wait, settings.LONGEST_WAIT_SECONDS))
-        assert held.throttled_reason == "Quota of the minute"
+        assert held.throttled_reason == Kind.RATE_LIMITED.sentence, "it quotes no call"
         assert held.status == "in_progress"
     if wait > 60:
         assert set(statuses(batch).values()) == {"pending"}

@@ -9,10 +9,11 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.engine import breaker, limits, upstreams
-from batches.engine.limiter import WHOLE, Ask, Caps, Tally, Want
-from batches.engine.upstreams import Demand, Upstreams
-from batches.engine.windows import Span
+from batches.engine.limits import breaker, keeping, upstreams
+from batches.engine.limits.asks import Ask, Bid, Caps, Want
+from batches.engine.limits.state import WHOLE
+from batches.engine.limits.upstreams import Demand, Upstreams
+from batches.engine.limits.windows import Span
 from batches.models import Attempt, Batch, BatchObject, Dialect, Project, ProviderHealth, Slice
 from batches.services.cancel import cancel
 from batches.services.retry import retry
@@ -42,8 +43,8 @@ UNDER_WAY = 0.4  # by so much more than another may a request be on its way; of 
 @pytest.fixture(autouse=True)
 def short_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     """A minute is short, and no limits are known from another test."""
-    monkeypatch.setattr(limits, "WINDOW_SECONDS", WINDOW)
-    limits.limits.cache_clear()
+    monkeypatch.setattr(keeping, "WINDOW_SECONDS", WINDOW)
+    keeping.limits.cache_clear()
 
 
 def worst(upstream: Upstream, *, model: str = "") -> int:
@@ -199,6 +200,7 @@ def test_a_broken_upstream_is_left_alone_and_costs_no_object_its_attempts(
         said = fresh(batch)
         assert said.throttled_reason.startswith("Provider local: circuit breaker")
         assert "calls in a row failed: The connection ended" in said.throttled_reason
+        assert said.throttled_by == "breaker"
         assert health(provider).breaker != "closed"
         wait_until(lambda: monotonic() - upstream.requests[-1].at > 1.2)
         before = len(upstream.requests)
@@ -384,8 +386,8 @@ def test_that_nobody_has_sent_anything_is_believed_only_for_a_moment(
     Provider.objects.update(requests_per_minute=600)
     known.open(Provider.objects.get(pk=provider.pk), now=timezone.now())
     want = Want(Caps(8, 600), wanted=1, requests=1)
-    granted = known.ask({provider.pk: Demand(ask=Ask({WHOLE: want}, Tally()))}, {})
-    assert bool(granted[provider.pk].grant.permits[WHOLE].requests) == permits
+    granted = known.ask({provider.pk: Demand(ask=Ask({"acme": Bid({WHOLE: want})}, 256))}, {})
+    assert bool(granted[provider.pk].grant.awards["acme"].permits[WHOLE].requests) == permits
 
 
 def test_a_provider_that_is_used_for_the_first_time_starts_at_once(

@@ -69,6 +69,10 @@ LIMITED = {"limited_until": SOON, "limited_reason": "60 requests per minute"}
         (running(), Facts(4, health=health(**OPEN | {"breaker": "half_open"})), Cause.BREAKER_OPEN, SOON),
         (running(), Facts(4, leased=4, health=health(**LIMITED)), Cause.RATE_LIMITED, SOON),
         (running(throttled_until=SOON), Facts(4, leased=4), Cause.THROTTLED, SOON),
+        (running(throttled_until=SOON, throttled_by="upstream"), Facts(4, leased=4), Cause.THROTTLED, SOON),
+        (running(throttled_until=SOON, throttled_by="limit"), Facts(4, leased=4), Cause.RATE_LIMITED, SOON),
+        (running(throttled_until=SOON, throttled_by="breaker"), Facts(4, leased=4), Cause.BREAKER_OPEN, SOON),
+        (running(throttled_until=SOON, throttled_by="others"), Facts(4, leased=4), Cause.OTHERS_USE_IT, None),
         (running(), Facts(4, held_back=4, not_before=SOON), Cause.BACKOFF, SOON),
         # ... and then whether anybody is there.
         (running(), Facts(4, executors=0), Cause.NO_WORKER, None),

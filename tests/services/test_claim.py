@@ -49,7 +49,7 @@ def candidate(batch: uuid.UUID, **changes: object) -> Candidate:
         ([candidate(A, served=1), candidate(B)], Appetite(3), {A: 1, B: 2}),
         ([candidate(A), candidate(B, priority=1)], Appetite(3, held=frozenset({A})), {B: 3}),
         ([candidate(A), candidate(B, priority=1, free=1)], Appetite(3), {B: 1, A: 2}),
-        # What is at risk goes first, but not before what the operator finds more important.
+        # Inside a project, what is at risk goes first, but not before what its clients find more important.
         ([candidate(A), candidate(B, at_risk=True)], Appetite(3, held=frozenset({A})), {B: 3}),
         ([candidate(A, at_risk=True), candidate(B, priority=1)], Appetite(3, held=frozenset({A})), {B: 3}),
         ([candidate(A, at_risk=True), candidate(B, at_risk=True)], Appetite(4), {A: 2, B: 2}),
@@ -60,16 +60,34 @@ def candidate(batch: uuid.UUID, **changes: object) -> Candidate:
             Appetite(2, held=frozenset({A})),
             {B: 2},
         ),
+        # By no priority, nor by a deadline that it asks for, does a client get before another project (S5) ...
+        (
+            [candidate(A, priority=100, at_risk=True), candidate(B, project_id=GLOBEX, priority=-100)],
+            Appetite(4),
+            {A: 2, B: 2},
+        ),
+        ([candidate(A, priority=100, project_served=1), candidate(B, project_id=GLOBEX)], Appetite(1), {B: 1, A: 1}),
+        # ... but by the word of an administrator of the portal.
+        (
+            [candidate(A, precedence=1, project_served=9, served=9), candidate(B, project_id=GLOBEX, priority=100)],
+            Appetite(3, held=frozenset({B})),
+            {A: 3},
+        ),
+        ([candidate(A), candidate(B, project_id=GLOBEX, precedence=-1, begun=True)], Appetite(2), {A: 2}),
+        # An executor has work enough of one project, and still wants that of others.
+        ([candidate(A), candidate(B, project_id=GLOBEX)], Appetite(0, wanted={(P, ACME): 0, (P, GLOBEX): 2}), {B: 2, A: 1}),
+        ([candidate(A), candidate(B, project_id=GLOBEX)], Appetite(0, wanted={(P, ACME): 3}), {A: 2, B: 1}),
         # Slices count by what they cost.
         ([candidate(A, weight=100), candidate(B, weight=30)], Appetite(5), {A: 1, B: 4}),
         ([candidate(A, weight=100), candidate(B, project_id=GLOBEX, weight=300)], Appetite(5), {A: 4, B: 1}),
         # A batch that nobody works on yet is taken up even where nothing more is wanted ...
         ([candidate(A), candidate(B, priority=1)], Appetite(1), {B: 1, A: 1}),
         ([candidate(A)], Appetite(0), {A: 1}),
-        # ... but not one that somebody works on, or this executor itself, or of a provider that is full.
+        # ... but not one that somebody works on, or this executor itself, or where its project has all that it may have.
         ([candidate(A, served=1)], Appetite(0), {}),
         ([candidate(A)], Appetite(0, held=frozenset({A})), {}),
-        ([candidate(A)], Appetite(3, full=frozenset({P})), {}),
+        ([candidate(A)], Appetite(3, full=frozenset({(P, ACME)})), {}),
+        ([candidate(A), candidate(B, project_id=GLOBEX)], Appetite(3, full=frozenset({(P, ACME)})), {B: 3}),
         # ... nor one that was begun, while there is another of a higher standing: it would get a share of its time.
         ([candidate(A, begun=True)], Appetite(0), {A: 1}),
         ([candidate(A, begun=True), candidate(B, at_risk=True)], Appetite(0), {B: 1}),
@@ -79,8 +97,8 @@ def candidate(batch: uuid.UUID, **changes: object) -> Candidate:
         ([candidate(A, begun=True), candidate(B, priority=1, provider_id=Q)], Appetite(0), {A: 1, B: 1}),
         # Providers do not compete with each other.
         ([candidate(A), candidate(B, provider_id=Q)], Appetite(2), {A: 2, B: 2}),
-        ([candidate(A), candidate(B, provider_id=Q)], Appetite(2, wanted={P: 0}, held=frozenset({A})), {B: 2}),
-        ([candidate(A), candidate(B, provider_id=Q)], Appetite(2, full=frozenset({P})), {B: 2}),
+        ([candidate(A), candidate(B, provider_id=Q)], Appetite(2, wanted={(P, ACME): 0}, held=frozenset({A})), {B: 2}),
+        ([candidate(A), candidate(B, provider_id=Q)], Appetite(2, full=frozenset({(P, ACME)})), {B: 2}),
     ],
 )
 def test_slices_are_shared_out(candidates: list[Candidate], appetite: Appetite, expected: dict[uuid.UUID, int]) -> None:
@@ -96,6 +114,14 @@ def test_only_so_many_newcomers_are_taken_up_at_once_the_important_and_old_ones_
     ]
     taken = share(many, Appetite(0))
     assert list(taken) == [C, D, *(uuid.UUID(int=100 + number) for number in range(NEWCOMERS - 2))]
+
+
+def test_among_newcomers_no_project_comes_before_another_by_their_number() -> None:
+    """S2, S5"""
+    many = [candidate(uuid.UUID(int=100 + number), priority=100) for number in range(30)]
+    others = [candidate(uuid.UUID(int=200 + number), project_id=GLOBEX) for number in range(30)]
+    taken = share(many + others, Appetite(0))
+    assert sum(batch.int >= 200 for batch in taken) == NEWCOMERS / 2
 
 
 @pytest.fixture

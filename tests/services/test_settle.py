@@ -21,13 +21,14 @@ from batches.models import (
     ErrorGroupHour,
     Project,
     Slice,
+    ThrottledBy,
 )
 from batches.queries.results import result_of
 from batches.services.cancel import cancel
 from batches.services.claim import Appetite, Lease, claim
 from batches.services.error_groups import recount_groups
 from batches.services.outcomes import Settled, Tried
-from batches.services.settle import Receipt, Report, settle
+from batches.services.settle import Receipt, Report, Throttled, settle
 from providers.base import Failure, Outcome, Success, Usage
 from providers.failures import Kind
 from providers.models import Provider
@@ -293,12 +294,12 @@ def test_results_of_a_cancelled_batch_are_taken_and_the_executor_is_told_to_stop
 
 def test_a_batch_is_throttled_only_while_it_runs(batch: Batch, leases: list[Lease]) -> None:
     until = timezone.now() + timedelta(minutes=1)
-    hand_in(leases[0], throttled={batch.pk: (until, "Slow down " * 100)})
+    hand_in(leases[0], throttled={batch.pk: Throttled(until, "Slow down " * 100, ThrottledBy.UPSTREAM)})
     batch.refresh_from_db()
     assert batch.is_throttled(now=timezone.now())
     assert batch.throttled_reason.startswith("Slow down")
     cancel(batch, actor=TESTER, now=timezone.now())
-    hand_in(leases[0], throttled={batch.pk: (until + timedelta(minutes=1), "again")})
+    hand_in(leases[0], throttled={batch.pk: Throttled(until + timedelta(minutes=1), "again", ThrottledBy.LIMIT)})
     batch.refresh_from_db()
     assert batch.throttled_until == until
 

@@ -100,7 +100,7 @@ def _throttled(page: Page, now: datetime) -> Found:
 def _release(batch: Batch, subject: Any, now: datetime) -> str:
     del subject
     over = Batch.objects.filter(pk=batch.pk, throttled_until__lt=now - STUCK_AFTER)
-    over.update(throttled_until=None, throttled_reason="")
+    over.update(throttled_until=None, throttled_reason="", throttled_by="")
     return "Forgot that it was throttled."
 
 

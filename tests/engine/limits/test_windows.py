@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from batches.engine.windows import FULL_PARTS, Span, Window
+from batches.engine.limits.windows import FULL_PARTS, Span, Window
 
 SPAN = Span(60.0)
 

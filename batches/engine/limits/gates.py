@@ -1,4 +1,4 @@
-"""Gates: what an executor may send to a provider, or to one of its models, until its next turn at the desk."""
+"""Gates: what an executor may send for a project to a provider, or to a model, until its next turn at the desk."""
 
 import math
 import time
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from batches.engine.hold import STRIKES, Held, Seen
-from batches.engine.limiter import Caps, Permit, Want
+from batches.engine.limits.asks import Caps, Permit, Want, Why
+from batches.engine.limits.hold import STRIKES, Held, Seen
 from batches.tokens import tokens_of
 from providers.base import Usage
 from providers.failures import Kind
@@ -24,11 +24,12 @@ class Stay:
 
     until: float
     reason: str
+    why: Why
 
 
 @dataclass(slots=True)
 class Pass:
-    """What an object was let through on: the gate, when that was granted, and the tokens it was thought to use."""
+    """The permit that one request was sent under: its gate, the time cell of the grant, and the estimated tokens."""
 
     gate: "Gate"
     cell: int
@@ -41,14 +42,14 @@ class Pass:
 
 
 class Gate:
-    """Permits come in blocks that last a moment. What is left of one when it ends, or when the next comes, is given back."""
+    """The limiter grants permits in short-lived blocks. Unused permits go back when a block ends or is replaced."""
 
     def __init__(self, caps: Caps) -> None:
         self.share = math.inf  # requests that may be in flight
         self.in_flight = 0
         self.stay: Stay | None = None
         self.held: Held | None = None
-        self.worked_at = -math.inf  # the last success, by this host's clock
+        self.worked_at = -math.inf  # when the last call was sent that succeeded, by this host's clock
         self._seen = Seen()  # since it was last told
         self._is_struck = False  # a strike came and no success since
         self.is_struck_out = False  # so many came that nothing passes until the desk was asked
@@ -78,11 +79,12 @@ class Gate:
         unlimited = self._ends == math.inf and self.share == math.inf and not self._is_struck
         return unlimited and self.stay is None and time.monotonic() >= self._held_until
 
-    def note_success(self) -> None:
-        """A success came back through it."""
+    def note_success(self, sent_at: float) -> None:
+        """A success came back through it, of a call that was sent then."""
         self._seen.worked, self._seen.strikes = True, 0
         self._is_struck = self.is_struck_out = False
-        self.worked_at = time.time()
+        if sent_at > self.worked_at:
+            self.worked_at = sent_at
 
     def note_answer(self) -> None:
         """An answer came that is neither a success nor a strike."""
@@ -134,8 +136,8 @@ class Gate:
         sums[0] += requests
         sums[1] += tokens
 
-    def want(self, *, wanted: int, in_flight: int, could_send: int, now: float) -> Want:
-        """What to ask for; what there is to tell and to give back is taken out on the way."""
+    def want(self, caps: Caps, *, wanted: int, in_flight: int, could_send: int, now: float) -> Want:
+        """What to ask for, within these limits; what there is to tell and to give back is taken out on the way."""
         if now >= self._ends:
             self._retire()
         requests = could_send if self.caps.windowed else 0
@@ -144,8 +146,10 @@ class Gate:
         returned = tuple((cell, requests, tokens) for cell, (requests, tokens) in self._returned.items())
         self._returned = {}
         seen, self._seen = self._seen, Seen()
+        if seen.worked:
+            seen.worked_ago = max(time.time() - self.worked_at, 0.0)
         return Want(
-            self.caps,
+            caps,
             in_flight=in_flight,
             wanted=wanted,
             requests=requests,
@@ -167,14 +171,14 @@ class Gate:
 
     def grant(self, permit: Permit, *, asked_at: float, valid: float) -> None:
         """What the desk brought; it was asked for then, and lasts so long after."""
-        self.stay = Stay(asked_at + permit.shut_for, permit.reason) if permit.reason else None
+        self.stay = None if permit.why is None else Stay(asked_at + permit.shut_for, permit.reason, permit.why)
         self.held = permit.held
         self.is_struck_out = self._seen.strikes >= STRIKES  # those since it was asked
         if self.share != math.inf:
             self.share = permit.share or 0
         if permit.requests is None and permit.tokens is None:
             self._requests = self._tokens = self._ends = math.inf
-        elif permit.requests != 0 or permit.reason:
+        elif permit.requests != 0 or permit.why is not None:
             self._retire()
             self._requests = math.inf if permit.requests is None else permit.requests
             self._tokens = math.inf if permit.tokens is None else permit.tokens

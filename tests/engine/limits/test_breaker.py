@@ -2,9 +2,11 @@
 
 import pytest
 
-from batches.engine.breaker import CALM_SECONDS, FAILURES, FAULTS, MAX_OPEN_SECONDS, Breaker
-from batches.engine.probe import PROBE_SECONDS
+from batches.engine.limits.blame import PROBE_SECONDS, Vote
+from batches.engine.limits.breaker import CALM_SECONDS, FAILURES, FAULTS, MAX_OPEN_SECONDS, Breaker, Broken
 from providers.failures import Kind, Source
+
+DOWN = Kind.CONNECT
 
 
 def broken(*, at: float = 100.0) -> Breaker:
@@ -14,7 +16,7 @@ def broken(*, at: float = 100.0) -> Breaker:
 
 
 def note(breaker: Breaker, failures: int, *, at: float, lived: bool = False, executor: str = "a") -> None:
-    breaker.note(executor, lived=lived, failures=failures, sentence="It is down." if failures else "", now=at)
+    breaker.note(executor, lived=lived, failures=failures, kind=DOWN.value if failures else "", now=at)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,46 @@ def test_one_that_opens_again_soon_stays_open_for_longer(pause: float, seconds: 
 
 
 def test_it_says_how_many_failed_and_how() -> None:
-    assert broken().reason == "20 calls in a row failed: It is down."
+    assert broken().told(now=100.0) == Broken(FAILURES, DOWN.value, 1.0)
+    assert Broken(FAILURES, DOWN.value, 1.0).reason == f"20 calls in a row failed: {DOWN.sentence}"
+
+
+def test_a_newcomer_begins_with_a_probe_and_its_own_answer_decides() -> None:
+    breaker = Breaker.of_newcomer(Broken(FAILURES, DOWN.value, 50.0), now=100.0)
+    assert breaker.lets_probe("a", in_flight=0, now=100.0), "at once, however long the others' are open"
+    note(breaker, 1, at=100.5)
+    assert breaker.until == 101.5
+    breaker.lets_probe("a", in_flight=0, now=101.5)
+    note(breaker, 0, at=101.6, lived=True)
+    assert breaker.until is None
+
+
+@pytest.mark.parametrize(
+    ("reports", "vote"),
+    [
+        ([], Vote.UNDECIDED),
+        ([(False, 3)], Vote.UNDECIDED),
+        ([(True, 0)], Vote.WELL),
+        ([(True, 0), (False, 1)], Vote.UNDECIDED),
+        ([(True, 0), (False, 1), (True, 0)], Vote.WELL),
+        ([(True, 0), (False, FAILURES)], Vote.TROUBLED),
+    ],
+)
+def test_what_it_says_of_its_provider(reports: list[tuple[bool, int]], vote: Vote) -> None:
+    breaker = Breaker()
+    for lived, failures in reports:
+        note(breaker, failures, at=100.0, lived=lived)
+    assert breaker.vote is vote
+
+
+@pytest.mark.parametrize(("was_in_trouble", "until"), [(True, 100.2), (False, 101.0)])
+def test_what_opened_while_the_provider_was_in_trouble_is_tried_when_that_is_over(was_in_trouble: bool, until: float) -> None:
+    breaker = broken()
+    breaker.hear_of_others(in_trouble=was_in_trouble, now=100.1)
+    breaker.hear_of_others(in_trouble=False, now=100.2)
+    assert breaker.until == until
+    breaker.hear_of_others(in_trouble=False, now=100.9)
+    assert breaker.until == until, "once"
 
 
 @pytest.mark.parametrize("kind", Kind)

@@ -6,14 +6,16 @@ import uuid
 import pytest
 import redis
 
-from batches.engine.breaker import FAILURES
-from batches.engine.gates import Gate
 from batches.engine.held import Held, Item
-from batches.engine.hold import STRIKES, Seen
-from batches.engine.lanes import Lane
-from batches.engine.limiter import WHOLE, Ask, Caps, Permit, Tally, Want
-from batches.engine.limits import MayHaveHeard, RedisLimits
-from batches.engine.upstreams import Demand, Opened
+from batches.engine.limits.asks import Ask, Bid, Caps, Permit, Tally, Want
+from batches.engine.limits.breaker import FAILURES
+from batches.engine.limits.gates import Gate
+from batches.engine.limits.hold import STRIKES, Seen
+from batches.engine.limits.keeping import MayHaveHeard, RedisLimits
+from batches.engine.limits.lanes import Lane
+from batches.engine.limits.roads import Road
+from batches.engine.limits.state import WHOLE
+from batches.engine.limits.upstreams import Demand, Opened
 from batches.models import Batch, Slice
 from batches.services.claim import Lease
 from providers.adapters.simulator import SimulatorAdapter
@@ -23,10 +25,18 @@ from providers.failures import Kind
 FAULT = Failure(Kind.SERVER_ERROR, "The upstream failed.", http_status=500)
 
 
+PROJECT = uuid.uuid4()
+
+
 @pytest.fixture
-def lane() -> Lane:
+def road() -> Road:
     adapter = SimulatorAdapter(Connection("simulator", "", ""))
-    return Lane(Opened(uuid.uuid4(), adapter, Caps(8, requests=600), {}))
+    return Road(Opened(uuid.uuid4(), adapter, Caps(8, requests=600), {}))
+
+
+@pytest.fixture
+def lane(road: Road) -> Lane:
+    return road.lane(PROJECT)
 
 
 def item() -> Item:
@@ -40,16 +50,16 @@ def ask_of(demand: Demand) -> Ask:
     return demand.ask
 
 
-def test_failures_that_nobody_heard_of_still_open_the_breaker(lane: Lane) -> None:
+def test_failures_that_nobody_heard_of_still_open_the_breaker(road: Road, lane: Lane) -> None:
     for _ in range(FAILURES // 2):
         lane.note_failure(item(), FAULT)
     lane.tally.answers = FAILURES // 2
-    unheard = ask_of(lane.demand(now=time.monotonic()))
+    unheard = ask_of(road.demand(now=time.monotonic()))
     assert lane.tally == Tally()
-    lane.tell_again(unheard)
+    road.tell_again(unheard)
     for _ in range(FAILURES // 2):
         lane.note_failure(item(), FAULT)
-    assert ask_of(lane.demand(now=time.monotonic() + 1)).tally.failures == FAILURES
+    assert ask_of(road.demand(now=time.monotonic() + 1)).bids[PROJECT.hex].tally.failures == FAILURES
 
 
 @pytest.mark.parametrize(
@@ -81,40 +91,40 @@ def test_strikes_that_nobody_heard_of_still_stop_what_is_sent() -> None:
     gate, now = Gate(Caps()), time.monotonic()
     for _ in range(STRIKES):
         gate.note_strike(Kind.QUOTA)
-    unheard = gate.want(wanted=1, in_flight=0, could_send=1, now=now)
+    unheard = gate.want(Caps(), wanted=1, in_flight=0, could_send=1, now=now)
     gate.tell_again(unheard)
     assert not gate.admits(b"{}", now=now)
-    assert gate.want(wanted=1, in_flight=0, could_send=1, now=now).seen.strikes == STRIKES
+    assert gate.want(Caps(), wanted=1, in_flight=0, could_send=1, now=now).seen.strikes == STRIKES
 
 
 def test_permits_that_were_not_used_are_given_back_once_somebody_hears_it() -> None:
     gate, now = Gate(Caps(None, requests=60)), time.monotonic()
     gate.grant(Permit(None, 5, None, cell=7), asked_at=now, valid=0.5)
-    unheard = gate.want(wanted=1, in_flight=0, could_send=1, now=now + 1)
+    unheard = gate.want(Caps(), wanted=1, in_flight=0, could_send=1, now=now + 1)
     assert unheard.returned == ((7, 5, 0),)
-    assert gate.want(wanted=1, in_flight=0, could_send=1, now=now + 1).returned == ()
+    assert gate.want(Caps(), wanted=1, in_flight=0, could_send=1, now=now + 1).returned == ()
     gate.tell_again(unheard)
-    assert gate.want(wanted=1, in_flight=0, could_send=1, now=now + 1).returned == ((7, 5, 0),)
+    assert gate.want(Caps(), wanted=1, in_flight=0, could_send=1, now=now + 1).returned == ((7, 5, 0),)
 
 
 def test_that_an_upstream_has_nothing_left_is_told_until_somebody_hears_it() -> None:
     gate, now = Gate(Caps()), time.monotonic()
     gate.hold(30)
-    unheard = gate.want(wanted=1, in_flight=0, could_send=1, now=now)
+    unheard = gate.want(Caps(), wanted=1, in_flight=0, could_send=1, now=now)
     assert unheard.held_for > 29
     gate.tell_again(unheard)
-    assert gate.want(wanted=1, in_flight=0, could_send=1, now=now).held_for > 29
-    assert gate.want(wanted=1, in_flight=0, could_send=1, now=now).held_for == 0
+    assert gate.want(Caps(), wanted=1, in_flight=0, could_send=1, now=now).held_for > 29
+    assert gate.want(Caps(), wanted=1, in_flight=0, could_send=1, now=now).held_for == 0
 
 
-def test_what_may_have_been_heard_is_told_again_but_gives_no_permit_back_twice(lane: Lane) -> None:
-    ask = Ask({WHOLE: Want(Caps(8), returned=((1, 2, 3),), held_for=4.0)}, Tally(answers=1))
-    again = ask.without_returned()
-    assert (again.wants[WHOLE].returned, again.wants[WHOLE].held_for, again.tally) == ((), 4.0, ask.tally)
+def test_what_may_have_been_heard_is_told_again_but_gives_no_permit_back_twice() -> None:
+    bid = Bid({WHOLE: Want(Caps(8), returned=((1, 2, 3),), held_for=4.0)}, Tally(answers=1))
+    again = Ask({"acme": bid}, 256).without_returned().bids["acme"]
+    assert (again.wants[WHOLE].returned, again.wants[WHOLE].held_for, again.tally) == ((), 4.0, bid.tally)
 
 
 def test_a_redis_that_cannot_be_reached_has_heard_nothing() -> None:
     limits = RedisLimits("redis://127.0.0.1:1/0")
     with pytest.raises(redis.RedisError) as raised:
-        limits.ask(uuid.uuid4(), uuid.uuid4(), Ask({WHOLE: Want(Caps(8))}, Tally()))
+        limits.ask(uuid.uuid4(), uuid.uuid4(), Ask({"acme": Bid({WHOLE: Want(Caps(8))})}, 256))
     assert not isinstance(raised.value, MayHaveHeard)

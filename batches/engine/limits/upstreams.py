@@ -12,11 +12,13 @@ import msgspec
 import redis
 from django.conf import settings
 
-from batches.engine import limits as shared
-from batches.engine.hold import Held, Orders
-from batches.engine.limiter import WHOLE, Ask, Caps, Grant, Permit, Tally, Want
+from batches.engine.limits import keeping
+from batches.engine.limits.asks import Ask, Bid, Caps, Condition, Grant, Want
+from batches.engine.limits.hold import Held, Orders
+from batches.engine.limits.state import WHOLE
 from batches.models import ProviderHealth
 from batches.services.provider_health import note_health, worked_since
+from batches.services.route import count_of_users
 from providers import registry
 from providers.base import Adapter
 from providers.failures import Kind
@@ -34,13 +36,24 @@ class CannotRun(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
-    """What an executor has in flight to a provider, what it could have in flight, and what it was granted."""
+class Need:
+    """What an executor has in flight for a project, what it could have in flight, and what it was granted."""
 
     in_flight: int = 0
     wanted: int = 0
     share: int = 0
-    ask: Ask | None = None  # for the limiter
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What an executor needs of one provider, by project; and its ask for the limiter, if it is time for one."""
+
+    needs: Mapping[str, Need] = field(default_factory=dict)
+    ask: Ask | None = None
+
+    @property
+    def in_flight(self) -> int:
+        return sum(need.in_flight for need in self.needs.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +84,7 @@ class _Upstream:
     provider: Provider
     models: Mapping[str, ProviderModel]
     quiet: bool  # nobody had sent anything lately when it was opened; told to the limiter once
+    projects: int  # that may use it
     opened_at: float = field(default_factory=time.monotonic)
     held: Held | None = None
     orders: Orders = field(default_factory=Orders)
@@ -101,10 +115,10 @@ class Upstreams:
     def open(self, provider: Provider, *, now: datetime) -> Opened:
         """Connect for the first time. Raises CredentialUnavailable or CannotRun."""
         adapter = _connect(provider)
-        since = now - timedelta(seconds=shared.WINDOW_SECONDS + MARGIN_SECONDS)
+        since = now - timedelta(seconds=keeping.WINDOW_SECONDS + MARGIN_SECONDS)
         quiet = not worked_since(provider.pk, since)
         models = {model.name: model for model in ProviderModel.objects.filter(provider=provider)}
-        known = self._known[provider.pk] = _Upstream(provider, models, quiet)
+        known = self._known[provider.pk] = _Upstream(provider, models, quiet, count_of_users(provider))
         health = {row.model: row for row in ProviderHealth.objects.filter(provider=provider)}
         known.held, known.orders = _held(health.get(WHOLE), now=now), _orders(provider, health.get(WHOLE))
         row = ProviderHealth(provider=provider, concurrency=provider.max_concurrency)
@@ -121,7 +135,7 @@ class Upstreams:
         health = {row.provider_id: row for row in ProviderHealth.objects.filter(provider__in=self._known, model=WHOLE)}
         for provider in Provider.objects.filter(pk__in=self._known):
             known, named = self._known[provider.pk], models.get(provider.pk, {})
-            known.orders = _orders(provider, health.get(provider.pk))
+            known.orders, known.projects = _orders(provider, health.get(provider.pk)), count_of_users(provider)
             moved = provider.updated_at != known.provider.updated_at
             if not moved and caps_of(provider) == caps_of(known.provider) and _terms(named) == _terms(known.models):
                 continue
@@ -133,8 +147,8 @@ class Upstreams:
             found.append(Opened(provider.pk, adapter, caps_of(provider), named))
         return found
 
-    def ask(self, demands: Mapping[uuid.UUID, Demand], taken: Mapping[uuid.UUID, int]) -> dict[uuid.UUID, Granted]:
-        """Ask the limiter for whoever wants something; `taken` is how many objects were just taken up for each.
+    def ask(self, demands: Mapping[uuid.UUID, Demand], taken: Mapping[uuid.UUID, Mapping[str, int]]) -> dict[uuid.UUID, Granted]:
+        """Ask the limiter for whoever wants something; `taken` is how many objects were just taken up, by project.
 
         When nobody answers, what was granted last stays, but for what is counted. The others are not asked for then: waiting
         for each of them could outlast the leases. `unsure` then is the provider for which it may have been heard.
@@ -142,14 +156,14 @@ class Upstreams:
         found: dict[uuid.UUID, Granted] = {}
         self.unsure = frozenset()
         for provider_id, known in self._known.items():
-            ask = _asked(demands.get(provider_id, Demand()), caps_of(known.provider), taken=taken.get(provider_id, 0))
+            ask = _asked(demands.get(provider_id, Demand()), caps_of(known.provider), taken=taken.get(provider_id, {}))
             if ask is None:
                 continue
             try:
                 found[provider_id] = self._ask(provider_id, known, ask)
             except redis.RedisError as error:
                 logger.warning("the shared limits did not answer (%s); keeping the last share", type(error).__name__)
-                self.unsure = frozenset({provider_id} if isinstance(error, shared.MayHaveHeard) else ())
+                self.unsure = frozenset({provider_id} if isinstance(error, keeping.MayHaveHeard) else ())
                 break
             except Exception:
                 logger.exception("the limits of provider %s could not be asked; keeping the last share", known.provider.name)
@@ -159,12 +173,12 @@ class Upstreams:
         asked_at = time.monotonic()
         if known.quiet and asked_at < known.opened_at + QUIET_SECONDS:
             ask = msgspec.structs.replace(ask, quiet=True)
-        ask = msgspec.structs.replace(ask, held=known.held, orders=known.orders)
-        grant = shared.limits().ask(provider_id, self._executor_id, ask)
+        ask = msgspec.structs.replace(ask, projects=known.projects, held=known.held, orders=known.orders)
+        grant = keeping.limits().ask(provider_id, self._executor_id, ask)
         known.quiet = False
         if known.grant is None or _state(grant) != _state(known.grant):
             known.noted_at = 0.0  # at once: a breaker has opened or closed, a hold has begun or ended
-        known.grant, known.held = grant, grant.permits[WHOLE].held
+        known.grant, known.held = grant, _held_now(known, grant)
         return Granted(asked_at, grant)
 
     def note_health(self, demands: Mapping[uuid.UUID, Demand], *, now: datetime) -> None:
@@ -172,8 +186,7 @@ class Upstreams:
         found = []
         for provider_id, known in self._known.items():
             demand = demands.get(provider_id, Demand())
-            busy = demand.wanted or (demand.ask is not None and demand.ask.tally.answers)
-            if known.grant is not None and busy and time.monotonic() - known.noted_at > HEALTH_SECONDS:
+            if known.grant is not None and demand.needs and time.monotonic() - known.noted_at > HEALTH_SECONDS:
                 known.noted_at = time.monotonic()
                 found += _health(known, known.grant, now=now)
         if found:
@@ -181,9 +194,8 @@ class Upstreams:
 
     def leave(self) -> None:
         """Give every share back. Raises redis.RedisError."""
-        for provider_id, known in self._known.items():
-            nothing = Ask({WHOLE: Want(caps_of(known.provider))}, Tally())
-            shared.limits().ask(provider_id, self._executor_id, nothing)
+        for provider_id in self._known:
+            keeping.limits().ask(provider_id, self._executor_id, Ask({}, settings.EXECUTOR_CONCURRENCY))
 
 
 def _connect(provider: Provider) -> Adapter:
@@ -200,15 +212,27 @@ def _terms(models: Mapping[str, ProviderModel]) -> dict[str, tuple[object, ...]]
     return {name: (caps_of(model), model.input_price, model.cached_price, model.output_price) for name, model in models.items()}
 
 
-def _asked(demand: Demand, caps: Caps, *, taken: int) -> Ask | None:
+def _asked(demand: Demand, caps: Caps, *, taken: Mapping[str, int]) -> Ask | None:
     """The executor's ask with what was taken up since added; one for it, where that makes one worth while."""
-    wanted = min(demand.wanted + taken, settings.EXECUTOR_CONCURRENCY)
-    if demand.ask is not None:
-        whole = msgspec.structs.replace(demand.ask.wants[WHOLE], wanted=wanted)
-        return msgspec.structs.replace(demand.ask, wants={**demand.ask.wants, WHOLE: whole})
-    if not taken or wanted <= demand.share:
+    wanted = {project: _need(demand, project).wanted + count for project, count in taken.items()}
+    if demand.ask is None and all(count <= _need(demand, project).share for project, count in wanted.items()):
         return None
-    return Ask({WHOLE: Want(caps, in_flight=max(demand.in_flight, demand.share), wanted=wanted)}, Tally())
+    bids = dict(demand.ask.bids) if demand.ask else {project: _bid(need, caps) for project, need in demand.needs.items()}
+    for project, count in wanted.items():
+        bid = bids.get(project) or _bid(Need(), caps)
+        whole = msgspec.structs.replace(bid.wants[WHOLE], wanted=min(count, settings.EXECUTOR_CONCURRENCY))
+        bids[project] = msgspec.structs.replace(bid, wants={**bid.wants, WHOLE: whole})
+    return msgspec.structs.replace(demand.ask or Ask({}, settings.EXECUTOR_CONCURRENCY), bids=bids)
+
+
+def _need(demand: Demand, project: str) -> Need:
+    return demand.needs.get(project, Need())
+
+
+def _bid(need: Need, caps: Caps) -> Bid:
+    """A bid of a lane that was not asked for one: it tells nothing, and wants what it has wanted."""
+    wanted = min(need.wanted, settings.EXECUTOR_CONCURRENCY)
+    return Bid({WHOLE: Want(caps, in_flight=max(need.in_flight, need.share), wanted=wanted)})
 
 
 def _held(health: ProviderHealth | None, *, now: datetime) -> Held | None:
@@ -225,39 +249,44 @@ def _orders(provider: Provider, health: ProviderHealth | None) -> Orders:
     return Orders(max(at.timestamp() for at in asked if at), resumed.timestamp() if resumed else 0.0)
 
 
-def _state(grant: Grant) -> tuple[bool, list[Kind | None]]:
+def _held_now(known: _Upstream, grant: Grant) -> Held | None:
+    """The hold of the provider; the one that is known where this grant says nothing of it."""
+    return grant.conditions[WHOLE].held if WHOLE in grant.conditions else known.held
+
+
+def _state(grant: Grant) -> tuple[bool, list[tuple[str, Kind | None]]]:
     """What is news when it changes."""
-    return grant.open_for is None, [permit.held.kind if permit.held else None for permit in grant.permits.values()]
+    holds = [(name, condition.held.kind if condition.held else None) for name, condition in grant.conditions.items()]
+    return grant.broken is None, sorted(holds, key=lambda found: found[0])
 
 
 def _health(known: _Upstream, grant: Grant, *, now: datetime) -> list[ProviderHealth]:
     """A row for the provider as a whole, and one for each model with limits."""
     breaker, breaker_until = ProviderHealth.Breaker.CLOSED, None
-    if grant.open_for is not None:
-        breaker = ProviderHealth.Breaker.OPEN if grant.open_for else ProviderHealth.Breaker.HALF_OPEN
-        breaker_until = now + timedelta(seconds=grant.open_for)
+    if grant.broken is not None:
+        breaker = ProviderHealth.Breaker.OPEN if grant.broken.open_for else ProviderHealth.Breaker.HALF_OPEN
+        breaker_until = now + timedelta(seconds=grant.broken.open_for)
     found = []
-    for name, permit in grant.permits.items():
-        limited = _is_limited(grant, permit)
+    for name, condition in grant.conditions.items():
+        limited = bool(condition.reason) and grant.broken is None and not _is_of_account(condition)
         own = known.models[name].max_concurrency if name in known.models else None
         row = ProviderHealth(
             provider=known.provider,
             model=name,
             concurrency=min(grant.concurrency, own or grant.concurrency),
             in_use=grant.in_use if name == WHOLE else 0,
-            limited_until=now + timedelta(seconds=permit.shut_for) if limited else None,
-            limited_reason=permit.reason if limited else "",
+            limited_until=now + timedelta(seconds=condition.shut_for) if limited else None,
+            limited_reason=condition.reason if limited else "",
             breaker=breaker,
             breaker_until=breaker_until,
-            breaker_reason=grant.open_reason,
+            breaker_reason=grant.broken.reason if grant.broken else "",
         )
-        found.append(_with_hold(row, permit.held, now=now))
+        found.append(_with_hold(row, condition.held, now=now))
     return found
 
 
-def _is_limited(grant: Grant, permit: Permit) -> bool:
-    is_of_account = permit.held is not None and permit.held.kind.is_of_account
-    return bool(permit.reason) and grant.open_for is None and not is_of_account
+def _is_of_account(condition: Condition) -> bool:
+    return condition.held is not None and condition.held.kind.is_of_account
 
 
 def _with_hold(row: ProviderHealth, held: Held | None, *, now: datetime) -> ProviderHealth:

@@ -1,19 +1,20 @@
-"""Windows: how much was let through lately, counted so that no stretch of a window's length ever holds more than the limit.
+"""Windows: how much was let through lately, so that no interval as long as a window ever contains more than the limit.
 
-What is granted may be used within a moment after, so it counts from the grant until a window's length after that moment:
-then all that was used in any stretch of that length was counted at once at its end. Grants are noted by cells, a
-240th of a window each. They are spread: a part of the window, a twentieth, takes no more than an eighteenth of the limit.
+A grant may be used for a moment, so it counts until a window's length after that moment. A window is cut into 240 cells. To
+smooth bursts, any twentieth of a window gets at most an eighteenth of the limit. The README has the proof.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 CELLS = 240  # of one window
 PART = 12  # cells over which grants are spread
 FULL_PARTS = 18  # as many such parts make up the limit, so that a part that was not used in full can be made up for
-BLOCKS = 4  # of these make up a part, so that several executors get some of it
+BLOCKS = 4  # of these make up a part, so that several executors and projects get some of it
+ONE_GRANT = 1 / (FULL_PARTS * BLOCKS)  # of a limit
+THIRSTY_SECONDS = 1.0  # after so long a project that was refused has to ask again
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -34,8 +35,30 @@ class Span(msgspec.Struct, frozen=True):
         return int(now / self.cell)
 
 
-class Window(msgspec.Struct):
-    """What was granted of one limit, by cell."""
+class Drawn(msgspec.Struct, array_like=True):
+    """How much a project has drawn from windows, as a part of their limits, beside the thirsty project with the least."""
+
+    part: float = 0.0
+    thirsty_until: float = float("-inf")  # it got less than it wanted a moment ago
+
+    def note(self, *, wanted: int, amount: int, now: float) -> None:
+        """So much was wanted, and so much is granted."""
+        self.thirsty_until = now + THIRSTY_SECONDS if amount < wanted else float("-inf")
+
+    def is_ahead_of(self, others: Iterable["Drawn"], *, now: float) -> bool:
+        """Whether one of them has to catch up first."""
+        return any(other.thirsty_until > now and self.part > other.part + ONE_GRANT for other in others)
+
+    def take(self, part: float, others: Sequence["Drawn"], *, now: float) -> None:
+        """Count what was granted. A project that waits for nothing has no right to what others draw meanwhile."""
+        self.part += part
+        least = min([self.part, *(other.part for other in others if other.thirsty_until > now)])
+        for one in [self, *others]:
+            one.part = min(max(one.part - least, 0.0), 1.0)
+
+
+class Window(msgspec.Struct, array_like=True):
+    """Sliding-window counter: no interval as long as the window ever contains more than the limit. What was granted, by cell."""
 
     cells: dict[int, int] = msgspec.field(default_factory=dict)
 
@@ -80,6 +103,11 @@ class Window(msgspec.Struct):
         if crowded is not None:
             waits.append((crowded + PART) * span.cell - now)
         return max(waits)
+
+    def is_empty(self, *, now: float, span: Span) -> bool:
+        """Whether nothing that was granted counts any more."""
+        self._forget(now, span)
+        return not self.cells
 
     def _lately(self, cell: int) -> int:
         return sum(amount for at, amount in self.cells.items() if at > cell - PART)

@@ -1,12 +1,32 @@
-"""The probe of something that is shut: one call, of one executor, finds out whether it can be opened again."""
+"""Blame: when the trouble of projects is that of their provider; and the probe that finds out whether it is over."""
+
+from collections.abc import Iterable
+from enum import Enum
 
 import msgspec
 
 PROBE_SECONDS = 5.0  # a probe whose executor is not heard of for so long is somebody else's
 
 
-class Probe(msgspec.Struct):
-    """Which executor may send the probe at present. Times are seconds of the clock that `now` is read from."""
+class Vote(Enum):
+    """What a project's own answers say of its provider."""
+
+    WELL = "well"
+    TROUBLED = "troubled"
+    UNDECIDED = "undecided"
+
+
+def is_in_trouble(votes: Iterable[Vote]) -> bool:
+    """Whether the provider itself is: somebody has trouble, and nobody is well."""
+    found = set(votes)
+    return Vote.TROUBLED in found and Vote.WELL not in found
+
+
+class Probe(msgspec.Struct, array_like=True):
+    """The one call that finds out whether something that is shut can be opened again.
+
+    It is of one executor. Times are seconds of the clock that `now` is read from.
+    """
 
     executor: str = ""
     ends: float = float("-inf")

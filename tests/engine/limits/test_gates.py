@@ -4,8 +4,8 @@ from time import monotonic
 
 import pytest
 
-from batches.engine.gates import Gate, estimate
-from batches.engine.limiter import Caps, Permit, Want
+from batches.engine.limits.asks import Caps, Permit, Want, Why
+from batches.engine.limits.gates import Gate, estimate
 from providers.base import Usage
 
 BODY = b"x" * 400  # 100 tokens, and no JSON
@@ -13,7 +13,7 @@ VALID = 0.5
 
 
 def block(requests: int | None, tokens: int | None = None, *, cell: int = 7, shut_for: float = 0.0, reason: str = "") -> Permit:
-    return Permit(None, requests, tokens, cell, shut_for, reason)
+    return Permit(None, requests, tokens, cell, shut_for, reason, Why.LIMIT if reason else None)
 
 
 def gate(caps: Caps, permit: Permit, *, now: float = 100.0) -> Gate:
@@ -32,7 +32,7 @@ def passed(through: Gate, *, now: float = 100.0, most: int = 100) -> int:
 
 
 def asked(of: Gate, *, now: float = 100.0, could_send: int = 10) -> Want:
-    return of.want(wanted=10, in_flight=0, could_send=could_send, now=now)
+    return of.want(of.caps, wanted=10, in_flight=0, could_send=could_send, now=now)
 
 
 @pytest.mark.parametrize(

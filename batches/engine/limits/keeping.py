@@ -16,8 +16,10 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from batches.engine.limiter import Ask, Grant, State, answer
-from batches.engine.windows import Span
+from batches.engine.limits.asks import Ask, Grant
+from batches.engine.limits.limiter import answer
+from batches.engine.limits.state import State
+from batches.engine.limits.windows import Span
 
 WINDOW_SECONDS = 60.0  # what "per minute" means
 KEPT_SECONDS = 86_400  # a provider's state, after it was last asked for
@@ -37,7 +39,7 @@ class Limits(Protocol):
     """Where the limits are kept."""
 
     def ask(self, provider: uuid.UUID, executor: uuid.UUID, ask: Ask) -> Grant:
-        """What this executor may send to a provider until it asks again. Raises redis.RedisError when nobody answers."""
+        """What an executor may send to a provider until it asks again. Raises redis.RedisError when nobody answers."""
 
 
 def _answer(state: State, executor: uuid.UUID, ask: Ask, *, now: float, span: Span) -> Grant:

@@ -1,20 +1,24 @@
 """The limits of a provider over all executors, in process and in Redis: the same rules in both."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic, sleep
 
+import msgspec
 import pytest
 import redis
 from django.conf import settings as portal_settings
 
-from batches.engine.breaker import FAILURES
-from batches.engine.hold import STRIKES, Orders, Seen
-from batches.engine.limiter import WHOLE, Ask, Caps, Grant, Tally, Want
-from batches.engine.limits import KEPT_SECONDS, Limits, LocalLimits, RedisLimits
+from batches.engine.limits.asks import Ask, Award, Bid, Caps, Grant, Tally, Want
+from batches.engine.limits.breaker import FAILURES
+from batches.engine.limits.hold import STRIKES, Orders, Seen
+from batches.engine.limits.keeping import KEPT_SECONDS, Limits, LocalLimits, RedisLimits
+from batches.engine.limits.state import WHOLE
 from providers.failures import Kind
 
 A, B, C = (uuid.UUID(int=number) for number in range(1, 4))
+ACME, GLOBEX = "acme", "globex"
+DOWN = Kind.CONNECT
 PATIENCE = 10.0
 WINDOW = 2.4  # seconds; long enough for a few calls
 
@@ -44,8 +48,22 @@ class Provider:
     def __init__(self, limits: Limits) -> None:
         self.limits, self.id = limits, uuid.uuid4()
 
-    def ask(self, executor: uuid.UUID, want: Want, tally: Tally | None = None, *, quiet: bool = True, **models: Want) -> Grant:
-        return self.limits.ask(self.id, executor, Ask({WHOLE: want, **models}, tally or Tally(), quiet))
+    def grant(
+        self,
+        executor: uuid.UUID,
+        want: Want,
+        tally: Tally | None = None,
+        *,
+        quiet: bool = True,
+        project: str = ACME,
+        orders: Orders | None = None,
+        **models: Want,
+    ) -> Grant:
+        bid = Bid({WHOLE: want, **models}, tally or Tally())
+        return self.limits.ask(self.id, executor, Ask({project: bid}, 256, quiet=quiet, orders=orders or Orders()))
+
+    def ask(self, executor: uuid.UUID, want: Want, *about: Tally, project: str = ACME, **more: object) -> Award:
+        return self.grant(executor, want, *about, project=project, **more).awards[project]  # type: ignore[arg-type]
 
     def permits(self, executor: uuid.UUID, want: Want, *, quiet: bool = True) -> int | None:
         return self.ask(executor, want, quiet=quiet).permits[WHOLE].requests
@@ -72,8 +90,8 @@ class TestLimits:
 
     def test_whoever_asks_is_told_how_much_all_together_have_taken(self, make: Make) -> None:
         provider = Provider(make())
-        assert [provider.ask(executor, whole(wanted=4)).in_use for executor in (A, B)] == [4, 8]
-        assert provider.ask(A, whole(wanted=0)).in_use == 4
+        assert [provider.grant(executor, whole(wanted=4)).in_use for executor in (A, B)] == [4, 8]
+        assert provider.grant(A, whole(wanted=0)).in_use == 4
 
     def test_providers_do_not_share(self, make: Make) -> None:
         limits = make()
@@ -136,19 +154,35 @@ class TestLimits:
     def test_a_provider_whose_calls_all_fail_is_left_alone_but_for_one_probe(self, make: Make) -> None:
         provider = Provider(make())
         for executor in (A, B):
-            grant = provider.ask(executor, whole(), Tally(FAILURES // 2, 0, False, FAILURES // 2, "No answer."))
-        assert grant.open_for == pytest.approx(1.0)
-        assert grant.open_reason == "20 calls in a row failed: No answer."
-        assert [grant.permits[WHOLE].share, provider.ask(A, whole()).permits[WHOLE].share] == [0, 0]
-        wait_until(lambda: provider.ask(A, whole(wanted=0)).open_for == 0)
+            grant = provider.grant(executor, whole(), Tally(FAILURES // 2, 0, False, FAILURES // 2, DOWN.value))
+        assert grant.broken is not None
+        assert grant.broken.open_for == pytest.approx(1.0)
+        assert grant.broken.reason == f"20 calls in a row failed: {DOWN.sentence}"
+        shares = [grant.awards[ACME].permits[WHOLE].share, provider.ask(A, whole()).permits[WHOLE].share]
+        assert shares == [0, 0]
+        wait_until(lambda: (broken := provider.ask(A, whole(wanted=0)).broken) is not None and broken.open_for == 0)
         probes = [provider.ask(executor, whole()).permits[WHOLE] for executor in (A, B, C)]
         assert [(probe.share, probe.requests) for probe in probes] == [(1, 1), (0, 0), (0, 0)]
-        grant = provider.ask(A, whole(), Tally(1, 0, True))
-        assert (grant.open_for, grant.permits[WHOLE].share) == (None, 10)
+        award = provider.ask(A, whole(), Tally(1, 0, True))
+        assert (award.broken, award.permits[WHOLE].share) == (None, 10)
+
+    def test_projects_are_judged_apart_and_share_the_slots(self, make: Make) -> None:
+        """S2"""
+        limits, provider = make(), uuid.uuid4()
+
+        def ask(**tallies: Tally) -> Grant:
+            bids = {project: Bid({WHOLE: whole(wanted=50)}, tally) for project, tally in tallies.items()}
+            return limits.ask(provider, A, Ask(bids, 256, projects=2, quiet=True))
+
+        ask(acme=Tally(), globex=Tally(1, 0, True))
+        grant = ask(acme=Tally(FAILURES, 0, False, FAILURES, DOWN.value), globex=Tally(1, 0, True))
+        assert {project: award.permits[WHOLE].share for project, award in grant.awards.items()} == {"acme": 0, "globex": 9}
+        assert grant.awards[ACME].broken is not None
+        assert grant.broken is None
 
     def test_a_provider_that_turns_many_away_gets_fewer_at_a_time(self, make: Make) -> None:
-        grant = Provider(make()).ask(A, whole(wanted=50), Tally(100, 50, True))
-        assert (grant.concurrency, grant.permits[WHOLE].share) == (7, 7)
+        grant = Provider(make()).grant(A, whole(wanted=50), Tally(100, 50, True))
+        assert (grant.concurrency, grant.awards[ACME].permits[WHOLE].share) == (7, 7)
 
     def test_where_nothing_is_known_of_the_past_permits_come_only_as_time_passes(self, make: Make) -> None:
         provider = Provider(make())
@@ -170,8 +204,7 @@ class TestLimits:
         held = provider.ask(B, whole()).permits[WHOLE].held
         assert held is not None
         assert (held.kind, held.strikes) == (Kind.QUOTA, STRIKES)
-        resumed = Ask({WHOLE: whole()}, Tally(), orders=Orders(resume=1.0))
-        assert provider.limits.ask(provider.id, B, resumed).permits[WHOLE].share
+        assert provider.ask(B, whole(), orders=Orders(resume=1.0)).permits[WHOLE].share
         assert provider.ask(A, whole()).permits[WHOLE].held is None
 
 
@@ -194,14 +227,45 @@ def test_a_flush_of_redis_grants_nothing_anew() -> None:
     assert 25 < worst <= 50
 
 
+BEFORE_PROJECTS = msgspec.msgpack.encode(
+    {"begun_at": 1.0, "unknown_before": False, "seen_at": 1.0, "accounts": {}, "adaptive": {}, "breaker": {"sentence": "No."}}
+)
+
+
 @pytest.mark.servers
 @pytest.mark.django_db
-def test_what_another_version_has_left_is_taken_for_lost() -> None:
+@pytest.mark.parametrize("left", [b"something else", BEFORE_PROJECTS], ids=["nonsense", "of before projects were told apart"])
+def test_what_another_version_has_left_is_taken_for_lost(left: bytes) -> None:
     provider = Provider(RedisLimits(portal_settings.REDIS_URL, window_seconds=WINDOW))
     key = f"batchyard:limits:{provider.id.hex}"
     server = redis.Redis.from_url(portal_settings.REDIS_URL)
-    server.set(key, b"something else")
+    server.set(key, left)
     assert provider.permits(A, whole(requests=10)) == 0
     seconds = server.ttl(key)
     assert isinstance(seconds, int)
     assert 0 < seconds <= KEPT_SECONDS
+
+
+@pytest.mark.servers
+@pytest.mark.django_db
+def test_no_text_of_a_call_is_kept() -> None:
+    """S1"""
+    provider = Provider(RedisLimits(portal_settings.REDIS_URL, window_seconds=WINDOW))
+    for executor in (A, B):
+        provider.grant(executor, whole(), Tally(FAILURES, 0, False, FAILURES, DOWN.value), small=Want(Caps(), held_for=5.0))
+    kept = redis.Redis.from_url(portal_settings.REDIS_URL).get(f"batchyard:limits:{provider.id.hex}")
+    assert isinstance(kept, bytes)
+    known = {ACME, "small", A.hex, B.hex, DOWN.value, "", "by-project-1"}
+    assert set(_texts(msgspec.msgpack.decode(kept, strict=False))) <= known
+
+
+def _texts(found: object) -> Iterator[str]:
+    if isinstance(found, str):
+        yield found
+    elif isinstance(found, dict):
+        for key, value in found.items():
+            yield from _texts(key)
+            yield from _texts(value)
+    elif isinstance(found, list):
+        for value in found:
+            yield from _texts(value)

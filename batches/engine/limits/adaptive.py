@@ -1,4 +1,4 @@
-"""Concurrency: how many requests a provider gets at a time, adapted to what it takes, and shared among executors."""
+"""Adaptive concurrency: how many requests a project gets in flight, by how many the upstream turns away."""
 
 import msgspec
 
@@ -10,10 +10,10 @@ TOLERATED = 0.1  # of them may be turned away
 DOWN = 0.7
 STEPS = 20  # up from nothing to the limit
 CHANGE_SECONDS = 1.0  # at least, from one change to the next
-SHARE_SECONDS = 5  # a dead executor's share is free again after so long
+MOST_SECONDS = 30  # that are remembered, however few answers came in them
 
 
-class Second(msgspec.Struct):
+class Second(msgspec.Struct, array_like=True):
     """What came back in one second."""
 
     at: int
@@ -21,7 +21,7 @@ class Second(msgspec.Struct):
     turned_away: int = 0
 
 
-class Adaptive(msgspec.Struct):
+class Adaptive(msgspec.Struct, array_like=True):
     """How many requests may be in flight at present. Nothing is known at first: then as many as the limit says."""
 
     allowed: float | None = None
@@ -49,7 +49,7 @@ class Adaptive(msgspec.Struct):
             self.seconds.append(Second(second))
         self.seconds[-1].answers += answers
         self.seconds[-1].turned_away += turned_away
-        while sum(one.answers for one in self.seconds[1:]) >= SAMPLE:
+        while len(self.seconds) > MOST_SECONDS or sum(one.answers for one in self.seconds[1:]) >= SAMPLE:
             del self.seconds[0]
 
     def _too_many_turned_away(self, second: int) -> bool:
@@ -58,35 +58,3 @@ class Adaptive(msgspec.Struct):
         answers = sum(one.answers for one in self.seconds)
         whole = [one for one in self.seconds if one.at == second - 1]
         return turned_away > TOLERATED * max(answers, SAMPLE) or any(one.turned_away == one.answers > 1 for one in whole)
-
-
-class Share(msgspec.Struct):
-    """What an executor has of the concurrency."""
-
-    used: int  # granted or in flight, whichever is more
-    wanted: int
-    ends: float
-
-
-def keep(shares: dict[str, Share], executor: str, *, in_flight: int, now: float) -> None:
-    """While nothing is granted to anybody, this executor has what is in flight, and wants nothing from the others."""
-    shares[executor] = Share(in_flight, 0, now + SHARE_SECONDS)
-
-
-def share(shares: dict[str, Share], executor: str, *, wanted: int, in_flight: int, limit: int, now: float) -> int:
-    """How many requests this executor may have in flight; `in_flight` is what may be until it hears the answer."""
-    for owner in [owner for owner, one in shares.items() if one.ends <= now]:
-        del shares[owner]
-    granted = allot(executor, shares, wanted=wanted, limit=limit)
-    shares[executor] = Share(max(granted, in_flight), wanted, now + SHARE_SECONDS)
-    return granted
-
-
-def allot(mine: str, shares: dict[str, Share], *, wanted: int, limit: int) -> int:
-    """The rule: what others leave; but no more than an equal share while somebody has less than that and wants it."""
-    others = [one for owner, one in shares.items() if owner != mine]
-    rivals = [one for one in others if one.wanted]
-    equal = max(limit // (len(rivals) + 1), 1)
-    starved = any(one.used < min(one.wanted, equal) for one in rivals)
-    left = limit - sum(one.used for one in others)
-    return max(min(wanted, left, equal if starved else limit), 0)

@@ -4,13 +4,13 @@ going ── 5 strikes in a row, no success between ──> held ── a probe 
                                                      └─── the probe is a strike: the next one comes later ───┘
 
 A strike is a failure of the account (it is empty, or its credential is refused), or an upstream that asks to wait for
-longer than any limit per minute explains. The provider as a whole has a hold, and so has each of its models. No request
-is lost to a hold: each waits, and is sent again once the hold is over.
+longer than any limit per minute explains. Each project has a hold of the provider as a whole, and one of each of its
+models. No request is lost to a hold: each waits, and is sent again once the hold is over.
 """
 
 import msgspec
 
-from batches.engine.probe import Probe
+from batches.engine.limits.blame import Probe, Vote
 from providers.base import Failure
 from providers.failures import Kind
 
@@ -48,6 +48,7 @@ class Seen(msgspec.Struct):
     """What an executor saw come back through a gate since its last report."""
 
     worked: bool = False  # a success came
+    worked_ago: float = 0.0  # so many seconds ago the last call was sent that succeeded
     answered: bool = False  # an answer came that is neither a success nor a strike, of an upstream that works
     faulted: bool = False  # a fault came: it says nothing of the account
     strikes: int = 0  # since the last success
@@ -57,6 +58,7 @@ class Seen(msgspec.Struct):
         """Both as one report, for an earlier one that nobody heard."""
         return Seen(
             worked=earlier.worked or self.worked,
+            worked_ago=self.worked_ago if self.worked else earlier.worked_ago,
             answered=earlier.answered or self.answered,
             faulted=earlier.faulted or self.faulted,
             strikes=self.strikes if self.worked else earlier.strikes + self.strikes,
@@ -81,15 +83,18 @@ class Held(msgspec.Struct, frozen=True):
         return f"{calls} in a row were answered with a long wait: {self.kind.sentence}"
 
 
-class Orders(msgspec.Struct):
+class Orders(msgspec.Struct, array_like=True):
     """What operators asked for last, in seconds since 1970: to send a probe at once, and to end the hold."""
 
     probe: float = 0.0
     resume: float = 0.0
 
+    def latest(self, other: "Orders") -> "Orders":
+        return Orders(max(self.probe, other.probe), max(self.resume, other.resume))
 
-class Hold(msgspec.Struct):
-    """What all executors together have seen. Times are in seconds on whatever clock `now` is read from."""
+
+class Hold(msgspec.Struct, array_like=True):
+    """What all executors together have seen for one project. Times are in seconds on whatever clock `now` is read from."""
 
     strikes: int = 0  # in a row
     kind: str = ""  # of the last strike
@@ -98,7 +103,8 @@ class Hold(msgspec.Struct):
     until: float = float("-inf")  # then it sends its next probe
     times: int = 0  # that it began, or its probe was a strike, without a calm stretch between
     on_trial: bool = False  # it ended without a success: the next strike begins it again
-    worked_at: float = float("-inf")  # the last success
+    struck_at: float = float("-inf")  # the last strike
+    worked_at: float = float("-inf")  # when the last call was sent that succeeded
     lifted_at: float = float("-inf")
     excused_at: float = float("-inf")  # when the last hold ended that was not a short one
     probe: Probe = msgspec.field(default_factory=Probe)
@@ -107,7 +113,9 @@ class Hold(msgspec.Struct):
     def note(self, executor: str, seen: Seen, *, longest: float, now: float) -> None:
         """Take in what an executor saw since its last report. What was sent before a hold began says nothing of it."""
         if seen.worked:
-            self.worked_at = now
+            self.worked_at = max(self.worked_at, now - seen.worked_ago)
+        if seen.strikes:
+            self.struck_at = now
         if not self.held:
             self._note_going(seen, longest=longest, now=now)
         elif now >= self.until and self.probe.is_of(executor):
@@ -138,6 +146,12 @@ class Hold(msgspec.Struct):
             self.times -= 1  # it says nothing of the account: the next probe comes as soon as this one did
             self._wait(longest=longest, now=now)
 
+    def hear_of_others(self, *, worked_at: float, now: float) -> None:
+        """A call of another project that was sent then has succeeded: after the last strike, that says that requests
+        themselves are the reason for strikes, or that the account is mended. Both show when they are sent again."""
+        if self.held and worked_at > self.struck_at:
+            self._lift(on_trial=True, now=now)
+
     def _wait(self, *, longest: float, now: float) -> None:
         self.times += 1
         self.until = now + min(FIRST_SECONDS * 2.0 ** min(max(self.times - 1, 0), MOST_DOUBLINGS), longest)
@@ -159,7 +173,20 @@ class Hold(msgspec.Struct):
         if orders.resume > self.orders.resume and self.held:
             self.times = 0
             self._lift(on_trial=True, now=now)
-        self.orders = Orders(max(orders.probe, self.orders.probe), max(orders.resume, self.orders.resume))
+        self.orders = self.orders.latest(orders)
+
+    @classmethod
+    def of_newcomer(cls, held: Held | None, orders: Orders, *, now: float) -> "Hold":
+        """That of a project that comes. Where the provider itself is held, it begins with a probe."""
+        hold = cls()
+        hold.remember(held, orders, now=now)
+        return hold
+
+    @property
+    def vote(self) -> Vote:
+        if self.held:
+            return Vote.TROUBLED
+        return Vote.WELL if self.worked_at > self.struck_at else Vote.UNDECIDED
 
     def remember(self, known: Held | None, orders: Orders, *, now: float) -> None:
         """Begin with what an executor knows of a hold, when all else was lost: with a probe at once."""
@@ -167,6 +194,7 @@ class Hold(msgspec.Struct):
         if known is not None:
             self.held, self.kind, self.strikes = True, known.kind.value, known.strikes
             self.since, self.until = now - known.held_for, now
+            self.struck_at = now
 
     def lets_probe(self, executor: str, *, in_flight: int, now: float) -> bool:
         """Whether this executor, which wants to send, may send the probe of the hold."""

@@ -1,0 +1,305 @@
+"""The limiter: all limits of one provider, as one state and one pure rule. Where the state is kept is `keeping`'s business.
+
+An executor asks at most once a turn, for all its projects at a time. Each project tells what it saw and wants, and is granted
+a share of the concurrency and a block of permits, for the provider as a whole ("") and for each model with limits.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from batches.engine.limits.asks import Ask, Award, Bid, Caps, Condition, Grant, Permit, Want, Why
+from batches.engine.limits.breaker import Breaker
+from batches.engine.limits.hold import LONGEST_SECONDS, Hold
+from batches.engine.limits.slots import Claim, grant_slots
+from batches.engine.limits.state import WHOLE, Account, Party, Stake, State
+from batches.engine.limits.windows import Span, Window
+
+UNKNOWN_SECONDS = 1.0  # for so long after its state was lost nobody gets more concurrency: all have reported by then
+MOST_ACCOUNTS = 64  # beyond these, models without limits of an operator's are not looked after
+UPSTREAM_SAYS = "the upstream says that its limit is used up"
+OTHERS_USE_IT = "other projects use all requests that may be in flight at a time"
+
+
+class Shut(msgspec.Struct, frozen=True):
+    """Nothing may be sent, for so long; `probes`: but for one call."""
+
+    permit: Permit
+    probes: bool
+
+
+class Turn(NamedTuple):
+    """Whose ask is answered, when, and the settings."""
+
+    executor: str
+    ask: Ask
+    now: float
+    span: Span
+    longest_hold: float
+
+
+def answer(state: State, executor: str, ask: Ask, *, now: float, span: Span, longest_hold: float = LONGEST_SECONDS) -> Grant:
+    """Take an executor's report in, and grant each of its projects what that may have."""
+    turn = Turn(executor, ask, now, span, longest_hold)
+    state.seen_at = now
+    state.charge(now=now)
+    state.tidy(ask.bids, now=now, span=span)
+    _leave(state, turn)
+    for project, bid in ask.bids.items():
+        _welcome(state, project, bid, turn)
+    if state.is_new:
+        state.orders, state.is_new = ask.orders, False
+    for project, bid in ask.bids.items():
+        _learn(state, project, bid, turn)
+    _hear_of_others(state, turn)
+    shut = {project: _shut(state, project, bid, turn) for project, bid in ask.bids.items()}
+    parts = {name: _parts(state, name, shut, turn) for name in state.accounts}
+    awards = {project: _award(state, project, bid, shut[project], parts, turn) for project, bid in ask.bids.items()}
+    asked = {name for bid in ask.bids.values() for name in bid.wants} & state.accounts.keys()
+    conditions = {name: _condition(state.accounts[name], name, awards, now=now) for name in asked}
+    return Grant(awards, conditions, _allowed_together(state, ask), span.valid, state.in_use, state.broken(now=now))
+
+
+# --- Who is here -------------------------------------------------------------------------------------------------
+
+
+def _leave(state: State, turn: Turn) -> None:
+    """The executor has nothing of what it does not ask for."""
+    for account in state.accounts.values():
+        for project, stake in account.stakes.items():
+            if project not in turn.ask.bids:
+                stake.holding.shares.pop(turn.executor, None)
+
+
+def _welcome(state: State, project: str, bid: Bid, turn: Turn) -> None:
+    """Make room for a project that is new here. Where the provider is in trouble, it begins with a probe."""
+    if project not in state.parties:
+        broken = state.broken(now=turn.now)
+        state.parties[project] = Party(turn.now, Breaker() if broken is None else Breaker.of_newcomer(broken, now=turn.now))
+    if bid.tally.answers or bid.wants[WHOLE].in_flight or bid.wants[WHOLE].wanted:
+        state.parties[project].heard_at = turn.now
+    for name, want in bid.wants.items():
+        account = _account(state, name, want.caps, turn)
+        if account is not None and project not in account.stakes:
+            is_first = state.is_new and name == WHOLE
+            held = turn.ask.held if is_first else account.held(now=turn.now)
+            orders = turn.ask.orders if state.is_new else state.orders
+            account.stakes[project] = Stake(hold=Hold.of_newcomer(held, orders, now=turn.now))
+
+
+def _account(state: State, name: str, caps: Caps, turn: Turn) -> Account | None:
+    """The account of this name; a new one whose past is unknown is as full as it may be. None where there are too many."""
+    account = state.accounts.get(name)
+    if account is None:
+        if caps == Caps() and len(state.accounts) >= MOST_ACCOUNTS:
+            return None
+        account = state.accounts[name] = Account(turn.now)
+        if state.unknown_before and turn.now < state.begun_at + turn.span.seconds:
+            if caps.requests is not None:
+                account.requests = Window.of_unknown_past(limit=caps.requests, now=state.begun_at, span=turn.span)
+            if caps.tokens is not None:
+                account.tokens = Window.of_unknown_past(limit=caps.tokens, now=state.begun_at, span=turn.span)
+    return account
+
+
+# --- What came back ----------------------------------------------------------------------------------------------
+
+
+def _learn(state: State, project: str, bid: Bid, turn: Turn) -> None:
+    """Take in what a project saw."""
+    party, tally, now = state.parties[project], bid.tally, turn.now
+    for name, want in bid.wants.items():
+        if (account := state.accounts.get(name)) is None:
+            continue
+        for cell, requests, tokens in want.returned:
+            account.requests.give_back(cell, requests)
+            account.tokens.give_back(cell, tokens)
+        stake = account.stakes[project]
+        if want.held_for:
+            stake.held_until = max(stake.held_until, now + want.held_for)
+        stake.hold.note(turn.executor, want.seen, longest=turn.longest_hold, now=now)
+    party.breaker.note(turn.executor, lived=tally.lived, failures=tally.failures, kind=tally.kind, now=now)
+    party.adaptive.note(
+        answers=tally.answers,
+        turned_away=tally.turned_away,
+        drained=any(want.held_for for want in bid.wants.values()),
+        limit=bid.wants[WHOLE].caps.concurrency or 1,
+        now=now,
+    )
+
+
+def _hear_of_others(state: State, turn: Turn) -> None:
+    """Let every project know what the others' answers say of the provider; and do what operators have asked for."""
+    in_trouble = state.is_broken
+    for party in state.parties.values():
+        party.breaker.hear_of_others(in_trouble=in_trouble, now=turn.now)
+    state.orders = state.orders.latest(turn.ask.orders)
+    for account in state.accounts.values():
+        for project, stake in account.stakes.items():
+            if stake.hold.held:
+                others = (other.hold.worked_at for name, other in account.stakes.items() if name != project)
+                stake.hold.hear_of_others(worked_at=max(others, default=float("-inf")), now=turn.now)
+            stake.hold.heed(state.orders, now=turn.now)  # after what was seen before it was asked for
+
+
+# --- What may be sent --------------------------------------------------------------------------------------------
+
+
+def _shut(state: State, project: str, bid: Bid, turn: Turn) -> dict[str, Shut]:
+    """What a project's breaker and holds have shut. What shuts the provider shuts its models."""
+    now, whole = turn.now, bid.wants[WHOLE]
+    breaker, hold = state.parties[project].breaker, state.accounts[WHOLE].stakes[project].hold
+    if (broken := breaker.told(now=now)) is not None:
+        probes = whole.wanted > 0 and breaker.lets_probe(turn.executor, in_flight=whole.in_flight, now=now)
+        nothing = Permit(0, 0, None, shut_for=broken.open_for, reason=broken.reason, why=Why.BREAKER, held=hold.told(now=now))
+        return dict.fromkeys(bid.wants, Shut(nothing, probes))
+    if (shut := _held(hold, whole, turn)) is not None:
+        return dict.fromkeys(bid.wants, shut)
+    holds = {name: account.stakes[project].hold for name in bid.wants if name and (account := state.accounts.get(name))}
+    return {name: shut for name, hold in holds.items() if (shut := _held(hold, bid.wants[name], turn))}
+
+
+def _held(hold: Hold, want: Want, turn: Turn) -> Shut | None:
+    held = hold.told(now=turn.now)
+    if held is None:
+        return None
+    probes = want.wanted > 0 and hold.lets_probe(turn.executor, in_flight=want.in_flight, now=turn.now)
+    return Shut(Permit(0, 0, None, shut_for=held.probe_in, reason=held.reason, why=Why.HOLD, held=held), probes)
+
+
+def _parts(state: State, name: str, shut: Mapping[str, Mapping[str, Shut]], turn: Turn) -> dict[str, int]:
+    """How many requests each project may have in flight to a provider or model; nothing where there is no such limit."""
+    account, ask = state.accounts[name], turn.ask
+    wants = {project: bid.wants[name] for project, bid in ask.bids.items() if name in bid.wants}
+    limit = next((want.caps.concurrency for want in wants.values()), None)
+    if limit is None:
+        return {}
+    is_unknown = state.unknown_before and turn.now < state.begun_at + UNKNOWN_SECONDS
+    claims = {}
+    for project, want in wants.items():
+        most = limit if name else state.allowed(project, limit=limit)
+        closed = shut[project].get(name)
+        claims[project] = _claim(want, closed, account.stakes[project], most=most, is_unknown=is_unknown)
+    return grant_slots(
+        {project: stake.holding for project, stake in account.stakes.items()},
+        turn.executor,
+        claims,
+        limit=limit,
+        capacity=limit if name else ask.capacity,
+        projects=ask.projects,
+        now=turn.now,
+    )
+
+
+def _claim(want: Want, shut: Shut | None, stake: Stake, *, most: int, is_unknown: bool) -> Claim:
+    """What an executor claims of the slots: for a probe one more than is in flight."""
+    if shut is None:
+        return Claim(want.in_flight, min(want.wanted, want.in_flight) if is_unknown else want.wanted, most)
+    if not shut.probes:
+        return Claim(want.in_flight, 0, 0)
+    others = sum(share.used for share in stake.holding.shares.values())
+    return Claim(want.in_flight, want.in_flight + 1, others + want.in_flight + 1)
+
+
+def _award(
+    state: State, project: str, bid: Bid, shut: Mapping[str, Shut], parts: Mapping[str, Mapping[str, int]], turn: Turn
+) -> Award:
+    permits = {}
+    for name, want in bid.wants.items():
+        account = state.accounts.get(name)
+        part = parts.get(name, {}).get(project)
+        if account is None:
+            permits[name] = Permit(None, None, None)
+        elif (closed := shut.get(name)) is None:
+            permits[name] = _permit(account, project, want, part, turn)
+        else:
+            permits[name] = _probe(account, project, want, part, closed, turn)
+    hold = state.accounts[WHOLE].stakes[project].hold
+    worked_at = max(stake.hold.worked_at for stake in state.accounts[WHOLE].stakes.values())
+    return Award(
+        permits,
+        state.parties[project].breaker.told(now=turn.now),
+        worked_for=turn.now - worked_at,
+        lifted_for=turn.now - hold.lifted_at,
+        excused_for=turn.now - hold.excused_at,
+    )
+
+
+def _probe(account: Account, project: str, want: Want, part: int | None, shut: Shut, turn: Turn) -> Permit:
+    """A permit for one call, beside what was sent before, or for none."""
+    if not shut.probes or part == 0:
+        return shut.permit
+    one = msgspec.structs.replace(want, requests=min(want.requests, 1), tokens=want.least_tokens)
+    permit = _windowed(account, project, one, turn)
+    if permit.reason:
+        return msgspec.structs.replace(permit, share=0, held=shut.permit.held)
+    share = want.in_flight + 1 if part is None else part
+    requests = 1 if permit.requests is None else permit.requests
+    return msgspec.structs.replace(shut.permit, share=share, requests=requests, tokens=permit.tokens, cell=permit.cell)
+
+
+def _permit(account: Account, project: str, want: Want, part: int | None, turn: Turn) -> Permit:
+    """What a project is granted while nothing of its own keeps it back."""
+    stake = account.stakes[project]
+    if turn.now < stake.held_until:
+        return Permit(part, 0, 0, shut_for=stake.held_until - turn.now, reason=UPSTREAM_SAYS, why=Why.UPSTREAM)
+    permit = _windowed(account, project, want, turn)
+    if part == 0 and want.wanted and not stake.holding.used and not permit.reason:
+        return msgspec.structs.replace(permit, share=0, reason=OTHERS_USE_IT, why=Why.OTHERS)
+    return msgspec.structs.replace(permit, share=part)
+
+
+def _windowed(account: Account, project: str, want: Want, turn: Turn) -> Permit:
+    """What the limits per minute let through. Where only tokens are limited, the requests are not."""
+    caps, now, span = want.caps, turn.now, turn.span
+    if not caps.windowed:
+        return Permit(None, None, None)
+    if not want.requests:
+        return Permit(None, 0, 0)
+    mine = account.stakes[project].drawn
+    others = [stake.drawn for name, stake in account.stakes.items() if name != project]
+    windows = [
+        (account.requests, caps.requests, want.requests, 1, "requests"),
+        (account.tokens, caps.tokens, want.tokens, max(want.least_tokens, 1), "tokens"),
+    ]
+    granted: list[int | None] = [None, None]
+    is_ahead = mine.is_ahead_of(others, now=now)
+    for index, (window, limit, wanted, least, word) in enumerate(windows):
+        if limit is None:
+            continue
+        amount = 0 if is_ahead else window.grantable(wanted, least=least, limit=limit, now=now, span=span)
+        granted[index] = amount
+        mine.note(wanted=wanted, amount=amount, now=now)
+        if not amount:
+            wait = window.opens_in(least, limit=limit, now=now, span=span)
+            reason = f"its limit of {limit} {word} per minute is used up"
+            return Permit(None, 0, 0, shut_for=wait, reason=reason, why=Why.LIMIT)
+    for (window, limit, *_), amount in zip(windows, granted, strict=True):
+        if amount and limit:
+            window.take(amount, now=now, span=span)
+    parts = (amount / limit for (_, limit, *_), amount in zip(windows, granted, strict=True) if amount and limit)
+    mine.take(max(parts), others, now=now)
+    return Permit(None, granted[0], granted[1], span.cell_at(now))
+
+
+# --- What everybody may see --------------------------------------------------------------------------------------
+
+
+def _condition(account: Account, name: str, awards: Mapping[str, Award], *, now: float) -> Condition:
+    """How a provider or model itself is doing. What keeps single projects back is none of it."""
+    permits = (award.permits[name] for award in awards.values() if name in award.permits)
+    limited = next((permit for permit in permits if permit.why is Why.LIMIT), None)
+    held, exhausted_for = account.held(now=now), account.exhausted_for(now=now)
+    if held is not None:
+        return Condition(held, held.probe_in, held.reason)
+    if limited is not None:
+        return Condition(None, limited.shut_for, limited.reason)
+    return Condition(None, exhausted_for, UPSTREAM_SAYS if exhausted_for else "")
+
+
+def _allowed_together(state: State, ask: Ask) -> int:
+    """How many requests the projects that are here may have in flight together."""
+    limit = next((bid.wants[WHOLE].caps.concurrency or 1 for bid in ask.bids.values()), 1)
+    here = [project for project, stake in state.accounts[WHOLE].stakes.items() if stake.holding.shares] if ask.bids else []
+    return min(sum(state.allowed(project, limit=limit) for project in here), limit) if here else limit

@@ -1,0 +1,154 @@
+"""Slots: how the requests that may be in flight are divided among projects, and among the executors of each."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+SHARE_SECONDS = 5  # an executor that is not heard of for so long has nothing in flight any more
+KEPT_FREE = 32  # of so many slots one is kept for a project that comes
+TURN_SECONDS = 1.0  # slot-seconds by which a project that has slots may be ahead of one that waits for them
+MOST_OWED = 600.0  # slot-seconds by which a project may be ahead of another: no call takes longer
+
+
+class Share(msgspec.Struct, array_like=True):
+    """What an executor has of a project's slots."""
+
+    used: int  # granted or in flight, whichever is more
+    wanted: int
+    ends: float
+
+
+class Holding(msgspec.Struct, array_like=True):
+    """What a project has of the slots of a provider or model.
+
+    `served` counts the slot-seconds that it had, beside a project that comes. `most` is how many slots its own
+    faults leave it.
+    """
+
+    shares: dict[str, Share] = msgspec.field(default_factory=dict)  # by executor
+    served: float = 0.0
+    most: int = 0
+
+    @property
+    def used(self) -> int:
+        return sum(share.used for share in self.shares.values())
+
+    @property
+    def wanted(self) -> int:
+        return min(sum(share.wanted for share in self.shares.values()), self.most)
+
+    def forget_dead(self, *, now: float) -> None:
+        for executor in [executor for executor, share in self.shares.items() if share.ends <= now]:
+            del self.shares[executor]
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """What an executor has in flight for a project, or may have until it hears the answer, and what it wants."""
+
+    in_flight: int
+    wanted: int
+    most: int  # for the project, over all executors
+
+
+def divide(slots: int, wants: Sequence[int]) -> list[int]:
+    """The max-min fair division: each gets what it wants or an equal part. What cannot be divided goes to the first ones."""
+    left, level = max(slots, 0), 0
+    for place, want in enumerate(sorted(wants)):
+        level = left // (len(wants) - place)
+        if want > level:
+            break
+        left -= want
+    parts = [min(want, level) for want in wants]
+    left = max(slots, 0) - sum(parts)
+    for index, want in enumerate(wants):
+        if left and parts[index] < want:
+            parts[index] += 1
+            left -= 1
+    return parts
+
+
+def kept_free(limit: int, *, there: int, projects: int) -> int:
+    """How many slots nobody gets while `there` of the `projects` that may come are there."""
+    if limit < 2 or there >= projects:
+        return 0
+    return min(max(limit // KEPT_FREE, 1), max(limit - there, 0))
+
+
+def charge(holdings: Iterable[Holding], *, seconds: float) -> None:
+    """Count the slots that each has had for so long. The project with the fewest is a turn ahead of one that comes."""
+    holdings = list(holdings)
+    for holding in holdings:
+        holding.served += holding.used * seconds
+    fewest = min((holding.served for holding in holdings if holding.used or holding.wanted), default=0.0)
+    floor = max(fewest - TURN_SECONDS, 0.0)
+    for holding in holdings:
+        holding.served = min(max(holding.served - floor, 0.0), MOST_OWED)
+
+
+def grant_slots(
+    holdings: Mapping[str, Holding],
+    executor: str,
+    claims: Mapping[str, Claim],
+    *,
+    limit: int,
+    capacity: int,
+    projects: int,
+    now: float,
+) -> dict[str, int]:
+    """How many requests of each project this executor may have in flight.
+
+    The sum of all that is granted or in flight stays within `limit`, as long as each claim tells all that may be in flight.
+    """
+    _note(holdings, executor, claims, now=now)
+    order = sorted((name for name, one in holdings.items() if one.used or one.wanted), key=lambda name: _turn(name, holdings))
+    executors = {executor}.union(*(one.shares for one in holdings.values()))
+    limit = min(limit, capacity * len(executors))
+    kept = kept_free(limit, there=len(order), projects=projects)
+    targets = divide(limit - kept, [holdings[name].wanted for name in order])
+    used = sum(one.used for one in holdings.values())
+    parts = {}
+    for name, target in zip(order, targets, strict=True):
+        if name not in claims:
+            continue
+        left = limit - used + holdings[name].shares[executor].used
+        parts[name] = _part(holdings[name], executor, target=target, left=left)
+        used += _take(holdings[name], executor, parts[name], in_flight=claims[name].in_flight)
+    room = capacity - kept_free(capacity, there=len(order), projects=projects)
+    if sum(parts.values()) > room:
+        parts = dict(zip(parts, divide(room, list(parts.values())), strict=True))
+        for name, part in parts.items():
+            _take(holdings[name], executor, part, in_flight=claims[name].in_flight)
+    return {name: parts.get(name, 0) for name in claims}
+
+
+def _note(holdings: Mapping[str, Holding], executor: str, claims: Mapping[str, Claim], *, now: float) -> None:
+    for holding in holdings.values():
+        holding.forget_dead(now=now)
+    for name, claim in claims.items():
+        holdings[name].most = claim.most
+        holdings[name].shares[executor] = Share(claim.in_flight, claim.wanted, now + SHARE_SECONDS)
+
+
+def _turn(name: str, holdings: Mapping[str, Holding]) -> tuple[float, bool, str]:
+    """Who was served least goes first; but what is in use is not passed on all the time."""
+    holding = holdings[name]
+    is_in_use = holding.used > 0
+    return holding.served - (TURN_SECONDS if is_in_use else 0.0), is_in_use, name
+
+
+def _part(holding: Holding, executor: str, *, target: int, left: int) -> int:
+    """What the project's other executors leave of its target, but no more than an equal part while one has less and wants it."""
+    mine = holding.shares[executor]
+    others = [share for owner, share in holding.shares.items() if owner != executor]
+    rivals = [share for share in others if share.wanted]
+    equal = max(target // (len(rivals) + 1), 1)
+    is_starved = any(share.used < min(share.wanted, equal) for share in rivals)
+    unused = target - sum(share.used for share in others)
+    return max(min(mine.wanted, unused, left, equal if is_starved else target), 0)
+
+
+def _take(holding: Holding, executor: str, part: int, *, in_flight: int) -> int:
+    """Note what was granted; by how much more is in use now."""
+    share = holding.shares[executor]
+    before, share.used = share.used, max(part, in_flight)
+    return share.used - before
