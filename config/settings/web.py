@@ -2,7 +2,7 @@
 
 from csp.constants import NONE, SELF
 
-from config.knobs import flag, knob, names, whole
+from config.knobs import flag, knob, names, seconds, whole
 from config.settings.storage import BASE_DIR, DATA_DIR
 
 DEBUG = knob("DEBUG", flag, False)
@@ -10,6 +10,14 @@ HOST = knob("HOST", str, "127.0.0.1")
 PORT = knob("PORT", whole(1, 65535), 8000)
 ALLOWED_HOSTS = knob("ALLOWED_HOSTS", names, ["*"] if HOST != "127.0.0.1" else ["127.0.0.1", "localhost", "[::1]", "testserver"])
 CSRF_TRUSTED_ORIGINS: list[str] = knob("CSRF_TRUSTED_ORIGINS", names, [])
+MAX_CONNECTIONS = knob("MAX_CONNECTIONS", whole(1), 2048)  # of one web process
+MAX_CONNECTIONS_PER_ADDRESS = knob("MAX_CONNECTIONS_PER_ADDRESS", whole(1), 256)  # of these, of one client address
+MAX_SLOW_CLIENTS = knob("MAX_SLOW_CLIENTS", whole(1), 256)  # of one web process: known clients that make a thread wait
+CLIENT_HEAD_SECONDS = knob("CLIENT_HEAD_SECONDS", seconds, 10.0)  # until the head of a request must have come
+CLIENT_BODY_SECONDS = knob("CLIENT_BODY_SECONDS", seconds, 3600.0)  # until its body must have come
+CLIENT_BYTES_PER_SECOND = knob("CLIENT_BYTES_PER_SECOND", whole(1), 1024)  # that a client sends or reads at least ...
+CLIENT_PACE_SECONDS = knob("CLIENT_PACE_SECONDS", seconds, 10.0)  # ... over each stretch of so many seconds
+KEEP_ALIVE_SECONDS = knob("KEEP_ALIVE_SECONDS", whole(1), 30)  # that a connection waits for the next request
 TRUST_PROXY = knob("TRUST_PROXY", flag, False)
 if TRUST_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

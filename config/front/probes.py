@@ -1,0 +1,58 @@
+"""`/healthz` and `/readyz`, answered beside everything else: whatever the threads are busy with, and however many ask."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+
+PATIENCE_SECONDS = 2.0  # until checks that do not end are a reason not to be ready
+FRESH_SECONDS = 1.0  # for so long whoever asks is told what the last one was told
+
+Checks = Callable[[], Mapping[str, str]]
+Told = tuple[HTTPStatus, Mapping[str, object]]
+
+ALIVE: Told = HTTPStatus.OK, {"status": "alive"}
+
+
+class Probes:
+    """Knows whether the process is alive, and whether the portal can do its work."""
+
+    def __init__(self, checks: Checks, *, ok: str) -> None:
+        """`checks` are made in a thread of their own; each says `ok`, or what is missing."""
+        self._checks = checks
+        self._ok = ok
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="readyz")
+        self._asked: tuple[float, asyncio.Future[Mapping[str, str]]] | None = None
+
+    async def tell(self, path: str) -> Told | None:
+        """What there is to tell at this path; None when it is no probe."""
+        if path == "/healthz":
+            return ALIVE
+        return await self._readiness() if path == "/readyz" else None
+
+    async def _readiness(self) -> Told:
+        try:
+            found = await asyncio.wait_for(asyncio.shield(self._latest()), PATIENCE_SECONDS)
+        except TimeoutError:
+            found = {"web": f"the checks did not end within {PATIENCE_SECONDS:.0f} seconds"}
+        ready = set(found.values()) == {self._ok}
+        status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+        return status, {"status": "ready" if ready else "not ready", "checks": found}
+
+    def _latest(self) -> "asyncio.Future[Mapping[str, str]]":
+        """The checks that run, or ended a moment ago; else new ones."""
+        now = time.monotonic()
+        if self._asked:
+            at, asked = self._asked
+            if not asked.done() or now - at < FRESH_SECONDS:
+                return asked
+        asked = asyncio.get_running_loop().run_in_executor(self._thread, self._checks)
+        self._asked = now, asked
+        return asked
+
+
+def rendered(told: Mapping[str, object]) -> bytes:
+    """As a document."""
+    return json.dumps(told).encode()
