@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
 PATIENCE_SECONDS = 2.0  # until checks that do not end are a reason not to be ready
-FRESH_SECONDS = 1.0  # for so long whoever asks is told what the last one was told
+FRESH_SECONDS = 1.0  # for so long whoever asks is told what the last one was told, if that was good
 
 Checks = Callable[[], Mapping[str, str]]
 Told = tuple[HTTPStatus, Mapping[str, object]]
@@ -37,20 +37,26 @@ class Probes:
             found = await asyncio.wait_for(asyncio.shield(self._latest()), PATIENCE_SECONDS)
         except TimeoutError:
             found = {"web": f"the checks did not end within {PATIENCE_SECONDS:.0f} seconds"}
-        ready = set(found.values()) == {self._ok}
+        ready = self._says_ok(found)
         status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
         return status, {"status": "ready" if ready else "not ready", "checks": found}
 
     def _latest(self) -> "asyncio.Future[Mapping[str, str]]":
-        """The checks that run, or ended a moment ago; else new ones."""
+        """The checks that run, or found nothing missing a moment ago; else new ones."""
         now = time.monotonic()
         if self._asked:
             at, asked = self._asked
-            if not asked.done() or now - at < FRESH_SECONDS:
+            if not asked.done() or (now - at < FRESH_SECONDS and self._is_good(asked)):
                 return asked
         asked = asyncio.get_running_loop().run_in_executor(self._thread, self._checks)
         self._asked = now, asked
         return asked
+
+    def _is_good(self, asked: "asyncio.Future[Mapping[str, str]]") -> bool:
+        return not asked.exception() and self._says_ok(asked.result())
+
+    def _says_ok(self, found: Mapping[str, str]) -> bool:
+        return set(found.values()) == {self._ok}
 
 
 def rendered(told: Mapping[str, object]) -> bytes:

@@ -97,6 +97,8 @@ def test_a_body_is_refused_unread(api: Api, settings: Settings) -> None:
         def read(self, _size: int = -1) -> bytes:
             raise AssertionError("the body was read")
 
+        readline = read
+
     answer = api.call("POST", "/v1/batches", data=b"", **{"wsgi.input": Unread(), "CONTENT_LENGTH": "1000"})
     assert answer.status == 429
 
@@ -142,7 +144,7 @@ def test_a_download_is_one_call_until_it_was_read(api: Api, settings: Settings) 
 
     assert download.status_code == 200
     assert api.get("/v1/batches").status == 429
-    download.close()
+    assert b"".join(download.streaming_content) == b"{}\n"  # type: ignore[attr-defined]
     assert api.get("/v1/batches").status == 200
 
 

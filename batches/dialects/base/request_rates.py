@@ -26,6 +26,7 @@ AWAY_SECONDS = 5.0  # for so long Redis is not asked again after it did not answ
 KEPT_SECONDS = 150  # a count in Redis: it matters until the minute after its own has ended
 BLOCKS = 400  # a block is at most this part of a limit: what a process leaves unused of it is lost
 BUSY_SECONDS = 1.0  # a process that needs permits again so soon takes twice as many
+SHORTEST_SECONDS = 0.001  # that a refusal lasts
 REFUSED_SECONDS = 1.0  # for so long at most a refusal is repeated without asking
 
 
@@ -121,7 +122,8 @@ class _Purse:
     permits: int = 0
     block: int = 1
     asked_at: float = float("-inf")
-    opens_at: float = float("-inf")
+    opens_at: float = float("-inf")  # what was told to who was refused last
+    asks_at: float = float("-inf")  # until then others are told the same
 
 
 class Rates:
@@ -143,12 +145,13 @@ class Rates:
                 self._forget(older_than=minute - 1)
                 purse.minute, purse.permits = minute, 0
             if not purse.permits:
-                if now < purse.opens_at:
+                if now < purse.asks_at:
                     return purse.opens_at - now
                 purse.permits, opens = self._take(rates, block=self._block(purse, rates, now=now), now=now)
                 if not purse.permits:
-                    purse.opens_at = now + min(opens, REFUSED_SECONDS)
-                    return max(opens, 0.001)
+                    opens = max(opens, SHORTEST_SECONDS)
+                    purse.opens_at, purse.asks_at = now + opens, now + min(opens, REFUSED_SECONDS)
+                    return opens
             purse.permits -= 1
         return 0.0
 
