@@ -89,6 +89,16 @@ class TooManyRequests(PortalError):
     code = "too_many_requests"
 
 
+class RateLimited(TooManyRequests):
+    """Too many calls in a short time; try again later."""
+
+    code = "rate_limit_exceeded"
+
+    def __init__(self, message: str = "", *, retry_after: int = 1) -> None:
+        self.retry_after = retry_after  # seconds
+        super().__init__(message)
+
+
 class QuotaExceeded(TooManyRequests):
     """The project has used up a quota."""
 

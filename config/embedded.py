@@ -5,8 +5,9 @@ a stop or a crash loses are only messages: the database is the truth.
 """
 
 import contextlib
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import django
@@ -23,16 +24,19 @@ from config.celery import app, application
 SLOTS = {"control": 3, "execute": settings.EXECUTOR_SLOTS}
 
 
-def main() -> None:
-    """Serve until SIGINT or SIGTERM."""
-    web.serve(processes=1, process=serve_beside_workers)
+def main(words: Sequence[str]) -> None:
+    """Serve until SIGINT or SIGTERM. The process that does all the work is started with a word more."""
+    if words:
+        serve_beside_workers()
+    else:
+        web.keep_alive("config.embedded", processes=1)
 
 
-def serve_beside_workers(*arguments: object) -> None:
+def serve_beside_workers() -> None:
     """The web server, with workers and a beat that start before it and stop after it."""
     django.setup()
     with background():
-        web.serve_in_process(*arguments)
+        web.serve_in_process()
 
 
 @contextlib.contextmanager
@@ -69,4 +73,4 @@ def _worker(queue: str, slots: int) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

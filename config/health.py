@@ -4,6 +4,7 @@ They are answered before anything else looks at a request: an orchestrator asks 
 """
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 import redis
 from django.conf import settings
@@ -30,16 +31,22 @@ def alive(_request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def ready(_request: HttpRequest) -> JsonResponse:
+    """Answers `readiness`."""
+    status, told = readiness()
+    return JsonResponse(told, status=status)
+
+
+def readiness() -> tuple[HTTPStatus, dict[str, object]]:
     """Each thing that the portal needs: `ok`, or in a few words what is missing; 503 when anything is.
 
     An emergency stop is told and fails nothing: the portal does what it was told to.
     """
     checks = {name: check() for name, check in CHECKS.items()}
     is_ready = set(checks.values()) == {OK}
-    answer: dict[str, object] = {"status": "ready" if is_ready else "not ready", "checks": checks}
+    told: dict[str, object] = {"status": "ready" if is_ready else "not ready", "checks": checks}
     if stopped := _stopped():
-        answer["stopped"] = stopped
-    return JsonResponse(answer, status=200 if is_ready else 503)
+        told["stopped"] = stopped
+    return HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE, told
 
 
 OK = "ok"
@@ -47,11 +54,19 @@ OK = "ok"
 
 def _database() -> str:
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+        _ask_database()
     except DatabaseError:
-        return "the database does not answer"
+        connection.close()  # it may have broken while nobody used it
+        try:
+            _ask_database()
+        except DatabaseError:
+            return "the database does not answer"
     return OK
+
+
+def _ask_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
 
 
 def _broker() -> str:

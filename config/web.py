@@ -1,31 +1,35 @@
-"""The web server: Granian in front of Django's WSGI application."""
+"""The web server: uvicorn with `config.front` before Django, in a process a core."""
 
-import logging
 import os
-from collections.abc import Callable
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Sequence
 from typing import Any
 
+import uvicorn
 from django.conf import settings
-from granian import Granian
-from granian.constants import Interfaces
-from granian.log import LogLevels
 
-from batches.management.processes import end_with_parent
+from batches.management.processes import Child, Supervisor
+from config.front.connection import Bounds, Reception
 
-# A thread waits while a client sends or reads slowly; beyond that many requests at once, clients wait to be accepted.
-THREADS = 64
-BACKPRESSURE = 512
+BACKLOG = 2048  # connections that wait to be accepted
+OTHER_FILES = 1024  # that a process may have open besides connections of clients
 CONNECT_SECONDS = 2  # until a database that does not answer is taken for lost; libpq knows no shorter time
 DATABASE_WAIT_SECONDS = 10.0  # while every connection is in use; when the database is away nobody waits for one
 DATABASE_IDLE_SECONDS = 600.0  # until a connection that nobody needs is closed
 STOPS_WITHIN = 20  # seconds that requests have to end when the server is stopped
 
 
-def main() -> None:
-    """Serve with a process a core until SIGINT or SIGTERM."""
+def main(words: Sequence[str]) -> None:
+    """Serve with a process a core until SIGINT or SIGTERM. A process of these is started with a word more."""
     processes = os.cpu_count() or 1
-    share_connections(settings.DATABASES["default"], at_most=max(1, settings.WEB_DATABASE_CONNECTIONS // processes))
-    serve(processes=processes, process=serve_in_process)
+    if words:
+        share_connections(settings.DATABASES["default"], at_most=max(2, settings.WEB_DATABASE_CONNECTIONS // processes))
+        serve_in_process()
+    else:
+        keep_alive("config.web", processes=processes)
 
 
 def share_connections(database: dict[str, Any], *, at_most: int) -> None:
@@ -36,34 +40,56 @@ def share_connections(database: dict[str, Any], *, at_most: int) -> None:
     database["OPTIONS"] = {**database.get("OPTIONS", {}), "connect_timeout": CONNECT_SECONDS, "pool": pool}
 
 
-def serve(*, processes: int, process: Callable[..., None]) -> None:
-    """Listen on HOST and PORT; Granian's supervisor runs `process` in each of its processes, and again should one die."""
-    logging.getLogger("_granian").addFilter(_is_no_advice)
-    server = Granian(
-        "config.wsgi:application",
-        address=settings.HOST,
-        port=settings.PORT,
-        interface=Interfaces.WSGI,
-        workers=processes,
-        blocking_threads=THREADS,
-        backpressure=BACKPRESSURE,
-        respawn_failed_workers=True,
-        workers_kill_timeout=STOPS_WITHIN,
-        log_level=LogLevels.warning,
+def keep_alive(module: str, *, processes: int) -> None:
+    """Run so many processes of a module, each of which serves, and start them again should they end."""
+    command = [sys.executable, "-m", module, "process"]
+    children = [Child(f"web {number}", command) for number in range(1, processes + 1)]
+    Supervisor(children, say=_say).run()
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def serve_in_process() -> None:
+    """The web server of one process."""
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, _ignore)  # uvicorn raises it once more when it has stopped
+    _allow_files(settings.MAX_CONNECTIONS + OTHER_FILES)
+    config = uvicorn.Config(
+        "config.asgi:application",
+        http=Reception(Bounds.of_settings()),  # type: ignore[arg-type]  # called as a protocol's class is
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        loop="uvloop",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=settings.KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=STOPS_WITHIN,
     )
-    server.serve(spawn_target=process)
+    uvicorn.Server(config).run(sockets=[_listening()])
 
 
-def _is_no_advice(record: logging.LogRecord) -> bool:
-    """Whether it is worth saying: that THREADS are many is known, and nothing that whoever reads it could change."""
-    return "Python threads" not in record.getMessage()
+def _listening() -> socket.socket:
+    """A socket that listens on HOST and PORT. Each process has one: the system shares connections out between them."""
+    family = socket.AF_INET6 if ":" in settings.HOST else socket.AF_INET
+    return socket.create_server((settings.HOST, settings.PORT), family=family, backlog=BACKLOG, reuse_port=True)
 
 
-def serve_in_process(*arguments: object) -> None:
-    """The web server of one process. It ends with the supervisor, however that ends."""
-    end_with_parent()
-    Granian._spawn_wsgi_worker(*arguments)
+def _allow_files(number: int) -> None:
+    """Raise the limit of open files as far as is needed and allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < number:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (number if hard == resource.RLIM_INFINITY else min(number, hard), hard))
+
+
+def _ignore(*_: object) -> None:
+    """The process ends by itself."""
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

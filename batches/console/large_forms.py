@@ -1,11 +1,17 @@
-"""Forms are small: one beyond the limit is refused before any of it is read, so that nobody fills the disk with it."""
+"""Forms are small, those of strangers very small: one beyond its limit is refused before any of it is read.
+
+So nobody fills the disk with forms, and no thread waits for a stranger.
+"""
 
 from collections.abc import Callable
 
 from django.conf import settings
+from django.contrib.auth import get_user
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+
+STRANGERS_BYTES = 64 * 1024  # of a form of somebody who is not signed in: a thread would wait for the bytes of a longer one
 
 
 class RefuseLargeForms:
@@ -23,6 +29,7 @@ class RefuseLargeForms:
     def process_view(self, request: HttpRequest, view: Callable[..., object], _args: object, _kwargs: object) -> None:
         """Django would bound a form's fields, and keep its files, however large, on disk until the request ends."""
         length = request.META.get("CONTENT_LENGTH") or "0"
-        too_big = length.isdigit() and int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        if too_big and not getattr(view, "csrf_exempt", False):
+        if getattr(view, "csrf_exempt", False) or not length.isdigit() or int(length) <= STRANGERS_BYTES:
+            return
+        if int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE or not get_user(request).is_authenticated:
             raise RequestDataTooBig

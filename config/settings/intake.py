@@ -30,6 +30,13 @@ ERROR_HOUR_RETENTION_DAYS = knob("ERROR_HOUR_RETENTION_DAYS", whole(30), 90)  # 
 BULK_OPERATION_RETENTION_DAYS = knob("BULK_OPERATION_RETENTION_DAYS", whole(1), 90)  # ended ones, with their outcomes
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_JSON_BYTES
 
+# --- How much of the API one key and one project may use; 0: no limit ---------------------------------------------------
+
+KEY_REQUESTS_PER_MINUTE = knob("KEY_REQUESTS_PER_MINUTE", whole(0), 6000)
+PROJECT_REQUESTS_PER_MINUTE = knob("PROJECT_REQUESTS_PER_MINUTE", whole(0), 12_000)
+KEY_CONCURRENT_CALLS = knob("KEY_CONCURRENT_CALLS", whole(0), 32)  # of one web process; an upload or download lasts as one
+PROJECT_CONCURRENT_CALLS = knob("PROJECT_CONCURRENT_CALLS", whole(0), 48)
+
 # --- Quotas and guards, where a project, a batch or a provider has none of its own ------------------------------------
 
 PROJECT_MAX_OPEN_BATCHES = knob("PROJECT_MAX_OPEN_BATCHES", whole(0), None)

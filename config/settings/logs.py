@@ -17,6 +17,7 @@ LOGGING = {
         "celery": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
+        "uvicorn.error": {"level": "ERROR"},  # its warnings tell of requests that are none: anybody can send a hundred a second
         "django.security.DisallowedHost": {"level": "CRITICAL"},  # the answer says it; anybody can send a hundred a second
     },
 }

@@ -6,11 +6,19 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from config.knobs import flag, gone, is_loopback, knob, names, origin, whole
+from config.knobs import flag, gone, is_loopback, knob, names, origin, seconds, whole
 from config.settings.storage import BASE_DIR, DATA_DIR, FILE_UPLOAD_FOLDER
 
 HOST = knob("HOST", str, "127.0.0.1")
 PORT = knob("PORT", whole(1, 65535), 8000)
+MAX_CONNECTIONS = knob("MAX_CONNECTIONS", whole(1), 2048)  # of one web process
+MAX_CONNECTIONS_PER_ADDRESS = knob("MAX_CONNECTIONS_PER_ADDRESS", whole(1), 256)  # of these, of one client address
+MAX_SLOW_CLIENTS = knob("MAX_SLOW_CLIENTS", whole(1), 256)  # of one web process: known clients that make a thread wait
+CLIENT_HEAD_SECONDS = knob("CLIENT_HEAD_SECONDS", seconds, 10.0)  # until the head of a request must have come
+CLIENT_BODY_SECONDS = knob("CLIENT_BODY_SECONDS", seconds, 3600.0)  # until its body must have come
+CLIENT_BYTES_PER_SECOND = knob("CLIENT_BYTES_PER_SECOND", whole(1), 1024)  # that a client sends or reads at least ...
+CLIENT_PACE_SECONDS = knob("CLIENT_PACE_SECONDS", seconds, 10.0)  # ... over each stretch of so many seconds
+KEEP_ALIVE_SECONDS = knob("KEEP_ALIVE_SECONDS", whole(1), 30)  # that a connection waits for the next request
 
 # --- Behind TLS: one knob --------------------------------------------------------------------------------------------------
 

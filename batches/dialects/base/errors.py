@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
-from django.http import Http404
+from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 
 from batches.errors import (
@@ -18,6 +18,7 @@ from batches.errors import (
     NotPermitted,
     PortalError,
     QuotaExceeded,
+    RateLimited,
     TooLarge,
     TooManyRequests,
     Unavailable,
@@ -64,6 +65,13 @@ class MethodNotAllowed(InvalidRequest):
     code = "method_not_allowed"
 
 
+class RequestTimeout(InvalidRequest):
+    """The request body did not arrive: the client has gone, or sends too slowly."""
+
+    status = 408
+    code = "request_timeout"
+
+
 class LengthRequired(InvalidRequest):
     """The request needs a Content-Length header: this server cannot tell where the body ends."""
 
@@ -104,6 +112,7 @@ BY_STATUS: dict[int, type[PortalError]] = {
         NotPermitted,
         NotFound,
         MethodNotAllowed,
+        RequestTimeout,
         Conflict,
         LengthRequired,
         TooLarge,
@@ -135,6 +144,8 @@ def as_portal_error(problem: Exception) -> PortalError:
             return NotFound()
         case RequestDataTooBig():
             return TooLarge()
+        case UnreadablePostError():
+            return RequestTimeout()
         case SuspiciousOperation():
             return InvalidRequest(str(problem))
         case PermissionDenied():
@@ -150,7 +161,7 @@ def headers(error: PortalError, *, allow: str = "") -> dict[str, str]:
         return {"WWW-Authenticate": "Bearer"}
     if isinstance(error, MethodNotAllowed):
         return {"Allow": allow}
-    if isinstance(error, (InProgress, Unavailable)):
+    if isinstance(error, (InProgress, RateLimited, Unavailable)):
         return {"Retry-After": str(error.retry_after)}
     if isinstance(error, QuotaExceeded) or (isinstance(error, Conflict) and not isinstance(error, LostRace)):
         return {"x-should-retry": "false"}  # SDKs send a 409 or 429 twice more unless told not to

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.metadata import BaseMetadata
@@ -24,6 +25,7 @@ from batches.dialects.base.parsers import JSONParser, NoNegotiation, bound_body,
 from batches.dialects.base.rendering import JSONRenderer
 from batches.dialects.base.request_ids import request_id
 from batches.dialects.base.scopes import need_of, require_scope
+from batches.dialects.base.throttles import Call, begin_call
 from batches.errors import NotAuthenticated, PortalError, TooLarge
 from batches.models import ApiKey, IdempotencyRecord, Project
 from batches.services.authenticate import authenticate
@@ -36,6 +38,7 @@ from batches.states import Source
 logger = logging.getLogger(__name__)
 
 
+PROJECT = "batchyard.project"  # in the environment of a request whose key was accepted: the web server shares its threads by that
 OF_SDKS = ("beta", "api-version")  # what some SDKs put into every query, whatever they call
 
 
@@ -51,7 +54,9 @@ class KeyAuthentication(BaseAuthentication):
         if not plain:
             raise NotAuthenticated("You did not give an API key. Send it as a bearer token: 'Authorization: Bearer KEY'.")
         address = client_address(request.META.get("REMOTE_ADDR", ""), request.headers.get("X-Forwarded-For", ""))
-        return AnonymousUser(), authenticate(plain, address=address, now=timezone.now())
+        key = authenticate(plain, address=address, now=timezone.now())
+        request._request.META[PROJECT] = key.project_id
+        return AnonymousUser(), key
 
 
 class AllowedMethods(BaseMetadata):
@@ -73,7 +78,6 @@ class DialectView(APIView):
 
     authentication_classes = (KeyAuthentication,)
     permission_classes = ()
-    throttle_classes = ()
     parser_classes: Sequence[type[BaseParser]] = (JSONParser,)
     renderer_classes = (JSONRenderer,)
     metadata_class = AllowedMethods
@@ -152,6 +156,21 @@ class DialectView(APIView):
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         request.encoding = "utf-8"  # a charset that the content type names is none that we read
         return super().initialize_request(request, *args, **kwargs)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.call: Call | None = None
+        response = super().dispatch(request, *args, **kwargs)
+        if self.call:
+            if response.streaming:
+                response._resource_closers.append(self.call.end)  # Django's way to learn that an answer was sent, or not
+            else:
+                self.call.end()
+        return response
+
+    def check_throttles(self, request: Request) -> None:
+        """Count the call of a key; called when it is known, before the body is read. Raises RateLimited."""
+        if isinstance(request.auth, ApiKey):
+            self.call = begin_call(request.auth)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

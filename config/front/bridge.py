@@ -1,0 +1,88 @@
+"""The ASGI application: it decides what becomes of a request before a thread is taken for it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Hashable
+from http import HTTPStatus
+
+from batches.dialects.base.errors import RequestTimeout
+from batches.dialects.base.views import PROJECT
+from batches.errors import RateLimited
+from config.front.exchange import Application, Exchange
+from config.front.probes import Probes, rendered
+from config.front.tenants import Tenants
+from config.front.threads import Threads
+from config.front.visit import Gone, Receive, Scope, Send, TooLate, Visit
+
+SMALL_BODY = 64 * 1024  # a body up to here comes as a whole before a thread is taken; a longer one only who is known may send
+
+
+class Bridge:
+    """Answers requests by a WSGI application, in threads that never wait for a stranger."""
+
+    def __init__(self, application: Application, *, threads: Threads, probes: Probes, each: int) -> None:
+        """`each` is how many requests of one client address may be in progress."""
+        self._application = application
+        self._threads = threads
+        self._probes = probes
+        self._tenants = Tenants()
+        self._each = each
+        self._in_progress: Counter[Hashable] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        visit = Visit(scope, receive, send, loop=asyncio.get_running_loop())
+        if told := await self._probes.tell(scope["path"]):
+            await _tell(visit, *told)
+            return
+        if self._in_progress[visit.address] >= self._each:
+            await visit.refuse(RateLimited("There are too many requests in progress from your address; try again."))
+            return
+        self._in_progress[visit.address] += 1
+        try:
+            await self._answer(visit)
+        except Gone:
+            pass  # nobody is there to be told
+        except TooLate:
+            await visit.refuse(RequestTimeout())
+        finally:
+            self._in_progress[visit.address] -= 1
+            if not self._in_progress[visit.address]:
+                del self._in_progress[visit.address]
+
+    async def _answer(self, visit: Visit) -> None:
+        body, is_whole = await _beginning(visit)
+        visit.connection.serve()
+        visit.client = self._tenants.client(visit.headers, address=visit.address)
+        exchange = Exchange(visit, self._threads, body=body, is_whole=is_whole)
+        self._threads.submit(lambda: exchange.run(self._application), client=visit.client)
+        content = await exchange.content
+        if project := exchange.environ.get(PROJECT):
+            self._tenants.learn(visit.headers, project=project)
+        if content is None:
+            await visit.end()
+        else:
+            await visit.answer(exchange.status, exchange.headers, content)
+
+
+async def _beginning(visit: Visit) -> tuple[bytes, bool]:
+    """A small body as a whole, the beginning of one that does not say how long it is, nothing of a large one.
+
+    The answer's second part is whether that is all. Raises Gone and TooLate.
+    """
+    declared = int(visit.headers.get(b"content-length", 0))
+    if not declared and b"transfer-encoding" not in visit.headers:
+        return b"", True
+    body, has_more = bytearray(), True
+    while has_more and max(declared, len(body)) <= SMALL_BODY:
+        piece, has_more = await visit.receive()
+        body += piece
+    return bytes(body), not has_more
+
+
+async def _tell(visit: Visit, status: HTTPStatus, told: object) -> None:
+    """Answer a probe, which only reads."""
+    if visit.scope["method"] not in ("GET", "HEAD"):
+        await visit.answer(HTTPStatus.METHOD_NOT_ALLOWED, [(b"allow", b"GET, HEAD"), (b"connection", b"close")], b"")
+        return
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    await visit.answer(status, headers, rendered(told))

@@ -1,0 +1,218 @@
+"""One connection of a client: uvicorn's, bounded in number, and given up when its client sends or reads too slowly."""
+
+import asyncio
+import socket
+import struct
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from batches.client_address import counted_as
+from config.front.patience import Pace, Progress
+from config.front.room import Full, Room
+
+LOOK_SECONDS = 1.0
+HEAD_BYTES = 64 * 1024
+LINGER_SECONDS = 5.0  # that a client may go on sending a body after it was answered
+EXTENSION = "batchyard.connection"  # under which the ASGI application finds the connection
+
+_AT_ONCE = struct.pack("ii", 1, 0)  # for SO_LINGER
+_PLAIN = "HTTP/1.1 {} {}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\nconnection: close\r\n{}\r\n{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one process grants to its clients."""
+
+    connections: int
+    each: int  # connections of one address
+    head_seconds: float
+    body_seconds: float
+    pace: Pace
+
+    @classmethod
+    def of_settings(cls) -> "Bounds":
+        """Behind a proxy all connections are the proxy's: there the bridge counts requests by their clients' addresses."""
+        return cls(
+            settings.MAX_CONNECTIONS,
+            settings.MAX_CONNECTIONS if settings.TRUST_PROXY else settings.MAX_CONNECTIONS_PER_ADDRESS,
+            settings.CLIENT_HEAD_SECONDS,
+            settings.CLIENT_BODY_SECONDS,
+            Pace(settings.CLIENT_PACE_SECONDS, int(settings.CLIENT_PACE_SECONDS * settings.CLIENT_BYTES_PER_SECOND)),
+        )
+
+
+class Reception:
+    """Makes the connections of a process, and looks at each of them once a second."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self.room: Room[Connection] = Room(total=bounds.connections, each=bounds.each)
+        self._open: set[Connection] = set()
+        self._looks = False
+
+    def __call__(self, **of_uvicorn: Any) -> "Connection":
+        """Called by uvicorn for each connection."""
+        return Connection(reception=self, **of_uvicorn)
+
+    def add(self, connection: "Connection") -> None:
+        self._open.add(connection)
+        if not self._looks:
+            self._looks = True
+            connection.loop.call_later(LOOK_SECONDS, self._look, connection.loop)
+
+    def discard(self, connection: "Connection") -> None:
+        self._open.discard(connection)
+        self.room.leave(connection)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = time.monotonic()
+        for connection in list(self._open):
+            connection.look(now=now)
+        loop.call_later(LOOK_SECONDS, self._look, loop)
+
+
+class Connection(HttpToolsProtocol):
+    """A client's connection. It waits for the client, is served, and waits again."""
+
+    def __init__(self, *, reception: Reception, **of_uvicorn: Any) -> None:
+        super().__init__(**of_uvicorn)
+        self.lost = False
+        self.is_late = False  # the client has sent a body too slowly, and sends no more of it
+        self._reception = reception
+        self._bounds = reception.bounds
+        self._received = 0
+        self._head_at: tuple[float, int] | None = (time.monotonic(), 0)  # when the present head began, and at which byte
+        self._body_at = 0.0
+        self._sending: Progress | None = None  # of the body
+        self._answered_at: float | None = None
+        self._reading: Progress | None = None
+        self._closing_at: float | None = None
+
+    # --- What uvicorn tells
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._reception.add(self)
+        try:
+            gone = self._reception.room.enter(self, address=counted_as(self.client[0]) if self.client else "")
+        except Full:
+            self._refuse(503, "Service Unavailable", "Too many connections; try again.", {"retry-after": "1"})
+        else:
+            if gone is not None:
+                gone.drop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        self._reception.discard(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._head_at is None and self._is_between_requests:
+            self._head_at = time.monotonic(), self._received
+        self._received += len(data)
+        super().data_received(data)
+        if self._head_at is not None and self._received - self._head_at[1] > HEAD_BYTES:
+            self._refuse(431, "Request Header Fields Too Large", f"The head of a request may have {HEAD_BYTES} bytes.")
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A client that sends no more may still read: its request is answered, for what there is of it."""
+        if self._is_between_requests or self.transport.is_closing():
+            return False
+        self._end_body()
+        return True
+
+    def on_headers_complete(self) -> None:
+        now = time.monotonic()
+        self._head_at = self._answered_at = None
+        self._body_at, self._sending = now, Progress(now, self._received)
+        self.is_late = False
+        self.scope["extensions"] = {EXTENSION: self}  # type: ignore[typeddict-unknown-key, typeddict-item]
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._sending = None
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        self._answered_at = time.monotonic()
+        self._reception.room.wait(self)
+        super().on_response_complete()
+
+    def resume_writing(self) -> None:
+        self._reading = None
+        super().resume_writing()
+
+    # --- What the bridge tells
+
+    def serve(self) -> None:
+        """The client has sent what is needed to begin with its request: the connection gives way to no other any more."""
+        self._reception.room.serve(self)
+
+    def note_written(self) -> None:
+        """More was written for the client to read: only a client that had read most of what was before gets more."""
+        self._reading = None
+
+    def drop(self) -> None:
+        """End the connection at once. What was not read is thrown away, also what the system would go on sending."""
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.transport.abort()
+
+    # --- What is looked at once a second
+
+    def look(self, *, now: float) -> None:
+        """Give the client up if it is too slow."""
+        if self.transport.is_closing():
+            self._closing_at = self._closing_at or now
+            if now - self._closing_at > self._bounds.pace.seconds:
+                self.drop()  # what was written to it is not read
+        elif self._reads_too_slowly(now=now):
+            self.drop()
+        elif self._head_at is not None and now - self._head_at[0] > self._bounds.head_seconds:
+            self._refuse(408, "Request Timeout", "The head of the request did not come in time.")
+        elif self._sending is not None and self._answered_at is not None:
+            if now - self._answered_at > LINGER_SECONDS:
+                self.transport.close()
+        elif self._sends_too_slowly(now=now):
+            self.is_late = True
+            self._end_body()
+
+    @property
+    def _is_between_requests(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _sends_too_slowly(self, *, now: float) -> bool:
+        if self._sending is None or self.is_late:
+            return False
+        if now - self._body_at > self._bounds.body_seconds:
+            return True
+        if self.flow.read_paused:  # nobody has asked for more
+            self._sending = Progress(now, self._received)
+            return False
+        return self._sending.is_too_slow(self._bounds.pace, moved=self._received, now=now)
+
+    def _reads_too_slowly(self, *, now: float) -> bool:
+        unread = self.transport.get_write_buffer_size()
+        if not unread:
+            self._reading = None
+            return False
+        if self._reading is None:
+            self._reading = Progress(now, -unread)
+        return self._reading.is_too_slow(self._bounds.pace, moved=-unread, now=now)
+
+    def _end_body(self) -> None:
+        """No more of the body is awaited; after its answer the connection ends."""
+        self.cycle.more_body = self.cycle.keep_alive = False
+        self.cycle.message_event.set()
+
+    def _refuse(self, status: int, reason: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        """Answer a client whose request did not come as far as the application."""
+        if self.transport.is_closing():
+            return
+        lines = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+        self.transport.write(_PLAIN.format(status, reason, len(message), lines, message).encode())
+        self.transport.close()

@@ -1,0 +1,165 @@
+"""One request in its thread: Django's WSGI application reads the body from the event loop, and writes the answer to it."""
+
+import asyncio
+import io
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote_to_bytes
+
+from django.db import close_old_connections
+
+from batches.errors import Unavailable
+from config.front.threads import NoRoom, Threads
+from config.front.visit import Gone, Headers, Scope, Visit
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+T = TypeVar("T")
+Environ = dict[str, Any]
+Application = Callable[[Environ, Callable[..., object]], Iterable[bytes]]
+
+PIECE = 64 * 1024  # bytes of an answer that are handed over at once, at least
+FLUSH_SECONDS = 0.5  # unless the answer is slow to make
+BRIEFLY = 0.05  # seconds that a thread waits for its client just so; then others work meanwhile
+
+_SAME_FOR_ALL: Environ = {
+    "SCRIPT_NAME": "",
+    "wsgi.version": (1, 0),
+    "wsgi.errors": sys.stderr,
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": True,
+    "wsgi.run_once": False,
+    "wsgi.input_terminated": True,
+}
+
+
+class Exchange:
+    """A request and its answer. `run` belongs to the thread, everything else to the event loop."""
+
+    def __init__(self, visit: Visit, threads: Threads, *, body: bytes, is_whole: bool) -> None:
+        """`body` is what has come of the body; `is_whole`: there is no more."""
+        self.status = 500
+        self.headers: Headers = []
+        self.environ: Environ = {}
+        # The answer's content, once it was made; None when it was sent piece by piece already.
+        self.content: asyncio.Future[bytes | None] = visit.loop.create_future()
+        self._visit = visit
+        self._threads = threads
+        self._body = io.BytesIO(body) if is_whole else io.BufferedReader(_Arriving(self, body), PIECE)
+
+    def run(self, application: Application) -> None:
+        """Answer the request. What goes wrong is told to the event loop."""
+        try:
+            if self._visit.is_over:
+                raise Gone
+            self.environ = environ_of(self._visit.scope, self._body)
+            result: Any = application(self.environ, self._start)
+            try:
+                content = self._stream(result) if result.streaming else result.content
+            finally:
+                result.close()
+        except BaseException as error:  # noqa: BLE001 - the thread goes on
+            self._tell(self.content.set_exception, error)
+        else:
+            self._tell(self.content.set_result, content)
+
+    def receive(self) -> tuple[bytes, bool]:
+        """The next piece of the body, and whether there is more. Raises Gone, TooLate and Unavailable."""
+        return self._wait_for(self._visit.receive())
+
+    def _start(self, status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> None:
+        self.status = int(status[:3])
+        self.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+    def _stream(self, result: Iterable[bytes]) -> bytes | None:
+        """Send the answer as it is made, no faster than it is read. Whoever asks for the head alone gets no more."""
+        begun = False
+        for piece in () if self._visit.scope["method"] == "HEAD" else gathered(result):
+            step = self._visit.go_on(piece) if begun else self._visit.begin(self.status, self.headers, piece)
+            self._wait_for(step)
+            begun = True
+        return None if begun else b""
+
+    def _wait_for(self, step: Coroutine[Any, Any, T]) -> T:
+        """Have the event loop take a step. While the client makes it wait, others have the slot and the database connection."""
+        future = asyncio.run_coroutine_threadsafe(step, self._visit.loop)
+        try:
+            return future.result(BRIEFLY)
+        except TimeoutError:
+            close_old_connections()
+        try:
+            with self._threads.waiting_for_client(self._visit.client):
+                return future.result()
+        except NoRoom:
+            future.cancel()
+            raise Unavailable("Too many clients send or read slowly just now; try again.") from None
+
+    def _tell(self, how: Callable[[Any], object], what: object) -> None:
+        def tell() -> None:
+            if not self.content.done():
+                how(what)
+
+        self._visit.loop.call_soon_threadsafe(tell)
+
+
+class _Arriving(io.RawIOBase):
+    """A body of which only the beginning has come."""
+
+    def __init__(self, exchange: Exchange, begun: bytes) -> None:
+        self._exchange = exchange
+        self._piece = memoryview(begun)
+        self._has_more = True
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        while not self._piece and self._has_more:
+            piece, self._has_more = self._exchange.receive()
+            self._piece = memoryview(piece)
+        view = memoryview(buffer)
+        size = min(len(view), len(self._piece))
+        view[:size], self._piece = self._piece[:size], self._piece[size:]
+        return size
+
+
+def environ_of(scope: Scope, body: io.BufferedIOBase) -> Environ:
+    """The request as WSGI has it. A header with an underscore is left out: there it looks like another one with a dash."""
+    server, client = scope["server"] or ("", ""), scope["client"] or ("", "")
+    environ = _SAME_FOR_ALL | {
+        "REQUEST_METHOD": scope["method"],
+        "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_NAME": server[0],
+        "SERVER_PORT": str(server[1]),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": client[0],
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.input": body,
+    }
+    for header, content in scope["headers"]:
+        if b"_" in header:
+            continue
+        name, value = header.decode("latin-1").upper().replace("-", "_"), content.decode("latin-1")
+        key = name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
+        if key in environ:
+            value = f"{environ[key]}{'; ' if name == 'COOKIE' else ','}{value}"
+        environ[key] = value
+    return environ
+
+
+def gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces that are worth handing over."""
+    held: list[bytes] = []
+    size, since = 0, time.monotonic()
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= PIECE or time.monotonic() - since > FLUSH_SECONDS:
+            yield b"".join(held)
+            held, size, since = [], 0, time.monotonic()
+    if held:
+        yield b"".join(held)

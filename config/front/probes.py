@@ -1,0 +1,58 @@
+"""`/healthz` and `/readyz`, answered beside everything else: whatever the threads are busy with, and however many ask."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+
+PATIENCE_SECONDS = 2.0  # until checks that do not end are a reason not to be ready
+FRESH_SECONDS = 1.0  # for so long whoever asks is told what the last one was told, if that was good
+
+Told = tuple[HTTPStatus, Mapping[str, object]]
+
+ALIVE: Told = HTTPStatus.OK, {"status": "alive"}
+
+
+class Probes:
+    """Knows whether the process is alive, and whether the portal can do its work."""
+
+    def __init__(self, readiness: Callable[[], Told]) -> None:
+        """`readiness` is asked for in a thread of its own."""
+        self._readiness = readiness
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="readyz")
+        self._asked: tuple[float, asyncio.Future[Told]] | None = None
+
+    async def tell(self, path: str) -> Told | None:
+        """What there is to tell at this path; None when it is no probe."""
+        if path == "/healthz":
+            return ALIVE
+        return await self._in_time() if path == "/readyz" else None
+
+    async def _in_time(self) -> Told:
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._latest()), PATIENCE_SECONDS)
+        except TimeoutError:
+            why = {"web": f"the checks did not end within {PATIENCE_SECONDS:.0f} seconds"}
+            return HTTPStatus.SERVICE_UNAVAILABLE, {"status": "not ready", "checks": why}
+
+    def _latest(self) -> "asyncio.Future[Told]":
+        """The checks that run, or found nothing missing a moment ago; else new ones."""
+        now = time.monotonic()
+        if self._asked:
+            at, asked = self._asked
+            if not asked.done() or (now - at < FRESH_SECONDS and _is_good(asked)):
+                return asked
+        asked = asyncio.get_running_loop().run_in_executor(self._thread, self._readiness)
+        self._asked = now, asked
+        return asked
+
+
+def _is_good(asked: "asyncio.Future[Told]") -> bool:
+    return not asked.exception() and asked.result()[0] == HTTPStatus.OK
+
+
+def rendered(told: Mapping[str, object]) -> bytes:
+    """As a document."""
+    return json.dumps(told).encode()

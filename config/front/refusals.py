@@ -1,0 +1,26 @@
+"""Answers that no thread is needed for, in the words of the dialect whose client asks."""
+
+import uuid
+from collections.abc import Mapping
+
+from django.urls import get_resolver
+from django.utils.datastructures import CaseInsensitiveMapping
+
+from batches.dialects.base import errors, mounts
+from batches.dialects.base.rendering import encode
+from batches.errors import PortalError
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def refusal(error: PortalError, *, path: str, headers: Mapping[bytes, bytes]) -> tuple[Headers, bytes]:
+    """The headers and the body of an error's answer."""
+    get_resolver().url_patterns  # noqa: B018 - mounts the dialects, unless a request has done so
+    told = CaseInsensitiveMapping({name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()})
+    identifier = f"req_{uuid.uuid4().hex}"
+    if mount := mounts.owner(path, told):
+        kind, body = "application/json", encode(mount.render_error(error, identifier))
+    else:
+        kind, body = "text/plain; charset=utf-8", error.message.encode()
+    named = {"Content-Type": kind, "x-request-id": identifier, "Cache-Control": "no-store", **errors.headers(error)}
+    return [(name.lower().encode(), value.encode()) for name, value in named.items()], body

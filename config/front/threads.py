@@ -1,0 +1,107 @@
+"""The threads that Django runs in: few, and shared fairly between clients.
+
+A request works in one of a few slots. A client has at most half of them, so that others always find some; its further
+requests wait, without a thread. A thread that waits for its client to send or to read gives its slot away meanwhile.
+"""
+
+import threading
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from queue import SimpleQueue
+
+Job = Callable[[], None]
+
+
+class NoRoom(Exception):
+    """Too many threads wait for their clients already."""
+
+
+class Threads:
+    """`slots` is how many requests work at once; beside these, `guests` threads may wait for their clients."""
+
+    def __init__(self, slots: int, *, guests: int) -> None:
+        self._lock = threading.Lock()
+        self._free = slots
+        self._share = max(1, slots // 2)
+        self._guests_left = guests
+        self._most_idle = slots
+        self._idle = 0
+        self._taken: Counter[Hashable] = Counter()
+        self._waiting: OrderedDict[Hashable, deque[Callable[[], None]]] = OrderedDict()
+        self._jobs: SimpleQueue[tuple[Job, Hashable]] = SimpleQueue()
+
+    def submit(self, job: Job, *, client: Hashable) -> None:
+        """Run a job as soon as its client may have a slot. The job raises nothing."""
+        self._enter(lambda: self._start(job, client), client=client, first=False)
+
+    @contextmanager
+    def waiting_for_client(self, client: Hashable) -> Iterator[None]:
+        """Give the slot of this thread away for the block. Raises NoRoom when too many threads wait already."""
+        with self._lock:
+            if not self._guests_left:
+                raise NoRoom
+            self._guests_left -= 1
+            self._leave(client)
+        try:
+            yield
+        finally:
+            returned = threading.Event()
+            self._enter(returned.set, client=client, first=True)
+            returned.wait()
+            with self._lock:
+                self._guests_left += 1
+
+    def _enter(self, begin: Callable[[], None], *, client: Hashable, first: bool) -> None:
+        """Call `begin` under the lock once there is a slot for this client."""
+        with self._lock:
+            if self._free and self._taken[client] < self._share:
+                self._take(client)
+                begin()
+                return
+            line = self._waiting.setdefault(client, deque())
+            line.appendleft(begin) if first else line.append(begin)
+
+    def _take(self, client: Hashable) -> None:
+        self._free -= 1
+        self._taken[client] += 1
+
+    def _leave(self, client: Hashable) -> None:
+        """Give a slot back, and have the next one in turn begin. Called under the lock."""
+        self._free += 1
+        self._taken[client] -= 1
+        if not self._taken[client]:
+            del self._taken[client]
+        for following in self._waiting:
+            if self._taken[following] < self._share:
+                break
+        else:
+            return
+        line = self._waiting[following]
+        begin = line.popleft()
+        if line:
+            self._waiting.move_to_end(following)
+        else:
+            del self._waiting[following]
+        self._take(following)
+        begin()
+
+    def _start(self, job: Job, client: Hashable) -> None:
+        """Have a thread run the job. Called under the lock."""
+        if self._idle:
+            self._idle -= 1
+        else:
+            threading.Thread(target=self._work, name="web", daemon=True).start()
+        self._jobs.put((job, client))
+
+    def _work(self) -> None:
+        while True:
+            job, client = self._jobs.get()
+            job()
+            del job
+            with self._lock:
+                self._idle += 1
+                self._leave(client)
+                if self._idle > self._most_idle:
+                    self._idle -= 1
+                    return

@@ -1,0 +1,81 @@
+"""One request on the event loop: who makes it, and how it is answered."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from typing import Any
+
+from batches.client_address import client_address, counted_as
+from batches.errors import PortalError
+from config.front.connection import EXTENSION, Connection
+from config.front.refusals import refusal
+
+Scope = dict[str, Any]
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+
+class Gone(ConnectionError):
+    """The client is no longer there."""
+
+
+class TooLate(ConnectionError):
+    """The client sends its body too slowly."""
+
+
+class Visit:
+    """A request, with the ASGI callables that belong to it."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, *, loop: asyncio.AbstractEventLoop) -> None:
+        self.scope = scope
+        self.loop = loop
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.connection: Connection = scope["extensions"][EXTENSION]
+        peer = scope["client"][0] if scope["client"] else ""
+        self.address = counted_as(client_address(peer, self.headers.get(b"x-forwarded-for", b"").decode("latin-1")))
+        self.client: Hashable = self.address  # who shares threads with it
+        self._receive = receive
+        self._send = send
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody is there any more to be answered."""
+        return self.connection.lost
+
+    async def receive(self) -> tuple[bytes, bool]:
+        """The next piece of the body, and whether there is more. Raises Gone and TooLate."""
+        message = await self._receive()
+        if self.connection.is_late:
+            raise TooLate
+        if message["type"] != "http.request":
+            raise Gone
+        return message["body"], message["more_body"]
+
+    async def answer(self, status: int, headers: Headers, content: bytes) -> None:
+        """Answer as a whole."""
+        if not any(name == b"content-length" for name, _ in headers):
+            headers = [*headers, (b"content-length", str(len(content)).encode())]
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": content})
+
+    async def refuse(self, error: PortalError) -> None:
+        """Answer with an error, and end the connection: a body may be on its way."""
+        headers, content = refusal(error, path=self.scope["path"], headers=self.headers)
+        await self.answer(error.status, [*headers, (b"connection", b"close")], content)
+
+    async def begin(self, status: int, headers: Headers, piece: bytes) -> None:
+        """Begin an answer that is sent in pieces."""
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.go_on(piece)
+
+    async def go_on(self, piece: bytes) -> None:
+        """Send the next piece, once the client has read most of those before. Raises Gone."""
+        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        self.connection.note_written()
+        if self.is_over:
+            raise Gone
+
+    async def end(self) -> None:
+        """End an answer that was sent in pieces."""
+        await self._send({"type": "http.response.body"})
