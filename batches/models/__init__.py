@@ -6,6 +6,7 @@ from batches.models.attempt import Attempt
 from batches.models.audit import AuditEntry
 from batches.models.batch import Batch, Dialect, OnInvalid, load_counts
 from batches.models.bulk_operation import BulkAct, BulkItem, BulkOperation
+from batches.models.claimed_flags import ClaimedFlags
 from batches.models.counts import COUNT_FIELDS, Counts
 from batches.models.error import BatchError
 from batches.models.error_group import BatchErrorGroup, ErrorGroup, ErrorGroupHour
@@ -19,7 +20,6 @@ from batches.models.project import Project, ProviderGrant
 from batches.models.provider_health import ProviderHealth
 from batches.models.result import BatchResult
 from batches.models.saved_view import SavedView
-from batches.models.sign_in import SignInAttempts
 from batches.models.slice import Slice
 from batches.models.upload import Upload, UploadPart, UploadStatus
 from batches.models.worker import Worker
@@ -40,6 +40,7 @@ __all__ = [
     "BulkAct",
     "BulkItem",
     "BulkOperation",
+    "ClaimedFlags",
     "Counts",
     "Dialect",
     "ErrorGroup",
@@ -55,7 +56,6 @@ __all__ = [
     "Purpose",
     "Role",
     "SavedView",
-    "SignInAttempts",
     "Slice",
     "Upload",
     "UploadPart",
