@@ -20,15 +20,15 @@ run: .venv/production
 quick: .venv/development
 	$(BIN)/python -m tests quick $(ARGS)
 
-test: .venv/development
+test: .venv/development build/clients/oidc-provider/installed
 	$(BIN)/python -m tests gate $(ARGS)
 
 # Every test on SQLite and on PostgreSQL and Redis, and the long ones.
-test-both: .venv/development build/clients/anthropic-legacy/installed build/clients/openai-node/installed
+test-both: .venv/development build/clients/anthropic-legacy/installed build/clients/openai-node/installed build/clients/oidc-provider/installed
 	$(BIN)/python -m tests double $(ARGS)
 
 # Everything there is: the same with other clients and large tables, and chaos for a while. It leaves its figures in tests/proof.md.
-proof: .venv/development build/clients/anthropic-legacy/installed build/clients/openai-node/installed
+proof: .venv/development build/clients/anthropic-legacy/installed build/clients/openai-node/installed build/clients/oidc-provider/installed
 	$(BIN)/python -m tests.proof $(ARGS)
 
 check: .venv/development
@@ -67,7 +67,7 @@ clean:
 
 # uv takes seconds where pip takes a minute; what it cannot fetch, pip may (it heeds more of a machine's configuration).
 # Old releases of client packages, each in an environment of its own; and a client for Node, where there is Node.
-build/clients/openai-node/installed: tests/clients/openai-node/package-lock.json
+build/clients/openai-node/installed build/clients/oidc-provider/installed: build/clients/%/installed: tests/clients/%/package-lock.json
 	@mkdir -p $(@D)
 	@cp $(<D)/package.json $(<D)/package-lock.json $(@D)
 	@if command -v node > /dev/null; then npm ci --prefix $(@D) --no-audit --no-fund --silent; fi
