@@ -1,5 +1,7 @@
 """The second factor: asked for after the password, demanded where the portal says so, and passed by nowhere."""
 
+import re
+
 import pytest
 from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet
@@ -220,7 +222,7 @@ def addresses(patterns: list[URLPattern | URLResolver], values: dict[str, str], 
     """Every address of the portal with its name, its parts filled in."""
     found = []
     for pattern in patterns:
-        path = before + str(pattern.pattern)
+        path = before + re.sub(r"\(\?P<app_label>[^)]*\)", "batches", str(pattern.pattern))
         if isinstance(pattern, URLResolver):
             found += addresses(pattern.url_patterns, values, before=path)
             continue
@@ -235,8 +237,7 @@ def walked(batch: Batch, anna: User) -> list[tuple[str, str]]:
     values = {
         "<path:object_id>": str(anna.pk),
         "<id>": str(anna.pk),
-        "<int:content_type_id>": "1",
-        "(?P<app_label>auth|providers|batches)": "batches",
+        "<path:content_type_id>": "1",
         "(?P<url>.*)": "anything",
         "<batch_id:batch_id>": str(batch),
         "<file_id:file_id>": str(batch.input_file),
@@ -274,14 +275,17 @@ def test_a_password_alone_opens_no_page_of_who_has_one(batch: Batch, anna: User)
     client = browser()
     sign_in(client)
 
-    let_in = {}
+    let_in = set()
     for path, name in walked(batch, anna):
         answer = client.get(path)
-        leads = answer.headers.get("Location", "")
-        if answer.status_code != 302 or not leads.startswith(("/console/login/", "/admin/login/", "/console/overview/")):
-            let_in[path, name] = answer.status_code, leads
-    # What says nothing about anything: the script of the admin's words, the page for who is deactivated.
-    assert {name for _, name in let_in} <= {"jsi18n", "account_inactive", "socialaccount_login_cancelled"}
+        if answer.status_code == 405:
+            answer = client.post(path)
+        while answer.status_code == 302 and not answer.headers["Location"].startswith((LOGIN, "/admin/login/")):
+            answer = client.get(answer.headers["Location"])
+        if answer.status_code != 302:
+            let_in.add(name)
+    # What tells nothing: the words of the admin's scripts, and pages for whoever was not let in.
+    assert let_in <= {"jsi18n", "account_inactive", "socialaccount_login_cancelled"}
 
 
 @pytest.mark.parametrize("path", ["/api/v1/batches", "/api/v1/quotas", "/api/v1/providers"])

@@ -12,6 +12,8 @@ from pytest_django import Settings
 from batches.console.account.waiting_room import WaitingRoom
 from tests.security.people import CODE, LOGIN
 
+pytestmark = pytest.mark.django_db
+
 WAITING = 5
 
 

@@ -12,6 +12,7 @@ from allauth.socialaccount.helpers import render_authentication_error
 from allauth.socialaccount.models import SocialApp, SocialLogin
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAuth2LoginView
+from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -35,8 +36,8 @@ ASKED = {"next", "process"}  # what an address that starts a sign-in may say
 BROKEN = (RequestException, OAuth2Error, KeyError, ValueError)  # a provider that does not answer, or not as it must
 
 
-class Provider(OpenIDConnectOAuth2Adapter):
-    """The provider: its configuration and its claims, checked as the standard demands."""
+class Endpoints(OpenIDConnectOAuth2Adapter):
+    """What the provider answers: its configuration and its claims, checked as the standard demands."""
 
     @property
     def openid_config(self) -> dict[str, Any]:
@@ -62,6 +63,12 @@ class Provider(OpenIDConnectOAuth2Adapter):
         return login
 
 
+class Provider(OpenIDConnectProvider):
+    """The provider."""
+
+    oauth2_adapter_class = Endpoints
+
+
 class ClaimsAdapter(DefaultSocialAccountAdapter):
     """Who gets in: whoever has an account, and whoever their claims give something."""
 
@@ -75,6 +82,10 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
         app = SocialApp(provider="openid_connect", provider_id=PROVIDER_ID, name=settings.OIDC_NAME, settings=how)
         app.client_id, app.secret = settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET
         return [app]
+
+    def get_provider(self, request: HttpRequest, provider: str, client_id: str | None = None) -> Provider:
+        """Raises SocialApp.DoesNotExist."""
+        return Provider(request, app=self.get_app(request, provider, client_id))
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:  # noqa: ARG002
         """`pre_social_login` has let them through."""
@@ -93,6 +104,7 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
             _refuse(request, sociallogin, why=NOTHING)
         elif _is_taken(sociallogin):
             _refuse(request, sociallogin, why=TAKEN)
+        sociallogin.token = None  # a second factor that is asked for next would keep it in the session
         request.session[SESSION] = sociallogin.end
 
     def authenticate_by_email(self, sociallogin: SocialLogin) -> tuple[User, str] | None:
@@ -152,13 +164,13 @@ def end_session_address(request: HttpRequest) -> str:
 
 
 def _run(view: Any, request: HttpRequest, provider_id: str) -> HttpResponse:
-    provider = Provider(request, provider_id)
+    endpoints = Endpoints(request, provider_id)
     try:
-        answer: HttpResponse = view.adapter_view(provider)(request)
+        answer: HttpResponse = view.adapter_view(endpoints)(request)
     except SocialApp.DoesNotExist:
         raise Http404 from None
     except BROKEN as error:
-        return render_authentication_error(request, provider.get_provider(), exception=error)
+        return render_authentication_error(request, endpoints.get_provider(), exception=error)
     return answer
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
@@ -41,7 +41,7 @@ class WaitingRoom:
             finally:
                 self._turns.release()
             if getattr(request, "sign_in_failed", False):
-                close_old_connections()
+                _give_connection_back()
                 time.sleep(max(0.0, began_at + settings.SIGN_IN_PAUSE_SECONDS - time.monotonic()))
             return response
         finally:
@@ -57,3 +57,9 @@ def _addresses() -> frozenset[str]:
 def _turned_away() -> HttpResponse:
     words = "Too many people are signing in at this moment. Try again in a few seconds."
     return HttpResponse(words, status=503, content_type="text/plain", headers={"Retry-After": "5", "Cache-Control": "no-store"})
+
+
+def _give_connection_back() -> None:
+    """As the end of a request would, for it is still far off."""
+    if not connection.in_atomic_block:
+        close_old_connections()

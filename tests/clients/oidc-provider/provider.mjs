@@ -1,15 +1,16 @@
-// An OpenID Connect provider: node provider.mjs PORT PEOPLE CALLBACK SIGNED_OUT
+// An OpenID Connect provider: node provider.mjs PORT PEOPLE PORTAL...
+// Each PORTAL is the address of one that people may come from.
 // PEOPLE is a JSON file, read anew for each answer: {subject: {claims}}. Anybody signs in as whomever they say.
 import { readFileSync } from 'node:fs'
 import Provider from 'oidc-provider'
 
-const [port, people, callback, signedOut] = process.argv.slice(2)
+const [port, people, ...portals] = process.argv.slice(2)
 const provider = new Provider(`http://127.0.0.1:${port}`, {
   clients: [{
     client_id: 'batchyard',
     client_secret: 'a-secret-of-the-portal',
-    redirect_uris: [callback],
-    post_logout_redirect_uris: [signedOut],
+    redirect_uris: portals.map((portal) => `${portal}/console/login/oidc/callback/`),
+    post_logout_redirect_uris: portals.map((portal) => `${portal}/console/login/`),
   }],
   claims: {
     openid: ['sub'],
