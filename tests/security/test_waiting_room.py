@@ -23,11 +23,13 @@ class Desk:
     def __init__(self) -> None:
         self.lock, self.open = threading.Lock(), threading.Event()
         self.inside = self.most = 0
+        self.served: list[str] = []
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with self.lock:
             self.inside += 1
             self.most = max(self.most, self.inside)
+            self.served.append(request.META["REMOTE_ADDR"])
         assert self.open.wait(10)
         with self.lock:
             self.inside -= 1
@@ -53,8 +55,8 @@ class Crowd:
         self.answers: list[int] = []
         self.threads: list[threading.Thread] = []
 
-    def ask(self, path: str) -> None:
-        request = RequestFactory().post(path)
+    def ask(self, path: str, *, address: str = "192.0.2.1") -> None:
+        request = RequestFactory(REMOTE_ADDR=address).post(path)
         thread = threading.Thread(target=lambda: self.answers.append(self.room(request).status_code))
         thread.start()
         self.threads.append(thread)
@@ -130,3 +132,38 @@ def test_whatever_goes_wrong_behind_it_nobody_keeps_a_place(settings: Settings) 
     for _ in range(3):
         with pytest.raises(RuntimeError):
             room(RequestFactory().post(LOGIN))
+
+
+# --- Who gives up a place --------------------------------------------------------------------------------------
+
+
+def test_one_address_never_fills_the_room(crowd: Crowd, desk: Desk) -> None:
+    for _ in range(WAITING + 1):
+        crowd.ask(LOGIN, address="198.51.100.1")
+    until(lambda: len(crowd.answers) == 1)
+
+    crowd.ask(LOGIN, address="203.0.113.5")
+    until(lambda: len(crowd.answers) == 2)
+    assert crowd.answers == [503, 503]
+    desk.open.set()
+
+    assert crowd.join() == [200] * WAITING + [503] * 2
+    assert "203.0.113.5" in desk.served
+
+
+def test_an_answer_that_is_held_back_makes_room(settings: Settings) -> None:
+    settings.SIGN_IN_AT_ONCE = settings.SIGN_IN_WAITING = 1
+    settings.SIGN_IN_PAUSE_SECONDS = 60.0
+
+    def failing(request: HttpRequest) -> HttpResponse:
+        request.sign_in_failed = request.method == "POST"  # type: ignore[attr-defined]
+        return HttpResponse()
+
+    room = WaitingRoom(failing)
+    held_back = threading.Thread(target=room, args=(RequestFactory().post(LOGIN),))
+    held_back.start()
+    until(lambda: bool(room._room._held_back))
+
+    assert room(RequestFactory().get(LOGIN)).status_code == 200
+    held_back.join(10)
+    assert not held_back.is_alive()

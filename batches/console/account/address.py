@@ -1,5 +1,7 @@
 """The address that a request comes from: decided here for whatever counts, records or shows addresses."""
 
+from ipaddress import IPv6Network, ip_address
+
 from allauth.core.internal.httpkit import clean_client_ip
 from django.conf import settings
 from django.http import HttpRequest
@@ -12,3 +14,9 @@ def client_address(request: HttpRequest) -> str:
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "") if settings.TRUST_PROXY else ""
     said = (forwarded.rpartition(",")[2], request.META.get("REMOTE_ADDR", ""))
     return next(filter(None, map(clean_client_ip, said)), UNKNOWN)
+
+
+def client_network(request: HttpRequest) -> str:
+    """What counts as one address: of version 6 a network of 64 bits, since that is what one household gets."""
+    address = ip_address(client_address(request))
+    return str(address) if address.version == 4 else str(IPv6Network((int(address), 64), strict=False))  # noqa: PLR2004

@@ -14,7 +14,7 @@ from allauth.core import ratelimit
 from django.http import HttpRequest
 from django.utils import timezone
 
-from batches.console.account.address import client_address
+from batches.console.account.address import client_address, client_network
 from batches.services import sign_in
 
 EVERYBODY = "everybody"
@@ -52,7 +52,7 @@ def _shared_bounds(name: str) -> tuple[tuple[str, str | None], ...]:
 
 
 def _pair(request: HttpRequest, name: str) -> str:
-    return f"{_known(name)}\0{client_address(request)}"
+    return f"{_known(name)}\0{client_network(request)}"
 
 
 def _known(name: str) -> str:

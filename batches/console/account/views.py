@@ -131,7 +131,7 @@ class Sessions(ListUserSessionsView):
         context = super().get_context_data(**kwargs)
         found = sorted(context["sessions"], key=lambda session: session.last_seen_at, reverse=True)
         rows = [(device(session.user_agent), session, session.is_current()) for session in found]
-        limits = {"longest": settings.SESSION_SECONDS * 1000, "idle": settings.SESSION_IDLE_SECONDS * 1000}  # in milliseconds
+        limits = {"longest": _duration(settings.SESSION_SECONDS), "idle": _duration(settings.SESSION_IDLE_SECONDS)}
         return context | {"rows": sorted(rows, key=lambda row: not row[2])} | limits
 
 
@@ -144,3 +144,7 @@ class Inactive(TemplateView):
 def _person(request: HttpRequest) -> User:
     assert isinstance(request.user, User)
     return request.user
+
+
+def _duration(seconds: int) -> str:
+    return f"{seconds / 3600:.3g} h" if seconds >= 3600 else f"{seconds / 60:.3g} min"

@@ -1,12 +1,14 @@
 """The waiting room in front of the sign-in pages: strangers may ask for them as often as they like, and take no core from others.
 
-A process works on a few such requests at a time; the next ones wait for their turn before anything is read from the database.
-A sign-in that fails is answered a second after it began, however it failed. More requests than the room holds are turned away
-at once.
+A process works on a few such requests at a time; others wait for their turn before anything is read from the database. A
+sign-in that fails is answered a second after it began, however it failed. The room has so many places, for whoever waits and
+for whoever is to be answered. When it is full, an answer that is held back is given at once; if there is none, the address
+that has the most places loses one.
 """
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 
@@ -16,6 +18,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
+from batches.console.account.address import client_network
+
 PATIENCE_SECONDS = 10.0  # until a request that waits for its turn is turned away
 
 
@@ -24,28 +28,113 @@ class WaitingRoom:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
-        self._room = threading.BoundedSemaphore(settings.SIGN_IN_WAITING)
-        self._turns = threading.BoundedSemaphore(settings.SIGN_IN_AT_ONCE)
+        self._room = Room(places=settings.SIGN_IN_WAITING, turns=settings.SIGN_IN_AT_ONCE)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.path_info not in _addresses():
             return self.get_response(request)
         began_at = time.monotonic()
-        if not self._room.acquire(blocking=False):
+        visitor = self._room.enter(client_network(request))
+        if visitor is None:
             return _turned_away()
         try:
-            if not self._turns.acquire(timeout=PATIENCE_SECONDS):
+            if not self._room.wait_for_turn(visitor):
                 return _turned_away()
             try:
                 response = self.get_response(request)
             finally:
-                self._turns.release()
+                self._room.end_turn(visitor)
             if getattr(request, "sign_in_failed", False):
                 _give_connection_back()
-                time.sleep(max(0.0, began_at + settings.SIGN_IN_PAUSE_SECONDS - time.monotonic()))
+                self._room.hold_back(visitor, until=began_at + settings.SIGN_IN_PAUSE_SECONDS)
             return response
         finally:
-            self._room.release()
+            self._room.leave(visitor)
+
+
+class Visitor:
+    """A request in the room: where it comes from, and what its thread waits for."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.called = threading.Event()
+        self.has_turn = False
+
+
+class Room:
+    """Who is in the room. Each thread sleeps until it is called, and wakes no other."""
+
+    def __init__(self, *, places: int, turns: int) -> None:
+        self._lock = threading.Lock()
+        self._places = places
+        self._turns = turns  # that are free
+        self._inside = 0
+        self._waiting: list[Visitor] = []
+        self._held_back: list[Visitor] = []
+        self._by_address: Counter[str] = Counter()
+
+    def enter(self, address: str) -> Visitor | None:
+        """Take a place, which somebody else may have to give up; None when there is none."""
+        with self._lock:
+            if self._inside >= self._places and not self._make_room(address):
+                return None
+            visitor = Visitor(address)
+            self._inside += 1
+            self._by_address[address] += 1
+            if self._turns:
+                self._give_turn(visitor)
+            else:
+                self._waiting.append(visitor)
+            return visitor
+
+    def wait_for_turn(self, visitor: Visitor) -> bool:
+        """Whether its turn has come; it has not when the visitor lost its place or its patience."""
+        visitor.called.wait(PATIENCE_SECONDS)
+        with self._lock:
+            if visitor in self._waiting:
+                self._waiting.remove(visitor)
+            return visitor.has_turn
+
+    def end_turn(self, visitor: Visitor) -> None:
+        """Let the next one have its turn."""
+        visitor.has_turn = False
+        visitor.called.clear()
+        with self._lock:
+            self._turns += 1
+            if self._waiting:
+                self._give_turn(self._waiting.pop(0))
+
+    def hold_back(self, visitor: Visitor, *, until: float) -> None:
+        """Sleep until a moment, or until the place is needed."""
+        with self._lock:
+            self._held_back.append(visitor)
+        visitor.called.wait(max(0.0, until - time.monotonic()))
+        with self._lock:
+            if visitor in self._held_back:
+                self._held_back.remove(visitor)
+
+    def leave(self, visitor: Visitor) -> None:
+        with self._lock:
+            self._inside -= 1
+            self._by_address[visitor.address] -= 1
+            self._by_address += Counter()  # forget who has no place
+
+    def _give_turn(self, visitor: Visitor) -> None:
+        self._turns -= 1
+        visitor.has_turn = True
+        visitor.called.set()
+
+    def _make_room(self, address: str) -> bool:
+        """Call somebody out, whose thread then leaves. Whether there was anybody."""
+        if self._held_back:
+            self._held_back.pop(0).called.set()
+            return True
+        greedy = max(self._waiting, key=lambda visitor: self._by_address[visitor.address], default=None)
+        if greedy is None or self._by_address[greedy.address] <= self._by_address[address] + 1:
+            return False
+        self._waiting.remove(greedy)
+        greedy.called.set()
+        return True
 
 
 @cache
