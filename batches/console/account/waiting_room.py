@@ -1,9 +1,9 @@
 """The waiting room in front of the sign-in pages: strangers may ask for them as often as they like, and take no core from others.
 
 A process works on a few such requests at a time; others wait for their turn before anything is read from the database. A
-sign-in that fails is answered a second after it began, however it failed. The room has so many places, for whoever waits and
-for whoever is to be answered. When it is full, an answer that is held back is given at once; if there is none, the address
-that has the most places loses one.
+sign-in that fails is answered a second after it began, however it failed. The address that came least often lately has its
+turn first. The room has so many places, for whoever waits and for whoever is to be answered. When it is full, an answer that
+is held back is given at once; if there is none, the address that came most often gives up its place.
 """
 
 import threading
@@ -21,6 +21,7 @@ from django.urls import reverse
 from batches.console.account.address import client_network
 
 PATIENCE_SECONDS = 10.0  # until a request that waits for its turn is turned away
+LATELY_SECONDS = 60.0  # after which half of the visits are forgotten
 
 
 class WaitingRoom:
@@ -49,7 +50,7 @@ class WaitingRoom:
                 self._room.hold_back(visitor, until=began_at + settings.SIGN_IN_PAUSE_SECONDS)
             return response
         finally:
-            self._room.leave(visitor)
+            self._room.leave()
 
 
 class Visitor:
@@ -71,16 +72,17 @@ class Room:
         self._inside = 0
         self._waiting: list[Visitor] = []
         self._held_back: list[Visitor] = []
-        self._by_address: Counter[str] = Counter()
+        self._visits: Counter[str] = Counter()  # by address, lately
+        self._halved_at = time.monotonic()
 
     def enter(self, address: str) -> Visitor | None:
         """Take a place, which somebody else may have to give up; None when there is none."""
         with self._lock:
+            self._count_visit(address)
             if self._inside >= self._places and not self._make_room(address):
                 return None
             visitor = Visitor(address)
             self._inside += 1
-            self._by_address[address] += 1
             if self._turns:
                 self._give_turn(visitor)
             else:
@@ -102,7 +104,9 @@ class Room:
         with self._lock:
             self._turns += 1
             if self._waiting:
-                self._give_turn(self._waiting.pop(0))
+                rarest = min(self._waiting, key=lambda waiting: self._visits[waiting.address])
+                self._waiting.remove(rarest)
+                self._give_turn(rarest)
 
     def hold_back(self, visitor: Visitor, *, until: float) -> None:
         """Sleep until a moment, or until the place is needed."""
@@ -113,11 +117,16 @@ class Room:
             if visitor in self._held_back:
                 self._held_back.remove(visitor)
 
-    def leave(self, visitor: Visitor) -> None:
+    def leave(self) -> None:
+        """Give a place back."""
         with self._lock:
             self._inside -= 1
-            self._by_address[visitor.address] -= 1
-            self._by_address += Counter()  # forget who has no place
+
+    def _count_visit(self, address: str) -> None:
+        if time.monotonic() - self._halved_at > LATELY_SECONDS:
+            self._halved_at = time.monotonic()
+            self._visits = Counter({known: visits // 2 for known, visits in self._visits.items() if visits > 1})
+        self._visits[address] += 1
 
     def _give_turn(self, visitor: Visitor) -> None:
         self._turns -= 1
@@ -129,11 +138,11 @@ class Room:
         if self._held_back:
             self._held_back.pop(0).called.set()
             return True
-        greedy = max(self._waiting, key=lambda visitor: self._by_address[visitor.address], default=None)
-        if greedy is None or self._by_address[greedy.address] <= self._by_address[address] + 1:
+        most_frequent = max(self._waiting, key=lambda waiting: self._visits[waiting.address], default=None)
+        if most_frequent is None or self._visits[most_frequent.address] <= self._visits[address]:
             return False
-        self._waiting.remove(greedy)
-        greedy.called.set()
+        self._waiting.remove(most_frequent)
+        most_frequent.called.set()
         return True
 
 
