@@ -20,15 +20,15 @@ run: .venv/production
 quick: .venv/development
 	$(BIN)/python -m tests quick $(ARGS)
 
-test: .venv/development
+test: .venv/development build/clients/oidc-provider/installed
 	$(BIN)/python -m tests gate $(ARGS)
 
 # Every test on SQLite and on PostgreSQL and Redis, and the long ones; `test-rest` leaves out what `make test` has run.
-test-both test-rest: .venv/development build/clients/anthropic-legacy/installed build/clients/openai-node/installed
+test-both test-rest: .venv/development build/clients/anthropic-legacy/installed build/clients/openai-node/installed build/clients/oidc-provider/installed
 	$(BIN)/python -m tests $(if $(filter test-rest,$@),rest,double) $(ARGS)
 
 # Everything there is: the same with other clients and large tables, and chaos for a while. It leaves its figures in tests/proof.md.
-proof: .venv/development build/clients/anthropic-legacy/installed build/clients/openai-node/installed build/postgresql/installed
+proof: .venv/development build/clients/anthropic-legacy/installed build/clients/openai-node/installed build/clients/oidc-provider/installed build/postgresql/installed
 	$(BIN)/python -m tests.proof $(ARGS)
 
 check: .venv/development
@@ -68,7 +68,7 @@ clean:
 
 # uv takes seconds where pip takes a minute; what it cannot fetch, pip may (it heeds more of a machine's configuration).
 # Old releases of client packages, each in an environment of its own; and what there is for Node alone, where there is Node:
-# a client, and further releases of PostgreSQL.
+# a client, an OpenID Connect provider, and further releases of PostgreSQL.
 build/%/installed: tests/%/package-lock.json
 	@mkdir -p $(@D)
 	@cp $(<D)/package.json $(<D)/package-lock.json $(@D)

@@ -1,5 +1,6 @@
 """Reading settings from the environment: parsers that refuse a bad value by name."""
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -121,3 +122,38 @@ def variables(raw: str) -> list[str]:
     if wrong := next((name for name in found if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*\*?", name)), None):
         raise ValueError(f"{wrong!r} is neither the name of a variable nor the beginning of one with a * behind it")
     return found
+
+
+def secure_url(raw: str) -> str:
+    """A parser of an address that others cannot listen in on: https, or this machine."""
+    address = urlsplit(raw)
+    if not address.hostname or address.query or address.fragment:
+        raise ValueError("it must be a URL such as https://id.example")
+    if address.scheme != "https" and (address.scheme != "http" or address.hostname not in {"127.0.0.1", "localhost", "::1"}):
+        raise ValueError("it must begin with https://")
+    return raw.rstrip("/")
+
+
+def groups(*roles: str) -> Callable[[str], dict[str, list[str]]]:
+    """A parser of a JSON object from names of groups to what they give: `PROJECT:ROLE`, `staff` or `admin`; one or a list."""
+
+    def parse(raw: str) -> dict[str, list[str]]:
+        found = json.loads(raw)
+        if not isinstance(found, dict):
+            raise ValueError('it must be a JSON object such as {"ml-team": ["search:operator"], "ops": "admin"}')
+        given = {name: [value] if isinstance(value, str) else value for name, value in found.items()}
+        for name, values in given.items():
+            if not isinstance(values, list) or not all(_is_gift(value, roles) for value in values):
+                raise ValueError(
+                    f"what {name!r} gives must be PROJECT:ROLE (a role is one of {', '.join(roles)}), staff or admin"
+                )
+        return given
+
+    return parse
+
+
+def _is_gift(value: object, roles: tuple[str, ...]) -> bool:
+    if not isinstance(value, str):
+        return False
+    project, colon, role = value.partition(":")
+    return (bool(project) and role in roles) if colon else value in {"staff", "admin"}

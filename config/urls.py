@@ -15,6 +15,7 @@ urlpatterns = [
     path("bifrost/v1/", include("batches.dialects.bifrost.urls")),
     path("api/", include("batches.api.urls")),
     path("", include("batches.dialects.anthropic.urls")),
+    path("console/", include("batches.console.account.urls")),
     path("console/", include("batches.console.urls")),
     path("admin/", admin.site.urls),
 ]

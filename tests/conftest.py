@@ -11,6 +11,7 @@ import pytest
 from celery import Celery, current_app
 from django.conf import settings as portal_settings
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.test import TransactionTestCase
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django import Settings
@@ -62,6 +63,12 @@ def quick_emptying() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_attempts() -> None:
+    """Sign-ins that failed in one test do not count in the next."""
+    cache.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,8 @@
 """The admin: rows to look at, and what support staff keep. Everything is done through the same services as elsewhere."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
+from django.views.generic import RedirectView
 
 from batches.admin import batch, bulk, errors, people, projects, providers, records, secrets, stops
 
@@ -11,3 +13,7 @@ admin.site.site_title = "Batchyard admin"
 admin.site.index_title = "Rows of the database"
 admin.site.site_url = "/console/"
 admin.site.enable_nav_sidebar = False  # the console has none, and lists need the room
+# There is one sign-in, and one place to sign out and to change a password: the console's.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.logout = RedirectView.as_view(pattern_name="account_logout")  # type: ignore[method-assign]
+admin.site.password_change = RedirectView.as_view(pattern_name="account_change_password")  # type: ignore[method-assign]

@@ -2,9 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -12,9 +17,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from batches.admin.scope import CappedPaginator, Inline, ReadOnly, TellsNothing, access, save_rows
-from batches.models import Membership, SavedView, SignInAttempts
-from batches.services.audit import record_act
-from batches.services.configure import configure
+from batches.models import ClaimedFlags, Membership, SavedView
+from batches.services.people import change_person, record_set_password
+from batches.services.second_factor import reset_second_factor
 
 # The class takes a parameter for the type checker alone.
 if TYPE_CHECKING:
@@ -24,6 +29,8 @@ else:
 
 admin.site.unregister(User)
 admin.site.unregister(Group)  # roles say who may do what
+for _model in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken, UserSession):
+    admin.site.unregister(_model)  # allauth's own pages, which know no roles
 
 
 class ProjectInline(Inline[Membership]):
@@ -44,10 +51,11 @@ class PersonAdmin(TellsNothing[User], _UserAdmin):
     show_full_result_count = False
     paginator = CappedPaginator
     filter_horizontal = ()
-    readonly_fields = ("sign_in", "last_login", "date_joined")
+    readonly_fields = ("sign_in", "second_factor", "oidc", "last_login", "date_joined")
+    actions = ("reset_second_factor",)
     inlines = (ProjectInline,)
     fieldsets = (
-        (None, {"fields": ("username", "first_name", "last_name", "email", "sign_in")}),
+        (None, {"fields": ("username", "first_name", "last_name", "email", "sign_in", "second_factor", "oidc")}),
         (
             "May",
             {
@@ -65,6 +73,25 @@ class PersonAdmin(TellsNothing[User], _UserAdmin):
         state = "set" if person.has_usable_password() else "not set"
         change = reverse("admin:auth_user_password_change", args=[person.pk])
         return format_html('{} · <a href="{}">Set another one</a>', state, change)
+
+    @admin.display(description="Second factor")
+    def second_factor(self, person: User) -> str:
+        """Since when there is one; never its secret."""
+        authenticator = Authenticator.objects.filter(user=person, type=Authenticator.Type.TOTP).first()
+        return f"since {authenticator.created_at:%Y-%m-%d}" if authenticator else "none"
+
+    @admin.display(description="OIDC")
+    def oidc(self, person: User) -> str:
+        """Whether they sign in through the OIDC provider."""
+        account = SocialAccount.objects.filter(user=person).first()
+        return f"linked since {account.date_joined:%Y-%m-%d}" if account else "not linked"
+
+    @admin.action(description="Take the second factor away, from who has lost it", permissions=["change"])
+    def reset_second_factor(self, request: HttpRequest, people: QuerySet[User]) -> None:
+        actor, now = access(request).actor, timezone.now()
+        reset = [reset_second_factor(person, actor=actor, now=now) for person in people]
+        words = f"{sum(reset)} second factors taken away, {reset.count(False)} people had none."
+        self.message_user(request, words, messages.SUCCESS)
 
     def get_inlines(self, _request: HttpRequest, person: User | None) -> Any:
         return self.inlines if person else ()
@@ -87,7 +114,7 @@ class PersonAdmin(TellsNothing[User], _UserAdmin):
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
         changed = [name for name in form.changed_data if not name.startswith(("password", "usable_password"))]
-        configure(obj, changed=changed, actor=access(request).actor, now=timezone.now())
+        change_person(obj, changed=changed, actor=access(request).actor, now=timezone.now())
 
     def save_formset(self, request: HttpRequest, _form: Any, formset: Any, change: bool) -> None:  # noqa: ARG002, FBT001
         save_rows(request, formset)
@@ -96,7 +123,9 @@ class PersonAdmin(TellsNothing[User], _UserAdmin):
         """Django's own page; that a password was set goes on record."""
         answer = super().user_change_password(request, id, form_url)
         if request.method == "POST" and answer.status_code == 302:
-            record_act("set_password", actor=access(request).actor, now=timezone.now(), target=self.get_object(request, id))
+            person, key = self.get_object(request, id), request.session.session_key or ""
+            assert person is not None
+            record_set_password(person, actor=access(request).actor, session_key=key, now=timezone.now())
         return answer
 
 
@@ -113,10 +142,11 @@ class SavedViewAdmin(ReadOnly[SavedView]):
     show_facets = admin.ShowFacets.ALLOW
 
 
-@admin.register(SignInAttempts)
-class SignInAttemptsAdmin(ReadOnly[SignInAttempts]):
-    """Whose they are is not told: only a digest of it is kept."""
+@admin.register(ClaimedFlags)
+class ClaimedFlagsAdmin(ReadOnly[ClaimedFlags]):
+    """Kept at each sign-in."""
 
     project = None
-    list_display = ("subject", "count", "since")
-    ordering = ("-since",)
+    list_display = ("user", "is_staff", "is_superuser")
+    list_select_related = ("user",)
+    search_fields = ("user__username__istartswith",)

@@ -92,8 +92,8 @@ class MembershipAdmin(NamesMembers, Scoped[Membership]):
 
     sees = Right.MANAGE
     changes = Right.MANAGE
-    list_display = ("user", "project", "role", "created_at")
-    list_filter = ("role", ("project", OwnProjects))
+    list_display = ("user", "project", "role", "by_claims", "created_at")
+    list_filter = ("role", "by_claims", ("project", OwnProjects))
     list_select_related = ("user", "project")
     search_fields = ("user__username__istartswith", "project__slug__istartswith")
     autocomplete_fields = ("user", "project")

@@ -2,7 +2,6 @@
 
 import uuid
 
-from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
@@ -28,7 +27,6 @@ from batches.console.object_page import object_page
 from batches.console.overview import home, overview
 from batches.console.providers import check_provider, provider_list, provider_page, resume_provider
 from batches.console.retry_batch import retry_batch
-from batches.console.sign_in import SignIn
 from batches.console.views_saved import edit_view, new_view, saved_view, saved_views
 
 
@@ -67,8 +65,6 @@ register_converter(Fingerprint, "fingerprint")
 app_name = "console"
 urlpatterns = [
     path("", home, name="home"),
-    path("login/", SignIn.as_view(), name="login"),
-    path("logout/", LogoutView.as_view(), name="logout"),
     path("overview/", overview, name="overview"),
     path("providers/", provider_list, name="providers"),
     path("providers/<slug:name>/", provider_page, name="provider"),

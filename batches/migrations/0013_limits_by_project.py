@@ -19,7 +19,7 @@ def forget_texts(apps: Any, _schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("batches", "0011_key_scopes_and_emergency_stops"),
+        ("batches", "0012_people"),
     ]
 
     operations = [

@@ -6,6 +6,7 @@ from batches.models.attempt import Attempt
 from batches.models.audit import AuditEntry
 from batches.models.batch import Batch, Dialect, OnInvalid, ThrottledBy, load_counts
 from batches.models.bulk_operation import BulkAct, BulkItem, BulkOperation
+from batches.models.claimed_flags import ClaimedFlags
 from batches.models.counts import COUNT_FIELDS, Counts
 from batches.models.emergency_stop import EmergencyStop, Stopped
 from batches.models.error import BatchError
@@ -20,7 +21,6 @@ from batches.models.project import Project, ProviderGrant
 from batches.models.provider_health import ProviderHealth
 from batches.models.result import BatchResult
 from batches.models.saved_view import SavedView
-from batches.models.sign_in import SignInAttempts
 from batches.models.slice import Slice
 from batches.models.upload import Upload, UploadPart, UploadStatus
 from batches.models.worker import Worker
@@ -41,6 +41,7 @@ __all__ = [
     "BulkAct",
     "BulkItem",
     "BulkOperation",
+    "ClaimedFlags",
     "Counts",
     "Dialect",
     "EmergencyStop",

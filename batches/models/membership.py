@@ -24,6 +24,9 @@ class Membership(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=8, choices=Role.choices, default=Role.VIEWER)
+    by_claims = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="The claims of the OIDC provider gave it, and take it away."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

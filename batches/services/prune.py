@@ -13,7 +13,7 @@ from batches.models import Batch, File
 from batches.services.heartbeat import forget_dead
 from batches.services.once import forget_calls
 from batches.services.retention import RETENTION
-from batches.services.sign_in import forget_attempts
+from batches.services.sessions import forget_sessions
 from batches.services.store import remove_bytes
 from batches.services.upload import drop_parts_left_over, expire_uploads
 from batches.states import OPEN
@@ -60,6 +60,6 @@ STEPS: tuple[Callable[..., object], ...] = (
     _remove_old_spool_files,
     forget_dead,
     forget_calls,
-    forget_attempts,
+    forget_sessions,
     *RETENTION,
 )

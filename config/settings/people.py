@@ -1,18 +1,109 @@
-"""How people sign in, and what they may see and do."""
+"""How people sign in, and what they may see and do. Signing in is django-allauth's, with its second factor, sessions and OIDC."""
 
-from config.knobs import flag, knob, whole, word
+from typing import Any
 
-AUTHENTICATION_BACKENDS = ["batches.backends.BoundedBackend"]
-SIGN_IN_ATTEMPTS = knob("SIGN_IN_ATTEMPTS", whole(1), 10)  # under one name from one address, in so many seconds
-SIGN_IN_SECONDS = knob("SIGN_IN_SECONDS", whole(1), 900)
-LOGIN_URL = "console:login"
-LOGIN_REDIRECT_URL = "console:overview"
-LOGOUT_REDIRECT_URL = "console:login"
+from django.core.exceptions import ImproperlyConfigured
+
+from config.knobs import flag, groups, knob, names, secure_url, whole, word
+from config.settings.storage import EMBEDDED, REDIS_URL
+
+# --- Passwords ---------------------------------------------------------------------------------------------------------
+
+LOCAL_SIGN_IN = knob("LOCAL_SIGN_IN", flag, True)  # whether a user name and a password open the portal
+PASSWORD_HASHERS = [
+    "config.hashers.Argon2id",
+    "config.hashers.PBKDF2",  # hashes from before; each becomes argon2id when its owner signs in
+]
+HASHES_AT_ONCE = 2  # in one process: each takes 19 MiB and a core for some 20 ms
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+
+# --- How fast anybody may try ------------------------------------------------------------------------------------------
+
+SIGN_IN_ATTEMPTS = knob("SIGN_IN_ATTEMPTS", whole(1), 10)  # that may fail under one name from one address
+SIGN_IN_SECONDS = knob("SIGN_IN_SECONDS", whole(1), 900)  # ... in so many seconds
+
+
+def sign_in_rates(attempts: int, seconds: int) -> dict[str, str]:
+    """The bounds on sign-ins that fail and on the records of them, as allauth writes rates. Each is a sliding window."""
+    within = f"{seconds}s"
+    return {
+        "login": "",  # sign-ins that succeed are not counted
+        "login_failed": f"{attempts}/{within}/key",  # wrong codes of one person
+        "sign_in_pair": f"{attempts}/{within}/key",  # one name from one address
+        "sign_in_address": f"{5 * attempts}/{within}/ip",
+        "sign_in_name": f"{10 * attempts}/{within}/key",
+        "sign_in_total": f"{100 * attempts}/{within}/key",
+        "refusal_pair": f"3/{within}/key",  # records in the audit table
+        "refusal_address": f"10/{within}/ip",
+        "refusal_total": f"100/{within}/key",
+        "oidc": "20/m/ip",  # each start asks the provider for its configuration
+    }
+
+
+ACCOUNT_RATE_LIMITS = sign_in_rates(SIGN_IN_ATTEMPTS, SIGN_IN_SECONDS)
+SIGN_IN_AT_ONCE = 2  # sign-in pages that one process works on at a time
+SIGN_IN_WAITING = 40  # requests for them that may wait in one process; it has 64 threads
+SIGN_IN_PAUSE_SECONDS = 1.0  # a sign-in that fails is answered so long after it began
+
+# The attempts are counted, and used codes remembered, in a cache that every process of the portal shares. The embedded
+# portal is one process.
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 20_000}}
+    if EMBEDDED
+    else {"BACKEND": "config.cache.SharedCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "batchyard"}
+}
+
+# --- Sessions and the second factor ------------------------------------------------------------------------------------
+
+SESSION_SECONDS = knob("SESSION_SECONDS", whole(60), 12 * 3600)  # from signing in
+SESSION_IDLE_SECONDS = knob("SESSION_IDLE_SECONDS", whole(60), 2 * 3600)  # without a page that its person asked for
+SESSION_COOKIE_AGE = SESSION_SECONDS
+REQUIRE_SECOND_FACTOR = knob("REQUIRE_SECOND_FACTOR", word("nobody", "staff", "everybody"), "nobody")
+MFA_ADAPTER = "batches.console.account.adapters.SecondFactorAdapter"
+MFA_TOTP_ISSUER = "Batchyard"
+MFA_TOTP_TOLERANCE = 1  # a clock may be half a minute off
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # the portal sends no e-mail
+
+# --- OpenID Connect ----------------------------------------------------------------------------------------------------
+
+OIDC_ISSUER = knob("OIDC_ISSUER", secure_url, "")
+OIDC_CLIENT_ID = knob("OIDC_CLIENT_ID", str, "")
+OIDC_CLIENT_SECRET = knob("OIDC_CLIENT_SECRET", str, "")
+OIDC_NAME = knob("OIDC_NAME", str, "single sign-on")  # on the button
+OIDC_SCOPES = knob("OIDC_SCOPES", names, ["openid", "profile", "email"])
+OIDC_GROUPS_CLAIM = knob("OIDC_GROUPS_CLAIM", str, "groups")  # a dot leads into a claim
+OIDC_GROUPS = knob("OIDC_GROUPS", groups("viewer", "operator", "admin"), {})  # what each group gives
+OIDC_LINK_BY_EMAIL = knob("OIDC_LINK_BY_EMAIL", flag, False)  # a verified address opens the account that has it
+OIDC_SECOND_FACTOR = knob("OIDC_SECOND_FACTOR", flag, False)  # the provider asks for one, so that the portal need not
+if OIDC_ISSUER and not OIDC_CLIENT_ID:
+    raise ImproperlyConfigured("OIDC_ISSUER is set but OIDC_CLIENT_ID is not.")
+if not OIDC_ISSUER and not LOCAL_SIGN_IN:
+    raise ImproperlyConfigured("LOCAL_SIGN_IN is off and OIDC_ISSUER is not set: nobody could sign in.")
+
+# --- What allauth does of all that it can ------------------------------------------------------------------------------
+
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "console:overview"
+LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_ADAPTER = "batches.console.account.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_UNIQUE_EMAIL = False  # an address decides about nothing
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"] if LOCAL_SIGN_IN else ["mfa"]
+USERSESSIONS_ADAPTER = "batches.console.account.adapters.SessionsAdapter"
+SOCIALACCOUNT_ADAPTER = "batches.console.account.oidc.ClaimsAdapter"
+SOCIALACCOUNT_LOGIN_ON_GET = True  # a form could not lead to another host: form-action is 'self'
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = OIDC_LINK_BY_EMAIL
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+
+# --- What they may see and do ------------------------------------------------------------------------------------------
 
 BODIES_ROLE = knob("BODIES_ROLE", word("viewer", "operator", "admin"), "viewer")  # the lowest that may read requests and answers
 AUDIT_BODY_VIEWS = knob("AUDIT_BODY_VIEWS", flag, False)  # leave an audit entry of who looked at requests and answers

@@ -18,6 +18,7 @@ from batches.models import (
     BulkAct,
     BulkItem,
     BulkOperation,
+    ClaimedFlags,
     EmergencyStop,
     ErrorGroup,
     ErrorGroupHour,
@@ -28,7 +29,6 @@ from batches.models import (
     ProviderHealth,
     Role,
     SavedView,
-    SignInAttempts,
     Upload,
     UploadPart,
     Worker,
@@ -91,7 +91,7 @@ class Furnish:
             expires_at=now + timedelta(hours=1),
         )
         UploadPart.objects.create(upload=upload, bytes=1, content="x", created_at=now)
-        SignInAttempts.objects.create(subject=f"digest {number}", count=1, since=now)
+        ClaimedFlags.objects.create(user=person, is_staff=True)
         Worker.objects.create(role="control", name="host", started_at=now, seen_at=now)
         other = Provider(name=f"up-{number}", adapter="openai", base_url="https://host/v1", options={})
         other.set_credential("sk-never-shown")

@@ -20,6 +20,7 @@ from tests.benchmarks import (
     occupancy,
     recover,
     scale,
+    sign_in,
     soak,
     throughput,
     upload,
@@ -46,6 +47,7 @@ COMMANDS = {
     "first-request": first_request,
     "idle": idle,
     "recover": recover,
+    "sign-in": sign_in,
 }
 
 

@@ -56,6 +56,15 @@ def ask(folder: Path, asked: str, **environment: str) -> Ended:
         ("PUBLIC_URL", "https://user:word@batch.example"),
         ("PUBLIC_URL", "https://batch.example:port"),
         ("HSTS_PRELOAD", "yes"),
+        ("REQUIRE_SECOND_FACTOR", "some"),
+        ("SESSION_SECONDS", "1"),
+        ("OIDC_ISSUER", "http://id.example"),
+        ("OIDC_ISSUER", "id.example"),
+        ("OIDC_GROUPS", "ops"),
+        ("OIDC_GROUPS", '["admin"]'),
+        ("OIDC_GROUPS", '{"ops": ["acme:owner"]}'),
+        ("OIDC_GROUPS", '{"ops": [":admin"]}'),
+        ("OIDC_GROUPS", '{"ops": 1}'),
     ],
 )
 def test_a_bad_value_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
@@ -74,6 +83,20 @@ def test_one_server_without_the_other_is_refused_by_name(tmp_path: Path, set_one
 
     assert refused.returncode != 0
     assert f"{set_one} is set but {missing} is not" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"LOCAL_SIGN_IN": "no"}, "nobody could sign in"),
+        ({"OIDC_ISSUER": "https://id.example"}, "OIDC_CLIENT_ID is not"),
+    ],
+)
+def test_settings_with_which_nobody_could_sign_in_are_refused(tmp_path: Path, environment: dict[str, str], said: str) -> None:
+    refused = load(tmp_path, **environment)
+
+    assert refused.returncode != 0
+    assert said in refused.stderr
 
 
 def test_another_database_than_postgresql_is_refused(tmp_path: Path) -> None:

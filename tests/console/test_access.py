@@ -18,8 +18,6 @@ from batches.states import BatchStatus, Source
 from tests.console.conftest import MakeBatch, SignIn
 from tests.matrix import every
 
-# Routes that everybody may use, and those whose pages belong to a person instead of a project.
-EVERYBODYS = {"login", "logout"}
 # What addresses name, each of `batch`'s project, or open to it: a route with another name needs a value here.
 NAMED = {"line": 1, "which": "input", "fingerprint": "v1:same", "name": "simulator"}
 # What is a person's own, whatever their role; tests/console/test_routes.py asks for it.
@@ -75,12 +73,10 @@ def stop_of(batch: Batch) -> EmergencyStop:
 
 
 def routes() -> list[Route]:
-    """All of them, but those that are everybody's."""
+    """All of them."""
     found = []
     for pattern in urlpatterns:
         assert isinstance(pattern, URLPattern)
-        if pattern.name in EVERYBODYS:
-            continue
         right = getattr(pattern.callback, "right", None)
         assert isinstance(right, Right), f"{pattern.name} has no @requires"
         assert pattern.name
@@ -269,7 +265,7 @@ def test_pages_allow_no_script_or_style_but_their_own_files(console: Client, bat
 
 
 def test_signing_in_and_out_works_and_leads_on(client: Client, operator: object) -> None:
-    answer = client.post("/console/login/", {"username": "operator", "password": "operator", "next": "/console/?view=active"})
+    answer = client.post("/console/login/", {"login": "operator", "password": "operator", "next": "/console/?view=active"})
     assert answer.headers["Location"] == "/console/?view=active"
     assert client.get("/console/batches/").status_code == 200
     assert client.post("/console/logout/").headers["Location"] == "/console/login/"
@@ -277,6 +273,6 @@ def test_signing_in_and_out_works_and_leads_on(client: Client, operator: object)
 
 
 def test_a_wrong_password_is_said(client: Client, operator: object) -> None:
-    answer = client.post("/console/login/", {"username": "operator", "password": "wrong"})
+    answer = client.post("/console/login/", {"login": "operator", "password": "wrong"})
     assert answer.status_code == 200
     assert 'role="alert"' in answer.content.decode()

@@ -17,6 +17,7 @@ from batches.errors import PortalError
 from batches.management.amounts import add_amounts, given
 from batches.models import Project
 from batches.services import providers
+from batches.services.second_factor import rotate_second_factors
 from batches.services.tune import MODEL_SETTINGS, PROVIDER_SETTINGS, forget_model, tune_model, tune_provider
 from providers.models import CredentialUnavailable, Provider, ProviderModel
 
@@ -85,7 +86,7 @@ class Command(BaseCommand):
         check.add_argument("name")
         check.add_argument("--call", default="", metavar="MODEL", help="send one small call of this model, which is paid for")
         check.add_argument("--endpoint", default="", help="of that call, such as /v1/embeddings; else the first that it serves")
-        verbs.add_parser("rotate", help="encrypt the stored credentials anew under the first of CREDENTIAL_KEYS")
+        verbs.add_parser("rotate", help="encrypt stored credentials and second factors anew under the first of CREDENTIAL_KEYS")
 
     def handle(self, *_: Any, **options: Any) -> None:
         try:
@@ -207,7 +208,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Removed provider {options['name']}.")
 
     def _rotate(self, _: dict[str, Any]) -> None:
-        rotated = providers.rotate_credentials(actor=COMMAND, now=timezone.now())
+        rotated = providers.rotate_credentials(actor=COMMAND, now=timezone.now()) + rotate_second_factors()
         self.stdout.write(f"Encrypted anew: {rotated}.")
 
 

@@ -1,0 +1,62 @@
+"""How long a session lives: SESSION_SECONDS from signing in, SESSION_IDLE_SECONDS without a page that its person asked for.
+
+The session holds both times. What its person sees of it (device, address, when it was last used) is allauth's row of it.
+"""
+
+import time
+from collections.abc import Callable
+
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib.auth import logout
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+
+from batches.console.account.address import client_address
+from batches.console.live import wants_fragment
+from batches.services import sessions
+
+BEGAN, SEEN = "began_at", "seen_at"
+SEEN_IS_NOTED_EVERY = 60.0  # seconds
+
+
+class EndSessions:
+    """Middleware: a session that is over ends before any view sees it; the use of another one is noted, once a minute."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if settings.SESSION_COOKIE_NAME in request.COOKIES and isinstance(request.user, User):
+            _look_at(request, request.user)
+        return self.get_response(request)
+
+
+def begin(session: SessionBase) -> None:
+    """The times of a session that begins now."""
+    session[BEGAN] = session[SEEN] = time.time()
+
+
+def why_over(session: SessionBase, *, now: float) -> str:
+    """Why a session has ended; empty while it has not."""
+    if now - session[BEGAN] > settings.SESSION_SECONDS:
+        return "too old"
+    if now - session[SEEN] > settings.SESSION_IDLE_SECONDS:
+        return "idle"
+    return ""
+
+
+def _look_at(request: HttpRequest, person: User) -> None:
+    session, now = request.session, time.time()
+    if BEGAN not in session:
+        begin(session)
+        UserSession.objects.create_from_request(request)
+    elif why := why_over(session, now=now):
+        sessions.end_session(session.session_key or "", of=person, address=client_address(request), why=why, now=timezone.now())
+        logout(request)
+    elif now - session[SEEN] > SEEN_IS_NOTED_EVERY and not wants_fragment(request):  # a page that polls is not its person
+        session[SEEN] = now
+        UserSession.objects.create_from_request(request)

@@ -1,0 +1,163 @@
+"""The waiting room in front of the sign-in pages: strangers may ask for them as often as they like, and take no core from others.
+
+A process works on a few such requests at a time; others wait for their turn before anything is read from the database. A
+sign-in that fails is answered a second after it began, however it failed. The address that came least often lately has its
+turn first. The room has so many places, for whoever waits and for whoever is to be answered. When it is full, an answer that
+is held back is given at once; if there is none, the address that came most often gives up its place.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+
+from django.conf import settings
+from django.db import close_old_connections, connection
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+
+from batches.console.account.address import client_network
+
+PATIENCE_SECONDS = 10.0  # until a request that waits for its turn is turned away
+LATELY_SECONDS = 60.0  # after which half of the visits are forgotten
+
+
+class WaitingRoom:
+    """Middleware. It comes before whatever asks the database, for a thread that waits must not keep a connection."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+        self._room = Room(places=settings.SIGN_IN_WAITING, turns=settings.SIGN_IN_AT_ONCE)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path_info not in _addresses():
+            return self.get_response(request)
+        began_at = time.monotonic()
+        visitor = self._room.enter(client_network(request))
+        if visitor is None:
+            return _turned_away()
+        try:
+            if not self._room.wait_for_turn(visitor):
+                return _turned_away()
+            try:
+                response = self.get_response(request)
+            finally:
+                self._room.end_turn(visitor)
+            if getattr(request, "sign_in_failed", False):
+                _give_connection_back()
+                self._room.hold_back(visitor, until=began_at + settings.SIGN_IN_PAUSE_SECONDS)
+            return response
+        finally:
+            self._room.leave()
+
+
+class Visitor:
+    """A request in the room: where it comes from, and what its thread waits for."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.called = threading.Event()
+        self.has_turn = False
+
+
+class Room:
+    """Who is in the room. Each thread sleeps until it is called, and wakes no other."""
+
+    def __init__(self, *, places: int, turns: int) -> None:
+        self._lock = threading.Lock()
+        self._places = places
+        self._turns = turns  # that are free
+        self._inside = 0
+        self._waiting: list[Visitor] = []
+        self._held_back: list[Visitor] = []
+        self._visits: Counter[str] = Counter()  # by address, lately
+        self._halved_at = time.monotonic()
+
+    def enter(self, address: str) -> Visitor | None:
+        """Take a place, which somebody else may have to give up; None when there is none."""
+        with self._lock:
+            self._count_visit(address)
+            if self._inside >= self._places and not self._make_room(address):
+                return None
+            visitor = Visitor(address)
+            self._inside += 1
+            if self._turns:
+                self._give_turn(visitor)
+            else:
+                self._waiting.append(visitor)
+            return visitor
+
+    def wait_for_turn(self, visitor: Visitor) -> bool:
+        """Whether its turn has come; it has not when the visitor lost its place or its patience."""
+        visitor.called.wait(PATIENCE_SECONDS)
+        with self._lock:
+            if visitor in self._waiting:
+                self._waiting.remove(visitor)
+            return visitor.has_turn
+
+    def end_turn(self, visitor: Visitor) -> None:
+        """Let the next one have its turn."""
+        visitor.has_turn = False
+        visitor.called.clear()
+        with self._lock:
+            self._turns += 1
+            if self._waiting:
+                rarest = min(self._waiting, key=lambda waiting: self._visits[waiting.address])
+                self._waiting.remove(rarest)
+                self._give_turn(rarest)
+
+    def hold_back(self, visitor: Visitor, *, until: float) -> None:
+        """Sleep until a moment, or until the place is needed."""
+        with self._lock:
+            self._held_back.append(visitor)
+        visitor.called.wait(max(0.0, until - time.monotonic()))
+        with self._lock:
+            if visitor in self._held_back:
+                self._held_back.remove(visitor)
+
+    def leave(self) -> None:
+        """Give a place back."""
+        with self._lock:
+            self._inside -= 1
+
+    def _count_visit(self, address: str) -> None:
+        if time.monotonic() - self._halved_at > LATELY_SECONDS:
+            self._halved_at = time.monotonic()
+            self._visits = Counter({known: visits // 2 for known, visits in self._visits.items() if visits > 1})
+        self._visits[address] += 1
+
+    def _give_turn(self, visitor: Visitor) -> None:
+        self._turns -= 1
+        visitor.has_turn = True
+        visitor.called.set()
+
+    def _make_room(self, address: str) -> bool:
+        """Call somebody out, whose thread then leaves. Whether there was anybody."""
+        if self._held_back:
+            self._held_back.pop(0).called.set()
+            return True
+        most_frequent = max(self._waiting, key=lambda waiting: self._visits[waiting.address], default=None)
+        if most_frequent is None or self._visits[most_frequent.address] <= self._visits[address]:
+            return False
+        self._waiting.remove(most_frequent)
+        most_frequent.called.set()
+        return True
+
+
+@cache
+def _addresses() -> frozenset[str]:
+    """What anybody may ask for and costs something. What asks a provider of identities waits for others, not for a core."""
+    return frozenset({reverse("account_login"), reverse("mfa_authenticate")})
+
+
+def _turned_away() -> HttpResponse:
+    words = "Too many people are signing in at this moment. Try again in a few seconds."
+    return HttpResponse(words, status=503, content_type="text/plain", headers={"Retry-After": "5", "Cache-Control": "no-store"})
+
+
+def _give_connection_back() -> None:
+    """As the end of a request would, for it is still far off."""
+    if not connection.in_atomic_block:
+        close_old_connections()

@@ -1,0 +1,44 @@
+"""What claims give people. The table of sign-in attempts stays for processes of the release before, and is not used any more."""
+
+import django.db.models.deletion
+from django.conf import settings
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ("batches", "0011_key_scopes_and_emergency_stops"),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name="ClaimedFlags",
+            fields=[
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                ("is_staff", models.BooleanField(default=False)),
+                ("is_superuser", models.BooleanField(default=False)),
+            ],
+            options={"verbose_name_plural": "claimed flags"},
+        ),
+        migrations.AddField(
+            model_name="membership",
+            name="by_claims",
+            field=models.BooleanField(
+                db_default=False,
+                default=False,
+                editable=False,
+                help_text="The claims of the OIDC provider gave it, and take it away.",
+            ),
+        ),
+        migrations.SeparateDatabaseAndState(state_operations=[migrations.DeleteModel(name="SignInAttempts")]),
+    ]

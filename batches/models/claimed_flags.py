@@ -1,0 +1,18 @@
+"""ClaimedFlags: which flags of an account the claims of an OIDC provider gave."""
+
+from django.conf import settings
+from django.db import models
+
+
+class ClaimedFlags(models.Model):
+    """A flag that is on here goes with the claim that gave it. One that somebody gave by hand is off here, and stays."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    is_staff = models.BooleanField(default=False)
+    is_superuser = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name_plural = "claimed flags"
+
+    def __str__(self) -> str:
+        return f"{self.user}"

@@ -1,0 +1,34 @@
+"""How passwords are hashed: argon2id, and at most a few at once, so that no number of sign-ins takes every core."""
+
+import threading
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.hashers import Argon2PasswordHasher, PBKDF2PasswordHasher
+
+_seats = threading.BoundedSemaphore(settings.HASHES_AT_ONCE)
+
+
+class Argon2id(Argon2PasswordHasher):
+    """The least of the parameters that OWASP recommends: 19 MiB, two passes, one lane. Django's own take 100 MiB and all cores."""
+
+    time_cost = 2
+    memory_cost = 19 * 1024
+    parallelism = 1
+
+    def encode(self, *args: Any, **kwargs: Any) -> str:
+        with _seats:
+            return super().encode(*args, **kwargs)
+
+    def verify(self, *args: Any, **kwargs: Any) -> bool:
+        with _seats:
+            return super().verify(*args, **kwargs)
+
+
+class PBKDF2(PBKDF2PasswordHasher):
+    """Django's own, which hashed before argon2id did."""
+
+    def encode(self, *args: Any, **kwargs: Any) -> str:
+        """Also what `verify` calls."""
+        with _seats:
+            return super().encode(*args, **kwargs)
