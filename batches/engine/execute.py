@@ -44,6 +44,7 @@ LOOK_SECONDS = 0.25  # how often a free executor looks for new slices
 LET_GO_SECONDS = 2.0  # a slice whose objects all wait longer than this is given back meanwhile
 AHEAD_SECONDS = 0.5  # objects to hold ready beyond those in flight, in seconds of the present rate
 HAND_IN_SECONDS = 1.0  # before others give a stopped batch its end, to hand in what is in flight, or give it up
+FAR_TOO_MUCH = 3  # buffers, beyond its own: an executor that holds so much takes up nothing at all
 OBSTRUCTED_SECONDS = 60.0  # after so long an executor leaves its seat to one that may carry out what it cannot
 
 
@@ -246,7 +247,7 @@ class Executor:
         """
         held = self._bytes_held()
         room = settings.EXECUTOR_BUFFER_BYTES - sum(held.values())
-        if not self._takes_up or self._outbox.is_full or room < -settings.EXECUTOR_BUFFER_BYTES:
+        if not self._takes_up or self._outbox.is_full or room < -FAR_TOO_MUCH * settings.EXECUTOR_BUFFER_BYTES:
             return None
         wanted, full = {}, set()
         lanes = [

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from math import inf
 
 import msgspec
 from django.db import transaction
@@ -87,12 +88,14 @@ def claim(*, executor: uuid.UUID, appetite: Appetite, now: datetime) -> list[Lea
 
 
 NEWCOMERS = 16  # further batches taken up at once, however little is wanted
+NEWCOMERS_COST = 2048  # of one project: after so much, its next ones wait for the next turn
 
 
 def share(found: Iterable[Candidate], appetite: Appetite) -> dict[uuid.UUID, int]:
     """How many slices to lease of which batch, in the order of `rank`; each one leased counts before the next is chosen.
 
     Providers do not compete with each other. Then come newcomers, so that a small batch does not wait behind a large one.
+    While a batch has slices to lease, no other of a lower precedence gets any, but for its first.
     """
     open_to = [candidate for candidate in found if appetite.takes(candidate)]
     taken: Counter[uuid.UUID] = Counter()
@@ -100,26 +103,28 @@ def share(found: Iterable[Candidate], appetite: Appetite) -> dict[uuid.UUID, int
     for provider_id in {candidate.provider_id for candidate in open_to}:
         rivals = [candidate for candidate in open_to if candidate.provider_id == provider_id]
         most = {project: count for (provider, project), count in appetite.wanted.items() if provider == provider_id}
-        taken += _deal(rivals, appetite.of_provider(provider_id), most=most)
+        highest = max(rival.precedence for rival in rivals)
+        first = [rival for rival in rivals if rival.precedence == highest]
+        taken += _deal(first, appetite.of_provider(provider_id), most=most)
         newcomers += _newcomers(rivals)
     unheld = [replace(one, free=1) for one in newcomers if not taken[one.batch_id] and one.batch_id not in appetite.held]
-    return taken | _deal(unheld, NEWCOMERS, most={})
+    return taken | _deal(unheld, NEWCOMERS, most={}, cost=NEWCOMERS_COST)
 
 
 def _newcomers(rivals: Sequence[Candidate]) -> list[Candidate]:
     """Batches that nobody works on: those never begun, and of the others those than which none of their project's stands
     higher; nor any at all by an administrator's word."""
-    first = min(-rival.precedence for rival in rivals)
+    first = max(rival.precedence for rival in rivals)
     highest = {rival.project_id: rival.standing for rival in sorted(rivals, key=lambda one: one.standing, reverse=True)}
     return [
         rival
         for rival in rivals
-        if not rival.served and (not rival.begun or (rival.standing == highest[rival.project_id] and -rival.precedence == first))
+        if not rival.served and (not rival.begun or (rival.standing == highest[rival.project_id] and rival.precedence == first))
     ]
 
 
-def _deal(rivals: Sequence[Candidate], wanted: int, *, most: Mapping[uuid.UUID, int]) -> Counter[uuid.UUID]:
-    """Deal out so many slices, to each project no more than `most` says; who is not named there may have any number."""
+def _deal(rivals: Sequence[Candidate], wanted: int, *, most: Mapping[uuid.UUID, int], cost: float = inf) -> Counter[uuid.UUID]:
+    """Deal out so many slices, to each project no more than `most` says, where it is named, and none once it has that cost."""
     taken: Counter[uuid.UUID] = Counter()
     taken_of: Counter[uuid.UUID] = Counter()  # by project
     given: Counter[uuid.UUID] = Counter()  # cost, by batch and by project
@@ -127,7 +132,9 @@ def _deal(rivals: Sequence[Candidate], wanted: int, *, most: Mapping[uuid.UUID, 
         rivals = [
             rival
             for rival in rivals
-            if taken[rival.batch_id] < rival.free and taken_of[rival.project_id] < most.get(rival.project_id, wanted)
+            if taken[rival.batch_id] < rival.free
+            and taken_of[rival.project_id] < most.get(rival.project_id, wanted)
+            and given[rival.project_id] < cost
         ]
         if not rivals:
             break

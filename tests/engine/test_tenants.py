@@ -286,12 +286,12 @@ def test_an_administrators_precedence_passes_other_projects(
 def test_a_buffer_that_one_project_fills_keeps_no_other_from_being_taken_up(
     upstream: Upstream, project: Project, provider: Provider, theirs: Begin, settings: Settings
 ) -> None:
-    settings.EXECUTOR_BUFFER_BYTES = 50_000
+    settings.EXECUTOR_BUFFER_BYTES, settings.EXECUTOR_CONCURRENCY = 50_000, SLOTS
     upstream.behave(to_the_bad(succeed(delay=30.0)))
     lines = b"".join(request_line(f"bad-{number}", filler="x" * 10_000) for number in range(60))
     bad = started(project, lines)
     with executors(1):
-        upstream.wait_until(lambda u: u.in_flight >= 5)
+        upstream.wait_until(lambda u: u.in_flight == SLOTS - 1)
         done_within(theirs(), 4.0)
         Batch.objects.filter(pk=bad.pk).update(status="cancelling", cancelling_at=_long_ago())
 
@@ -309,7 +309,7 @@ def test_the_permits_of_a_minute_are_divided(
     bad = ours(400)
     with executors(1):
         upstream.wait_until(lambda u: len(u.requests) >= 10)
-        good = theirs(60)
+        good = theirs(30)
         wait_until(lambda: all_succeeded(good))
         since = of(upstream, "good")[0].at
         counts = sum(request.at >= since for request in of(upstream, "bad")), len(of(upstream, "good"))

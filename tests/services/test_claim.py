@@ -124,6 +124,11 @@ def test_among_newcomers_no_project_comes_before_another_by_their_number() -> No
     assert sum(batch.int >= 200 for batch in taken) == NEWCOMERS / 2
 
 
+def test_of_large_newcomers_a_project_gets_only_a_few_at_a_time() -> None:
+    large = [candidate(uuid.UUID(int=100 + number), weight=1200) for number in range(10)]
+    assert len(share([*large, candidate(A, project_id=GLOBEX)], Appetite(0))) == 3
+
+
 @pytest.fixture
 def batch(project: Project, simulator: Provider, settings: Settings) -> Batch:
     """Six objects in three slices."""
