@@ -44,12 +44,7 @@ def keep_alive(module: str, *, processes: int) -> None:
     """Run so many processes of a module, each of which serves, and start them again should they end."""
     command = [sys.executable, "-m", module, "process"]
     children = [Child(f"web {number}", command) for number in range(1, processes + 1)]
-    Supervisor(children, say=_say).run()
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    Supervisor(children, say=lambda text: sys.stderr.write(f"{text}\n")).run()
 
 
 def serve_in_process() -> None:

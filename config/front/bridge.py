@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from http import HTTPStatus
 
 from batches.dialects.base.errors import RequestTimeout
 from batches.dialects.base.views import PROJECT
-from batches.errors import RateLimited
-from config.front.exchange import Application, Exchange
+from batches.errors import RateLimited, Unavailable
+from config.front.exchange import PIECE, Application, Exchange, SmallFile
 from config.front.probes import Probes, rendered
 from config.front.tenants import Tenants
 from config.front.threads import Threads
@@ -44,6 +44,8 @@ class Bridge:
             pass  # nobody is there to be told
         except TooLate:
             await visit.refuse(RequestTimeout())
+        except Unavailable:
+            visit.connection.drop()  # its client is slow, and there are too many of these to send the rest of an answer
         finally:
             self._in_progress[visit.address] -= 1
             if not self._in_progress[visit.address]:
@@ -55,13 +57,15 @@ class Bridge:
         visit.client = self._tenants.client(visit.headers, address=visit.address)
         exchange = Exchange(visit, self._threads, body=body, is_whole=is_whole)
         self._threads.submit(lambda: exchange.run(self._application), client=visit.client)
-        content = await exchange.content
+        rest = await exchange.rest
         if project := exchange.environ.get(PROJECT):
             self._tenants.learn(visit.headers, project=project)
-        if content is None:
+        if isinstance(rest, SmallFile):
+            await _send(visit, exchange, rest)
+        elif rest is None:
             await visit.end()
         else:
-            await visit.answer(exchange.status, exchange.headers, content)
+            await visit.answer(exchange.status, exchange.headers, rest)
 
 
 async def _beginning(visit: Visit) -> tuple[bytes, bool]:
@@ -79,7 +83,18 @@ async def _beginning(visit: Visit) -> tuple[bytes, bool]:
     return bytes(body), not has_more
 
 
-async def _tell(visit: Visit, status: HTTPStatus, told: object) -> None:
+async def _send(visit: Visit, exchange: Exchange, file: SmallFile) -> None:
+    """Answer with a file, no faster than it is read."""
+    try:
+        await visit.begin(exchange.status, exchange.headers, file.read(PIECE))
+        while piece := file.read(PIECE):
+            await visit.go_on(piece)
+        await visit.end()
+    finally:
+        file.close()
+
+
+async def _tell(visit: Visit, status: HTTPStatus, told: Mapping[str, object]) -> None:
     """Answer a probe, which only reads."""
     if visit.scope["method"] not in ("GET", "HEAD"):
         await visit.answer(HTTPStatus.METHOD_NOT_ALLOWED, [(b"allow", b"GET, HEAD"), (b"connection", b"close")], b"")

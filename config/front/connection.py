@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +18,10 @@ from config.front.room import Full, Room
 
 LOOK_SECONDS = 1.0
 HEAD_BYTES = 64 * 1024
-LINGER_SECONDS = 5.0  # that a client may go on sending a body after it was answered
+LINGER_SECONDS = 30.0  # that a client may go on sending a body after it was answered
 EXTENSION = "batchyard.connection"  # under which the ASGI application finds the connection
 
+_ACKED = struct.Struct("120xQ")  # of TCP_INFO: the bytes that the client has acknowledged
 _AT_ONCE = struct.pack("ii", 1, 0)  # for SO_LINGER
 _PLAIN = "HTTP/1.1 {} {}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\nconnection: close\r\n{}\r\n{}"
 
@@ -112,7 +114,7 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._head_at is None and self._is_between_requests:
+        if self._head_at is None and self._sending is None and self._is_between_requests:
             self._head_at = time.monotonic(), self._received
         self._received += len(data)
         super().data_received(data)
@@ -131,7 +133,7 @@ class Connection(HttpToolsProtocol):
         self._head_at = self._answered_at = None
         self._body_at, self._sending = now, Progress(now, self._received)
         self.is_late = False
-        self.scope["extensions"] = {EXTENSION: self}  # type: ignore[typeddict-unknown-key, typeddict-item]
+        self.scope["extensions"] = {EXTENSION: self}  # type: ignore[dict-item]  # for the bridge alone
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -143,19 +145,11 @@ class Connection(HttpToolsProtocol):
         self._reception.room.wait(self)
         super().on_response_complete()
 
-    def resume_writing(self) -> None:
-        self._reading = None
-        super().resume_writing()
-
     # --- What the bridge tells
 
     def serve(self) -> None:
         """The client has sent what is needed to begin with its request: the connection gives way to no other any more."""
         self._reception.room.serve(self)
-
-    def note_written(self) -> None:
-        """More was written for the client to read: only a client that had read most of what was before gets more."""
-        self._reading = None
 
     def drop(self) -> None:
         """End the connection at once. What was not read is thrown away, also what the system would go on sending."""
@@ -167,7 +161,8 @@ class Connection(HttpToolsProtocol):
     def look(self, *, now: float) -> None:
         """Give the client up if it is too slow."""
         if self.transport.is_closing():
-            self._closing_at = self._closing_at or now
+            if self._closing_at is None:
+                self._closing_at = now
             if now - self._closing_at > self._bounds.pace.seconds:
                 self.drop()  # what was written to it is not read
         elif self._reads_too_slowly(now=now):
@@ -183,7 +178,7 @@ class Connection(HttpToolsProtocol):
 
     @property
     def _is_between_requests(self) -> bool:
-        return self.cycle is None or self.cycle.response_complete
+        return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]  # it is None at first
 
     def _sends_too_slowly(self, *, now: float) -> bool:
         if self._sending is None or self.is_late:
@@ -200,9 +195,10 @@ class Connection(HttpToolsProtocol):
         if not unread:
             self._reading = None
             return False
+        taken = _taken(self.transport.get_extra_info("socket"), unread=unread)
         if self._reading is None:
-            self._reading = Progress(now, -unread)
-        return self._reading.is_too_slow(self._bounds.pace, moved=-unread, now=now)
+            self._reading = Progress(now, taken)
+        return self._reading.is_too_slow(self._bounds.pace, moved=taken, now=now)
 
     def _end_body(self) -> None:
         """No more of the body is awaited; after its answer the connection ends."""
@@ -216,3 +212,14 @@ class Connection(HttpToolsProtocol):
         lines = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         self.transport.write(_PLAIN.format(status, reason, len(message), lines, message).encode())
         self.transport.close()
+
+
+def _taken(connection: socket.socket, *, unread: int) -> int:
+    """How many bytes the client has taken. `unread` are those that the system has not taken over to send them.
+
+    The system takes over megabytes, and more only when it has sent a good part of them, so it is asked itself.
+    """
+    if sys.platform != "linux":
+        return -unread
+    told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKED.size)
+    return int(_ACKED.unpack(told)[0])

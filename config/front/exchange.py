@@ -5,7 +5,7 @@ import io
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from django.db import close_old_connections
@@ -19,11 +19,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Environ = dict[str, Any]
-Application = Callable[[Environ, Callable[..., object]], Iterable[bytes]]
+Application = Callable[[Environ, Any], Iterable[bytes]]
 
 PIECE = 64 * 1024  # bytes of an answer that are handed over at once, at least
 FLUSH_SECONDS = 0.5  # unless the answer is slow to make
 BRIEFLY = 0.05  # seconds that a thread waits for its client just so; then others work meanwhile
+
+
+class SmallFile:
+    """A file that Django answers with: a static one. It is small, and the event loop sends it: strangers hold no thread."""
+
+    streaming = True
+
+    def __init__(self, file: IO[bytes], _block_size: int) -> None:
+        self.read = file.read
+        self.close = file.close  # of the answer as a whole
+
 
 _SAME_FOR_ALL: Environ = {
     "SCRIPT_NAME": "",
@@ -33,6 +44,7 @@ _SAME_FOR_ALL: Environ = {
     "wsgi.multiprocess": True,
     "wsgi.run_once": False,
     "wsgi.input_terminated": True,
+    "wsgi.file_wrapper": SmallFile,
 }
 
 
@@ -44,8 +56,8 @@ class Exchange:
         self.status = 500
         self.headers: Headers = []
         self.environ: Environ = {}
-        # The answer's content, once it was made; None when it was sent piece by piece already.
-        self.content: asyncio.Future[bytes | None] = visit.loop.create_future()
+        # What is left to be sent, once the answer was made: all, a file, or nothing more, for it was sent piece by piece.
+        self.rest: asyncio.Future[bytes | SmallFile | None] = visit.loop.create_future()
         self._visit = visit
         self._threads = threads
         self._body = io.BytesIO(body) if is_whole else io.BufferedReader(_Arriving(self, body), PIECE)
@@ -56,15 +68,11 @@ class Exchange:
             if self._visit.is_over:
                 raise Gone
             self.environ = environ_of(self._visit.scope, self._body)
-            result: Any = application(self.environ, self._start)
-            try:
-                content = self._stream(result) if result.streaming else result.content
-            finally:
-                result.close()
-        except BaseException as error:  # noqa: BLE001 - the thread goes on
-            self._tell(self.content.set_exception, error)
+            rest = self._made(application(self.environ, self._start))
+        except Exception as error:  # noqa: BLE001 - the thread goes on
+            self._tell(self.rest.set_exception, error)
         else:
-            self._tell(self.content.set_result, content)
+            self._tell(self.rest.set_result, rest)
 
     def receive(self) -> tuple[bytes, bool]:
         """The next piece of the body, and whether there is more. Raises Gone, TooLate and Unavailable."""
@@ -73,6 +81,16 @@ class Exchange:
     def _start(self, status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> None:
         self.status = int(status[:3])
         self.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+    def _made(self, result: Any) -> bytes | SmallFile | None:
+        """Make the answer of Django's result, which is closed before the client can know that its request has ended."""
+        if isinstance(result, SmallFile):
+            close_old_connections()
+            return result
+        try:
+            return self._stream(result) if result.streaming else bytes(result.content)
+        finally:
+            result.close()
 
     def _stream(self, result: Iterable[bytes]) -> bytes | None:
         """Send the answer as it is made, no faster than it is read. Whoever asks for the head alone gets no more."""
@@ -99,7 +117,7 @@ class Exchange:
 
     def _tell(self, how: Callable[[Any], object], what: object) -> None:
         def tell() -> None:
-            if not self.content.done():
+            if not self.rest.done():
                 how(what)
 
         self._visit.loop.call_soon_threadsafe(tell)

@@ -1,7 +1,8 @@
 """The threads that Django runs in: few, and shared fairly between clients.
 
 A request works in one of a few slots. A client has at most half of them, so that others always find some; its further
-requests wait, without a thread. A thread that waits for its client to send or to read gives its slot away meanwhile.
+requests wait, without a thread. A thread that waits for its client to send or to read gives its slot away meanwhile: it is
+a guest. Of the guests, too, a client has at most half.
 """
 
 import threading
@@ -24,7 +25,8 @@ class Threads:
         self._lock = threading.Lock()
         self._free = slots
         self._share = max(1, slots // 2)
-        self._guests_left = guests
+        self._guests = guests
+        self._waiting_for: Counter[Hashable] = Counter()
         self._most_idle = slots
         self._idle = 0
         self._taken: Counter[Hashable] = Counter()
@@ -39,9 +41,9 @@ class Threads:
     def waiting_for_client(self, client: Hashable) -> Iterator[None]:
         """Give the slot of this thread away for the block. Raises NoRoom when too many threads wait already."""
         with self._lock:
-            if not self._guests_left:
+            if self._waiting_for.total() >= self._guests or self._waiting_for[client] >= max(self._guests // 2, 1):
                 raise NoRoom
-            self._guests_left -= 1
+            self._waiting_for[client] += 1
             self._leave(client)
         try:
             yield
@@ -50,7 +52,7 @@ class Threads:
             self._enter(returned.set, client=client, first=True)
             returned.wait()
             with self._lock:
-                self._guests_left += 1
+                _less(self._waiting_for, client)
 
     def _enter(self, begin: Callable[[], None], *, client: Hashable, first: bool) -> None:
         """Call `begin` under the lock once there is a slot for this client."""
@@ -69,9 +71,7 @@ class Threads:
     def _leave(self, client: Hashable) -> None:
         """Give a slot back, and have the next one in turn begin. Called under the lock."""
         self._free += 1
-        self._taken[client] -= 1
-        if not self._taken[client]:
-            del self._taken[client]
+        _less(self._taken, client)
         for following in self._waiting:
             if self._taken[following] < self._share:
                 break
@@ -105,3 +105,9 @@ class Threads:
                 if self._idle > self._most_idle:
                     self._idle -= 1
                     return
+
+
+def _less(counter: Counter[Hashable], client: Hashable) -> None:
+    counter[client] -= 1
+    if not counter[client]:
+        del counter[client]

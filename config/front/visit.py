@@ -54,7 +54,7 @@ class Visit:
 
     async def answer(self, status: int, headers: Headers, content: bytes) -> None:
         """Answer as a whole."""
-        if not any(name == b"content-length" for name, _ in headers):
+        if self.scope["method"] != "HEAD" and not any(name == b"content-length" for name, _ in headers):
             headers = [*headers, (b"content-length", str(len(content)).encode())]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": content})
@@ -72,7 +72,6 @@ class Visit:
     async def go_on(self, piece: bytes) -> None:
         """Send the next piece, once the client has read most of those before. Raises Gone."""
         await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-        self.connection.note_written()
         if self.is_over:
             raise Gone
 

@@ -88,6 +88,8 @@ class DialectView(APIView):
         """The body of an error's answer."""
         raise NotImplementedError
 
+    call: Call | None = None  # of a key, once it is known
+
     @property
     def key(self) -> ApiKey:
         """The API key of this request."""
@@ -158,11 +160,11 @@ class DialectView(APIView):
         return super().initialize_request(request, *args, **kwargs)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        self.call: Call | None = None
         response = super().dispatch(request, *args, **kwargs)
         if self.call:
             if response.streaming:
-                response._resource_closers.append(self.call.end)  # Django's way to learn that an answer was sent, or not
+                # Django calls these when an answer was sent, or will not be.
+                response._resource_closers.append(self.call.end)  # type: ignore[attr-defined]
             else:
                 self.call.end()
         return response
