@@ -83,11 +83,13 @@ def groups(*roles: str) -> Callable[[str], dict[str, list[str]]]:
     def parse(raw: str) -> dict[str, list[str]]:
         found = json.loads(raw)
         if not isinstance(found, dict):
-            raise ValueError("it must be a JSON object such as {\"ml-team\": [\"search:operator\"], \"ops\": \"admin\"}")
+            raise ValueError('it must be a JSON object such as {"ml-team": ["search:operator"], "ops": "admin"}')
         given = {name: [value] if isinstance(value, str) else value for name, value in found.items()}
         for name, values in given.items():
             if not isinstance(values, list) or not all(_is_gift(value, roles) for value in values):
-                raise ValueError(f"what {name!r} gives must be PROJECT:ROLE (a role is one of {', '.join(roles)}), staff or admin")
+                raise ValueError(
+                    f"what {name!r} gives must be PROJECT:ROLE (a role is one of {', '.join(roles)}), staff or admin"
+                )
         return given
 
     return parse

@@ -76,7 +76,7 @@ OIDC_CLIENT_SECRET = knob("OIDC_CLIENT_SECRET", str, "")
 OIDC_NAME = knob("OIDC_NAME", str, "single sign-on")  # on the button
 OIDC_SCOPES = knob("OIDC_SCOPES", names, ["openid", "profile", "email"])
 OIDC_GROUPS_CLAIM = knob("OIDC_GROUPS_CLAIM", str, "groups")  # a dot leads into a claim
-OIDC_GROUPS = knob("OIDC_GROUPS", groups("viewer", "operator", "admin"), {})  # what each group gives
+OIDC_GROUPS: dict[str, list[str]] = knob("OIDC_GROUPS", groups("viewer", "operator", "admin"), {})  # what each group gives
 OIDC_LINK_BY_EMAIL = knob("OIDC_LINK_BY_EMAIL", flag, False)  # a verified address opens the account that has it
 OIDC_SECOND_FACTOR = knob("OIDC_SECOND_FACTOR", flag, False)  # the provider asks for one, so that the portal need not
 if OIDC_ISSUER and not OIDC_CLIENT_ID:

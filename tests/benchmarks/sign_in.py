@@ -6,6 +6,7 @@ Meanwhile an API call is timed, and somebody signs in.
 """
 
 import argparse
+import contextlib
 import http.client
 import multiprocessing
 import re
@@ -113,7 +114,7 @@ def _sign_in(url: str) -> float:
     return time.monotonic() - began
 
 
-def _crowd(url: str, loops: int, apart: bool, answered: Any, stop: Any) -> None:  # noqa: FBT001 - a process takes no keywords
+def _crowd(url: str, loops: int, apart: bool, answered: Any, stop: Any) -> None:
     threads = [threading.Thread(target=_loop, args=(url, number, apart, answered, stop)) for number in range(loops)]
     for thread in threads:
         thread.start()
@@ -121,15 +122,13 @@ def _crowd(url: str, loops: int, apart: bool, answered: Any, stop: Any) -> None:
         thread.join()
 
 
-def _loop(url: str, number: int, apart: bool, answered: Any, stop: Any) -> None:  # noqa: FBT001
+def _loop(url: str, number: int, apart: bool, answered: Any, stop: Any) -> None:
     address = f"198.51.100.{number}" if apart else "198.51.100.1"
     tries = 0
     while not stop.is_set():
         connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
-        try:
+        with contextlib.suppress(OSError, http.client.HTTPException):
             _tried(connection, f"name-{number}-{tries}", "wrong", address)
-        except (OSError, http.client.HTTPException):
-            pass
         connection.close()
         tries += 1
         with answered.get_lock():

@@ -1,7 +1,6 @@
 """Hashing passwords: argon2id, at most a few at once in a process, whoever asks for them."""
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.hashers import check_password, make_password
@@ -11,9 +10,8 @@ from config import hashers
 
 
 @pytest.fixture
-def real_hashers(settings: Settings) -> Iterator[None]:
+def real_hashers(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["config.hashers.Argon2id", "config.hashers.PBKDF2"]
-    yield
 
 
 class Seats:
@@ -53,9 +51,7 @@ def test_at_most_a_few_hashes_are_made_at_once(real_hashers: None, settings: Set
 
 
 @pytest.mark.parametrize("hasher", ["argon2", "pbkdf2_sha256"])
-def test_each_hasher_takes_a_seat_to_make_and_to_check(
-    real_hashers: None, monkeypatch: pytest.MonkeyPatch, hasher: str
-) -> None:
+def test_each_hasher_takes_a_seat_to_make_and_to_check(real_hashers: None, monkeypatch: pytest.MonkeyPatch, hasher: str) -> None:
     taken = Seats(threading.BoundedSemaphore(1))
     monkeypatch.setattr(hashers, "_seats", taken)
     monkeypatch.setattr(hashers.PBKDF2, "iterations", 1000)

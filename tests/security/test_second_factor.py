@@ -201,7 +201,7 @@ def test_an_admin_of_the_portal_takes_a_lost_one_away(anna: User, admin_client: 
 
     assert "1 second factors taken away" in answer.content.decode()
     assert not may_enter(client)
-    assert signed_in()
+    assert may_enter(signed_in())
     assert ("reset_second_factor", "done", "") in acts()
 
 
@@ -317,9 +317,7 @@ def test_once_it_is_set_up_everything_opens_and_it_cannot_be_given_up(demanded: 
     assert Authenticator.objects.filter(type="totp").exists()
 
 
-def test_an_older_session_is_no_better_for_a_second_factor_that_its_person_set_up_elsewhere(
-    demanded: None, anna: User
-) -> None:
+def test_an_older_session_is_no_better_for_a_second_factor_that_its_person_set_up_elsewhere(demanded: None, anna: User) -> None:
     """A password alone had opened it: whoever stole that would be let in by what its owner did."""
     stolen = signed_in(address="198.51.100.1")
     with_second_factor(anna)

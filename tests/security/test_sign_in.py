@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
 from django.contrib.auth.models import User
 from django.core.cache import cache
@@ -11,7 +12,6 @@ from django.urls import URLPattern
 from django.utils import timezone
 from pytest_django import Settings
 
-from allauth.usersessions.models import UserSession
 from batches.console.account.session_life import BEGAN, SEEN
 from batches.console.account.urls import urlpatterns
 from batches.models import AuditEntry
@@ -311,7 +311,9 @@ def test_pruning_closes_the_sessions_of_who_was_deactivated_in_any_other_way(ann
     assert not UserSession.objects.exists()
 
 
-@pytest.mark.parametrize(("mark", "setting", "why"), [(BEGAN, "SESSION_SECONDS", "too old"), (SEEN, "SESSION_IDLE_SECONDS", "idle")])
+@pytest.mark.parametrize(
+    ("mark", "setting", "why"), [(BEGAN, "SESSION_SECONDS", "too old"), (SEEN, "SESSION_IDLE_SECONDS", "idle")]
+)
 def test_a_session_ends_with_its_age_and_when_it_is_idle(settings: Settings, mark: str, setting: str, why: str) -> None:
     settings.SESSION_SECONDS, settings.SESSION_IDLE_SECONDS = 10_000, 1000
     client = signed_in()

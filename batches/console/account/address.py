@@ -19,4 +19,4 @@ def client_address(request: HttpRequest) -> str:
 def client_network(request: HttpRequest) -> str:
     """What counts as one address: of version 6 a network of 64 bits, since that is what one household gets."""
     address = ip_address(client_address(request))
-    return str(address) if address.version == 4 else str(IPv6Network((int(address), 64), strict=False))  # noqa: PLR2004
+    return str(address) if address.version == 4 else str(IPv6Network((int(address), 64), strict=False))

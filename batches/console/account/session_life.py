@@ -55,9 +55,7 @@ def _look_at(request: HttpRequest, person: User) -> None:
         begin(session)
         UserSession.objects.create_from_request(request)
     elif why := why_over(session, now=now):
-        sessions.end_session(
-            session.session_key or "", of=person, address=client_address(request), why=why, now=timezone.now()
-        )
+        sessions.end_session(session.session_key or "", of=person, address=client_address(request), why=why, now=timezone.now())
         logout(request)
     elif now - session[SEEN] > SEEN_IS_NOTED_EVERY and not wants_fragment(request):  # a page that polls is not its person
         session[SEEN] = now
