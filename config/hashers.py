@@ -10,10 +10,10 @@ _seats = threading.BoundedSemaphore(settings.HASHES_AT_ONCE)
 
 
 class Argon2id(Argon2PasswordHasher):
-    """The least of the parameters that OWASP recommends: 19 MiB, two passes, one lane. Django's own take 100 MiB and all cores."""
+    """With the parameters that OWASP recommends for little memory. Django's own take 100 MiB and every core."""
 
-    time_cost = 2
-    memory_cost = 19 * 1024
+    time_cost = 3
+    memory_cost = 12 * 1024  # KiB
     parallelism = 1
 
     def encode(self, *args: Any, **kwargs: Any) -> str:

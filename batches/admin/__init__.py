@@ -14,6 +14,6 @@ admin.site.index_title = "Rows of the database"
 admin.site.site_url = "/console/"
 admin.site.enable_nav_sidebar = False  # the console has none, and lists need the room
 # There is one sign-in, and one place to sign out and to change a password: the console's.
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
-admin.site.logout = RedirectView.as_view(pattern_name="account_logout")  # type: ignore[method-assign]
-admin.site.password_change = RedirectView.as_view(pattern_name="account_change_password")  # type: ignore[method-assign]
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign, no-untyped-call]
+admin.site.logout = RedirectView.as_view(pattern_name="account_logout")  # type: ignore[assignment, method-assign]
+admin.site.password_change = RedirectView.as_view(pattern_name="account_change_password")  # type: ignore[assignment, method-assign]

@@ -14,7 +14,7 @@ PASSWORD_HASHERS = [
     "config.hashers.Argon2id",
     "config.hashers.PBKDF2",  # hashes from before; each becomes argon2id when its owner signs in
 ]
-HASHES_AT_ONCE = 2  # in one process: each takes 19 MiB and a core for some 20 ms
+HASHES_AT_ONCE = 2  # in one process: each takes 12 MiB and a core for some 20 ms
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -45,9 +45,9 @@ def sign_in_rates(attempts: int, seconds: int) -> dict[str, str]:
 
 
 ACCOUNT_RATE_LIMITS = sign_in_rates(SIGN_IN_ATTEMPTS, SIGN_IN_SECONDS)
-SIGN_IN_AT_ONCE = 2  # sign-in pages that one process works on at a time
-SIGN_IN_WAITING = 40  # requests for them that may wait in one process; it has 64 threads
-SIGN_IN_PAUSE_SECONDS = 1.0  # a sign-in that fails is answered so long after it began
+SIGN_IN_AT_ONCE = 1  # requests for the sign-in pages that one process works on: it must have time for others
+SIGN_IN_WAITING = 48  # requests for them in one process, those that wait or are held back included; it has 64 threads
+SIGN_IN_PAUSE_SECONDS = 1.0  # a sign-in that fails is answered so long after it began; up to five times when many fail
 
 # The attempts are counted, and used codes remembered, in a cache that every process of the portal shares. The embedded
 # portal is one process.
@@ -76,7 +76,7 @@ OIDC_CLIENT_SECRET = knob("OIDC_CLIENT_SECRET", str, "")
 OIDC_NAME = knob("OIDC_NAME", str, "single sign-on")  # on the button
 OIDC_SCOPES = knob("OIDC_SCOPES", names, ["openid", "profile", "email"])
 OIDC_GROUPS_CLAIM = knob("OIDC_GROUPS_CLAIM", str, "groups")  # a dot leads into a claim
-OIDC_GROUPS = knob("OIDC_GROUPS", groups("viewer", "operator", "admin"), {})  # what each group gives
+OIDC_GROUPS: dict[str, list[str]] = knob("OIDC_GROUPS", groups("viewer", "operator", "admin"), {})  # what each group gives
 OIDC_LINK_BY_EMAIL = knob("OIDC_LINK_BY_EMAIL", flag, False)  # a verified address opens the account that has it
 OIDC_SECOND_FACTOR = knob("OIDC_SECOND_FACTOR", flag, False)  # the provider asks for one, so that the portal need not
 if OIDC_ISSUER and not OIDC_CLIENT_ID:

@@ -6,6 +6,7 @@ Meanwhile an API call is timed, and somebody signs in.
 """
 
 import argparse
+import contextlib
 import http.client
 import multiprocessing
 import re
@@ -126,10 +127,8 @@ def _loop(url: str, number: int, apart: bool, answered: Any, stop: Any) -> None:
     tries = 0
     while not stop.is_set():
         connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
-        try:
+        with contextlib.suppress(OSError, http.client.HTTPException):
             _tried(connection, f"name-{number}-{tries}", "wrong", address)
-        except (OSError, http.client.HTTPException):
-            pass
         connection.close()
         tries += 1
         with answered.get_lock():

@@ -52,7 +52,8 @@ def sign_in(page: Page, portal: LiveServer, *, path: str = f"{ACCOUNT}/") -> Non
 
 def findings(page: Page, portal: LiveServer, paths: list[str]) -> list[tuple[str, str, object]]:
     """What is wrong with the looks of pages."""
-    axe, found = Axe(), []
+    axe = Axe()
+    found: list[tuple[str, str, object]] = []
     for path in paths:
         page.goto(portal.url + path)
         for scheme in SCHEMES:

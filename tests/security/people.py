@@ -2,7 +2,7 @@
 
 import re
 import time
-from typing import Any
+from typing import Any, cast
 
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
@@ -25,8 +25,7 @@ def browser(address: str = "192.0.2.1", *, agent: str = FIREFOX) -> Client:
 
 def sign_in(client: Client, name: str = "anna", *, password: str = PASSWORD, **more: Any) -> HttpResponse:
     """Send the form of the sign-in page."""
-    answer: Any = client.post(LOGIN, {"login": name, "password": password, **more})
-    return answer
+    return cast("HttpResponse", client.post(LOGIN, {"login": name, "password": password, **more}))
 
 
 def signs_in(name: str = "anna", *, password: str = PASSWORD, address: str = "192.0.2.1") -> bool:
@@ -73,5 +72,4 @@ def set_up_second_factor(client: Client) -> HttpResponse:
     page = client.get(SET_UP).content.decode()
     found = re.search(r'class="secret">([A-Z2-7]+)', page)
     assert found, page
-    answer: Any = client.post(SET_UP, {"code": code_of(found[1])})
-    return answer
+    return cast("HttpResponse", client.post(SET_UP, {"code": code_of(found[1])}))

@@ -1,4 +1,4 @@
-"""Signing in through a real OpenID Connect provider (node-oidc-provider): sign-in, a removed group, sign-out, and who stays out."""
+"""Signing in through a real OpenID Connect provider (node-oidc-provider): sign-in, a removed group, sign-out, who stays out."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urljoin
 
 import pytest
@@ -137,8 +137,7 @@ def sign_in(client: Client, subject: str = "anna", *, path: str = "/console/batc
         answer = browser.post(action[1], data=form, allow_redirects=False)
         while "//testserver/" not in (to := urljoin(answer.url, answer.headers.get("Location", "//testserver/"))):
             answer = browser.get(to, allow_redirects=False)
-    ended: Any = client.get(answer.headers["Location"].removeprefix("http://testserver"))
-    return ended
+    return cast("HttpResponse", client.get(answer.headers["Location"].removeprefix("http://testserver")))
 
 
 def test_nothing_that_could_be_used_again_is_kept_in_the_clear(provider: Provider) -> None:

@@ -211,7 +211,7 @@ def test_an_older_hash_becomes_argon2id_when_its_owner_signs_in(settings: Settin
     assert signs_in()
 
     anna.refresh_from_db()
-    assert anna.password.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+    assert anna.password.startswith("argon2$argon2id$v=19$m=12288,t=3,p=1$")
     assert signs_in()
     assert not signs_in(password="wrong")
 

@@ -13,6 +13,7 @@ from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from allauth.usersessions.models import UserSession
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -89,10 +90,12 @@ class AccountAdapter(DefaultAccountAdapter):
         key = request.session.session_key or ""
         people.change_password(user, password, address=client_address(request), session_key=key, now=timezone.now())
 
-    def get_reauthentication_methods(self, user: User | AnonymousUser) -> list[dict[str, Any]]:
+    def get_reauthentication_methods(self, user: AbstractBaseUser | AnonymousUser) -> list[dict[str, Any]]:
         """Whoever has neither a password nor a second factor here signs in anew where they signed in."""
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
-        if not methods and settings.OIDC_ISSUER and SocialAccount.objects.filter(user_id=user.pk).exists():
+        if methods or not settings.OIDC_ISSUER or not isinstance(user, User):
+            return methods
+        if SocialAccount.objects.filter(user=user).exists():
             url = reverse("openid_connect_login", kwargs={"provider_id": PROVIDER_ID})
             methods.append({"id": PROVIDER_ID, "description": settings.OIDC_NAME, "url": url})
         return methods
@@ -137,4 +140,4 @@ class SessionsAdapter(DefaultUserSessionsAdapter):
 def _word(record: dict[str, Any]) -> str:
     """How somebody proved who they are, as records say it."""
     words = {"password": "password", "socialaccount": "OIDC", "totp": "code", "recovery_codes": "recovery code"}
-    return words.get(record.get("type") or record["method"], record["method"])
+    return words.get(record.get("type") or record["method"], str(record["method"]))

@@ -9,13 +9,13 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.ratelimit import consume_or_429
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.helpers import render_authentication_error
-from allauth.socialaccount.models import SocialApp, SocialLogin
+from allauth.socialaccount.models import SocialApp, SocialLogin, SocialToken
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAuth2LoginView
 from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AbstractUser, User
 from django.core.exceptions import BadRequest
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -36,6 +36,13 @@ ASKED = {"next", "process"}  # what an address that starts a sign-in may say
 BROKEN = (RequestException, OAuth2Error, KeyError, ValueError)  # a provider that does not answer, or not as it must
 
 
+class Login(SocialLogin):
+    """A sign-in at the provider: what the provider says of somebody, and how their session there ends."""
+
+    claims: Mapping[str, Any]
+    end: Mapping[str, str]
+
+
 class Endpoints(OpenIDConnectOAuth2Adapter):
     """What the provider answers: its configuration and its claims, checked as the standard demands."""
 
@@ -46,8 +53,9 @@ class Endpoints(OpenIDConnectOAuth2Adapter):
             raise OAuth2Error("The configuration names another issuer.")
         return found
 
-    def complete_login(self, request: HttpRequest, app: SocialApp, token: Any, **kwargs: Any) -> SocialLogin:
-        login: SocialLogin = super().complete_login(request, app, token, **kwargs)
+    def complete_login(self, request: HttpRequest, app: SocialApp, token: SocialToken, **kwargs: Any) -> Login:
+        found: SocialLogin = super().complete_login(request, app, token, **kwargs)
+        login = Login(found.user, found.account, email_addresses=found.email_addresses, provider=found.provider)
         said = login.account.extra_data
         from_token, from_userinfo = said.get("id_token", {}), said.get("userinfo", {})
         if from_token.get("sub") != from_userinfo.get("sub", from_token.get("sub")):
@@ -72,7 +80,12 @@ class Provider(OpenIDConnectProvider):
 class ClaimsAdapter(DefaultSocialAccountAdapter):
     """Who gets in: whoever has an account, and whoever their claims give something."""
 
-    def list_apps(self, request: HttpRequest, provider: str | None = None, client_id: str | None = None) -> list[SocialApp]:
+    def list_apps(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        provider: str | None = None,
+        client_id: str | None = None,
+    ) -> list[SocialApp]:
         """The one provider that the settings name; none from the database."""
         if not settings.OIDC_ISSUER or provider not in (None, PROVIDER_ID, "openid_connect"):
             return []
@@ -93,13 +106,15 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Give and take what the claims say. Raises ImmediateHttpResponse with a page for whoever does not get in."""
+        assert isinstance(sociallogin, Login)
         given, now = given_by(groups_in(sociallogin.claims), settings.OIDC_GROUPS), timezone.now()
         if sociallogin.is_existing:
-            if not sociallogin.user.is_active:
-                raise ImmediateHttpResponse(get_account_adapter().respond_user_inactive(request, sociallogin.user))
-            if sociallogin.account.pk is None:
-                record_link(sociallogin.user, now=now)
-            apply_claims(sociallogin.user, given, now=now)
+            user = _user(sociallogin)
+            if not user.is_active:
+                raise ImmediateHttpResponse(get_account_adapter().respond_user_inactive(request, user))
+            if sociallogin.account._state.adding:
+                record_link(user, now=now)
+            apply_claims(user, given, now=now)
         elif not given:
             _refuse(request, sociallogin, why=NOTHING)
         elif _is_taken(sociallogin):
@@ -107,13 +122,14 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
         sociallogin.token = None  # a second factor that is asked for next would keep it in the session
         request.session[SESSION] = sociallogin.end
 
-    def authenticate_by_email(self, sociallogin: SocialLogin) -> tuple[User, str] | None:
+    def authenticate_by_email(self, sociallogin: SocialLogin) -> tuple[AbstractUser, str] | None:
         """The account with a verified address of theirs, where OIDC_LINK_BY_EMAIL allows that and there is only one."""
-        found: tuple[User, str] | None = super().authenticate_by_email(sociallogin)
+        found = super().authenticate_by_email(sociallogin)
         return found if found and User.objects.filter(email__iexact=found[1]).count() == 1 else None
 
     def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> User:
         """Make an account for somebody new."""
+        assert isinstance(sociallogin, Login)
         now = timezone.now()
         with transaction.atomic():
             user: User = super().save_user(request, sociallogin, form)
@@ -170,17 +186,23 @@ def _run(view: Any, request: HttpRequest, provider_id: str) -> HttpResponse:
     except SocialApp.DoesNotExist:
         raise Http404 from None
     except BROKEN as error:
-        return render_authentication_error(request, endpoints.get_provider(), exception=error)
+        answer = render_authentication_error(request, endpoints.get_provider(), exception=error)  # type: ignore[no-untyped-call]
     return answer
 
 
+def _user(login: SocialLogin) -> User:
+    """The account that a sign-in is for, or would be."""
+    assert isinstance(login.user, User)
+    return login.user
+
+
 def _is_taken(login: SocialLogin) -> bool:
-    address = login.user.email
+    address = _user(login).email
     return bool(address) and User.objects.filter(email__iexact=address).exists()
 
 
 def _refuse(request: HttpRequest, login: SocialLogin, *, why: str) -> NoReturn:
-    name = login.user.get_username() or login.user.email
+    name = _user(login).get_username() or _user(login).email
     note_refusal(request, name, why=f"OIDC: {why} ({name})")
     page = render(request, "socialaccount/refused.html", {"name": name, "taken": why == TAKEN}, status=403)
     raise ImmediateHttpResponse(page)

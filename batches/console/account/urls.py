@@ -4,7 +4,6 @@ Their names are allauth's, which asks for them. No answer is kept by a browser o
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from allauth.account.views import reauthenticate
 from allauth.mfa.base.views import reauthenticate as reauthenticate_by_code
@@ -20,8 +19,7 @@ from batches.console.account import oidc, views
 
 def path(route: str, view: Callable[..., HttpResponseBase], name: str) -> URLPattern:
     """A route to a view whose answers are `private, no-store`."""
-    kept_nowhere: Any = cache_control(private=True, no_store=True)
-    return plain_path(route, kept_nowhere(view), name=name)
+    return plain_path(route, cache_control(private=True, no_store=True)(view), name=name)
 
 
 urlpatterns = [

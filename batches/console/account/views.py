@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.account.utils import passthrough_next_redirect_url
 from allauth.account.views import LoginView, LogoutView, PasswordChangeView
 from allauth.mfa.base.views import AuthenticateView, IndexView
 from allauth.mfa.recovery_codes.views import GenerateRecoveryCodesView
@@ -30,23 +31,27 @@ from batches.services import second_factor
 class SignIn(LoginView):
     """A name and a password, or the way to the OIDC provider. Whoever is signed in goes on at once."""
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not settings.LOCAL_SIGN_IN:
             raise PermissionDenied
-        return super().post(request, *args, **kwargs)
+        answer: HttpResponse = super().post(request, *args, **kwargs)
+        return answer
 
     def form_invalid(self, form: Form) -> HttpResponse:
-        answer = super().form_invalid(form)
+        answer: HttpResponse = super().form_invalid(form)
         if form.has_error("__all__", code="too_many_login_attempts"):
             answer.status_code = 429
             answer["Retry-After"] = str(settings.SIGN_IN_SECONDS // settings.SIGN_IN_ATTEMPTS)
         return answer
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        about = {"local": settings.LOCAL_SIGN_IN}
+        about: dict[str, Any] = {"local": settings.LOCAL_SIGN_IN}
         if settings.OIDC_ISSUER:
             url = reverse("openid_connect_login", kwargs={"provider_id": PROVIDER_ID})
-            about |= {"oidc": settings.OIDC_NAME, "oidc_url": self.passthrough_next_url(url)}
+            about |= {
+                "oidc": settings.OIDC_NAME,
+                "oidc_url": passthrough_next_redirect_url(self.request, url, self.redirect_field_name),
+            }
         return super().get_context_data(**kwargs, **about)
 
 
@@ -80,7 +85,8 @@ class ChangePassword(PasswordChangeView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if isinstance(request.user, User) and not (settings.LOCAL_SIGN_IN and request.user.has_usable_password()):
             return render(request, "account/no_password.html")
-        return super().dispatch(request, *args, **kwargs)
+        answer: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        return answer
 
 
 class SecondFactor(IndexView):

@@ -1,9 +1,10 @@
 """The waiting room in front of the sign-in pages: strangers may ask for them as often as they like, and take no core from others.
 
-A process works on a few such requests at a time; others wait for their turn before anything is read from the database. A
-sign-in that fails is answered a second after it began, however it failed. The address that came least often lately has its
-turn first. The room has so many places, for whoever waits and for whoever is to be answered. When it is full, an answer that
-is held back is given at once; if there is none, the address that came most often gives up its place.
+A process works on few such requests at a time; others wait for their turn before anything is read from the database. Every other
+turn is for the address that came least often lately, the rest go by the order of arrival. The answer to a sign-in that fails is
+held back for a second, however it failed, and for longer the more fail at the same time. The room has so many places, for
+whoever waits and for whoever is to be answered. When it is full, an answer that is held back is given at once; if there is none,
+the address that came most often gives up its place.
 """
 
 import threading
@@ -22,6 +23,8 @@ from batches.console.account.address import client_network
 
 PATIENCE_SECONDS = 10.0  # until a request that waits for its turn is turned away
 LATELY_SECONDS = 60.0  # after which half of the visits are forgotten
+CROWD = 8  # answers that are held back at once double the time for which the next one is
+LONGEST = 5.0  # times SIGN_IN_PAUSE_SECONDS
 
 
 class WaitingRoom:
@@ -34,20 +37,20 @@ class WaitingRoom:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.path_info not in _addresses():
             return self.get_response(request)
-        began_at = time.monotonic()
         visitor = self._room.enter(client_network(request))
         if visitor is None:
             return _turned_away()
         try:
             if not self._room.wait_for_turn(visitor):
                 return _turned_away()
+            began_at = time.monotonic()
             try:
                 response = self.get_response(request)
             finally:
                 self._room.end_turn(visitor)
             if getattr(request, "sign_in_failed", False):
                 _give_connection_back()
-                self._room.hold_back(visitor, until=began_at + settings.SIGN_IN_PAUSE_SECONDS)
+                self._room.hold_back(visitor, since=began_at)
             return response
         finally:
             self._room.leave()
@@ -70,6 +73,7 @@ class Room:
         self._places = places
         self._turns = turns  # that are free
         self._inside = 0
+        self._rarest_first = True  # the next turn
         self._waiting: list[Visitor] = []
         self._held_back: list[Visitor] = []
         self._visits: Counter[str] = Counter()  # by address, lately
@@ -104,15 +108,15 @@ class Room:
         with self._lock:
             self._turns += 1
             if self._waiting:
-                rarest = min(self._waiting, key=lambda waiting: self._visits[waiting.address])
-                self._waiting.remove(rarest)
-                self._give_turn(rarest)
+                self._give_turn(self._next())
 
-    def hold_back(self, visitor: Visitor, *, until: float) -> None:
-        """Sleep until a moment, or until the place is needed."""
+    def hold_back(self, visitor: Visitor, *, since: float) -> None:
+        """Sleep for a while that began with the visitor's turn, or until its place is needed."""
         with self._lock:
+            crowd = 1 + len(self._held_back) / CROWD
             self._held_back.append(visitor)
-        visitor.called.wait(max(0.0, until - time.monotonic()))
+        pause = settings.SIGN_IN_PAUSE_SECONDS * min(crowd, LONGEST)
+        visitor.called.wait(max(0.0, since + pause - time.monotonic()))
         with self._lock:
             if visitor in self._held_back:
                 self._held_back.remove(visitor)
@@ -127,6 +131,13 @@ class Room:
             self._halved_at = time.monotonic()
             self._visits = Counter({known: visits // 2 for known, visits in self._visits.items() if visits > 1})
         self._visits[address] += 1
+
+    def _next(self) -> Visitor:
+        rank = (lambda waiting: self._visits[waiting.address]) if self._rarest_first else (lambda _: 0)
+        self._rarest_first = not self._rarest_first
+        following = min(self._waiting, key=rank)
+        self._waiting.remove(following)
+        return following
 
     def _give_turn(self, visitor: Visitor) -> None:
         self._turns -= 1
