@@ -1,12 +1,10 @@
 """Provider: one configured upstream."""
 
 import os
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import msgspec
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
@@ -17,19 +15,12 @@ from uuid_utils.compat import uuid7
 from providers import registry, sources
 from providers.base import Connection, CredentialUnavailable, Usage
 from providers.guards import Guarded
-from providers.references import SEALED, SECRET_NAME, referred, resolved, sealed
-from providers.sources import MAX_SECRET_CHARS, Missing
+from providers.references import referred, resolved
+from providers.secrecy import KeepsSecrets, validate_credential
+from providers.sources import Missing
 from providers.transport.way import ENVIRONMENT, WayOptions, way_to
 
 __all__ = ["CredentialUnavailable", "Provider", "ProviderModel", "validate_credential"]
-
-_CREDENTIAL = re.compile(r"[!-~]+")  # what fits into a header
-
-
-def validate_credential(secret: str) -> None:
-    """Raise ValidationError for what no upstream takes as a key; the message does not quote it."""
-    if not _CREDENTIAL.fullmatch(secret):
-        raise ValidationError("A credential consists of visible ASCII characters, without spaces or line breaks.")
 
 
 class ProviderQuerySet(models.QuerySet["Provider"]):
@@ -38,21 +29,13 @@ class ProviderQuerySet(models.QuerySet["Provider"]):
         return self.filter(enabled=True).exclude(adapter__in=registry.switched_off())
 
 
-class Provider(Guarded):
-    """An upstream: which adapter speaks to it, where it is, with what credential and within what limits.
-
-    The credential is encrypted at rest, or in an environment variable or a file of the workers that is named; never two of
-    these. Further secrets, which options refer to by name, are encrypted at rest together, as are the values of extra headers.
-    """
+class Provider(KeepsSecrets, Guarded):
+    """An upstream: which adapter speaks to it, where it is, with what credential and within what limits."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.SlugField(unique=True, max_length=64)
     adapter = models.CharField(max_length=32)
     base_url = models.CharField(max_length=500, blank=True)
-    credential_encrypted = models.BinaryField(blank=True, default=b"", editable=False)
-    credential_env = models.CharField(max_length=128, blank=True)
-    credential_file = models.CharField(max_length=128, blank=True, default="", db_default="")
-    secrets_encrypted = models.BinaryField(blank=True, default=b"", db_default=b"", editable=False)
     options = models.JSONField(default=dict, blank=True)
     max_concurrency = models.PositiveIntegerField(
         default=256, validators=[MinValueValidator(1)], help_text="Requests in flight over all workers together."
@@ -148,64 +131,6 @@ class Provider(Guarded):
         self.is_default = True
         self.save(update_fields=["is_default", "updated_at"])
 
-    def set_credential(self, secret: str) -> None:
-        """Keep a secret encrypted under the first of CREDENTIAL_KEYS; an empty one removes it. Does not save."""
-        if secret:
-            validate_credential(secret)
-        self.credential_env = self.credential_file = ""
-        self.credential_encrypted = _cipher().encrypt(secret.encode()) if secret else b""
-
-    def set_secret(self, name: str, secret: str) -> None:
-        """Keep a secret that options refer to, encrypted; an empty one removes it. Does not save. Raises ValidationError."""
-        if not SECRET_NAME.fullmatch(name):
-            raise ValidationError("The name of a secret consists of letters, digits, dots, dashes and underscores.")
-        if len(secret) > MAX_SECRET_CHARS or "\x00" in secret:
-            raise ValidationError(f"A secret is text of at most {MAX_SECRET_CHARS} characters.")
-        self._keep({**self.secrets(), name: secret})
-
-    def seal_headers(self) -> frozenset[str]:
-        """Move the values of extra headers from the options to the encrypted secrets; their names there. Does not save.
-
-        What was moved there for a header that is gone is forgotten. Raises CredentialUnavailable.
-        """
-        self.options, moved = sealed(self.options)
-        used = {reference.secret for reference in referred(self.options)}
-        kept = self.secrets()
-        if moved or any(name.startswith(SEALED) and name not in used for name in kept):
-            self._keep({name: value for name, value in kept.items() if name in used or not name.startswith(SEALED)} | moved)
-        return frozenset(moved)
-
-    def forget_secrets(self, *, but: Collection[str]) -> None:
-        """Keep none of the secrets that options may refer to but these, and none that cannot be read. Does not save."""
-        try:
-            kept = self.secrets()
-        except CredentialUnavailable:
-            kept = {}
-        self._keep({name: value for name, value in kept.items() if name in but})
-
-    def _keep(self, secrets: Mapping[str, str]) -> None:
-        kept = {name: value for name, value in secrets.items() if value}
-        self.secrets_encrypted = _cipher().encrypt(msgspec.json.encode(kept)) if kept else b""
-
-    @property
-    def secret_names(self) -> list[str]:
-        """The secrets that are stored, by name. Raises CredentialUnavailable."""
-        return sorted(self.secrets())
-
-    @property
-    def secrets_used(self) -> list[str]:
-        """The secrets, variables and files that the options refer to, in words."""
-        return sorted({str(reference) for reference in referred(self.options)})
-
-    @property
-    def credential_kept(self) -> str:
-        """How the credential is kept, not what it is."""
-        if self.credential_env:
-            return f"in the variable {self.credential_env} of the workers"
-        if self.credential_file:
-            return f"in the file {self.credential_file} of the workers"
-        return "stored, encrypted" if self.credential_encrypted else "none"
-
     @property
     def way(self) -> str:
         """Which HTTP client serves it, and why, as far as this process can tell; empty for what speaks no HTTP."""
@@ -217,20 +142,10 @@ class Provider(Guarded):
         except (ValueError, msgspec.ValidationError):
             return ""  # settings that cannot be used, which everything else says
 
-    def rotate_credential(self) -> None:
-        """Encrypt the secrets anew under the first of CREDENTIAL_KEYS. Does not save. Raises CredentialUnavailable."""
-        try:
-            if self.credential_encrypted:
-                self.credential_encrypted = _cipher().rotate(bytes(self.credential_encrypted))
-            if self.secrets_encrypted:
-                self.secrets_encrypted = _cipher().rotate(bytes(self.secrets_encrypted))
-        except InvalidToken:
-            raise CredentialUnavailable(self._undecipherable) from None
-
     def connection(self) -> Connection:
         """Everything that an adapter needs, the secrets included. Raises CredentialUnavailable."""
         try:
-            credential = self._credential()
+            credential = self.credential()
             options, secrets = resolved(self.options, secrets=self.secrets())
         except Missing as error:
             raise CredentialUnavailable(f"Provider {self.name}: {error}") from None
@@ -244,31 +159,6 @@ class Provider(Guarded):
             environment=_environment(),
         )
 
-    def _credential(self) -> str:
-        if self.credential_env:
-            return sources.variable(self.credential_env)
-        if self.credential_file:
-            return sources.file(self.credential_file)
-        if not self.credential_encrypted:
-            return ""
-        return self._deciphered(self.credential_encrypted).decode()
-
-    def secrets(self) -> dict[str, str]:
-        """The stored secrets that options may refer to, by name. Raises CredentialUnavailable."""
-        if not self.secrets_encrypted:
-            return {}
-        return msgspec.json.decode(self._deciphered(self.secrets_encrypted), type=dict[str, str])
-
-    def _deciphered(self, secret: "bytes | memoryview[int]") -> bytes:
-        try:
-            return _cipher().decrypt(bytes(secret))
-        except InvalidToken:
-            raise CredentialUnavailable(self._undecipherable) from None
-
-    @property
-    def _undecipherable(self) -> str:
-        return f"The credential of provider {self.name} is encrypted under a key that CREDENTIAL_KEYS does not hold."
-
 
 def _way_options(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name in WayOptions.__struct_fields__}
@@ -279,10 +169,6 @@ def _environment() -> dict[str, str]:
     if not settings.UPSTREAM_PROXIES_FROM_ENVIRONMENT:
         return {}
     return {name: value for name in ENVIRONMENT if (value := os.environ.get(name))}
-
-
-def _cipher() -> MultiFernet:
-    return MultiFernet([Fernet(key) for key in settings.CREDENTIAL_KEYS])
 
 
 class ProviderModel(models.Model):

@@ -17,10 +17,12 @@ from itertools import islice
 from urllib.parse import unquote, urlsplit
 
 MIN_SECRET_CHARS = 8  # shorter ones are placeholders of upstreams without keys, and common words of answers
+MIN_RUN = 8  # letters and digits in a row by which a spelling is known to be there
 MOST_ESCAPES = 10_000  # that are undone in an answer that does not look as if it held a secret
 REDACTED = "[credential]"
 _REDACTED = REDACTED.encode()
 
+_PERCENT = re.compile(rb"%(?:25)*[3-7][0-9a-f]")  # an escaped letter or digit
 _RUN = re.compile(rb"[a-z0-9]+")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9-]*) +(\S.*)")  # of an Authorization header
 _SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -36,6 +38,7 @@ class Secrets:
         plain = {self._plain(spelling)[0] for spelling in spellings}  # a secret may hold what looks like an escape
         self._needles = tuple(sorted(spellings | plain, key=lambda text: (-len(text), text)))
         self._runs = tuple(sorted({max(_RUN.findall(needle) or [needle], key=len) for needle in self._needles}))
+        self._has_long_runs = min(map(len, self._runs), default=0) >= MIN_RUN
 
     def hidden_in_body(self, body: bytes) -> bytes:
         """The body, with `[credential]` in the place of each secret; itself when it holds none."""
@@ -45,9 +48,8 @@ class Secrets:
         for run in self._runs:
             if run in lower:
                 return self._without(body, lower, most=None)
-        for first, escape in self._escapes:
-            if first in lower and escape.search(lower):
-                return self._without(body, lower, most=MOST_ESCAPES)
+        if _holds_escaped_letters(lower) if self._has_long_runs else self._holds_escapes(lower):
+            return self._without(body, lower, most=MOST_ESCAPES)
         return body
 
     def hidden_in(self, text: str) -> str:
@@ -55,6 +57,10 @@ class Secrets:
         raw = text.encode("utf-8", "surrogatepass")
         hidden = self.hidden_in_body(raw)
         return text if hidden is raw else hidden.decode("utf-8", "surrogatepass")
+
+    def _holds_escapes(self, lower: bytes) -> bool:
+        """Whether any character of a secret may be escaped in it."""
+        return any(first in lower and escape.search(lower) for first, escape in self._escapes)
 
     def _without(self, body: bytes, lower: bytes, *, most: int | None) -> bytes:
         """The body without the secrets in it, of whose escapes so many are undone."""
@@ -110,6 +116,13 @@ class _Pass:
         return min([self._places[piece] + index - self._starts[piece], *self._places[piece + 1 : piece + 2]])
 
 
+def _holds_escaped_letters(lower: bytes) -> bool:
+    """Whether letters or digits are escaped in it: nothing that escapes for a reason does that."""
+    if b"\\u00" in lower or (b"&" in lower and b"&#" in lower):
+        return True
+    return b"%" in lower and _PERCENT.search(lower) is not None
+
+
 def _escapes(held: bytes) -> list[tuple[bytes, re.Pattern[bytes]]]:
     """The escapes that a text may have in the place of these characters, and how each sort begins.
 
@@ -120,7 +133,6 @@ def _escapes(held: bytes) -> list[tuple[bytes, re.Pattern[bytes]]]:
     itself = "".join(character for character in "\"'/\\" if character.encode() in held)
     after_backslash = [
         r"u(?P<unicode>[0-9a-f]{4})" if max(held, default=0) >= 0x80 else r"u(?P<unicode>00[0-7][0-9a-f])",
-        r"x(?P<byte>[0-9a-f]{2})",
         *([f"(?P<short>[{short}])"] if short else []),
         *([f"(?P<itself>[{re.escape(itself)}])"] if itself else []),
     ]

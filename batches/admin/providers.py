@@ -40,6 +40,7 @@ class ProviderForm(_ModelForm):
     """A provider, with its credential as a field that is only ever written. `actor` is who sends it."""
 
     actor: ClassVar[Actor]
+    sealed: frozenset[str] = frozenset()  # the headers whose values were given
 
     adapter = forms.ChoiceField(help_text="The kind of upstream. The simulator is built in and makes its answers up.")
     credential = forms.CharField(
@@ -80,7 +81,7 @@ class ProviderForm(_ModelForm):
     def entered(self) -> Entered:
         """What was entered by the one who sent it."""
         name = self.cleaned_data.get("secret_name")
-        return Entered(self.cleaned_data.get("credential") or "", {name} if name else ())
+        return Entered(self.cleaned_data.get("credential") or "", self.sealed | ({name} if name else set()))
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
@@ -101,7 +102,13 @@ class ProviderForm(_ModelForm):
     def _post_clean(self) -> None:
         """What the service would refuse is said beside its field."""
         super()._post_clean()  # type: ignore[misc]
-        if not self.errors:
+        if self.errors:
+            return
+        try:
+            self.sealed = self.instance.seal_headers()
+        except CredentialUnavailable as error:
+            self.add_error("options", str(error))
+        else:
             for field, problem in problems(self.instance, entered=self.entered, actor=self.actor).items():
                 self.add_error(field, problem)
 

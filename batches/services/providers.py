@@ -18,7 +18,7 @@ from batches.services.provider_moves import Entered, address_change, leave_behin
 from batches.services.refusals import refused
 from providers.base import Check
 from providers.check import check
-from providers.models import Provider
+from providers.models import CredentialUnavailable, Provider
 
 CREDENTIAL_FIELDS = frozenset({"credential", "credential_env", "credential_file", "remove_credential"})  # of a form
 SECRET_FIELDS = CREDENTIAL_FIELDS | {"secret_name", "secret_value"}
@@ -266,7 +266,10 @@ def _set_credential(provider: Provider, secret: str, *, variable: str, file: str
 
 def _seal(provider: Provider, *, entered: Entered, actor: Actor) -> None:
     """Leave nothing in the clear, and nothing that belongs elsewhere. Does not save. Raises InvalidRequest."""
-    entered = entered._replace(secrets={*entered.secrets, *provider.seal_headers()})
+    try:
+        entered = entered._replace(secrets={*entered.secrets, *provider.seal_headers()})
+    except CredentialUnavailable as error:
+        raise InvalidRequest(f"options: {error}", param="options") from error
     _require_entered(provider, entered=entered, actor=actor)
     leave_behind(provider, entered=entered)
 

@@ -42,7 +42,7 @@ def own_folder(path: Path) -> Path:
     if not mode & 0o077:
         return path
     held = {entry.name for entry in path.iterdir()} - {"lost+found"}
-    if held and FILE_UPLOAD_FOLDER not in held:
+    if held and held.isdisjoint(OURS):
         raise ImproperlyConfigured(f"BATCHYARD_DATA={path} holds what is not the portal's: name a folder of its own.")
     try:
         if mode & stat.S_ISVTX:
@@ -56,6 +56,7 @@ def own_folder(path: Path) -> Path:
 
 
 FILE_UPLOAD_FOLDER = "incoming"
+OURS = {FILE_UPLOAD_FOLDER, "batchyard.sqlite3", "secret_key", "credential_keys"}  # by which a data folder is known
 DATA_DIR = own_folder(knob("BATCHYARD_DATA", Path, BASE_DIR / ".data").resolve())
 
 DATABASE_URL = secret("DATABASE_URL")

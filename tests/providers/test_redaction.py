@@ -124,7 +124,7 @@ def test_s6_answers_with_escapes_of_their_own_stay_as_they_are(upstream: Upstrea
     assert failed(send("openai", Connection("up", upstream.base_url, PLAIN), call())[0]).message == "100% wrong"
 
 
-@pytest.mark.parametrize("escaped", [b"%41", b"\\u0041", b"\\x41", b"&#65;", b"&#x41;", b"\\/", b"%2541"])
+@pytest.mark.parametrize("escaped", [b"%41", b"\\u0041", b"&#65;", b"&#x41;", b"\\/", b"%2541"])
 def test_s6_an_answer_that_consists_of_escapes_keeps_nobody_waiting(escaped: bytes) -> None:
     """What a tenant's model says must not cost the others: 8 MB took ten seconds once."""
     body = b'{"a": "' + escaped * (8 * 1024**2 // len(escaped)) + b'"}'

@@ -37,7 +37,6 @@ SPELLINGS: dict[str, Spell] = {
     "HTML": escape,
     "HTML, every character escaped": _every("&#{};"),
     "HTML, every character escaped in hex": _every("&#x{:X};"),
-    "Python": _every("\\x{:02x}"),
     "hex": lambda secret: secret.encode().hex(),
     "hex in capitals": lambda secret: secret.encode().hex().upper(),
     **{f"base64 behind {before!r}": _in_base64(b64encode, before) for before in ("", "u", "u:", "us:")},

@@ -18,7 +18,7 @@ from tests.console.conftest import MakeBatch, SignIn
 from tests.matrix import every
 from tests.security.addresses import addresses, named
 
-pytestmark = [pytest.mark.django_db, pytest.mark.once]
+pytestmark = pytest.mark.django_db
 CANARY = "the-canary-in-the-prompt"
 
 

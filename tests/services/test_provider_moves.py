@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.test import Client
 from pytest_django import Settings
 
@@ -279,3 +280,14 @@ def test_a_variable_is_named_in_the_form_with_what_it_holds(console: Client, mon
     made = Provider.objects.get(name="up")
     assert (made.credential_env, bytes(made.credential_encrypted)) == (VARIABLE, b"")
     assert SECRET not in console.get(f"/admin/providers/provider/{made.pk}/change/").content.decode()
+
+
+def test_a_provider_whose_secrets_cannot_be_read_can_be_mended_in_the_form(console: Client, settings: Settings) -> None:
+    made = added(credential="", options={"headers": {"X-Org": "organisation-9"}})
+    settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
+    page = f"/admin/providers/provider/{made.pk}/change/"
+    given = form(base_url=HERE, options='{"headers": {"X-Org": "organisation-9"}}')
+    refused = console.post(page, given)
+    assert refused.status_code == 200
+    assert "CREDENTIAL_KEYS does not hold" in refused.content.decode()
+    assert console.post(page, form(base_url=HERE, max_concurrency=9)).status_code == 302
