@@ -29,7 +29,8 @@ class RefuseLargeForms:
     def process_view(self, request: HttpRequest, view: Callable[..., object], _args: object, _kwargs: object) -> None:
         """Django would bound a form's fields, and keep its files, however large, on disk until the request ends."""
         length = request.META.get("CONTENT_LENGTH") or "0"
-        if getattr(view, "csrf_exempt", False) or not length.isdigit() or int(length) <= STRANGERS_BYTES:
+        if getattr(view, "csrf_exempt", False) or not length.isdigit():
             return
-        if int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE or not get_user(request).is_authenticated:
+        is_strangers = int(length) > STRANGERS_BYTES and not get_user(request).is_authenticated
+        if is_strangers or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             raise RequestDataTooBig

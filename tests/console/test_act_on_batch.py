@@ -125,7 +125,7 @@ def test_one_over_its_budget_is_not_resumed_and_is_told_what_to_do(console: Clie
 def test_what_is_over_cannot_be_changed_and_that_is_said(console: Client, make_batch: MakeBatch, word: str) -> None:
     Provider.objects.create(name="other", adapter="simulator")
     ended = make_batch(succeeded=1)
-    said = {"priority": 3, "provider": "other", "max_tokens": 7}
+    said = {"priority": 3, "precedence": 1, "provider": "other", "max_tokens": 7}
     for answer in (console.get(address(ended, word), follow=True), console.post(address(ended, word), said, follow=True)):
         text = answer.content.decode()
         assert answer.redirect_chain[-1][0] == f"/console/batches/{ended}/"
