@@ -10,19 +10,18 @@ from batches.engine import execute as executor
 from batches.models import Worker
 from batches.services.assess import assess as assess_all
 from batches.services.bulk.run import run as run_operation
-from batches.services.finalize import finalize as finalize_batch
+from batches.services.control_turns import finalize_next, validate_next
 from batches.services.heartbeat import heartbeat, process_identity
 from batches.services.prove import prove as prove_some
 from batches.services.prune import prune as prune_all
 from batches.services.reconcile import reconcile as reconcile_all
-from batches.services.validate import validate as validate_batch
 
 
 @shared_task(name="batches.engine.validate")
 def validate(batch_id: str) -> None:
-    """Check a batch's input."""
+    """Check the input of a batch that waits for it."""
     collector.tune()
-    validate_batch(uuid.UUID(batch_id), now=timezone.now())
+    validate_next(uuid.UUID(batch_id), now=timezone.now())
 
 
 @shared_task(name="batches.engine.execute", acks_late=False)
@@ -35,7 +34,7 @@ def execute() -> None:
 def finalize(batch_id: str) -> None:
     """End a batch that has nothing left to run."""
     collector.tune()
-    finalize_batch(uuid.UUID(batch_id), now=timezone.now())
+    finalize_next(uuid.UUID(batch_id), now=timezone.now())
 
 
 @shared_task(name="batches.engine.bulk")

@@ -48,7 +48,7 @@ def finalize(batch_id: uuid.UUID, *, now: datetime) -> None:
     It also ends a batch whose deadline passed before its validation, if its requests came with the create call: they are
     known, and each has its line in the error file.
     """
-    _begin(batch_id, now=now)
+    begin(batch_id, now=now)
     owner = uuid7()
     batch = lease_batch(batch_id, statuses=WINDING_UP, owner=owner, now=now) or lease_batch(
         batch_id, statuses=UNCHECKED, owner=owner, now=now, among=Q(expires_at__lte=now, pending__gt=0)
@@ -61,7 +61,7 @@ def finalize(batch_id: uuid.UUID, *, now: datetime) -> None:
 
 
 @transaction.atomic
-def _begin(batch_id: uuid.UUID, *, now: datetime) -> None:
+def begin(batch_id: uuid.UUID, *, now: datetime) -> None:
     """Move a running batch on when every object has settled. The lock keeps a retry from making one pending meanwhile."""
     batch = Batch.objects.select_for_update(no_key=True).filter(pk=batch_id, status=BatchStatus.IN_PROGRESS).first()
     if batch and not batch.slices.filter(pending__gt=0).exists():
