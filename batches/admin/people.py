@@ -90,7 +90,7 @@ class PersonAdmin(TellsNothing[User], _UserAdmin):
     def reset_second_factor(self, request: HttpRequest, people: QuerySet[User]) -> None:
         actor, now = access(request).actor, timezone.now()
         reset = [reset_second_factor(person, actor=actor, now=now) for person in people]
-        words = f"{sum(reset)} second factors taken away, {reset.count(False)} people had none."
+        words = f"Second factors taken away: {sum(reset)}. People who had none: {reset.count(False)}."
         self.message_user(request, words, messages.SUCCESS)
 
     def get_inlines(self, _request: HttpRequest, person: User | None) -> Any:

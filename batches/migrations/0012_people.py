@@ -1,6 +1,7 @@
 """What claims give people. The table of sign-in attempts stays for processes of the release before, and is not used any more."""
 
 import django.db.models.deletion
+import uuid_utils.compat
 from django.conf import settings
 from django.db import migrations, models
 
@@ -16,12 +17,14 @@ class Migration(migrations.Migration):
             name="ClaimedFlags",
             fields=[
                 (
+                    "id",
+                    models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False),
+                ),
+                (
                     "user",
                     models.OneToOneField(
                         on_delete=django.db.models.deletion.CASCADE,
-                        primary_key=True,
                         related_name="+",
-                        serialize=False,
                         to=settings.AUTH_USER_MODEL,
                     ),
                 ),

@@ -2,12 +2,14 @@
 
 from django.conf import settings
 from django.db import models
+from uuid_utils.compat import uuid7
 
 
 class ClaimedFlags(models.Model):
     """A flag that is on here goes with the claim that gave it. One that somebody gave by hand is off here, and stays."""
 
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     is_staff = models.BooleanField(default=False)
     is_superuser = models.BooleanField(default=False)
 

@@ -199,7 +199,7 @@ def test_an_admin_of_the_portal_takes_a_lost_one_away(anna: User, admin_client: 
 
     answer = admin_client.post("/admin/auth/user/", form, follow=True)
 
-    assert "1 second factors taken away" in answer.content.decode()
+    assert "Second factors taken away: 1." in answer.content.decode()
     assert not may_enter(client)
     assert may_enter(signed_in())
     assert ("reset_second_factor", "done", "") in acts()
@@ -284,8 +284,8 @@ def test_a_password_alone_opens_no_page_of_who_has_one(batch: Batch, anna: User)
             answer = client.get(answer.headers["Location"])
         if answer.status_code != 302:
             let_in.add(name)
-    # What tells nothing: the words of the admin's scripts, and pages for whoever was not let in.
-    assert let_in <= {"jsi18n", "account_inactive", "socialaccount_login_cancelled"}
+    # The page that asks for the code; and what tells nothing: the words of the admin's scripts, pages for whoever is not let in.
+    assert let_in <= {"mfa_authenticate", "jsi18n", "account_inactive", "socialaccount_login_cancelled"}
 
 
 @pytest.mark.parametrize("path", ["/api/v1/batches", "/api/v1/quotas", "/api/v1/providers"])
