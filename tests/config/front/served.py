@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Any
 
 import uvicorn
@@ -15,7 +16,7 @@ from config.front.bridge import Bridge
 from config.front.connection import Bounds, Reception
 from config.front.exchange import Environ
 from config.front.patience import Pace
-from config.front.probes import Probes
+from config.front.probes import Probes, Told
 from config.front.threads import Threads
 
 PATIENCE = 20.0
@@ -29,7 +30,7 @@ class Served:
 
     port: int
     stop: Callable[[], None]  # as a signal would
-    readiness: dict[str, str]
+    checks: dict[str, str]  # what `/readyz` finds
     _clients: contextlib.ExitStack
 
     def connect(self, first: bytes = b"", *, reads: bool = True, address: str = "127.0.0.1") -> socket.socket:
@@ -77,13 +78,13 @@ def served(views: Mapping[str, View], *, slots: int = 4, guests: int = 4, reques
         start(f"{response.status_code} {response.reason_phrase}", list(response.items()))
         return response
 
-    readiness = {"database": "ok"}
+    checks = {"database": "ok"}
     with socket.create_server(("127.0.0.1", 0), backlog=500) as listener:
         port = listener.getsockname()[1]
         bridge = Bridge(
             application,
             threads=Threads(slots, guests=guests),
-            probes=Probes(lambda: readiness, ok="ok"),
+            probes=Probes(lambda: _readiness(checks)),
             each=requests,
         )
         config = uvicorn.Config(
@@ -109,10 +110,16 @@ def served(views: Mapping[str, View], *, slots: int = 4, guests: int = 4, reques
         try:
             until(lambda: server.started)
             with contextlib.ExitStack() as clients:
-                yield Served(port, stop, readiness, clients)
+                yield Served(port, stop, checks, clients)
         finally:
             stop()
             thread.join(PATIENCE)
+
+
+def _readiness(checks: Mapping[str, str]) -> Told:
+    good = set(checks.values()) == {"ok"}
+    status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
+    return status, {"status": "ready" if good else "not ready", "checks": checks}
 
 
 def until(condition: Callable[[], object]) -> None:

@@ -389,9 +389,9 @@ def test_probes_are_answered_whatever_the_threads_do(front: Served, views: Views
 
 def test_a_portal_that_lacks_something_says_so_at_once(front: Served) -> None:
     front.ask(head("GET", "/readyz", **CLOSE))
-    front.readiness["database"] = "gone"
+    front.checks["database"] = "gone"
     until(lambda: status_of(front.ask(head("GET", "/readyz", **CLOSE))) == 503)
-    front.readiness["database"] = "ok"
+    front.checks["database"] = "ok"
 
     assert status_of(front.ask(head("GET", "/readyz", **CLOSE))) == 200
 
