@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from batches.models import Batch, Project, Slice
+from batches.models import Batch, BatchObject, Project, Slice
+from batches.services import control_turns
 from batches.services.cancel import cancel
 from batches.services.control_turns import finalize_next, validate_next
 from batches.states import BatchStatus
@@ -74,3 +75,18 @@ def test_one_that_waits_for_what_is_in_flight_keeps_no_other_from_its_end(
         finalize_next(ready.pk, now=timezone.now())
     ready.refresh_from_db()
     assert ready.status == BatchStatus.CANCELLED
+
+
+@pytest.mark.django_db
+def test_a_batch_that_is_done_ends_although_news_of_others_came_first(
+    project: Project, other_project: Project, simulator: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_turns, "_look", control_turns.Look())
+    first, done = started(project, request_lines(1)), started(other_project, request_lines(1))
+    BatchObject.objects.filter(batch=done).update(status="cancelled", settled_at=timezone.now())
+    Slice.objects.filter(batch=done).update(pending=0, cancelled=1)
+    cancel(first, actor=TESTER, now=timezone.now())
+    for _ in range(2):
+        finalize_next(first.pk, now=timezone.now())
+    done.refresh_from_db()
+    assert done.is_terminal
