@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.utils import timezone
 
-from batches.client_address import client_address
+from batches.senders import client_address
 from batches.services import sign_in
 
 

@@ -26,6 +26,7 @@ from batches.dialects.base.request_ids import request_id
 from batches.dialects.base.throttles import Call, begin_call
 from batches.errors import NotAuthenticated, PortalError, TooLarge
 from batches.models import ApiKey, IdempotencyRecord, Project
+from batches.senders import vouch
 from batches.services.authenticate import authenticate
 from batches.services.extras import NO_EXTRAS, Extras
 from batches.services.once import digest_of, reserved
@@ -35,7 +36,6 @@ from batches.states import Source
 logger = logging.getLogger(__name__)
 
 
-PROJECT = "batchyard.project"  # in the environment of a request whose key was accepted: the web server shares its threads by that
 OF_SDKS = ("beta", "api-version")  # what some SDKs put into every query, whatever they call
 
 
@@ -51,7 +51,7 @@ class KeyAuthentication(BaseAuthentication):
         if not plain:
             raise NotAuthenticated("You did not give an API key. Send it as a bearer token: 'Authorization: Bearer KEY'.")
         key = authenticate(plain, now=timezone.now())
-        request._request.META[PROJECT] = key.project_id
+        vouch(request._request.META, project=key.project_id)
         return AnonymousUser(), key
 
 
