@@ -37,14 +37,15 @@ ERRORS = {
     "401": "No valid API key was given, and nobody is signed in.",
     "403": "You may not do this, or the CSRF token of a session is missing.",
     "404": "There is no such object, or it belongs to another project.",
+    "408": "The request body did not arrive in time.",
     "409": "It is not in a state in which this can be done, or the same call is being worked on.",
     "411": "The request has no Content-Length, and the server needs it.",
     "413": "The request is larger than allowed.",
     "415": "The request body is of a kind that is not read here.",
-    "429": "A quota of the project is used up; the message says which.",
+    "429": "There are too many calls, or a quota of the project is used up; the message says which.",
     "503": "The portal cannot do this right now, or an operator has stopped intake; try again after `Retry-After`.",
 }
-ALWAYS = ("400", "401", "403", "413", "503")
+ALWAYS = ("400", "401", "403", "413", "429", "503")
 
 
 class NativeSchema(AutoSchema):
@@ -64,7 +65,7 @@ class NativeSchema(AutoSchema):
         names_a_thing = "{" in self.path or any(each["name"] == "batch" for each in operation.get("parameters", ()))
         statuses = [*ALWAYS, *(["404"] if names_a_thing else [])]
         if self.method in ("POST", "PATCH"):
-            statuses += ["404", "409", "411", "415", "429"]
+            statuses += ["404", "408", "409", "411", "415"]
         need = need_of(self.path, self.method)
         scope = {"403": f" An API key needs the scope `{need.scope}`."} if need else {}
         for status in sorted(set(statuses)):

@@ -1,7 +1,4 @@
-"""Forms are small, those of strangers very small: one beyond its limit is refused before any of it is read.
-
-So nobody fills the disk with forms, and no thread waits for a stranger.
-"""
+"""Large bodies: of strangers none is read, and of people who are signed in no larger form than any may be."""
 
 from collections.abc import Callable
 
@@ -11,26 +8,32 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-STRANGERS_BYTES = 64 * 1024  # of a form of somebody who is not signed in: a thread would wait for the bytes of a longer one
+from batches.senders import SMALL_BODY, vouch
 
 
 class RefuseLargeForms:
-    """Middleware for every view whose form's token Django checks. It comes before that check, which reads the form.
-
-    Views that see to the token themselves also say themselves how much they take: the APIs', and where a batch is made.
-    """
+    """Middleware that comes after the session, and before the check of a form's token, which reads the form."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Whoever is signed in may send a large body. A session is looked at for such a body alone."""
+        if (_length(request) > SMALL_BODY or request.headers.get("Transfer-Encoding")) and get_user(request).is_authenticated:
+            vouch(request.META)
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Callable[..., object], _args: object, _kwargs: object) -> None:
-        """Django would bound a form's fields, and keep its files, however large, on disk until the request ends."""
-        length = request.META.get("CONTENT_LENGTH") or "0"
-        if getattr(view, "csrf_exempt", False) or not length.isdigit():
-            return
-        is_strangers = int(length) > STRANGERS_BYTES and not get_user(request).is_authenticated
-        if is_strangers or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        """Refuse a form that is too large, unread: so nobody fills the disk.
+
+        Django would bound a form's fields, and keep its files, however large, on disk until the request ends. Views that see
+        to the token themselves also say themselves how much they take: the APIs', and where a batch is made.
+        """
+        if _length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE and not getattr(view, "csrf_exempt", False):
             raise RequestDataTooBig
+
+
+def _length(request: HttpRequest) -> int:
+    """How long the body is, as far as the client says."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    return int(length) if length.isdigit() else 0

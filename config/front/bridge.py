@@ -6,15 +6,13 @@ from collections.abc import Hashable, Mapping
 from http import HTTPStatus
 
 from batches.dialects.base.errors import RequestTimeout
-from batches.dialects.base.views import PROJECT
 from batches.errors import RateLimited, Unavailable
+from batches.senders import SMALL_BODY, project_of
 from config.front.exchange import PIECE, Application, Exchange, SmallFile
 from config.front.probes import Probes, rendered
 from config.front.tenants import Tenants
 from config.front.threads import Threads
 from config.front.visit import Gone, Receive, Scope, Send, TooLate, Visit
-
-SMALL_BODY = 64 * 1024  # a body up to here comes as a whole before a thread is taken; a longer one only who is known may send
 
 
 class Bridge:
@@ -58,7 +56,7 @@ class Bridge:
         exchange = Exchange(visit, self._threads, body=body, is_whole=is_whole)
         self._threads.submit(lambda: exchange.run(self._application), client=visit.client)
         rest = await exchange.rest
-        if project := exchange.environ.get(PROJECT):
+        if project := project_of(exchange.environ):
             self._tenants.learn(visit.headers, project=project)
         if isinstance(rest, SmallFile):
             await _send(visit, exchange, rest)

@@ -11,8 +11,9 @@ from urllib.parse import unquote_to_bytes
 from django.db import close_old_connections
 
 from batches.errors import Unavailable
+from batches.senders import is_known
 from config.front.threads import NoRoom, Threads
-from config.front.visit import Gone, Headers, Scope, Visit
+from config.front.visit import Gone, Headers, Scope, Stranger, Visit
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -75,7 +76,9 @@ class Exchange:
             self._tell(self.rest.set_result, rest)
 
     def receive(self) -> tuple[bytes, bool]:
-        """The next piece of the body, and whether there is more. Raises Gone, TooLate and Unavailable."""
+        """The next piece of the body, and whether there is more. Raises Stranger, Gone, TooLate and Unavailable."""
+        if not is_known(self.environ):
+            raise Stranger
         return self._wait_for(self._visit.receive())
 
     def _start(self, status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> None:

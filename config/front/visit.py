@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any
 
-from batches.client_address import client_address, counted_as
 from batches.errors import PortalError
+from batches.senders import client_address, counted_as
 from config.front.connection import EXTENSION, Connection
 from config.front.refusals import refusal
 
@@ -22,6 +22,10 @@ class Gone(ConnectionError):
 
 class TooLate(ConnectionError):
     """The client sends its body too slowly."""
+
+
+class Stranger(ConnectionError):
+    """Nobody knows the client, and its body is not small: no thread waits for that."""
 
 
 class Visit:

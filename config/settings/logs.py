@@ -18,6 +18,7 @@ LOGGING = {
         "kombu": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
         "uvicorn.error": {"level": "ERROR"},  # its warnings tell of requests that are none: anybody can send a hundred a second
+        "django.security.RequestDataTooBig": {"level": "CRITICAL"},  # the same
         "django.security.DisallowedHost": {"level": "CRITICAL"},  # the answer says it; anybody can send a hundred a second
     },
 }

@@ -1,22 +1,20 @@
-"""The address that a request comes from: decided here for whatever counts, records or shows addresses."""
-
-from ipaddress import IPv6Network, ip_address
+"""The address that a request for a page comes from: what is counted and recorded of it. The rule is that of `senders`."""
 
 from allauth.core.internal.httpkit import clean_client_ip
-from django.conf import settings
 from django.http import HttpRequest
+
+from batches import senders
 
 UNKNOWN = "0.0.0.0"  # noqa: S104 - where a server names no address, such as on a Unix socket
 
 
 def client_address(request: HttpRequest) -> str:
-    """The address of the client; behind a proxy that is trusted, the last one that the proxy names."""
-    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "") if settings.TRUST_PROXY else ""
-    said = (forwarded.rpartition(",")[2], request.META.get("REMOTE_ADDR", ""))
-    return next(filter(None, map(clean_client_ip, said)), UNKNOWN)
+    """The address of the client; the connection's where a proxy that is trusted names none that is one."""
+    peer = request.META.get("REMOTE_ADDR", "")
+    found = senders.client_address(peer, request.META.get("HTTP_X_FORWARDED_FOR", ""))
+    return next(filter(None, map(clean_client_ip, (found, peer))), UNKNOWN)
 
 
 def client_network(request: HttpRequest) -> str:
-    """What counts as one address: of version 6 a network of 64 bits, since that is what one household gets."""
-    address = ip_address(client_address(request))
-    return str(address) if address.version == 4 else str(IPv6Network((int(address), 64), strict=False))
+    """What counts as one address."""
+    return senders.counted_as(client_address(request))

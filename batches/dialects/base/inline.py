@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from django.http import HttpRequest, UnreadablePostError
 
-from batches.dialects.base.errors import InvalidBody, InvalidValue
+from batches.dialects.base.errors import InvalidBody, InvalidValue, RequestTimeout
 from batches.dialects.base.parsers import read_member
 from batches.errors import TooLarge
 from batches.json_stream import Item, Malformed, Member, TooLong, read_members
@@ -121,7 +121,7 @@ class InlineBody:
         try:
             chunk: bytes = self._request.read(size)
         except UnreadablePostError:
-            raise InvalidBody("The request body ended before its announced length.") from None
+            raise RequestTimeout from None
         self._read_bytes += len(chunk)
         if self._read_bytes > self._max_bytes:
             raise TooLarge(f"The request body may have {self._max_bytes} bytes.")

@@ -18,7 +18,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from batches.actors import Actor
-from batches.client_address import client_address
 from batches.dialects.base import errors
 from batches.dialects.base.errors import InvalidValue, UnknownParameter
 from batches.dialects.base.parsers import JSONParser, NoNegotiation, bound_body, require_plain
@@ -28,6 +27,7 @@ from batches.dialects.base.scopes import need_of, require_scope
 from batches.dialects.base.throttles import Call, begin_call
 from batches.errors import NotAuthenticated, PortalError, TooLarge
 from batches.models import ApiKey, IdempotencyRecord, Project
+from batches.senders import client_address, vouch
 from batches.services.authenticate import authenticate
 from batches.services.emergency_stop import IntakeStopped, require_intake
 from batches.services.extras import NO_EXTRAS, Extras
@@ -38,7 +38,6 @@ from batches.states import Source
 logger = logging.getLogger(__name__)
 
 
-PROJECT = "batchyard.project"  # in the environment of a request whose key was accepted: the web server shares its threads by that
 OF_SDKS = ("beta", "api-version")  # what some SDKs put into every query, whatever they call
 
 
@@ -55,7 +54,7 @@ class KeyAuthentication(BaseAuthentication):
             raise NotAuthenticated("You did not give an API key. Send it as a bearer token: 'Authorization: Bearer KEY'.")
         address = client_address(request.META.get("REMOTE_ADDR", ""), request.headers.get("X-Forwarded-For", ""))
         key = authenticate(plain, address=address, now=timezone.now())
-        request._request.META[PROJECT] = key.project_id
+        vouch(request._request.META, project=key.project_id)
         return AnonymousUser(), key
 
 

@@ -11,7 +11,7 @@ import pytest
 from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from pytest_django import Settings
 
-from batches.dialects.base.views import PROJECT
+from batches.senders import vouch
 from config.front.exchange import Environ
 from tests.config.front.served import PATIENCE, Served, head, rest_of, served, until
 
@@ -34,7 +34,11 @@ class Views:
         return HttpResponse(environ["REMOTE_ADDR"])
 
     def length(self, environ: Environ) -> HttpResponse:
-        """Reads the body; how long it is, or why it could not be read."""
+        """Reads the body of anybody; how long it is, or why it could not be read."""
+        vouch(environ)
+        return self.reads(environ)
+
+    def reads(self, environ: Environ) -> HttpResponse:
         self.asked.append(environ)
         size = 0
         try:
@@ -52,7 +56,7 @@ class Views:
     def waits(self, environ: Environ) -> HttpResponse:
         """Answers when it is told to. The key says whose project it is by its first letter."""
         if key := environ.get("HTTP_AUTHORIZATION"):
-            environ[PROJECT] = key[0]
+            vouch(environ, project=key[0])
         self.asked.append(environ)
         self.go_on.wait(PATIENCE)
         return HttpResponse("at last")
@@ -74,7 +78,7 @@ class Views:
         return FileResponse(BytesIO(PIECE * 2))
 
     def table(self) -> dict[str, Any]:
-        names = ("address", "length", "refuses", "waits", "streams", "breaks", "file")
+        names = ("address", "length", "reads", "refuses", "waits", "streams", "breaks", "file")
         return {f"/{name}": getattr(self, name) for name in names} | {"/v1/files": self.length}
 
 
@@ -214,6 +218,15 @@ def test_a_client_of_an_api_is_told_so_in_its_own_words(front: Served) -> None:
     error = json.loads(content_of(front.ask(head("POST", "/v1/files", Content_Length=1000) + b"half")))["error"]
 
     assert error["code"] == "request_timeout"
+
+
+@pytest.mark.parametrize("begun", [0, 70_000])
+def test_more_of_a_body_than_anybody_may_send_is_not_read_of_a_stranger(front: Served, begun: int) -> None:
+    with front.connect(head("POST", "/reads", Content_Length=1_000_000) + b"x" * begun) as client:
+        assert content_of(client.recv(1000)) == b"Stranger"
+    in_chunks = head("POST", "/reads", Transfer_Encoding="chunked") + (b"3e8\r\n" + b"x" * 1000 + b"\r\n") * 70
+    with front.connect(in_chunks) as client:
+        assert content_of(client.recv(1000)) == b"Stranger"
 
 
 @pytest.mark.parametrize("begun", [0, 70_000])
