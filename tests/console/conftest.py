@@ -150,8 +150,9 @@ def _add_object(batch: Batch, line: int, status: ObjectStatus, *, now: datetime,
 
 @pytest.fixture
 def console(operator: User, client: Client) -> Client:
-    """The console, signed in as `operator`."""
+    """The console, signed in as `operator`, where the beginning of the session was noted."""
     client.force_login(operator)
+    client.get("/console/account/inactive/")
     return client
 
 

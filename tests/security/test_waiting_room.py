@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from batches.console.account.waiting_room import WaitingRoom
+from batches.console.account.waiting_room import ANSWER_LATER, WaitingRoom
 from tests.security.people import CODE, LOGIN
 
 pytestmark = pytest.mark.django_db
@@ -120,6 +120,25 @@ def test_a_failure_is_answered_late_and_no_success_is(settings: Settings) -> Non
 
     assert took[0] >= 0.2
     assert took[1] < 0.1
+
+
+def test_a_server_that_can_wait_without_a_thread_is_told_to(settings: Settings) -> None:
+    settings.SIGN_IN_PAUSE_SECONDS = 60.0
+    waits: list[float] = []
+
+    def failing(request: HttpRequest) -> HttpResponse:
+        request.sign_in_failed = True  # type: ignore[attr-defined]
+        return HttpResponse()
+
+    room = WaitingRoom(failing)
+    for _ in range(40):
+        request = RequestFactory().post(LOGIN)
+        request.META[ANSWER_LATER] = waits.append
+        assert room(request).status_code == 200
+
+    assert 59 < waits[0] <= 60
+    assert 299 < waits[-1] <= 300
+    assert room._room._inside == 0
 
 
 def test_whatever_goes_wrong_behind_it_nobody_keeps_a_place(settings: Settings) -> None:

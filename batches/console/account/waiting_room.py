@@ -5,6 +5,9 @@ turn is for the address that came least often lately, the rest go by the order o
 held back for a second, however it failed, and for longer the more fail at the same time. The room has so many places, for
 whoever waits and for whoever is to be answered. When it is full, an answer that is held back is given at once; if there is none,
 the address that came most often gives up its place.
+
+A web server that can wait by itself, without a thread, says so in the request (`ANSWER_LATER`). Then an answer that is held back
+takes no place, and who is turned away is held back, too.
 """
 
 import threading
@@ -21,6 +24,7 @@ from django.urls import reverse
 
 from batches.console.account.address import client_network
 
+ANSWER_LATER = "batchyard.answer_later"  # in the request's META: called with seconds, before the answer is returned
 PATIENCE_SECONDS = 10.0  # until a request that waits for its turn is turned away
 LATELY_SECONDS = 60.0  # after which half of the visits are forgotten
 CROWD = 8  # answers that are held back at once double the time for which the next one is
@@ -39,21 +43,35 @@ class WaitingRoom:
             return self.get_response(request)
         visitor = self._room.enter(client_network(request))
         if visitor is None:
-            return _turned_away()
+            return self._turn_away(request)
         try:
             if not self._room.wait_for_turn(visitor):
-                return _turned_away()
+                return self._turn_away(request)
             began_at = time.monotonic()
             try:
                 response = self.get_response(request)
             finally:
                 self._room.end_turn(visitor)
             if getattr(request, "sign_in_failed", False):
-                _give_connection_back()
-                self._room.hold_back(visitor, since=began_at)
+                self._hold_back(request, visitor, until=began_at + self._room.pause())
             return response
         finally:
             self._room.leave()
+
+    def _hold_back(self, request: HttpRequest, visitor: "Visitor", *, until: float) -> None:
+        if answer_later := request.META.get(ANSWER_LATER):
+            answer_later(until - time.monotonic())
+            return
+        if not connection.in_atomic_block:
+            close_old_connections()  # as the end of the request would, which is still far off
+        self._room.hold_back(visitor, until=until)
+
+    def _turn_away(self, request: HttpRequest) -> HttpResponse:
+        if answer_later := request.META.get(ANSWER_LATER):
+            answer_later(self._room.pause())
+        words = "Too many people are signing in at this moment. Try again in a few seconds."
+        headers = {"Retry-After": "5", "Cache-Control": "no-store"}
+        return HttpResponse(words, status=503, content_type="text/plain", headers=headers)
 
 
 class Visitor:
@@ -76,6 +94,7 @@ class Room:
         self._rarest_first = True  # the next turn
         self._waiting: list[Visitor] = []
         self._held_back: list[Visitor] = []
+        self._pauses: list[float] = []  # when each that was given ends
         self._visits: Counter[str] = Counter()  # by address, lately
         self._halved_at = time.monotonic()
 
@@ -110,13 +129,20 @@ class Room:
             if self._waiting:
                 self._give_turn(self._next())
 
-    def hold_back(self, visitor: Visitor, *, since: float) -> None:
-        """Sleep for a while that began with the visitor's turn, or until its place is needed."""
+    def pause(self) -> float:
+        """For how many seconds an answer is to be held back: the longer, the more are."""
+        now = time.monotonic()
         with self._lock:
-            crowd = 1 + len(self._held_back) / CROWD
+            self._pauses = [ends for ends in self._pauses if ends > now]
+            seconds: float = settings.SIGN_IN_PAUSE_SECONDS * min(1 + len(self._pauses) / CROWD, LONGEST)
+            self._pauses.append(now + seconds)
+        return seconds
+
+    def hold_back(self, visitor: Visitor, *, until: float) -> None:
+        """Sleep until a moment, or until the place is needed."""
+        with self._lock:
             self._held_back.append(visitor)
-        pause = settings.SIGN_IN_PAUSE_SECONDS * min(crowd, LONGEST)
-        visitor.called.wait(max(0.0, since + pause - time.monotonic()))
+        visitor.called.wait(max(0.0, until - time.monotonic()))
         with self._lock:
             if visitor in self._held_back:
                 self._held_back.remove(visitor)
@@ -161,14 +187,3 @@ class Room:
 def _addresses() -> frozenset[str]:
     """What anybody may ask for and costs something. What asks a provider of identities waits for others, not for a core."""
     return frozenset({reverse("account_login"), reverse("mfa_authenticate")})
-
-
-def _turned_away() -> HttpResponse:
-    words = "Too many people are signing in at this moment. Try again in a few seconds."
-    return HttpResponse(words, status=503, content_type="text/plain", headers={"Retry-After": "5", "Cache-Control": "no-store"})
-
-
-def _give_connection_back() -> None:
-    """As the end of a request would, for it is still far off."""
-    if not connection.in_atomic_block:
-        close_old_connections()
