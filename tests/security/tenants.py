@@ -178,13 +178,21 @@ class Visitor:
     def __str__(self) -> str:
         return self.name
 
-    def ask(self, method: str, path: str, *, form: Mapping[str, Any] | None = None, document: object = None) -> HttpResponseBase:
-        """Send a form, or else JSON."""
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        form: Mapping[str, Any] | None = None,
+        document: object = None,
+        account: str = "simulator",
+    ) -> HttpResponseBase:
+        """Send a form, or else JSON; `account` is the linked account of the Merge dialect."""
         client = Client(raise_request_exception=False)
         if self.session:
             client.cookies = SimpleCookie({settings.SESSION_COOKIE_NAME: self.session})
         headers = {"Authorization": f"Bearer {self.key}", "x-api-key": self.key} if self.key else {}
-        headers |= {"X-Account-Token": "simulator"}
+        headers |= {"X-Account-Token": account}
         headers |= {"anthropic-version": "2023-06-01"} if "/messages" in path or path.startswith("/anthropic") else {}
         if form is not None:
             answer: Any = client.post(path, form, headers=headers)

@@ -1,4 +1,8 @@
-"""What the portal has a browser keep: for pages alone, out of reach of scripts, and over TLS for its own host alone."""
+"""What the portal has a browser keep: for pages alone, out of reach of scripts, and over TLS for its own host alone.
+
+Scripts may read the token against forgery, which is worth nothing without the session: the native API takes it in a header.
+The cookie with what the next page is to say is signed, and Django gives it one name everywhere.
+"""
 
 import pytest
 from django.conf import settings as portal_settings
@@ -10,21 +14,15 @@ from pytest_django import Settings
 from tests.matrix import every
 from tests.security.people import LOGIN, PASSWORD
 from tests.security.routes import Address, addresses
-from tests.security.tenants import Tenant, Visitor, people
+from tests.security.tenants import NOBODY, Tenant, Visitor, programs
 from tests.security.test_forgery import label, path_of
 
 pytestmark = pytest.mark.once
 
 TLS = {"X-Forwarded-Proto": "https", "Host": "batch.example"}
-PLACES = [
-    "/console/login/",
-    "/console/batches/",
-    "/console/views/new/",
-    "/console/account/",
-    "/admin/",
-    "/admin/auth/user/99/change/",
-]
-CALLS = [(address, method) for address in addresses() if address.face not in ("admin", "console") for method in address.methods]
+PLACES = ("/console/login/", "/console/batches/", "/console/account/", "/admin/", "/admin/auth/user/99/change/")
+APIS = [address for address in addresses() if address.face not in ("admin", "console") and "/docs" not in address.path]
+CALLS = [(address, method) for address in APIS for method in address.methods]
 
 
 @pytest.fixture
@@ -63,7 +61,7 @@ def test_no_script_and_no_other_site_gets_at_a_cookie(operator: User) -> None:
         assert cookie["samesite"] in ("Lax", "Strict"), name
         assert cookie["path"] == "/", name
         assert not cookie["domain"], name
-        assert cookie["httponly"], name
+        assert cookie["httponly"] or name == "csrftoken", name
         assert not cookie["secure"], "where the portal is reached in the clear, a browser would not send it back"
 
 
@@ -71,22 +69,25 @@ def test_behind_tls_every_cookie_is_for_this_host_alone(operator: User, behind_t
     found = jar(**TLS)
     assert {"__Host-sessionid", "__Host-csrftoken"} <= set(found)
     for name, cookie in found.items():
-        assert name.startswith("__Host-"), name
-        assert (bool(cookie["secure"]), bool(cookie["httponly"])) == (True, True), name
+        assert name.startswith("__Host-") or name == "messages", name
+        assert cookie["secure"], name
+        assert cookie["httponly"] or name == "__Host-csrftoken", name
         assert (cookie["path"], cookie["domain"]) == ("/", ""), name
 
 
 @pytest.fixture
 def callers(tenant: Tenant) -> list[Visitor]:
-    return [Visitor("nobody"), *people(tenant.project)[:1]]
+    """Somebody without a key, and with one."""
+    return [NOBODY, *programs(tenant.project)[:1]]
 
 
 @every("address, method", CALLS, ids=label)
 def test_no_answer_of_an_api_sets_a_cookie(tenant: Tenant, callers: list[Visitor], address: Address, method: str) -> None:
     for caller in callers:
         answer = caller.ask(method, path_of(address, tenant))
-        if address.path.startswith("/api/docs"):
-            continue  # a page
+        if answer.streaming:
+            answer.getvalue()  # type: ignore[attr-defined]
+        assert "Set-Cookie" not in answer.headers
         assert not answer.cookies, caller
 
 
