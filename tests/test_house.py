@@ -17,6 +17,7 @@ TOP_LEVEL = {
     "LICENSE",
     "Makefile",
     "README.md",
+    "SECURITY.md",
     "batches",
     "config",
     "manage.py",
@@ -166,6 +167,17 @@ def test_every_setting_is_in_the_readme() -> None:
 
     assert len(read) > 30
     assert [name for name in read if f"`{name}`" not in readme] == []
+
+
+def test_every_path_in_security_md_leads_somewhere() -> None:
+    text = (ROOT / "SECURITY.md").read_text()
+    chapters = re.findall(r"^\| (V\d+) .* \| .* \| (.*) \|$", text, re.MULTILINE)
+    paths = {path for _, where in chapters for path in re.findall(r"\]\(([^)]+)\)", where)}
+
+    assert [chapter for chapter, _ in chapters] == [f"V{number}" for number in range(1, 18)]
+    assert [chapter for chapter, where in chapters if "](tests/" not in where] == ["V17"]
+    assert {path for path in paths if not (ROOT / path).exists()} == set()
+    assert "(SECURITY.md)" in (ROOT / "README.md").read_text()
 
 
 def test_every_command_is_in_the_readme() -> None:

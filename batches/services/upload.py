@@ -113,10 +113,11 @@ def complete_upload(upload: Upload, *, part_ids: Sequence[UUID], now: datetime, 
             key=upload.created_by_key,
         )
     with undone_on_error(file), transaction.atomic():
-        keep(file)
-        taken = Upload.objects.filter(pk=upload.pk, status=UploadStatus.PENDING)
-        if not taken.update(status=UploadStatus.COMPLETED, file=file):
+        # First the promise ends, whose room the file takes: both together may be more than the project's quota.
+        if not Upload.objects.filter(pk=upload.pk, status=UploadStatus.PENDING).update(status=UploadStatus.COMPLETED):
             raise LostRace("The upload does not take anything more.")
+        keep(file)
+        Upload.objects.filter(pk=upload.pk).update(file=file)
     upload.status, upload.file = UploadStatus.COMPLETED, file
     drop_parts(upload)
     return upload

@@ -85,6 +85,15 @@ def test_an_upload_takes_the_room_that_it_promises_to_fill_once(project: Project
     assert used(project)["stored_bytes"] == 4
 
 
+def test_a_promise_that_filled_the_quota_is_kept(project: Project) -> None:
+    project = allow(project, stored_bytes=4)
+    promised = upload(project, 4)
+    part = add_part(promised, ContentFile(b"four"), now=timezone.now())
+    complete_upload(promised, part_ids=[part.id], now=timezone.now())
+    assert used(project)["stored_bytes"] == 4
+    assert File.objects.get() == Upload.objects.get().file
+
+
 def test_projects_do_not_share_a_quota(project: Project, other_project: Project) -> None:
     started(project, request_lines(2))
     assert used(other_project) == dict.fromkeys(QUOTAS, 0)

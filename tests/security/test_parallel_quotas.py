@@ -1,0 +1,114 @@
+"""A quota with room for one takes one, of however many calls that come at the same time; over the API, in real threads."""
+
+import threading
+from collections.abc import Callable
+from queue import Queue as Mailbox
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.utils import timezone
+from pytest_django import Settings
+
+from batches.models import Batch, BatchObject, File, Project, Upload
+from batches.services.quota import quotas, set_quotas
+from providers.models import Provider
+from tests.api.conftest import Native
+from tests.cast import TESTER
+from tests.console.conftest import MakeBatch
+from tests.dialects.conformance import FACES
+from tests.dialects.openai.conftest import Answer, Api
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]
+
+CALLS = 6
+
+
+def allow(project: Project, **limits: int) -> None:
+    set_quotas(project, limits=limits, actor=TESTER, now=timezone.now())
+
+
+def used(project: Project, name: str) -> int:
+    return {quota.name: quota.used for quota in quotas(project)}[name]
+
+
+def at_once(call: Callable[[], Answer]) -> list[int]:
+    """The statuses of calls that all begin at the same moment, in order."""
+    start, came = threading.Barrier(CALLS), Mailbox[int]()
+
+    def run() -> None:
+        try:
+            start.wait(10)
+            came.put(call().status)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(CALLS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return sorted(came.get(timeout=1) for _ in threads)
+
+
+@pytest.fixture(autouse=True)
+def patient(settings: Settings) -> None:
+    settings.KEY_REQUESTS_PER_MINUTE = settings.PROJECT_REQUESTS_PER_MINUTE = 0
+
+
+@pytest.mark.parametrize("dialect", ["anthropic", "bifrost", "merge"])
+def test_of_creates_at_once_one_takes_the_last_place(dialect: str, project: Project, key: str, simulator: Provider) -> None:
+    allow(project, open_batches=1)
+    face = FACES[dialect]
+    statuses = at_once(lambda: face(key).create("a"))
+    assert [status < 300 for status in statuses].count(True) == 1, statuses
+    assert set(statuses[1:]) <= {429}
+    assert used(project, "open_batches") == 1
+
+
+def test_of_native_creates_at_once_one_takes_the_last_objects(project: Project, key: str, simulator: Provider) -> None:
+    allow(project, pending_objects=1)
+    assert at_once(lambda: Native(key).create()) == [201] + [429] * (CALLS - 1)
+    assert Batch.objects.count() == used(project, "pending_objects") == 1
+
+
+def test_of_files_at_once_one_takes_the_last_bytes(project: Project, key: str, simulator: Provider) -> None:
+    allow(project, stored_bytes=10)
+    assert at_once(lambda: Api(key).upload(b"x" * 9)) == [200] + [429] * (CALLS - 1)
+    assert File.objects.count() == 1
+    assert used(project, "stored_bytes") == 9
+
+
+def test_of_uploads_at_once_one_is_promised_the_last_bytes(project: Project, key: str, simulator: Provider) -> None:
+    allow(project, stored_bytes=10)
+    promise = {"filename": "f", "purpose": "batch", "bytes": 9, "mime_type": "application/jsonl"}
+    assert at_once(lambda: Api(key).post("/v1/uploads", promise)) == [200] + [429] * (CALLS - 1)
+    assert Upload.objects.count() == 1
+
+
+def test_an_upload_that_is_completed_many_times_at_once_is_one_file(project: Project, key: str, simulator: Provider) -> None:
+    allow(project, stored_bytes=4)
+    api = Api(key)
+    promise = {"filename": "f", "purpose": "user_data", "bytes": 4, "mime_type": "text/plain"}
+    upload = api.post("/v1/uploads", promise).json["id"]
+    part = api.post_form(f"/v1/uploads/{upload}/parts", {"data": _file(b"four")}).json["id"]
+    statuses = at_once(lambda: Api(key).post(f"/v1/uploads/{upload}/complete", {"part_ids": [part]}))
+    assert statuses[0] == 200
+    assert max(statuses) < 500
+    assert File.objects.count() == 1
+    assert used(project, "stored_bytes") == 4
+
+
+def test_of_retries_at_once_one_sends_the_failed_objects_again(project: Project, key: str, make_batch: MakeBatch) -> None:
+    batch = make_batch("completed", succeeded=1, failed=1)
+    allow(project, pending_objects=1, open_batches=1)
+    statuses = at_once(lambda: Native(key).post(f"batches/{batch}/retry", {}))
+    assert [status < 300 for status in statuses].count(True) == 1, statuses
+    assert max(statuses) < 500
+    assert Batch.objects.exclude(pk=batch.pk).count() <= 1
+    assert used(project, "pending_objects") <= 1
+    assert BatchObject.objects.filter(batch__project=project, status="pending").count() <= 1
+
+
+def _file(content: bytes) -> object:
+    return SimpleUploadedFile("part", content)
