@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config.knobs import flag, groups, knob, names, secure_url, whole, word
+from config.knobs import flag, groups, knob, names, secret, secure_url, whole, word
 from config.settings.storage import EMBEDDED, REDIS_URL
 
 # --- Passwords ---------------------------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ MFA_ALLOW_UNVERIFIED_EMAIL = True  # the portal sends no e-mail
 
 OIDC_ISSUER = knob("OIDC_ISSUER", secure_url, "")
 OIDC_CLIENT_ID = knob("OIDC_CLIENT_ID", str, "")
-OIDC_CLIENT_SECRET = knob("OIDC_CLIENT_SECRET", str, "")
+OIDC_CLIENT_SECRET = secret("OIDC_CLIENT_SECRET")
 OIDC_NAME = knob("OIDC_NAME", str, "single sign-on")  # on the button
 OIDC_SCOPES = knob("OIDC_SCOPES", names, ["openid", "profile", "email"])
 OIDC_GROUPS_CLAIM = knob("OIDC_GROUPS_CLAIM", str, "groups")  # a dot leads into a claim
