@@ -1,4 +1,4 @@
-"""The address that a request comes from: decided here for whatever counts, records or shows addresses."""
+"""The address of a client: the one place that decides it, for counting, records and pages."""
 
 from ipaddress import IPv6Network, ip_address
 
@@ -17,6 +17,6 @@ def client_address(request: HttpRequest) -> str:
 
 
 def client_network(request: HttpRequest) -> str:
-    """What counts as one address: of version 6 a network of 64 bits, since that is what one household gets."""
+    """The address as it is counted. A household gets a network of 64 bits of version 6, so the network counts."""
     address = ip_address(client_address(request))
     return str(address) if address.version == 4 else str(IPv6Network((int(address), 64), strict=False))
