@@ -1,14 +1,15 @@
 """The waiting room in front of the sign-in pages: it keeps strangers who try passwords from taking the cores of everybody else.
 
-A process works on few requests for these pages at a time. The others wait for their turn before they use the database. Every other
-turn goes to the address with the fewest visits lately, and the rest go in the order of arrival. The answer to a failed sign-in is
-held back for a second, and for longer while many fail.
+A process works on few requests for these pages at a time. The others wait for their turn before they use the database. Every
+other turn goes to the address with the fewest visits lately, and the rest go in the order of arrival. The answer to a failed
+sign-in is held back for a second, and for longer while many fail.
 
-The room has a fixed number of places. A waiting request takes one, and so does an answer that is held back. When the room is full,
-the oldest of these answers is given at once; if there is none, the waiting address with the most visits is turned away.
+The room has a fixed number of places. A waiting request takes one, and so does an answer that is held back. When the room is
+full, the oldest of these answers is given at once; if there is none, the waiting address with the most visits is turned
+away.
 
-A web server that can delay an answer without a thread offers that in the request (`ANSWER_LATER`). Then a held-back answer takes no
-place, and an answer that turns a request away is delayed as well.
+A web server that can delay an answer without a thread offers that in the request (`ANSWER_LATER`). Then a held-back answer
+takes no place, and an answer that turns a request away is delayed as well.
 """
 
 import threading
