@@ -1,6 +1,6 @@
-"""The cache that processes share: Redis, and while Redis does not answer the memory of each process.
+"""The cache that processes share: Redis, and during an outage of Redis the memory of each process.
 
-It holds counts of attempts to sign in and codes that were used. Both are worth keeping during an outage of Redis.
+It holds counts of failed sign-ins, and second-factor codes that were used.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""How passwords are hashed: argon2id, and at most a few at once, so that no number of sign-ins takes every core."""
+"""Password hashing: argon2id, a few hashes at once, so that no number of sign-ins takes every core."""
 
 import threading
 from typing import Any
@@ -26,9 +26,9 @@ class Argon2id(Argon2PasswordHasher):
 
 
 class PBKDF2(PBKDF2PasswordHasher):
-    """Django's own, which hashed before argon2id did."""
+    """Django's own, for older hashes."""
 
     def encode(self, *args: Any, **kwargs: Any) -> str:
-        """Also what `verify` calls."""
+        """Hash. `verify` calls this as well."""
         with _seats:
             return super().encode(*args, **kwargs)

@@ -125,7 +125,7 @@ def variables(raw: str) -> list[str]:
 
 
 def secure_url(raw: str) -> str:
-    """A parser of an address that others cannot listen in on: https, or this machine."""
+    """A parser of an address with https, or of this machine."""
     address = urlsplit(raw)
     if not address.hostname or address.query or address.fragment:
         raise ValueError("it must be a URL such as https://id.example")
@@ -135,7 +135,7 @@ def secure_url(raw: str) -> str:
 
 
 def groups(*roles: str) -> Callable[[str], dict[str, list[str]]]:
-    """A parser of a JSON object from names of groups to what they give: `PROJECT:ROLE`, `staff` or `admin`; one or a list."""
+    """A parser of a JSON object: group names lead to `PROJECT:ROLE`, `staff` or `admin`, or to a list of these."""
 
     def parse(raw: str) -> dict[str, list[str]]:
         found = json.loads(raw)

@@ -86,7 +86,7 @@ class PersonAdmin(TellsNothing[User], _UserAdmin):
         account = SocialAccount.objects.filter(user=person).first()
         return f"linked since {account.date_joined:%Y-%m-%d}" if account else "not linked"
 
-    @admin.action(description="Take the second factor away, from who has lost it", permissions=["change"])
+    @admin.action(description="Take the second factor away", permissions=["change"])
     def reset_second_factor(self, request: HttpRequest, people: QuerySet[User]) -> None:
         actor, now = access(request).actor, timezone.now()
         reset = [reset_second_factor(person, actor=actor, now=now) for person in people]

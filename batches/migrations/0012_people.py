@@ -1,4 +1,4 @@
-"""What claims give people. The table of sign-in attempts stays for processes of the release before, and is not used any more."""
+"""Roles and flags by claims. The table of sign-in attempts stays for processes of the release before; nothing else uses it."""
 
 import django.db.models.deletion
 import uuid_utils.compat

@@ -1,4 +1,4 @@
-"""ClaimedFlags: which flags of an account the claims of an OIDC provider gave."""
+"""ClaimedFlags: the flags of an account that the claims of an OIDC provider gave."""
 
 from django.conf import settings
 from django.db import models
@@ -6,7 +6,7 @@ from uuid_utils.compat import uuid7
 
 
 class ClaimedFlags(models.Model):
-    """A flag that is on here goes with the claim that gave it. One that somebody gave by hand is off here, and stays."""
+    """A flag that is on here goes with the claim that gave it. A flag given by hand is off here, and stays."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")

@@ -1,6 +1,6 @@
-"""claims: what the groups that an OIDC provider names give somebody, and take away again, at each sign-in.
+"""claims: the groups that an OIDC provider names give roles and flags, and take them away again, at each sign-in.
 
-Claims keep only what claims gave. A role or a flag that somebody was given by hand stays as it is.
+Claims take away only roles and flags that claims gave. Those given by hand stay.
 """
 
 import logging
@@ -25,7 +25,7 @@ _RANKS = list(Role)
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What claims give: a role in each of some projects, by their slugs; whether the admin may be entered; the whole portal."""
+    """The roles that claims give, by project slug, and the flags of the account."""
 
     roles: Mapping[str, Role]
     is_staff: bool
@@ -36,7 +36,7 @@ class Given:
 
 
 def given_by(groups: Collection[str], rules: Mapping[str, Sequence[str]]) -> Given:
-    """What these groups give by the rules of OIDC_GROUPS: of several roles in one project the highest."""
+    """The roles and flags that these groups give by OIDC_GROUPS. Of several roles in one project the highest counts."""
     gifts = {gift for group in groups for gift in rules.get(group, ())}
     roles: dict[str, Role] = {}
     for gift in gifts - {STAFF, ADMIN}:
@@ -47,7 +47,7 @@ def given_by(groups: Collection[str], rules: Mapping[str, Sequence[str]]) -> Giv
 
 @transaction.atomic
 def apply_claims(user: User, given: Given, *, now: datetime) -> None:
-    """Give a person what their claims give now, and take away what only earlier claims gave. Each change is on record."""
+    """Make a person's roles and flags match their claims. Each change is recorded."""
     _apply_flags(user, given, now=now)
     wanted = {project: given.roles[project.slug] for project in Project.objects.filter(slug__in=given.roles)}
     for slug in given.roles.keys() - {project.slug for project in wanted}:
@@ -68,12 +68,12 @@ def apply_claims(user: User, given: Given, *, now: datetime) -> None:
 
 
 def record_new_person(user: User, *, now: datetime) -> None:
-    """That claims made an account."""
+    """Record that claims made an account."""
     record_act("add_user", actor=CLAIMS, now=now, target=user)
 
 
 def record_link(user: User, *, now: datetime) -> None:
-    """That an account was handed to the OIDC identity with its e-mail address. Its password is gone with that."""
+    """Record that an account was linked to the OIDC identity with its e-mail address. allauth removes its password."""
     record_act("link_account", actor=CLAIMS, now=now, target=user)
 
 

@@ -1,4 +1,4 @@
-"""encryption: texts that are kept encrypted under CREDENTIAL_KEYS, beside the credentials of providers."""
+"""encryption: texts that are stored encrypted under CREDENTIAL_KEYS, as the credentials of providers are."""
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
@@ -12,7 +12,7 @@ def encrypt(text: str) -> str:
 
 
 def decrypt(encrypted: str) -> str:
-    """Decrypt under whichever key it is. Raises Conflict when CREDENTIAL_KEYS does not hold that key."""
+    """Decrypt. Raises Conflict when CREDENTIAL_KEYS does not hold the key."""
     try:
         return _cipher().decrypt(encrypted.encode()).decode()
     except InvalidToken:

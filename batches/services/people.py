@@ -1,4 +1,4 @@
-"""people: change somebody's account, and their password."""
+"""people: change the account and the password of a person."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -16,15 +16,15 @@ from batches.services.sign_in import person
 
 @transaction.atomic
 def change_person(user: User, *, changed: Collection[str], actor: Actor, now: datetime) -> None:
-    """Save an account that was found valid. The sessions of one that is deactivated end for good."""
+    """Save a valid account. If it is deactivated, its sessions end for good."""
     configure(user, changed=changed, actor=actor, now=now)
     if not user.is_active:
         end_all_sessions(user, actor=actor, why="deactivated", now=now)
 
 
 def change_password(user: User, password: str, *, address: str, session_key: str, now: datetime) -> None:
-    """Change one's own password. Every session but the one with this key ends."""
-    user.set_password(password)  # takes a while, and so belongs into no transaction
+    """Change a person's own password. Every session but the one with this key ends."""
+    user.set_password(password)  # slow, so outside of the transaction
     with transaction.atomic():
         user.save(update_fields=["password"])
         record_act("change_password", actor=person(user), now=now, target=user, reason=address)
@@ -34,6 +34,6 @@ def change_password(user: User, password: str, *, address: str, session_key: str
 
 @transaction.atomic
 def record_set_password(user: User, *, actor: Actor, session_key: str, now: datetime) -> None:
-    """That an admin of the portal set somebody's password. Every session of theirs but one with this key ends."""
+    """Record that an admin of the portal set a person's password. Every session but one with this key ends."""
     record_act("set_password", actor=actor, now=now, target=user)
     end_all_sessions(user, actor=actor, why="password set", now=now, but=session_key)

@@ -1,4 +1,4 @@
-"""second_factor: what is written down about second factors, which sessions end with them, and how one is taken away."""
+"""second_factor: records about second factors, the sessions that end with them, and taking one away."""
 
 from datetime import datetime
 
@@ -12,29 +12,29 @@ from batches.services.encryption import rotate
 from batches.services.sessions import end_all_sessions
 from batches.services.sign_in import person
 
-ENCRYPTED = ("secret", "seed")  # what an authenticator holds, by its kind
+ENCRYPTED = ("secret", "seed")  # of an app, of recovery codes
 
 
 @transaction.atomic
 def record_set_up(user: User, *, address: str, session_key: str, now: datetime) -> None:
-    """That somebody set up a second factor. Their other sessions end: a password alone opened them."""
+    """Record that a person set up a second factor. Their other sessions end: a password alone opened them."""
     record_act("set_up_second_factor", actor=person(user), now=now, target=user, reason=address)
     end_all_sessions(user, actor=person(user), why=f"{address}, second factor set up", now=now, but=session_key)
 
 
 def record_removal(user: User, *, address: str, now: datetime) -> None:
-    """That somebody gave up their second factor."""
+    """Record that a person removed their second factor."""
     record_act("remove_second_factor", actor=person(user), now=now, target=user, reason=address)
 
 
 def record_new_codes(user: User, *, address: str, now: datetime) -> None:
-    """That somebody had new recovery codes made."""
+    """Record that a person made new recovery codes."""
     record_act("make_recovery_codes", actor=person(user), now=now, target=user, reason=address)
 
 
 @transaction.atomic
 def reset_second_factor(user: User, *, actor: Actor, now: datetime) -> bool:
-    """Take somebody's second factor away, who has lost it, and end their sessions. Whether there was one."""
+    """Take the second factor of a person away who has lost it, and end their sessions. Whether there was one."""
     removed, _ = Authenticator.objects.filter(user=user).delete()
     if not removed:
         return False

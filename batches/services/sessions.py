@@ -1,4 +1,4 @@
-"""sessions: end somebody's sessions, and forget those that are over."""
+"""sessions: end the sessions of a person, and forget those that are over."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -13,10 +13,12 @@ from batches.actors import Actor
 from batches.services.audit import record_act
 from batches.services.sign_in import person
 
+MOST = 20  # sessions of one person at once; signing in looks at each of them
+
 
 @transaction.atomic
 def end_sessions(ended: Iterable[UserSession], *, of: User, actor: Actor, why: str, now: datetime) -> int:
-    """End these sessions of a person. How many there were; none leave no record."""
+    """End these sessions of a person. Returns their number; without any there is no record."""
     number = 0
     for session in ended:
         session.end()
@@ -31,16 +33,22 @@ def end_all_sessions(of: User, *, actor: Actor, why: str, now: datetime, but: st
     return end_sessions(UserSession.objects.filter(user=of).exclude(session_key=but), of=of, actor=actor, why=why, now=now)
 
 
+def end_oldest_sessions(of: User, *, address: str, now: datetime) -> None:
+    """Keep the MOST sessions of a person that were used last, and end the others."""
+    surplus = UserSession.objects.filter(user=of).order_by("-last_seen_at", "-pk")[MOST:]
+    end_sessions(surplus, of=of, actor=person(of), why=f"{address}, more than {MOST}", now=now)
+
+
 @transaction.atomic
 def end_session(session_key: str, *, of: User, address: str, why: str, now: datetime) -> None:
-    """A session that its person used again was over. Whoever handles the request lets go of the session itself."""
+    """Record that a session was over when it was used again. The caller ends the session itself."""
     UserSession.objects.filter(session_key=session_key).delete()
     record_act("end_session", actor=person(of), now=now, target=of, reason=f"{address}, {why}")
 
 
 def forget_sessions(*, now: datetime) -> None:
-    """Remove sessions that are over, and those of people who are deactivated, which must not open again with their account."""
-    del now  # sessions have the time of the machine
+    """Remove sessions that are over, and those of deactivated people: they must not open again with the account."""
+    del now  # sessions use the clock of the machine
     for session in UserSession.objects.filter(user__is_active=False):
         session.end()
     SessionStore.clear_expired()

@@ -1,4 +1,4 @@
-"""sign_in: what is written down about who signed in and out, from where, and who was refused."""
+"""sign_in: records of sign-ins, sign-outs and refusals, each with the address."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -14,33 +14,33 @@ from batches.services.audit import record_act, record_refusal
 from batches.states import Source
 
 NOBODY = Actor("nobody", Source.CONSOLE)
-REMEMBERED_FOR = timedelta(days=30)  # that somebody signed in from an address
+REMEMBERED_FOR = timedelta(days=30)
 
 
 def person(user: User) -> Actor:
-    """Somebody who acts on their own account."""
+    """The actor of a change that a person makes to their own account."""
     return Actor(f"user {user.get_username()}", Source.CONSOLE)
 
 
 def record_sign_in(user: User, *, address: str, how: Sequence[str], now: datetime) -> None:
-    """That somebody signed in; `how` are the proofs that they gave, in words."""
+    """Record that a person signed in. `how` names the proofs that they gave."""
     record_act("sign_in", actor=person(user), now=now, target=user, reason=", ".join([address, *how]))
 
 
 @transaction.atomic
 def record_sign_out(user: User, *, address: str, session_key: str, now: datetime) -> None:
-    """That somebody signed out of a session, which is forgotten."""
+    """Record that a person signed out of a session, and forget the session."""
     UserSession.objects.filter(session_key=session_key).delete()
     record_act("sign_out", actor=person(user), now=now, target=user, reason=address)
 
 
 def record_refused_sign_in(name: str, *, address: str, why: str, now: datetime) -> None:
-    """That somebody was not let in. What they typed for a name may be a password: it is kept only if it is somebody's name."""
+    """Record a refused sign-in. The name may be a mistyped password, so it is stored only if a person has this name."""
     record_refusal("sign_in", actor=NOBODY, now=now, target=_called(name), reason=f"{address}, {why}")
 
 
 def has_signed_in_from(address: str, *, name: str, now: datetime) -> bool:
-    """Whether the person with this name signed in from this address lately."""
+    """Whether the person with this name signed in from this address within REMEMBERED_FOR."""
     user = _called(name)
     if user is None:
         return False

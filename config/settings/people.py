@@ -1,4 +1,4 @@
-"""How people sign in, and what they may see and do. Signing in is django-allauth's, with its second factor, sessions and OIDC."""
+"""How people sign in (through django-allauth), and what they may see and do."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from config.settings.storage import EMBEDDED, REDIS_URL
 LOCAL_SIGN_IN = knob("LOCAL_SIGN_IN", flag, True)  # whether a user name and a password open the portal
 PASSWORD_HASHERS = [
     "config.hashers.Argon2id",
-    "config.hashers.PBKDF2",  # hashes from before; each becomes argon2id when its owner signs in
+    "config.hashers.PBKDF2",  # older hashes; each becomes argon2id when its owner signs in
 ]
 HASHES_AT_ONCE = 2  # in one process: each takes 12 MiB and a core for some 20 ms
 AUTH_PASSWORD_VALIDATORS = [
@@ -84,7 +84,7 @@ if OIDC_ISSUER and not OIDC_CLIENT_ID:
 if not OIDC_ISSUER and not LOCAL_SIGN_IN:
     raise ImproperlyConfigured("LOCAL_SIGN_IN is off and OIDC_ISSUER is not set: nobody could sign in.")
 
-# --- What allauth does of all that it can ------------------------------------------------------------------------------
+# --- django-allauth ----------------------------------------------------------------------------------------------------
 
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "console:overview"

@@ -109,7 +109,7 @@ def references(tenant: Tenant) -> dict[str, Pair]:
 @pytest.fixture
 def own(tenant: Tenant, other_project: Project, make_batch: MakeBatch) -> Batch:
     """A batch of the visitor's own, with which calls are made that name what is another's."""
-    return make_batch("completed", succeeded=1, failed=1, of=other_project)
+    return make_batch(succeeded=1, failed=1, of=other_project)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""S4 and S9: signing in is slowed down for who guesses and closed to nobody else; passwords, sessions and records."""
+"""S4 and S9: signing in is slow for strangers who guess, and open to everybody else; passwords, sessions, records."""
 
 from datetime import timedelta
 
@@ -16,6 +16,7 @@ from batches.console.account.session_life import BEGAN, SEEN
 from batches.console.account.urls import urlpatterns
 from batches.models import AuditEntry
 from batches.services.prune import prune
+from batches.services.sessions import MOST
 from config.settings.people import sign_in_rates
 from tests.security.people import (
     ACCOUNT,
@@ -274,6 +275,15 @@ def test_one_sees_ones_sessions_and_ends_all_others() -> None:
     assert not may_enter(there)
     assert records("end_sessions") == ["1: 192.0.2.1, at their own wish"]
     assert "203.0.113.80" not in here.get(SESSIONS).content.decode()
+
+
+def test_one_has_so_many_sessions_and_the_one_used_least_lately_ends() -> None:
+    first, *others = (signed_in() for _ in range(MOST + 2))
+
+    assert not may_enter(first)
+    assert may_enter(others[-1])
+    assert UserSession.objects.count() == MOST + 1
+    assert records("end_sessions") == [f"1: 192.0.2.1, more than {MOST}"]
 
 
 def test_nobody_sees_or_ends_the_sessions_of_others() -> None:

@@ -1,4 +1,4 @@
-"""What the portal has allauth do in its own way: bounds and records of sign-ins, words, encryption of second factors."""
+"""allauth's adapters, for the portal's own rules: bounds and records of sign-ins, words, encryption of second factors."""
 
 import time
 from typing import Any
@@ -74,7 +74,9 @@ class AccountAdapter(DefaultAccountAdapter):
         super().login(request, user)
         session_life.begin(request.session)
         how = [_word(record) for record in get_authentication_records(request, user)]
-        sign_in.record_sign_in(user, address=client_address(request), how=how, now=timezone.now())
+        address, now = client_address(request), timezone.now()
+        sign_in.record_sign_in(user, address=address, how=how, now=now)
+        sessions.end_oldest_sessions(user, address=address, now=now)
 
     def logout(self, request: HttpRequest) -> None:
         assert isinstance(request.user, User)
@@ -82,16 +84,16 @@ class AccountAdapter(DefaultAccountAdapter):
         sign_in.record_sign_out(request.user, address=client_address(request), session_key=key, now=timezone.now())
         super().logout(request)
 
-    # --- Passwords, and proving again who one is ---
+    # --- Passwords and confirmations ---
 
     def set_password(self, user: Any, password: str) -> None:
-        """Change one's own password. allauth keeps the session in which it is changed."""
+        """Change a person's own password. allauth keeps the session in which it is changed."""
         request = context.request
         key = request.session.session_key or ""
         people.change_password(user, password, address=client_address(request), session_key=key, now=timezone.now())
 
     def get_reauthentication_methods(self, user: AbstractBaseUser | AnonymousUser) -> list[dict[str, Any]]:
-        """Whoever has neither a password nor a second factor here signs in anew where they signed in."""
+        """A person without a password and a second factor here signs in anew at the OIDC provider."""
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
         if methods or not settings.OIDC_ISSUER or not isinstance(user, User):
             return methods
@@ -101,7 +103,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return methods
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:  # noqa: ARG002
-        """Whoever signed in, or proved who they are, a few minutes ago need not do so again."""
+        """A person who signed in, or confirmed it, a few minutes ago is not asked again."""
         records = get_authentication_records(context.request, context.request.user)
         return not records or time.time() - records[-1]["at"] > app_settings.REAUTHENTICATION_TIMEOUT
 
@@ -129,7 +131,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):
 
 
 class SessionsAdapter(DefaultUserSessionsAdapter):
-    """One's own sessions."""
+    """A person's own sessions."""
 
     def end_sessions(self, ended: list[UserSession]) -> None:
         if ended:
@@ -138,6 +140,6 @@ class SessionsAdapter(DefaultUserSessionsAdapter):
 
 
 def _word(record: dict[str, Any]) -> str:
-    """How somebody proved who they are, as records say it."""
+    """The proof that a person gave, as records name it."""
     words = {"password": "password", "socialaccount": "OIDC", "totp": "code", "recovery_codes": "recovery code"}
     return words.get(record.get("type") or record["method"], str(record["method"]))

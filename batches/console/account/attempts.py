@@ -1,11 +1,10 @@
 """How fast sign-ins may fail: per name and address, per address, per name, and in total.
 
-Each bound is a sliding window of failures (ACCOUNT_RATE_LIMITS), counted by allauth. A full window refuses attempts until its
-oldest failure is old enough, so that guessing becomes slow and nobody is locked out for good. An attempt that is refused counts
-for nothing.
+allauth counts failures in a sliding window for each bound (ACCOUNT_RATE_LIMITS). A full window refuses attempts until its oldest
+failure is old enough. Guessing becomes slow, and nobody is locked out for good. A refused attempt is not counted.
 
-The bounds that strangers share must not keep a person out. Somebody who signed in from an address lately is held there by the
-first bound alone, which only attempts under that name from that address fill.
+Strangers can fill the shared bounds, and must not keep a person out. A person who signed in from an address lately is bound there
+by the first bound alone. Only attempts under that name from that address fill it.
 """
 
 import unicodedata
@@ -36,7 +35,7 @@ def note_failure(request: HttpRequest, name: str) -> None:
 
 
 def note_refusal(request: HttpRequest, name: str, *, why: str) -> None:
-    """Put a refused sign-in on record, unless there are enough such records lately. The answer to it is held back."""
+    """Record a refused sign-in, unless there are enough such records already. The waiting room holds the answer back."""
     request.sign_in_failed = True  # type: ignore[attr-defined]  # for the waiting room
     bounds = (("refusal_pair", _pair(request, name)), ("refusal_address", None), ("refusal_total", EVERYBODY))
     if all(ratelimit.consume(request, action=bound, key=key) for bound, key in bounds):
@@ -56,5 +55,5 @@ def _pair(request: HttpRequest, name: str) -> str:
 
 
 def _known(name: str) -> str:
-    """One spelling of a name; allauth keeps only digests of what is counted under."""
+    """One spelling of a name. allauth stores a digest of it."""
     return unicodedata.normalize("NFKC", name).casefold()

@@ -1,6 +1,6 @@
-"""What a browser says of itself, in a few words: `Firefox on Linux`."""
+"""The name of a device, from its User-Agent header: `Firefox on Linux`."""
 
-# The first that is found names it: most browsers claim to be others, too.
+# The first match counts, since most browsers also claim to be others.
 BROWSERS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -23,7 +23,7 @@ SYSTEMS = (
 
 
 def device(user_agent: str) -> str:
-    """The browser and the system that a User-Agent header names; of another program the first word."""
+    """The browser and the system in a User-Agent header; for another program the first word."""
     browser = next((name for sign, name in BROWSERS if sign in user_agent), "")
     system = next((name for sign, name in SYSTEMS if sign in user_agent), "")
     if browser and system:

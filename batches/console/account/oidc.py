@@ -1,4 +1,4 @@
-"""Signing in through an OpenID Connect provider: allauth's flow, the portal's rules about who gets in and with what."""
+"""Signing in through an OpenID Connect provider: allauth's flow with the portal's rules about accounts and claims."""
 
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -32,19 +32,19 @@ from batches.services.claims import apply_claims, given_by, record_link, record_
 
 SESSION = "oidc"
 NOTHING, TAKEN = "claims give nothing", "address of another account"
-ASKED = {"next", "process"}  # what an address that starts a sign-in may say
-BROKEN = (RequestException, OAuth2Error, KeyError, ValueError)  # a provider that does not answer, or not as it must
+ASKED = {"next", "process"}  # parameters of the address that starts a sign-in
+BROKEN = (RequestException, OAuth2Error, KeyError, ValueError)  # the provider does not answer, or breaks the standard
 
 
 class Login(SocialLogin):
-    """A sign-in at the provider: what the provider says of somebody, and how their session there ends."""
+    """A sign-in at the provider, with its claims and the way to end the session there."""
 
     claims: Mapping[str, Any]
     end: Mapping[str, str]
 
 
 class Endpoints(OpenIDConnectOAuth2Adapter):
-    """What the provider answers: its configuration and its claims, checked as the standard demands."""
+    """The provider's configuration and claims, checked as the standard demands."""
 
     @property
     def openid_config(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class Endpoints(OpenIDConnectOAuth2Adapter):
         if from_token.get("sub") != from_userinfo.get("sub", from_token.get("sub")):
             raise OAuth2Error("The claims are about somebody else.")
         login.claims = from_token | from_userinfo
-        # A subject means nothing at another issuer. Of the claims nothing is kept.
+        # The same subject is somebody else at another issuer. No claim is stored.
         login.account.uid = salted_hmac("oidc", f"{settings.OIDC_ISSUER}\0{login.account.uid}", algorithm="sha256").hexdigest()
         login.account.extra_data = {}
         login.end = {
@@ -78,7 +78,7 @@ class Provider(OpenIDConnectProvider):
 
 
 class ClaimsAdapter(DefaultSocialAccountAdapter):
-    """Who gets in: whoever has an account, and whoever their claims give something."""
+    """The portal's rules: people with an account get in, and new people get one if their claims give them something."""
 
     def list_apps(
         self,
@@ -105,7 +105,7 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
         return True
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Give and take what the claims say. Raises ImmediateHttpResponse with a page for whoever does not get in."""
+        """Apply the claims. Raises ImmediateHttpResponse with a page for a person who does not get in."""
         assert isinstance(sociallogin, Login)
         given, now = given_by(groups_in(sociallogin.claims), settings.OIDC_GROUPS), timezone.now()
         if sociallogin.is_existing:
@@ -138,12 +138,12 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
         return user
 
     def on_authentication_error(self, request: HttpRequest, *_: Any, **said: Any) -> None:
-        """The provider did not say who it is. What it said instead may hold secrets, and is not kept."""
+        """The provider named nobody. Its answer may hold secrets, so only the kind of error is recorded."""
         note_refusal(request, "", why=f"OIDC: {type(said['exception']).__name__ if said.get('exception') else said.get('error')}")
 
 
 def groups_in(claims: Mapping[str, Any]) -> set[str]:
-    """The groups that claims name; OIDC_GROUPS_CLAIM says where. A claim of this very name goes before a way into others."""
+    """The groups in the claim that OIDC_GROUPS_CLAIM names: a claim of exactly this name, else a path into nested claims."""
     found: Any = claims.get(settings.OIDC_GROUPS_CLAIM)
     if found is None:
         found = claims
@@ -155,7 +155,7 @@ def groups_in(claims: Mapping[str, Any]) -> set[str]:
 
 
 def start(request: HttpRequest, provider_id: str) -> HttpResponse:
-    """Lead to the provider. allauth would take further parameters for it from the address: no link may choose those."""
+    """Redirect to the provider. allauth would pass on parameters of the address: a link must not choose them."""
     if set(request.GET) - ASKED or request.GET.get("process", "login") != "login":
         raise BadRequest("This address takes no other parameter than 'next'.")
     return consume_or_429(request, action="oidc") or _run(OAuth2LoginView, request, provider_id)
@@ -167,7 +167,7 @@ def callback(request: HttpRequest, provider_id: str) -> HttpResponse:
 
 
 def end_session_address(request: HttpRequest) -> str:
-    """Where the session at the provider ends; empty without one, or where the provider knows no such address."""
+    """The address that ends the session at the provider. Empty without such a session or address."""
     kept = request.session.get(SESSION) or {}
     if not kept.get("address"):
         return ""

@@ -1,4 +1,4 @@
-"""Whether a second factor is demanded of somebody (REQUIRE_SECOND_FACTOR), and what happens until they have one."""
+"""The demand for a second factor (REQUIRE_SECOND_FACTOR): it keeps people out of everything until they have one."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 from batches.console.live import wants_fragment
 
 PAGES = ("/console/", "/admin/")
-# What leads to a second factor, and out.
+# The way to a second factor, and the way out.
 OPEN = {"mfa_activate_totp", "account_reauthenticate", "account_logout", "account_login", "openid_connect_login"} | {
     "openid_connect_callback"
 }
@@ -20,7 +20,7 @@ SET_UP_HERE = "second_factor_set_up"
 
 
 def is_demanded_of(person: User) -> bool:
-    """Whether this portal demands a second factor of somebody."""
+    """Whether this portal demands a second factor of a person."""
     if settings.REQUIRE_SECOND_FACTOR == "staff":
         return person.is_staff or person.is_superuser
     return settings.REQUIRE_SECOND_FACTOR == "everybody"
@@ -29,7 +29,7 @@ def is_demanded_of(person: User) -> bool:
 def was_shown(request: HttpRequest) -> bool:
     """Whether a second factor was given, or set up, in this very session.
 
-    That somebody has one is not enough: an older session, which a password alone had opened, would become as good as theirs.
+    It is not enough that the person has one: a password alone may have opened this session before, in a thief's hands.
     """
     assert isinstance(request.user, User)
     if request.session.get(SET_UP_HERE):
@@ -39,9 +39,9 @@ def was_shown(request: HttpRequest) -> bool:
 
 
 class DemandSecondFactor:
-    """Middleware: who lacks a second factor that is demanded gets to the page that sets one up, and to nothing else.
+    """Middleware: a person without a demanded second factor reaches the page that sets one up, and nothing else.
 
-    Pages lead there. Everywhere else nobody is signed in.
+    Pages of the console and the admin redirect there. For any other address nobody is signed in.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -1,6 +1,6 @@
 """How long a session lives: SESSION_SECONDS from signing in, SESSION_IDLE_SECONDS without a page that its person asked for.
 
-The session holds both times. What its person sees of it (device, address, when it was last used) is allauth's row of it.
+The session holds both times. allauth's row about the session (device, address, last use) is for its person to see.
 """
 
 import time
@@ -24,7 +24,7 @@ SEEN_IS_NOTED_EVERY = 60.0  # seconds
 
 
 class EndSessions:
-    """Middleware: a session that is over ends before any view sees it; the use of another one is noted, once a minute."""
+    """Middleware: end a session that is over before any view sees it. Note the use of a session once a minute."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -57,6 +57,6 @@ def _look_at(request: HttpRequest, person: User) -> None:
     elif why := why_over(session, now=now):
         sessions.end_session(session.session_key or "", of=person, address=client_address(request), why=why, now=timezone.now())
         logout(request)
-    elif now - session[SEEN] > SEEN_IS_NOTED_EVERY and not wants_fragment(request):  # a page that polls is not its person
+    elif now - session[SEEN] > SEEN_IS_NOTED_EVERY and not wants_fragment(request):  # polling is not use
         session[SEEN] = now
         UserSession.objects.create_from_request(request)

@@ -1,6 +1,6 @@
-"""The addresses of signing in and of one's account. Of allauth's pages those that are not here do not exist.
+"""The addresses of the sign-in pages and the account pages. allauth's other pages do not exist here.
 
-Their names are allauth's, which asks for them. No answer is kept by a browser or a proxy.
+allauth looks the names up. No browser and no proxy may store an answer.
 """
 
 from collections.abc import Callable

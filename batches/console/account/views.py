@@ -1,4 +1,4 @@
-"""The pages of signing in and of one's account: allauth's views, with the portal's records and words."""
+"""The sign-in pages and the account pages: allauth's views with the portal's records and words."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ from batches.services import second_factor
 
 
 class SignIn(LoginView):
-    """A name and a password, or the way to the OIDC provider. Whoever is signed in goes on at once."""
+    """A name and a password, or the way to the OIDC provider. A signed-in person goes on at once."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not settings.LOCAL_SIGN_IN:
@@ -64,23 +64,23 @@ class GiveCode(AuthenticateView):
 
 
 class SignOut(LogoutView):
-    """Out of the portal, and out of the OIDC provider where that can be told."""
+    """Sign out of the portal, and of the OIDC provider if it has an address for that."""
 
     def post(self, *args: Any, **kwargs: Any) -> HttpResponse:
         elsewhere = end_session_address(self.request)
         answer = super().post(*args, **kwargs)
-        # A page, for a form's answer may not lead to another host: form-action is 'self'.
+        # A page, since form-action 'self' forbids a form's answer to redirect to another host.
         return render(self.request, "account/signed_out.html", {"elsewhere": elsewhere}) if elsewhere else answer
 
 
 class Account(RedirectView):
-    """The first of its pages that there is something on."""
+    """The account's first page."""
 
     pattern_name = "mfa_index"
 
 
 class ChangePassword(PasswordChangeView):
-    """Everybody's own password, as long as passwords open the portal."""
+    """A person's own password, where passwords open the portal."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if isinstance(request.user, User) and not (settings.LOCAL_SIGN_IN and request.user.has_usable_password()):
@@ -90,14 +90,14 @@ class ChangePassword(PasswordChangeView):
 
 
 class SecondFactor(IndexView):
-    """What one has."""
+    """A person's second factor and recovery codes."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(**kwargs, demanded=is_demanded_of(_person(self.request)))
 
 
 class SetUpSecondFactor(ActivateTOTPView):
-    """Scan a picture, and type the code that comes of it."""
+    """Scan a picture and type the code of the app."""
 
     def form_valid(self, form: Form) -> HttpResponse:
         answer = super().form_valid(form)
@@ -113,7 +113,7 @@ class SetUpSecondFactor(ActivateTOTPView):
 
 
 class RemoveSecondFactor(DeactivateTOTPView):
-    """Go without, where none is demanded."""
+    """Remove the second factor, where none is demanded."""
 
     def form_valid(self, form: Form) -> HttpResponse:
         answer = super().form_valid(form)
@@ -122,7 +122,7 @@ class RemoveSecondFactor(DeactivateTOTPView):
 
 
 class NewRecoveryCodes(GenerateRecoveryCodesView):
-    """Ten new ones; the old ones are worth nothing any more."""
+    """Ten new recovery codes replace the old ones."""
 
     def form_valid(self, form: Form) -> HttpResponse:
         answer = super().form_valid(form)
@@ -131,7 +131,7 @@ class NewRecoveryCodes(GenerateRecoveryCodesView):
 
 
 class Sessions(ListUserSessionsView):
-    """One's sessions, and the end of all others."""
+    """A person's sessions; all others can be ended."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
@@ -142,7 +142,7 @@ class Sessions(ListUserSessionsView):
 
 
 class Inactive(TemplateView):
-    """Where who is deactivated ends."""
+    """The page for people whose account is deactivated."""
 
     template_name = "account/account_inactive.html"
 

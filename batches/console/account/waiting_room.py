@@ -1,13 +1,15 @@
-"""The waiting room in front of the sign-in pages: strangers may ask for them as often as they like, and take no core from others.
+"""The waiting room in front of the sign-in pages: it keeps strangers who try passwords from taking the cores of everybody else.
 
-A process works on few such requests at a time; others wait for their turn before anything is read from the database. Every other
-turn is for the address that came least often lately, the rest go by the order of arrival. The answer to a sign-in that fails is
-held back for a second, however it failed, and for longer the more fail at the same time. The room has so many places, for
-whoever waits and for whoever is to be answered. When it is full, an answer that is held back is given at once; if there is none,
-the address that came most often gives up its place.
+A process works on few requests for these pages at a time. The others wait for their turn before they use the database. Every
+other turn goes to the address with the fewest visits lately, and the rest go in the order of arrival. The answer to a failed
+sign-in is held back for a second, and for longer while many fail.
 
-A web server that can wait by itself, without a thread, says so in the request (`ANSWER_LATER`). Then an answer that is held back
-takes no place, and who is turned away is held back, too.
+The room has a fixed number of places. A waiting request takes one, and so does an answer that is held back. When the room is
+full, the oldest of these answers is given at once; if there is none, the waiting address with the most visits is turned
+away.
+
+A web server that can delay an answer without a thread offers that in the request (`ANSWER_LATER`). Then a held-back answer
+takes no place, and an answer that turns a request away is delayed as well.
 """
 
 import threading
@@ -27,12 +29,12 @@ from batches.console.account.address import client_network
 ANSWER_LATER = "batchyard.answer_later"  # in the request's META: called with seconds, before the answer is returned
 PATIENCE_SECONDS = 10.0  # until a request that waits for its turn is turned away
 LATELY_SECONDS = 60.0  # after which half of the visits are forgotten
-CROWD = 8  # answers that are held back at once double the time for which the next one is
+CROWD = 8  # so many held-back answers double the time for the next one
 LONGEST = 5.0  # times SIGN_IN_PAUSE_SECONDS
 
 
 class WaitingRoom:
-    """Middleware. It comes before whatever asks the database, for a thread that waits must not keep a connection."""
+    """Middleware. It comes before all use of the database: a waiting thread must not hold a connection."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -75,7 +77,7 @@ class WaitingRoom:
 
 
 class Visitor:
-    """A request in the room: where it comes from, and what its thread waits for."""
+    """A request in the room: its address, and the event that its thread waits for."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -84,7 +86,7 @@ class Visitor:
 
 
 class Room:
-    """Who is in the room. Each thread sleeps until it is called, and wakes no other."""
+    """The visitors in the room. Each thread sleeps until it is called."""
 
     def __init__(self, *, places: int, turns: int) -> None:
         self._lock = threading.Lock()
@@ -99,7 +101,7 @@ class Room:
         self._halved_at = time.monotonic()
 
     def enter(self, address: str) -> Visitor | None:
-        """Take a place, which somebody else may have to give up; None when there is none."""
+        """Take a place, if need be that of another visitor. None when there is no place."""
         with self._lock:
             self._count_visit(address)
             if self._inside >= self._places and not self._make_room(address):
@@ -113,7 +115,7 @@ class Room:
             return visitor
 
     def wait_for_turn(self, visitor: Visitor) -> bool:
-        """Whether its turn has come; it has not when the visitor lost its place or its patience."""
+        """Wait. True when the turn has come; False when the visitor lost its place or waited too long."""
         visitor.called.wait(PATIENCE_SECONDS)
         with self._lock:
             if visitor in self._waiting:
@@ -130,7 +132,7 @@ class Room:
                 self._give_turn(self._next())
 
     def pause(self) -> float:
-        """For how many seconds an answer is to be held back: the longer, the more are."""
+        """The seconds for which to hold an answer back: the more answers are held back, the longer."""
         now = time.monotonic()
         with self._lock:
             self._pauses = [ends for ends in self._pauses if ends > now]
@@ -171,7 +173,7 @@ class Room:
         visitor.called.set()
 
     def _make_room(self, address: str) -> bool:
-        """Call somebody out, whose thread then leaves. Whether there was anybody."""
+        """Call a visitor out; its thread then leaves. Whether there was one to call."""
         if self._held_back:
             self._held_back.pop(0).called.set()
             return True
@@ -185,5 +187,5 @@ class Room:
 
 @cache
 def _addresses() -> frozenset[str]:
-    """What anybody may ask for and costs something. What asks a provider of identities waits for others, not for a core."""
+    """The pages that cost strangers nothing and the portal a core. The OIDC pages wait for the provider instead."""
     return frozenset({reverse("account_login"), reverse("mfa_authenticate")})

@@ -275,9 +275,9 @@ def _windowed(account: Account, project: str, want: Want, turn: Turn) -> Permit:
             wait = window.opens_in(least, limit=limit, now=now, span=span)
             reason = f"its limit of {limit} {word} per minute is used up"
             return Permit(None, 0, 0, shut_for=wait, reason=reason, why=Why.LIMIT)
-    for (window, limit, *_), amount in zip(windows, granted, strict=True):
-        if amount and limit:
-            window.take(amount, now=now, span=span)
+    for (window, *_), taken in zip(windows, granted, strict=True):
+        if taken:
+            window.take(taken, now=now, span=span)
     parts = (amount / limit for (_, limit, *_), amount in zip(windows, granted, strict=True) if amount and limit)
     mine.take(max(parts), others, now=now)
     return Permit(None, granted[0], granted[1], span.cell_at(now))

@@ -37,8 +37,8 @@ class Provider:
         self.state, self.now, self.projects = State.begin(now=0.0, quiet=True), 0.0, projects
         self.caps = Caps(slots, **caps)
 
-    def ask(self, executor: str = "x", *, capacity: int = CAPACITY, **bids: Bid) -> Grant:
-        asked = Ask(bids, capacity, self.projects)
+    def ask(self, executor: str = "x", /, **bids: Bid) -> Grant:
+        asked = Ask(bids, CAPACITY, self.projects)
         return answer(self.state, executor, asked, now=self.now, span=SPAN)
 
     def bid(self, *, wanted: int = 100, in_flight: int = 0, tally: Tally | None = None, requests: int = 0, **more: object) -> Bid:

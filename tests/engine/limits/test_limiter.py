@@ -1,5 +1,7 @@
 """The limiter: whose fault it is, what a newcomer gets, and what is remembered; the same rules wherever the state is kept."""
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -100,7 +102,7 @@ def test_a_probe_takes_a_slot_of_its_project() -> None:
     assert provider.shares(a=provider.bid(), b=provider.bid(in_flight=2)) == {"a": 1, "b": 2}
 
 
-OUTCOMES = {
+OUTCOMES: dict[str, Callable[[], Tally]] = {
     "well": successes,
     "faults": lambda: faults(FAILURES),
     "one fault": lambda: faults(1),
