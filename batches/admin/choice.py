@@ -1,5 +1,6 @@
 """How a row of another table is chosen in a form of the admin."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -17,7 +18,7 @@ else:
 class FoundRow(AutocompleteSelect):
     """A row that is looked up. What a form or an address names that cannot be a key is nothing: Django's own widget fails."""
 
-    def optgroups(self, name: str, value: list[str], attr: dict[str, Any] | None = None) -> Any:
+    def optgroups(self, name: str, value: Sequence[str], attr: dict[str, Any] | None = None) -> Any:
         return super().optgroups(name, [key for key in value if self._is_key(key)], attr)
 
     def _is_key(self, text: str) -> bool:

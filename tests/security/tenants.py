@@ -81,7 +81,7 @@ def _texts(model: type[Model]) -> Iterator[str]:
 
 def models() -> list[type[Model]]:
     """Every table that may have something of a tenant."""
-    own = (*apps.get_app_config("batches").get_models(), *apps.get_app_config("providers").get_models(), User)
+    own: list[type[Model]] = [*apps.get_app_config("batches").get_models(), *apps.get_app_config("providers").get_models(), User]
     return [model for model in own if model._meta.model_name not in PORTALS]
 
 

@@ -86,7 +86,7 @@ def test_no_answer_of_an_api_sets_a_cookie(tenant: Tenant, callers: list[Visitor
     for caller in callers:
         answer = caller.ask(method, path_of(address, tenant))
         if answer.streaming:
-            answer.getvalue()  # type: ignore[attr-defined]
+            answer.getvalue()
         assert "Set-Cookie" not in answer.headers
         assert not answer.cookies, caller
 

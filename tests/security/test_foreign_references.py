@@ -19,6 +19,7 @@ from django.http.response import HttpResponseBase
 from batches.api.document import document
 from batches.dialects.base.scopes import row_of
 from batches.models import Batch, Project
+from batches.states import BatchStatus
 from tests.console.conftest import MakeBatch
 from tests.dialects.openai.conftest import CHAT
 from tests.dialects.routes import ROUTES, Route
@@ -109,7 +110,7 @@ def references(tenant: Tenant) -> dict[str, Pair]:
 @pytest.fixture
 def own(tenant: Tenant, other_project: Project, make_batch: MakeBatch) -> Batch:
     """A batch of the visitor's own, with which calls are made that name what is another's."""
-    return make_batch("completed", succeeded=1, failed=1, of=other_project)
+    return make_batch(BatchStatus.COMPLETED, succeeded=1, failed=1, of=other_project)
 
 
 @pytest.fixture
@@ -118,7 +119,20 @@ def callers(own: Batch, other_project: Project) -> list[Visitor]:
     return [programs(other_project)[0], next(person for person in people(other_project) if person.name == "admin")]
 
 
-def require_same(tenant: Tenant, pairs: Iterable[Pair], ask: Callable[[int], HttpResponseBase]) -> None:
+Ask = Callable[[int], HttpResponseBase]
+
+
+def looking(visitor: Visitor, method: str, path: str, name: str, pair: Pair) -> Ask:
+    """A call with one parameter in its query."""
+    return lambda which: visitor.ask(method, f"{path}?{urlencode({name: pair[which]})}")
+
+
+def sending(visitor: Visitor, path: str, name: str, pair: Pair) -> Ask:
+    """A form with one field."""
+    return lambda which: visitor.ask("POST", path, form={name: pair[which]})
+
+
+def require_same(tenant: Tenant, pairs: Iterable[Pair], ask: Ask) -> None:
     """Asked about what is the tenant's (0) and what there is none of (1), both answers say the same, and nothing of the tenant.
 
     A model may be echoed without its provider, so that is left out as well.
@@ -130,7 +144,7 @@ def require_same(tenant: Tenant, pairs: Iterable[Pair], ask: Callable[[int], Htt
     assert theirs.gist == nothing.gist
 
 
-def undone(ask: Callable[[int], HttpResponseBase], which: int) -> HttpResponseBase:
+def undone(ask: Ask, which: int) -> HttpResponseBase:
     """An answer, without what the call changed."""
     call = transaction.atomic()
     call._from_testcase = True  # type: ignore[attr-defined] # as Django marks what only a test began
@@ -182,7 +196,12 @@ def test_a_parameter_of_the_native_api_leads_to_nobody_elses(
     path = path.format(batch_id=own, file_id=own.input_file, fingerprint="v1:same", name="simulator", line=1)
     for reference in REFERENCES[name]:
         pair = references(tenant)[reference]
-        require_same(tenant, [pair], lambda which, pair=pair: _native(caller, method, path, place, name, pair[which], own))
+        require_same(tenant, [pair], calling(caller, method, path, place, name, pair, own))
+
+
+def calling(caller: Visitor, method: str, path: str, place: str, name: str, pair: Pair, own: Batch) -> Ask:
+    """A call of the native API with one parameter."""
+    return lambda which: _native(caller, method, path, place, name, pair[which], own)
 
 
 def _native(caller: Visitor, method: str, path: str, place: str, name: str, value: str, own: Batch) -> Any:
@@ -249,7 +268,7 @@ def test_a_parameter_of_a_dialect_leads_to_nobody_elses(
         return
     for reference in REFERENCES[name]:
         pair = found[reference]
-        require_same(tenant, [pair], lambda which, pair=pair: callers[0].ask(method, f"{path}?{urlencode({name: pair[which]})}"))
+        require_same(tenant, [pair], looking(callers[0], method, path, name, pair))
 
 
 def _filled(written: str, found: Mapping[str, Pair], which: int) -> object:
@@ -323,8 +342,8 @@ def test_a_field_of_a_page_leads_to_nobody_elses(
     path = _own_path(page, tenant, own)
     for reference in REFERENCES[name]:
         pair = references(tenant)[reference]
-        require_same(tenant, [pair], lambda which, pair=pair: person.ask("GET", f"{path}?{urlencode({name: pair[which]})}"))
-        require_same(tenant, [pair], lambda which, pair=pair: person.ask("POST", path, form={name: pair[which]}))
+        require_same(tenant, [pair], looking(person, "GET", path, name, pair))
+        require_same(tenant, [pair], sending(person, path, name, pair))
 
 
 @every("page", [page for page in PAGES if page.face == "console"], ids=lambda page: page.path)

@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from batches.models import Batch, BatchObject, File, Project, Upload
 from batches.services.quota import quotas, set_quotas
+from batches.states import BatchStatus
 from providers.models import Provider
 from tests.api.conftest import Native
 from tests.cast import TESTER
@@ -100,7 +101,7 @@ def test_an_upload_that_is_completed_many_times_at_once_is_one_file(project: Pro
 
 
 def test_of_retries_at_once_one_sends_the_failed_objects_again(project: Project, key: str, make_batch: MakeBatch) -> None:
-    batch = make_batch("completed", succeeded=1, failed=1)
+    batch = make_batch(BatchStatus.COMPLETED, succeeded=1, failed=1)
     allow(project, pending_objects=1, open_batches=1)
     statuses = at_once(lambda: Native(key).post(f"batches/{batch}/retry", {}))
     assert [status < 300 for status in statuses].count(True) == 1, statuses
