@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from batches import identifiers
+from batches.admin.choice import LooksUpRows
 from batches.models import Project
 from batches.services.access import Access, Right, access_of
 from batches.services.audit import record_refusal
@@ -86,7 +87,7 @@ class OwnProjects(_RelatedFilter):
         return [(str(project.pk), project.slug) for project in access(request).projects()]
 
 
-class TellsNothing(_ModelAdmin[M]):
+class TellsNothing(LooksUpRows, _ModelAdmin[M]):
     """A page that somebody may not see is refused whether or not there is such a row: else it would tell."""
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -220,7 +221,7 @@ class Inside(ReadOnly[M]):
         return super().get_search_results(request, queryset, search_term)
 
 
-class Inline(_Inline[M, Any]):
+class Inline(LooksUpRows, _Inline[M, Any]):
     """Rows that hang on another, to be changed by who administers its project, or the portal where it has none."""
 
     extra = 0

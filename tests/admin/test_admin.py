@@ -309,3 +309,14 @@ def test_a_ticked_row_that_there_cannot_be_is_refused(console: Client, furnish: 
     furnish()
     answer = console.post(listing(Batch), {"action": action, "_selected_action": ticked, "index": "0"})
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("value", ["garbage", "\0", "9" * 30, "1,garbage", "-1"])
+def test_a_row_that_there_cannot_be_is_none_to_choose(console: Client, simulator: Provider, project: Project, value: str) -> None:
+    for model in admin.site._registry:
+        asked = {field.name: value for field in model._meta.get_fields() if field.is_relation and not field.auto_created}
+        for answer in (console.get(f"{listing(model)}add/", asked), console.post(f"{listing(model)}add/", asked)):
+            assert answer.status_code in {200, 403}, (model, asked)
+    inline = {"memberships-TOTAL_FORMS": "1", "memberships-INITIAL_FORMS": "0", "memberships-0-user": value}
+    grants = {"grants-TOTAL_FORMS": "1", "grants-INITIAL_FORMS": "0", "grants-0-provider": value}
+    assert console.post(page_of(project), inline | grants).status_code == 200

@@ -81,11 +81,7 @@ def _texts(model: type[Model]) -> Iterator[str]:
 
 def models() -> list[type[Model]]:
     """Every table that may have something of a tenant."""
-    own: tuple[type[Model], ...] = (
-        *apps.get_app_config("batches").get_models(),
-        *apps.get_app_config("providers").get_models(),
-        User,
-    )
+    own: list[type[Model]] = [*apps.get_app_config("batches").get_models(), *apps.get_app_config("providers").get_models(), User]
     return [model for model in own if model._meta.model_name not in PORTALS]
 
 
@@ -247,7 +243,7 @@ NOBODY = Visitor("nobody")
 # What no two answers have in common: tokens, ids of what a call made, moments.
 _ONE_OFF = re.compile(
     r'(?<=name="csrfmiddlewaretoken" value=")\w+|\breq_\w+|[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
-    r"|\b\d{10}\b|\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)?|<time [^>]*>[^<]*</time>"
+    r"|\b\d{10}\b|\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)?|<time [^>]*>[^<]*</time>|\"latency\":\d+"
 )
 
 

@@ -13,6 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from batches.models import Batch, BatchError, BatchObject, File, Project
+from batches.states import BatchStatus
 from providers.models import Provider
 from tests.console.conftest import MakeBatch
 from tests.dialects.openai.conftest import CHAT, Answer, Api
@@ -190,7 +191,9 @@ def test_what_a_browser_could_render_is_saved_instead(api: Api, make_batch: Make
     page = b"<html><script>alert(1)</script></html>"
     name = api.upload(page, name="page.html", purpose="user_data").json["id"]
     require_harmless(api.get(f"/v1/files/{name}/content"))
-    batch = make_batch(succeeded=1, lines=json.dumps({"custom_id": "<script>", "url": CHAT}).encode() + b"\n")
+    batch = make_batch(
+        BatchStatus.COMPLETED, succeeded=1, lines=json.dumps({"custom_id": "<script>", "url": CHAT}).encode() + b"\n"
+    )
     for path in (f"/console/batches/{batch}/files/input/", f"/console/batches/{batch}/results/"):
         answer = console.get(path)
         require_harmless(Answer(answer.status_code, dict(answer.headers), answer.getvalue()))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from queue import Queue as Mailbox
 
 import pytest
+from django.conf import settings as portal_settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.utils import timezone
@@ -12,6 +13,7 @@ from pytest_django import Settings
 
 from batches.models import Batch, BatchObject, File, Project, Upload
 from batches.services.quota import quotas, set_quotas
+from batches.states import BatchStatus
 from providers.models import Provider
 from tests.api.conftest import Native
 from tests.cast import TESTER
@@ -51,8 +53,14 @@ def at_once(call: Callable[[], Answer]) -> list[int]:
     return sorted(came.get(timeout=1) for _ in threads)
 
 
+def require_one(statuses: list[int]) -> None:
+    """One call passed, and the others were refused for the quota; on SQLite, a busy machine may make one wait too long."""
+    assert [status < 300 for status in statuses].count(True) == 1, statuses
+    assert set(statuses[1:]) <= ({429, 503} if portal_settings.EMBEDDED else {429}), statuses
+
+
 @pytest.fixture(autouse=True)
-def patient(settings: Settings) -> None:
+def without_rates(settings: Settings) -> None:
     settings.KEY_REQUESTS_PER_MINUTE = settings.PROJECT_REQUESTS_PER_MINUTE = 0
 
 
@@ -60,21 +68,19 @@ def patient(settings: Settings) -> None:
 def test_of_creates_at_once_one_takes_the_last_place(dialect: str, project: Project, key: str, simulator: Provider) -> None:
     allow(project, open_batches=1)
     face = FACES[dialect]
-    statuses = at_once(lambda: face(key).create("a"))
-    assert [status < 300 for status in statuses].count(True) == 1, statuses
-    assert set(statuses[1:]) <= {429}
+    require_one(at_once(lambda: face(key).create("a")))
     assert used(project, "open_batches") == 1
 
 
 def test_of_native_creates_at_once_one_takes_the_last_objects(project: Project, key: str, simulator: Provider) -> None:
     allow(project, pending_objects=1)
-    assert at_once(lambda: Native(key).create()) == [201] + [429] * (CALLS - 1)
+    require_one(at_once(lambda: Native(key).create()))
     assert Batch.objects.count() == used(project, "pending_objects") == 1
 
 
 def test_of_files_at_once_one_takes_the_last_bytes(project: Project, key: str, simulator: Provider) -> None:
     allow(project, stored_bytes=10)
-    assert at_once(lambda: Api(key).upload(b"x" * 9)) == [200] + [429] * (CALLS - 1)
+    require_one(at_once(lambda: Api(key).upload(b"x" * 9)))
     assert File.objects.count() == 1
     assert used(project, "stored_bytes") == 9
 
@@ -82,7 +88,7 @@ def test_of_files_at_once_one_takes_the_last_bytes(project: Project, key: str, s
 def test_of_uploads_at_once_one_is_promised_the_last_bytes(project: Project, key: str, simulator: Provider) -> None:
     allow(project, stored_bytes=10)
     promise = {"filename": "f", "purpose": "batch", "bytes": 9, "mime_type": "application/jsonl"}
-    assert at_once(lambda: Api(key).post("/v1/uploads", promise)) == [200] + [429] * (CALLS - 1)
+    require_one(at_once(lambda: Api(key).post("/v1/uploads", promise)))
     assert Upload.objects.count() == 1
 
 
@@ -93,18 +99,18 @@ def test_an_upload_that_is_completed_many_times_at_once_is_one_file(project: Pro
     upload = api.post("/v1/uploads", promise).json["id"]
     part = api.post_form(f"/v1/uploads/{upload}/parts", {"data": _file(b"four")}).json["id"]
     statuses = at_once(lambda: Api(key).post(f"/v1/uploads/{upload}/complete", {"part_ids": [part]}))
-    assert statuses[0] == 200
-    assert max(statuses) < 500
+    assert [status < 300 for status in statuses].count(True) == 1, statuses
+    assert set(statuses[1:]) <= {400, 409, 429, 503}, statuses
     assert File.objects.count() == 1
     assert used(project, "stored_bytes") == 4
 
 
 def test_of_retries_at_once_one_sends_the_failed_objects_again(project: Project, key: str, make_batch: MakeBatch) -> None:
-    batch = make_batch(succeeded=1, failed=1)
+    batch = make_batch(BatchStatus.COMPLETED, succeeded=1, failed=1)
     allow(project, pending_objects=1, open_batches=1)
     statuses = at_once(lambda: Native(key).post(f"batches/{batch}/retry", {}))
     assert [status < 300 for status in statuses].count(True) == 1, statuses
-    assert max(statuses) < 500
+    assert set(statuses[1:]) <= {409, 429, 503}, statuses
     assert Batch.objects.exclude(pk=batch.pk).count() <= 1
     assert used(project, "pending_objects") <= 1
     assert BatchObject.objects.filter(batch__project=project, status="pending").count() <= 1

@@ -1,0 +1,39 @@
+"""How a row of another table is chosen in a form of the admin."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import ValidationError
+from django.db.models import ForeignKey
+from django.http import HttpRequest
+
+if TYPE_CHECKING:
+    _BaseAdmin = admin.options.BaseModelAdmin[Any]
+else:
+    _BaseAdmin = object
+
+
+class FoundRow(AutocompleteSelect):
+    """A row that is looked up. What a form or an address names that cannot be a key is nothing: Django's own widget fails."""
+
+    def optgroups(self, name: str, value: Sequence[str], attr: dict[str, Any] | None = None) -> Any:
+        return super().optgroups(name, [key for key in value if self._is_key(key)], attr)
+
+    def _is_key(self, text: str) -> bool:
+        key = self.field.target_field
+        try:
+            key.run_validators(key.to_python(text))
+        except ValidationError:
+            return False
+        return True
+
+
+class LooksUpRows(_BaseAdmin):
+    """Forms whose `autocomplete_fields` are looked up with `FoundRow`."""
+
+    def formfield_for_foreignkey(self, db_field: "ForeignKey[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", FoundRow(db_field, self.admin_site))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
