@@ -63,7 +63,7 @@ class Bridge:
         elif rest is None:
             await visit.end()
         else:
-            await visit.answer(exchange.status, exchange.headers, rest)
+            await visit.answer(exchange.code, exchange.headers, rest)
 
 
 async def _beginning(visit: Visit) -> tuple[bytes, bool]:
@@ -84,7 +84,7 @@ async def _beginning(visit: Visit) -> tuple[bytes, bool]:
 async def _send(visit: Visit, exchange: Exchange, file: SmallFile) -> None:
     """Answer with a file, no faster than it is read."""
     try:
-        await visit.begin(exchange.status, exchange.headers, file.read(PIECE))
+        await visit.begin(exchange.code, exchange.headers, file.read(PIECE))
         while piece := file.read(PIECE):
             await visit.go_on(piece)
         await visit.end()

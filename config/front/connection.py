@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from batches.senders import counted_as
 from config.front.patience import Pace, Progress
@@ -85,6 +85,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(**of_uvicorn)
         self.lost = False
         self.is_late = False  # the client has sent a body too slowly, and sends no more of it
+        self._being_served: RequestResponseCycle | None = None
         self._reception = reception
         self._bounds = reception.bounds
         self._received = 0
@@ -109,7 +110,7 @@ class Connection(HttpToolsProtocol):
                 gone.drop()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.lost = True
+        self._note_lost()
         self._reception.discard(self)
         super().connection_lost(exc)
 
@@ -140,6 +141,10 @@ class Connection(HttpToolsProtocol):
         self._sending = None
         super().on_message_complete()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._being_served = cycle  # the latest request may be another one, which was sent before this one was answered
+        super()._start_asgi_task(cycle, app)
+
     def on_response_complete(self) -> None:
         self._answered_at = time.monotonic()
         self._reception.room.wait(self)
@@ -153,6 +158,7 @@ class Connection(HttpToolsProtocol):
 
     def drop(self) -> None:
         """End the connection at once. What was not read is thrown away, also what the system would go on sending."""
+        self._note_lost()
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self.transport.abort()
 
@@ -199,6 +205,12 @@ class Connection(HttpToolsProtocol):
         if self._reading is None:
             self._reading = Progress(now, taken)
         return self._reading.is_too_slow(self._bounds.pace, moved=taken, now=now)
+
+    def _note_lost(self) -> None:
+        self.lost = True
+        if self._being_served is not None:
+            self._being_served.disconnected = True
+            self._being_served.message_event.set()
 
     def _end_body(self) -> None:
         """No more of the body is awaited; after its answer the connection ends."""

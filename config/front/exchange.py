@@ -54,7 +54,7 @@ class Exchange:
 
     def __init__(self, visit: Visit, threads: Threads, *, body: bytes, is_whole: bool) -> None:
         """`body` is what has come of the body; `is_whole`: there is no more."""
-        self.status = 500
+        self.code = 500
         self.headers: Headers = []
         self.environ: Environ = {}
         # What is left to be sent, once the answer was made: all, a file, or nothing more, for it was sent piece by piece.
@@ -82,7 +82,7 @@ class Exchange:
         return self._wait_for(self._visit.receive())
 
     def _start(self, status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> None:
-        self.status = int(status[:3])
+        self.code = int(status[:3])
         self.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
     def _made(self, result: Any) -> bytes | SmallFile | None:
@@ -99,7 +99,7 @@ class Exchange:
         """Send the answer as it is made, no faster than it is read. Whoever asks for the head alone gets no more."""
         begun = False
         for piece in () if self._visit.scope["method"] == "HEAD" else gathered(result):
-            step = self._visit.go_on(piece) if begun else self._visit.begin(self.status, self.headers, piece)
+            step = self._visit.go_on(piece) if begun else self._visit.begin(self.code, self.headers, piece)
             self._wait_for(step)
             begun = True
         return None if begun else b""

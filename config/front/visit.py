@@ -60,8 +60,8 @@ class Visit:
         """Answer as a whole."""
         if self.scope["method"] != "HEAD" and not any(name == b"content-length" for name, _ in headers):
             headers = [*headers, (b"content-length", str(len(content)).encode())]
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": content})
+        await self._put({"type": "http.response.start", "status": status, "headers": headers})
+        await self._put({"type": "http.response.body", "body": content})
 
     async def refuse(self, error: PortalError) -> None:
         """Answer with an error, and end the connection: a body may be on its way."""
@@ -70,15 +70,24 @@ class Visit:
 
     async def begin(self, status: int, headers: Headers, piece: bytes) -> None:
         """Begin an answer that is sent in pieces."""
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._put({"type": "http.response.start", "status": status, "headers": headers})
         await self.go_on(piece)
 
     async def go_on(self, piece: bytes) -> None:
         """Send the next piece, once the client has read most of those before. Raises Gone."""
-        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-        if self.is_over:
-            raise Gone
+        await self._put({"type": "http.response.body", "body": piece, "more_body": True})
 
     async def end(self) -> None:
         """End an answer that was sent in pieces."""
-        await self._send({"type": "http.response.body"})
+        await self._put({"type": "http.response.body"})
+
+    async def _put(self, message: Message) -> None:
+        """Send a message to the client. Raises Gone, also when it was given up meanwhile."""
+        if self.is_over:
+            raise Gone
+        try:
+            await self._send(message)
+        except RuntimeError as error:
+            if self.is_over:
+                raise Gone from error
+            raise

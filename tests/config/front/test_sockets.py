@@ -1,5 +1,6 @@
 """The front over real sockets: how it answers, whom it gives up, and that others do not notice."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -280,9 +281,23 @@ def test_who_does_not_read_is_dropped_and_the_answer_is_closed(front: Served, vi
         assert len(rest_of(client)) < PIECES * len(PIECE)
 
 
-def test_who_reads_no_static_file_is_dropped_too(front: Served) -> None:
-    with front.connect(head("GET", "/file") * 100, reads=False) as client:
+@pytest.mark.parametrize("path", ["/file", "/address", "/streams"])
+def test_who_reads_none_of_many_answers_is_dropped_too(front: Served, caplog: pytest.LogCaptureFixture, path: str) -> None:
+    with front.connect(reads=False) as client:
+        client.settimeout(0.1)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            for _ in range(3000):
+                client.sendall(head("GET", path) * 100)
         until(lambda: has_ended(client))
+    assert "Traceback" not in caplog.text
+
+
+def test_who_reads_slowly_but_steadily_is_waited_for(front: Served) -> None:
+    with front.connect(head("GET", "/streams"), reads=False) as client:
+        for _ in range(30):
+            assert client.recv(5000)
+            threading.Event().wait(0.1)
+        assert not has_ended(client)
 
 
 def has_ended(client: socket.socket) -> bool:
