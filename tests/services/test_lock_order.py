@@ -9,10 +9,10 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from batches.models import Batch, Project, Slice
+from batches.models import Batch, Project, Slice, ThrottledBy
 from batches.services.claim import Appetite, claim
 from batches.services.providers import change_provider
-from batches.services.settle import Report, settle
+from batches.services.settle import Report, Throttled, settle
 from providers.models import Provider
 from tests.cast import TESTER, request_lines, started
 
@@ -52,7 +52,7 @@ def pair(project: Project) -> list[Batch]:
 
 def _throttles(batches: list[Batch]) -> Report:
     until = timezone.now() + timedelta(minutes=1)
-    return Report({}, {}, throttled={batch.pk: (until, "It is busy.") for batch in batches})
+    return Report({}, {}, throttled={batch.pk: Throttled(until, "It is busy.", ThrottledBy.LIMIT) for batch in batches})
 
 
 def test_e13_two_executors_that_are_throttled_hold_one_batch_at_a_time(pair: list[Batch]) -> None:

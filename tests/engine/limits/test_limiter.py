@@ -1,5 +1,7 @@
 """The limiter: whose fault it is, what a newcomer gets, and what is remembered; the same rules wherever the state is kept."""
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,8 @@ from batches.engine.limits.asks import Ask, Bid, Caps, Grant, Tally, Want, Why
 from batches.engine.limits.blame import Vote, is_in_trouble
 from batches.engine.limits.breaker import FAILURES
 from batches.engine.limits.hold import STRIKES, Orders, Seen
-from batches.engine.limits.limiter import MOST_ACCOUNTS, OTHERS_USE_IT, answer
+from batches.engine.limits.limiter import MOST_ACCOUNTS, answer
+from batches.engine.limits.permits import OTHERS_USE_IT
 from batches.engine.limits.slots import SHARE_SECONDS
 from batches.engine.limits.state import MOST_IDLE, REMEMBERED_SECONDS, WHOLE, State
 from providers.failures import Kind
@@ -100,7 +103,7 @@ def test_a_probe_takes_a_slot_of_its_project() -> None:
     assert provider.shares(a=provider.bid(), b=provider.bid(in_flight=2)) == {"a": 1, "b": 2}
 
 
-OUTCOMES = {
+OUTCOMES: dict[str, Callable[[], Tally]] = {
     "well": successes,
     "faults": lambda: faults(FAILURES),
     "one fault": lambda: faults(1),

@@ -79,7 +79,7 @@ class Slots:
         self.limit, self.projects, self.capacity, self.now = limit, projects, capacity, 0.0
         self.holdings: dict[str, Holding] = {}
 
-    def ask(self, executor: str = "x", **wants: tuple[int, int]) -> dict[str, int]:
+    def ask(self, executor: str = "x", /, **wants: tuple[int, int]) -> dict[str, int]:
         """What an executor gets for each project, of which it has so many in flight and wants so many."""
         claims = {project: Claim(in_flight, wanted, self.limit) for project, (in_flight, wanted) in wants.items()}
         return self.claim(executor, claims)
