@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from batches import wake
-from batches.engine.limits.upstreams import Demand, Granted, Opened, Upstreams
+from batches.engine.lanes.upstreams import Demand, Granted, Opened, Upstreams
 from batches.engine.take_up import Taken, TakeUp
 from batches.models import Worker
 from batches.services.claim import Appetite

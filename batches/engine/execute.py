@@ -24,9 +24,9 @@ from batches import wake
 from batches.engine import backoff, collector, shutdown
 from batches.engine.desk import Answer, Desk, Turn
 from batches.engine.held import Held, Item, beyond_probes
-from batches.engine.limits.lanes import Lane
-from batches.engine.limits.roads import Road
-from batches.engine.limits.upstreams import Demand
+from batches.engine.lanes.lane import Lane
+from batches.engine.lanes.roads import Road
+from batches.engine.lanes.upstreams import Demand
 from batches.engine.outbox import HandedIn, Outbox
 from batches.engine.senders import Senders
 from batches.engine.take_up import Taken

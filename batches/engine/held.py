@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from django.conf import settings
 
-from batches.engine.limits.gates import Gate, Pass
+from batches.engine.lanes.gates import Gate, Pass
 from batches.models import Batch
 from batches.services.claim import Lease
 from batches.services.extras import Extras, kept_extras

@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from batches.engine import backoff
 from batches.engine.held import Held, Item, Wait
+from batches.engine.lanes.lane import Lane
+from batches.engine.lanes.roads import Road
 from batches.engine.limits.breaker import FAULTS
-from batches.engine.limits.lanes import Lane
-from batches.engine.limits.roads import Road
 from batches.engine.outbox import Outbox
 from batches.services.outcomes import Settled, Tried
 from providers.base import Call, Failure, Outcome, Success

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from batches import jsonl
 from batches.actors import ENGINE
-from batches.engine.limits.upstreams import CannotRun, Opened, Upstreams
+from batches.engine.lanes.upstreams import CannotRun, Opened, Upstreams
 from batches.errors import Gone, LostRace, StorageAway
 from batches.models import Batch
 from batches.queries.results import slice_lines

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from batches.engine.held import Held
+from batches.engine.lanes.lane import Lane
 from batches.engine.limits.asks import Why
-from batches.engine.limits.lanes import Lane
 from batches.models import ThrottledBy
 from batches.services.settle import Throttled
 

@@ -11,7 +11,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.engine import desk
-from batches.engine.limits import hold, keeping, upstreams
+from batches.engine.lanes import upstreams
+from batches.engine.limits import hold, keeping
 from batches.filters import BatchFilter
 from batches.models import Attempt, Batch, Project, ProviderHealth, Slice
 from batches.queries.waiting import Cause, waiting

@@ -8,7 +8,8 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.engine.limits import breaker, keeping, upstreams
+from batches.engine.lanes import upstreams
+from batches.engine.limits import breaker, keeping
 from batches.models import Attempt, Batch, Project, ProviderHealth
 from batches.queries.waiting import Cause, waiting
 from providers.models import Provider

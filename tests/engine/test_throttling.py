@@ -9,10 +9,11 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.engine.limits import breaker, keeping, upstreams
+from batches.engine.lanes import upstreams
+from batches.engine.lanes.upstreams import Demand, Upstreams
+from batches.engine.limits import breaker, keeping
 from batches.engine.limits.asks import Ask, Bid, Caps, Want
 from batches.engine.limits.state import WHOLE
-from batches.engine.limits.upstreams import Demand, Upstreams
 from batches.engine.limits.windows import Span
 from batches.models import Attempt, Batch, BatchObject, Dialect, Project, ProviderHealth, Slice
 from batches.services.cancel import cancel

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from batches.api import documented, inbound
 from batches.console.pace import pace
-from batches.engine.limits.gates import estimate
+from batches.engine.lanes.gates import estimate
 from batches.filters.conditions import is_late
 from batches.line_rules import LineRules
 from batches.models import Batch, BatchMinute, Project

@@ -38,6 +38,7 @@ from batches.queries.error_groups import Window, error_groups, largest
 from batches.queries.group_members import members, messages
 from batches.queries.results import results, settled_results
 from batches.services.claim import Appetite, claim
+from batches.services.control_turns import finalize_next, validate_next
 from batches.services.reconcile import reconcile
 from batches.services.retention import RETENTION
 from tests.cast import request_lines, started
@@ -117,6 +118,11 @@ def test_claiming_reads_no_table_whole(batch: Batch) -> None:
 
 def test_reconciling_reads_no_table_whole(batch: Batch) -> None:
     assert not read_whole(lambda: reconcile(now=timezone.now()))
+
+
+@pytest.mark.parametrize("turn", [validate_next, finalize_next])
+def test_finding_out_whose_turn_it_is_reads_no_table_whole(batch: Batch, turn: Callable[..., None]) -> None:
+    assert not read_whole(lambda: turn(batch.pk, now=timezone.now()))
 
 
 def test_letting_go_reads_no_table_whole(batch: Batch, settings: Settings) -> None:

@@ -4,29 +4,19 @@ An executor asks at most once a turn, for all its projects at a time. Each proje
 a share of the concurrency and a block of permits, for the provider as a whole ("") and for each model with limits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
-
-import msgspec
 
 from batches.engine.limits.asks import Ask, Award, Bid, Caps, Condition, Grant, Permit, Want, Why
 from batches.engine.limits.breaker import Breaker
 from batches.engine.limits.hold import LONGEST_SECONDS, Hold
+from batches.engine.limits.permits import UPSTREAM_SAYS, Shut, permit_for, probe_permit
 from batches.engine.limits.slots import Claim, grant_slots
 from batches.engine.limits.state import WHOLE, Account, Party, Stake, State
 from batches.engine.limits.windows import Span, Window
 
 UNKNOWN_SECONDS = 1.0  # for so long after its state was lost nobody gets more concurrency: all have reported by then
 MOST_ACCOUNTS = 64  # beyond these, models without limits of an operator's are not looked after
-UPSTREAM_SAYS = "the upstream says that its limit is used up"
-OTHERS_USE_IT = "other projects use all requests that may be in flight at a time"
-
-
-class Shut(msgspec.Struct, frozen=True):
-    """Nothing may be sent, for so long; `probes`: but for one call."""
-
-    permit: Permit
-    probes: bool
 
 
 class Turn(NamedTuple):
@@ -57,7 +47,7 @@ def answer(state: State, executor: str, ask: Ask, *, now: float, span: Span, lon
     parts = {name: _parts(state, name, shut, turn) for name in state.accounts}
     awards = {project: _award(state, project, bid, shut[project], parts, turn) for project, bid in ask.bids.items()}
     asked = {name for bid in ask.bids.values() for name in bid.wants} & state.accounts.keys()
-    conditions = {name: _condition(state.accounts[name], name, awards, now=now) for name in asked}
+    conditions = {name: _condition(state.accounts[name], _granted(awards, name), now=now) for name in asked}
     return Grant(awards, conditions, _allowed_together(state, ask), span.valid, state.in_use, state.broken(now=now))
 
 
@@ -212,9 +202,9 @@ def _award(
         if account is None:
             permits[name] = Permit(None, None, None)
         elif (closed := shut.get(name)) is None:
-            permits[name] = _permit(account, project, want, part, turn)
+            permits[name] = permit_for(account, project, want, part, now=turn.now, span=turn.span)
         else:
-            permits[name] = _probe(account, project, want, part, closed, turn)
+            permits[name] = probe_permit(account, project, want, part, closed, now=turn.now, span=turn.span)
     hold = state.accounts[WHOLE].stakes[project].hold
     worked_at = max(stake.hold.worked_at for stake in state.accounts[WHOLE].stakes.values())
     return Award(
@@ -226,69 +216,15 @@ def _award(
     )
 
 
-def _probe(account: Account, project: str, want: Want, part: int | None, shut: Shut, turn: Turn) -> Permit:
-    """A permit for one call, beside what was sent before, or for none."""
-    if not shut.probes or part == 0:
-        return shut.permit
-    one = msgspec.structs.replace(want, requests=min(want.requests, 1), tokens=want.least_tokens)
-    permit = _windowed(account, project, one, turn)
-    if permit.reason:
-        return msgspec.structs.replace(permit, share=0, held=shut.permit.held)
-    share = want.in_flight + 1 if part is None else part
-    requests = 1 if permit.requests is None else permit.requests
-    return msgspec.structs.replace(shut.permit, share=share, requests=requests, tokens=permit.tokens, cell=permit.cell)
-
-
-def _permit(account: Account, project: str, want: Want, part: int | None, turn: Turn) -> Permit:
-    """What a project is granted while nothing of its own keeps it back."""
-    stake = account.stakes[project]
-    if turn.now < stake.held_until:
-        return Permit(part, 0, 0, shut_for=stake.held_until - turn.now, reason=UPSTREAM_SAYS, why=Why.UPSTREAM)
-    permit = _windowed(account, project, want, turn)
-    if part == 0 and want.wanted and not stake.holding.used and not permit.reason:
-        return msgspec.structs.replace(permit, share=0, reason=OTHERS_USE_IT, why=Why.OTHERS)
-    return msgspec.structs.replace(permit, share=part)
-
-
-def _windowed(account: Account, project: str, want: Want, turn: Turn) -> Permit:
-    """What the limits per minute let through. Where only tokens are limited, the requests are not."""
-    caps, now, span = want.caps, turn.now, turn.span
-    if not caps.windowed:
-        return Permit(None, None, None)
-    if not want.requests:
-        return Permit(None, 0, 0)
-    mine = account.stakes[project].drawn
-    others = [stake.drawn for name, stake in account.stakes.items() if name != project]
-    windows = [
-        (account.requests, caps.requests, want.requests, 1, "requests"),
-        (account.tokens, caps.tokens, want.tokens, max(want.least_tokens, 1), "tokens"),
-    ]
-    granted: list[int | None] = [None, None]
-    is_ahead = mine.is_ahead_of(others, now=now)
-    for index, (window, limit, wanted, least, word) in enumerate(windows):
-        if limit is None:
-            continue
-        amount = 0 if is_ahead else window.grantable(wanted, least=least, limit=limit, now=now, span=span)
-        granted[index] = amount
-        mine.note(wanted=wanted, amount=amount, now=now)
-        if not amount:
-            wait = window.opens_in(least, limit=limit, now=now, span=span)
-            reason = f"its limit of {limit} {word} per minute is used up"
-            return Permit(None, 0, 0, shut_for=wait, reason=reason, why=Why.LIMIT)
-    for (window, *_), taken in zip(windows, granted, strict=True):
-        if taken:
-            window.take(taken, now=now, span=span)
-    parts = (amount / limit for (_, limit, *_), amount in zip(windows, granted, strict=True) if amount and limit)
-    mine.take(max(parts), others, now=now)
-    return Permit(None, granted[0], granted[1], span.cell_at(now))
-
-
 # --- What everybody may see --------------------------------------------------------------------------------------
 
 
-def _condition(account: Account, name: str, awards: Mapping[str, Award], *, now: float) -> Condition:
+def _granted(awards: Mapping[str, Award], name: str) -> list[Permit]:
+    return [award.permits[name] for award in awards.values() if name in award.permits]
+
+
+def _condition(account: Account, permits: Iterable[Permit], *, now: float) -> Condition:
     """How a provider or model itself is doing. What keeps single projects back is none of it."""
-    permits = (award.permits[name] for award in awards.values() if name in award.permits)
     limited = next((permit for permit in permits if permit.why is Why.LIMIT), None)
     held, exhausted_for = account.held(now=now), account.exhausted_for(now=now)
     if held is not None:

@@ -41,9 +41,9 @@ class Drawn(msgspec.Struct, array_like=True):
     part: float = 0.0
     thirsty_until: float = float("-inf")  # it got less than it wanted a moment ago
 
-    def note(self, *, wanted: int, amount: int, now: float) -> None:
-        """So much was wanted, and so much is granted."""
-        self.thirsty_until = now + THIRSTY_SECONDS if amount < wanted else float("-inf")
+    def thirst(self, *, now: float) -> None:
+        """It gets less than it wants."""
+        self.thirsty_until = now + THIRSTY_SECONDS
 
     def is_ahead_of(self, others: Iterable["Drawn"], *, now: float) -> bool:
         """Whether one of them has to catch up first."""
@@ -52,6 +52,7 @@ class Drawn(msgspec.Struct, array_like=True):
     def take(self, part: float, others: Sequence["Drawn"], *, now: float) -> None:
         """Count what was granted. A project that waits for nothing has no right to what others draw meanwhile."""
         self.part += part
+        self.thirsty_until = float("-inf")
         least = min([self.part, *(other.part for other in others if other.thirsty_until > now)])
         for one in [self, *others]:
             one.part = min(max(one.part - least, 0.0), 1.0)

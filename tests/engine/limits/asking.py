@@ -6,20 +6,9 @@ from batches.engine.limits.state import WHOLE, State
 from batches.engine.limits.windows import Span
 from providers.failures import Kind
 
-ACME = "acme"
 CAPACITY = 256
 SPAN = Span(60.0)
 FAULTS = Kind.SERVER_ERROR.value
-
-
-def bid(want: Want, tally: Tally | None = None, **models: Want) -> Bid:
-    """What a project wants of a provider, and of some models."""
-    return Bid({WHOLE: want, **models}, tally or Tally())
-
-
-def ask(*, quiet: bool = True, projects: int = 1, capacity: int = CAPACITY, **bids: Bid) -> Ask:
-    """An ask for several projects, by name."""
-    return Ask(bids, capacity, projects, quiet)
 
 
 def faults(count: int, *, lived: bool = False) -> Tally:
@@ -43,12 +32,12 @@ class Provider:
 
     def bid(self, *, wanted: int = 100, in_flight: int = 0, tally: Tally | None = None, requests: int = 0, **more: object) -> Bid:
         want = Want(self.caps, in_flight=in_flight, wanted=wanted, requests=requests, **more)  # type: ignore[arg-type]
-        return bid(want, tally)
+        return Bid({WHOLE: want}, tally or Tally())
 
     def award(self, project: str, executor: str = "x", **about: object) -> Award:
         """What one project is granted, when its executor asks for it alone."""
         return self.ask(executor, **{project: self.bid(**about)}).awards[project]  # type: ignore[arg-type]
 
-    def shares(self, executor: str = "x", **bids: Bid) -> dict[str, int | None]:
+    def shares(self, executor: str = "x", /, **bids: Bid) -> dict[str, int | None]:
         """How many slots each project gets."""
         return {name: award.permits[WHOLE].share for name, award in self.ask(executor, **bids).awards.items()}

@@ -11,7 +11,8 @@ from batches.engine.limits.asks import Ask, Bid, Caps, Grant, Tally, Want, Why
 from batches.engine.limits.blame import Vote, is_in_trouble
 from batches.engine.limits.breaker import FAILURES
 from batches.engine.limits.hold import STRIKES, Orders, Seen
-from batches.engine.limits.limiter import MOST_ACCOUNTS, OTHERS_USE_IT, answer
+from batches.engine.limits.limiter import MOST_ACCOUNTS, answer
+from batches.engine.limits.permits import OTHERS_USE_IT
 from batches.engine.limits.slots import SHARE_SECONDS
 from batches.engine.limits.state import MOST_IDLE, REMEMBERED_SECONDS, WHOLE, State
 from providers.failures import Kind

@@ -7,15 +7,15 @@ import pytest
 import redis
 
 from batches.engine.held import Held, Item
+from batches.engine.lanes.gates import Gate
+from batches.engine.lanes.lane import Lane
+from batches.engine.lanes.roads import Road
+from batches.engine.lanes.upstreams import Demand, Opened
 from batches.engine.limits.asks import Ask, Bid, Caps, Permit, Tally, Want
 from batches.engine.limits.breaker import FAILURES
-from batches.engine.limits.gates import Gate
 from batches.engine.limits.hold import STRIKES, Seen
 from batches.engine.limits.keeping import MayHaveHeard, RedisLimits
-from batches.engine.limits.lanes import Lane
-from batches.engine.limits.roads import Road
 from batches.engine.limits.state import WHOLE
-from batches.engine.limits.upstreams import Demand, Opened
 from batches.models import Batch, Slice
 from batches.services.claim import Lease
 from providers.adapters.simulator import SimulatorAdapter

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from django.conf import settings
 
+from batches.engine.lanes.lane import Lane
+from batches.engine.lanes.upstreams import Demand, Granted, Need, Opened, caps_of
 from batches.engine.limits.asks import Ask, Caps
-from batches.engine.limits.lanes import Lane
-from batches.engine.limits.upstreams import Demand, Granted, Need, Opened, caps_of
 from batches.models.provider_health import model_key
 from providers.base import Adapter
 from providers.models import ProviderModel

@@ -4,8 +4,8 @@ from time import monotonic
 
 import pytest
 
+from batches.engine.lanes.gates import Gate, estimate
 from batches.engine.limits.asks import Caps, Permit, Want, Why
-from batches.engine.limits.gates import Gate, estimate
 from providers.base import Usage
 
 BODY = b"x" * 400  # 100 tokens, and no JSON

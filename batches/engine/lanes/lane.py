@@ -13,24 +13,24 @@ from django.conf import settings
 from django.utils import timezone
 
 from batches.engine.held import Item
+from batches.engine.lanes.backlog import Backlog
+from batches.engine.lanes.gates import Gate, Stay
 from batches.engine.limits.adaptive import TURNED_AWAY
 from batches.engine.limits.asks import Award, Bid, Caps, Tally, Why
-from batches.engine.limits.backlog import Backlog
 from batches.engine.limits.breaker import FAILURES, FAULTS, Broken
-from batches.engine.limits.gates import Gate, Stay
 from batches.engine.limits.hold import counts, is_strike
+from batches.engine.limits.permits import OTHERS_USE_IT
 from batches.engine.limits.state import WHOLE
 from providers.base import Failure
 
 if TYPE_CHECKING:
-    from batches.engine.limits.roads import Road
+    from batches.engine.lanes.roads import Road
 
 SHUT_SECONDS = 1.0  # a lane that has no share for longer was not just without a wish for one when it asked
 PROBE_SECONDS = 1.0  # a half-open breaker is said to stay shut for so long
 MOST_GATES = 16  # of models that no operator has configured; of others, each request waits for itself
 
 _IN_USE = "all requests that may be in flight at a time are in use"
-_OTHERS_USE_IT = "other projects use all requests that may be in flight at a time"
 
 
 class Lane(Backlog):
@@ -275,7 +275,7 @@ class Lane(Backlog):
             return self.gate.stay
         long_ago = time.monotonic() - SHUT_SECONDS
         if self.outdone_since is not None and self.outdone_since < long_ago:
-            return Stay(self.outdone_since, _OTHERS_USE_IT, Why.OTHERS)
+            return Stay(self.outdone_since, OTHERS_USE_IT, Why.OTHERS)
         if self.shut_since is not None and self.shut_since < long_ago:
             return Stay(self.shut_since, _IN_USE, Why.OTHERS)
         models = self.models_of(batch_id)

@@ -1,0 +1,77 @@
+"""Permits: what a project is granted of a provider or a model, within its slots and the limits per minute."""
+
+import msgspec
+
+from batches.engine.limits.asks import Permit, Want, Why
+from batches.engine.limits.state import Account
+from batches.engine.limits.windows import Span
+
+UPSTREAM_SAYS = "the upstream says that its limit is used up"
+OTHERS_USE_IT = "other projects use all requests that may be in flight at a time"
+
+
+class Shut(msgspec.Struct, frozen=True):
+    """Nothing may be sent, for so long; `probes`: but for one call."""
+
+    permit: Permit
+    probes: bool
+
+
+def probe_permit(account: Account, project: str, want: Want, part: int | None, shut: Shut, *, now: float, span: Span) -> Permit:
+    """A permit for one call, beside what was sent before, or for none."""
+    if not shut.probes or part == 0:
+        return shut.permit
+    one = msgspec.structs.replace(want, requests=min(want.requests, 1), tokens=want.least_tokens)
+    permit = _windowed(account, project, one, now=now, span=span)
+    if permit.reason:
+        return msgspec.structs.replace(permit, share=0, held=shut.permit.held)
+    share = want.in_flight + 1 if part is None else part
+    requests = 1 if permit.requests is None else permit.requests
+    return msgspec.structs.replace(shut.permit, share=share, requests=requests, tokens=permit.tokens, cell=permit.cell)
+
+
+def permit_for(account: Account, project: str, want: Want, part: int | None, *, now: float, span: Span) -> Permit:
+    """What a project is granted while nothing of its own keeps it back."""
+    stake = account.stakes[project]
+    if now < stake.held_until:
+        return Permit(part, 0, 0, shut_for=stake.held_until - now, reason=UPSTREAM_SAYS, why=Why.UPSTREAM)
+    permit = _windowed(account, project, want, now=now, span=span)
+    if part == 0 and want.wanted and not stake.holding.used and not permit.reason:
+        return msgspec.structs.replace(permit, share=0, reason=OTHERS_USE_IT, why=Why.OTHERS)
+    return msgspec.structs.replace(permit, share=part)
+
+
+def _windowed(account: Account, project: str, want: Want, *, now: float, span: Span) -> Permit:
+    """What the limits per minute let through. Where only tokens are limited, the requests are not."""
+    caps = want.caps
+    if not caps.windowed:
+        return Permit(None, None, None)
+    if not want.requests:
+        return Permit(None, 0, 0)
+    mine = account.stakes[project].drawn
+    others = [stake.drawn for name, stake in account.stakes.items() if name != project]
+    windows = [
+        (account.requests, caps.requests, want.requests, 1, "requests"),
+        (account.tokens, caps.tokens, want.tokens, max(want.least_tokens, 1), "tokens"),
+    ]
+    granted: dict[str, int] = {}
+    part = 0.0
+    is_ahead, is_short = mine.is_ahead_of(others, now=now), False
+    for window, limit, wanted, least, word in windows:
+        if limit is None:
+            continue
+        granted[word] = 0 if is_ahead else window.grantable(wanted, least=least, limit=limit, now=now, span=span)
+        is_short |= granted[word] < wanted
+        if not granted[word]:
+            mine.thirst(now=now)
+            wait = window.opens_in(least, limit=limit, now=now, span=span)
+            reason = f"its limit of {limit} {word} per minute is used up"
+            return Permit(None, 0, 0, shut_for=wait, reason=reason, why=Why.LIMIT)
+    for window, limit, _, _, word in windows:
+        if limit is not None:
+            window.take(granted[word], now=now, span=span)
+            part = max(part, granted[word] / limit)
+    mine.take(part, others, now=now)
+    if is_short:
+        mine.thirst(now=now)
+    return Permit(None, granted.get("requests"), granted.get("tokens"), span.cell_at(now))
