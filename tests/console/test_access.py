@@ -24,7 +24,7 @@ NAMED = {"line": 1, "which": "input", "fingerprint": "v1:same", "name": "simulat
 # What is a person's own, whatever their role; tests/console/test_routes.py asks for it.
 PERSONAL = {"operation_id", "slug"}
 # What needs a right in the portal as a whole.
-PORTALS_OWN = {"check_provider", "resume_provider"}
+PORTALS_OWN = {"check_provider", "resume_provider", "precede_batch"}
 
 
 @dataclass(frozen=True, slots=True)
