@@ -41,7 +41,7 @@ def last_event(batch: Batch) -> tuple[str, str, str, str]:
     return event.act, event.actor, event.source, event.note
 
 
-@pytest.mark.parametrize("word", ["pause", "prioritise", "reroute", "guards"])
+@pytest.mark.parametrize("word", ["pause", "prioritise", "precede", "reroute", "guards"])
 def test_each_act_is_asked_for_first_and_changes_nothing_by_being_looked_at(console: Client, batch: Batch, word: str) -> None:
     Provider.objects.create(name="other", adapter="simulator")
     answer = console.get(address(batch, word))
@@ -77,6 +77,24 @@ def test_a_priority_is_changed_within_its_bounds(console: Client, batch: Batch) 
         assert answer.status_code == 422
         assert 'role="alert"' in answer.content.decode()
     assert batch.priority == 7
+
+
+def test_only_an_administrator_of_the_portal_lets_a_batch_go_before_other_projects(
+    console: Client, member: SignIn, batch: Batch
+) -> None:
+    """S5"""
+    for role in Role:
+        client = member(role)
+        assert address(batch, "precede") not in client.get(f"/console/batches/{batch}/").content.decode()
+        for answer in (client.get(address(batch, "precede")), client.post(address(batch, "precede"), {"precedence": 7})):
+            assert answer.status_code == 403
+    batch.refresh_from_db()
+    assert batch.precedence == 0
+    assert address(batch, "precede") in console.get(f"/console/batches/{batch}/").content.decode()
+    post(console, batch, "precede", precedence="7", reason="For the board.")
+    assert (batch.precedence, batch.priority) == (7, 0)
+    assert last_event(batch)[3] == "Among all projects from 0 to 7. For the board."
+    assert post(console, batch, "precede", precedence="101").status_code == 422
 
 
 def test_the_rest_goes_to_another_provider_that_the_project_may_use(console: Client, batch: Batch) -> None:

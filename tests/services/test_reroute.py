@@ -10,7 +10,7 @@ from batches.models import Batch, Project, ProviderGrant
 from batches.services.amend import NotRunning
 from batches.services.cancel import cancel
 from batches.services.pause import pause
-from batches.services.prioritise import prioritise
+from batches.services.prioritise import give_precedence, prioritise
 from batches.services.reroute import reroute
 from batches.states import Act
 from providers.models import Provider
@@ -86,6 +86,14 @@ def test_a_batch_takes_another_priority(batch: Batch) -> None:
     assert (event.act, event.note) == ("reprioritised", "From 0 to 50. It is urgent.")
     again = prioritise(changed, priority=50, actor=TESTER, now=timezone.now())
     assert again.version == event.version
+
+
+def test_a_batch_takes_another_place_among_all_projects(batch: Batch) -> None:
+    changed = give_precedence(batch, precedence=-5, actor=TESTER, now=timezone.now())
+    assert (changed.precedence, changed.priority) == (-5, 0)
+    with pytest.raises(InvalidRequest) as refused:
+        give_precedence(batch, precedence=101, actor=TESTER, now=timezone.now())
+    assert refused.value.param == "precedence"
 
 
 @pytest.mark.parametrize("priority", [-101, 101])

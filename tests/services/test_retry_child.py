@@ -50,7 +50,7 @@ def test_a_child_has_exactly_the_lines_of_what_failed(batch: Batch) -> None:
 def test_a_child_is_like_its_parent(project: Project) -> None:
     about = {"metadata": {"team": "ops"}, "priority": 7, "remark": "Nightly", "output_lifetime": timedelta(hours=2)}
     batch = started(project, request_lines(2), window=timedelta(hours=5), **about)
-    Batch.objects.filter(pk=batch.pk).update(max_error_rate=0.5, error_sample=10, max_tokens=99, max_cost="1.5")
+    Batch.objects.filter(pk=batch.pk).update(max_error_rate=0.5, error_sample=10, max_tokens=99, max_cost="1.5", precedence=9)
     batch = completed(batch, odd={1})
     child = again(batch).batch
     for name in (
@@ -61,6 +61,7 @@ def test_a_child_is_like_its_parent(project: Project) -> None:
     assert child.expires_at - child.created_at == timedelta(hours=5)
     assert child.remark == f"Retry of {batch}: Nightly"
     assert (child.created_by, child.status, child.announced) == ("tester", "validating", 1)
+    assert child.precedence == 0, "what an administrator gave to its parent, no client gives on (S5)"
 
 
 def test_a_child_may_go_to_another_provider(batch: Batch) -> None:
