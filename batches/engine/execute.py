@@ -10,7 +10,6 @@ import logging
 import math
 import time
 import uuid
-from collections import Counter
 from collections.abc import Mapping, Set
 from datetime import datetime, timedelta
 
@@ -22,6 +21,7 @@ from uuid_utils.compat import uuid7
 
 from batches import wake
 from batches.engine import backoff, collector, shutdown
+from batches.engine.appetite import AHEAD_SECONDS, appetite
 from batches.engine.desk import Answer, Desk, Turn
 from batches.engine.held import Held, Item, beyond_probes
 from batches.engine.lanes.lane import Lane
@@ -42,9 +42,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25  # how often a free executor looks for new slices
 LET_GO_SECONDS = 2.0  # a slice whose objects all wait longer than this is given back meanwhile
-AHEAD_SECONDS = 0.5  # objects to hold ready beyond those in flight, in seconds of the present rate
 HAND_IN_SECONDS = 1.0  # before others give a stopped batch its end, to hand in what is in flight, or give it up
-FAR_TOO_MUCH = 3  # buffers, beyond its own: an executor that holds so much takes up nothing at all
 OBSTRUCTED_SECONDS = 60.0  # after so long an executor leaves its seat to one that may carry out what it cannot
 
 
@@ -241,40 +239,11 @@ class Executor:
             lane.answered = 0
 
     def _appetite(self) -> Appetite | None:
-        """Enough to fill the free slots, and to be a little ahead; None while it holds far too much, or is to end.
-
-        While it holds too much, it takes only from projects of which it holds nothing: what one fills keeps no other away.
-        """
-        held = self._bytes_held()
-        room = settings.EXECUTOR_BUFFER_BYTES - sum(held.values())
-        if not self._takes_up or self._outbox.is_full or room < -FAR_TOO_MUCH * settings.EXECUTOR_BUFFER_BYTES:
+        """What to take up; None while nothing can be recorded, or when it is to end."""
+        if not self._takes_up or self._outbox.is_full:
             return None
-        wanted, full = {}, set()
-        lanes = [
-            ((provider_id, project_id), lane) for provider_id, road in self.roads.items() for project_id, lane in road.lanes()
-        ]
-        for key, lane in sorted(lanes, key=lambda found: held[found[0]]):
-            wanted[key] = lane.slices_of(lines=self._lines_wanted(lane), size=max(room, 0))
-            room -= wanted[key] * lane.usual_slice[1]
-            if lane.shut_since or (key in held and (room < 0 or lane.probes_with_what_it_has())):
-                full.add(key)
-        return Appetite(
-            otherwise=math.ceil(settings.EXECUTOR_CONCURRENCY / settings.SLICE_LINES) if room >= 0 else 0,
-            wanted=wanted,
-            full=frozenset(full),
-            held=frozenset(held.batch_id for held in self.held.values()),
-        )
-
-    def _lines_wanted(self, lane: Lane) -> float:
-        slots = lane.free_slots if lane.ready else settings.EXECUTOR_CONCURRENCY - lane.in_flight
-        return slots + lane.rate * AHEAD_SECONDS - lane.ready - lane.parked
-
-    def _bytes_held(self) -> Counter[tuple[uuid.UUID, uuid.UUID]]:
-        """Of running slices, by provider and project."""
-        found: Counter[tuple[uuid.UUID, uuid.UUID]] = Counter()
-        for held in self.held.values():
-            found[held.batch.provider_id, held.batch.project_id] += held.size
-        return found
+        lanes = {(provider_id, project_id): lane for provider_id, road in self.roads.items() for project_id, lane in road.lanes()}
+        return appetite(lanes, self.held.values())
 
     def _apply(self, answer: Answer, report: Report) -> None:
         now = time.monotonic()

@@ -49,7 +49,7 @@ class Lease:
         return [Waiting(line) for line in lines] if self.known is None else self.known
 
 
-Lane = tuple[uuid.UUID, uuid.UUID]  # a provider and a project
+Tenancy = tuple[uuid.UUID, uuid.UUID]  # a provider, and a project at it
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ class Appetite:
     """
 
     otherwise: int
-    wanted: Mapping[Lane, int] = field(default_factory=dict)
-    full: frozenset[Lane] = frozenset()
+    wanted: Mapping[Tenancy, int] = field(default_factory=dict)
+    full: frozenset[Tenancy] = frozenset()
     held: frozenset[uuid.UUID] = frozenset()
     avoided: frozenset[uuid.UUID] = frozenset()
 
