@@ -23,6 +23,7 @@ from tests.benchmarks import (
     soak,
     throughput,
     validation,
+    web,
 )
 from tests.benchmarks.inputs import WrongResult
 from tests.servers import NoServer
@@ -44,6 +45,7 @@ COMMANDS = {
     "first-request": first_request,
     "idle": idle,
     "recover": recover,
+    "web": web,
 }
 
 
