@@ -71,7 +71,7 @@ class Views:
     def large(self, environ: Environ) -> HttpResponse:
         self.asked.append(environ)
         response = HttpResponse(PIECE * PIECES, headers={"Content-Length": str(len(PIECE) * PIECES)})
-        response._resource_closers.append(self.closed.set)
+        response._resource_closers.append(self.closed.set)  # type: ignore[attr-defined]
         return response
 
     def breaks(self, _environ: Environ) -> StreamingHttpResponse:
