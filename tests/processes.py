@@ -33,9 +33,11 @@ STOPS_WITHIN = 30.0
 class PortalProcess:
     """`manage.py serve`, with whatever processes it starts; known by the data folder in their environment."""
 
-    def __init__(self, environment: Mapping[str, str], *, folder: Path) -> None:
+    def __init__(self, environment: Mapping[str, str], *, folder: Path, root: Path = ROOT) -> None:
+        """`root` is where its code is."""
         self.environment = dict(environment)
         self.folder = folder
+        self.root = root
         self.url = f"http://127.0.0.1:{environment['PORT']}"
         self._log = folder / "serve.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -47,14 +49,14 @@ class PortalProcess:
 
     def manage(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a management command on this portal's data."""
-        return _manage(self.environment, *words)
+        return _manage(self.environment, *words, root=self.root)
 
     def spawn(self, *words: str) -> subprocess.Popen[bytes]:
         """Start a management command that goes on; what it writes is in `output`."""
         with self._log.open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "manage.py", *words],
-                cwd=ROOT,
+                cwd=self.root,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -123,23 +125,31 @@ class PortalProcess:
             time.sleep(0.1)
 
 
-@contextlib.contextmanager
-def portal_process(folder: Path, **settings: str) -> Iterator[PortalProcess]:
+def portal_process(folder: Path, **settings: str) -> contextlib.AbstractContextManager[PortalProcess]:
     """A migrated portal, not yet started; on PostgreSQL and Redis where the tests have them. Nothing of it stays behind."""
+    return version_process(ROOT, folder, settings)
+
+
+@contextlib.contextmanager
+def version_process(root: Path, folder: Path, settings: Mapping[str, str]) -> Iterator[PortalProcess]:
+    """The same of a version of the portal whose code is at `root`."""
     environment = _bare_environment()
-    environment |= {"BATCHYARD_DATA": str(folder), "PORT": str(free_port()), "PYTHONUNBUFFERED": "1"} | settings
+    environment |= {"BATCHYARD_DATA": str(folder), "PORT": str(free_port()), "PYTHONUNBUFFERED": "1", **settings}
     with contextlib.ExitStack() as stack:
         if server := os.environ.get("TEST_DATABASE_URL"):
             environment |= {
-                "DATABASE_URL": stack.enter_context(_database(server, template=_migrated_database(server))),
+                "DATABASE_URL": stack.enter_context(
+                    _database(server, template=_migrated_database(server) if root == ROOT else "template1")
+                ),
                 "REDIS_URL": urlunsplit(urlsplit(own_redis_url())._replace(path="/7")),
             }
-        elif "DATABASE_URL" not in settings:
+        elif "DATABASE_URL" not in settings and root == ROOT:
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copy(_migrated_file(), folder)
-        if "DATABASE_URL" in settings:
-            _migrate(environment)
-        portal = PortalProcess(environment, folder=folder)
+        if "DATABASE_URL" in settings or root != ROOT:
+            folder.mkdir(parents=True, exist_ok=True)
+            _migrate(environment, root=root)
+        portal = PortalProcess(environment, folder=folder, root=root)
         try:
             yield portal
         finally:
@@ -149,13 +159,13 @@ def portal_process(folder: Path, **settings: str) -> Iterator[PortalProcess]:
             portal.wait_until_gone()
 
 
-def _manage(environment: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+def _manage(environment: Mapping[str, str], *words: str, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "manage.py", *words]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
 
 
-def _migrate(environment: Mapping[str, str]) -> None:
-    migrated = _manage(environment, "migrate", "--verbosity", "0")
+def _migrate(environment: Mapping[str, str], *, root: Path = ROOT) -> None:
+    migrated = _manage(environment, "migrate", "--verbosity", "0", root=root)
     assert migrated.returncode == 0, migrated.stderr
 
 

@@ -56,7 +56,7 @@ class Bridge:
         exchange = Exchange(visit, self._threads, body=body, is_whole=is_whole)
         self._threads.submit(lambda: exchange.run(self._application), client=visit.client)
         rest = await exchange.rest
-        if project := project_of(exchange.environ):
+        if (project := project_of(exchange.environ)) and project != visit.client:
             self._tenants.learn(visit.headers, project=project)
         if isinstance(rest, SmallFile):
             await _send(visit, exchange, rest)

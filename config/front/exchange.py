@@ -22,7 +22,8 @@ T = TypeVar("T")
 Environ = dict[str, Any]
 Application = Callable[[Environ, Any], Iterable[bytes]]
 
-PIECE = 64 * 1024  # bytes of an answer that are handed over at once, at least
+WHOLE = 256 * 1024  # bytes of an answer that may wait for its client in memory, when the request has ended
+PIECE = 64 * 1024  # bytes of a longer answer that are handed over at once, at least
 FLUSH_SECONDS = 0.5  # unless the answer is slow to make
 BRIEFLY = 0.05  # seconds that a thread waits for its client just so; then others work meanwhile
 
@@ -91,14 +92,17 @@ class Exchange:
             close_old_connections()
             return result
         try:
-            return self._stream(result) if result.streaming else bytes(result.content)
+            if result.streaming:
+                return self._stream(gathered(result))
+            content = bytes(result.content)
+            return content if len(content) <= WHOLE else self._stream(_cut(content))
         finally:
             result.close()
 
-    def _stream(self, result: Iterable[bytes]) -> bytes | None:
+    def _stream(self, pieces: Iterable[bytes]) -> bytes | None:
         """Send the answer as it is made, no faster than it is read. Whoever asks for the head alone gets no more."""
         begun = False
-        for piece in () if self._visit.scope["method"] == "HEAD" else gathered(result):
+        for piece in () if self._visit.scope["method"] == "HEAD" else pieces:
             step = self._visit.go_on(piece) if begun else self._visit.begin(self.code, self.headers, piece)
             self._wait_for(step)
             begun = True
@@ -170,6 +174,10 @@ def environ_of(scope: Scope, body: io.BufferedIOBase) -> Environ:
             value = f"{environ[key]}{'; ' if name == 'COOKIE' else ','}{value}"
         environ[key] = value
     return environ
+
+
+def _cut(content: bytes) -> Iterator[bytes]:
+    return (content[start : start + PIECE] for start in range(0, len(content), PIECE))
 
 
 def gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -25,6 +25,7 @@ from tests.benchmarks import (
     throughput,
     upload,
     validation,
+    web,
 )
 from tests.benchmarks.inputs import WrongResult
 from tests.servers import NoServer
@@ -48,6 +49,7 @@ COMMANDS = {
     "idle": idle,
     "recover": recover,
     "sign-in": sign_in,
+    "web": web,
 }
 
 

@@ -132,8 +132,9 @@ def assert_others_do_not_notice(place: Place, *, seconds: float) -> None:
     assert "Traceback" not in said, said[said.index("Traceback") - 200 :][:4000]
 
 
+@pytest.mark.both
 def test_slow_clients_stop_nobody(place: Place) -> None:
-    assert_others_do_not_notice(place, seconds=8)
+    assert_others_do_not_notice(place, seconds=6)
 
 
 @pytest.mark.proof
@@ -194,9 +195,9 @@ def answers(port: int) -> None:
             return
 
 
-@pytest.mark.both
+@pytest.mark.once
 def test_slow_clients_stop_nobody_behind_a_proxy(proxied: Place) -> None:
-    assert_others_do_not_notice(proxied, seconds=8)
+    assert_others_do_not_notice(proxied, seconds=6)
 
 
 @pytest.mark.proof

@@ -159,13 +159,16 @@ class DialectView(APIView):
         return super().initialize_request(request, *args, **kwargs)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer; the call of a key counts until its answer was sent, or will not be."""
         response = super().dispatch(request, *args, **kwargs)
         if self.call:
-            if response.streaming:
-                # Django calls these when an answer was sent, or will not be.
-                response._resource_closers.append(self.call.end)  # type: ignore[attr-defined]
-            else:
+            try:
+                if isinstance(response, Response):
+                    response.render()
+            except BaseException:
                 self.call.end()
+                raise
+            response._resource_closers.append(self.call.end)  # type: ignore[attr-defined]  # Django calls them then
         return response
 
     def check_throttles(self, request: Request) -> None:

@@ -68,6 +68,12 @@ class Views:
         response._resource_closers.append(self.closed.set)  # type: ignore[attr-defined]
         return response
 
+    def large(self, environ: Environ) -> HttpResponse:
+        self.asked.append(environ)
+        response = HttpResponse(PIECE * PIECES, headers={"Content-Length": str(len(PIECE) * PIECES)})
+        response._resource_closers.append(self.closed.set)  # type: ignore[attr-defined]
+        return response
+
     def breaks(self, _environ: Environ) -> StreamingHttpResponse:
         def pieces() -> Iterator[bytes]:
             yield PIECE
@@ -79,7 +85,7 @@ class Views:
         return FileResponse(BytesIO(PIECE * 2))
 
     def table(self) -> dict[str, Any]:
-        names = ("address", "length", "reads", "refuses", "waits", "streams", "breaks", "file")
+        names = ("address", "length", "reads", "refuses", "waits", "streams", "large", "breaks", "file")
         return {f"/{name}": getattr(self, name) for name in names} | {"/v1/files": self.length}
 
 
@@ -100,7 +106,7 @@ def status_of(answer: bytes) -> int:
     return int(answer.split(b" ", 2)[1])
 
 
-def content_of(answer: bytes) -> bytes:
+def content_of(answer: bytes | bytearray) -> bytes | bytearray:
     return answer.partition(b"\r\n\r\n")[2]
 
 
@@ -177,6 +183,22 @@ def test_a_file_arrives_whole(front: Served) -> None:
     answer = front.ask(head("GET", "/file", **CLOSE))
 
     assert answer.count(b"x" * 1000) == 200
+
+
+def test_a_large_answer_does_not_wait_in_memory_for_who_reads_slowly(front: Served, views: Views) -> None:
+    with front.connect(head("GET", "/large"), reads=False) as client:
+        until(lambda: views.asked)
+        assert not views.closed.is_set()
+        assert rest_of_one(client, len(PIECE) * PIECES) == len(PIECE) * PIECES
+        assert views.closed.wait(PATIENCE)
+
+
+def rest_of_one(client: socket.socket, size: int) -> int:
+    """How many bytes of an answer's content of this size come."""
+    found = bytearray()
+    while len(content_of(found)) < size:
+        found += client.recv(1_000_000)
+    return len(content_of(found))
 
 
 def test_a_connection_serves_one_request_after_the_other(front: Served, views: Views) -> None:
