@@ -30,7 +30,7 @@ ANSWER_LATER = "batchyard.answer_later"  # in the request's META: called with se
 PATIENCE_SECONDS = 10.0  # until a request that waits for its turn is turned away
 LATELY_SECONDS = 60.0  # after which half of the visits are forgotten
 CROWD = 8  # so many held-back answers double the time for the next one
-LONGEST = 5.0  # times SIGN_IN_PAUSE_SECONDS
+LONGEST = 8.0  # times SIGN_IN_PAUSE_SECONDS
 
 
 class WaitingRoom:
