@@ -202,14 +202,14 @@ class Lane(Backlog):
     def _note_at_gates(self, item: Item, failure: Failure, *, strikes: bool) -> None:
         """An account is the whole provider's; what else is a strike is the model's, if the request named one."""
         gates = [self.gate, *filter(None, (self.gates.get(item.model),))]
+        struck = (self.gate if failure.kind.is_of_account else self._gate_of(item.model)) if strikes else None
         if failure.kind in FAULTS:
             for gate in gates:
                 gate.note_fault()
-        elif not strikes:
+        elif struck is None:
             for gate in gates:
                 gate.note_answer()
         else:
-            struck = (None if failure.kind.is_of_account else self._gate_of(item.model)) or self.gate
             struck.note_strike(failure.kind)
             item.held.strikes += 1
             self.gated, self._probe_failed = True, True
@@ -277,7 +277,7 @@ class Lane(Backlog):
         if self.outdone_since is not None and self.outdone_since < long_ago:
             return Stay(self.outdone_since, OTHERS_USE_IT, Why.OTHERS)
         if self.shut_since is not None and self.shut_since < long_ago:
-            return Stay(self.shut_since, _IN_USE, Why.OTHERS)
+            return Stay(self.shut_since, _IN_USE, Why.LIMIT)
         models = self.models_of(batch_id)
         stays = [self.gates[model].stay for model in models if model in self.gates]
         held_back = [stay for stay in stays if stay is not None]
