@@ -3,7 +3,8 @@
 Every route is tried, from the URL resolver. The rows of every table are compared before and after.
 """
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.db.models import Model
 from django.http.response import HttpResponseBase
 from django.test import Client
@@ -43,12 +45,20 @@ def path_of(address: Address, tenant: Tenant) -> str:
     return address.of({name: pair[0] for name, pair in tenant.named(address).items()})
 
 
-def read(answer: Any) -> HttpResponseBase:
-    """An answer to its end: what it does while it is sent is done."""
+def require_unchanged(before: Rows, call: Callable[[], Any]) -> HttpResponseBase:
+    """The answer of a call that leaves every row as it was. SQLite counts what is written: if nothing is, no row is read."""
+    written = _written()
+    answer = call()
     if answer.streaming:
-        answer.getvalue()
+        answer.getvalue()  # what it does while it is sent is done
+    if written is None or written != _written():
+        assert rows() == before
     found: HttpResponseBase = answer
     return found
+
+
+def _written() -> int | None:
+    return connection.connection.total_changes if connection.vendor == "sqlite" else None
 
 
 def label(value: object) -> str:
@@ -88,37 +98,37 @@ def strict(visitor: Visitor | None = None) -> Client:
 
 @every("address", PAGES, ids=label)
 def test_a_page_changes_nothing_without_the_token(tenant: Tenant, owner: Visitor, before: Rows, address: Address) -> None:
-    answer = read(strict(owner).post(path_of(address, tenant), {"confirmed": "yes"}))
+    path = path_of(address, tenant)
+    answer = require_unchanged(before, lambda: strict(owner).post(path, {"confirmed": "yes"}))
     assert answer.status_code in (302, 403, 404, 405)
     if answer.status_code == 302:
         assert address.path in ("/", "/admin/logout/", "/admin/password_change/"), "only what leads on to another page"
-    assert rows() == before
 
 
 @every("address", PAGES, ids=label)
 def test_a_page_changes_nothing_without_a_session(tenant: Tenant, before: Rows, address: Address) -> None:
-    answer = read(Client(raise_request_exception=False).post(path_of(address, tenant), {"confirmed": "yes"}))
-    assert answer.status_code < 500
-    assert rows() == before
+    path = path_of(address, tenant)
+    anybody = Client(raise_request_exception=False)
+    assert require_unchanged(before, lambda: anybody.post(path, {"confirmed": "yes"})).status_code < 500
 
 
 @every("address, method", [call for call in NATIVE if call[1] != "GET"], ids=label)
 def test_a_session_calls_the_native_api_with_its_token_alone(
     tenant: Tenant, owner: Visitor, before: Rows, address: Address, method: str
 ) -> None:
+    path = path_of(address, tenant)
     for client in (strict(owner), Client(raise_request_exception=False)):
-        answer = read(client.generic(method, path_of(address, tenant), b"{}", "application/json"))
+        answer = require_unchanged(before, functools.partial(client.generic, method, path, b"{}", "application/json"))
         assert answer.status_code in (401, 403, 405)
-    assert rows() == before
 
 
 @every("address", LOOKS, ids=label)
 def test_a_look_changes_nothing(
     tenant: Tenant, owner: Visitor, program: Visitor, before: Rows, address: Address, with_program: Rows
 ) -> None:
-    for visitor in (owner,) if address.face in ("admin", "console") else (program,):
-        assert read(visitor.ask("GET", path_of(address, tenant))).status_code < 500
-        assert rows() == with_program
+    visitor = owner if address.face in ("admin", "console") else program
+    path = path_of(address, tenant)
+    assert require_unchanged(with_program, lambda: visitor.ask("GET", path)).status_code < 500
 
 
 @pytest.fixture
