@@ -243,6 +243,8 @@ def walked(batch: Batch, anna: User) -> list[tuple[str, str]]:
         "<file_id:file_id>": str(batch.input_file),
         "<fingerprint:fingerprint>": "v1:same",
         "<uuid:operation_id>": str(batch.pk),
+        "<uuid:key_id>": str(batch.pk),
+        "<uuid:stop_id>": str(batch.pk),
         "<slug:provider_id>": "oidc",
         "<slug:name>": "simulator",
         "<slug:slug>": "mine",

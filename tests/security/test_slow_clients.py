@@ -54,7 +54,7 @@ class Others:
         _, headers, page = self._get("/console/login/")
         token = re.search(r'csrfmiddlewaretoken" value="([^"]+)', page.decode())
         assert token is not None
-        form = urllib.parse.urlencode({"csrfmiddlewaretoken": token[1], "username": "operator", "password": PASSWORD})
+        form = urllib.parse.urlencode({"csrfmiddlewaretoken": token[1], "login": "operator", "password": PASSWORD})
         with self._connected() as connection:
             cookie = headers["Set-Cookie"].partition(";")[0]
             kind = "application/x-www-form-urlencoded"
