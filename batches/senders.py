@@ -15,6 +15,7 @@ HOUSEHOLD = 64  # bits of an IPv6 address that name a customer of a network, who
 
 _KNOWN = "batchyard.known"
 _PROJECT = "batchyard.project"
+_DELAY = "batchyard.delay"
 
 
 def vouch(environ: MutableMapping[str, Any], *, project: object = None) -> None:
@@ -31,6 +32,16 @@ def is_known(environ: MutableMapping[str, Any]) -> bool:
 def project_of(environ: MutableMapping[str, Any]) -> Any:
     """The project whose key the sender has shown, if any."""
     return environ.get(_PROJECT)
+
+
+def answer_late(environ: MutableMapping[str, Any], *, seconds: float) -> None:
+    """Hold the answer to this request back. The web server waits, without a thread."""
+    environ[_DELAY] = seconds
+
+
+def delay_of(environ: MutableMapping[str, Any]) -> float:
+    """The seconds for which the answer is held back."""
+    return float(environ.get(_DELAY, 0.0))
 
 
 def client_address(peer: str, forwarded_for: str) -> str:

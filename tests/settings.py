@@ -33,7 +33,6 @@ os.environ["REDIS_URL"] = own_redis_url()
 from config.settings import *  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast
-SIGN_IN_PAUSE_SECONDS = 0.0
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 20_000}}}
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # nothing is collected
 STORAGES["default"] = {"BACKEND": "tests.watched_storage.WatchedStorage"}

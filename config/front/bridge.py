@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from batches.dialects.base.errors import RequestTimeout
 from batches.errors import RateLimited, Unavailable
-from batches.senders import SMALL_BODY, project_of
+from batches.senders import SMALL_BODY, delay_of, project_of
 from config.front.exchange import PIECE, Application, Exchange, SmallFile
 from config.front.probes import Probes, rendered
 from config.front.tenants import Tenants
@@ -58,6 +58,8 @@ class Bridge:
         rest = await exchange.rest
         if (project := project_of(exchange.environ)) and project != visit.client:
             self._tenants.learn(visit.headers, project=project)
+        if delay := delay_of(exchange.environ):
+            await asyncio.sleep(delay)
         if isinstance(rest, SmallFile):
             await _send(visit, exchange, rest)
         elif rest is None:

@@ -46,7 +46,7 @@ def sign_in_rates(attempts: int, seconds: int) -> dict[str, str]:
 
 ACCOUNT_RATE_LIMITS = sign_in_rates(SIGN_IN_ATTEMPTS, SIGN_IN_SECONDS)
 SIGN_IN_AT_ONCE = 1  # requests for the sign-in pages that one process works on: it must have time for others
-SIGN_IN_WAITING = 48  # that one process lets wait, of its 64 threads; a few suffice for a server that answers later
+SIGN_IN_WAITING = 8  # requests for them that one process has a thread for, all others are turned away
 SIGN_IN_PAUSE_SECONDS = 1.0  # a sign-in that fails is answered so long after it began; up to eight times when many fail
 
 # The attempts are counted, and used codes remembered, in a cache that every process of the portal shares. The embedded

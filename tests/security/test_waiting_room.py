@@ -3,16 +3,16 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from batches.console.account.waiting_room import ANSWER_LATER, WaitingRoom
+from batches.console.account.waiting_room import WaitingRoom
+from batches.senders import delay_of
 from tests.security.people import CODE, LOGIN
-
-pytestmark = pytest.mark.django_db
 
 WAITING = 5
 
@@ -105,40 +105,30 @@ def test_other_pages_do_not_wait(crowd: Crowd, room: WaitingRoom, desk: Desk) ->
         assert room(RequestFactory().get(path)) is desk_is_open
 
 
-def test_a_failure_is_answered_late_and_no_success_is(settings: Settings) -> None:
-    settings.SIGN_IN_PAUSE_SECONDS = 0.2
-
-    def failing(request: HttpRequest) -> HttpResponse:
-        request.sign_in_failed = True  # type: ignore[attr-defined]
-        return HttpResponse()
-
-    took = []
-    for answer in (failing, lambda _: HttpResponse()):
-        began = time.monotonic()
-        WaitingRoom(answer)(RequestFactory().post(LOGIN))
-        took.append(time.monotonic() - began)
-
-    assert took[0] >= 0.2
-    assert took[1] < 0.1
+def failing(request: HttpRequest) -> HttpResponse:
+    request.sign_in_failed = True  # type: ignore[attr-defined]
+    return HttpResponse()
 
 
-def test_a_server_that_can_wait_without_a_thread_is_told_to(settings: Settings) -> None:
+def held_back(room: WaitingRoom) -> float:
+    """For how many seconds the answer to another request is."""
+    request = RequestFactory().post(LOGIN)
+    room(request)
+    return delay_of(request.META)
+
+
+def test_the_answer_to_a_failure_is_held_back_the_longer_the_more_fail(settings: Settings) -> None:
     settings.SIGN_IN_PAUSE_SECONDS = 60.0
-    waits: list[float] = []
-
-    def failing(request: HttpRequest) -> HttpResponse:
-        request.sign_in_failed = True  # type: ignore[attr-defined]
-        return HttpResponse()
-
     room = WaitingRoom(failing)
-    for _ in range(80):
-        request = RequestFactory().post(LOGIN)
-        request.META[ANSWER_LATER] = waits.append
-        assert room(request).status_code == 200
+    pauses = [held_back(room) for _ in range(80)]
 
-    assert 59 < waits[0] <= 60
-    assert 479 < waits[-1] <= 480
-    assert room._room._inside == 0
+    assert pauses[0] == pytest.approx(60, abs=1)
+    assert pauses[-1] == pytest.approx(480, abs=1)
+    assert all(later > earlier - 1 for earlier, later in pairwise(pauses))
+
+
+def test_no_success_is_held_back() -> None:
+    assert held_back(WaitingRoom(lambda _: HttpResponse())) == 0
 
 
 def test_whatever_goes_wrong_behind_it_nobody_keeps_a_place(settings: Settings) -> None:
@@ -168,21 +158,3 @@ def test_one_address_never_fills_the_room(crowd: Crowd, desk: Desk) -> None:
 
     assert crowd.join() == [200] * WAITING + [503] * 2
     assert "203.0.113.5" in desk.served
-
-
-def test_an_answer_that_is_held_back_makes_room(settings: Settings) -> None:
-    settings.SIGN_IN_AT_ONCE = settings.SIGN_IN_WAITING = 1
-    settings.SIGN_IN_PAUSE_SECONDS = 60.0
-
-    def failing(request: HttpRequest) -> HttpResponse:
-        request.sign_in_failed = request.method == "POST"  # type: ignore[attr-defined]
-        return HttpResponse()
-
-    room = WaitingRoom(failing)
-    held_back = threading.Thread(target=room, args=(RequestFactory().post(LOGIN),))
-    held_back.start()
-    until(lambda: bool(room._room._held_back))
-
-    assert room(RequestFactory().get(LOGIN)).status_code == 200
-    held_back.join(10)
-    assert not held_back.is_alive()

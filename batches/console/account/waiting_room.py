@@ -1,15 +1,11 @@
 """The waiting room in front of the sign-in pages: it keeps strangers who try passwords from taking the cores of everybody else.
 
-A process works on few requests for these pages at a time. The others wait for their turn before they use the database. Every
-other turn goes to the address with the fewest visits lately, and the rest go in the order of arrival. The answer to a failed
-sign-in is held back for a second, and for longer while many fail.
+A process works on few requests for these pages at a time, and a few others wait for their turn before they use the database.
+Every other turn goes to the address with the fewest visits lately, and the rest go in the order of arrival. When the room is
+full, the address with the most visits is turned away.
 
-The room has a fixed number of places. A waiting request takes one, and so does an answer that is held back. When the room is
-full, the oldest of these answers is given at once; if there is none, the waiting address with the most visits is turned
-away.
-
-A web server that can delay an answer without a thread offers that in the request (`ANSWER_LATER`). Then a held-back answer
-takes no place, and an answer that turns a request away is delayed as well.
+The answer to a failed sign-in is held back for a second, and for longer while many fail. So is the answer to a request that is
+turned away. The web server waits meanwhile, without a thread.
 """
 
 import threading
@@ -19,14 +15,13 @@ from collections.abc import Callable
 from functools import cache
 
 from django.conf import settings
-from django.db import close_old_connections, connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from batches.console.account.address import client_network
+from batches.senders import answer_late
 
-ANSWER_LATER = "batchyard.answer_later"  # in the request's META: called with seconds, before the answer is returned
 PATIENCE_SECONDS = 10.0  # until a request that waits for its turn is turned away
 LATELY_SECONDS = 60.0  # after which half of the visits are forgotten
 CROWD = 8  # so many held-back answers double the time for the next one
@@ -53,24 +48,16 @@ class WaitingRoom:
             try:
                 response = self.get_response(request)
             finally:
-                self._room.end_turn(visitor)
-            if getattr(request, "sign_in_failed", False):
-                self._hold_back(request, visitor, until=began_at + self._room.pause())
-            return response
+                self._room.end_turn()
         finally:
             self._room.leave()
-
-    def _hold_back(self, request: HttpRequest, visitor: "Visitor", *, until: float) -> None:
-        if answer_later := request.META.get(ANSWER_LATER):
-            answer_later(until - time.monotonic())
-            return
-        if not connection.in_atomic_block:
-            close_old_connections()  # as the end of the request would, which is still far off
-        self._room.hold_back(visitor, until=until)
+        if getattr(request, "sign_in_failed", False):
+            took = time.monotonic() - began_at  # the time of the answer must not tell why it failed
+            answer_late(request.META, seconds=max(0.0, self._room.pause() - took))
+        return response
 
     def _turn_away(self, request: HttpRequest) -> HttpResponse:
-        if answer_later := request.META.get(ANSWER_LATER):
-            answer_later(self._room.pause())
+        answer_late(request.META, seconds=self._room.pause())
         words = "Too many people are signing in at this moment. Try again in a few seconds."
         headers = {"Retry-After": "5", "Cache-Control": "no-store"}
         return HttpResponse(words, status=503, content_type="text/plain", headers=headers)
@@ -95,7 +82,6 @@ class Room:
         self._inside = 0
         self._rarest_first = True  # the next turn
         self._waiting: list[Visitor] = []
-        self._held_back: list[Visitor] = []
         self._pauses: list[float] = []  # when each that was given ends
         self._visits: Counter[str] = Counter()  # by address, lately
         self._halved_at = time.monotonic()
@@ -122,10 +108,8 @@ class Room:
                 self._waiting.remove(visitor)
             return visitor.has_turn
 
-    def end_turn(self, visitor: Visitor) -> None:
+    def end_turn(self) -> None:
         """Let the next one have its turn."""
-        visitor.has_turn = False
-        visitor.called.clear()
         with self._lock:
             self._turns += 1
             if self._waiting:
@@ -139,15 +123,6 @@ class Room:
             seconds: float = settings.SIGN_IN_PAUSE_SECONDS * min(1 + len(self._pauses) / CROWD, LONGEST)
             self._pauses.append(now + seconds)
         return seconds
-
-    def hold_back(self, visitor: Visitor, *, until: float) -> None:
-        """Sleep until a moment, or until the place is needed."""
-        with self._lock:
-            self._held_back.append(visitor)
-        visitor.called.wait(max(0.0, until - time.monotonic()))
-        with self._lock:
-            if visitor in self._held_back:
-                self._held_back.remove(visitor)
 
     def leave(self) -> None:
         """Give a place back."""
@@ -174,9 +149,6 @@ class Room:
 
     def _make_room(self, address: str) -> bool:
         """Call a visitor out; its thread then leaves. Whether there was one to call."""
-        if self._held_back:
-            self._held_back.pop(0).called.set()
-            return True
         most_frequent = max(self._waiting, key=lambda waiting: self._visits[waiting.address], default=None)
         if most_frequent is None or self._visits[most_frequent.address] <= self._visits[address]:
             return False

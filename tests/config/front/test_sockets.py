@@ -4,6 +4,7 @@ import contextlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
@@ -12,12 +13,13 @@ import pytest
 from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from pytest_django import Settings
 
-from batches.senders import vouch
+from batches.senders import answer_late, vouch
 from config.front.exchange import Environ
 from tests.config.front.served import PATIENCE, Served, head, rest_of, served, until
 
 PIECES = 500
 PIECE = b"x" * 100_000  # of these, more than all buffers between a server and a client hold
+LATE = 1.0  # seconds
 CLOSE = {"Connection": "close"}
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 
@@ -62,6 +64,12 @@ class Views:
         self.go_on.wait(PATIENCE)
         return HttpResponse("at last")
 
+    def late(self, environ: Environ) -> HttpResponse:
+        """Answers at once; the answer is to be held back."""
+        self.asked.append(environ)
+        answer_late(environ, seconds=LATE)
+        return HttpResponse("late")
+
     def streams(self, environ: Environ) -> StreamingHttpResponse:
         self.asked.append(environ)
         response = StreamingHttpResponse(PIECE for _ in range(PIECES))
@@ -85,7 +93,7 @@ class Views:
         return FileResponse(BytesIO(PIECE * 2))
 
     def table(self) -> dict[str, Any]:
-        names = ("address", "length", "reads", "refuses", "waits", "streams", "large", "breaks", "file")
+        names = ("address", "length", "reads", "refuses", "waits", "streams", "large", "breaks", "file", "late")
         return {f"/{name}": getattr(self, name) for name in names} | {"/v1/files": self.length}
 
 
@@ -162,6 +170,18 @@ def test_who_asks_for_the_head_gets_no_more(front: Served, views: Views) -> None
     assert (status_of(streamed), content_of(streamed)) == (200, b"")
     assert b"content-length: 0" not in streamed
     assert views.closed.is_set()
+
+
+def test_answers_that_are_held_back_take_no_thread(front: Served, views: Views) -> None:
+    """S4"""
+    began = time.monotonic()
+    late = [front.connect(head("POST", "/late", Content_Length=0, **CLOSE)) for _ in range(20)]
+    until(lambda: len(views.asked) == len(late))
+    assert content_of(front.ask(head("GET", "/address", **CLOSE))) == b"127.0.0.1"
+    assert time.monotonic() - began < LATE
+
+    assert [content_of(rest_of(client)) for client in late] == [b"late"] * len(late)
+    assert time.monotonic() - began >= LATE
 
 
 def test_an_answer_in_pieces_arrives_whole_and_the_connection_serves_on(front: Served) -> None:
