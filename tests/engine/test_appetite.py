@@ -53,7 +53,7 @@ def test_each_lane_gets_what_it_has_free_slots_for_within_the_buffer() -> None:
 def test_while_it_holds_too_much_only_those_get_something_of_whom_it_holds_nothing() -> None:
     found = appetite({ACME: lane(), GLOBEX: lane()}, [held(ACME, 1500)])
     assert found is not None
-    assert (found.otherwise, set(found.wanted.values()), found.full) == (0, {0}, {ACME})
+    assert (found.otherwise, set(found.wanted.values()), found.full) == (0, {0}, frozenset({ACME}))
 
 
 def test_while_it_holds_far_too_much_it_takes_nothing() -> None:
