@@ -1,4 +1,4 @@
-"""The WSGI entry point that Granian loads."""
+"""Django as a WSGI application: what `config.asgi` puts the front before."""
 
 import os
 from collections.abc import Iterable

@@ -1,12 +1,18 @@
-"""The suite: `python -m tests [EXTENT] [PYTEST ARGUMENTS]` runs it embedded and then on a PostgreSQL and a Redis.
+"""The suite: `python -m tests [EXTENT] [PYTEST ARGUMENTS]` runs it embedded, and beside that on a PostgreSQL and a Redis.
 
 EXTENT is one of those of `tests.extent`; `make test` runs the `gate`.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -14,42 +20,67 @@ from tests.chromium import NoBrowser, ensure
 from tests.extent import ROOT, Extent
 from tests.servers import NoServer, servers
 
-PROCESSES = 3  # on two cores: tests wait for servers, upstreams and pages half of their time
+PROCESSES = 2  # of each session, on two cores: tests wait for servers, upstreams and pages half of their time
 SLOWEST = 50
+EMBEDDED = {"TEST_DATABASE_URL": "", "TEST_REDIS_URL": ""}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one session after the other, each in PROCESSES processes. The exit code of the first that failed."""
+    """Run both sessions beside each other, each in PROCESSES processes. The exit code of the first that failed."""
     extent, words = Extent.GATE, list(arguments)
     if words and words[0] in list(Extent):
         extent = Extent(words.pop(0))
-    results = [_session("embedded (SQLite, in-memory broker)", extent, words, {"TEST_DATABASE_URL": "", "TEST_REDIS_URL": ""})]
-    if extent != Extent.QUICK:
-        with servers(redises=PROCESSES) as urls:
-            results.append(_session("PostgreSQL and Redis", extent, words, urls))
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(_session("embedded (SQLite, in-memory broker)", extent, words, EMBEDDED))
+        sessions = [first]
+        if extent != Extent.QUICK:
+            urls = stack.enter_context(servers(redises=PROCESSES))
+            sessions.append(stack.enter_context(_session("PostgreSQL and Redis", extent, words, urls)))
+        results = [session.told() for session in sessions]
     if set(results) == {pytest.ExitCode.NO_TESTS_COLLECTED}:
         return pytest.ExitCode.NO_TESTS_COLLECTED
-    return next(
-        (code for code in results if code not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}), pytest.ExitCode.OK
-    )
+    return next((code for code in results if code not in {0, pytest.ExitCode.NO_TESTS_COLLECTED}), 0)
 
 
-def _session(title: str, extent: Extent, words: Sequence[str], urls: Mapping[str, str]) -> int:
-    print(f"\n===== {title} =====", flush=True)
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A pytest that runs. Its output waits in a file until everything before it is told."""
+
+    title: str
+    process: "subprocess.Popen[bytes]"
+    output: IO[bytes]
+
+    def told(self) -> int:
+        """Write the output as it comes. The exit code, once it has ended."""
+        print(f"\n===== {self.title} =====", flush=True)
+        while True:
+            ended = self.process.poll() is not None  # before the last look, which so misses nothing
+            while piece := self.output.read(65_536):
+                sys.stdout.buffer.write(piece)
+                sys.stdout.buffer.flush()
+            if ended:
+                return self.process.returncode
+            time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def _session(title: str, extent: Extent, words: Sequence[str], urls: Mapping[str, str]) -> Iterator[Session]:
     environment = os.environ | urls | {"CHROMIUM": ensure(), "PYTHONPYCACHEPREFIX": str(ROOT / "build" / "bytecode")}
     # Each of the many processes that tests start would compile everything anew.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     workers = ("-n", str(PROCESSES), "--dist", "loadgroup")
     command = (sys.executable, "-m", "pytest", "--extent", extent, f"--durations={SLOWEST}", *workers, *words)
-    session = subprocess.Popen(command, env=environment)
-    try:
-        return session.wait()
-    except KeyboardInterrupt:
-        session.wait()  # pytest got it as well, and cleans up
-        raise
-    finally:
-        session.terminate()
-        session.wait()
+    with tempfile.NamedTemporaryFile() as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            with Path(output.name).open("rb") as written:
+                yield Session(title, process, written)
+        except KeyboardInterrupt:
+            process.wait()  # pytest got it as well, and cleans up
+            raise
+        finally:
+            process.terminate()
+            process.wait()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ described in pyproject.toml.
 """
 
 import ast
+import inspect
 import re
 from enum import StrEnum
 from functools import cache
@@ -61,7 +62,7 @@ def belongs(item: pytest.Item, *, extent: Extent, embedded: bool) -> bool:
         return True
     if not uses_database(item) or item.get_closest_marker("once"):
         return False
-    return extent != Extent.GATE or bool(item.get_closest_marker("both")) or can_differ(item.path)
+    return extent != Extent.GATE or bool(item.get_closest_marker("both")) or can_differ(item.path) or is_odd(item)
 
 
 def is_long(item: pytest.Item) -> bool:
@@ -91,12 +92,29 @@ def _fixtures(item: pytest.Item) -> set[str]:
 
 @cache
 def can_differ(test: Path) -> bool:
-    """Whether a test module sends oddities, or is about a product module with a sign.
+    """Whether a test module is about a product module with a sign: it imports one, or stands where its tests stand."""
+    return bool(imported(test) & signed().keys()) or any(is_home(test, of=module) for module in signed())
 
-    It is, if it imports one or stands where its tests stand.
-    """
-    odd = ODDITIES.search(test.read_text(encoding="utf-8")) is not None
-    return odd or bool(imported(test) & signed().keys()) or any(is_home(test, of=module) for module in signed())
+
+def is_odd(item: pytest.Item) -> bool:
+    """Whether a test sends oddities: in its own lines and cases, or by a name of its module's that stands for some."""
+    source = inspect.getsource(item.function) if isinstance(item, pytest.Function) else ""
+    words = set(re.findall(r"\w+", source)) | _fixtures(item)
+    return ODDITIES.search(source) is not None or bool(words & odd_names(item.path))
+
+
+@cache
+def odd_names(test: Path) -> frozenset[str]:
+    """What a test module defines with oddities in it, besides its tests."""
+    text = test.read_text(encoding="utf-8")
+    found: set[str] = set()
+    for node in ast.parse(text).body:
+        if ODDITIES.search(ast.get_source_segment(text, node) or ""):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                found.add(node.name)
+            else:
+                found |= {name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
+    return frozenset(found)
 
 
 @cache
@@ -111,15 +129,17 @@ def signed() -> dict[str, str]:
 
 
 def is_home(test: Path, *, of: str) -> bool:
-    """Whether tests of a module stand here: in the folder that is called as its package is, or is nearest to that.
+    """Whether tests of a module stand here: in the file that is called after it, or else anywhere in the folder of its package.
 
-    `tests/services` has those of `batches.services.claim`, and `tests/test_wake.py` those of `batches.wake`.
+    `tests/services/test_claim.py` has those of `batches.services.claim`, and `tests/test_wake.py` those of `batches.wake`.
+    The folder is the one that is called as the package is, or is nearest to that.
     """
     *packages, name = of.removeprefix("batches.").split(".")
     folder = TESTS.joinpath(*packages)
     while not folder.is_dir():
         folder = folder.parent
-    return test.parent == folder if folder != TESTS else test == TESTS / f"test_{name}.py"
+    own = folder / f"test_{name}.py"
+    return test == own if own.exists() or folder == TESTS else test.parent == folder
 
 
 @cache

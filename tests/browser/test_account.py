@@ -3,14 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from django.contrib.auth.models import User
 from playwright.sync_api import Browser, Page, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from tests.browser.test_axe import SERIOUS
-from tests.browser.test_look import SCHEMES, TOO_FAINT
+from tests.browser.eyes import findings
 from tests.security.people import PASSWORD, code_of, recovery_codes, with_second_factor
 
 pytestmark = pytest.mark.once
@@ -50,30 +48,13 @@ def sign_in(page: Page, portal: LiveServer, *, path: str = f"{ACCOUNT}/") -> Non
     page.get_by_role("button", name="Sign in").click()
 
 
-def findings(page: Page, portal: LiveServer, paths: list[str]) -> list[tuple[str, str, object]]:
-    """What is wrong with the looks of pages."""
-    axe = Axe()
-    found: list[tuple[str, str, object]] = []
-    for path in paths:
-        page.goto(portal.url + path)
-        for scheme in SCHEMES:
-            page.emulate_media(color_scheme=scheme)
-            found += [(path, scheme, faint) for faint in page.evaluate(TOO_FAINT)]
-            violations = axe.run(page).response["violations"]
-            found += [(path, scheme, one["id"]) for one in violations if one["impact"] in SERIOUS]
-        for width in (320, 390, 1024, 1360):
-            page.set_viewport_size({"width": width, "height": 800})
-            if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
-                found.append((path, "too wide", width))
-    return found
-
-
 def test_every_page_can_be_read_and_is_no_wider_than_its_window(page: Page, live_server: LiveServer, anna: User) -> None:
-    assert findings(page, live_server, SIGNED_OUT) == []
+    url = live_server.url
+    assert findings(page, [url + path for path in SIGNED_OUT]) == []
     sign_in(page, live_server)
-    assert findings(page, live_server, [*OF_ONE, *WITHOUT]) == []
+    assert findings(page, [url + path for path in (*OF_ONE, *WITHOUT)]) == []
     with_second_factor(anna)
-    assert findings(page, live_server, [*OF_ONE, *WITH]) == []
+    assert findings(page, [url + path for path in WITH]) == []
 
 
 def test_without_scripts_one_sets_up_a_second_factor_signs_in_with_it_and_changes_ones_password(

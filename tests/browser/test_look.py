@@ -1,8 +1,6 @@
-"""What the eye and the keyboard meet: contrast, width, colours, keys."""
+"""What the eye and the keyboard meet: every page at every width in light and dark, the choice of colours, keys."""
 
 import uuid
-from pathlib import Path
-from typing import Literal
 
 import pytest
 from django.contrib.auth.models import User
@@ -17,15 +15,13 @@ from batches.services.bulk.run import run
 from batches.services.emergency_stop import Place, begin_stop
 from batches.services.keys import issue_key
 from batches.states import BatchStatus, Source
+from tests.browser.eyes import findings
 from tests.cast import TESTER
 from tests.conftest import Portal
 from tests.console.conftest import MakeBatch
 
 pytestmark = pytest.mark.once
 
-# Every text that can be seen and whose contrast with what is behind it is under 4.5.
-TOO_FAINT = (Path(__file__).parent / "contrast.js").read_text()
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PATHS = [
     "overview/",
     "providers/",
@@ -54,6 +50,7 @@ PATHS = [
     "bulk/new/?act=resume&scope=matching",
     "nowhere/",
 ]
+PARTS = 3  # of the pages, so that processes share them
 OF_A_BATCH = ["", "history/", "faces/", "pause/", "guards/", "prioritise/", "lines/1/", "lines/4/"]
 OF_A_PARTIAL = ["?status=failed", "lines/4/edit/", "retry/", "retry/?error=v1:same", "retry/?line=1&line=4"]
 OF_TWO = [
@@ -78,7 +75,8 @@ def batches(make_batch: MakeBatch) -> list[Batch]:
 
 def addresses(portal: Portal, batches: list[Batch]) -> list[str]:
     """Where `console` has a page; the last two of the batches have ended partly failed, and run."""
-    of_batches = [f"batches/{batch}/{path}" for batch in batches for path in OF_A_BATCH]
+    of_batches = [f"batches/{batch}/" for batch in batches[:-2]]
+    of_batches += [f"batches/{batch}/{path}" for batch in batches[-2:] for path in OF_A_BATCH]
     first, second = batches[-2:]
     of_partial = [f"batches/{first}/{path}" for path in OF_A_PARTIAL]
     of_two = [f"batches/{first}/compare/{path}{second}" for path in OF_TWO]
@@ -114,26 +112,12 @@ def operations(batches: list[Batch]) -> list[BulkOperation]:
     return made
 
 
-def test_every_text_stands_out_from_its_ground_in_light_and_dark(desk: Page, portal: Portal, batches: list[Batch]) -> None:
-    faint = {}
-    for address in addresses(portal, batches):
-        desk.goto(address)
-        for scheme in SCHEMES:
-            desk.emulate_media(color_scheme=scheme)
-            if found := desk.evaluate(TOO_FAINT):
-                faint[address, scheme] = found
-    assert not faint
-
-
-def test_no_page_is_wider_than_its_window(desk: Page, portal: Portal, batches: list[Batch]) -> None:
-    wide = []
-    for address in addresses(portal, batches):
-        desk.goto(address)
-        for width in (320, 640, 1024, 1920):
-            desk.set_viewport_size({"width": width, "height": 800})
-            if desk.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
-                wide.append((address, width))
-    assert not wide
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_page_can_be_read_and_is_no_wider_than_its_window(
+    desk: Page, portal: Portal, batches: list[Batch], part: int
+) -> None:
+    found = findings(desk, addresses(portal, batches)[part::PARTS])
+    assert found == []
 
 
 def test_the_choice_of_colours_is_kept_and_known_to_the_server(desk: Page) -> None:

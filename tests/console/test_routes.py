@@ -148,8 +148,9 @@ class NeverAsked(FileUploadHandler):
 def test_no_query_however_absurd_brings_a_page_down(console: Client, operator: User, batch: Batch, route: Route) -> None:
     console.cookies["zone"] = "America/New_York"
     path = address(route, batch, operator)
+    methods = [console.get] if console.post(path).status_code == 405 else [console.get, console.post]
     for query in ABSURD:
-        for answer in (console.get(path, query), console.post(path, query)):
+        for answer in (method(path, query) for method in methods):
             if answer.streaming:
                 answer.getvalue()
             assert answer.status_code < 500, query

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from batches.dialects.base.views import DialectView
+from batches.models import Batch, ErrorGroup
 from tests.dialects.routes import METHODS, ROUTES
 
 DIALECTS = {route.path: route.dialect for route in reversed(ROUTES)}
@@ -43,6 +45,27 @@ class Address:
 def addresses() -> list[Address]:
     """All of them, those of the admin included."""
     return list(dict.fromkeys(_walk(get_resolver().url_patterns, "/")))
+
+
+def paths(batch: Batch) -> list[str]:
+    """The path of every address, to what is of this batch and its project, or open to it, or is not there at all."""
+    group, nothing = ErrorGroup.objects.filter(project=batch.project).first(), "019bd3a1-c0de-7b33-a9d4-1f52c8e07a66"
+    values = {
+        "batch_id": str(batch),
+        "file_id": str(batch.input_file),
+        "line": "1",
+        "which": "input",
+        "fingerprint": group.fingerprint if group else "v1:none",
+        "name": batch.provider.name,
+        "model": "m",
+        "object_id": str(batch.pk),
+        "id": str(User.objects.values_list("pk", flat=True).first() or 1),
+        "app_label": "batches",
+        "content_type_id": "1",
+        **dict.fromkeys(("upload_id", "operation_id", "key_id", "stop_id"), nothing),
+        **dict.fromkeys(("slug", "url", "provider_id"), "nowhere"),
+    }
+    return sorted({address.of(values) for address in addresses()})
 
 
 def _walk(patterns: "list[URLPattern | URLResolver]", before: str) -> Iterator[Address]:

@@ -16,7 +16,7 @@ from batches.states import BatchStatus
 from tests.api.conftest import Native
 from tests.console.conftest import MakeBatch, SignIn
 from tests.matrix import every
-from tests.security.addresses import addresses, named
+from tests.security.routes import paths
 
 pytestmark = pytest.mark.django_db
 CANARY = "the-canary-in-the-prompt"
@@ -53,7 +53,7 @@ def walked(fixtures: Mapping[str, object]) -> list[str]:
     other = Batch.objects.exclude(pk=found.pk).get()
     keys = (BatchError, Attempt)
     rows = [f"/admin/batches/{model._meta.model_name}/{row.pk}/change/" for model in keys for row in model.objects.all()]
-    lists = [f"{path}?q={found}" for path in addresses({}) if path.startswith("/admin/batches/") and path.count("/") == 4]
+    lists = [f"{path}?q={found}" for path in paths(found) if path.startswith("/admin/batches/") and path.count("/") == 4]
     searches = [
         "/console/errors/?window=30d",
         f"/console/batches/{found}/?status=failed",
@@ -61,7 +61,7 @@ def walked(fixtures: Mapping[str, object]) -> list[str]:
     ]
     retries = [f"/console/batches/{found}/retry/?error=v1:canary"]
     return [
-        *addresses(named(found)),
+        *paths(found),
         f"/console/batches/{other}/",
         f"/api/v1/batches/{other}/errors",
         *rows,
