@@ -46,6 +46,11 @@ class Kind(Enum):
     CONNECTION_LOST = "connection_lost"
     PORTAL = "portal_error"
 
+    @classmethod
+    def known(cls, value: str) -> "Kind | None":
+        """The kind of a stored failure; None for a value that is not in this list, which rows of other releases may have."""
+        return next((kind for kind in cls if kind.value == value), None)
+
     @property
     def source(self) -> Source:
         return _TRAITS[self].source

@@ -19,8 +19,7 @@ from batches.errors import NotFound, NotPermitted
 from batches.models import ApiKey, Batch, EmergencyStop, File, Project
 from batches.models.batch import BatchQuerySet
 from batches.models.file import FileQuerySet
-from batches.queries.quotes import Readable, everything
-from batches.services.access import Access, Right, access_of
+from batches.services.access import Access, Readable, Right, access_of, everything
 from batches.services.audit import record_refusal
 from batches.services.emergency_stop import seen_by, seen_in, stops_in_force
 from batches.services.once import note_read, note_use

@@ -35,9 +35,9 @@ from batches.models import Batch, BatchError, BatchObject, Event
 from batches.queries.attempts import tries
 from batches.queries.error_groups import error_groups
 from batches.queries.object_result import ObjectResult
-from batches.queries.quotes import Readable, unquoting, unquoting_groups
+from batches.queries.quotes import unquoting, unquoting_groups
 from batches.queries.results import request_of, result_of
-from batches.services.access import Right
+from batches.services.access import Readable, Right
 from batches.states import ObjectStatus
 
 LAST_LINE = 2**31 - 1

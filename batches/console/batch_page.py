@@ -26,9 +26,9 @@ from batches.console.tiles import status_tiles
 from batches.filters import BatchObjectFilter, holds_of, stopped_among
 from batches.models import Batch, BatchError, BatchObject, Counts, File
 from batches.queries.error_groups import error_groups
-from batches.queries.quotes import Readable, unquoting, unquoting_groups
+from batches.queries.quotes import unquoting, unquoting_groups
 from batches.queries.waiting import Cause, Waiting, waiting
-from batches.services.access import Right
+from batches.services.access import Readable, Right
 from batches.states import ObjectStatus
 
 PAGE_SIZE = 50

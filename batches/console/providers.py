@@ -22,12 +22,12 @@ from batches.console.stop_banner import stops_shown
 from batches.console.throughput_charts import charts, span_tabs
 from batches.filters import stopped_among
 from batches.models import BatchMinute, ErrorGroupHour, ProviderHealth, load_counts
-from batches.queries.error_groups import Window, known_kind
-from batches.queries.quotes import everything
+from batches.queries.error_groups import Window
 from batches.queries.throughput import SPANS, Span, throughput
 from batches.services import providers
-from batches.services.access import Access, Right
+from batches.services.access import Access, Right, everything
 from batches.states import BatchStatus
+from providers.failures import Kind
 from providers.models import Provider
 
 MOST_PROVIDERS = 200
@@ -136,7 +136,7 @@ def _recent_kinds(access: Access, provider: Provider, *, now: datetime) -> list[
     rows = hours.order_by().values("group__kind", "group__code", "group__http_status").annotate(count=Sum("count"))
     return [
         {
-            "kind": known_kind(row["group__kind"]),
+            "kind": Kind.known(row["group__kind"]),
             "code": row["group__code"] if access.readable is everything else "",  # an upstream's own words
             "http_status": row["group__http_status"],
             "count": row["count"],

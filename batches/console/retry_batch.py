@@ -16,8 +16,8 @@ from batches.console.access import SignedIn, actor, find_batch, requires
 from batches.console.said import said
 from batches.errors import InvalidRequest, PortalError
 from batches.models import Batch, BatchObject, ErrorGroup, Event
-from batches.queries.quotes import Readable, unquoting_group
-from batches.services.access import Access, Right
+from batches.queries.quotes import unquoting_group
+from batches.services.access import Access, Readable, Right
 from batches.services.retry import Mode, Retried, retry
 from batches.services.retry_child import UNSUCCESSFUL
 from batches.services.retry_preview import preview

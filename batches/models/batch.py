@@ -32,6 +32,11 @@ class Dialect(models.TextChoices):
     NATIVE = "native"
 
 
+# The dialects whose clients may write the input file themselves, and those whose contract wants one model in it.
+FROM_FILES = frozenset({Dialect.OPENAI, Dialect.NOVITA, Dialect.BIFROST, Dialect.NATIVE})
+OF_ONE_MODEL = FROM_FILES - {Dialect.NATIVE}
+
+
 class OnInvalid(models.TextChoices):
     """What becomes of a batch whose input has invalid lines."""
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from batches.models import Attempt, Batch, BatchError, BatchObject, BatchResult
-from batches.queries.error_groups import known_kind
 from batches.states import ObjectStatus
 from providers.failures import Kind
 
@@ -38,7 +37,7 @@ def tries(batch: Batch, line: int) -> list[Try]:
         Try(
             round=attempt.round,
             number=attempt.number,
-            kind=known_kind(attempt.kind),
+            kind=Kind.known(attempt.kind),
             succeeded=False,
             http_status=attempt.http_status,
             code=attempt.code,

@@ -20,14 +20,6 @@ MOST_GROUPS = 50
 MOST_BATCHES = 100  # batches of one group are counted up to here
 
 
-def known_kind(value: str) -> Kind | None:
-    """The kind of failure that a row names; rows may be older than the list of kinds."""
-    try:
-        return Kind(value)
-    except ValueError:
-        return None
-
-
 class _Explained:
     """What a kind of failure says about those who have it."""
 
@@ -78,7 +70,7 @@ def error_groups(batch: Batch, *, most: int = MOST_GROUPS) -> list[GroupInBatch]
             last_line=row.last_line or 0,
             first_seen=row.first_seen,
             last_seen=row.last_seen,
-            kind=known_kind(row.group.kind),
+            kind=Kind.known(row.group.kind),
             muted=row.group.muted_at is not None,
             note=row.group.note,
         )
@@ -249,7 +241,7 @@ def _group(rows: list[ErrorGroup], trend: list[int], touched: dict[uuid.UUID, in
         providers=sorted({row.provider for row in rows if row.provider}),
         first_seen=first.first_seen,
         last_seen=max((seen for row in rows if (seen := _last_seen(row))), default=None),
-        kind=known_kind(first.kind),
+        kind=Kind.known(first.kind),
         sample=first.sample,
         because=because(first),
         muted=all(row.muted_at for row in rows),

@@ -4,26 +4,20 @@ A message may quote a request or an answer, an upstream's code and parameter too
 the portal: the kind of failure and what it means.
 """
 
-import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from batches.models import Batch, BatchError, ErrorGroup
-from batches.queries.error_groups import GroupInBatch, known_kind
+from batches.queries.error_groups import GroupInBatch
+from batches.services.access import Readable, everything
+from providers.failures import Kind
 
-# Whether the one who reads may read the bodies of a project.
-Readable = Callable[[uuid.UUID], bool]
 WITHHELD = "The message is withheld: it may quote a request or an answer, which you may not read."
-
-
-def everything(_project: uuid.UUID) -> bool:
-    """That of one who may read every body, such as the owner of a project's key."""
-    return True
 
 
 def words_for(kind: str, code: str) -> tuple[str, str]:
     """A code and a message that quote nothing. A code that is no upstream's is the portal's own."""
-    known = known_kind(kind)
+    known = Kind.known(kind)
     return (known.value, f"{known.sentence} {WITHHELD}") if known else (code, WITHHELD)
 
 
@@ -36,7 +30,7 @@ def unquoting(errors: Iterable[BatchError], readable: Readable) -> list[BatchErr
     projects = dict(Batch.objects.filter(pk__in=batches).values_list("pk", "project_id"))
     for row in rows:
         if not readable(projects[row.batch_id]):
-            if known_kind(row.kind):
+            if Kind.known(row.kind):
                 row.param = ""
             row.code, row.message = words_for(row.kind, row.code)
     return rows

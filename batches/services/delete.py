@@ -8,8 +8,8 @@ from django.db.models import F
 from batches.actors import Actor
 from batches.errors import InvalidRequest
 from batches.models import Batch, File
+from batches.models.batch import FROM_FILES
 from batches.services.transition import record
-from batches.services.validate import FROM_FILES
 from batches.states import BatchStatus
 
 

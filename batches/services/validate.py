@@ -31,6 +31,7 @@ from batches.models import (
     bulk,
     unnamed,
 )
+from batches.models.batch import FROM_FILES, OF_ONE_MODEL
 from batches.services.error_groups import forget_errors, record_errors
 from batches.services.heartbeat import process_name
 from batches.services.input_lines import Checked, InputOutOfReach, checked_file
@@ -135,11 +136,6 @@ def rules_for(batch: Batch) -> LineRules:
         max_custom_id_chars=settings.MAX_CUSTOM_ID_CHARS,
         max_line_bytes=settings.MAX_LINE_BYTES,
     )
-
-
-# The dialects whose clients may write the input file themselves, and those whose contract wants one model in it.
-FROM_FILES = frozenset({Dialect.OPENAI, Dialect.NOVITA, Dialect.BIFROST, Dialect.NATIVE})
-OF_ONE_MODEL = FROM_FILES - {Dialect.NATIVE}
 
 
 def lay_out(batch: Batch) -> None:
