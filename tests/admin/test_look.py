@@ -1,8 +1,6 @@
 """The admin in a browser: nothing that its security policy refuses, in the console's colours, readable."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Literal
 
 import pytest
 from django.contrib.auth.models import User
@@ -15,12 +13,11 @@ from batches.states import BatchStatus
 from providers.models import Provider
 from tests.admin.conftest import MakeBatch
 from tests.browser.conftest import sign_in
+from tests.browser.eyes import SCHEMES, TOO_FAINT
 from tests.conftest import Portal
 
 pytestmark = pytest.mark.once
 
-TOO_FAINT = (Path(__file__).parent.parent / "browser" / "contrast.js").read_text()
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PATHS = ["", "batches/batch/", "batches/batch/?q=x", "batches/apikey/add/", "batches/auditentry/", "providers/provider/add/"]
 
 

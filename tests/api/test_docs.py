@@ -8,7 +8,7 @@ from django.test import Client
 from playwright.sync_api import Page, expect
 
 from batches.api.document import document
-from tests.browser.test_look import SCHEMES, TOO_FAINT
+from tests.browser.eyes import SCHEMES, TOO_FAINT
 from tests.conftest import Portal
 
 pytestmark = pytest.mark.once

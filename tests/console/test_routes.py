@@ -148,9 +148,9 @@ class NeverAsked(FileUploadHandler):
 def test_no_query_however_absurd_brings_a_page_down(console: Client, operator: User, batch: Batch, route: Route) -> None:
     console.cookies["zone"] = "America/New_York"
     path = address(route, batch, operator)
-    methods = [console.get] if console.post(path).status_code == 405 else [console.get, console.post]
+    methods = ["GET"] if console.post(path).status_code == 405 else ["GET", "POST"]
     for query in ABSURD:
-        for answer in (method(path, query) for method in methods):
+        for answer in (console.get(path, query) if method == "GET" else console.post(path, query) for method in methods):
             if answer.streaming:
                 answer.getvalue()
             assert answer.status_code < 500, query
