@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template import loader
 from django.views import defaults
 
-from batches.errors import Unavailable
+from batches.rules.errors import Unavailable
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

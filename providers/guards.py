@@ -9,7 +9,7 @@ from django.db import models
 class Guarded(models.Model):
     """Columns of a row that carries guards; an empty one sets no limit of its own.
 
-    A provider's guards hold for each of its batches that has none; see `batches.services.guard`.
+    A provider's guards hold for each of its batches that has none; see `batches.services.policy.guards`.
     """
 
     max_error_rate = models.FloatField(

@@ -9,15 +9,15 @@ from typing import Any
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
-from batches.actors import Actor
 from batches.engine import execute
 from batches.models import Batch, BatchError, BatchErrorGroup, BatchObject, Counts, Dialect, File, Project, Purpose, Slice
-from batches.services.claim import Lease, Waiting
-from batches.services.finalize import finalize
-from batches.services.store import store
-from batches.services.submit import submit
-from batches.services.validate import validate
-from batches.states import ObjectStatus, Source
+from batches.rules.actors import Actor
+from batches.rules.states import ObjectStatus, Source
+from batches.services.intake.submit import submit
+from batches.services.lifecycle.claim import Lease, Waiting
+from batches.services.lifecycle.finalize import finalize
+from batches.services.lifecycle.validate import validate
+from batches.services.storage.store import store
 from providers.models import Provider
 
 CHAT = "/v1/chat/completions"

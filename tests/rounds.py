@@ -7,12 +7,12 @@ from typing import Any
 from django.utils import timezone
 
 from batches.models import Batch, BatchError, BatchErrorGroup, BatchObject, File
-from batches.services.claim import Appetite, claim
-from batches.services.outcomes import Settled
-from batches.services.retry import Retried, retry
-from batches.services.selection import EVERYTHING, Selection
-from batches.services.settle import Report, settle
-from batches.services.validate import validate
+from batches.services.lifecycle.claim import Appetite, claim
+from batches.services.lifecycle.settle import Report, settle
+from batches.services.lifecycle.validate import validate
+from batches.services.retry.retry import Retried, retry
+from batches.services.retry.selection import EVERYTHING, Selection
+from batches.services.tally.outcomes import Settled
 from providers.base import Failure, Success, Usage
 from providers.failures import Kind
 from tests.cast import TESTER, ended, pending

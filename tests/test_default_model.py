@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from batches.default_model import line_with_model, with_model
-from batches.jsonl import Line
-from batches.line_rules import LineChecker, LineRules
+from batches.rules.default_model import line_with_model, with_model
+from batches.rules.jsonl import Line
+from batches.rules.line_rules import LineChecker, LineRules
 
 CHAT = "/v1/chat/completions"
 

@@ -12,14 +12,14 @@ MODULES = sorted(TESTS.rglob("test_*.py"))
 def test_locks_sql_and_looks_at_the_database_are_found() -> None:
     found = signed()
     for module in (
-        "batches.services.claim",  # locks
-        "batches.queries.results",  # SQL
+        "batches.services.lifecycle.claim",  # locks
+        "batches.services.results.results",  # SQL
         "batches.models.bulk",  # looks at the vendor
         "batches.engine.limits.keeping",  # Redis
         "config.health",
     ):
         assert module in found
-    assert "batches.states" not in found
+    assert "batches.rules.states" not in found
     assert len(found) > 30
 
 
@@ -32,18 +32,18 @@ def test_every_module_that_can_differ_has_its_tests_in_both_sessions() -> None:
 @pytest.mark.parametrize(
     ("test", "module", "stands"),
     [
-        ("services/test_claim.py", "batches.services.claim", True),
-        ("services/test_settle.py", "batches.services.claim", False),
+        ("services/test_claim.py", "batches.services.lifecycle.claim", True),
+        ("services/test_settle.py", "batches.services.lifecycle.claim", False),
         ("services/test_anything.py", "batches.services.without_a_file", True),
-        ("services/bulk/test_run.py", "batches.services.claim", False),
+        ("services/bulk/test_run.py", "batches.services.lifecycle.claim", False),
         ("services/bulk/test_run.py", "batches.services.bulk.run", True),
-        ("services/test_prove.py", "batches.services.proof.rows", True),
+        ("services/test_prove.py", "batches.services.consistency.rows", True),
         ("management/test_demo.py", "batches.management.commands.serve", True),
         ("providers/test_simulator.py", "providers.adapters.simulator", True),
         ("config/test_health.py", "config.health", True),
-        ("test_wake.py", "batches.wake", True),
-        ("test_states.py", "batches.wake", False),
-        ("console/test_acts.py", "batches.services.claim", False),
+        ("test_wake.py", "batches.services.core.wake", True),
+        ("test_states.py", "batches.services.core.wake", False),
+        ("console/test_acts.py", "batches.services.lifecycle.claim", False),
     ],
 )
 def test_tests_stand_where_their_package_does(test: str, module: str, stands: bool) -> None:
@@ -53,8 +53,8 @@ def test_tests_stand_where_their_package_does(test: str, module: str, stands: bo
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("import batches.services.claim", {"batches.services.claim"}),
-        ("from batches.services import claim", {"batches.services", "batches.services.claim"}),
+        ("import batches.services.lifecycle.claim", {"batches.services.lifecycle.claim"}),
+        ("from batches.services import claim", {"batches.services", "batches.services.lifecycle.claim"}),
         ("def f():\n    from config import health as h", {"config", "config.health"}),
     ],
 )

@@ -4,7 +4,7 @@ from time import thread_time
 
 import pytest
 
-from batches.fingerprints import fingerprint, normalise
+from batches.rules.fingerprints import fingerprint, normalise
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from batches import identifiers
+from batches.rules import identifiers
 
 ID = uuid.UUID("0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b")
 

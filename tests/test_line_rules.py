@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from batches.fingerprints import fingerprint
-from batches.jsonl import MAX_DEPTH, Line, read_request
-from batches.line_rules import LineChecker, LineRules, Problem
+from batches.rules.fingerprints import fingerprint
+from batches.rules.jsonl import MAX_DEPTH, Line, read_request
+from batches.rules.line_rules import LineChecker, LineRules, Problem
 
 CHAT = "/v1/chat/completions"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batches.states import (
+from batches.rules.states import (
     COUNTED,
     MOVES,
     NEVER_RAN,

@@ -10,7 +10,7 @@ import redis
 from celery import current_app
 from django.conf import settings
 
-from batches import wake
+from batches.services.core import wake
 
 
 class Silence:

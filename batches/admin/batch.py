@@ -14,15 +14,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from batches.admin.scope import OwnProjects, ReadOnly, access
-from batches.errors import PortalError
 from batches.models import Batch, BulkAct
 from batches.models.batch import BatchQuerySet
-from batches.services.access import Right
+from batches.rules.errors import PortalError
 from batches.services.bulk.acts import VERBS
 from batches.services.bulk.choice import QUERY_CHARS, Choice
 from batches.services.bulk.create import create
 from batches.services.bulk.order_form import OrderForm, question
 from batches.services.bulk.preview import announced, preview, words
+from batches.services.core.access import Right
 
 Action = Callable[["BatchAdmin", HttpRequest, QuerySet[Batch]], HttpResponse | None]
 

@@ -6,7 +6,7 @@ from django.contrib import admin
 
 from batches.admin.scope import Inside, OwnProjects, ReadOnly
 from batches.models import BatchErrorGroup, ErrorGroup, ErrorGroupHour
-from batches.services.access import Right
+from batches.services.core.access import Right
 
 
 @admin.register(ErrorGroup)

@@ -18,8 +18,8 @@ from django.utils.safestring import SafeString
 
 from batches.admin.scope import CappedPaginator, Inline, ReadOnly, TellsNothing, access, save_rows
 from batches.models import ClaimedFlags, Membership, SavedView
-from batches.services.people import change_person, record_set_password
-from batches.services.second_factor import reset_second_factor
+from batches.services.people.people import change_person, record_set_password
+from batches.services.people.second_factor import reset_second_factor
 
 # The class takes a parameter for the type checker alone.
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from batches.admin.scope import Inline, OwnProjects, ReadOnly, Scoped, access
 from batches.models import Membership, Project, ProviderGrant
-from batches.services.access import Right
+from batches.services.core.access import Right
 
 # The classes take parameters for the type checker alone.
 if TYPE_CHECKING:

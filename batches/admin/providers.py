@@ -11,12 +11,18 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from batches.actors import Actor
 from batches.admin.scope import Inline, ReadOnly, Scoped, access
 from batches.models import ProviderGrant, ProviderHealth
-from batches.services.access import Right
-from batches.services.provider_moves import Entered, problems
-from batches.services.providers import change_provider, check_provider, disable_provider, enable_provider, resume_provider
+from batches.rules.actors import Actor
+from batches.services.core.access import Right
+from batches.services.upstreams.moves import Entered, problems
+from batches.services.upstreams.providers import (
+    change_provider,
+    check_provider,
+    disable_provider,
+    enable_provider,
+    resume_provider,
+)
 from providers import registry
 from providers.models import CredentialUnavailable, Provider, ProviderModel, validate_credential
 

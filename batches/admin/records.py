@@ -18,7 +18,7 @@ from batches.models import (
     UploadPart,
     Worker,
 )
-from batches.services.access import Right
+from batches.services.core.access import Right
 
 
 @admin.register(File)

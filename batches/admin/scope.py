@@ -13,13 +13,13 @@ from django.forms import BaseModelFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from batches import identifiers
 from batches.admin.choice import LooksUpRows
 from batches.models import Project
-from batches.services.access import Access, Right, access_of
-from batches.services.audit import record_refusal
-from batches.services.configure import configure, remove
-from batches.states import Source
+from batches.rules import identifiers
+from batches.rules.states import Source
+from batches.services.core.access import Access, Right, access_of
+from batches.services.core.audit import record_refusal
+from batches.services.core.configure import configure, remove
 from providers.models import Provider
 
 M = TypeVar("M", bound=Model)

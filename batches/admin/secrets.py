@@ -14,13 +14,13 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from batches.admin.scope import OwnProjects, Scoped, access
-from batches.errors import InvalidRequest
 from batches.models import AccountToken, ApiKey, Scope
-from batches.services.access import Right
-from batches.services.accounts import issue_token, require_granted, revoke_token
+from batches.rules.errors import InvalidRequest
 from batches.services.bulk.preview import announced
-from batches.services.keys import KeyRevoked, checked_addresses, issue_key, require_issuable
-from batches.services.revoke import Fate, revoke
+from batches.services.bulk.revoke import Fate, revoke
+from batches.services.core.access import Right
+from batches.services.people.accounts import issue_token, require_granted, revoke_token
+from batches.services.people.keys import KeyRevoked, checked_addresses, issue_key, require_issuable
 
 SHOWN_KEYS = 20  # of those that are about to be revoked
 REASON_CHARS = 500

@@ -12,10 +12,10 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from batches.admin.scope import OwnProjects, Scoped, access
-from batches.errors import Conflict, InvalidRequest, NotPermitted
 from batches.models import EmergencyStop, Stopped
-from batches.services.access import Right
-from batches.services.emergency_stop import Place, begin_stop, checked_reason, end_stop, require_free, require_may_stop
+from batches.rules.errors import Conflict, InvalidRequest, NotPermitted
+from batches.services.core.access import Right
+from batches.services.policy.emergency_stop import Place, begin_stop, checked_reason, end_stop, require_free, require_may_stop
 from providers.models import Provider
 
 # The class takes a parameter for the type checker alone.

@@ -11,20 +11,20 @@ from django.utils import timezone
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.request import Request
 
-from batches import identifiers
-from batches.actors import Actor
 from batches.dialects.base.errors import InvalidValue, MissingParameter
 from batches.dialects.base.views import KeyAuthentication
-from batches.errors import NotFound, NotPermitted
 from batches.models import ApiKey, Batch, EmergencyStop, File, Project
 from batches.models.batch import BatchQuerySet
 from batches.models.file import FileQuerySet
-from batches.services.access import Access, Readable, Right, access_of, everything
-from batches.services.audit import record_refusal
-from batches.services.emergency_stop import seen_by, seen_in, stops_in_force
-from batches.services.once import note_read, note_use
-from batches.services.route import granted_providers
-from batches.states import Source
+from batches.rules import identifiers
+from batches.rules.actors import Actor
+from batches.rules.errors import NotFound, NotPermitted
+from batches.rules.states import Source
+from batches.services.core.access import Access, Readable, Right, access_of, everything
+from batches.services.core.audit import record_refusal
+from batches.services.core.route import granted_providers
+from batches.services.intake.idempotency import note_read, note_use
+from batches.services.policy.emergency_stop import seen_by, seen_in, stops_in_force
 from providers.models import Provider
 
 

@@ -7,9 +7,9 @@ from rest_framework import serializers
 
 from batches.api.detail import ShownBatchDetail
 from batches.dialects.base.fields import Fields, Text, WholeNumber
-from batches.services.prioritise import HIGHEST, LOWEST
-from batches.services.retry import Mode
-from batches.services.selection import MOST_LINES, Selection
+from batches.services.control.prioritise import HIGHEST, LOWEST
+from batches.services.retry.retry import Mode
+from batches.services.retry.selection import MOST_LINES, Selection
 
 LAST_LINE = 2**31 - 1
 

@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from batches import jsonl
 from batches.api import documented, examples
 from batches.api.act_fields import (
     RETRIED_AS_CHILD,
@@ -24,11 +23,12 @@ from batches.api.act_fields import (
 from batches.api.detail import ShownBatchDetail, batch_object
 from batches.api.view import NativeView
 from batches.models import ApiKey, Batch
-from batches.services.access import Right
-from batches.services.pause import pause, resume
-from batches.services.prioritise import prioritise
-from batches.services.reroute import reroute
-from batches.services.retry import Mode, retry
+from batches.rules import jsonl
+from batches.services.control.pause import pause, resume
+from batches.services.control.prioritise import prioritise
+from batches.services.control.reroute import reroute
+from batches.services.core.access import Right
+from batches.services.retry.retry import Mode, retry
 
 
 class Acts(NativeView):

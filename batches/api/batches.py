@@ -23,13 +23,13 @@ from batches.dialects.base.inline import InlineBody
 from batches.dialects.base.paging import page_after
 from batches.filters import BatchFilter
 from batches.models import Batch, Dialect, IdempotencyRecord, OnInvalid
-from batches.services.access import Right
-from batches.services.cancel import cancel
-from batches.services.emergency_stop import require_intake
-from batches.services.guard import set_guards
-from batches.services.inline import gathered, submit_gathered
-from batches.services.quota import require_room_now
-from batches.services.submit import submit
+from batches.services.control.cancel import cancel
+from batches.services.core.access import Right
+from batches.services.intake.inline import gathered, submit_gathered
+from batches.services.intake.submit import submit
+from batches.services.policy.emergency_stop import require_intake
+from batches.services.policy.guards import set_guards
+from batches.services.policy.quota import require_room_now
 
 
 class BatchQuery(BatchFilter):

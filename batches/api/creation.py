@@ -15,17 +15,17 @@ from batches.api.inbound import ARRAY, CreateBatch, input_line
 from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter, UnknownParameter, first_problem
 from batches.dialects.base.inline import InlineBody
 from batches.dialects.base.providers import provider_of_model
-from batches.errors import PortalError
-from batches.jsonl import Line, read_lines
-from batches.line_rules import LineChecker, LineRules, Problem
 from batches.models import Batch, Dialect, File, OnInvalid, Project, Purpose
-from batches.services.access import Right
-from batches.services.estimate import Estimate
-from batches.services.extras import NO_EXTRAS, Extras, asked_extras, checked_extras, fitting_extras
-from batches.services.rehearse import Findings, rehearse_file, rehearse_lines, rehearse_quotas
-from batches.services.route import route
-from batches.services.submit import usable_model
-from batches.services.validate import rules_for
+from batches.rules.errors import PortalError
+from batches.rules.jsonl import Line, read_lines
+from batches.rules.line_rules import LineChecker, LineRules, Problem
+from batches.services.core.access import Right
+from batches.services.core.route import route
+from batches.services.intake.check_input import Findings, rehearse_file, rehearse_lines, rehearse_quotas
+from batches.services.intake.extras import NO_EXTRAS, Extras, asked_extras, checked_extras, fitting_extras
+from batches.services.intake.submit import usable_model
+from batches.services.lifecycle.validate import rules_for
+from batches.services.policy.estimate import Estimate
 from providers.models import Provider
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from batches.api.outbound import ShownBatch
 from batches.models import Batch
-from batches.queries.waiting import Cause, Waiting, waiting
+from batches.services.insight.waiting import Cause, Waiting, waiting
 
 
 @extend_schema_serializer(component_name="Waiting")

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from batches.dialects.base.fields import Text
-from batches.services.extras import Extras
+from batches.services.intake.extras import Extras
 
 BETAS_HELP = "Beta features, sent as `anthropic-beta`."
 VERSION_HELP = "The version that the requests were written for, sent as `anthropic-version` unless the provider has one."

@@ -3,9 +3,9 @@
 from django.http import HttpRequest
 from django.urls import reverse
 
-from batches import identifiers
 from batches.dialects.base.faces import faces
 from batches.models import Batch, Dialect
+from batches.rules import identifiers
 
 INSIDE = ("objects", "results", "errors", "error-groups", "events", "lineage")
 

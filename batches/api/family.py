@@ -10,7 +10,6 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from batches import identifiers
 from batches.api import documented
 from batches.api.outbound import BatchId, ShownBatch, ShownCounts, ShownResult, batch_objects
 from batches.api.schema import page_of
@@ -19,9 +18,10 @@ from batches.api.view import NativeView
 from batches.dialects.base.paging import query_number
 from batches.dialects.base.result_pages import PAGE_CHARS
 from batches.models import Batch
-from batches.queries.lineage import Merged, lineage, merged_counts, merged_results
-from batches.queries.object_result import result_line
-from batches.services.access import Right
+from batches.rules import identifiers
+from batches.services.core.access import Right
+from batches.services.results.object_result import result_line
+from batches.services.retry.lineage import Merged, lineage, merged_counts, merged_results
 
 LAST_LINE = 2**31 - 1
 JSON_LINES = "application/jsonl"

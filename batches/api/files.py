@@ -22,8 +22,8 @@ from batches.dialects.base.files import FORM_BYTES, UPLOADED, one_file, others
 from batches.dialects.base.paging import page_after, query_word
 from batches.dialects.base.parsers import FormParser
 from batches.models import ApiKey, Purpose
-from batches.services.access import Right
-from batches.services.store import hide, store
+from batches.services.core.access import Right
+from batches.services.storage.store import hide, store
 
 FIELDS = ("purpose", "lifetime_seconds", "project")
 

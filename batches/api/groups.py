@@ -17,14 +17,14 @@ from batches.api.view import NativeView, require_understood
 from batches.dialects.base.errors import InvalidValue
 from batches.dialects.base.fields import valid
 from batches.dialects.base.paging import query_word
-from batches.errors import NotFound
 from batches.filters import ErrorGroupFilter
 from batches.models import BatchErrorGroup, ErrorGroup
-from batches.queries.error_groups import WINDOWS, Group, Position, Window, described, largest
-from batches.queries.group_members import MemberPosition, members, messages
-from batches.queries.quotes import unquoting, unquoting_group
-from batches.services.access import Right
-from batches.services.error_group_notes import annotate, mute, unmute
+from batches.rules.errors import NotFound
+from batches.services.core.access import Right
+from batches.services.insight.error_group_notes import annotate, mute, unmute
+from batches.services.insight.error_groups import WINDOWS, Group, Position, Window, described, largest
+from batches.services.insight.group_members import MemberPosition, members, messages
+from batches.services.insight.withheld import unquoting, unquoting_group
 
 WINDOW = OpenApiParameter("window", str, enum=list(WINDOWS), description="How far back it counts; 24h unless given.")
 BATCH = OpenApiParameter("batch", str, description="The id of a batch: only groups that its objects are in.")

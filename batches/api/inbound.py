@@ -13,9 +13,9 @@ from batches.dialects.base.errors import InvalidBody, UnsupportedMediaType
 from batches.dialects.base.fields import USUAL_WINDOW, AnyWindow, Fields, Metadata, OneOf, Text, WholeNumber
 from batches.dialects.base.inline import CheckHead, InlineBody
 from batches.dialects.base.parsers import FORM
-from batches.jsonl import complaint, request_line
 from batches.models import OnInvalid
-from batches.services.prioritise import HIGHEST, LOWEST
+from batches.rules.jsonl import complaint, request_line
+from batches.services.control.prioritise import HIGHEST, LOWEST
 
 ARRAY = "requests"
 

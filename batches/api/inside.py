@@ -11,7 +11,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from batches import identifiers
 from batches.api import documented
 from batches.api.outbound import (
     ShownError,
@@ -29,16 +28,17 @@ from batches.dialects.base.errors import InvalidValue
 from batches.dialects.base.paging import page_after, query_number, query_word
 from batches.dialects.base.rendering import as_written
 from batches.dialects.base.result_pages import parse_cursor, result_page, with_requests
-from batches.errors import Gone, NotFound
 from batches.filters import BatchErrorFilter, BatchObjectFilter
 from batches.models import Batch, BatchError, BatchObject, Event
-from batches.queries.attempts import tries
-from batches.queries.error_groups import error_groups
-from batches.queries.object_result import ObjectResult
-from batches.queries.quotes import unquoting, unquoting_groups
-from batches.queries.results import request_of, result_of
-from batches.services.access import Readable, Right
-from batches.states import ObjectStatus
+from batches.rules import identifiers
+from batches.rules.errors import Gone, NotFound
+from batches.rules.states import ObjectStatus
+from batches.services.core.access import Readable, Right
+from batches.services.insight.error_groups import error_groups
+from batches.services.insight.withheld import unquoting, unquoting_groups
+from batches.services.results.attempts import tries
+from batches.services.results.object_result import ObjectResult
+from batches.services.results.results import request_of, result_of
 
 LAST_LINE = 2**31 - 1
 

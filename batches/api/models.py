@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from batches.api.outbound import NamedProvider, listed
 from batches.api.schema import page_of
 from batches.api.view import NativeView
-from batches.services.access import Right
-from batches.services.catalogue import OfferedModel, find_model, models_of
+from batches.services.core.access import Right
+from batches.services.policy.catalogue import OfferedModel, find_model, models_of
 
 PROJECT = OpenApiParameter("project", str, description="The slug of a project; only needed without an API key.")
 

@@ -12,9 +12,9 @@ from batches.api.faces import batch_links
 from batches.api.spending import ShownEstimate, ShownGuards, ShownUsage
 from batches.dialects.base.rendering import PrefixedId
 from batches.models import ApiKey, Batch, BatchError, Counts, Dialect, Event, File, OnInvalid, Purpose, load_counts
-from batches.services.extras import kept_extras
-from batches.services.guard import guards_of
-from batches.states import BatchStatus, Source
+from batches.rules.states import BatchStatus, Source
+from batches.services.intake.extras import kept_extras
+from batches.services.policy.guards import guards_of
 from providers.models import Provider
 
 ID = "[0-9a-f]{32}"

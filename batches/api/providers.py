@@ -15,9 +15,9 @@ from batches.api.schema import page_of
 from batches.api.spending import ShownProvider
 from batches.api.view import NativeView
 from batches.dialects.base.fields import Fields
-from batches.errors import NotFound
-from batches.services.access import Right
-from batches.services.providers import check_provider, resume_provider
+from batches.rules.errors import NotFound
+from batches.services.core.access import Right
+from batches.services.upstreams.providers import check_provider, resume_provider
 from providers.base import Check
 from providers.models import Provider
 

@@ -8,7 +8,7 @@ from batches.api.spending import ShownQuotas
 from batches.api.view import NativeView
 from batches.dialects.base.errors import InvalidValue, MissingParameter
 from batches.models import ApiKey, Project
-from batches.services.access import Right
+from batches.services.core.access import Right
 
 PROJECT = OpenApiParameter("project", {"type": "string", "maxLength": 64}, description="Only needed without an API key.")
 

@@ -9,8 +9,8 @@ from rest_framework import serializers
 
 from batches.dialects.base.fields import Fields, WholeNumber
 from batches.models import Counts, Project, ProviderHealth
-from batches.services.guard import GUARDS
-from batches.services.quota import QUOTAS, quotas
+from batches.services.policy.guards import GUARDS
+from batches.services.policy.quota import QUOTAS, quotas
 from providers.models import Provider, ProviderModel
 
 MOST = 2**63 - 1

@@ -9,7 +9,7 @@ from batches.api.outbound import listed
 from batches.api.schema import page_of
 from batches.api.view import NativeView
 from batches.models import EmergencyStop, Stopped
-from batches.services.access import Right
+from batches.services.core.access import Right
 
 
 @extend_schema_serializer(component_name="EmergencyStop")

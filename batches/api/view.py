@@ -12,7 +12,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSetMixin
 
-from batches.actors import Actor
 from batches.api.access import Caller, CallerAuthentication, caller_of, find_batch, find_file
 from batches.api.errors import render_error
 from batches.dialects.base.errors import InvalidValue, UnknownParameter
@@ -21,8 +20,9 @@ from batches.dialects.base.paging import query_number
 from batches.dialects.base.views import DialectView
 from batches.filters import StrictFilterSet
 from batches.models import ApiKey, Batch, File, IdempotencyRecord
-from batches.services.access import Right
-from batches.services.extras import NO_EXTRAS, Extras
+from batches.rules.actors import Actor
+from batches.services.core.access import Right
+from batches.services.intake.extras import NO_EXTRAS, Extras
 
 LONGEST_TOKEN = 255
 MAX_LIMIT = 100

@@ -13,12 +13,12 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 
-from batches.actors import Actor
 from batches.console.live import wants_fragment
-from batches.errors import NotFound, NotPermitted
 from batches.models import Batch
-from batches.services.access import Access, Right, access_of
-from batches.states import Source
+from batches.rules.actors import Actor
+from batches.rules.errors import NotFound, NotPermitted
+from batches.rules.states import Source
+from batches.services.core.access import Access, Right, access_of
 
 P = ParamSpec("P")
 M = TypeVar("M", bound=Model)

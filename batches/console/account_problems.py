@@ -9,9 +9,9 @@ from django.utils.http import urlencode
 from batches.console.paging import capped, capped_count
 from batches.filters import Condition
 from batches.models import Batch, ProviderHealth, Slice
-from batches.queries.throughput import Backlog, backlog
-from batches.services.access import Access
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.core.access import Access
+from batches.services.insight.throughput import Backlog, backlog
 from providers.failures import Kind
 from providers.models import Provider
 

@@ -6,8 +6,8 @@ from django import forms
 
 from batches.console.guards import guard_fields
 from batches.models import Batch
-from batches.services.prioritise import HIGHEST, LOWEST
-from batches.services.route import granted_providers
+from batches.services.control.prioritise import HIGHEST, LOWEST
+from batches.services.core.route import granted_providers
 
 REASON_CHARS = 500
 

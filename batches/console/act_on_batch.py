@@ -15,16 +15,16 @@ from django.views.decorators.http import require_http_methods
 from batches.console.access import SignedIn, act_of, actor, find_batch, requires
 from batches.console.act_forms import ActForm, GuardsForm, PrecedenceForm, PriorityForm, RerouteForm
 from batches.console.standing import progress, standing
-from batches.errors import Conflict, InvalidRequest
 from batches.filters import holds_of, stopped_among
 from batches.models import Batch
-from batches.services.access import Access, Right
-from batches.services.amend import RUNNABLE
-from batches.services.cancel import CANCELLING, cancel
-from batches.services.guard import GUARDS, set_guards
-from batches.services.pause import PAUSING, RESUMING, pause, resume
-from batches.services.prioritise import PRIORITISING, give_precedence, prioritise
-from batches.services.reroute import reroute
+from batches.rules.errors import Conflict, InvalidRequest
+from batches.services.control.cancel import CANCELLING, cancel
+from batches.services.control.pause import PAUSING, RESUMING, pause, resume
+from batches.services.control.prioritise import PRIORITISING, give_precedence, prioritise
+from batches.services.control.reroute import reroute
+from batches.services.core.access import Access, Right
+from batches.services.core.amend import RUNNABLE
+from batches.services.policy.guards import GUARDS, set_guards
 
 Fields = dict[str, Any]  # what was said, by name; `by` has the reason, who says it and when
 

@@ -18,12 +18,12 @@ from batches.console.access import SignedIn, actor, find, requires
 from batches.console.key_forms import KeyForm, NewKeyForm, RevokeForm
 from batches.console.paging import capped, capped_count
 from batches.console.standing import Standing, Tone
-from batches.errors import InvalidRequest, PortalError
 from batches.models import ApiKey, AuditEntry, KeyState
-from batches.services.access import Right
+from batches.rules.errors import InvalidRequest, PortalError
 from batches.services.bulk.preview import announced
-from batches.services.keys import KeyRevoked, change_key, issue_key
-from batches.services.revoke import Fate, revoke, running_batches
+from batches.services.bulk.revoke import Fate, revoke, running_batches
+from batches.services.core.access import Right
+from batches.services.people.keys import KeyRevoked, change_key, issue_key
 
 MOST_SHOWN = 500
 SHOWN_RECORDS = 50

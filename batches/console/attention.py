@@ -10,8 +10,8 @@ from django.urls import reverse
 from batches.console.paging import capped, capped_count
 from batches.filters import BatchFilter
 from batches.models import Batch, load_counts
-from batches.services.access import Access
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.core.access import Access
 
 NAMED = 3  # batches of each concern
 

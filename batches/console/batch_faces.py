@@ -15,7 +15,7 @@ from batches.console.pretty import indent
 from batches.dialects.base.faces import Face, faces
 from batches.dialects.base.rendering import encode
 from batches.models import Batch
-from batches.services.access import Right
+from batches.services.core.access import Right
 
 MOST_OBJECTS = 1000  # that an answer with all of them may have, to be shown here
 

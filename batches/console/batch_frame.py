@@ -7,7 +7,7 @@ from batches.console.access import SignedIn
 from batches.console.act_on_batch import offers
 from batches.console.retry_batch import may_retry
 from batches.models import Batch
-from batches.services.access import Right
+from batches.services.core.access import Right
 
 TABS = (("Batch", "batch"), ("History", "batch_history"), ("As clients see it", "batch_faces"))
 

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from batches.console.access import SignedIn, find_batch, requires
 from batches.console.batch_frame import frame
 from batches.models import AuditEntry
-from batches.services.access import Right
+from batches.services.core.access import Right
 
 MOST = 200  # of either, the latest
 

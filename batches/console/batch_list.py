@@ -19,9 +19,9 @@ from batches.console.standing import Progress, Standing, progress, standing
 from batches.console.view_tabs import view_tabs
 from batches.filters import CREATED, BatchFilter, holds_of, stopped_among, stuck_among
 from batches.models import Batch, BulkAct, load_counts
-from batches.services.access import Right
 from batches.services.bulk.acts import VERBS
-from batches.services.views import default_view
+from batches.services.core.access import Right
+from batches.services.people.saved_views import default_view
 from providers.base import OPENAI_ENDPOINTS
 
 PAGE_SIZE = 50

@@ -25,11 +25,11 @@ from batches.console.standing import progress, standing
 from batches.console.tiles import status_tiles
 from batches.filters import BatchObjectFilter, holds_of, stopped_among
 from batches.models import Batch, BatchError, BatchObject, Counts, File
-from batches.queries.error_groups import error_groups
-from batches.queries.quotes import unquoting, unquoting_groups
-from batches.queries.waiting import Cause, Waiting, waiting
-from batches.services.access import Readable, Right
-from batches.states import ObjectStatus
+from batches.rules.states import ObjectStatus
+from batches.services.core.access import Readable, Right
+from batches.services.insight.error_groups import error_groups
+from batches.services.insight.waiting import Cause, Waiting, waiting
+from batches.services.insight.withheld import unquoting, unquoting_groups
 
 PAGE_SIZE = 50
 FIRST_ERRORS = 50  # validation errors shown before "show all"

@@ -17,15 +17,15 @@ from django.views.decorators.http import require_http_methods
 
 from batches.console.access import SignedIn, requires
 from batches.console.list_query import in_words
-from batches.errors import InvalidRequest, PortalError
 from batches.filters import BatchFilter
 from batches.models import BulkAct, BulkOperation
-from batches.services.access import Right
+from batches.rules.errors import InvalidRequest, PortalError
 from batches.services.bulk.acts import checked_parameters, read_act
 from batches.services.bulk.choice import Choice, matching, these
 from batches.services.bulk.create import create
 from batches.services.bulk.order_form import OrderForm, question
 from batches.services.bulk.preview import Preview, announced, preview, words
+from batches.services.core.access import Right
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,14 @@ from batches.console.live import respond
 from batches.console.paging import BadPosition, Page, keyed_page
 from batches.console.standing import Progress, Standing, Tone, percent
 from batches.console.tiles import status_tiles
-from batches.errors import Conflict, NotFound, PortalError
 from batches.filters import BatchFilter, BulkItemFilter
 from batches.models import BulkAct, BulkItem, BulkOperation
-from batches.services.access import Right
+from batches.rules.errors import Conflict, NotFound, PortalError
+from batches.rules.states import Source
 from batches.services.bulk.cancel import cancel_rest
 from batches.services.bulk.preview import words
 from batches.services.bulk.retry import retry_failed
-from batches.states import Source
+from batches.services.core.access import Right
 
 PAGE_SIZE = 50
 PIECE = 500  # items that the CSV reads at once

@@ -17,16 +17,16 @@ from batches.console.access import SignedIn, actor, find, requires
 from batches.console.guards import guards_in_force
 from batches.console.new_batch_form import DEFAULT_ENDPOINT, NewBatchForm, dialect_of
 from batches.dialects.base.fields import USUAL_WINDOW
-from batches.errors import PortalError, Unavailable
-from batches.line_rules import Problem
 from batches.models import Batch, File, OnInvalid, Purpose
-from batches.services.access import Right
-from batches.services.draft import discard, start
-from batches.services.estimate import Estimate
-from batches.services.rehearse import Findings, rehearse_file, rehearse_quotas
-from batches.services.route import route
-from batches.services.submit import usable_model
-from batches.services.validate import rules_for
+from batches.rules.errors import PortalError, Unavailable
+from batches.rules.line_rules import Problem
+from batches.services.core.access import Right
+from batches.services.core.route import route
+from batches.services.intake.check_input import Findings, rehearse_file, rehearse_quotas
+from batches.services.intake.drafts import discard, start
+from batches.services.intake.submit import usable_model
+from batches.services.lifecycle.validate import rules_for
+from batches.services.policy.estimate import Estimate
 from providers.models import Provider
 
 MOST_SHOWN = 50  # problems

@@ -10,16 +10,16 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
-from batches import identifiers
 from batches.console.access import SignedIn, find_batch, requires
 from batches.console.diff import difference
 from batches.console.list_query import with_changes
 from batches.console.tiles import Tile
-from batches.errors import Gone, NotFound
 from batches.models import Batch, BatchObject
-from batches.queries.compare import DIFFERENCES, BadPlace, Pair, Verdict, compare, pairs
-from batches.queries.results import result_of
-from batches.services.access import Access, Right
+from batches.rules import identifiers
+from batches.rules.errors import Gone, NotFound
+from batches.services.core.access import Access, Right
+from batches.services.results.compare import DIFFERENCES, BadPlace, Pair, Verdict, compare, pairs
+from batches.services.results.results import result_of
 
 PAGE_SIZE = 50
 MOST_OFFERED = 5  # of each kind

@@ -7,14 +7,14 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from batches import identifiers
 from batches.console.access import SignedIn, find_batch, requires
 from batches.dialects.base.file_answers import file_answer
-from batches.errors import Gone
-from batches.queries.lineage import lineage, merged_results
-from batches.queries.object_result import result_line
-from batches.queries.results import results
-from batches.services.access import Right
+from batches.rules import identifiers
+from batches.rules.errors import Gone
+from batches.services.core.access import Right
+from batches.services.results.object_result import result_line
+from batches.services.results.results import results
+from batches.services.retry.lineage import lineage, merged_results
 
 JSON_LINES = "application/jsonl"
 

@@ -14,13 +14,13 @@ from batches.console.diff import difference
 from batches.console.pretty import indent
 from batches.console.retry_batch import REASON_CHARS, answer_to_repetition, read_version, retry_form, say_retried
 from batches.console.said import said
-from batches.errors import PortalError
 from batches.models import Batch, BatchObject
-from batches.queries.results import request_body
-from batches.services.access import Right
-from batches.services.resend import edited, resend
-from batches.services.retry_preview import preview
-from batches.services.selection import Selection
+from batches.rules.errors import PortalError
+from batches.services.core.access import Right
+from batches.services.results.results import request_body
+from batches.services.retry.preview import preview
+from batches.services.retry.resend import edited, resend
+from batches.services.retry.selection import Selection
 
 # A form may have MAX_JSON_BYTES; the body is in it, indented, with some room for the rest.
 EDITABLE_BYTES = settings.MAX_JSON_BYTES * 3 // 4

@@ -13,13 +13,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 from batches.console.access import SignedIn, act_of, actor, requires
 from batches.console.paging import capped, capped_count
 from batches.console.stop_banner import stops_shown
-from batches.errors import Conflict, InvalidRequest
 from batches.models import Batch, EmergencyStop, Project, Slice, Stopped
 from batches.models.emergency_stop import REASON_CHARS
-from batches.queries.throughput import backlog
-from batches.services.access import Access, Right
-from batches.services.emergency_stop import Place, begin_stop, end_stop, require_may_stop, seen_by
-from batches.states import BatchStatus
+from batches.rules.errors import Conflict, InvalidRequest
+from batches.rules.states import BatchStatus
+from batches.services.core.access import Access, Right
+from batches.services.insight.throughput import backlog
+from batches.services.policy.emergency_stop import Place, begin_stop, end_stop, require_may_stop, seen_by
 from providers.models import Provider
 
 SHOWN_ENDED = 20

@@ -18,12 +18,12 @@ from batches.console.paging import BadPosition
 from batches.console.retry_batch import may_retry
 from batches.console.said import said
 from batches.models import AuditEntry, Batch, BatchError, BatchObject, ErrorGroup, load_counts
-from batches.queries import group_members
-from batches.queries.error_groups import Group, Window, described
-from batches.queries.group_members import MemberPosition
-from batches.queries.quotes import unquoting, unquoting_group
-from batches.services.access import Right
-from batches.services.error_group_notes import annotate, mute, unmute
+from batches.services.core.access import Right
+from batches.services.insight import group_members
+from batches.services.insight.error_group_notes import annotate, mute, unmute
+from batches.services.insight.error_groups import Group, Window, described
+from batches.services.insight.group_members import MemberPosition
+from batches.services.insight.withheld import unquoting, unquoting_group
 
 PAGE_SIZE, MOST_BATCHES, MOST_ENTRIES = 20, 20, 20
 NOTE_CHARS, REASON_CHARS = 2000, 1000

@@ -15,9 +15,9 @@ from batches.console.live import respond
 from batches.console.paging import BadPosition
 from batches.filters import ErrorGroupFilter
 from batches.models import ErrorGroup
-from batches.queries.error_groups import WINDOWS, Group, Position, Window, counted, largest
-from batches.queries.quotes import unquoting_group
-from batches.services.access import Right
+from batches.services.core.access import Right
+from batches.services.insight.error_groups import WINDOWS, Group, Position, Window, counted, largest
+from batches.services.insight.withheld import unquoting_group
 from providers.failures import Source
 
 PAGE_SIZE = 50

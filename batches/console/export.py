@@ -17,9 +17,9 @@ from batches.console.list_query import question
 from batches.console.paging import SORTS, BadSort, Sort, read_sort
 from batches.console.standing import standing
 from batches.filters import BatchFilter
-from batches.jsonl import unbroken
 from batches.models import Batch, load_counts
-from batches.services.access import Right
+from batches.rules.jsonl import unbroken
+from batches.services.core.access import Right
 
 PIECE = 500  # batches read at once
 FORMULA = (*"=+-@＝＋－＠", "\t", "\r", "\n")  # what a spreadsheet may take for the beginning of a formula

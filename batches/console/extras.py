@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 
 from batches.models import Batch
-from batches.services.extras import BETA, MOST_BETAS, USER_PROFILE, VERSION, Extras, checked_extras, kept_extras
+from batches.services.intake.extras import BETA, MOST_BETAS, USER_PROFILE, VERSION, Extras, checked_extras, kept_extras
 
 EXTRAS = ("betas", "version", "user_profile")
 

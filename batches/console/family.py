@@ -1,8 +1,8 @@
 """The family of a batch, as its page shows it."""
 
 from batches.models import Batch, load_counts
-from batches.queries.lineage import lineage
-from batches.services.access import Access
+from batches.services.core.access import Access
+from batches.services.retry.lineage import lineage
 
 
 def family(batch: Batch, access: Access) -> list[Batch]:

@@ -7,7 +7,7 @@ from django import forms
 from django.conf import settings
 
 from batches.models import Batch
-from batches.services.guard import Guards, guards_of
+from batches.services.policy.guards import Guards, guards_of
 from providers.models import Provider
 
 

@@ -8,11 +8,11 @@ from django import forms
 from django.db.models import QuerySet
 
 from batches.console.paging import capped
-from batches.errors import InvalidRequest
 from batches.filters.batch import require_in_any_zone
 from batches.models import ApiKey, Project, Scope
-from batches.services.keys import NAME_CHARS, checked_addresses
-from batches.services.revoke import Fate
+from batches.rules.errors import InvalidRequest
+from batches.services.bulk.revoke import Fate
+from batches.services.people.keys import NAME_CHARS, checked_addresses
 
 REASON_CHARS = 500
 ADDRESSES_CHARS = 4000

@@ -11,7 +11,7 @@ from django.utils.dateparse import parse_datetime
 from batches.console.columns import DEFAULT
 from batches.console.paging import SORTS
 from batches.filters import CREATED, METADATA, NOT, VIEWS, BatchFilter, StrictFilterSet, is_negated, positive
-from batches.services.access import Access
+from batches.services.core.access import Access
 from batches.templatetags.console import exact
 
 MOST_CHOICES = 200  # projects, and providers, that a panel offers; others are found by clicking on them

@@ -13,14 +13,14 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 
-from batches import identifiers
 from batches.console.access import SignedIn, find_batch, requires
 from batches.console.live import wants_fragment
 from batches.console.new_batch_form import UploadForm, as_query
-from batches.errors import NotFound, PortalError
 from batches.models import Batch, File, Purpose
-from batches.services.access import Right
-from batches.services.draft import keep_draft
+from batches.rules import identifiers
+from batches.rules.errors import NotFound, PortalError
+from batches.services.core.access import Right
+from batches.services.intake.drafts import keep_draft
 
 FORM_BYTES = 256 * 1024  # everything of the form but the file
 

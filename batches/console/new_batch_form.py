@@ -7,7 +7,6 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 from rest_framework.serializers import ValidationError as WrongWord
 
-from batches import identifiers
 from batches.console.extras import EXTRAS, chosen_extras, extra_fields, extras_as_fields
 from batches.console.guards import guard_fields
 from batches.dialects.base.fields import (
@@ -20,11 +19,12 @@ from batches.dialects.base.fields import (
     longest_window,
     window_rule,
 )
-from batches.errors import InvalidRequest, NoProvider
 from batches.models import Batch, Dialect, File, OnInvalid, Project
-from batches.services.guard import GUARDS
-from batches.services.prioritise import HIGHEST, LOWEST
-from batches.services.route import granted_providers, route
+from batches.rules import identifiers
+from batches.rules.errors import InvalidRequest, NoProvider
+from batches.services.control.prioritise import HIGHEST, LOWEST
+from batches.services.core.route import granted_providers, route
+from batches.services.policy.guards import GUARDS
 from providers.base import ANTHROPIC_ENDPOINTS, OPENAI_ENDPOINTS
 
 DEFAULT_ENDPOINT = "/v1/chat/completions"

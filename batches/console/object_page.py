@@ -12,13 +12,13 @@ from batches.console import curl
 from batches.console.access import SignedIn, find_batch, requires
 from batches.console.pretty import indent
 from batches.console.retry_batch import retriable
-from batches.errors import Gone
 from batches.models import Batch, BatchError, BatchObject, BatchResult
-from batches.queries.attempts import tries
-from batches.queries.lineage import lineage
-from batches.queries.results import request_body, result_of
-from batches.services.access import Right
-from batches.states import BatchStatus, ObjectStatus
+from batches.rules.errors import Gone
+from batches.rules.states import BatchStatus, ObjectStatus
+from batches.services.core.access import Right
+from batches.services.results.attempts import tries
+from batches.services.results.results import request_body, result_of
+from batches.services.retry.lineage import lineage
 
 SHOWN_CHARS = 64 * 1024
 

@@ -18,9 +18,9 @@ from batches.console.provider_state import provider_states
 from batches.console.stop_banner import stops_shown
 from batches.console.throughput_charts import charts, span_tabs
 from batches.models import BatchMinute, Event, Slice, Worker
-from batches.queries.throughput import SPANS, Flow, Span, backlog, throughput
-from batches.services.access import Access, Right
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.core.access import Access, Right
+from batches.services.insight.throughput import SPANS, Flow, Span, backlog, throughput
 
 MOST_PROVIDERS = 200  # that are looked at
 SHOWN_PROVIDERS = 6

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from batches.console.charts import Sparkline
 from batches.models import Batch, BatchMinute
-from batches.services.assess import RECENT, is_at_risk
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.tally.assess import RECENT, is_at_risk
 
 MINUTE = timedelta(minutes=1)
 MOST_MINUTES = 120  # that a course is drawn of, the latest

@@ -8,7 +8,7 @@ from datetime import datetime
 from batches.console.standing import Standing, Tone
 from batches.models import EmergencyStop, ProviderHealth, Stopped
 from batches.models.worker import ALIVE_FOR
-from batches.queries.throughput import Flow
+from batches.services.insight.throughput import Flow
 from providers.models import Provider
 
 FAILING = 0.5  # with a lower share of successes a provider is called failing

@@ -22,11 +22,11 @@ from batches.console.stop_banner import stops_shown
 from batches.console.throughput_charts import charts, span_tabs
 from batches.filters import stopped_among
 from batches.models import BatchMinute, ErrorGroupHour, ProviderHealth, load_counts
-from batches.queries.error_groups import Window
-from batches.queries.throughput import SPANS, Span, throughput
-from batches.services import providers
-from batches.services.access import Access, Right, everything
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.core.access import Access, Right, everything
+from batches.services.insight.error_groups import Window
+from batches.services.insight.throughput import SPANS, Span, throughput
+from batches.services.upstreams import providers
 from providers.failures import Kind
 from providers.models import Provider
 

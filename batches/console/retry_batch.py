@@ -14,16 +14,16 @@ from django.views.decorators.http import require_http_methods
 
 from batches.console.access import SignedIn, actor, find_batch, requires
 from batches.console.said import said
-from batches.errors import InvalidRequest, PortalError
 from batches.models import Batch, BatchObject, ErrorGroup, Event
-from batches.queries.quotes import unquoting_group
-from batches.services.access import Access, Readable, Right
-from batches.services.retry import Mode, Retried, retry
-from batches.services.retry_child import UNSUCCESSFUL
-from batches.services.retry_preview import preview
-from batches.services.route import granted_providers
-from batches.services.selection import LAST_LINE, Selection
-from batches.states import Act, BatchStatus, ObjectStatus
+from batches.rules.errors import InvalidRequest, PortalError
+from batches.rules.states import Act, BatchStatus, ObjectStatus
+from batches.services.core.access import Access, Readable, Right
+from batches.services.core.route import granted_providers
+from batches.services.insight.withheld import unquoting_group
+from batches.services.retry.child import UNSUCCESSFUL
+from batches.services.retry.preview import preview
+from batches.services.retry.retry import Mode, Retried, retry
+from batches.services.retry.selection import LAST_LINE, Selection
 
 REASON_CHARS = 500
 NAMED = 10  # of several objects that are named one by one

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from batches.models import Batch
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 from providers.failures import Kind
 
 

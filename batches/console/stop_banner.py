@@ -6,9 +6,9 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from batches.models import EmergencyStop
-from batches.services.access import Access, access_of
-from batches.services.emergency_stop import seen_by, stops_in_force
-from batches.states import Source
+from batches.rules.states import Source
+from batches.services.core.access import Access, access_of
+from batches.services.policy.emergency_stop import seen_by, stops_in_force
 
 MOST_TOLD = 3  # on every page; their own page has them all
 

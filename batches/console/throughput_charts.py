@@ -5,7 +5,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from batches.console.charts import BarChart, Series
-from batches.queries.throughput import Span, Throughput
+from batches.services.insight.throughput import Span, Throughput
 
 
 def span_tabs(address: str, current: Span) -> list[tuple[str, str, bool]]:

@@ -5,7 +5,6 @@ import uuid
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from batches import fingerprints, identifiers
 from batches.console.act_on_batch import ACTS, act_on_batch
 from batches.console.api_keys import api_key, api_keys, new_api_key, revoke_api_key
 from batches.console.batch_faces import batch_faces
@@ -28,6 +27,7 @@ from batches.console.overview import home, overview
 from batches.console.providers import check_provider, provider_list, provider_page, resume_provider
 from batches.console.retry_batch import retry_batch
 from batches.console.views_saved import edit_view, new_view, saved_view, saved_views
+from batches.rules import fingerprints, identifiers
 
 
 class BatchId:

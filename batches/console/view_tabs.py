@@ -9,7 +9,7 @@ from batches.console.access import SignedIn
 from batches.console.list_query import LOOK, POSITION, question
 from batches.filters import VIEWS
 from batches.models import SavedView
-from batches.services.views import visible_views
+from batches.services.people.saved_views import visible_views
 
 MOST_TABS = 30  # of saved views; the page of views has them all
 

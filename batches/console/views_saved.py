@@ -10,11 +10,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from batches.console.access import SignedIn, requires
 from batches.console.list_query import in_words, tidied
 from batches.console.view_tabs import kept
-from batches.errors import InvalidRequest
 from batches.filters import BatchFilter
 from batches.models import SavedView
-from batches.services.access import Right
-from batches.services.views import (
+from batches.rules.errors import InvalidRequest
+from batches.services.core.access import Right
+from batches.services.people.saved_views import (
     NAME_CHARS,
     Draft,
     change_view,

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from batches.engine.held import Held
 from batches.engine.lanes.lane import Lane
-from batches.services import claim
+from batches.services.lifecycle import claim
 
 AHEAD_SECONDS = 0.5  # objects to hold ready beyond those in flight, in seconds of the present rate
 FAR_TOO_MUCH = 3  # buffers, beyond its own: an executor that holds so much takes up nothing at all

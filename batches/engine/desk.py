@@ -15,13 +15,13 @@ import redis
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from batches import wake
 from batches.engine.lanes.upstreams import Demand, Granted, Opened, Upstreams
 from batches.engine.take_up import Taken, TakeUp
 from batches.models import Worker
-from batches.services.claim import Appetite
-from batches.services.heartbeat import heartbeat, leave, leave_seat, take_seat
-from batches.services.settle import Receipt, Report, settle, settle_apart
+from batches.services.core import wake
+from batches.services.lifecycle.claim import Appetite
+from batches.services.lifecycle.settle import Receipt, Report, settle, settle_apart
+from batches.services.tally.workers import heartbeat, leave, leave_seat, take_seat
 
 logger = logging.getLogger(__name__)
 

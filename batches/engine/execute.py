@@ -19,7 +19,6 @@ from django.db import close_old_connections
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from batches import wake
 from batches.engine import backoff, collector, shutdown
 from batches.engine.appetite import AHEAD_SECONDS, appetite
 from batches.engine.desk import Answer, Desk, Turn
@@ -31,9 +30,10 @@ from batches.engine.outbox import HandedIn, Outbox
 from batches.engine.senders import Senders
 from batches.engine.take_up import Taken
 from batches.engine.throttled import Announcements
-from batches.services.claim import Appetite, anything_to_claim
-from batches.services.heartbeat import take_seat
-from batches.services.settle import Report
+from batches.services.core import wake
+from batches.services.lifecycle.claim import Appetite, anything_to_claim
+from batches.services.lifecycle.settle import Report
+from batches.services.tally.workers import take_seat
 from providers.base import Adapter
 from providers.budget import Budget
 from providers.failures import Kind

@@ -12,8 +12,8 @@ from django.conf import settings
 
 from batches.engine.lanes.gates import Gate, Pass
 from batches.models import Batch
-from batches.services.claim import Lease
-from batches.services.extras import Extras, kept_extras
+from batches.services.intake.extras import Extras, kept_extras
+from batches.services.lifecycle.claim import Lease
 
 MOST_OF_HELD = 8  # slices of one held provider that an executor keeps
 SHARE_OF_HELD = 0.25  # of its buffer, at most, that they take

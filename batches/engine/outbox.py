@@ -7,7 +7,7 @@ from itertools import accumulate, takewhile
 
 from django.conf import settings
 
-from batches.services.outcomes import Settled, Tried
+from batches.services.tally.outcomes import Settled, Tried
 from providers.budget import Budget
 
 MAX_WAITING_ROWS = 10_000  # while the database is away, nothing is sent beyond this

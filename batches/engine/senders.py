@@ -18,7 +18,7 @@ from batches.engine.lanes.lane import Lane
 from batches.engine.lanes.roads import Road
 from batches.engine.limits.breaker import FAULTS
 from batches.engine.outbox import Outbox
-from batches.services.outcomes import Settled, Tried
+from batches.services.tally.outcomes import Settled, Tried
 from providers.base import Call, Failure, Outcome, Success
 from providers.failures import Kind
 

@@ -12,18 +12,18 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from batches import jsonl
-from batches.actors import ENGINE
 from batches.engine.lanes.upstreams import CannotRun, Opened, Upstreams
-from batches.errors import Gone, LostRace, StorageAway
 from batches.models import Batch
-from batches.queries.results import slice_lines
-from batches.services.block import block_batch, block_provider, unblock
-from batches.services.claim import Appetite, Lease, Waiting, claim, give_back
-from batches.services.fail import fail
-from batches.services.outcomes import Settled
-from batches.services.settle import Report, settle
-from batches.states import BatchStatus
+from batches.rules import jsonl
+from batches.rules.actors import ENGINE
+from batches.rules.errors import Gone, LostRace, StorageAway
+from batches.rules.states import BatchStatus
+from batches.services.control.block import block_batch, block_provider, unblock
+from batches.services.lifecycle.claim import Appetite, Lease, Waiting, claim, give_back
+from batches.services.lifecycle.fail import fail
+from batches.services.lifecycle.settle import Report, settle
+from batches.services.results.results import slice_lines
+from batches.services.tally.outcomes import Settled
 from providers.base import Failure
 from providers.failures import Kind
 from providers.models import CredentialUnavailable

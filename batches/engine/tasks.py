@@ -8,13 +8,13 @@ from django.utils import timezone
 from batches.engine import collector
 from batches.engine import execute as executor
 from batches.models import Worker
-from batches.services.assess import assess as assess_all
 from batches.services.bulk.run import run as run_operation
-from batches.services.control_turns import finalize_next, validate_next
-from batches.services.heartbeat import heartbeat, process_identity
-from batches.services.prove import prove as prove_some
-from batches.services.prune import prune as prune_all
-from batches.services.reconcile import reconcile as reconcile_all
+from batches.services.consistency.verify import prove as prove_some
+from batches.services.lifecycle.control_turns import finalize_next, validate_next
+from batches.services.tally.assess import assess as assess_all
+from batches.services.tally.workers import heartbeat, process_identity
+from batches.services.upkeep.prune import prune as prune_all
+from batches.services.upkeep.reconcile import reconcile as reconcile_all
 
 
 @shared_task(name="batches.engine.validate")

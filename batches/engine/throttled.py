@@ -11,7 +11,7 @@ from batches.engine.held import Held
 from batches.engine.lanes.lane import Lane
 from batches.engine.limits.asks import Why
 from batches.models import ThrottledBy
-from batches.services.settle import Throttled
+from batches.services.lifecycle.settle import Throttled
 
 LEAST = timedelta(seconds=2)  # what is said lasts at least so long: limits open for a moment, and shut again
 RENEWED = timedelta(seconds=0.5)  # before what was said has passed it is said again

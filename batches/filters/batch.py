@@ -18,8 +18,8 @@ from django_filters import CharFilter, ChoiceFilter, IsoDateTimeFilter, Multiple
 from batches.filters.conditions import Condition, has_errors, in_condition, needs_attention
 from batches.filters.strict import Among, AmongRows, AmongTexts, StrictFilterSet, is_negated, negations, positive
 from batches.models import ApiKey, Batch, BatchErrorGroup, BatchObject, Dialect, Project
-from batches.services.access import Access, providers_of
-from batches.states import OPEN, BatchStatus
+from batches.rules.states import OPEN, BatchStatus
+from batches.services.core.access import Access, providers_of
 from providers.models import Provider
 
 YES_NO = [("yes", "Yes"), ("no", "No")]

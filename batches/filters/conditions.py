@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, OuterRef, Q, TextChoices
 
 from batches.models import Batch, ProviderHealth, Slice
-from batches.queries.stops import sending_is_stopped
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.policy.stops_in_force import sending_is_stopped
 from providers.failures import Kind
 
 STUCK_AFTER = timedelta(minutes=10)

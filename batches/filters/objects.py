@@ -7,7 +7,7 @@ from django_filters import CharFilter, MultipleChoiceFilter, NumberFilter
 
 from batches.filters.strict import StrictFilterSet
 from batches.models import BatchError, BatchObject
-from batches.states import ObjectStatus
+from batches.rules.states import ObjectStatus
 
 
 class BatchObjectFilter(StrictFilterSet):

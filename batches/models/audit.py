@@ -6,7 +6,7 @@ from django.db import models
 from uuid_utils.compat import uuid7
 
 from batches.models.project import Project
-from batches.states import Source
+from batches.rules.states import Source
 
 
 class AuditEntry(models.Model):

@@ -9,13 +9,13 @@ from django.db import models
 from django.db.models import F, Q, Sum
 from uuid_utils.compat import uuid7
 
-from batches import identifiers
 from batches.models.api_key import ApiKey
 from batches.models.counts import COUNT_FIELDS, Counted, Counts
 from batches.models.file import File
 from batches.models.lease import Leased
 from batches.models.project import Project
-from batches.states import COUNTED, NEVER_RAN, OPEN, TERMINAL, BatchStatus, ObjectStatus
+from batches.rules import identifiers
+from batches.rules.states import COUNTED, NEVER_RAN, OPEN, TERMINAL, BatchStatus, ObjectStatus
 from providers.failures import Kind
 from providers.guards import Guarded
 from providers.models import Provider

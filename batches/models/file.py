@@ -7,9 +7,9 @@ from django.db import models
 from django.db.models import Q
 from uuid_utils.compat import uuid7
 
-from batches import identifiers
 from batches.models.api_key import ApiKey
 from batches.models.project import Project
+from batches.rules import identifiers
 
 REMOVAL_PAUSE = timedelta(hours=1)  # until the storage is asked again to delete bytes that it would not delete
 

@@ -8,7 +8,7 @@ from django.db.models import Q
 from uuid_utils.compat import uuid7
 
 from batches.models.batch import Batch
-from batches.states import ObjectStatus
+from batches.rules.states import ObjectStatus
 
 INVALID_LINE = "invalid_line"  # the kind of failure of what was never sent, because its line is no valid request
 

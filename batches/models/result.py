@@ -6,7 +6,7 @@ from django.db import models
 from uuid_utils.compat import uuid7
 
 from batches.models.batch import Batch
-from batches.states import ObjectStatus
+from batches.rules.states import ObjectStatus
 
 
 class BatchResult(models.Model):

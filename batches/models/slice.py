@@ -6,10 +6,10 @@ from django.db import models
 from django.db.models import F, Q
 from uuid_utils.compat import uuid7
 
-from batches import identifiers
 from batches.models.batch import Batch
 from batches.models.counts import Counted
 from batches.models.lease import Leased
+from batches.rules import identifiers
 
 
 class Slice(Counted, Leased):

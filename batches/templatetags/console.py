@@ -12,12 +12,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from batches import identifiers
 from batches.console.standing import percent
 from batches.console.stop_banner import access_shown, told
 from batches.models import Batch, File
-from batches.services.access import Right
-from batches.states import ObjectStatus
+from batches.rules import identifiers
+from batches.rules.states import ObjectStatus
+from batches.services.core.access import Right
 
 register = template.Library()
 

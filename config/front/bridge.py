@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 from http import HTTPStatus
 
 from batches.dialects.base.errors import RequestTimeout
-from batches.errors import RateLimited, Unavailable
+from batches.rules.errors import RateLimited, Unavailable
 from batches.senders import SMALL_BODY, delay_of, project_of
 from config.front.exchange import PIECE, Application, Exchange, SmallFile
 from config.front.probes import Probes, rendered

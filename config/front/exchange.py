@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from django.db import close_old_connections
 
-from batches.errors import Unavailable
+from batches.rules.errors import Unavailable
 from batches.senders import is_known
 from config.front.threads import NoRoom, Threads
 from config.front.visit import Gone, Headers, Scope, Stranger, Visit

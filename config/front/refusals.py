@@ -8,7 +8,7 @@ from django.utils.datastructures import CaseInsensitiveMapping
 
 from batches.dialects.base import errors, mounts
 from batches.dialects.base.rendering import encode
-from batches.errors import PortalError
+from batches.rules.errors import PortalError
 
 Headers = list[tuple[bytes, bytes]]
 

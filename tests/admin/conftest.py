@@ -33,7 +33,7 @@ from batches.models import (
     UploadPart,
     Worker,
 )
-from batches.services.audit import record_act
+from batches.services.core.audit import record_act
 from providers.models import Provider, ProviderModel
 from tests.cast import TESTER
 from tests.console.conftest import MakeBatch, SignIn, console, count_queries, make_batch, member

@@ -10,8 +10,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import AccountToken, ApiKey, AuditEntry, Batch, BulkOperation, Event, Membership, Project, Role
+from batches.rules.states import BatchStatus
 from batches.services.bulk.run import run
-from batches.states import BatchStatus
 from providers.models import Provider
 from tests.admin.conftest import MakeBatch, SignIn
 

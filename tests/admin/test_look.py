@@ -8,8 +8,8 @@ from django.utils import timezone
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 from batches.models import BulkOperation, Project
+from batches.rules.states import BatchStatus
 from batches.services.bulk.run import run
-from batches.states import BatchStatus
 from providers.models import Provider
 from tests.admin.conftest import MakeBatch
 from tests.browser.conftest import sign_in

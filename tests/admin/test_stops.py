@@ -5,7 +5,7 @@ from django.test import Client
 from django.utils import timezone
 
 from batches.models import AuditEntry, EmergencyStop, Project, Role, Stopped
-from batches.services.emergency_stop import Place, begin_stop
+from batches.services.policy.emergency_stop import Place, begin_stop
 from providers.models import Provider
 from tests.admin.conftest import SignIn
 from tests.cast import TESTER

@@ -11,8 +11,8 @@ from pytest_django import Settings
 
 from batches.api.urls import urlpatterns
 from batches.models import AuditEntry, Batch, Project, ProviderGrant, Role
-from batches.services.access import Right, least_role
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.core.access import Right, least_role
 from providers.models import Provider
 from tests.api.conftest import Native, problem
 from tests.console.conftest import MakeBatch

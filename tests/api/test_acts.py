@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from batches.models import Batch, BatchError, BatchObject, Project, Role
-from batches.services.store import hide
+from batches.services.storage.store import hide
 from providers.models import Provider
 from tests.api.conftest import Native, problem
 from tests.cast import assert_counts_are_true, request_lines, started

@@ -9,7 +9,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from batches.models import ApiKey, Batch, Dialect, Project, Role
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 from providers.models import Provider
 from tests.api.conftest import Native, problem, request
 from tests.conftest import Queue

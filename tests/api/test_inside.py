@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 from tests.api.conftest import Native, problem, request
 from tests.conftest import Queue
 from tests.console.conftest import MakeBatch

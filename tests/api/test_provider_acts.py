@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from batches.models import AuditEntry, ProviderHealth, Role
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 from providers.failures import Kind
 from providers.models import Provider
 from tests.api.conftest import Native

@@ -8,9 +8,9 @@ import pytest
 from django.utils import timezone
 
 from batches.models import Batch, Event, Project, Role, Slice
-from batches.services.quota import set_quotas
-from batches.services.tune import tune_model, tune_provider
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.policy.quota import set_quotas
+from batches.services.policy.tune import tune_model, tune_provider
 from providers.models import Provider
 from tests.api.conftest import Native, encode, problem, request
 from tests.cast import TESTER, request_lines

@@ -6,8 +6,8 @@ import pytest
 from django.utils import timezone
 
 from batches.models import EmergencyStop, Project, Role, Stopped
-from batches.services.emergency_stop import Place, begin_stop
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.policy.emergency_stop import Place, begin_stop
 from providers.models import Provider
 from tests.api.conftest import Native
 from tests.cast import TESTER

@@ -3,7 +3,7 @@
 from django.utils import timezone
 
 from batches.models import Batch, Worker
-from batches.services.validate import validate
+from batches.services.lifecycle.validate import validate
 from tests.api.conftest import Native
 
 

@@ -17,10 +17,10 @@ django.setup()
 
 from django.db import connection  # noqa: E402 - models can only be imported once Django is set up
 
-from batches import identifiers  # noqa: E402
 from batches.models import Batch  # noqa: E402
-from batches.queries.object_result import result_line  # noqa: E402
-from batches.queries.results import results  # noqa: E402
+from batches.rules import identifiers  # noqa: E402
+from batches.services.results.object_result import result_line  # noqa: E402
+from batches.services.results.results import results  # noqa: E402
 
 
 def main() -> None:

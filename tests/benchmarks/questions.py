@@ -25,8 +25,8 @@ from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from batches.models import ApiKey, Batch, BatchErrorGroup, Dialect  # noqa: E402
-from batches.services.claim import Appetite, claim  # noqa: E402
-from batches.services.reconcile import reconcile  # noqa: E402
+from batches.services.lifecycle.claim import Appetite, claim  # noqa: E402
+from batches.services.upkeep.reconcile import reconcile  # noqa: E402
 
 # Pages by what they show. {batch} ended with failures and has its answers in the database, {old} ended long ago, {running}
 # runs; {deep} is a batch nine tenths down the list, {group} an error group of {batch}, {at} the console's position of {deep}.

@@ -10,9 +10,9 @@ from playwright.sync_api import Browser, Page, expect
 from pytest_django import Settings
 
 from batches.models import Batch, BulkOperation
+from batches.rules.states import BatchStatus
 from batches.services.bulk.run import do_one, run, take
-from batches.services.cancel import cancel
-from batches.states import BatchStatus
+from batches.services.control.cancel import cancel
 from tests.browser.conftest import sign_in
 from tests.cast import TESTER
 from tests.conftest import Portal

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Browser, Page, expect
 
 from batches.models import Batch, BatchObject
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 from tests.browser.conftest import sign_in
 from tests.conftest import Portal
 from tests.console.conftest import MakeBatch

@@ -8,13 +8,13 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from batches.models import ApiKey, Batch, BulkAct, BulkOperation, Stopped
-from batches.services.access import access_of
+from batches.rules.states import BatchStatus, Source
 from batches.services.bulk.choice import these
 from batches.services.bulk.create import Order, create
 from batches.services.bulk.run import run
-from batches.services.emergency_stop import Place, begin_stop
-from batches.services.keys import issue_key
-from batches.states import BatchStatus, Source
+from batches.services.core.access import access_of
+from batches.services.people.keys import issue_key
+from batches.services.policy.emergency_stop import Place, begin_stop
 from tests.browser.eyes import findings
 from tests.cast import TESTER
 from tests.conftest import Portal

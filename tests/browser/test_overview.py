@@ -6,7 +6,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from batches.models import Batch, BatchMinute
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 from providers.models import Provider
 from tests.browser.conftest import sign_in
 from tests.conftest import Portal

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from batches.models import Batch
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 from tests.conftest import Portal
 from tests.console.conftest import MakeBatch
 

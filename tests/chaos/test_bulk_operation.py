@@ -17,10 +17,10 @@ import uuid
 from django.contrib.auth.models import User
 from django.utils import timezone
 from batches.models import BulkAct
-from batches.services.access import access_of
+from batches.services.core.access import access_of
 from batches.services.bulk.choice import matching
 from batches.services.bulk.create import Order, create
-from batches.states import Source
+from batches.rules.states import Source
 
 by = access_of(User.objects.create_superuser("chaos"), source=Source.CONSOLE)
 now = timezone.now()

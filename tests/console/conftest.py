@@ -13,7 +13,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from batches.actors import ENGINE
 from batches.models import (
     COUNT_FIELDS,
     Batch,
@@ -27,11 +26,12 @@ from batches.models import (
     Role,
     Slice,
 )
-from batches.services.error_groups import record_errors
-from batches.services.store import store
-from batches.services.submit import submit
-from batches.services.transition import transition
-from batches.states import BatchStatus, ObjectStatus
+from batches.rules.actors import ENGINE
+from batches.rules.states import BatchStatus, ObjectStatus
+from batches.services.core.transition import transition
+from batches.services.intake.submit import submit
+from batches.services.storage.store import store
+from batches.services.tally.error_groups import record_errors
 from providers.models import Provider
 
 LINE = b'{"custom_id": "a-%d", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "m", "messages": [%d]}}\n'

@@ -13,8 +13,8 @@ from pytest_django import Settings
 
 from batches.console.urls import urlpatterns
 from batches.models import ApiKey, AuditEntry, Batch, EmergencyStop, ErrorGroup, Event, Membership, Project, Role
-from batches.services.access import Right, access_of, least_role
-from batches.states import BatchStatus, Source
+from batches.rules.states import BatchStatus, Source
+from batches.services.core.access import Right, access_of, least_role
 from tests.console.conftest import MakeBatch, SignIn
 from tests.matrix import every
 

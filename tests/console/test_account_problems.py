@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from batches.models import AuditEntry, Project, ProviderHealth, Role
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 from providers.failures import Kind
 from providers.models import Provider
 from tests.console.conftest import MakeBatch, SignIn

@@ -8,11 +8,11 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
-from batches.actors import ENGINE
 from batches.console.act_on_batch import ACTS
 from batches.models import Batch, Event, Role
-from batches.services.pause import pause
-from batches.states import BatchStatus
+from batches.rules.actors import ENGINE
+from batches.rules.states import BatchStatus
+from batches.services.control.pause import pause
 from providers.models import Provider
 from tests.console.conftest import MakeBatch, SignIn
 

@@ -10,11 +10,11 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.actors import ENGINE
 from batches.models import Batch, File, Project
-from batches.services.store import hide
-from batches.services.transition import transition
-from batches.states import BatchStatus
+from batches.rules.actors import ENGINE
+from batches.rules.states import BatchStatus
+from batches.services.core.transition import transition
+from batches.services.storage.store import hide
 from providers.models import Provider
 from tests.console.conftest import MakeBatch
 

@@ -12,9 +12,9 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from batches.models import ApiKey, AuditEntry, Batch, BulkOperation, Project, Role, Scope
+from batches.rules.states import BatchStatus
 from batches.services.bulk.run import run
-from batches.services.keys import issue_key
-from batches.states import BatchStatus
+from batches.services.people.keys import issue_key
 from tests.cast import TESTER
 from tests.console.conftest import MakeBatch, SignIn
 from tests.dialects.openai.conftest import Api

@@ -5,9 +5,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from batches import identifiers
 from batches.models import Batch, Project
-from batches.states import BatchStatus
+from batches.rules import identifiers
+from batches.rules.states import BatchStatus
 from tests.console.conftest import MakeBatch
 
 LIST = "/console/batches/"

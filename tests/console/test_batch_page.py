@@ -7,11 +7,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from batches.actors import ENGINE
 from batches.models import Batch, BatchError, BatchMinute, BatchObject, Role
-from batches.services.error_groups import record_errors, recount_groups
-from batches.services.fail import fail
-from batches.states import BatchStatus
+from batches.rules.actors import ENGINE
+from batches.rules.states import BatchStatus
+from batches.services.lifecycle.fail import fail
+from batches.services.tally.error_groups import record_errors, recount_groups
 from providers.failures import Kind
 from tests.console.conftest import MakeBatch, SignIn
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import AuditEntry, Batch, BatchError, BulkItem, BulkOperation, Membership, Project, Role
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 from providers.models import Provider
 from tests import rounds
 from tests.cast import request_lines, started

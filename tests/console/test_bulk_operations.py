@@ -13,8 +13,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, BulkOperation, Membership, Project, Role
-from batches.services.cancel import cancel
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.control.cancel import cancel
 from tests.cast import TESTER
 from tests.console.bulk import answer, ask, finished
 from tests.console.conftest import MakeBatch, SignIn

@@ -15,11 +15,11 @@ from pytest_django import Settings
 
 from batches.console.guards import guard_fields
 from batches.models import Batch, Dialect, File, Project, Purpose, Role
-from batches.services.draft import LIFETIME
-from batches.services.guard import GUARDS
-from batches.services.prune import prune
-from batches.services.store import hide
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.intake.drafts import LIFETIME
+from batches.services.policy.guards import GUARDS
+from batches.services.storage.store import hide
+from batches.services.upkeep.prune import prune
 from providers.models import Provider, ProviderModel
 from tests.cast import request_line, request_lines, stored
 from tests.console.conftest import MakeBatch, SignIn

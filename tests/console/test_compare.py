@@ -9,8 +9,8 @@ from pytest_django import Settings
 
 from batches.console.compare_batches import TONES
 from batches.models import Batch, BatchObject, BatchResult, Membership, Project, Role
-from batches.queries.compare import Verdict
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.results.compare import Verdict
 from tests.console.conftest import MakeBatch, SignIn
 
 

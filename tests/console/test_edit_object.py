@@ -9,8 +9,8 @@ from pytest_django import Settings
 
 from batches.console import edit_object
 from batches.models import AuditEntry, Batch, File, Project, Role
-from batches.services.store import hide
-from batches.states import Act
+from batches.rules.states import Act
+from batches.services.storage.store import hide
 from tests.cast import request_line, request_lines, started
 from tests.console.conftest import SignIn
 from tests.rounds import completed, lines_of, run, validated

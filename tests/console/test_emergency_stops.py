@@ -7,8 +7,8 @@ from django.test import Client
 from django.utils import timezone
 
 from batches.models import AuditEntry, EmergencyStop, Project, Role, Stopped
-from batches.services.emergency_stop import Place, begin_stop
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.policy.emergency_stop import Place, begin_stop
 from providers.models import Provider
 from tests.cast import TESTER
 from tests.console.conftest import MakeBatch, SignIn

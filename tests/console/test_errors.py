@@ -9,10 +9,10 @@ from django.test import Client
 from django.utils import timezone
 
 from batches.console import error_group, error_list
-from batches.fingerprints import fingerprint
 from batches.models import AuditEntry, Batch, BatchError, ErrorGroup, Project, Role
-from batches.services.error_groups import record_errors
-from batches.states import BatchStatus
+from batches.rules.fingerprints import fingerprint
+from batches.rules.states import BatchStatus
+from batches.services.tally.error_groups import record_errors
 from providers.failures import Kind
 from tests.console.conftest import MakeBatch, SignIn
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from batches.console import export
 from batches.console.export import FIELDS, cell
 from batches.models import Project, Role
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 from tests.console.conftest import MakeBatch, SignIn
 
 HOSTILE = '=HYPERLINK("http://x")\n<b>\u202e\U0001f643,\'; -- \t|cmd'

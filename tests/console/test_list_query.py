@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from batches.console.list_query import tidied
 from batches.models import Batch
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 from tests.console.conftest import MakeBatch
 
 LIST = "/console/batches/"

@@ -5,8 +5,8 @@ from django.test import Client
 from django.utils import timezone
 
 from batches.models import Attempt, Batch, BatchObject, Role
-from batches.services.store import hide
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.storage.store import hide
 from providers.models import Provider
 from tests.console.conftest import MakeBatch, SignIn
 

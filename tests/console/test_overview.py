@@ -11,8 +11,8 @@ from django.utils import timezone
 from batches.console.attention import CONCERNS, NAMED
 from batches.console.provider_state import state_of
 from batches.models import Batch, BatchMinute, EmergencyStop, Membership, Project, ProviderHealth, Role, Slice, Worker
-from batches.queries.throughput import Flow, Span
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.insight.throughput import Flow, Span
 from providers.models import Provider
 from tests.console.conftest import MakeBatch, SignIn
 

@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from batches.models import AuditEntry, Batch, BatchMinute, Project, ProviderHealth, Role
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 from providers.models import Provider, ProviderModel
 from tests.console.conftest import MakeBatch, SignIn
 

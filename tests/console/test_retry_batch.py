@@ -6,8 +6,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, BatchObject, ErrorGroup, Event, Project, Role
-from batches.services.store import hide
-from batches.states import Act
+from batches.rules.states import Act
+from batches.services.storage.store import hide
 from providers.models import Provider
 from tests.cast import request_lines, started, submitted
 from tests.console.conftest import SignIn

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, BulkAct, BulkOperation, Membership, Project, Role, SavedView
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 from tests.console.conftest import MakeBatch, SignIn
 from tests.console.test_access import EVERY, NAMED, PERSONAL, ROUTES, Route, label
 from tests.matrix import every

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from batches.console.standing import TONES, Tone, percent, standing
 from batches.models import Batch
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 
 
 def test_every_status_has_a_tone() -> None:

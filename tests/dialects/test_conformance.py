@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from batches.models import Batch, Dialect, File, IdempotencyRecord, Project
-from batches.services import once
+from batches.services.intake import idempotency as once
 from tests.conftest import Queue
 from tests.dialects.conformance import FACES, Face, OpenAIFace
 

@@ -11,8 +11,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, BatchResult, File, Project
-from batches.services.prune import prune
-from batches.services.store import hide
+from batches.services.storage.store import hide
+from batches.services.upkeep.prune import prune
 from tests.cast import stored
 from tests.services.pruned import mixed
 

@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from batches.models import Batch, BatchObject, Project
-from batches.services.finalize import finalize
-from batches.services.reconcile import reconcile
+from batches.services.lifecycle.finalize import finalize
+from batches.services.upkeep.reconcile import reconcile
 from providers.models import Provider
 from tests.cast import assert_counts_are_true
 from tests.dialects.conformance import FACES

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from batches.actors import ENGINE
 from batches.dialects.anthropic.outbound import PROCESSING_STATUS
 from batches.dialects.bifrost import inbound as bifrost_inbound
 from batches.dialects.bifrost import outbound as bifrost
 from batches.dialects.merge.outbound import STATUSES as MERGE_STATUSES
 from batches.dialects.novita.outbound import STATUSES as NOVITA_STATUSES
 from batches.models import Batch, Dialect, Project, Slice
-from batches.services.submit import submit
-from batches.services.transition import transition
-from batches.states import BatchStatus
+from batches.rules.actors import ENGINE
+from batches.rules.states import BatchStatus
+from batches.services.core.transition import transition
+from batches.services.intake.submit import submit
 from providers.models import Provider
 from tests.cast import CHAT, TESTER, stored
 from tests.dialects.conformance import FACES, Face

@@ -8,11 +8,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from batches.actors import COMMAND
-from batches.errors import NoProvider
 from batches.models import Batch, Dialect, File, Project
-from batches.services.reroute import reroute
-from batches.states import BatchStatus
+from batches.rules.actors import COMMAND
+from batches.rules.errors import NoProvider
+from batches.rules.states import BatchStatus
+from batches.services.control.reroute import reroute
 from providers.models import Provider
 from tests.conftest import Queue
 from tests.upstream import Upstream, say, upstream

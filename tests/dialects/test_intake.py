@@ -11,9 +11,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, File
-from batches.queries.results import slice_lines
-from batches.services.finalize import finalize
-from batches.services.validate import validate
+from batches.services.lifecycle.finalize import finalize
+from batches.services.lifecycle.validate import validate
+from batches.services.results.results import slice_lines
 from providers.models import Provider
 from tests.api.conftest import Native
 from tests.cast import assert_counts_are_true, run_executor

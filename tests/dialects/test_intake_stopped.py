@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from batches.dialects.base.scopes import need_of
 from batches.models import Batch, File, Project, Stopped
-from batches.services.emergency_stop import Place, begin_stop, end_stop
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.policy.emergency_stop import Place, begin_stop, end_stop
 from providers.models import Provider
 from tests.api.conftest import Native, problem
 from tests.cast import TESTER

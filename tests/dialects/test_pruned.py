@@ -10,9 +10,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, Dialect, File, Project
-from batches.queries.attempts import tries
-from batches.queries.results import request_lines, result_of, results, settled_results
-from batches.states import ObjectStatus
+from batches.rules.states import ObjectStatus
+from batches.services.results.attempts import tries
+from batches.services.results.results import request_lines, result_of, results, settled_results
 from providers.models import Provider
 from tests.dialects.merge.conftest import Merge
 from tests.dialects.openai.conftest import Answer, Api

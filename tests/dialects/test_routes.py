@@ -11,8 +11,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from batches.models import Batch, Dialect, File, Project, Purpose, Upload
-from batches.services.submit import submit
-from batches.services.upload import start_upload
+from batches.services.intake.submit import submit
+from batches.services.intake.uploads import start_upload
 from providers.models import Provider
 from tests.cast import TESTER, stored
 from tests.dialects.conformance import FACES, AnthropicFace, Face

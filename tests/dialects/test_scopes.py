@@ -9,7 +9,7 @@ import pytest
 from batches.api.urls import urlpatterns as native_urls
 from batches.dialects.base.scopes import NEEDS, Need, need_of, row_of
 from batches.models import ApiKey, Batch, BatchErrorGroup, Event, File, Project, Scope, Upload
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 from providers.models import Provider
 from tests.api.conftest import Native, problem
 from tests.api.test_access import BODIES, GROUP

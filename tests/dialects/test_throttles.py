@@ -9,9 +9,9 @@ from pytest_django import Settings
 
 from batches.dialects.base import request_rates
 from batches.dialects.base.throttles import begin_call
-from batches.errors import RateLimited
 from batches.models import ApiKey, File, Project
-from batches.services.authenticate import authenticate
+from batches.rules.errors import RateLimited
+from batches.services.people.authenticate import authenticate
 from tests.dialects.openai.conftest import Answer, Api
 from tests.dialects.test_intake import api
 

@@ -15,9 +15,9 @@ from batches.engine.lanes import upstreams
 from batches.engine.limits import hold, keeping
 from batches.filters import BatchFilter
 from batches.models import Attempt, Batch, Project, ProviderHealth, Slice
-from batches.queries.waiting import Cause, waiting
-from batches.services.expire import expire
-from batches.services.providers import change_provider, check_provider, resume_provider
+from batches.services.insight.waiting import Cause, waiting
+from batches.services.lifecycle.expire import expire
+from batches.services.upstreams.providers import change_provider, check_provider, resume_provider
 from providers.failures import Kind
 from providers.models import Provider
 from tests.cast import TESTER, assert_counts_are_true, ended, error_lines, request_lines, started, statuses

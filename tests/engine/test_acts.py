@@ -10,9 +10,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, Project
-from batches.queries.lineage import lineage, merged_counts, merged_results
-from batches.services.pause import pause, resume
-from batches.services.reroute import reroute
+from batches.services.control.pause import pause, resume
+from batches.services.control.reroute import reroute
+from batches.services.retry.lineage import lineage, merged_counts, merged_results
 from providers.models import Provider
 from tests.cast import TESTER, assert_counts_are_true, ended, request_lines, run_executor, started, statuses
 from tests.engine.test_execute import executors, named, wait_until

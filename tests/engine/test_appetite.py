@@ -12,7 +12,7 @@ from batches.engine.lanes.roads import Road
 from batches.engine.lanes.upstreams import Opened
 from batches.engine.limits.asks import Caps
 from batches.models import Batch, Slice
-from batches.services.claim import Lease, Tenancy
+from batches.services.lifecycle.claim import Lease, Tenancy
 from providers.adapters.simulator import SimulatorAdapter
 from providers.base import Connection
 

@@ -8,11 +8,11 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, EmergencyStop, Project, Stopped
-from batches.queries.waiting import Cause, waiting
-from batches.services.claim import anything_to_claim
-from batches.services.emergency_stop import Place, begin_stop, end_stop
-from batches.services.reconcile import reconcile
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.insight.waiting import Cause, waiting
+from batches.services.lifecycle.claim import anything_to_claim
+from batches.services.policy.emergency_stop import Place, begin_stop, end_stop
+from batches.services.upkeep.reconcile import reconcile
 from providers.models import Provider
 from tests.cast import TESTER, assert_counts_are_true, ended, request_lines, run_executor, started, statuses
 from tests.engine.test_execute import executors, sent, wait_until

@@ -15,10 +15,10 @@ from pytest_django import Settings
 
 from batches.engine import execute, shutdown
 from batches.models import Attempt, Batch, BatchError, BatchObject, Project, Slice, Worker
-from batches.queries.results import result_of
-from batches.services.cancel import cancel
-from batches.services.reconcile import reconcile
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.control.cancel import cancel
+from batches.services.results.results import result_of
+from batches.services.upkeep.reconcile import reconcile
 from providers.failures import Kind
 from providers.models import Provider
 from tests.cast import (

@@ -14,9 +14,9 @@ from pytest_django import Settings
 from batches.engine.execute import Executor
 from batches.engine.held import Held
 from batches.models import Batch, BatchError, Project, Slice
-from batches.services.cancel import cancel
-from batches.services.claim import Lease
-from batches.services.lease import free_all
+from batches.services.control.cancel import cancel
+from batches.services.core.lease import free_all
+from batches.services.lifecycle.claim import Lease
 from providers import registry
 from providers.base import Call, Check, Connection, Failure, Outcome, Success
 from providers.failures import Kind

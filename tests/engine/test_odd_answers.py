@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from batches.models import BatchObject, Counts, Project
-from batches.services.guard import Guards, over_budget
+from batches.services.policy.guards import Guards, over_budget
 from providers.models import ProviderModel
 from tests.cast import assert_counts_are_true, ended, error_lines, output_lines, provider_at, request_lines, run_executor, started
 from tests.upstream import Answer, Upstream, refuse, say, succeed

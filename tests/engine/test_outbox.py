@@ -7,7 +7,7 @@ from pytest_django import Settings
 
 from batches.engine import outbox as module
 from batches.engine.outbox import Outbox
-from batches.services.outcomes import Settled
+from batches.services.tally.outcomes import Settled
 from providers.base import Success
 from providers.budget import Budget
 

@@ -8,7 +8,7 @@ from pytest_django import Settings
 
 from batches.engine import desk, take_up
 from batches.models import Batch, Project, Slice, Worker
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 from providers.models import Provider
 from tests.cast import provider_at, request_lines, run_executor, started, statuses
 from tests.engine.test_execute import executors, sent, wait_until

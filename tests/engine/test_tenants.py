@@ -11,7 +11,7 @@ from pytest_django import Settings
 from batches.engine.lanes import upstreams
 from batches.engine.limits import breaker, keeping
 from batches.models import Attempt, Batch, Project, ProviderHealth
-from batches.queries.waiting import Cause, waiting
+from batches.services.insight.waiting import Cause, waiting
 from providers.models import Provider
 from tests.cast import assert_counts_are_true, request_line, request_lines, run_executor, started, statuses
 from tests.engine.test_execute import executors, named, sent, wait_until

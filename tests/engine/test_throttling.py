@@ -16,10 +16,10 @@ from batches.engine.limits.asks import Ask, Bid, Caps, Want
 from batches.engine.limits.state import WHOLE
 from batches.engine.limits.windows import Span
 from batches.models import Attempt, Batch, BatchObject, Dialect, Project, ProviderHealth, Slice
-from batches.services.cancel import cancel
-from batches.services.retry import retry
-from batches.services.selection import EVERYTHING
-from batches.services.validate import validate
+from batches.services.control.cancel import cancel
+from batches.services.lifecycle.validate import validate
+from batches.services.retry.retry import retry
+from batches.services.retry.selection import EVERYTHING
 from providers.models import Provider, ProviderModel
 from tests.cast import (
     TESTER,

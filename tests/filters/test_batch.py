@@ -9,7 +9,7 @@ from django.utils import timezone
 from batches.filters import BatchFilter
 from batches.filters.conditions import STUCK_AFTER
 from batches.models import ApiKey, Batch, BatchErrorGroup, Dialect, ErrorGroup, Project, Slice
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 from providers.models import Provider
 from tests.console.conftest import MakeBatch
 

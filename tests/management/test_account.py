@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from batches.models import AccountToken, Project
-from batches.services.accounts import UnknownAccount, linked_account
+from batches.services.people.accounts import UnknownAccount, linked_account
 from providers.models import Provider
 
 

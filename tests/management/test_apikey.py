@@ -7,9 +7,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from batches.errors import NotAuthenticated
 from batches.models import ApiKey, AuditEntry, Project
-from batches.services.authenticate import authenticate
+from batches.rules.errors import NotAuthenticated
+from batches.services.people.authenticate import authenticate
 from providers.models import Provider
 from tests.cast import request_lines, started
 

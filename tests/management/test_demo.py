@@ -6,8 +6,8 @@ import pytest
 from django.core.management import call_command
 
 from batches.models import Batch, Project
-from batches.services.route import route
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.core.route import route
 from providers.models import Provider
 from tests.conftest import Queue
 

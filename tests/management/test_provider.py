@@ -9,9 +9,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.errors import NoProvider
 from batches.models import AuditEntry, Project, ProviderGrant, ProviderHealth
-from batches.services.route import route
+from batches.rules.errors import NoProvider
+from batches.services.core.route import route
 from providers.models import Provider
 from tests.upstream import Upstream, refuse, succeed
 

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from batches.models import ApiKey
-from batches.services.authenticate import authenticate
+from batches.services.people.authenticate import authenticate
 
 pytestmark = pytest.mark.django_db
 

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from batches.models import Attempt, Batch, BatchObject, BatchResult, Project, ProviderGrant, Slice
-from batches.states import OPEN, STAMPS, TERMINAL, BatchStatus, ObjectStatus
+from batches.rules.states import OPEN, STAMPS, TERMINAL, BatchStatus, ObjectStatus
 from providers.models import Provider
 from tests.cast import request_lines, started, submitted
 

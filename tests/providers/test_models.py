@@ -8,9 +8,9 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from pytest_django import Settings
 
-from batches.errors import NoProvider
 from batches.models import Project
-from batches.services.route import granted_providers, route
+from batches.rules.errors import NoProvider
+from batches.services.core.route import granted_providers, route
 from providers import registry
 from providers.check import check
 from providers.models import CredentialUnavailable, Provider

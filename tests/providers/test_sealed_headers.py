@@ -11,8 +11,8 @@ from django.apps import apps
 from django.db import connection
 from pytest_django import Settings
 
-from batches.actors import COMMAND
-from batches.services.providers import add_provider, configure_provider
+from batches.rules.actors import COMMAND
+from batches.services.upstreams.providers import add_provider, configure_provider
 from providers.models import CredentialUnavailable, Provider
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both]

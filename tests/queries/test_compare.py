@@ -4,8 +4,8 @@ import pytest
 from django.utils import timezone
 
 from batches.models import Batch, BatchObject, Project
-from batches.queries.compare import DIFFERENCES, BadPlace, Pair, Verdict, compare, pairs
-from batches.states import ObjectStatus
+from batches.rules.states import ObjectStatus
+from batches.services.results.compare import DIFFERENCES, BadPlace, Pair, Verdict, compare, pairs
 from providers.models import Provider
 from tests.cast import request_line, started
 

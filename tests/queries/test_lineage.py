@@ -5,9 +5,9 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from batches.models import Batch, Project
-from batches.queries.lineage import lineage, merged_counts, merged_results
-from batches.queries.results import PAGE
-from batches.services.cancel import cancel
+from batches.services.control.cancel import cancel
+from batches.services.results.results import PAGE
+from batches.services.retry.lineage import lineage, merged_counts, merged_results
 from tests.cast import TESTER, ended, request_lines, started
 from tests.rounds import at, child_of, completed, run
 

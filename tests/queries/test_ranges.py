@@ -12,10 +12,10 @@ from django.core.files.storage import storages
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.errors import Gone
 from batches.models import File, Project
-from batches.queries import ranges
-from batches.queries.ranges import is_kept, read_range, stream_range
+from batches.rules.errors import Gone
+from batches.services.storage import ranges
+from batches.services.storage.ranges import is_kept, read_range, stream_range
 from tests.cast import stored
 
 CONTENT = bytes(range(256)) * 8

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid7
 
-from batches import jsonl
 from batches.api.inside import _result
 from batches.dialects.anthropic.outbound import result_lines
 from batches.dialects.base.rendering import encode
 from batches.dialects.base.result_documents import result_item
 from batches.dialects.merge.outbound import created_id
-from batches.queries.object_result import ObjectResult, result_line
-from batches.states import ObjectStatus
+from batches.rules import jsonl
+from batches.rules.states import ObjectStatus
+from batches.services.results.object_result import ObjectResult, result_line
 
 CHAT = "/v1/chat/completions"
 SEPARATED = "a\u0085b\u2028c\u2029d"

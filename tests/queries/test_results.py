@@ -7,16 +7,16 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.errors import Gone
 from batches.models import Batch, BatchObject, BatchResult, File, Project
-from batches.queries import results
-from batches.queries.object_result import result_line
-from batches.queries.results import request_lines as requests_of
-from batches.queries.results import result_of, settled_results
-from batches.services.claim import Appetite, claim
-from batches.services.outcomes import Settled
-from batches.services.settle import Report, settle
-from batches.states import ObjectStatus
+from batches.rules.errors import Gone
+from batches.rules.states import ObjectStatus
+from batches.services.lifecycle.claim import Appetite, claim
+from batches.services.lifecycle.settle import Report, settle
+from batches.services.results import results
+from batches.services.results.object_result import result_line
+from batches.services.results.results import request_lines as requests_of
+from batches.services.results.results import result_of, settled_results
+from batches.services.tally.outcomes import Settled
 from providers.base import Failure, Success
 from providers.failures import Kind
 from tests.cast import request_line, request_lines, started

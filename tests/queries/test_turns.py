@@ -12,8 +12,8 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from uuid_utils.compat import uuid7
 
 from batches.models import Batch, Project, Slice
-from batches.queries.turns import MOST_OF_A_PROJECT, candidates
-from batches.services.claim import Appetite, claim
+from batches.services.lifecycle.claim import Appetite, claim
+from batches.services.lifecycle.turns import MOST_OF_A_PROJECT, candidates
 from providers.models import Provider
 from tests.cast import request_lines, started
 

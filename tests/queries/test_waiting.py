@@ -10,10 +10,10 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from batches.models import Batch, EmergencyStop, Project, ProviderHealth, Slice, Worker
-from batches.queries.waiting import Cause, Facts, decide, waiting
-from batches.services.block import block_provider
-from batches.services.cancel import cancel
-from batches.services.claim import Appetite, claim
+from batches.services.control.block import block_provider
+from batches.services.control.cancel import cancel
+from batches.services.insight.waiting import Cause, Facts, decide, waiting
+from batches.services.lifecycle.claim import Appetite, claim
 from providers.models import Provider
 from tests.cast import TESTER, request_lines, started, submitted
 

@@ -24,8 +24,8 @@ from django.http.response import HttpResponseBase
 from django.test import Client
 from django.utils import timezone
 
-from batches import identifiers
 from batches.models import ApiKey, Batch, Membership, Project, Role, Scope
+from batches.rules import identifiers
 from providers.models import Provider
 from tests.security.routes import Address
 

@@ -18,10 +18,10 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches import identifiers
 from batches.engine.limits import keeping
 from batches.models import ApiKey, Batch, BatchErrorGroup, Membership, Project, ProviderHealth, Role, Worker
-from batches.queries.waiting import waiting
+from batches.rules import identifiers
+from batches.services.insight.waiting import waiting
 from providers.models import Provider
 from tests.cast import request_line, request_lines, started
 from tests.engine.test_execute import executors, wait_until

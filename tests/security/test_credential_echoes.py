@@ -11,11 +11,11 @@ from django.core.files.storage import default_storage
 from django.db import connection
 from pytest_django import Settings
 
-from batches.actors import COMMAND
 from batches.models import Attempt, Batch, BatchError, BatchResult, ErrorGroup, Event, Project, ProviderHealth
-from batches.queries.results import results
-from batches.services.providers import add_provider, check_provider, set_secret
-from batches.states import BatchStatus
+from batches.rules.actors import COMMAND
+from batches.rules.states import BatchStatus
+from batches.services.results.results import results
+from batches.services.upstreams.providers import add_provider, check_provider, set_secret
 from providers.models import Provider
 from providers.redaction import Secrets
 from tests.cast import ended, request_line, run_executor, started

@@ -19,7 +19,7 @@ from django.http.response import HttpResponseBase
 from batches.api.document import document
 from batches.dialects.base.scopes import row_of
 from batches.models import Batch, Project
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 from tests.console.conftest import MakeBatch
 from tests.dialects.openai.conftest import CHAT
 from tests.dialects.routes import ROUTES, Route

@@ -7,7 +7,7 @@ from django.http import HttpResponseBase
 from django.test import Client
 
 from batches.models import Batch
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 from tests.console.conftest import MakeBatch
 from tests.matrix import every
 from tests.security.routes import paths

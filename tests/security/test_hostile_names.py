@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from batches.models import Batch, BatchError, BatchObject, File, Project
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 from providers.models import Provider
 from tests.console.conftest import MakeBatch
 from tests.dialects.openai.conftest import CHAT, Answer, Api

@@ -12,8 +12,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, BatchObject, File, Project, Upload
-from batches.services.quota import quotas, set_quotas
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.policy.quota import quotas, set_quotas
 from providers.models import Provider
 from tests.api.conftest import Native
 from tests.cast import TESTER

@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from batches.console.account.second_factor import OPEN
 from batches.models import AuditEntry, Batch, Membership, Project, Role
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 from config.settings.people import sign_in_rates
 from providers.models import Provider
 from tests.console.conftest import MakeBatch, make_batch

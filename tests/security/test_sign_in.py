@@ -15,8 +15,8 @@ from pytest_django import Settings
 from batches.console.account.session_life import BEGAN, SEEN
 from batches.console.account.urls import urlpatterns
 from batches.models import AuditEntry
-from batches.services.prune import prune
-from batches.services.sessions import MOST
+from batches.services.people.sessions import MOST
+from batches.services.upkeep.prune import prune
 from config.settings.people import sign_in_rates
 from tests.security.people import (
     ACCOUNT,

@@ -11,8 +11,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Attempt, Batch, BatchError, BatchObject, Membership, Project, Role
-from batches.services.error_groups import record_errors
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.tally.error_groups import record_errors
 from tests.api.conftest import Native
 from tests.console.conftest import MakeBatch, SignIn
 from tests.matrix import every

@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from batches.models import Batch, BatchErrorGroup, BatchObject, BatchResult, File, Slice
-from batches.services.cancel import cancel
+from batches.services.control.cancel import cancel
 from providers.models import Provider
 from tests.cast import TESTER, request_line, submitted
 

@@ -7,13 +7,13 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, Dialect, Project
-from batches.services.cancel import cancel
-from batches.services.claim import Appetite, claim
-from batches.services.outcomes import Settled
-from batches.services.retention import prune_results
-from batches.services.settle import Report, settle
-from batches.services.submit import submit
-from batches.services.validate import validate
+from batches.services.control.cancel import cancel
+from batches.services.intake.submit import submit
+from batches.services.lifecycle.claim import Appetite, claim
+from batches.services.lifecycle.settle import Report, settle
+from batches.services.lifecycle.validate import validate
+from batches.services.tally.outcomes import Settled
+from batches.services.upkeep.retention import prune_results
 from providers.base import Failure, Success
 from providers.failures import Kind
 from tests.cast import CHAT, TESTER, ended, request_line, stored

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from batches.models import Batch, Project, ProviderGrant
-from batches.services.catalogue import ModelNotFound, find_model, models_of
+from batches.services.policy.catalogue import ModelNotFound, find_model, models_of
 from providers.models import Provider, ProviderModel
 from tests.cast import request_lines, submitted
 

@@ -8,10 +8,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, Project, Slice
-from batches.queries.turns import Candidate
-from batches.services.cancel import cancel
-from batches.services.claim import NEWCOMERS, Appetite, anything_to_claim, claim, give_back, share
-from batches.services.lease import free_all
+from batches.services.control.cancel import cancel
+from batches.services.core.lease import free_all
+from batches.services.lifecycle.claim import NEWCOMERS, Appetite, anything_to_claim, claim, give_back, share
+from batches.services.lifecycle.turns import Candidate
 from providers.models import Provider
 from tests.cast import TESTER, pending, request_lines, started
 

@@ -5,7 +5,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from batches.models import AuditEntry, ClaimedFlags, Membership, Project, Role
-from batches.services.claims import Given, apply_claims, given_by
+from batches.services.people.oidc_claims import Given, apply_claims, given_by
 
 RULES = {
     "ops": ["admin"],

@@ -6,10 +6,10 @@ import pytest
 from django.utils import timezone
 
 from batches.models import Batch, BatchObject, Project, Slice
-from batches.services import control_turns
-from batches.services.cancel import cancel
-from batches.services.control_turns import finalize_next, validate_next
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.control.cancel import cancel
+from batches.services.lifecycle import control_turns
+from batches.services.lifecycle.control_turns import finalize_next, validate_next
 from providers.models import Provider
 from tests.cast import TESTER, request_lines, started, submitted
 

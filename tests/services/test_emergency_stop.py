@@ -8,13 +8,16 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
-from batches.errors import InvalidRequest, NotPermitted
 from batches.models import AuditEntry, Batch, EmergencyStop, File, Membership, Project, Purpose, Role, Slice, Stopped
-from batches.queries.stops import sending_is_stopped, stop_of_sending
-from batches.queries.turns import candidates
-from batches.services.access import access_of
-from batches.services.draft import start
-from batches.services.emergency_stop import (
+from batches.rules.errors import InvalidRequest, NotPermitted
+from batches.rules.states import Source
+from batches.services.control.reroute import reroute
+from batches.services.core.access import access_of
+from batches.services.intake.drafts import start
+from batches.services.intake.uploads import add_part, cancel_upload, complete_upload, start_upload
+from batches.services.lifecycle.settle import Report, settle
+from batches.services.lifecycle.turns import candidates
+from batches.services.policy.emergency_stop import (
     AlreadyStopped,
     IntakeStopped,
     Place,
@@ -26,12 +29,9 @@ from batches.services.emergency_stop import (
     seen_in,
     stops_in_force,
 )
-from batches.services.reroute import reroute
-from batches.services.retry import retry
-from batches.services.selection import Selection
-from batches.services.settle import Report, settle
-from batches.services.upload import add_part, cancel_upload, complete_upload, start_upload
-from batches.states import Source
+from batches.services.policy.stops_in_force import sending_is_stopped, stop_of_sending
+from batches.services.retry.retry import retry
+from batches.services.retry.selection import Selection
 from providers.models import Provider
 from tests.cast import CHAT, TESTER, request_lines, started, stored, submitted
 

@@ -8,10 +8,10 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from batches.models import Batch, Event, Project, Slice
-from batches.services.enforce_guards import enforce_guards
-from batches.services.guard import OverBudget, set_guards
-from batches.services.pause import pause, resume
-from batches.services.reconcile import reconcile
+from batches.services.control.enforce_guards import enforce_guards
+from batches.services.control.pause import pause, resume
+from batches.services.policy.guards import OverBudget, set_guards
+from batches.services.upkeep.reconcile import reconcile
 from providers.models import Provider
 from tests.cast import TESTER, request_line, request_lines, run_executor, started
 

@@ -11,14 +11,14 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, BatchObject, BatchResult, File, Project, Slice
-from batches.services.cancel import cancel
-from batches.services.claim import Appetite, claim
-from batches.services.expire import expire
-from batches.services.finalize import Inconsistent, finalize
-from batches.services.lease import AGAIN_AFTER
-from batches.services.outcomes import Settled
-from batches.services.settle import Report, settle
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.control.cancel import cancel
+from batches.services.core.lease import AGAIN_AFTER
+from batches.services.lifecycle.claim import Appetite, claim
+from batches.services.lifecycle.expire import expire
+from batches.services.lifecycle.finalize import Inconsistent, finalize
+from batches.services.lifecycle.settle import Report, settle
+from batches.services.tally.outcomes import Settled
 from providers.base import Failure, Success, Usage
 from providers.failures import Kind
 from tests.cast import (

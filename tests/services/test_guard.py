@@ -7,11 +7,11 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.errors import InvalidRequest
 from batches.models import Batch, Counts, Event, Project
-from batches.services.amend import NotRunning
-from batches.services.cancel import cancel
-from batches.services.guard import GUARDS, Guards, guards_of, over_budget, set_guards, too_many_failures
+from batches.rules.errors import InvalidRequest
+from batches.services.control.cancel import cancel
+from batches.services.core.amend import NotRunning
+from batches.services.policy.guards import GUARDS, Guards, guards_of, over_budget, set_guards, too_many_failures
 from providers.models import Provider
 from tests.cast import TESTER, request_lines, started
 

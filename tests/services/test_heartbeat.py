@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from batches.models import Worker
 from batches.models.worker import ALIVE_FOR
-from batches.services.heartbeat import forget_killed, heartbeat, leave, leave_seat, process_identity, take_seat
+from batches.services.tally.workers import forget_killed, heartbeat, leave, leave_seat, process_identity, take_seat
 
 pytestmark = pytest.mark.django_db
 

@@ -9,10 +9,10 @@ import pytest
 from django.conf import settings as portal_settings
 from django.utils import timezone
 
-from batches.errors import InvalidRequest, LostRace, NoProvider
 from batches.models import ApiKey, Batch, Dialect, File, IdempotencyRecord, Project, Purpose
-from batches.services.inline import gathered, submit_gathered
-from batches.services.once import reserved
+from batches.rules.errors import InvalidRequest, LostRace, NoProvider
+from batches.services.intake.idempotency import reserved
+from batches.services.intake.inline import gathered, submit_gathered
 from providers.models import Provider
 from tests.cast import CHAT, TESTER, request_line
 

@@ -11,10 +11,10 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from uuid_utils.compat import uuid7
 
-from batches.errors import InvalidRequest, NotAuthenticated
 from batches.models import ApiKey, AuditEntry, Batch, Project, Scope
-from batches.services.authenticate import authenticate, require_not_revoked
-from batches.services.keys import KeyRevoked, change_key, issue_key, revoke_key
+from batches.rules.errors import InvalidRequest, NotAuthenticated
+from batches.services.people.authenticate import authenticate, require_not_revoked
+from batches.services.people.keys import KeyRevoked, change_key, issue_key, revoke_key
 from providers.models import Provider
 from tests.cast import TESTER, request_lines, submitted
 

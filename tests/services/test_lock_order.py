@@ -10,9 +10,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from batches.models import Batch, Project, Slice, ThrottledBy
-from batches.services.claim import Appetite, claim
-from batches.services.providers import change_provider
-from batches.services.settle import Report, Throttled, settle
+from batches.services.lifecycle.claim import Appetite, claim
+from batches.services.lifecycle.settle import Report, Throttled, settle
+from batches.services.upstreams.providers import change_provider
 from providers.models import Provider
 from tests.cast import TESTER, request_lines, started
 

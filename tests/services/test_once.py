@@ -9,10 +9,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from batches.errors import InProgress
 from batches.models import ApiKey, Batch, IdempotencyRecord, Project
-from batches.services import once
-from batches.services.once import KeyReused, forget_calls, reserved
+from batches.rules.errors import InProgress
+from batches.services.intake import idempotency as once
+from batches.services.intake.idempotency import KeyReused, forget_calls, reserved
 from providers.models import Provider
 from tests.cast import request_lines, submitted
 
@@ -177,7 +177,7 @@ def test_a_call_that_finishes_just_as_it_is_taken_for_abandoned_is_not_forgotten
         return clock()
 
     clock = timezone.now
-    monkeypatch.setattr("batches.services.once.timezone.now", now)
+    monkeypatch.setattr("batches.services.intake.idempotency.timezone.now", now)
     assert create(api_key, token="t", now=clock()) == batch
 
 

@@ -10,14 +10,14 @@ from batches.api import documented, inbound
 from batches.console.pace import pace
 from batches.engine.lanes.gates import estimate
 from batches.filters.conditions import is_late
-from batches.line_rules import LineRules
 from batches.models import Batch, BatchMinute, Project
-from batches.services.accounts import require_granted
-from batches.services.assess import assess
-from batches.services.estimate import Estimate
-from batches.services.rehearse import Findings, rehearse_file
-from batches.services.route import granted_providers
-from batches.services.validate import rules_for
+from batches.rules.line_rules import LineRules
+from batches.services.core.route import granted_providers
+from batches.services.intake.check_input import Findings, rehearse_file
+from batches.services.lifecycle.validate import rules_for
+from batches.services.people.accounts import require_granted
+from batches.services.policy.estimate import Estimate
+from batches.services.tally.assess import assess
 from providers.models import Provider
 from tests.cast import CHAT, request_line, request_lines, started
 

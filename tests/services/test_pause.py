@@ -5,13 +5,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from batches.actors import GUARD
 from batches.models import Batch, Project
-from batches.services.amend import NotRunning
-from batches.services.cancel import cancel
-from batches.services.pause import pause, resume
-from batches.services.validate import validate
-from batches.states import Act, BatchStatus
+from batches.rules.actors import GUARD
+from batches.rules.states import Act, BatchStatus
+from batches.services.control.cancel import cancel
+from batches.services.control.pause import pause, resume
+from batches.services.core.amend import NotRunning
+from batches.services.lifecycle.validate import validate
 from tests.cast import TESTER, ended, request_lines, started, submitted
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("simulator")]

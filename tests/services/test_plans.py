@@ -33,14 +33,14 @@ from batches.models import (
     Project,
     Slice,
 )
-from batches.queries.compare import Verdict, compare, pairs
-from batches.queries.error_groups import Window, error_groups, largest
-from batches.queries.group_members import members, messages
-from batches.queries.results import results, settled_results
-from batches.services.claim import Appetite, claim
-from batches.services.control_turns import finalize_next, validate_next
-from batches.services.reconcile import reconcile
-from batches.services.retention import RETENTION
+from batches.services.insight.error_groups import Window, error_groups, largest
+from batches.services.insight.group_members import members, messages
+from batches.services.lifecycle.claim import Appetite, claim
+from batches.services.lifecycle.control_turns import finalize_next, validate_next
+from batches.services.results.compare import Verdict, compare, pairs
+from batches.services.results.results import results, settled_results
+from batches.services.upkeep.reconcile import reconcile
+from batches.services.upkeep.retention import RETENTION
 from tests.cast import request_lines, started
 from tests.services.pruned import mixed
 

@@ -7,9 +7,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, BatchError, BatchResult, Event, File, Project
-from batches.services.cancel import cancel
-from batches.services.prove import CHECKS, disagreements, mend, prove
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.consistency.verify import CHECKS, disagreements, mend, prove
+from batches.services.control.cancel import cancel
 from providers.models import Provider
 from tests.cast import (
     TESTER,

@@ -10,11 +10,11 @@ from cryptography.fernet import Fernet
 from django.test import Client
 from pytest_django import Settings
 
-from batches.actors import COMMAND, Actor
-from batches.errors import InvalidRequest
 from batches.models import AuditEntry
-from batches.services.providers import Credential, add_provider, configure_provider, set_secret
-from batches.states import Source
+from batches.rules.actors import COMMAND, Actor
+from batches.rules.errors import InvalidRequest
+from batches.rules.states import Source
+from batches.services.upstreams.providers import Credential, add_provider, configure_provider, set_secret
 from providers.models import Provider
 from tests.console.conftest import console
 from tests.providers.test_admin import ADD, form

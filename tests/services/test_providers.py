@@ -7,10 +7,11 @@ import pytest
 from cryptography.fernet import Fernet
 from pytest_django import Settings
 
-from batches.actors import COMMAND
-from batches.errors import Conflict, InvalidRequest
 from batches.models import Batch, Dialect, Project, ProviderGrant
-from batches.services.providers import (
+from batches.rules.actors import COMMAND
+from batches.rules.errors import Conflict, InvalidRequest
+from batches.services.core.route import granted_providers, route
+from batches.services.upstreams.providers import (
     add_provider,
     disable_provider,
     enable_provider,
@@ -18,7 +19,6 @@ from batches.services.providers import (
     remove_provider,
     rotate_credentials,
 )
-from batches.services.route import granted_providers, route
 from providers.models import CredentialUnavailable, Provider
 from tests.cast import TESTER
 

@@ -11,13 +11,13 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from batches.errors import InvalidRequest, PortalError, QuotaExceeded
 from batches.models import AuditEntry, Batch, BatchError, File, Project, Purpose, Upload
-from batches.services.cancel import cancel
-from batches.services.prune import prune
-from batches.services.quota import QUOTAS, quotas, require_room, set_quotas
-from batches.services.store import hide
-from batches.services.upload import add_part, cancel_upload, complete_upload, start_upload
+from batches.rules.errors import InvalidRequest, PortalError, QuotaExceeded
+from batches.services.control.cancel import cancel
+from batches.services.intake.uploads import add_part, cancel_upload, complete_upload, start_upload
+from batches.services.policy.quota import QUOTAS, quotas, require_room, set_quotas
+from batches.services.storage.store import hide
+from batches.services.upkeep.prune import prune
 from providers.models import Provider
 from tests.cast import TESTER, ended, request_lines, started, stored, submitted
 

@@ -12,14 +12,14 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, BatchObject, BatchResult, Event, File, Project, Purpose, Slice, Upload, UploadPart, Worker
-from batches.services.cancel import cancel
-from batches.services.finalize import finalize
-from batches.services.prune import prune
-from batches.services.reconcile import reconcile
-from batches.services.store import hide
-from batches.services.upload import add_part, start_upload
-from batches.services.validate import validate
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.control.cancel import cancel
+from batches.services.intake.uploads import add_part, start_upload
+from batches.services.lifecycle.finalize import finalize
+from batches.services.lifecycle.validate import validate
+from batches.services.storage.store import hide
+from batches.services.upkeep.prune import prune
+from batches.services.upkeep.reconcile import reconcile
 from tests.cast import TESTER, assert_counts_are_true, request_lines, run_executor, started, submitted
 from tests.conftest import Queue
 

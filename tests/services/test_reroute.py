@@ -5,14 +5,14 @@ from collections.abc import Callable
 import pytest
 from django.utils import timezone
 
-from batches.errors import InvalidRequest, NoProvider
 from batches.models import Batch, Project, ProviderGrant
-from batches.services.amend import NotRunning
-from batches.services.cancel import cancel
-from batches.services.pause import pause
-from batches.services.prioritise import give_precedence, prioritise
-from batches.services.reroute import reroute
-from batches.states import Act
+from batches.rules.errors import InvalidRequest, NoProvider
+from batches.rules.states import Act
+from batches.services.control.cancel import cancel
+from batches.services.control.pause import pause
+from batches.services.control.prioritise import give_precedence, prioritise
+from batches.services.control.reroute import reroute
+from batches.services.core.amend import NotRunning
 from providers.models import Provider
 from tests.cast import TESTER, ended, request_lines, started, submitted
 

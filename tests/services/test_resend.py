@@ -6,14 +6,14 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.errors import Gone, InvalidRequest, LostRace
 from batches.models import Batch, Dialect, File, Project
-from batches.queries.lineage import lineage, merged_results
-from batches.services.resend import BadEdit, resend
-from batches.services.retry import Mode, NotRetryable, Retried
-from batches.services.retry_child import AlreadyRetried, NothingToRetry
-from batches.services.store import hide
-from batches.states import Act
+from batches.rules.errors import Gone, InvalidRequest, LostRace
+from batches.rules.states import Act
+from batches.services.retry.child import AlreadyRetried, NothingToRetry
+from batches.services.retry.lineage import lineage, merged_results
+from batches.services.retry.resend import BadEdit, resend
+from batches.services.retry.retry import Mode, NotRetryable, Retried
+from batches.services.storage.store import hide
 from providers.models import Provider
 from tests.cast import TESTER, request_lines, started, statuses
 from tests.rounds import again, at, completed, lines_of, run, validated

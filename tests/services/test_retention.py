@@ -26,14 +26,14 @@ from batches.models import (
     UploadPart,
     UploadStatus,
 )
-from batches.queries.results import results
-from batches.services import prune as pruning
-from batches.services import retention
-from batches.services.audit import record_act
-from batches.services.prune import prune
-from batches.services.retention import RETENTION, prune_results, remove_old_batches
-from batches.services.upload import add_part, cancel_upload, start_upload
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.core.audit import record_act
+from batches.services.intake.uploads import add_part, cancel_upload, start_upload
+from batches.services.results.results import results
+from batches.services.upkeep import prune as pruning
+from batches.services.upkeep import retention
+from batches.services.upkeep.prune import prune
+from batches.services.upkeep.retention import RETENTION, prune_results, remove_old_batches
 from tests.cast import TESTER, request_lines, started, stored
 from tests.services.pruned import mixed
 from tests.watched_storage import WatchedStorage

@@ -7,19 +7,19 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.errors import Conflict, InvalidRequest, LostRace, QuotaExceeded
 from batches.models import Attempt, Batch, BatchError, BatchObject, BatchResult, Project, Slice
-from batches.queries.lineage import lineage
-from batches.services.cancel import cancel
-from batches.services.claim import Appetite, claim
-from batches.services.expire import expire
-from batches.services.outcomes import Settled
-from batches.services.pause import pause
-from batches.services.retry import SLICES_A_TRANSACTION, Mode, NotRetryable, Retried
-from batches.services.retry_child import NothingToRetry
-from batches.services.selection import EVERYTHING, MOST_LINES, Selection
-from batches.services.settle import Report, settle
-from batches.states import Act, BatchStatus
+from batches.rules.errors import Conflict, InvalidRequest, LostRace, QuotaExceeded
+from batches.rules.states import Act, BatchStatus
+from batches.services.control.cancel import cancel
+from batches.services.control.pause import pause
+from batches.services.lifecycle.claim import Appetite, claim
+from batches.services.lifecycle.expire import expire
+from batches.services.lifecycle.settle import Report, settle
+from batches.services.retry.child import NothingToRetry
+from batches.services.retry.lineage import lineage
+from batches.services.retry.retry import SLICES_A_TRANSACTION, Mode, NotRetryable, Retried
+from batches.services.retry.selection import EVERYTHING, MOST_LINES, Selection
+from batches.services.tally.outcomes import Settled
 from providers.base import Success
 from tests.cast import TESTER, assert_counts_are_true, ended, pending, request_lines, started, submitted
 from tests.rounds import again, at, failed, group_of, groups, run

@@ -7,16 +7,16 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.errors import Gone, InProgress, NoProvider, QuotaExceeded
 from batches.models import Batch, File, Project
-from batches.queries.lineage import lineage
-from batches.services.cancel import cancel
-from batches.services.expire import expire
-from batches.services.fail import fail
-from batches.services.retry import Mode
-from batches.services.retry_child import AlreadyRetried, NothingToRetry
-from batches.services.store import hide
-from batches.states import Act, BatchStatus
+from batches.rules.errors import Gone, InProgress, NoProvider, QuotaExceeded
+from batches.rules.states import Act, BatchStatus
+from batches.services.control.cancel import cancel
+from batches.services.lifecycle.expire import expire
+from batches.services.lifecycle.fail import fail
+from batches.services.retry.child import AlreadyRetried, NothingToRetry
+from batches.services.retry.lineage import lineage
+from batches.services.retry.retry import Mode
+from batches.services.storage.store import hide
 from providers.failures import Kind
 from providers.models import Provider
 from tests.cast import TESTER, assert_counts_are_true, ended, request_lines, started, statuses

@@ -7,12 +7,12 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from batches.errors import Gone, InProgress, InvalidRequest
 from batches.models import Batch, File, Project
-from batches.services.cancel import cancel
-from batches.services.retry import Mode, NotRetryable
-from batches.services.retry_preview import Preview, preview
-from batches.services.selection import EVERYTHING, Selection
+from batches.rules.errors import Gone, InProgress, InvalidRequest
+from batches.services.control.cancel import cancel
+from batches.services.retry.preview import Preview, preview
+from batches.services.retry.retry import Mode, NotRetryable
+from batches.services.retry.selection import EVERYTHING, Selection
 from tests.cast import TESTER, ended, request_lines, started, submitted
 from tests.rounds import again, at, child_of, completed, group_of, run
 

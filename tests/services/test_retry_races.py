@@ -10,12 +10,12 @@ from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.errors import LostRace
 from batches.models import Batch, BatchError, BatchObject, File, Project
-from batches.queries.lineage import lineage
-from batches.services.cancel import cancel
-from batches.services.finalize import finalize
-from batches.services.reroute import reroute
+from batches.rules.errors import LostRace
+from batches.services.control.cancel import cancel
+from batches.services.control.reroute import reroute
+from batches.services.lifecycle.finalize import finalize
+from batches.services.retry.lineage import lineage
 from providers.models import Provider
 from tests.cast import TESTER, assert_counts_are_true, ended, request_lines, started, statuses
 from tests.rounds import again, at, child_of, completed, failed, groups, run

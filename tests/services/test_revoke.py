@@ -5,14 +5,14 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from batches.actors import COMMAND
 from batches.models import ApiKey, AuditEntry, Batch, BulkOperation, Event, Project
-from batches.services.access import Access, access_of
+from batches.rules.actors import COMMAND
+from batches.rules.states import BatchStatus, Source
+from batches.services.bulk.revoke import Fate, revoke, revoke_at_once, running_batches
 from batches.services.bulk.run import run
-from batches.services.keys import KeyRevoked
-from batches.services.pause import pause
-from batches.services.revoke import Fate, revoke, revoke_at_once, running_batches
-from batches.states import BatchStatus, Source
+from batches.services.control.pause import pause
+from batches.services.core.access import Access, access_of
+from batches.services.people.keys import KeyRevoked
 from providers.models import Provider
 from tests.cast import TESTER, request_lines, started, submitted
 

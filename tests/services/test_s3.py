@@ -14,13 +14,13 @@ from moto.server import ThreadedMotoServer
 from pytest_django import Settings
 
 from batches.models import Batch, File, Project, Purpose, UploadPart
-from batches.queries.results import results
-from batches.services.prune import prune
-from batches.services.retention import prune_results
-from batches.services.retry import retry
-from batches.services.selection import EVERYTHING
-from batches.services.store import hide
-from batches.services.upload import add_part, complete_upload, start_upload
+from batches.services.intake.uploads import add_part, complete_upload, start_upload
+from batches.services.results.results import results
+from batches.services.retry.retry import retry
+from batches.services.retry.selection import EVERYTHING
+from batches.services.storage.store import hide
+from batches.services.upkeep.prune import prune
+from batches.services.upkeep.retention import prune_results
 from config import s3
 from tests.cast import TESTER, error_lines, output_lines, request_lines, stored
 from tests.services.pruned import mixed

@@ -23,12 +23,12 @@ from batches.models import (
     Slice,
     ThrottledBy,
 )
-from batches.queries.results import result_of
-from batches.services.cancel import cancel
-from batches.services.claim import Appetite, Lease, claim
-from batches.services.error_groups import recount_groups
-from batches.services.outcomes import Settled, Tried
-from batches.services.settle import Receipt, Report, Throttled, settle
+from batches.services.control.cancel import cancel
+from batches.services.lifecycle.claim import Appetite, Lease, claim
+from batches.services.lifecycle.settle import Receipt, Report, Throttled, settle
+from batches.services.results.results import result_of
+from batches.services.tally.error_groups import recount_groups
+from batches.services.tally.outcomes import Settled, Tried
 from providers.base import Failure, Outcome, Success, Usage
 from providers.failures import Kind
 from providers.models import Provider

@@ -9,16 +9,16 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, BatchError, BatchErrorGroup, BatchObject, BatchResult, ErrorGroupHour, OnInvalid, Project, Slice
-from batches.queries.results import results
-from batches.services.claim import Appetite, claim
-from batches.services.proof.base import Page
-from batches.services.prove import CHECKS
-from batches.services.retry import retry
-from batches.services.retry_child import NothingToRetry
-from batches.services.retry_preview import preview
-from batches.services.selection import EVERYTHING, Selection
-from batches.services.validate import validate
-from batches.states import ObjectStatus
+from batches.rules.states import ObjectStatus
+from batches.services.consistency.base import Page
+from batches.services.consistency.verify import CHECKS
+from batches.services.lifecycle.claim import Appetite, claim
+from batches.services.lifecycle.validate import validate
+from batches.services.results.results import results
+from batches.services.retry.child import NothingToRetry
+from batches.services.retry.preview import preview
+from batches.services.retry.retry import retry
+from batches.services.retry.selection import EVERYTHING, Selection
 from tests.cast import (
     TESTER,
     assert_counts_are_true,

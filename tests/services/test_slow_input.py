@@ -11,8 +11,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, BatchError, File, Project, Worker
-from batches.queries.waiting import Cause, waiting
-from batches.services.validate import validate
+from batches.services.insight.waiting import Cause, waiting
+from batches.services.lifecycle.validate import validate
 from tests.cast import request_lines, submitted
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("simulator")]

@@ -17,21 +17,21 @@ from django.utils import timezone
 from pytest_django import DjangoDbBlocker, Settings
 
 from batches.models import Batch, BatchObject, BatchResult, Dialect, Project
-from batches.queries.results import results, settled_results
-from batches.queries.waiting import waiting
-from batches.services.assess import assess
-from batches.services.cancel import cancel
-from batches.services.claim import Appetite, Lease, claim
-from batches.services.enforce_guards import enforce_guards
-from batches.services.expire import expire
-from batches.services.finalize import finalize
-from batches.services.outcomes import Settled, Tried
-from batches.services.prove import prove
-from batches.services.reconcile import reconcile
-from batches.services.retry import retry
-from batches.services.selection import Selection
-from batches.services.settle import Report, settle
-from batches.services.validate import validate
+from batches.services.consistency.verify import prove
+from batches.services.control.cancel import cancel
+from batches.services.control.enforce_guards import enforce_guards
+from batches.services.insight.waiting import waiting
+from batches.services.lifecycle.claim import Appetite, Lease, claim
+from batches.services.lifecycle.expire import expire
+from batches.services.lifecycle.finalize import finalize
+from batches.services.lifecycle.settle import Report, settle
+from batches.services.lifecycle.validate import validate
+from batches.services.results.results import results, settled_results
+from batches.services.retry.retry import retry
+from batches.services.retry.selection import Selection
+from batches.services.tally.assess import assess
+from batches.services.tally.outcomes import Settled, Tried
+from batches.services.upkeep.reconcile import reconcile
 from providers.base import Failure, Success
 from providers.failures import Kind
 from providers.models import Provider

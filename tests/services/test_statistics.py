@@ -8,10 +8,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, BatchResult, Project
-from batches.queries.results import settled_results
-from batches.services.claim import Appetite, Lease, claim
-from batches.services.outcomes import Settled
-from batches.services.settle import Report, settle
+from batches.services.lifecycle.claim import Appetite, Lease, claim
+from batches.services.lifecycle.settle import Report, settle
+from batches.services.results.results import settled_results
+from batches.services.tally.outcomes import Settled
 from providers.base import Success
 from providers.models import Provider
 from tests.cast import request_lines, started

@@ -10,9 +10,9 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from batches.models import Batch, File, Project, Purpose, UploadPart
-from batches.services.store import store
-from batches.services.upload import add_part, start_upload
-from batches.services.validate import validate
+from batches.services.intake.uploads import add_part, start_upload
+from batches.services.lifecycle.validate import validate
+from batches.services.storage.store import store
 from tests.cast import ended, error_lines, output_lines, request_lines, run_executor, started, submitted
 from tests.full_disk import FullDisk
 

@@ -8,14 +8,14 @@ from django.db import transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.errors import LostRace
 from batches.models import Batch, BatchError, BatchObject, Event, Project, Slice
-from batches.services.cancel import NotCancellable, cancel
-from batches.services.expire import expire
-from batches.services.fail import fail
-from batches.services.transition import transition
-from batches.services.validate import validate
-from batches.states import MOVES, STAMPS, TERMINAL, BatchStatus
+from batches.rules.errors import LostRace
+from batches.rules.states import MOVES, STAMPS, TERMINAL, BatchStatus
+from batches.services.control.cancel import NotCancellable, cancel
+from batches.services.core.transition import transition
+from batches.services.lifecycle.expire import expire
+from batches.services.lifecycle.fail import fail
+from batches.services.lifecycle.validate import validate
 from providers.failures import Kind
 from providers.models import Provider
 from tests.cast import TESTER, ended, error_lines, request_line, request_lines, started, statuses, submitted

@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from batches.errors import InvalidRequest, NotFound
 from batches.models import AuditEntry
-from batches.services.tune import forget_model, tune_model, tune_provider
+from batches.rules.errors import InvalidRequest, NotFound
+from batches.services.policy.tune import forget_model, tune_model, tune_provider
 from providers.base import Usage
 from providers.models import Provider, ProviderModel
 from tests.cast import TESTER

@@ -10,9 +10,9 @@ from django.core.files.base import File as Content
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.errors import InvalidRequest, PortalError, TooLarge
 from batches.models import File, Project, Purpose
-from batches.services.store import store
+from batches.rules.errors import InvalidRequest, PortalError, TooLarge
+from batches.services.storage.store import store
 from tests.cast import request_lines
 
 pytestmark = pytest.mark.django_db

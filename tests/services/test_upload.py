@@ -11,10 +11,10 @@ from django.core.files.base import ContentFile, File
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.errors import InvalidRequest, LostRace, QuotaExceeded
 from batches.models import File as StoredFile
 from batches.models import Project, Purpose, Upload, UploadPart
-from batches.services.upload import add_part, cancel_upload, complete_upload, start_upload
+from batches.rules.errors import InvalidRequest, LostRace, QuotaExceeded
+from batches.services.intake.uploads import add_part, cancel_upload, complete_upload, start_upload
 from tests.watched_storage import WatchedStorage
 
 PARTS = (b"one,", b"two,", b"three")

@@ -9,10 +9,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, BatchError, BatchObject, File, Project, Slice
-from batches.queries.results import slice_lines
-from batches.services.cancel import cancel
-from batches.services.validate import validate
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
+from batches.services.control.cancel import cancel
+from batches.services.lifecycle.validate import validate
+from batches.services.results.results import slice_lines
 from tests.cast import CHAT, TESTER, ended, request_line, request_lines, started, submitted
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("simulator")]

@@ -22,7 +22,7 @@ from django.utils import timezone
 from batches.console.account import second_factor, session_life
 from batches.console.account.address import client_address
 from batches.console.account.attempts import may_try, note_failure, note_refusal
-from batches.services import encryption, people, sessions, sign_in
+from batches.services.people import encryption, people, sessions, sign_in
 
 PROVIDER_ID = "oidc"  # of the one OIDC provider, in addresses
 

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from batches.console.account.address import client_address, client_network
-from batches.services import sign_in
+from batches.services.people import sign_in
 
 EVERYBODY = "everybody"
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from batches.console.account.address import client_address
 from batches.console.live import wants_fragment
-from batches.services import sessions
+from batches.services.people import sessions
 
 BEGAN, SEEN = "began_at", "seen_at"
 SEEN_IS_NOTED_EVERY = 60.0  # seconds

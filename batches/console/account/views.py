@@ -25,7 +25,7 @@ from batches.console.account.attempts import note_refusal
 from batches.console.account.devices import device
 from batches.console.account.oidc import end_session_address
 from batches.console.account.second_factor import SET_UP_HERE, is_demanded_of
-from batches.services import second_factor
+from batches.services.people import second_factor
 
 
 class SignIn(LoginView):

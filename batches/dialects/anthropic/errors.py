@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from batches.errors import PortalError
+from batches.rules.errors import PortalError
 
 # The contract's words; a status without one is described by its class.
 TYPES = {

@@ -10,11 +10,11 @@ from rest_framework import serializers
 from batches.dialects.anthropic.errors import envelope, error_type
 from batches.dialects.base.reading import archived_at
 from batches.dialects.base.rendering import Constant, PrefixedId, encode, raw
-from batches.identifiers import render
 from batches.models import Batch, load_counts
-from batches.queries.object_result import ObjectResult
-from batches.services.catalogue import OfferedModel
-from batches.states import BatchStatus, ObjectStatus
+from batches.rules.identifiers import render
+from batches.rules.states import BatchStatus, ObjectStatus
+from batches.services.policy.catalogue import OfferedModel
+from batches.services.results.object_result import ObjectResult
 
 PREFIX = "msgbatch_"
 CHUNK = 64 * 1024

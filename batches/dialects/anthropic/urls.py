@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from django.urls import path
 
-from batches import identifiers
 from batches.dialects.anthropic import views
 from batches.dialects.anthropic.errors import render_error
 from batches.dialects.anthropic.inbound import ENDPOINT
@@ -12,6 +11,7 @@ from batches.dialects.anthropic.outbound import PREFIX, message_batches
 from batches.dialects.base.faces import Face, add_face
 from batches.dialects.base.mounts import Mount, mount
 from batches.models import Dialect
+from batches.rules import identifiers
 
 # Besides its own, what those ask for who give the SDK a base URL with /v1, and those who write a URL without.
 mount(

@@ -19,18 +19,18 @@ from batches.dialects.base.paging import page_after, query_number
 from batches.dialects.base.providers import named_provider
 from batches.dialects.base.reading import archived_at, find_batch
 from batches.dialects.base.views import DialectView
-from batches.errors import Gone, InvalidRequest, NotFound
 from batches.models import Batch, Dialect
-from batches.queries.results import results
-from batches.services.cancel import NotCancellable, cancel
-from batches.services.catalogue import OfferedModel
-from batches.services.delete import delete
-from batches.services.emergency_stop import require_intake
-from batches.services.extras import asked_extras
-from batches.services.inline import gathered, submit_gathered
-from batches.services.once import note_use
-from batches.services.quota import require_room_now
-from batches.services.route import route
+from batches.rules.errors import Gone, InvalidRequest, NotFound
+from batches.services.control.cancel import NotCancellable, cancel
+from batches.services.control.delete import delete
+from batches.services.core.route import route
+from batches.services.intake.extras import asked_extras
+from batches.services.intake.idempotency import note_use
+from batches.services.intake.inline import gathered, submit_gathered
+from batches.services.policy.catalogue import OfferedModel
+from batches.services.policy.emergency_stop import require_intake
+from batches.services.policy.quota import require_room_now
+from batches.services.results.results import results
 
 WINDOW = timedelta(hours=24)
 LIFECYCLES = ("active", "deprecated", "retired")  # of models; all that are listed here are active

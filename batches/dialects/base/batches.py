@@ -13,8 +13,8 @@ from batches.dialects.base.reading import find_batch_at
 from batches.dialects.base.rendering import list_object
 from batches.dialects.base.views import DialectView
 from batches.models import Batch
-from batches.services.cancel import cancel
-from batches.services.once import note_use
+from batches.services.control.cancel import cancel
+from batches.services.intake.idempotency import note_use
 
 
 class BatchesView(DialectView):

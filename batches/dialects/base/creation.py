@@ -33,16 +33,16 @@ from batches.dialects.base.parsers import FORM
 from batches.dialects.base.providers import chosen_provider, named_provider, require_granted
 from batches.dialects.base.reading import find_file
 from batches.dialects.base.views import DialectView
-from batches.errors import Gone
-from batches.jsonl import read_lines, read_request, request_line
 from batches.models import Batch, Dialect, File, OnInvalid, Project
-from batches.queries.ranges import reading
-from batches.services.emergency_stop import require_intake
-from batches.services.extras import asked_extras, fitting_extras
-from batches.services.inline import gathered, submit_gathered
-from batches.services.quota import require_room_now
-from batches.services.route import route
-from batches.services.submit import submit
+from batches.rules.errors import Gone
+from batches.rules.jsonl import read_lines, read_request, request_line
+from batches.services.core.route import route
+from batches.services.intake.extras import asked_extras, fitting_extras
+from batches.services.intake.inline import gathered, submit_gathered
+from batches.services.intake.submit import submit
+from batches.services.policy.emergency_stop import require_intake
+from batches.services.policy.quota import require_room_now
+from batches.services.storage.ranges import reading
 
 ARRAY = "requests"
 

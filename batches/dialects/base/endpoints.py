@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from batches.dialects.base.errors import InvalidValue
 from batches.models import Project
-from batches.services.route import further_endpoints
+from batches.services.core.route import further_endpoints
 
 CHAT = "/v1/chat/completions"
 MESSAGES = "/v1/messages"

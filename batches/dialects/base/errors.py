@@ -8,7 +8,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 
-from batches.errors import (
+from batches.rules.errors import (
     Conflict,
     InProgress,
     InvalidRequest,

@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header, http_date, parse_etags, parse_http_date_safe
 
 from batches.models import File
-from batches.queries.ranges import stream_range
+from batches.services.storage.ranges import stream_range
 
 _RANGE = re.compile(r"bytes=([0-9]{1,18})?-([0-9]{1,18})?", re.ASCII)
 

@@ -20,10 +20,10 @@ from batches.dialects.base.parsers import FormParser
 from batches.dialects.base.reading import find_file
 from batches.dialects.base.rendering import Constant, PrefixedId, UnixTime, list_object
 from batches.dialects.base.views import DialectView
-from batches.errors import TooLarge
 from batches.models import File, Purpose
-from batches.services.once import note_read
-from batches.services.store import hide, size_limit, store
+from batches.rules.errors import TooLarge
+from batches.services.intake.idempotency import note_read
+from batches.services.storage.store import hide, size_limit, store
 
 FORM_BYTES = 1024**2  # what a form may have besides its file
 

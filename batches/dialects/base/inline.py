@@ -10,9 +10,9 @@ from django.http import HttpRequest, UnreadablePostError
 
 from batches.dialects.base.errors import InvalidBody, InvalidValue, RequestTimeout
 from batches.dialects.base.parsers import read_member
-from batches.errors import TooLarge
-from batches.json_stream import Item, Malformed, Member, TooLong, read_members
-from batches.jsonl import complaint, is_too_deep, request_line
+from batches.rules.errors import TooLarge
+from batches.rules.json_stream import Item, Malformed, Member, TooLong, read_members
+from batches.rules.jsonl import complaint, is_too_deep, request_line
 
 HEAD_BYTES = 1024**2  # all members besides the requests, together
 

@@ -13,7 +13,7 @@ from batches.dialects.base import errors, mounts
 from batches.dialects.base.endpoints import ENDPOINTS
 from batches.dialects.base.rendering import encode
 from batches.dialects.base.request_ids import name_request, request_id
-from batches.errors import PortalError
+from batches.rules.errors import PortalError
 
 SINGLE_CALL = "Single calls are not answered here: put them into a batch. "
 

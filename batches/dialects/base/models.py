@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from batches.dialects.base.errors import UnknownUrl
 from batches.dialects.base.views import DialectView
-from batches.services.catalogue import OfferedModel, find_model, models_of
+from batches.services.policy.catalogue import OfferedModel, find_model, models_of
 
 
 class ModelsView(DialectView):

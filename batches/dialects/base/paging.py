@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 from django.db.models import Model, Q, QuerySet
 from django.http import QueryDict
 
-from batches import identifiers
 from batches.dialects.base.errors import InvalidValue
+from batches.rules import identifiers
 
 Row = TypeVar("Row", bound=Model)
 

@@ -11,8 +11,8 @@ from rest_framework import negotiation, parsers, renderers
 from rest_framework.request import Request
 
 from batches.dialects.base.errors import InvalidBody, LengthRequired, UnsupportedMediaType
-from batches.errors import TooLarge
-from batches.jsonl import complaint
+from batches.rules.errors import TooLarge
+from batches.rules.jsonl import complaint
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -3,9 +3,9 @@
 from rest_framework.request import Request
 
 from batches.dialects.base.errors import InvalidValue
-from batches.errors import NoProvider
 from batches.models import Project
-from batches.services.route import granted_providers
+from batches.rules.errors import NoProvider
+from batches.services.core.route import granted_providers
 
 HEADER = "x-model-provider"
 

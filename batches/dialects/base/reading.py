@@ -9,11 +9,11 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from batches import identifiers
-from batches.errors import NotFound
 from batches.models import ApiKey, Batch, BatchError, File, OnInvalid, Project, Upload
-from batches.services.once import note_use
-from batches.states import BatchStatus
+from batches.rules import identifiers
+from batches.rules.errors import NotFound
+from batches.rules.states import BatchStatus
+from batches.services.intake.idempotency import note_use
 
 SHOWN_ERRORS = 1000  # of one batch
 

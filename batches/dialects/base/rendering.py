@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from rest_framework import renderers, serializers
 
-from batches import identifiers
-from batches.jsonl import is_too_deep, unbroken
+from batches.rules import identifiers
+from batches.rules.jsonl import is_too_deep, unbroken
 
 _encoder = msgspec.json.Encoder()
 

@@ -7,8 +7,8 @@ from batches.dialects.base.endpoints import MESSAGES
 from batches.dialects.base.rendering import as_written, encode, raw
 from batches.dialects.base.result_pages import Cursor, ResultPage, result_page, with_requests
 from batches.models import Batch
-from batches.queries.object_result import ObjectResult
-from batches.states import ObjectStatus
+from batches.rules.states import ObjectStatus
+from batches.services.results.object_result import ObjectResult
 
 INCLUDED = ("request",)  # what `include` may ask for
 STREAMED_PAGE = 500

@@ -10,11 +10,11 @@ import re
 from dataclasses import dataclass, replace
 
 from batches.dialects.base.errors import InvalidValue
-from batches.errors import Gone
 from batches.models import Batch, BatchObject, Slice
-from batches.queries.object_result import ObjectResult
-from batches.queries.results import settled_results, slice_lines
-from batches.states import BatchStatus, ObjectStatus
+from batches.rules.errors import Gone
+from batches.rules.states import BatchStatus, ObjectStatus
+from batches.services.results.object_result import ObjectResult
+from batches.services.results.results import settled_results, slice_lines
 
 PAGE_CHARS = 8 * 1024**2  # of answers, and of requests: a page with more is cut short, but never to nothing
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from batches.errors import NotPermitted
 from batches.models import ApiKey, Scope
+from batches.rules.errors import NotPermitted
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from django.conf import settings
 
 from batches.dialects.base.request_rates import Rate, rates
-from batches.errors import RateLimited
 from batches.models import ApiKey
+from batches.rules.errors import RateLimited
 
 AGAIN_AFTER_SECONDS = 1  # when calls at once are too many: nobody knows when one of them ends
 

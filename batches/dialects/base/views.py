@@ -17,7 +17,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from batches.actors import Actor
 from batches.dialects.base import errors
 from batches.dialects.base.errors import InvalidValue, UnknownParameter
 from batches.dialects.base.parsers import JSONParser, NoNegotiation, bound_body, require_plain
@@ -25,15 +24,16 @@ from batches.dialects.base.rendering import JSONRenderer
 from batches.dialects.base.request_ids import request_id
 from batches.dialects.base.scopes import need_of, require_scope
 from batches.dialects.base.throttles import Call, begin_call
-from batches.errors import NotAuthenticated, PortalError, TooLarge
 from batches.models import ApiKey, IdempotencyRecord, Project
+from batches.rules.actors import Actor
+from batches.rules.errors import NotAuthenticated, PortalError, TooLarge
+from batches.rules.states import Source
 from batches.senders import client_address, vouch
-from batches.services.authenticate import authenticate
-from batches.services.emergency_stop import IntakeStopped, require_intake
-from batches.services.extras import NO_EXTRAS, Extras
-from batches.services.once import digest_of, reserved
-from batches.services.quota import require_room_now
-from batches.states import Source
+from batches.services.intake.extras import NO_EXTRAS, Extras
+from batches.services.intake.idempotency import digest_of, reserved
+from batches.services.people.authenticate import authenticate
+from batches.services.policy.emergency_stop import IntakeStopped, require_intake
+from batches.services.policy.quota import require_room_now
 
 logger = logging.getLogger(__name__)
 

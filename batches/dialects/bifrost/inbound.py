@@ -7,7 +7,7 @@ from batches.dialects.base import creation
 from batches.dialects.base.endpoints import MESSAGES
 from batches.dialects.base.errors import InvalidValue
 from batches.dialects.base.fields import EndpointPath, Text
-from batches.states import BatchStatus
+from batches.rules.states import BatchStatus
 
 _ENDED = Q(status=BatchStatus.COMPLETED, endpoint=MESSAGES)
 _COMPLETED = Q(status=BatchStatus.COMPLETED) & ~Q(endpoint=MESSAGES)

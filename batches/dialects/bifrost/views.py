@@ -9,7 +9,6 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from batches.default_model import bare_model
 from batches.dialects.base import files, models
 from batches.dialects.base.creation import BatchCreation, endpoint_of_first_line
 from batches.dialects.base.endpoints import MESSAGES
@@ -23,12 +22,13 @@ from batches.dialects.base.result_pages import parse_cursor
 from batches.dialects.base.views import DialectView
 from batches.dialects.bifrost import inbound, outbound
 from batches.dialects.bifrost.errors import render_error
-from batches.errors import Gone, PortalError
 from batches.models import Batch, Dialect, File
-from batches.queries.results import require_results
-from batches.services.cancel import cancel
-from batches.services.catalogue import OfferedModel
-from batches.services.once import note_use
+from batches.rules.default_model import bare_model
+from batches.rules.errors import Gone, PortalError
+from batches.services.control.cancel import cancel
+from batches.services.intake.idempotency import note_use
+from batches.services.policy.catalogue import OfferedModel
+from batches.services.results.results import require_results
 
 BATCHES = "/bifrost/v1/batches"
 FILES = "/bifrost/v1/files"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from batches.errors import PortalError
+from batches.rules.errors import PortalError
 
 
 def render_error(error: PortalError, request_id: str) -> dict[str, Any]:

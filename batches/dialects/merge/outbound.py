@@ -7,12 +7,12 @@ from typing import Any
 
 from django.conf import settings
 
-from batches.errors import Gone
-from batches.jsonl import read_request
 from batches.models import Batch, Dialect
-from batches.queries.object_result import ObjectResult
-from batches.queries.results import number_lines, read_input, results, results_without_answers
-from batches.states import BatchStatus, ObjectStatus
+from batches.rules.errors import Gone
+from batches.rules.jsonl import read_request
+from batches.rules.states import BatchStatus, ObjectStatus
+from batches.services.results.object_result import ObjectResult
+from batches.services.results.results import number_lines, read_input, results, results_without_answers
 
 _BY_COUNTS = ""  # how a batch ended is told by what became of its objects
 STATUSES = {

@@ -13,13 +13,13 @@ from batches.dialects.base.reading import find_batch
 from batches.dialects.base.views import DialectView
 from batches.dialects.merge import inbound, outbound
 from batches.dialects.merge.errors import render_error
-from batches.errors import NotAuthenticated, NotFound, TooLarge
 from batches.models import Batch, Dialect
-from batches.services.accounts import linked_account
-from batches.services.emergency_stop import require_intake
-from batches.services.inline import gathered, submit_gathered
-from batches.services.quota import require_room_now
-from batches.services.route import route
+from batches.rules.errors import NotAuthenticated, NotFound, TooLarge
+from batches.services.core.route import route
+from batches.services.intake.inline import gathered, submit_gathered
+from batches.services.people.accounts import linked_account
+from batches.services.policy.emergency_stop import require_intake
+from batches.services.policy.quota import require_room_now
 
 
 class MergeView(DialectView):

@@ -8,14 +8,14 @@ from django.conf import settings
 from rest_framework import serializers
 from rest_framework.fields import ReadOnlyField
 
-from batches import identifiers
 from batches.dialects.base.files import ShownFile
 from batches.dialects.base.reading import completed_and_failed, failure_reasons, skipping
 from batches.dialects.base.rendering import Constant, PrefixedId
-from batches.jsonl import read_lines
 from batches.models import Batch, File, Purpose, load_counts
-from batches.queries.ranges import reading
-from batches.states import BatchStatus
+from batches.rules import identifiers
+from batches.rules.jsonl import read_lines
+from batches.rules.states import BatchStatus
+from batches.services.storage.ranges import reading
 
 STATUSES = {
     BatchStatus.VALIDATING: "VALIDATING",

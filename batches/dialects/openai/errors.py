@@ -3,7 +3,7 @@
 from typing import Any
 
 from batches.dialects.base.errors import error_object
-from batches.errors import PortalError
+from batches.rules.errors import PortalError
 
 
 def render_error(error: PortalError, request_id: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from batches import identifiers
 from batches.dialects.base import batches, files, models
 from batches.dialects.base.errors import InvalidValue
 from batches.dialects.base.fields import form_fields, valid
@@ -23,7 +22,8 @@ from batches.dialects.base.views import DialectView
 from batches.dialects.openai import inbound, outbound
 from batches.dialects.openai.errors import render_error
 from batches.models import Batch, Dialect, Purpose, UploadStatus
-from batches.services.upload import add_part, cancel_upload, complete_upload, start_upload
+from batches.rules import identifiers
+from batches.services.intake.uploads import add_part, cancel_upload, complete_upload, start_upload
 
 
 class OpenAIView(DialectView):

@@ -17,8 +17,8 @@ from batches.engine.limits.asks import Ask, Bid, Caps, Condition, Grant, Want
 from batches.engine.limits.hold import Held, Orders
 from batches.engine.limits.state import WHOLE
 from batches.models import ProviderHealth
-from batches.services.provider_health import note_health, worked_since
-from batches.services.route import count_of_users
+from batches.services.core.route import count_of_users
+from batches.services.tally.provider_health import note_health, worked_since
 from providers import registry
 from providers.base import Adapter
 from providers.failures import Kind

@@ -7,11 +7,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from batches import identifiers
-from batches.actors import COMMAND
-from batches.errors import InvalidRequest
 from batches.models import AccountToken, Project
-from batches.services.accounts import issue_token, revoke_token
+from batches.rules import identifiers
+from batches.rules.actors import COMMAND
+from batches.rules.errors import InvalidRequest
+from batches.services.people.accounts import issue_token, revoke_token
 from providers.models import Provider
 
 

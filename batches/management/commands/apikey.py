@@ -8,12 +8,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from batches import identifiers
-from batches.actors import COMMAND
-from batches.errors import Conflict, InvalidRequest
 from batches.models import ApiKey, Scope
-from batches.services.keys import change_key, issue_key
-from batches.services.revoke import Fate, revoke_at_once, running_batches
+from batches.rules import identifiers
+from batches.rules.actors import COMMAND
+from batches.rules.errors import Conflict, InvalidRequest
+from batches.services.bulk.revoke import Fate, revoke_at_once, running_batches
+from batches.services.people.keys import change_key, issue_key
 
 MAX_DAYS = 3650
 KEY_HELP = "The key's first characters or its id, as `list` shows them."

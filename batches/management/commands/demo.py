@@ -12,15 +12,15 @@ from django.core.files import File as Content
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from batches.actors import Actor
-from batches.errors import Conflict
 from batches.models import ApiKey, Batch, Dialect, Purpose
-from batches.services.cancel import cancel
-from batches.services.keys import issue_key
-from batches.services.providers import add_provider
-from batches.services.store import store
-from batches.services.submit import submit
-from batches.states import Source
+from batches.rules.actors import Actor
+from batches.rules.errors import Conflict
+from batches.rules.states import Source
+from batches.services.control.cancel import cancel
+from batches.services.intake.submit import submit
+from batches.services.people.keys import issue_key
+from batches.services.storage.store import store
+from batches.services.upstreams.providers import add_provider
 from providers.models import Provider
 
 ACTOR = Actor("command demo", Source.COMMAND)

@@ -5,11 +5,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from batches.actors import COMMAND
-from batches.errors import PortalError
 from batches.management.amounts import add_amounts, given
 from batches.models import Project
-from batches.services.quota import QUOTAS, quotas, set_quotas
+from batches.rules.actors import COMMAND
+from batches.rules.errors import PortalError
+from batches.services.policy.quota import QUOTAS, quotas, set_quotas
 
 
 class Command(BaseCommand):

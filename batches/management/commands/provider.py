@@ -12,13 +12,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
-from batches.actors import COMMAND
-from batches.errors import PortalError
 from batches.management.amounts import add_amounts, given
 from batches.models import Project
-from batches.services import providers
-from batches.services.second_factor import rotate_second_factors
-from batches.services.tune import MODEL_SETTINGS, PROVIDER_SETTINGS, forget_model, tune_model, tune_provider
+from batches.rules.actors import COMMAND
+from batches.rules.errors import PortalError
+from batches.services.people.second_factor import rotate_second_factors
+from batches.services.policy.tune import MODEL_SETTINGS, PROVIDER_SETTINGS, forget_model, tune_model, tune_provider
+from batches.services.upstreams import providers
 from providers.models import CredentialUnavailable, Provider, ProviderModel
 
 CREDENTIAL_HELP = "read the API key from standard input, and keep it encrypted"

@@ -10,13 +10,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from batches import identifiers
-from batches.actors import Actor
 from batches.models import Batch
 from batches.models.batch import BatchQuerySet
-from batches.services.proof.orphans import orphan_files, orphan_rows, remove_orphan_file, remove_orphans
-from batches.services.prove import CHECKS, disagreements, mend
-from batches.states import Source
+from batches.rules import identifiers
+from batches.rules.actors import Actor
+from batches.rules.states import Source
+from batches.services.consistency.orphans import orphan_files, orphan_rows, remove_orphan_file, remove_orphans
+from batches.services.consistency.verify import CHECKS, disagreements, mend
 
 ACTOR = Actor("command reconcile", Source.COMMAND)
 KEPT = "Only what the portal wrote itself, over a day ago, is deleted."

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 
 from batches.management.processes import Child, Supervisor
-from batches.services.lease import free_all
+from batches.services.core.lease import free_all
 
 ROLES = ("web", "control", "execute", "beat")
 EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 - compared with, not bound

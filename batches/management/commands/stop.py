@@ -5,11 +5,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from batches import identifiers
-from batches.actors import COMMAND
-from batches.errors import PortalError
 from batches.models import EmergencyStop, Project, Stopped
-from batches.services.emergency_stop import Place, begin_stop, end_stop, stops_in_force
+from batches.rules import identifiers
+from batches.rules.actors import COMMAND
+from batches.rules.errors import PortalError
+from batches.services.policy.emergency_stop import Place, begin_stop, end_stop, stops_in_force
 from providers.models import Provider
 
 CONSEQUENCES = {

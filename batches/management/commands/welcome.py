@@ -5,7 +5,7 @@ import os
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from batches.services.welcome import Welcome, welcome
+from batches.services.people.welcome import Welcome, welcome
 
 
 class Command(BaseCommand):

@@ -1,1 +1,4 @@
-"""Acts on many batches at once: looked at beforehand, recorded, run batch by batch through the verbs' own services."""
+"""Acts on many batches: chosen, previewed, ordered, run in the background, and reported batch by batch.
+
+This room knows the acts of `control` and `retry`, and the filters. Start with `create`.
+"""

@@ -9,20 +9,20 @@ from typing import Any
 
 from django.db.models import Case, CharField, Exists, F, OuterRef, Q, TextChoices, Value, When
 
-from batches import fingerprints
-from batches.actors import Actor
-from batches.errors import InvalidRequest, LostRace
 from batches.models import Batch, BatchErrorGroup, BulkAct, File, Slice
 from batches.models.batch import BatchQuerySet
-from batches.services.access import Access, Right
-from batches.services.amend import RUNNABLE
-from batches.services.cancel import CANCELLABLE, CANCELLING, cancel
-from batches.services.pause import PAUSING, RESUMING, pause, resume
-from batches.services.prioritise import HIGHEST, LOWEST, PRIORITISING, prioritise
-from batches.services.retry import RETRYABLE, Mode, mode_of, retry
-from batches.services.retry_child import ChildInput, child_input
-from batches.services.selection import Selection, require_known
-from batches.states import TERMINAL, BatchStatus
+from batches.rules import fingerprints
+from batches.rules.actors import Actor
+from batches.rules.errors import InvalidRequest, LostRace
+from batches.rules.states import TERMINAL, BatchStatus
+from batches.services.control.cancel import CANCELLABLE, CANCELLING, cancel
+from batches.services.control.pause import PAUSING, RESUMING, pause, resume
+from batches.services.control.prioritise import HIGHEST, LOWEST, PRIORITISING, prioritise
+from batches.services.core.access import Access, Right
+from batches.services.core.amend import RUNNABLE
+from batches.services.retry.child import ChildInput, child_input
+from batches.services.retry.retry import RETRYABLE, Mode, mode_of, retry
+from batches.services.retry.selection import Selection, require_known
 
 Parameters = Mapping[str, Any]
 

@@ -4,11 +4,11 @@ from datetime import datetime
 
 from django.db import transaction
 
-from batches.errors import Conflict, NotFound
 from batches.models import BulkOperation
-from batches.services.access import Access
-from batches.services.audit import record_act
+from batches.rules.errors import Conflict, NotFound
 from batches.services.bulk.run import UNFINISHED
+from batches.services.core.access import Access
+from batches.services.core.audit import record_act
 
 
 class OperationEnded(Conflict):

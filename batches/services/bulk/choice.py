@@ -6,12 +6,12 @@ from datetime import datetime
 
 from django.http import QueryDict
 
-from batches import identifiers
-from batches.errors import InvalidRequest
 from batches.filters import BatchFilter
 from batches.models import BulkOperation
 from batches.models.batch import BatchQuerySet
-from batches.services.access import Access
+from batches.rules import identifiers
+from batches.rules.errors import InvalidRequest
+from batches.services.core.access import Access
 
 MOST_CHOSEN = 1000  # ids in one call
 QUERY_CHARS = BulkOperation._meta.get_field("query").max_length or 0

@@ -10,15 +10,15 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from uuid_utils.compat import uuid7
 
-from batches import wake
-from batches.errors import Conflict, InvalidRequest, LostRace
 from batches.models import BulkAct, BulkItem, BulkOperation, bulk
 from batches.models.batch import BatchQuerySet
-from batches.services.access import Access, Right
-from batches.services.audit import record_act, record_refusal
+from batches.rules.errors import Conflict, InvalidRequest, LostRace
 from batches.services.bulk.acts import Question
 from batches.services.bulk.choice import Choice
 from batches.services.bulk.preview import has_to_be_typed, words
+from batches.services.core import wake
+from batches.services.core.access import Access, Right
+from batches.services.core.audit import record_act, record_refusal
 
 REASON_CHARS = BulkOperation._meta.get_field("reason").max_length or 0
 

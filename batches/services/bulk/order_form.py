@@ -5,13 +5,13 @@ from typing import Any
 
 from django import forms
 
-from batches.errors import InvalidRequest
 from batches.filters.batch import require_in_any_zone
 from batches.models import BulkAct
+from batches.rules.errors import InvalidRequest
 from batches.services.bulk.acts import VERBS, checked_parameters
 from batches.services.bulk.create import REASON_CHARS, Order
 from batches.services.bulk.preview import Preview
-from batches.services.prioritise import HIGHEST, LOWEST
+from batches.services.control.prioritise import HIGHEST, LOWEST
 
 _INCOMPLETE = dict.fromkeys(("required", "invalid"), "This form is not complete; look again.")
 

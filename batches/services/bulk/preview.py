@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db.models import Count, Q
 
 from batches.models import Batch, BulkAct, BulkOperation
-from batches.services.access import Access
 from batches.services.bulk.acts import VERBS, Obstacle, Question
 from batches.services.bulk.choice import Choice
+from batches.services.core.access import Access
 
 SAMPLE = 10
 MOST_COUNTED = 10_000  # of those that are left alone

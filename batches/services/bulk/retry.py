@@ -3,11 +3,11 @@
 import uuid
 from datetime import datetime
 
-from batches.errors import Conflict, NotFound
 from batches.models import BulkAct, BulkItem, BulkOperation
-from batches.services.access import Access
+from batches.rules.errors import Conflict, NotFound
 from batches.services.bulk.choice import Choice
 from batches.services.bulk.create import Order, create
+from batches.services.core.access import Access
 
 
 class NothingFailed(Conflict):

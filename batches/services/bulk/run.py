@@ -18,15 +18,15 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from batches import wake
-from batches.actors import Actor
-from batches.errors import Conflict, Gone, InProgress, LostRace, PortalError
 from batches.models import Batch, BulkAct, BulkItem, BulkOperation
-from batches.services.access import access_of
+from batches.rules.actors import Actor
+from batches.rules.errors import Conflict, Gone, InProgress, LostRace, PortalError
+from batches.rules.states import Source
 from batches.services.bulk.acts import VERBS, Obstacle, Question
-from batches.services.lease import lease_end
-from batches.services.retry_child import ChildInput
-from batches.states import Source
+from batches.services.core import wake
+from batches.services.core.access import access_of
+from batches.services.core.lease import lease_end
+from batches.services.retry.child import ChildInput
 
 logger = logging.getLogger(__name__)
 

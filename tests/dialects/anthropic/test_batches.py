@@ -8,14 +8,14 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from batches.actors import ENGINE, Actor
 from batches.dialects.anthropic.outbound import PROCESSING_STATUS, RESULT_TYPES
 from batches.models import Batch, Dialect, Event, File, Project, Purpose
-from batches.services.store import store
-from batches.services.submit import submit
-from batches.services.transition import transition
-from batches.services.validate import validate
-from batches.states import SETTLED, BatchStatus, Source
+from batches.rules.actors import ENGINE, Actor
+from batches.rules.states import SETTLED, BatchStatus, Source
+from batches.services.core.transition import transition
+from batches.services.intake.submit import submit
+from batches.services.lifecycle.validate import validate
+from batches.services.storage.store import store
 from tests.conftest import Queue
 from tests.dialects.anthropic.conftest import BATCHES, Api, request
 

@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from batches.console.new_batch_form import as_query
 from batches.models import Batch, Project
-from batches.services.reroute import reroute
-from batches.services.resend import resend
-from batches.services.retry import retry
-from batches.services.selection import Selection
+from batches.services.control.reroute import reroute
+from batches.services.retry.resend import resend
+from batches.services.retry.retry import retry
+from batches.services.retry.selection import Selection
 from providers.models import Provider
 from tests.api.conftest import Native, problem
 from tests.api.conftest import request as native_request

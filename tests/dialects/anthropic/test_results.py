@@ -12,8 +12,8 @@ from uuid_utils.compat import uuid7
 from batches.dialects.anthropic.errors import TYPES, error_type
 from batches.dialects.anthropic.outbound import result_lines
 from batches.models import Batch, BatchObject, BatchResult
-from batches.queries.object_result import ObjectResult
-from batches.states import ObjectStatus
+from batches.rules.states import ObjectStatus
+from batches.services.results.object_result import ObjectResult
 from tests.conftest import Queue
 from tests.dialects.anthropic.conftest import BATCHES, Api, request
 from tests.dialects.anthropic.test_batches import ENDED, move

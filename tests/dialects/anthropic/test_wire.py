@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from batches.dialects.anthropic import views
 from batches.dialects.anthropic.errors import render_error
-from batches.errors import InProgress, PortalError
 from batches.models import Batch, File, IdempotencyRecord
+from batches.rules.errors import InProgress, PortalError
 from tests.dialects.anthropic.conftest import BATCHES, Api, request
 
 
@@ -153,7 +153,7 @@ def test_a_database_that_cannot_be_reached_is_worth_another_try(api: Api, monkey
 def test_a_call_that_is_still_being_worked_on_may_be_repeated(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     api.create(idempotency_key="k")
     IdempotencyRecord.objects.update(batch=None, created_at=timezone.now())
-    monkeypatch.setattr("batches.services.once.WAIT_SECONDS", 0.0)
+    monkeypatch.setattr("batches.services.intake.idempotency.WAIT_SECONDS", 0.0)
     answer = api.create(idempotency_key="k")
     assert (answer.status, answer.error["type"]) == (409, "conflict_error")
     assert answer.headers["Retry-After"] == str(InProgress.retry_after)

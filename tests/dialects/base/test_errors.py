@@ -7,8 +7,8 @@ from django.http import Http404
 from rest_framework import exceptions
 
 from batches.dialects.base.errors import as_portal_error, first_problem, headers, with_status
-from batches.errors import Conflict, InProgress, LostRace, NotAuthenticated, NotFound, PortalError
-from batches.services.cancel import NotCancellable
+from batches.rules.errors import Conflict, InProgress, LostRace, NotAuthenticated, NotFound, PortalError
+from batches.services.control.cancel import NotCancellable
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from django.test import RequestFactory
 
 from batches.dialects.base.errors import InvalidBody, InvalidValue, RequestTimeout
 from batches.dialects.base.inline import HEAD_BYTES, InlineBody, InlineRequest, decode_item
-from batches.errors import TooLarge
-from batches.jsonl import MAX_DEPTH
+from batches.rules.errors import TooLarge
+from batches.rules.jsonl import MAX_DEPTH
 
 
 class Item(msgspec.Struct):

@@ -4,7 +4,7 @@ import pytest
 
 from batches.dialects.base import mounts
 from batches.dialects.base.mounts import Mount, mount, owner
-from batches.errors import PortalError
+from batches.rules.errors import PortalError
 
 
 def render(error: PortalError, request_id: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ import pytest
 
 from batches.dialects.base.errors import InvalidBody
 from batches.dialects.base.parsers import JSONParser, read_object
-from batches.errors import TooLarge
+from batches.rules.errors import TooLarge
 
 
 def test_a_body_longer_than_declared_is_read_up_to_the_limit_only() -> None:

@@ -6,10 +6,10 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from batches.actors import ENGINE
 from batches.models import Batch, BatchError, Slice
-from batches.services.transition import transition
-from batches.states import BatchStatus
+from batches.rules.actors import ENGINE
+from batches.rules.states import BatchStatus
+from batches.services.core.transition import transition
 from providers.models import Provider
 from tests.conftest import Queue
 from tests.dialects.bifrost.conftest import BATCHES, Bifrost, item, message, problem

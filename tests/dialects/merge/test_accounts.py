@@ -4,8 +4,8 @@ import pytest
 from django.utils import timezone
 
 from batches.models import ApiKey, Batch, Project, ProviderGrant
-from batches.services.accounts import issue_token, revoke_token
-from batches.services.providers import disable_provider
+from batches.services.people.accounts import issue_token, revoke_token
+from batches.services.upstreams.providers import disable_provider
 from providers.models import Provider
 from tests.cast import TESTER
 from tests.dialects.merge.conftest import Merge, detail, item, problem

@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from batches.dialects.merge.inbound import ENDPOINTS
 from batches.models import Batch, Dialect, File, IdempotencyRecord
-from batches.services import once
+from batches.services.intake import idempotency as once
 from providers.base import ACCOUNTING_ENDPOINTS
 from tests.dialects.merge.conftest import MODELS, Merge, detail, item, problem
 
@@ -154,7 +154,12 @@ def test_a_form_is_refused(merge: Merge) -> None:
 
 
 @pytest.mark.parametrize(
-    "fails", ["batches.dialects.merge.views.linked_account", "batches.services.inline.submit", "batches.services.submit.record"]
+    "fails",
+    [
+        "batches.dialects.merge.views.linked_account",
+        "batches.services.intake.inline.submit",
+        "batches.services.intake.submit.record",
+    ],
 )
 def test_a_create_call_that_fails_has_committed_nothing(
     merge: Merge, monkeypatch: pytest.MonkeyPatch, media_root: Path, fails: str

@@ -7,11 +7,11 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from batches.actors import ENGINE
 from batches.dialects.merge.outbound import OBJECT_STATUSES, STATUSES, batch_status, created_id
 from batches.models import Batch
-from batches.services.cancel import cancel
-from batches.states import BatchStatus, ObjectStatus
+from batches.rules.actors import ENGINE
+from batches.rules.states import BatchStatus, ObjectStatus
+from batches.services.control.cancel import cancel
 from tests.conftest import Queue
 from tests.dialects.merge.conftest import MODELS, Merge, detail
 from tests.dialects.openai.conftest import Api

@@ -13,7 +13,7 @@ from merge.core.request_options import RequestOptions
 from merge.resources.accounting import BatchObjectsResponse
 
 from batches.models import Batch, Project
-from batches.services.accounts import issue_token
+from batches.services.people.accounts import issue_token
 from providers.models import Provider
 from tests.cast import TESTER
 from tests.conftest import Portal, Queue

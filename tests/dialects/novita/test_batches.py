@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from batches.actors import ENGINE
 from batches.dialects.novita.outbound import STATUSES
 from batches.models import ApiKey, Batch, Slice
-from batches.services.transition import transition
-from batches.states import BatchStatus
+from batches.rules.actors import ENGINE
+from batches.rules.states import BatchStatus
+from batches.services.core.transition import transition
 from tests.conftest import Queue
 from tests.dialects.novita.conftest import BATCHES, Novita, line
 from tests.dialects.openai.conftest import CHAT

@@ -7,10 +7,10 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from batches.actors import ENGINE
 from batches.models import Batch, BatchError, Project, Slice
-from batches.services.transition import transition
-from batches.states import BatchStatus
+from batches.rules.actors import ENGINE
+from batches.rules.states import BatchStatus
+from batches.services.core.transition import transition
 from tests.dialects.openai.conftest import Api
 
 UNKNOWN = "batch_" + "0" * 32

@@ -8,7 +8,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch
-from batches.services.validate import validate
+from batches.services.lifecycle.validate import validate
 from tests.conftest import Queue
 from tests.dialects.openai.conftest import CHAT, Api
 

@@ -9,12 +9,12 @@ from django.db.models import F
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from batches.actors import ENGINE
 from batches.dialects.base import result_pages
 from batches.models import Batch, BatchObject, BatchResult, File, Slice
-from batches.services.transition import transition
-from batches.services.validate import validate
-from batches.states import BatchStatus, ObjectStatus
+from batches.rules.actors import ENGINE
+from batches.rules.states import BatchStatus, ObjectStatus
+from batches.services.core.transition import transition
+from batches.services.lifecycle.validate import validate
 from tests.dialects.openai.conftest import CHAT, Api
 
 BIG = '{"n": 12345678901234567890123, "x":1.0, "e" : 1E3, "s":"\\u00e9\\/"}'  # what parsing and writing again would change

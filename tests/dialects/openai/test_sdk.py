@@ -11,10 +11,10 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 from openai.types import Batch as ShownBatch
 
-from batches.actors import ENGINE
 from batches.models import Batch
-from batches.services.transition import transition
-from batches.states import BatchStatus
+from batches.rules.actors import ENGINE
+from batches.rules.states import BatchStatus
+from batches.services.core.transition import transition
 from tests.conftest import Portal, Queue
 
 LINE = b'{"custom_id":"row-%d","method":"POST","url":"/v1/chat/completions","body":{"model":"m","messages":[%s]}}\n'

@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import File, Upload, UploadPart
-from batches.services import upload
+from batches.services.intake import uploads as upload
 from tests.dialects.openai.conftest import Answer, Api
 
 UNKNOWN = "upload_" + "0" * 32

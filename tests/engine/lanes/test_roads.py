@@ -15,7 +15,7 @@ from batches.engine.limits.breaker import Broken
 from batches.engine.limits.state import WHOLE
 from batches.models import Batch, Slice
 from batches.models.provider_health import model_key
-from batches.services.claim import Lease
+from batches.services.lifecycle.claim import Lease
 from providers.adapters.simulator import SimulatorAdapter
 from providers.base import Connection, Failure, Success
 from providers.failures import Kind

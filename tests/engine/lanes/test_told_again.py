@@ -17,7 +17,7 @@ from batches.engine.limits.hold import STRIKES, Seen
 from batches.engine.limits.keeping import MayHaveHeard, RedisLimits
 from batches.engine.limits.state import WHOLE
 from batches.models import Batch, Slice
-from batches.services.claim import Lease
+from batches.services.lifecycle.claim import Lease
 from providers.adapters.simulator import SimulatorAdapter
 from providers.base import Connection, Failure
 from providers.failures import Kind

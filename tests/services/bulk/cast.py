@@ -8,11 +8,11 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from batches.models import Batch, BulkAct, BulkOperation, Membership, Project, Role
-from batches.services.access import Access, access_of
+from batches.rules.states import Source
 from batches.services.bulk.choice import these
 from batches.services.bulk.create import Order, create
 from batches.services.bulk.run import run
-from batches.states import Source
+from batches.services.core.access import Access, access_of
 
 
 def member_of(*projects: Project, role: Role = Role.OPERATOR, name: str = "ada") -> Access:

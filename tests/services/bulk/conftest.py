@@ -3,8 +3,8 @@
 import pytest
 from django.contrib.auth.models import User
 
-from batches.services.access import Access, access_of
-from batches.states import Source
+from batches.rules.states import Source
+from batches.services.core.access import Access, access_of
 from tests.console.conftest import make_batch
 
 __all__ = ["make_batch"]

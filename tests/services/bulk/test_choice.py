@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from batches.errors import InvalidRequest
-from batches.services.access import Access
+from batches.rules.errors import InvalidRequest
+from batches.rules.states import BatchStatus
 from batches.services.bulk.choice import matching, these
 from batches.services.bulk.create import create
-from batches.states import BatchStatus
+from batches.services.core.access import Access
 from tests.console.conftest import MakeBatch
 from tests.services.bulk.cast import done, order, outcomes
 

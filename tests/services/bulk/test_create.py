@@ -7,13 +7,13 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.errors import InvalidRequest
 from batches.models import AuditEntry, BulkAct, BulkItem, BulkOperation, Project
-from batches.services.access import Access
+from batches.rules.errors import InvalidRequest
+from batches.rules.states import BatchStatus
 from batches.services.bulk.choice import matching, these
 from batches.services.bulk.create import MoreThanShown, NotConfirmed, TooMany, create
 from batches.services.bulk.preview import preview
-from batches.states import BatchStatus
+from batches.services.core.access import Access
 from tests.console.conftest import MakeBatch
 from tests.services.bulk.cast import done, ids, member_of, order, ordered
 

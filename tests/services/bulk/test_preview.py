@@ -6,12 +6,12 @@ import pytest
 from django.utils import timezone
 
 from batches.models import AuditEntry, Batch, BulkAct, BulkOperation, Project, Role
-from batches.services.access import Access
+from batches.rules.states import BatchStatus
 from batches.services.bulk.acts import VERBS, Obstacle
 from batches.services.bulk.choice import matching, these
 from batches.services.bulk.preview import preview
-from batches.services.store import hide
-from batches.states import BatchStatus
+from batches.services.core.access import Access
+from batches.services.storage.store import hide
 from tests.console.conftest import MakeBatch
 from tests.services.bulk.cast import counts, done, ids, member_of, ordered, outcomes
 

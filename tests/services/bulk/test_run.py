@@ -8,14 +8,14 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.errors import LostRace, NotFound
 from batches.models import AuditEntry, Batch, BulkAct, BulkItem, BulkOperation, Event, Membership, Project, Role
-from batches.services.access import Access, access_of
+from batches.rules.errors import LostRace, NotFound
+from batches.rules.states import BatchStatus, Source
 from batches.services.bulk.cancel import OperationEnded, cancel_rest
 from batches.services.bulk.retry import NothingFailed, retry_failed
 from batches.services.bulk.run import do_one, run, take, wake_unattended
-from batches.services.retention import remove_old_operations
-from batches.states import BatchStatus, Source
+from batches.services.core.access import Access, access_of
+from batches.services.upkeep.retention import remove_old_operations
 from tests.conftest import Queue
 from tests.console.conftest import MakeBatch
 from tests.services.bulk.cast import counts, done, member_of, ordered, outcomes

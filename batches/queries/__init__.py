@@ -1,1 +1,0 @@
-"""What is read, one question a module, for whoever shows the answer. Nothing here writes."""

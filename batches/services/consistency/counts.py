@@ -1,0 +1,92 @@
+"""Counts against rows: every object is counted once, and what is frozen is the sum of the parts."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Sum
+
+from batches.models import COUNT_FIELDS, Batch, BatchObject, Slice
+from batches.rules.states import TERMINAL, ObjectStatus
+from batches.services.consistency.base import Check, Found, NotMended, Page, as_uuid, rows_of
+from batches.services.tally.recount import recount
+
+_SUMS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "cost_nanos")
+_TRUTH = {
+    "total": "count(o.id)",
+    **{status.value: f"count(*) FILTER (WHERE o.status = '{status.value}')" for status in ObjectStatus},
+    **{name: f"coalesce(sum(o.{name}), 0)" for name in _SUMS},
+    "unpriced": f"count(*) FILTER (WHERE o.status = '{ObjectStatus.SUCCEEDED.value}' AND o.cost_nanos IS NULL)",
+}
+_SLICES = f"""
+    SELECT s.batch_id, s.id, s.first_line, s.last_line, {", ".join(f"s.{name}, {truth}" for name, truth in _TRUTH.items())}
+      FROM {Slice._meta.db_table} s
+      LEFT JOIN {BatchObject._meta.db_table} o ON o.batch_id = s.batch_id AND o.line BETWEEN s.first_line AND s.last_line
+     WHERE s.batch_id IN ({{batches}}) AND s.first_line BETWEEN {{first}} AND {{last}}
+     GROUP BY s.id
+    HAVING {" OR ".join(f"s.{name} <> {truth}" for name, truth in _TRUTH.items())}
+     ORDER BY s.batch_id, s.first_line
+"""  # noqa: S608 - names of tables, columns and statuses only
+
+
+def _slices(page: Page, now: datetime) -> Found:
+    del now
+    for batch, (pk, first_line, last_line, *values) in rows_of(_SLICES, page):
+        differ = _differences(dict(zip(_TRUTH, zip(values[::2], values[1::2], strict=True), strict=True)))
+        yield batch, f"lines {first_line} to {last_line}: {differ}", as_uuid(pk)
+
+
+def _differences(pairs: dict[str, tuple[Any, Any]]) -> str:
+    return ", ".join(
+        f"{name} is {counted} and ought to be {int(true)}" for name, (counted, true) in pairs.items() if counted != true
+    )
+
+
+def _recount_slice(batch: Batch, pk: Any, now: datetime) -> str:
+    del now
+    piece = batch.slices.select_for_update(of=("self",)).get(pk=pk)
+    objects = BatchObject.objects.filter(batch=batch, line__gte=piece.first_line, line__lte=piece.last_line).count()
+    if objects != piece.total:
+        raise NotMended(f"It has {objects} of its {piece.total} objects.")
+    recount([piece.pk])
+    return f"Counted lines {piece.first_line} to {piece.last_line} anew."
+
+
+def _frozen(page: Page, now: datetime) -> Found:
+    del now
+    ended = {batch.pk: batch for batch in page.batches if batch.status in TERMINAL}
+    for pk, sums in _sums(ended).items():
+        batch = ended[pk]
+        pairs = {name: (getattr(batch, name), total) for name, total in sums.items()}
+        if differ := _differences(pairs):
+            yield batch, differ, None
+
+
+def _sums(batches: Any) -> dict[Any, dict[str, int]]:
+    """The sums over the slices of each batch."""
+    sums = {f"sum_{name}": Sum(f"slices__{name}", default=0) for name in COUNT_FIELDS}
+    rows = Batch.objects.filter(pk__in=batches).order_by().annotate(**sums).values_list("pk", *sums)
+    return {pk: dict(zip(COUNT_FIELDS, values, strict=True)) for pk, *values in rows}
+
+
+def _freeze(batch: Batch, subject: Any, now: datetime) -> str:
+    del subject, now
+    Batch.objects.filter(pk=batch.pk).update(**_sums([batch.pk])[batch.pk])
+    return "Froze the counts of its slices anew."
+
+
+CHECKS = (
+    Check(
+        "slice_counts",
+        "The counts, tokens and cost of a slice are those of its objects.",
+        _slices,
+        _recount_slice,
+        unattended=True,
+    ),
+    Check(
+        "frozen_counts",
+        "The counts of a batch that ended are the sum over its slices.",
+        _frozen,
+        _freeze,
+        unattended=True,
+    ),
+)

@@ -1,0 +1,100 @@
+"""What belongs to nothing: rows whose batch is gone (hot tables have no foreign keys to tell), and bytes of no file."""
+
+import posixpath
+import re
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from django.core.files.storage import default_storage
+from django.db import models
+
+from batches.models import (
+    Attempt,
+    Batch,
+    BatchError,
+    BatchErrorGroup,
+    BatchMinute,
+    BatchObject,
+    BatchResult,
+    File,
+    UploadPart,
+    bulk,
+)
+from batches.services.consistency.base import as_uuid
+
+HOT: tuple[type[models.Model], ...] = (BatchObject, BatchResult, BatchError, Attempt, BatchErrorGroup, BatchMinute)
+AT_ONCE = 500  # files that are looked up together
+YOUNG = timedelta(hours=1)  # bytes that may still be on their way into a file
+ABANDONED = timedelta(days=1)  # bytes whose writer was killed before it could tell of them
+
+# What `storage_name` and `part_storage_name` make up: the last piece is a UUIDv7.
+_OWN = re.compile(r"(?:[0-9a-f]{32}/[0-9a-f]{6}|parts/[0-9a-f]{32})/([0-9a-f]{32})")
+
+# From one batch to the next by the index, however many rows each has.
+_ORPHANS = """
+      WITH RECURSIVE known(batch_id) AS (
+           SELECT * FROM (SELECT batch_id FROM {table} ORDER BY batch_id LIMIT 1) first
+            UNION ALL
+           SELECT (SELECT t.batch_id FROM {table} t WHERE t.batch_id > k.batch_id ORDER BY t.batch_id LIMIT 1)
+             FROM known k
+            WHERE k.batch_id IS NOT NULL)
+    SELECT k.batch_id
+      FROM known k
+     WHERE k.batch_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {batches} b WHERE b.id = k.batch_id)
+"""
+
+
+def orphan_rows() -> Iterator[tuple[type[models.Model], uuid.UUID]]:
+    """Tables with rows of batches that are gone, and the ids of those."""
+    for model in HOT:
+        with bulk.cursor() as cursor:
+            cursor.execute(_ORPHANS.format(table=model._meta.db_table, batches=Batch._meta.db_table))
+            rows = cursor.fetchall()
+        for (key,) in rows:
+            yield model, as_uuid(key)
+
+
+def remove_orphans(model: type[models.Model], batch_id: uuid.UUID) -> int:
+    """Delete the rows of a batch that is gone; how many there were."""
+    if Batch.objects.filter(pk=batch_id).exists():
+        return 0
+    return model._default_manager.filter(batch_id=batch_id).delete()[0]
+
+
+def orphan_files(*, now: datetime) -> Iterator[str]:
+    """Names of bytes in the file storage that nothing refers to, without those that may still be on their way into a file."""
+    names = _stored()
+    while some := list(islice(names, AT_ONCE)):
+        known = set(File.objects.filter(content__in=some).values_list("content", flat=True))
+        known |= set(UploadPart.objects.filter(content__in=some).values_list("content", flat=True))
+        yield from (name for name in some if name not in known and _may_be_told(name, now=now))
+
+
+def remove_orphan_file(name: str, *, now: datetime) -> bool:
+    """Delete bytes that nothing refers to and that the portal itself began to write at least a day ago; whether it did."""
+    begun = begun_at(name)
+    if begun is None or now - begun < ABANDONED:
+        return False
+    default_storage.delete(name)
+    return True
+
+
+def begun_at(name: str) -> datetime | None:
+    """When the portal began to write what is stored under a name: its id knows. None for a name that it would not give."""
+    if not (own := _OWN.fullmatch(name)):
+        return None
+    return datetime.fromtimestamp((int(own[1], 16) >> 80) / 1000, tz=UTC)
+
+
+def _may_be_told(name: str, *, now: datetime) -> bool:
+    begun = begun_at(name)
+    return begun is None or now - begun >= YOUNG
+
+
+def _stored(folder: str = "") -> Iterator[str]:
+    folders, files = default_storage.listdir(folder)
+    yield from (posixpath.join(folder, name) for name in files)
+    for inner in folders:
+        yield from _stored(posixpath.join(folder, inner))

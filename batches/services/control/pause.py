@@ -1,0 +1,63 @@
+"""pause, resume: have a batch wait, and go on. What is in flight may settle; its deadline stays as it is."""
+
+from datetime import datetime
+
+from batches.models import Batch
+from batches.rules.actors import Actor
+from batches.rules.errors import LostRace
+from batches.rules.states import Act
+from batches.services.core import wake
+from batches.services.core.amend import amend, require_runnable
+from batches.services.policy.guards import require_within_budget
+
+# What people are told that each leads to, of one batch and of many.
+PAUSING = (
+    "Nothing more is sent until somebody resumes what is paused.",
+    "What is in flight may still settle.",
+    "Deadlines stay as they are, and pass meanwhile.",
+)
+RESUMING = (
+    "What is left is sent again, in its turn.",
+    "Where a guard stopped a batch for its failures, those until now are left out of account.",
+)
+
+
+def pause(batch: Batch, *, actor: Actor, now: datetime, reason: str = "", act: Act = Act.PAUSED) -> Batch:
+    """Send nothing more of a batch until it is resumed; one that is still being validated starts paused.
+
+    A paused batch is returned unchanged. `act` tells whether a person or a guard did it. Raises NotRunning.
+    """
+    while True:
+        require_runnable(batch, act=Act.PAUSED)
+        if batch.paused_at is not None:
+            return batch
+        about = {"paused_at": now, "paused_by": actor.name[:200], "paused_reason": reason[:500]}
+        try:
+            amend(batch, act, actor=actor, now=now, note=reason, expecting={"paused_at": None}, **about)
+        except LostRace:
+            batch.refresh_from_db()
+        else:
+            return batch
+
+
+def resume(batch: Batch, *, actor: Actor, now: datetime, reason: str = "") -> Batch:
+    """Let a paused batch go on; what has settled until now does not set off a guard again.
+
+    One that is not paused is returned unchanged. Raises NotRunning, and OverBudget while a guard would stop it at once.
+    """
+    while True:
+        require_runnable(batch, act=Act.RESUMED)
+        if batch.paused_at is None:
+            return batch
+        batch.forget_counts()
+        require_within_budget(batch)
+        known = {"acknowledged_settled": batch.counts.settled, "acknowledged_failed": batch.counts.failed}
+        free = {"paused_at": None, "paused_by": "", "paused_reason": ""}
+        paused = {"paused_at": batch.paused_at}
+        try:
+            amend(batch, Act.RESUMED, actor=actor, now=now, note=reason, expecting=paused, **free, **known)
+        except LostRace:
+            batch.refresh_from_db()
+            continue
+        wake.execute()
+        return batch

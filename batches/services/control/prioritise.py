@@ -1,0 +1,50 @@
+"""prioritise: have a batch go before others of its project, or after them; an administrator of the portal, of all projects."""
+
+from datetime import datetime
+
+from batches.models import Batch
+from batches.rules.actors import Actor
+from batches.rules.errors import InvalidRequest, LostRace
+from batches.rules.states import Act
+from batches.services.core.amend import amend, require_runnable
+
+HIGHEST = 100
+LOWEST = -HIGHEST
+PRIORITISING = (  # what people are told that it leads to, of one batch and of many
+    "Inside its project, a batch with a higher priority goes first, from its next slice on.",
+    f"A priority is from {LOWEST} to {HIGHEST}, and 0 unless it was changed. What other projects get does not change.",
+)
+
+
+def prioritise(batch: Batch, *, priority: int, actor: Actor, now: datetime, reason: str = "") -> Batch:
+    """Give a batch another priority, from LOWEST to HIGHEST: its place among the batches of its own project.
+
+    A batch that has it already is returned unchanged. Raises InvalidRequest for a priority out of bounds, and NotRunning.
+    """
+    return _change(batch, "priority", priority, actor=actor, now=now, note="From {} to {}.", reason=reason)
+
+
+def give_precedence(batch: Batch, *, precedence: int, actor: Actor, now: datetime, reason: str = "") -> Batch:
+    """Give a batch another precedence, from LOWEST to HIGHEST: its place among the batches of all projects at its provider.
+
+    For administrators of the portal alone: whoever calls this has looked at that. Raises what `prioritise` raises.
+    """
+    note = "Among all projects from {} to {}."
+    return _change(batch, "precedence", precedence, actor=actor, now=now, note=note, reason=reason)
+
+
+def _change(batch: Batch, name: str, value: int, *, actor: Actor, now: datetime, note: str, reason: str) -> Batch:
+    if not LOWEST <= value <= HIGHEST:
+        raise InvalidRequest(f"A {name} is from {LOWEST} to {HIGHEST}.", param=name)
+    while True:
+        require_runnable(batch, act=Act.REPRIORITISED)
+        before = getattr(batch, name)
+        if before == value:
+            return batch
+        said = " ".join(filter(None, (note.format(before, value), reason)))
+        try:
+            amend(batch, Act.REPRIORITISED, actor=actor, now=now, note=said, expecting={name: before}, **{name: value})
+        except LostRace:
+            batch.refresh_from_db()
+        else:
+            return batch

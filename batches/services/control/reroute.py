@@ -1,0 +1,39 @@
+"""reroute: have another provider carry out what is left of a batch."""
+
+from datetime import datetime
+
+from batches.models import Batch
+from batches.rules.actors import Actor
+from batches.rules.errors import LostRace
+from batches.rules.states import Act
+from batches.services.core import wake
+from batches.services.core.amend import amend, require_runnable
+from batches.services.core.route import route
+from batches.services.policy.emergency_stop import require_intake
+
+
+def reroute(batch: Batch, *, provider_name: str, actor: Actor, now: datetime, reason: str = "") -> Batch:
+    """Send what is not in flight yet to this provider; with the one it has, the batch is returned unchanged.
+
+    What is in flight may settle where it is. Idempotency keys stay as they are, but mean nothing to another upstream: a
+    call that the old one carried out without answering is carried out, and paid for, once more. Raises NotRunning, and
+    NoProvider when the project may not use the provider, or it is disabled or does not serve the endpoint, and IntakeStopped.
+    """
+    while True:
+        require_runnable(batch, act=Act.REROUTED)
+        before = batch.provider
+        if before.name == provider_name:
+            return batch
+        provider = route(batch.project, endpoint=batch.endpoint, name=provider_name)
+        require_intake(batch.project, provider=provider)
+        note = " ".join(filter(None, (f"From {before.name} to {provider.name}.", reason)))
+        free = {"throttled_until": None, "throttled_reason": "", "throttled_by": ""}
+        free |= {"blocked_until": None, "blocked_reason": ""}
+        expected = {"provider": before}
+        try:
+            amend(batch, Act.REROUTED, actor=actor, now=now, note=note, expecting=expected, provider=provider, **free)
+        except LostRace:
+            batch.refresh_from_db()
+            continue
+        wake.execute()
+        return batch

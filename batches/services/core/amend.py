@@ -1,0 +1,52 @@
+"""amend: change something about a batch besides its status, and say so in its timeline."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F
+
+from batches.models import Batch, Event
+from batches.rules.actors import Actor
+from batches.rules.errors import Conflict, LostRace
+from batches.rules.states import Act, BatchStatus
+from batches.services.core.transition import record
+
+# The statuses in which there is, or will be, something left to send.
+RUNNABLE = frozenset({BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS})
+
+
+class NotRunning(Conflict):
+    """The batch is over, or being wound up: there is nothing left to send."""
+
+    code = "not_running"
+
+
+def require_runnable(batch: Batch, *, act: Act) -> None:
+    """Raise NotRunning, naming the status, unless the batch runs or will run."""
+    if batch.status not in RUNNABLE:
+        raise NotRunning(f"A batch with status '{batch.status}' cannot be {act}.")
+
+
+@transaction.atomic
+def amend(
+    batch: Batch,
+    act: Act,
+    *,
+    actor: Actor,
+    now: datetime,
+    note: str = "",
+    expecting: Mapping[str, object] | None = None,
+    **changes: object,
+) -> Event:
+    """Write column `changes` and the event of an act; `batch` is brought up to date.
+
+    Compare-and-set on the status that `batch` was read with, and on the columns in `expecting`. Raises LostRace when
+    somebody else changed one of them meanwhile; then nothing is written.
+    """
+    unchanged = Batch.objects.filter(pk=batch.pk, status=batch.status, **(expecting or {}))
+    if not unchanged.update(version=F("version") + 1, updated_at=now, **changes):
+        raise LostRace
+    batch.refresh_from_db()
+    batch.forget_counts()
+    return record(batch, origin=BatchStatus(batch.status), actor=actor, now=now, note=note, act=act)

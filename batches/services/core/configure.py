@@ -1,0 +1,28 @@
+"""configure: save or remove a row that people keep by hand (a project, a member, a user, a price), on record."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Model
+
+from batches.models import Project
+from batches.rules.actors import Actor
+from batches.services.core.audit import record_act
+
+
+@transaction.atomic
+def configure(row: Model, *, changed: Collection[str], actor: Actor, now: datetime, project: Project | None = None) -> None:
+    """Save a row that was found valid. The record names the columns that changed, never what is in them."""
+    act = "add" if row._state.adding else "change"
+    row.save()
+    record_act(
+        f"{act}_{row._meta.model_name}", actor=actor, now=now, target=row, project=project, reason=", ".join(sorted(changed))
+    )
+
+
+@transaction.atomic
+def remove(row: Model, *, actor: Actor, now: datetime, project: Project | None = None) -> None:
+    """Delete a row that nothing hangs on."""
+    record_act(f"remove_{row._meta.model_name}", actor=actor, now=now, target=row, project=project)
+    row.delete()

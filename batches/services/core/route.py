@@ -1,0 +1,67 @@
+"""route: which provider carries out a batch."""
+
+from collections.abc import Iterable, Sequence, Set
+
+from django.db.models import Q
+
+from batches.models import Project, ProviderGrant
+from batches.rules.errors import NoProvider
+from providers.models import Provider
+
+
+def granted(projects: Iterable[Project]) -> Q:
+    """Which providers these projects may use, enabled or not: the one rule."""
+    return Q(granted_to_all=True) | Q(grants__project__in=projects)
+
+
+def count_of_users(provider: Provider) -> int:
+    """How many projects may use a provider."""
+    return Project.objects.count() if provider.granted_to_all else provider.grants.count()
+
+
+def granted_providers(project: Project) -> list[Provider]:
+    """The enabled providers that a project may use, by name."""
+    return list(Provider.objects.enabled().filter(granted([project])).distinct())
+
+
+def further_endpoints(project: Project) -> list[str]:
+    """What operators have the providers of a project serve besides the endpoints of their adapters."""
+    return sorted({endpoint for provider in granted_providers(project) for endpoint in provider.further_endpoints})
+
+
+def route(project: Project, *, endpoint: str, name: str | None = None) -> Provider:
+    """The provider for an endpoint: the one named, else the project's default, else the portal's.
+
+    Raises NoProvider, with the endpoint and what would help.
+    """
+    defaults = ProviderGrant.objects.filter(project=project, is_default=True).values_list("provider_id", flat=True)
+    return choose(granted_providers(project), defaults=set(defaults), endpoint=endpoint, name=name)
+
+
+def choose(among: Sequence[Provider], *, defaults: Set[object], endpoint: str, name: str | None) -> Provider:
+    """The rule itself, without queries. `defaults` are the ids of the project's own default providers.
+
+    A simulator is a default only while there is no other provider; later it answers only when it is named.
+    """
+    if name is not None:
+        for provider in among:
+            if provider.name == name:
+                if endpoint in provider.endpoints:
+                    return provider
+                serves = ", ".join(sorted(provider.endpoints)) or "nothing"
+                raise NoProvider(f"Provider {name} does not serve {endpoint}. It serves {serves}.", param="endpoint")
+        raise NoProvider(f"There is no provider {name} for this project.", param="provider")
+    real = [provider for provider in among if not provider.simulated]
+    serving = [provider for provider in real or among if endpoint in provider.endpoints]
+    for preferred in (
+        [provider for provider in serving if provider.id in defaults],
+        [provider for provider in serving if provider.is_default],
+        serving if len(serving) == 1 else [],
+    ):
+        if preferred:
+            return preferred[0]
+    if serving:
+        known = ", ".join(provider.name for provider in serving)
+        said = f"Several providers serve {endpoint} ({known}) and none is the default: name one, or have an operator set one"
+        raise NoProvider(f"{said} (manage.py provider set {serving[0].name} --default).", param="endpoint")
+    raise NoProvider(f"No provider that this project may use serves {endpoint}.", param="endpoint")

@@ -1,0 +1,55 @@
+"""transition: the one function that writes `Batch.status`."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F
+
+from batches.models import Batch, Event
+from batches.rules.actors import Actor
+from batches.rules.errors import LostRace
+from batches.rules.states import MOVES, STAMPS, TERMINAL, Act, BatchStatus
+
+
+@transaction.atomic
+def transition(batch: Batch, to: BatchStatus, *, actor: Actor, now: datetime, note: str = "", **changes: object) -> Batch:
+    """Move a batch along one edge of the lifecycle, with its stamp, its event and further column `changes`.
+
+    Compare-and-set on the status that `batch` was read with. Raises LostRace when somebody else moved it meanwhile;
+    then nothing is written. Returns `batch`, brought up to date.
+    """
+    origin = BatchStatus(batch.status)
+    if to not in MOVES[origin]:
+        raise AssertionError(f"the lifecycle has no edge from {origin} to {to}")
+    changes |= {"status": to, STAMPS[to]: now, "updated_at": now}
+    if to in TERMINAL:
+        # The counts that the caller gives are final; none means that there are no objects.
+        changes = {"total": 0, "pending": 0} | changes
+        changes |= {"ended_at": now, "at_risk_since": None}
+        changes |= {"throttled_until": None, "throttled_reason": "", "throttled_by": ""}
+        changes |= {"put_off_reason": "", "paused_at": None, "paused_by": "", "paused_reason": ""}
+        changes |= {"blocked_until": None, "blocked_reason": ""}
+    moved = Batch.objects.filter(pk=batch.pk, status=origin).update(version=F("version") + 1, **changes)
+    if not moved:
+        raise LostRace(f"The batch was {origin.label.lower()} when this began, and is not any more.")
+    batch.refresh_from_db()
+    batch.forget_counts()
+    record(batch, origin=origin, actor=actor, now=now, note=note)
+    return batch
+
+
+def record(
+    batch: Batch, *, origin: BatchStatus | None, actor: Actor, now: datetime, note: str = "", act: Act | None = None
+) -> Event:
+    """Add an entry to the batch's timeline. `origin` is the status before, or None for its creation."""
+    return Event.objects.create(
+        batch=batch,
+        from_status=origin or "",
+        to_status=batch.status,
+        act=act or "",
+        version=batch.version,
+        actor=actor.name[:200],
+        source=actor.source,
+        note=note[:1000],
+        created_at=now,
+    )

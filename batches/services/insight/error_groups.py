@@ -1,0 +1,293 @@
+"""Why objects failed, grouped by what is the same in their messages: in one batch, or over projects and a span of time.
+
+Read from what was counted as it happened (`services.error_groups`): the errors themselves may be millions.
+"""
+
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
+
+from batches.models import Batch, BatchErrorGroup, ErrorGroup, ErrorGroupHour, bulk
+from batches.rules.fingerprints import VERSION
+from providers.failures import Kind
+
+MOST_GROUPS = 50
+MOST_BATCHES = 100  # batches of one group are counted up to here
+
+
+class _Explained:
+    """What a kind of failure says about those who have it."""
+
+    kind: Kind | None
+    __slots__ = ()
+
+    @property
+    def sentence(self) -> str:
+        return self.kind.sentence if self.kind else ""
+
+    @property
+    def hint(self) -> str:
+        """Whether sending the objects again can help."""
+        if self.kind is None:
+            return ""
+        return "Retry may help" if self.kind.retryable else "Retry will not help"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupInBatch(_Explained):
+    """Failures in one batch that differ in ids, numbers and quoted text alone."""
+
+    fingerprint: str
+    code: str
+    sample: str
+    count: int
+    http_status: int | None
+    first_line: int
+    last_line: int
+    first_seen: datetime
+    last_seen: datetime
+    kind: Kind | None
+    muted: bool
+    note: str
+
+
+def error_groups(batch: Batch, *, most: int = MOST_GROUPS) -> list[GroupInBatch]:
+    """The largest groups of a batch, in one query. What concerns no line (the batch as a whole failed) is in none."""
+    rows = BatchErrorGroup.objects.filter(batch=batch, count__gt=0, first_line__isnull=False)
+    return [
+        GroupInBatch(
+            fingerprint=row.group.fingerprint,
+            code=row.group.code,
+            sample=row.group.sample,
+            count=row.count,
+            http_status=row.group.http_status,
+            first_line=row.first_line or 0,
+            last_line=row.last_line or 0,
+            first_seen=row.first_seen,
+            last_seen=row.last_seen,
+            kind=Kind.known(row.group.kind),
+            muted=row.group.muted_at is not None,
+            note=row.group.note,
+        )
+        for row in rows.select_related("group").order_by("-count", "first_line")[:most]
+    ]
+
+
+class Window(Enum):
+    """A span of time that groups are counted in: up to now, in steps of whole hours."""
+
+    DAY = ("24h", 24, 1)
+    WEEK = ("7d", 7 * 24, 6)
+    MONTH = ("30d", 30 * 24, 24)
+
+    def __init__(self, word: str, hours: int, step: int) -> None:
+        self.word, self.hours, self.step = word, hours, step
+
+    def starts(self, *, now: datetime) -> datetime:
+        """The beginning of its first hour; the hour that runs is its last."""
+        return now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=self.hours - 1)
+
+
+WINDOWS = {window.word: window for window in Window}
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page of groups ends: the count and the fingerprint of its last one."""
+
+    count: int
+    fingerprint: str
+
+    def __str__(self) -> str:
+        return f"{self.count}.{self.fingerprint}"
+
+    @classmethod
+    def read(cls, text: str) -> "Position | None":
+        """The position that was written so; None when none was."""
+        match = re.fullmatch(r"([0-9]{1,15})\.([!-~]{1,43})", text, re.ASCII)
+        return cls(int(match[1]), match[2]) if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """Why failures are in one group: what was compared. `message` has what varies replaced by words in angle brackets."""
+
+    source: str
+    provider: str
+    http_status: int | None
+    code: str
+    message: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group(_Explained):
+    """A group over all the projects that its reader sees, in a window.
+
+    `batches` is how many batches it touched, counted to MOST_BATCHES for each project; `more_batches` tells whether there
+    are more. `trend` are its counts, one for each step of the window. It is muted when it is in every project.
+    """
+
+    fingerprint: str
+    count: int
+    trend: list[int]
+    batches: int
+    more_batches: bool
+    projects: list[str]
+    providers: list[str]
+    first_seen: datetime
+    last_seen: datetime | None
+    kind: Kind | None
+    sample: str
+    because: Because
+    muted: bool
+    note: str
+    noted_by: str
+
+    @property
+    def code(self) -> str:
+        return self.because.code
+
+    @property
+    def source(self) -> str:
+        return self.because.source
+
+    @property
+    def http_status(self) -> int | None:
+        return self.because.http_status
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPage:
+    """Some groups, and where the next page begins; None on the last one."""
+
+    groups: list[Group]
+    following: Position | None
+
+
+def as_it_is(group: ErrorGroup) -> ErrorGroup:
+    """What may be told of a group to who may read bodies: all of it."""
+    return group
+
+
+def largest(
+    groups: QuerySet[ErrorGroup],
+    *,
+    window: Window,
+    now: datetime,
+    limit: int,
+    told: Callable[[ErrorGroup], ErrorGroup] = as_it_is,
+    after: Position | None = None,
+) -> GroupPage:
+    """The groups that occurred in the window, the most frequent first. Four queries, whatever there is in the database.
+
+    `groups` are those that the reader may see and asks for.
+    """
+    hours = ErrorGroupHour.objects.filter(group__in=groups.order_by(), hour__gte=window.starts(now=now))
+    counted = hours.order_by().values("group__fingerprint").annotate(found=Sum("count")).filter(found__gt=0)
+    if after is not None:
+        counted = counted.filter(Q(found__lt=after.count) | Q(found=after.count, group__fingerprint__gt=after.fingerprint))
+    found = list(counted.order_by("-found", "group__fingerprint").values_list("group__fingerprint", flat=True)[: limit + 1])
+    page = described(groups, found[:limit], window=window, now=now, told=told)
+    return GroupPage(page, Position(page[-1].count, page[-1].fingerprint) if page and len(found) > limit else None)
+
+
+def counted(groups: QuerySet[ErrorGroup], *, window: Window, now: datetime) -> int:
+    """How many failures of these groups there were in the window."""
+    hours = ErrorGroupHour.objects.filter(group__in=groups.order_by(), hour__gte=window.starts(now=now))
+    found: int = hours.aggregate(found=Sum("count", default=0))["found"]
+    return found
+
+
+def described(
+    groups: QuerySet[ErrorGroup],
+    fingerprints: Sequence[str],
+    *,
+    window: Window,
+    now: datetime,
+    told: Callable[[ErrorGroup], ErrorGroup] = as_it_is,
+) -> list[Group]:
+    """The groups with these fingerprints as the reader of `groups` sees them, in this order. Three queries.
+
+    `told` makes of a row what its reader may be told of it (`quotes`).
+    """
+    latest = BatchErrorGroup.objects.filter(group=OuterRef("pk")).order_by("-last_seen").values("last_seen")[:1]
+    rows = groups.filter(fingerprint__in=fingerprints).select_related("project").annotate(last_seen=Subquery(latest))
+    alike: dict[str, list[ErrorGroup]] = {fingerprint: [] for fingerprint in fingerprints}
+    for row in rows.order_by("first_seen"):
+        alike[row.fingerprint].append(told(row))
+    keys = [row.pk for same in alike.values() for row in same]
+    trends, touched = _trends(keys, window=window, now=now), _touched(keys, since=window.starts(now=now))
+    idle = [0] * (window.hours // window.step)
+    return [_group(same, trends.get(fingerprint, idle), touched) for fingerprint, same in alike.items() if same]
+
+
+def _group(rows: list[ErrorGroup], trend: list[int], touched: dict[uuid.UUID, int]) -> Group:
+    first = rows[0]
+    batches = [touched.get(row.pk, 0) for row in rows]
+    noted = next((row for row in rows if row.note), first)
+    return Group(
+        fingerprint=first.fingerprint,
+        count=sum(trend),
+        trend=trend,
+        batches=sum(min(count, MOST_BATCHES) for count in batches),
+        more_batches=any(count > MOST_BATCHES for count in batches),
+        projects=sorted(row.project.slug for row in rows),
+        providers=sorted({row.provider for row in rows if row.provider}),
+        first_seen=first.first_seen,
+        last_seen=max((seen for row in rows if (seen := _last_seen(row))), default=None),
+        kind=Kind.known(first.kind),
+        sample=first.sample,
+        because=because(first),
+        muted=all(row.muted_at for row in rows),
+        note=noted.note,
+        noted_by=noted.noted_by,
+    )
+
+
+def _last_seen(row: ErrorGroup) -> datetime | None:
+    seen: datetime | None = getattr(row, "last_seen", None)
+    return seen
+
+
+def because(group: ErrorGroup) -> Because:
+    """What the members of a group have in common."""
+    version, _, _ = group.fingerprint.partition(":")
+    return Because(group.source, group.provider, group.http_status, group.code, group.message, version or VERSION)
+
+
+def _trends(keys: Sequence[uuid.UUID], *, window: Window, now: datetime) -> dict[str, list[int]]:
+    """The counts of these groups, those with one fingerprint together, in each step of the window."""
+    start = window.starts(now=now)
+    steps = window.hours // window.step
+    hours = ErrorGroupHour.objects.filter(group__in=keys, hour__gte=start, hour__lte=now).order_by()
+    step = (bulk.Epoch("hour") - int(start.timestamp())) / (window.step * 3600)
+    rows = hours.annotate(step=step).values_list("group__fingerprint", "step").annotate(found=Sum("count"))
+    trends: dict[str, list[int]] = {}
+    for fingerprint, number, found in rows:
+        trends.setdefault(fingerprint, [0] * steps)[number] = found
+    return trends
+
+
+def _touched(keys: Sequence[uuid.UUID], *, since: datetime) -> dict[uuid.UUID, int]:
+    """In how many batches each group occurred, one more than MOST_BATCHES at most: more rows are never read."""
+    if not keys:
+        return {}
+    adapted = [bulk.adapt(ErrorGroup, "id", key) for key in keys]
+    with bulk.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT g.id, (SELECT count(*)
+                            FROM (SELECT 1 FROM {BatchErrorGroup._meta.db_table} b
+                                   WHERE b.group_id = g.id AND b.last_seen >= %s LIMIT {MOST_BATCHES + 1}) touched)
+              FROM {ErrorGroup._meta.db_table} g WHERE g.id IN ({bulk.placeholders(keys)})
+            """,  # noqa: S608 - names of tables and a number of our own
+            [bulk.adapt(BatchErrorGroup, "last_seen", since), *adapted],
+        )
+        found = dict(cursor.fetchall())
+    return {key: found[raw] for key, raw in zip(keys, adapted, strict=True)}

@@ -1,0 +1,56 @@
+"""What is told of a failure to whoever may not read bodies.
+
+A message may quote a request or an answer, an upstream's code and parameter too. In the place of all three stand the words of
+the portal: the kind of failure and what it means.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from batches.models import Batch, BatchError, ErrorGroup
+from batches.services.core.access import Readable, everything
+from batches.services.insight.error_groups import GroupInBatch
+from providers.failures import Kind
+
+WITHHELD = "The message is withheld: it may quote a request or an answer, which you may not read."
+
+
+def words_for(kind: str, code: str) -> tuple[str, str]:
+    """A code and a message that quote nothing. A code that is no upstream's is the portal's own."""
+    known = Kind.known(kind)
+    return (known.value, f"{known.sentence} {WITHHELD}") if known else (code, WITHHELD)
+
+
+def unquoting(errors: Iterable[BatchError], readable: Readable) -> list[BatchError]:
+    """Errors of any batches, without what their reader may not read. Not to be saved."""
+    rows = list(errors)
+    if readable is everything:
+        return rows
+    batches = {row.batch_id for row in rows}
+    projects = dict(Batch.objects.filter(pk__in=batches).values_list("pk", "project_id"))
+    for row in rows:
+        if not readable(projects[row.batch_id]):
+            if Kind.known(row.kind):
+                row.param = ""
+            row.code, row.message = words_for(row.kind, row.code)
+    return rows
+
+
+def unquoting_group(readable: Readable) -> Callable[[ErrorGroup], ErrorGroup]:
+    """What makes of an error group one without what its reader may not read. Not to be saved."""
+
+    def told(group: ErrorGroup) -> ErrorGroup:
+        if not readable(group.project_id):
+            group.code, group.message = words_for(group.kind, group.code)
+            group.sample = group.message
+        return group
+
+    return told
+
+
+def unquoting_groups(batch: Batch, groups: Iterable[GroupInBatch], readable: Readable) -> list[GroupInBatch]:
+    """The same for the groups of one batch."""
+    if readable(batch.project_id):
+        return list(groups)
+    told = ((group, words_for(group.kind.value if group.kind else "", group.code)) for group in groups)
+    return [replace(group, code=code, sample=message) for group, (code, message) in told]

@@ -1,0 +1,79 @@
+"""rehearse: look at an input as its validation will, and at what it may cost. Nothing is changed."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import transaction
+
+from batches.models import File, Project
+from batches.rules.errors import QuotaExceeded, Unavailable
+from batches.rules.jsonl import Line
+from batches.rules.line_rules import LineChecker, LineRules, Problem
+from batches.services.intake.input_lines import Checked, InputOutOfReach, checked_file, checked_lines
+from batches.services.policy.estimate import Estimate
+from batches.services.policy.quota import require_room
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a rehearsal finds: how many requests there are, all problems counted by their codes, the first of them kept."""
+
+    requests: int = 0
+    bad_lines: int = 0
+    of_the_whole: int = 0  # problems that are about no line
+    codes: Counter[str] = field(default_factory=Counter)
+    problems: list[Problem] = field(default_factory=list)
+    estimate: Estimate = field(default_factory=lambda: Estimate(""))
+
+    @property
+    def count(self) -> int:
+        """How many problems there are."""
+        return self.codes.total()
+
+    @property
+    def may_skip(self) -> bool:
+        """Whether a batch could run without its invalid lines: there are some, nothing else is wrong, and others are good."""
+        return 0 < self.bad_lines < self.requests and not self.of_the_whole
+
+    def add(self, problem: Problem) -> None:
+        self.codes[problem.code] += 1
+        self.of_the_whole += problem.line is None
+        if len(self.problems) < settings.MAX_STORED_ERRORS:
+            self.problems.append(problem)
+
+
+def rehearse_file(file: File, *, rules: LineRules, findings: Findings) -> None:
+    """Look at every line of a file. Streams: holds the custom_ids in memory, never the input."""
+    checker = LineChecker(rules)
+    try:
+        _look(checked_file(file, checker, note=findings.add), checker, findings)
+    except InputOutOfReach as error:
+        raise Unavailable(f"The input cannot be read at the moment: {error}.") from None
+
+
+def rehearse_lines(lines: Iterator[Line], *, rules: LineRules, findings: Findings) -> None:
+    """Look at lines; those behind the limit are only counted."""
+    checker = LineChecker(rules)
+    _look(checked_lines(lines, checker, note=findings.add), checker, findings)
+
+
+def _look(checked: Iterator[Checked], checker: LineChecker, findings: Findings) -> None:
+    for found in checked:
+        for problem in found.problems:
+            findings.add(problem)
+        if found.problems:
+            findings.bad_lines += 1
+        elif found.line.content is not None:
+            findings.estimate.add(found.line.content)
+    findings.requests = checker.lines
+
+
+def rehearse_quotas(project: Project, findings: Findings, *, stored_bytes: int = 0) -> None:
+    """Look whether the project has room for one more batch with these requests."""
+    try:
+        with transaction.atomic():
+            require_room(project, open_batches=1, pending_objects=findings.requests, stored_bytes=stored_bytes)
+    except QuotaExceeded as error:
+        findings.add(Problem(error.code, error.message))

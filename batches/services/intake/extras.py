@@ -1,0 +1,86 @@
+"""extras: what a client asks of the upstream beside the bodies of a batch, checked, and kept with the batch.
+
+Only Anthropic's API has such headers. `anthropic-beta`, `anthropic-version` and `anthropic-user-profile-id` change what
+a call means, so they are kept and sent along. `anthropic-workspace-id` is refused: a workspace belongs to the credential
+of a provider, and clients do not choose there. `OpenAI-Organization` and `OpenAI-Project` say whom OpenAI bills, which
+is the provider's credential here, and `OpenAI-Beta` names features of endpoints that cannot be batched: they are ignored.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from batches.models import Batch
+from batches.rules.errors import InvalidRequest
+from providers.base import ANTHROPIC_ENDPOINTS, NO_EXTRAS, Extras
+
+__all__ = ["NO_EXTRAS", "Extras", "asked_extras", "checked_extras", "fitting_extras", "kept_extras", "stored_extras"]
+
+BETA = "anthropic-beta"
+VERSION = "anthropic-version"
+USER_PROFILE = "anthropic-user-profile-id"
+WORKSPACE = "anthropic-workspace-id"
+MOST_BETAS = 20
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+_VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+
+
+class InvalidExtras(InvalidRequest):
+    """What is asked of the upstream beside the bodies cannot be sent."""
+
+    code = "invalid_value"
+
+
+def asked_extras(headers: Mapping[str, str]) -> Extras:
+    """What the headers of a create call ask of the upstream. Raises InvalidExtras, naming the header."""
+    if headers.get(WORKSPACE):
+        raise InvalidExtras(f"{WORKSPACE}: the provider's credential decides on the workspace; leave it out.", param=WORKSPACE)
+    return checked_extras(
+        betas=filter(None, map(str.strip, headers.get(BETA, "").split(","))),
+        version=headers.get(VERSION, "").strip(),
+        user_profile=headers.get(USER_PROFILE, "").strip(),
+    )
+
+
+def checked_extras(*, betas: Iterable[str] = (), version: str = "", user_profile: str = "") -> Extras:
+    """These extras, each beta once. Raises InvalidExtras, naming the header that would carry what is wrong."""
+    extras = Extras(tuple(dict.fromkeys(betas)), version, user_profile)
+    if len(extras.betas) > MOST_BETAS:
+        raise InvalidExtras(f"{BETA}: there may be {MOST_BETAS} beta features.", param=BETA)
+    for name in extras.betas:
+        if not _NAME.fullmatch(name):
+            said = f"{BETA}: {name[:100]!r} is not the name of a beta feature: up to 100 letters, digits, '.', '_' and '-'."
+            raise InvalidExtras(said, param=BETA)
+    if version and not _VERSION.fullmatch(version):
+        raise InvalidExtras(f"{VERSION}: {version[:100]!r} is not a version such as 2023-06-01.", param=VERSION)
+    if user_profile and not _NAME.fullmatch(user_profile):
+        said = f"{USER_PROFILE}: an id has up to 100 letters, digits, '.', '_' and '-'."
+        raise InvalidExtras(said, param=USER_PROFILE)
+    return extras
+
+
+def fitting_extras(extras: Extras, *, endpoint: str) -> Extras:
+    """What means something for a batch of this endpoint. Raises InvalidExtras for what would have to be left out.
+
+    Only a version may be: gateways send it with everything.
+    """
+    if endpoint in ANTHROPIC_ENDPOINTS:
+        return extras
+    if extras.betas or extras.user_profile:
+        header = BETA if extras.betas else USER_PROFILE
+        raise InvalidExtras(f"{header}: it has no meaning for requests of {endpoint}; leave it out.", param=header)
+    return NO_EXTRAS
+
+
+def stored_extras(extras: Extras) -> dict[str, Any] | None:
+    """Extras as a batch keeps them; None where there are none."""
+    kept: dict[str, Any] = msgspec.to_builtins(extras)
+    return kept or None
+
+
+def kept_extras(batch: Batch) -> Extras:
+    """The extras that a batch keeps."""
+    return msgspec.convert(batch.extras, Extras) if batch.extras else NO_EXTRAS

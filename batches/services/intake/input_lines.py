@@ -1,0 +1,97 @@
+"""input_lines: read the input of a batch line by line, and check each line; the one way for validation and for rehearsals."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from batches.models import File
+from batches.rules.jsonl import Line, read_lines
+from batches.rules.line_rules import LineChecker, Problem
+from batches.services.storage.ranges import Readable, opened
+
+Note = Callable[[Problem], None]
+Tick = Callable[[], None]
+
+
+def _nothing() -> None:
+    """The tick of a reader who holds no lease."""
+
+
+class InputOutOfReach(Exception):
+    """The file storage of this worker does not answer, or lacks the folder of the input: others may well have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A line, the custom_id that its object may have (empty where there is none), and what is wrong with it."""
+
+    line: Line
+    custom_id: str
+    problems: list[Problem]
+
+
+def checked_file(file: File | None, checker: LineChecker, *, note: Note, tick: Tick = _nothing) -> Iterator[Checked]:
+    """The lines of a file up to the limit, checked. Streams: holds the custom_ids in memory, never the input.
+
+    What is wrong with the input as a whole is noted. `tick` is called around every read. Raises InputOutOfReach.
+    """
+    try:
+        with _opened(file, tick) as source:
+            yield from checked_lines(read_lines(source, max_line_bytes=checker.rules.max_line_bytes), checker, note=note)
+    except FileNotFoundError:
+        note(Problem("input_not_found", "The input file is no longer kept.", "input_file_id"))
+
+
+def checked_lines(lines: Iterator[Line], checker: LineChecker, *, note: Note) -> Iterator[Checked]:
+    """The same for lines from anywhere. Those behind the limit are only counted."""
+    limit = checker.rules.max_lines
+    for line in lines:
+        checker.lines += 1
+        if checker.lines <= limit:
+            yield Checked(line, *checker.check(line))
+    if not checker.lines:
+        note(Problem("empty_file", "The input file has no lines.", "input_file_id"))
+    elif checker.lines > limit:
+        message = f"The input has {checker.lines} requests; a batch may have {limit}."
+        note(Problem("too_many_tasks", message, "input_file_id"))
+
+
+@contextmanager
+def _opened(file: File | None, tick: Tick) -> Iterator[BinaryIO]:
+    """The file's bytes. Raises FileNotFoundError for one that is gone, and InputOutOfReach for one that may be elsewhere."""
+    tick()
+    try:
+        with opened(file) as source:
+            yield cast(BinaryIO, _Ticking(source, tick))
+    except FileNotFoundError:
+        if file is not None and not _has_folder(file):
+            raise InputOutOfReach("the file storage lacks the folder of the input") from None
+        raise
+    except OSError as error:
+        raise InputOutOfReach(f"the file storage does not answer ({type(error).__name__})") from error
+
+
+class _Ticking:
+    """A file whose every read is told of: a slow one may take as long as a lease."""
+
+    def __init__(self, source: Readable, tick: Tick) -> None:
+        self._source, self._tick = source, tick
+
+    def read(self, size: int) -> bytes:
+        self._tick()
+        piece = self._source.read(size)
+        self._tick()
+        return piece
+
+
+def _has_folder(file: File) -> bool:
+    """Whether the storage has the folder that the file was put into: a volume that is not mounted lacks it.
+
+    A storage without folders, such as S3, is one for all workers: what it does not have is gone.
+    """
+    try:
+        return Path(file.content.storage.path(str(file.content.name))).parent.is_dir()
+    except NotImplementedError:
+        return True

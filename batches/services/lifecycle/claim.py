@@ -1,0 +1,210 @@
+"""claim: lease slices to an executor."""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from math import inf
+
+import msgspec
+from django.db import transaction
+from django.db.models import Count, F, Max, Q
+from django.utils import timezone
+
+from batches.models import Attempt, BatchObject, Slice
+from batches.rules.states import BatchStatus, ObjectStatus
+from batches.services.core.lease import LOST, lease_end
+from batches.services.lifecycle.turns import Candidate, candidates, rank
+from providers.failures import Kind
+
+
+class Waiting(msgspec.Struct):
+    """An object to be sent, and what has been tried in this round."""
+
+    line: int
+    round: int = 1
+    attempts: int = 0  # failed ones on record
+    failures: Mapping[str, int] = {}  # of each kind, how many of them may count against the limit
+    answered: int = 0  # how many of them the upstream answered
+    not_before: datetime | None = None
+    last_strike: datetime | None = None  # when it last failed for its provider's account
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A slice that an executor may work on, under this epoch, until the lease ends or is renewed.
+
+    `known` are its pending objects; None when it was never leased before: then nothing had to be looked up. `lost` leases
+    in a row have run out before anything of it was recorded.
+    """
+
+    piece: Slice
+    epoch: int
+    known: Sequence[Waiting] | None
+    lost: int = 0
+
+    def waiting(self, lines: Iterable[int]) -> Sequence[Waiting]:
+        """The objects to be sent, of a slice that has these lines; at first each line waits for its first attempt."""
+        return [Waiting(line) for line in lines] if self.known is None else self.known
+
+
+Tenancy = tuple[uuid.UUID, uuid.UUID]  # a provider, and a project at it
+
+
+@dataclass(frozen=True, slots=True)
+class Appetite:
+    """How many more slices an executor wants: for each project at each provider that it works for already, and for others.
+
+    `otherwise` is meant for a provider of which it holds nothing. `full` are the projects of which it takes nothing more of a
+    provider at all, `held` the batches that it works on. `avoided` are providers and batches that its worker cannot carry out.
+    """
+
+    otherwise: int
+    wanted: Mapping[Tenancy, int] = field(default_factory=dict)
+    full: frozenset[Tenancy] = frozenset()
+    held: frozenset[uuid.UUID] = frozenset()
+    avoided: frozenset[uuid.UUID] = frozenset()
+
+    def takes(self, candidate: Candidate) -> bool:
+        """Whether it takes slices of this batch."""
+        is_full = (candidate.provider_id, candidate.project_id) in self.full
+        return not is_full and self.avoided.isdisjoint((candidate.provider_id, candidate.batch_id))
+
+    def of_provider(self, provider_id: uuid.UUID) -> int:
+        """How many slices it wants of a provider in all."""
+        known = [count for (provider, _), count in self.wanted.items() if provider == provider_id]
+        return sum(known) if known else self.otherwise
+
+
+def claim(*, executor: uuid.UUID, appetite: Appetite, now: datetime) -> list[Lease]:
+    """Lease slices, the most deserving first, as many as are wanted; and one of each further batch that is not held yet.
+
+    So a busy executor still takes up a small new batch at once. Only what is still pending is handed out.
+    """
+    most = max(appetite.otherwise, sum(appetite.wanted.values()), 1)
+    chosen = share(candidates(now=now, most=most), appetite)
+    return [lease for batch_id, count in chosen.items() for lease in _lease(batch_id, count, executor=executor, now=now)]
+
+
+NEWCOMERS = 16  # further batches taken up at once, however little is wanted
+NEWCOMERS_COST = 2048  # of one project: after so much, its next ones wait for the next turn
+
+
+def share(found: Iterable[Candidate], appetite: Appetite) -> dict[uuid.UUID, int]:
+    """How many slices to lease of which batch, in the order of `rank`; each one leased counts before the next is chosen.
+
+    Providers do not compete with each other. Then come newcomers, so that a small batch does not wait behind a large one.
+    While a batch has slices to lease, no other of a lower precedence gets any, but for its first.
+    """
+    open_to = [candidate for candidate in found if appetite.takes(candidate)]
+    taken: Counter[uuid.UUID] = Counter()
+    newcomers: list[Candidate] = []
+    for provider_id in {candidate.provider_id for candidate in open_to}:
+        rivals = [candidate for candidate in open_to if candidate.provider_id == provider_id]
+        most = {project: count for (provider, project), count in appetite.wanted.items() if provider == provider_id}
+        highest = max(rival.precedence for rival in rivals)
+        first = [rival for rival in rivals if rival.precedence == highest]
+        taken += _deal(first, appetite.of_provider(provider_id), most=most)
+        newcomers += _newcomers(rivals)
+    unheld = [replace(one, free=1) for one in newcomers if not taken[one.batch_id] and one.batch_id not in appetite.held]
+    return taken | _deal(unheld, NEWCOMERS, most={}, cost=NEWCOMERS_COST)
+
+
+def _newcomers(rivals: Sequence[Candidate]) -> list[Candidate]:
+    """Batches that nobody works on: those never begun, and of the others those than which none of their project's stands
+    higher; nor any at all by an administrator's word."""
+    first = max(rival.precedence for rival in rivals)
+    highest = {rival.project_id: rival.standing for rival in sorted(rivals, key=lambda one: one.standing, reverse=True)}
+    return [
+        rival
+        for rival in rivals
+        if not rival.served and (not rival.begun or (rival.standing == highest[rival.project_id] and rival.precedence == first))
+    ]
+
+
+def _deal(rivals: Sequence[Candidate], wanted: int, *, most: Mapping[uuid.UUID, int], cost: float = inf) -> Counter[uuid.UUID]:
+    """Deal out so many slices, to each project no more than `most` says, where it is named, and none once it has that cost."""
+    taken: Counter[uuid.UUID] = Counter()
+    taken_of: Counter[uuid.UUID] = Counter()  # by project
+    given: Counter[uuid.UUID] = Counter()  # cost, by batch and by project
+    for _ in range(wanted):
+        rivals = [
+            rival
+            for rival in rivals
+            if taken[rival.batch_id] < rival.free
+            and taken_of[rival.project_id] < most.get(rival.project_id, wanted)
+            and given[rival.project_id] < cost
+        ]
+        if not rivals:
+            break
+        best = min(rivals, key=lambda rival: rank(rival, given=given[rival.batch_id], given_to_project=given[rival.project_id]))
+        taken[best.batch_id] += 1
+        taken_of[best.project_id] += 1
+        given[best.batch_id] += best.weight
+        given[best.project_id] += best.weight
+    return taken
+
+
+def _free(now: datetime) -> Q:
+    return (Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)) & (Q(not_before=None) | Q(not_before__lte=now))
+
+
+def anything_to_claim(*, now: datetime) -> bool:
+    """Whether an executor would find work."""
+    return bool(candidates(now=now, most=1))
+
+
+@transaction.atomic
+def _lease(batch_id: uuid.UUID, count: int, *, executor: uuid.UUID, now: datetime) -> list[Lease]:
+    locked = Slice.objects.select_for_update(of=("self",), skip_locked=True)
+    running = {"batch__status": BatchStatus.IN_PROGRESS, "batch__paused_at": None}
+    free = locked.filter(_free(now), batch=batch_id, pending__gt=0, **running)
+    pieces = list(free.order_by("first_line")[:count])
+    if not pieces:
+        return []
+    Slice.objects.filter(pk__in=[piece.pk for piece in pieces]).update(
+        lease_owner=executor,
+        lease_epoch=F("lease_epoch") + 1,
+        lease_expires_at=lease_end(timezone.now()),
+        not_before=None,
+        lost_leases=F("lost_leases") + LOST,
+    )
+    return [
+        Lease(
+            piece,
+            piece.lease_epoch + 1,
+            _waiting(piece) if _is_begun(piece) else None,
+            piece.lost_leases + (piece.lease_owner is not None),
+        )
+        for piece in pieces
+    ]
+
+
+def _is_begun(piece: Slice) -> bool:
+    """Whether not every line of a slice waits for its first attempt: it was leased before, or some were skipped."""
+    return bool(piece.lease_epoch) or piece.pending < piece.total
+
+
+def _waiting(piece: Slice) -> list[Waiting]:
+    lines = {"batch": piece.batch_id, "line__gte": piece.first_line, "line__lte": piece.last_line}
+    pending = BatchObject.objects.filter(**lines, status=ObjectStatus.PENDING).order_by("line")
+    found = {key: Waiting(*key) for key in pending.values_list("line", "round")}
+    # Added up in the database: what was throttled all day has thousands.
+    tried = Attempt.objects.filter(**lines).order_by().values_list("line", "round", "kind", "answered", "counted")
+    summed = tried.annotate(Count("pk"), Max("retry_at"), Max("created_at"))
+    for line, round_, kind, answered, counted, count, retry_at, latest in summed:
+        if item := found.get((line, round_)):
+            item.attempts += count
+            if counted:
+                item.failures = {**item.failures, kind: item.failures.get(kind, 0) + count}
+            item.answered += count if answered else 0
+            item.not_before = retry_at if item.not_before is None else max(item.not_before, retry_at)
+            if Kind(kind).is_of_account:
+                item.last_strike = latest if item.last_strike is None else max(item.last_strike, latest)
+    return list(found.values())
+
+
+def give_back(lease: Lease) -> None:
+    """Let go of one slice that was not begun."""
+    Slice.objects.filter(pk=lease.piece.pk, lease_epoch=lease.epoch).update(lease_owner=None, lease_expires_at=None)

@@ -1,0 +1,42 @@
+"""expire: end a batch whose deadline has passed."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from batches.models import Batch, ProviderHealth
+from batches.rules.actors import Actor
+from batches.rules.states import BatchStatus
+from batches.services.core import wake
+from batches.services.core.transition import transition
+from batches.services.lifecycle.validate import remove_objects
+from providers.failures import Kind
+
+
+@transaction.atomic
+def expire(batch: Batch, *, actor: Actor, now: datetime) -> Batch:
+    """Wind a running batch up. Raises LostRace when it moved meanwhile.
+
+    One that was never validated is expired at once; if its requests came with the create call, once they have their lines.
+    """
+    note = "Its deadline passed."
+    if batch.status == BatchStatus.VALIDATING and batch.announced:
+        wake.finalize(batch.id)
+        return batch
+    if batch.status == BatchStatus.VALIDATING:
+        batch = transition(batch, BatchStatus.EXPIRED, actor=actor, now=now, note=note)
+        remove_objects(batch)  # what its validation had laid out so far
+        return batch
+    held = _held(batch)
+    if held is not None:
+        note = f"{note} Its provider was held: {held.sentence}"
+    held_at_deadline = held.value if held else ""
+    batch = transition(batch, BatchStatus.FINALIZING, actor=actor, now=now, note=note, held_at_deadline=held_at_deadline)
+    wake.finalize(batch.id)
+    return batch
+
+
+def _held(batch: Batch) -> Kind | None:
+    """Why its provider, or its model there, is held; None where it is not. What is said of it outlives the hold."""
+    rows = ProviderHealth.objects.about(batch.provider_id, model=batch.model).exclude(hold_kind="")
+    return next((row.hold for row in rows), None)

@@ -1,0 +1,157 @@
+"""Whose turn it is: the running batches that have something to lease, and the order in which they deserve it."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from batches.models import Batch, Slice, bulk
+from batches.rules.states import BatchStatus
+from batches.services.policy.stops_in_force import is_sent_sql
+from providers.models import Provider
+
+MOST_OF_A_PROJECT = 32  # batches of one project that are looked at for one provider
+MOST = 256  # batches that are looked at in all
+BYTES_AS_A_REQUEST = 4096  # so many bytes to be sent count as much as one more request
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A running batch that has slices to lease: `free`, of which one costs about `weight`.
+
+    `begun` is whether anything of it was ever leased. What is leased now is told by its cost: `served` of the batch,
+    `project_served` of its project at the same provider. Cost is counted in requests: every open object is one, and one
+    more for each BYTES_AS_A_REQUEST that it sends.
+    """
+
+    batch_id: uuid.UUID
+    project_id: uuid.UUID
+    provider_id: uuid.UUID
+    priority: int
+    at_risk: bool
+    created_at: datetime
+    free: int
+    begun: bool = False
+    weight: int = 1
+    served: int = 0
+    project_served: int = 0
+    precedence: int = 0
+
+    @property
+    def standing(self) -> tuple[int, bool]:
+        """What orders the batches of one project before any fairness; the higher standing is the lower one of these."""
+        return -self.priority, not self.at_risk
+
+
+Rank = tuple[int, int, int, bool, int, datetime, uuid.UUID]
+
+
+def rank(candidate: Candidate, *, given: int = 0, given_to_project: int = 0) -> Rank:
+    """What candidates are ordered by, the most deserving lowest. `given` is the cost of what was dealt out just now.
+
+    Precedence, which only administrators of the portal give; then the project that is served least. Inside a project its
+    clients decide: priority; then batches that are about to miss their deadline; then the batch that is served least; then
+    age. No client gets before another project by a priority, nor by a deadline that cannot be met.
+    """
+    return (
+        -candidate.precedence,
+        candidate.project_served + given_to_project,
+        *candidate.standing,
+        candidate.served + given,
+        candidate.created_at,
+        candidate.batch_id,
+    )
+
+
+_COST = f"s.pending + s.pending * (s.input_end - s.input_start) / s.total / {BYTES_AS_A_REQUEST}"
+_FREE = """s.batch_id = {batch}.id AND s.pending > 0
+                AND (s.lease_expires_at IS NULL OR s.lease_expires_at <= %(now)s)
+                AND (s.not_before IS NULL OR s.not_before <= %(now)s)"""
+# Of each batch one free slice is looked for, in the index of unfinished slices, and of those that are short-listed a few
+# more are counted; what is leased is in an index that holds nothing else. So neither a long history nor long batches
+# make this slow.
+_CANDIDATES = f"""
+      WITH leased AS (
+           SELECT s.batch_id, CAST(sum({_COST}) AS bigint) AS cost
+             FROM {Slice._meta.db_table} s
+            WHERE s.lease_owner IS NOT NULL AND s.lease_expires_at > %(now)s AND s.pending > 0
+            GROUP BY s.batch_id),
+           served AS (
+           SELECT b.project_id, b.provider_id, CAST(sum(l.cost) AS bigint) AS cost
+             FROM leased l
+             JOIN {Batch._meta.db_table} b ON b.id = l.batch_id
+            GROUP BY b.project_id, b.provider_id),
+           running AS (
+           SELECT b.id, b.project_id, b.provider_id, b.precedence, b.priority, b.created_at,
+                  b.at_risk_since IS NOT NULL AS at_risk,
+                  (SELECT {_COST}
+                     FROM {Slice._meta.db_table} s
+                    WHERE {_FREE.format(batch="b")}
+                    ORDER BY s.first_line
+                    LIMIT 1) AS weight
+             FROM {Batch._meta.db_table} b
+             JOIN {Provider._meta.db_table} p ON p.id = b.provider_id
+            WHERE b.status = '{BatchStatus.IN_PROGRESS.value}' AND b.paused_at IS NULL AND b.expires_at > %(now)s AND p.enabled
+              AND {is_sent_sql("b")}),
+           waiting AS (
+           SELECT r.*, coalesce(l.cost, 0) AS served, coalesce(v.cost, 0) AS project_served,
+                  row_number() OVER (
+                      PARTITION BY r.provider_id, r.project_id
+                      ORDER BY r.precedence DESC, r.priority DESC, r.at_risk DESC, coalesce(l.cost, 0), r.created_at, r.id
+                  ) AS turn
+             FROM running r
+             LEFT JOIN leased l ON l.batch_id = r.id
+             LEFT JOIN served v ON v.project_id = r.project_id AND v.provider_id = r.provider_id
+            WHERE r.weight IS NOT NULL),
+           chosen AS (
+           SELECT *
+             FROM waiting
+            WHERE turn <= {MOST_OF_A_PROJECT}
+            ORDER BY precedence DESC, turn, project_served, created_at
+            LIMIT {MOST})
+    SELECT c.id, c.project_id, c.provider_id, c.precedence, c.priority, c.at_risk, c.created_at,
+           (SELECT count(*)
+              FROM (SELECT 1
+                      FROM {Slice._meta.db_table} s
+                     WHERE {_FREE.format(batch="c")}
+                     LIMIT %(most)s) few),
+           (SELECT s.lease_epoch
+              FROM {Slice._meta.db_table} s
+             WHERE s.batch_id = c.id
+             ORDER BY s.first_line
+             LIMIT 1),
+           c.weight, c.served, c.project_served
+      FROM chosen c
+"""  # noqa: S608 - names of tables, a status and numbers only
+
+
+def candidates(*, now: datetime, most: int) -> list[Candidate]:
+    """The batches with slices to lease, the most deserving of each project, in one query.
+
+    Of each batch as many free slices are counted as anybody may want of it.
+    """
+    with bulk.cursor() as cursor:
+        cursor.execute(_CANDIDATES, {"now": bulk.adapt(Slice, "lease_expires_at", now), "most": most})
+        return [_from_row(*row) for row in cursor.fetchall()]
+
+
+def _from_row(*row: Any) -> Candidate:
+    batch, project, provider, precedence, priority, at_risk, created_at, free, epoch, weight, served, project_served = row
+    return Candidate(
+        batch_id=_uuid(batch),
+        project_id=_uuid(project),
+        provider_id=_uuid(provider),
+        priority=priority,
+        at_risk=bool(at_risk),
+        created_at=created_at.replace(tzinfo=UTC),  # which SQLite does not tell
+        free=free,
+        begun=epoch > 0,  # slices are begun in their order
+        weight=max(weight, 1),
+        served=served,
+        project_served=project_served,
+        precedence=precedence,
+    )
+
+
+def _uuid(value: Any) -> uuid.UUID:
+    return value if isinstance(value, uuid.UUID) else uuid.UUID(value)

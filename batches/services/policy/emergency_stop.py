@@ -1,0 +1,125 @@
+"""emergency_stop: stop all sending or all intake, for a provider, a project or the whole portal; and end it again."""
+
+import uuid
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from django.db import IntegrityError, transaction
+
+from batches.models import EmergencyStop, Project, Stopped
+from batches.models.emergency_stop import REASON_CHARS
+from batches.rules.actors import Actor
+from batches.rules.errors import Conflict, InvalidRequest, Unavailable
+from batches.services.core import wake
+from batches.services.core.access import Access, Right
+from batches.services.core.audit import record_act
+from providers.models import Provider
+
+AGAIN_SECONDS = 60  # nobody knows when a stop ends: a client that looks again each minute does no harm
+
+
+class AlreadyStopped(Conflict):
+    """This is stopped already."""
+
+    code = "already_stopped"
+
+
+class IntakeStopped(Unavailable):
+    """Nothing new is taken in at present."""
+
+    code = "intake_stopped"
+    retry_after = AGAIN_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a stop is for: a provider or a project; the whole portal when it is neither."""
+
+    provider: Provider | None = None
+    project: Project | None = None
+
+
+def begin_stop(what: Stopped, place: Place, *, reason: str, actor: Actor, now: datetime) -> EmergencyStop:
+    """Stop sending or intake from now on. Raises InvalidRequest for a reason that is none, and AlreadyStopped."""
+    sentence = checked_reason(reason)
+    require_free(what, place)
+    stop = EmergencyStop(
+        what=what, provider=place.provider, project=place.project, reason=sentence, began_at=now, began_by=actor.name[:200]
+    )
+    try:
+        with transaction.atomic():
+            stop.save(force_insert=True)
+            record_act(f"stop_{what}", actor=actor, now=now, target=stop, project=place.project, reason=sentence)
+    except IntegrityError:
+        raise AlreadyStopped(f"{stop.get_what_display()} is stopped already for {stop.place}.") from None
+    return stop
+
+
+@transaction.atomic
+def end_stop(stop: EmergencyStop, *, actor: Actor, now: datetime) -> bool:
+    """Let sending or intake go on. False when somebody ended the stop before."""
+    active = EmergencyStop.objects.active().filter(pk=stop.pk)
+    if not active.update(ended_at=now, ended_by=actor.name[:200]):
+        return False
+    told = f"It began at {stop.began_at:%Y-%m-%d %H:%M %Z}, by {stop.began_by}: {stop.reason}"
+    record_act(f"end_stop_of_{stop.what}", actor=actor, now=now, target=stop, project=stop.project, reason=told)
+    if stop.what == Stopped.SENDING:
+        wake.execute()
+    return True
+
+
+def require_may_stop(access: Access, place: Place, *, act: str, now: datetime, target: EmergencyStop | None = None) -> None:
+    """Raise NotPermitted, on record, unless somebody administers the project, or the portal where it is about more."""
+    access.require(Right.MANAGE, place.project, act=act, now=now, target=target)
+
+
+def require_intake(project: Project, *, provider: Provider | None = None) -> None:
+    """Raise IntakeStopped, with the reason, while a project may bring nothing new, or nothing new for this provider."""
+    stops = EmergencyStop.objects.active().filter(what=Stopped.INTAKE).select_related("provider", "project")
+    stop = stops.concerning(project=project.pk, provider=provider.pk if provider else None).order_by("began_at").first()
+    if stop is not None:
+        raise IntakeStopped(f"{stop.sentence} {stop.reason}")
+
+
+def stops_in_force() -> list[EmergencyStop]:
+    """Every stop that nobody has ended, the oldest first."""
+    return list(EmergencyStop.objects.active().select_related("provider", "project").order_by("began_at"))
+
+
+def seen_by(access: Access, stops: Iterable[EmergencyStop]) -> list[EmergencyStop]:
+    """Those that concern somebody: of the portal, of projects that they see, and of providers that they may know of."""
+    found = list(stops)
+    if access.everywhere or not found:
+        return found
+    named = any(stop.provider_id for stop in found)
+    providers = set(access.providers().values_list("pk", flat=True)) if named else set()
+    return [stop for stop in found if _concerns(stop, sees=partial(access.may, Right.READ), providers=providers)]
+
+
+def seen_in(project: Project, stops: Iterable[EmergencyStop], *, providers: Iterable[Provider]) -> list[EmergencyStop]:
+    """Those that concern a project which may use these providers."""
+    known = {provider.pk for provider in providers}
+    return [stop for stop in stops if _concerns(stop, sees=project.pk.__eq__, providers=known)]
+
+
+def _concerns(stop: EmergencyStop, *, sees: Callable[[uuid.UUID], bool], providers: Container[uuid.UUID]) -> bool:
+    if stop.project_id is not None:
+        return sees(stop.project_id)
+    return stop.provider_id is None or stop.provider_id in providers
+
+
+def require_free(what: Stopped, place: Place) -> None:
+    """Raise AlreadyStopped when there is such a stop."""
+    same = EmergencyStop.objects.active().filter(what=what, provider=place.provider, project=place.project)
+    if known := same.select_related("provider", "project").first():
+        raise AlreadyStopped(f"{known.get_what_display()} is stopped already for {known.place}.")
+
+
+def checked_reason(text: str) -> str:
+    """One sentence, as it is stored. Raises InvalidRequest."""
+    sentence = " ".join(text.split())
+    if not 1 <= len(sentence) <= REASON_CHARS - 1 or not sentence.isprintable():
+        raise InvalidRequest(f"Give a reason of 1 to {REASON_CHARS - 1} printable characters.", param="reason")
+    return sentence if sentence[-1] in ".!?" else f"{sentence}."

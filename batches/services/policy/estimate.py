@@ -1,0 +1,68 @@
+"""What the requests of a batch may use and cost, before any was sent. What is not known stays unknown."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import msgspec
+
+from batches.rules.tokens import tokens_of
+from providers.base import Usage
+from providers.models import Provider
+
+WITHOUT_ANSWER_TOKENS = frozenset({"/v1/embeddings", "/v1/moderations"})
+
+
+class _Line(msgspec.Struct):
+    body: msgspec.Raw
+
+
+_decode_line = msgspec.json.Decoder(_Line).decode
+
+
+@dataclass(slots=True)
+class Estimate:
+    """Adds up requests of one endpoint: a token for every four bytes sent, and as many answered as each request allows."""
+
+    endpoint: str
+    default_model: str = ""  # that of every request, where it was said for all of them
+    input_bytes: int = 0
+    tokens: dict[str, Usage] = field(default_factory=dict)  # by model
+    unbounded: bool = False  # a request sets no limit to its answer
+    cost: Decimal | None = None  # see `price`
+
+    @property
+    def input_tokens(self) -> int | None:
+        """None where tokens mean nothing."""
+        return sum(used.input or 0 for used in self.tokens.values()) if self.endpoint.startswith("/v1/") else None
+
+    @property
+    def output_tokens(self) -> int | None:
+        """At most so many; None when a request sets no limit, or tokens mean nothing."""
+        if self.unbounded or self.input_tokens is None:
+            return None
+        return sum(used.output or 0 for used in self.tokens.values())
+
+    def add(self, line: bytes) -> None:
+        """One line of an input file; what validation will refuse does not count."""
+        try:
+            body = bytes(_decode_line(line).body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return
+        self.input_bytes += len(body)
+        used = tokens_of(body)
+        if used.output is None and self.endpoint not in WITHOUT_ANSWER_TOKENS:
+            self.unbounded = True
+        model = self.default_model or used.model
+        known = self.tokens.get(model, Usage())
+        self.tokens[model] = Usage(input=(known.input or 0) + used.input, output=(known.output or 0) + (used.output or 0))
+
+    def price(self, provider: Provider | None) -> None:
+        """Set the cost at this provider; None unless all tokens and every price are known."""
+        self.cost = None
+        if provider is None or not self.tokens or self.output_tokens is None:
+            return
+        models = {model.name: model for model in provider.models.filter(name__in=self.tokens)}
+        costs = [models[name].cost_nanos(used) if name in models else None for name, used in self.tokens.items()]
+        known = [cost for cost in costs if cost is not None]
+        if len(known) == len(costs):
+            self.cost = Decimal(sum(known)).scaleb(-9)

@@ -1,0 +1,125 @@
+"""guard: what a batch may cost, and how much of it may fail, before it is paused. Rules, and changing them for one batch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.conf import settings
+
+from batches.models import Batch, Counts
+from batches.rules.actors import Actor
+from batches.rules.errors import Conflict, InvalidRequest, LostRace
+from batches.rules.states import Act
+from batches.services.core.amend import amend, require_runnable
+from batches.services.core.refusals import refused
+from providers.guards import Guarded
+
+GUARDS = tuple(field.name for field in Guarded._meta.get_fields())
+
+
+class OverBudget(Conflict):
+    """The batch has used up what a guard allows: raise that first."""
+
+    code = "over_budget"
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """The guards that hold for a batch; None where there is none."""
+
+    max_error_rate: float | None = None
+    error_sample: int = 100
+    max_cost: Decimal | None = None
+    max_tokens: int | None = None
+
+    @property
+    def armed(self) -> bool:
+        """Whether one of them can stop the batch."""
+        return any(limit is not None for limit in (self.max_error_rate, self.max_cost, self.max_tokens))
+
+
+def guards_of(batch: Batch) -> Guards:
+    """The batch's own guards; where it has none its provider's, and for the sample the portal's."""
+    own = {name: getattr(batch, name) for name in GUARDS}
+    theirs = {name: getattr(batch.provider, name) for name in GUARDS}
+    found = {name: theirs[name] if value is None else value for name, value in own.items()}
+    found["error_sample"] = found["error_sample"] or settings.GUARD_SAMPLE
+    return Guards(**found)
+
+
+def too_many_failures(counts: Counts, guards: Guards, *, acknowledged: Counts) -> str | None:
+    """Why so many failures stop a batch, with the figures; None when they do not.
+
+    What had settled when an operator last resumed the batch is `acknowledged` and does not count any more; the guard looks
+    at the rate once `error_sample` others have settled.
+    """
+    if guards.max_error_rate is None:
+        return None
+    settled = counts.settled - acknowledged.settled
+    failed = counts.failed - acknowledged.failed
+    if settled < max(guards.error_sample, 1) or failed <= guards.max_error_rate * settled:
+        return None
+    which = f"the {settled:,} objects since it was resumed" if acknowledged.settled else f"the first {settled:,} objects"
+    return f"{failed:,} of {which} failed ({_percent(failed / settled)}, allowed {_percent(guards.max_error_rate)})."
+
+
+def over_budget(counts: Counts, guards: Guards) -> str | None:
+    """Why what a batch has used stops it, with the figures; None when it does not. What is not known does not count."""
+    spent = Decimal(counts.cost_nanos).scaleb(-9)
+    if guards.max_cost is not None and spent > guards.max_cost:
+        unknown = f" The cost of {counts.unpriced:,} more objects is not known." if counts.unpriced else ""
+        return f"It has cost {_money(spent)} (allowed {_money(guards.max_cost)}).{unknown}"
+    tokens = counts.tokens
+    if guards.max_tokens is not None and tokens > guards.max_tokens:
+        return f"It has used {tokens:,} tokens (allowed {guards.max_tokens:,})."
+    return None
+
+
+def require_within_budget(batch: Batch) -> None:
+    """Raise OverBudget, saying what to do, when a guard would stop the batch again at once."""
+    if reason := over_budget(batch.counts, guards_of(batch)):
+        raise OverBudget(f"{reason} Raise the guard of the batch, then resume it.")
+
+
+def set_guards(batch: Batch, *, guards: Mapping[str, object], actor: Actor, now: datetime, reason: str = "") -> Batch:
+    """Change some guards of a batch, by name (see GUARDS); None is the provider's again. A paused batch stays paused.
+
+    With those that it has, it is returned unchanged. Raises InvalidRequest for a value out of bounds, and NotRunning.
+    """
+    while True:
+        require_runnable(batch, act=Act.REGUARDED)
+        checked = checked_guards(guards)
+        before = {name: getattr(batch, name) for name in checked}
+        if before == checked:
+            return batch
+        moves = (f"{name} from {_said(before[name])} to {_said(value)}" for name, value in checked.items())
+        note = " ".join(filter(None, (f"{'; '.join(moves)}.", reason)))
+        try:
+            amend(batch, Act.REGUARDED, actor=actor, now=now, note=note, expecting=before, **checked)
+        except LostRace:
+            batch.refresh_from_db()
+        else:
+            return batch
+
+
+def checked_guards(guards: Mapping[str, object]) -> dict[str, object]:
+    """Guards as columns of a batch. Raises InvalidRequest that names what there is none of, or is out of bounds."""
+    if unknown := [name for name in guards if name not in GUARDS]:
+        raise InvalidRequest(f"There is no guard {unknown[0]}; there are {', '.join(GUARDS)}.", param=f"guards.{unknown[0]}")
+    bearer = Batch(**guards)
+    with refused():
+        bearer.clean_fields(exclude=[field.name for field in Batch._meta.fields if field.name not in guards])
+    return {name: getattr(bearer, name) for name in guards}
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.3g} %"
+
+
+def _money(amount: Decimal) -> str:
+    return f"{amount.normalize():,f} {settings.CURRENCY}"
+
+
+def _said(value: object) -> str:
+    return "none" if value is None else f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)

@@ -1,0 +1,111 @@
+"""quota: how much a project may have at once. Enforced where it is taken up, under a lock that lasts as long as that does."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Sum
+
+from batches.models import Batch, File, Project, Slice, Upload, UploadStatus
+from batches.rules.actors import Actor
+from batches.rules.errors import QuotaExceeded
+from batches.rules.states import BatchStatus
+from batches.services.core.audit import record_act
+from batches.services.core.refusals import refused
+
+# What a project can have too much of, and what people call it.
+QUOTAS = {"open_batches": "open batches", "pending_objects": "pending objects", "stored_bytes": "stored bytes"}
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """One quota of a project: what it has, and may have; a `limit` of None is no limit."""
+
+    name: str
+    limit: int | None
+    used: int
+
+
+def limit_of(project: Project, name: str) -> int | None:
+    """The project's own limit, else the portal's; None when neither is set."""
+    own: int | None = getattr(project, f"max_{name}")
+    default: int | None = getattr(settings, f"PROJECT_MAX_{name.upper()}")
+    return default if own is None else own
+
+
+def quotas(project: Project) -> list[Quota]:
+    """Every quota and its use now."""
+    return [Quota(name, limit_of(project, name), _used(project, name)) for name in QUOTAS]
+
+
+def require_room(project: Project, *, open_batches: int = 0, pending_objects: int = 0, stored_bytes: int = 0) -> None:
+    """Raise QuotaExceeded, naming quota, limit and use, unless there is room for so many more.
+
+    A project without quotas costs no query. To be called in the transaction that takes the room up: whoever asks for the
+    same project waits until it ends, so that two never take the same room.
+    """
+    wanted = {"open_batches": open_batches, "pending_objects": pending_objects, "stored_bytes": stored_bytes}
+    asked = [name for name, more in wanted.items() if more and limit_of(project, name) is not None]
+    if not asked:
+        return
+    # Not FOR UPDATE, for which every insert of a row that names the project would wait.
+    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    for name in asked:
+        limit = limit_of(project, name)
+        if limit is not None and (used := _used(project, name)) + wanted[name] > limit:
+            raise QuotaExceeded(
+                f"Project {project} may have {limit} {QUOTAS[name]}; it has {used}, and this would add {wanted[name]}."
+            )
+
+
+@transaction.atomic
+def require_room_now(project: Project, *, open_batches: int = 0, pending_objects: int = 0, stored_bytes: int = 0) -> None:
+    """The same, for whoever asks before the work begins, and again when the room is taken up."""
+    require_room(project, open_batches=open_batches, pending_objects=pending_objects, stored_bytes=stored_bytes)
+
+
+def _used(project: Project, name: str) -> int:
+    match name:
+        case "open_batches":
+            return Batch.objects.filter(project=project, ended_at=None).count()
+        case "pending_objects":
+            return _pending_objects(project)
+        case _:
+            return _stored_bytes(project)
+
+
+def _pending_objects(project: Project) -> int:
+    """Objects that wait in running batches, and those announced with batches that are still to be validated.
+
+    What validation lays out counts once its batch runs: then it is asked for, too.
+    """
+    running = Slice.objects.filter(batch__project=project, batch__ended_at=None, pending__gt=0)
+    pending = running.exclude(batch__status=BatchStatus.VALIDATING).aggregate(pending=Sum("pending", default=0))["pending"]
+    announced = Batch.objects.filter(project=project, ended_at=None, status=BatchStatus.VALIDATING)
+    return int(pending) + int(announced.aggregate(pending=Sum("pending", default=0))["pending"])
+
+
+def _stored_bytes(project: Project) -> int:
+    """Bytes of every file that is kept, inputs and results, and those that unfinished uploads promise."""
+    kept = File.objects.filter(project=project, purged_at=None).aggregate(bytes=Sum("bytes", default=0))["bytes"]
+    promised = Upload.objects.filter(project=project, status=UploadStatus.PENDING).aggregate(bytes=Sum("bytes", default=0))
+    return int(kept) + int(promised["bytes"])
+
+
+@transaction.atomic
+def set_quotas(project: Project, *, limits: Mapping[str, int | None], actor: Actor, now: datetime) -> Project:
+    """Give a project limits of its own, by name (see QUOTAS); None takes the portal's default again. Others stay.
+
+    A limit below what the project has takes nothing away from it: it gets no more. Raises InvalidRequest.
+    """
+    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    for name, limit in limits.items():
+        setattr(project, f"max_{name}", limit)
+    with refused():
+        project.clean_fields()
+    project.save(update_fields=[f"max_{name}" for name in limits])
+    said = ", ".join(f"{name} {'default' if limit is None else limit}" for name, limit in limits.items())
+    record_act("set_quotas", actor=actor, now=now, target=project, project=project, reason=said)
+    return project

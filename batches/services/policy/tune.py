@@ -1,0 +1,68 @@
+"""tune: set limits, guards and prices of a provider and of its models."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db import transaction
+
+from batches.rules.actors import Actor
+from batches.rules.errors import InvalidRequest, NotFound
+from batches.services.core.audit import record_act
+from batches.services.core.refusals import refused
+from batches.services.policy.guards import GUARDS
+from providers.models import Provider, ProviderModel
+
+PROVIDER_SETTINGS = ("max_concurrency", "requests_per_minute", "tokens_per_minute", *GUARDS)
+PRICES = ("input_price", "cached_price", "output_price")
+MODEL_SETTINGS = ("max_concurrency", "requests_per_minute", "tokens_per_minute", *PRICES)
+
+
+@transaction.atomic
+def tune_provider(provider: Provider, *, settings: Mapping[str, object], actor: Actor, now: datetime) -> Provider:
+    """Change limits and guards of a provider, by name (see PROVIDER_SETTINGS); None is none. What is not named stays.
+
+    Raises InvalidRequest, naming what is out of bounds, and changes nothing.
+    """
+    provider = Provider.objects.select_for_update().get(pk=provider.pk)
+    _set(provider, settings, known=PROVIDER_SETTINGS)
+    provider.save(update_fields=[*settings, "updated_at"])
+    record_act("tune_provider", actor=actor, now=now, target=provider, reason=_said(settings))
+    return provider
+
+
+@transaction.atomic
+def tune_model(provider: Provider, name: str, *, settings: Mapping[str, object], actor: Actor, now: datetime) -> ProviderModel:
+    """Set limits and prices of a model, by name (see MODEL_SETTINGS), made known if need be. What is not named stays.
+
+    A price is per million tokens; None is unknown. What was spent already keeps the price that it had. Raises
+    InvalidRequest, naming what is out of bounds, and changes nothing.
+    """
+    Provider.objects.select_for_update().get(pk=provider.pk)  # two that make the same model known are one after the other
+    model = provider.models.filter(name=name).first() or ProviderModel(provider=provider, name=name)
+    _set(model, settings, known=MODEL_SETTINGS)
+    model.save()
+    record_act("tune_model", actor=actor, now=now, target=model, reason=f"{provider}: {_said(settings)}")
+    return model
+
+
+@transaction.atomic
+def forget_model(provider: Provider, name: str, *, actor: Actor, now: datetime) -> None:
+    """Have no limits and no prices of a model any more. Raises NotFound."""
+    model = provider.models.filter(name=name).first()
+    if model is None:
+        raise NotFound(f"Provider {provider} has no settings for a model {name[:100]!r}.", param="model")
+    record_act("forget_model", actor=actor, now=now, target=model, reason=str(provider))
+    model.delete()
+
+
+def _set(row: Provider | ProviderModel, settings: Mapping[str, object], *, known: tuple[str, ...]) -> None:
+    if unknown := [name for name in settings if name not in known]:
+        raise InvalidRequest(f"There is no setting {unknown[0]}; there are {', '.join(known)}.", param=unknown[0])
+    for name, value in settings.items():
+        setattr(row, name, value)
+    with refused():
+        row.full_clean()
+
+
+def _said(settings: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {'none' if value is None else value}" for name, value in settings.items())

@@ -1,0 +1,145 @@
+"""Comparing two batches, object by object, by custom_id: in the order of the first; what only the second has comes last."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import models
+
+from batches.models import Batch, BatchObject, bulk
+from batches.rules.states import ObjectStatus
+
+_PLACE = re.compile(r"(first|second)-(\d{1,9})", re.ASCII)
+_FROM_THE_START = "first-0"
+
+
+class BadPlace(ValueError):
+    """A text does not say where a page of pairs begins."""
+
+
+class Verdict(models.TextChoices):
+    """How an object of the first batch, and its namesake in the second, went; in the order in which they matter."""
+
+    REGRESSED = "regressed", "Regressed"
+    FIXED = "fixed", "Fixed"
+    BOTH_FAILED = "both_failed", "Failed in both"
+    ONLY_FIRST = "only_first", "Only in the first"
+    ONLY_SECOND = "only_second", "Only in the second"
+    OPEN = "open", "Not settled yet"
+    BOTH_FINE = "both_fine", "Fine in both"
+
+    @property
+    def sentence(self) -> str:
+        """What this verdict means, for people."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Verdict.REGRESSED: "Succeeded in the first batch and not in the second.",
+    Verdict.FIXED: "Succeeded in the second batch and not in the first.",
+    Verdict.BOTH_FAILED: "Succeeded in neither batch.",
+    Verdict.ONLY_FIRST: "The second batch has no object with this custom_id.",
+    Verdict.ONLY_SECOND: "The first batch has no object with this custom_id.",
+    Verdict.OPEN: "Has no outcome yet in one of the batches.",
+    Verdict.BOTH_FINE: "Succeeded in both batches.",
+}
+DIFFERENCES = tuple(verdict for verdict in Verdict if verdict != Verdict.BOTH_FINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One custom_id in both batches; line and status are empty for the batch that does not have it."""
+
+    custom_id: str
+    verdict: Verdict
+    first_line: int | None
+    first_status: str
+    second_line: int | None
+    second_status: str
+
+
+_TABLE = BatchObject._meta.db_table
+_FINE, _PENDING = ObjectStatus.SUCCEEDED.value, ObjectStatus.PENDING.value
+_VERDICT = f"""
+      CASE WHEN b.line IS NULL THEN '{Verdict.ONLY_FIRST.value}'
+           WHEN a.status = '{_PENDING}' OR b.status = '{_PENDING}' THEN '{Verdict.OPEN.value}'
+           WHEN a.status = '{_FINE}' AND b.status = '{_FINE}' THEN '{Verdict.BOTH_FINE.value}'
+           WHEN a.status = '{_FINE}' THEN '{Verdict.REGRESSED.value}'
+           WHEN b.status = '{_FINE}' THEN '{Verdict.FIXED.value}'
+           ELSE '{Verdict.BOTH_FAILED.value}' END
+"""
+# On PostgreSQL the other batch is read once, and hashed: left to itself, it looks every object up in an index that has it
+# among those of all batches. On SQLite a full join of both would be quadratic.
+_JOINED = f"""
+      FROM (SELECT custom_id, line, status FROM {_TABLE} WHERE batch_id = %s AND line > %s) a
+      LEFT JOIN other b ON b.custom_id = a.custom_id
+"""  # noqa: S608 - the name of a table only
+_OTHER = f"""
+      WITH other AS {{apart}} (SELECT custom_id, line, status FROM {_TABLE} WHERE batch_id = %s)
+"""  # noqa: S608 - the name of a table only
+_COUNTS = f"""
+    {_OTHER} SELECT {_VERDICT} AS verdict, count(*) {_JOINED} GROUP BY 1
+"""
+_PAGE = f"""
+    {_OTHER}
+    SELECT a.custom_id, a.line, a.status, b.line, coalesce(b.status, ''), {_VERDICT}
+    {_JOINED}
+     WHERE {_VERDICT} IN ({{verdicts}})
+     ORDER BY a.line
+     LIMIT %s
+"""
+
+
+def compare(first: Batch, second: Batch) -> dict[Verdict, int]:
+    """How many pairs have each verdict."""
+    with bulk.cursor() as cursor:
+        cursor.execute(_COUNTS.format(apart=bulk.apart()), [_key(second), _key(first), 0])
+        found = dict(cursor.fetchall())
+    counts = {verdict: found.get(verdict.value, 0) for verdict in Verdict}
+    matched = sum(counts.values()) - counts[Verdict.ONLY_FIRST]
+    counts[Verdict.ONLY_SECOND] = BatchObject.objects.filter(batch=second).count() - matched
+    return counts
+
+
+def pairs(first: Batch, second: Batch, *, verdicts: Collection[Verdict], after: str, limit: int) -> tuple[list[Pair], str | None]:
+    """The pairs of these verdicts behind a place ("" is the start), and the place behind them if there are more.
+
+    Raises BadPlace.
+    """
+    match = _PLACE.fullmatch(after or _FROM_THE_START)
+    if match is None:
+        raise BadPlace("The address names a page that does not exist.")
+    side, line = match[1], int(match[2])
+    found: list[Pair] = []
+    of_first = [verdict for verdict in verdicts if verdict != Verdict.ONLY_SECOND]
+    if side == "first":
+        found = [Pair(*pair) for pair in _page(first, second, verdicts=of_first, line=line, limit=limit + 1)]
+        line = 0
+    if len(found) <= limit and Verdict.ONLY_SECOND in verdicts:
+        rest = _page(second, first, verdicts=[Verdict.ONLY_FIRST], line=line, limit=limit + 1 - len(found))
+        found += [
+            Pair(custom_id, Verdict.ONLY_SECOND, None, "", own_line, status) for custom_id, _, own_line, status, _, _ in rest
+        ]
+    return found[:limit], _place(found[limit - 1]) if len(found) > limit else None
+
+
+def _page(
+    one: Batch, other: Batch, *, verdicts: Collection[Verdict], line: int, limit: int
+) -> list[tuple[str, Verdict, int, str, int | None, str]]:
+    """The objects of one batch behind a line, each with its namesake in the other."""
+    if not verdicts:
+        return []
+    words = [verdict.value for verdict in verdicts]
+    with bulk.cursor() as cursor:
+        statement = _PAGE.format(apart=bulk.apart(), verdicts=bulk.placeholders(words))
+        cursor.execute(statement, [_key(other), _key(one), line, *words, limit])
+        return [(custom_id, Verdict(verdict), *rest) for custom_id, *rest, verdict in cursor.fetchall()]
+
+
+def _place(pair: Pair) -> str:
+    return f"second-{pair.second_line}" if pair.first_line is None else f"first-{pair.first_line}"
+
+
+def _key(batch: Batch) -> Any:
+    return bulk.adapt(BatchObject, "batch", batch.pk)

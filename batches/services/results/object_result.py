@@ -1,0 +1,95 @@
+"""What came of one object, as clients are told it, and its line in a result file."""
+
+import uuid
+from typing import Any
+
+import msgspec
+
+from batches.models import INVALID_LINE
+from batches.rules import jsonl
+from batches.rules.states import ObjectStatus
+
+FAILED_STATUS = 400  # HTTP statuses from here on say themselves that the request failed
+BAD_GATEWAY = 502  # what is told of an answer that looked like a success and was none
+
+
+class ObjectResult(msgspec.Struct, frozen=True):
+    """One object with the outcome of its latest round.
+
+    `body` is the answer as one line of JSON; it is empty where there was none (pending, cancelled, expired, or failed
+    without an answer), and then `error_code` and `error_message` say why, unless it is pending.
+    """
+
+    id: uuid.UUID
+    line: int
+    custom_id: str
+    status: str
+    round: int
+    attempts: int
+    http_status: int | None
+    latency_ms: int | None
+    request_id: str
+    error_code: str
+    error_message: str
+    body: str
+    kind: str = ""
+
+    @property
+    def is_settled(self) -> bool:
+        return self.status != ObjectStatus.PENDING
+
+    @property
+    def is_invalid(self) -> bool:
+        """Whether its line of the input was skipped: it is no valid request."""
+        return self.kind == INVALID_LINE
+
+    @property
+    def status_code(self) -> int | None:
+        """The HTTP status as clients are told it: of a request that failed it is never one of a success."""
+        failed = self.status == ObjectStatus.FAILED and self.http_status is not None and self.http_status < FAILED_STATUS
+        return BAD_GATEWAY if failed else self.http_status
+
+    @property
+    def document(self) -> str:
+        """The answer as clients are told it: a JSON object, and of a request that failed one that says why."""
+        if not self.body or self.body.startswith("{"):
+            return self.body
+        if self.status == ObjectStatus.SUCCEEDED:
+            return "{}" if self.body == "null" else f'{{"data":{self.body}}}'
+        error = {"message": self.error_message, "type": "upstream_error", "param": None, "code": self.error_code or None}
+        return f'{{"error":{jsonl.dump(error)[:-1]},"body":{self.body}}}}}'
+
+    @property
+    def response(self) -> dict[str, Any] | None:
+        """The answer with its status and the id of the request; None where there was no answer."""
+        if not self.body:
+            return None
+        body = msgspec.Raw(self.document.encode())
+        return {"status_code": self.status_code, "request_id": self.request_id, "body": body}
+
+    @property
+    def why(self) -> tuple[str, str] | None:
+        """Code and message of a failure that looks like a success: an answer with a good HTTP status, of no use."""
+        is_told = self.status == ObjectStatus.SUCCEEDED or self.http_status is None or self.http_status >= FAILED_STATUS
+        return None if is_told else (self.error_code, self.error_message)
+
+
+def result_line(result: ObjectResult) -> bytes:
+    """A settled object's line in the output or error file (contract: the OpenAI batch API), with its line end."""
+    if result.body:
+        assert result.status_code is not None
+        return jsonl.response_line(
+            result.id,
+            custom_id=result.custom_id,
+            http_status=result.status_code,
+            request_id=result.request_id,
+            body=result.document,
+            why=result.why,
+        )
+    return jsonl.error_line(
+        result.id,
+        custom_id=result.custom_id,
+        code=result.error_code,
+        message=result.error_message,
+        line=result.line if result.is_invalid else None,
+    )

@@ -1,0 +1,281 @@
+"""Reading what came of a batch's objects, in input order, at any time; and their requests from the input file.
+
+Answers are in the result rows; where these were pruned, in the batch's own files. Who reads does not notice.
+"""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from itertools import takewhile
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from batches.models import Batch, BatchError, BatchObject, BatchResult, Slice, bulk, unnamed
+from batches.rules import jsonl
+from batches.rules.default_model import line_with_model
+from batches.rules.errors import Gone
+from batches.rules.states import ObjectStatus
+from batches.services.results.object_result import ObjectResult
+from batches.services.results.result_files import SliceResults, are_withdrawn, require_result_files
+from batches.services.storage.ranges import read_range
+
+PAGE = 500
+PAGE_CHARS = 4 * 1024**2
+MUCH_LONGER = 4  # times the usual length: what a page's bodies may be and all of it still fits into memory
+ANSWERED = frozenset({ObjectStatus.SUCCEEDED, ObjectStatus.FAILED})  # what has a result
+FIRST_PAGE = 16  # as long as nothing is known of the size of the answers
+
+
+Page = tuple[list[ObjectResult], bool]  # some objects, and whether there may be more behind them
+
+_COLUMNS = "o.id, o.line, o.custom_id, o.status, o.round, o.attempts, o.http_status, o.latency_ms, o.request_id, o.kind"
+# The objects are chosen first and their results looked up one by one: left to itself, PostgreSQL reads all results of a
+# batch for each of its objects as long as it has no statistics of that batch.
+_JOINED = f"""
+      FROM (SELECT *
+              FROM {BatchObject._meta.db_table}
+             WHERE batch_id = %s AND line > %s AND line <= %s AND status <> %s
+             ORDER BY line
+             LIMIT %s) o
+      LEFT JOIN {BatchResult._meta.db_table} r ON r.batch_id = o.batch_id AND r.line = o.line AND r.round = o.round
+     ORDER BY o.line
+"""  # noqa: S608 - names of tables only
+# Of a longer body than so much nothing is read.
+_SELECT = f"SELECT {_COLUMNS}, r.error_code, r.error_message, CASE WHEN {{size}} <= %s THEN r.body END {_JOINED}"
+_SELECT_SIZES = f"SELECT o.line, {{size}} {_JOINED}"
+_LAST_LINE = _ANY_LENGTH = 2**31 - 1
+
+
+def results(batch: Batch, *, first_page: int = FIRST_PAGE) -> Iterator[ObjectResult]:
+    """All objects in input order, pending ones too. Reads pages of a few MB: more objects at once the smaller they are.
+
+    `first_page` is how many to begin with, where the answers are known to be small. Raises Gone, at once, when the rows
+    were pruned and the files are not kept any more.
+    """
+    require_results(batch)
+    return results_over(batch, first_line=1, last_line=_LAST_LINE, first_page=first_page)
+
+
+def require_results(batch: Batch) -> None:
+    """Raise Gone when what came of an ended batch cannot be read any more."""
+    now = timezone.now()
+    if batch.results_pruned_at is not None or are_withdrawn(batch, now=now):
+        require_result_files(batch, now=now)
+
+
+def _are_in_files(batch: Batch) -> bool:
+    """Whether answers are read from the batch's files, where those may be read: its rows were pruned, or are not to be shown."""
+    return batch.results_pruned_at is not None or are_withdrawn(batch, now=timezone.now())
+
+
+def results_without_answers(batch: Batch) -> Iterator[ObjectResult]:
+    """The objects of an ended batch in input order, and why those failed that did: what is known without its files."""
+    for piece in batch.slices.order_by("first_line"):
+        first, last = piece.first_line - 1, piece.last_line
+        reasons = _reasons(batch, first, last)
+        for row in _all_rows(batch, after_line=first, last_line=last):
+            code, message = reasons.get((row.line, row.round), (row.error_code, row.error_message))
+            yield msgspec.structs.replace(row, error_code=code, error_message=message)
+
+
+def results_over(batch: Batch, *, first_line: int, last_line: int, first_page: int = FIRST_PAGE) -> Iterator[ObjectResult]:
+    """The same for the objects at these lines. May raise Gone on the way."""
+    after_line, size, more = first_line - 1, first_page, True
+    while more and after_line < last_line:
+        page, more = _page(batch, after_line=after_line, last_line=last_line, limit=size)
+        yield from page
+        if page:
+            after_line = page[-1].line
+            usual_chars = sum(len(result.body) for result in page) // len(page)
+            size = min(size * 4, PAGE, PAGE_CHARS // (usual_chars + 1) + 1)
+
+
+def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int) -> Page:
+    """The settled objects behind a line, at most `limit`, their bodies at most `max_chars` (but at least one object).
+
+    The second value tells whether there are more. Two queries: what is too much is never read. Raises Gone.
+    """
+    if _are_in_files(batch):
+        return _cut(_from_files(batch, after_line=after_line, last_line=_LAST_LINE), limit=limit, max_chars=max_chars)
+    where = [batch_key(batch), after_line, _LAST_LINE, ObjectStatus.PENDING.value]
+    with connection.cursor() as cursor:
+        cursor.execute(_SELECT_SIZES.format(size=bulk.size_of("r.body")), [*where, limit + 1])
+        sizes = cursor.fetchall()
+    taken = held = 0
+    for _, size in sizes[:limit]:
+        held += size or 0
+        if taken and held > max_chars:
+            break
+        taken += 1
+    if not taken:
+        return [], False
+    last_line = sizes[taken - 1][0]
+    page, _ = _page(batch, after_line=after_line, last_line=last_line, limit=taken, but=ObjectStatus.PENDING.value)
+    if not page:  # a retry has begun another round between the two
+        return [], True
+    return page, taken < len(sizes) or page[-1].line < last_line  # some may have settled between the two
+
+
+def _cut(found: Iterator[ObjectResult], *, limit: int, max_chars: int) -> Page:
+    page: list[ObjectResult] = []
+    held = 0
+    for result in found:
+        held += len(result.body)
+        if len(page) == limit or (page and held > max_chars):
+            return page, True
+        page.append(result)
+    return page, False
+
+
+def results_between(batch: Batch, *, first_line: int, last_line: int) -> list[ObjectResult]:
+    """The objects at these lines, pending ones too, in input order. For as many as fit into memory."""
+    return list(results_over(batch, first_line=first_line, last_line=last_line, first_page=last_line - first_line + 1))
+
+
+def result_of(batch_object: BatchObject) -> ObjectResult:
+    """One object with its outcome."""
+    return results_between(batch_object.batch, first_line=batch_object.line, last_line=batch_object.line)[0]
+
+
+def request_lines(batch: Batch, *, first_line: int, last_line: int) -> dict[int, bytes]:
+    """The input lines with these numbers, by number, as the client wrote them. Raises Gone when they are not kept."""
+    pieces = Slice.objects.filter(batch=batch, first_line__lte=last_line, last_line__gte=first_line)
+    return {
+        number: content
+        for piece in pieces
+        for number, content in slice_lines(batch, piece).items()
+        if first_line <= number <= last_line
+    }
+
+
+def request_of(batch: Batch, line: int) -> bytes:
+    """The input line of one object, as the client wrote it. Raises Gone when it is not kept."""
+    try:
+        return request_lines(batch, first_line=line, last_line=line)[line]
+    except KeyError:
+        raise Gone("The input file does not hold this line any more.") from None
+
+
+def request_body(batch: Batch, line: int) -> bytes:
+    """The body in that line, likewise."""
+    try:
+        body = bytes(jsonl.read_request(request_of(batch, line)).body)
+        body.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Gone("The line of the input is no request that can be read.") from None
+    return body
+
+
+def slice_lines(batch: Batch, piece: Slice) -> dict[int, bytes]:
+    """The input lines of one slice, by number, in one ranged read, each with the model that it asks for.
+
+    Raises Gone when the input is not kept.
+    """
+    if piece.input_end - piece.input_start > settings.MAX_LINE_BYTES + settings.SLICE_BYTES:
+        raise Gone("The line is too long to be read.")  # which is why it was skipped
+    lines = number_lines(read_input(batch, piece.input_start, piece.input_end), first_line=piece.first_line)
+    if not batch.default_model:
+        return lines
+    return {number: line_with_model(line, batch.default_model) for number, line in lines.items()}
+
+
+def number_lines(content: bytes, *, first_line: int) -> dict[int, bytes]:
+    """Lines by number, blank ones left out, the first being `first_line`."""
+    numbered = enumerate(content.split(b"\n"), start=first_line)
+    return {number: stripped for number, line in numbered if (stripped := line.strip(b" \t\r"))}
+
+
+def read_input(batch: Batch, start: int, end: int) -> bytes:
+    """A range of bytes of a batch's input file. Raises Gone when they are not kept."""
+    return read_range(batch.input_file, start, end, name="input")
+
+
+def _page(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str = "") -> Page:
+    """Some of the objects at these lines, in order: at most `limit`, and at most a few MB of answers, but at least one object."""
+    if not _are_in_files(batch):
+        rows, more = _rows(batch, after_line=after_line, last_line=last_line, limit=limit, but=but)
+        lacks_answers = any(row.status in ANSWERED and not (row.body or row.error_code) for row in rows)
+        if not (lacks_answers and _were_pruned(batch)):
+            return rows, more
+    return _cut(_from_files(batch, after_line=after_line, last_line=last_line), limit=limit, max_chars=PAGE_CHARS)
+
+
+def _were_pruned(batch: Batch) -> bool:
+    """Whether the result rows were pruned since the batch was read, as missing ones suggest."""
+    batch.refresh_from_db(fields=["results_pruned_at"])
+    return batch.results_pruned_at is not None
+
+
+def _all_rows(batch: Batch, *, after_line: int, last_line: int) -> Iterator[ObjectResult]:
+    more = True
+    while more:
+        rows, more = _rows(batch, after_line=after_line, last_line=last_line, limit=PAGE)
+        yield from rows
+        after_line = rows[-1].line if rows else last_line
+
+
+def _rows(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str = "") -> Page:
+    """A page from the result rows. It ends before a body that is much longer than usual, unless that is its first."""
+    most = MUCH_LONGER * PAGE_CHARS // limit if limit > 1 else _ANY_LENGTH
+    with connection.cursor() as cursor:
+        cursor.execute(_SELECT.format(size=bulk.size_of("r.body")), [most, batch_key(batch), after_line, last_line, but, limit])
+        found = cursor.fetchall()
+    rows = [_from_row(row, batch) for row in takewhile(_is_whole, found)]
+    if found and not rows:
+        return _rows(batch, after_line=after_line, last_line=last_line, limit=1, but=but)
+    return rows, len(rows) < len(found) or len(found) == limit
+
+
+def _is_whole(row: tuple[Any, ...]) -> bool:
+    """Whether its body was read, if it has one."""
+    *_, code, _message, body = row
+    return code is None or body is not None
+
+
+def _from_files(batch: Batch, *, after_line: int, last_line: int) -> Iterator[ObjectResult]:
+    """The objects of an ended batch whose rows were pruned; two queries and one range of each file for a slice."""
+    pieces = Slice.objects.filter(batch=batch, last_line__gt=after_line, first_line__lte=last_line)
+    for piece in pieces.order_by("first_line"):
+        files = SliceResults(batch, piece)
+        first, last = max(after_line, piece.first_line - 1), min(last_line, piece.last_line)
+        reasons = _reasons(batch, first, last) if piece.failed else {}
+        for row in _all_rows(batch, after_line=first, last_line=last):
+            yield _from_file(row, files, reasons) if row.status in ANSWERED else row
+
+
+def _from_file(row: ObjectResult, files: SliceResults, reasons: Mapping[tuple[int, int], tuple[str, str]]) -> ObjectResult:
+    found = files.find(row.id, row.status)
+    code, message = (found.error.code, found.error.message) if found.error else reasons.get((row.line, row.round), ("", ""))
+    request_id = row.request_id or (found.response.request_id if found.response else "")
+    return msgspec.structs.replace(row, body=found.body, error_code=code, error_message=message, request_id=request_id)
+
+
+def _reasons(batch: Batch, after_line: int, last_line: int) -> dict[tuple[int, int], tuple[str, str]]:
+    """Code and message of what failed with an answer: the error file holds the answer alone."""
+    errors = BatchError.objects.filter(batch=batch, line__gt=after_line, line__lte=last_line, round__isnull=False)
+    rows = errors.order_by().values_list("line", "round", "code", "message")
+    return {(line or 0, round_ or 0): (code, message) for line, round_, code, message in rows}
+
+
+def batch_key(batch: Batch) -> Any:
+    """The batch's id as the database's driver takes it."""
+    return BatchObject._meta.get_field("batch").get_db_prep_value(batch.pk, connection)
+
+
+def _from_row(row: tuple[Any, ...], batch: Batch) -> ObjectResult:
+    identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, kind, code, message, body = row
+    if code is None:  # there is no result
+        code, message = batch.why_never_ran(status) or ("", "")
+        body = ""
+    if not isinstance(identifier, uuid.UUID):
+        identifier = uuid.UUID(identifier)
+    if custom_id == unnamed(line, identifier):
+        custom_id = ""
+    if body and not request_id:  # recorded before the portal gave each call an id of its own
+        request_id = f"req_{identifier.hex}"
+    return ObjectResult(
+        identifier, line, custom_id, status, round_, attempts, http_status, latency_ms, request_id, code, message, body, kind
+    )

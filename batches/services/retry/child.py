@@ -1,0 +1,220 @@
+"""retry_child: a new batch over what did not succeed in one that has ended."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+
+from batches.models import ApiKey, Batch, BatchObject, File, IdempotencyRecord, OnInvalid, Purpose, Slice
+from batches.models.batch import Dialect
+from batches.rules.actors import Actor
+from batches.rules.errors import Conflict, Gone, InProgress, LostRace
+from batches.rules.jsonl import unbroken
+from batches.rules.states import OPEN, SETTLED, Act, BatchStatus, ObjectStatus
+from batches.services.core.amend import amend
+from batches.services.intake.extras import kept_extras
+from batches.services.intake.inline import gathered
+from batches.services.intake.submit import submit
+from batches.services.policy.guards import GUARDS
+from batches.services.results.results import slice_lines
+from batches.services.retry.lineage import lineage
+from batches.services.retry.selection import Chosen, Selection, chosen
+from batches.services.storage.store import keep, take_back, write
+
+UNSUCCESSFUL = SETTLED - {ObjectStatus.SUCCEEDED}
+FILENAME = "requests.jsonl"
+NAMES_A_QUERY = 500
+
+
+class NothingToRetry(Conflict):
+    """None of the selected objects has failed."""
+
+    code = "nothing_to_retry"
+
+
+class AlreadyRetried(NothingToRetry):
+    """What was selected has succeeded in another batch of this lineage, or is taken up by one that has not ended."""
+
+    code = "already_retried"
+
+
+@dataclass(frozen=True, slots=True)
+class TakenUp:
+    """Of some custom_ids, those that other batches of a lineage have: what succeeded, and the others of batches that are open."""
+
+    succeeded: frozenset[str] = frozenset()
+    unfinished: frozenset[str] = frozenset()
+
+    def __contains__(self, custom_id: str) -> bool:
+        return custom_id in self.succeeded or custom_id in self.unfinished
+
+
+class Elsewhere:
+    """The other batches of a lineage, to be asked for some objects at a time: a batch may have more than fit into memory."""
+
+    def __init__(self, batch: Batch, members: Sequence[Batch]) -> None:
+        others = [member for member in members if member.pk != batch.pk]
+        self.others = {member.pk for member in others}
+        self._unfinished = {member.pk for member in others if member.status in OPEN}
+
+    def taken_up(self, items: Iterable[Chosen]) -> TakenUp:
+        """What became of these objects in the others."""
+        names = [item.custom_id for item in items] if self.others else []
+        succeeded: set[str] = set()
+        unfinished: set[str] = set()
+        for start in range(0, len(names), NAMES_A_QUERY):
+            # Also what has failed in one that is open: it may be retried there at any moment.
+            relevant = Q(batch__in=self._unfinished) | Q(batch__in=self.others, status=ObjectStatus.SUCCEEDED)
+            objects = BatchObject.objects.filter(relevant, custom_id__in=names[start : start + NAMES_A_QUERY])
+            for custom_id, status in objects.order_by().values_list("custom_id", "status"):
+                (succeeded if status == ObjectStatus.SUCCEEDED else unfinished).add(custom_id)
+        return TakenUp(frozenset(succeeded), frozenset(unfinished - succeeded))
+
+
+class _Gathering:
+    """The request lines of a child batch; once they were read, how many were `found` and `taken`."""
+
+    def __init__(
+        self, batch: Batch, selection: Selection, members: Sequence[Batch], replaced: Mapping[int, bytes] | None = None
+    ) -> None:
+        self.found = self.taken = 0
+        self._batch, self._selection = batch, selection
+        self._elsewhere, self._replaced = Elsewhere(batch, members), replaced or {}
+
+    def lines(self) -> Iterator[bytes]:
+        """As in the parent's input but for those replaced, a slice at a time. Raises Gone."""
+        pieces = Slice.objects.filter(batch=self._batch).filter(Q(failed__gt=0) | Q(cancelled__gt=0) | Q(expired__gt=0))
+        for piece in pieces.order_by("first_line"):
+            if not self._selection.touches(piece.first_line, piece.last_line):
+                continue
+            if wanted := self._wanted(piece):
+                requests = slice_lines(self._batch, piece)
+                for item in wanted:
+                    yield unbroken(self._replaced.get(item.line, requests[item.line])) + b"\n"
+
+    @property
+    def skipped(self) -> int:
+        """How many of the selected objects are left out."""
+        lines = self._selection.lines
+        return (self.found if lines is None else len(lines)) - self.taken
+
+    def _wanted(self, piece: Slice) -> list[Chosen]:
+        first, last = piece.first_line, piece.last_line
+        found = chosen(self._batch, self._selection, first_line=first, last_line=last, statuses=UNSUCCESSFUL)
+        taken_up = self._elsewhere.taken_up(found)
+        taken = [item for item in found if item.custom_id not in taken_up]
+        self.found += len(found)
+        self.taken += len(taken)
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class ChildInput:
+    """The input of a child batch, in the file storage but not yet known to anybody; how many objects it has, and lacks."""
+
+    file: File
+    members: Sequence[Batch]  # of the lineage, as it was when the input was written
+    taken: int
+    skipped: int
+
+
+@contextmanager
+def child_input(
+    batch: Batch,
+    *,
+    selection: Selection,
+    now: datetime,
+    key: ApiKey | None = None,
+    replaced: Mapping[int, bytes] | None = None,
+) -> Iterator[ChildInput]:
+    """Write the input of a child batch, before any transaction. Its bytes go at the end unless a batch was submitted over it."""
+    members = retriable_lineage(batch, now=now)
+    gathering = _Gathering(batch, selection, members, replaced)
+    with gathered(gathering.lines()) as content:
+        if not gathering.taken:
+            raise AlreadyRetried if gathering.found else NothingToRetry
+        file = write(content, project=batch.project, purpose=Purpose.BATCH, filename=FILENAME, now=now, key=key)
+    try:
+        yield ChildInput(file, members, gathering.taken, gathering.skipped)
+    finally:
+        take_back(file)
+
+
+@transaction.atomic
+def submit_child(
+    batch: Batch,
+    requests: ChildInput,
+    *,
+    actor: Actor,
+    now: datetime,
+    reason: str = "",
+    provider_name: str | None = None,
+    key: ApiKey | None = None,
+    reservation: IdempotencyRecord | None = None,
+    version: int | None = None,
+) -> Batch:
+    """Submit what did not succeed in an ended batch as a batch of its own.
+
+    It is like its parent in all but its input; see `retry` for what is left out and what is raised.
+    """
+    _require_unchanged(requests.members)
+    keep(requests.file)
+    child = submit(
+        batch.project,
+        dialect=Dialect(batch.dialect),
+        endpoint=batch.endpoint,
+        input_file=requests.file,
+        completion_window=batch.completion_window,
+        window=batch.expires_at - batch.created_at,
+        actor=actor,
+        now=now,
+        key=key,
+        metadata=batch.metadata,
+        output_lifetime=timedelta(seconds=batch.output_lifetime_seconds) if batch.output_lifetime_seconds else None,
+        provider_name=provider_name or batch.provider.name,
+        remark=f"Retry of {batch}{': ' if batch.remark else ''}{batch.remark}"[:500],
+        priority=batch.priority,
+        operation_name=batch.operation_name,
+        extras=kept_extras(batch),
+        requests=requests.taken,
+        model=batch.default_model,
+        on_invalid=OnInvalid(batch.on_invalid),
+        guards={name: getattr(batch, name) for name in GUARDS},
+        reservation=reservation,
+    )
+    Batch.objects.filter(pk=child.pk).update(parent=batch)
+    count = f"{requests.taken} object{'' if requests.taken == 1 else 's'} in {child}."
+    note = " ".join(filter(None, (count, reason)))
+    amend(batch, Act.RETRIED, actor=actor, now=now, note=note, expecting=as_of(version))
+    child.refresh_from_db()
+    return child
+
+
+def retriable_lineage(batch: Batch, *, now: datetime) -> list[Batch]:
+    """The lineage of a batch that can be retried as a child. Raises Gone, and InProgress while one of it is validated."""
+    _require_input(batch, now=now)
+    members = lineage(batch)
+    if any(member.status == BatchStatus.VALIDATING for member in members):
+        raise InProgress("A retry of this batch is being validated; repeat the call in a moment.")
+    return members
+
+
+def as_of(version: int | None) -> dict[str, object]:
+    """What `amend` is to expect of a batch that must be as it was in this version, if one is given."""
+    return {} if version is None else {"version": version}
+
+
+def _require_input(batch: Batch, *, now: datetime) -> None:
+    """Raise Gone when a client has deleted the input, or its time is over, whether or not its bytes are still there."""
+    if batch.input_file_id is None or not File.objects.readable(now=now).filter(pk=batch.input_file_id).exists():
+        raise Gone("The input file is no longer kept, so that its requests cannot be sent again.", param="input_file_id")
+
+
+def _require_unchanged(members: Sequence[Batch]) -> None:
+    """Lock the lineage until the transaction ends. Raises LostRace when it has grown since its members were read."""
+    Batch.objects.select_for_update(no_key=True).get(pk=members[0].pk)
+    if {member.pk for member in lineage(members[0])} != {member.pk for member in members}:
+        raise LostRace("Another retry of this batch was made meanwhile; read it again.")

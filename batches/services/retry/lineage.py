@@ -1,0 +1,137 @@
+"""A batch and the retries of its failures: who belongs together, and what came of each request in the end.
+
+The root is what the client submitted. Every other batch asks again for some of what did not succeed in its `parent`,
+under the same `custom_id`s and in the same order. So whatever was asked for is in the root, and of the batches that
+have a request at most one has a success for it (see `services.retry`); else the youngest says what came of it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from batches.models import Batch, BatchObject, Counts, bulk, load_counts
+from batches.models.batch import BatchQuerySet
+from batches.rules.states import ObjectStatus
+from batches.services.results.object_result import ObjectResult
+from batches.services.results.results import PAGE, require_results, results_over
+
+ROWS = 5000  # narrow ones, read at once by whoever reads on
+
+
+def lineage(batch: Batch, *, among: BatchQuerySet | None = None) -> list[Batch]:
+    """The whole family of a batch, the root first, then by age; as far as it can be followed `among` these."""
+    known = Batch.objects.all() if among is None else among
+    root = batch
+    while root.parent_id is not None and (parent := known.filter(pk=root.parent_id).first()):
+        root = parent
+    retries: list[Batch] = []
+    generation = [root]
+    while generation := list(known.filter(parent__in=generation)):
+        retries += generation
+    return [root, *sorted(retries, key=lambda member: (member.created_at, member.pk))]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What came of one request of the root in the end: its line there, and the result with the batch that has it."""
+
+    root_line: int
+    batch: Batch
+    result: ObjectResult
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request of the root, and where to read what came of it."""
+
+    root_line: int
+    custom_id: str
+    status: str
+    batch: Batch
+    line: int
+
+
+def merged_results(members: Sequence[Batch], *, after_line: int = 0) -> Iterator[Merged]:
+    """Every request of the root behind a line, pending ones too, in the root's order.
+
+    Holds some thousand narrow rows and a few MB of answers of each batch at a time, however long they are. Raises Gone, at
+    once, when what came of one of them cannot be read any more.
+    """
+    for member in members:
+        require_results(member)
+    return _merged(members, after_line=after_line)
+
+
+def _merged(members: Sequence[Batch], *, after_line: int) -> Iterator[Merged]:
+    rows = PAGE
+    while page := _page(members[0], after_line=after_line, limit=rows):
+        after_line, rows = page[-1].root_line, ROWS
+        yield from _read(_decided(page, members[1:]))
+
+
+def _page(root: Batch, *, after_line: int, limit: int) -> list[_Asked]:
+    objects = BatchObject.objects.filter(batch=root, line__gt=after_line).order_by("line")
+    rows = objects.values_list("line", "custom_id", "status")[:limit]
+    return [_Asked(line, custom_id, status, root, line) for line, custom_id, status in rows]
+
+
+def _decided(page: Sequence[_Asked], retries: Sequence[Batch]) -> list[_Asked]:
+    """The page, each request with the object that decides: one that succeeded, else the youngest."""
+    wanted = [asked.custom_id for asked in page if asked.status != ObjectStatus.SUCCEEDED]
+    if not retries or not wanted:
+        return list(page)
+    ages = {batch.pk: age for age, batch in enumerate(retries)}
+    best: dict[str, tuple[bool, int, int]] = {}
+    objects = BatchObject.objects.filter(batch__in=retries, custom_id__in=wanted).order_by()
+    for batch_id, line, custom_id, status in objects.values_list("batch_id", "line", "custom_id", "status"):
+        candidate = (status == ObjectStatus.SUCCEEDED, ages[batch_id], line)
+        best[custom_id] = max(best.get(custom_id, candidate), candidate)
+    return [
+        replace(asked, batch=retries[best[asked.custom_id][1]], line=best[asked.custom_id][2])
+        if asked.custom_id in best
+        else asked
+        for asked in page
+    ]
+
+
+def _read(page: Sequence[_Asked]) -> Iterator[Merged]:
+    """The results of a page. Each batch is walked over once: it has its requests in the root's order."""
+    walks = {}
+    for batch in {asked.batch.pk: asked.batch for asked in page}.values():
+        lines = [asked.line for asked in page if asked.batch.pk == batch.pk]
+        walks[batch.pk] = results_over(batch, first_line=min(lines), last_line=max(lines))
+    for asked in page:
+        result = next(found for found in walks[asked.batch.pk] if found.line == asked.line)
+        yield Merged(asked.root_line, asked.batch, result)
+
+
+def merged_counts(members: Sequence[Batch]) -> Counts:
+    """How the root's requests stand in the end; the tokens and the cost are those of all batches together."""
+    load_counts(members)
+    if len(members) == 1:
+        return members[0].counts
+    spent = {name: sum(getattr(member.counts, name) for member in members) for name in _SPENT}
+    return Counts(**_statuses(members), **spent)
+
+
+_SPENT = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "cost_nanos", "unpriced")
+# A batch's id is greater than that of any batch it retries.
+_STATUSES = f"""
+      WITH decided AS (
+           SELECT status, row_number() OVER (
+                  PARTITION BY custom_id
+                  ORDER BY CASE WHEN status = '{ObjectStatus.SUCCEEDED.value}' THEN 0 ELSE 1 END, batch_id DESC) AS place
+             FROM {BatchObject._meta.db_table}
+            WHERE batch_id IN ({{batches}}))
+    SELECT status, count(*)
+      FROM decided
+     WHERE place = 1
+     GROUP BY status
+"""  # noqa: S608 - names of a table and a status only
+
+
+def _statuses(members: Sequence[Batch]) -> dict[str, int]:
+    keys = [bulk.adapt(Batch, "id", member.pk) for member in members]
+    with bulk.cursor() as cursor:
+        cursor.execute(_STATUSES.format(batches=bulk.placeholders(keys)), keys)
+        counts = dict.fromkeys(ObjectStatus.values, 0) | dict(cursor.fetchall())
+    return {"total": sum(counts.values()), **counts}

@@ -1,0 +1,62 @@
+"""resend: send one object that did not succeed again, with another request, as a child batch."""
+
+from datetime import datetime
+
+from batches.models import Batch
+from batches.rules.actors import Actor
+from batches.rules.edits import Edit, edit
+from batches.rules.errors import InvalidRequest
+from batches.services.lifecycle.validate import rules_for
+from batches.services.policy.emergency_stop import require_intake
+from batches.services.results.results import request_of
+from batches.services.retry.child import child_input, submit_child
+from batches.services.retry.retry import Mode, NotRetryable, Retried
+from batches.services.retry.selection import Selection, require_known
+
+
+class BadEdit(InvalidRequest):
+    """The request cannot be sent like this."""
+
+    code = "invalid_edit"
+
+
+def edited(batch: Batch, line: int, body: str) -> Edit:
+    """What another body would make of a request, checked as the lines of the batch's input were. Raises Gone."""
+    return edit(request_of(batch, line), body, rules=rules_for(batch))
+
+
+def resend(
+    batch: Batch,
+    *,
+    line: int,
+    body: str,
+    actor: Actor,
+    now: datetime,
+    version: int | None = None,
+    reason: str = "",
+    provider_name: str | None = None,
+) -> Retried:
+    """Submit the object at a line with another body as a child batch of this one object, under its own custom_id.
+
+    The timeline tells which members of the body are different, never what is in them. Raises NotRetryable until the
+    batch has ended, BadEdit with all that is wrong, and otherwise as `retry` does.
+    """
+    require_intake(batch.project, provider=batch.provider if provider_name is None else None)
+    if not batch.is_terminal:
+        raise NotRetryable("A request is edited once its batch has ended; while it runs, it is retried as it is.")
+    selection = Selection(lines=frozenset({line}))
+    require_known(batch, selection)
+    draft = edited(batch, line, body)
+    if draft.problems:
+        raise BadEdit(" ".join(draft.problems), param="body")
+    with child_input(batch, selection=selection, now=now, replaced={line: draft.line}) as requests:
+        child = submit_child(
+            batch,
+            requests,
+            actor=actor,
+            now=now,
+            version=version,
+            reason=" ".join(filter(None, (f"Edited: {draft.summary}.", reason))),
+            provider_name=provider_name,
+        )
+    return Retried(Mode.CHILD, child, child.announced, requests.skipped)

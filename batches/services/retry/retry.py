@@ -1,0 +1,237 @@
+"""retry: send again for what did not succeed. What succeeded is never sent again.
+
+While the batch runs, in place: its failed objects begin a new round. After its end, as a child batch: a new batch whose
+`parent` it is, over an input of the same lines; see `batches.services.retry.lineage`.
+"""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, F, Sum
+from django.db.models.functions import Greatest
+
+from batches.models import (
+    INVALID_LINE,
+    ApiKey,
+    Batch,
+    BatchError,
+    BatchErrorGroup,
+    BatchObject,
+    ErrorGroup,
+    Event,
+    IdempotencyRecord,
+    Slice,
+)
+from batches.rules.actors import Actor
+from batches.rules.errors import Conflict, InvalidRequest, LostRace
+from batches.rules.states import TERMINAL, Act, BatchStatus, ObjectStatus
+from batches.services.core import wake
+from batches.services.core.amend import amend
+from batches.services.intake.idempotency import fulfil
+from batches.services.policy.emergency_stop import require_intake
+from batches.services.policy.quota import require_room
+from batches.services.retry.child import ChildInput, NothingToRetry, as_of, child_input, submit_child
+from batches.services.retry.selection import Selection, chosen, require_known
+from batches.services.tally.error_groups import count_fewer
+from batches.services.tally.recount import recount
+
+RETRYABLE = TERMINAL | {BatchStatus.IN_PROGRESS}
+SLICES_A_TRANSACTION = 10
+
+# What an object is like before its first attempt; its earlier rounds stay in results, errors and attempts.
+_UNSENT: dict[str, Any] = {
+    "status": ObjectStatus.PENDING,
+    "attempts": 0,
+    "http_status": None,
+    "latency_ms": None,
+    "input_tokens": None,
+    "output_tokens": None,
+    "cached_tokens": None,
+    "reasoning_tokens": None,
+    "other_tokens": None,
+    "cost_nanos": None,
+    "kind": "",
+    "retry_after": None,
+    "request_id": "",
+    "settled_at": None,
+}
+
+
+class NotRetryable(Conflict):
+    """A batch is retried while it runs, or after its end."""
+
+    code = "not_retryable"
+
+
+class Mode(StrEnum):
+    """How a batch was retried."""
+
+    IN_PLACE = "in_place"
+    CHILD = "child"
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """What a retry did: in which batch, how many objects are sent again, and how many of those selected are not."""
+
+    mode: Mode
+    batch: Batch
+    retried: int
+    skipped: int
+
+    @property
+    def objects(self) -> str:
+        """`1,200 objects`."""
+        return f"{self.retried:,} object{'' if self.retried == 1 else 's'}"
+
+
+def retry(
+    batch: Batch,
+    *,
+    selection: Selection,
+    actor: Actor,
+    now: datetime,
+    reason: str = "",
+    provider_name: str | None = None,
+    key: ApiKey | None = None,
+    reservation: IdempotencyRecord | None = None,
+    version: int | None = None,
+    requests: ChildInput | None = None,
+) -> Retried:
+    """Send the selected objects that did not succeed again, in place or as a child batch, at another provider if named.
+
+    Left out is what succeeded, and what another retry has taken up already: nothing is paid for twice by accident. A
+    `reservation` (see `once`) is fulfilled. Whoever calls from within a transaction has written the `requests` of the child
+    before it (see `child_input`). Raises NotRetryable while the batch is validated or wound up, NothingToRetry,
+    LostRace when the batch moves on meanwhile, or has since it was in this `version`, InvalidRequest for a selection that
+    it does not have, Gone when its input is no longer kept, NoProvider, IntakeStopped, and QuotaExceeded.
+    """
+    require_intake(batch.project, provider=batch.provider if provider_name is None else None)
+    mode = mode_of(batch)
+    require_known(batch, selection)
+    if mode is Mode.CHILD:
+        written = nullcontext(requests) if requests else child_input(batch, selection=selection, now=now, key=key)
+        with written as found:
+            child = submit_child(
+                batch,
+                found,
+                actor=actor,
+                now=now,
+                reason=reason,
+                provider_name=provider_name,
+                key=key,
+                reservation=reservation,
+                version=version,
+            )
+        return Retried(Mode.CHILD, child, child.announced, found.skipped)
+    if provider_name is not None:
+        raise InvalidRequest("A batch that runs is retried where it runs; reroute it to change that.", param="provider")
+    retried = _retry_in_place(batch, selection, actor=actor, now=now, reason=reason, reservation=reservation, version=version)
+    return Retried(Mode.IN_PLACE, batch, retried, 0 if selection.lines is None else len(selection.lines) - retried)
+
+
+def mode_of(batch: Batch) -> Mode:
+    """How the batch would be retried at this moment. Raises NotRetryable while it is validating or wound up."""
+    if batch.status in RETRYABLE:
+        return Mode.CHILD if batch.is_terminal else Mode.IN_PLACE
+    raise NotRetryable(f"A batch with status '{batch.status}' cannot be retried: only one that runs, or has ended.")
+
+
+def _retry_in_place(
+    batch: Batch,
+    selection: Selection,
+    *,
+    actor: Actor,
+    now: datetime,
+    reason: str,
+    reservation: IdempotencyRecord | None,
+    version: int | None,
+) -> int:
+    """How many objects were made pending again. One transaction for a few slices; the one event grows with them."""
+    failing = Slice.objects.filter(batch=batch, failed__gt=0).order_by("pk").values_list("pk", "first_line", "last_line")
+    touched = [pk for pk, first, last in failing if selection.touches(first, last)]
+    event: Event | None = None
+    retried = 0
+    for start in range(0, len(touched), SLICES_A_TRANSACTION):
+        try:
+            with transaction.atomic():
+                # Slices first and the batch last, as whoever settles has it: then nobody waits for each other.
+                slices = Slice.objects.select_for_update().filter(pk__in=touched[start : start + SLICES_A_TRANSACTION])
+                pieces = list(slices.order_by("pk"))
+                if event is None:
+                    require_room(batch.project, pending_objects=_selected(batch, selection))
+                count = _send_again(batch, selection, pieces, now=now)
+                if not count:
+                    continue
+                note = " ".join(filter(None, (_objects(retried + count), reason)))
+                # A resume acknowledged failures that are none any more.
+                fewer: dict[str, Any] = {
+                    name: Greatest(F(name) - count, 0) for name in ("acknowledged_settled", "acknowledged_failed")
+                }
+                if event is None:
+                    event = amend(batch, Act.RETRIED, actor=actor, now=now, note=note, expecting=as_of(version), **fewer)
+                    fulfil(reservation, batch)
+                else:
+                    _note_more(batch, event, now=now, note=note, **fewer)
+                wake.execute()
+        except LostRace:
+            if not retried:
+                raise
+            break  # it does not run any more; what was begun stays begun
+        retried += count
+    if not retried:
+        raise NothingToRetry
+    return retried
+
+
+def _selected(batch: Batch, selection: Selection) -> int:
+    """How many failed objects are selected, at most."""
+    if selection.lines is not None:
+        failed = BatchObject.objects.filter(batch=batch, line__in=selection.lines, status=ObjectStatus.FAILED)
+        return failed.exclude(kind=INVALID_LINE).count()
+    if selection.fingerprint:
+        group = BatchErrorGroup.objects.filter(batch=batch, group__fingerprint=selection.fingerprint)
+        return int(group.aggregate(count=Sum("count", default=0))["count"])
+    return int(batch.slices.aggregate(failed=Sum("failed", default=0))["failed"]) - batch.skipped_lines
+
+
+def _send_again(batch: Batch, selection: Selection, pieces: Sequence[Slice], *, now: datetime) -> int:
+    """Begin a new round for the failed objects of these slices, which are locked."""
+    lines: list[int] = []
+    changed = []
+    for piece in pieces:
+        found = chosen(batch, selection, first_line=piece.first_line, last_line=piece.last_line, statuses=(ObjectStatus.FAILED,))
+        if found:
+            lines += [item.line for item in found]
+            changed.append(piece.pk)
+    if not lines:
+        return 0
+    BatchObject.objects.filter(batch=batch, line__in=lines).update(**_UNSENT, round=F("round") + 1)
+    # By group, since that is how errors are indexed.
+    fingerprints = list(ErrorGroup.objects.filter(in_batches__batch=batch).values_list("fingerprint", flat=True))
+    errors = BatchError.objects.filter(batch=batch, fingerprint__in=fingerprints, line__gte=min(lines), line__lte=max(lines))
+    open_errors = errors.filter(line__in=lines, round__isnull=False, retried_at=None)
+    retried = dict(open_errors.order_by().values_list("fingerprint").annotate(count=Count("pk")))
+    open_errors.update(retried_at=now)
+    Slice.objects.filter(pk__in=changed).update(not_before=None)
+    recount(changed)
+    count_fewer(batch, retried)
+    return len(lines)
+
+
+def _note_more(batch: Batch, event: Event, *, now: datetime, note: str, **changes: object) -> None:
+    """Bring the event up to date. Raises LostRace when the batch does not run any more."""
+    if not Batch.objects.filter(pk=batch.pk, status=BatchStatus.IN_PROGRESS).update(updated_at=now, **changes):
+        raise LostRace
+    batch.refresh_from_db()
+    batch.forget_counts()
+    Event.objects.filter(pk=event.pk).update(note=note[:1000])
+
+
+def _objects(count: int) -> str:
+    return f"{count} object{'' if count == 1 else 's'} in place."

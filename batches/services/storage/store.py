@@ -1,0 +1,150 @@
+"""store: keep a file's bytes, and let go of them."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.files import File as Content
+from django.db import DatabaseError, transaction
+from django.db.models.fields.files import FieldFile
+
+from batches.models import ApiKey, File, Project, Purpose
+from batches.rules.errors import InvalidRequest, TooLarge
+from batches.services.policy.emergency_stop import require_intake
+from batches.services.policy.quota import require_room
+from batches.services.storage.unpack import plain, plain_name
+
+logger = logging.getLogger(__name__)
+
+
+def size_limit(purpose: str) -> int:
+    """How many bytes a file of this purpose may have."""
+    return settings.MAX_BATCH_FILE_BYTES if purpose == Purpose.BATCH else settings.MAX_FILE_BYTES
+
+
+def store(
+    content: "Content[Any]",
+    *,
+    project: Project,
+    purpose: Purpose,
+    filename: str,
+    now: datetime,
+    lifetime: timedelta | None = None,
+    key: ApiKey | None = None,
+    limit: int | None = None,
+    is_draft: bool = False,
+) -> File:
+    """Keep what a client sent as a file of the project.
+
+    Batch files live FILE_LIFETIME_SECONDS unless `lifetime` says otherwise. A batch's input that is compressed with gzip is
+    kept unpacked. Raises InvalidRequest for an empty file and
+    TooLarge for one over `limit` bytes, else over the limit of its purpose, IntakeStopped, and QuotaExceeded when the project
+    has too much already; then nothing is kept.
+    """
+    require_intake(project)
+    if not content.size:
+        raise InvalidRequest("The file is empty.", param="file")
+    if content.size > (limit := limit or size_limit(purpose)):
+        raise TooLarge(f"The file has {content.size} bytes; a file of purpose {purpose} may have {limit}.", param="file")
+    file = write_plain(
+        content, project=project, purpose=purpose, filename=filename, now=now, lifetime=lifetime, key=key, limit=limit
+    )
+    file.is_draft = is_draft
+    with undone_on_error(file), transaction.atomic():
+        keep(file)
+    return file
+
+
+def keep(file: File) -> None:
+    """Make a client's file known, in the caller's transaction. Raises QuotaExceeded."""
+    require_room(file.project, stored_bytes=file.bytes)
+    file.save(force_insert=True)
+
+
+def write_plain(content: "Content[Any]", *, purpose: Purpose, filename: str, limit: int, **about: Any) -> File:
+    """Put what a client sent into the file storage (see `write`); the input of a batch without its compression."""
+    with ExitStack() as opened:
+        if purpose == Purpose.BATCH:
+            content, was_packed = opened.enter_context(plain(content, limit=limit))
+            filename = plain_name(filename) if was_packed else filename
+        return write(content, purpose=purpose, filename=filename, **about)
+
+
+def write(
+    content: "Content[Any]",
+    *,
+    project: Project,
+    purpose: Purpose,
+    filename: str,
+    now: datetime,
+    lifetime: timedelta | None = None,
+    key: ApiKey | None = None,
+) -> File:
+    """Put bytes into the file storage, whatever their size. The file is not saved: no client sees it yet."""
+    if lifetime is None and purpose in (Purpose.BATCH, Purpose.BATCH_OUTPUT):
+        lifetime = timedelta(seconds=settings.FILE_LIFETIME_SECONDS)
+    file = File(
+        project=project,
+        purpose=purpose,
+        filename=filename,
+        bytes=content.size,
+        created_by_key=key,
+        created_at=now,
+        expires_at=now + lifetime if lifetime else None,
+    )
+    put(file.content, content, filename=filename)
+    return file
+
+
+def put(field: FieldFile, content: "Content[Any]", *, filename: str) -> None:
+    """Put bytes into the file storage; of those that it does not take whole it keeps none."""
+    name = field.field.generate_filename(field.instance, filename)
+    try:
+        field.save(filename, content, save=False)
+    except BaseException:  # of a disk that is full there is the beginning
+        field.storage.delete(name)
+        raise
+
+
+@contextmanager
+def undone_on_error(*files: File) -> Iterator[None]:
+    """Take the bytes back when what should have made them known fails."""
+    try:
+        yield
+    except BaseException:
+        take_back(*files)
+        raise
+
+
+def take_back(*files: File) -> None:
+    """Delete the bytes of files that nobody was told of."""
+    for file in files:
+        if not _may_be_known(file):
+            file.content.storage.delete(str(file.content.name))
+
+
+def remove_bytes(file: File, *, now: datetime) -> bool:
+    """Delete the bytes of a file. False when the storage refused: that is noted, so that others are removed first."""
+    try:
+        file.content.storage.delete(str(file.content.name))
+    except Exception:
+        logger.exception("the bytes of %s could not be removed", file)
+        File.objects.filter(pk=file.pk).update(removal_failed_at=now)
+        return False
+    return True
+
+
+def _may_be_known(file: File) -> bool:
+    """Whether somebody may read it: a commit can go through although its answer is lost. If in doubt, bytes stay."""
+    try:
+        return File.objects.filter(pk=file.pk).exists()
+    except DatabaseError:
+        return True
+
+
+def hide(file: File, *, now: datetime) -> None:
+    """Delete a file for clients, at once; `prune` removes its bytes when no running batch reads them."""
+    File.objects.filter(pk=file.pk, deleted_at=None).update(deleted_at=now)

@@ -1,0 +1,31 @@
+"""pace: note how much went on in which minute."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+
+from uuid_utils.compat import uuid7
+
+from batches.models import BatchMinute, bulk
+from batches.services.tally.outcomes import Settled, Tried
+from providers.base import Success
+from providers.failures import Kind
+
+_COUNTED = ("succeeded", "failed", "retried", "throttled", "latency_ms")
+_TURNED_AWAY = frozenset({Kind.RATE_LIMITED, Kind.OVERLOADED})
+
+
+def note_pace(settled: Sequence[Settled], tried: Sequence[Tried], *, now: datetime) -> None:
+    """Add what was just recorded to its batches' present minute; inside the transaction that records it."""
+    counts: dict[uuid.UUID, list[int]] = {}
+    for item in settled:
+        count = counts.setdefault(item.batch_id, [0] * len(_COUNTED))
+        count[0 if isinstance(item.outcome, Success) else 1] += 1
+        count[4] += item.latency_ms
+    for attempt in tried:
+        count = counts.setdefault(attempt.batch_id, [0] * len(_COUNTED))
+        count[2] += 1
+        count[3] += attempt.failure.kind in _TURNED_AWAY
+    minute = now.replace(second=0, microsecond=0)
+    rows = [(uuid7(), batch_id, minute, *count) for batch_id, count in sorted(counts.items())]
+    bulk.add(BatchMinute, ("id", "batch", "minute", *_COUNTED), rows, keys=("batch", "minute"), added=_COUNTED)

@@ -1,0 +1,31 @@
+"""recount: make counts what the rows say. Counts are never added to, so nothing can be counted twice."""
+
+import uuid
+from collections.abc import Iterable
+
+from batches.models import BatchObject, Slice, bulk
+from batches.rules.states import ObjectStatus
+
+_SUMMED = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "cost_nanos")
+_COLUMNS = {
+    **{status.value: f"count(*) FILTER (WHERE o.status = '{status.value}')" for status in ObjectStatus},
+    **{name: f"coalesce(sum(o.{name}), 0)" for name in _SUMMED},
+    "unpriced": f"count(*) FILTER (WHERE o.status = '{ObjectStatus.SUCCEEDED.value}' AND o.cost_nanos IS NULL)",
+    "last_settled_at": "max(o.settled_at)",
+}
+_RECOUNT = f"""
+    UPDATE {Slice._meta.db_table} AS s
+       SET ({", ".join(_COLUMNS)}) = (
+           SELECT {", ".join(_COLUMNS.values())}
+             FROM {BatchObject._meta.db_table} AS o
+            WHERE o.batch_id = s.batch_id AND o.line BETWEEN s.first_line AND s.last_line)
+     WHERE s.id IN ({{slices}})
+"""  # noqa: S608 - names of tables, columns and statuses only
+
+
+def recount(slice_ids: Iterable[uuid.UUID]) -> None:
+    """Make the counts of these slices what their objects say. Whoever changes objects has locked their slices first."""
+    slices = [bulk.adapt(Slice, "id", value) for value in slice_ids]
+    if slices:
+        with bulk.cursor() as cursor:
+            cursor.execute(_RECOUNT.format(slices=bulk.placeholders(slices)), slices)

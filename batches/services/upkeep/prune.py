@@ -1,0 +1,65 @@
+"""prune: let go of what is no longer wanted."""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.conf import settings
+
+from batches.models import Batch, File
+from batches.rules.states import OPEN
+from batches.services.intake.idempotency import forget_calls
+from batches.services.intake.uploads import drop_parts_left_over, expire_uploads
+from batches.services.people.sessions import forget_sessions
+from batches.services.storage.store import remove_bytes
+from batches.services.tally.workers import forget_dead
+from batches.services.upkeep.retention import RETENTION
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 1000
+SPOOL_LIFETIME = timedelta(days=1)
+
+
+def prune(*, now: datetime) -> None:
+    """Remove bytes of hidden files that no running batch reads, and whatever else is overdue or left over.
+
+    What cannot be removed is logged, and keeps nothing else from being removed.
+    """
+    for step in STEPS:
+        try:
+            step(now=now)
+        except Exception:
+            logger.exception("%s could not be done", step.__name__)
+
+
+def _purge(*, now: datetime) -> None:
+    in_use = Batch.objects.filter(status__in=OPEN, input_file__isnull=False).values("input_file")
+    for file in File.objects.hidden(now=now).removable(now=now).exclude(pk__in=in_use)[:AT_ONCE]:
+        if remove_bytes(file, now=now):
+            File.objects.filter(pk=file.pk).update(purged_at=now, removal_failed_at=None)
+
+
+def _remove_old_spool_files(*, now: datetime) -> None:
+    """A killed process leaves its temporary files behind."""
+    del now  # files have the time of the machine
+    oldest = time.time() - SPOOL_LIFETIME.total_seconds()
+    for path in Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir():
+        with suppress(FileNotFoundError):  # its process has done so
+            if path.is_file() and path.stat().st_mtime < oldest:
+                path.unlink()
+
+
+STEPS: tuple[Callable[..., object], ...] = (
+    expire_uploads,
+    drop_parts_left_over,
+    _purge,
+    _remove_old_spool_files,
+    forget_dead,
+    forget_calls,
+    forget_sessions,
+    *RETENTION,
+)

@@ -1,0 +1,53 @@
+"""reconcile: find whatever nobody was told about. Run by the beat; every step may be repeated without harm."""
+
+import logging
+from datetime import datetime
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.db.models import Exists, OuterRef, Q
+
+from batches.models import Batch, Slice, Worker
+from batches.rules.actors import RECONCILE
+from batches.rules.errors import LostRace
+from batches.rules.states import BatchStatus
+from batches.services.bulk.run import wake_unattended
+from batches.services.control.enforce_guards import enforce_guards
+from batches.services.core import wake
+from batches.services.lifecycle.claim import anything_to_claim
+from batches.services.lifecycle.expire import expire
+from batches.services.lifecycle.finalize import WINDING_UP
+from batches.services.tally.workers import forget_killed
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 200  # of each kind in one run; the next run is a second later
+
+
+def reconcile(*, now: datetime) -> None:
+    """Expire what is overdue, stop what passed a guard, and wake whoever has work that no one is doing."""
+    wake_unattended(now=now)
+    if not Batch.objects.filter(ended_at=None).exists():
+        return  # with operations, all that an idle portal asks, once a second
+    overdue = Batch.objects.filter(ended_at=None, expires_at__lte=now).exclude(status__in=WINDING_UP)
+    for batch in overdue.order_by("expires_at")[:AT_ONCE]:
+        try:
+            expire(batch, actor=RECONCILE, now=now)
+        except LostRace:
+            continue
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception("%s could not be expired", batch)  # the others can
+    enforce_guards(now=now)
+    unattended = Batch.objects.filter(Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)).order_by("created_at")
+    for batch_id in unattended.filter(status=BatchStatus.VALIDATING).values_list("pk", flat=True)[:AT_ONCE]:
+        wake.validate(batch_id)
+    settled = ~Exists(Slice.objects.filter(batch=OuterRef("pk"), pending__gt=0))
+    to_wind_up = Q(status__in=WINDING_UP) | Q(settled, status=BatchStatus.IN_PROGRESS)
+    for batch_id in unattended.filter(to_wind_up).values_list("pk", flat=True)[:AT_ONCE]:
+        wake.finalize(batch_id)
+    if anything_to_claim(now=now):
+        forget_killed()
+        if Worker.objects.alive(now=now).seated().count() < settings.EXECUTORS:
+            wake.execute()

@@ -1,0 +1,152 @@
+"""provider_moves: a provider that goes elsewhere takes no secret along: who may change an address may not read what is stored.
+
+Elsewhere is another origin, adapter, proxy or CA: whatever decides who gets to read what is sent. There, and for a variable or
+a file that is named, the credential has to be entered in the same act. Who runs manage.py can read variables and files anyway,
+so that naming one is enough there.
+"""
+
+import hmac
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+import msgspec
+from yarl import URL
+
+from batches.rules.actors import Actor
+from batches.rules.states import Source
+from providers import sources
+from providers.models import CredentialUnavailable, Provider
+from providers.references import Reference, referred
+from providers.transport.way import proxy_address
+
+MAX_SHOWN_CHARS = 200
+BY_COMMAND = "manage.py provider set, on a machine of the portal, can name it."
+
+
+class Entered(NamedTuple):
+    """What somebody entered in one act: a credential, and the names of secrets that options refer to."""
+
+    credential: str = ""
+    secrets: Collection[str] = ()
+
+
+class Place(NamedTuple):
+    """Where a provider's secrets go."""
+
+    adapter: str
+    origin: str
+    proxy: str
+    ca: str
+
+
+def place_of(provider: Provider) -> Place:
+    """Where its secrets go at present, in words without secrets."""
+    options = provider.options if isinstance(provider.options, dict) else {}
+    return Place(
+        provider.adapter, _origin(provider.base_url), _proxy(provider, options.get("proxy")), str(options.get("ca") or "")
+    )
+
+
+def stored(provider: Provider) -> Provider | None:
+    """The provider as it was before it was changed; None for a new one."""
+    return Provider.objects.filter(pk=provider.pk).first()
+
+
+def problems(provider: Provider, *, entered: Entered, actor: Actor) -> dict[str, str]:
+    """What has to be entered before this provider, which is not saved yet, may be: by field, one sentence each."""
+    before = stored(provider)
+    has_moved = before is not None and place_of(before) != place_of(provider)
+    found = {}
+    if problem := _credential_problem(before, provider, has_moved=has_moved, entered=entered, actor=actor):
+        found["credential"] = problem
+    if problem := _options_problem(before, provider, has_moved=has_moved, entered=entered, actor=actor):
+        found["options"] = problem
+    return found
+
+
+def leave_behind(provider: Provider, *, entered: Entered) -> None:
+    """Forget the secrets that a provider which has moved had elsewhere, but for those that were entered anew. Does not save."""
+    before = stored(provider)
+    if before is not None and place_of(before) != place_of(provider):
+        provider.forget_secrets(but=entered.secrets)
+
+
+def address_change(before: Provider | None, provider: Provider) -> str:
+    """The old address and the new one, for the record; empty where nothing moved."""
+    if before is None:
+        return f"address: {provider.base_url[:MAX_SHOWN_CHARS]}" if provider.base_url else ""
+    old, new = place_of(before), place_of(provider)
+    changes = [("address", before.base_url, provider.base_url), ("adapter", old.adapter, new.adapter)]
+    changes.append(("proxy", old.proxy, new.proxy))
+    shown = [(what, was[:MAX_SHOWN_CHARS] or "none", now[:MAX_SHOWN_CHARS] or "none") for what, was, now in changes if was != now]
+    return "; ".join(f"{what}: {was} -> {now}" for what, was, now in shown)
+
+
+def _credential_problem(
+    before: Provider | None, provider: Provider, *, has_moved: bool, entered: Entered, actor: Actor
+) -> str | None:
+    kept = bytes(provider.credential_encrypted)
+    if before is not None and has_moved and kept and kept == bytes(before.credential_encrypted):
+        return "It would be sent to another place than it was entered for: enter it again, or have it removed."
+    named = _named(provider)
+    is_known = before is not None and not has_moved and named == _named(before)
+    if not named or ((is_known or actor.source is Source.COMMAND) and not entered.credential):
+        return None
+    try:
+        held = sources.variable(provider.credential_env) if provider.credential_env else sources.file(provider.credential_file)
+    except sources.Missing as missing:
+        return f"{missing} {BY_COMMAND}"
+    if not entered.credential:
+        return f"Enter the credential that {' '.join(named)} holds: naming it alone would let anybody read it. Or {BY_COMMAND}"
+    if not hmac.compare_digest(held.encode(), entered.credential.encode()):
+        return f"This is not the credential that {' '.join(named)} holds."
+    return None
+
+
+def _options_problem(
+    before: Provider | None, provider: Provider, *, has_moved: bool, entered: Entered, actor: Actor
+) -> str | None:
+    references = set(referred(provider.options))
+    if before is not None and has_moved:
+        kept = _kept(before).keys() & _kept(provider).keys()
+        if names := sorted({each.secret for each in references if each.secret in kept and each.secret not in entered.secrets}):
+            return (
+                f"They refer to secrets that were entered for another place: {', '.join(names)}. Enter these again (a header's in"
+                " the options), or have them forgotten first."
+            )
+    outside = {each for each in references if not each.secret}
+    if actor.source is not Source.COMMAND and outside - (set() if has_moved or before is None else set(referred(before.options))):
+        return f"They name variables or files: {', '.join(sorted(map(str, outside)))}. Only {BY_COMMAND}"
+    return None
+
+
+def _named(provider: Provider) -> tuple[str, ...]:
+    """The variable or the file that holds its credential."""
+    if provider.credential_env:
+        return "the variable", provider.credential_env
+    return ("the file", provider.credential_file) if provider.credential_file else ()
+
+
+def _kept(provider: Provider) -> dict[str, str]:
+    try:
+        return provider.secrets()
+    except CredentialUnavailable:
+        return {}  # what cannot be read cannot be sent either
+
+
+def _origin(base_url: str) -> str:
+    try:
+        return str(URL(base_url).origin()) if base_url else ""
+    except ValueError:
+        return base_url
+
+
+def _proxy(provider: Provider, option: Any) -> str:
+    """A proxy without user and password; where it cannot be told, the name of what holds it."""
+    if isinstance(option, dict):
+        try:
+            reference = msgspec.convert(option, Reference)
+        except msgspec.ValidationError:
+            return ""
+        option = _kept(provider).get(reference.secret) or str(reference)
+    return proxy_address(option) if isinstance(option, str) and "//" in option else str(option or "")

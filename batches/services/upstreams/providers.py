@@ -1,0 +1,284 @@
+"""providers: add, check and remove upstreams, and decide who may use them."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.db.models import ProtectedError
+from django.db.models.functions import Now
+
+from batches.models import Project, ProviderGrant
+from batches.rules.actors import Actor
+from batches.rules.errors import Conflict, InvalidRequest
+from batches.services.core import wake
+from batches.services.core.audit import record_act
+from batches.services.core.refusals import refused
+from batches.services.tally.provider_health import ask_for_probe, ask_to_resume
+from batches.services.upstreams.moves import Entered, address_change, leave_behind, problems, stored
+from providers.base import Check
+from providers.check import check
+from providers.models import CredentialUnavailable, Provider
+
+CREDENTIAL_FIELDS = frozenset({"credential", "credential_env", "credential_file", "remove_credential"})  # of a form
+SECRET_FIELDS = CREDENTIAL_FIELDS | {"secret_name", "secret_value"}
+
+
+class Credential(NamedTuple):
+    """A credential to be stored, or the name of what holds it; nothing of these is none any more."""
+
+    secret: str = ""
+    variable: str = ""
+    file: str = ""
+
+
+@transaction.atomic
+def add_provider(
+    name: str,
+    *,
+    adapter: str,
+    actor: Actor,
+    now: datetime,
+    base_url: str = "",
+    credential: str = "",
+    credential_env: str = "",
+    credential_file: str = "",
+    options: Mapping[str, Any] | None = None,
+    max_concurrency: int = 256,
+    projects: Sequence[Project] = (),
+    default: bool = False,
+) -> Provider:
+    """A new provider for these projects, or for all when none are named; as their default, or the portal's, if wanted.
+
+    Raises InvalidRequest, naming every setting that is wrong.
+    """
+    provider = Provider(
+        name=name,
+        adapter=adapter,
+        base_url=base_url,
+        options=dict(options or {}),
+        max_concurrency=max_concurrency,
+        granted_to_all=not projects,
+    )
+    with refused():
+        _set_credential(provider, credential, variable=credential_env, file=credential_file)
+        provider.full_clean()
+    _seal(provider, entered=Entered(credential), actor=actor)
+    if default and not projects:
+        _lock_all()
+    provider.save()
+    record_act("add_provider", actor=actor, now=now, target=provider, reason=address_change(None, provider))
+    for project in projects:
+        grant(provider, project=project, actor=actor, now=now, default=default)
+    if default and not projects:
+        provider.take_default()
+    return provider
+
+
+@transaction.atomic
+def change_provider(
+    provider: Provider,
+    *,
+    changed: Collection[str],
+    actor: Actor,
+    now: datetime,
+    credential: str = "",
+    secrets: Collection[str] = (),
+) -> None:
+    """Save a provider whose named settings were changed and found valid.
+
+    A credential given takes the place of the old one, or proves that its giver knows what a variable holds; `secrets` names those
+    of the options that were set. A new default takes the place of those that serve some of the same endpoints. Raises
+    InvalidRequest where something would have to be entered anew.
+    """
+    if provider.is_default and "is_default" in changed:
+        _lock_all()
+    before, entered = stored(provider), Entered(credential, secrets)
+    if credential and not (provider.credential_env or provider.credential_file):
+        provider.set_credential(credential)
+    _seal(provider, entered=entered, actor=actor)
+    act = "change_provider" if before else "add_provider"
+    provider.save()
+    others = [name for name in changed if name not in SECRET_FIELDS and name != "enabled"]
+    if others or before is None:
+        about = "; ".join(filter(None, (address_change(before, provider), ", ".join(others))))
+        record_act(act, actor=actor, now=now, target=provider, reason=about)
+    if CREDENTIAL_FIELDS & set(changed):
+        record_act("set_credential", actor=actor, now=now, target=provider, reason=provider.credential_kept)
+    if "secret_name" in changed:
+        record_act("set_secret", actor=actor, now=now, target=provider, reason=", ".join(secrets))
+    if "enabled" in changed:
+        act = "enable_provider" if provider.enabled else "disable_provider"
+        record_act(act, actor=actor, now=now, target=provider)
+    if provider.is_default and "is_default" in changed:
+        provider.take_default()
+
+
+@transaction.atomic
+def grant(provider: Provider, *, project: Project, actor: Actor, now: datetime, default: bool = False) -> ProviderGrant:
+    """Let a project use a provider; as its default, instead of those that serve some of the same endpoints."""
+    if default:
+        defaults = ProviderGrant.objects.select_for_update(of=("self",)).filter(project=project, is_default=True)
+        for other in defaults.select_related("provider").order_by("pk"):
+            if other.provider.endpoints & provider.endpoints:
+                ProviderGrant.objects.filter(pk=other.pk).update(is_default=False)
+    granted, _ = ProviderGrant.objects.update_or_create(
+        project=project, provider=provider, defaults={"is_default": True} if default else {}
+    )
+    record_act("grant_provider", actor=actor, now=now, target=provider, project=project)
+    return granted
+
+
+@transaction.atomic
+def configure_provider(
+    provider: Provider,
+    *,
+    actor: Actor,
+    now: datetime,
+    base_url: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    credential: Credential | None = None,
+) -> Provider:
+    """Change where it is, options of its adapter by name, and how it is known there. What is not named stays.
+
+    An option that is None is taken away. Raises InvalidRequest, naming every setting that is wrong, or that has to be entered
+    anew, and changes nothing.
+    """
+    before = Provider.objects.select_for_update().get(pk=provider.pk)
+    provider = Provider.objects.get(pk=provider.pk)
+    if base_url is not None:
+        provider.base_url = base_url
+    changed = {**provider.options, **(options or {})}
+    provider.options = {name: value for name, value in changed.items() if value is not None}
+    with refused():
+        if credential is not None:
+            _set_credential(provider, credential.secret, variable=credential.variable, file=credential.file)
+        provider.full_clean()
+    _seal(provider, entered=Entered(credential.secret if credential else ""), actor=actor)
+    provider.save()
+    if credential is not None:
+        act = "set_credential" if any(credential) else "remove_credential"
+        record_act(act, actor=actor, now=now, target=provider, reason=provider.credential_kept)
+    if base_url is not None or options:
+        names = (["base_url"] if base_url is not None else []) + sorted(options or {})
+        about = "; ".join(filter(None, (address_change(before, provider), ", ".join(names))))
+        record_act("change_provider", actor=actor, now=now, target=provider, reason=about)
+    return provider
+
+
+@transaction.atomic
+def set_secret(provider: Provider, name: str, *, secret: str, actor: Actor, now: datetime) -> None:
+    """Store a secret that options refer to by name, encrypted, in the place of one by that name; an empty one removes it.
+
+    Raises InvalidRequest for what cannot be one, or what leads elsewhere (a proxy) while secrets are stored; and
+    CredentialUnavailable when the others cannot be deciphered.
+    """
+    kept = Provider.objects.select_for_update().get(pk=provider.pk)
+    with refused():
+        kept.set_secret(name, secret)
+    _require_entered(kept, entered=Entered(secrets={name}), actor=actor)
+    kept.save(update_fields=["secrets_encrypted", "updated_at"])
+    record_act("set_secret" if secret else "remove_secret", actor=actor, now=now, target=provider, reason=name)
+
+
+@transaction.atomic
+def make_default(provider: Provider, *, actor: Actor, now: datetime) -> None:
+    """Use it where nothing names a provider, in every project that has no default of its own.
+
+    Raises InvalidRequest for one that is granted to some projects only: it is made their default (see `grant`).
+    """
+    if not provider.granted_to_all:
+        raise InvalidRequest(f"Provider {provider} is granted to some projects only: name those whose default it shall be.")
+    provider.take_default()
+    record_act("change_provider", actor=actor, now=now, target=provider, reason="is_default")
+
+
+@transaction.atomic
+def enable_provider(provider: Provider, *, actor: Actor, now: datetime, reason: str = "") -> None:
+    """Let new batches use it again. One that is enabled stays as it is."""
+    if Provider.objects.filter(pk=provider.pk, enabled=False).update(enabled=True, updated_at=Now()):
+        record_act("enable_provider", actor=actor, now=now, target=provider, reason=reason)
+
+
+@transaction.atomic
+def disable_provider(provider: Provider, *, actor: Actor, now: datetime, reason: str = "") -> None:
+    """Send it nothing: it gets no new batches, and running ones wait. One that is disabled stays as it is."""
+    if Provider.objects.filter(pk=provider.pk, enabled=True).update(enabled=False, updated_at=Now()):
+        record_act("disable_provider", actor=actor, now=now, target=provider, reason=reason)
+
+
+def check_provider(provider: Provider, *, actor: Actor, now: datetime, model: str = "", endpoint: str = "") -> Check:
+    """Try the connection, for 10 seconds at most, and keep a record of what came of it. Not to be called in a transaction.
+
+    With a model, one small call is tried too, which the upstream is paid for. When it works, a provider that is held sends
+    its next probe at once: whether requests are paid for shows only then.
+    """
+    found = check(provider, model=model, endpoint=endpoint)
+    with transaction.atomic():
+        record_act("check_provider", actor=actor, now=now, target=provider, reason=found.message)
+        if found.ok:
+            ask_for_probe(provider, now=now)
+    return found
+
+
+@transaction.atomic
+def resume_provider(provider: Provider, *, actor: Actor, now: datetime, reason: str = "") -> bool:
+    """End its hold now; it is held again if the next request fails as before. Whether it was held: if not, nothing changes."""
+    if not ask_to_resume(provider, now=now):
+        return False
+    record_act("resume_provider", actor=actor, now=now, target=provider, reason=reason)
+    wake.execute()
+    return True
+
+
+@transaction.atomic
+def remove_provider(provider: Provider, *, actor: Actor, now: datetime) -> None:
+    """Forget a provider. Raises Conflict when batches use it, also ended ones: their history names it."""
+    record_act("remove_provider", actor=actor, now=now, target=provider)
+    try:
+        provider.delete()
+    except ProtectedError:
+        name, used = provider.name, provider.batches.count()
+        count = "1 batch" if used == 1 else f"{used} batches"
+        raise Conflict(f"Provider {name} has {count} and stays. To stop new ones: manage.py provider disable {name}") from None
+
+
+@transaction.atomic
+def rotate_credentials(*, actor: Actor, now: datetime) -> int:
+    """Encrypt every stored credential anew under the first of CREDENTIAL_KEYS. How many there were.
+
+    Raises providers.models.CredentialUnavailable, and changes nothing, when one cannot be deciphered.
+    """
+    _lock_all()
+    kept = list(Provider.objects.exclude(credential_encrypted=b"", secrets_encrypted=b""))
+    for provider in kept:
+        provider.rotate_credential()
+        provider.save(update_fields=["credential_encrypted", "secrets_encrypted", "updated_at"])
+        record_act("rotate_credential", actor=actor, now=now, target=provider)
+    return len(kept)
+
+
+def _set_credential(provider: Provider, secret: str, *, variable: str, file: str) -> None:
+    """Take a credential, or the name of what holds one; of both, the name, for which the other is a proof. Does not save."""
+    provider.set_credential(secret if not (variable or file) else "")
+    provider.credential_env, provider.credential_file = variable, file
+
+
+def _seal(provider: Provider, *, entered: Entered, actor: Actor) -> None:
+    """Leave nothing in the clear, and nothing that belongs elsewhere. Does not save. Raises InvalidRequest."""
+    try:
+        entered = entered._replace(secrets={*entered.secrets, *provider.seal_headers()})
+    except CredentialUnavailable as error:
+        raise InvalidRequest(f"options: {error}", param="options") from error
+    _require_entered(provider, entered=entered, actor=actor)
+    leave_behind(provider, entered=entered)
+
+
+def _require_entered(provider: Provider, *, entered: Entered, actor: Actor) -> None:
+    if found := problems(provider, entered=entered, actor=actor):
+        raise InvalidRequest(" ".join(f"{field}: {problem}" for field, problem in found.items()), param=next(iter(found)))
+
+
+def _lock_all() -> None:
+    """Lock every provider, in the order of their ids: two that change several of them do not wait for each other."""
+    list(Provider.objects.select_for_update().order_by("pk").values_list("pk"))
