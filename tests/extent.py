@@ -131,7 +131,7 @@ def signed() -> dict[str, str]:
 def is_home(test: Path, *, of: str) -> bool:
     """Whether tests of a module stand here: in the file that is called after it, or else anywhere in the folder of its package.
 
-    `tests/services/test_claim.py` has those of `batches.services.lifecycle.claim`, and `tests/test_wake.py` those of `batches.services.core.wake`.
+    `tests/services/lifecycle/test_claim.py` has those of `batches.services.lifecycle.claim`.
     The folder is the one that is called as the package is, or is nearest to that.
     """
     *packages, name = of.removeprefix("batches.").split(".")

@@ -32,17 +32,17 @@ def test_every_module_that_can_differ_has_its_tests_in_both_sessions() -> None:
 @pytest.mark.parametrize(
     ("test", "module", "stands"),
     [
-        ("services/test_claim.py", "batches.services.lifecycle.claim", True),
-        ("services/test_settle.py", "batches.services.lifecycle.claim", False),
-        ("services/test_anything.py", "batches.services.without_a_file", True),
+        ("services/lifecycle/test_claim.py", "batches.services.lifecycle.claim", True),
+        ("services/lifecycle/test_settle.py", "batches.services.lifecycle.claim", False),
+        ("services/lifecycle/test_anything.py", "batches.services.lifecycle.without_a_file", True),
         ("services/bulk/test_run.py", "batches.services.lifecycle.claim", False),
         ("services/bulk/test_run.py", "batches.services.bulk.run", True),
-        ("services/test_prove.py", "batches.services.consistency.rows", True),
+        ("services/consistency/test_verify.py", "batches.services.consistency.rows", True),
         ("management/test_demo.py", "batches.management.commands.serve", True),
         ("providers/test_simulator.py", "providers.adapters.simulator", True),
         ("config/test_health.py", "config.health", True),
-        ("test_wake.py", "batches.services.core.wake", True),
-        ("test_states.py", "batches.services.core.wake", False),
+        ("services/core/test_wake.py", "batches.services.core.wake", True),
+        ("rules/test_states.py", "batches.services.core.wake", False),
         ("console/test_acts.py", "batches.services.lifecycle.claim", False),
     ],
 )
@@ -54,7 +54,7 @@ def test_tests_stand_where_their_package_does(test: str, module: str, stands: bo
     ("text", "found"),
     [
         ("import batches.services.lifecycle.claim", {"batches.services.lifecycle.claim"}),
-        ("from batches.services import claim", {"batches.services", "batches.services.lifecycle.claim"}),
+        ("from batches.services.lifecycle import claim", {"batches.services.lifecycle", "batches.services.lifecycle.claim"}),
         ("def f():\n    from config import health as h", {"config", "config.health"}),
     ],
 )
@@ -102,7 +102,7 @@ def test_an_oddity_of_a_fixture(far_out: int) -> None:
 
 def test_what_only_a_face_does_is_left_to_the_double_run() -> None:
     assert not can_differ(TESTS / "api/test_docs.py")
-    assert not can_differ(TESTS / "test_jsonl.py")
+    assert not can_differ(TESTS / "rules/test_jsonl.py")
 
 
 def test_no_test_of_what_can_differ_is_kept_out_of_the_second_session() -> None:

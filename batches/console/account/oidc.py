@@ -27,8 +27,8 @@ from requests import RequestException
 
 from batches.console.account.adapters import PROVIDER_ID
 from batches.console.account.attempts import note_refusal
-from batches.services.people.oidc_claims import apply_claims, given_by, record_link, record_new_person
 from batches.services.people import encryption
+from batches.services.people.oidc_claims import apply_claims, given_by, record_link, record_new_person
 
 SESSION = "oidc"
 NOTHING, TAKEN = "claims give nothing", "address of another account"
