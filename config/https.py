@@ -6,8 +6,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseForbidden
 from django.http.response import HttpResponseBase
 
-from batches.dialects.base.errors import HttpsRequired
-from batches.dialects.base.middleware import answer_with
+from batches.http.errors import HttpsRequired
+from batches.dialects.middleware import answer_with
 
 SAFE = frozenset({"GET", "HEAD"})
 CREDENTIALS = ("Authorization", "X-Api-Key", "Api-Key", "X-Account-Token")

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
-from batches.engine import execute
+from batches.engine.executor import execute
 from batches.models import Batch, BatchError, BatchErrorGroup, BatchObject, Counts, Dialect, File, Project, Purpose, Slice
 from batches.rules.actors import Actor
 from batches.rules.states import ObjectStatus, Source

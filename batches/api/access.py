@@ -11,8 +11,8 @@ from django.utils import timezone
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.request import Request
 
-from batches.dialects.base.errors import InvalidValue, MissingParameter
-from batches.dialects.base.views import KeyAuthentication
+from batches.http.errors import InvalidValue, MissingParameter
+from batches.http.views import KeyAuthentication
 from batches.models import ApiKey, Batch, EmergencyStop, File, Project
 from batches.models.batch import BatchQuerySet
 from batches.models.file import FileQuerySet

@@ -6,7 +6,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema_serializer
 from rest_framework import serializers
 
 from batches.api.detail import ShownBatchDetail
-from batches.dialects.base.fields import Fields, Text, WholeNumber
+from batches.http.fields import Fields, Text, WholeNumber
 from batches.services.control.prioritise import HIGHEST, LOWEST
 from batches.services.retry.retry import Mode
 from batches.services.retry.selection import MOST_LINES, Selection

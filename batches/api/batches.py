@@ -18,9 +18,9 @@ from batches.api.outbound import ShownBatch, ShownDryRun, batch_objects
 from batches.api.schema import page_of, parameters_of
 from batches.api.spending import UpdateBatch
 from batches.api.view import NativeView, require_understood
-from batches.dialects.base.fields import valid
-from batches.dialects.base.inline import InlineBody
-from batches.dialects.base.paging import page_after
+from batches.http.fields import valid
+from batches.dialects.shared.inline import InlineBody
+from batches.http.paging import page_after
 from batches.filters import BatchFilter
 from batches.models import Batch, Dialect, IdempotencyRecord, OnInvalid
 from batches.services.control.cancel import cancel

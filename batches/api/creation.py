@@ -12,9 +12,9 @@ from rest_framework.fields import SkipField, empty
 
 from batches.api.access import Caller, find_file
 from batches.api.inbound import ARRAY, CreateBatch, input_line
-from batches.dialects.base.errors import InvalidType, InvalidValue, MissingParameter, UnknownParameter, first_problem
-from batches.dialects.base.inline import InlineBody
-from batches.dialects.base.providers import provider_of_model
+from batches.http.errors import InvalidType, InvalidValue, MissingParameter, UnknownParameter, first_problem
+from batches.dialects.shared.inline import InlineBody
+from batches.dialects.shared.providers import provider_of_model
 from batches.models import Batch, Dialect, File, OnInvalid, Project, Purpose
 from batches.rules.errors import PortalError
 from batches.rules.jsonl import Line, read_lines

@@ -9,9 +9,9 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 
 from batches.api.errors import render_error
-from batches.dialects.base.errors import InvalidValue
-from batches.dialects.base.rendering import encode
-from batches.dialects.base.request_ids import request_id
+from batches.http.errors import InvalidValue
+from batches.http.rendering import encode
+from batches.http.request_ids import request_id
 
 RENDERERS = {"json": OpenApiJsonRenderer, "yaml": OpenApiYamlRenderer}
 

@@ -9,8 +9,8 @@ from batches.api import inbound
 from batches.api.detail import ShownBatchDetail
 from batches.api.outbound import ShownDryRun, ShownFile
 from batches.api.view import DEFAULT_LIMIT, MAX_LIMIT
-from batches.dialects.base.fields import MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS
-from batches.dialects.base.files import UPLOADED as PURPOSES
+from batches.http.fields import MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS
+from batches.dialects.shared.files import UPLOADED as PURPOSES
 from batches.models import Purpose
 
 CURSOR = OpenApiParameter("cursor", str, description="The `next_cursor` of the page before.")

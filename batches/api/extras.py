@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from batches.dialects.base.fields import Text
+from batches.http.fields import Text
 from batches.services.intake.extras import Extras
 
 BETAS_HELP = "Beta features, sent as `anthropic-beta`."

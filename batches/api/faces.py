@@ -3,7 +3,7 @@
 from django.http import HttpRequest
 from django.urls import reverse
 
-from batches.dialects.base.faces import faces
+from batches.dialects.shared.faces import faces
 from batches.models import Batch, Dialect
 from batches.rules import identifiers
 

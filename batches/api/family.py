@@ -15,8 +15,8 @@ from batches.api.outbound import BatchId, ShownBatch, ShownCounts, ShownResult, 
 from batches.api.schema import page_of
 from batches.api.spending import ShownUsage
 from batches.api.view import NativeView
-from batches.dialects.base.paging import query_number
-from batches.dialects.base.result_pages import PAGE_CHARS
+from batches.http.paging import query_number
+from batches.dialects.shared.result_pages import PAGE_CHARS
 from batches.models import Batch
 from batches.rules import identifiers
 from batches.services.core.access import Right

@@ -15,12 +15,12 @@ from batches.api import documented
 from batches.api.outbound import ShownFile, listed
 from batches.api.schema import page_of
 from batches.api.view import NativeView
-from batches.dialects.base.errors import InvalidValue
-from batches.dialects.base.fields import MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS, clean_filename, form_fields
-from batches.dialects.base.file_answers import file_answer
-from batches.dialects.base.files import FORM_BYTES, UPLOADED, one_file, others
-from batches.dialects.base.paging import page_after, query_word
-from batches.dialects.base.parsers import FormParser
+from batches.http.errors import InvalidValue
+from batches.http.fields import MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS, clean_filename, form_fields
+from batches.dialects.shared.file_answers import file_answer
+from batches.dialects.shared.files import FORM_BYTES, UPLOADED, one_file, others
+from batches.http.paging import page_after, query_word
+from batches.http.parsers import FormParser
 from batches.models import ApiKey, Purpose
 from batches.services.core.access import Right
 from batches.services.storage.store import hide, store

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from batches.api.outbound import BatchId
-from batches.dialects.base.fields import Fields, Text
+from batches.http.fields import Fields, Text
 from batches.models import BatchError
 
 

@@ -14,9 +14,9 @@ from batches.api.group_fields import AnnotateGroup, MuteGroup, ShownBecause, Sho
 from batches.api.outbound import listed
 from batches.api.schema import page_of, parameters_of
 from batches.api.view import NativeView, require_understood
-from batches.dialects.base.errors import InvalidValue
-from batches.dialects.base.fields import valid
-from batches.dialects.base.paging import query_word
+from batches.http.errors import InvalidValue
+from batches.http.fields import valid
+from batches.http.paging import query_word
 from batches.filters import ErrorGroupFilter
 from batches.models import BatchErrorGroup, ErrorGroup
 from batches.rules.errors import NotFound

@@ -9,10 +9,10 @@ from rest_framework import serializers
 
 from batches.api.extras import SetExtras
 from batches.api.spending import SetGuards
-from batches.dialects.base.errors import InvalidBody, UnsupportedMediaType
-from batches.dialects.base.fields import USUAL_WINDOW, AnyWindow, Fields, Metadata, OneOf, Text, WholeNumber
-from batches.dialects.base.inline import CheckHead, InlineBody
-from batches.dialects.base.parsers import FORM
+from batches.http.errors import InvalidBody, UnsupportedMediaType
+from batches.http.fields import USUAL_WINDOW, AnyWindow, Fields, Metadata, OneOf, Text, WholeNumber
+from batches.dialects.shared.inline import CheckHead, InlineBody
+from batches.http.parsers import FORM
 from batches.models import OnInvalid
 from batches.rules.jsonl import complaint, request_line
 from batches.services.control.prioritise import HIGHEST, LOWEST

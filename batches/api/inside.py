@@ -24,10 +24,10 @@ from batches.api.outbound import (
 )
 from batches.api.schema import page_of, parameters_of
 from batches.api.view import NativeView, require_understood
-from batches.dialects.base.errors import InvalidValue
-from batches.dialects.base.paging import page_after, query_number, query_word
-from batches.dialects.base.rendering import as_written
-from batches.dialects.base.result_pages import parse_cursor, result_page, with_requests
+from batches.http.errors import InvalidValue
+from batches.http.paging import page_after, query_number, query_word
+from batches.http.rendering import as_written
+from batches.dialects.shared.result_pages import parse_cursor, result_page, with_requests
 from batches.filters import BatchErrorFilter, BatchObjectFilter
 from batches.models import Batch, BatchError, BatchObject, Event
 from batches.rules import identifiers

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from batches.api.extras import ShownExtras
 from batches.api.faces import batch_links
 from batches.api.spending import ShownEstimate, ShownGuards, ShownUsage
-from batches.dialects.base.rendering import PrefixedId
+from batches.http.rendering import PrefixedId
 from batches.models import ApiKey, Batch, BatchError, Counts, Dialect, Event, File, OnInvalid, Purpose, load_counts
 from batches.rules.states import BatchStatus, Source
 from batches.services.intake.extras import kept_extras

@@ -14,7 +14,7 @@ from batches.api.outbound import listed
 from batches.api.schema import page_of
 from batches.api.spending import ShownProvider
 from batches.api.view import NativeView
-from batches.dialects.base.fields import Fields
+from batches.http.fields import Fields
 from batches.rules.errors import NotFound
 from batches.services.core.access import Right
 from batches.services.upstreams.providers import check_provider, resume_provider

@@ -6,7 +6,7 @@ from rest_framework.response import Response
 
 from batches.api.spending import ShownQuotas
 from batches.api.view import NativeView
-from batches.dialects.base.errors import InvalidValue, MissingParameter
+from batches.http.errors import InvalidValue, MissingParameter
 from batches.models import ApiKey, Project
 from batches.services.core.access import Right
 

@@ -17,8 +17,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema_serializer, inline_serializer
 from rest_framework import serializers
 
-from batches.dialects.base.fields import METADATA_KEY_CHARS, METADATA_PAIRS, METADATA_VALUE_CHARS
-from batches.dialects.base.scopes import need_of
+from batches.http.fields import METADATA_KEY_CHARS, METADATA_PAIRS, METADATA_VALUE_CHARS
+from batches.http.scopes import need_of
 from batches.filters import NOT, positive
 
 BASE = "/api/v1"
@@ -174,7 +174,7 @@ class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 class MetadataSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # the library registers it untyped
     """Pairs of strings."""
 
-    target_class = "batches.dialects.base.fields.Metadata"
+    target_class = "batches.http.fields.Metadata"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         del auto_schema, direction

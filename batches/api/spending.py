@@ -7,7 +7,7 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer, inline_serializer
 from rest_framework import serializers
 
-from batches.dialects.base.fields import Fields, WholeNumber
+from batches.http.fields import Fields, WholeNumber
 from batches.models import Counts, Project, ProviderHealth
 from batches.services.policy.guards import GUARDS
 from batches.services.policy.quota import QUOTAS, quotas

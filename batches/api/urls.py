@@ -17,8 +17,8 @@ from batches.api.models import Models
 from batches.api.providers import Providers
 from batches.api.quotas import Quotas
 from batches.api.stops import Stops
-from batches.dialects.base.faces import Face, add_face
-from batches.dialects.base.mounts import Mount, mount
+from batches.dialects.shared.faces import Face, add_face
+from batches.http.mounts import Mount, mount
 from batches.models import Dialect
 
 mount(Mount(bases={"The native API": "/api/v1"}, render_error=render_error, prefixes=("/api",)))

@@ -12,8 +12,8 @@ from batches.console.access import SignedIn, find_batch, requires
 from batches.console.batch_frame import frame
 from batches.console.object_page import SHOWN_CHARS, Document
 from batches.console.pretty import indent
-from batches.dialects.base.faces import Face, faces
-from batches.dialects.base.rendering import encode
+from batches.dialects.shared.faces import Face, faces
+from batches.http.rendering import encode
 from batches.models import Batch
 from batches.services.core.access import Right
 

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from batches.console.access import SignedIn, actor, find, requires
 from batches.console.guards import guards_in_force
 from batches.console.new_batch_form import DEFAULT_ENDPOINT, NewBatchForm, dialect_of
-from batches.dialects.base.fields import USUAL_WINDOW
+from batches.http.fields import USUAL_WINDOW
 from batches.models import Batch, File, OnInvalid, Purpose
 from batches.rules.errors import PortalError, Unavailable
 from batches.rules.line_rules import Problem

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from batches.console.access import SignedIn, find_batch, requires
-from batches.dialects.base.file_answers import file_answer
+from batches.dialects.shared.file_answers import file_answer
 from batches.rules import identifiers
 from batches.rules.errors import Gone
 from batches.services.core.access import Right

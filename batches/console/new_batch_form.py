@@ -9,7 +9,7 @@ from rest_framework.serializers import ValidationError as WrongWord
 
 from batches.console.extras import EXTRAS, chosen_extras, extra_fields, extras_as_fields
 from batches.console.guards import guard_fields
-from batches.dialects.base.fields import (
+from batches.http.fields import (
     METADATA_KEY_CHARS,
     METADATA_PAIRS,
     METADATA_VALUE_CHARS,

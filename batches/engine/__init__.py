@@ -1,1 +1,5 @@
-"""What runs batches: Celery tasks over the services, and the executor that speaks to upstreams."""
+"""What runs batches: Celery tasks that call services, the executor that speaks to upstreams, and the limits executors share.
+
+The engine knows services and providers; nothing but a wake (`services.core.wake`) reaches it. Start with `tasks`, then
+`executor.execute`.
+"""

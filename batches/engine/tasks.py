@@ -5,8 +5,8 @@ import uuid
 from celery import shared_task
 from django.utils import timezone
 
-from batches.engine import collector
-from batches.engine import execute as executor
+from batches.engine import gc_tuning as collector
+from batches.engine.executor import execute as executor
 from batches.models import Worker
 from batches.services.bulk.run import run as run_operation
 from batches.services.consistency.verify import prove as prove_some

@@ -63,7 +63,7 @@ class BatchQuerySet(models.QuerySet["Batch"]):
 
 
 class Batch(Counted, Guarded, Leased):
-    """A batch. `status` is written by `services.transition` alone; the lease is for the control work on it.
+    """A batch. `status` is written by `services.core.transition` alone; the lease is for the control work on it.
 
     The counts here are frozen when the batch ends; until then they are the sum over its slices (`counts`), and `total`
     and `pending` are what the create call announced.

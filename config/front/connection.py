@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from batches.senders import counted_as
+from batches.http.senders import counted_as
 from config.front.patience import Pace, Progress
 from config.front.room import Full, Room
 

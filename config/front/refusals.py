@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from django.urls import get_resolver
 from django.utils.datastructures import CaseInsensitiveMapping
 
-from batches.dialects.base import errors, mounts
-from batches.dialects.base.rendering import encode
+from batches.http import errors
+from batches.http import mounts
+from batches.http.rendering import encode
 from batches.rules.errors import PortalError
 
 Headers = list[tuple[bytes, bytes]]

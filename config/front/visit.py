@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any
 
 from batches.rules.errors import PortalError
-from batches.senders import client_address, counted_as
+from batches.http.senders import client_address, counted_as
 from config.front.connection import EXTENSION, Connection
 from config.front.refusals import refusal
 

@@ -90,7 +90,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "config.health.Probes",
     "config.caching.PrivateAnswers",
-    "batches.dialects.base.middleware.DialectErrors",
+    "batches.dialects.middleware.DialectErrors",
     "config.https.RefuseCleartext",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from batches.dialects.base.views import DialectView
+from batches.http.views import DialectView
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 

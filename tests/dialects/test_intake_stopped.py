@@ -5,7 +5,7 @@ import logging
 import pytest
 from django.utils import timezone
 
-from batches.dialects.base.scopes import need_of
+from batches.http.scopes import need_of
 from batches.models import Batch, File, Project, Stopped
 from batches.rules.states import BatchStatus
 from batches.services.policy.emergency_stop import Place, begin_stop, end_stop

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from batches.api.urls import urlpatterns as native_urls
-from batches.dialects.base.scopes import NEEDS, Need, need_of, row_of
+from batches.http.scopes import NEEDS, Need, need_of, row_of
 from batches.models import ApiKey, Batch, BatchErrorGroup, Event, File, Project, Scope, Upload
 from batches.rules.states import BatchStatus
 from providers.models import Provider
@@ -33,7 +33,7 @@ def key_with(project: Project, scopes: Iterable[Scope]) -> str:
 
 def needed(path: str, method: str) -> Need:
     need = need_of(path, method)
-    assert need is not None, f"{method} {path} is in no row of batches/dialects/base/scopes.py"
+    assert need is not None, f"{method} {path} is in no row of batches/http/scopes.py"
     return need
 
 

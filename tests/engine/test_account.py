@@ -10,8 +10,8 @@ from django.http import QueryDict
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.engine import desk
-from batches.engine.lanes import upstreams
+from batches.engine.executor import db_turn as desk
+from batches.engine.executor.lanes import upstreams
 from batches.engine.limits import hold, keeping
 from batches.filters import BatchFilter
 from batches.models import Attempt, Batch, Project, ProviderHealth, Slice

@@ -5,11 +5,11 @@ import uuid
 import pytest
 from pytest_django import Settings
 
-from batches.engine.appetite import FAR_TOO_MUCH, appetite
-from batches.engine.held import Held
-from batches.engine.lanes.lane import Lane
-from batches.engine.lanes.roads import Road
-from batches.engine.lanes.upstreams import Opened
+from batches.engine.executor.appetite import FAR_TOO_MUCH, appetite
+from batches.engine.executor.slices import Held
+from batches.engine.executor.lanes.lane import Lane
+from batches.engine.executor.lanes.roads import Road
+from batches.engine.executor.lanes.upstreams import Opened
 from batches.engine.limits.asks import Caps
 from batches.models import Batch, Slice
 from batches.services.lifecycle.claim import Lease, Tenancy

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from batches.engine.backoff import THROTTLED, Policy, retry_at
+from batches.engine.executor.backoff import THROTTLED, Policy, retry_at
 from providers.base import Failure
 from providers.failures import Kind
 

@@ -13,7 +13,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.engine import execute, shutdown
+from batches.engine import shutdown
+from batches.engine.executor import execute
 from batches.models import Attempt, Batch, BatchError, BatchObject, Project, Slice, Worker
 from batches.rules.states import BatchStatus
 from batches.services.control.cancel import cancel

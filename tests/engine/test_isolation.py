@@ -11,8 +11,8 @@ from django.db.models import F
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.engine.execute import Executor
-from batches.engine.held import Held
+from batches.engine.executor.execute import Executor
+from batches.engine.executor.slices import Held
 from batches.models import Batch, BatchError, Project, Slice
 from batches.services.control.cancel import cancel
 from batches.services.core.lease import free_all

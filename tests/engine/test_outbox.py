@@ -5,8 +5,8 @@ import uuid
 import pytest
 from pytest_django import Settings
 
-from batches.engine import outbox as module
-from batches.engine.outbox import Outbox
+from batches.engine.executor import outbox as module
+from batches.engine.executor.outbox import Outbox
 from batches.services.tally.outcomes import Settled
 from providers.base import Success
 from providers.budget import Budget

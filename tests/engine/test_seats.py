@@ -6,7 +6,8 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.engine import desk, take_up
+from batches.engine.executor import db_turn as desk
+from batches.engine.executor import take_up
 from batches.models import Batch, Project, Slice, Worker
 from batches.rules.states import BatchStatus
 from providers.models import Provider

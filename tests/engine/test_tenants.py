@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.engine.lanes import upstreams
+from batches.engine.executor.lanes import upstreams
 from batches.engine.limits import breaker, keeping
 from batches.models import Attempt, Batch, Project, ProviderHealth
 from batches.services.insight.waiting import Cause, waiting

@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.engine.lanes import upstreams
-from batches.engine.lanes.upstreams import Demand, Upstreams
+from batches.engine.executor.lanes import upstreams
+from batches.engine.executor.lanes.upstreams import Demand, Upstreams
 from batches.engine.limits import breaker, keeping
 from batches.engine.limits.asks import Ask, Bid, Caps, Want
 from batches.engine.limits.state import WHOLE

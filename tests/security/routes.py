@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from batches.dialects.base.views import DialectView
+from batches.http.views import DialectView
 from batches.models import Batch, ErrorGroup
 from tests.dialects.routes import METHODS, ROUTES
 

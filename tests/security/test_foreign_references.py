@@ -17,7 +17,7 @@ from django.db import transaction
 from django.http.response import HttpResponseBase
 
 from batches.api.document import document
-from batches.dialects.base.scopes import row_of
+from batches.http.scopes import row_of
 from batches.models import Batch, Project
 from batches.rules.states import BatchStatus
 from tests.console.conftest import MakeBatch

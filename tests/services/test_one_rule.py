@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from batches.api import documented, inbound
 from batches.console.pace import pace
-from batches.engine.lanes.gates import estimate
+from batches.engine.executor.lanes.permits import estimate
 from batches.filters.conditions import is_late
 from batches.models import Batch, BatchMinute, Project
 from batches.rules.line_rules import LineRules

@@ -3,7 +3,7 @@
 from allauth.core.internal.httpkit import clean_client_ip
 from django.http import HttpRequest
 
-from batches import senders
+from batches.http import senders
 
 UNKNOWN = "0.0.0.0"  # noqa: S104 - where a server names no address, such as on a Unix socket
 

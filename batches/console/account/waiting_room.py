@@ -20,7 +20,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from batches.console.account.address import client_network
-from batches.senders import answer_late
+from batches.http.senders import answer_late
 
 PATIENCE_SECONDS = 10.0  # until a request that waits for its turn is turned away
 LATELY_SECONDS = 60.0  # after which half of the visits are forgotten

@@ -8,8 +8,8 @@ import msgspec
 from rest_framework import serializers
 
 from batches.dialects.anthropic.errors import envelope, error_type
-from batches.dialects.base.reading import archived_at
-from batches.dialects.base.rendering import Constant, PrefixedId, encode, raw
+from batches.dialects.shared.reading import archived_at
+from batches.http.rendering import Constant, PrefixedId, encode, raw
 from batches.models import Batch, load_counts
 from batches.rules.identifiers import render
 from batches.rules.states import BatchStatus, ObjectStatus

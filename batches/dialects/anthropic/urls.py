@@ -8,8 +8,8 @@ from batches.dialects.anthropic import views
 from batches.dialects.anthropic.errors import render_error
 from batches.dialects.anthropic.inbound import ENDPOINT
 from batches.dialects.anthropic.outbound import PREFIX, message_batches
-from batches.dialects.base.faces import Face, add_face
-from batches.dialects.base.mounts import Mount, mount
+from batches.dialects.shared.faces import Face, add_face
+from batches.http.mounts import Mount, mount
 from batches.models import Dialect
 from batches.rules import identifiers
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from batches.dialects.base.errors import error_object
+from batches.http.errors import error_object
 from batches.rules.errors import PortalError
 
 

@@ -3,10 +3,10 @@
 from django.db.models import Q
 from django.http import QueryDict
 
-from batches.dialects.base import creation
-from batches.dialects.base.endpoints import MESSAGES
-from batches.dialects.base.errors import InvalidValue
-from batches.dialects.base.fields import EndpointPath, Text
+from batches.dialects.shared import creation
+from batches.dialects.shared.endpoints import MESSAGES
+from batches.http.errors import InvalidValue
+from batches.http.fields import EndpointPath, Text
 from batches.rules.states import BatchStatus
 
 _ENDED = Q(status=BatchStatus.COMPLETED, endpoint=MESSAGES)

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from batches.dialects.base.endpoints import MESSAGES
-from batches.dialects.base.files import ShownFile
-from batches.dialects.base.reading import archived_at, failure_reasons, skipping
-from batches.dialects.base.rendering import list_object
+from batches.dialects.shared.endpoints import MESSAGES
+from batches.dialects.shared.files import ShownFile
+from batches.dialects.shared.reading import archived_at, failure_reasons, skipping
+from batches.http.rendering import list_object
 from batches.models import Batch, File, load_counts
 from batches.rules import identifiers
 from batches.rules.states import BatchStatus

@@ -4,8 +4,8 @@ from urllib.parse import quote
 
 from django.urls import path
 
-from batches.dialects.base.faces import Face, add_face
-from batches.dialects.base.mounts import Mount, mount
+from batches.dialects.shared.faces import Face, add_face
+from batches.http.mounts import Mount, mount
 from batches.dialects.bifrost import views
 from batches.dialects.bifrost.errors import render_error
 from batches.dialects.bifrost.outbound import batch_objects

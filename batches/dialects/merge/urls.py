@@ -2,8 +2,8 @@
 
 from django.urls import path
 
-from batches.dialects.base.faces import Face, add_face
-from batches.dialects.base.mounts import Mount, mount
+from batches.dialects.shared.faces import Face, add_face
+from batches.http.mounts import Mount, mount
 from batches.dialects.merge import views
 from batches.dialects.merge.errors import render_error
 from batches.dialects.merge.inbound import ENDPOINTS

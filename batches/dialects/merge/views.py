@@ -7,10 +7,10 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from batches.dialects.base.errors import InvalidValue
-from batches.dialects.base.inline import InlineBody
-from batches.dialects.base.reading import find_batch
-from batches.dialects.base.views import DialectView
+from batches.http.errors import InvalidValue
+from batches.dialects.shared.inline import InlineBody
+from batches.dialects.shared.reading import find_batch
+from batches.http.views import DialectView
 from batches.dialects.merge import inbound, outbound
 from batches.dialects.merge.errors import render_error
 from batches.models import Batch, Dialect

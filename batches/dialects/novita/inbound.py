@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from batches.dialects.base import creation
-from batches.dialects.base.fields import EndpointPath, Text, Window
+from batches.dialects.shared import creation
+from batches.http.fields import EndpointPath, Text, Window
 
 ENDPOINTS = ("/v1/chat/completions", "/v1/completions")
 USUAL = Window("48h", timedelta(hours=48))  # OpenAI's SDK is typed to send 24h, and gets what it asks for

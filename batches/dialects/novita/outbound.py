@@ -8,9 +8,9 @@ from django.conf import settings
 from rest_framework import serializers
 from rest_framework.fields import ReadOnlyField
 
-from batches.dialects.base.files import ShownFile
-from batches.dialects.base.reading import completed_and_failed, failure_reasons, skipping
-from batches.dialects.base.rendering import Constant, PrefixedId
+from batches.dialects.shared.files import ShownFile
+from batches.dialects.shared.reading import completed_and_failed, failure_reasons, skipping
+from batches.http.rendering import Constant, PrefixedId
 from batches.models import Batch, File, Purpose, load_counts
 from batches.rules import identifiers
 from batches.rules.jsonl import read_lines

@@ -2,8 +2,8 @@
 
 from django.urls import path
 
-from batches.dialects.base.faces import Face, add_face
-from batches.dialects.base.mounts import Mount, mount
+from batches.dialects.shared.faces import Face, add_face
+from batches.http.mounts import Mount, mount
 from batches.dialects.novita import views
 from batches.dialects.novita.errors import render_error
 from batches.dialects.novita.outbound import batch_objects

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.conf import settings
 
-from batches.dialects.base import batches, files, models
-from batches.dialects.base.paging import Page
-from batches.dialects.base.views import DialectView
+from batches.dialects.shared import batches, files, models
+from batches.http.paging import Page
+from batches.http.views import DialectView
 from batches.dialects.novita import inbound, outbound
 from batches.dialects.novita.errors import render_error
 from batches.models import Batch, Dialect, File

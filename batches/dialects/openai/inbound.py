@@ -4,10 +4,10 @@ from typing import Any
 
 from rest_framework import serializers
 
-from batches.dialects.base import creation
-from batches.dialects.base.endpoints import canonical
-from batches.dialects.base.fields import AnyWindow, EndpointPath, Fields, Filename, Lifetime, OneOf, Text, WholeNumber
-from batches.dialects.base.files import UPLOADED
+from batches.dialects.shared import creation
+from batches.dialects.shared.endpoints import canonical
+from batches.http.fields import AnyWindow, EndpointPath, Fields, Filename, Lifetime, OneOf, Text, WholeNumber
+from batches.dialects.shared.files import UPLOADED
 
 
 class CreateUpload(Fields):

@@ -6,9 +6,9 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.fields import ReadOnlyField
 
-from batches.dialects.base.files import ShownFile
-from batches.dialects.base.reading import completed_and_failed, failure_reasons, skipping
-from batches.dialects.base.rendering import Constant, PrefixedId, UnixTime
+from batches.dialects.shared.files import ShownFile
+from batches.dialects.shared.reading import completed_and_failed, failure_reasons, skipping
+from batches.http.rendering import Constant, PrefixedId, UnixTime
 from batches.models import Batch, Upload, UploadPart, load_counts
 
 

@@ -1,6 +1,6 @@
 """Why objects failed, grouped by what is the same in their messages: in one batch, or over projects and a span of time.
 
-Read from what was counted as it happened (`services.error_groups`): the errors themselves may be millions.
+Read from what was counted as it happened (`services.tally.error_groups`): the errors themselves may be millions.
 """
 
 import re

@@ -2,7 +2,7 @@
 
 The root is what the client submitted. Every other batch asks again for some of what did not succeed in its `parent`,
 under the same `custom_id`s and in the same order. So whatever was asked for is in the root, and of the batches that
-have a request at most one has a success for it (see `services.retry`); else the youngest says what came of it.
+have a request at most one has a success for it (see `services.retry.retry`); else the youngest says what came of it.
 """
 
 from collections.abc import Iterator, Sequence

@@ -6,7 +6,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions
 
-from batches.dialects.base.errors import as_portal_error, first_problem, headers, with_status
+from batches.http.errors import as_portal_error, first_problem, headers, with_status
 from batches.rules.errors import Conflict, InProgress, LostRace, NotAuthenticated, NotFound, PortalError
 from batches.services.control.cancel import NotCancellable
 

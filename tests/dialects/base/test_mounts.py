@@ -2,8 +2,8 @@
 
 import pytest
 
-from batches.dialects.base import mounts
-from batches.dialects.base.mounts import Mount, mount, owner
+from batches.http import mounts
+from batches.http.mounts import Mount, mount, owner
 from batches.rules.errors import PortalError
 
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from batches.dialects.base.errors import InvalidBody
-from batches.dialects.base.parsers import JSONParser, read_object
+from batches.http.errors import InvalidBody
+from batches.http.parsers import JSONParser, read_object
 from batches.rules.errors import TooLarge
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from batches.dialects.base.rendering import encode, raw
+from batches.http.rendering import encode, raw
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])

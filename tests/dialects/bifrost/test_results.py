@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from batches.dialects.base import result_documents
-from batches.dialects.base.result_pages import Cursor
+from batches.dialects.shared import result_documents
+from batches.dialects.shared.result_pages import Cursor
 from batches.models import Batch, BatchObject, BatchResult
 from tests.conftest import Queue
 from tests.dialects.bifrost.conftest import BATCHES, BODY, Bifrost, item, message, problem

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batches.dialects.base.endpoints import ENDPOINTS
+from batches.dialects.shared.endpoints import ENDPOINTS
 from batches.models import Batch, Event
 from providers.models import Provider
 from tests.dialects.openai.conftest import Api

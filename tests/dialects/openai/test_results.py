@@ -9,7 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from batches.dialects.base import result_pages
+from batches.dialects.shared import result_pages
 from batches.models import Batch, BatchObject, BatchResult, File, Slice
 from batches.rules.actors import ENGINE
 from batches.rules.states import BatchStatus, ObjectStatus

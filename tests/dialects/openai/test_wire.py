@@ -8,7 +8,7 @@ from django.conf import settings as portal_settings
 from django.db import OperationalError
 from pytest_django import Settings
 
-from batches.dialects.base import batches as views
+from batches.dialects.shared import batches as views
 from tests.dialects.openai.conftest import Api
 
 

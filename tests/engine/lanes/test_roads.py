@@ -6,10 +6,10 @@ import uuid
 import pytest
 from pytest_django import Settings
 
-from batches.engine.held import Held, Item
-from batches.engine.lanes.lane import MOST_GATES, Lane
-from batches.engine.lanes.roads import ASK_SECONDS, EMPTY_SECONDS, Road
-from batches.engine.lanes.upstreams import Granted, Need, Opened
+from batches.engine.executor.slices import Held, Item
+from batches.engine.executor.lanes.lane import MOST_GATES, Lane
+from batches.engine.executor.lanes.roads import ASK_SECONDS, EMPTY_SECONDS, Road
+from batches.engine.executor.lanes.upstreams import Granted, Need, Opened
 from batches.engine.limits.asks import Award, Caps, Grant, Permit, Why
 from batches.engine.limits.breaker import Broken
 from batches.engine.limits.state import WHOLE

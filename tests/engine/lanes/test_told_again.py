@@ -6,11 +6,11 @@ import uuid
 import pytest
 import redis
 
-from batches.engine.held import Held, Item
-from batches.engine.lanes.gates import Gate
-from batches.engine.lanes.lane import Lane
-from batches.engine.lanes.roads import Road
-from batches.engine.lanes.upstreams import Demand, Opened
+from batches.engine.executor.slices import Held, Item
+from batches.engine.executor.lanes.permits import Gate
+from batches.engine.executor.lanes.lane import Lane
+from batches.engine.executor.lanes.roads import Road
+from batches.engine.executor.lanes.upstreams import Demand, Opened
 from batches.engine.limits.asks import Ask, Bid, Caps, Permit, Tally, Want
 from batches.engine.limits.breaker import FAILURES
 from batches.engine.limits.hold import STRIKES, Seen

@@ -9,8 +9,8 @@ from uuid_utils.compat import uuid7
 
 from batches.api.inside import _result
 from batches.dialects.anthropic.outbound import result_lines
-from batches.dialects.base.rendering import encode
-from batches.dialects.base.result_documents import result_item
+from batches.http.rendering import encode
+from batches.dialects.shared.result_documents import result_item
 from batches.dialects.merge.outbound import created_id
 from batches.rules import jsonl
 from batches.rules.states import ObjectStatus

@@ -1,0 +1,255 @@
+"""Creating a batch over an uploaded file or over requests in the call itself, as OpenAI's contract and gateways have it.
+
+`model` may be `provider/model`: the provider carries the batch out. What a line asks for is what the line says; bodies
+pass unchanged, so the model of each request is the one that its own body names.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from typing import Any, BinaryIO, ClassVar, cast
+
+import msgspec
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.utils import timezone
+from rest_framework.request import Request
+
+from batches.dialects.shared.endpoints import CHAT, ENDPOINTS, MESSAGES, canonical, is_endpoint, require_endpoint
+from batches.http.errors import InvalidType, InvalidValue, MissingParameter, UnsupportedMediaType
+from batches.http.fields import (
+    USUAL_WINDOW,
+    AnyWindow,
+    Fields,
+    Lifetime,
+    Metadata,
+    OneOf,
+    Text,
+    Window,
+    valid,
+    valid_so_far,
+)
+from batches.dialects.shared.inline import InlineBody, InlineRequest, decode_item
+from batches.http.parsers import FORM
+from batches.dialects.shared.providers import chosen_provider, named_provider, require_granted
+from batches.dialects.shared.reading import find_file
+from batches.http.views import DialectView
+from batches.models import Batch, Dialect, File, OnInvalid, Project
+from batches.rules.errors import Gone
+from batches.rules.jsonl import read_lines, read_request, request_line
+from batches.services.core.route import route
+from batches.services.intake.extras import asked_extras, fitting_extras
+from batches.services.intake.inline import gathered, submit_gathered
+from batches.services.intake.submit import submit
+from batches.services.policy.emergency_stop import require_intake
+from batches.services.policy.quota import require_room_now
+from batches.services.storage.ranges import reading
+
+ARRAY = "requests"
+
+
+class CreateBatch(Fields):
+    """What dialects have in common; each adds its `endpoint`. The window is a Window, the `usual_window` unless given."""
+
+    usual_window: ClassVar[Window] = USUAL_WINDOW
+
+    completion_window = AnyWindow(required=False, allow_null=True, default=None)
+    on_invalid = OneOf(OnInvalid.values, default=OnInvalid.FAIL.value)
+    input_file_id = Text(required=False, allow_null=True, default=None)
+    metadata = Metadata()
+    output_expires_after = Lifetime()
+
+    def validate_completion_window(self, window: Window | None) -> Window:
+        return window or self.usual_window
+
+
+class _Item(msgspec.Struct, forbid_unknown_fields=True):
+    custom_id: str
+    method: str | None = None
+    url: str | None = None
+    body: msgspec.Raw = msgspec.Raw()
+    params: msgspec.Raw = msgspec.Raw()
+
+
+_items = msgspec.json.Decoder(_Item)
+
+
+class Items:
+    """Reads the items of one create call, in OpenAI's flavour (`body`) or Anthropic's (`params`)."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self.written: set[str] = set()  # the urls of the lines so far
+        self._named: tuple[str, int] | None = None  # the endpoint that items name, and which did so first
+
+    def read(self, index: int, raw: bytes) -> InlineRequest:
+        """One item as a request. Raises InvalidRequest that names its place."""
+        where = f"{ARRAY}.{index}"
+        item: _Item = decode_item(_items, raw, where=where)
+        body, params = _given(item.body), _given(item.params)
+        if bool(body) == bool(params):
+            raise InvalidValue(f"{where}: it must have a body or params, and not both.", param=where)
+        if not (body or params).startswith(b"{"):
+            place = f"{where}.{'body' if body else 'params'}"
+            raise InvalidType(f"{place}: it must be an object.", param=place)
+        if item.method not in (None, "POST"):
+            raise InvalidValue(f"{where}.method: it must be POST.", param=f"{where}.method")
+        self._note(MESSAGES if params else "", index)
+        self._note(canonical(item.url or ""), index)
+        url = self._named[0] if self._named else CHAT
+        self.written.add(url)
+        return InlineRequest(item.custom_id, url, body or params)
+
+    def endpoint(self, asked: str | None) -> str:
+        """What the batch is for: what the call says, else what its items say, else chat completions."""
+        if self._named is None:
+            return asked or CHAT
+        named, index = self._named
+        if asked not in (None, named):
+            raise InvalidValue(f"{ARRAY}.{index}: it is for {named}; the batch's endpoint is {asked}.", param=f"{ARRAY}.{index}")
+        return named
+
+    def _note(self, url: str, index: int) -> None:
+        if not url:
+            return
+        place = f"{ARRAY}.{index}.url"
+        if url not in self.written:
+            require_endpoint(self._project, url, place=place)
+        if self._named is None:
+            self._named = url, index
+        elif self._named[0] != url:
+            raise InvalidValue(f"{place}: it is for {url}; {ARRAY}.{self._named[1]} is for {self._named[0]}.", param=place)
+
+
+class BatchCreation(DialectView):
+    """A view that creates batches: of `dialect`, from what `parameters` describes."""
+
+    dialect: ClassVar[Dialect]
+    called: ClassVar[str]  # the path of its create call, whichever mount the client uses
+    parameters: ClassVar[type[CreateBatch]]
+    endpoints: ClassVar[Sequence[str]] = ENDPOINTS  # of the contract
+
+    def max_body_bytes(self) -> int:
+        return settings.MAX_INLINE_BYTES
+
+    def provider_name(self, named: str | None) -> str | None:
+        """The provider to ask for, given the one that the client names; None leaves the choice to the portal."""
+        return named
+
+    def endpoint_of(self, _file: File) -> str:
+        """What a batch over a file is for when the call does not say."""
+        raise MissingParameter("Missing required parameter: 'endpoint'.", param="endpoint")
+
+    def created(self, request: Request) -> tuple[Batch, dict[str, Any]]:
+        """The batch that the call makes, or that the call which it repeats has made; and the call's parameters."""
+        if (request.content_type or "").startswith(FORM):
+            raise UnsupportedMediaType("Send the request body as JSON (Content-Type: application/json).")
+        body = InlineBody(
+            request._request,
+            array=ARRAY,
+            max_bytes=self.max_body_bytes(),
+            max_items=settings.MAX_BATCH_LINES,
+            max_item_bytes=settings.MAX_LINE_BYTES,
+            at_array=lambda head: self.check_head(request, head),
+        )
+        items = Items(self.project)
+        with gathered(body.lines(items.read)) as content:
+            require_one_input(body)
+            fields = valid(self.parameters, {name: value for name, value in body.head.items() if name != ARRAY})
+            self._require_known(fields["endpoint"])
+            named = named_provider(request) or fields.get("provider")
+            provider = self.provider_name(chosen_provider(self.project, model=fields.get("model"), named=named))
+            extras = asked_extras(request.headers)
+            with self.reserved(body=body.digest, path=self.called, provider=provider, extras=extras) as reservation:
+                if reservation.batch is not None:
+                    return reservation.batch, fields
+                wanted = self._wanted(fields) | {"provider_name": provider, "reservation": reservation}
+                if body.count:
+                    wanted["endpoint"] = endpoint = items.endpoint(fields["endpoint"])
+                    wanted["extras"] = fitting_extras(extras, endpoint=endpoint)
+                    with addressed(content, endpoint, written=items.written) as lines:
+                        return submit_gathered(lines, requests=body.count, **wanted), fields
+                file = find_file(self.project, fields["input_file_id"], now=wanted["now"], param="input_file_id")
+                wanted["endpoint"] = endpoint = fields["endpoint"] or self.endpoint_of(file)
+                wanted["extras"] = fitting_extras(extras, endpoint=endpoint)
+                return submit(input_file=file, **wanted), fields
+
+    def check_head(self, request: Request, head: Mapping[str, Any]) -> None:
+        """Refuse what cannot become a batch, by what was said before the requests: they may be 200 MB. All is asked again."""
+        fields = valid_so_far(self.parameters, head)
+        if self.may_repeat:
+            return
+        self.require_room_for_body()
+        require_room_now(self.project, open_batches=1)
+        named = named_provider(request) or fields.get("provider")
+        provider = chosen_provider(self.project, model=fields.get("model"), named=named)
+        if provider is not None:
+            require_granted(self.project, str(self.provider_name(provider)))
+        if endpoint := fields.get("endpoint"):
+            self._require_known(endpoint)
+            require_intake(self.project, provider=route(self.project, endpoint=endpoint, name=provider))
+
+    def _require_known(self, endpoint: str | None) -> None:
+        if endpoint is not None:
+            require_endpoint(self.project, endpoint, place="Invalid value for 'endpoint'", known=self.endpoints)
+
+    def _wanted(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        window: Window = fields["completion_window"]
+        return {
+            "project": self.project,
+            "dialect": self.dialect,
+            "completion_window": window.word,
+            "window": window.length,
+            "actor": self.actor,
+            "now": timezone.now(),
+            "key": self.key,
+            "metadata": fields["metadata"],
+            "output_lifetime": fields["output_expires_after"],
+            "model": fields.get("model"),
+            "on_invalid": OnInvalid(fields["on_invalid"]),
+        }
+
+
+def require_one_input(body: InlineBody) -> None:
+    """Raise InvalidRequest unless a body, read to its end, has either a file or at least one item."""
+    if body.head.get(ARRAY) is not None:
+        raise InvalidType(f"Invalid value for '{ARRAY}': it must be a list.", param=ARRAY)
+    has_file = body.head.get("input_file_id") is not None
+    if has_file and body.count:
+        raise InvalidValue(f"Give either 'input_file_id' or '{ARRAY}', not both.", param=ARRAY)
+    if not has_file and not body.count:
+        raise MissingParameter(f"Missing required parameter: 'input_file_id' (or '{ARRAY}').", param="input_file_id")
+
+
+@contextmanager
+def addressed(content: "UploadedFile[Any]", url: str, *, written: Set[str]) -> "Iterator[UploadedFile[Any]]":
+    """Gathered lines that all name this url; written anew only where the body said too late what they are for."""
+    if written == {url}:
+        yield content
+    else:
+        with gathered(_readdressed(content, url)) as lines:
+            yield lines
+
+
+def _readdressed(content: "UploadedFile[Any]", url: str) -> Iterator[bytes]:
+    for line in read_lines(cast(BinaryIO, content), max_line_bytes=settings.MAX_LINE_BYTES):
+        assert line.content is not None
+        request = read_request(line.content)
+        yield request_line(custom_id=request.custom_id, url=url, body=bytes(request.body))
+
+
+def endpoint_of_first_line(file: File) -> str:
+    """What the first line of an input file is for: its url, else chat completions."""
+    try:
+        with reading(file, name="input") as content:
+            lines = read_lines(cast(BinaryIO, content), max_line_bytes=settings.MAX_LINE_BYTES)
+            url = read_request(next(lines).content or b"").url
+    except (Gone, StopIteration, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return CHAT  # validation will say what is wrong
+    endpoint = canonical(url or "")
+    return endpoint if endpoint and is_endpoint(file.project, endpoint) else CHAT
+
+
+def _given(document: msgspec.Raw) -> bytes:
+    """A document's bytes; none for null, which is as if it was not there."""
+    content = bytes(document)
+    return b"" if content == b"null" else content

@@ -1,0 +1,41 @@
+"""What a batch can be for, in the dialects that leave the choice to the client.
+
+Besides the endpoints of the contracts these are the further ones that an operator gave to a provider of the project.
+"""
+
+from collections.abc import Sequence
+
+from batches.http.errors import InvalidValue
+from batches.models import Project
+from batches.services.core.route import further_endpoints
+
+CHAT = "/v1/chat/completions"
+MESSAGES = "/v1/messages"
+ENDPOINTS = (
+    "/v1/responses",
+    CHAT,
+    "/v1/embeddings",
+    "/v1/completions",
+    "/v1/moderations",
+    "/v1/images/generations",
+    "/v1/images/edits",
+    "/v1/videos",
+    MESSAGES,
+)
+
+
+def canonical(endpoint: str) -> str:
+    """An endpoint with its version: Azure's clients write `/chat/completions`."""
+    return f"/v1{endpoint}" if f"/v1{endpoint}" in ENDPOINTS else endpoint
+
+
+def is_endpoint(project: Project, text: str, *, known: Sequence[str] = ENDPOINTS) -> bool:
+    """Whether a batch of the project can be for this."""
+    return text in known or text in further_endpoints(project)
+
+
+def require_endpoint(project: Project, text: str, *, place: str, known: Sequence[str] = ENDPOINTS) -> None:
+    """Raise InvalidValue, with those there are, unless a batch of the project can be for this; `place` says where it stands."""
+    if not is_endpoint(project, text, known=known):
+        names = ", ".join((*known, *further_endpoints(project)))
+        raise InvalidValue(f"{place}: it must be one of {names}.", param=place.rpartition(" ")[2].strip("'"))

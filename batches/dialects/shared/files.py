@@ -1,0 +1,174 @@
+"""Files, for the dialects whose clients upload them: the views, which differ in nothing but how a file is shown."""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from batches.http.errors import InvalidType, InvalidValue, MissingParameter
+from batches.http.fields import Fields, Lifetime, OneOf, clean_filename, form_fields, valid
+from batches.dialects.shared.file_answers import file_answer
+from batches.http.paging import Page, page_after, query_number, query_word
+from batches.http.parsers import FormParser
+from batches.dialects.shared.reading import find_file
+from batches.http.rendering import Constant, PrefixedId, UnixTime, list_object
+from batches.http.views import DialectView
+from batches.models import File, Purpose
+from batches.rules.errors import TooLarge
+from batches.services.intake.idempotency import note_read
+from batches.services.storage.store import hide, size_limit, store
+
+FORM_BYTES = 1024**2  # what a form may have besides its file
+
+# What clients may upload files for. Others are listed, but only made by the portal.
+UPLOADED = tuple(purpose.value for purpose in Purpose if purpose != Purpose.BATCH_OUTPUT)
+# Purposes that a list may be asked for: those of stored files, and words of the contracts that none has here.
+LISTED = (*Purpose.values, "assistants_output", "fine-tune-results", "responses")
+
+
+class CreateFile(Fields):
+    """The fields of an upload's form, besides the file."""
+
+    purpose = OneOf(UPLOADED)
+    expires_after = Lifetime()
+
+
+class ShownFile(serializers.Serializer[File]):
+    """A file. Everything that is stored is ready to be used, hence `processed`."""
+
+    id = PrefixedId("file-")
+    object = Constant("file")
+    bytes = serializers.ReadOnlyField()
+    created_at = UnixTime()
+    expires_at = UnixTime()
+    filename = serializers.ReadOnlyField()
+    purpose = serializers.ReadOnlyField()
+    status = Constant("processed")
+
+
+class FilesView(DialectView):
+    """A view of files. A dialect says here how it shows them."""
+
+    def shown(self, file: File) -> Mapping[str, Any]:
+        """One file."""
+        return ShownFile(file).data
+
+    def uploaded(self, file: File) -> Mapping[str, Any]:
+        """A file that was just stored."""
+        return self.shown(file)
+
+    def listed(self, page: Page[File]) -> Mapping[str, Any]:
+        """A page of files."""
+        return list_object(map(self.shown, page.rows), has_more=page.has_more)
+
+    def deleted(self, file: File) -> Mapping[str, Any]:
+        """What is left of a deleted file."""
+        return {"id": str(file), "object": "file", "deleted": True}
+
+
+class Files(FilesView):
+    """/files"""
+
+    parser_classes = (FormParser,)
+    reads: ClassVar = {"GET": ("after", "limit", "order", "purpose")}
+    form_names: ClassVar[tuple[str, ...]] = ()  # fields that the dialect's forms have besides
+
+    def max_file_bytes(self) -> int:
+        """How many bytes a file may have, whatever it is for."""
+        return settings.MAX_FILE_BYTES
+
+    def input_lifetime(self) -> timedelta | None:
+        """How long a batch's input is kept where the client does not say; None for as long as other files."""
+        return None
+
+    def max_body_bytes(self) -> int:
+        return self.max_file_bytes() + FORM_BYTES
+
+    def get(self, request: Request) -> Response:
+        query = request.query_params
+        limit = query_number(query, "limit", minimum=1, maximum=10_000, default=10_000)
+        order = query_word(query, "order", words=("asc", "desc"), default="desc")
+        purpose = query_word(query, "purpose", words=LISTED, default="")
+        files = File.objects.visible(project=self.project, now=timezone.now())
+        page = page_after(
+            files.filter(purpose=purpose) if purpose else files,
+            File.objects.filter(project=self.project),
+            after=query.get("after"),
+            limit=limit,
+            order=order,
+        )
+        return Response(self.listed(page))
+
+    def post(self, request: Request) -> Response:
+        self.require_room_for_body(besides=FORM_BYTES)
+        content, fields = file_form(request, besides=self.form_names)
+        purpose = Purpose(fields["purpose"])
+        if (content.size or 0) > (limit := self.max_file_bytes()):
+            raise TooLarge(f"The file has {content.size} bytes; it may have {limit}.", param="file")
+        file = store(
+            content,
+            project=self.project,
+            purpose=purpose,
+            filename=clean_filename(content.name or ""),
+            now=timezone.now(),
+            lifetime=fields["expires_after"] or (self.input_lifetime() if purpose == Purpose.BATCH else None),
+            key=self.key,
+            limit=min(limit, size_limit(purpose)),
+        )
+        return Response(self.uploaded(file))
+
+
+class OneFile(FilesView):
+    """/files/{file_id}"""
+
+    def get(self, _request: Request, file_id: str) -> Response:
+        return Response(self.shown(find_file(self.project, file_id, now=timezone.now())))
+
+    def delete(self, _request: Request, file_id: str) -> Response:
+        now = timezone.now()
+        file = find_file(self.project, file_id, now=now)
+        hide(file, now=now)
+        return Response(self.deleted(file))
+
+
+class FileContent(DialectView):
+    """/files/{file_id}/content"""
+
+    def get(self, request: Request, file_id: str) -> HttpResponseBase:
+        now = timezone.now()
+        file = find_file(self.project, file_id, now=now)
+        note_read(file, key=self.key, now=now)
+        return file_answer(request, file, filename=file.filename, content_type="application/octet-stream")
+
+
+def file_form(request: Request, *, besides: Iterable[str] = ()) -> "tuple[UploadedFile[Any], dict[str, Any]]":
+    """The file of a form and its other fields, in whatever order they came; those `besides` are the dialect's own."""
+    content = one_file(request, "file")
+    names = ("purpose", *besides)
+    fields = form_fields(request.POST, others(request.FILES, "file"), names=names, lifetime="expires_after")
+    return content, valid(CreateFile, {name: value for name, value in fields.items() if name not in besides})
+
+
+def others(files: Iterable[str], name: str) -> list[str]:
+    """The names of files other than this one."""
+    return [found for found in files if found != name]
+
+
+def one_file(request: Request, name: str) -> "UploadedFile[Any]":
+    """The only file that the form has under this name."""
+    _ = request.data  # parses the body
+    found: list[UploadedFile[Any]] = request.FILES.getlist(name)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InvalidValue(f"Invalid value for '{name}': there must be one, not {len(found)}.", param=name)
+    if name in request.POST:
+        raise InvalidType(f"Invalid value for '{name}': it must be a file, with a filename.", param=name)
+    raise MissingParameter(f"Missing required parameter: '{name}'.", param=name)

@@ -1,0 +1,40 @@
+"""The models that a key's project may use: the views, which differ in nothing but how a model is shown."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from batches.http.errors import UnknownUrl
+from batches.http.views import DialectView
+from batches.services.policy.catalogue import OfferedModel, find_model, models_of
+
+
+class ModelsView(DialectView):
+    """A view of models. A dialect may show them otherwise."""
+
+    def shown(self, model: OfferedModel) -> Mapping[str, Any]:
+        """One model, as OpenAI has it, and whoever speaks like OpenAI. When it was made is not known: its provider was then."""
+        created = int(model.provider.created_at.timestamp())
+        return {"id": model.id, "object": "model", "created": created, "owned_by": model.provider.name}
+
+    def listed(self, models: Sequence[OfferedModel]) -> Mapping[str, Any]:
+        """All of them: lists of OpenAI's shape have no pages here."""
+        return {"object": "list", "data": [self.shown(model) for model in models]}
+
+
+class Models(ModelsView):
+    """/models"""
+
+    def get(self, _request: Request) -> Response:
+        return Response(self.listed(models_of(self.project)))
+
+
+class OneModel(ModelsView):
+    """/models/{model}, of which the name may have slashes"""
+
+    def get(self, request: Request, model: str) -> Response:
+        if model.endswith("/"):
+            raise UnknownUrl(f"There is nothing at {request.path[:200]}. Leave out the slash at its end.")
+        return Response(self.shown(find_model(models_of(self.project), model)))

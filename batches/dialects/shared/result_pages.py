@@ -1,0 +1,104 @@
+"""Pages of a batch's results in input order, at any time, also while it runs.
+
+Pending objects are not listed. A client that pages while the batch runs passes some of them by, so the cursor carries
+the first one it passed: where one walk ends (`has_more` false), `next_cursor` starts the next one there, which lists
+what has settled since, and again some of what the client has. Nothing is ever missed; results are told apart by
+`custom_id`. There is no `next_cursor` once the batch has ended and nothing is left.
+"""
+
+import re
+from dataclasses import dataclass, replace
+
+from batches.http.errors import InvalidValue
+from batches.models import Batch, BatchObject, Slice
+from batches.rules.errors import Gone
+from batches.rules.states import BatchStatus, ObjectStatus
+from batches.services.results.object_result import ObjectResult
+from batches.services.results.results import settled_results, slice_lines
+
+PAGE_CHARS = 8 * 1024**2  # of answers, and of requests: a page with more is cut short, but never to nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Everything up to line `after` was walked over; `passed` is the first line that was pending then, 0 for none."""
+
+    after: int = 0
+    passed: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.after}.{self.passed}" if self.passed else str(self.after)
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPage:
+    """Some results. `passed` is the cursor's, brought up to date."""
+
+    results: list[ObjectResult]
+    has_more: bool
+    next_cursor: Cursor | None
+    passed: int = 0
+
+
+def parse_cursor(text: str | None, *, name: str = "after") -> Cursor:
+    """The cursor that a client sent back; `name` is what the dialect calls it. Raises InvalidValue."""
+    if text is None:
+        return Cursor()
+    match = re.fullmatch(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?", text, re.ASCII)
+    if match is None:
+        raise InvalidValue(f"Invalid value for '{name}': it must be the next_cursor of an earlier page.", param=name)
+    return Cursor(after=int(match[1]), passed=int(match[2] or 0))
+
+
+def result_page(batch: Batch, *, cursor: Cursor, limit: int) -> ResultPage:
+    """The next results behind the cursor, at most `limit`."""
+    if batch.status == BatchStatus.VALIDATING:
+        return ResultPage([], has_more=False, next_cursor=Cursor())
+    passed = cursor.passed
+    if not passed and not batch.is_terminal:
+        # Before the results are read: what settles in between is listed twice rather than never.
+        passed = _first_pending(batch, after=cursor.after)
+    listed, more = settled_results(batch, after_line=cursor.after, limit=limit, max_chars=PAGE_CHARS)
+    reached = listed[-1].line if listed else cursor.after
+    if more:
+        return ResultPage(listed, has_more=True, next_cursor=Cursor(reached, passed), passed=passed)
+    if passed:
+        # What was passed by has settled if the batch has ended: the client need not wait to ask again.
+        return ResultPage(listed, has_more=batch.is_terminal, next_cursor=Cursor(passed - 1), passed=passed)
+    return ResultPage(listed, has_more=False, next_cursor=None if batch.is_terminal else Cursor(reached))
+
+
+def with_requests(page: ResultPage, batch: Batch) -> tuple[ResultPage, dict[int, bytes]]:
+    """The page, cut short if its requests are long, and the input lines of its results by number.
+
+    Lines that are not kept any more, or are too long to be read, are left out. Reads one slice at a time, and none without
+    a result.
+    """
+    wanted = [result.line for result in page.results]
+    if not wanted:
+        return page, {}
+    requests: dict[int, bytes] = {}
+    held = 0
+    pieces = Slice.objects.filter(batch=batch, last_line__gte=wanted[0], first_line__lte=wanted[-1])
+    for piece in pieces.order_by("first_line"):
+        numbers = [line for line in wanted if piece.first_line <= line <= piece.last_line]
+        try:
+            lines = slice_lines(batch, piece) if numbers else {}
+        except Gone:
+            continue
+        for number in numbers:
+            held += len(lines[number])
+            if requests and held > PAGE_CHARS:
+                return _cut(page, before=number), requests
+            requests[number] = lines[number]
+    return page, requests
+
+
+def _cut(page: ResultPage, *, before: int) -> ResultPage:
+    kept = [result for result in page.results if result.line < before]
+    return replace(page, results=kept, has_more=True, next_cursor=Cursor(kept[-1].line, page.passed))
+
+
+def _first_pending(batch: Batch, *, after: int) -> int:
+    pending = BatchObject.objects.filter(batch=batch, line__gt=after, status=ObjectStatus.PENDING)
+    return pending.order_by("line").values_list("line", flat=True).first() or 0

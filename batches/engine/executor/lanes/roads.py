@@ -1,0 +1,88 @@
+"""Roads: what one executor has to send to each provider. A road has a lane for each project."""
+
+import math
+import uuid
+from collections.abc import Iterator, Mapping
+
+from django.conf import settings
+
+from batches.engine.executor.lanes.lane import Lane
+from batches.engine.executor.lanes.upstreams import Demand, Granted, Need, Opened, caps_of
+from batches.engine.limits.asks import Ask, Caps
+from batches.models.provider_health import model_key
+from providers.base import Adapter
+from providers.models import ProviderModel
+
+ASK_SECONDS = 0.5  # how often the limiter is asked while there is no need to
+EMPTY_SECONDS = 60.0  # a lane with nothing on it is removed after so long
+
+
+class Road:
+    """The way to one provider. The projects on it do not get into each other's way: each has a lane of its own."""
+
+    def __init__(self, opened: Opened) -> None:
+        assert opened.adapter is not None
+        self.adapter: Adapter = opened.adapter
+        self.held_models = opened.held_models
+        self._lanes: dict[uuid.UUID, Lane] = {}
+        self._asked_at = -math.inf
+        self._has_asked = False  # of the limiter, for anything
+        self.heed(opened)
+
+    def __iter__(self) -> Iterator[Lane]:
+        return iter(self._lanes.values())
+
+    def heed(self, opened: Opened) -> None:
+        """What the operator has set, from now on."""
+        self.caps: Caps = opened.caps
+        self.models: Mapping[str, ProviderModel] = opened.models
+        for lane in self:
+            lane.heed()
+
+    def caps_of_model(self, name: str) -> Caps:
+        return caps_of(self.models[name]) if name in self.models else Caps()
+
+    def key_of(self, model: str) -> str:
+        """What a model is called outside of this executor."""
+        return model if model in self.models else model_key(model)
+
+    def lane(self, project_id: uuid.UUID) -> Lane:
+        """The lane of a project."""
+        lane = self._lanes.get(project_id)
+        if lane is None:
+            lane = self._lanes[project_id] = Lane(self)
+        return lane
+
+    def lanes(self) -> Iterator[tuple[uuid.UUID, Lane]]:
+        """The lanes, with their projects."""
+        return iter(list(self._lanes.items()))
+
+    # --- The limiter -----------------------------------------------------------------------------------------
+
+    def demand(self, *, now: float) -> Demand:
+        """What to bring to the desk. It asks the limiter where more could be sent, and otherwise now and then."""
+        self._remove_empty(now=now)
+        busy = {project_id.hex: lane for project_id, lane in self._lanes.items() if lane.is_busy}
+        needs = {project: Need(lane.in_flight, lane.wanted, lane.share) for project, lane in busy.items()}
+        is_due = now - self._asked_at > ASK_SECONDS and (busy or self._has_asked)
+        if not is_due and not any(lane.is_urgent for lane in busy.values()):
+            return Demand(needs)
+        self._asked_at, self._has_asked = now, bool(busy)
+        return Demand(needs, Ask({project: lane.bid(now=now) for project, lane in busy.items()}, settings.EXECUTOR_CONCURRENCY))
+
+    def _remove_empty(self, *, now: float) -> None:
+        for project_id, lane in list(self._lanes.items()):
+            if lane.is_busy:
+                lane.used_at = now
+            elif now - lane.used_at > EMPTY_SECONDS:
+                del self._lanes[project_id]
+
+    def tell_again(self, ask: Ask) -> None:
+        """The limiter did not get this ask. The next one repeats what it told and gave back."""
+        for project, bid in ask.bids.items():
+            self.lane(uuid.UUID(project)).tell_again(bid)
+
+    def grant(self, granted: Granted, *, now: float) -> None:
+        """So much may be sent from now on."""
+        for project, award in granted.grant.awards.items():
+            self.lane(uuid.UUID(project)).grant(award, asked_at=granted.asked_at, valid=granted.grant.valid, now=now)
