@@ -5,7 +5,7 @@ from django.conf import settings
 from config.wsgi import application as django  # this sets Django up
 
 # isort: split
-from config import health
+from config.answers import health
 from config.front.bridge import Bridge
 from config.front.probes import Probes
 from config.front.threads import Threads

@@ -7,7 +7,7 @@ from celery.signals import setup_logging, task_prerun, worker_shutting_down
 from django.db import close_old_connections
 
 from batches.engine.shutdown import stopping
-from config import broker
+from config.backends import broker
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 

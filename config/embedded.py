@@ -17,7 +17,7 @@ from django.conf import settings
 
 from batches.engine.shutdown import stopping
 from config import web
-from config.beat import Scheduler
+from config.backends.beat import Scheduler
 from config.celery import app, application
 
 # Threads for each queue, so that executors, which run for long, leave room for everything else.

@@ -19,5 +19,5 @@ urlpatterns = [
     path("console/", include("batches.console.urls")),
     path("admin/", admin.site.urls),
 ]
-handler404 = "config.errors.page_not_found"
-handler500 = "config.errors.server_error"
+handler404 = "config.answers.errors.page_not_found"
+handler500 = "config.answers.errors.server_error"

@@ -12,12 +12,13 @@ from django.db import models
 from django.db.models import Q
 from uuid_utils.compat import uuid7
 
-from providers import registry, sources
+from providers import registry
 from providers.base import Connection, CredentialUnavailable, Usage
 from providers.guards import Guarded
-from providers.references import referred, resolved
-from providers.secrecy import KeepsSecrets, validate_credential
-from providers.sources import Missing
+from providers.secrets import sources
+from providers.secrets.references import referred, resolved
+from providers.secrets.secrecy import KeepsSecrets, validate_credential
+from providers.secrets.sources import Missing
 from providers.transport.way import ENVIRONMENT, WayOptions, way_to
 
 __all__ = ["CredentialUnavailable", "Provider", "ProviderModel", "validate_credential"]

@@ -1,12 +1,12 @@
-"""The adapters there are, by name. Adding one is a file in `adapters/` and a line here."""
+"""The adapters there are, by name. Adding one is a file in `online/` and a line here."""
 
 from django.conf import settings
 
-from providers.adapters.anthropic import AnthropicAdapter
-from providers.adapters.http import HttpAdapter
-from providers.adapters.openai import OpenAIAdapter
-from providers.adapters.simulator import SimulatorAdapter
 from providers.base import Adapter, Connection
+from providers.online.anthropic import AnthropicAdapter
+from providers.online.http import HttpAdapter
+from providers.online.openai import OpenAIAdapter
+from providers.online.simulator.adapter import SimulatorAdapter
 
 ADAPTERS: dict[str, type[Adapter]] = {
     "anthropic": AnthropicAdapter,

@@ -16,7 +16,7 @@ def test_locks_sql_and_looks_at_the_database_are_found() -> None:
         "batches.services.results.results",  # SQL
         "batches.models.bulk",  # looks at the vendor
         "batches.engine.limits.keeping",  # Redis
-        "config.health",
+        "config.answers.health",
     ):
         assert module in found
     assert "batches.rules.states" not in found
@@ -39,8 +39,8 @@ def test_every_module_that_can_differ_has_its_tests_in_both_sessions() -> None:
         ("services/bulk/test_run.py", "batches.services.bulk.run", True),
         ("services/consistency/test_verify.py", "batches.services.consistency.rows", True),
         ("management/test_demo.py", "batches.management.commands.serve", True),
-        ("providers/test_simulator.py", "providers.adapters.simulator", True),
-        ("config/test_health.py", "config.health", True),
+        ("providers/test_simulator.py", "providers.online.simulator.adapter", True),
+        ("config/test_health.py", "config.answers.health", True),
         ("services/core/test_wake.py", "batches.services.core.wake", True),
         ("rules/test_states.py", "batches.services.core.wake", False),
         ("console/test_acts.py", "batches.services.lifecycle.claim", False),
@@ -55,7 +55,7 @@ def test_tests_stand_where_their_package_does(test: str, module: str, stands: bo
     [
         ("import batches.services.lifecycle.claim", {"batches.services.lifecycle.claim"}),
         ("from batches.services.lifecycle import claim", {"batches.services.lifecycle", "batches.services.lifecycle.claim"}),
-        ("def f():\n    from config import health as h", {"config", "config.health"}),
+        ("def f():\n    from config import health as h", {"config", "config.answers.health"}),
     ],
 )
 def test_an_import_is_seen_in_any_spelling(tmp_path: Path, text: str, found: set[str]) -> None:

@@ -3,20 +3,20 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from batches.api.acts import Acts
-from batches.api.batches import Batches
-from batches.api.detail import batch_object
-from batches.api.docs import docs_page
-from batches.api.document import openapi_document
+from batches.api.calls.acts import Acts
+from batches.api.calls.batches import Batches
+from batches.api.calls.family import Family
+from batches.api.calls.files import Files
+from batches.api.calls.groups import ErrorGroups
+from batches.api.calls.inside import Inside
+from batches.api.calls.models import Models
+from batches.api.calls.providers import Providers
+from batches.api.calls.quotas import Quotas
+from batches.api.calls.stops import Stops
 from batches.api.errors import render_error
-from batches.api.family import Family
-from batches.api.files import Files
-from batches.api.groups import ErrorGroups
-from batches.api.inside import Inside
-from batches.api.models import Models
-from batches.api.providers import Providers
-from batches.api.quotas import Quotas
-from batches.api.stops import Stops
+from batches.api.fields.detail import batch_object
+from batches.api.openapi.docs import docs_page
+from batches.api.openapi.document import openapi_document
 from batches.dialects.shared.faces import Face, add_face
 from batches.http.mounts import Mount, mount
 from batches.models import Dialect

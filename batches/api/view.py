@@ -14,11 +14,11 @@ from rest_framework.viewsets import ViewSetMixin
 
 from batches.api.access import Caller, CallerAuthentication, caller_of, find_batch, find_file
 from batches.api.errors import render_error
+from batches.filters import StrictFilterSet
 from batches.http.errors import InvalidValue, UnknownParameter
 from batches.http.fields import valid
 from batches.http.paging import query_number
 from batches.http.views import DialectView
-from batches.filters import StrictFilterSet
 from batches.models import ApiKey, Batch, File, IdempotencyRecord
 from batches.rules.actors import Actor
 from batches.services.core.access import Right

@@ -5,28 +5,28 @@ import uuid
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from batches.console.act_on_batch import ACTS, act_on_batch
-from batches.console.api_keys import api_key, api_keys, new_api_key, revoke_api_key
-from batches.console.batch_faces import batch_faces
-from batches.console.batch_history import batch_history
-from batches.console.batch_list import batch_list
-from batches.console.batch_page import batch_page
-from batches.console.bulk_new import new_bulk
-from batches.console.bulk_operations import bulk_operation, bulk_operations, cancel_bulk, export_outcomes, retry_bulk
-from batches.console.check_input import check_input, discard_input
-from batches.console.compare_batches import compare_batches, compare_objects
-from batches.console.downloads import download_file, download_merged, download_results
-from batches.console.edit_object import edit_object
-from batches.console.emergency_stops import emergency_stops, end_emergency_stop, new_stop
-from batches.console.error_group import error_group, mark_error_group
-from batches.console.error_list import error_list
-from batches.console.export import export_batches
-from batches.console.new_batch import new_batch
-from batches.console.object_page import object_page
-from batches.console.overview import home, overview
-from batches.console.providers import check_provider, provider_list, provider_page, resume_provider
-from batches.console.retry_batch import retry_batch
-from batches.console.views_saved import edit_view, new_view, saved_view, saved_views
+from batches.console.kit.export import export_batches
+from batches.console.pages.acts.act_on_batch import ACTS, act_on_batch
+from batches.console.pages.acts.bulk_new import new_bulk
+from batches.console.pages.acts.bulk_operations import bulk_operation, bulk_operations, cancel_bulk, export_outcomes, retry_bulk
+from batches.console.pages.acts.check_input import check_input, discard_input
+from batches.console.pages.acts.edit_object import edit_object
+from batches.console.pages.acts.new_batch import new_batch
+from batches.console.pages.acts.retry_batch import retry_batch
+from batches.console.pages.batches.batch_faces import batch_faces
+from batches.console.pages.batches.batch_history import batch_history
+from batches.console.pages.batches.batch_list import batch_list
+from batches.console.pages.batches.batch_page import batch_page
+from batches.console.pages.batches.downloads import download_file, download_merged, download_results
+from batches.console.pages.batches.object_page import object_page
+from batches.console.pages.batches.views_saved import edit_view, new_view, saved_view, saved_views
+from batches.console.pages.outcomes.compare_batches import compare_batches, compare_objects
+from batches.console.pages.outcomes.error_group import error_group, mark_error_group
+from batches.console.pages.outcomes.error_list import error_list
+from batches.console.pages.portal.api_keys import api_key, api_keys, new_api_key, revoke_api_key
+from batches.console.pages.portal.emergency_stops import emergency_stops, end_emergency_stop, new_stop
+from batches.console.pages.portal.overview import home, overview
+from batches.console.pages.portal.providers import check_provider, provider_list, provider_page, resume_provider
 from batches.rules import fingerprints, identifiers
 
 

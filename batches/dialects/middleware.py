@@ -9,9 +9,8 @@ from django.http.response import HttpResponseBase
 from django.urls import Resolver404, get_resolver, resolve
 from rest_framework.response import Response
 
-from batches.http import errors
-from batches.http import mounts
 from batches.dialects.shared.endpoints import ENDPOINTS
+from batches.http import errors, mounts
 from batches.http.rendering import encode
 from batches.http.request_ids import name_request, request_id
 from batches.rules.errors import PortalError

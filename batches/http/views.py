@@ -23,12 +23,12 @@ from batches.http.parsers import JSONParser, NoNegotiation, bound_body, require_
 from batches.http.rendering import JSONRenderer
 from batches.http.request_ids import request_id
 from batches.http.scopes import need_of, require_scope
+from batches.http.senders import client_address, vouch
 from batches.http.throttles import Call, begin_call
 from batches.models import ApiKey, IdempotencyRecord, Project
 from batches.rules.actors import Actor
 from batches.rules.errors import NotAuthenticated, PortalError, TooLarge
 from batches.rules.states import Source
-from batches.http.senders import client_address, vouch
 from batches.services.intake.extras import NO_EXTRAS, Extras
 from batches.services.intake.idempotency import digest_of, reserved
 from batches.services.people.authenticate import authenticate

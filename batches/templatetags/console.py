@@ -12,8 +12,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from batches.console.standing import percent
-from batches.console.stop_banner import access_shown, told
+from batches.console.drawing.standing import percent
+from batches.console.kit.stop_banner import access_shown, told
 from batches.models import Batch, File
 from batches.rules import identifiers
 from batches.rules.states import ObjectStatus

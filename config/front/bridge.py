@@ -6,8 +6,8 @@ from collections.abc import Hashable, Mapping
 from http import HTTPStatus
 
 from batches.http.errors import RequestTimeout
-from batches.rules.errors import RateLimited, Unavailable
 from batches.http.senders import SMALL_BODY, delay_of, project_of
+from batches.rules.errors import RateLimited, Unavailable
 from config.front.exchange import PIECE, Application, Exchange, SmallFile
 from config.front.probes import Probes, rendered
 from config.front.tenants import Tenants

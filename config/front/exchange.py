@@ -10,8 +10,8 @@ from urllib.parse import unquote_to_bytes
 
 from django.db import close_old_connections
 
-from batches.rules.errors import Unavailable
 from batches.http.senders import is_known
+from batches.rules.errors import Unavailable
 from config.front.threads import NoRoom, Threads
 from config.front.visit import Gone, Headers, Scope, Stranger, Visit
 

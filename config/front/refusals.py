@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from django.urls import get_resolver
 from django.utils.datastructures import CaseInsensitiveMapping
 
-from batches.http import errors
-from batches.http import mounts
+from batches.http import errors, mounts
 from batches.http.rendering import encode
 from batches.rules.errors import PortalError
 

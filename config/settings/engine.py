@@ -68,5 +68,5 @@ CELERY_BEAT_SCHEDULE = {
     "prove": {"task": "batches.engine.prove", "schedule": 60.0, "options": {"expires": 60}},
     "prune": {"task": "batches.engine.prune", "schedule": 300.0, "options": {"expires": 300}},
 }
-CELERY_BEAT_SCHEDULER = "config.beat.Scheduler"
+CELERY_BEAT_SCHEDULER = "config.backends.beat.Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5

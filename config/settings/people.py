@@ -11,8 +11,8 @@ from config.settings.storage import EMBEDDED, REDIS_URL
 
 LOCAL_SIGN_IN = knob("LOCAL_SIGN_IN", flag, True)  # whether a user name and a password open the portal
 PASSWORD_HASHERS = [
-    "config.hashers.Argon2id",
-    "config.hashers.PBKDF2",  # older hashes; each becomes argon2id when its owner signs in
+    "config.backends.hashers.Argon2id",
+    "config.backends.hashers.PBKDF2",  # older hashes; each becomes argon2id when its owner signs in
 ]
 HASHES_AT_ONCE = 2  # in one process: each takes 12 MiB and a core for some 20 ms
 AUTH_PASSWORD_VALIDATORS = [
@@ -54,7 +54,7 @@ SIGN_IN_PAUSE_SECONDS = 1.0  # a sign-in that fails is answered so long after it
 CACHES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 20_000}}
     if EMBEDDED
-    else {"BACKEND": "config.cache.SharedCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "batchyard"}
+    else {"BACKEND": "config.backends.cache.SharedCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "batchyard"}
 }
 
 # --- Sessions and the second factor ------------------------------------------------------------------------------------

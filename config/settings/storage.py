@@ -85,7 +85,7 @@ else:
     _database = dict(environ.Env.db_url_config(DATABASE_URL))
     if _database.get("ENGINE") != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database: postgres://user:password@host:port/name")
-    _database["ENGINE"] = "config.postgresql"
+    _database["ENGINE"] = "config.backends.postgresql"
     _database["CONN_MAX_AGE"] = None
     _database["CONN_HEALTH_CHECKS"] = True
     # A server that vanished without a word is noticed within half a minute, by whoever waits for it and by idle connections.
@@ -100,7 +100,7 @@ MEDIA_ROOT = DATA_DIR / "files"
 FILE_UPLOAD_PERMISSIONS = 0o600  # Django would have everybody read them
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 if S3_BUCKET:
-    from config import s3
+    from config.backends import s3
 
     _file_storage: dict[str, Any] = {
         "BACKEND": "storages.backends.s3.S3Storage",

@@ -51,7 +51,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 if _https:  # a browser takes cookies of these names from this host alone, and over HTTPS
     SESSION_COOKIE_NAME = "__Host-sessionid"
     CSRF_COOKIE_NAME = "__Host-csrftoken"
-SECURE_SSL_REDIRECT = _https  # of pages; what carries a credential is refused (config.https)
+SECURE_SSL_REDIRECT = _https  # of pages; what carries a credential is refused (config.answers.https)
 SECURE_SSL_HOST = _public.netloc
 SECURE_HSTS_SECONDS = knob("HSTS_SECONDS", whole(0), 365 * 86400) if _https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = knob("HSTS_SUBDOMAINS", flag, False)
@@ -66,8 +66,8 @@ SILENCED_SYSTEM_CHECKS = [
 DEBUG = knob("DEBUG", flag, False)
 if DEBUG and not (_local and not TRUST_PROXY):
     raise ImproperlyConfigured("DEBUG shows the inside of the portal to whoever asks: it needs HOST=127.0.0.1 and no proxy.")
-DEFAULT_EXCEPTION_REPORTER = "config.debug.Reporter"
-DEFAULT_EXCEPTION_REPORTER_FILTER = "config.debug.Filter"
+DEFAULT_EXCEPTION_REPORTER = "config.answers.debug.Reporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "config.answers.debug.Filter"
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -88,21 +88,21 @@ INSTALLED_APPS = [
     "batches",
 ]
 MIDDLEWARE = [
-    "config.health.Probes",
-    "config.caching.PrivateAnswers",
+    "config.answers.health.Probes",
+    "config.answers.caching.PrivateAnswers",
     "batches.dialects.middleware.DialectErrors",
-    "config.https.RefuseCleartext",
+    "config.answers.https.RefuseCleartext",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "batches.console.account.waiting_room.WaitingRoom",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "batches.console.large_forms.RefuseLargeForms",
+    "batches.console.kit.large_forms.RefuseLargeForms",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "batches.console.account.session_life.EndSessions",
-    "batches.console.zone.readers_zone",
+    "batches.console.kit.zone.readers_zone",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -145,13 +145,13 @@ USE_TZ = True
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / FILE_UPLOAD_FOLDER  # on the same disk as MEDIA_ROOT: storing an upload is a rename
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
-REST_FRAMEWORK = {"UNAUTHENTICATED_USER": None, "DEFAULT_SCHEMA_CLASS": "batches.api.schema.NativeSchema"}
+REST_FRAMEWORK = {"UNAUTHENTICATED_USER": None, "DEFAULT_SCHEMA_CLASS": "batches.api.openapi.schema.NativeSchema"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Batchyard",
     "DESCRIPTION": "Submit batches of API calls, watch them, read what came of them; every batch, through whatever dialect.",
     "VERSION": "1",
-    "PREPROCESSING_HOOKS": ["batches.api.schema.only_native"],
-    "POSTPROCESSING_HOOKS": ["batches.api.schema.with_errors"],
+    "PREPROCESSING_HOOKS": ["batches.api.openapi.schema.only_native"],
+    "POSTPROCESSING_HOOKS": ["batches.api.openapi.schema.with_errors"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SORT_OPERATION_PARAMETERS": False,  # as they are declared: what matters most comes first
 }

@@ -11,10 +11,10 @@ The rules, in this order:
    the message.
 
 A body that is legal JSON but odd is a success like any other; its values and the text of its numbers stay (`documents`).
-Whatever is kept of an answer has its secrets taken out first (`providers.redaction`).
+Whatever is kept of an answer has its secrets taken out first (`providers.secrets.redaction`).
 """
 
 from providers.judgement.answers import judge, judge_look, judge_write
-from providers.redaction import Secrets
+from providers.secrets.redaction import Secrets
 
 __all__ = ["Secrets", "judge", "judge_look", "judge_write"]

@@ -14,7 +14,7 @@ from providers.judgement.errors import Said, known_word, other_signs, reported_e
 from providers.judgement.promises import ANYTHING, Promise, promise_of
 from providers.judgement.usage import read_usage, usage_of
 from providers.rate_limits import exhausted_for, retry_after
-from providers.redaction import Secrets
+from providers.secrets.redaction import Secrets
 from providers.transport import Reply
 
 MAX_MESSAGE_CHARS = 2000

@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from providers.references import Reference
+from providers.secrets.references import Reference
 from providers.transport.destinations import PROVIDERS
 
 NO_PROXY = "none"  # the option `proxy` that has an upstream reached straight, whatever the environment says

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Page, expect
 
-from batches.api.document import document
+from batches.api.openapi.document import document
 from tests.browser.eyes import SCHEMES, TOO_FAINT
 from tests.conftest import Portal
 

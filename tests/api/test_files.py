@@ -4,7 +4,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from pytest_django import Settings
 
-from batches.api.spending import ShownProvider
+from batches.api.fields.spending import ShownProvider
 from batches.models import File, Project
 from providers.models import Provider
 from tests.api.conftest import Native, problem

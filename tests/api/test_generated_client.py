@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from batches.api.document import document
+from batches.api.openapi.document import document
 from batches.filters import BatchFilter
 from tests.conftest import Portal
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from celery.beat import ScheduleEntry
 
-from config.beat import Scheduler
+from config.backends.beat import Scheduler
 from config.celery import app
 
 DUE_SECONDS = 0.05

@@ -8,7 +8,7 @@ from celery import current_app
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from config import broker
+from config.backends import broker
 from tests.servers import free_port, redis_server
 
 

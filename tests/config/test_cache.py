@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from config.cache import SharedCache
+from config.backends.cache import SharedCache
 from tests.servers import free_port, own_redis_url
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from config.postgresql.connections import Connections
+from config.backends.postgresql.connections import Connections
 from tests.servers import free_port, postgresql
 
 PATIENCE = 20.0

@@ -6,12 +6,12 @@ import pytest
 from django.contrib.auth.hashers import check_password, make_password
 from pytest_django import Settings
 
-from config import hashers
+from config.backends import hashers
 
 
 @pytest.fixture
 def real_hashers(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["config.hashers.Argon2id", "config.hashers.PBKDF2"]
+    settings.PASSWORD_HASHERS = ["config.backends.hashers.Argon2id", "config.backends.hashers.PBKDF2"]
 
 
 class Seats:

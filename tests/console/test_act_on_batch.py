@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
-from batches.console.act_on_batch import ACTS
+from batches.console.pages.acts.act_on_batch import ACTS
 from batches.models import Batch, Event, Role
 from batches.rules.actors import ENGINE
 from batches.rules.states import BatchStatus

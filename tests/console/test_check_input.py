@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from pytest_django import Settings
 
-from batches.console.guards import guard_fields
+from batches.console.kit.guards import guard_fields
 from batches.models import Batch, Dialect, File, Project, Purpose, Role
 from batches.rules.states import BatchStatus
 from batches.services.intake.drafts import LIFETIME

@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils.http import urlencode
 from pytest_django import Settings
 
-from batches.console.compare_batches import TONES
+from batches.console.pages.outcomes.compare_batches import TONES
 from batches.models import Batch, BatchObject, BatchResult, Membership, Project, Role
 from batches.rules.states import BatchStatus
 from batches.services.results.compare import Verdict

@@ -1,7 +1,7 @@
 import json
 from time import monotonic
 
-from batches.console.diff import MOST_CHARS, MOST_LINES, Change, difference, readable
+from batches.console.drawing.diff import MOST_CHARS, MOST_LINES, Change, difference, readable
 
 
 def kinds(first: str, second: str) -> list[tuple[str, str]]:

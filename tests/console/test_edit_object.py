@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.console import edit_object
+from batches.console.pages.acts import edit_object
 from batches.models import AuditEntry, Batch, File, Project, Role
 from batches.rules.states import Act
 from batches.services.storage.store import hide

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from batches.console import error_group, error_list
+from batches.console.pages.outcomes import error_group, error_list
 from batches.models import AuditEntry, Batch, BatchError, ErrorGroup, Project, Role
 from batches.rules.fingerprints import fingerprint
 from batches.rules.states import BatchStatus

@@ -10,8 +10,8 @@ from django.http import StreamingHttpResponse
 from django.test import Client
 from django.utils import timezone
 
-from batches.console import export
-from batches.console.export import FIELDS, cell
+from batches.console.kit import export
+from batches.console.kit.export import FIELDS, cell
 from batches.models import Project, Role
 from batches.rules.states import BatchStatus
 from tests.console.conftest import MakeBatch, SignIn

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from batches.console.charts import BarChart, Series, Sparkline
+from batches.console.drawing.charts import BarChart, Series, Sparkline
 from tests.console.conftest import MakeBatch
 
 STATIC = Path(__file__).parents[2] / "static"

@@ -8,7 +8,7 @@ from django.http import QueryDict
 from django.test import Client
 from django.utils import timezone
 
-from batches.console.list_query import tidied
+from batches.console.kit.list_query import tidied
 from batches.models import Batch
 from batches.rules.states import BatchStatus
 from tests.console.conftest import MakeBatch
@@ -102,7 +102,7 @@ def test_only_the_chosen_columns_are_shown(console: Client, make_batch: MakeBatc
 def test_every_order_is_paged_through_without_gap_or_repeat_both_ways(
     console: Client, make_batch: MakeBatch, monkeypatch: pytest.MonkeyPatch, sort: str
 ) -> None:
-    monkeypatch.setattr("batches.console.batch_list.PAGE_SIZE", 3)
+    monkeypatch.setattr("batches.console.pages.batches.batch_list.PAGE_SIZE", 3)
     now = timezone.now()
     for number in range(10):
         status = BatchStatus.COMPLETED if number % 3 else BatchStatus.IN_PROGRESS
@@ -156,7 +156,7 @@ def test_the_list_can_be_asked_for_through_the_api_with_the_same_filters(console
 
 
 def test_what_no_index_chooses_is_not_counted(console: Client, make_batch: MakeBatch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batches.console.batch_list.PAGE_SIZE", 3)
+    monkeypatch.setattr("batches.console.pages.batches.batch_list.PAGE_SIZE", 3)
     for _ in range(4):
         make_batch(metadata={"team": "search"})
     assert console.get(f"{LIST}?status=completed&sort=ended").context["count"] == "4"

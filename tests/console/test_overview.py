@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from batches.console.attention import CONCERNS, NAMED
-from batches.console.provider_state import state_of
+from batches.console.drawing.provider_state import state_of
+from batches.console.pages.portal.attention import CONCERNS, NAMED
 from batches.models import Batch, BatchMinute, EmergencyStop, Membership, Project, ProviderHealth, Role, Slice, Worker
 from batches.rules.states import BatchStatus
 from batches.services.insight.throughput import Flow, Span

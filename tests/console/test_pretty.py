@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from batches.console.pretty import indent
+from batches.console.drawing.pretty import indent
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from batches.console.standing import TONES, Tone, percent, standing
+from batches.console.drawing.standing import TONES, Tone, percent, standing
 from batches.models import Batch
 from batches.rules.states import BatchStatus
 

@@ -6,15 +6,15 @@ import pytest
 from pytest_django import Settings
 
 from batches.engine.executor.appetite import FAR_TOO_MUCH, appetite
-from batches.engine.executor.slices import Held
 from batches.engine.executor.lanes.lane import Lane
 from batches.engine.executor.lanes.roads import Road
 from batches.engine.executor.lanes.upstreams import Opened
+from batches.engine.executor.slices import Held
 from batches.engine.limits.asks import Caps
 from batches.models import Batch, Slice
 from batches.services.lifecycle.claim import Lease, Tenancy
-from providers.adapters.simulator import SimulatorAdapter
 from providers.base import Connection
+from providers.online.simulator.adapter import SimulatorAdapter
 
 P = uuid.UUID(int=1)
 ACME, GLOBEX = (P, uuid.UUID(int=11)), (P, uuid.UUID(int=12))

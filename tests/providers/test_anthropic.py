@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers.adapters.anthropic import AnthropicAdapter
 from providers.base import Adapter, Call, Check, Connection, Outcome, Usage
 from providers.failures import Kind
+from providers.online.anthropic import AnthropicAdapter
 from tests.providers.calls import SECRET, call, failed, send, succeeded, talk
 from tests.upstream import Answer, Upstream, drop, redirect, refuse, say, succeed
 

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 from django.core.exceptions import ValidationError
 
-from providers.adapters.model_names import model_of, renamed
 from providers.base import Connection
 from providers.check import check
 from providers.failures import Kind
 from providers.models import CredentialUnavailable, Provider, ProviderModel
+from providers.online.model_names import model_of, renamed
 from tests.providers.calls import CHAT, SECRET, call, failed, send
 from tests.upstream import Request, Upstream, refuse, say, succeed
 

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers.adapters.http import HttpAdapter, record_url
 from providers.base import ACCOUNTING_ENDPOINTS, Adapter, Check, Connection, Failure, Outcome
 from providers.failures import Kind
 from providers.models import Provider
+from providers.online.http import HttpAdapter, record_url
 from tests.providers.calls import SECRET, call, failed, send, succeeded, talk
 from tests.upstream import Answer, Upstream, drop, redirect, refuse, say, stay_silent, succeed
 

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers.adapters.json_api import endpoint_url
 from providers.base import OPENAI_ENDPOINTS, Adapter, Call, Check, Connection, Failure, Outcome, Usage
 from providers.failures import Kind
+from providers.online.json_api import endpoint_url
 from tests.providers.calls import SECRET, answered, call, failed, send, succeeded, talk
 from tests.upstream import (
     Answer,

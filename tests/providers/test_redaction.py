@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.base import Connection
-from providers.redaction import REDACTED, Secrets
+from providers.secrets.redaction import REDACTED, Secrets
 from tests.providers.calls import answered, call, failed, send, succeeded
 from tests.security.spellings import SPELLINGS, cores
 from tests.upstream import Answer, Upstream, refuse, say, succeed

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers.adapters import simulator
-from providers.adapters.simulator import SimulatorAdapter
 from providers.base import ACCOUNTING_ENDPOINTS, Connection, Outcome, Success
 from providers.budget import Budget
 from providers.failures import Kind
+from providers.online.simulator import adapter as simulator
+from providers.online.simulator.adapter import SimulatorAdapter
 from tests.providers.calls import CHAT, call, failed, send, succeeded
 
 MESSAGES = [{"role": "user", "content": "two plus two?"}]

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from providers.adapters.simulator_patterns import Unfit, matching
-from providers.adapters.simulator_schemas import MOST_VALUES, fitting
 from providers.base import Connection
+from providers.online.simulator.patterns import Unfit, matching
+from providers.online.simulator.schemas import MOST_VALUES, fitting
 from tests.providers.calls import call, failed, send, succeeded
 
 MESSAGES = [{"role": "user", "content": "two plus two?"}]

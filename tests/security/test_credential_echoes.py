@@ -17,7 +17,7 @@ from batches.rules.states import BatchStatus
 from batches.services.results.results import results
 from batches.services.upstreams.providers import add_provider, check_provider, set_secret
 from providers.models import Provider
-from providers.redaction import Secrets
+from providers.secrets.redaction import Secrets
 from tests.cast import ended, request_line, run_executor, started
 from tests.security.spellings import SPELLINGS, cores
 from tests.upstream import Answer, Request, Upstream, refuse, say, succeed

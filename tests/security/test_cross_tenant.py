@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from batches.api.document import document
+from batches.api.openapi.document import document
 from batches.models import ApiKey, Project
 from tests.matrix import every
 from tests.security.routes import Address, addresses

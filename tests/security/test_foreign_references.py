@@ -16,7 +16,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.http.response import HttpResponseBase
 
-from batches.api.document import document
+from batches.api.openapi.document import document
 from batches.http.scopes import row_of
 from batches.models import Batch, Project
 from batches.rules.states import BatchStatus

@@ -205,7 +205,7 @@ def test_nobody_fills_the_records_with_refusals(settings: Settings) -> None:
 
 
 def test_an_older_hash_becomes_argon2id_when_its_owner_signs_in(settings: Settings, anna: User) -> None:
-    settings.PASSWORD_HASHERS = ["config.hashers.Argon2id", "config.hashers.PBKDF2"]
+    settings.PASSWORD_HASHERS = ["config.backends.hashers.Argon2id", "config.backends.hashers.PBKDF2"]
     anna.password = PBKDF2PasswordHasher().encode(PASSWORD, "somesalt", iterations=1000)
     anna.save()
 

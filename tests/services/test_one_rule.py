@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from batches.api import documented, inbound
-from batches.console.pace import pace
+from batches.api.fields import inbound
+from batches.api.openapi import documented
+from batches.console.drawing.pace import pace
 from batches.engine.executor.lanes.permits import estimate
 from batches.filters.conditions import is_late
 from batches.models import Batch, BatchMinute, Project

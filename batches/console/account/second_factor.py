@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import urlencode
 
-from batches.console.live import wants_fragment
+from batches.console.kit.live import wants_fragment
 
 PAGES = ("/console/", "/admin/")
 # The way to a second factor, and the way out.

@@ -16,7 +16,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from batches.console.account.address import client_address
-from batches.console.live import wants_fragment
+from batches.console.kit.live import wants_fragment
 from batches.services.people import sessions
 
 BEGAN, SEEN = "began_at", "seen_at"

@@ -8,8 +8,8 @@ import msgspec
 from django.conf import settings
 from django.http import HttpRequest
 
-from batches.http.errors import InvalidType, InvalidValue, MissingParameter
 from batches.dialects.shared.inline import CheckHead, InlineBody, InlineRequest, decode_item
+from batches.http.errors import InvalidType, InvalidValue, MissingParameter
 
 ENDPOINT = "/v1/messages"
 MAX_CUSTOM_ID_CHARS = 64

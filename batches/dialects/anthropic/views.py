@@ -14,10 +14,10 @@ from rest_framework.response import Response
 from batches.dialects.anthropic import inbound, outbound
 from batches.dialects.anthropic.errors import render_error
 from batches.dialects.shared import models
-from batches.http.errors import InvalidValue
-from batches.http.paging import page_after, query_number
 from batches.dialects.shared.providers import named_provider
 from batches.dialects.shared.reading import archived_at, find_batch
+from batches.http.errors import InvalidValue
+from batches.http.paging import page_after, query_number
 from batches.http.views import DialectView
 from batches.models import Batch, Dialect
 from batches.rules.errors import Gone, InvalidRequest, NotFound

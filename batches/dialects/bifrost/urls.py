@@ -4,11 +4,11 @@ from urllib.parse import quote
 
 from django.urls import path
 
-from batches.dialects.shared.faces import Face, add_face
-from batches.http.mounts import Mount, mount
 from batches.dialects.bifrost import views
 from batches.dialects.bifrost.errors import render_error
 from batches.dialects.bifrost.outbound import batch_objects
+from batches.dialects.shared.faces import Face, add_face
+from batches.http.mounts import Mount, mount
 from batches.models import Dialect
 
 mount(

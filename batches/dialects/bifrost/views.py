@@ -9,19 +9,19 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from batches.dialects.bifrost import inbound, outbound
+from batches.dialects.bifrost.errors import render_error
 from batches.dialects.shared import files, models
 from batches.dialects.shared.creation import BatchCreation, endpoint_of_first_line
 from batches.dialects.shared.endpoints import MESSAGES
-from batches.http.errors import InvalidValue, MissingParameter
-from batches.http.paging import Page, page_after, query_number, query_word
 from batches.dialects.shared.providers import HEADER, named_provider, require_granted
 from batches.dialects.shared.reading import archived_at, find_batch_at
-from batches.http.rendering import list_object
 from batches.dialects.shared.result_documents import INCLUDED, streamed
 from batches.dialects.shared.result_pages import parse_cursor
+from batches.http.errors import InvalidValue, MissingParameter
+from batches.http.paging import Page, page_after, query_number, query_word
+from batches.http.rendering import list_object
 from batches.http.views import DialectView
-from batches.dialects.bifrost import inbound, outbound
-from batches.dialects.bifrost.errors import render_error
 from batches.models import Batch, Dialect, File
 from batches.rules.default_model import bare_model
 from batches.rules.errors import Gone, PortalError

@@ -6,8 +6,8 @@ from datetime import timedelta
 import msgspec
 from django.conf import settings
 
-from batches.http.errors import InvalidType, InvalidValue, MissingParameter, UnknownParameter
 from batches.dialects.shared.inline import InlineBody, InlineRequest, ReadItem, decode_item
+from batches.http.errors import InvalidType, InvalidValue, MissingParameter, UnknownParameter
 
 ARRAY = "batch_items"
 WINDOW = timedelta(hours=24)  # the contract has none

@@ -2,12 +2,12 @@
 
 from django.urls import path
 
-from batches.dialects.shared.faces import Face, add_face
-from batches.http.mounts import Mount, mount
 from batches.dialects.merge import views
 from batches.dialects.merge.errors import render_error
 from batches.dialects.merge.inbound import ENDPOINTS
 from batches.dialects.merge.outbound import bulk_object
+from batches.dialects.shared.faces import Face, add_face
+from batches.http.mounts import Mount, mount
 from batches.models import Dialect
 
 mount(Mount(bases={"Merge's client": "/api"}, render_error=render_error, prefixes=("/api/accounting", "/accounting")))

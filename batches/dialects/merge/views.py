@@ -7,12 +7,12 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from batches.http.errors import InvalidValue
-from batches.dialects.shared.inline import InlineBody
-from batches.dialects.shared.reading import find_batch
-from batches.http.views import DialectView
 from batches.dialects.merge import inbound, outbound
 from batches.dialects.merge.errors import render_error
+from batches.dialects.shared.inline import InlineBody
+from batches.dialects.shared.reading import find_batch
+from batches.http.errors import InvalidValue
+from batches.http.views import DialectView
 from batches.models import Batch, Dialect
 from batches.rules.errors import NotAuthenticated, NotFound, TooLarge
 from batches.services.core.route import route

@@ -2,11 +2,11 @@
 
 from django.urls import path
 
-from batches.dialects.shared.faces import Face, add_face
-from batches.http.mounts import Mount, mount
 from batches.dialects.novita import views
 from batches.dialects.novita.errors import render_error
 from batches.dialects.novita.outbound import batch_objects
+from batches.dialects.shared.faces import Face, add_face
+from batches.http.mounts import Mount, mount
 from batches.models import Dialect
 
 mount(Mount(bases={"Novita's clients": "/openai/v1"}, render_error=render_error, prefixes=("/openai",)))

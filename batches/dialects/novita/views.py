@@ -6,11 +6,11 @@ from typing import Any
 
 from django.conf import settings
 
+from batches.dialects.novita import inbound, outbound
+from batches.dialects.novita.errors import render_error
 from batches.dialects.shared import batches, files, models
 from batches.http.paging import Page
 from batches.http.views import DialectView
-from batches.dialects.novita import inbound, outbound
-from batches.dialects.novita.errors import render_error
 from batches.models import Batch, Dialect, File
 
 

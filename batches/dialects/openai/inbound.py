@@ -6,8 +6,8 @@ from rest_framework import serializers
 
 from batches.dialects.shared import creation
 from batches.dialects.shared.endpoints import canonical
-from batches.http.fields import AnyWindow, EndpointPath, Fields, Filename, Lifetime, OneOf, Text, WholeNumber
 from batches.dialects.shared.files import UPLOADED
+from batches.http.fields import AnyWindow, EndpointPath, Fields, Filename, Lifetime, OneOf, Text, WholeNumber
 
 
 class CreateUpload(Fields):

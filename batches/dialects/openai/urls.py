@@ -5,11 +5,11 @@ from collections.abc import Mapping
 
 from django.urls import path
 
-from batches.dialects.shared.faces import Face, add_face
-from batches.http.mounts import Mount, mount
 from batches.dialects.openai import views
 from batches.dialects.openai.errors import render_error
 from batches.dialects.openai.outbound import batch_objects
+from batches.dialects.shared.faces import Face, add_face
+from batches.http.mounts import Mount, mount
 from batches.models import Dialect
 
 THINGS = ("files", "uploads", "batches", "models")

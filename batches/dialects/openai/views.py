@@ -8,19 +8,19 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from batches.dialects.openai import inbound, outbound
+from batches.dialects.openai.errors import render_error
 from batches.dialects.shared import batches, files, models
-from batches.http.errors import InvalidValue
-from batches.http.fields import form_fields, valid
 from batches.dialects.shared.files import FORM_BYTES, one_file, others
-from batches.http.paging import query_number, query_word
-from batches.http.parsers import FormParser
 from batches.dialects.shared.providers import require_granted
 from batches.dialects.shared.reading import find_batch_at, find_upload
 from batches.dialects.shared.result_documents import INCLUDED, document
 from batches.dialects.shared.result_pages import parse_cursor
+from batches.http.errors import InvalidValue
+from batches.http.fields import form_fields, valid
+from batches.http.paging import query_number, query_word
+from batches.http.parsers import FormParser
 from batches.http.views import DialectView
-from batches.dialects.openai import inbound, outbound
-from batches.dialects.openai.errors import render_error
 from batches.models import Batch, Dialect, Purpose, UploadStatus
 from batches.rules import identifiers
 from batches.services.intake.uploads import add_part, cancel_upload, complete_upload, start_upload

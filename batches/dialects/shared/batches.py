@@ -8,8 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from batches.dialects.shared.creation import BatchCreation
-from batches.http.paging import page_after, query_number
 from batches.dialects.shared.reading import find_batch_at
+from batches.http.paging import page_after, query_number
 from batches.http.rendering import list_object
 from batches.http.views import DialectView
 from batches.models import Batch

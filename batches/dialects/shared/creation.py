@@ -15,6 +15,9 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from batches.dialects.shared.endpoints import CHAT, ENDPOINTS, MESSAGES, canonical, is_endpoint, require_endpoint
+from batches.dialects.shared.inline import InlineBody, InlineRequest, decode_item
+from batches.dialects.shared.providers import chosen_provider, named_provider, require_granted
+from batches.dialects.shared.reading import find_file
 from batches.http.errors import InvalidType, InvalidValue, MissingParameter, UnsupportedMediaType
 from batches.http.fields import (
     USUAL_WINDOW,
@@ -28,10 +31,7 @@ from batches.http.fields import (
     valid,
     valid_so_far,
 )
-from batches.dialects.shared.inline import InlineBody, InlineRequest, decode_item
 from batches.http.parsers import FORM
-from batches.dialects.shared.providers import chosen_provider, named_provider, require_granted
-from batches.dialects.shared.reading import find_file
 from batches.http.views import DialectView
 from batches.models import Batch, Dialect, File, OnInvalid, Project
 from batches.rules.errors import Gone

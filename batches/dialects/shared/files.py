@@ -12,12 +12,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from batches.dialects.shared.file_answers import file_answer
+from batches.dialects.shared.reading import find_file
 from batches.http.errors import InvalidType, InvalidValue, MissingParameter
 from batches.http.fields import Fields, Lifetime, OneOf, clean_filename, form_fields, valid
-from batches.dialects.shared.file_answers import file_answer
 from batches.http.paging import Page, page_after, query_number, query_word
 from batches.http.parsers import FormParser
-from batches.dialects.shared.reading import find_file
 from batches.http.rendering import Constant, PrefixedId, UnixTime, list_object
 from batches.http.views import DialectView
 from batches.models import File, Purpose

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from batches.dialects.shared.endpoints import MESSAGES
-from batches.http.rendering import as_written, encode, raw
 from batches.dialects.shared.result_pages import Cursor, ResultPage, result_page, with_requests
+from batches.http.rendering import as_written, encode, raw
 from batches.models import Batch
 from batches.rules.states import ObjectStatus
 from batches.services.results.object_result import ObjectResult

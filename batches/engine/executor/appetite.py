@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from django.conf import settings
 
-from batches.engine.executor.slices import Held
 from batches.engine.executor.lanes.lane import Lane
+from batches.engine.executor.slices import Held
 from batches.services.lifecycle import claim
 
 AHEAD_SECONDS = 0.5  # objects to hold ready beyond those in flight, in seconds of the present rate

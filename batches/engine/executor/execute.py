@@ -19,17 +19,17 @@ from django.db import close_old_connections
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from batches.engine import gc_tuning as collector
 from batches.engine import shutdown
 from batches.engine.executor import backoff
-from batches.engine import gc_tuning as collector
 from batches.engine.executor.appetite import AHEAD_SECONDS, appetite
 from batches.engine.executor.db_turn import Answer, Desk, Turn
-from batches.engine.executor.slices import Held, Item, beyond_probes
 from batches.engine.executor.lanes.lane import Lane
 from batches.engine.executor.lanes.roads import Road
 from batches.engine.executor.lanes.upstreams import Demand
 from batches.engine.executor.outbox import HandedIn, Outbox
 from batches.engine.executor.senders import Senders
+from batches.engine.executor.slices import Held, Item, beyond_probes
 from batches.engine.executor.take_up import Taken
 from batches.engine.executor.throttle_notices import Announcements
 from batches.services.core import wake

@@ -13,11 +13,11 @@ from django.conf import settings
 from django.utils import timezone
 
 from batches.engine.executor import backoff
-from batches.engine.executor.slices import Held, Item, Wait
 from batches.engine.executor.lanes.lane import Lane
 from batches.engine.executor.lanes.roads import Road
-from batches.engine.limits.breaker import FAULTS
 from batches.engine.executor.outbox import Outbox
+from batches.engine.executor.slices import Held, Item, Wait
+from batches.engine.limits.breaker import FAULTS
 from batches.services.tally.outcomes import Settled, Tried
 from providers.base import Call, Failure, Outcome, Success
 from providers.failures import Kind

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from batches.engine.executor.slices import Held
 from batches.engine.executor.lanes.lane import Lane
+from batches.engine.executor.slices import Held
 from batches.engine.limits.asks import Why
 from batches.models import ThrottledBy
 from batches.services.lifecycle.settle import Throttled

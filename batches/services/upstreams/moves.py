@@ -14,9 +14,9 @@ from yarl import URL
 
 from batches.rules.actors import Actor
 from batches.rules.states import Source
-from providers import sources
 from providers.models import CredentialUnavailable, Provider
-from providers.references import Reference, referred
+from providers.secrets import sources
+from providers.secrets.references import Reference, referred
 from providers.transport.way import proxy_address
 
 MAX_SHOWN_CHARS = 200

@@ -7,7 +7,7 @@ import pytest
 from anthropic import Anthropic
 from django.utils import timezone
 
-from batches.console.new_batch_form import as_query
+from batches.console.pages.acts.new_batch_form import as_query
 from batches.models import Batch, Project
 from batches.services.control.reroute import reroute
 from batches.services.retry.resend import resend

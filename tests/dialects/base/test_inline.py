@@ -9,8 +9,8 @@ import pytest
 from django.core.handlers.wsgi import WSGIRequest
 from django.test import RequestFactory
 
-from batches.http.errors import InvalidBody, InvalidValue, RequestTimeout
 from batches.dialects.shared.inline import HEAD_BYTES, InlineBody, InlineRequest, decode_item
+from batches.http.errors import InvalidBody, InvalidValue, RequestTimeout
 from batches.rules.errors import TooLarge
 from batches.rules.jsonl import MAX_DEPTH
 

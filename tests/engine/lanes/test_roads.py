@@ -6,20 +6,20 @@ import uuid
 import pytest
 from pytest_django import Settings
 
-from batches.engine.executor.slices import Held, Item
 from batches.engine.executor.lanes.lane import MOST_GATES, Lane
 from batches.engine.executor.lanes.roads import ASK_SECONDS, EMPTY_SECONDS, Road
 from batches.engine.executor.lanes.upstreams import Granted, Need, Opened
+from batches.engine.executor.slices import Held, Item
 from batches.engine.limits.asks import Award, Caps, Grant, Permit, Why
 from batches.engine.limits.breaker import Broken
 from batches.engine.limits.state import WHOLE
 from batches.models import Batch, Slice
 from batches.models.provider_health import model_key
 from batches.services.lifecycle.claim import Lease
-from providers.adapters.simulator import SimulatorAdapter
 from providers.base import Connection, Failure, Success
 from providers.failures import Kind
 from providers.models import ProviderModel
+from providers.online.simulator.adapter import SimulatorAdapter
 
 ACME, GLOBEX = uuid.UUID(int=1), uuid.UUID(int=2)
 LONG_WAIT = Failure(Kind.RATE_LIMITED, "Come back tomorrow.", retry_after=86_400.0)

@@ -6,11 +6,11 @@ import uuid
 import pytest
 import redis
 
-from batches.engine.executor.slices import Held, Item
-from batches.engine.executor.lanes.permits import Gate
 from batches.engine.executor.lanes.lane import Lane
+from batches.engine.executor.lanes.permits import Gate
 from batches.engine.executor.lanes.roads import Road
 from batches.engine.executor.lanes.upstreams import Demand, Opened
+from batches.engine.executor.slices import Held, Item
 from batches.engine.limits.asks import Ask, Bid, Caps, Permit, Tally, Want
 from batches.engine.limits.breaker import FAILURES
 from batches.engine.limits.hold import STRIKES, Seen
@@ -18,9 +18,9 @@ from batches.engine.limits.keeping import MayHaveHeard, RedisLimits
 from batches.engine.limits.state import WHOLE
 from batches.models import Batch, Slice
 from batches.services.lifecycle.claim import Lease
-from providers.adapters.simulator import SimulatorAdapter
 from providers.base import Connection, Failure
 from providers.failures import Kind
+from providers.online.simulator.adapter import SimulatorAdapter
 
 FAULT = Failure(Kind.SERVER_ERROR, "The upstream failed.", http_status=500)
 

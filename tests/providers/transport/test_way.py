@@ -2,8 +2,8 @@
 
 import pytest
 
-from providers.adapters.options import options_problem
-from providers.references import Reference
+from providers.online.options import options_problem
+from providers.secrets.references import Reference
 from providers.transport.way import Client, Way, WayOptions, is_direct, way_to
 
 PROXY = "http://proxy.example:3128"

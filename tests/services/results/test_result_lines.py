@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid7
 
-from batches.api.inside import _result
+from batches.api.calls.inside import _result
 from batches.dialects.anthropic.outbound import result_lines
-from batches.http.rendering import encode
-from batches.dialects.shared.result_documents import result_item
 from batches.dialects.merge.outbound import created_id
+from batches.dialects.shared.result_documents import result_item
+from batches.http.rendering import encode
 from batches.rules import jsonl
 from batches.rules.states import ObjectStatus
 from batches.services.results.object_result import ObjectResult, result_line

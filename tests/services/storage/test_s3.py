@@ -21,7 +21,7 @@ from batches.services.retry.selection import EVERYTHING
 from batches.services.storage.store import hide
 from batches.services.upkeep.prune import prune
 from batches.services.upkeep.retention import prune_results
-from config import s3
+from config.backends import s3
 from tests.cast import TESTER, error_lines, output_lines, request_lines, stored
 from tests.services.pruned import mixed
 

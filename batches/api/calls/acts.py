@@ -1,0 +1,132 @@
+"""What can be done to a batch while it runs, and after its end: pause, resume, retry, reroute, prioritise."""
+
+import hashlib
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+
+from batches.api.fields.acts import (
+    RETRIED_AS_CHILD,
+    RETRIED_IN_PLACE,
+    PauseBatch,
+    PrioritiseBatch,
+    RerouteBatch,
+    ResumeBatch,
+    RetryBatch,
+    selection_of,
+)
+from batches.api.fields.detail import ShownBatchDetail, batch_object
+from batches.api.openapi import documented, examples
+from batches.api.view import NativeView
+from batches.models import ApiKey, Batch
+from batches.rules import jsonl
+from batches.services.control.pause import pause, resume
+from batches.services.control.prioritise import prioritise
+from batches.services.control.reroute import reroute
+from batches.services.core.access import Right
+from batches.services.retry.retry import Mode, retry
+
+
+class Acts(NativeView):
+    """/batches/{batch_id}/{verb}"""
+
+    tag = "Batches"
+    thing = "batch"
+    requires = dict.fromkeys(("pause", "resume", "retry", "reroute", "prioritise"), Right.ACT)
+
+    @extend_schema(operation_id="pause_batch", summary="Pause a batch", request=PauseBatch, responses=ShownBatchDetail)
+    def pause(self, _request: Request, batch_id: str) -> Response:
+        """Send nothing more of a batch until it is resumed. What is in flight may still settle.
+
+        Its deadline stays as it is, and passes while it is paused. One that is being validated starts paused. Pausing it
+        again changes nothing; once it is over, or being wound up, it cannot be paused (409).
+        """
+        batch, fields = self._asked(batch_id, PauseBatch)
+        return self._answer(pause(batch, actor=self.actor, now=timezone.now(), reason=fields["reason"]))
+
+    @extend_schema(operation_id="resume_batch", summary="Resume a batch", request=ResumeBatch, responses=ShownBatchDetail)
+    def resume(self, _request: Request, batch_id: str) -> Response:
+        """Let a paused batch go on, whoever paused it. One that is not paused stays as it is.
+
+        After a guard has paused it for its failures, those until now are left out of account. One that has used up its
+        budget of money or tokens cannot be resumed before that is raised (409).
+        """
+        batch, fields = self._asked(batch_id, ResumeBatch)
+        return self._answer(resume(batch, actor=self.actor, now=timezone.now(), reason=fields["reason"]))
+
+    @extend_schema(
+        operation_id="retry_batch",
+        summary="Retry what failed",
+        parameters=documented.IDEMPOTENCY_KEY,
+        request=RetryBatch,
+        responses={200: RETRIED_IN_PLACE, 201: RETRIED_AS_CHILD},
+        examples=examples.RETRY,
+    )
+    def retry(self, _request: Request, batch_id: str) -> Response:
+        """Send again what did not succeed; what succeeded is never sent again.
+
+        While the batch runs, in place: its failed objects become pending in a new round, and earlier rounds stay in their
+        history. After its end, as a child batch: a new one, whose `parent_id` it is, over the same lines of its input, those
+        that never ran included, and with the same window from now on. `/lineage/results` reads all of them as one.
+
+        Objects that succeeded in another batch of the lineage, or are in one that has not ended, are skipped, so that
+        nothing is paid for twice by accident. Where nothing is left to retry, the answer is 409; where the input is no
+        longer kept, 404 with the code `content_gone`. While the batch is validated or wound up, it cannot be retried (409).
+
+        With an `Idempotency-Key`, repeating the call within 24 hours does nothing more.
+        """
+        batch, fields = self._asked(batch_id, RetryBatch)
+        digest = hashlib.sha256(jsonl.dump(sorted(fields.items())).encode()).hexdigest()
+        key = self.request.auth if isinstance(self.request.auth, ApiKey) else None
+        with self.repeatable(body=digest, path=f"/api/v1/batches/{batch}/retry") as reservation:
+            if reservation is not None and reservation.batch is not None:
+                found = reservation.batch
+                return self._retried(Mode.IN_PLACE if found == batch else Mode.CHILD, found, retried=None, skipped=None)
+            done = retry(
+                batch,
+                selection=selection_of(fields),
+                actor=self.actor,
+                now=timezone.now(),
+                reason=fields["reason"],
+                provider_name=fields.get("provider"),
+                key=key,
+                reservation=reservation,
+            )
+        return self._retried(done.mode, done.batch, retried=done.retried, skipped=done.skipped)
+
+    @extend_schema(operation_id="reroute_batch", summary="Reroute a batch", request=RerouteBatch, responses=ShownBatchDetail)
+    def reroute(self, _request: Request, batch_id: str) -> Response:
+        """Have another provider carry out what is left: one that the project may use and that serves the endpoint.
+
+        What is in flight may still settle where it is. A call that the old provider carried out without answering is sent to
+        the new one, too, and then paid for at both: pause the batch first, and give what is in flight time to settle.
+        """
+        batch, fields = self._asked(batch_id, RerouteBatch)
+        now = timezone.now()
+        return self._answer(reroute(batch, provider_name=fields["provider"], actor=self.actor, now=now, reason=fields["reason"]))
+
+    @extend_schema(
+        operation_id="prioritise_batch", summary="Change a batch's priority", request=PrioritiseBatch, responses=ShownBatchDetail
+    )
+    def prioritise(self, _request: Request, batch_id: str) -> Response:
+        """Have a batch go before those of its project with a lower priority, and after those with a higher one."""
+        batch, fields = self._asked(batch_id, PrioritiseBatch)
+        now = timezone.now()
+        return self._answer(prioritise(batch, priority=fields["priority"], actor=self.actor, now=now, reason=fields["reason"]))
+
+    def _asked(self, batch_id: str, serializer: type[Serializer[Any]]) -> tuple[Batch, dict[str, Any]]:
+        self.allow_parameters()
+        return self.find_batch(batch_id), self.fields(serializer)
+
+    def _answer(self, batch: Batch) -> Response:
+        return Response(batch_object(batch, self.request._request))
+
+    def _retried(self, mode: Mode, batch: Batch, *, retried: int | None, skipped: int | None) -> Response:
+        shown = batch_object(batch, self.request._request)
+        headers = {"Location": shown["links"]["self"]} if mode is Mode.CHILD else None
+        answer = {"mode": mode.value, "retried": retried, "skipped": skipped, "batch": shown}
+        return Response(answer, status=201 if mode is Mode.CHILD else 200, headers=headers)

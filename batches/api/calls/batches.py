@@ -1,0 +1,210 @@
+"""Batches: list, create, retrieve, cancel."""
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from batches.api.calls.creation import Draft, drafted, good_lines, rehearse, sketched
+from batches.api.fields.detail import ShownBatchDetail, batch_object
+from batches.api.fields.inbound import CancelBatch, create_body, one_a_line
+from batches.api.fields.outbound import ShownBatch, ShownDryRun, batch_objects
+from batches.api.fields.spending import UpdateBatch
+from batches.api.openapi import documented, examples
+from batches.api.openapi.schema import page_of, parameters_of
+from batches.api.view import NativeView, require_understood
+from batches.dialects.shared.inline import InlineBody
+from batches.filters import BatchFilter
+from batches.http.fields import valid
+from batches.http.paging import page_after
+from batches.models import Batch, Dialect, IdempotencyRecord, OnInvalid
+from batches.services.control.cancel import cancel
+from batches.services.core.access import Right
+from batches.services.intake.inline import gathered, submit_gathered
+from batches.services.intake.submit import submit
+from batches.services.policy.emergency_stop import require_intake
+from batches.services.policy.guards import set_guards
+from batches.services.policy.quota import require_room_now
+
+
+class BatchQuery(BatchFilter):
+    """The console's filters, with this API's own parameters beside them."""
+
+    others = frozenset({"limit", "cursor"})
+
+
+class Batches(NativeView):
+    """/batches"""
+
+    tag = "Batches"
+    thing = "batch"
+    requires = {  # noqa: RUF012 - read only
+        "list": Right.READ,
+        "retrieve": Right.READ,
+        "create": Right.ACT,
+        "update": Right.ACT,
+        "cancel": Right.ACT,
+    }
+
+    def max_body_bytes(self) -> int:
+        return settings.MAX_INLINE_BYTES if self.action == "create" else settings.MAX_JSON_BYTES
+
+    @extend_schema(
+        operation_id="list_batches",
+        summary="List batches",
+        parameters=[*parameters_of(BatchQuery), *documented.PAGE],
+        responses=page_of(ShownBatch, "BatchPage"),
+    )
+    def list(self, request: Request) -> Response:
+        """The batches of your project, whatever dialect they came through, the newest first.
+
+        Every filter narrows the list; `status` may be given several times, and any of them will do. Pairs of metadata
+        are asked for with `metadata.KEY=VALUE`, such as `metadata.team=search`.
+        """
+        caller = self.caller
+        everything = caller.batches().select_related("project", "provider", "created_by_key")
+        chosen = BatchQuery(request.query_params, queryset=everything, now=timezone.now(), within=caller.filter_within)
+        require_understood(chosen, request.query_params)
+        cursor = request.query_params.get("cursor")
+        page = page_after(chosen.matching, caller.known_batches(), after=cursor, limit=self.limit(), name="cursor")
+        caller.note_use(page.rows)
+        following = str(page.rows[-1]) if page.has_more else None
+        return self.page(batch_objects(page.rows, request._request), next_cursor=following)
+
+    @extend_schema(
+        operation_id="create_batch",
+        summary="Create a batch",
+        parameters=documented.IDEMPOTENCY_KEY,
+        request=documented.CreateBatch,
+        responses={201: documented.CREATED, 200: documented.REHEARSED},
+        examples=examples.CREATE,
+    )
+    def create(self, request: Request) -> Response:
+        """Start a batch over a file that you uploaded, or over requests that come with this call.
+
+        An uploaded file is checked afterwards: the batch is `validating` until then, and `failed` with its errors if lines
+        are wrong. Requests that come with the call are checked at once, and the first that is wrong refuses the call.
+
+        With `dry_run` nothing is created, whatever the outcome: the answer tells every problem of the call and of its
+        requests, and who would carry them out.
+
+        With an `Idempotency-Key`, repeating the call within 24 hours answers with the batch of the first.
+        """
+        self.allow_parameters()
+        now = timezone.now()
+        body = create_body(request._request, at_array=lambda head: self._check_head(head, now=now))
+        with gathered(one_a_line(body)) as items:
+            draft = drafted(body, headers=request.headers, caller=self.caller, now=now)
+            if draft.fields.get("dry_run"):
+                return Response(self._findings(draft, items, now=now))
+            if draft.errors:
+                raise draft.errors[0]
+            with self.repeatable(body=body.digest, extras=draft.extras) as reservation:
+                batch = (reservation and reservation.batch) or self._submit(draft, items, body, reservation, now=now)
+        return self._answer(batch, status=201)
+
+    @extend_schema(operation_id="retrieve_batch", summary="Retrieve a batch", responses=ShownBatchDetail)
+    def retrieve(self, _request: Request, batch_id: str) -> Response:
+        """How a batch stands now, and where else it can be seen."""
+        self.allow_parameters()
+        return self._answer(self.find_batch(batch_id))
+
+    @extend_schema(
+        operation_id="update_batch", summary="Change a batch's guards", request=UpdateBatch, responses=ShownBatchDetail
+    )
+    def update(self, _request: Request, batch_id: str) -> Response:
+        """Set what pauses a batch that runs, or will run: guards that you name are changed, others stay.
+
+        A batch that a guard has paused stays paused until it is resumed. Once it is over, nothing can be changed (409).
+        """
+        self.allow_parameters()
+        batch = self.find_batch(batch_id)
+        guards = self.fields(UpdateBatch)["guards"]
+        return self._answer(set_guards(batch, guards=guards, actor=self.actor, now=timezone.now()))
+
+    @extend_schema(
+        operation_id="cancel_batch", summary="Cancel a batch", request=documented.CancelBatch, responses=ShownBatchDetail
+    )
+    def cancel(self, request: Request, batch_id: str) -> Response:
+        """Stop a batch: what is in flight may still settle, what has settled is kept.
+
+        The batch is `cancelling` until its files are written, then `cancelled`. Cancelling it again changes nothing; one
+        that has ended, or whose files are being written, cannot be cancelled (409).
+        """
+        self.allow_parameters()
+        batch = self.find_batch(batch_id)
+        note = valid(CancelBatch, request.data)["note"]
+        return self._answer(cancel(batch, actor=self.actor, now=timezone.now(), note=note))
+
+    def _check_head(self, head: dict[str, Any], *, now: datetime) -> None:
+        """Refuse what cannot become a batch before its requests are read, once it is known to be no dry run."""
+        if head.get("dry_run") is not False:
+            return
+        draft = sketched(head, caller=self.caller, now=now)
+        if draft.errors:
+            raise draft.errors[0]
+        if draft.project is not None and not self.may_repeat:
+            require_intake(draft.project, provider=draft.provider)
+            require_room_now(draft.project, open_batches=1, stored_bytes=self.announced_bytes)
+
+    def _answer(self, batch: Batch, *, status: int = 200) -> Response:
+        shown = batch_object(batch, self.request._request)
+        return Response(shown, status=status, headers={"Location": shown["links"]["self"]} if status == 201 else None)
+
+    def _findings(self, draft: Draft, items: "UploadedFile[Any]", *, now: datetime) -> dict[str, Any]:
+        found = rehearse(draft, items)
+        window = draft.fields.get("completion_window")
+        shown = {
+            "valid": not found.count or (draft.skips and found.may_skip),
+            "requests": found.requests,
+            "provider": draft.provider,
+            "expires_at": now + window.length if window else None,
+            "estimate": found.estimate,
+            "problem_count": found.count,
+            "problems": [
+                {"code": problem.code, "message": problem.message, "param": problem.param or None, "line": problem.line}
+                for problem in found.problems
+            ],
+        }
+        return dict(ShownDryRun(shown).data)
+
+    def _submit(
+        self,
+        draft: Draft,
+        items: "UploadedFile[Any]",
+        body: InlineBody,
+        reservation: IdempotencyRecord | None,
+        *,
+        now: datetime,
+    ) -> Batch:
+        fields, key = draft.fields, self.request.auth
+        assert draft.project is not None
+        assert draft.provider is not None
+        assert draft.rules is not None
+        about: dict[str, Any] = {
+            "dialect": Dialect.NATIVE,
+            "endpoint": fields["endpoint"],
+            "completion_window": fields["completion_window"].word,
+            "window": fields["completion_window"].length,
+            "actor": self.actor,
+            "now": now,
+            "key": key,
+            "metadata": fields["metadata"],
+            "provider_name": draft.provider.name,
+            "remark": fields["remark"],
+            "priority": fields["priority"],
+            "guards": fields["guards"],
+            "extras": draft.extras,
+            "model": fields["model"],
+            "on_invalid": OnInvalid(fields["on_invalid"]),
+            "reservation": reservation,
+        }
+        if draft.file is not None:
+            return submit(draft.project, input_file=draft.file, **about)
+        with gathered(good_lines(items, rules=draft.rules, skips=draft.skips)) as content:
+            return submit_gathered(content, project=draft.project, requests=body.count, **about)

@@ -1,0 +1,180 @@
+"""Creating a batch: everything that a create call says is checked, and then the batch submitted, or the findings told."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, BinaryIO, TypeVar, cast
+
+from django.conf import settings
+from django.core.files import File as Content
+from rest_framework.exceptions import ValidationError
+from rest_framework.fields import SkipField, empty
+
+from batches.api.access import Caller, find_file
+from batches.api.fields.inbound import ARRAY, CreateBatch, input_line
+from batches.dialects.shared.inline import InlineBody
+from batches.dialects.shared.providers import provider_of_model
+from batches.http.errors import InvalidType, InvalidValue, MissingParameter, UnknownParameter, first_problem
+from batches.models import Batch, Dialect, File, OnInvalid, Project, Purpose
+from batches.rules.errors import PortalError
+from batches.rules.jsonl import Line, read_lines
+from batches.rules.line_rules import LineChecker, LineRules, Problem
+from batches.services.core.access import Right
+from batches.services.core.route import route
+from batches.services.intake.check_input import Findings, rehearse_file, rehearse_lines, rehearse_quotas
+from batches.services.intake.extras import NO_EXTRAS, Extras, asked_extras, checked_extras, fitting_extras
+from batches.services.intake.submit import usable_model
+from batches.services.lifecycle.validate import rules_for
+from batches.services.policy.estimate import Estimate
+from providers.models import Provider
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Draft:
+    """A batch that does not exist yet. `errors` is all that is wrong with it, besides its requests."""
+
+    fields: dict[str, Any] = field(default_factory=dict)
+    errors: list[PortalError] = field(default_factory=list)
+    project: Project | None = None
+    provider: Provider | None = None
+    file: File | None = None
+    extras: Extras = NO_EXTRAS
+    default_model: str = ""
+
+    @property
+    def rules(self) -> LineRules | None:
+        """What its lines must be; None while its endpoint is not known."""
+        endpoint = self.fields.get("endpoint")
+        if not endpoint:
+            return None
+        provider = self.provider or Provider()
+        return rules_for(Batch(dialect=Dialect.NATIVE, endpoint=endpoint, provider=provider, default_model=self.default_model))
+
+    @property
+    def skips(self) -> bool:
+        """Whether invalid requests are left out, rather than refuse the batch."""
+        return bool(self.fields.get("on_invalid") == OnInvalid.SKIP)
+
+    def attempt(self, step: Callable[[], T]) -> T | None:
+        """What a step finds; what is wrong with it is kept."""
+        try:
+            return step()
+        except PortalError as error:
+            self.errors.append(error)
+            return None
+
+
+def drafted(body: InlineBody, *, headers: Mapping[str, str], caller: Caller, now: datetime) -> Draft:
+    """The draft of a create call whose body was read."""
+    draft = Draft()
+    _read_fields(body.head, draft)
+    draft.errors += _source_errors(body, draft)
+    draft.extras = draft.attempt(lambda: _extras(draft, headers)) or NO_EXTRAS
+    _look_up(draft, caller=caller, now=now)
+    return draft
+
+
+def sketched(head: Mapping[str, Any], *, caller: Caller, now: datetime) -> Draft:
+    """The draft of a create call whose first members were read. What the later ones may still give is no error yet."""
+    draft = Draft()
+    _read_fields(head, draft, partial=True)
+    _look_up(draft, caller=caller, now=now)
+    return draft
+
+
+def _look_up(draft: Draft, *, caller: Caller, now: datetime) -> None:
+    """Find what the fields name."""
+    project = draft.attempt(lambda: caller.project(draft.fields.get("project"), act="create_batch"))
+    if project is None:
+        return
+    draft.project = project
+    if file_id := draft.fields.get("input_file_id"):
+        draft.file = draft.attempt(lambda: _input_file(caller, file_id, project=project, now=now))
+    if endpoint := draft.fields.get("endpoint"):
+        name = draft.fields.get("provider") or provider_of_model(project, draft.fields.get("model"))
+        provider = draft.attempt(lambda: route(project, endpoint=endpoint, name=name))
+        if provider is not None:
+            draft.provider = provider
+            asked = draft.fields.get("model")
+            draft.default_model = draft.attempt(lambda: usable_model(asked, endpoint=endpoint, provider=provider)) or ""
+
+
+def _read_fields(head: Mapping[str, Any], draft: Draft, *, partial: bool = False) -> None:
+    known = CreateBatch(partial=partial).fields
+    for name in head:
+        if name not in known and name != ARRAY:
+            draft.errors.append(UnknownParameter(f"There is no parameter {name[:100]!r}.", param=name[:100]))
+    for name, declared in known.items():
+        try:
+            draft.fields[name] = declared.run_validation(head.get(name, empty))
+        except ValidationError as problem:
+            draft.errors.append(first_problem(ValidationError({name: problem.detail})))
+        except SkipField:
+            continue
+
+
+def _source_errors(body: InlineBody, draft: Draft) -> Iterator[PortalError]:
+    """What is wrong with where the requests come from: either a file or the call itself."""
+    from_file = draft.fields.get("input_file_id") is not None
+    if ARRAY in body.head:
+        yield InvalidType(f"Invalid value for '{ARRAY}': it must be an array.", param=ARRAY)
+    elif from_file and body.has_array:
+        yield InvalidValue(f"Give either input_file_id or {ARRAY}, not both.", param=ARRAY)
+    elif not from_file and not body.count:
+        yield MissingParameter(f"Give input_file_id, or {ARRAY} with at least one item.", param=ARRAY)
+
+
+def _extras(draft: Draft, headers: Mapping[str, str]) -> Extras:
+    """What the body asks for beside the requests, else what the headers of Anthropic's clients do."""
+    named = draft.fields.get("extras")
+    extras = asked_extras(headers) if named is None else checked_extras(**named)
+    return fitting_extras(extras, endpoint=draft.fields.get("endpoint") or "")
+
+
+def _input_file(caller: Caller, text: str, *, project: Project, now: datetime) -> File:
+    file = find_file(caller, text, right=Right.ACT, act="create_batch", now=now, param="input_file_id")
+    if file.project_id != project.pk:
+        raise InvalidValue(f"File {file} belongs to another project.", param="input_file_id")
+    if file.purpose != Purpose.BATCH:
+        raise InvalidValue(f"File {file} has purpose {file.purpose}; it must be batch.", param="input_file_id")
+    return file
+
+
+def item_lines(items: "Content[Any]", *, endpoint: str) -> Iterator[Line]:
+    """The items of a create call as lines of an input file; `items` has one a line."""
+    items.seek(0)
+    for number, line in enumerate(read_lines(cast(BinaryIO, items), max_line_bytes=settings.MAX_LINE_BYTES), start=1):
+        content = input_line(line.content or b"", endpoint=endpoint)
+        yield Line(number, 0, 0, content if len(content) <= settings.MAX_LINE_BYTES else None)
+
+
+def good_lines(items: "Content[Any]", *, rules: LineRules, skips: bool = False) -> Iterator[bytes]:
+    """The items as an input file. Raises InvalidValue for the first that is not what it should be, unless those are skipped."""
+    checker = LineChecker(rules)
+    for line in item_lines(items, endpoint=rules.endpoint):
+        _, problems = checker.check(line) if not skips else ("", [])
+        for problem in problems:
+            where = ".".join(filter(None, (ARRAY, str(line.number - 1), problem.param)))
+            raise InvalidValue(f"{where}: {problem.message}", param=where)
+        assert line.content is not None
+        yield line.content + b"\n"
+
+
+def rehearse(draft: Draft, items: "Content[Any]") -> Findings:
+    """Look at everything that creating the batch, and its validation later, would look at."""
+    findings = Findings()
+    for error in draft.errors:
+        findings.add(Problem(error.code, error.message, error.param or ""))
+    if (rules := draft.rules) is None:
+        return findings
+    findings.estimate = Estimate(rules.endpoint, rules.model)
+    if draft.file is None:
+        rehearse_lines(item_lines(items, endpoint=rules.endpoint), rules=rules, findings=findings)
+    else:
+        rehearse_file(draft.file, rules=rules, findings=findings)
+    findings.estimate.price(draft.provider)
+    if draft.project is not None:
+        rehearse_quotas(draft.project, findings, stored_bytes=0 if draft.file else items.size)
+    return findings

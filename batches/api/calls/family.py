@@ -1,0 +1,134 @@
+"""A batch with the retries of its failures: which they are, and what came of each request in the end."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from batches.api.fields.outbound import BatchId, ShownBatch, ShownCounts, ShownResult, batch_objects
+from batches.api.fields.spending import ShownUsage
+from batches.api.openapi import documented
+from batches.api.openapi.schema import page_of
+from batches.api.view import NativeView
+from batches.dialects.shared.result_pages import PAGE_CHARS
+from batches.http.paging import query_number
+from batches.models import Batch
+from batches.rules import identifiers
+from batches.services.core.access import Right
+from batches.services.results.object_result import result_line
+from batches.services.retry.lineage import Merged, lineage, merged_counts, merged_results
+
+LAST_LINE = 2**31 - 1
+JSON_LINES = "application/jsonl"
+
+
+@extend_schema_serializer(component_name="Lineage")
+class ShownLineage(serializers.Serializer[Any]):
+    """The batch that was submitted first, and every retry of what did not succeed in it."""
+
+    counts = ShownCounts(help_text="How the requests of the first batch stand, whichever batch decides that.")
+    usage = ShownUsage(help_text="Of all batches together.")
+    batches = ShownBatch(many=True, help_text="The first batch, then its retries by age; `parent_id` tells what each retries.")
+
+
+@extend_schema_serializer(component_name="MergedResult")
+class ShownMergedResult(ShownResult):
+    """What came of one request in the end. `line` is its line in the input of the first batch."""
+
+    batch_id = BatchId()  # that it was sent with
+    request = None  # type: ignore[assignment]  # not read here
+
+
+class Family(NativeView):
+    """/batches/{batch_id}/lineage…"""
+
+    tag = "Inside a batch"
+    thing = "of_lineage"
+    requires = {  # noqa: RUF012 - read only
+        "members": Right.READ,
+        "results": Right.READ_BODIES,
+        "download": Right.READ_BODIES,
+    }
+
+    @extend_schema(operation_id="retrieve_lineage", summary="Retrieve a batch's lineage", responses=ShownLineage)
+    def members(self, request: Request, batch_id: str) -> Response:
+        """A batch, the batch whose failures it retries, and so on to the first; and every retry of any of them."""
+        self.allow_parameters()
+        members = self._lineage(batch_id)
+        counts = merged_counts(members)
+        return Response(
+            {
+                "counts": ShownCounts(counts).data,
+                "usage": ShownUsage(counts).data,
+                "batches": batch_objects(members, request._request),
+            }
+        )
+
+    @extend_schema(
+        operation_id="list_lineage_results",
+        summary="List the results of a lineage",
+        parameters=documented.PAGE,
+        responses=page_of(ShownMergedResult, "MergedResultPage"),
+    )
+    def results(self, request: Request, batch_id: str) -> Response:
+        """What came of each request of the first batch, in its order: its success, in whichever batch, else its last failure.
+
+        What is being retried at present is not listed: read the results again when every batch has ended.
+        """
+        self.allow_parameters("cursor", "limit")
+        limit = self.limit()
+        after = query_number(request.query_params, "cursor", minimum=0, maximum=LAST_LINE, default=0)
+        page, more = _page(_settled(self._lineage(batch_id), after_line=after), limit=limit)
+        return self.page(map(_shown, page), next_cursor=str(page[-1].root_line) if more else None)
+
+    @extend_schema(
+        operation_id="read_lineage_results",
+        summary="Download the results of a lineage",
+        responses={(200, JSON_LINES): OpenApiResponse(OpenApiTypes.BINARY, "A result a line, as in an output file.")},
+    )
+    def download(self, _request: Request, batch_id: str) -> StreamingHttpResponse:
+        """The same as lines of JSON, good and bad together, in the order of the first batch."""
+        self.allow_parameters()
+        members = self._lineage(batch_id)
+        name = f"{identifiers.render('batch_', members[0].id)}_lineage.jsonl"
+        lines = (result_line(item.result) for item in _settled(members))
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return StreamingHttpResponse(lines, content_type=JSON_LINES, headers=headers)
+
+    def _lineage(self, batch_id: str) -> list[Batch]:
+        """As far as the caller sees it."""
+        named = self.caller.batches().select_related("project", "provider", "created_by_key")
+        return lineage(self.find_batch(batch_id), among=named)
+
+
+def _settled(members: Sequence[Batch], *, after_line: int = 0) -> Iterator[Merged]:
+    return (item for item in merged_results(members, after_line=after_line) if item.result.is_settled)
+
+
+def _page(found: Iterator[Merged], *, limit: int) -> tuple[list[Merged], bool]:
+    """At most `limit` results, and no more than a few MB of answers; and whether there are more."""
+    page: list[Merged] = []
+    held = 0
+    for item in found:
+        held += len(item.result.body)
+        if page and (len(page) == limit or held > PAGE_CHARS):
+            return page, True
+        page.append(item)
+    return page, False
+
+
+def _shown(item: Merged) -> dict[str, Any]:
+    result = item.result
+    return {
+        "batch_id": str(item.batch),
+        "line": item.root_line,
+        "custom_id": result.custom_id,
+        "status": result.status,
+        "response": result.response,
+        "error": None if result.body and not result.why else {"code": result.error_code, "message": result.error_message},
+    }

@@ -1,0 +1,229 @@
+"""What is inside one batch: its objects, results, errors and events."""
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from django.db.models import QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from batches.api.fields.outbound import (
+    ShownError,
+    ShownErrorGroup,
+    ShownEvent,
+    ShownObject,
+    ShownObjectDetail,
+    ShownResult,
+    ShownTry,
+    listed,
+)
+from batches.api.openapi import documented
+from batches.api.openapi.schema import page_of, parameters_of
+from batches.api.view import NativeView, require_understood
+from batches.dialects.shared.result_pages import parse_cursor, result_page, with_requests
+from batches.filters import BatchErrorFilter, BatchObjectFilter
+from batches.http.errors import InvalidValue
+from batches.http.paging import page_after, query_number, query_word
+from batches.http.rendering import as_written
+from batches.models import Batch, BatchError, BatchObject, Event
+from batches.rules import identifiers
+from batches.rules.errors import Gone, NotFound
+from batches.rules.states import ObjectStatus
+from batches.services.core.access import Readable, Right
+from batches.services.insight.error_groups import error_groups
+from batches.services.insight.withheld import unquoting, unquoting_groups
+from batches.services.results.attempts import tries
+from batches.services.results.object_result import ObjectResult
+from batches.services.results.results import request_of, result_of
+
+LAST_LINE = 2**31 - 1
+
+
+class ObjectQuery(BatchObjectFilter):
+    """The console's filters, with this API's own parameters beside them."""
+
+    others = frozenset({"limit", "cursor"})
+
+
+class ErrorQuery(BatchErrorFilter):
+    """The filters, with this API's own parameters beside them."""
+
+    others = frozenset({"limit", "cursor"})
+
+
+class Inside(NativeView):
+    """/batches/{batch_id}/…"""
+
+    tag = "Inside a batch"
+    thing = "of_batch"
+    requires = {  # noqa: RUF012 - read only
+        **dict.fromkeys(("objects", "errors", "groups", "events"), Right.READ),
+        **dict.fromkeys(("one_object", "results"), Right.READ_BODIES),
+    }
+
+    @extend_schema(
+        operation_id="list_objects",
+        summary="List the objects of a batch",
+        parameters=[*parameters_of(ObjectQuery), *documented.PAGE],
+        responses=page_of(ShownObject, "ObjectPage"),
+    )
+    def objects(self, request: Request, batch_id: str) -> Response:
+        """The requests of a batch and how each stands, by line. There are none until the input has been checked.
+
+        `error` takes the fingerprint of an error group, and lists the objects whose latest round failed for that reason.
+        """
+        batch = self.find_batch(batch_id)
+        rows = BatchObject.objects.filter(batch=batch)
+        chosen = ObjectQuery(request.query_params, queryset=rows, now=timezone.now())
+        require_understood(chosen, request.query_params)
+        after = query_number(request.query_params, "cursor", minimum=0, maximum=LAST_LINE, default=0)
+        limit = self.limit()
+        found = list(chosen.matching.filter(line__gt=after).order_by("line")[: limit + 1])
+        following = str(found[limit - 1].line) if len(found) > limit else None
+        shown = _with_errors(batch, found[:limit], self.caller.readable)
+        return self.page(listed(ShownObject, shown), next_cursor=following)
+
+    @extend_schema(operation_id="retrieve_object", summary="Retrieve one object", responses=ShownObjectDetail)
+    def one_object(self, _request: Request, batch_id: str, line: int) -> Response:
+        """One request as its client wrote it, the answer as the provider gave it, and every attempt in between."""
+        self.allow_parameters()
+        batch = self.find_batch(batch_id)
+        row = BatchObject.objects.filter(batch=batch, line=line).first() if line <= LAST_LINE else None
+        if row is None:
+            raise NotFound(f"Batch {batch} has no object at line {str(line)[:20]}.", param="line")
+        row.batch = batch
+        shown = dict(ShownObject(_with_errors(batch, [row], self.caller.readable)[0]).data)
+        shown["request"] = _request_line(batch, row.line)
+        shown["response"] = _stored_answer(row)
+        shown["history"] = listed(ShownTry, tries(batch, row.line))
+        return Response(shown)
+
+    @extend_schema(
+        operation_id="list_results",
+        summary="List the results of a batch",
+        parameters=[documented.INCLUDE, *documented.PAGE],
+        responses=page_of(ShownResult, "ResultPage"),
+    )
+    def results(self, request: Request, batch_id: str) -> Response:
+        """What came of the objects, in input order; at any time, also while the batch runs.
+
+        While it runs, `next_cursor` is never null: where a page has no `next`, ask again later from there, and what has
+        settled since is listed, with some of what you have. Tell results apart by `custom_id`. With `include=request` each
+        has the line that it answers.
+        """
+        query = request.query_params
+        self.allow_parameters("cursor", "limit", "include")
+        limit = self.limit()
+        cursor = parse_cursor(query.get("cursor"), name="cursor")
+        include = query_word(query, "include", words=("request",), default="")
+        batch = self.find_batch(batch_id)
+        page, requests = result_page(batch, cursor=cursor, limit=limit), None
+        if include:
+            page, requests = with_requests(page, batch)
+        shown = [_result(result, requests) for result in page.results]
+        answer = self.page(shown, next_cursor=str(page.next_cursor) if page.next_cursor else None)
+        if not page.has_more:
+            answer.data["next"] = None
+        return answer
+
+    @extend_schema(
+        operation_id="list_errors",
+        summary="List the errors of a batch",
+        parameters=[*parameters_of(ErrorQuery), *documented.PAGE],
+        responses=page_of(ShownError, "ErrorPage"),
+    )
+    def errors(self, request: Request, batch_id: str) -> Response:
+        """Why the input was refused, line by line, or why objects failed, in the order in which it was recorded."""
+        batch = self.find_batch(batch_id)
+        rows: QuerySet[BatchError] = BatchError.objects.filter(batch=batch)
+        chosen = ErrorQuery(request.query_params, queryset=rows, now=timezone.now())
+        require_understood(chosen, request.query_params)
+        limit, matching = self.limit(), chosen.matching
+        if after := _cursor(request.query_params.get("cursor")):
+            matching = matching.filter(id__gt=after)
+        found = list(matching.order_by("id")[: limit + 1])
+        following = found[limit - 1].id.hex if len(found) > limit else None
+        return self.page(listed(ShownError, unquoting(found[:limit], self.caller.readable)), next_cursor=following)
+
+    @extend_schema(
+        operation_id="list_error_groups",
+        summary="List the error groups of a batch",
+        responses=page_of(ShownErrorGroup, "ErrorGroupPage"),
+    )
+    def groups(self, _request: Request, batch_id: str) -> Response:
+        """Why objects failed, grouped by what is the same in their messages: the 50 largest groups, the largest first."""
+        self.allow_parameters()
+        batch = self.find_batch(batch_id)
+        groups = unquoting_groups(batch, error_groups(batch), self.caller.readable)
+        return self.page(listed(ShownErrorGroup, groups), next_cursor=None)
+
+    @extend_schema(
+        operation_id="list_events",
+        summary="List the events of a batch",
+        parameters=documented.PAGE,
+        responses=page_of(ShownEvent, "EventPage"),
+    )
+    def events(self, request: Request, batch_id: str) -> Response:
+        """Everything that happened to a batch, when and through whom, the earliest first."""
+        self.allow_parameters("cursor", "limit")
+        events = Event.objects.filter(batch=self.find_batch(batch_id))
+        cursor = request.query_params.get("cursor")
+        page = page_after(events, events, after=cursor, limit=self.limit(), order="asc", name="cursor")
+        following = page.rows[-1].pk.hex if page.has_more else None
+        return self.page(listed(ShownEvent, page.rows), next_cursor=following)
+
+
+def _with_errors(batch: Batch, rows: Iterable[BatchObject], readable: Readable) -> list[dict[str, Any]]:
+    """Objects as they are shown, with the error of their latest round; one query for all of them."""
+    rows = list(rows)
+    failed = [row.line for row in rows if row.status == ObjectStatus.FAILED]
+    recorded = BatchError.objects.filter(batch=batch, line__in=failed, round__isnull=False) if failed else ()
+    errors = {(error.line, error.round): (error.code, error.message) for error in unquoting(recorded, readable)}
+    names = [str(name) for name in ShownObject().fields if str(name) != "error"]
+    shown = []
+    for row in rows:
+        found = errors.get((row.line, row.round)) or batch.why_never_ran(row.status)
+        error = {"code": found[0], "message": found[1]} if found else None
+        shown.append({name: getattr(row, name) for name in names} | {"error": error})
+    return shown
+
+
+def _result(result: ObjectResult, requests: dict[int, bytes] | None) -> dict[str, Any]:
+    error = None if result.body and not result.why else {"code": result.error_code, "message": result.error_message}
+    shown = {
+        "line": result.line,
+        "custom_id": result.custom_id,
+        "status": result.status,
+        "response": result.response,
+        "error": error,
+    }
+    if requests is not None:
+        line = requests.get(result.line)
+        shown["request"] = as_written(line) if line else None
+    return shown
+
+
+def _stored_answer(row: BatchObject) -> dict[str, Any] | None:
+    try:
+        return result_of(row).response
+    except Gone:
+        return None
+
+
+def _request_line(batch: Batch, line: int) -> msgspec.Raw | str | None:
+    try:
+        return as_written(request_of(batch, line))
+    except Gone:
+        return None
+
+
+def _cursor(text: str | None) -> uuid.UUID | None:
+    if text is None:
+        return None
+    if (found := identifiers.parse(text)) is None:
+        raise InvalidValue("Invalid value for 'cursor': it must be the next_cursor of an earlier page.", param="cursor")
+    return found

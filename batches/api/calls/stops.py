@@ -1,0 +1,40 @@
+"""Emergency stops: what is stopped at present, for programs that would rather wait than be refused."""
+
+from drf_spectacular.utils import extend_schema, extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from batches.api.fields.outbound import listed
+from batches.api.openapi.schema import page_of
+from batches.api.view import NativeView
+from batches.models import EmergencyStop, Stopped
+from batches.services.core.access import Right
+
+
+@extend_schema_serializer(component_name="EmergencyStop")
+class ShownStop(serializers.Serializer[EmergencyStop]):
+    """A stop in force. One that names neither a provider nor a project is for the whole portal."""
+
+    what = serializers.ChoiceField(
+        choices=Stopped.values,
+        help_text="`sending`: batches wait. `intake`: create calls, uploads and retries are answered with 503.",
+    )
+    provider = serializers.CharField(source="provider.name", default=None, allow_null=True)
+    project = serializers.CharField(source="project.slug", default=None, allow_null=True)
+    reason = serializers.CharField(help_text="For people.")
+    began_at = serializers.DateTimeField()
+
+
+class Stops(NativeView):
+    """/stops"""
+
+    tag = "Emergency stops"
+    thing = "stops"
+    requires = {"list": Right.READ}  # noqa: RUF012 - read only
+
+    @extend_schema(operation_id="list_stops", summary="List emergency stops", responses=page_of(ShownStop, "EmergencyStopPage"))
+    def list(self, _request: Request) -> Response:
+        """What operators have stopped of what concerns your project: sending or intake. It goes on when they end the stop."""
+        self.allow_parameters()
+        return self.page(listed(ShownStop, self.caller.stops()), next_cursor=None)

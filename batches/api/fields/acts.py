@@ -1,0 +1,98 @@
+"""What clients of the native API send and get when they pause, resume, retry, reroute and prioritise batches."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiResponse, extend_schema_serializer
+from rest_framework import serializers
+
+from batches.api.fields.detail import ShownBatchDetail
+from batches.http.fields import Fields, Text, WholeNumber
+from batches.services.control.prioritise import HIGHEST, LOWEST
+from batches.services.retry.retry import Mode
+from batches.services.retry.selection import MOST_LINES, Selection
+
+LAST_LINE = 2**31 - 1
+
+
+class Lines(serializers.ListField):
+    """Numbers of lines, each once or more often."""
+
+    child = WholeNumber(minimum=1, maximum=LAST_LINE)
+
+    def __init__(self, **options: Any) -> None:
+        bounds = f"It must have 1 to {MOST_LINES} lines."
+        messages: dict[str, Any] = {"empty": bounds, "max_length": bounds, "not_a_list": "It must be a list of lines."}
+        super().__init__(allow_empty=False, max_length=MOST_LINES, error_messages=messages, **options)
+
+
+class Reasoned(Fields):
+    """Why something is done."""
+
+    reason = Text(max_length=500, allow_blank=True, default="", help_text="Why; for the batch's timeline.")
+
+
+@extend_schema_serializer(component_name="PauseBatch")
+class PauseBatch(Reasoned):
+    """May be left out."""
+
+
+@extend_schema_serializer(component_name="ResumeBatch")
+class ResumeBatch(Reasoned):
+    """May be left out."""
+
+
+@extend_schema_serializer(component_name="RetryBatch")
+class RetryBatch(Reasoned):
+    """What to send again: without `error_group` and `lines`, all that did not succeed. May be left out."""
+
+    error_group = Text(
+        max_length=43, required=False, allow_null=True, help_text="Only objects that failed for this reason: the fingerprint."
+    )
+    lines = Lines(required=False, allow_null=True, help_text="Only the objects at these lines of the input.")
+    provider = Text(
+        max_length=64, required=False, allow_null=True, help_text="Who shall carry out a child batch; else whoever did before."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs.get("error_group") and attrs.get("lines"):
+            raise serializers.ValidationError({"lines": "Give either error_group or lines, not both."}, code="both")
+        return attrs
+
+
+@extend_schema_serializer(component_name="RerouteBatch")
+class RerouteBatch(Reasoned):
+    """Who shall carry out what is left."""
+
+    provider = Text(max_length=64, help_text="The name of a provider that the project may use.")
+
+
+@extend_schema_serializer(component_name="PrioritiseBatch")
+class PrioritiseBatch(Reasoned):
+    """How early it shall go."""
+
+    priority = WholeNumber(minimum=LOWEST, maximum=HIGHEST, help_text="A higher one goes first in its project.")
+
+
+@extend_schema_serializer(component_name="Retried")
+class ShownRetried(serializers.Serializer[Any]):
+    """What a retry did; the numbers are null where the call repeats an earlier one."""
+
+    mode = serializers.ChoiceField(
+        choices=[mode.value for mode in Mode], help_text="`in_place`: in this batch. `child`: in a new one."
+    )
+    retried = serializers.IntegerField(allow_null=True, help_text="How many objects are sent again.")
+    skipped = serializers.IntegerField(
+        allow_null=True,
+        help_text="How many of those selected are not: they did not fail, or another retry has taken them up.",
+    )
+    batch = ShownBatchDetail(help_text="The batch that sends them.")
+
+
+RETRIED_IN_PLACE = OpenApiResponse(ShownRetried, "What failed is pending again in this batch.")
+RETRIED_AS_CHILD = OpenApiResponse(ShownRetried, "A new batch has what did not succeed.")
+
+
+def selection_of(fields: dict[str, Any]) -> Selection:
+    """What a retry is about."""
+    lines = fields.get("lines")
+    return Selection(fingerprint=fields.get("error_group") or "", lines=None if lines is None else frozenset(lines))

@@ -1,0 +1,132 @@
+"""What clients of the native API send. A name that is not known is refused."""
+
+from collections.abc import Iterator
+
+import msgspec
+from django.conf import settings
+from django.http import HttpRequest
+from rest_framework import serializers
+
+from batches.api.fields.extras import SetExtras
+from batches.api.fields.spending import SetGuards
+from batches.dialects.shared.inline import CheckHead, InlineBody
+from batches.http.errors import InvalidBody, UnsupportedMediaType
+from batches.http.fields import USUAL_WINDOW, AnyWindow, Fields, Metadata, OneOf, Text, WholeNumber
+from batches.http.parsers import FORM
+from batches.models import OnInvalid
+from batches.rules.jsonl import complaint, request_line
+from batches.services.control.prioritise import HIGHEST, LOWEST
+
+ARRAY = "requests"
+
+
+class Flag(serializers.BooleanField):
+    """true or false, and nothing that could be turned into one."""
+
+    def to_internal_value(self, data: object) -> bool:
+        if not isinstance(data, bool):
+            raise serializers.ValidationError("It must be true or false.", code="invalid")
+        return data
+
+
+class CreateBatch(Fields):
+    """A create call, besides its `requests`, which are read from the stream."""
+
+    endpoint = Text(max_length=100, help_text="What the requests are for, such as `/v1/chat/completions`.")
+    input_file_id = Text(required=False, allow_null=True, default=None, help_text="A file of purpose `batch`.")
+    completion_window = AnyWindow(
+        default=USUAL_WINDOW,
+        help_text="How long it may take: a whole number of minutes, hours or days such as `90m`, `24h` or `7d`; from `15m` to "
+        "the longest that the portal allows.",
+    )
+    project = Text(required=False, allow_null=True, default=None, help_text="Only needed without an API key.")
+    provider = Text(
+        required=False, allow_null=True, default=None, help_text="Who shall carry it out; else the default for the endpoint."
+    )
+    model = Text(
+        max_length=300,
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="For requests that name none, as `MODEL` or `PROVIDER/MODEL`; with it, no request may name another.",
+    )
+    on_invalid = OneOf(
+        OnInvalid.values,
+        default=OnInvalid.FAIL.value,
+        help_text="`fail`: an invalid request fails the batch. `skip`: the valid ones run; each invalid one counts as failed and "
+        "has its line in the error file.",
+    )
+    metadata = Metadata()
+    remark = Text(max_length=500, allow_blank=True, default="", help_text="What people shall call it.")
+    priority = WholeNumber(minimum=LOWEST, maximum=HIGHEST, default=0, help_text="A higher one goes first in its project.")
+    guards = SetGuards(
+        required=False, allow_null=True, default=None, help_text="What shall pause it; else its provider's guards."
+    )
+    extras = SetExtras(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="What to send beside the bodies of requests of `/v1/messages`.",
+    )
+    dry_run = Flag(
+        default=False,
+        help_text="Check everything and create nothing. `false` before the requests has an error told before they are read.",
+    )
+
+
+class CancelBatch(Fields):
+    """Why a batch is cancelled."""
+
+    note = Text(max_length=1000, allow_blank=True, default="", help_text="Why; for the batch's timeline.")
+
+
+class InlineItem(msgspec.Struct, forbid_unknown_fields=True):
+    """One of the requests: a line of an input file, but that `method` and `url` may be left out."""
+
+    custom_id: str
+    body: msgspec.Raw
+    method: str = "POST"
+    url: str = ""
+
+
+_decode_item = msgspec.json.Decoder(InlineItem).decode
+
+
+def create_body(request: HttpRequest, *, at_array: CheckHead) -> InlineBody:
+    """The body of a create call, not yet read."""
+    if (request.content_type or "").startswith(FORM):
+        raise UnsupportedMediaType("Send the request body as JSON (Content-Type: application/json).")
+    return InlineBody(
+        request,
+        array=ARRAY,
+        max_bytes=settings.MAX_INLINE_BYTES,
+        max_items=settings.MAX_BATCH_LINES,
+        max_item_bytes=settings.MAX_LINE_BYTES,
+        at_array=at_array,
+    )
+
+
+def one_a_line(body: InlineBody) -> Iterator[bytes]:
+    """The items of a create call as they came, each on a line. Raises InvalidRequest."""
+    for item in body.items():
+        value = item.value
+        if b"\n" in value or b"\r" in value:
+            try:
+                value = msgspec.json.format(value, indent=-1)
+            except RecursionError:
+                raise InvalidBody(f"{ARRAY}.{item.index}: it is nested too deeply.", param=f"{ARRAY}.{item.index}") from None
+            except msgspec.DecodeError as error:
+                where = f"{ARRAY}.{item.index}"
+                raise InvalidBody(f"{where}: it is not valid JSON: {complaint(error, value)}.", param=where) from None
+        yield value + b"\n"
+
+
+def input_line(item: bytes, *, endpoint: str) -> bytes:
+    """An item as a line of an input file. One that is not what it should be stays as it is, for the rules to say why."""
+    try:
+        found = _decode_item(item)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return item
+    if found.method != "POST":
+        return item
+    return request_line(custom_id=found.custom_id, url=found.url or endpoint, body=bytes(found.body)).rstrip(b"\n")

@@ -1,0 +1,74 @@
+"""What the document says of parameters and bodies that no serializer reads."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema_serializer
+from rest_framework import serializers
+
+from batches.api.fields import inbound
+from batches.api.fields.detail import ShownBatchDetail
+from batches.api.fields.outbound import ShownDryRun, ShownFile
+from batches.api.view import DEFAULT_LIMIT, MAX_LIMIT
+from batches.dialects.shared.files import UPLOADED as PURPOSES
+from batches.http.fields import MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS
+from batches.models import Purpose
+
+CURSOR = OpenApiParameter("cursor", str, description="The `next_cursor` of the page before.")
+LIMIT = OpenApiParameter(
+    "limit",
+    {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+    description="How many items a page may have.",
+)
+PAGE = [LIMIT, CURSOR]
+INCLUDE = OpenApiParameter("include", str, enum=["request"], description="What each result has besides.")
+PURPOSE = OpenApiParameter("purpose", str, enum=Purpose.values, description="What the file is for.")
+IDEMPOTENCY_KEY = [
+    OpenApiParameter(
+        "Idempotency-Key",
+        {"type": "string", "maxLength": 255},
+        location="header",
+        description="A text of your choice that makes it safe to repeat this call for 24 hours; only with an API key.",
+    )
+]
+CREATED = OpenApiResponse(ShownBatchDetail, "The batch, which waits for its validation.")
+REHEARSED = OpenApiResponse(ShownDryRun, "What a dry run found; nothing was created.")
+UPLOADED = OpenApiResponse(ShownFile, "The file.")
+
+WINDOW = r"^[1-9][0-9]{0,6}[mhd]$"
+
+
+@extend_schema_serializer(component_name="InlineRequest")
+class InlineRequest(serializers.Serializer[Any]):
+    """One request, as in a line of an input file; `method` and `url` may be left out."""
+
+    custom_id = serializers.CharField(max_length=512, help_text="What you know it by; not twice in a batch.")
+    body = serializers.DictField(help_text="What the provider gets; one without `model` asks for the batch's.")
+    method = serializers.ChoiceField(choices=["POST"], required=False)
+    url = serializers.CharField(required=False, help_text="If given, the batch's endpoint.")
+
+
+@extend_schema_serializer(component_name="CreateBatch")
+class CreateBatch(inbound.CreateBatch):
+    """What to run, and how. Give either `input_file_id` or `requests`."""
+
+    completion_window = serializers.RegexField(  # type: ignore[assignment]  # only drawn, not read
+        WINDOW, required=False, default="24h", help_text=inbound.CreateBatch().fields["completion_window"].help_text
+    )
+    requests = InlineRequest(many=True, required=False, help_text="The requests themselves, up to 50,000.")
+
+
+@extend_schema_serializer(component_name="CancelBatch")
+class CancelBatch(inbound.CancelBatch):
+    """May be left out."""
+
+
+@extend_schema_serializer(component_name="CreateFile")
+class CreateFile(serializers.Serializer[Any]):
+    """A form with a file."""
+
+    file = serializers.FileField(help_text="The bytes, with a filename.")
+    purpose = serializers.ChoiceField(choices=PURPOSES, required=False, default=Purpose.BATCH.value)
+    lifetime_seconds = serializers.IntegerField(
+        min_value=MIN_LIFETIME_SECONDS, max_value=MAX_LIFETIME_SECONDS, required=False, help_text="How long it is kept."
+    )
+    project = serializers.SlugField(required=False, help_text="Only needed without an API key.")

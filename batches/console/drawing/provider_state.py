@@ -1,0 +1,116 @@
+"""How providers are doing, in words: what the engine noted of them, and what came of what they were sent lately."""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from batches.console.drawing.standing import Standing, Tone
+from batches.models import EmergencyStop, ProviderHealth, Stopped
+from batches.models.worker import ALIVE_FOR
+from batches.services.insight.throughput import Flow
+from providers.models import Provider
+
+FAILING = 0.5  # with a lower share of successes a provider is called failing
+SAMPLE = 20  # once so many objects have settled
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderState:
+    """A provider, how it stands, and what came of what it was sent in some time.
+
+    `in_use` is how much of `allowed` concurrency is taken at present; what an operator allows may be more.
+    """
+
+    provider: Provider
+    standing: Standing
+    flow: Flow
+    health: ProviderHealth | None
+    in_use: int
+    allowed: int
+
+    @property
+    def success(self) -> str:
+        """The share of successes, rounded down: 100 % is said only of all."""
+        rate = self.flow.success_rate
+        return "—" if rate is None else f"{int(rate * 1000) / 10:g} %"
+
+    @property
+    def success_tone(self) -> str:
+        return "bad" if is_failing(self.flow) else ""
+
+
+def is_failing(flow: Flow) -> bool:
+    """Whether most of what settled has failed."""
+    return flow.settled >= SAMPLE and flow.succeeded < FAILING * flow.settled
+
+
+def provider_states(
+    providers: Iterable[Provider], flows: Mapping[uuid.UUID, Flow], *, stops: Sequence[EmergencyStop], now: datetime
+) -> list[ProviderState]:
+    """How each of them is doing; with one query for all. Trouble comes first, then whoever does the most.
+
+    `stops` are the emergency stops in force.
+    """
+    providers = list(providers)
+    noted = {row.provider_id: row for row in ProviderHealth.objects.filter(provider__in=providers, model="")}
+    states = [
+        state_of(
+            provider,
+            noted.get(provider.pk),
+            flows.get(provider.pk, Flow()),
+            stops=stops,
+            now=now,
+        )
+        for provider in providers
+    ]
+    return sorted(states, key=lambda state: (_TROUBLE.index(state.standing.tone), -state.flow.settled, state.provider.name))
+
+
+_TROUBLE = (Tone.BAD, Tone.WARN, Tone.GOOD, Tone.RUN, Tone.WAIT, Tone.MUTE)
+
+
+def state_of(
+    provider: Provider, health: ProviderHealth | None, flow: Flow, *, stops: Sequence[EmergencyStop] = (), now: datetime
+) -> ProviderState:
+    """How one is doing. What was noted counts while somebody works: nobody notes that nothing happens."""
+    stopped = any(stop.what == Stopped.SENDING and stop.project_id is None and stop.is_about(provider) for stop in stops)
+    at_work = health is not None and health.updated_at > now - ALIVE_FOR
+    return ProviderState(
+        provider,
+        STOPPED if stopped else _standing(provider, health, flow, at_work=at_work, now=now),
+        flow,
+        health,
+        in_use=health.in_use if health and at_work else 0,
+        allowed=health.concurrency if health and at_work else provider.max_concurrency,
+    )
+
+
+STOPPED = Standing("Sending stopped", Tone.BAD, "An emergency stop lets nothing be sent to it; its batches wait.")
+
+
+def _standing(provider: Provider, health: ProviderHealth | None, flow: Flow, *, at_work: bool, now: datetime) -> Standing:
+    if not provider.enabled:
+        return Standing("Disabled", Tone.MUTE, "It is sent nothing; its batches wait.")
+    if provider.is_switched_off:
+        return Standing("Switched off", Tone.MUTE, "The portal's settings take the simulator away; its batches wait.")
+    if health is not None and health.has_account_problem and health.hold is not None:
+        return Standing(
+            "Account problem", Tone.BAD, f"{health.hold.sentence} It gets one request now and then until one succeeds."
+        )
+    if health is not None and health.breaker_until is not None and health.breaker_until > now:
+        return Standing("Breaker open", Tone.BAD, "It kept failing: for a while only a probe is sent to it.")
+    if at_work and health is not None and health.breaker != ProviderHealth.Breaker.CLOSED:
+        return Standing("Probing", Tone.WARN, "It kept failing; a single request finds out whether it works again.")
+    if health is not None and health.hold is not None:
+        sentence = "It asks to wait for long: it gets one request now and then until it takes more."
+        return Standing("Rate-limiting", Tone.WARN, sentence)
+    if health is not None and health.is_limited(now=now):
+        return Standing("Throttled", Tone.WARN, "Its rate limits hold everything back for a moment.")
+    if is_failing(flow):
+        return Standing("Failing", Tone.BAD, "It answers, but most of what it was sent lately failed.")
+    if at_work and health is not None and health.concurrency < provider.max_concurrency:
+        return Standing("Slowed down", Tone.WARN, "It turned requests away, so fewer are sent at a time until it takes more.")
+    if at_work:
+        return Standing("Working", Tone.GOOD, "Requests are being sent to it.")
+    return Standing("Idle", Tone.MUTE, "Nothing is sent to it at present.")

@@ -1,0 +1,30 @@
+"""What went on in a span of time, drawn: for all batches, or for those of one provider."""
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from batches.console.drawing.charts import BarChart, Series
+from batches.services.insight.throughput import Span, Throughput
+
+
+def span_tabs(address: str, current: Span) -> list[tuple[str, str, bool]]:
+    """A page for each of the spans: words, address, and whether it is this one."""
+    return [(span.words.capitalize(), f"{address}?span={span.word}", span is current) for span in Span]
+
+
+def charts(went: Throughput, *, span: Span) -> list[BarChart]:
+    """What settled, and what went wrong on the way."""
+    labels = [_label(start, span=span) for start in went.starts]
+    unit = "a minute" if span is Span.HOUR else "an hour"
+    settled = (("Succeeded", "good", "succeeded"), ("Failed", "bad", "failed"))
+    wrong = (("Failed for good", "bad", "failed"), ("Tried again", "warn", "retried"))
+    return [
+        BarChart(what, labels, [Series(label, tone, [getattr(step, name) for step in went.steps]) for label, tone, name in drawn])
+        for what, drawn in ((f"Objects {unit}", settled), (f"Failures {unit}", wrong))
+    ]
+
+
+def _label(start: datetime, *, span: Span) -> str:
+    start = timezone.localtime(start)
+    return f"{start:%a %H:%M}" if span is Span.WEEK else f"{start:%H:%M}"

@@ -1,0 +1,91 @@
+"""Who may see and do what in the console: asked in every view, whatever a template shows."""
+
+import uuid
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+from django.contrib.auth.models import User
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+
+from batches.console.kit.live import wants_fragment
+from batches.models import Batch
+from batches.rules.actors import Actor
+from batches.rules.errors import NotFound, NotPermitted
+from batches.rules.states import Source
+from batches.services.core.access import Access, Right, access_of
+
+P = ParamSpec("P")
+M = TypeVar("M", bound=Model)
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+
+
+class SignedIn(HttpRequest):
+    """A request as `requires` hands it on: what its sender may do, and what this page needs them to be allowed."""
+
+    access: Access
+    right: Right
+
+
+def requires(right: Right) -> Callable[[Callable[Concatenate[SignedIn, P], HttpResponseBase]], View[P]]:
+    """A view for those who have the right; others are asked to sign in, told that they belong to no project, or refused.
+
+    A page that is about one thing, which its address names, is refused by `find` or `find_batch`: a 404 outside of its
+    visitor's projects, a 403 inside. Any other page is refused to who has the right in no project.
+    """
+
+    def decorate(view: Callable[Concatenate[SignedIn, P], HttpResponseBase]) -> View[P]:
+        @wraps(view)
+        def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if not isinstance(request.user, User):
+                if wants_fragment(request):
+                    return render(request, "console/signed_out.html", status=401)
+                return redirect_to_login(request.get_full_path())
+            signed_in = cast("SignedIn", request)
+            signed_in.access, signed_in.right = access_of(request.user, source=Source.CONSOLE), right
+            if signed_in.access.nowhere:
+                return render(request, "console/no_projects.html", status=403)
+            try:
+                if not kwargs:
+                    signed_in.access.require_somewhere(right, act=act_of(request), now=timezone.now())
+                return view(signed_in, *args, **kwargs)
+            except NotFound as error:
+                raise Http404(error.message) from None
+            except NotPermitted as error:
+                raise PermissionDenied(error.message) from None
+
+        guarded.right = right  # type: ignore[attr-defined]  # for the test that knows every route
+        return guarded
+
+    return decorate
+
+
+def find(request: SignedIn, rows: QuerySet[M], *, project: str = "project", **lookup: Any) -> M:
+    """The one of the rows that the address names; `project` is the way from it to its project, `pk` if it is one itself.
+
+    Raises NotFound for what is not there or not in their projects, and NotPermitted, on record, where they lack the
+    right that the page needs.
+    """
+    now = timezone.now()
+    return request.access.find(rows, request.right, act=act_of(request), now=now, project=project, **lookup)
+
+
+def find_batch(request: SignedIn, batch_id: uuid.UUID) -> Batch:
+    """The batch of the address, with all that its pages name. Raises NotFound and NotPermitted as `find` does."""
+    named = ("project", "provider", "created_by_key", "input_file", "output_file", "error_file")
+    return find(request, Batch.objects.select_related(*named), pk=batch_id)
+
+
+def actor(request: SignedIn) -> Actor:
+    """The signed-in person, as events record them."""
+    return request.access.actor
+
+
+def act_of(request: HttpRequest) -> str:
+    """What somebody wanted to do, as records call it: the name of the page's address."""
+    return (request.resolver_match and request.resolver_match.url_name) or request.path[:50]

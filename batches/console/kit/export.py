@@ -1,0 +1,129 @@
+"""Exports of the filtered list of batches: streamed, so that a million rows take no more memory than a page."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from batches.console.drawing.standing import standing
+from batches.console.kit.access import SignedIn, requires
+from batches.console.kit.list_query import question
+from batches.console.kit.paging import SORTS, BadSort, Sort, read_sort
+from batches.filters import BatchFilter
+from batches.models import Batch, load_counts
+from batches.rules.jsonl import unbroken
+from batches.services.core.access import Right
+
+PIECE = 500  # batches read at once
+FORMULA = (*"=+-@＝＋－＠", "\t", "\r", "\n")  # what a spreadsheet may take for the beginning of a formula
+COUNTED = ("total", "pending", "succeeded", "failed", "cancelled", "expired")
+FIELDS = (
+    *("id", "status", "standing", "project", "provider", "dialect", "endpoint", "model", "remark", "input_file", "created_by"),
+    *("metadata", "priority", *COUNTED, "input_tokens", "output_tokens", "cost", "created_at", "deadline", "ended_at"),
+)
+TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
+
+
+@require_safe
+@requires(Right.READ)
+def export_batches(request: SignedIn, form: str) -> HttpResponseBase:
+    """Every batch that the list's filters match, in its order, as CSV or as JSON lines; 400 for what is not understood."""
+    now = timezone.now()
+    named = ("project", "provider", "input_file", "created_by_key")
+    chosen = BatchFilter.asked_by(request.access, question(request.GET), now=now)
+    problems = list(chosen.problems)
+    sort = SORTS["created"]
+    try:
+        sort = read_sort(request.GET.get("sort", ""))
+    except BadSort as error:
+        problems.append(str(error))
+    if problems:
+        return render(request, "console/not_exported.html", {"problems": problems}, status=400)
+    records = (record(batch, now=now) for batch in _in_pieces(chosen.matching.select_related(*named), sort))
+    lines = csv_lines(records, FIELDS) if form == "csv" else map(json_line, records)
+    headers = {"Content-Disposition": f'attachment; filename="batches-{now:%Y%m%dT%H%M%SZ}.{form}"'}
+    return StreamingHttpResponse(lines, content_type=TYPES[form], headers=headers)
+
+
+def _in_pieces(matching: QuerySet[Batch], sort: Sort) -> Iterator[Batch]:
+    """All rows, a piece after the other by key: no cursor is held open, and rows that come in meanwhile shift nothing."""
+    last: Batch | None = None
+    while True:
+        rest = matching if last is None else matching.filter(sort.behind(getattr(last, sort.field), last.pk))
+        piece = list(sort.ordered(rest)[:PIECE])
+        load_counts(piece)
+        yield from piece
+        if len(piece) < PIECE:
+            return
+        last = piece[-1]
+
+
+def record(batch: Batch, *, now: datetime) -> dict[str, Any]:
+    """What an export says of a batch. Times are in UTC."""
+    counts = batch.counts
+    return {
+        "id": str(batch),
+        "status": batch.status,
+        "standing": standing(batch, now=now).word,
+        "project": batch.project.slug,
+        "provider": batch.provider.name,
+        "dialect": batch.dialect,
+        "endpoint": batch.endpoint,
+        "model": batch.model,
+        "remark": batch.remark,
+        "input_file": batch.input_file.filename if batch.input_file else "",
+        "created_by": str(batch.created_by_key or batch.created_by),
+        "metadata": batch.metadata,
+        "priority": batch.priority,
+        **{name: getattr(counts, name) for name in COUNTED},
+        "input_tokens": counts.input_tokens,
+        "output_tokens": counts.output_tokens,
+        "cost": None if counts.cost is None else f"{counts.cost:f}",
+        "created_at": moment(batch.created_at),
+        "deadline": moment(batch.expires_at),
+        "ended_at": moment(batch.ended_at),
+    }
+
+
+def moment(value: datetime | None) -> str | None:
+    """A time in UTC, as exports write it."""
+    return None if value is None else value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def json_line(one: dict[str, Any]) -> bytes:
+    """A record as a line of JSON."""
+    return unbroken(json.dumps(one, ensure_ascii=False).encode()) + b"\n"
+
+
+class _Echo:
+    """A file that hands back what is written to it."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def csv_lines(records: Iterable[dict[str, Any]], fields: Sequence[str]) -> Iterator[str]:
+    """Records as CSV, a line after the other; no cell begins a formula."""
+    writer = csv.DictWriter(_Echo(), fields)
+    yield "\ufeff" + str(writer.writeheader())  # a spreadsheet knows by the mark that this is UTF-8
+    for one in records:
+        yield str(writer.writerow({name: cell(value) for name, value in one.items()}))
+
+
+def cell(value: object) -> object:
+    """A value as a cell that no spreadsheet runs: text that could begin a formula gets an apostrophe in front."""
+    if value is None:
+        return ""
+    if isinstance(value, dict):
+        value = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\0", "\ufffd")
+    return f"'{value}" if value.lstrip(" ").startswith(FORMULA) else value

@@ -1,0 +1,83 @@
+"""What an operator says when acting on a batch: why, and what the act itself has to know."""
+
+from collections.abc import Mapping
+
+from django import forms
+
+from batches.console.kit.guards import guard_fields
+from batches.models import Batch
+from batches.services.control.prioritise import HIGHEST, LOWEST
+from batches.services.core.route import granted_providers
+
+REASON_CHARS = 500
+
+
+class ActForm(forms.Form):
+    """Why something is done. Acts that have to know more add their fields before it."""
+
+    def __init__(self, batch: Batch, data: Mapping[str, object] | None = None) -> None:
+        super().__init__(data)
+        self.batch = batch
+        self.add_fields()
+        self.fields["reason"] = forms.CharField(
+            label="Why?", required=False, max_length=REASON_CHARS, widget=forms.Textarea({"rows": 2}), help_text=_KEPT
+        )
+
+    def add_fields(self) -> None:
+        """The fields of the act."""
+
+    @property
+    def cannot(self) -> str:
+        """Why there is nothing to choose; empty when there is."""
+        return ""
+
+
+_KEPT = "Optional; it is kept in the timeline."
+
+
+class PriorityForm(ActForm):
+    """How early the batch shall go."""
+
+    def add_fields(self) -> None:
+        self.fields["priority"] = forms.IntegerField(
+            min_value=LOWEST,
+            max_value=HIGHEST,
+            initial=self.batch.priority,
+            help_text=f"From {LOWEST} to {HIGHEST}; what is higher goes first in its project. New batches have 0.",
+        )
+
+
+class PrecedenceForm(ActForm):
+    """Where the batch shall stand among those of all projects."""
+
+    def add_fields(self) -> None:
+        self.fields["precedence"] = forms.IntegerField(
+            min_value=LOWEST,
+            max_value=HIGHEST,
+            initial=self.batch.precedence,
+            help_text=f"From {LOWEST} to {HIGHEST}; what is higher goes before other projects. New batches have 0.",
+        )
+
+
+class RerouteForm(ActForm):
+    """Who shall carry out what is left: whoever the project may use and that serves the endpoint."""
+
+    def add_fields(self) -> None:
+        serving = [one.name for one in granted_providers(self.batch.project) if self.batch.endpoint in one.endpoints]
+        self.others = [(name, name) for name in serving if name != self.batch.provider.name]
+        self.fields["provider"] = forms.ChoiceField(choices=self.others)
+
+    @property
+    def cannot(self) -> str:
+        return "" if self.others else f"No other provider that this project may use serves {self.batch.endpoint}."
+
+
+class GuardsForm(ActForm):
+    """What pauses the batch; a field that is left empty is as the provider has it."""
+
+    def add_fields(self) -> None:
+        for name, field in guard_fields().items():
+            theirs = getattr(self.batch.provider, name)
+            field.initial = getattr(self.batch, name)
+            field.help_text = f"{field.help_text} Empty: the provider's own, {'none' if theirs is None else theirs}.".strip()
+            self.fields[name] = field

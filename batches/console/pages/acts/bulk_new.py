@@ -1,0 +1,116 @@
+"""An act on many batches: a page that says what it would do and to which, and the order."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponseBase, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_http_methods
+
+from batches.console.kit.access import SignedIn, requires
+from batches.console.kit.list_query import in_words
+from batches.filters import BatchFilter
+from batches.models import BulkAct, BulkOperation
+from batches.rules.errors import InvalidRequest, PortalError
+from batches.services.bulk.acts import checked_parameters, read_act
+from batches.services.bulk.choice import Choice, matching, these
+from batches.services.bulk.create import create
+from batches.services.bulk.order_form import OrderForm, question
+from batches.services.bulk.preview import Preview, announced, preview, words
+from batches.services.core.access import Right
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the list, or the question itself, sent."""
+
+    request: SignedIn
+
+    @property
+    def data(self) -> QueryDict:
+        return self.request.POST if self.request.method == "POST" else self.request.GET
+
+    @cached_property
+    def act(self) -> BulkAct:
+        """Raises InvalidRequest."""
+        return read_act(self.data.get("act", ""))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the act needs to know to tell which batches it can be done to. Raises InvalidRequest."""
+        return checked_parameters(self.act, error=self.data.get("error", "")) if self.act is BulkAct.RETRY else {}
+
+    @property
+    def is_order(self) -> bool:
+        """Whether the question was answered."""
+        return self.request.method == "POST" and "token" in self.data
+
+    def choice(self, *, now: datetime) -> Choice:
+        """What was chosen, as it is now. Raises InvalidRequest."""
+        if self.data.get("scope") == "matching":
+            return matching(self.request.access, self.data.get("query", ""), now=now)
+        return these(self.request.access, self.data.getlist("batch"))
+
+    @property
+    def back(self) -> str:
+        """Where the list was, with its filter and page."""
+        given, own = self.data.get("back", ""), reverse("console:batches")
+        is_own = given.startswith(own) and url_has_allowed_host_and_scheme(given, {self.request.get_host()})
+        return given if is_own else own
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Right.ACT)
+def new_bulk(request: SignedIn) -> HttpResponseBase:
+    """Say what an act would do to the batches that were chosen; order it once the question is answered."""
+    asked, now = Asked(request), timezone.now()
+    try:
+        act, choice, parameters = asked.act, asked.choice(now=now), asked.parameters
+    except InvalidRequest as error:
+        messages.error(request, error.message)
+        return redirect(asked.back)
+    problem: PortalError | None = None
+    if asked.is_order:
+        try:
+            operation = _ordered(asked, now=now)
+        except PortalError as error:
+            problem = error
+        else:
+            messages.success(request, _told(operation))
+            return redirect(asked.back)
+    shown = preview(choice, act=act, parameters=parameters, by=request.access, now=now)
+    status = problem.status if problem else 200
+    return render(request, "console/bulk_new.html", _context(asked, shown, problem), status=status)
+
+
+def _ordered(asked: Asked, *, now: datetime) -> BulkOperation:
+    """The filter means what it meant when it was shown: `created=1h` is that hour."""
+    order = OrderForm(asked.data).order(asked.act)
+    return create(asked.choice(now=min(order.created_before, now)), order, by=asked.request.access, now=now)
+
+
+def _told(operation: BulkOperation) -> SafeString:
+    address = reverse("console:bulk_operation", args=[operation.pk])
+    return format_html('{} <a href="{}">Watch the operation</a>', announced(operation), address)
+
+
+def _context(asked: Asked, shown: Preview, problem: PortalError | None) -> dict[str, object]:
+    chosen = BatchFilter.asked_by(asked.request.access, QueryDict(shown.query), now=shown.created_before)
+    return {
+        **question(shown),
+        "words": words(shown.act, shown.eligible),
+        "problems": [problem.message] if problem else [],
+        "typed": shown.eligible if shown.has_to_be_typed and shown.can_be_ordered else None,
+        "back": asked.back,
+        "reason": asked.data.get("reason", ""),
+        "priority": asked.data.get("priority", ""),
+        **(in_words(chosen) if shown.query else {}),
+    }

@@ -1,0 +1,155 @@
+"""What a batch over an input would be, before anything is sent: every problem, its size, what it may cost; then start or not."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponseBase, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.http import require_http_methods, require_POST
+
+from batches.console.kit.access import SignedIn, actor, find, requires
+from batches.console.kit.guards import guards_in_force
+from batches.console.pages.acts.new_batch_form import DEFAULT_ENDPOINT, NewBatchForm, dialect_of
+from batches.http.fields import USUAL_WINDOW
+from batches.models import Batch, File, OnInvalid, Purpose
+from batches.rules.errors import PortalError, Unavailable
+from batches.rules.line_rules import Problem
+from batches.services.core.access import Right
+from batches.services.core.route import route
+from batches.services.intake.check_input import Findings, rehearse_file, rehearse_quotas
+from batches.services.intake.drafts import discard, start
+from batches.services.intake.submit import usable_model
+from batches.services.lifecycle.validate import rules_for
+from batches.services.policy.estimate import Estimate
+from providers.models import Provider
+
+MOST_SHOWN = 50  # problems
+MOST_MODELS = 5
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Right.ACT)
+def check_input(request: SignedIn, file_id: uuid.UUID) -> HttpResponseBase:
+    """The report on an input and on what its address says of the batch; posted, the batch is started."""
+    now = timezone.now()
+    file = _find(request, file_id, now=now)
+    form = _form(request, file)
+    if not form.is_valid():
+        return redirect(_form_address(request.GET, file))
+    if request.method != "POST":
+        return _report(request, file, form, now=now)
+    try:
+        about = form.about | ({"on_invalid": OnInvalid.SKIP} if "skip" in request.POST else {})
+        batch = start(file, since=_since(request, now=now), actor=actor(request), now=now, **about)
+    except PortalError as error:
+        return _report(request, file, form, now=now, refusal=error)
+    return redirect("console:batch", batch.pk)
+
+
+@require_POST
+@requires(Right.ACT)
+def discard_input(request: SignedIn, file_id: uuid.UUID) -> HttpResponseBase:
+    """Remove an upload that shall not become a batch."""
+    if discard(_find(request, file_id, now=timezone.now())):
+        messages.success(request, "The upload was discarded. Nothing was sent.")
+    else:
+        messages.warning(request, "Nothing was discarded: a batch uses this file, or it was not uploaded here.")
+    return redirect("console:batches")
+
+
+def _find(request: SignedIn, file_id: uuid.UUID, *, now: datetime) -> File:
+    files = File.objects.readable(now=now).filter(purpose=Purpose.BATCH, purged_at=None).select_related("project")
+    return find(request, files, pk=file_id)
+
+
+def _form(request: SignedIn, file: File) -> NewBatchForm:
+    said = request.GET.copy()
+    said["project"] = file.project.slug
+    for name, usual in (("window", USUAL_WINDOW.word), ("endpoint", DEFAULT_ENDPOINT)):
+        said.setdefault(name, usual)
+    form = NewBatchForm(said, known=said, projects=request.access.projects(Right.ACT), project=file.project)
+    said.setdefault("provider", form.initial["provider"] or "")
+    return form
+
+
+def _since(request: SignedIn, *, now: datetime) -> datetime:
+    """When the report was made that is answered."""
+    try:
+        asked = parse_datetime(request.POST.get("asked", ""))
+        return asked.astimezone(UTC) if asked and asked.tzinfo else now
+    except (ValueError, OverflowError):
+        return now
+
+
+def _report(
+    request: SignedIn, file: File, form: NewBatchForm, *, now: datetime, refusal: PortalError | None = None
+) -> HttpResponseBase:
+    found, provider = _findings(file, form)
+    if refusal and not found.codes[refusal.code]:
+        found.add(Problem(refusal.code, refusal.message, refusal.param or ""))
+    models = sorted(found.estimate.tokens)
+    about = form.about
+    context = {
+        "file": file,
+        "form": form,
+        "about": about,
+        "guards": guards_in_force(Batch(provider=provider, **about["guards"])) if provider else [],
+        "asked": now,
+        "deadline": now + about["window"],
+        "findings": found,
+        "skips": found.may_skip and about["on_invalid"] == OnInvalid.SKIP,
+        "codes": found.codes.most_common(),
+        "problems": found.problems[:MOST_SHOWN],
+        "models": [name or "not named" for name in models[:MOST_MODELS]],
+        "more_models": max(len(models) - MOST_MODELS, 0),
+        "draft": file.is_draft and not Batch.objects.filter(input_file=file).exists(),
+        "form_address": _form_address(request.GET, file),
+        "currency": settings.CURRENCY,
+        "why_no_cost": next(_why_no_cost(found.estimate), ""),
+    }
+    return render(request, "console/check_input.html", context, status=refusal.status if refusal else 200)
+
+
+def _findings(file: File, form: NewBatchForm) -> tuple[Findings, Provider | None]:
+    """Everything that starting the batch, and its validation, will look at; and the provider that it will have."""
+    about, found = form.about, Findings()
+    endpoint: str = about["endpoint"]
+    provider: Provider | None = None
+    default_model = ""
+    try:
+        provider = route(file.project, endpoint=endpoint, name=about["provider_name"])
+        default_model = usable_model(about["model"], endpoint=endpoint, provider=provider)
+    except PortalError as error:
+        found.add(Problem(error.code, error.message, error.param or ""))
+    found.estimate = Estimate(endpoint, default_model)
+    asked = Batch(dialect=dialect_of(endpoint), endpoint=endpoint, provider=provider or Provider(), default_model=default_model)
+    try:
+        rehearse_file(file, rules=rules_for(asked), findings=found)
+    except Unavailable as error:
+        found.add(Problem(error.code, error.message))
+    found.estimate.price(provider)
+    rehearse_quotas(file.project, found)
+    return found, provider
+
+
+def _why_no_cost(estimate: Estimate) -> Iterator[str]:
+    """Why the cost is not known, if it is not."""
+    if estimate.cost is None:
+        if estimate.input_tokens is None:
+            yield "Tokens mean nothing at this endpoint."
+        if estimate.unbounded:
+            yield "Some requests set no limit to their answer."
+        yield "The provider has no price for at least one of the models."
+
+
+def _form_address(said: QueryDict, file: File) -> str:
+    """The form, as it was filled in, with this input."""
+    query = said.copy()
+    query["input_file"], query["project"] = str(file), file.project.slug
+    return f"{reverse('console:new_batch')}?{query.urlencode()}"

@@ -1,0 +1,114 @@
+"""A new batch from the browser: a form and an upload. Nothing is sent before its report was seen; see `check_input`."""
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_http_methods
+
+from batches.console.kit.access import SignedIn, find_batch, requires
+from batches.console.kit.live import wants_fragment
+from batches.console.pages.acts.new_batch_form import UploadForm, as_query
+from batches.models import Batch, File, Purpose
+from batches.rules import identifiers
+from batches.rules.errors import NotFound, PortalError
+from batches.services.core.access import Right
+from batches.services.intake.drafts import keep_draft
+
+FORM_BYTES = 256 * 1024  # everything of the form but the file
+
+
+@csrf_exempt  # the token is checked below, after what must come before the body is read
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Right.ACT)
+def new_batch(request: SignedIn) -> HttpResponseBase:
+    """The form, and what it sends. A body over the limit is refused unread."""
+    if int(request.headers.get("Content-Length") or 0) > settings.MAX_BATCH_FILE_BYTES + FORM_BYTES:
+        form = _form(request, None, None, known=QueryDict(), now=timezone.now())
+        message = f"The file is larger than the {settings.MAX_BATCH_FILE_BYTES // 10**6:,} MB that a batch may have."
+        return _show(request, form, problem=("file", message), status=413)
+    return _new_batch(request)
+
+
+@csrf_protect
+def _new_batch(request: SignedIn) -> HttpResponseBase:
+    now = timezone.now()
+    if request.method != "POST":
+        source = _source(request)
+        known = as_query(source) if source else request.GET
+        return _show(request, _form(request, None, None, known=known, now=now), source=source)
+    form = _form(request, request.POST, request.FILES, known=request.POST, now=now)
+    if not form.is_valid():
+        return _show(request, form, status=422)
+    try:
+        file = _input(form, now=now)
+    except PortalError as error:
+        return _show(request, form, problem=(error.param, error.message), status=error.status)
+    address = f"{reverse('console:check_input', args=[file.pk])}?{form.address.urlencode()}"
+    if wants_fragment(request):  # a script goes there itself, instead of having the report made twice
+        return HttpResponse(status=201, headers={"Location": address})
+    return redirect(address)
+
+
+def _source(request: SignedIn) -> Batch | None:
+    """The batch that the new one shall be like."""
+    asked = request.GET.get("from")
+    if asked is None:
+        return None
+    identifier = identifiers.parse(asked)
+    if identifier is None:
+        raise NotFound
+    return find_batch(request, identifier)
+
+
+def _form(request: SignedIn, data: Any, files: Any, *, known: QueryDict, now: datetime) -> UploadForm:
+    """The form for the project that is named, else for the first one."""
+    projects = request.access.projects(Right.ACT)
+    named = known.get("project", "")
+    # One that somebody may not see is like one that there is not.
+    project = (request.access.projects().filter(slug=named).first() if named.isprintable() else None) or projects.first()
+    request.access.require(Right.ACT, project, act="new_batch", now=now)
+    kept = kept_input(request, known.get("input_file", ""), now=now)
+    return UploadForm(data, files, kept=kept, known=known, projects=projects, project=project)
+
+
+def kept_input(request: SignedIn, text: str, *, now: datetime) -> File | None:
+    """The input that an address or a form names, as far as it is there and its visitor may use it."""
+    identifier = identifiers.parse(text)
+    usable = request.access.within(File.objects.readable(now=now), right=Right.ACT).filter(purpose=Purpose.BATCH, purged_at=None)
+    return usable.filter(pk=identifier).first() if identifier else None
+
+
+def _input(form: UploadForm, *, now: datetime) -> File:
+    """What was uploaded, kept for a while; else what is there already."""
+    content: UploadedFile[Any] | None = form.cleaned_data["file"]
+    if content is None:
+        assert form.kept is not None  # else the field were required
+        return form.kept
+    filename = (content.name or "requests.jsonl")[-255:]
+    return keep_draft(content, project=form.cleaned_data["project"], filename=filename, now=now)
+
+
+def _show(
+    request: HttpRequest,
+    form: UploadForm,
+    *,
+    source: Batch | None = None,
+    problem: tuple[str | None, str] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """The form with its errors beside the fields; for a script, the form alone."""
+    if problem:
+        field, message = problem
+        form.errors.setdefault(field if field in form.fields else NON_FIELD_ERRORS, form.error_class()).append(message)
+    template = "console/new_batch_form.html" if wants_fragment(request) else "console/new_batch.html"
+    limits = {"max_bytes": settings.MAX_BATCH_FILE_BYTES, "max_lines": settings.MAX_BATCH_LINES}
+    lost = source is not None and form.kept is None
+    return render(request, template, {"form": form, "source": source, "lost": lost, **limits}, status=status)

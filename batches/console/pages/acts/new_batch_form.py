@@ -1,0 +1,222 @@
+"""The form of a new batch: what a batch needs, and where its requests come from."""
+
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+from django.http import QueryDict
+from rest_framework.serializers import ValidationError as WrongWord
+
+from batches.console.kit.extras import EXTRAS, chosen_extras, extra_fields, extras_as_fields
+from batches.console.kit.guards import guard_fields
+from batches.http.fields import (
+    METADATA_KEY_CHARS,
+    METADATA_PAIRS,
+    METADATA_VALUE_CHARS,
+    USUAL_WINDOW,
+    AnyWindow,
+    Window,
+    longest_window,
+    window_rule,
+)
+from batches.models import Batch, Dialect, File, OnInvalid, Project
+from batches.rules import identifiers
+from batches.rules.errors import InvalidRequest, NoProvider
+from batches.services.control.prioritise import HIGHEST, LOWEST
+from batches.services.core.route import granted_providers, route
+from batches.services.policy.guards import GUARDS
+from providers.base import ANTHROPIC_ENDPOINTS, OPENAI_ENDPOINTS
+
+DEFAULT_ENDPOINT = "/v1/chat/completions"
+ENDPOINTS = sorted(OPENAI_ENDPOINTS, key=lambda endpoint: (endpoint != DEFAULT_ENDPOINT, endpoint))
+PLAIN = ("project", "endpoint", "provider", "window", "model", "on_invalid", "remark", "priority", *GUARDS, *EXTRAS)
+
+ON_INVALID = ((OnInvalid.FAIL.value, "Fail the whole batch"), (OnInvalid.SKIP.value, "Are skipped; the valid ones run"))
+
+
+class NewBatchForm(forms.Form):
+    """What a batch needs besides its requests. The providers on offer are those granted to the chosen project."""
+
+    project = forms.ModelChoiceField(Project.objects.none(), to_field_name="slug", empty_label=None)
+    endpoint = forms.ChoiceField()
+    provider = forms.ChoiceField()
+    window = forms.CharField(max_length=20)
+    model = forms.CharField(required=False, max_length=300)
+    on_invalid = forms.ChoiceField(required=False, choices=ON_INVALID)
+    remark = forms.CharField(required=False, max_length=500)
+    priority = forms.IntegerField(
+        required=False, min_value=LOWEST, max_value=HIGHEST, help_text=f"From {LOWEST} to {HIGHEST}; what is higher goes first."
+    )
+
+    def __init__(
+        self, data: Any, files: Any = None, *, known: QueryDict, projects: QuerySet[Project], project: Project | None
+    ) -> None:
+        """`known` is what the fields hold at first: an address, or what a batch has."""
+        super().__init__(data, files, initial={"window": USUAL_WINDOW.word, "priority": 0, **_first_values(known)})
+        self.fields["window"].help_text = f"A whole number of m, h or d, such as 90m, 24h or 7d; from 15m to {longest_window()}."
+        self.fields.update(guard_fields())
+        self.known = known
+        project_field = self.fields["project"]
+        assert isinstance(project_field, forms.ModelChoiceField)
+        project_field.queryset = projects
+        granted = granted_providers(project) if project else []
+        endpoint = known.get("endpoint") or DEFAULT_ENDPOINT
+        if not any(endpoint in (*ENDPOINTS, *provider.endpoints) for provider in granted):
+            endpoint = DEFAULT_ENDPOINT
+        if endpoint in ANTHROPIC_ENDPOINTS:
+            self.fields.update(extra_fields())
+        further = {other for provider in granted for other in provider.further_endpoints} | {endpoint}
+        others = sorted(further - set(ENDPOINTS))
+        _choice(self, "endpoint").choices = [(name, name) for name in (*ENDPOINTS, *others)]
+        self.initial.update(project=project and project.slug, endpoint=endpoint)
+        choices = [
+            (provider.name, f"{provider.name} (simulator)" if provider.simulated else provider.name) for provider in granted
+        ]
+        default = known.get("provider") or _default_provider(project, endpoint)
+        known_one = default in {name for name, _ in choices}
+        _choice(self, "provider").choices = choices if known_one or len(choices) < 2 else [("", "Choose one"), *choices]
+        self.initial["provider"] = default
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The pairs whose key or value is filled in."""
+        return {key: value for key, value in self.metadata_rows if key or value}
+
+    @property
+    def metadata_rows(self) -> list[tuple[str, str]]:
+        """The pairs as they were typed, and at least one to type into."""
+        source = self.data if isinstance(self.data, QueryDict) else self.known
+        keys, values = (source.getlist(name) for name in ("metadata_key", "metadata_value"))
+        return list(zip(keys, values, strict=False)) or [("", "")]
+
+    @property
+    def further(self) -> list[forms.BoundField]:
+        """The fields that few need: priority, guards, and headers where they mean something."""
+        return [self[name] for name in ("priority", *GUARDS, *EXTRAS) if name in self.fields]
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether one of these is filled in, or wrong."""
+        return any(field.value() not in (None, "", 0, "0") or field.errors for field in self.further)
+
+    @property
+    def address(self) -> QueryDict:
+        """What was filled in, as the query of an address."""
+        query = QueryDict(mutable=True)
+        for name in PLAIN:
+            if value := self.data.get(name, ""):
+                query[name] = value
+        for key, value in self.metadata.items():
+            query.appendlist("metadata_key", key)
+            query.appendlist("metadata_value", value)
+        return query
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The batch that was asked for, as `submit` takes it, but for its input."""
+        chosen = self.cleaned_data
+        window: Window = chosen["window"]
+        return {
+            "dialect": dialect_of(chosen["endpoint"]),
+            "endpoint": chosen["endpoint"],
+            "completion_window": window.word,
+            "window": window.length,
+            "metadata": self.metadata or None,
+            "provider_name": chosen["provider"],
+            "model": chosen["model"] or None,
+            "on_invalid": OnInvalid(chosen["on_invalid"] or OnInvalid.FAIL),
+            "remark": chosen["remark"],
+            "priority": chosen["priority"] or 0,
+            "extras": chosen_extras(chosen),
+            "guards": {name: chosen[name] for name in GUARDS if chosen[name] is not None},
+        }
+
+    def clean_window(self) -> Window:
+        """A time such as `90m`, `24h` or `7d`."""
+        try:
+            window: Window = AnyWindow().run_validation(self.cleaned_data["window"])
+        except WrongWord:
+            raise forms.ValidationError(f"Give {window_rule()}.") from None
+        return window
+
+    def clean(self) -> None:
+        """Metadata and headers keep to the limits that the API has."""
+        try:
+            chosen_extras(self.cleaned_data)
+        except InvalidRequest as error:
+            self.add_error(None, error.message)
+        keys = [key for key, value in self.metadata_rows if key or value]
+        if len(keys) > METADATA_PAIRS:
+            self.add_error(None, f"A batch may have {METADATA_PAIRS} pairs of metadata.")
+        if len(set(keys)) < len(keys):
+            self.add_error(None, "A metadata key is given twice.")
+        for key, value in self.metadata.items():
+            if not 0 < len(key) <= METADATA_KEY_CHARS or len(value) > METADATA_VALUE_CHARS or "\0" in key + value:
+                limits = f"A metadata key has 1 to {METADATA_KEY_CHARS} characters, a value up to {METADATA_VALUE_CHARS}."
+                self.add_error(None, limits)
+
+
+class UploadForm(NewBatchForm):
+    """The same, with the file; `kept` is an input that is there already and does instead."""
+
+    file = forms.FileField(allow_empty_file=True, error_messages={"required": "Choose a file with one request a line."})
+
+    def __init__(self, data: Any, files: Any = None, *, kept: File | None, **more: Any) -> None:
+        super().__init__(data, files, **more)
+        self.kept = kept
+        self.fields["file"].required = kept is None
+
+    def clean(self) -> None:
+        """An input that is kept is its project's alone."""
+        super().clean()
+        project = self.cleaned_data.get("project")
+        if self.kept and not self.cleaned_data.get("file") and project and self.kept.project_id != project.pk:
+            self.add_error("file", f"{self.kept.filename} belongs to another project: choose the file again.")
+
+
+def dialect_of(endpoint: str) -> Dialect:
+    """As whose batch the console submits: OpenAI's, as far as that has such an endpoint."""
+    return Dialect.OPENAI if endpoint in OPENAI_ENDPOINTS else Dialect.NATIVE
+
+
+def as_query(batch: Batch) -> QueryDict:
+    """What a batch has, for the form of another one."""
+    query = QueryDict(mutable=True)
+    values = {
+        "project": batch.project.slug,
+        "endpoint": batch.endpoint,
+        "provider": batch.provider.name,
+        "window": batch.completion_window,
+        "model": batch.default_model,
+        "on_invalid": "" if batch.on_invalid == OnInvalid.FAIL else batch.on_invalid,
+        "remark": batch.remark,
+        "priority": batch.priority,
+        **{name: getattr(batch, name) for name in GUARDS},
+        **extras_as_fields(batch),
+    }
+    for name, value in values.items():
+        if value not in (None, ""):
+            query[name] = f"{value:f}".rstrip("0").rstrip(".") if name == "max_cost" else str(value)
+    for key, value in (batch.metadata or {}).items():
+        query.appendlist("metadata_key", key)
+        query.appendlist("metadata_value", str(value))
+    if batch.input_file_id:
+        query["input_file"] = identifiers.render("file-", batch.input_file_id)
+    return query
+
+
+def _first_values(known: QueryDict) -> dict[str, str]:
+    return {name: value for name in PLAIN if (value := known.get(name))}
+
+
+def _choice(form: forms.Form, name: str) -> forms.ChoiceField:
+    field = form.fields[name]
+    assert isinstance(field, forms.ChoiceField)
+    return field
+
+
+def _default_provider(project: Project | None, endpoint: str) -> str | None:
+    try:
+        return route(project, endpoint=endpoint).name if project else None
+    except NoProvider:
+        return None

@@ -1,0 +1,160 @@
+"""Retrying: a page that says what would be sent again, how, and what not; and the act."""
+
+import uuid
+from collections.abc import Collection
+from datetime import datetime
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponseBase, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from batches.console.kit.access import SignedIn, actor, find_batch, requires
+from batches.console.kit.said import said
+from batches.models import Batch, BatchObject, ErrorGroup, Event
+from batches.rules.errors import InvalidRequest, PortalError
+from batches.rules.states import Act, BatchStatus, ObjectStatus
+from batches.services.core.access import Access, Readable, Right
+from batches.services.core.route import granted_providers
+from batches.services.insight.withheld import unquoting_group
+from batches.services.retry.child import UNSUCCESSFUL
+from batches.services.retry.preview import preview
+from batches.services.retry.retry import Mode, Retried, retry
+from batches.services.retry.selection import LAST_LINE, Selection
+
+REASON_CHARS = 500
+NAMED = 10  # of several objects that are named one by one
+
+
+def may_retry(access: Access, batch: Batch) -> bool:
+    """Whether there is something that this person may send again. A query unless the batch's counts are known."""
+    if not access.may(Right.ACT, batch.project_id):
+        return False
+    failed = batch.counts.unsuccessful if batch.is_terminal else batch.counts.failed
+    return failed > batch.skipped_lines and (batch.is_terminal or batch.status == BatchStatus.IN_PROGRESS)
+
+
+def retriable(batch: Batch) -> Collection[ObjectStatus]:
+    """What an object of the batch must be to be sent again: as long as it runs, a failure."""
+    return UNSUCCESSFUL if batch.is_terminal else (ObjectStatus.FAILED,)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Right.ACT)
+def retry_batch(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
+    """Ask whether what failed in a batch is to be sent again: all of it, one error group, or the objects at some lines."""
+    batch, now = find_batch(request, batch_id), timezone.now()
+    refusal: PortalError | None = None
+    try:
+        selection = read_selection(request.GET)
+        if request.method == "POST":
+            try:
+                return _retried(request, batch, selection, now=now)
+            except PortalError as error:
+                if answer := answer_to_repetition(request, batch):
+                    return answer
+                refusal = error
+                batch = find_batch(request, batch_id)
+        would = preview(batch, selection=selection, now=now)
+    except PortalError as error:
+        messages.error(request, (refusal or error).message)
+        return redirect(_back(batch, request.GET))
+    context = {
+        "batch": batch,
+        "would": would,
+        "in_place": would.mode is Mode.IN_PLACE,
+        "problems": [refusal.message] if refusal else [],
+        "named": _named(batch, selection, request.access.readable),
+        "back": _back(batch, request.GET),
+        "impossible": not would.retried,
+        **retry_form(request, batch),
+    }
+    return render(request, "console/retry.html", context, status=refusal.status if refusal else 200)
+
+
+def retry_form(request: SignedIn, batch: Batch) -> dict[str, object]:
+    """What a form holds that makes a child batch."""
+    providers = [provider for provider in granted_providers(batch.project) if batch.endpoint in provider.endpoints]
+    return {
+        "providers": [provider for provider in providers if provider.pk != batch.provider_id],
+        "provider": request.POST.get("provider", ""),
+        "reason": request.POST.get("reason", ""),
+        "reason_chars": REASON_CHARS,
+        "currency": settings.CURRENCY,
+    }
+
+
+def read_selection(query: QueryDict) -> Selection:
+    """The objects that an address names. Raises InvalidRequest."""
+    lines = query.getlist("line")
+    fingerprint = query.get("error", "")
+    if "some" in query and not lines:
+        raise InvalidRequest("Tick the objects that are to be sent again.")
+    if not all(line.isascii() and line.isdigit() and len(line) < 11 and 0 < int(line) <= LAST_LINE for line in lines):
+        raise InvalidRequest("A line is named by its number.")
+    if (fingerprint and lines) or len(fingerprint) > 43 or "\0" in fingerprint:
+        raise InvalidRequest("The address does not name objects of the batch.")
+    return Selection(fingerprint=fingerprint, lines=frozenset(map(int, lines)) if lines else None)
+
+
+def read_version(request: SignedIn) -> int | None:
+    """The version of the batch that the form was made for: what makes a double click one retry."""
+    version = request.POST.get("version", "")
+    return int(version) if version.isascii() and version.isdigit() and len(version) < 10 else None
+
+
+def answer_to_repetition(request: SignedIn, batch: Batch) -> HttpResponseBase | None:
+    """Where a refused retry leads when this person has retried the batch since they asked, as with a double click."""
+    me, version = actor(request), read_version(request)
+    mine = Event.objects.filter(batch=batch, act=Act.RETRIED, actor=me.name, source=me.source, version__gt=version or 0)
+    last = mine.order_by("-created_at", "-id").first() if version is not None else None
+    if last is None:
+        return None
+    messages.warning(request, f"You had just retried {batch}, so nothing more was sent. What was: {last.note}")
+    child = Batch.objects.filter(parent=batch, created_by=me.name, created_at__gte=last.created_at).first()
+    return redirect("console:batch", child.pk if child else batch.pk)
+
+
+def say_retried(request: SignedIn, batch: Batch, done: Retried) -> HttpResponseBase:
+    """Tell what a retry did, and lead to the batch in which it is done."""
+    left_out = f" {done.skipped:,} of those selected were left out." if done.skipped else ""
+    if done.mode is Mode.IN_PLACE:
+        messages.success(request, f"{done.objects} will be sent again.{left_out}")
+    else:
+        messages.success(request, f"This batch sends {done.objects} of {batch} again.{left_out}")
+    return redirect("console:batch", done.batch.pk)
+
+
+def _retried(request: SignedIn, batch: Batch, selection: Selection, *, now: datetime) -> HttpResponseBase:
+    done = retry(
+        batch,
+        selection=selection,
+        actor=actor(request),
+        now=now,
+        reason=said(request, "reason", chars=REASON_CHARS),
+        provider_name=said(request, "provider", chars=64) or None,
+        version=read_version(request),
+    )
+    return say_retried(request, batch, done)
+
+
+def _named(batch: Batch, selection: Selection, readable: Readable) -> dict[str, object]:
+    """What is selected, in words: a group by its message, objects by their names."""
+    if selection.fingerprint:
+        group = ErrorGroup.objects.filter(project=batch.project, fingerprint=selection.fingerprint).first()
+        return {"group": unquoting_group(readable)(group) if group else None}
+    if selection.lines is None:
+        return {}
+    objects = BatchObject.objects.filter(batch=batch, line__in=selection.lines).order_by("line")
+    return {"objects": objects[:NAMED], "more": max(len(selection.lines) - NAMED, 0)}
+
+
+def _back(batch: Batch, query: QueryDict) -> str:
+    """Where the question was asked: the page of the one object, or of the batch."""
+    lines = query.getlist("line")
+    if len(lines) == 1 and lines[0].isascii() and lines[0].isdigit() and 0 < int(lines[0][:10]) <= LAST_LINE:
+        return reverse("console:object", args=[batch.pk, int(lines[0][:10])])
+    return reverse("console:batch", args=[batch.pk])

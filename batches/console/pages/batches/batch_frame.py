@@ -1,0 +1,25 @@
+"""What every page of a batch has around it: its name, what can be done to it, and the way to its other pages."""
+
+from django.urls import reverse
+
+from batches.console.drawing import curl
+from batches.console.kit.access import SignedIn
+from batches.console.pages.acts.act_on_batch import offers
+from batches.console.pages.acts.retry_batch import may_retry
+from batches.models import Batch
+from batches.services.core.access import Right
+
+TABS = (("Batch", "batch"), ("History", "batch_history"), ("As clients see it", "batch_faces"))
+
+
+def frame(request: SignedIn, batch: Batch, *, page: str) -> dict[str, object]:
+    """What templates/console/batch_frame.html draws; `page` is the name of the address that one is at."""
+    may_act = request.access.may(Right.ACT, batch.project_id)
+    return {
+        "batch": batch,
+        "tabs": [(words, reverse(f"console:{name}", args=[batch.id]), name == page) for words, name in TABS],
+        "may_clone": may_act,
+        "may_retry": may_retry(request.access, batch),
+        "offers": offers(batch, request.access),
+        "curl": curl.retrieve_batch(request, batch),
+    }

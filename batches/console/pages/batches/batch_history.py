@@ -1,0 +1,28 @@
+"""What happened to a batch: every move and act, and what people did or were refused besides."""
+
+import uuid
+
+from django.http import HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from batches.console.kit.access import SignedIn, find_batch, requires
+from batches.console.pages.batches.batch_frame import frame
+from batches.models import AuditEntry
+from batches.services.core.access import Right
+
+MOST = 200  # of either, the latest
+
+
+@require_safe
+@requires(Right.READ)
+def batch_history(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
+    """The timeline in its order; and the audit trail, the latest first."""
+    batch = find_batch(request, batch_id)
+    context = {
+        **frame(request, batch, page="batch_history"),
+        "events": list(batch.events.order_by("-created_at", "-pk")[:MOST])[::-1],
+        "entries": AuditEntry.objects.filter(target_id=str(batch.pk))[:MOST],
+        "most": MOST,
+    }
+    return render(request, "console/batch_history.html", context)

@@ -1,0 +1,159 @@
+"""The page of one batch: how it stands, what happened, why objects failed, and every object."""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.http import HttpResponseBase
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from batches.console.drawing.latency import latency
+from batches.console.drawing.pace import course, latest_minutes, pace
+from batches.console.drawing.standing import progress, standing
+from batches.console.drawing.tiles import status_tiles
+from batches.console.kit.access import SignedIn, find_batch, requires
+from batches.console.kit.extras import extras_told
+from batches.console.kit.guards import guards_in_force
+from batches.console.kit.live import respond
+from batches.console.kit.paging import BadPosition, Page, objects_page
+from batches.console.pages.acts.retry_batch import retriable
+from batches.console.pages.batches.batch_frame import frame
+from batches.console.pages.batches.family import family
+from batches.filters import BatchObjectFilter, holds_of, stopped_among
+from batches.models import Batch, BatchError, BatchObject, Counts, File
+from batches.rules.states import ObjectStatus
+from batches.services.core.access import Readable, Right
+from batches.services.insight.error_groups import error_groups
+from batches.services.insight.waiting import Cause, Waiting, waiting
+from batches.services.insight.withheld import unquoting, unquoting_groups
+
+PAGE_SIZE = 50
+FIRST_ERRORS = 50  # validation errors shown before "show all"
+LATEST_EVENTS = 6  # of the timeline; its own page has them all
+
+
+@dataclass(frozen=True, slots=True)
+class FileLink:
+    """One of the batch's files: what it is, and whether it can still be had."""
+
+    label: str
+    which: str
+    file: File
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRow:
+    """An object, and the code of the error that its latest round ended with."""
+
+    object: BatchObject
+    error_code: str
+
+
+@require_safe
+@requires(Right.READ)
+def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
+    """Everything about one batch."""
+    now = timezone.now()
+    batch = find_batch(request, batch_id)
+    chosen = BatchObjectFilter(request.GET, queryset=BatchObject.objects.filter(batch=batch), now=now)
+    problems = list(chosen.problems)
+    try:
+        page = objects_page(chosen.matching, after=request.GET.get("after"), before=request.GET.get("before"), size=PAGE_SIZE)
+    except BadPosition as error:
+        problems.append(str(error))
+        page = Page([])
+    minutes, stopped = latest_minutes(batch), bool(stopped_among([batch]))
+    context: dict[str, object] = {
+        **frame(request, batch, page="batch"),
+        "now": now,
+        "counts": batch.counts,
+        "standing": standing(batch, now=now, stopped=stopped, hold=holds_of([batch]).get(batch.provider_id)),
+        "progress": progress(batch),
+        "pace": None if stopped else pace(batch, minutes, now=now),  # it promises no end
+        "spark": course(batch, minutes, now=now),
+        "overdue": not batch.is_terminal and batch.expires_at <= now,
+        **_why_it_waits(batch, now=now),
+        "tiles": status_tiles(_counted(batch.counts), chosen=request.GET.getlist("status"), table="objects"),
+        "live": not batch.is_terminal,
+        "events": list(batch.events.order_by("-created_at", "-pk")[:LATEST_EVENTS])[::-1],
+        "latency": latency(batch),
+        "guards": guards_in_force(batch),
+        "extras": list(extras_told(batch)),
+        "family": family(batch, request.access),
+        "currency": settings.CURRENCY,
+        "groups": unquoting_groups(batch, error_groups(batch), request.access.readable) if batch.counts.failed else [],
+        "files": list(_files(batch, now=now)),
+        "page": page,
+        "rows": _with_error_codes(batch, page.rows, request.access.readable),
+        "problems": problems,
+        "filter": chosen,
+        "filtered": bool(chosen.chosen) if not chosen.problems else True,
+        "statuses": request.GET.getlist("status"),
+        "retriable": retriable(batch),
+        **_errors_of_batch(batch, request.access.readable, everything=request.GET.get("validation") == "all"),
+    }
+    return respond(request, "console/batch.html", regions="console/batch_regions.html", context=context)
+
+
+_TONES = {
+    **dict.fromkeys((Cause.PROVIDER_DISABLED, Cause.ACCOUNT_PROBLEM, Cause.BREAKER_OPEN, Cause.NO_WORKER), "error"),
+    **dict.fromkeys((Cause.INPUT_OUT_OF_REACH, Cause.SENDING_STOPPED), "error"),
+    **dict.fromkeys((Cause.PAUSED, Cause.RATE_LIMITED, Cause.THROTTLED), "warning"),
+}
+
+
+def _why_it_waits(batch: Batch, *, now: datetime) -> dict[str, object]:
+    """What keeps it from going on, with what its provider said, and how loudly that is to be told."""
+    found: Waiting | None = waiting(batch, now=now)
+    if found is None:
+        return {}
+    is_told = found.cause in (Cause.PAUSED, Cause.SENDING_STOPPED)  # by the sentence itself
+    reason = "" if is_told else found.details.get("reason", "")
+    return {"waiting": found, "waiting_reason": reason, "waiting_tone": _TONES.get(found.cause, "")}
+
+
+def _counted(counts: Counts) -> Iterable[tuple[str, int, str, str]]:
+    yield "Total", counts.total, "", ""
+    yield "Succeeded", counts.succeeded, ObjectStatus.SUCCEEDED, "good"
+    yield "Failed", counts.failed, ObjectStatus.FAILED, "bad"
+    if counts.cancelled:
+        yield "Cancelled", counts.cancelled, ObjectStatus.CANCELLED, "mute"
+    if counts.expired:
+        yield "Expired", counts.expired, ObjectStatus.EXPIRED, "warn"
+    if counts.pending:
+        yield "Left", counts.pending, ObjectStatus.PENDING, "wait"
+
+
+def _files(batch: Batch, *, now: datetime) -> Iterable[FileLink]:
+    named = (
+        ("Input", "input", batch.input_file),
+        ("Output", "output", batch.output_file),
+        ("Errors", "errors", batch.error_file),
+    )
+    for label, which, file in named:
+        if file is not None:
+            yield FileLink(label, which, file, file.is_readable(now=now))
+
+
+def _with_error_codes(batch: Batch, objects: list[BatchObject], readable: Readable) -> list[ObjectRow]:
+    lines = [row.line for row in objects if row.status == ObjectStatus.FAILED]
+    errors = BatchError.objects.filter(batch=batch, line__in=lines, round__isnull=False) if lines else ()
+    codes = {(error.line, error.round): error.code for error in unquoting(errors, readable)}
+    return [ObjectRow(row, codes.get((row.line, row.round), "")) for row in objects]
+
+
+def _errors_of_batch(batch: Batch, readable: Readable, *, everything: bool) -> dict[str, object]:
+    """What was wrong with the input, as far as it is stored; or why the batch as a whole could not run."""
+    errors = unquoting(BatchError.objects.filter(batch=batch, round__isnull=True), readable)
+    if not batch.error_count or batch.skipped_lines:
+        return {"reason": errors[0] if errors else None}
+    return {
+        "validation_errors": errors if everything else errors[:FIRST_ERRORS],
+        "validation_codes": Counter(error.code for error in errors).most_common(),
+        "stored_errors": len(errors),
+    }

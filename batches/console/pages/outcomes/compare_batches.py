@@ -1,0 +1,191 @@
+"""Comparing two batches: what regressed, what was fixed, and how the two answers to one custom_id differ."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.http import Http404, HttpResponseBase, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.http import require_safe
+
+from batches.console.drawing.diff import difference
+from batches.console.drawing.tiles import Tile
+from batches.console.kit.access import SignedIn, find_batch, requires
+from batches.console.kit.list_query import with_changes
+from batches.models import Batch, BatchObject
+from batches.rules import identifiers
+from batches.rules.errors import Gone, NotFound
+from batches.services.core.access import Access, Right
+from batches.services.results.compare import DIFFERENCES, BadPlace, Pair, Verdict, compare, pairs
+from batches.services.results.results import result_of
+
+PAGE_SIZE = 50
+MOST_OFFERED = 5  # of each kind
+LOOKED_THROUGH = 200  # batches of the project, for some with the same metadata
+TONES = {
+    Verdict.REGRESSED: "bad",
+    Verdict.FIXED: "good",
+    Verdict.BOTH_FAILED: "warn",
+    Verdict.ONLY_FIRST: "mute",
+    Verdict.ONLY_SECOND: "mute",
+    Verdict.OPEN: "wait",
+    Verdict.BOTH_FINE: "good",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A pair, where its page is, and how its verdict looks."""
+
+    pair: Pair
+    url: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A batch to compare with, and why that one."""
+
+    batch: Batch
+    why: str
+
+
+@require_safe
+@requires(Right.READ)
+def compare_batches(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
+    """Two batches side by side; without a second one, those that may be meant."""
+    first = find_batch(request, batch_id)
+    asked = request.GET.get("with", "").strip()
+    if not asked:
+        return _choose(request, first)
+    second, problem = _second(request, first, asked)
+    if second is None:
+        return _choose(request, first, problem=problem, status=404)
+    context: dict[str, object] = {"batch": first, "second": second, "problems": []}
+    try:
+        context |= _compared(request.GET, first, second)
+    except (BadPlace, BadVerdict) as error:
+        context["problems"] = [str(error)]
+    return render(request, "console/compare.html", context)
+
+
+class BadVerdict(ValueError):
+    """The address asks for a verdict that there is not."""
+
+
+def _compared(query: QueryDict, first: Batch, second: Batch) -> dict[str, object]:
+    words = query.getlist("verdict")
+    if not set(words) <= set(Verdict.values):
+        raise BadVerdict("The address asks for a verdict that there is not.")
+    chosen = {Verdict(word) for word in words}
+    counts = compare(first, second)
+    wanted = [verdict for verdict in chosen or DIFFERENCES if counts[verdict]]
+    found, after = pairs(first, second, verdicts=wanted, after=query.get("after", ""), limit=PAGE_SIZE)
+    return {
+        "tiles": [_tile(verdict, count, query, is_chosen=verdict in chosen) for verdict, count in counts.items() if count],
+        "rows": [Row(pair, _object_url(first, second, pair), TONES[pair.verdict]) for pair in found],
+        "after": after,
+        "chosen": bool(chosen),
+        "alike": counts[Verdict.BOTH_FINE],
+    }
+
+
+def _tile(verdict: Verdict, count: int, query: QueryDict, *, is_chosen: bool) -> Tile:
+    """It leads to the pairs with this verdict, and back to all that differ."""
+    changed = with_changes(query, {"after": None, "verdict": None if is_chosen else [verdict.value]})
+    return Tile(verdict.label, count, TONES[verdict], f"?{changed.urlencode()}", is_chosen, verdict.sentence)
+
+
+def _second(request: SignedIn, first: Batch, asked: str) -> tuple[Batch | None, str]:
+    """The batch to compare with, or why there is none."""
+    identifier = identifiers.parse(asked)
+    if identifier == first.pk:
+        return None, "This is the batch itself."
+    try:
+        return (find_batch(request, identifier), "") if identifier else (None, "This is no batch's id.")
+    except NotFound:
+        return None, "There is no batch with this id."
+
+
+def _choose(request: SignedIn, first: Batch, *, problem: str = "", status: int = 200) -> HttpResponseBase:
+    context = {
+        "batch": first,
+        "asked": request.GET.get("with", "").strip()[:100],
+        "problem": problem,
+        "offers": list(_offers(first, request.access)),
+    }
+    return render(request, "console/compare_choose.html", context, status=status)
+
+
+def _offers(batch: Batch, access: Access) -> Iterator[Offer]:
+    """Batches that are about the same requests, the nearest relations first, each once."""
+    named = access.batches().select_related("input_file", "provider").exclude(pk=batch.pk)
+    seen: set[uuid.UUID] = set()
+    kinds = (
+        ("Its parent", named.filter(pk=batch.parent_id) if batch.parent_id else ()),
+        ("A retry of it", named.filter(parent=batch)[:MOST_OFFERED]),
+        ("The same input file", named.filter(input_file=batch.input_file_id)[:MOST_OFFERED] if batch.input_file_id else ()),
+        ("The same metadata", named.filter(pk__in=_of_same_metadata(batch)) if batch.metadata else ()),
+    )
+    for why, found in kinds:
+        for other in found:
+            if other.pk not in seen:
+                seen.add(other.pk)
+                yield Offer(other, why)
+
+
+def _of_same_metadata(batch: Batch) -> list[uuid.UUID]:
+    """Some of the project's newest batches that have the very same metadata."""
+    newest = Batch.objects.filter(project=batch.project_id).exclude(pk=batch.pk).values_list("pk", "metadata")[:LOOKED_THROUGH]
+    return [key for key, metadata in newest if metadata == batch.metadata][:MOST_OFFERED]
+
+
+def _object_url(first: Batch, second: Batch, pair: Pair) -> str:
+    named = {"with": str(second), "custom_id": pair.custom_id}
+    return f"{reverse('console:compare_objects', args=[first.pk])}?{urlencode(named)}"
+
+
+@require_safe
+@requires(Right.READ_BODIES)
+def compare_objects(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
+    """The two answers to one custom_id, and where they differ; of an object that only one batch has, its answer."""
+    first = find_batch(request, batch_id)
+    if "with" not in request.GET:
+        return redirect("console:compare", first.pk)
+    other, custom_id = identifiers.parse(request.GET.get("with", "").strip()), request.GET.get("custom_id", "")
+    if other is None or other == first.pk or "\x00" in custom_id:
+        raise Http404("The address does not name another batch and a custom_id.")
+    second = find_batch(request, other)
+    objects = [_named(batch, custom_id) for batch in (first, second)]
+    if objects == [None, None]:
+        raise Http404("Neither batch has an object with this custom_id.")
+    answers = [_answer(found) for found in objects]
+    context = {
+        "batch": first,
+        "second": second,
+        "custom_id": custom_id,
+        "sides": list(zip(("First", "Second"), (first, second), objects, strict=True)),
+        "difference": difference(*answers),
+        "both": None not in objects,
+    }
+    return render(request, "console/compare_objects.html", context)
+
+
+def _named(batch: Batch, custom_id: str) -> BatchObject | None:
+    found = BatchObject.objects.filter(batch=batch, custom_id=custom_id).first()
+    if found:
+        found.batch = batch
+    return found
+
+
+def _answer(found: BatchObject | None) -> str:
+    """What came of an object; empty when the batch does not have it."""
+    if found is None:
+        return ""
+    try:
+        result = result_of(found)
+    except Gone as gone:
+        return gone.message
+    return result.body or result.error_message or found.get_status_display()

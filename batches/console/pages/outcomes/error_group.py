@@ -1,0 +1,164 @@
+"""The page of one error group: what its failures have in common, where they were, and what people make of it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.contrib import messages
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from batches.console.drawing.charts import BarChart, Series
+from batches.console.kit.access import SignedIn, act_of, actor, requires
+from batches.console.kit.paging import BadPosition
+from batches.console.kit.said import said
+from batches.console.pages.acts.retry_batch import may_retry
+from batches.console.pages.outcomes.error_list import WORDS, BadWindow, read_window, window_tabs
+from batches.models import AuditEntry, Batch, BatchError, BatchObject, ErrorGroup, load_counts
+from batches.services.core.access import Right
+from batches.services.insight import group_members
+from batches.services.insight.error_group_notes import annotate, mute, unmute
+from batches.services.insight.error_groups import Group, Window, described
+from batches.services.insight.group_members import MemberPosition
+from batches.services.insight.withheld import unquoting, unquoting_group
+
+PAGE_SIZE, MOST_BATCHES, MOST_ENTRIES = 20, 20, 20
+NOTE_CHARS, REASON_CHARS = 2000, 1000
+STEPS = {Window.DAY: "an hour", Window.WEEK: "every 6 hours", Window.MONTH: "a day"}
+LABELS = {Window.DAY: "%H:%M", Window.WEEK: "%a %H:%M", Window.MONTH: "%d %b"}
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A batch of which objects failed so: how many, and whether its reader may send them again."""
+
+    batch: Batch
+    count: int
+    last_seen: datetime
+    may_retry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A failure, its batch, and the object that failed: None for a line of an input that was refused."""
+
+    error: BatchError
+    batch: Batch
+    object: BatchObject | None
+
+
+@require_safe
+@requires(Right.READ)
+def error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
+    """One group, in all projects of its reader."""
+    now = timezone.now()
+    groups = request.access.within(ErrorGroup.objects.all())
+    window, problems = Window.DAY, list[str]()
+    after = request.GET.get("after", "")
+    try:
+        window = read_window(request.GET)
+    except BadWindow as error:
+        problems.append(str(error))
+    position = MemberPosition.read(after)
+    if after and position is None:
+        problems.append(str(BadPosition()))
+    group = _described(request, groups, fingerprint, window=window, now=now)
+    page = group_members.members(groups, fingerprint, limit=PAGE_SIZE, after=position)
+    context = {
+        "group": group,
+        "problems": problems,
+        "words": WORDS[window],
+        "since": window.starts(now=now),
+        "tabs": list(window_tabs(request.GET, window)),
+        "window": request.GET.get("window", ""),
+        "chart": _chart(group, window, now=now),
+        "messages_as_they_came": group_members.messages(request.access.within(groups, right=Right.READ_BODIES), fingerprint),
+        "batches": _touched(request, groups, fingerprint),
+        "members": [] if problems else list(_members(unquoting(page.errors, request.access.readable))),
+        "forward": str(page.following) if page.following and not problems else "",
+        "deep": bool(after),
+        "may_act": any(
+            request.access.may(Right.ACT, project)
+            for project in groups.filter(fingerprint=fingerprint).values_list("project", flat=True)
+        ),
+        "history": _history(groups, fingerprint),
+        "note_chars": NOTE_CHARS,
+        "reason_chars": REASON_CHARS,
+    }
+    return render(request, "console/error_group.html", context)
+
+
+@require_POST
+@requires(Right.ACT)
+def mark_error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
+    """Mute or unmute a group, or put a note beside it, in those of its projects where one may act."""
+    groups, act, now = _changeable(request, fingerprint), request.POST.get("act"), timezone.now()
+    reason = said(request, "reason", chars=REASON_CHARS)
+    if act == "mute":
+        mute(groups, actor=actor(request), now=now, reason=reason)
+        messages.success(request, "The group is muted: it is counted on, and set aside in the list.")
+    elif act == "unmute":
+        unmute(groups, actor=actor(request), now=now, reason=reason)
+        messages.success(request, "The group is not muted any more.")
+    elif act == "note":
+        annotate(groups, said(request, "note", chars=NOTE_CHARS), actor=actor(request), now=now)
+        messages.success(request, "The note is kept.")
+    else:
+        messages.error(request, "There is no such act.")
+    return redirect("console:error_group", fingerprint)
+
+
+def _changeable(request: SignedIn, fingerprint: str) -> QuerySet[ErrorGroup]:
+    """The group in the projects where one may act. Raises NotPermitted, on record, where one sees it only."""
+    same = ErrorGroup.objects.filter(fingerprint=fingerprint)
+    groups = request.access.within(same, right=request.right)
+    if not groups.exists():
+        seen = request.access.within(same).select_related("project").first()
+        if seen is None:
+            raise Http404
+        request.access.require(request.right, seen.project, act=act_of(request), now=timezone.now(), target=seen)
+    return groups
+
+
+def _described(request: SignedIn, groups: QuerySet[ErrorGroup], fingerprint: str, *, window: Window, now: datetime) -> Group:
+    found = described(groups, [fingerprint], window=window, now=now, told=unquoting_group(request.access.readable))
+    if not found:
+        raise Http404("There is no such error group.")
+    return found[0]
+
+
+def _chart(group: Group, window: Window, *, now: datetime) -> BarChart:
+    start = window.starts(now=now)
+    steps = [timezone.localtime(start + timedelta(hours=window.step * number)) for number in range(len(group.trend))]
+    labels = [f"{step:{LABELS[window]}}" for step in steps]
+    return BarChart(f"Failures {STEPS[window]}", labels, [Series("Failures", "bad", group.trend)])
+
+
+def _touched(request: SignedIn, groups: QuerySet[ErrorGroup], fingerprint: str) -> list[Touched]:
+    rows = group_members.touched(groups, fingerprint, limit=MOST_BATCHES)
+    load_counts([row.batch for row in rows])
+    return [Touched(row.batch, row.count, row.last_seen, may_retry(request.access, row.batch)) for row in rows]
+
+
+def _members(errors: Sequence[BatchError]) -> Iterable[Member]:
+    """The errors with their batches and objects, in two queries."""
+    batches = Batch.objects.select_related("input_file").in_bulk({error.batch_id for error in errors})
+    lines: dict[object, list[int]] = {}
+    for error in errors:
+        lines.setdefault(error.batch_id, []).append(error.line or 0)
+    wanted = Q()
+    for batch_id, of_batch in lines.items():
+        wanted |= Q(batch=batch_id, line__in=of_batch)
+    objects = {(found.batch_id, found.line): found for found in BatchObject.objects.filter(wanted)} if errors else {}
+    for error in errors:
+        yield Member(error, batches[error.batch_id], objects.get((error.batch_id, error.line or 0)))
+
+
+def _history(groups: QuerySet[ErrorGroup], fingerprint: str) -> list[AuditEntry]:
+    """What people did to it, the latest first."""
+    keys = [str(key) for key in groups.filter(fingerprint=fingerprint).values_list("pk", flat=True)]
+    done = AuditEntry.objects.filter(target_id__in=keys, outcome=AuditEntry.Outcome.DONE)
+    return list(done.select_related("project")[:MOST_ENTRIES])

@@ -1,0 +1,111 @@
+"""The overview: what needs attention, how much goes through, how providers and workers are doing, what happened last."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.http import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from batches.console.drawing import curl
+from batches.console.drawing.provider_state import provider_states
+from batches.console.drawing.throughput_charts import charts, span_tabs
+from batches.console.kit.access import SignedIn, requires
+from batches.console.kit.live import respond
+from batches.console.kit.stop_banner import stops_shown
+from batches.console.pages.portal.account_problems import account_problems
+from batches.console.pages.portal.attention import matters
+from batches.models import BatchMinute, Event, Slice, Worker
+from batches.rules.states import BatchStatus
+from batches.services.core.access import Access, Right
+from batches.services.insight.throughput import SPANS, Flow, Span, backlog, throughput
+
+MOST_PROVIDERS = 200  # that are looked at
+SHOWN_PROVIDERS = 6
+SHOWN_EVENTS = 8
+LATEST_EVENTS = 1000  # of the whole portal, among which those of one's own projects are looked for
+
+
+@require_safe
+@requires(Right.READ)
+def home(_request: SignedIn) -> HttpResponseBase:
+    """Where the console begins."""
+    return redirect("console:overview")
+
+
+@require_safe
+@requires(Right.READ)
+def overview(request: SignedIn) -> HttpResponseBase:
+    """How everything stands in the projects that its reader sees; charts over the span in the address, else an hour."""
+    now = timezone.now()
+    access = request.access
+    span = SPANS.get(request.GET.get("span", ""), Span.HOUR)
+    went = throughput(access.within(BatchMinute.objects.all(), project="batch__project"), span=span, now=now)
+    stops = stops_shown(request)
+    states = provider_states(access.providers()[:MOST_PROVIDERS], went.by_provider, stops=stops, now=now)
+    workers = list(Worker.objects.alive(now=now))
+    context: dict[str, object] = {
+        "any_batch": access.batches().exists(),
+        "may_act": access.may_somewhere(Right.ACT),
+        "curl": curl.create_first_batch(request),
+        "span": span,
+        "tabs": span_tabs(reverse("console:overview"), span),
+        "stops": [(stop, access.may(Right.MANAGE, stop.project_id)) for stop in stops],
+        "may_stop": access.may_somewhere(Right.MANAGE),
+        "account_problems": account_problems(access, now=now),
+        "matters": matters(access, now=now),
+        "may_check": access.everywhere,
+        "now": now,
+        "total": went.total,
+        "failed_share": _share(went.total),
+        "backlog": backlog(access.within(Slice.objects.all(), project="batch__project"), now=now),
+        "workers": _Workers.of(workers, tells_trouble=access.everywhere),
+        "charts": charts(went, span=span),
+        "states": states[:SHOWN_PROVIDERS],
+        "more_providers": len(states) > SHOWN_PROVIDERS,
+        "events": _latest_events(access),
+    }
+    return respond(request, "console/overview.html", regions="console/overview_regions.html", context=context)
+
+
+@dataclass(frozen=True, slots=True)
+class _Workers:
+    """Who is alive: processes of either role, and the requests that they have in flight together.
+
+    `troubles` are workers that cannot carry out some batches; told to those who see the whole portal.
+    """
+
+    control: int
+    execute: int
+    in_flight: int
+    troubles: Sequence[Worker]
+
+    @classmethod
+    def of(cls, alive: Sequence[Worker], *, tells_trouble: bool) -> "_Workers":
+        execute = sum(worker.role == Worker.Role.EXECUTE for worker in alive)
+        troubles = [worker for worker in alive if worker.trouble and tells_trouble]
+        return cls(len(alive) - execute, execute, sum(worker.in_flight for worker in alive), troubles)
+
+    @property
+    def total(self) -> int:
+        return self.control + self.execute
+
+
+def _share(flow: Flow) -> str:
+    """The share of failures in words; none are told of when there are none."""
+    if not flow.failed:
+        return ""
+    share = 100 * flow.failed / flow.settled
+    return "less than 0.1 % of what settled" if share < 0.1 else f"{share:.1f} % of what settled"
+
+
+def _latest_events(access: Access) -> list[Event]:
+    """The latest moves and acts, but for moves that are only on the way. Ids grow with time: no long history is read."""
+    named = Event.objects.exclude(to_status=BatchStatus.FINALIZING, act="").order_by("-pk")
+    named = named.select_related("batch", "batch__input_file")
+    if not access.everywhere:
+        latest = Event.objects.order_by("-pk").values("pk")[:LATEST_EVENTS]
+        named = access.within(named.filter(pk__in=latest), project="batch__project")
+    return list(named[:SHOWN_EVENTS])

@@ -1,0 +1,145 @@
+"""The pages of providers: how each is doing, what it may be sent, what goes wrong there, and who waits for it."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import QuerySet, Sum
+from django.http import Http404, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from batches.console.drawing.provider_state import provider_states, state_of
+from batches.console.drawing.standing import progress, standing
+from batches.console.drawing.throughput_charts import charts, span_tabs
+from batches.console.kit.access import SignedIn, actor, requires
+from batches.console.kit.guards import guards_of_provider
+from batches.console.kit.live import respond
+from batches.console.kit.paging import capped, capped_count
+from batches.console.kit.stop_banner import stops_shown
+from batches.console.pages.portal.account_problems import account_problem
+from batches.filters import stopped_among
+from batches.models import BatchMinute, ErrorGroupHour, ProviderHealth, load_counts
+from batches.rules.states import BatchStatus
+from batches.services.core.access import Access, Right, everything
+from batches.services.insight.error_groups import Window
+from batches.services.insight.throughput import SPANS, Span, throughput
+from batches.services.upstreams import providers
+from providers.failures import Kind
+from providers.models import Provider
+
+MOST_PROVIDERS = 200
+SHOWN_BATCHES = 10
+SHOWN_KINDS = 10
+
+
+@require_safe
+@requires(Right.READ)
+def provider_list(request: SignedIn) -> HttpResponseBase:
+    """The providers that one may know of, trouble first, with what came of what they were sent in the last hour."""
+    now = timezone.now()
+    minutes = request.access.within(BatchMinute.objects.all(), project="batch__project")
+    flows = throughput(minutes, span=Span.HOUR, now=now).by_provider
+    states = provider_states(request.access.providers()[:MOST_PROVIDERS], flows, stops=stops_shown(request), now=now)
+    context: dict[str, object] = {"states": states}
+    return respond(request, "console/providers.html", regions="console/providers_regions.html", context=context)
+
+
+@require_safe
+@requires(Right.READ)
+def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
+    """One provider. Its batches, failures and counts are those of one's own projects; its credential is shown to nobody."""
+    now, access = timezone.now(), request.access
+    provider = _find(access, name)
+    span = SPANS.get(request.GET.get("span", ""), Span.HOUR)
+    went = throughput(access.within(provider_minutes(provider), project="batch__project"), span=span, now=now)
+    health = {row.model: row for row in ProviderHealth.objects.filter(provider=provider)}
+    waiting = access.batches().filter(provider=provider, status=BatchStatus.IN_PROGRESS)
+    rows = list(waiting.select_related("input_file").order_by("-priority", "created_at")[:SHOWN_BATCHES])
+    load_counts(rows)
+    count = len(rows) if len(rows) < SHOWN_BATCHES else capped_count(waiting)
+    stops = stops_shown(request)
+    hold, stopped = health[""].hold if "" in health else None, stopped_among(rows)
+    context: dict[str, object] = {
+        "provider": provider,
+        "problem": account_problem(access, health.get(""), now=now),
+        "state": state_of(provider, health.get(""), went.total, stops=stops, now=now),
+        "span": span,
+        "tabs": span_tabs(reverse("console:provider", args=[provider.name]), span),
+        "charts": charts(went, span=span),
+        "models": [(model, health.get(model.name)) for model in provider.models.all()],
+        "now": now,
+        "kinds": _recent_kinds(access, provider, now=now),
+        "batches": [(batch, standing(batch, now=now, stopped=batch.pk in stopped, hold=hold), progress(batch)) for batch in rows],
+        "batch_count": capped(count),
+        "more_batches": count > len(rows),
+        "guards": guards_of_provider(provider),
+        "endpoints": sorted(provider.endpoints),
+        "currency": settings.CURRENCY,
+        "credential": provider.credential_kept if access.everywhere else "",
+        "may_check": access.everywhere,
+        "stops": [stop for stop in stops if stop.project_id is None and stop.is_about(provider)],
+    }
+    return respond(request, "console/provider.html", regions="console/provider_regions.html", context=context)
+
+
+@require_POST
+@requires(Right.READ)
+def check_provider(request: SignedIn, name: str) -> HttpResponseBase:
+    """Try the connection, with a call of the model that is named; for who administers the portal."""
+    now, provider = timezone.now(), _find(request.access, name)
+    request.access.require(Right.MANAGE, None, act="check_provider", now=now, target=provider)
+    model = request.POST.get("model", "").strip()[:200]
+    found = providers.check_provider(provider, actor=actor(request), now=now, model=model)
+    (messages.success if found.ok else messages.error)(request, f"Connection of {provider.name} checked: {found.message}")
+    return _back(request, provider)
+
+
+@require_POST
+@requires(Right.READ)
+def resume_provider(request: SignedIn, name: str) -> HttpResponseBase:
+    """End the hold of a provider; for who administers the portal."""
+    now, provider = timezone.now(), _find(request.access, name)
+    request.access.require(Right.MANAGE, None, act="resume_provider", now=now, target=provider)
+    if providers.resume_provider(provider, actor=actor(request), now=now):
+        messages.success(request, f"Provider {provider.name} resumed. It is held again when the next request fails as before.")
+    else:
+        messages.info(request, f"Provider {provider.name} is not held: nothing to resume.")
+    return _back(request, provider)
+
+
+def _back(request: SignedIn, provider: Provider) -> HttpResponseBase:
+    """To the page with the button that was pressed."""
+    if request.POST.get("back") == "overview":
+        return redirect("console:overview")
+    return redirect("console:provider", provider.name)
+
+
+def provider_minutes(provider: Provider) -> QuerySet[BatchMinute]:
+    """What went on in the batches that are its own at present."""
+    return BatchMinute.objects.filter(batch__provider=provider)
+
+
+def _find(access: Access, name: str) -> Provider:
+    provider = access.providers().filter(name=name).first()
+    if provider is None:
+        raise Http404("There is no such provider.")
+    return provider
+
+
+def _recent_kinds(access: Access, provider: Provider, *, now: datetime) -> list[dict[str, object]]:
+    """What went wrong lately, by kind, code and HTTP status, the most frequent first: from counts per hour."""
+    since = Window.DAY.starts(now=now)
+    hours = access.within(ErrorGroupHour.objects.filter(hour__gte=since, group__provider=provider.name), project="group__project")
+    rows = hours.order_by().values("group__kind", "group__code", "group__http_status").annotate(count=Sum("count"))
+    return [
+        {
+            "kind": Kind.known(row["group__kind"]),
+            "code": row["group__code"] if access.readable is everything else "",  # an upstream's own words
+            "http_status": row["group__http_status"],
+            "count": row["count"],
+        }
+        for row in rows.order_by("-count", "group__code")[:SHOWN_KINDS]
+    ]

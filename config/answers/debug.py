@@ -1,0 +1,41 @@
+"""What a debug page shows: nothing of what opens the portal's doors, wherever on the page it stands."""
+
+import re
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.safestring import SafeString, mark_safe
+from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
+
+from providers.secrets.redaction import Secrets
+
+
+class Filter(SafeExceptionReporterFilter):
+    """Django's own, which knows more names of secrets, and hides variables by these names, too."""
+
+    hidden_settings = re.compile(
+        "API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|HTTP_COOKIE|CREDENTIAL|DATABASE|REDIS|BROKER|_URL|DSN|CONNINFO", re.IGNORECASE
+    )
+
+    def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: Any) -> Any:
+        shown = super().get_traceback_frame_variables(request, tb_frame)
+        return [(name, self.cleanse_setting(name, value)) for name, value in shown]
+
+
+class Reporter(ExceptionReporter):
+    """Django's own, whose pages are searched for the secrets themselves: an error's text may quote them."""
+
+    def get_traceback_html(self) -> SafeString:
+        return mark_safe(portal_secrets().hidden_in(super().get_traceback_html()))  # noqa: S308 - what it is made of is safe
+
+    def get_traceback_text(self) -> SafeString:
+        return mark_safe(portal_secrets().hidden_in(super().get_traceback_text()))  # noqa: S308
+
+
+def portal_secrets() -> Secrets:
+    """What the settings hold that is nobody else's."""
+    urls = [url for url in (settings.DATABASE_URL, settings.REDIS_URL) if url]
+    passwords = [unquote(password) for url in urls if (password := urlsplit(url).password)]
+    return Secrets(*urls, *passwords, settings.SECRET_KEY, *settings.CREDENTIAL_KEYS)

@@ -1,0 +1,89 @@
+"""Adapter `anthropic`: any upstream with Anthropic's messages API. What the options of a provider may say, besides those of
+`json_api`:
+
+* `version`: the API's version, sent as `anthropic-version`, whatever version a batch was written for;
+* `beta`: names of beta features, comma-separated, sent as `anthropic-beta` before those of a batch.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+
+from providers.base import (
+    ANTHROPIC_ENDPOINTS,
+    NO_EXTRAS,
+    Call,
+    Check,
+    Connection,
+    Extras,
+    Outcome,
+)
+from providers.judgement import judge
+from providers.online.json_api import Addresses, ApiOptions, JsonApi, auth_header
+from providers.online.options import options_problem, read_options
+from providers.transport import base_url_problem
+
+VERSION = "2023-06-01"  # where neither the provider nor a batch names one
+
+_HeaderValue = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9.,_-]+\Z")]
+
+
+class Options(ApiOptions, frozen=True, forbid_unknown_fields=True):
+    """What a provider may set; see above."""
+
+    version: _HeaderValue | None = None
+    beta: _HeaderValue | None = None
+
+    def headers_taken(self) -> set[str]:
+        taken = {*super().headers_taken(), "anthropic-version", "anthropic-beta", "anthropic-user-profile-id"}
+        return taken if self.auth else taken - {"authorization"} | {"x-api-key"}
+
+
+class AnthropicAdapter:
+    """Sends each object as a normal call of `/v1/messages`, with the credential as `x-api-key` unless told otherwise."""
+
+    endpoints = ANTHROPIC_ENDPOINTS
+    simulated = False
+
+    def __init__(self, connection: Connection) -> None:
+        try:
+            options = read_options(connection.options, Options)
+        except ValueError as error:
+            raise ValueError(f"Provider {connection.name}: {error}") from None
+        self._options = options
+        headers = auth_header(options.auth or "x-api-key", connection.credential)
+        self._served = self.endpoints | set(options.further_endpoints)
+        addresses = Addresses(connection.base_url, options, endpoints=self._served)
+        self._api = JsonApi(connection, options, addresses=addresses, headers=headers)
+
+    @classmethod
+    def problems(cls, *, base_url: str, options: Mapping[str, Any]) -> dict[str, str]:
+        """What is wrong with a provider's settings, by field."""
+        found = {"base_url": base_url_problem(base_url), "options": options_problem(options, Options)}
+        return {field: problem for field, problem in found.items() if problem}
+
+    async def send(self, call: Call) -> Outcome:
+        """One call, sent once."""
+        reply = await self._api.post(call, headers=self._headers(call.extras))
+        return judge(reply, call, secrets=self._api.secrets)
+
+    async def check(self, *, model: str = "", endpoint: str = "") -> Check:
+        """Whether the list of models can be had, and a call of the model that is named."""
+        headers = self._headers(NO_EXTRAS)
+        return await self._api.check(model=model, endpoint=endpoint, served=self._served, headers=headers)
+
+    async def close(self) -> None:
+        """End every connection."""
+        await self._api.close()
+
+    def _headers(self, extras: Extras) -> dict[str, str]:
+        """The headers of the API, for a batch with these extras. A beta that the provider has already is named once."""
+        options = self._options
+        betas = dict.fromkeys(filter(None, (*(options.beta or "").split(","), *extras.betas)))
+        headers = {"anthropic-version": options.version or extras.version or VERSION}
+        if betas:
+            headers["anthropic-beta"] = ",".join(betas)
+        if extras.user_profile:
+            headers["anthropic-user-profile-id"] = extras.user_profile
+        return headers

@@ -1,0 +1,160 @@
+"""Adapter `http`: writes each object to a REST endpoint, such as an accounting system's.
+
+The payload is the body of the request, byte for byte. What the options of a provider may say, besides
+those of the way out (`providers.transport.way`):
+
+* `method`: POST, PUT or PATCH;
+* `path`: where to write to, after the base URL; `{model}` stands for the last word of the endpoint
+  (`/{model}` makes `/invoices` of `/accounting/v1/invoices`);
+* `headers`, `query`: more headers and parameters, the same for every request; a value may be a reference to a secret;
+* `auth`: how the credential is sent: `bearer`, the name of a header that holds it, or `none`;
+* `wrap`: put the payload under this key (`model` makes `{"model": {…}}`);
+* `id_path`: where the answer names what was created (`data.id`, `items.0.id`);
+* `idempotency_header`: the header that tells a repetition from a second write;
+* `endpoints`: which endpoints it serves, if not those of accounting.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+from urllib.parse import quote, urlencode
+
+import msgspec
+from yarl import URL
+
+from providers.base import ACCOUNTING_ENDPOINTS, Call, Check, Connection, Failure, Outcome
+from providers.failures import Kind, kind_of_status
+from providers.judgement import Secrets, judge_look, judge_write
+from providers.online.json_api import auth_header, secrets_of, why_not
+from providers.online.options import (
+    check_endpoints,
+    check_header_name,
+    check_headers,
+    check_query,
+    headers_of,
+    options_problem,
+    plain,
+    plain_secrets,
+    read_options,
+)
+from providers.secrets.references import Reference
+from providers.transport import Reply, WayOptions, base_url_problem, open_transport
+
+CHECK_SECONDS = 8.0
+_PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?%-]|\{model\})*")
+_ID_PATH = re.compile(r"[^.]+(?:\.[^.]+)*")
+
+
+class Options(WayOptions, frozen=True, forbid_unknown_fields=True):
+    """What a provider may set; see above."""
+
+    method: Literal["POST", "PUT", "PATCH"] = "POST"
+    path: str = "/{model}"
+    headers: dict[str, Reference | str] = msgspec.field(default_factory=dict)
+    query: dict[str, Reference | str] = msgspec.field(default_factory=dict)
+    auth: str = "bearer"
+    wrap: str = ""
+    id_path: str = "id"
+    idempotency_header: str = "Idempotency-Key"
+    endpoints: tuple[str, ...] = tuple(sorted(ACCOUNTING_ENDPOINTS))
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for the first option that cannot be used."""
+        super().__post_init__()
+        if not _PATH.fullmatch(self.path):
+            raise ValueError(f"path: {self.path!r} is not a path that begins with / and has no placeholder but {{model}}")
+        check_header_name("auth", self.auth)
+        check_header_name("idempotency_header", self.idempotency_header)
+        taken = {"authorization" if self.auth == "bearer" else self.auth.lower(), self.idempotency_header.lower()}
+        check_headers(self.headers, taken=taken)
+        check_query(self.query)
+        if not _ID_PATH.fullmatch(self.id_path):
+            raise ValueError(f"id_path: {self.id_path!r} is not a list of keys joined by dots")
+        if not self.endpoints:
+            raise ValueError("endpoints: at least one is needed")
+        check_endpoints("endpoints", self.endpoints)
+
+    def plain_secrets(self) -> Iterator[str]:
+        yield from super().plain_secrets()
+        yield from plain_secrets("headers", self.headers)
+        yield from plain_secrets("query", self.query)
+
+
+class HttpAdapter:
+    """Writes each object with one request. Whatever the upstream took is never written again."""
+
+    endpoints = ACCOUNTING_ENDPOINTS
+    simulated = False
+
+    def __init__(self, connection: Connection) -> None:
+        try:
+            options = read_options(connection.options, Options)
+        except ValueError as error:
+            raise ValueError(f"Provider {connection.name}: {error}") from None
+        self._method = options.method
+        self._idempotency_header = options.idempotency_header
+        self._before, self._after = _wrapping(options.wrap)
+        self._urls = {
+            endpoint: record_url(connection.base_url, options.path, endpoint, query=plain(options.query))
+            for endpoint in options.endpoints
+        }
+        self._secrets = secrets_of(connection)
+        self._transport = open_transport(
+            connection.base_url,
+            options=options,
+            environment=connection.environment,
+            headers={**headers_of(options.headers), **auth_header(options.auth, connection.credential)},
+            max_bytes=connection.max_response_bytes,
+        )
+
+    @classmethod
+    def problems(cls, *, base_url: str, options: Mapping[str, Any]) -> dict[str, str]:
+        """What is wrong with a provider's settings, by field."""
+        found = {"base_url": base_url_problem(base_url), "options": options_problem(options, Options)}
+        return {field: problem for field, problem in found.items() if problem}
+
+    async def send(self, call: Call) -> Outcome:
+        """One write, sent once. An answer without a body is one of `null`."""
+        url = self._urls.get(call.endpoint)
+        if url is None:
+            return Failure(Kind.PORTAL, f"This provider does not serve {call.endpoint}.", code=Kind.PORTAL.value)
+        headers = {self._idempotency_header: call.idempotency_key}
+        body = self._before + call.body + self._after
+        reply = await self._transport.send(self._method, url, headers=headers, body=body, seconds=call.timeout)
+        return judge_write(reply, call, secrets=self._secrets)
+
+    async def check(self, *, model: str = "", endpoint: str = "") -> Check:
+        """Whether something answers a look at where records are written. It need not have anything to show there."""
+        if model or endpoint:
+            return Check(False, "No call was tried: one would write a record.")
+        url = self._urls[min(self._urls)]
+        reply = await self._transport.send("GET", url, headers={}, body=b"", seconds=CHECK_SECONDS)
+        shown = url.with_query(None)  # parameters may be secret
+        if isinstance(reply, Failure):
+            return Check(False, f"{shown} failed: {why_not(reply, judge_look(reply, secrets=self._secrets))}")
+        return _look(shown, reply, self._secrets)
+
+    async def close(self) -> None:
+        """End every connection."""
+        await self._transport.close()
+
+
+def record_url(base_url: str, path: str, endpoint: str, *, query: Mapping[str, str] | None = None) -> URL:
+    """Where the records of an endpoint are written."""
+    model = endpoint.rpartition("/")[2]
+    url = base_url.rstrip("/") + path.replace("{model}", model)
+    if query:
+        url += ("&" if "?" in url else "?") + urlencode(query, quote_via=quote)
+    return URL(url, encoded=True)
+
+
+def _wrapping(key: str) -> tuple[bytes, bytes]:
+    """What goes before and after a payload."""
+    return (b"{" + msgspec.json.encode(key) + b":", b"}") if key else (b"", b"")
+
+
+def _look(url: URL, reply: Reply, secrets: Secrets) -> Check:
+    kind = kind_of_status(reply.status)
+    if kind in (None, Kind.INVALID_REQUEST, Kind.NOT_FOUND):
+        return Check(True, f"{url} can be reached; it answered a look (GET) with {reply.status}.")
+    return Check(False, f"{url} answered {reply.status}. {why_not(reply, judge_look(reply, secrets=secrets))}")

@@ -1,0 +1,94 @@
+"""Adapter `openai`: any upstream with OpenAI's API, such as OpenAI itself, Azure, vLLM, Groq, Together or a gateway.
+
+What the options of a provider may say, besides those of `json_api`:
+
+* `azure`: the base URL is an Azure resource: `v1`, or the date of an API version, whose deployments are named by the models;
+* `path`: where endpoints are after the base URL, such as `/openai/deployments/{model}{endpoint}`.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from providers.base import OPENAI_ENDPOINTS, Call, Check, Connection, Outcome
+from providers.judgement import judge
+from providers.online.json_api import Addresses, ApiOptions, JsonApi, auth_header, path_problem
+from providers.online.options import options_problem, read_options
+from providers.transport import base_url_problem
+
+_AZURE_VERSION = re.compile(r"v1|\d{4}-\d{2}-\d{2}(?:-preview)?")
+_AZURE_ROOT = re.compile(r"/openai(?:/v1)?/?\Z")
+_AZURE_DATED = "/openai/deployments/{model}{endpoint}"
+_AZURE_V1 = "/openai/v1{endpoint}"
+
+
+class Options(ApiOptions, frozen=True, forbid_unknown_fields=True):
+    """What a provider may set; see above."""
+
+    azure: str = ""
+    path: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for the first option that cannot be used."""
+        super().__post_init__()
+        if self.azure and not _AZURE_VERSION.fullmatch(self.azure):
+            raise ValueError("azure: it must be 'v1' or the date of an API version, such as '2024-10-21'")
+        if self.path and (problem := path_problem(self.path)):
+            raise ValueError(f"path: {problem}")
+        if [bool(self.azure), bool(self.path), self.exact_root].count(True) > 1:
+            raise ValueError("path: only one of azure, path and exact_root can say where endpoints are")
+        if self.azure not in ("", "v1") and "api-version" in self.query:
+            raise ValueError("query: the api-version is the one that option azure names")
+
+    def headers_taken(self) -> set[str]:
+        return {*super().headers_taken(), *({"api-key"} if self.azure and not self.auth else ())}
+
+
+class OpenAIAdapter:
+    """Sends each object as a normal API call, with the credential as bearer token unless told otherwise."""
+
+    endpoints = OPENAI_ENDPOINTS
+    simulated = False
+
+    def __init__(self, connection: Connection) -> None:
+        try:
+            given = read_options(connection.options, Options)
+            options = _as_paths(given)
+        except ValueError as error:
+            raise ValueError(f"Provider {connection.name}: {error}") from None
+        self._served = self.endpoints | set(options.further_endpoints)
+        root = _AZURE_ROOT.sub("", connection.base_url) if given.azure else connection.base_url
+        addresses = Addresses(root, options, endpoints=self._served, path=options.path)
+        headers = auth_header(options.auth, connection.credential)
+        self._api = JsonApi(connection, options, addresses=addresses, headers=headers)
+
+    @classmethod
+    def problems(cls, *, base_url: str, options: Mapping[str, Any]) -> dict[str, str]:
+        """What is wrong with a provider's settings, by field."""
+        found = {"base_url": base_url_problem(base_url), "options": options_problem(options, Options)}
+        return {field: problem for field, problem in found.items() if problem}
+
+    async def send(self, call: Call) -> Outcome:
+        """One call, sent once."""
+        return judge(await self._api.post(call), call, secrets=self._api.secrets)
+
+    async def check(self, *, model: str = "", endpoint: str = "") -> Check:
+        """Whether the list of models can be had, and a call of the model that is named."""
+        return await self._api.check(model=model, endpoint=endpoint, served=self._served)
+
+    async def close(self) -> None:
+        """End every connection."""
+        await self._api.close()
+
+
+def _as_paths(options: Options) -> Options:
+    """The options with what `azure` stands for, and the usual way to send the credential."""
+    auth = options.auth or ("api-key" if options.azure else "bearer")
+    path, query = options.path, options.query
+    if options.azure == "v1":
+        path = _AZURE_V1
+    elif options.azure:
+        path, query = _AZURE_DATED, {"api-version": options.azure, **query}
+    return msgspec.structs.replace(options, azure="", auth=auth, path=path, query=query)

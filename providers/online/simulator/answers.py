@@ -1,0 +1,314 @@
+"""What the simulator says: made-up answers in the shape of each endpoint, marked as simulated."""
+
+import base64
+import struct
+import uuid
+from collections.abc import Callable
+from functools import partial
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from providers.base import ACCOUNTING_ENDPOINTS
+from providers.online.simulator import messages, structured
+from providers.online.simulator.patterns import Unfit
+from providers.transport import Reply
+
+MARK = "simulated"
+CREATED_AT = 1_767_225_600  # the same for every answer: answers depend on the request alone
+DEFAULT_DIMENSIONS = 16
+MAX_DIMENSIONS = 4096
+MAX_ITEMS = 2048  # answers to one request, as with real upstreams' limit of inputs
+_QUOTED_CHARS = 200
+_NUMBER_BYTES = 9  # of a vector, with its comma
+_ITEM_BYTES = 60  # around a vector
+_CENTRED = [byte - 127.5 for byte in range(256)]
+_SQUARES = [number * number for number in _CENTRED]
+_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
+
+# The field that carries what is asked, by endpoint.
+_REQUIRED = {
+    "/v1/responses": "input",
+    "/v1/chat/completions": "messages",
+    "/v1/embeddings": "input",
+    "/v1/completions": "prompt",
+    "/v1/moderations": "input",
+    "/v1/images/generations": "prompt",
+    "/v1/images/edits": "prompt",
+    "/v1/videos": "prompt",
+    "/v1/messages": "messages",
+}
+# What real upstreams answer with a status, in words.
+_WORDS = {
+    400: ("invalid_request_error", "The request is not valid."),
+    401: ("invalid_api_key", "The API key is not valid."),
+    402: ("insufficient_quota", "The account is out of credit."),
+    403: ("permission_denied", "The key may not use this model."),
+    404: ("model_not_found", "The model does not exist."),
+    429: ("rate_limit_exceeded", "Too many requests: slow down."),
+    500: ("server_error", "The server failed while it handled the request."),
+    503: ("overloaded", "The server is overloaded: try again later."),
+}
+
+
+class Refusal(Exception):
+    """The request would be refused by any upstream."""
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+
+    def reply(self, digest: bytes) -> Reply:
+        return _error(400, message=self.message, code="invalid_request_error", param=self.param, digest=digest)
+
+
+def require(endpoint: str, request: dict[str, Any]) -> None:
+    """Raise Refusal when a request lacks its model or what it asks. A record to be written may be any object."""
+    if endpoint in ACCOUNTING_ENDPOINTS:
+        return
+    wanted = _REQUIRED[endpoint]
+    for name in ("model", wanted):
+        if not request.get(name):
+            raise Refusal(f"Missing required parameter: '{name}'.", param=name)
+    if not isinstance(request["model"], str):
+        raise Refusal("Invalid type for 'model': expected a string.", param="model")
+    if wanted == "messages" and not isinstance(request["messages"], list):
+        raise Refusal("Invalid type for 'messages': expected an array of objects.", param="messages")
+
+
+def refusal(
+    status: int, *, digest: bytes, code: str | None = None, message: str | None = None, retry_after: float | None = None
+) -> Reply:
+    """A failure as an upstream would answer it."""
+    usual_code, usual_message = _WORDS.get(status) or _WORDS[400 if status < 500 else 500]
+    return _error(
+        status, message=message or f"Simulated: {usual_message}", code=code or usual_code, retry_after=retry_after, digest=digest
+    )
+
+
+def size_of(endpoint: str, request: dict[str, Any]) -> int:
+    """About how many bytes a success would have, where a short request may ask for a long answer; else 0."""
+    if endpoint != "/v1/embeddings":
+        return 0
+    dimensions = _dimensions(request)
+    vector = 4 * (4 * dimensions + 2) // 3 if request.get("encoding_format") == "base64" else _NUMBER_BYTES * dimensions
+    return len(_items(request["input"])) * (vector + _ITEM_BYTES)
+
+
+def answer(endpoint: str, request: dict[str, Any], *, digest: bytes) -> Reply:
+    """A success in the shape of the endpoint."""
+    try:
+        document = _ANSWERS[endpoint](request, digest)
+    except Unfit as problem:
+        return Refusal(f"The simulator can make no such answer: {problem}.").reply(digest)
+    return Reply(200, {"x-request-id": _id("req_sim_", digest)}, msgspec.json.encode(document))
+
+
+def _error(
+    status: int, *, message: str, code: str, digest: bytes, param: str | None = None, retry_after: float | None = None
+) -> Reply:
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    document = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    headers = {"x-request-id": _id("req_sim_", digest)}
+    if retry_after is not None:
+        headers["Retry-After"] = f"{retry_after:g}"
+    return Reply(status, headers, msgspec.json.encode(document))
+
+
+def _id(prefix: str, digest: bytes) -> str:
+    return prefix + digest.hex()
+
+
+def _asked(value: Any) -> str:
+    """The last text in a prompt of any shape: a string, messages, or content parts."""
+    match value:
+        case str():
+            return value
+        case [*_, last]:
+            return _asked(last)
+        case {"content": content}:
+            return _asked(content)
+        case {"text": str(text)}:
+            return text
+        case _:
+            return "your request"
+
+
+def _text(value: Any) -> str:
+    asked = " ".join(_asked(value).split())
+    return f"Simulated answer to: {asked[:_QUOTED_CHARS]}"
+
+
+def _tokens(value: Any) -> int:
+    """About one token for four characters."""
+    return len(msgspec.json.encode(value)) // 4 + 1
+
+
+def _chat(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
+    message, reason = structured.chat_message(request, _text(request["messages"]), identifier=partial(_id, digest=digest))
+    spent, made = _tokens(request["messages"]), _tokens(message["content"] or message)
+    return {
+        "id": _id("chatcmpl-sim-", digest),
+        "object": "chat.completion",
+        "created": CREATED_AT,
+        "model": request["model"],
+        "choices": [
+            {
+                "index": 0,
+                "message": message,
+                "logprobs": None,
+                "finish_reason": reason,
+            }
+        ],
+        "usage": _chat_usage(spent, made),
+        "system_fingerprint": MARK,
+    }
+
+
+def _completion(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
+    text = _text(request["prompt"])
+    return {
+        "id": _id("cmpl-sim-", digest),
+        "object": "text_completion",
+        "created": CREATED_AT,
+        "model": request["model"],
+        "choices": [{"index": 0, "text": text, "logprobs": None, "finish_reason": "stop"}],
+        "usage": _chat_usage(_tokens(request["prompt"]), _tokens(text)),
+        "system_fingerprint": MARK,
+    }
+
+
+def _chat_usage(spent: int, made: int) -> dict[str, Any]:
+    return {
+        "prompt_tokens": spent,
+        "completion_tokens": made,
+        "total_tokens": spent + made,
+        "prompt_tokens_details": {"cached_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }
+
+
+def _response(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
+    output = structured.response_output(request, _text(request["input"]), identifier=partial(_id, digest=digest))
+    spent, made = _tokens(request["input"]), _tokens(output[0]["content"][0]["text"] if "content" in output[0] else output)
+    return {
+        "id": _id("resp_sim_", digest),
+        "object": "response",
+        "created_at": CREATED_AT,
+        "status": "completed",
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "metadata": {"answered_by": MARK},
+        "model": request["model"],
+        "output": output,
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": {
+            "input_tokens": spent,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": made,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": spent + made,
+        },
+    }
+
+
+def _items(value: Any) -> list[Any]:
+    """The inputs of a request that takes one or many; a list of token numbers is one."""
+    if isinstance(value, list) and not all(isinstance(item, int) for item in value):
+        return value[:MAX_ITEMS]
+    return [value]
+
+
+def _dimensions(request: dict[str, Any]) -> int:
+    wanted = request.get("dimensions")
+    return min(wanted, MAX_DIMENSIONS) if isinstance(wanted, int) and wanted > 0 else DEFAULT_DIMENSIONS
+
+
+def _embeddings(request: dict[str, Any], _: bytes) -> dict[str, Any]:
+    dimensions, packed = _dimensions(request), request.get("encoding_format") == "base64"
+    data = []
+    for index, item in enumerate(_items(request["input"])):
+        vector = _vector(item, dimensions)
+        found = base64.b64encode(struct.pack(f"<{dimensions}f", *vector)).decode() if packed else vector
+        # Encoded one by one: the encoder lets nothing else run meanwhile.
+        data.append({"object": "embedding", "index": index, "embedding": msgspec.Raw(msgspec.json.encode(found))})
+    spent = _tokens(request["input"])
+    usage = {"prompt_tokens": spent, "total_tokens": spent}
+    return {"object": "list", "data": data, "model": request["model"], "usage": usage, "system_fingerprint": MARK}
+
+
+def _vector(item: Any, dimensions: int) -> list[float]:
+    """A vector of length 1 that depends on the input alone."""
+    seed = blake2b(msgspec.json.encode(item), digest_size=32).digest()
+    raw = b"".join(blake2b(seed, digest_size=64, salt=n.to_bytes(4, "big")).digest() for n in range((dimensions + 63) // 64))
+    raw = raw[:dimensions]
+    length = sum(map(_SQUARES.__getitem__, raw)) ** 0.5
+    numbers = [round(number / length, 6) for number in _CENTRED]
+    return list(map(numbers.__getitem__, raw))
+
+
+def _moderation(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
+    names = ("harassment", "hate", "illicit", "self-harm", "sexual", "violence")
+    result = {"flagged": False, "categories": dict.fromkeys(names, False), "category_scores": dict.fromkeys(names, 0.0)}
+    return {
+        "id": _id("modr-sim-", digest),
+        "model": request["model"],
+        "results": [result for _ in _items(request["input"])],
+        "system_fingerprint": MARK,
+    }
+
+
+def _image(request: dict[str, Any], _: bytes) -> dict[str, Any]:
+    spent = _tokens(request["prompt"])
+    return {
+        "created": CREATED_AT,
+        "data": [{"b64_json": _PIXEL, "revised_prompt": _text(request["prompt"])}],
+        "usage": {"input_tokens": spent, "output_tokens": 1, "total_tokens": spent + 1},
+        "system_fingerprint": MARK,
+    }
+
+
+def _video(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
+    return {
+        "id": _id("video_sim_", digest),
+        "object": "video",
+        "created_at": CREATED_AT,
+        "status": "completed",
+        "progress": 100,
+        "model": request["model"],
+        "prompt": _text(request["prompt"]),
+        "seconds": "4",
+        "size": "720x1280",
+        "error": None,
+        "system_fingerprint": MARK,
+    }
+
+
+def _message(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
+    content, reason = structured.message_content(request, _text(request["messages"]), identifier=partial(_id, digest=digest))
+    spent, made = _tokens(request["messages"]), _tokens(content[0].get("text", content))
+    identifier = _id("msg_sim_", digest)
+    return messages.message(request, identifier=identifier, content=content, reason=reason, spent=spent, made=made)
+
+
+def _record(_: dict[str, Any], digest: bytes) -> dict[str, Any]:
+    return {"id": str(uuid.UUID(bytes=digest, version=4)), "remote_id": _id("sim-", digest[:6]), "answered_by": MARK}
+
+
+_ANSWERS: dict[str, Callable[[dict[str, Any], bytes], dict[str, Any]]] = {
+    "/v1/responses": _response,
+    "/v1/chat/completions": _chat,
+    "/v1/embeddings": _embeddings,
+    "/v1/completions": _completion,
+    "/v1/moderations": _moderation,
+    "/v1/images/generations": _image,
+    "/v1/images/edits": _image,
+    "/v1/videos": _video,
+    "/v1/messages": _message,
+    **dict.fromkeys(ACCOUNTING_ENDPOINTS, _record),
+}
