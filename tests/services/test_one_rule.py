@@ -9,7 +9,7 @@ from django.utils import timezone
 from batches.api.fields import inbound
 from batches.api.openapi import documented
 from batches.console.drawing.pace import pace
-from batches.engine.executor.lanes.permits import estimate
+from batches.engine.executor.permits import estimate
 from batches.filters.conditions import is_late
 from batches.models import Batch, BatchMinute, Project
 from batches.rules.line_rules import LineRules

@@ -4,8 +4,8 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from batches.console.drawing.charts import BarChart, Series
+from batches.console.drawing.words import took
 from batches.models import Batch, BatchObject
-from batches.templatetags.console import took
 
 SAMPLE = 500  # lines that are looked at, whatever the batch has
 BOUNDS_MS = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000)

@@ -8,11 +8,11 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from batches.console.drawing.words import exact
 from batches.console.kit.columns import DEFAULT
 from batches.console.kit.paging import SORTS
 from batches.filters import CREATED, METADATA, NOT, VIEWS, BatchFilter, StrictFilterSet, is_negated, positive
 from batches.services.core.access import Access
-from batches.templatetags.console import exact
 
 MOST_CHOICES = 200  # projects, and providers, that a panel offers; others are found by clicking on them
 POSITION = ("after", "before", "fragment")  # where on the list: not a part of what is asked for

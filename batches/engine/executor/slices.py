@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from django.conf import settings
 
-from batches.engine.executor.lanes.permits import Gate, Pass
+from batches.engine.executor.permits import Gate, Pass
 from batches.models import Batch
 from batches.services.intake.extras import Extras, kept_extras
 from batches.services.lifecycle.claim import Lease

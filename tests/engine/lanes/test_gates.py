@@ -4,7 +4,7 @@ from time import monotonic
 
 import pytest
 
-from batches.engine.executor.lanes.permits import Gate, estimate
+from batches.engine.executor.permits import Gate, estimate
 from batches.engine.limits.asks import Caps, Permit, Want, Why
 from providers.base import Usage
 

@@ -7,9 +7,9 @@ import pytest
 import redis
 
 from batches.engine.executor.lanes.lane import Lane
-from batches.engine.executor.lanes.permits import Gate
 from batches.engine.executor.lanes.roads import Road
 from batches.engine.executor.lanes.upstreams import Demand, Opened
+from batches.engine.executor.permits import Gate
 from batches.engine.executor.slices import Held, Item
 from batches.engine.limits.asks import Ask, Bid, Caps, Permit, Tally, Want
 from batches.engine.limits.breaker import FAILURES

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from batches.engine.executor.lanes.backlog import Backlog
-from batches.engine.executor.lanes.permits import Gate, Stay
+from batches.engine.executor.permits import Gate, Stay
 from batches.engine.executor.slices import Item
 from batches.engine.limits.adaptive import TURNED_AWAY
 from batches.engine.limits.asks import Award, Bid, Caps, Tally, Why
