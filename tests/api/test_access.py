@@ -82,7 +82,7 @@ def routes() -> list[Route]:
     return found
 
 
-# What needs a right in the portal as a whole; tests/api/test_provider_acts.py asks for it.
+# What needs a right in the portal as a whole; tests/api/calls/test_providers.py asks for it.
 PORTALS_OWN = {"providers/{name}/check", "providers/{name}/resume"}
 ROUTES = [route for route in routes() if route.path not in PORTALS_OWN]
 GROUP = "v1:same"

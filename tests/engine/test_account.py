@@ -21,7 +21,7 @@ from batches.services.upstreams.providers import change_provider, check_provider
 from providers.failures import Kind
 from providers.models import Provider
 from tests.cast import TESTER, assert_counts_are_true, ended, error_lines, request_lines, started, statuses
-from tests.engine.test_execute import executors, named, sent, wait_until
+from tests.engine.executor.test_execute import executors, named, sent, wait_until
 from tests.upstream import Answer, Request, Upstream, refuse, say, succeed
 
 pytestmark = pytest.mark.django_db(transaction=True)

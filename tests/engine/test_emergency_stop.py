@@ -15,7 +15,7 @@ from batches.services.policy.emergency_stop import Place, begin_stop, end_stop
 from batches.services.upkeep.reconcile import reconcile
 from providers.models import Provider
 from tests.cast import TESTER, assert_counts_are_true, ended, request_lines, run_executor, started, statuses
-from tests.engine.test_execute import executors, sent, wait_until
+from tests.engine.executor.test_execute import executors, sent, wait_until
 from tests.upstream import Upstream, succeed
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]

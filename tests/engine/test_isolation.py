@@ -22,7 +22,7 @@ from providers.base import Call, Check, Connection, Failure, Outcome, Success
 from providers.failures import Kind
 from providers.models import Provider
 from tests.cast import TESTER, assert_counts_are_true, ended, request_lines, run_executor, started, statuses
-from tests.engine.test_execute import executors, named, sent, wait_until
+from tests.engine.executor.test_execute import executors, named, sent, wait_until
 from tests.upstream import Upstream, succeed
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,7 +12,7 @@ from batches.models import Batch, Project, Slice, Worker
 from batches.rules.states import BatchStatus
 from providers.models import Provider
 from tests.cast import provider_at, request_lines, run_executor, started, statuses
-from tests.engine.test_execute import executors, sent, wait_until
+from tests.engine.executor.test_execute import executors, sent, wait_until
 from tests.upstream import Upstream, succeed
 
 pytestmark = pytest.mark.django_db(transaction=True)

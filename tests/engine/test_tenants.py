@@ -14,7 +14,7 @@ from batches.models import Attempt, Batch, Project, ProviderHealth
 from batches.services.insight.waiting import Cause, waiting
 from providers.models import Provider
 from tests.cast import assert_counts_are_true, request_line, request_lines, run_executor, started, statuses
-from tests.engine.test_execute import executors, named, sent, wait_until
+from tests.engine.executor.test_execute import executors, named, sent, wait_until
 from tests.upstream import Answer, Request, Upstream, drop, refuse, succeed
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]

@@ -24,7 +24,7 @@ from batches.rules import identifiers
 from batches.services.insight.waiting import waiting
 from providers.models import Provider
 from tests.cast import request_line, request_lines, started
-from tests.engine.test_execute import executors, wait_until
+from tests.engine.executor.test_execute import executors, wait_until
 from tests.security.routes import Address, addresses
 from tests.upstream import Answer, Request, Upstream, refuse
 

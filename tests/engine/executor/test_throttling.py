@@ -32,7 +32,7 @@ from tests.cast import (
     statuses,
     submitted,
 )
-from tests.engine.test_execute import executors, named, sent, wait_until
+from tests.engine.executor.test_execute import executors, named, sent, wait_until
 from tests.upstream import Upstream, drop, refuse, say, stay_silent, succeed
 
 pytestmark = pytest.mark.django_db(transaction=True)
