@@ -62,7 +62,7 @@ def belongs(item: pytest.Item, *, extent: Extent, embedded: bool) -> bool:
         return True
     if not uses_database(item) or item.get_closest_marker("once"):
         return False
-    return extent != Extent.GATE or bool(item.get_closest_marker("both")) or can_differ(item.path) or is_odd(item)
+    return extent != Extent.GATE or bool(item.get_closest_marker("both")) or can_differ(item)
 
 
 def is_long(item: pytest.Item) -> bool:
@@ -90,31 +90,47 @@ def _fixtures(item: pytest.Item) -> set[str]:
 # --- What can differ -----------------------------------------------------------------------------------------
 
 
-@cache
-def can_differ(test: Path) -> bool:
-    """Whether a test module is about a product module with a sign: it imports one, or stands where its tests stand."""
-    return bool(imported(test) & signed().keys()) or any(is_home(test, of=module) for module in signed())
-
-
-def is_odd(item: pytest.Item) -> bool:
-    """Whether a test sends oddities: in its own lines and cases, or by a name of its module's that stands for some."""
+def can_differ(item: pytest.Item) -> bool:
+    """Whether a test is about what can differ: by where it stands, by what it sends, or by what it uses."""
     source = inspect.getsource(item.function) if isinstance(item, pytest.Function) else ""
     words = set(re.findall(r"\w+", source)) | _fixtures(item)
-    return ODDITIES.search(source) is not None or bool(words & odd_names(item.path))
+    sends_or_uses = ODDITIES.search(source) is not None or bool(words & differing_names(item.path))
+    return sends_or_uses or any(is_home(item.path, of=module) for module in signed())
 
 
 @cache
-def odd_names(test: Path) -> frozenset[str]:
-    """What a test module defines with oddities in it, besides its tests."""
+def differing_names(test: Path) -> frozenset[str]:
+    """The names of a test module that stand for what can differ.
+
+    What it imports from a product module with a sign, what it defines with oddities, and what it defines by such names.
+    """
     text = test.read_text(encoding="utf-8")
-    found: set[str] = set()
-    for node in ast.parse(text).body:
-        if ODDITIES.search(ast.get_source_segment(text, node) or ""):
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                found.add(node.name)
-            else:
-                found |= {name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
-    return frozenset(found)
+    nodes = ast.parse(text).body
+    found = {name for node in nodes for name in _imported_by(node)}
+    defined = {
+        node: ast.get_source_segment(text, node) or "" for node in nodes if not isinstance(node, ast.Import | ast.ImportFrom)
+    }
+    found |= {name for node, source in defined.items() if ODDITIES.search(source) for name in _defined_by(node)}
+    while True:
+        more = {name for node, source in defined.items() if found & set(re.findall(r"\w+", source)) for name in _defined_by(node)}
+        if more <= found:
+            return frozenset(found)
+        found |= more
+
+
+def _imported_by(node: ast.stmt) -> set[str]:
+    """The names that an import binds to a product module with a sign, or to something of one."""
+    if not isinstance(node, ast.Import | ast.ImportFrom):
+        return set()
+    before = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+    of_signed = [alias for alias in node.names if {before.rstrip("."), before + alias.name} & signed().keys()]
+    return {alias.asname or alias.name.partition(".")[0] for alias in of_signed}
+
+
+def _defined_by(node: ast.stmt) -> set[str]:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return {node.name}
+    return {name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
 
 
 @cache

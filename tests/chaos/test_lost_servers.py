@@ -15,7 +15,6 @@ REQUESTS = 1000  # after a server is back, of which none may fail
 NO_MINUTES = 20.0  # seconds: a bound that a busy machine keeps, and that a portal which waits for itself does not
 
 
-@pytest.mark.gate
 @pytest.mark.servers
 def test_a_redis_that_comes_back_empty_costs_nothing(grown_up: Stage, servers: Servers) -> None:
     run = grown_up.begin(3000)

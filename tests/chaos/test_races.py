@@ -39,7 +39,6 @@ def test_a_cancel_that_meets_the_end_is_too_late_or_in_time_and_nothing_between(
         assert (status, batch["status"]) in {(200, "cancelled"), (409, "completed")}
 
 
-@pytest.mark.gate
 @pytest.mark.servers
 def test_retries_that_meet_a_cancel_leave_one_outcome_each(grown_up: Stage) -> None:
     answers: list[int] = []
@@ -57,7 +56,6 @@ def test_retries_that_meet_a_cancel_leave_one_outcome_each(grown_up: Stage) -> N
     assert set(answers) <= {200, 409}
 
 
-@pytest.mark.gate
 @pytest.mark.servers
 def test_many_finalizers_end_a_batch_once(grown_up: Stage) -> None:
     run = grown_up.begin(1500)
@@ -112,7 +110,6 @@ def test_a_clock_that_passes_the_deadline_ends_the_batch_with_what_was_answered(
     grown_up.assert_complete(grown_up.begin(20))  # although the clock has gone back
 
 
-@pytest.mark.gate
 @pytest.mark.servers
 def test_an_executor_that_was_held_up_sends_nothing_that_another_has_taken_over(grown_up: Stage) -> None:
     run = grown_up.begin(6000)

@@ -144,12 +144,16 @@ class NeverAsked(FileUploadHandler):
 
 
 @pytest.mark.slow
-@every("route", EVERY, ids=label)
-def test_no_query_however_absurd_brings_a_page_down(console: Client, operator: User, batch: Batch, route: Route) -> None:
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.long)])
+@every("number, route", enumerate(EVERY), ids=label)
+def test_no_query_however_absurd_brings_a_page_down(
+    console: Client, operator: User, batch: Batch, step: int, number: int, route: Route
+) -> None:
+    """Every seventh of them in the gate, beginning with another one at each page; all of them in the double run."""
     console.cookies["zone"] = "America/New_York"
     path = address(route, batch, operator)
     methods = ["GET"] if console.post(path).status_code == 405 else ["GET", "POST"]
-    for query in ABSURD:
+    for query in ABSURD[number % step :: step]:
         for answer in (console.get(path, query) if method == "GET" else console.post(path, query) for method in methods):
             if answer.streaming:
                 answer.getvalue()

@@ -19,16 +19,21 @@ from tests.security.tenants import NOBODY, Tenant, Visitor, people, programs, to
 
 pytestmark = pytest.mark.once
 
+STRONGEST = ("key", "admin", "staff")
+EVERYBODY = "everybody"
+WHOM = ["the strongest", pytest.param(EVERYBODY, marks=pytest.mark.long)]
 FACES = sorted({address.face for address in addresses()})
 
 
 @pytest.fixture
-def visitors(tenant: Tenant, other_project: Project, face: str) -> list[Visitor]:
-    """Whoever may call a face: of another project, or of none."""
+def visitors(tenant: Tenant, other_project: Project, face: str, whom: str) -> list[Visitor]:
+    """Whoever may call a face: of another project, or of none. Those who may do most there, or everybody."""
     if face == "admin":  # who is not of the staff is led to the sign-in, whatever their role
-        return [NOBODY, *(person for person in people(other_project) if person.name in ("admin", "staff", "staff of nothing"))]
-    found = programs(other_project) if face != "console" else []
-    return [NOBODY, *found, *(people(other_project) if face in ("native", "console") else [])]
+        found = [person for person in people(other_project) if person.name in ("admin", "staff", "staff of nothing")]
+    else:
+        found = programs(other_project) if face != "console" else []
+        found += people(other_project) if face in ("native", "console") else []
+    return [NOBODY, *(visitor for visitor in found if whom == EVERYBODY or visitor.name in STRONGEST)]
 
 
 def walk(fixtures: Mapping[str, Any]) -> list[tuple[Visitor, str, Address]]:
@@ -41,10 +46,11 @@ def label(value: object) -> str:
     return value.path if isinstance(value, Address) else str(value)
 
 
+@pytest.mark.parametrize("whom", WHOM)
 @pytest.mark.parametrize("face", FACES)
 @every("visitor, method, address", walk, ids=label)
 def test_nobody_learns_anything_of_another_tenant(
-    tenant: Tenant, visitors: list[Visitor], face: str, visitor: Visitor, method: str, address: Address
+    tenant: Tenant, visitors: list[Visitor], face: str, whom: str, visitor: Visitor, method: str, address: Address
 ) -> None:
     named = tenant.named(address)
     asked = [value for pair in named.values() for value in pair]
