@@ -20,22 +20,23 @@ from tests.chromium import NoBrowser, ensure
 from tests.extent import ROOT, Extent
 from tests.servers import NoServer, servers
 
-PROCESSES = 2  # of each session, on two cores: tests wait for servers, upstreams and pages half of their time
+# Processes of the two sessions, on two cores: tests wait for servers, upstreams and pages much of their time.
+EMBEDDED_PROCESSES, SERVERS_PROCESSES = 3, 2
 SLOWEST = 50
 EMBEDDED = {"TEST_DATABASE_URL": "", "TEST_REDIS_URL": ""}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run both sessions beside each other, each in PROCESSES processes. The exit code of the first that failed."""
+    """Run both sessions beside each other, each in several processes. The exit code of the first that failed."""
     extent, words = Extent.GATE, list(arguments)
     if words and words[0] in list(Extent):
         extent = Extent(words.pop(0))
     with contextlib.ExitStack() as stack:
-        first = stack.enter_context(_session("embedded (SQLite, in-memory broker)", extent, words, EMBEDDED))
+        first = stack.enter_context(_session("embedded (SQLite, in-memory broker)", extent, words, EMBEDDED, EMBEDDED_PROCESSES))
         sessions = [first]
         if extent != Extent.QUICK:
-            urls = stack.enter_context(servers(redises=PROCESSES))
-            sessions.append(stack.enter_context(_session("PostgreSQL and Redis", extent, words, urls)))
+            urls = stack.enter_context(servers(redises=SERVERS_PROCESSES))
+            sessions.append(stack.enter_context(_session("PostgreSQL and Redis", extent, words, urls, SERVERS_PROCESSES)))
         results = [session.told() for session in sessions]
     if set(results) == {pytest.ExitCode.NO_TESTS_COLLECTED}:
         return pytest.ExitCode.NO_TESTS_COLLECTED
@@ -64,11 +65,11 @@ class Session:
 
 
 @contextlib.contextmanager
-def _session(title: str, extent: Extent, words: Sequence[str], urls: Mapping[str, str]) -> Iterator[Session]:
+def _session(title: str, extent: Extent, words: Sequence[str], urls: Mapping[str, str], processes: int) -> Iterator[Session]:
     environment = os.environ | urls | {"CHROMIUM": ensure(), "PYTHONPYCACHEPREFIX": str(ROOT / "build" / "bytecode")}
     # Each of the many processes that tests start would compile everything anew.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    workers = ("-n", str(PROCESSES), "--dist", "loadgroup")
+    workers = ("-n", str(processes), "--dist", "loadgroup")
     command = (sys.executable, "-m", "pytest", "--extent", extent, f"--durations={SLOWEST}", *workers, *words)
     with tempfile.NamedTemporaryFile() as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
