@@ -36,9 +36,9 @@ _BATCHES = """
 def violations(havoc: Havoc) -> Iterator[str]:
     """Everything that is not as it must be."""
     stage = havoc.stage
-    said = stage.portal.manage("reconcile", "--check")
+    said = stage.portal.manage("verify", "--check")
     if said.returncode:
-        yield f"reconcile --check: {said.stdout}{said.stderr}"
+        yield f"verify --check: {said.stdout}{said.stderr}"
     for row in stage.rows(_BATCHES):
         yield from _of_batch(stage.portal.folder / "files", *row)
     ((left,),) = stage.rows("SELECT count(*) FROM batches_slice WHERE lease_owner IS NOT NULL AND pending > 0")

@@ -177,7 +177,7 @@ class Stage:
 
     def assert_agrees(self) -> None:
         """The portal agrees with itself, and keeps no bytes that nobody knows."""
-        said = self.portal.manage("reconcile", "--check")
+        said = self.portal.manage("verify", "--check")
         assert (said.returncode, said.stdout) == (0, "Everything agrees.\n"), said.stdout + said.stderr
         known = {name for (name,) in self.rows("SELECT content FROM batches_file WHERE purged_at IS NULL")}
         root = self.portal.folder / "files"

@@ -56,7 +56,7 @@ def test_a_killed_worker_of_a_bulk_operation_leaves_nothing_out_and_does_nothing
     # A worker that is killed before it can tell of a file has written bytes that nobody knows: a day later they can go.
     set_clock(grown_up.portal.folder, timedelta(hours=25))
     try:
-        mended = grown_up.portal.manage("reconcile", "--repair", "--orphans")
+        mended = grown_up.portal.manage("verify", "--repair", "--orphans")
     finally:
         set_clock(grown_up.portal.folder, None)
     assert mended.returncode == 0, mended.stdout

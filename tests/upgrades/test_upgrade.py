@@ -101,7 +101,7 @@ def test_an_old_portal_goes_on_with_all_it_had(old: Old) -> None:
         "cancelled": 2,
         "failed": 1,
     }
-    assert "Everything agrees." in old.manage("reconcile", "--check", "--orphans")
+    assert "Everything agrees." in old.manage("verify", "--check", "--orphans")
 
 
 @pytest.mark.servers

@@ -58,7 +58,7 @@ def skipping(project: Project, content: bytes = BAD, **more: Any) -> Batch:
 
 
 def assert_clean(batch: Batch) -> None:
-    """Nothing disagrees, as `reconcile --check` would tell."""
+    """Nothing disagrees, as `verify --check` would tell."""
     fresh = list(Batch.objects.select_related("provider", "input_file", "output_file", "error_file").filter(pk=batch.pk))
     assert [str(found) for check in CHECKS for found in check.look(Page(fresh), now=timezone.now())] == []
     assert_counts_are_true(batch)

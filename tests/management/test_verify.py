@@ -1,4 +1,4 @@
-"""manage.py reconcile."""
+"""manage.py verify, and its former name."""
 
 import json
 import uuid
@@ -35,7 +35,7 @@ def batch(project: Project, simulator: Provider) -> Batch:
 
 def told(*arguments: str) -> str:
     output = StringIO()
-    call_command("reconcile", *arguments, stdout=output)
+    call_command("verify", *arguments, stdout=output)
     return output.getvalue()
 
 
@@ -43,7 +43,7 @@ def complaints(*arguments: str) -> str:
     """What it says before it exits with 1."""
     output = StringIO()
     with pytest.raises(CommandError) as refused:
-        call_command("reconcile", *arguments, stdout=output)
+        call_command("verify", *arguments, stdout=output)
     assert refused.value.returncode == 1
     return output.getvalue()
 
@@ -65,7 +65,7 @@ def test_a_repair_says_what_it_did_and_leaves_an_event(batch: Batch) -> None:
     assert told("--check") == "Everything agrees.\n"
     event = Event.objects.get(act="repaired")
     assert (event.actor, event.source, event.from_status, event.to_status) == (
-        "command reconcile",
+        "command verify",
         "command",
         "in_progress",
         "in_progress",
@@ -164,3 +164,12 @@ def test_what_is_checked_can_be_listed(db: None) -> None:
     listed = told("--list")
     assert "slice_counts: The counts, tokens and cost of a slice are those of its objects.\n" in listed
     assert "unknown_adapter: Open batches are at providers that this version can speak to. (cannot be mended)\n" in listed
+
+
+def test_the_former_name_does_the_same_and_says_that_it_goes(batch: Batch) -> None:
+    output, warning = StringIO(), StringIO()
+    with pytest.raises(CommandError) as refused:
+        call_command("reconcile", "--check", stdout=output, stderr=warning)
+    assert refused.value.returncode == 1
+    assert output.getvalue() == complaints("--check")
+    assert "now called `manage.py verify`" in warning.getvalue()
