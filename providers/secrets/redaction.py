@@ -117,8 +117,11 @@ class _Pass:
 
 
 def _holds_escaped_letters(lower: bytes) -> bool:
-    """Whether letters or digits are escaped in it: nothing that escapes for a reason does that."""
-    if b"\\u00" in lower or (b"&" in lower and b"&#" in lower):
+    """Whether letters or digits are escaped in it: nothing that escapes for a reason does that.
+
+    A search for one byte takes a tenth of the time that a search for a few takes, and mostly there is no such byte.
+    """
+    if (b"\\" in lower and b"\\u00" in lower) or (b"&" in lower and b"&#" in lower):
         return True
     return b"%" in lower and _PERCENT.search(lower) is not None
 
