@@ -49,6 +49,8 @@ def test_what_is_added_or_said_better_breaks_nothing() -> None:
     changed["paths"]["/api/v1/news"] = changed["paths"]["/api/v1/quotas"]
     changed["components"]["schemas"]["File"]["properties"]["news"] = {"type": "string"}
     changed["components"]["schemas"]["File"]["description"] = "Said better."
+    changed["components"]["schemas"]["File"]["required"] += ["news"]  # it is in every answer
+    changed["components"]["schemas"]["Batch"]["properties"]["dialect"] |= {"x-spec-enum-id": "another"}
     changed["paths"]["/api/v1/batches"]["get"]["parameters"].insert(0, {"in": "query", "name": "news", "schema": {}})
     assert list(broken(kept(), changed)) == []
 
