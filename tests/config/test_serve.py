@@ -30,6 +30,7 @@ def portal(tmp_path: Path, db: None) -> Iterator[PortalProcess]:
         yield portal
 
 
+@pytest.mark.once
 def test_it_says_where_to_go_and_how_to_stop(running: PortalProcess, db: None) -> None:
     assert f"{running.url}/console/" in running.output
     assert f"{running.url}/v1" in running.output
@@ -37,6 +38,7 @@ def test_it_says_where_to_go_and_how_to_stop(running: PortalProcess, db: None) -
     assert "WARNING" not in running.output
 
 
+@pytest.mark.once
 def test_a_port_that_is_taken_is_refused_by_name(running: PortalProcess, portal: PortalProcess) -> None:
     portal.environment["PORT"] = running.environment["PORT"]
 
@@ -56,24 +58,20 @@ def test_a_second_embedded_portal_on_one_data_folder_is_refused_by_name(running:
     assert f"port {running.environment['PORT']}" in refused.stderr
 
 
-def test_both_stop_signals_end_it_without_orphans_or_tracebacks(portal: PortalProcess) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        portal.start()
+def test_however_it_ends_nothing_outlives_it_and_it_can_start_again(portal: PortalProcess) -> None:
+    portal.start()
+    assert portal.stop(signal.SIGINT) == 0
+    assert portal.pids() == []
 
-        assert portal.stop(number) == 0
-        assert portal.pids() == []
-
-    assert "Traceback" not in portal.output
-
-
-def test_nothing_outlives_a_killed_server_and_it_can_start_again(portal: PortalProcess) -> None:
     portal.start()
     portal.stop(signal.SIGKILL)
     portal.wait_until_gone()
 
     portal.start()
-
     assert portal.lacks() == {}
+    assert portal.stop(signal.SIGTERM) == 0
+    assert portal.pids() == []
+    assert "Traceback" not in portal.output
 
 
 def test_an_embedded_portal_is_not_served_role_by_role(tmp_path: Path) -> None:

@@ -25,14 +25,14 @@ ROUTING: Proofs = {
         "dialects/openai/test_wire::test_a_host_that_is_not_served_is_refused_in_the_dialects_words",
     ],
     "an id with a slash or dots in it leads to another path": [
-        "test_identifiers::test_anything_else_is_no_id",
+        "rules/test_identifiers::test_anything_else_is_no_id",
         "dialects/test_routes::test_an_id_that_is_none_is_not_found",
         "dialects/openai/test_sdk::test_every_error_is_the_one_that_the_sdk_has_a_class_for",
         "dialects/anthropic/test_sdk::test_an_id_with_a_slash_is_not_found",
         "dialects/merge/test_sdk::test_an_id_that_leads_elsewhere_is_not_found",
     ],
     "two products have their files at one path": [
-        "dialects/base/test_mounts::test_a_prefix_that_is_shared_is_told_by_a_header",
+        "http/test_mounts::test_a_prefix_that_is_shared_is_told_by_a_header",
         "dialects/anthropic/test_wire::test_files_are_not_offered_and_not_taken_for_those_of_another_dialect",
         "dialects/anthropic/test_wire::test_without_the_header_of_this_dialect_files_are_the_other_ones",
     ],
@@ -78,7 +78,7 @@ REQUESTS: Proofs = {
         "dialects/test_routes::test_without_a_key_the_door_is_closed",
     ],
     "an input has a byte order mark, CRLF, blank lines or no last line end": [
-        "test_jsonl::test_blank_lines_count_but_are_not_lines",
+        "rules/test_jsonl::test_blank_lines_count_but_are_not_lines",
         "dialects/openai/test_flow::test_a_file_may_differ_in_what_does_not_matter",
         "dialects/openai/test_flow::test_a_bad_input_fails_the_batch_with_its_code_and_line",
     ],
@@ -92,13 +92,13 @@ RESULTS: Proofs = {
     "a line end of two bytes is cut in two": [
         "dialects/anthropic/test_results::test_lines_end_in_one_newline_and_none_is_blank",
         "dialects/anthropic/test_sdk::test_lines_of_every_length_survive_the_decoder",
-        "dialects/base/test_rendering::test_a_value_is_on_one_line_whatever_it_says",
+        "http/test_rendering::test_a_value_is_on_one_line_whatever_it_says",
     ],
     "a line is no JSON, or has numbers that JSON does not have": [
-        "dialects/base/test_rendering::test_what_is_no_json_number_is_null",
-        "test_jsonl::test_dumped_json_is_one_line_without_nan",
-        "providers/test_openai::test_a_pretty_printed_body_becomes_one_line_with_its_numbers_kept",
-        "engine/test_execute::test_garbage_fails_the_object_and_nothing_else",
+        "http/test_rendering::test_what_is_no_json_number_is_null",
+        "rules/test_jsonl::test_dumped_json_is_one_line_without_nan",
+        "providers/online/test_openai::test_a_pretty_printed_body_becomes_one_line_with_its_numbers_kept",
+        "engine/executor/test_execute::test_garbage_fails_the_object_and_nothing_else",
     ],
     "an unknown type of result is taken for a success": [
         "dialects/anthropic/test_results::test_each_outcome_has_its_type",
@@ -140,13 +140,13 @@ RETRIES: Proofs = {
     "a create that is sent again makes a second batch": [
         "dialects/test_conformance::test_without_a_key_only_a_retry_is_taken_for_a_repetition",
         "dialects/test_conformance::test_an_idempotency_key_makes_one_batch_of_many_calls",
-        "services/test_once::test_a_retry_waits_for_the_first_call_to_finish",
-        "services/test_once::test_retries_at_the_same_time_of_what_never_arrived_make_one_batch",
+        "services/intake/test_idempotency::test_a_retry_waits_for_the_first_call_to_finish",
+        "services/intake/test_idempotency::test_retries_at_the_same_time_of_what_never_arrived_make_one_batch",
     ],
     "a conflict that stays one is tried again": [
         "dialects/openai/test_batches::test_what_is_over_cannot_be_cancelled_and_sdks_are_told_not_to_insist",
         "dialects/openai/test_sdk::test_cancelling_a_batch_that_is_over_is_a_conflict_at_the_first_try",
-        "dialects/base/test_errors::test_a_conflict_is_not_to_be_tried_again_unless_it_was_a_race",
+        "http/test_errors::test_a_conflict_is_not_to_be_tried_again_unless_it_was_a_race",
     ],
     "a client that does not count its retries writes its records twice": [
         "dialects/merge/test_create::test_without_a_key_the_same_body_is_two_batches",
@@ -154,10 +154,10 @@ RETRIES: Proofs = {
         "dialects/merge/test_sdk::test_an_idempotency_key_of_the_caller_makes_a_repeated_call_safe",
     ],
     "a long wait is given up, slept through or cut short": [
-        "dialects/base/test_errors::test_who_is_to_come_back_is_told_when_in_the_one_way_that_every_client_knows",
+        "http/test_errors::test_who_is_to_come_back_is_told_when_in_the_one_way_that_every_client_knows",
     ],
     "a wait in milliseconds is not understood by all": [
-        "dialects/base/test_errors::test_who_is_to_come_back_is_told_when_in_the_one_way_that_every_client_knows",
+        "http/test_errors::test_who_is_to_come_back_is_told_when_in_the_one_way_that_every_client_knows",
     ],
     "a hint for those who poll, or a conditional answer, is not heeded": (
         "Nothing is hinted and nothing is conditional: a client that polls is answered in full each time, in a few queries."
@@ -207,7 +207,7 @@ SHAPES: Proofs = {
         "dialects/openai/test_wire::test_an_error_that_nobody_foresaw_is_logged_under_the_id_that_the_client_got",
         "dialects/anthropic/test_wire::test_what_django_refuses_is_refused_in_the_dialects_words",
         "dialects/merge/test_wire::test_a_host_that_is_not_served_is_refused_in_the_dialects_words",
-        "dialects/base/test_errors::test_every_problem_has_a_status_and_tells_no_secret",
+        "http/test_errors::test_every_problem_has_a_status_and_tells_no_secret",
     ],
     "the id of a request has another header's name": [
         "dialects/test_routes::test_every_answer_names_its_request",
@@ -258,10 +258,10 @@ PROMISES: Proofs = {
     ],
     "a mixed batch has every request in one of two files, and counts that agree": [
         "dialects/openai/test_flow::test_a_mixed_batch_has_each_request_in_one_of_its_files_in_input_order",
-        "services/test_finalize::test_a_batch_with_every_outcome_ends_with_two_files_that_are_the_input",
+        "services/lifecycle/test_finalize::test_a_batch_with_every_outcome_ends_with_two_files_that_are_the_input",
     ],
     "a batch that expires or is cancelled keeps what it has, and says of the rest why it never ran": [
-        "services/test_finalize::test_what_did_not_run_in_time_is_told_as_expired",
+        "services/lifecycle/test_finalize::test_what_did_not_run_in_time_is_told_as_expired",
         "dialects/openai/test_flow::test_answers_can_be_had_while_other_requests_wait",
         "dialects/openai/test_flow::test_a_cancelled_batch_says_of_each_request_that_it_never_ran",
     ],

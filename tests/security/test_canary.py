@@ -28,7 +28,7 @@ from tests.engine.executor.test_execute import executors, wait_until
 from tests.security.routes import Address, addresses
 from tests.upstream import Answer, Request, Upstream, refuse
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 CANARY = "canary-7f3a"
 TROUBLE = {

@@ -18,7 +18,7 @@ from tests.console.conftest import MakeBatch, SignIn
 from tests.matrix import every
 from tests.security.routes import paths
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 CANARY = "the-canary-in-the-prompt"
 
 
