@@ -11,6 +11,7 @@ from importlib.util import find_spec
 import pytest
 from django.core.management import get_commands, load_command_class
 
+from batches.rules.states import MOVES
 from tests.benchmarks.__main__ import COMMANDS as BENCHMARKS
 from tests.test_house import ROOT, TOP_LEVEL, configuration, sources, tracked
 
@@ -251,6 +252,18 @@ def test_every_word_of_the_glossary_is_used_by_the_code() -> None:
     unused = [word for word in words if not re.search(word.lower().replace(" ", "[ _]?"), code)]
     assert len(words) > 60
     assert unused == []
+
+
+def test_the_picture_of_a_batchs_life_has_every_move_and_no_other() -> None:
+    (picture,) = blocks(pages()["batches/README.md"], language="mermaid")
+    drawn = set(re.findall(r"(\w+) --> (\w+)", picture))
+    assert drawn == {(origin.value, to.value) for origin, moves in MOVES.items() for to in moves}
+
+
+def test_the_map_has_every_room_of_the_services() -> None:
+    section = pages()["batches/README.md"].partition("| Room of `batches/services/` ")[2].partition("\n## ")[0]
+    told = {room for cell in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for room in re.findall(r"`(\w+)`", cell)}
+    assert told == {path.parent.name for path in (ROOT / "batches/services").glob("*/__init__.py")}
 
 
 def test_the_code_that_contributing_md_has_its_reader_write_fits_the_tree() -> None:
