@@ -1,4 +1,4 @@
-# `make run` starts the portal and `make test` proves it; both need nothing but Python 3.11 or newer.
+# `make run` starts the portal and `make test` proves it; both need nothing but Python 3.11 or newer. `make help` lists the rest.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,31 +7,43 @@ BIN := .venv/bin
 check lock: export BATCHYARD_DATA = build/data
 check: export DATABASE_URL =
 check: export REDIS_URL =
+dev: export DEBUG = yes
+openapi: export DJANGO_SETTINGS_MODULE = tests.settings
 
-.PHONY: run quick test test-both test-rest proof check format lock clean
+.PHONY: run dev help quick test test-both test-rest proof check format openapi lock clean
 
-run: .venv/production
+run: .venv/production ## Start the portal: embedded, or on DATABASE_URL and REDIS_URL.
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py collectstatic --no-input --verbosity 0
 	@$(BIN)/python manage.py welcome
 	@exec $(BIN)/python manage.py serve
 
-# What a developer runs before each commit: on SQLite, without what commits, listens or needs a browser.
-quick: .venv/development
+dev: .venv/production ## Start the embedded portal with debug pages; it starts anew when a Python file changes.
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py welcome
+	@exec $(BIN)/python manage.py serve --reload
+
+help: ## List every target.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+quick: .venv/development ## Run the fast tests, on SQLite, before each commit: nothing that commits, listens or needs a browser.
 	$(BIN)/python -m tests quick $(ARGS)
 
-test: .venv/development build/clients/oidc-provider/installed
+test: .venv/development build/clients/oidc-provider/installed ## Run the gate: all on SQLite, and what can differ on PostgreSQL and Redis.
 	$(BIN)/python -m tests gate $(ARGS)
 
-# Every test on SQLite and on PostgreSQL and Redis, and the long ones; `test-rest` leaves out what `make test` has run.
-test-both test-rest: .venv/development build/clients/anthropic-legacy/installed build/clients/openai-node/installed build/clients/oidc-provider/installed
-	$(BIN)/python -m tests $(if $(filter test-rest,$@),rest,double) $(ARGS)
+OTHER_CLIENTS := build/clients/anthropic-legacy/installed build/clients/openai-node/installed build/clients/oidc-provider/installed
 
-# Everything there is: the same with other clients and large tables, and chaos for a while. It leaves its figures in tests/proof.md.
-proof: .venv/development build/clients/anthropic-legacy/installed build/clients/openai-node/installed build/clients/oidc-provider/installed build/postgresql/installed
+test-both: .venv/development $(OTHER_CLIENTS) ## Run every test on SQLite and on PostgreSQL and Redis, the long ones included.
+	$(BIN)/python -m tests double $(ARGS)
+
+test-rest: .venv/development $(OTHER_CLIENTS) ## Run what `make test-both` runs and `make test` does not.
+	$(BIN)/python -m tests rest $(ARGS)
+
+proof: .venv/development $(OTHER_CLIENTS) build/postgresql/installed ## Run everything, and chaos for 20 minutes; figures go to tests/proof.md.
 	$(BIN)/python -m tests.proof $(ARGS)
 
-check: .venv/development
+check: .venv/development ## Check format, lint, types, imports, migrations, and known faults of dependencies.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -39,17 +51,20 @@ check: .venv/development
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m tests.audit
 
-format: .venv/development
+format: .venv/development ## Put the format in order, and what lint can mend.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+openapi: .venv/development ## Write the native API's document anew, to acknowledge a change of it.
+	$(BIN)/python manage.py spectacular --format openapi --file tests/api/openapi/v1.yaml
+
 # Both locks name versions and digests, never where to fetch them.
-lock: .venv/development
+lock: .venv/development ## Write both lock files anew, with the newest versions that are allowed.
 	$(BIN)/uv pip compile pyproject.toml --extra s3 $(LOCK) -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra s3 --group dev $(LOCK) -o tests/requirements.lock
 LOCK := --quiet --upgrade --universal --generate-hashes --python-version 3.11 --no-emit-index-url
 
-clean:
+clean: ## Remove the environment and whatever was built.
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 # The development lock holds everything that the production lock holds, so a tree that has it needs no second install.
@@ -66,7 +81,6 @@ clean:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Batchyard needs Python 3.11 or newer; name one: make PYTHON=...")'
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "No virtual environment could be made. On Debian: apt-get install python3-venv" >&2; exit 1; }
 
-# uv takes seconds where pip takes a minute; what it cannot fetch, pip may (it heeds more of a machine's configuration).
 # Old releases of client packages, each in an environment of its own; and what there is for Node alone, where there is Node:
 # a client, an OpenID Connect provider, and further releases of PostgreSQL.
 build/%/installed: tests/%/package-lock.json
@@ -81,6 +95,7 @@ build/clients/%/installed: tests/clients/%/requirements.lock | .venv/development
 	$(call install,$<,build/clients/$*/bin)
 	@touch $@
 
+# uv takes seconds where pip takes a minute; what it cannot fetch, pip may (it reads more of a machine's configuration).
 define install
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv || true
 	@$(BIN)/uv pip install --quiet --system-certs --python $(or $(2),$(BIN))/python --require-hashes -r $(1) \

@@ -51,6 +51,11 @@ def serve_in_process() -> None:
     """The web server of one process."""
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, _ignore)  # uvicorn raises it once more when it has stopped
+    serve_in_thread()
+
+
+def serve_in_thread() -> None:
+    """The web server, in whatever thread; no signal reaches it in any but the main one."""
     _allow_files(settings.MAX_CONNECTIONS + OTHER_FILES)
     config = uvicorn.Config(
         "config.asgi:application",

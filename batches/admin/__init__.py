@@ -1,4 +1,7 @@
-"""The admin: rows to look at, and what support staff keep. Everything is done through the same services as elsewhere."""
+"""The admin: rows to look at, and what support staff keep. Everything is done through the same services as elsewhere.
+
+It knows services and filters. Start with `scope`, which narrows every page to its reader's projects.
+"""
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.http import QueryDict
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -24,6 +25,7 @@ from batches.rules.actors import Actor
 from batches.services.core.access import Right
 from batches.services.intake.extras import NO_EXTRAS, Extras
 
+VERSION_HEADER = "x-batchyard-version"
 LONGEST_TOKEN = 255
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
@@ -41,6 +43,7 @@ class NativeView(ViewSetMixin, DialectView):
 
     render_error = staticmethod(render_error)
     authentication_classes = (CallerAuthentication,)
+    is_caller_known = False
 
     @cached_property
     def caller(self) -> Caller:
@@ -71,6 +74,17 @@ class NativeView(ViewSetMixin, DialectView):
 
     def check_query(self, request: Request) -> None:
         """Each action says itself what it reads; see `allow_parameters`."""
+
+    def perform_authentication(self, request: Request) -> None:
+        super().perform_authentication(request)
+        self.is_caller_known = True
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """The answer, with the portal's version for callers who are known; strangers are not told it."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        if self.is_caller_known:
+            answer.headers[VERSION_HEADER] = settings.VERSION
+        return answer
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.check_length(request)  # to check a session's CSRF token, Django may read a form

@@ -1,4 +1,7 @@
-"""Filters over batches, their objects and errors, shared by everything that lists them."""
+"""Filters over batches, their objects and errors, shared by everything that lists them.
+
+They know models and `services.core`, and read only. Start with `batch`.
+"""
 
 from batches.filters.batch import CREATED, METADATA, VIEWS, BatchFilter
 from batches.filters.bulk_items import BulkItemFilter

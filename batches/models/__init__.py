@@ -1,4 +1,7 @@
-"""The database's tables, one model a file. What writes them is in `batches.services`."""
+"""The database's tables, one model a file. What writes them is in `batches.services`.
+
+They know `rules` and `providers`. Start with `batch`, then `slice` and `object`.
+"""
 
 from batches.models.account_token import AccountToken
 from batches.models.api_key import ApiKey, KeyState, Scope

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django import template
+from django.conf import settings
 from django.template import RequestContext
 from django.templatetags.static import static
 from django.urls import reverse
@@ -36,6 +37,12 @@ OBJECT_TONES: dict[str, str] = {
 def icon(name: str) -> SafeString:
     """A drawing from the sprite. It is decoration: words stand beside it or label its control."""
     return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("console/icons.svg"), name)
+
+
+@register.simple_tag
+def version() -> str:
+    """Which release of Batchyard this is."""
+    return str(settings.VERSION)
 
 
 @register.simple_tag(takes_context=True)

@@ -10,5 +10,6 @@ from config.settings.engine import *
 from config.settings.intake import *
 from config.settings.logs import *
 from config.settings.people import *
+from config.settings.release import *
 from config.settings.storage import *
 from config.settings.web import *

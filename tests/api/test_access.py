@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.conf import settings as portal_settings
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
@@ -34,6 +35,12 @@ def test_nothing_is_shown_to_nobody(nobody: Native, method: str, path: str) -> N
 @pytest.mark.parametrize("credential", ["Bearer by_wrong", "Bearer ", "Basic abc", "Bearer é", "x"])
 def test_a_wrong_key_is_refused(nobody: Native, credential: str) -> None:
     assert nobody.get("batches", headers={"Authorization": credential}).status == 401
+
+
+def test_known_callers_are_told_the_version_of_the_portal_and_strangers_are_not(native: Native, nobody: Native) -> None:
+    for path in ("batches", "batches/unknown"):
+        assert native.get(path).headers["x-batchyard-version"] == portal_settings.VERSION
+        assert "x-batchyard-version" not in nobody.get(path).headers
 
 
 def test_a_key_sees_nothing_of_another_project(native: Native, stranger: Native, make_batch: MakeBatch) -> None:

@@ -82,6 +82,33 @@ def test_an_embedded_portal_is_not_served_role_by_role(tmp_path: Path) -> None:
     assert "DATABASE_URL and REDIS_URL" in refused.stderr
 
 
+def test_a_portal_that_reloads_starts_anew_when_its_code_changes_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    loaded = tmp_path / "code" / "sitecustomize.py"  # Python loads a module of this name at every start
+    loaded.parent.mkdir()
+    loaded.write_text("")
+    with portal_process(tmp_path / "data", PYTHONPATH=str(loaded.parent)) as portal:
+        portal.process = portal.spawn("serve", "--reload")
+        portal.wait_until_ready()
+
+        deadline = time.monotonic() + STARTS_WITHIN
+        while "starts anew" not in portal.output:
+            assert time.monotonic() < deadline, portal.output
+            loaded.write_text(f"# changed at {time.monotonic()}")
+            time.sleep(0.5)
+
+        portal.wait_until_ready()
+        assert portal.stop() == 0
+        portal.wait_until_gone()
+
+
+def test_only_the_embedded_portal_reloads(tmp_path: Path) -> None:
+    with portal_process(tmp_path) as portal:
+        refused = portal.manage("serve", "execute", "--reload")
+
+    assert refused.returncode == 1
+    assert "--reload" in refused.stderr
+
+
 @pytest.mark.servers
 def test_roles_that_die_are_started_again(portal: PortalProcess) -> None:
     portal.start()

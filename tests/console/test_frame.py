@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from batches.console.drawing.charts import BarChart, Series, Sparkline
@@ -50,6 +51,11 @@ def test_the_part_of_the_console_that_one_is_in_is_marked(console: Client, make_
     batch = make_batch()
     for address in ("/console/batches/", f"/console/batches/{batch}/", "/console/views/"):
         assert re.findall(r'data-go="(\w)" aria-current="page"', console.get(address).content.decode()) == ["b"]
+
+
+def test_the_version_is_shown_to_those_who_are_signed_in(console: Client, client: Client) -> None:
+    assert f"Batchyard {settings.VERSION}" in console.get("/console/batches/").content.decode()
+    assert settings.VERSION not in client.get("/console/login/").content.decode()
 
 
 @pytest.mark.parametrize("zone", ["", "UTC", "Mars/Olympus", "../../etc/passwd", "Europe", "a\\0b", "x" * 3000])

@@ -149,7 +149,7 @@ def test_slow_clients_stop_nobody_for_long(place: Place) -> None:
 
 @pytest.fixture
 def proxied(tmp_path: Path, db: None) -> Iterator[Place]:
-    """A portal behind nginx, set up as the README says."""
+    """A portal behind nginx, set up as config/README.md says."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         pytest.skip("nginx is not installed")
@@ -167,8 +167,8 @@ def proxied(tmp_path: Path, db: None) -> Iterator[Place]:
 
 
 def configuration(folder: Path, *, port: int, upstream: int) -> str:
-    """What the README says, with this port and no certificates; and what a system's own nginx.conf has around it."""
-    found = re.search(r"```nginx\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    """What config/README.md says, with this port and no certificates; and what a system's own nginx.conf has around it."""
+    found = re.search(r"```nginx\n(.*?)```", (ROOT / "config/README.md").read_text(), re.DOTALL)
     assert found is not None
     told = re.sub(r"listen 443 ssl;", f"listen 127.0.0.1:{port};", found[1])
     told = re.sub(r"\n\s*ssl_\w+ [^\n]*", "", told).replace("127.0.0.1:8000", f"127.0.0.1:{upstream}")

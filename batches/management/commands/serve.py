@@ -27,23 +27,26 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("role", nargs="?", choices=ROLES, help="Only this part of the portal.")
+        parser.add_argument("--reload", action="store_true", help="Embedded: start anew whenever a Python file changes.")
 
-    def handle(self, *_args: object, role: str | None, **_options: Any) -> None:
+    def handle(self, *_args: object, role: str | None, reload: bool, **_options: Any) -> None:
+        if reload and (role or not settings.EMBEDDED):
+            raise CommandError("--reload is for the embedded portal, which is one process.")
         # A web process has many threads: with an arena of memory each, what one gave back would be of no use to the others.
         os.environ.setdefault("MALLOC_ARENA_MAX", "2")
         if role:
             self._serve_role(role)
         elif settings.EMBEDDED:
-            self._serve_embedded()
+            self._serve_embedded("config.reload" if reload else "config.embedded")
         else:
             self._serve_all()
 
-    def _serve_embedded(self) -> None:
+    def _serve_embedded(self, module: str) -> None:
         _require_port()
         _take_data_folder()
         _begin_afresh()
         self._greet()
-        _become([sys.executable, "-m", "config.embedded"])
+        _become([sys.executable, "-m", module])
 
     def _serve_role(self, role: str) -> None:
         if settings.EMBEDDED:

@@ -1,0 +1,19 @@
+"""`manage.py version`: which release this is."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_it_prints_our_version_and_not_only_djangos() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+    told = subprocess.run([sys.executable, "manage.py", "version"], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert told.stdout.startswith(f"Batchyard {version} (Django ")
