@@ -10,9 +10,23 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from batches.engine.executor import execute
-from batches.models import Batch, BatchError, BatchErrorGroup, BatchObject, Counts, Dialect, File, Project, Purpose, Slice
+from batches.models import (
+    ApiKey,
+    Batch,
+    BatchError,
+    BatchErrorGroup,
+    BatchObject,
+    Counts,
+    Dialect,
+    File,
+    IdempotencyRecord,
+    Project,
+    Purpose,
+    Slice,
+)
 from batches.rules.actors import Actor
 from batches.rules.states import ObjectStatus, Source
+from batches.services.intake.submission import Submission
 from batches.services.intake.submit import submit
 from batches.services.lifecycle.claim import Lease, Waiting
 from batches.services.lifecycle.finalize import finalize
@@ -41,22 +55,30 @@ def stored(project: Project, content: bytes, *, now: datetime | None = None) -> 
     return store(ContentFile(content), project=project, purpose=Purpose.BATCH, filename="jobs.jsonl", now=now)
 
 
+def asked(project: Project, **more: Any) -> Submission:
+    """What tests ask for where they do not say otherwise."""
+    usual: dict[str, Any] = {
+        "dialect": Dialect.OPENAI,
+        "endpoint": CHAT,
+        "completion_window": "24h",
+        "window": timedelta(hours=24),
+    }
+    return Submission(project=project, **(usual | more))
+
+
 def submitted(
-    project: Project, content: bytes, *, window: timedelta = timedelta(hours=24), now: datetime | None = None, **more: Any
+    project: Project,
+    content: bytes,
+    *,
+    now: datetime | None = None,
+    key: ApiKey | None = None,
+    reservation: IdempotencyRecord | None = None,
+    **more: Any,
 ) -> Batch:
     """A batch that waits for its validation."""
     now = now or timezone.now()
-    return submit(
-        project,
-        dialect=Dialect.OPENAI,
-        endpoint=CHAT,
-        input_file=stored(project, content, now=now),
-        completion_window="24h",
-        window=window,
-        actor=TESTER,
-        now=now,
-        **more,
-    )
+    file = stored(project, content, now=now)
+    return submit(asked(project, **more), input_file=file, actor=TESTER, now=now, key=key, reservation=reservation)
 
 
 def started(project: Project, content: bytes, **more: Any) -> Batch:

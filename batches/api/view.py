@@ -48,6 +48,11 @@ class NativeView(ViewSetMixin, DialectView):
         return caller_of(self.request)
 
     @property
+    def api_key(self) -> ApiKey | None:
+        """The API key of this call; None where somebody is signed in to the console."""
+        return self.request.auth if isinstance(self.request.auth, ApiKey) else None
+
+    @property
     def right(self) -> Right:
         """What this call needs its caller to be allowed."""
         return self.requires[self.action or ""]
@@ -89,7 +94,7 @@ class NativeView(ViewSetMixin, DialectView):
         token = self.request.headers.get("Idempotency-Key", "")
         if len(token) > LONGEST_TOKEN:
             raise InvalidValue(f"An Idempotency-Key may have {LONGEST_TOKEN} characters.", param="Idempotency-Key")
-        if isinstance(self.request.auth, ApiKey):
+        if self.api_key:
             return self.reserved(body=body, path=path or self.request.path, extras=extras)
         if token:
             raise InvalidValue("An Idempotency-Key is understood only with an API key.", param="Idempotency-Key")

@@ -15,7 +15,7 @@ from batches.models import Batch, BatchMinute, Project
 from batches.rules.line_rules import LineRules
 from batches.services.core.route import granted_providers
 from batches.services.intake.check_input import Findings, rehearse_file
-from batches.services.lifecycle.validate import rules_for
+from batches.services.intake.input_rules import rules_for
 from batches.services.people.accounts import require_granted
 from batches.services.policy.estimate import Estimate
 from batches.services.tally.assess import assess

@@ -22,7 +22,7 @@ from batches.dialects.shared.inline import InlineBody
 from batches.filters import BatchFilter
 from batches.http.fields import valid
 from batches.http.paging import page_after
-from batches.models import Batch, Dialect, IdempotencyRecord, OnInvalid
+from batches.models import Batch, IdempotencyRecord
 from batches.services.control.cancel import cancel
 from batches.services.core.access import Right
 from batches.services.intake.inline import gathered, submit_gathered
@@ -182,29 +182,10 @@ class Batches(NativeView):
         *,
         now: datetime,
     ) -> Batch:
-        fields, key = draft.fields, self.request.auth
-        assert draft.project is not None
-        assert draft.provider is not None
-        assert draft.rules is not None
-        about: dict[str, Any] = {
-            "dialect": Dialect.NATIVE,
-            "endpoint": fields["endpoint"],
-            "completion_window": fields["completion_window"].word,
-            "window": fields["completion_window"].length,
-            "actor": self.actor,
-            "now": now,
-            "key": key,
-            "metadata": fields["metadata"],
-            "provider_name": draft.provider.name,
-            "remark": fields["remark"],
-            "priority": fields["priority"],
-            "guards": fields["guards"],
-            "extras": draft.extras,
-            "model": fields["model"],
-            "on_invalid": OnInvalid(fields["on_invalid"]),
-            "reservation": reservation,
-        }
+        key = self.api_key
         if draft.file is not None:
-            return submit(draft.project, input_file=draft.file, **about)
+            return submit(draft.submission(), input_file=draft.file, actor=self.actor, now=now, key=key, reservation=reservation)
+        assert draft.rules is not None
+        submission = draft.submission(requests=body.count)
         with gathered(good_lines(items, rules=draft.rules, skips=draft.skips)) as content:
-            return submit_gathered(content, project=draft.project, requests=body.count, **about)
+            return submit_gathered(submission, content, actor=self.actor, now=now, key=key, reservation=reservation)

@@ -15,7 +15,7 @@ from batches.api.fields.inbound import ARRAY, CreateBatch, input_line
 from batches.dialects.shared.inline import InlineBody
 from batches.dialects.shared.providers import provider_of_model
 from batches.http.errors import InvalidType, InvalidValue, MissingParameter, UnknownParameter, first_problem
-from batches.models import Batch, Dialect, File, OnInvalid, Project, Purpose
+from batches.models import Dialect, File, OnInvalid, Project, Purpose
 from batches.rules.errors import PortalError
 from batches.rules.jsonl import Line, read_lines
 from batches.rules.line_rules import LineChecker, LineRules, Problem
@@ -23,9 +23,11 @@ from batches.services.core.access import Right
 from batches.services.core.route import route
 from batches.services.intake.check_input import Findings, rehearse_file, rehearse_lines, rehearse_quotas
 from batches.services.intake.extras import NO_EXTRAS, Extras, asked_extras, checked_extras, fitting_extras
+from batches.services.intake.input_rules import input_rules
+from batches.services.intake.submission import Submission
 from batches.services.intake.submit import usable_model
-from batches.services.lifecycle.validate import rules_for
 from batches.services.policy.estimate import Estimate
+from batches.services.policy.guards import OwnGuards
 from providers.models import Provider
 
 T = TypeVar("T")
@@ -49,13 +51,34 @@ class Draft:
         endpoint = self.fields.get("endpoint")
         if not endpoint:
             return None
-        provider = self.provider or Provider()
-        return rules_for(Batch(dialect=Dialect.NATIVE, endpoint=endpoint, provider=provider, default_model=self.default_model))
+        return input_rules(dialect=Dialect.NATIVE, endpoint=endpoint, provider=self.provider, default_model=self.default_model)
 
     @property
     def skips(self) -> bool:
         """Whether invalid requests are left out, rather than refuse the batch."""
         return bool(self.fields.get("on_invalid") == OnInvalid.SKIP)
+
+    def submission(self, *, requests: int = 0) -> Submission:
+        """The batch that was asked for, with so many requests in the call itself. To be asked where nothing is wrong."""
+        asked, window = self.fields, self.fields["completion_window"]
+        assert self.project is not None
+        assert self.provider is not None
+        return Submission(
+            project=self.project,
+            dialect=Dialect.NATIVE,
+            endpoint=asked["endpoint"],
+            completion_window=window.word,
+            window=window.length,
+            metadata=asked["metadata"],
+            provider_name=self.provider.name,
+            remark=asked["remark"],
+            priority=asked["priority"],
+            guards=asked["guards"] or OwnGuards(),
+            extras=self.extras,
+            model=asked["model"],
+            on_invalid=OnInvalid(asked["on_invalid"]),
+            requests=requests,
+        )
 
     def attempt(self, step: Callable[[], T]) -> T | None:
         """What a step finds; what is wrong with it is kept."""

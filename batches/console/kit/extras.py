@@ -30,14 +30,13 @@ def chosen_extras(cleaned: Mapping[str, Any]) -> Extras:
     return checked_extras(betas=betas, version=cleaned.get("version", ""), user_profile=cleaned.get("user_profile", ""))
 
 
-def extras_as_fields(batch: Batch) -> dict[str, str]:
-    """What a batch has, for the fields of a form."""
-    extras = kept_extras(batch)
+def extras_as_fields(extras: Extras) -> dict[str, str]:
+    """What a batch asks for, for the fields of a form."""
     return {"betas": ",".join(extras.betas), "version": extras.version, "user_profile": extras.user_profile}
 
 
 def extras_told(batch: Batch) -> Iterator[tuple[str, str]]:
     """The headers that its requests are sent with beside those of the provider."""
-    for header, value in zip((BETA, VERSION, USER_PROFILE), extras_as_fields(batch).values(), strict=True):
+    for header, value in zip((BETA, VERSION, USER_PROFILE), extras_as_fields(kept_extras(batch)).values(), strict=True):
         if value:
             yield header, value

@@ -1,13 +1,14 @@
 """Guards as the console asks for them, and how it tells of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django import forms
 from django.conf import settings
 
 from batches.models import Batch
-from batches.services.policy.guards import Guards, guards_of
+from batches.services.policy.guards import Guards, OwnGuards, guards_of
 from providers.models import Provider
 
 
@@ -36,6 +37,16 @@ def guard_fields() -> dict[str, forms.Field]:
             help_text="In and out together.",
         ),
     }
+
+
+def chosen_guards(cleaned: Mapping[str, Any]) -> OwnGuards:
+    """What was filled in; None where a field was left empty."""
+    return OwnGuards(
+        max_error_rate=cleaned["max_error_rate"],
+        error_sample=cleaned["error_sample"],
+        max_cost=cleaned["max_cost"],
+        max_tokens=cleaned["max_tokens"],
+    )
 
 
 @dataclass(frozen=True, slots=True)

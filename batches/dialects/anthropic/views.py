@@ -27,6 +27,7 @@ from batches.services.core.route import route
 from batches.services.intake.extras import asked_extras
 from batches.services.intake.idempotency import note_use
 from batches.services.intake.inline import gathered, submit_gathered
+from batches.services.intake.submission import Submission
 from batches.services.policy.catalogue import OfferedModel
 from batches.services.policy.emergency_stop import require_intake
 from batches.services.policy.quota import require_room_now
@@ -107,20 +108,18 @@ class Batches(AnthropicView):
         with gathered(body.lines(inbound.read_item)) as content:
             inbound.check_body(body)
             with self.reserved(body=body.digest, path=PATH, provider=provider, extras=extras) as reservation:
-                batch = reservation.batch or submit_gathered(
-                    content,
+                submission = Submission(
                     project=self.project,
                     dialect=Dialect.ANTHROPIC,
                     endpoint=inbound.ENDPOINT,
                     completion_window="24h",
                     window=WINDOW,
-                    actor=self.actor,
-                    now=timezone.now(),
-                    key=self.key,
                     provider_name=provider,
                     extras=extras,
                     requests=body.count,
-                    reservation=reservation,
+                )
+                batch = reservation.batch or submit_gathered(
+                    submission, content, actor=self.actor, now=timezone.now(), key=self.key, reservation=reservation
                 )
         return self.answer(batch)
 

@@ -37,8 +37,9 @@ from batches.models import Batch, Dialect, File, OnInvalid, Project
 from batches.rules.errors import Gone
 from batches.rules.jsonl import read_lines, read_request, request_line
 from batches.services.core.route import route
-from batches.services.intake.extras import asked_extras, fitting_extras
+from batches.services.intake.extras import Extras, asked_extras, fitting_extras
 from batches.services.intake.inline import gathered, submit_gathered
+from batches.services.intake.submission import Submission
 from batches.services.intake.submit import submit
 from batches.services.policy.emergency_stop import require_intake
 from batches.services.policy.quota import require_room_now
@@ -162,16 +163,16 @@ class BatchCreation(DialectView):
             with self.reserved(body=body.digest, path=self.called, provider=provider, extras=extras) as reservation:
                 if reservation.batch is not None:
                     return reservation.batch, fields
-                wanted = self._wanted(fields) | {"provider_name": provider, "reservation": reservation}
+                actor, now, key = self.actor, timezone.now(), self.key
                 if body.count:
-                    wanted["endpoint"] = endpoint = items.endpoint(fields["endpoint"])
-                    wanted["extras"] = fitting_extras(extras, endpoint=endpoint)
+                    endpoint = items.endpoint(fields["endpoint"])
+                    submission = self._submission(fields, endpoint, provider=provider, extras=extras, requests=body.count)
                     with addressed(content, endpoint, written=items.written) as lines:
-                        return submit_gathered(lines, requests=body.count, **wanted), fields
-                file = find_file(self.project, fields["input_file_id"], now=wanted["now"], param="input_file_id")
-                wanted["endpoint"] = endpoint = fields["endpoint"] or self.endpoint_of(file)
-                wanted["extras"] = fitting_extras(extras, endpoint=endpoint)
-                return submit(input_file=file, **wanted), fields
+                        return submit_gathered(submission, lines, actor=actor, now=now, key=key, reservation=reservation), fields
+                file = find_file(self.project, fields["input_file_id"], now=now, param="input_file_id")
+                endpoint = fields["endpoint"] or self.endpoint_of(file)
+                submission = self._submission(fields, endpoint, provider=provider, extras=extras)
+                return submit(submission, input_file=file, actor=actor, now=now, key=key, reservation=reservation), fields
 
     def check_head(self, request: Request, head: Mapping[str, Any]) -> None:
         """Refuse what cannot become a batch, by what was said before the requests: they may be 200 MB. All is asked again."""
@@ -192,21 +193,24 @@ class BatchCreation(DialectView):
         if endpoint is not None:
             require_endpoint(self.project, endpoint, place="Invalid value for 'endpoint'", known=self.endpoints)
 
-    def _wanted(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+    def _submission(
+        self, fields: Mapping[str, Any], endpoint: str, *, provider: str | None, extras: Extras, requests: int = 0
+    ) -> Submission:
         window: Window = fields["completion_window"]
-        return {
-            "project": self.project,
-            "dialect": self.dialect,
-            "completion_window": window.word,
-            "window": window.length,
-            "actor": self.actor,
-            "now": timezone.now(),
-            "key": self.key,
-            "metadata": fields["metadata"],
-            "output_lifetime": fields["output_expires_after"],
-            "model": fields.get("model"),
-            "on_invalid": OnInvalid(fields["on_invalid"]),
-        }
+        return Submission(
+            project=self.project,
+            dialect=self.dialect,
+            endpoint=endpoint,
+            completion_window=window.word,
+            window=window.length,
+            metadata=fields["metadata"],
+            output_lifetime=fields["output_expires_after"],
+            provider_name=provider,
+            extras=fitting_extras(extras, endpoint=endpoint),
+            model=fields.get("model"),
+            on_invalid=OnInvalid(fields["on_invalid"]),
+            requests=requests,
+        )
 
 
 def require_one_input(body: InlineBody) -> None:

@@ -20,22 +20,21 @@ from batches.models import (
     BatchError,
     BatchObject,
     BatchResult,
-    Dialect,
     OnInvalid,
     Slice,
     bulk,
     unnamed,
 )
-from batches.models.batch import FROM_FILES, OF_ONE_MODEL
 from batches.rules.actors import ENGINE
 from batches.rules.errors import LostRace, QuotaExceeded
 from batches.rules.fingerprints import fingerprint
-from batches.rules.line_rules import LineChecker, LineRules, Problem
+from batches.rules.line_rules import LineChecker, Problem
 from batches.rules.states import BatchStatus, ObjectStatus
 from batches.services.core import wake
 from batches.services.core.lease import at_work, hold, lease_batch
 from batches.services.core.transition import transition
 from batches.services.intake.input_lines import Checked, InputOutOfReach, checked_file
+from batches.services.intake.input_rules import rules_for
 from batches.services.policy.quota import require_room
 from batches.services.tally.error_groups import forget_errors, record_errors
 from batches.services.tally.workers import process_name
@@ -120,22 +119,6 @@ def validate(batch_id: uuid.UUID, *, now: datetime) -> None:
         logger.warning("%s is validated later. %s", batch, reason)
         waiting = Batch.objects.filter(pk=batch.pk, status=BatchStatus.VALIDATING, lease_epoch=batch.lease_epoch)
         waiting.update(put_off_reason=reason[:200])
-
-
-def rules_for(batch: Batch) -> LineRules:
-    """What the lines of this batch must be."""
-    from_file = batch.dialect in FROM_FILES
-    return LineRules(
-        endpoint=batch.endpoint,
-        one_model=batch.dialect in OF_ONE_MODEL,
-        names_endpoint=batch.dialect != Dialect.NOVITA,
-        asks_a_model=batch.endpoint.startswith("/v1/"),
-        model=batch.default_model,
-        provider=batch.provider.name if batch.default_model else "",
-        max_lines=settings.MAX_BATCH_LINES if from_file else settings.MAX_INLINE_REQUESTS,
-        max_custom_id_chars=settings.MAX_CUSTOM_ID_CHARS,
-        max_line_bytes=settings.MAX_LINE_BYTES,
-    )
 
 
 def lay_out(batch: Batch) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import TypedDict, cast
 
 from django.conf import settings
 
@@ -16,6 +17,15 @@ from batches.services.core.refusals import refused
 from providers.guards import Guarded
 
 GUARDS = tuple(field.name for field in Guarded._meta.get_fields())
+
+
+class OwnGuards(TypedDict, total=False):
+    """Guards of one batch, or of a provider, by name. None sets no guard: for a batch, its provider's guard holds."""
+
+    max_error_rate: float | None
+    error_sample: int | None
+    max_cost: Decimal | None
+    max_tokens: int | None
 
 
 class OverBudget(Conflict):
@@ -39,13 +49,25 @@ class Guards:
         return any(limit is not None for limit in (self.max_error_rate, self.max_cost, self.max_tokens))
 
 
+def own_guards(bearer: Guarded) -> OwnGuards:
+    """The guards that a batch, or a provider, has itself."""
+    return OwnGuards(
+        max_error_rate=bearer.max_error_rate,
+        error_sample=bearer.error_sample,
+        max_cost=bearer.max_cost,
+        max_tokens=bearer.max_tokens,
+    )
+
+
 def guards_of(batch: Batch) -> Guards:
     """The batch's own guards; where it has none its provider's, and for the sample the portal's."""
-    own = {name: getattr(batch, name) for name in GUARDS}
-    theirs = {name: getattr(batch.provider, name) for name in GUARDS}
-    found = {name: theirs[name] if value is None else value for name, value in own.items()}
-    found["error_sample"] = found["error_sample"] or settings.GUARD_SAMPLE
-    return Guards(**found)
+    theirs = batch.provider
+    return Guards(
+        max_error_rate=theirs.max_error_rate if batch.max_error_rate is None else batch.max_error_rate,
+        error_sample=(theirs.error_sample if batch.error_sample is None else batch.error_sample) or settings.GUARD_SAMPLE,
+        max_cost=theirs.max_cost if batch.max_cost is None else batch.max_cost,
+        max_tokens=theirs.max_tokens if batch.max_tokens is None else batch.max_tokens,
+    )
 
 
 def too_many_failures(counts: Counts, guards: Guards, *, acknowledged: Counts) -> str | None:
@@ -103,14 +125,14 @@ def set_guards(batch: Batch, *, guards: Mapping[str, object], actor: Actor, now:
             return batch
 
 
-def checked_guards(guards: Mapping[str, object]) -> dict[str, object]:
+def checked_guards(guards: Mapping[str, object]) -> OwnGuards:
     """Guards as columns of a batch. Raises InvalidRequest that names what there is none of, or is out of bounds."""
     if unknown := [name for name in guards if name not in GUARDS]:
         raise InvalidRequest(f"There is no guard {unknown[0]}; there are {', '.join(GUARDS)}.", param=f"guards.{unknown[0]}")
     bearer = Batch(**guards)
     with refused():
         bearer.clean_fields(exclude=[field.name for field in Batch._meta.fields if field.name not in guards])
-    return {name: getattr(bearer, name) for name in guards}
+    return cast("OwnGuards", {name: getattr(bearer, name) for name in guards})
 
 
 def _percent(share: float) -> str:
