@@ -100,7 +100,7 @@ class Batches(NativeView):
         body = create_body(request._request, at_array=lambda head: self._check_head(head, now=now))
         with gathered(one_a_line(body)) as items:
             draft = drafted(body, headers=request.headers, caller=self.caller, now=now)
-            if draft.fields.get("dry_run"):
+            if draft.asked.get("dry_run"):
                 return Response(self._findings(draft, items, now=now))
             if draft.errors:
                 raise draft.errors[0]
@@ -158,7 +158,7 @@ class Batches(NativeView):
 
     def _findings(self, draft: Draft, items: "UploadedFile[Any]", *, now: datetime) -> dict[str, Any]:
         found = rehearse(draft, items)
-        window = draft.fields.get("completion_window")
+        window = draft.asked.get("completion_window")
         shown = {
             "valid": not found.count or (draft.skips and found.may_skip),
             "requests": found.requests,

@@ -116,9 +116,9 @@ class Batches(BifrostView, BatchCreation):
         return self.answer(outbound.page(rows, has_more=page.has_more, url=self.url(BATCHES), now=timezone.now()))
 
     def post(self, request: Request) -> Response:
-        batch, fields = self.created(request)
+        batch, model = self.created(request)
         self.provider = batch.provider.name
-        self.model = bare_model(fields["model"], provider=self.provider) or batch.model
+        self.model = bare_model(model, provider=self.provider) or batch.model
         shown = outbound.created(batch, url=self.url(BATCHES))
         return Response(shown | {"extra_fields": self.extra_fields(deployment=batch.model)})
 
