@@ -1,7 +1,6 @@
 """The question before an act on many batches, as the console and the admin ask it: what its page holds, and what it sends."""
 
 import uuid
-from typing import Any
 
 from django import forms
 
@@ -50,6 +49,13 @@ class OrderForm(forms.Form):
         if not self.is_valid():
             sentences = [sentence for errors in self.errors.values() for sentence in errors]
             raise InvalidRequest(" ".join(dict.fromkeys(map(str, sentences))))
-        answer: dict[str, Any] = dict(self.cleaned_data)
-        parameters = checked_parameters(act, priority=answer.pop("priority"), error=answer.pop("error"))
-        return Order(act=act, parameters=parameters, **answer)
+        answer = self.cleaned_data
+        return Order(
+            act=act,
+            parameters=checked_parameters(act, priority=answer["priority"], error=answer["error"]),
+            reason=answer["reason"],
+            token=answer["token"],
+            created_before=answer["created_before"],
+            shown=answer["shown"],
+            typed=answer["typed"],
+        )
