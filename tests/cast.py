@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from batches.engine.executor import execute
 from batches.models import (
+    SUMMED,
     ApiKey,
     Batch,
     BatchError,
@@ -115,11 +116,10 @@ def statuses(batch: Batch) -> dict[str, str]:
 def counted(batch: Batch) -> Counts:
     """The counts of a batch's objects, row by row."""
     rows = list(BatchObject.objects.filter(batch=batch))
-    summed = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "cost_nanos")
     return Counts(
         total=len(rows),
         **{status.value: sum(row.status == status for row in rows) for status in ObjectStatus},
-        **{name: sum(getattr(row, name) or 0 for row in rows) for name in summed},
+        **{name: sum(getattr(row, name) or 0 for row in rows) for name in SUMMED},
         unpriced=sum(row.status == ObjectStatus.SUCCEEDED and row.cost_nanos is None for row in rows),
     )
 

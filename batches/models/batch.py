@@ -233,7 +233,7 @@ class Batch(Counted, Guarded, Leased):
 
     def count_again(self) -> None:
         """Have `counts` be the sum over the slices, whatever the status."""
-        self._counts = _sums([self.pk]).get(self.pk, Counts())
+        self._counts = slice_sums([self.pk]).get(self.pk, Counts())
 
     @property
     def is_paused(self) -> bool:
@@ -268,12 +268,12 @@ def load_counts(batches: Iterable[Batch]) -> None:
         else:
             live[batch.pk] = batch
             batch._counts = Counts()
-    for pk, counts in _sums(live).items():
+    for pk, counts in slice_sums(live).items():
         live[pk]._counts = counts
 
 
-def _sums(batches: Iterable[UUID]) -> dict[UUID, Counts]:
-    """The counts of batches, with one query for all of them, and none for none."""
+def slice_sums(batches: Iterable[UUID]) -> dict[UUID, Counts]:
+    """The sums over the slices of each batch, with one query for all batches, and none for none."""
     keys = list(batches)
     if not keys:
         return {}

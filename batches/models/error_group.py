@@ -7,6 +7,7 @@ from uuid_utils.compat import uuid7
 
 from batches.models.batch import Batch
 from batches.models.project import Project
+from batches.rules import fingerprints
 
 
 class ErrorGroup(models.Model):
@@ -14,7 +15,7 @@ class ErrorGroup(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="error_groups")
-    fingerprint = models.CharField(max_length=43)
+    fingerprint = models.CharField(max_length=fingerprints.CHARS)
     provider = models.CharField(max_length=64, blank=True)
     source = models.CharField(max_length=10)
     kind = models.CharField(max_length=32, blank=True)

@@ -17,13 +17,12 @@ from batches.api.openapi.schema import page_of
 from batches.api.view import NativeView
 from batches.dialects.shared.result_pages import PAGE_CHARS
 from batches.http.paging import query_number
-from batches.models import Batch
+from batches.models import LAST_LINE, Batch
 from batches.rules import identifiers
 from batches.services.core.access import Right
 from batches.services.results.object_result import result_line
 from batches.services.retry.lineage import Merged, lineage, merged_counts, merged_results
 
-LAST_LINE = 2**31 - 1
 JSON_LINES = "application/jsonl"
 
 

@@ -29,7 +29,7 @@ from batches.filters import BatchErrorFilter, BatchObjectFilter
 from batches.http.errors import InvalidValue
 from batches.http.paging import page_after, query_number, query_word
 from batches.http.rendering import as_written
-from batches.models import Batch, BatchError, BatchObject, Event
+from batches.models import LAST_LINE, Batch, BatchError, BatchObject, Event
 from batches.rules import identifiers
 from batches.rules.errors import Gone, NotFound
 from batches.rules.states import ObjectStatus
@@ -39,8 +39,6 @@ from batches.services.insight.withheld import unquoting, unquoting_groups
 from batches.services.results.attempts import tries
 from batches.services.results.object_result import ObjectResult
 from batches.services.results.results import request_of, result_of
-
-LAST_LINE = 2**31 - 1
 
 
 class ObjectQuery(BatchObjectFilter):

@@ -7,11 +7,11 @@ from rest_framework import serializers
 
 from batches.api.fields.detail import ShownBatchDetail
 from batches.http.fields import Fields, Text, WholeNumber
+from batches.models import LAST_LINE
+from batches.rules import fingerprints
 from batches.services.control.prioritise import HIGHEST, LOWEST
 from batches.services.retry.retry import Mode
 from batches.services.retry.selection import MOST_LINES, Selection
-
-LAST_LINE = 2**31 - 1
 
 
 class Lines(serializers.ListField):
@@ -46,7 +46,10 @@ class RetryBatch(Reasoned):
     """What to send again: without `error_group` and `lines`, all that did not succeed. May be left out."""
 
     error_group = Text(
-        max_length=43, required=False, allow_null=True, help_text="Only objects that failed for this reason: the fingerprint."
+        max_length=fingerprints.CHARS,
+        required=False,
+        allow_null=True,
+        help_text="Only objects that failed for this reason: the fingerprint.",
     )
     lines = Lines(required=False, allow_null=True, help_text="Only the objects at these lines of the input.")
     provider = Text(

@@ -13,7 +13,7 @@ from enum import Enum
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
 
 from batches.models import Batch, BatchErrorGroup, ErrorGroup, ErrorGroupHour, bulk
-from batches.rules.fingerprints import VERSION
+from batches.rules.fingerprints import CHARS, VERSION
 from providers.failures import Kind
 
 MOST_GROUPS = 50
@@ -109,7 +109,7 @@ class Position:
     @classmethod
     def read(cls, text: str) -> "Position | None":
         """The position that was written so; None when none was."""
-        match = re.fullmatch(r"([0-9]{1,15})\.([!-~]{1,43})", text, re.ASCII)
+        match = re.fullmatch(rf"([0-9]{{1,15}})\.([!-~]{{1,{CHARS}}})", text, re.ASCII)
         return cls(int(match[1]), match[2]) if match else None
 
 

@@ -18,7 +18,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from batches.models import COUNT_FIELDS, Batch, BatchError, BatchObject, BatchResult, File, Purpose, Slice, bulk
+from batches.models import COUNT_FIELDS, Batch, BatchError, BatchObject, File, Purpose, Slice, bulk
 from batches.rules.actors import ENGINE
 from batches.rules.states import BatchStatus, ObjectStatus
 from batches.services.core.lease import at_work, hold, lease_batch
@@ -28,6 +28,7 @@ from batches.services.results.object_result import ObjectResult, result_line
 from batches.services.results.results import results
 from batches.services.storage.store import undone_on_error, write
 from batches.services.tally.recount import recount
+from batches.services.tally.result_rows import Uncalled, insert_uncalled
 
 logger = logging.getLogger(__name__)
 
@@ -132,22 +133,8 @@ def _fate(batch: Batch, reason: BatchError | None) -> ObjectStatus:
 
 def _insert_reasons(batch: Batch, lines: list[tuple[int, int]], reason: BatchError, *, now: datetime) -> None:
     """Objects that fail with their batch have a result that says so."""
-    fields = (
-        "id",
-        "batch",
-        "line",
-        "round",
-        "status",
-        "attempts",
-        "request_id",
-        "error_code",
-        "error_message",
-        "body",
-        "created_at",
-    )
-    failed = ObjectStatus.FAILED.value
-    rows = ((uuid7(), batch.pk, line, round_, failed, 0, "", reason.code, reason.message, "", now) for line, round_ in lines)
-    bulk.insert(BatchResult, fields, rows)
+    failures = (Uncalled(line, round_, reason.code, reason.message) for line, round_ in lines)
+    insert_uncalled(batch, failures, kind="", now=now)
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 
 from batches.models import (
     INVALID_LINE,
+    LAST_LINE,
     Batch,
     BatchError,
     BatchObject,
@@ -27,7 +28,6 @@ from batches.models import (
 )
 from batches.rules.actors import ENGINE
 from batches.rules.errors import LostRace, QuotaExceeded
-from batches.rules.fingerprints import fingerprint
 from batches.rules.line_rules import LineChecker, Problem
 from batches.rules.states import BatchStatus, ObjectStatus
 from batches.services.core import wake
@@ -36,14 +36,14 @@ from batches.services.core.transition import transition
 from batches.services.intake.input_lines import Checked, InputOutOfReach, checked_file
 from batches.services.intake.input_rules import rules_for
 from batches.services.policy.quota import require_room
-from batches.services.tally.error_groups import forget_errors, record_errors
+from batches.services.tally.error_groups import forget_errors, new_error, record_errors
+from batches.services.tally.result_rows import Uncalled, insert_uncalled
 from batches.services.tally.workers import process_name
 from providers.failures import Source
 
 logger = logging.getLogger(__name__)
 
 SLICES_A_TRANSACTION = 20
-ANY_NUMBER = 2**31 - 1
 
 
 class _Bad(Enum):
@@ -124,7 +124,7 @@ def validate(batch_id: uuid.UUID, *, now: datetime) -> None:
 def lay_out(batch: Batch) -> None:
     """Lay out every request of an input that came with its create call, and will not run; nothing when it is gone."""
     findings = _Findings()
-    rules = replace(rules_for(batch), max_lines=ANY_NUMBER)
+    rules = replace(rules_for(batch), max_lines=LAST_LINE)
     _lay_out(batch, LineChecker(rules), findings, bad=_Bad.KEEP)
     if findings.fails(_Bad.KEEP):
         clear(batch)
@@ -231,27 +231,8 @@ def _insert(batch: Batch, pieces: list[_Piece]) -> None:
         (*common, "kind", "settled_at"),
         ((pk, batch_id, line, name or unnamed(line, pk), failed, 1, 0, "", INVALID_LINE, now) for pk, line, name, _ in bad),
     )
-    bulk.insert(
-        BatchResult,
-        (
-            "id",
-            "batch",
-            "line",
-            "round",
-            "status",
-            "attempts",
-            "kind",
-            "request_id",
-            "error_code",
-            "error_message",
-            "body",
-            "created_at",
-        ),
-        (
-            (uuid7(), batch_id, line, 1, failed, 0, INVALID_LINE, "", problem.code, problem.message[:2000], "", now)
-            for _, line, _, problem in bad
-        ),
-    )
+    failures = (Uncalled(line, 1, problem.code, problem.message) for _, line, _, problem in bad)
+    insert_uncalled(batch, failures, kind=INVALID_LINE, now=now)
     record_errors([_error(batch, problem, now=now, round_=1) for *_, problem in bad], {batch.pk: batch})
 
 
@@ -285,15 +266,13 @@ def _fail(batch: Batch, findings: _Findings) -> None:
 
 
 def _error(batch: Batch, problem: Problem, *, now: datetime, round_: int | None = None) -> BatchError:
-    source = Source.CALLER.value
-    return BatchError(
-        batch=batch,
+    return new_error(
+        batch,
         line=problem.line,
-        round=round_,
+        round_=round_,
         code=problem.code,
-        message=problem.message[:2000],
-        param=problem.param[:200],
-        source=source,
-        fingerprint=fingerprint(source=source, provider="", http_status=None, code=problem.code, message=problem.message),
-        created_at=now,
+        message=problem.message,
+        param=problem.param,
+        source=Source.CALLER.value,
+        now=now,
     )

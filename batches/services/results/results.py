@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from batches.models import Batch, BatchError, BatchObject, BatchResult, Slice, bulk, unnamed
+from batches.models import LAST_LINE, Batch, BatchError, BatchObject, BatchResult, Slice, bulk, unnamed
 from batches.rules import jsonl
 from batches.rules.default_model import line_with_model
 from batches.rules.errors import Gone
@@ -21,13 +21,13 @@ from batches.rules.states import ObjectStatus
 from batches.services.results.object_result import ObjectResult
 from batches.services.results.result_files import SliceResults, are_withdrawn, require_result_files
 from batches.services.storage.ranges import read_range
+from batches.services.tally.result_rows import OF_ITS_ROUND
 
 PAGE = 500
 PAGE_CHARS = 4 * 1024**2
 MUCH_LONGER = 4  # times the usual length: what a page's bodies may be and all of it still fits into memory
 ANSWERED = frozenset({ObjectStatus.SUCCEEDED, ObjectStatus.FAILED})  # what has a result
 FIRST_PAGE = 16  # as long as nothing is known of the size of the answers
-
 
 Page = tuple[list[ObjectResult], bool]  # some objects, and whether there may be more behind them
 
@@ -40,13 +40,13 @@ _JOINED = f"""
              WHERE batch_id = %s AND line > %s AND line <= %s AND status <> %s
              ORDER BY line
              LIMIT %s) o
-      LEFT JOIN {BatchResult._meta.db_table} r ON r.batch_id = o.batch_id AND r.line = o.line AND r.round = o.round
+      LEFT JOIN {BatchResult._meta.db_table} r ON {OF_ITS_ROUND}
      ORDER BY o.line
 """  # noqa: S608 - names of tables only
 # Of a longer body than so much nothing is read.
 _SELECT = f"SELECT {_COLUMNS}, r.error_code, r.error_message, CASE WHEN {{size}} <= %s THEN r.body END {_JOINED}"
 _SELECT_SIZES = f"SELECT o.line, {{size}} {_JOINED}"
-_LAST_LINE = _ANY_LENGTH = 2**31 - 1
+_ANY_LENGTH = 2**31 - 1
 
 
 def results(batch: Batch, *, first_page: int = FIRST_PAGE) -> Iterator[ObjectResult]:
@@ -56,7 +56,7 @@ def results(batch: Batch, *, first_page: int = FIRST_PAGE) -> Iterator[ObjectRes
     were pruned and the files are not kept any more.
     """
     require_results(batch)
-    return results_over(batch, first_line=1, last_line=_LAST_LINE, first_page=first_page)
+    return results_over(batch, first_line=1, last_line=LAST_LINE, first_page=first_page)
 
 
 def require_results(batch: Batch) -> None:
@@ -99,8 +99,8 @@ def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int
     The second value tells whether there are more. Two queries: what is too much is never read. Raises Gone.
     """
     if _are_in_files(batch):
-        return _cut(_from_files(batch, after_line=after_line, last_line=_LAST_LINE), limit=limit, max_chars=max_chars)
-    where = [batch_key(batch), after_line, _LAST_LINE, ObjectStatus.PENDING.value]
+        return _cut(_from_files(batch, after_line=after_line, last_line=LAST_LINE), limit=limit, max_chars=max_chars)
+    where = [batch_key(batch), after_line, LAST_LINE, ObjectStatus.PENDING.value]
     with connection.cursor() as cursor:
         cursor.execute(_SELECT_SIZES.format(size=bulk.size_of("r.body")), [*where, limit + 1])
         sizes = cursor.fetchall()

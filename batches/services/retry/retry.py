@@ -17,6 +17,7 @@ from django.db.models.functions import Greatest
 
 from batches.models import (
     INVALID_LINE,
+    SUMMED,
     ApiKey,
     Batch,
     BatchError,
@@ -49,12 +50,7 @@ _UNSENT: dict[str, Any] = {
     "attempts": 0,
     "http_status": None,
     "latency_ms": None,
-    "input_tokens": None,
-    "output_tokens": None,
-    "cached_tokens": None,
-    "reasoning_tokens": None,
-    "other_tokens": None,
-    "cost_nanos": None,
+    **dict.fromkeys(SUMMED),
     "kind": "",
     "retry_after": None,
     "request_id": "",
