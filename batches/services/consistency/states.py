@@ -12,7 +12,8 @@ from batches.rules.errors import LostRace
 from batches.rules.states import STAMPS, TERMINAL, BatchStatus
 from batches.services.consistency.base import Check, Found, NotMended, Page
 from batches.services.lifecycle.expire import expire
-from batches.services.lifecycle.finalize import Inconsistent, finalize
+from batches.services.lifecycle.finalize import finalize
+from batches.services.lifecycle.result_writer import Inconsistent
 from batches.services.lifecycle.validate import validate
 from providers import registry
 
