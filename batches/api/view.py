@@ -112,14 +112,14 @@ class NativeView(ViewSetMixin, DialectView):
             if name not in names:
                 raise UnknownParameter(f"There is no parameter {name[:100]!r} here.", param=name[:100])
 
-    def page(self, items: Iterable[Any], *, next_cursor: str | None) -> Response:
+    def page(self, items: Iterable[Any], *, next_cursor: object | None) -> Response:
         """The answer of every list. `next` is the address of the page behind this one, with the same filters."""
-        following = None
-        if next_cursor is not None:
+        cursor, following = None if next_cursor is None else str(next_cursor), None
+        if cursor is not None:
             query = self.request.query_params.copy()
-            query["cursor"] = next_cursor
+            query["cursor"] = cursor
             following = f"{self.request.build_absolute_uri(self.request.path)}?{query.urlencode()}"
-        return Response({"data": list(items), "next_cursor": next_cursor, "next": following})
+        return Response({"data": list(items), "next_cursor": cursor, "next": following})
 
 
 def require_understood(chosen: StrictFilterSet, query: QueryDict) -> None:

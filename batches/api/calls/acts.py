@@ -19,7 +19,7 @@ from batches.api.fields.acts import (
     RetryBatch,
     selection_of,
 )
-from batches.api.fields.detail import ShownBatchDetail, batch_object
+from batches.api.fields.batch import ShownBatchDetail, batch_object
 from batches.api.openapi import documented, examples
 from batches.api.view import NativeView
 from batches.models import Batch

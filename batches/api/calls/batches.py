@@ -11,9 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from batches.api.calls.creation import Draft, drafted, good_lines, rehearse, sketched
-from batches.api.fields.detail import ShownBatchDetail, batch_object
-from batches.api.fields.inbound import CancelBatch, create_body, one_a_line
-from batches.api.fields.outbound import ShownBatch, ShownDryRun, batch_objects
+from batches.api.fields.batch import ShownBatch, ShownBatchDetail, batch_object, batch_objects
+from batches.api.fields.creation import CancelBatch, ShownDryRun, create_body, one_a_line
 from batches.api.fields.spending import UpdateBatch
 from batches.api.openapi import documented, examples
 from batches.api.openapi.schema import page_of, parameters_of
@@ -73,7 +72,7 @@ class Batches(NativeView):
         cursor = request.query_params.get("cursor")
         page = page_after(chosen.matching, caller.known_batches(), after=cursor, limit=self.limit(), name="cursor")
         caller.note_use(page.rows)
-        following = str(page.rows[-1]) if page.has_more else None
+        following = page.rows[-1] if page.has_more else None
         return self.page(batch_objects(page.rows, request._request), next_cursor=following)
 
     @extend_schema(

@@ -11,7 +11,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.fields import SkipField, empty
 
 from batches.api.access import Caller, find_file
-from batches.api.fields.inbound import ARRAY, CreateBatch, input_line
+from batches.api.fields.creation import ARRAY, CreateBatch, input_line
 from batches.dialects.shared.inline import InlineBody
 from batches.dialects.shared.providers import provider_of_model
 from batches.http.errors import InvalidType, InvalidValue, MissingParameter, UnknownParameter, first_problem

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiResponse, extend_schema_serializer
 from rest_framework import serializers
 
-from batches.api.fields.detail import ShownBatchDetail
+from batches.api.fields.batch import ShownBatchDetail
 from batches.http.fields import Fields, Text, WholeNumber
 from batches.models import LAST_LINE
 from batches.rules import fingerprints

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from batches.api.fields.outbound import BatchId
+from batches.api.fields.names import BatchId
 from batches.http.fields import Fields, Text
 from batches.models import BatchError
 

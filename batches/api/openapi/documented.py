@@ -5,9 +5,10 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema_serializer
 from rest_framework import serializers
 
-from batches.api.fields import inbound
-from batches.api.fields.detail import ShownBatchDetail
-from batches.api.fields.outbound import ShownDryRun, ShownFile
+from batches.api.fields import creation
+from batches.api.fields.batch import ShownBatchDetail
+from batches.api.fields.creation import ShownDryRun
+from batches.api.fields.files import ShownFile
 from batches.api.view import DEFAULT_LIMIT, MAX_LIMIT
 from batches.dialects.shared.files import UPLOADED as PURPOSES
 from batches.http.fields import MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS
@@ -48,17 +49,17 @@ class InlineRequest(serializers.Serializer[Any]):
 
 
 @extend_schema_serializer(component_name="CreateBatch")
-class CreateBatch(inbound.CreateBatch):
+class CreateBatch(creation.CreateBatch):
     """What to run, and how. Give either `input_file_id` or `requests`."""
 
     completion_window = serializers.RegexField(  # type: ignore[assignment]  # only drawn, not read
-        WINDOW, required=False, default="24h", help_text=inbound.CreateBatch().fields["completion_window"].help_text
+        WINDOW, required=False, default="24h", help_text=creation.CreateBatch().fields["completion_window"].help_text
     )
     requests = InlineRequest(many=True, required=False, help_text="The requests themselves, up to 50,000.")
 
 
 @extend_schema_serializer(component_name="CancelBatch")
-class CancelBatch(inbound.CancelBatch):
+class CancelBatch(creation.CancelBatch):
     """May be left out."""
 
 

@@ -145,4 +145,5 @@ def _record(batch: Batch, files: ResultFiles, outcome: BatchStatus, stored: dict
         file.save(force_insert=True)
     files.record_ranges()
     frozen = {name: getattr(batch.counts, name) for name in COUNT_FIELDS}
-    transition(batch, outcome, actor=ENGINE, now=now, **stored, **frozen)
+    output, error = stored.get("output_file"), stored.get("error_file")
+    transition(batch, outcome, actor=ENGINE, now=now, output_file=output, error_file=error, **frozen)

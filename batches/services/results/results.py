@@ -4,9 +4,9 @@ Answers are in the result rows; where these were pruned, in the batch's own file
 """
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import takewhile
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from django.conf import settings
@@ -29,6 +29,7 @@ MUCH_LONGER = 4  # times the usual length: what a page's bodies may be and all o
 ANSWERED = frozenset({ObjectStatus.SUCCEEDED, ObjectStatus.FAILED})  # what has a result
 FIRST_PAGE = 16  # as long as nothing is known of the size of the answers
 
+T = TypeVar("T")
 Page = tuple[list[ObjectResult], bool]  # some objects, and whether there may be more behind them
 
 _COLUMNS = "o.id, o.line, o.custom_id, o.status, o.round, o.attempts, o.http_status, o.latency_ms, o.request_id, o.kind"
@@ -119,15 +120,20 @@ def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int
     return page, taken < len(sizes) or page[-1].line < last_line  # some may have settled between the two
 
 
-def _cut(found: Iterator[ObjectResult], *, limit: int, max_chars: int) -> Page:
-    page: list[ObjectResult] = []
+def some_of(found: Iterator[T], *, limit: int, max_chars: int, chars: Callable[[T], int]) -> tuple[list[T], bool]:
+    """The first of what was found: at most `limit`, with at most `max_chars` (but at least one); and whether there are more."""
+    page: list[T] = []
     held = 0
-    for result in found:
-        held += len(result.body)
-        if len(page) == limit or (page and held > max_chars):
+    for item in found:
+        held += chars(item)
+        if page and (len(page) == limit or held > max_chars):
             return page, True
-        page.append(result)
+        page.append(item)
     return page, False
+
+
+def _cut(found: Iterator[ObjectResult], *, limit: int, max_chars: int) -> Page:
+    return some_of(found, limit=limit, max_chars=max_chars, chars=lambda result: len(result.body))
 
 
 def results_between(batch: Batch, *, first_line: int, last_line: int) -> list[ObjectResult]:

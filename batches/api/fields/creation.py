@@ -1,14 +1,17 @@
-"""What clients of the native API send. A name that is not known is refused."""
+"""Creating a batch: what clients of the native API send, and what a dry run tells them. A name that is not known is refused."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 from django.conf import settings
 from django.http import HttpRequest
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from batches.api.fields.extras import SetExtras
-from batches.api.fields.spending import SetGuards
+from batches.api.fields.names import NamedProvider
+from batches.api.fields.spending import SetGuards, ShownEstimate
 from batches.dialects.shared.inline import CheckHead, InlineBody
 from batches.http.errors import InvalidBody, UnsupportedMediaType
 from batches.http.fields import USUAL_WINDOW, AnyWindow, Fields, Metadata, OneOf, Text, WholeNumber
@@ -130,3 +133,26 @@ def input_line(item: bytes, *, endpoint: str) -> bytes:
     if found.method != "POST":
         return item
     return request_line(custom_id=found.custom_id, url=found.url or endpoint, body=bytes(found.body)).rstrip(b"\n")
+
+
+@extend_schema_serializer(component_name="Problem")
+class ShownProblem(serializers.Serializer[Any]):
+    """Something that keeps a batch from being created, or from running."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+    param = serializers.CharField(allow_null=True)
+    line = serializers.IntegerField(allow_null=True, help_text="The line, or the number of the item of `requests`, from 1.")
+
+
+@extend_schema_serializer(component_name="DryRun")
+class ShownDryRun(serializers.Serializer[Any]):
+    """What a create call would have met. Nothing was created."""
+
+    valid = serializers.BooleanField(help_text="Whether it would run, without its invalid requests where those are skipped.")
+    requests = serializers.IntegerField(help_text="How many were looked at.")
+    provider = NamedProvider(allow_null=True)
+    expires_at = serializers.DateTimeField(allow_null=True)
+    estimate = ShownEstimate(help_text="Of what the good requests may use.")
+    problem_count = serializers.IntegerField()
+    problems = ShownProblem(many=True, help_text="The first 1,000 of them.")
