@@ -23,8 +23,8 @@ from batches.models import ApiKey, Batch, File, IdempotencyRecord
 from batches.rules.actors import Actor
 from batches.services.core.access import Right
 from batches.services.intake.extras import NO_EXTRAS, Extras
+from batches.services.intake.idempotency import TOKEN_CHARS
 
-LONGEST_TOKEN = 255
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
 
@@ -92,8 +92,8 @@ class NativeView(ViewSetMixin, DialectView):
     ) -> AbstractContextManager[IdempotencyRecord | None]:
         """The reservation of this call (see `once`). Sessions have none: they belong to people, who see what they did."""
         token = self.request.headers.get("Idempotency-Key", "")
-        if len(token) > LONGEST_TOKEN:
-            raise InvalidValue(f"An Idempotency-Key may have {LONGEST_TOKEN} characters.", param="Idempotency-Key")
+        if len(token) > TOKEN_CHARS:
+            raise InvalidValue(f"An Idempotency-Key may have {TOKEN_CHARS} characters.", param="Idempotency-Key")
         if self.api_key:
             return self.reserved(body=body, path=path or self.request.path, extras=extras)
         if token:

@@ -6,10 +6,11 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema_serializer
 from rest_framework import serializers
 
 from batches.api.fields.batch import ShownBatchDetail
+from batches.api.fields.names import Priority
 from batches.http.fields import Fields, Text, WholeNumber
 from batches.models import LAST_LINE
 from batches.rules import fingerprints
-from batches.services.control.prioritise import HIGHEST, LOWEST
+from batches.rules.actors import REASON_CHARS
 from batches.services.retry.retry import Mode
 from batches.services.retry.selection import MOST_LINES, Selection
 
@@ -28,7 +29,7 @@ class Lines(serializers.ListField):
 class Reasoned(Fields):
     """Why something is done."""
 
-    reason = Text(max_length=500, allow_blank=True, default="", help_text="Why; for the batch's timeline.")
+    reason = Text(max_length=REASON_CHARS, allow_blank=True, default="", help_text="Why; for the batch's timeline.")
 
 
 @extend_schema_serializer(component_name="PauseBatch")
@@ -73,7 +74,7 @@ class RerouteBatch(Reasoned):
 class PrioritiseBatch(Reasoned):
     """How early it shall go."""
 
-    priority = WholeNumber(minimum=LOWEST, maximum=HIGHEST, help_text="A higher one goes first in its project.")
+    priority = Priority()
 
 
 @extend_schema_serializer(component_name="Retried")

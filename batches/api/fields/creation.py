@@ -10,15 +10,15 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from batches.api.fields.extras import SetExtras
-from batches.api.fields.names import NamedProvider
+from batches.api.fields.names import NamedProvider, Priority
 from batches.api.fields.spending import SetGuards, ShownEstimate
 from batches.dialects.shared.inline import CheckHead, InlineBody
 from batches.http.errors import InvalidBody, UnsupportedMediaType
-from batches.http.fields import USUAL_WINDOW, AnyWindow, Fields, Metadata, OneOf, Text, WholeNumber
+from batches.http.fields import USUAL_WINDOW, AnyWindow, Fields, Metadata, OneOf, Text
 from batches.http.parsers import FORM
-from batches.models import OnInvalid
+from batches.models import NOTE_CHARS, REMARK_CHARS, OnInvalid
 from batches.rules.jsonl import complaint, request_line
-from batches.services.control.prioritise import HIGHEST, LOWEST
+from batches.rules.line_rules import QUALIFIED_MODEL_CHARS
 
 ARRAY = "requests"
 
@@ -47,7 +47,7 @@ class CreateBatch(Fields):
         required=False, allow_null=True, default=None, help_text="Who shall carry it out; else the default for the endpoint."
     )
     model = Text(
-        max_length=300,
+        max_length=QUALIFIED_MODEL_CHARS,
         required=False,
         allow_null=True,
         default=None,
@@ -60,8 +60,8 @@ class CreateBatch(Fields):
         "has its line in the error file.",
     )
     metadata = Metadata()
-    remark = Text(max_length=500, allow_blank=True, default="", help_text="What people shall call it.")
-    priority = WholeNumber(minimum=LOWEST, maximum=HIGHEST, default=0, help_text="A higher one goes first in its project.")
+    remark = Text(max_length=REMARK_CHARS, allow_blank=True, default="", help_text="What people shall call it.")
+    priority = Priority(default=0)
     guards = SetGuards(
         required=False, allow_null=True, default=None, help_text="What shall pause it; else its provider's guards."
     )
@@ -80,7 +80,7 @@ class CreateBatch(Fields):
 class CancelBatch(Fields):
     """Why a batch is cancelled."""
 
-    note = Text(max_length=1000, allow_blank=True, default="", help_text="Why; for the batch's timeline.")
+    note = Text(max_length=NOTE_CHARS, allow_blank=True, default="", help_text="Why; for the batch's timeline.")
 
 
 class InlineItem(msgspec.Struct, forbid_unknown_fields=True):

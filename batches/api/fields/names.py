@@ -1,4 +1,4 @@
-"""Ids and names as clients of the native API get them, and rows as a list shows them."""
+"""Fields that several of the native API's shapes have: ids, names, a priority; and rows as a list shows them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,8 +6,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from batches.http.fields import WholeNumber
 from batches.http.rendering import PrefixedId
 from batches.models import ApiKey
+from batches.services.control.prioritise import HIGHEST, LOWEST
 from providers.models import Provider
 
 ID = "[0-9a-f]{32}"
@@ -57,6 +59,13 @@ class NamedKey(serializers.Serializer[ApiKey]):
 
     name = serializers.CharField()
     prefix = serializers.CharField()
+
+
+class Priority(WholeNumber):
+    """Where a batch stands among those of its project."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(minimum=LOWEST, maximum=HIGHEST, help_text="A higher one goes first in its project.", **options)
 
 
 def listed(serializer: type[serializers.Serializer[Any]], rows: Iterable[Any], **context: Any) -> list[dict[str, Any]]:

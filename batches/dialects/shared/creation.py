@@ -37,6 +37,7 @@ from batches.http.views import DialectView
 from batches.models import Batch, Dialect, File, OnInvalid, Project
 from batches.rules.errors import Gone
 from batches.rules.jsonl import read_lines, read_request, request_line
+from batches.rules.line_rules import QUALIFIED_MODEL_CHARS
 from batches.services.core.route import route
 from batches.services.intake.extras import Extras, asked_extras, fitting_extras
 from batches.services.intake.inline import gathered, submit_gathered
@@ -47,6 +48,20 @@ from batches.services.policy.quota import require_room_now
 from batches.services.storage.ranges import reading
 
 ARRAY = "requests"
+
+
+class ModelName(Text):
+    """The model of requests that name none, as `MODEL` or `PROVIDER/MODEL`; null or nothing for none."""
+
+    def __init__(self) -> None:
+        super().__init__(max_length=QUALIFIED_MODEL_CHARS, required=False, allow_null=True, default=None)
+
+
+class ProviderName(Text):
+    """Who shall carry a batch out; null or nothing leaves the choice to the portal."""
+
+    def __init__(self) -> None:
+        super().__init__(max_length=100, required=False, allow_null=True, default=None)
 
 
 class CreateBatch(Fields):

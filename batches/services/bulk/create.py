@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from batches.models import BulkAct, BulkItem, BulkOperation, bulk
 from batches.models.batch import BatchQuerySet
+from batches.rules.actors import REASON_CHARS
 from batches.rules.errors import Conflict, InvalidRequest, LostRace
 from batches.services.bulk.acts import Parameters, Question
 from batches.services.bulk.choice import Choice
@@ -18,8 +19,6 @@ from batches.services.bulk.preview import has_to_be_typed, words
 from batches.services.core import wake
 from batches.services.core.access import Access, Right
 from batches.services.core.audit import record_act, record_refusal
-
-REASON_CHARS = BulkOperation._meta.get_field("reason").max_length or 0
 
 
 class TooMany(InvalidRequest):

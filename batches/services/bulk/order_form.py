@@ -6,9 +6,10 @@ from django import forms
 
 from batches.filters.batch import require_in_any_zone
 from batches.models import BulkAct
+from batches.rules.actors import REASON_CHARS
 from batches.rules.errors import InvalidRequest
 from batches.services.bulk.acts import VERBS, checked_parameters
-from batches.services.bulk.create import REASON_CHARS, Order
+from batches.services.bulk.create import Order
 from batches.services.bulk.preview import Preview
 from batches.services.control.prioritise import HIGHEST, LOWEST
 

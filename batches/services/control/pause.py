@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from batches.models import Batch
-from batches.rules.actors import Actor
+from batches.rules.actors import REASON_CHARS, Actor
 from batches.rules.errors import LostRace
 from batches.rules.states import Act
 from batches.services.core import wake
@@ -31,7 +31,7 @@ def pause(batch: Batch, *, actor: Actor, now: datetime, reason: str = "", act: A
         require_runnable(batch, act=Act.PAUSED)
         if batch.paused_at is not None:
             return batch
-        about = {"paused_at": now, "paused_by": actor.name[:200], "paused_reason": reason[:500]}
+        about = {"paused_at": now, "paused_by": actor.name[:200], "paused_reason": reason[:REASON_CHARS]}
         try:
             amend(batch, act, actor=actor, now=now, note=reason, expecting={"paused_at": None}, **about)
         except LostRace:

@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import F
 
-from batches.models import Batch, Event
+from batches.models import NOTE_CHARS, Batch, Event
 from batches.rules.actors import Actor
 from batches.rules.errors import LostRace
 from batches.rules.states import MOVES, STAMPS, TERMINAL, Act, BatchStatus
@@ -50,6 +50,6 @@ def record(
         version=batch.version,
         actor=actor.name[:200],
         source=actor.source,
-        note=note[:1000],
+        note=note[:NOTE_CHARS],
         created_at=now,
     )

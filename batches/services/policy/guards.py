@@ -83,7 +83,7 @@ def too_many_failures(counts: Counts, guards: Guards, *, acknowledged: Counts) -
     if settled < max(guards.error_sample, 1) or failed <= guards.max_error_rate * settled:
         return None
     which = f"the {settled:,} objects since it was resumed" if acknowledged.settled else f"the first {settled:,} objects"
-    return f"{failed:,} of {which} failed ({_percent(failed / settled)}, allowed {_percent(guards.max_error_rate)})."
+    return f"{failed:,} of {which} failed ({percent(failed / settled)}, allowed {percent(guards.max_error_rate)})."
 
 
 def over_budget(counts: Counts, guards: Guards) -> str | None:
@@ -91,7 +91,7 @@ def over_budget(counts: Counts, guards: Guards) -> str | None:
     spent = Decimal(counts.cost_nanos).scaleb(-9)
     if guards.max_cost is not None and spent > guards.max_cost:
         unknown = f" The cost of {counts.unpriced:,} more objects is not known." if counts.unpriced else ""
-        return f"It has cost {_money(spent)} (allowed {_money(guards.max_cost)}).{unknown}"
+        return f"It has cost {money(spent)} (allowed {money(guards.max_cost)}).{unknown}"
     tokens = counts.tokens
     if guards.max_tokens is not None and tokens > guards.max_tokens:
         return f"It has used {tokens:,} tokens (allowed {guards.max_tokens:,})."
@@ -135,11 +135,13 @@ def checked_guards(guards: Mapping[str, object]) -> OwnGuards:
     return cast("OwnGuards", {name: getattr(bearer, name) for name in guards})
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """`2.5 %`."""
     return f"{share * 100:.3g} %"
 
 
-def _money(amount: Decimal) -> str:
+def money(amount: Decimal) -> str:
+    """`1,250.5 USD`."""
     return f"{amount.normalize():,f} {settings.CURRENCY}"
 
 

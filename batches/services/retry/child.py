@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 
-from batches.models import ApiKey, Batch, BatchObject, File, IdempotencyRecord, Purpose, Slice
+from batches.models import REMARK_CHARS, ApiKey, Batch, BatchObject, File, IdempotencyRecord, Purpose, Slice
 from batches.rules.actors import Actor
 from batches.rules.errors import Conflict, Gone, InProgress, LostRace
 from batches.rules.jsonl import unbroken
@@ -163,7 +163,7 @@ def submit_child(
     submission = replace(
         like,
         provider_name=provider_name or like.provider_name,
-        remark=f"Retry of {batch}{': ' if like.remark else ''}{like.remark}"[:500],
+        remark=f"Retry of {batch}{': ' if like.remark else ''}{like.remark}"[:REMARK_CHARS],
         requests=requests.taken,
     )
     child = submit(submission, input_file=requests.file, actor=actor, now=now, key=key, reservation=reservation)

@@ -17,6 +17,7 @@ from django.db.models.functions import Greatest
 
 from batches.models import (
     INVALID_LINE,
+    NOTE_CHARS,
     SUMMED,
     ApiKey,
     Batch,
@@ -226,7 +227,7 @@ def _note_more(batch: Batch, event: Event, *, now: datetime, note: str, **change
         raise LostRace
     batch.refresh_from_db()
     batch.forget_counts()
-    Event.objects.filter(pk=event.pk).update(note=note[:1000])
+    Event.objects.filter(pk=event.pk).update(note=note[:NOTE_CHARS])
 
 
 def _objects(count: int) -> str:

@@ -19,9 +19,10 @@ from batches.http.fields import (
     longest_window,
     window_rule,
 )
-from batches.models import Batch, Dialect, File, OnInvalid, Project
+from batches.models import REMARK_CHARS, Batch, Dialect, File, OnInvalid, Project
 from batches.rules import identifiers
 from batches.rules.errors import InvalidRequest, NoProvider
+from batches.rules.line_rules import QUALIFIED_MODEL_CHARS
 from batches.services.control.prioritise import HIGHEST, LOWEST
 from batches.services.core.route import granted_providers, route
 from batches.services.intake.submission import Submission, submission_of
@@ -42,9 +43,9 @@ class NewBatchForm(forms.Form):
     endpoint = forms.ChoiceField()
     provider = forms.ChoiceField()
     window = forms.CharField(max_length=20)
-    model = forms.CharField(required=False, max_length=300)
+    model = forms.CharField(required=False, max_length=QUALIFIED_MODEL_CHARS)
     on_invalid = forms.ChoiceField(required=False, choices=ON_INVALID)
-    remark = forms.CharField(required=False, max_length=500)
+    remark = forms.CharField(required=False, max_length=REMARK_CHARS)
     priority = forms.IntegerField(
         required=False, min_value=LOWEST, max_value=HIGHEST, help_text=f"From {LOWEST} to {HIGHEST}; what is higher goes first."
     )

@@ -16,17 +16,17 @@ from batches.console.kit.access import SignedIn, actor, find_batch, requires
 from batches.console.kit.said import said
 from batches.models import LAST_LINE, Batch, BatchObject, ErrorGroup, Event
 from batches.rules import fingerprints
+from batches.rules.actors import REASON_CHARS
 from batches.rules.errors import InvalidRequest, PortalError
 from batches.rules.states import Act, BatchStatus, ObjectStatus
 from batches.services.core.access import Access, Readable, Right
-from batches.services.core.route import granted_providers
+from batches.services.core.route import other_providers
 from batches.services.insight.withheld import unquoting_group
 from batches.services.retry.child import UNSUCCESSFUL
 from batches.services.retry.preview import preview
 from batches.services.retry.retry import Mode, Retried, retry
 from batches.services.retry.selection import Selection
 
-REASON_CHARS = 500
 NAMED = 10  # of several objects that are named one by one
 
 
@@ -78,9 +78,8 @@ def retry_batch(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
 
 def retry_form(request: SignedIn, batch: Batch) -> dict[str, object]:
     """What a form holds that makes a child batch."""
-    providers = [provider for provider in granted_providers(batch.project) if batch.endpoint in provider.endpoints]
     return {
-        "providers": [provider for provider in providers if provider.pk != batch.provider_id],
+        "providers": other_providers(batch),
         "provider": request.POST.get("provider", ""),
         "reason": request.POST.get("reason", ""),
         "reason_chars": REASON_CHARS,
