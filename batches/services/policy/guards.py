@@ -10,9 +10,9 @@ from django.conf import settings
 
 from batches.models import Batch, Counts
 from batches.rules.actors import Actor
-from batches.rules.errors import Conflict, InvalidRequest, LostRace
+from batches.rules.errors import Conflict, InvalidRequest
 from batches.rules.states import Act
-from batches.services.core.amend import amend, require_runnable
+from batches.services.core.amend import Change, amend_running
 from batches.services.core.refusals import refused
 from providers.guards import Guarded
 
@@ -109,20 +109,17 @@ def set_guards(batch: Batch, *, guards: Mapping[str, object], actor: Actor, now:
 
     With those that it has, it is returned unchanged. Raises InvalidRequest for a value out of bounds, and NotRunning.
     """
-    while True:
-        require_runnable(batch, act=Act.REGUARDED)
-        checked = checked_guards(guards)
+
+    def change() -> Change | None:
+        checked: Mapping[str, object] = checked_guards(guards)
         before = {name: getattr(batch, name) for name in checked}
         if before == checked:
-            return batch
+            return None
         moves = (f"{name} from {_said(before[name])} to {_said(value)}" for name, value in checked.items())
-        note = " ".join(filter(None, (f"{'; '.join(moves)}.", reason)))
-        try:
-            amend(batch, Act.REGUARDED, actor=actor, now=now, note=note, expecting=before, **checked)
-        except LostRace:
-            batch.refresh_from_db()
-        else:
-            return batch
+        return Change(checked, expected=before, note=" ".join(filter(None, (f"{'; '.join(moves)}.", reason))))
+
+    amend_running(batch, Act.REGUARDED, change, actor=actor, now=now)
+    return batch
 
 
 def checked_guards(guards: Mapping[str, object]) -> OwnGuards:
