@@ -9,6 +9,8 @@ from batches.models.batch import Batch
 from batches.models.project import Project
 from batches.rules import fingerprints
 
+GROUP_NOTE_CHARS = 2000
+
 
 class ErrorGroup(models.Model):
     """What is the same in many failures of one project, under one fingerprint. `message` has its variable parts replaced."""
@@ -24,7 +26,7 @@ class ErrorGroup(models.Model):
     message = models.CharField(max_length=500)
     sample = models.CharField(max_length=2000, help_text="The first message, as it came.")
     first_seen = models.DateTimeField()
-    note = models.CharField(max_length=2000, blank=True)
+    note = models.CharField(max_length=GROUP_NOTE_CHARS, blank=True)
     noted_by = models.CharField(max_length=200, blank=True)
     muted_at = models.DateTimeField(null=True, blank=True)
     muted_by = models.CharField(max_length=200, blank=True)
