@@ -34,7 +34,7 @@ from batches.rules import identifiers
 from batches.rules.errors import Gone, NotFound
 from batches.rules.states import ObjectStatus
 from batches.services.core.access import Readable, Right
-from batches.services.insight.error_groups import error_groups
+from batches.services.insight.groups_in_batch import error_groups
 from batches.services.insight.withheld import unquoting, unquoting_groups
 from batches.services.results.attempts import tries
 from batches.services.results.object_result import ObjectResult

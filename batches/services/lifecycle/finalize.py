@@ -16,8 +16,8 @@ from batches.rules.actors import ENGINE
 from batches.rules.states import BatchStatus, ObjectStatus
 from batches.services.core.lease import at_work, hold, lease_batch
 from batches.services.core.transition import transition
+from batches.services.lifecycle.layout import clear, lay_out_unchecked
 from batches.services.lifecycle.result_writer import Inconsistent, ResultFiles, result_files
-from batches.services.lifecycle.validate import clear, lay_out
 from batches.services.storage.store import undone_on_error
 from batches.services.tally.recount import recount
 from batches.services.tally.result_rows import Uncalled, insert_uncalled
@@ -71,7 +71,7 @@ def _wind_up(batch: Batch) -> None:
     if batch.in_progress_at is None:
         clear(batch)  # cancelled before its input was checked to the end
         if batch.announced:
-            lay_out(batch)
+            lay_out_unchecked(batch)
     reason = BatchError.objects.filter(batch=batch, line=None).first()
     while _close_some(batch, reason):
         pass
