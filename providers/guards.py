@@ -5,6 +5,10 @@ from typing import ClassVar
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+MOST_OBJECTS = 2**31 - 1  # that a guard's sample may have
+MOST_TOKENS = 2**63 - 1
+COST_DIGITS, COST_DECIMALS = 14, 6
+
 
 class Guarded(models.Model):
     """Columns of a row that carries guards; an empty one sets no limit of its own.
@@ -22,7 +26,11 @@ class Guarded(models.Model):
         null=True, blank=True, help_text="How many objects must have settled before the error rate counts."
     )
     max_cost = models.DecimalField(
-        max_digits=14, decimal_places=6, null=True, blank=True, help_text="Cost above which a batch is paused."
+        max_digits=COST_DIGITS,
+        decimal_places=COST_DECIMALS,
+        null=True,
+        blank=True,
+        help_text="Cost above which a batch is paused.",
     )
     max_tokens = models.PositiveBigIntegerField(
         null=True, blank=True, help_text="Input and output tokens together, above which a batch is paused."

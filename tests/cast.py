@@ -10,9 +10,24 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from batches.engine.executor import execute
-from batches.models import Batch, BatchError, BatchErrorGroup, BatchObject, Counts, Dialect, File, Project, Purpose, Slice
+from batches.models import (
+    SUMMED,
+    ApiKey,
+    Batch,
+    BatchError,
+    BatchErrorGroup,
+    BatchObject,
+    Counts,
+    Dialect,
+    File,
+    IdempotencyRecord,
+    Project,
+    Purpose,
+    Slice,
+)
 from batches.rules.actors import Actor
 from batches.rules.states import ObjectStatus, Source
+from batches.services.intake.submission import Submission
 from batches.services.intake.submit import submit
 from batches.services.lifecycle.claim import Lease, Waiting
 from batches.services.lifecycle.finalize import finalize
@@ -41,22 +56,30 @@ def stored(project: Project, content: bytes, *, now: datetime | None = None) -> 
     return store(ContentFile(content), project=project, purpose=Purpose.BATCH, filename="jobs.jsonl", now=now)
 
 
+def asked(project: Project, **more: Any) -> Submission:
+    """What tests ask for where they do not say otherwise."""
+    usual: dict[str, Any] = {
+        "dialect": Dialect.OPENAI,
+        "endpoint": CHAT,
+        "completion_window": "24h",
+        "window": timedelta(hours=24),
+    }
+    return Submission(project=project, **(usual | more))
+
+
 def submitted(
-    project: Project, content: bytes, *, window: timedelta = timedelta(hours=24), now: datetime | None = None, **more: Any
+    project: Project,
+    content: bytes,
+    *,
+    now: datetime | None = None,
+    key: ApiKey | None = None,
+    reservation: IdempotencyRecord | None = None,
+    **more: Any,
 ) -> Batch:
     """A batch that waits for its validation."""
     now = now or timezone.now()
-    return submit(
-        project,
-        dialect=Dialect.OPENAI,
-        endpoint=CHAT,
-        input_file=stored(project, content, now=now),
-        completion_window="24h",
-        window=window,
-        actor=TESTER,
-        now=now,
-        **more,
-    )
+    file = stored(project, content, now=now)
+    return submit(asked(project, **more), input_file=file, actor=TESTER, now=now, key=key, reservation=reservation)
 
 
 def started(project: Project, content: bytes, **more: Any) -> Batch:
@@ -93,11 +116,10 @@ def statuses(batch: Batch) -> dict[str, str]:
 def counted(batch: Batch) -> Counts:
     """The counts of a batch's objects, row by row."""
     rows = list(BatchObject.objects.filter(batch=batch))
-    summed = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "cost_nanos")
     return Counts(
         total=len(rows),
         **{status.value: sum(row.status == status for row in rows) for status in ObjectStatus},
-        **{name: sum(getattr(row, name) or 0 for row in rows) for name in summed},
+        **{name: sum(getattr(row, name) or 0 for row in rows) for name in SUMMED},
         unpriced=sum(row.status == ObjectStatus.SUCCEEDED and row.cost_nanos is None for row in rows),
     )
 

@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from batches.admin.scope import OwnProjects, Scoped, access
 from batches.models import AccountToken, ApiKey, Scope
+from batches.rules.actors import REASON_CHARS
 from batches.rules.errors import InvalidRequest
 from batches.services.bulk.preview import announced
 from batches.services.bulk.revoke import Fate, revoke
@@ -23,7 +24,6 @@ from batches.services.people.accounts import issue_token, require_granted, revok
 from batches.services.people.keys import KeyRevoked, checked_addresses, issue_key, require_issuable
 
 SHOWN_KEYS = 20  # of those that are about to be revoked
-REASON_CHARS = 500
 
 # The classes take a parameter for the type checker alone.
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from batches.api.calls.providers import Providers
 from batches.api.calls.quotas import Quotas
 from batches.api.calls.stops import Stops
 from batches.api.errors import render_error
-from batches.api.fields.detail import batch_object
+from batches.api.fields.batch import batch_object
 from batches.api.openapi.docs import docs_page
 from batches.api.openapi.document import openapi_document
 from batches.dialects.shared.faces import Face, add_face

@@ -24,9 +24,9 @@ from batches.models import ApiKey, Batch, File, IdempotencyRecord
 from batches.rules.actors import Actor
 from batches.services.core.access import Right
 from batches.services.intake.extras import NO_EXTRAS, Extras
+from batches.services.intake.idempotency import TOKEN_CHARS
 
 VERSION_HEADER = "x-batchyard-version"
-LONGEST_TOKEN = 255
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
 
@@ -49,6 +49,11 @@ class NativeView(ViewSetMixin, DialectView):
     def caller(self) -> Caller:
         """Who sent this request."""
         return caller_of(self.request)
+
+    @property
+    def api_key(self) -> ApiKey | None:
+        """The API key of this call; None where somebody is signed in to the console."""
+        return self.request.auth if isinstance(self.request.auth, ApiKey) else None
 
     @property
     def right(self) -> Right:
@@ -101,9 +106,9 @@ class NativeView(ViewSetMixin, DialectView):
     ) -> AbstractContextManager[IdempotencyRecord | None]:
         """The reservation of this call (see `once`). Sessions have none: they belong to people, who see what they did."""
         token = self.request.headers.get("Idempotency-Key", "")
-        if len(token) > LONGEST_TOKEN:
-            raise InvalidValue(f"An Idempotency-Key may have {LONGEST_TOKEN} characters.", param="Idempotency-Key")
-        if isinstance(self.request.auth, ApiKey):
+        if len(token) > TOKEN_CHARS:
+            raise InvalidValue(f"An Idempotency-Key may have {TOKEN_CHARS} characters.", param="Idempotency-Key")
+        if self.api_key:
             return self.reserved(body=body, path=path or self.request.path, extras=extras)
         if token:
             raise InvalidValue("An Idempotency-Key is understood only with an API key.", param="Idempotency-Key")
@@ -121,14 +126,14 @@ class NativeView(ViewSetMixin, DialectView):
             if name not in names:
                 raise UnknownParameter(f"There is no parameter {name[:100]!r} here.", param=name[:100])
 
-    def page(self, items: Iterable[Any], *, next_cursor: str | None) -> Response:
+    def page(self, items: Iterable[Any], *, next_cursor: object | None) -> Response:
         """The answer of every list. `next` is the address of the page behind this one, with the same filters."""
-        following = None
-        if next_cursor is not None:
+        cursor, following = None if next_cursor is None else str(next_cursor), None
+        if cursor is not None:
             query = self.request.query_params.copy()
-            query["cursor"] = next_cursor
+            query["cursor"] = cursor
             following = f"{self.request.build_absolute_uri(self.request.path)}?{query.urlencode()}"
-        return Response({"data": list(items), "next_cursor": next_cursor, "next": following})
+        return Response({"data": list(items), "next_cursor": cursor, "next": following})
 
 
 def require_understood(chosen: StrictFilterSet, query: QueryDict) -> None:

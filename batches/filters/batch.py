@@ -18,6 +18,7 @@ from django_filters import CharFilter, ChoiceFilter, IsoDateTimeFilter, Multiple
 from batches.filters.conditions import Condition, has_errors, in_condition, needs_attention
 from batches.filters.strict import Among, AmongRows, AmongTexts, StrictFilterSet, is_negated, negations, positive
 from batches.models import ApiKey, Batch, BatchErrorGroup, BatchObject, Dialect, Project
+from batches.rules import fingerprints
 from batches.rules.states import OPEN, BatchStatus
 from batches.services.core.access import Access, providers_of
 from providers.models import Provider
@@ -88,7 +89,10 @@ class BatchFilter(StrictFilterSet):
     )
     has_errors = ChoiceFilter(label="Has errors", choices=YES_NO, method="with_errors")
     error = CharFilter(
-        label="Error group", method="in_error_group", max_length=43, help_text="The fingerprint of an error group of its objects."
+        label="Error group",
+        method="in_error_group",
+        max_length=fingerprints.CHARS,
+        help_text="The fingerprint of an error group of its objects.",
     )
 
     class Meta:

@@ -6,7 +6,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django_filters import CharFilter, MultipleChoiceFilter, NumberFilter
 
 from batches.filters.strict import StrictFilterSet
-from batches.models import BatchError, BatchObject
+from batches.models import LAST_LINE, BatchError, BatchObject
+from batches.rules import fingerprints
 from batches.rules.states import ObjectStatus
 
 
@@ -17,7 +18,7 @@ class BatchObjectFilter(StrictFilterSet):
 
     status = MultipleChoiceFilter(label="Status", choices=ObjectStatus.choices, distinct=False)
     custom_id = CharFilter(label="custom_id", lookup_expr="icontains", max_length=512)
-    error = CharFilter(label="Error group", method="in_error_group", max_length=43)
+    error = CharFilter(label="Error group", method="in_error_group", max_length=fingerprints.CHARS)
 
     class Meta:
         model = BatchObject
@@ -34,9 +35,9 @@ class BatchObjectFilter(StrictFilterSet):
 class BatchErrorFilter(StrictFilterSet):
     """Which errors of one batch."""
 
-    error = CharFilter(label="Error group", field_name="fingerprint", max_length=43)
+    error = CharFilter(label="Error group", field_name="fingerprint", max_length=fingerprints.CHARS)
     code = CharFilter(label="Code", max_length=100)
-    line = NumberFilter(label="Line", min_value=1, max_value=2**31 - 1, decimal_places=0)
+    line = NumberFilter(label="Line", min_value=1, max_value=LAST_LINE, decimal_places=0)
 
     class Meta:
         model = BatchError

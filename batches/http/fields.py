@@ -19,6 +19,7 @@ METADATA_VALUE_CHARS = 512
 FILENAME_CHARS = 255
 MIN_LIFETIME_SECONDS = 3_600
 MAX_LIFETIME_SECONDS = 30 * 86_400
+WINDOW_PATTERN = "[1-9][0-9]{0,6}[mhd]"
 MIN_WINDOW = timedelta(minutes=15)
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
@@ -90,8 +91,8 @@ class AnyWindow(Text):
 
     def to_internal_value(self, data: object) -> Window:  # type: ignore[override]  # the word and its meaning
         word = super().to_internal_value(data)
-        match = re.fullmatch(r"([1-9][0-9]{0,6})([mhd])", word, re.ASCII)
-        length = int(match[1]) * _UNITS[match[2]] if match else timedelta()
+        is_one = re.fullmatch(WINDOW_PATTERN, word, re.ASCII)
+        length = int(word[:-1]) * _UNITS[word[-1]] if is_one else timedelta()
         if not MIN_WINDOW <= length <= timedelta(hours=settings.MAX_WINDOW_HOURS):
             raise serializers.ValidationError(f"It must be {window_rule()}.", code="window")
         return Window(word, length)

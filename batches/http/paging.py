@@ -10,6 +10,7 @@ from django.http import QueryDict
 
 from batches.http.errors import InvalidValue
 from batches.rules import identifiers
+from batches.rules.keyset import behind
 
 Row = TypeVar("Row", bound=Model)
 
@@ -38,16 +39,39 @@ def page_after(
     return Page(rows=rows[:limit], has_more=len(rows) > limit)
 
 
+def page_by(listed: "QuerySet[Row]", column: str, *, after: object = None, limit: int) -> Page[Row]:
+    """The rows of `listed` in the order of a column that has another value in every row, behind one of its values."""
+    if after is not None:
+        listed = listed.filter(**{f"{column}__gt": after})
+    rows = list(listed.order_by(column)[: limit + 1])
+    return Page(rows=rows[:limit], has_more=len(rows) > limit)
+
+
+def page_beside(
+    listed: "QuerySet[Row]", known: "QuerySet[Row]", *, after: str | None, before: str | None, limit: int, names: tuple[str, str]
+) -> Page[Row]:
+    """The rows behind the one with id `after`, or those just before the one with id `before`, newest first in either case.
+
+    `has_more` is about that direction. `names` are what the dialect calls the two parameters. Raises InvalidValue.
+    """
+    if before is None:
+        return page_after(listed, known, after=after, limit=limit, name=names[0])
+    page = page_after(listed, known, after=before, limit=limit, order="asc", name=names[1])
+    return Page(rows=page.rows[::-1], has_more=page.has_more)
+
+
 def _behind(known: "QuerySet[Any]", after: str, *, newest_first: bool, name: str) -> Q:
     cursor = identifiers.parse(after)
     row = known.filter(pk=cursor).values_list("created_at", "id").first() if cursor else None
     if row is None:
         raise InvalidValue(f"Invalid value for '{name}': nothing in this list has the id {after[:100]!r}.", param=name)
     created_at, identifier = row
-    # The first condition alone would do, but for equal times; written so, it bounds the scan of the index.
-    if newest_first:
-        return Q(created_at__lte=created_at) & (Q(created_at__lt=created_at) | Q(id__lt=identifier))
-    return Q(created_at__gte=created_at) & (Q(created_at__gt=created_at) | Q(id__gt=identifier))
+    return behind("created_at", created_at, identifier, descending=newest_first)
+
+
+def wrong_cursor(name: str = "cursor") -> InvalidValue:
+    """What is wrong with a cursor that no page gave; `name` is what the dialect calls it."""
+    return InvalidValue(f"Invalid value for '{name}': it must be the next_cursor of an earlier page.", param=name)
 
 
 def query_number(query: QueryDict, name: str, *, minimum: int, maximum: int, default: int) -> int:

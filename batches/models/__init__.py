@@ -7,18 +7,18 @@ from batches.models.account_token import AccountToken
 from batches.models.api_key import ApiKey, KeyState, Scope
 from batches.models.attempt import Attempt
 from batches.models.audit import AuditEntry
-from batches.models.batch import Batch, Dialect, OnInvalid, ThrottledBy, load_counts
+from batches.models.batch import REMARK_CHARS, Batch, Dialect, OnInvalid, ThrottledBy, load_counts, slice_sums
 from batches.models.bulk_operation import BulkAct, BulkItem, BulkOperation
 from batches.models.claimed_flags import ClaimedFlags
-from batches.models.counts import COUNT_FIELDS, Counts
+from batches.models.counts import COUNT_FIELDS, SUMMED, Counts
 from batches.models.emergency_stop import EmergencyStop, Stopped
 from batches.models.error import BatchError
 from batches.models.error_group import BatchErrorGroup, ErrorGroup, ErrorGroupHour
-from batches.models.event import Event
+from batches.models.event import NOTE_CHARS, Event
 from batches.models.file import File, Purpose
 from batches.models.idempotency import IdempotencyRecord
 from batches.models.membership import Membership, Role
-from batches.models.object import INVALID_LINE, BatchObject, unnamed
+from batches.models.object import INVALID_LINE, LAST_LINE, BatchObject, unnamed
 from batches.models.pace import BatchMinute
 from batches.models.project import Project, ProviderGrant
 from batches.models.provider_health import ProviderHealth
@@ -31,6 +31,10 @@ from batches.models.worker import Worker
 __all__ = [
     "COUNT_FIELDS",
     "INVALID_LINE",
+    "LAST_LINE",
+    "NOTE_CHARS",
+    "REMARK_CHARS",
+    "SUMMED",
     "AccountToken",
     "ApiKey",
     "Attempt",
@@ -72,5 +76,6 @@ __all__ = [
     "UploadStatus",
     "Worker",
     "load_counts",
+    "slice_sums",
     "unnamed",
 ]

@@ -15,10 +15,13 @@ from batches.models.file import File
 from batches.models.lease import Leased
 from batches.models.project import Project
 from batches.rules import identifiers
+from batches.rules.actors import REASON_CHARS
 from batches.rules.states import COUNTED, NEVER_RAN, OPEN, TERMINAL, BatchStatus, ObjectStatus
 from providers.failures import Kind
 from providers.guards import Guarded
 from providers.models import Provider
+
+REMARK_CHARS = 500
 
 
 class Dialect(models.TextChoices):
@@ -104,7 +107,7 @@ class Batch(Counted, Guarded, Leased):
     blocked_reason = models.CharField(max_length=300, blank=True, default="", db_default="")
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_by = models.CharField(max_length=200, blank=True)
-    paused_reason = models.CharField(max_length=500, blank=True)
+    paused_reason = models.CharField(max_length=REASON_CHARS, blank=True)
     acknowledged_settled = models.PositiveIntegerField(default=0, help_text="Objects that settled before it was last resumed.")
     acknowledged_failed = models.PositiveIntegerField(default=0, help_text="How many of those failed.")
     parent = models.ForeignKey(
@@ -118,7 +121,7 @@ class Batch(Counted, Guarded, Leased):
 
     completion_window = models.CharField(max_length=20)
     metadata = models.JSONField(null=True, blank=True)
-    remark = models.CharField(max_length=500, blank=True)
+    remark = models.CharField(max_length=REMARK_CHARS, blank=True)
     operation_name = models.CharField(max_length=200, blank=True)
     extras = models.JSONField(null=True, blank=True, help_text="What it asks of its upstream beside the bodies.")
     created_by = models.CharField(max_length=200, blank=True)
@@ -233,7 +236,7 @@ class Batch(Counted, Guarded, Leased):
 
     def count_again(self) -> None:
         """Have `counts` be the sum over the slices, whatever the status."""
-        self._counts = _sums([self.pk]).get(self.pk, Counts())
+        self._counts = slice_sums([self.pk]).get(self.pk, Counts())
 
     @property
     def is_paused(self) -> bool:
@@ -268,12 +271,12 @@ def load_counts(batches: Iterable[Batch]) -> None:
         else:
             live[batch.pk] = batch
             batch._counts = Counts()
-    for pk, counts in _sums(live).items():
+    for pk, counts in slice_sums(live).items():
         live[pk]._counts = counts
 
 
-def _sums(batches: Iterable[UUID]) -> dict[UUID, Counts]:
-    """The counts of batches, with one query for all of them, and none for none."""
+def slice_sums(batches: Iterable[UUID]) -> dict[UUID, Counts]:
+    """The sums over the slices of each batch, with one query for all batches, and none for none."""
     keys = list(batches)
     if not keys:
         return {}

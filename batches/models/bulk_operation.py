@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 
 from batches.models.batch import Batch
 from batches.models.lease import Leased
+from batches.rules.actors import REASON_CHARS
 
 
 class BulkAct(models.TextChoices):
@@ -37,7 +38,7 @@ class BulkOperation(Leased):
     act = models.CharField(max_length=16, choices=BulkAct.choices)
     parameters = models.JSONField(default=dict, blank=True)
     query = models.CharField(max_length=2000, blank=True, help_text="The filter that chose them; empty: chosen one by one.")
-    reason = models.CharField(max_length=500)
+    reason = models.CharField(max_length=REASON_CHARS)
     token = models.UUIDField(unique=True, default=uuid.uuid4)
     created_before = models.DateTimeField()
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.PENDING)

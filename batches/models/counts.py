@@ -45,6 +45,8 @@ class Counts:
         return self.settled - self.succeeded
 
 
+# The counts that are sums over columns of the objects, which have the same names.
+SUMMED = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "cost_nanos")
 COUNT_FIELDS = tuple(Counts.__dataclass_fields__)
 
 

@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 from batches.models.project import Project
 from providers.models import Provider
 
-REASON_CHARS = 300
+STOP_REASON_CHARS = 300
 
 
 class Stopped(models.TextChoices):
@@ -41,7 +41,7 @@ class EmergencyStop(models.Model):
     what = models.CharField(max_length=8, choices=Stopped.choices)
     provider = models.ForeignKey(Provider, null=True, blank=True, on_delete=models.CASCADE, related_name="emergency_stops")
     project = models.ForeignKey(Project, null=True, blank=True, on_delete=models.CASCADE, related_name="emergency_stops")
-    reason = models.CharField(max_length=REASON_CHARS, help_text="One sentence. Tenants read it.")
+    reason = models.CharField(max_length=STOP_REASON_CHARS, help_text="One sentence. Tenants read it.")
     began_at = models.DateTimeField()
     began_by = models.CharField(max_length=200)
     ended_at = models.DateTimeField(null=True, blank=True)

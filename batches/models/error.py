@@ -6,6 +6,7 @@ from django.db import models
 from uuid_utils.compat import uuid7
 
 from batches.models.batch import Batch
+from batches.rules import fingerprints
 
 
 class BatchError(models.Model):
@@ -26,7 +27,7 @@ class BatchError(models.Model):
     kind = models.CharField(max_length=32, blank=True)
     source = models.CharField(max_length=10, blank=True)
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
-    fingerprint = models.CharField(max_length=43)
+    fingerprint = models.CharField(max_length=fingerprints.CHARS)
     retried_at = models.DateTimeField(null=True, blank=True, help_text="When its object was sent for again.")
     created_at = models.DateTimeField()
 

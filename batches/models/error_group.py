@@ -7,6 +7,9 @@ from uuid_utils.compat import uuid7
 
 from batches.models.batch import Batch
 from batches.models.project import Project
+from batches.rules import fingerprints
+
+GROUP_NOTE_CHARS = 2000
 
 
 class ErrorGroup(models.Model):
@@ -14,7 +17,7 @@ class ErrorGroup(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="error_groups")
-    fingerprint = models.CharField(max_length=43)
+    fingerprint = models.CharField(max_length=fingerprints.CHARS)
     provider = models.CharField(max_length=64, blank=True)
     source = models.CharField(max_length=10)
     kind = models.CharField(max_length=32, blank=True)
@@ -23,7 +26,7 @@ class ErrorGroup(models.Model):
     message = models.CharField(max_length=500)
     sample = models.CharField(max_length=2000, help_text="The first message, as it came.")
     first_seen = models.DateTimeField()
-    note = models.CharField(max_length=2000, blank=True)
+    note = models.CharField(max_length=GROUP_NOTE_CHARS, blank=True)
     noted_by = models.CharField(max_length=200, blank=True)
     muted_at = models.DateTimeField(null=True, blank=True)
     muted_by = models.CharField(max_length=200, blank=True)

@@ -8,6 +8,8 @@ from uuid_utils.compat import uuid7
 from batches.models.batch import Batch
 from batches.rules.states import Act, BatchStatus, Source
 
+NOTE_CHARS = 1000
+
 
 class Event(models.Model):
     """One entry of a batch's timeline; `from_status` is empty on its creation, and equal to `to_status` on an `act`."""
@@ -20,7 +22,7 @@ class Event(models.Model):
     version = models.PositiveIntegerField()
     actor = models.CharField(max_length=200)
     source = models.CharField(max_length=10, choices=Source.choices)
-    note = models.CharField(max_length=1000, blank=True)
+    note = models.CharField(max_length=NOTE_CHARS, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:

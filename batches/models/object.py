@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 from batches.models.batch import Batch
 from batches.rules.states import ObjectStatus
 
+LAST_LINE = 2**31 - 1  # as great as a line number may be
 INVALID_LINE = "invalid_line"  # the kind of failure of what was never sent, because its line is no valid request
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from batches.rules.states import Source
 
+REASON_CHARS = 500  # of what somebody may say why they do something to batches
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:

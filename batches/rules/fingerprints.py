@@ -5,7 +5,8 @@ import re
 from functools import lru_cache
 
 VERSION = "v1"
-PATTERN = "[A-Za-z0-9:._-]{1,43}"  # of any version
+CHARS = 43  # at most, in any version
+PATTERN = f"[A-Za-z0-9:._-]{{1,{CHARS}}}"
 
 # In this order: what is more specific goes first.
 _VARIABLE_PARTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(

@@ -64,6 +64,7 @@ _decode_question = msgspec.json.Decoder(_Input[_Body]).decode
 _decode_document = msgspec.json.Decoder(_Input[_Document]).decode
 _Complaint = tuple[str, str, str]  # code, message, param
 MODEL_CHARS = 200
+QUALIFIED_MODEL_CHARS = 300  # with the name of a provider before it
 _PATH = re.compile(r" - at `\$\.?(.*)`$")
 _MISSING = re.compile(r"^Object missing required field (\S+)")
 _MODEL_IS_NEEDED = frozenset({"/v1/responses", "/v1/chat/completions", "/v1/embeddings", "/v1/completions", "/v1/messages"})

@@ -21,8 +21,7 @@ from providers.base import (
 )
 from providers.judgement import judge
 from providers.online.json_api import Addresses, ApiOptions, JsonApi, auth_header
-from providers.online.options import options_problem, read_options
-from providers.transport import base_url_problem
+from providers.online.options import naming, read_options, settings_problems
 
 VERSION = "2023-06-01"  # where neither the provider nor a batch names one
 
@@ -47,10 +46,8 @@ class AnthropicAdapter:
     simulated = False
 
     def __init__(self, connection: Connection) -> None:
-        try:
+        with naming(connection):
             options = read_options(connection.options, Options)
-        except ValueError as error:
-            raise ValueError(f"Provider {connection.name}: {error}") from None
         self._options = options
         headers = auth_header(options.auth or "x-api-key", connection.credential)
         self._served = self.endpoints | set(options.further_endpoints)
@@ -60,8 +57,7 @@ class AnthropicAdapter:
     @classmethod
     def problems(cls, *, base_url: str, options: Mapping[str, Any]) -> dict[str, str]:
         """What is wrong with a provider's settings, by field."""
-        found = {"base_url": base_url_problem(base_url), "options": options_problem(options, Options)}
-        return {field: problem for field, problem in found.items() if problem}
+        return settings_problems(base_url=base_url, options=options, shape=Options)
 
     async def send(self, call: Call) -> Outcome:
         """One call, sent once."""

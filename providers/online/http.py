@@ -32,13 +32,14 @@ from providers.online.options import (
     check_headers,
     check_query,
     headers_of,
-    options_problem,
+    naming,
     plain,
     plain_secrets,
     read_options,
+    settings_problems,
 )
 from providers.secrets.references import Reference
-from providers.transport import Reply, WayOptions, base_url_problem, open_transport
+from providers.transport import Reply, WayOptions, open_transport
 
 CHECK_SECONDS = 8.0
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?%-]|\{model\})*")
@@ -87,10 +88,8 @@ class HttpAdapter:
     simulated = False
 
     def __init__(self, connection: Connection) -> None:
-        try:
+        with naming(connection):
             options = read_options(connection.options, Options)
-        except ValueError as error:
-            raise ValueError(f"Provider {connection.name}: {error}") from None
         self._method = options.method
         self._idempotency_header = options.idempotency_header
         self._before, self._after = _wrapping(options.wrap)
@@ -110,8 +109,7 @@ class HttpAdapter:
     @classmethod
     def problems(cls, *, base_url: str, options: Mapping[str, Any]) -> dict[str, str]:
         """What is wrong with a provider's settings, by field."""
-        found = {"base_url": base_url_problem(base_url), "options": options_problem(options, Options)}
-        return {field: problem for field, problem in found.items() if problem}
+        return settings_problems(base_url=base_url, options=options, shape=Options)
 
     async def send(self, call: Call) -> Outcome:
         """One write, sent once. An answer without a body is one of `null`."""

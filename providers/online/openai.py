@@ -15,8 +15,7 @@ import msgspec
 from providers.base import OPENAI_ENDPOINTS, Call, Check, Connection, Outcome
 from providers.judgement import judge
 from providers.online.json_api import Addresses, ApiOptions, JsonApi, auth_header, path_problem
-from providers.online.options import options_problem, read_options
-from providers.transport import base_url_problem
+from providers.online.options import naming, read_options, settings_problems
 
 _AZURE_VERSION = re.compile(r"v1|\d{4}-\d{2}-\d{2}(?:-preview)?")
 _AZURE_ROOT = re.compile(r"/openai(?:/v1)?/?\Z")
@@ -53,11 +52,9 @@ class OpenAIAdapter:
     simulated = False
 
     def __init__(self, connection: Connection) -> None:
-        try:
+        with naming(connection):
             given = read_options(connection.options, Options)
             options = _as_paths(given)
-        except ValueError as error:
-            raise ValueError(f"Provider {connection.name}: {error}") from None
         self._served = self.endpoints | set(options.further_endpoints)
         root = _AZURE_ROOT.sub("", connection.base_url) if given.azure else connection.base_url
         addresses = Addresses(root, options, endpoints=self._served, path=options.path)
@@ -67,8 +64,7 @@ class OpenAIAdapter:
     @classmethod
     def problems(cls, *, base_url: str, options: Mapping[str, Any]) -> dict[str, str]:
         """What is wrong with a provider's settings, by field."""
-        found = {"base_url": base_url_problem(base_url), "options": options_problem(options, Options)}
-        return {field: problem for field, problem in found.items() if problem}
+        return settings_problems(base_url=base_url, options=options, shape=Options)
 
     async def send(self, call: Call) -> Outcome:
         """One call, sent once."""

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
 
+from providers.base import Connection
 from providers.secrets.references import Reference
-from providers.transport import CONSTANT_HEADERS, WayOptions
+from providers.transport import CONSTANT_HEADERS, WayOptions, base_url_problem
 
 MAX_ENDPOINT_CHARS = 100
 HEADER = re.compile(r"[A-Za-z0-9_-]+")
@@ -41,6 +43,21 @@ def read_options(options: Mapping[str, Any], shape: type[Options]) -> Options:
         return msgspec.convert(dict(options), shape)
     except msgspec.ValidationError as error:
         raise ValueError(named(error)) from None
+
+
+@contextmanager
+def naming(connection: Connection) -> Iterator[None]:
+    """Put the provider's name before the message of a ValueError."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"Provider {connection.name}: {error}") from None
+
+
+def settings_problems(*, base_url: str, options: Mapping[str, Any], shape: type[Options]) -> dict[str, str]:
+    """What is wrong with the settings of a provider that has an address, by field."""
+    found = {"base_url": base_url_problem(base_url), "options": options_problem(options, shape)}
+    return {field: problem for field, problem in found.items() if problem}
 
 
 def options_problem(options: Mapping[str, Any], shape: type[Options]) -> str | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 import pytest
@@ -19,7 +19,6 @@ from batches.models import (
     BatchError,
     BatchObject,
     BatchResult,
-    Dialect,
     Membership,
     Project,
     Purpose,
@@ -33,6 +32,7 @@ from batches.services.intake.submit import submit
 from batches.services.storage.store import store
 from batches.services.tally.error_groups import record_errors
 from providers.models import Provider
+from tests.cast import asked
 
 LINE = b'{"custom_id": "a-%d", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "m", "messages": [%d]}}\n'
 # The way to each status, from validating.
@@ -74,19 +74,8 @@ class MakeBatch:
         total = succeeded + failed + pending
         content = lines or b"".join(LINE % (number, number) for number in range(1, total + 1)) or b"{}\n"
         file = store(ContentFile(content), project=project, purpose=Purpose.BATCH, filename="requests.jsonl", now=now)
-        batch = submit(
-            project,
-            dialect=Dialect.OPENAI,
-            endpoint="/v1/chat/completions",
-            input_file=file,
-            completion_window="24h",
-            window=timedelta(hours=24),
-            actor=ENGINE,
-            now=now,
-            remark=remark,
-            metadata=metadata,
-            provider_name=self.provider.name,
-        )
+        submission = asked(project, remark=remark, metadata=metadata, provider_name=self.provider.name)
+        batch = submit(submission, input_file=file, actor=ENGINE, now=now)
         if status == BatchStatus.FAILED:
             BatchError.objects.create(batch=batch, line=1, code="invalid_json_line", message="Not JSON.", created_at=now)
             return transition(batch, status, actor=ENGINE, now=now, error_count=1)

@@ -12,13 +12,13 @@ from batches.dialects.bifrost import inbound as bifrost_inbound
 from batches.dialects.bifrost import outbound as bifrost
 from batches.dialects.merge.outbound import STATUSES as MERGE_STATUSES
 from batches.dialects.novita.outbound import STATUSES as NOVITA_STATUSES
-from batches.models import Batch, Dialect, Project, Slice
+from batches.models import Batch, Project, Slice
 from batches.rules.actors import ENGINE
 from batches.rules.states import BatchStatus
 from batches.services.core.transition import transition
 from batches.services.intake.submit import submit
 from providers.models import Provider
-from tests.cast import CHAT, TESTER, stored
+from tests.cast import CHAT, TESTER, asked, stored
 from tests.dialects.conformance import FACES, Face
 from tests.dialects.openai.conftest import Api
 
@@ -55,16 +55,7 @@ WHO = ("openai", "novita", "bifrost", "anthropic", "merge")
 def at(step: str, project: Project, *, endpoint: str) -> Batch:
     """A batch at this step of its life."""
     now = timezone.now()
-    batch = submit(
-        project,
-        dialect=Dialect.OPENAI,
-        endpoint=endpoint,
-        input_file=stored(project, b"{}\n"),
-        completion_window="24h",
-        window=timedelta(hours=24),
-        actor=TESTER,
-        now=now,
-    )
+    batch = submit(asked(project, endpoint=endpoint), input_file=stored(project, b"{}\n"), actor=TESTER, now=now)
     path, changes, _ = STEPS[step]
     for status in path[:-1]:
         batch = transition(batch, status, actor=ENGINE, now=now)

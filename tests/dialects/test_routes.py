@@ -4,17 +4,16 @@ import re
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from batches.models import Batch, Dialect, File, Project, Purpose, Upload
+from batches.models import Batch, File, Project, Purpose, Upload
 from batches.services.intake.submit import submit
 from batches.services.intake.uploads import start_upload
 from providers.models import Provider
-from tests.cast import TESTER, stored
+from tests.cast import TESTER, asked, stored
 from tests.dialects.conformance import FACES, AnthropicFace, Face
 from tests.dialects.openai.conftest import Answer
 from tests.dialects.routes import EVERY_CALL, METHODS, ROUTES, Route, label
@@ -71,16 +70,7 @@ class Things:
 def things(project: Project, *, endpoint: str) -> Things:
     now = timezone.now()
     file = stored(project, b"{}\n")
-    batch = submit(
-        project,
-        dialect=Dialect.OPENAI,
-        endpoint=endpoint,
-        input_file=file,
-        completion_window="24h",
-        window=timedelta(hours=24),
-        actor=TESTER,
-        now=now,
-    )
+    batch = submit(asked(project, endpoint=endpoint), input_file=file, actor=TESTER, now=now)
     upload = start_upload(project, filename="x", mime_type="text/plain", purpose=Purpose.BATCH, size=5, now=now)
     model = f"model-{project.pk.hex}"
     Batch.objects.filter(pk=batch.pk).update(model=model, in_progress_at=now)

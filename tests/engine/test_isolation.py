@@ -102,8 +102,8 @@ def test_a_call_that_outlasts_its_batch_is_given_up_before_others_end_the_batch(
     held = Held(Batch(), Lease(Slice(batch_id=uuid.uuid4()), 1, None), deadline=0.0, open=1, size=1, flying={1: flying})  # type: ignore[dict-item]
     held.stopped_at, held.held_back = time.monotonic() - stopped_ago, held_back
     running = Executor()
-    running.held[uuid.uuid4()] = held
-    running._abort_overdue()
+    running.holdings.held[uuid.uuid4()] = held
+    running.holdings.abort_overdue()
     assert flying.is_cancelled == given_up
 
 

@@ -16,7 +16,7 @@ from batches.services.tally.outcomes import Settled
 from batches.services.upkeep.retention import prune_results
 from providers.base import Failure, Success
 from providers.failures import Kind
-from tests.cast import CHAT, TESTER, ended, request_line, stored
+from tests.cast import CHAT, TESTER, asked, ended, request_line, stored
 
 ANSWER = b'{"id":"made-%d","n":123456789012345678901234567890,"x":1.10,"text":"\xc3\xa9\\n\\u0000","content":[]}'
 LINES = 10
@@ -27,16 +27,8 @@ def mixed(project: Project, settings: Settings, *, endpoint: str = CHAT, dialect
     settings.SLICE_LINES, settings.CANCEL_GRACE_SECONDS = 4, 0
     content = b"".join(request_line(f"row-{line}", endpoint=endpoint) for line in range(1, LINES + 1))
     now = timezone.now()
-    batch = submit(
-        project,
-        dialect=dialect,
-        endpoint=endpoint,
-        input_file=stored(project, content),
-        completion_window="24h",
-        window=timedelta(hours=24),
-        actor=TESTER,
-        now=now,
-    )
+    submission = asked(project, dialect=dialect, endpoint=endpoint)
+    batch = submit(submission, input_file=stored(project, content), actor=TESTER, now=now)
     validate(batch.pk, now=now)
     batch = Batch.objects.select_related("project", "provider").get(pk=batch.pk)
     leases = [lease for lease in claim(executor=uuid.uuid4(), appetite=Appetite(9), now=now) if lease.piece.batch_id == batch.pk]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from batches.api.fields import inbound
+from batches.api.fields import creation
 from batches.api.openapi import documented
 from batches.console.drawing.pace import pace
 from batches.engine.executor.permits import estimate
@@ -15,7 +15,7 @@ from batches.models import Batch, BatchMinute, Project
 from batches.rules.line_rules import LineRules
 from batches.services.core.route import granted_providers
 from batches.services.intake.check_input import Findings, rehearse_file
-from batches.services.lifecycle.validate import rules_for
+from batches.services.intake.input_rules import rules_for
 from batches.services.people.accounts import require_granted
 from batches.services.policy.estimate import Estimate
 from batches.services.tally.assess import assess
@@ -73,7 +73,7 @@ def test_e15_a_provider_is_granted_to_all_who_ask_or_to_none(project: Project) -
 
 
 def test_e15_a_create_call_is_documented_as_it_is_read() -> None:
-    read, told = inbound.CreateBatch().fields, documented.CreateBatch().fields
+    read, told = creation.CreateBatch().fields, documented.CreateBatch().fields
     assert told.keys() - read.keys() == {"requests"}
     for name, field in read.items():
         assert (told[name].required, told[name].allow_null) == (field.required, field.allow_null), name

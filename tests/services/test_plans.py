@@ -33,8 +33,9 @@ from batches.models import (
     Project,
     Slice,
 )
-from batches.services.insight.error_groups import Window, error_groups, largest
+from batches.services.insight.error_groups import Window, largest
 from batches.services.insight.group_members import members, messages
+from batches.services.insight.groups_in_batch import error_groups
 from batches.services.lifecycle.claim import Appetite, claim
 from batches.services.lifecycle.control_turns import finalize_next, validate_next
 from batches.services.results.compare import Verdict, compare, pairs

@@ -19,10 +19,10 @@ from batches.api.fields.acts import (
     RetryBatch,
     selection_of,
 )
-from batches.api.fields.detail import ShownBatchDetail, batch_object
+from batches.api.fields.batch import ShownBatchDetail, batch_object
 from batches.api.openapi import documented, examples
 from batches.api.view import NativeView
-from batches.models import ApiKey, Batch
+from batches.models import Batch
 from batches.rules import jsonl
 from batches.services.control.pause import pause, resume
 from batches.services.control.prioritise import prioritise
@@ -81,7 +81,6 @@ class Acts(NativeView):
         """
         batch, fields = self._asked(batch_id, RetryBatch)
         digest = hashlib.sha256(jsonl.dump(sorted(fields.items())).encode()).hexdigest()
-        key = self.request.auth if isinstance(self.request.auth, ApiKey) else None
         with self.repeatable(body=digest, path=f"/api/v1/batches/{batch}/retry") as reservation:
             if reservation is not None and reservation.batch is not None:
                 found = reservation.batch
@@ -93,7 +92,7 @@ class Acts(NativeView):
                 now=timezone.now(),
                 reason=fields["reason"],
                 provider_name=fields.get("provider"),
-                key=key,
+                key=self.api_key,
                 reservation=reservation,
             )
         return self._retried(done.mode, done.batch, retried=done.retried, skipped=done.skipped)

@@ -11,9 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from batches.api.calls.creation import Draft, drafted, good_lines, rehearse, sketched
-from batches.api.fields.detail import ShownBatchDetail, batch_object
-from batches.api.fields.inbound import CancelBatch, create_body, one_a_line
-from batches.api.fields.outbound import ShownBatch, ShownDryRun, batch_objects
+from batches.api.fields.batch import ShownBatch, ShownBatchDetail, batch_object, batch_objects
+from batches.api.fields.creation import CancelBatch, ShownDryRun, create_body, one_a_line
 from batches.api.fields.spending import UpdateBatch
 from batches.api.openapi import documented, examples
 from batches.api.openapi.schema import page_of, parameters_of
@@ -22,7 +21,7 @@ from batches.dialects.shared.inline import InlineBody
 from batches.filters import BatchFilter
 from batches.http.fields import valid
 from batches.http.paging import page_after
-from batches.models import Batch, Dialect, IdempotencyRecord, OnInvalid
+from batches.models import Batch, IdempotencyRecord
 from batches.services.control.cancel import cancel
 from batches.services.core.access import Right
 from batches.services.intake.inline import gathered, submit_gathered
@@ -73,7 +72,7 @@ class Batches(NativeView):
         cursor = request.query_params.get("cursor")
         page = page_after(chosen.matching, caller.known_batches(), after=cursor, limit=self.limit(), name="cursor")
         caller.note_use(page.rows)
-        following = str(page.rows[-1]) if page.has_more else None
+        following = page.rows[-1] if page.has_more else None
         return self.page(batch_objects(page.rows, request._request), next_cursor=following)
 
     @extend_schema(
@@ -100,7 +99,7 @@ class Batches(NativeView):
         body = create_body(request._request, at_array=lambda head: self._check_head(head, now=now))
         with gathered(one_a_line(body)) as items:
             draft = drafted(body, headers=request.headers, caller=self.caller, now=now)
-            if draft.fields.get("dry_run"):
+            if draft.asked.get("dry_run"):
                 return Response(self._findings(draft, items, now=now))
             if draft.errors:
                 raise draft.errors[0]
@@ -158,7 +157,7 @@ class Batches(NativeView):
 
     def _findings(self, draft: Draft, items: "UploadedFile[Any]", *, now: datetime) -> dict[str, Any]:
         found = rehearse(draft, items)
-        window = draft.fields.get("completion_window")
+        window = draft.asked.get("completion_window")
         shown = {
             "valid": not found.count or (draft.skips and found.may_skip),
             "requests": found.requests,
@@ -182,29 +181,10 @@ class Batches(NativeView):
         *,
         now: datetime,
     ) -> Batch:
-        fields, key = draft.fields, self.request.auth
-        assert draft.project is not None
-        assert draft.provider is not None
-        assert draft.rules is not None
-        about: dict[str, Any] = {
-            "dialect": Dialect.NATIVE,
-            "endpoint": fields["endpoint"],
-            "completion_window": fields["completion_window"].word,
-            "window": fields["completion_window"].length,
-            "actor": self.actor,
-            "now": now,
-            "key": key,
-            "metadata": fields["metadata"],
-            "provider_name": draft.provider.name,
-            "remark": fields["remark"],
-            "priority": fields["priority"],
-            "guards": fields["guards"],
-            "extras": draft.extras,
-            "model": fields["model"],
-            "on_invalid": OnInvalid(fields["on_invalid"]),
-            "reservation": reservation,
-        }
+        key = self.api_key
         if draft.file is not None:
-            return submit(draft.project, input_file=draft.file, **about)
+            return submit(draft.submission(), input_file=draft.file, actor=self.actor, now=now, key=key, reservation=reservation)
+        assert draft.rules is not None
+        submission = draft.submission(requests=body.count)
         with gathered(good_lines(items, rules=draft.rules, skips=draft.skips)) as content:
-            return submit_gathered(content, project=draft.project, requests=body.count, **about)
+            return submit_gathered(submission, content, actor=self.actor, now=now, key=key, reservation=reservation)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Any, BinaryIO, TypedDict, TypeVar, cast
 
 from django.conf import settings
 from django.core.files import File as Content
@@ -11,11 +11,12 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.fields import SkipField, empty
 
 from batches.api.access import Caller, find_file
-from batches.api.fields.inbound import ARRAY, CreateBatch, input_line
+from batches.api.fields.creation import ARRAY, CreateBatch, input_line
 from batches.dialects.shared.inline import InlineBody
 from batches.dialects.shared.providers import provider_of_model
 from batches.http.errors import InvalidType, InvalidValue, MissingParameter, UnknownParameter, first_problem
-from batches.models import Batch, Dialect, File, OnInvalid, Project, Purpose
+from batches.http.fields import Window
+from batches.models import Dialect, File, OnInvalid, Project, Purpose
 from batches.rules.errors import PortalError
 from batches.rules.jsonl import Line, read_lines
 from batches.rules.line_rules import LineChecker, LineRules, Problem
@@ -23,19 +24,47 @@ from batches.services.core.access import Right
 from batches.services.core.route import route
 from batches.services.intake.check_input import Findings, rehearse_file, rehearse_lines, rehearse_quotas
 from batches.services.intake.extras import NO_EXTRAS, Extras, asked_extras, checked_extras, fitting_extras
+from batches.services.intake.input_rules import input_rules
+from batches.services.intake.submission import Submission
 from batches.services.intake.submit import usable_model
-from batches.services.lifecycle.validate import rules_for
 from batches.services.policy.estimate import Estimate
+from batches.services.policy.guards import OwnGuards
 from providers.models import Provider
 
 T = TypeVar("T")
+
+
+class AskedExtras(TypedDict):
+    """What the body of a create call asks of the upstream beside the requests."""
+
+    betas: list[str]
+    version: str
+    user_profile: str
+
+
+class Asked(TypedDict, total=False):
+    """What a create call says besides its requests, as far as it is right, as `CreateBatch` reads it."""
+
+    endpoint: str
+    input_file_id: str | None
+    completion_window: Window
+    project: str | None
+    provider: str | None
+    model: str | None
+    on_invalid: str
+    metadata: dict[str, str] | None
+    remark: str
+    priority: int
+    guards: OwnGuards | None
+    extras: AskedExtras | None
+    dry_run: bool
 
 
 @dataclass(slots=True)
 class Draft:
     """A batch that does not exist yet. `errors` is all that is wrong with it, besides its requests."""
 
-    fields: dict[str, Any] = field(default_factory=dict)
+    asked: Asked = field(default_factory=Asked)
     errors: list[PortalError] = field(default_factory=list)
     project: Project | None = None
     provider: Provider | None = None
@@ -46,16 +75,37 @@ class Draft:
     @property
     def rules(self) -> LineRules | None:
         """What its lines must be; None while its endpoint is not known."""
-        endpoint = self.fields.get("endpoint")
+        endpoint = self.asked.get("endpoint")
         if not endpoint:
             return None
-        provider = self.provider or Provider()
-        return rules_for(Batch(dialect=Dialect.NATIVE, endpoint=endpoint, provider=provider, default_model=self.default_model))
+        return input_rules(dialect=Dialect.NATIVE, endpoint=endpoint, provider=self.provider, default_model=self.default_model)
 
     @property
     def skips(self) -> bool:
         """Whether invalid requests are left out, rather than refuse the batch."""
-        return bool(self.fields.get("on_invalid") == OnInvalid.SKIP)
+        return bool(self.asked.get("on_invalid") == OnInvalid.SKIP)
+
+    def submission(self, *, requests: int = 0) -> Submission:
+        """The batch that was asked for, with so many requests in the call itself. To be asked where nothing is wrong."""
+        asked, window = self.asked, self.asked["completion_window"]
+        assert self.project is not None
+        assert self.provider is not None
+        return Submission(
+            project=self.project,
+            dialect=Dialect.NATIVE,
+            endpoint=asked["endpoint"],
+            completion_window=window.word,
+            window=window.length,
+            metadata=asked["metadata"],
+            provider_name=self.provider.name,
+            remark=asked["remark"],
+            priority=asked["priority"],
+            guards=asked["guards"] or OwnGuards(),
+            extras=self.extras,
+            model=asked["model"],
+            on_invalid=OnInvalid(asked["on_invalid"]),
+            requests=requests,
+        )
 
     def attempt(self, step: Callable[[], T]) -> T | None:
         """What a step finds; what is wrong with it is kept."""
@@ -86,38 +136,40 @@ def sketched(head: Mapping[str, Any], *, caller: Caller, now: datetime) -> Draft
 
 def _look_up(draft: Draft, *, caller: Caller, now: datetime) -> None:
     """Find what the fields name."""
-    project = draft.attempt(lambda: caller.project(draft.fields.get("project"), act="create_batch"))
+    project = draft.attempt(lambda: caller.project(draft.asked.get("project"), act="create_batch"))
     if project is None:
         return
     draft.project = project
-    if file_id := draft.fields.get("input_file_id"):
+    if file_id := draft.asked.get("input_file_id"):
         draft.file = draft.attempt(lambda: _input_file(caller, file_id, project=project, now=now))
-    if endpoint := draft.fields.get("endpoint"):
-        name = draft.fields.get("provider") or provider_of_model(project, draft.fields.get("model"))
+    if endpoint := draft.asked.get("endpoint"):
+        name = draft.asked.get("provider") or provider_of_model(project, draft.asked.get("model"))
         provider = draft.attempt(lambda: route(project, endpoint=endpoint, name=name))
         if provider is not None:
             draft.provider = provider
-            asked = draft.fields.get("model")
+            asked = draft.asked.get("model")
             draft.default_model = draft.attempt(lambda: usable_model(asked, endpoint=endpoint, provider=provider)) or ""
 
 
 def _read_fields(head: Mapping[str, Any], draft: Draft, *, partial: bool = False) -> None:
     known = CreateBatch(partial=partial).fields
+    found: dict[str, Any] = {}
     for name in head:
         if name not in known and name != ARRAY:
             draft.errors.append(UnknownParameter(f"There is no parameter {name[:100]!r}.", param=name[:100]))
     for name, declared in known.items():
         try:
-            draft.fields[name] = declared.run_validation(head.get(name, empty))
+            found[name] = declared.run_validation(head.get(name, empty))
         except ValidationError as problem:
             draft.errors.append(first_problem(ValidationError({name: problem.detail})))
         except SkipField:
             continue
+    draft.asked = cast("Asked", found)
 
 
 def _source_errors(body: InlineBody, draft: Draft) -> Iterator[PortalError]:
     """What is wrong with where the requests come from: either a file or the call itself."""
-    from_file = draft.fields.get("input_file_id") is not None
+    from_file = draft.asked.get("input_file_id") is not None
     if ARRAY in body.head:
         yield InvalidType(f"Invalid value for '{ARRAY}': it must be an array.", param=ARRAY)
     elif from_file and body.has_array:
@@ -128,9 +180,9 @@ def _source_errors(body: InlineBody, draft: Draft) -> Iterator[PortalError]:
 
 def _extras(draft: Draft, headers: Mapping[str, str]) -> Extras:
     """What the body asks for beside the requests, else what the headers of Anthropic's clients do."""
-    named = draft.fields.get("extras")
+    named = draft.asked.get("extras")
     extras = asked_extras(headers) if named is None else checked_extras(**named)
-    return fitting_extras(extras, endpoint=draft.fields.get("endpoint") or "")
+    return fitting_extras(extras, endpoint=draft.asked.get("endpoint") or "")
 
 
 def _input_file(caller: Caller, text: str, *, project: Project, now: datetime) -> File:

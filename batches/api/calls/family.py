@@ -10,20 +10,22 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from batches.api.fields.outbound import BatchId, ShownBatch, ShownCounts, ShownResult, batch_objects
+from batches.api.fields.batch import ShownBatch, ShownCounts, batch_objects
+from batches.api.fields.names import BatchId
+from batches.api.fields.objects import ShownResult, result_object
 from batches.api.fields.spending import ShownUsage
 from batches.api.openapi import documented
 from batches.api.openapi.schema import page_of
 from batches.api.view import NativeView
 from batches.dialects.shared.result_pages import PAGE_CHARS
 from batches.http.paging import query_number
-from batches.models import Batch
+from batches.models import LAST_LINE, Batch
 from batches.rules import identifiers
 from batches.services.core.access import Right
 from batches.services.results.object_result import result_line
+from batches.services.results.results import some_of
 from batches.services.retry.lineage import Merged, lineage, merged_counts, merged_results
 
-LAST_LINE = 2**31 - 1
 JSON_LINES = "application/jsonl"
 
 
@@ -83,8 +85,9 @@ class Family(NativeView):
         self.allow_parameters("cursor", "limit")
         limit = self.limit()
         after = query_number(request.query_params, "cursor", minimum=0, maximum=LAST_LINE, default=0)
-        page, more = _page(_settled(self._lineage(batch_id), after_line=after), limit=limit)
-        return self.page(map(_shown, page), next_cursor=str(page[-1].root_line) if more else None)
+        found = _settled(self._lineage(batch_id), after_line=after)
+        page, more = some_of(found, limit=limit, max_chars=PAGE_CHARS, chars=lambda item: len(item.result.body))
+        return self.page(map(_shown, page), next_cursor=page[-1].root_line if more else None)
 
     @extend_schema(
         operation_id="read_lineage_results",
@@ -110,25 +113,5 @@ def _settled(members: Sequence[Batch], *, after_line: int = 0) -> Iterator[Merge
     return (item for item in merged_results(members, after_line=after_line) if item.result.is_settled)
 
 
-def _page(found: Iterator[Merged], *, limit: int) -> tuple[list[Merged], bool]:
-    """At most `limit` results, and no more than a few MB of answers; and whether there are more."""
-    page: list[Merged] = []
-    held = 0
-    for item in found:
-        held += len(item.result.body)
-        if page and (len(page) == limit or held > PAGE_CHARS):
-            return page, True
-        page.append(item)
-    return page, False
-
-
 def _shown(item: Merged) -> dict[str, Any]:
-    result = item.result
-    return {
-        "batch_id": str(item.batch),
-        "line": item.root_line,
-        "custom_id": result.custom_id,
-        "status": result.status,
-        "response": result.response,
-        "error": None if result.body and not result.why else {"code": result.error_code, "message": result.error_message},
-    }
+    return {"batch_id": str(item.batch), **result_object(item.result, line=item.root_line)}

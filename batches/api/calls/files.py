@@ -11,7 +11,8 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from batches.api.fields.outbound import ShownFile, listed
+from batches.api.fields.files import ShownFile
+from batches.api.fields.names import listed
 from batches.api.openapi import documented
 from batches.api.openapi.schema import page_of
 from batches.api.view import NativeView

@@ -10,14 +10,13 @@ from rest_framework.response import Response
 
 from batches.api.access import KeyCaller
 from batches.api.fields.groups import AnnotateGroup, MuteGroup, ShownBecause, ShownGroup, ShownGroupDetail, ShownMember
-from batches.api.fields.outbound import listed
+from batches.api.fields.names import listed
 from batches.api.openapi import documented
 from batches.api.openapi.schema import page_of, parameters_of
 from batches.api.view import NativeView, require_understood
 from batches.filters import ErrorGroupFilter
-from batches.http.errors import InvalidValue
 from batches.http.fields import valid
-from batches.http.paging import query_word
+from batches.http.paging import query_word, wrong_cursor
 from batches.models import BatchErrorGroup, ErrorGroup
 from batches.rules.errors import NotFound
 from batches.services.core.access import Right
@@ -70,7 +69,7 @@ class ErrorGroups(NativeView):
         after = _position(Position, query.get("cursor"))
         told = unquoting_group(self.caller.readable)
         page = largest(groups, window=self._window(), now=now, limit=self.limit(), told=told, after=after)
-        return self.page(listed(ShownGroup, page.groups), next_cursor=str(page.following) if page.following else None)
+        return self.page(listed(ShownGroup, page.groups), next_cursor=page.following)
 
     @extend_schema(
         operation_id="retrieve_error_group", summary="Retrieve an error group", parameters=[WINDOW], responses=ShownGroupDetail
@@ -94,8 +93,7 @@ class ErrorGroups(NativeView):
         page = members(
             groups, fingerprint, limit=self.limit(), after=_position(MemberPosition, request.query_params.get("cursor"))
         )
-        following = str(page.following) if page.following else None
-        return self.page(listed(ShownMember, unquoting(page.errors, self.caller.readable)), next_cursor=following)
+        return self.page(listed(ShownMember, unquoting(page.errors, self.caller.readable)), next_cursor=page.following)
 
     @extend_schema(operation_id="mute_error_group", summary="Mute an error group", request=MuteGroup, responses=ShownGroupDetail)
     def mute(self, request: Request, fingerprint: str) -> Response:
@@ -166,5 +164,5 @@ def _position(kind: type[AnyPosition], text: str | None) -> AnyPosition | None:
     if text is None:
         return None
     if (position := kind.read(text)) is None:
-        raise InvalidValue("Invalid value for 'cursor': it must be the next_cursor of an earlier page.", param="cursor")
+        raise wrong_cursor()
     return position

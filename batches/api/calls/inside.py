@@ -11,7 +11,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from batches.api.fields.outbound import (
+from batches.api.fields.names import listed
+from batches.api.fields.objects import (
     ShownError,
     ShownErrorGroup,
     ShownEvent,
@@ -19,28 +20,25 @@ from batches.api.fields.outbound import (
     ShownObjectDetail,
     ShownResult,
     ShownTry,
-    listed,
+    result_object,
 )
 from batches.api.openapi import documented
 from batches.api.openapi.schema import page_of, parameters_of
 from batches.api.view import NativeView, require_understood
 from batches.dialects.shared.result_pages import parse_cursor, result_page, with_requests
 from batches.filters import BatchErrorFilter, BatchObjectFilter
-from batches.http.errors import InvalidValue
-from batches.http.paging import page_after, query_number, query_word
+from batches.http.paging import page_after, page_by, query_number, query_word, wrong_cursor
 from batches.http.rendering import as_written
-from batches.models import Batch, BatchError, BatchObject, Event
+from batches.models import LAST_LINE, Batch, BatchError, BatchObject, Event
 from batches.rules import identifiers
 from batches.rules.errors import Gone, NotFound
 from batches.rules.states import ObjectStatus
 from batches.services.core.access import Readable, Right
-from batches.services.insight.error_groups import error_groups
+from batches.services.insight.groups_in_batch import error_groups
 from batches.services.insight.withheld import unquoting, unquoting_groups
 from batches.services.results.attempts import tries
 from batches.services.results.object_result import ObjectResult
 from batches.services.results.results import request_of, result_of
-
-LAST_LINE = 2**31 - 1
 
 
 class ObjectQuery(BatchObjectFilter):
@@ -81,11 +79,9 @@ class Inside(NativeView):
         chosen = ObjectQuery(request.query_params, queryset=rows, now=timezone.now())
         require_understood(chosen, request.query_params)
         after = query_number(request.query_params, "cursor", minimum=0, maximum=LAST_LINE, default=0)
-        limit = self.limit()
-        found = list(chosen.matching.filter(line__gt=after).order_by("line")[: limit + 1])
-        following = str(found[limit - 1].line) if len(found) > limit else None
-        shown = _with_errors(batch, found[:limit], self.caller.readable)
-        return self.page(listed(ShownObject, shown), next_cursor=following)
+        page = page_by(chosen.matching, "line", after=after, limit=self.limit())
+        shown = _with_errors(batch, page.rows, self.caller.readable)
+        return self.page(listed(ShownObject, shown), next_cursor=page.rows[-1].line if page.has_more else None)
 
     @extend_schema(operation_id="retrieve_object", summary="Retrieve one object", responses=ShownObjectDetail)
     def one_object(self, _request: Request, batch_id: str, line: int) -> Response:
@@ -125,7 +121,7 @@ class Inside(NativeView):
         if include:
             page, requests = with_requests(page, batch)
         shown = [_result(result, requests) for result in page.results]
-        answer = self.page(shown, next_cursor=str(page.next_cursor) if page.next_cursor else None)
+        answer = self.page(shown, next_cursor=page.next_cursor)
         if not page.has_more:
             answer.data["next"] = None
         return answer
@@ -142,12 +138,9 @@ class Inside(NativeView):
         rows: QuerySet[BatchError] = BatchError.objects.filter(batch=batch)
         chosen = ErrorQuery(request.query_params, queryset=rows, now=timezone.now())
         require_understood(chosen, request.query_params)
-        limit, matching = self.limit(), chosen.matching
-        if after := _cursor(request.query_params.get("cursor")):
-            matching = matching.filter(id__gt=after)
-        found = list(matching.order_by("id")[: limit + 1])
-        following = found[limit - 1].id.hex if len(found) > limit else None
-        return self.page(listed(ShownError, unquoting(found[:limit], self.caller.readable)), next_cursor=following)
+        page = page_by(chosen.matching, "id", after=_cursor(request.query_params.get("cursor")), limit=self.limit())
+        shown = unquoting(page.rows, self.caller.readable)
+        return self.page(listed(ShownError, shown), next_cursor=page.rows[-1].id.hex if page.has_more else None)
 
     @extend_schema(
         operation_id="list_error_groups",
@@ -193,14 +186,7 @@ def _with_errors(batch: Batch, rows: Iterable[BatchObject], readable: Readable) 
 
 
 def _result(result: ObjectResult, requests: dict[int, bytes] | None) -> dict[str, Any]:
-    error = None if result.body and not result.why else {"code": result.error_code, "message": result.error_message}
-    shown = {
-        "line": result.line,
-        "custom_id": result.custom_id,
-        "status": result.status,
-        "response": result.response,
-        "error": error,
-    }
+    shown = result_object(result, line=result.line)
     if requests is not None:
         line = requests.get(result.line)
         shown["request"] = as_written(line) if line else None
@@ -225,5 +211,5 @@ def _cursor(text: str | None) -> uuid.UUID | None:
     if text is None:
         return None
     if (found := identifiers.parse(text)) is None:
-        raise InvalidValue("Invalid value for 'cursor': it must be the next_cursor of an earlier page.", param="cursor")
+        raise wrong_cursor()
     return found

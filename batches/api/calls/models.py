@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from batches.api.fields.outbound import NamedProvider, listed
+from batches.api.fields.names import NamedProvider, listed
 from batches.api.openapi.schema import page_of
 from batches.api.view import NativeView
 from batches.services.core.access import Right

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from batches.api.fields.acts import Reasoned
-from batches.api.fields.outbound import listed
+from batches.api.fields.names import listed
 from batches.api.fields.spending import ShownProvider
 from batches.api.openapi.schema import page_of
 from batches.api.view import NativeView

@@ -5,13 +5,14 @@ from typing import Any
 from drf_spectacular.utils import OpenApiResponse, extend_schema_serializer
 from rest_framework import serializers
 
-from batches.api.fields.detail import ShownBatchDetail
+from batches.api.fields.batch import ShownBatchDetail
+from batches.api.fields.names import Priority
 from batches.http.fields import Fields, Text, WholeNumber
-from batches.services.control.prioritise import HIGHEST, LOWEST
+from batches.models import LAST_LINE
+from batches.rules import fingerprints
+from batches.rules.actors import REASON_CHARS
 from batches.services.retry.retry import Mode
 from batches.services.retry.selection import MOST_LINES, Selection
-
-LAST_LINE = 2**31 - 1
 
 
 class Lines(serializers.ListField):
@@ -28,7 +29,7 @@ class Lines(serializers.ListField):
 class Reasoned(Fields):
     """Why something is done."""
 
-    reason = Text(max_length=500, allow_blank=True, default="", help_text="Why; for the batch's timeline.")
+    reason = Text(max_length=REASON_CHARS, allow_blank=True, default="", help_text="Why; for the batch's timeline.")
 
 
 @extend_schema_serializer(component_name="PauseBatch")
@@ -46,7 +47,10 @@ class RetryBatch(Reasoned):
     """What to send again: without `error_group` and `lines`, all that did not succeed. May be left out."""
 
     error_group = Text(
-        max_length=43, required=False, allow_null=True, help_text="Only objects that failed for this reason: the fingerprint."
+        max_length=fingerprints.CHARS,
+        required=False,
+        allow_null=True,
+        help_text="Only objects that failed for this reason: the fingerprint.",
     )
     lines = Lines(required=False, allow_null=True, help_text="Only the objects at these lines of the input.")
     provider = Text(
@@ -70,7 +74,7 @@ class RerouteBatch(Reasoned):
 class PrioritiseBatch(Reasoned):
     """How early it shall go."""
 
-    priority = WholeNumber(minimum=LOWEST, maximum=HIGHEST, help_text="A higher one goes first in its project.")
+    priority = Priority()
 
 
 @extend_schema_serializer(component_name="Retried")

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from batches.http.fields import Text
-from batches.services.intake.extras import Extras
+from batches.services.intake.extras import NAME_CHARS, VERSION_CHARS, Extras
 
 BETAS_HELP = "Beta features, sent as `anthropic-beta`."
 VERSION_HELP = "The version that the requests were written for, sent as `anthropic-version` unless the provider has one."
@@ -19,9 +19,9 @@ class SetExtras(serializers.Serializer[Any]):
 
     default_error_messages = {"invalid": "It must be an object."}  # noqa: RUF012 - declared so by the base class
 
-    betas = serializers.ListField(child=Text(max_length=100), required=False, default=list, help_text=BETAS_HELP)
-    version = Text(required=False, allow_blank=True, default="", max_length=20, help_text=VERSION_HELP)
-    user_profile = Text(required=False, allow_blank=True, default="", max_length=100, help_text=USER_PROFILE_HELP)
+    betas = serializers.ListField(child=Text(max_length=NAME_CHARS), required=False, default=list, help_text=BETAS_HELP)
+    version = Text(required=False, allow_blank=True, default="", max_length=VERSION_CHARS, help_text=VERSION_HELP)
+    user_profile = Text(required=False, allow_blank=True, default="", max_length=NAME_CHARS, help_text=USER_PROFILE_HELP)
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         unknown = [name for name in data if name not in self.fields] if isinstance(data, dict) else []

@@ -5,9 +5,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from batches.api.fields.outbound import BatchId
+from batches.api.fields.names import BatchId
 from batches.http.fields import Fields, Text
 from batches.models import BatchError
+from batches.models.error_group import GROUP_NOTE_CHARS
+from batches.services.core.audit import RECORDED_REASON_CHARS
 
 
 @extend_schema_serializer(component_name="Group")
@@ -70,11 +72,11 @@ class ShownMember(serializers.Serializer[BatchError]):
 class MuteGroup(Fields):
     """Why."""
 
-    reason = Text(max_length=1000, allow_blank=True, default="")
+    reason = Text(max_length=RECORDED_REASON_CHARS, allow_blank=True, default="")
 
 
 @extend_schema_serializer(component_name="AnnotateGroup")
 class AnnotateGroup(Fields):
     """What others should know of it."""
 
-    note = Text(max_length=2000, allow_blank=True)
+    note = Text(max_length=GROUP_NOTE_CHARS, allow_blank=True)

@@ -11,9 +11,9 @@ from batches.http.fields import Fields, WholeNumber
 from batches.models import Counts, Project, ProviderHealth
 from batches.services.policy.guards import GUARDS
 from batches.services.policy.quota import QUOTAS, quotas
+from providers.guards import COST_DECIMALS, COST_DIGITS, MOST_OBJECTS, MOST_TOKENS
 from providers.models import Provider, ProviderModel
 
-MOST = 2**63 - 1
 CURRENCY_HELP = "Of the portal; nothing is converted."
 
 
@@ -36,7 +36,9 @@ class Amount(serializers.DecimalField):
 
     def __init__(self, **options: Any) -> None:
         messages: dict[str, Any] = {"invalid": "It must be an amount, such as '12.50'.", "min_value": "It must be at least 0."}
-        super().__init__(max_digits=14, decimal_places=6, min_value=Decimal(0), error_messages=messages, **options)
+        super().__init__(
+            max_digits=COST_DIGITS, decimal_places=COST_DECIMALS, min_value=Decimal(0), error_messages=messages, **options
+        )
 
     def to_internal_value(self, data: object) -> Decimal:
         if isinstance(data, bool) or not isinstance(data, int | float | str):
@@ -52,11 +54,15 @@ class SetGuards(Fields):
 
     max_error_rate = Share(required=False, allow_null=True, help_text="The share of failed objects above which it is paused.")
     error_sample = WholeNumber(
-        minimum=1, maximum=2**31 - 1, required=False, allow_null=True, help_text="How many must have settled before it counts."
+        minimum=1, maximum=MOST_OBJECTS, required=False, allow_null=True, help_text="How many must have settled before it counts."
     )
     max_cost = Amount(required=False, allow_null=True, help_text="The cost above which it is paused, as far as that is known.")
     max_tokens = WholeNumber(
-        minimum=0, maximum=MOST, required=False, allow_null=True, help_text="Input and output tokens above which it is paused."
+        minimum=0,
+        maximum=MOST_TOKENS,
+        required=False,
+        allow_null=True,
+        help_text="Input and output tokens above which it is paused.",
     )
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
@@ -79,7 +85,7 @@ class ShownGuards(serializers.Serializer[Any]):
 
     max_error_rate = serializers.FloatField(allow_null=True)
     error_sample = serializers.IntegerField(allow_null=True)
-    max_cost = serializers.DecimalField(max_digits=14, decimal_places=6, allow_null=True)
+    max_cost = serializers.DecimalField(max_digits=COST_DIGITS, decimal_places=COST_DECIMALS, allow_null=True)
     max_tokens = serializers.IntegerField(allow_null=True)
 
 

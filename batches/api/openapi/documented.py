@@ -5,13 +5,15 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema_serializer
 from rest_framework import serializers
 
-from batches.api.fields import inbound
-from batches.api.fields.detail import ShownBatchDetail
-from batches.api.fields.outbound import ShownDryRun, ShownFile
+from batches.api.fields import creation
+from batches.api.fields.batch import ShownBatchDetail
+from batches.api.fields.creation import ShownDryRun
+from batches.api.fields.files import ShownFile
 from batches.api.view import DEFAULT_LIMIT, MAX_LIMIT
 from batches.dialects.shared.files import UPLOADED as PURPOSES
-from batches.http.fields import MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS
+from batches.http.fields import MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS, WINDOW_PATTERN
 from batches.models import Purpose
+from batches.services.intake.idempotency import TOKEN_CHARS
 
 CURSOR = OpenApiParameter("cursor", str, description="The `next_cursor` of the page before.")
 LIMIT = OpenApiParameter(
@@ -25,7 +27,7 @@ PURPOSE = OpenApiParameter("purpose", str, enum=Purpose.values, description="Wha
 IDEMPOTENCY_KEY = [
     OpenApiParameter(
         "Idempotency-Key",
-        {"type": "string", "maxLength": 255},
+        {"type": "string", "maxLength": TOKEN_CHARS},
         location="header",
         description="A text of your choice that makes it safe to repeat this call for 24 hours; only with an API key.",
     )
@@ -33,8 +35,6 @@ IDEMPOTENCY_KEY = [
 CREATED = OpenApiResponse(ShownBatchDetail, "The batch, which waits for its validation.")
 REHEARSED = OpenApiResponse(ShownDryRun, "What a dry run found; nothing was created.")
 UPLOADED = OpenApiResponse(ShownFile, "The file.")
-
-WINDOW = r"^[1-9][0-9]{0,6}[mhd]$"
 
 
 @extend_schema_serializer(component_name="InlineRequest")
@@ -48,17 +48,20 @@ class InlineRequest(serializers.Serializer[Any]):
 
 
 @extend_schema_serializer(component_name="CreateBatch")
-class CreateBatch(inbound.CreateBatch):
+class CreateBatch(creation.CreateBatch):
     """What to run, and how. Give either `input_file_id` or `requests`."""
 
     completion_window = serializers.RegexField(  # type: ignore[assignment]  # only drawn, not read
-        WINDOW, required=False, default="24h", help_text=inbound.CreateBatch().fields["completion_window"].help_text
+        f"^{WINDOW_PATTERN}$",
+        required=False,
+        default="24h",
+        help_text=creation.CreateBatch().fields["completion_window"].help_text,
     )
     requests = InlineRequest(many=True, required=False, help_text="The requests themselves, up to 50,000.")
 
 
 @extend_schema_serializer(component_name="CancelBatch")
-class CancelBatch(inbound.CancelBatch):
+class CancelBatch(creation.CancelBatch):
     """May be left out."""
 
 

@@ -6,7 +6,17 @@ from typing import Any
 from django import forms
 
 from batches.models import Batch
-from batches.services.intake.extras import BETA, MOST_BETAS, USER_PROFILE, VERSION, Extras, checked_extras, kept_extras
+from batches.services.intake.extras import (
+    BETA,
+    MOST_BETAS,
+    NAME_CHARS,
+    USER_PROFILE,
+    VERSION,
+    VERSION_CHARS,
+    Extras,
+    checked_extras,
+    kept_extras,
+)
 
 EXTRAS = ("betas", "version", "user_profile")
 
@@ -15,11 +25,16 @@ def extra_fields() -> dict[str, forms.Field]:
     """The fields of a form that asks for them, by their names; only batches of messages have any."""
     return {
         "betas": forms.CharField(
-            required=False, max_length=MOST_BETAS * 101, label="Beta features", help_text=f"Comma-separated; sent as {BETA}."
+            required=False,
+            max_length=MOST_BETAS * (NAME_CHARS + 1),
+            label="Beta features",
+            help_text=f"Comma-separated; sent as {BETA}.",
         ),
-        "version": forms.CharField(required=False, max_length=20, label="Version of the API", help_text=f"Sent as {VERSION}."),
+        "version": forms.CharField(
+            required=False, max_length=VERSION_CHARS, label="Version of the API", help_text=f"Sent as {VERSION}."
+        ),
         "user_profile": forms.CharField(
-            required=False, max_length=100, label="User profile", help_text=f"Sent as {USER_PROFILE}."
+            required=False, max_length=NAME_CHARS, label="User profile", help_text=f"Sent as {USER_PROFILE}."
         ),
     }
 
@@ -30,14 +45,13 @@ def chosen_extras(cleaned: Mapping[str, Any]) -> Extras:
     return checked_extras(betas=betas, version=cleaned.get("version", ""), user_profile=cleaned.get("user_profile", ""))
 
 
-def extras_as_fields(batch: Batch) -> dict[str, str]:
-    """What a batch has, for the fields of a form."""
-    extras = kept_extras(batch)
+def extras_as_fields(extras: Extras) -> dict[str, str]:
+    """What a batch asks for, for the fields of a form."""
     return {"betas": ",".join(extras.betas), "version": extras.version, "user_profile": extras.user_profile}
 
 
 def extras_told(batch: Batch) -> Iterator[tuple[str, str]]:
     """The headers that its requests are sent with beside those of the provider."""
-    for header, value in zip((BETA, VERSION, USER_PROFILE), extras_as_fields(batch).values(), strict=True):
+    for header, value in zip((BETA, VERSION, USER_PROFILE), extras_as_fields(kept_extras(batch)).values(), strict=True):
         if value:
             yield header, value

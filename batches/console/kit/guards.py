@@ -1,13 +1,15 @@
 """Guards as the console asks for them, and how it tells of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django import forms
 from django.conf import settings
 
 from batches.models import Batch
-from batches.services.policy.guards import Guards, guards_of
+from batches.services.policy.guards import Guards, OwnGuards, guards_of, money, percent
+from providers.guards import COST_DECIMALS, COST_DIGITS, MOST_OBJECTS, MOST_TOKENS
 from providers.models import Provider
 
 
@@ -18,24 +20,34 @@ def guard_fields() -> dict[str, forms.Field]:
             required=False, min_value=0, max_value=1, label="Pause above this share of failures", help_text="From 0 to 1."
         ),
         "error_sample": forms.IntegerField(
-            required=False, min_value=1, max_value=2**31 - 1, label="Look once so many have settled"
+            required=False, min_value=1, max_value=MOST_OBJECTS, label="Look once so many have settled"
         ),
         "max_cost": forms.DecimalField(
             required=False,
             min_value=0,
-            max_digits=14,
-            decimal_places=6,
+            max_digits=COST_DIGITS,
+            decimal_places=COST_DECIMALS,
             label="Pause above this cost",
             help_text=f"In {settings.CURRENCY}.",
         ),
         "max_tokens": forms.IntegerField(
             required=False,
             min_value=0,
-            max_value=2**63 - 1,
+            max_value=MOST_TOKENS,
             label="Pause above so many tokens",
             help_text="In and out together.",
         ),
     }
+
+
+def chosen_guards(cleaned: Mapping[str, Any]) -> OwnGuards:
+    """What was filled in; None where a field was left empty."""
+    return OwnGuards(
+        max_error_rate=cleaned["max_error_rate"],
+        error_sample=cleaned["error_sample"],
+        max_cost=cleaned["max_cost"],
+        max_tokens=cleaned["max_tokens"],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +71,8 @@ def guards_of_provider(provider: Provider) -> list[GuardInForce]:
 def _told(guards: Guards) -> Iterable[tuple[str, str]]:
     """Each that is set, by its name."""
     if guards.max_error_rate is not None:
-        share = f"{guards.max_error_rate * 100:.3g} %"
-        yield "max_error_rate", f"Failures above {share}, once {guards.error_sample:,} have settled"
+        yield "max_error_rate", f"Failures above {percent(guards.max_error_rate)}, once {guards.error_sample:,} have settled"
     if guards.max_cost is not None:
-        yield "max_cost", f"Cost above {guards.max_cost.normalize():,f} {settings.CURRENCY}"
+        yield "max_cost", f"Cost above {money(guards.max_cost)}"
     if guards.max_tokens is not None:
         yield "max_tokens", f"Tokens above {guards.max_tokens:,}"

@@ -1,19 +1,19 @@
-"""Keyset paging: a page is what follows a position, so it costs the same at any depth and rows never shift under it."""
+"""Pages of the console's lists: the rows behind, or before, a position that the address names."""
 
 import re
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from django.db.models import F, Model, Q, QuerySet
 
 from batches.models import Batch, BatchObject
+from batches.rules.keyset import behind, moment_as_number, number_as_moment
 
 M = TypeVar("M", bound=Model)
 Value = datetime | int | None
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 COUNT_CAP = 10_000
 _POSITION = re.compile(r"(-?\d{1,18}|none)-([0-9a-f]{32})", re.ASCII)
 _KEY = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -55,13 +55,11 @@ class Sort:
         return queryset.order_by(column.asc(nulls_last=self._nullable), "pk")
 
     def behind(self, value: Value, key: uuid.UUID) -> Q:
-        """What comes after a row with this value and id. The first condition is a range of the column's index."""
-        way = "lt" if self.descending else "gt"
-        further = Q(**{f"pk__{way}": key})
+        """What comes after a row with this value and id."""
         if value is None:
-            same = Q(**{self.field: None}) & further
+            same = Q(**{self.field: None, f"pk__{'lt' if self.descending else 'gt'}": key})
             return same | Q(**{f"{self.field}__isnull": False}) if self.descending else same
-        found = Q(**{f"{self.field}__{way}e": value}) & (Q(**{f"{self.field}__{way}": value}) | further)
+        found = behind(self.field, value, key, descending=self.descending)
         return found | Q(**{self.field: None}) if self._nullable and not self.descending else found
 
     def behind_position(self, position: str) -> Q:
@@ -75,14 +73,14 @@ class Sort:
         """Where a batch is in this order."""
         value = getattr(batch, self.field)
         if isinstance(value, datetime):
-            value = (value - EPOCH) // timedelta(microseconds=1)
+            value = moment_as_number(value)
         return f"{'none' if value is None else value}-{batch.pk.hex}"
 
     def _read(self, value: int) -> Value:
         if self.field == "priority":
             return max(min(value, 2**15 - 1), -(2**15))
         try:
-            return EPOCH + timedelta(microseconds=value)
+            return number_as_moment(value)
         except OverflowError:
             raise BadPosition from None
 

@@ -17,7 +17,7 @@ from batches.dialects.shared import models
 from batches.dialects.shared.providers import named_provider
 from batches.dialects.shared.reading import archived_at, find_batch
 from batches.http.errors import InvalidValue
-from batches.http.paging import page_after, query_number
+from batches.http.paging import page_beside, query_number
 from batches.http.views import DialectView
 from batches.models import Batch, Dialect
 from batches.rules.errors import Gone, InvalidRequest, NotFound
@@ -27,6 +27,7 @@ from batches.services.core.route import route
 from batches.services.intake.extras import asked_extras
 from batches.services.intake.idempotency import note_use
 from batches.services.intake.inline import gathered, submit_gathered
+from batches.services.intake.submission import Submission
 from batches.services.policy.catalogue import OfferedModel
 from batches.services.policy.emergency_stop import require_intake
 from batches.services.policy.quota import require_room_now
@@ -83,14 +84,9 @@ class Batches(AnthropicView):
             raise InvalidValue("after_id and before_id: give one of them, not both.", param="before_id")
         known = Batch.objects.filter(project=self.project, endpoint=inbound.ENDPOINT)
         visible = Batch.objects.visible(project=self.project).filter(endpoint=inbound.ENDPOINT)
-        if before is None:
-            page = page_after(visible, known, after=after, limit=limit, name="after_id")
-            rows = page.rows
-        else:
-            page = page_after(visible, known, after=before, limit=limit, order="asc", name="before_id")
-            rows = page.rows[::-1]
-        note_use(rows, key=self.key, now=timezone.now())
-        return Response(outbound.listed(self.rendered(rows, now=timezone.now()), has_more=page.has_more))
+        page = page_beside(visible, known, after=after, before=before, limit=limit, names=("after_id", "before_id"))
+        note_use(page.rows, key=self.key, now=timezone.now())
+        return Response(outbound.listed(self.rendered(page.rows, now=timezone.now()), has_more=page.has_more))
 
     def check_head(self, head: dict[str, Any], provider_name: str | None) -> None:
         """Refuse what cannot become a batch before its requests are read. All is asked again afterwards."""
@@ -107,20 +103,18 @@ class Batches(AnthropicView):
         with gathered(body.lines(inbound.read_item)) as content:
             inbound.check_body(body)
             with self.reserved(body=body.digest, path=PATH, provider=provider, extras=extras) as reservation:
-                batch = reservation.batch or submit_gathered(
-                    content,
+                submission = Submission(
                     project=self.project,
                     dialect=Dialect.ANTHROPIC,
                     endpoint=inbound.ENDPOINT,
                     completion_window="24h",
                     window=WINDOW,
-                    actor=self.actor,
-                    now=timezone.now(),
-                    key=self.key,
                     provider_name=provider,
                     extras=extras,
                     requests=body.count,
-                    reservation=reservation,
+                )
+                batch = reservation.batch or submit_gathered(
+                    submission, content, actor=self.actor, now=timezone.now(), key=self.key, reservation=reservation
                 )
         return self.answer(batch)
 

@@ -6,7 +6,7 @@ from django.http import QueryDict
 from batches.dialects.shared import creation
 from batches.dialects.shared.endpoints import MESSAGES
 from batches.http.errors import InvalidValue
-from batches.http.fields import EndpointPath, Text
+from batches.http.fields import EndpointPath
 from batches.rules.states import BatchStatus
 
 _ENDED = Q(status=BatchStatus.COMPLETED, endpoint=MESSAGES)
@@ -24,8 +24,8 @@ STATUSES = {
 class CreateBatch(creation.CreateBatch):
     """A batch; `model` is `provider/model`, unless the provider is named otherwise."""
 
-    model = Text(max_length=300, required=False, allow_null=True, default=None)
-    provider = Text(max_length=100, required=False, allow_null=True, default=None)
+    model = creation.ModelName()
+    provider = creation.ProviderName()
     endpoint = EndpointPath(required=False, allow_null=True, default=None)
 
 

@@ -19,7 +19,7 @@ from batches.dialects.shared.reading import archived_at, find_batch_at
 from batches.dialects.shared.result_documents import INCLUDED, streamed
 from batches.dialects.shared.result_pages import parse_cursor
 from batches.http.errors import InvalidValue, MissingParameter
-from batches.http.paging import Page, page_after, query_number, query_word
+from batches.http.paging import Page, page_beside, query_number, query_word
 from batches.http.rendering import list_object
 from batches.http.views import DialectView
 from batches.models import Batch, Dialect, File
@@ -106,19 +106,14 @@ class Batches(BifrostView, BatchCreation):
         known = Batch.objects.filter(project=self.project)
         visible = Batch.objects.visible(project=self.project).filter(inbound.status_filter(query), provider__name=provider)
         visible = visible.select_related("provider")
-        if before is None:
-            page = page_after(visible, known, after=after, limit=limit)
-            rows = page.rows
-        else:
-            page = page_after(visible, known, after=before, limit=limit, order="asc", name="before")
-            rows = page.rows[::-1]
-        note_use(rows, key=self.key, now=timezone.now())
-        return self.answer(outbound.page(rows, has_more=page.has_more, url=self.url(BATCHES), now=timezone.now()))
+        page = page_beside(visible, known, after=after, before=before, limit=limit, names=("after", "before"))
+        note_use(page.rows, key=self.key, now=timezone.now())
+        return self.answer(outbound.page(page.rows, has_more=page.has_more, url=self.url(BATCHES), now=timezone.now()))
 
     def post(self, request: Request) -> Response:
-        batch, fields = self.created(request)
+        batch, model = self.created(request)
         self.provider = batch.provider.name
-        self.model = bare_model(fields["model"], provider=self.provider) or batch.model
+        self.model = bare_model(model, provider=self.provider) or batch.model
         shown = outbound.created(batch, url=self.url(BATCHES))
         return Response(shown | {"extra_fields": self.extra_fields(deployment=batch.model)})
 

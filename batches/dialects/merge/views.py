@@ -17,6 +17,7 @@ from batches.models import Batch, Dialect
 from batches.rules.errors import NotAuthenticated, NotFound, TooLarge
 from batches.services.core.route import route
 from batches.services.intake.inline import gathered, submit_gathered
+from batches.services.intake.submission import Submission
 from batches.services.people.accounts import linked_account
 from batches.services.policy.emergency_stop import require_intake
 from batches.services.policy.quota import require_room_now
@@ -68,19 +69,17 @@ class Bulk(MergeView):
         with gathered(body.lines(inbound.item_reader(endpoint))) as content:
             inbound.require_items(body)
             with self.reserved(body=body.digest, path=endpoint, provider=self.account.name) as reservation:
-                batch = reservation.batch or submit_gathered(
-                    content,
+                submission = Submission(
                     project=self.project,
                     dialect=Dialect.MERGE,
                     endpoint=endpoint,
                     completion_window="24h",
                     window=inbound.WINDOW,
-                    actor=self.actor,
-                    now=timezone.now(),
-                    key=self.key,
                     provider_name=self.account.name,
                     requests=body.count,
-                    reservation=reservation,
+                )
+                batch = reservation.batch or submit_gathered(
+                    submission, content, actor=self.actor, now=timezone.now(), key=self.key, reservation=reservation
                 )
         return Response(outbound.accepted(batch), status=202)
 

@@ -9,9 +9,9 @@ from rest_framework import serializers
 from rest_framework.fields import ReadOnlyField
 
 from batches.dialects.shared.files import ShownFile
-from batches.dialects.shared.reading import completed_and_failed, failure_reasons, skipping
+from batches.dialects.shared.reading import completed_and_failed, shown_with_reasons, skipping
 from batches.http.rendering import Constant, PrefixedId
-from batches.models import Batch, File, Purpose, load_counts
+from batches.models import Batch, File, Purpose
 from batches.rules import identifiers
 from batches.rules.jsonl import read_lines
 from batches.rules.states import BatchStatus
@@ -100,9 +100,7 @@ class ShownBatch(serializers.Serializer[Batch]):
 
 def batch_objects(batches: Sequence[Batch]) -> list[dict[str, Any]]:
     """Batches, with as many queries for many as for one."""
-    load_counts(batches)
-    serializer = ShownBatch(context={"reasons": failure_reasons(batches)})
-    return [serializer.to_representation(batch) for batch in batches]
+    return shown_with_reasons(batches, ShownBatch)
 
 
 def file_object(file: File) -> dict[str, Any]:

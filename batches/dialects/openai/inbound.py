@@ -44,8 +44,8 @@ class CreateBatch(creation.CreateBatch):
 
     endpoint = Endpoint(required=False, allow_null=True, default=None)
     completion_window = AnyWindow(default=None)
-    model = Text(max_length=300, required=False, allow_null=True, default=None)
-    provider = Text(max_length=100, required=False, allow_null=True, default=None)
+    model = creation.ModelName()
+    provider = creation.ProviderName()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["input_file_id"] is not None and "completion_window" not in self.initial_data:

@@ -7,9 +7,9 @@ from rest_framework import serializers
 from rest_framework.fields import ReadOnlyField
 
 from batches.dialects.shared.files import ShownFile
-from batches.dialects.shared.reading import completed_and_failed, failure_reasons, skipping
+from batches.dialects.shared.reading import completed_and_failed, shown_with_reasons, skipping
 from batches.http.rendering import Constant, PrefixedId, UnixTime
-from batches.models import Batch, Upload, UploadPart, load_counts
+from batches.models import Batch, Upload, UploadPart
 
 
 class ShownUpload(serializers.Serializer[Upload]):
@@ -84,6 +84,4 @@ class ShownBatch(serializers.Serializer[Batch]):
 
 def batch_objects(batches: Sequence[Batch]) -> list[dict[str, Any]]:
     """Batches, with as many queries for many as for one."""
-    load_counts(batches)
-    serializer = ShownBatch(context={"reasons": failure_reasons(batches)})
-    return [serializer.to_representation(batch) for batch in batches]
+    return shown_with_reasons(batches, ShownBatch)

@@ -6,7 +6,8 @@ pass unchanged, so the model of each request is the one that its own body names.
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from typing import Any, BinaryIO, ClassVar, cast
+from datetime import timedelta
+from typing import Any, BinaryIO, ClassVar, NotRequired, TypedDict, cast
 
 import msgspec
 from django.conf import settings
@@ -36,15 +37,31 @@ from batches.http.views import DialectView
 from batches.models import Batch, Dialect, File, OnInvalid, Project
 from batches.rules.errors import Gone
 from batches.rules.jsonl import read_lines, read_request, request_line
+from batches.rules.line_rules import QUALIFIED_MODEL_CHARS
 from batches.services.core.route import route
-from batches.services.intake.extras import asked_extras, fitting_extras
+from batches.services.intake.extras import Extras, asked_extras, fitting_extras
 from batches.services.intake.inline import gathered, submit_gathered
+from batches.services.intake.submission import Submission
 from batches.services.intake.submit import submit
 from batches.services.policy.emergency_stop import require_intake
 from batches.services.policy.quota import require_room_now
 from batches.services.storage.ranges import reading
 
 ARRAY = "requests"
+
+
+class ModelName(Text):
+    """The model of requests that name none, as `MODEL` or `PROVIDER/MODEL`; null or nothing for none."""
+
+    def __init__(self) -> None:
+        super().__init__(max_length=QUALIFIED_MODEL_CHARS, required=False, allow_null=True, default=None)
+
+
+class ProviderName(Text):
+    """Who shall carry a batch out; null or nothing leaves the choice to the portal."""
+
+    def __init__(self) -> None:
+        super().__init__(max_length=100, required=False, allow_null=True, default=None)
 
 
 class CreateBatch(Fields):
@@ -60,6 +77,19 @@ class CreateBatch(Fields):
 
     def validate_completion_window(self, window: Window | None) -> Window:
         return window or self.usual_window
+
+
+class Asked(TypedDict):
+    """What a create call says besides its requests, as a CreateBatch reads it. Not every contract has the last two."""
+
+    endpoint: str | None
+    completion_window: Window
+    on_invalid: str
+    input_file_id: str | None
+    metadata: dict[str, str] | None
+    output_expires_after: timedelta | None
+    model: NotRequired[str | None]
+    provider: NotRequired[str | None]
 
 
 class _Item(msgspec.Struct, forbid_unknown_fields=True):
@@ -139,8 +169,8 @@ class BatchCreation(DialectView):
         """What a batch over a file is for when the call does not say."""
         raise MissingParameter("Missing required parameter: 'endpoint'.", param="endpoint")
 
-    def created(self, request: Request) -> tuple[Batch, dict[str, Any]]:
-        """The batch that the call makes, or that the call which it repeats has made; and the call's parameters."""
+    def created(self, request: Request) -> tuple[Batch, str | None]:
+        """The batch that the call makes, or that the call which it repeats has made; and the model that the call names."""
         if (request.content_type or "").startswith(FORM):
             raise UnsupportedMediaType("Send the request body as JSON (Content-Type: application/json).")
         body = InlineBody(
@@ -154,24 +184,26 @@ class BatchCreation(DialectView):
         items = Items(self.project)
         with gathered(body.lines(items.read)) as content:
             require_one_input(body)
-            fields = valid(self.parameters, {name: value for name, value in body.head.items() if name != ARRAY})
-            self._require_known(fields["endpoint"])
-            named = named_provider(request) or fields.get("provider")
-            provider = self.provider_name(chosen_provider(self.project, model=fields.get("model"), named=named))
+            asked = cast("Asked", valid(self.parameters, {name: body.head[name] for name in body.head if name != ARRAY}))
+            model = asked.get("model")
+            self._require_known(asked["endpoint"])
+            named = named_provider(request) or asked.get("provider")
+            provider = self.provider_name(chosen_provider(self.project, model=model, named=named))
             extras = asked_extras(request.headers)
             with self.reserved(body=body.digest, path=self.called, provider=provider, extras=extras) as reservation:
                 if reservation.batch is not None:
-                    return reservation.batch, fields
-                wanted = self._wanted(fields) | {"provider_name": provider, "reservation": reservation}
+                    return reservation.batch, model
+                actor, now, key = self.actor, timezone.now(), self.key
                 if body.count:
-                    wanted["endpoint"] = endpoint = items.endpoint(fields["endpoint"])
-                    wanted["extras"] = fitting_extras(extras, endpoint=endpoint)
+                    endpoint = items.endpoint(asked["endpoint"])
+                    submission = self._submission(asked, endpoint, provider=provider, extras=extras, requests=body.count)
                     with addressed(content, endpoint, written=items.written) as lines:
-                        return submit_gathered(lines, requests=body.count, **wanted), fields
-                file = find_file(self.project, fields["input_file_id"], now=wanted["now"], param="input_file_id")
-                wanted["endpoint"] = endpoint = fields["endpoint"] or self.endpoint_of(file)
-                wanted["extras"] = fitting_extras(extras, endpoint=endpoint)
-                return submit(input_file=file, **wanted), fields
+                        return submit_gathered(submission, lines, actor=actor, now=now, key=key, reservation=reservation), model
+                assert asked["input_file_id"] is not None
+                file = find_file(self.project, asked["input_file_id"], now=now, param="input_file_id")
+                endpoint = asked["endpoint"] or self.endpoint_of(file)
+                submission = self._submission(asked, endpoint, provider=provider, extras=extras)
+                return submit(submission, input_file=file, actor=actor, now=now, key=key, reservation=reservation), model
 
     def check_head(self, request: Request, head: Mapping[str, Any]) -> None:
         """Refuse what cannot become a batch, by what was said before the requests: they may be 200 MB. All is asked again."""
@@ -192,21 +224,22 @@ class BatchCreation(DialectView):
         if endpoint is not None:
             require_endpoint(self.project, endpoint, place="Invalid value for 'endpoint'", known=self.endpoints)
 
-    def _wanted(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        window: Window = fields["completion_window"]
-        return {
-            "project": self.project,
-            "dialect": self.dialect,
-            "completion_window": window.word,
-            "window": window.length,
-            "actor": self.actor,
-            "now": timezone.now(),
-            "key": self.key,
-            "metadata": fields["metadata"],
-            "output_lifetime": fields["output_expires_after"],
-            "model": fields.get("model"),
-            "on_invalid": OnInvalid(fields["on_invalid"]),
-        }
+    def _submission(self, asked: Asked, endpoint: str, *, provider: str | None, extras: Extras, requests: int = 0) -> Submission:
+        window = asked["completion_window"]
+        return Submission(
+            project=self.project,
+            dialect=self.dialect,
+            endpoint=endpoint,
+            completion_window=window.word,
+            window=window.length,
+            metadata=asked["metadata"],
+            output_lifetime=asked["output_expires_after"],
+            provider_name=provider,
+            extras=fitting_extras(extras, endpoint=endpoint),
+            model=asked.get("model"),
+            on_invalid=OnInvalid(asked["on_invalid"]),
+            requests=requests,
+        )
 
 
 def require_one_input(body: InlineBody) -> None:

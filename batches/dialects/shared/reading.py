@@ -1,15 +1,16 @@
 """Finding what a client names, in its own project only, and what it may see of it."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
+from rest_framework.serializers import Serializer
 
-from batches.models import ApiKey, Batch, BatchError, File, OnInvalid, Project, Upload
+from batches.models import ApiKey, Batch, BatchError, File, OnInvalid, Project, Upload, load_counts
 from batches.rules import identifiers
 from batches.rules.errors import NotFound
 from batches.rules.states import BatchStatus
@@ -66,6 +67,13 @@ def failure_reasons(batches: Iterable[Batch]) -> dict[UUID, list[dict[str, Any]]
         if len(reasons[batch_id]) < SHOWN_ERRORS:
             reasons[batch_id].append({"code": code, "message": message, "param": param or None, "line": line})
     return reasons
+
+
+def shown_with_reasons(batches: Sequence[Batch], serializer: type[Serializer[Batch]]) -> list[dict[str, Any]]:
+    """Batches as a dialect shows them, with as many queries for many as for one; `context["reasons"]` says why any failed."""
+    load_counts(batches)
+    one = serializer(context={"reasons": failure_reasons(batches)})
+    return [one.to_representation(batch) for batch in batches]
 
 
 def archived_at(batch: Batch, *, now: datetime) -> datetime | None:

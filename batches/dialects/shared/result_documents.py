@@ -56,10 +56,8 @@ def result_item(result: ObjectResult, *, endpoint: str) -> dict[str, Any]:
         return item | {"result": {"type": RESULT_TYPES[status]} | ({"message": raw(result.document)} if result.body else {})}
     if result.body:
         item["response"] = result.response
-    if not result.body or result.why:
-        item["error"] = {"code": result.error_code, "message": result.error_message}
-        if result.is_invalid:
-            item["error"]["line"] = result.line
+    if error := result.error:
+        item["error"] = error | ({"line": result.line} if result.is_invalid else {})
     return item
 
 

@@ -9,7 +9,7 @@ what has settled since, and again some of what the client has. Nothing is ever m
 import re
 from dataclasses import dataclass, replace
 
-from batches.http.errors import InvalidValue
+from batches.http.paging import wrong_cursor
 from batches.models import Batch, BatchObject, Slice
 from batches.rules.errors import Gone
 from batches.rules.states import BatchStatus, ObjectStatus
@@ -46,7 +46,7 @@ def parse_cursor(text: str | None, *, name: str = "after") -> Cursor:
         return Cursor()
     match = re.fullmatch(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?", text, re.ASCII)
     if match is None:
-        raise InvalidValue(f"Invalid value for '{name}': it must be the next_cursor of an earlier page.", param=name)
+        raise wrong_cursor(name)
     return Cursor(after=int(match[1]), passed=int(match[2] or 0))
 
 

@@ -1,12 +1,12 @@
 """`account`: issue, list and revoke the tokens by which clients of the Merge dialect name a linked account."""
 
-from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from batches.management.named import day, is_plain, provider_named, table
 from batches.models import AccountToken, Project
 from batches.rules import identifiers
 from batches.rules.actors import COMMAND
@@ -31,7 +31,7 @@ class Command(BaseCommand):
     def handle(self, *_args: object, action: str, **options: Any) -> None:
         match action:
             case "issue":
-                self._issue(project=_project(options["project"]), provider=_provider(options["provider"]))
+                self._issue(project=_project(options["project"]), provider=provider_named(options["provider"]))
             case "list":
                 self._list(project=options["project"])
             case "revoke":
@@ -55,14 +55,13 @@ class Command(BaseCommand):
                 str(token.id),
                 token.project.slug,
                 token.provider.name,
-                f"revoked {_day(token.revoked_at)}" if token.revoked_at else "usable",
-                _day(token.created_at),
+                f"revoked {day(token.revoked_at)}" if token.revoked_at else "usable",
+                day(token.created_at),
             )
             for token in tokens
         ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            self.stdout.write("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+        for line in table(rows):
+            self.stdout.write(line)
 
     def _revoke(self, text: str) -> None:
         key = identifiers.parse(text)
@@ -75,23 +74,7 @@ class Command(BaseCommand):
 
 
 def _project(slug: str) -> Project:
-    project = Project.objects.filter(slug=slug).first() if _is_plain(slug) else None
+    project = Project.objects.filter(slug=slug).first() if is_plain(slug) else None
     if project is None:
         raise CommandError(f"There is no project {slug!r}.")
     return project
-
-
-def _provider(name: str) -> Provider:
-    provider = Provider.objects.filter(name=name).first() if _is_plain(name) else None
-    if provider is None:
-        raise CommandError(f"There is no provider {name!r}; `provider list` shows those there are.")
-    return provider
-
-
-def _is_plain(text: str) -> bool:
-    """Whether a database can compare with it: neither NUL nor a byte that was no UTF-8."""
-    return text.isascii() and text.isprintable()
-
-
-def _day(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d}"

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from batches.management.named import day, is_plain, table
 from batches.models import ApiKey, Scope
 from batches.rules import identifiers
 from batches.rules.actors import COMMAND
@@ -87,14 +88,14 @@ class Command(BaseCommand):
         except InvalidRequest as error:
             raise CommandError(error.message) from None
         self.stdout.write(plain)
-        until = f" It works until {_day(key.expires_at)}." if key.expires_at else ""
+        until = f" It works until {day(key.expires_at)}." if key.expires_at else ""
         self.stderr.write(f"Key {key.name} of project {key.project}. It is shown only now.{until}")
 
     def _list(self, *, project: str | None) -> None:
         now = timezone.now()
         keys = ApiKey.objects.select_related("project")
         if project is not None:
-            keys = keys.filter(project__slug=project) if _is_plain(project) else keys.none()
+            keys = keys.filter(project__slug=project) if is_plain(project) else keys.none()
         rows = [
             ("PREFIX", "PROJECT", "NAME", "STATE", "SCOPES", "CREATED", "BY", "LAST USED", "EXPIRES", "ADDRESSES", "ID"),
         ]
@@ -105,18 +106,17 @@ class Command(BaseCommand):
                 key.name,
                 key.state(now=now).value,
                 key.scopes.replace(" ", ","),
-                _day(key.created_at),
+                day(key.created_at),
                 key.created_by or "-",
-                _day(key.last_used_at),
-                _day(key.expires_at),
+                day(key.last_used_at),
+                day(key.expires_at),
                 key.addresses.replace(" ", ",") or "any",
                 str(key.id),
             )
             for key in keys
         ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            self.stdout.write("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+        for line in table(rows):
+            self.stdout.write(line)
 
     def _change(self, prefix_or_id: str, said: dict[str, Any]) -> None:
         key, now = _found(prefix_or_id), timezone.now()
@@ -133,7 +133,7 @@ class Command(BaseCommand):
             )
         except (InvalidRequest, Conflict) as error:
             raise CommandError(error.message) from None
-        until = f"until {_day(key.expires_at)}" if key.expires_at else "without an end"
+        until = f"until {day(key.expires_at)}" if key.expires_at else "without an end"
         self.stderr.write(f"Key {key} is accepted {until}, from {key.addresses or 'any address'}.")
 
     def _revoke(self, prefix_or_id: str, *, fate: Fate, reason: str) -> None:
@@ -167,15 +167,6 @@ def _days(text: str) -> int:
 
 
 def _named(prefix_or_id: str) -> QuerySet[ApiKey]:
-    if not _is_plain(prefix_or_id):
+    if not is_plain(prefix_or_id):
         return ApiKey.objects.none()
     return ApiKey.objects.filter(Q(prefix=prefix_or_id) | Q(id=identifiers.parse(prefix_or_id)))
-
-
-def _is_plain(text: str) -> bool:
-    """Whether a database can compare with it: neither NUL nor a byte that was no UTF-8."""
-    return text.isascii() and text.isprintable()
-
-
-def _day(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d}" if moment else "-"

@@ -17,6 +17,7 @@ from batches.rules.actors import Actor
 from batches.rules.errors import Conflict
 from batches.rules.states import Source
 from batches.services.control.cancel import cancel
+from batches.services.intake.submission import Submission
 from batches.services.intake.submit import submit
 from batches.services.people.keys import issue_key
 from batches.services.storage.store import store
@@ -163,20 +164,17 @@ def start(plan: Plan, *, key: ApiKey, now: datetime) -> Batch:
             now=created_at,
             key=key,
         )
-    return submit(
-        key.project,
+    submission = Submission(
+        project=key.project,
         dialect=Dialect.OPENAI,
         endpoint=plan.endpoint,
-        input_file=file,
         completion_window="24h",
         window=DAY,
-        actor=Actor(f"key {key.name}", Source.COMMAND),
-        now=created_at,
-        key=key,
         metadata=plan.metadata or None,
         provider_name=plan.provider,
         remark=plan.remark,
     )
+    return submit(submission, input_file=file, actor=Actor(f"key {key.name}", Source.COMMAND), now=created_at, key=key)
 
 
 def _lines(plan: Plan) -> Iterator[bytes]:

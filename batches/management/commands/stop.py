@@ -5,12 +5,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from batches.management.named import provider_named
 from batches.models import EmergencyStop, Project, Stopped
 from batches.rules import identifiers
 from batches.rules.actors import COMMAND
 from batches.rules.errors import PortalError
 from batches.services.policy.emergency_stop import Place, begin_stop, end_stop, stops_in_force
-from providers.models import Provider
 
 CONSEQUENCES = {
     Stopped.SENDING: "No further request is sent, within about a second. What is in flight may settle; deadlines go on.",
@@ -72,10 +72,7 @@ class Command(BaseCommand):
 
 def _place(provider_name: str | None, slug: str | None) -> Place:
     if provider_name is not None:
-        provider = Provider.objects.filter(name=provider_name).first() if provider_name.isprintable() else None
-        if provider is None:
-            raise CommandError(f"There is no provider {provider_name!r}; `provider list` shows those there are.")
-        return Place(provider=provider)
+        return Place(provider=provider_named(provider_name))
     if slug is not None:
         project = Project.objects.called(slug)
         if project is None:

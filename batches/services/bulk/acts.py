@@ -1,11 +1,11 @@
 """What can be done to many batches, which of them are in its way, and how it is done to one: the rules of the verbs."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TypedDict
 
 from django.db.models import Case, CharField, Exists, F, OuterRef, Q, TextChoices, Value, When
 
@@ -24,7 +24,12 @@ from batches.services.retry.child import ChildInput, child_input
 from batches.services.retry.retry import RETRYABLE, Mode, mode_of, retry
 from batches.services.retry.selection import Selection, require_known
 
-Parameters = Mapping[str, Any]
+
+class Parameters(TypedDict, total=False):
+    """What an act has to know besides its batches, as an operation keeps it."""
+
+    priority: int  # that they shall have
+    error: str  # the fingerprint of the one error group that is retried
 
 
 class Obstacle(TextChoices):
@@ -49,7 +54,20 @@ _STATUSES = {
     Obstacle.FINALIZING: {BatchStatus.FINALIZING},
     Obstacle.VALIDATING: {BatchStatus.VALIDATING},
 }
-Do = Callable[[Batch, Parameters, Actor, datetime, str, ChildInput | None], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """An act about to be done to one batch; `requests` is what `prepare` wrote for it."""
+
+    parameters: Parameters
+    actor: Actor
+    now: datetime
+    reason: str
+    requests: ChildInput | None = None
+
+
+Do = Callable[[Batch, Doing], str]
 Prepare = Callable[[Batch, Parameters, datetime], AbstractContextManager[ChildInput | None]]
 
 
@@ -71,18 +89,18 @@ class Verb:
     prepare: Prepare = lambda _batch, _parameters, _now: nullcontext()
 
 
-def _cancel(batch: Batch, _parameters: Parameters, actor: Actor, now: datetime, reason: str, _requests: object) -> str:
-    cancel(batch, actor=actor, now=now, note=reason)
+def _cancel(batch: Batch, doing: Doing) -> str:
+    cancel(batch, actor=doing.actor, now=doing.now, note=doing.reason)
     return ""
 
 
-def _pause(batch: Batch, _parameters: Parameters, actor: Actor, now: datetime, reason: str, _requests: object) -> str:
-    pause(batch, actor=actor, now=now, reason=reason)
+def _pause(batch: Batch, doing: Doing) -> str:
+    pause(batch, actor=doing.actor, now=doing.now, reason=doing.reason)
     return ""
 
 
-def _resume(batch: Batch, _parameters: Parameters, actor: Actor, now: datetime, reason: str, _requests: object) -> str:
-    resume(batch, actor=actor, now=now, reason=reason)
+def _resume(batch: Batch, doing: Doing) -> str:
+    resume(batch, actor=doing.actor, now=doing.now, reason=doing.reason)
     return ""
 
 
@@ -98,18 +116,25 @@ def _selection(parameters: Parameters) -> Selection:
     return Selection(fingerprint=parameters.get("error", ""))
 
 
-def _retry(batch: Batch, parameters: Parameters, actor: Actor, now: datetime, reason: str, requests: ChildInput | None) -> str:
-    if requests is None and batch.is_terminal:
+def _retry(batch: Batch, doing: Doing) -> str:
+    if doing.requests is None and batch.is_terminal:
         raise LostRace("The batch ended just now; try again.")
     # In one transaction for all slices, which are therefore locked before the batch is, as whoever settles has it.
     list(Slice.objects.select_for_update().filter(batch=batch, failed__gt=0).order_by("pk").values_list("pk"))
-    done = retry(batch, selection=_selection(parameters), actor=actor, now=now, reason=reason, requests=requests)
+    done = retry(
+        batch,
+        selection=_selection(doing.parameters),
+        actor=doing.actor,
+        now=doing.now,
+        reason=doing.reason,
+        requests=doing.requests,
+    )
     return f"{done.objects} in {'place' if done.mode is Mode.IN_PLACE else done.batch}."
 
 
-def _reprioritise(batch: Batch, parameters: Parameters, actor: Actor, now: datetime, reason: str, _requests: object) -> str:
+def _reprioritise(batch: Batch, doing: Doing) -> str:
     before = batch.priority
-    prioritise(batch, priority=parameters["priority"], actor=actor, now=now, reason=reason)
+    prioritise(batch, priority=doing.parameters["priority"], actor=doing.actor, now=doing.now, reason=doing.reason)
     return f"From {before} to {batch.priority}."
 
 
@@ -183,7 +208,7 @@ def read_act(name: str) -> BulkAct:
     return BulkAct(name)
 
 
-def checked_parameters(act: BulkAct, *, priority: int | None = None, error: str = "") -> dict[str, Any]:
+def checked_parameters(act: BulkAct, *, priority: int | None = None, error: str = "") -> Parameters:
     """What an act needs to know besides its batches: the priority; or the one error group that is retried, if it is one.
 
     Raises InvalidRequest.

@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -12,15 +11,14 @@ from uuid_utils.compat import uuid7
 
 from batches.models import BulkAct, BulkItem, BulkOperation, bulk
 from batches.models.batch import BatchQuerySet
+from batches.rules.actors import REASON_CHARS
 from batches.rules.errors import Conflict, InvalidRequest, LostRace
-from batches.services.bulk.acts import Question
+from batches.services.bulk.acts import Parameters, Question
 from batches.services.bulk.choice import Choice
 from batches.services.bulk.preview import has_to_be_typed, words
 from batches.services.core import wake
 from batches.services.core.access import Access, Right
 from batches.services.core.audit import record_act, record_refusal
-
-REASON_CHARS = BulkOperation._meta.get_field("reason").max_length or 0
 
 
 class TooMany(InvalidRequest):
@@ -55,7 +53,7 @@ class Order:
     created_before: datetime
     shown: int
     typed: int | None = None
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: Parameters = field(default_factory=Parameters)
     retry_of: BulkOperation | None = None
 
 

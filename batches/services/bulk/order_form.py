@@ -1,15 +1,15 @@
 """The question before an act on many batches, as the console and the admin ask it: what its page holds, and what it sends."""
 
 import uuid
-from typing import Any
 
 from django import forms
 
 from batches.filters.batch import require_in_any_zone
 from batches.models import BulkAct
+from batches.rules.actors import REASON_CHARS
 from batches.rules.errors import InvalidRequest
 from batches.services.bulk.acts import VERBS, checked_parameters
-from batches.services.bulk.create import REASON_CHARS, Order
+from batches.services.bulk.create import Order
 from batches.services.bulk.preview import Preview
 from batches.services.control.prioritise import HIGHEST, LOWEST
 
@@ -50,6 +50,13 @@ class OrderForm(forms.Form):
         if not self.is_valid():
             sentences = [sentence for errors in self.errors.values() for sentence in errors]
             raise InvalidRequest(" ".join(dict.fromkeys(map(str, sentences))))
-        answer: dict[str, Any] = dict(self.cleaned_data)
-        parameters = checked_parameters(act, priority=answer.pop("priority"), error=answer.pop("error"))
-        return Order(act=act, parameters=parameters, **answer)
+        answer = self.cleaned_data
+        return Order(
+            act=act,
+            parameters=checked_parameters(act, priority=answer["priority"], error=answer["error"]),
+            reason=answer["reason"],
+            token=answer["token"],
+            created_before=answer["created_before"],
+            shown=answer["shown"],
+            typed=answer["typed"],
+        )

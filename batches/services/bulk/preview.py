@@ -1,16 +1,14 @@
 """preview: what an act on many batches would do, before anything is done. Every question to the database is bounded."""
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, Q
 
 from batches.models import Batch, BulkAct, BulkOperation
-from batches.services.bulk.acts import VERBS, Obstacle, Question
+from batches.services.bulk.acts import VERBS, Obstacle, Parameters, Question
 from batches.services.bulk.choice import Choice
 from batches.services.core.access import Access
 
@@ -35,7 +33,7 @@ class Preview:
     """
 
     act: BulkAct
-    parameters: Mapping[str, Any]
+    parameters: Parameters
     query: str
     eligible: int
     left: tuple[Left, ...]
@@ -71,7 +69,7 @@ def has_to_be_typed(count: int) -> bool:
     return count > settings.BULK_OPERATION_TYPED_ABOVE
 
 
-def preview(choice: Choice, *, act: BulkAct, parameters: Mapping[str, Any], by: Access, now: datetime) -> Preview:
+def preview(choice: Choice, *, act: BulkAct, parameters: Parameters, by: Access, now: datetime) -> Preview:
     """Look at what was chosen. Nothing that is created from now on belongs to it."""
     choice = choice.created_before(now)
     question = Question(act, parameters, by, now)

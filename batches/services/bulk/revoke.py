@@ -7,7 +7,7 @@ from django.db.models import TextChoices
 
 from batches.models import ApiKey, Batch, BulkAct, BulkOperation
 from batches.models.batch import BatchQuerySet
-from batches.rules.actors import Actor
+from batches.rules.actors import REASON_CHARS, Actor
 from batches.rules.errors import Conflict
 from batches.rules.states import OPEN
 from batches.services.bulk.acts import Question
@@ -52,7 +52,7 @@ def revoke(key: ApiKey, *, fate: Fate, by: Access, now: datetime, reason: str = 
     if not count:
         return None
     about = " ".join(filter(None, (f"Key {key} was revoked.", reason)))
-    order = Order(act=act, reason=about[:500], token=uuid.uuid4(), created_before=now, shown=count, typed=count)
+    order = Order(act=act, reason=about[:REASON_CHARS], token=uuid.uuid4(), created_before=now, shown=count, typed=count)
     return create(choice, order, by=by, now=now)
 
 

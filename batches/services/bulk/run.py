@@ -22,7 +22,7 @@ from batches.models import Batch, BulkAct, BulkItem, BulkOperation
 from batches.rules.actors import Actor
 from batches.rules.errors import Conflict, Gone, InProgress, LostRace, PortalError
 from batches.rules.states import Source
-from batches.services.bulk.acts import VERBS, Obstacle, Question
+from batches.services.bulk.acts import VERBS, Doing, Obstacle, Question
 from batches.services.core import wake
 from batches.services.core.access import access_of
 from batches.services.core.lease import lease_end
@@ -170,8 +170,8 @@ def _outcome(operation: BulkOperation, batch_id: uuid.UUID, prepared: _Prepared,
         if prepared.refusal:
             raise prepared.refusal
         with transaction.atomic():
-            note = VERBS[act].do(_batch(batch_id), operation.parameters, actor, now, operation.reason, prepared.requests)
-            return BulkItem.Status.DONE, note
+            doing = Doing(operation.parameters, actor, now, operation.reason, prepared.requests)
+            return BulkItem.Status.DONE, VERBS[act].do(_batch(batch_id), doing)
     except (InProgress, LostRace) as error:  # another time it may succeed
         return BulkItem.Status.FAILED, error.message
     except (Conflict, Gone) as error:

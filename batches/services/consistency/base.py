@@ -8,10 +8,9 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from batches.models import Batch, Slice, bulk
+from batches.models import LAST_LINE, Batch, Slice, bulk
 
 ROWS_AT_ONCE = 5000  # objects that one statement compares with other rows; one slice may have as many
-LAST_LINE = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,15 @@
 """Counts against rows: every object is counted once, and what is frozen is the sum of the parts."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Sum
-
-from batches.models import COUNT_FIELDS, Batch, BatchObject, Slice
-from batches.rules.states import TERMINAL, ObjectStatus
+from batches.models import COUNT_FIELDS, Batch, BatchObject, Slice, slice_sums
+from batches.rules.states import TERMINAL
 from batches.services.consistency.base import Check, Found, NotMended, Page, as_uuid, rows_of
-from batches.services.tally.recount import recount
+from batches.services.tally.recount import COUNTED_ANEW, recount
 
-_SUMS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "cost_nanos")
-_TRUTH = {
-    "total": "count(o.id)",
-    **{status.value: f"count(*) FILTER (WHERE o.status = '{status.value}')" for status in ObjectStatus},
-    **{name: f"coalesce(sum(o.{name}), 0)" for name in _SUMS},
-    "unpriced": f"count(*) FILTER (WHERE o.status = '{ObjectStatus.SUCCEEDED.value}' AND o.cost_nanos IS NULL)",
-}
+_TRUTH = {"total": "count(o.id)", **COUNTED_ANEW}
 _SLICES = f"""
     SELECT s.batch_id, s.id, s.first_line, s.last_line, {", ".join(f"s.{name}, {truth}" for name, truth in _TRUTH.items())}
       FROM {Slice._meta.db_table} s
@@ -54,23 +47,16 @@ def _recount_slice(batch: Batch, pk: Any, now: datetime) -> str:
 def _frozen(page: Page, now: datetime) -> Found:
     del now
     ended = {batch.pk: batch for batch in page.batches if batch.status in TERMINAL}
-    for pk, sums in _sums(ended).items():
+    for pk, sums in slice_sums(ended).items():
         batch = ended[pk]
-        pairs = {name: (getattr(batch, name), total) for name, total in sums.items()}
+        pairs = {name: (getattr(batch, name), getattr(sums, name)) for name in COUNT_FIELDS}
         if differ := _differences(pairs):
             yield batch, differ, None
 
 
-def _sums(batches: Any) -> dict[Any, dict[str, int]]:
-    """The sums over the slices of each batch."""
-    sums = {f"sum_{name}": Sum(f"slices__{name}", default=0) for name in COUNT_FIELDS}
-    rows = Batch.objects.filter(pk__in=batches).order_by().annotate(**sums).values_list("pk", *sums)
-    return {pk: dict(zip(COUNT_FIELDS, values, strict=True)) for pk, *values in rows}
-
-
 def _freeze(batch: Batch, subject: Any, now: datetime) -> str:
     del subject, now
-    Batch.objects.filter(pk=batch.pk).update(**_sums([batch.pk])[batch.pk])
+    Batch.objects.filter(pk=batch.pk).update(**asdict(slice_sums([batch.pk])[batch.pk]))
     return "Froze the counts of its slices anew."
 
 

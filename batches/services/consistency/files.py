@@ -7,7 +7,7 @@ from typing import Any
 from batches.models import Batch, File
 from batches.rules.errors import Gone
 from batches.services.consistency.base import Check, Found, NotMended, Page
-from batches.services.lifecycle.finalize import Inconsistent
+from batches.services.lifecycle.result_writer import Inconsistent
 from batches.services.lifecycle.rewrite import rewrite
 from batches.services.storage.ranges import reading
 

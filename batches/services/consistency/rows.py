@@ -4,15 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from uuid_utils.compat import uuid7
-
-from batches.models import Batch, BatchError, BatchObject, BatchResult, Slice, bulk
-from batches.rules.fingerprints import fingerprint
+from batches.models import Batch, BatchObject, BatchResult, Slice, bulk
 from batches.rules.states import COUNTED, OPEN, BatchStatus, ObjectStatus
 from batches.services.consistency.base import Check, Found, NotMended, Page, parts_of, rows_of, tallied
-from batches.services.tally.error_groups import record_errors
-from batches.services.tally.outcomes import AS_ITS_RESULT
+from batches.services.tally.error_groups import new_error, record_errors
 from batches.services.tally.recount import recount
+from batches.services.tally.result_rows import OF_ITS_ROUND, Uncalled, insert_uncalled, settle_different
 from providers.failures import Kind
 
 _ANSWERED = f"'{ObjectStatus.SUCCEEDED.value}', '{ObjectStatus.FAILED.value}'"
@@ -67,7 +64,7 @@ def _open(page: Page) -> list[Batch]:
 
 _WITHOUT_RESULT = f"""
       FROM {BatchObject._meta.db_table} o
-      LEFT JOIN {BatchResult._meta.db_table} r ON r.batch_id = o.batch_id AND r.line = o.line AND r.round = o.round
+      LEFT JOIN {BatchResult._meta.db_table} r ON {OF_ITS_ROUND}
      WHERE o.batch_id IN ({{batches}}) AND o.line BETWEEN {{first}} AND {{last}}
        AND o.status IN ({_ANSWERED}) AND r.id IS NULL
 """
@@ -91,18 +88,17 @@ def _fail_lost(batch: Batch, subject: Any, now: datetime) -> str:
 def _fail(batch: Batch, lines: Sequence[tuple[int, int]], *, now: datetime) -> None:
     """Say that what came of them is lost. Somebody may send for them again; the portal by itself does not pay twice."""
     pieces = _locked(batch)
-    failed, kind = ObjectStatus.FAILED.value, Kind.PORTAL
-    fields = ("id", "batch", "line", "round", "status", "attempts", "kind", "request_id", "error_code", "error_message", "body")
-    rows = [(uuid7(), batch.pk, *line, failed, 0, kind.value, "", LOST, LOST_MESSAGE, "", now) for line in lines]
-    bulk.insert(BatchResult, (*fields, "created_at"), rows)
+    failures = [Uncalled(line, round_, LOST, LOST_MESSAGE) for line, round_ in lines]
+    kind, source = Kind.PORTAL.value, Kind.PORTAL.source.value
+    insert_uncalled(batch, failures, kind=kind, now=now)
     for line, _ in lines:
         objects = BatchObject.objects.filter(batch=batch, line=line)
-        objects.update(status=failed, kind=kind.value, cost_nanos=None, settled_at=now)
-    known = {"code": LOST, "message": LOST_MESSAGE, "kind": kind.value, "source": kind.source.value, "created_at": now}
-    known["fingerprint"] = fingerprint(
-        source=kind.source.value, provider=batch.provider.name, http_status=None, code=LOST, message=LOST_MESSAGE
-    )
-    record_errors([BatchError(batch=batch, line=line, round=round_, **known) for line, round_ in lines], {batch.pk: batch})
+        objects.update(status=ObjectStatus.FAILED, kind=kind, cost_nanos=None, settled_at=now)
+    errors = [
+        new_error(batch, line=line, round_=round_, code=LOST, message=LOST_MESSAGE, kind=kind, source=source, now=now)
+        for line, round_ in lines
+    ]
+    record_errors(errors, {batch.pk: batch})
     recount(pieces)
 
 
@@ -112,7 +108,7 @@ def _locked(batch: Batch) -> list[Any]:
 
 _DIFFERENT = f"""
       FROM {BatchObject._meta.db_table} o
-      JOIN {BatchResult._meta.db_table} r ON r.batch_id = o.batch_id AND r.line = o.line AND r.round = o.round
+      JOIN {BatchResult._meta.db_table} r ON {OF_ITS_ROUND}
      WHERE o.batch_id IN ({{batches}}) AND o.line BETWEEN {{first}} AND {{last}} AND o.status <> r.status
 """
 
@@ -124,15 +120,6 @@ def _different(page: Page, now: datetime) -> Found:
         yield batch, f"{count} objects, the first in line {line}, have another status than their result", None
 
 
-_SETTLE = f"""
-    UPDATE {BatchObject._meta.db_table} AS o
-       SET {AS_ITS_RESULT}
-      FROM {BatchResult._meta.db_table} r
-     WHERE o.batch_id = %s AND o.line BETWEEN %s AND %s
-       AND r.batch_id = o.batch_id AND r.line = o.line AND r.round = o.round AND o.status <> r.status
-"""  # noqa: S608 - names of tables and columns only
-
-
 def _settle(batch: Batch, subject: Any, now: datetime) -> str:
     del subject, now
     if batch.is_terminal:
@@ -140,9 +127,8 @@ def _settle(batch: Batch, subject: Any, now: datetime) -> str:
     pieces = _locked(batch)
     settled = 0
     for part in parts_of([batch.pk]):
-        with bulk.row_by_row(), bulk.cursor() as cursor:
-            cursor.execute(_SETTLE, [bulk.adapt(Batch, "id", batch.pk), part.first_line, part.last_line])
-            settled += cursor.rowcount
+        with bulk.row_by_row():
+            settled += settle_different(batch, first_line=part.first_line, last_line=part.last_line)
     recount(pieces)
     return f"Gave {settled} objects the status of their result."
 

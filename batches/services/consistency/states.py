@@ -11,8 +11,10 @@ from batches.rules.actors import RECONCILE
 from batches.rules.errors import LostRace
 from batches.rules.states import STAMPS, TERMINAL, BatchStatus
 from batches.services.consistency.base import Check, Found, NotMended, Page
+from batches.services.core.conditions import NOT_THROTTLED
 from batches.services.lifecycle.expire import expire
-from batches.services.lifecycle.finalize import Inconsistent, finalize
+from batches.services.lifecycle.finalize import finalize
+from batches.services.lifecycle.result_writer import Inconsistent
 from batches.services.lifecycle.validate import validate
 from providers import registry
 
@@ -100,7 +102,7 @@ def _throttled(page: Page, now: datetime) -> Found:
 def _release(batch: Batch, subject: Any, now: datetime) -> str:
     del subject
     over = Batch.objects.filter(pk=batch.pk, throttled_until__lt=now - STUCK_AFTER)
-    over.update(throttled_until=None, throttled_reason="", throttled_by="")
+    over.update(**NOT_THROTTLED)
     return "Forgot that it was throttled."
 
 

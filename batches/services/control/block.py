@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, OuterRef
 
 from batches.models import Batch, Slice
+from batches.services.core.conditions import NOT_BLOCKED
 
 BLOCKED_FOR = timedelta(seconds=15)  # what nobody says again is over
 
@@ -30,5 +31,5 @@ def _block(reason: str, now: datetime, **which: uuid.UUID) -> None:
 def unblock(batch: Batch) -> None:
     """A worker carries it out."""
     if batch.blocked_until is not None:
-        Batch.objects.filter(pk=batch.pk).update(blocked_until=None, blocked_reason="")
+        Batch.objects.filter(pk=batch.pk).update(**NOT_BLOCKED)
         batch.blocked_until, batch.blocked_reason = None, ""

@@ -3,11 +3,11 @@
 from datetime import datetime
 
 from batches.models import Batch
-from batches.rules.actors import Actor
-from batches.rules.errors import LostRace
+from batches.rules.actors import REASON_CHARS, Actor
 from batches.rules.states import Act
 from batches.services.core import wake
-from batches.services.core.amend import amend, require_runnable
+from batches.services.core.amend import Change, amend_running
+from batches.services.core.conditions import NOT_PAUSED
 from batches.services.policy.guards import require_within_budget
 
 # What people are told that each leads to, of one batch and of many.
@@ -27,17 +27,15 @@ def pause(batch: Batch, *, actor: Actor, now: datetime, reason: str = "", act: A
 
     A paused batch is returned unchanged. `act` tells whether a person or a guard did it. Raises NotRunning.
     """
-    while True:
-        require_runnable(batch, act=Act.PAUSED)
+
+    def change() -> Change | None:
         if batch.paused_at is not None:
-            return batch
-        about = {"paused_at": now, "paused_by": actor.name[:200], "paused_reason": reason[:500]}
-        try:
-            amend(batch, act, actor=actor, now=now, note=reason, expecting={"paused_at": None}, **about)
-        except LostRace:
-            batch.refresh_from_db()
-        else:
-            return batch
+            return None
+        paused = {"paused_at": now, "paused_by": actor.name[:200], "paused_reason": reason[:REASON_CHARS]}
+        return Change(paused, expected={"paused_at": None}, note=reason)
+
+    amend_running(batch, act, change, actor=actor, now=now)
+    return batch
 
 
 def resume(batch: Batch, *, actor: Actor, now: datetime, reason: str = "") -> Batch:
@@ -45,19 +43,15 @@ def resume(batch: Batch, *, actor: Actor, now: datetime, reason: str = "") -> Ba
 
     One that is not paused is returned unchanged. Raises NotRunning, and OverBudget while a guard would stop it at once.
     """
-    while True:
-        require_runnable(batch, act=Act.RESUMED)
+
+    def change() -> Change | None:
         if batch.paused_at is None:
-            return batch
+            return None
         batch.forget_counts()
         require_within_budget(batch)
         known = {"acknowledged_settled": batch.counts.settled, "acknowledged_failed": batch.counts.failed}
-        free = {"paused_at": None, "paused_by": "", "paused_reason": ""}
-        paused = {"paused_at": batch.paused_at}
-        try:
-            amend(batch, Act.RESUMED, actor=actor, now=now, note=reason, expecting=paused, **free, **known)
-        except LostRace:
-            batch.refresh_from_db()
-            continue
+        return Change({**NOT_PAUSED, **known}, expected={"paused_at": batch.paused_at}, note=reason)
+
+    if amend_running(batch, Act.RESUMED, change, actor=actor, now=now):
         wake.execute()
-        return batch
+    return batch

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from batches.models import Batch
 from batches.rules.actors import Actor
-from batches.rules.errors import InvalidRequest, LostRace
+from batches.rules.errors import InvalidRequest
 from batches.rules.states import Act
-from batches.services.core.amend import amend, require_runnable
+from batches.services.core.amend import Change, amend_running
 
 HIGHEST = 100
 LOWEST = -HIGHEST
@@ -36,15 +36,12 @@ def give_precedence(batch: Batch, *, precedence: int, actor: Actor, now: datetim
 def _change(batch: Batch, name: str, value: int, *, actor: Actor, now: datetime, note: str, reason: str) -> Batch:
     if not LOWEST <= value <= HIGHEST:
         raise InvalidRequest(f"A {name} is from {LOWEST} to {HIGHEST}.", param=name)
-    while True:
-        require_runnable(batch, act=Act.REPRIORITISED)
+
+    def change() -> Change | None:
         before = getattr(batch, name)
         if before == value:
-            return batch
-        said = " ".join(filter(None, (note.format(before, value), reason)))
-        try:
-            amend(batch, Act.REPRIORITISED, actor=actor, now=now, note=said, expecting={name: before}, **{name: value})
-        except LostRace:
-            batch.refresh_from_db()
-        else:
-            return batch
+            return None
+        return Change({name: value}, expected={name: before}, note=" ".join(filter(None, (note.format(before, value), reason))))
+
+    amend_running(batch, Act.REPRIORITISED, change, actor=actor, now=now)
+    return batch

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from batches.models import Batch
 from batches.rules.actors import Actor
-from batches.rules.errors import LostRace
 from batches.rules.states import Act
 from batches.services.core import wake
-from batches.services.core.amend import amend, require_runnable
+from batches.services.core.amend import Change, amend_running
+from batches.services.core.conditions import NOT_BLOCKED, NOT_THROTTLED
 from batches.services.core.route import route
 from batches.services.policy.emergency_stop import require_intake
 
@@ -19,21 +19,16 @@ def reroute(batch: Batch, *, provider_name: str, actor: Actor, now: datetime, re
     call that the old one carried out without answering is carried out, and paid for, once more. Raises NotRunning, and
     NoProvider when the project may not use the provider, or it is disabled or does not serve the endpoint, and IntakeStopped.
     """
-    while True:
-        require_runnable(batch, act=Act.REROUTED)
+
+    def change() -> Change | None:
         before = batch.provider
         if before.name == provider_name:
-            return batch
+            return None
         provider = route(batch.project, endpoint=batch.endpoint, name=provider_name)
         require_intake(batch.project, provider=provider)
         note = " ".join(filter(None, (f"From {before.name} to {provider.name}.", reason)))
-        free = {"throttled_until": None, "throttled_reason": "", "throttled_by": ""}
-        free |= {"blocked_until": None, "blocked_reason": ""}
-        expected = {"provider": before}
-        try:
-            amend(batch, Act.REROUTED, actor=actor, now=now, note=note, expecting=expected, provider=provider, **free)
-        except LostRace:
-            batch.refresh_from_db()
-            continue
+        return Change({"provider": provider, **NOT_THROTTLED, **NOT_BLOCKED}, expected={"provider": before}, note=note)
+
+    if amend_running(batch, Act.REROUTED, change, actor=actor, now=now):
         wake.execute()
-        return batch
+    return batch

@@ -1,6 +1,7 @@
 """amend: change something about a batch besides its status, and say so in its timeline."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -22,10 +23,38 @@ class NotRunning(Conflict):
     code = "not_running"
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an act writes: column `changes`, what these columns are `expected` to be until then, and a note."""
+
+    changes: Mapping[str, object]
+    expected: Mapping[str, object]
+    note: str = ""
+
+
 def require_runnable(batch: Batch, *, act: Act) -> None:
     """Raise NotRunning, naming the status, unless the batch runs or will run."""
     if batch.status not in RUNNABLE:
         raise NotRunning(f"A batch with status '{batch.status}' cannot be {act}.")
+
+
+def amend_running(batch: Batch, act: Act, change: Callable[[], Change | None], *, actor: Actor, now: datetime) -> bool:
+    """Do an act to a batch that runs, or will run; whether it changed anything.
+
+    `change` looks at the batch and says what the act writes, or None where nothing is to change. It is asked again for as
+    long as somebody else is faster. Raises NotRunning, and whatever `change` raises.
+    """
+    while True:
+        require_runnable(batch, act=act)
+        wanted = change()
+        if wanted is None:
+            return False
+        try:
+            amend(batch, act, actor=actor, now=now, note=wanted.note, expecting=wanted.expected, **wanted.changes)
+        except LostRace:
+            batch.refresh_from_db()
+        else:
+            return True
 
 
 @transaction.atomic

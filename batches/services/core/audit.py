@@ -8,7 +8,7 @@ from django.db.models import Model
 from batches.models import AuditEntry, Project
 from batches.rules.actors import Actor
 
-REASON_CHARS = 1000
+RECORDED_REASON_CHARS = 1000
 
 
 def record_act(
@@ -44,7 +44,7 @@ def _record(
         target_type=(target._meta.model_name or "") if target else "",
         target_id=str(target.pk) if target else "",
         target=str(target)[:200] if target else "",
-        reason=reason[:REASON_CHARS],
+        reason=reason[:RECORDED_REASON_CHARS],
         created_at=now,
     )
 

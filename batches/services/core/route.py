@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence, Set
 
 from django.db.models import Q
 
-from batches.models import Project, ProviderGrant
+from batches.models import Batch, Project, ProviderGrant
 from batches.rules.errors import NoProvider
 from providers.models import Provider
 
@@ -27,6 +27,12 @@ def granted_providers(project: Project) -> list[Provider]:
 def further_endpoints(project: Project) -> list[str]:
     """What operators have the providers of a project serve besides the endpoints of their adapters."""
     return sorted({endpoint for provider in granted_providers(project) for endpoint in provider.further_endpoints})
+
+
+def other_providers(batch: Batch) -> list[Provider]:
+    """Who else could carry out a batch, by name: the enabled providers that its project may use and that serve its endpoint."""
+    serving = [provider for provider in granted_providers(batch.project) if batch.endpoint in provider.endpoints]
+    return [provider for provider in serving if provider.pk != batch.provider_id]
 
 
 def route(project: Project, *, endpoint: str, name: str | None = None) -> Provider:

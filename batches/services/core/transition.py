@@ -5,10 +5,11 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import F
 
-from batches.models import Batch, Event
+from batches.models import NOTE_CHARS, Batch, Event
 from batches.rules.actors import Actor
 from batches.rules.errors import LostRace
 from batches.rules.states import MOVES, STAMPS, TERMINAL, Act, BatchStatus
+from batches.services.core.conditions import NOT_BLOCKED, NOT_PAUSED, NOT_THROTTLED
 
 
 @transaction.atomic
@@ -25,10 +26,7 @@ def transition(batch: Batch, to: BatchStatus, *, actor: Actor, now: datetime, no
     if to in TERMINAL:
         # The counts that the caller gives are final; none means that there are no objects.
         changes = {"total": 0, "pending": 0} | changes
-        changes |= {"ended_at": now, "at_risk_since": None}
-        changes |= {"throttled_until": None, "throttled_reason": "", "throttled_by": ""}
-        changes |= {"put_off_reason": "", "paused_at": None, "paused_by": "", "paused_reason": ""}
-        changes |= {"blocked_until": None, "blocked_reason": ""}
+        changes |= {"ended_at": now, "at_risk_since": None, "put_off_reason": "", **NOT_PAUSED, **NOT_THROTTLED, **NOT_BLOCKED}
     moved = Batch.objects.filter(pk=batch.pk, status=origin).update(version=F("version") + 1, **changes)
     if not moved:
         raise LostRace(f"The batch was {origin.label.lower()} when this began, and is not any more.")
@@ -50,6 +48,6 @@ def record(
         version=batch.version,
         actor=actor.name[:200],
         source=actor.source,
-        note=note[:1000],
+        note=note[:NOTE_CHARS],
         created_at=now,
     )

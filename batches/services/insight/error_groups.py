@@ -1,4 +1,4 @@
-"""Why objects failed, grouped by what is the same in their messages: in one batch, or over projects and a span of time.
+"""Why objects failed, grouped by what is the same in their messages, over projects and a span of time.
 
 Read from what was counted as it happened (`services.tally.error_groups`): the errors themselves may be millions.
 """
@@ -12,70 +12,12 @@ from enum import Enum
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
 
-from batches.models import Batch, BatchErrorGroup, ErrorGroup, ErrorGroupHour, bulk
-from batches.rules.fingerprints import VERSION
+from batches.models import BatchErrorGroup, ErrorGroup, ErrorGroupHour, bulk
+from batches.rules.fingerprints import CHARS, VERSION
+from batches.services.insight.groups_in_batch import Explained
 from providers.failures import Kind
 
-MOST_GROUPS = 50
 MOST_BATCHES = 100  # batches of one group are counted up to here
-
-
-class _Explained:
-    """What a kind of failure says about those who have it."""
-
-    kind: Kind | None
-    __slots__ = ()
-
-    @property
-    def sentence(self) -> str:
-        return self.kind.sentence if self.kind else ""
-
-    @property
-    def hint(self) -> str:
-        """Whether sending the objects again can help."""
-        if self.kind is None:
-            return ""
-        return "Retry may help" if self.kind.retryable else "Retry will not help"
-
-
-@dataclass(frozen=True, slots=True)
-class GroupInBatch(_Explained):
-    """Failures in one batch that differ in ids, numbers and quoted text alone."""
-
-    fingerprint: str
-    code: str
-    sample: str
-    count: int
-    http_status: int | None
-    first_line: int
-    last_line: int
-    first_seen: datetime
-    last_seen: datetime
-    kind: Kind | None
-    muted: bool
-    note: str
-
-
-def error_groups(batch: Batch, *, most: int = MOST_GROUPS) -> list[GroupInBatch]:
-    """The largest groups of a batch, in one query. What concerns no line (the batch as a whole failed) is in none."""
-    rows = BatchErrorGroup.objects.filter(batch=batch, count__gt=0, first_line__isnull=False)
-    return [
-        GroupInBatch(
-            fingerprint=row.group.fingerprint,
-            code=row.group.code,
-            sample=row.group.sample,
-            count=row.count,
-            http_status=row.group.http_status,
-            first_line=row.first_line or 0,
-            last_line=row.last_line or 0,
-            first_seen=row.first_seen,
-            last_seen=row.last_seen,
-            kind=Kind.known(row.group.kind),
-            muted=row.group.muted_at is not None,
-            note=row.group.note,
-        )
-        for row in rows.select_related("group").order_by("-count", "first_line")[:most]
-    ]
 
 
 class Window(Enum):
@@ -109,7 +51,7 @@ class Position:
     @classmethod
     def read(cls, text: str) -> "Position | None":
         """The position that was written so; None when none was."""
-        match = re.fullmatch(r"([0-9]{1,15})\.([!-~]{1,43})", text, re.ASCII)
+        match = re.fullmatch(rf"([0-9]{{1,15}})\.([!-~]{{1,{CHARS}}})", text, re.ASCII)
         return cls(int(match[1]), match[2]) if match else None
 
 
@@ -126,7 +68,7 @@ class Because:
 
 
 @dataclass(frozen=True, slots=True)
-class Group(_Explained):
+class Group(Explained):
     """A group over all the projects that its reader sees, in a window.
 
     `batches` is how many batches it touched, counted to MOST_BATCHES for each project; `more_batches` tells whether there

@@ -4,14 +4,14 @@ import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from django.db.models import Exists, QuerySet
 
 from batches.models import Batch, BatchError, BatchErrorGroup, ErrorGroup, bulk
+from batches.rules.keyset import moment_as_number, number_as_moment
 
 MOST_MESSAGES = 5
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BATCHES_SAMPLED, _ERRORS_SAMPLED = 20, 200
 
 
@@ -24,13 +24,13 @@ class MemberPosition:
     line: int
 
     def __str__(self) -> str:
-        return f"{(self.seen - EPOCH) // timedelta(microseconds=1)}.{self.batch_id.hex}.{self.line}"
+        return f"{moment_as_number(self.seen)}.{self.batch_id.hex}.{self.line}"
 
     @classmethod
     def read(cls, text: str) -> "MemberPosition | None":
         """The position that was written so; None when none was."""
         match = re.fullmatch(r"([0-9]{1,17})\.([0-9a-f]{32})\.([0-9]{1,9})", text, re.ASCII)
-        return cls(EPOCH + timedelta(microseconds=int(match[1])), uuid.UUID(match[2]), int(match[3])) if match else None
+        return cls(number_as_moment(int(match[1])), uuid.UUID(match[2]), int(match[3])) if match else None
 
 
 @dataclass(frozen=True, slots=True)

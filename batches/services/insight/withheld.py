@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from batches.models import Batch, BatchError, ErrorGroup
 from batches.services.core.access import Readable, everything
-from batches.services.insight.error_groups import GroupInBatch
+from batches.services.insight.groups_in_batch import GroupInBatch
 from providers.failures import Kind
 
 WITHHELD = "The message is withheld: it may quote a request or an answer, which you may not read."

@@ -1,47 +1,30 @@
 """rehearse: look at an input as its validation will, and at what it may cost. Nothing is changed."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from django.conf import settings
 from django.db import transaction
 
 from batches.models import File, Project
 from batches.rules.errors import QuotaExceeded, Unavailable
 from batches.rules.jsonl import Line
 from batches.rules.line_rules import LineChecker, LineRules, Problem
-from batches.services.intake.input_lines import Checked, InputOutOfReach, checked_file, checked_lines
+from batches.services.intake.input_lines import Checked, InputOutOfReach, Problems, checked_file, checked_lines
 from batches.services.policy.estimate import Estimate
 from batches.services.policy.quota import require_room
 
 
 @dataclass(slots=True)
-class Findings:
-    """What a rehearsal finds: how many requests there are, all problems counted by their codes, the first of them kept."""
+class Findings(Problems):
+    """What a rehearsal finds: how many requests there are, what is wrong with them, and what the good ones may use."""
 
     requests: int = 0
-    bad_lines: int = 0
-    of_the_whole: int = 0  # problems that are about no line
-    codes: Counter[str] = field(default_factory=Counter)
-    problems: list[Problem] = field(default_factory=list)
     estimate: Estimate = field(default_factory=lambda: Estimate(""))
-
-    @property
-    def count(self) -> int:
-        """How many problems there are."""
-        return self.codes.total()
 
     @property
     def may_skip(self) -> bool:
         """Whether a batch could run without its invalid lines: there are some, nothing else is wrong, and others are good."""
         return 0 < self.bad_lines < self.requests and not self.of_the_whole
-
-    def add(self, problem: Problem) -> None:
-        self.codes[problem.code] += 1
-        self.of_the_whole += problem.line is None
-        if len(self.problems) < settings.MAX_STORED_ERRORS:
-            self.problems.append(problem)
 
 
 def rehearse_file(file: File, *, rules: LineRules, findings: Findings) -> None:

@@ -1,6 +1,5 @@
 """draft: an input that was uploaded to be looked at, before anybody decides whether it becomes a batch."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,8 +12,9 @@ from batches.rules.actors import Actor
 from batches.rules.default_model import bare_model
 from batches.rules.errors import NotFound
 from batches.services.core.route import route
-from batches.services.intake.extras import NO_EXTRAS, Extras, stored_extras
+from batches.services.intake.submission import Submission, as_batch
 from batches.services.intake.submit import submit
+from batches.services.policy.guards import GUARDS
 from batches.services.storage.store import store
 
 LIFETIME = timedelta(hours=1)  # of what nobody decides on; then it expires like any other file
@@ -26,7 +26,7 @@ def keep_draft(content: "Content[Any]", *, project: Project, filename: str, now:
 
 
 @transaction.atomic
-def start(file: File, *, since: datetime, actor: Actor, now: datetime, **about: Any) -> Batch:
+def start(file: File, submission: Submission, *, since: datetime, actor: Actor, now: datetime) -> Batch:
     """Submit a batch over a file, draft or not; a draft then lives as long as other input files.
 
     `since` is when its actor was asked: whoever gives the same answer twice gets the batch of the first. Raises NotFound
@@ -36,40 +36,27 @@ def start(file: File, *, since: datetime, actor: Actor, now: datetime, **about: 
     if locked is None:
         raise NotFound
     for earlier in Batch.objects.filter(input_file=locked, created_by=actor.name, created_at__gte=since):
-        if _is_as_asked(earlier, **about):
+        if _is_as_asked(earlier, submission):
             return earlier
     if locked.is_draft:
         lifetime = timedelta(seconds=settings.FILE_LIFETIME_SECONDS)
         File.objects.filter(pk=locked.pk).update(is_draft=False, expires_at=now + lifetime)
-    return submit(file.project, input_file=locked, actor=actor, now=now, **about)
+    return submit(submission, input_file=locked, actor=actor, now=now)
 
 
-def _is_as_asked(
-    batch: Batch,
-    *,
-    endpoint: str,
-    provider_name: str | None = None,
-    metadata: Mapping[str, str] | None = None,
-    guards: Mapping[str, object] | None = None,
-    extras: Extras = NO_EXTRAS,
-    model: str | None = None,
-    **about: Any,
-) -> bool:
+# What somebody chooses who starts a batch over a file; its model may be another one by now, which validation found.
+_CHOSEN = (
+    *("dialect", "endpoint", "provider", "completion_window", "metadata", "extras", "default_model"),
+    *("remark", "priority", "on_invalid", *GUARDS),
+)
+
+
+def _is_as_asked(batch: Batch, submission: Submission) -> bool:
     """Whether the batch is what `submit` would make of this."""
-    provider = route(batch.project, endpoint=endpoint, name=provider_name)
-    plain: dict[str, Any] = {
-        name: about[name] for name in ("dialect", "completion_window", "remark", "priority", "on_invalid") if name in about
-    }
-    asked: dict[str, object] = {
-        "endpoint": endpoint,
-        "provider": provider,
-        "metadata": metadata or None,
-        "extras": stored_extras(extras),
-        "default_model": bare_model(model, provider=provider.name),
-        **plain,
-        **(guards or {}),
-    }
-    return all((getattr(batch, name) or None) == (value or None) for name, value in asked.items())
+    provider = route(batch.project, endpoint=submission.endpoint, name=submission.provider_name)
+    default_model = bare_model(submission.model, provider=provider.name)
+    asked = as_batch(submission, provider=provider, default_model=default_model)
+    return all((getattr(batch, name) or None) == (getattr(asked, name) or None) for name in _CHOSEN)
 
 
 def discard(file: File) -> bool:

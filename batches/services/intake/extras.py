@@ -23,8 +23,10 @@ VERSION = "anthropic-version"
 USER_PROFILE = "anthropic-user-profile-id"
 WORKSPACE = "anthropic-workspace-id"
 MOST_BETAS = 20
+NAME_CHARS, VERSION_CHARS = 100, 20  # of a beta feature or a user profile; what is read of a version
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{NAME_CHARS - 1}}}", re.ASCII)
+_NAME_RULE = f"up to {NAME_CHARS} letters, digits, '.', '_' and '-'."
 _VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
@@ -52,13 +54,11 @@ def checked_extras(*, betas: Iterable[str] = (), version: str = "", user_profile
         raise InvalidExtras(f"{BETA}: there may be {MOST_BETAS} beta features.", param=BETA)
     for name in extras.betas:
         if not _NAME.fullmatch(name):
-            said = f"{BETA}: {name[:100]!r} is not the name of a beta feature: up to 100 letters, digits, '.', '_' and '-'."
-            raise InvalidExtras(said, param=BETA)
+            raise InvalidExtras(f"{BETA}: {name[:100]!r} is not the name of a beta feature: {_NAME_RULE}", param=BETA)
     if version and not _VERSION.fullmatch(version):
         raise InvalidExtras(f"{VERSION}: {version[:100]!r} is not a version such as 2023-06-01.", param=VERSION)
     if user_profile and not _NAME.fullmatch(user_profile):
-        said = f"{USER_PROFILE}: an id has up to 100 letters, digits, '.', '_' and '-'."
-        raise InvalidExtras(said, param=USER_PROFILE)
+        raise InvalidExtras(f"{USER_PROFILE}: an id has {_NAME_RULE}", param=USER_PROFILE)
     return extras
 
 

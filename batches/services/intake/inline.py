@@ -8,15 +8,19 @@ from typing import Any
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.db import transaction
 
-from batches.models import ApiKey, Batch, Project, Purpose
+from batches.models import ApiKey, Batch, IdempotencyRecord, Purpose
+from batches.rules.actors import Actor
+from batches.services.intake.submission import Submission
 from batches.services.intake.submit import submit
 from batches.services.storage.store import keep, undone_on_error, write
+
+FILENAME = "requests.jsonl"
 
 
 @contextmanager
 def gathered(lines: Iterable[bytes]) -> "Iterator[UploadedFile[Any]]":
     """The lines of an input file, spooled to the local disk; gone at the end unless they were submitted."""
-    with TemporaryUploadedFile("requests.jsonl", "application/jsonl", 0, None) as spool:
+    with TemporaryUploadedFile(FILENAME, "application/jsonl", 0, None) as spool:
         size = 0
         for line in lines:
             size += spool.write(line)
@@ -27,10 +31,16 @@ def gathered(lines: Iterable[bytes]) -> "Iterator[UploadedFile[Any]]":
 
 
 def submit_gathered(
-    content: "UploadedFile[Any]", *, project: Project, now: datetime, key: ApiKey | None = None, **batch: Any
+    submission: Submission,
+    content: "UploadedFile[Any]",
+    *,
+    actor: Actor,
+    now: datetime,
+    key: ApiKey | None = None,
+    reservation: IdempotencyRecord | None = None,
 ) -> Batch:
     """Keep gathered lines as an input file and submit a batch over it (see `submit`); on an error neither stays."""
-    file = write(content, project=project, purpose=Purpose.BATCH, filename="requests.jsonl", now=now, key=key)
+    file = write(content, project=submission.project, purpose=Purpose.BATCH, filename=FILENAME, now=now, key=key)
     with undone_on_error(file), transaction.atomic():
         keep(file)
-        return submit(project, input_file=file, now=now, key=key, **batch)
+        return submit(submission, input_file=file, actor=actor, now=now, key=key, reservation=reservation)

@@ -1,10 +1,13 @@
 """input_lines: read the input of a batch line by line, and check each line; the one way for validation and for rehearsals."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
+
+from django.conf import settings
 
 from batches.models import File
 from batches.rules.jsonl import Line, read_lines
@@ -30,6 +33,27 @@ class Checked:
     line: Line
     custom_id: str
     problems: list[Problem]
+
+
+@dataclass(slots=True)
+class Problems:
+    """What is wrong with an input: all problems counted by their codes, the first of them kept, and how many lines have any."""
+
+    bad_lines: int = 0
+    of_the_whole: int = 0  # problems that are about no line
+    codes: Counter[str] = field(default_factory=Counter)
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many problems there are."""
+        return self.codes.total()
+
+    def add(self, problem: Problem) -> None:
+        self.codes[problem.code] += 1
+        self.of_the_whole += problem.line is None
+        if len(self.problems) < settings.MAX_STORED_ERRORS:
+            self.problems.append(problem)
 
 
 def checked_file(file: File | None, checker: LineChecker, *, note: Note, tick: Tick = _nothing) -> Iterator[Checked]:

@@ -9,7 +9,7 @@ from batches.rules.actors import Actor
 from batches.rules.states import BatchStatus
 from batches.services.core import wake
 from batches.services.core.transition import transition
-from batches.services.lifecycle.validate import remove_objects
+from batches.services.lifecycle.layout import remove_objects
 from providers.failures import Kind
 
 

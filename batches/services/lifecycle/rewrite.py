@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime
-from itertools import islice
 
 from django.db import transaction
 
 from batches.models import Batch, File
-from batches.services.lifecycle.finalize import Inconsistent, ResultFiles, record_ranges
-from batches.services.results.results import results
+from batches.services.lifecycle.result_writer import Inconsistent, ResultFiles, result_files
 from batches.services.storage.store import undone_on_error
 
 
@@ -18,11 +16,8 @@ def rewrite(batch: Batch, *, now: datetime) -> str:
 
     The files are written first, and made known in one short transaction.
     """
-    with ResultFiles(batch) as files, ExitStack() as kept:
-        found = results(batch)
-        for piece in batch.slices.order_by("first_line"):
-            files.add(piece, islice(found, piece.total))
-        if (files.output.lines, files.error.lines) != (batch.counts.succeeded, batch.counts.unsuccessful):
+    with result_files(batch) as files, ExitStack() as kept:
+        if not files.is_whole:
             raise Inconsistent(f"{batch}: its results are not as many as its counts say")
         fresh: dict[str, File] = {}
         for column, file in files.store(now=now):
@@ -39,7 +34,7 @@ def _make_known(batch: Batch, files: ResultFiles, fresh: Mapping[str, File], *, 
         raise Inconsistent(f"{batch}: it moved on while its files were written")
     for column in ("output_file", "error_file"):
         _replace(known, column, fresh.get(column), now=now)
-    record_ranges(files.pieces)
+    files.record_ranges()
     Batch.objects.filter(pk=batch.pk).update(lease_owner=None, lease_expires_at=None)
 
 

@@ -1,97 +1,30 @@
-"""validate: check a batch's input, line by line, and lay out its objects and slices."""
+"""validate: check a batch's input, line by line, and have the batch run, or fail."""
 
 import logging
 import uuid
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from enum import Enum
-from itertools import islice
+from datetime import datetime
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from batches.models import (
-    INVALID_LINE,
-    Batch,
-    BatchError,
-    BatchObject,
-    BatchResult,
-    Dialect,
-    OnInvalid,
-    Slice,
-    bulk,
-    unnamed,
-)
-from batches.models.batch import FROM_FILES, OF_ONE_MODEL
+from batches.models import Batch, OnInvalid
 from batches.rules.actors import ENGINE
-from batches.rules.errors import LostRace, QuotaExceeded
-from batches.rules.fingerprints import fingerprint
-from batches.rules.line_rules import LineChecker, LineRules, Problem
-from batches.rules.states import BatchStatus, ObjectStatus
+from batches.rules.errors import QuotaExceeded
+from batches.rules.line_rules import LineChecker, Problem
+from batches.rules.states import BatchStatus
 from batches.services.core import wake
 from batches.services.core.lease import at_work, hold, lease_batch
 from batches.services.core.transition import transition
-from batches.services.intake.input_lines import Checked, InputOutOfReach, checked_file
+from batches.services.intake.input_lines import InputOutOfReach
+from batches.services.intake.input_rules import rules_for
+from batches.services.lifecycle.layout import Bad, Findings, clear, input_error, lay_out
 from batches.services.policy.quota import require_room
-from batches.services.tally.error_groups import forget_errors, record_errors
+from batches.services.tally.error_groups import record_errors
 from batches.services.tally.workers import process_name
-from providers.failures import Source
 
 logger = logging.getLogger(__name__)
-
-SLICES_A_TRANSACTION = 20
-ANY_NUMBER = 2**31 - 1
-
-
-class _Bad(Enum):
-    """What becomes of lines that are no valid requests."""
-
-    STOP = "stop"  # nothing is laid out any more
-    SKIP = "skip"  # each is an object that has failed
-    KEEP = "keep"  # each is an object like any other: none of them will be sent
-
-
-@dataclass(slots=True)
-class _Piece:
-    """A slice in the making. `good` lines wait with their custom_ids, `bad` ones failed with the first of their problems."""
-
-    first_line: int
-    last_line: int
-    start: int
-    end: int
-    good: list[tuple[int, str]] = field(default_factory=list)
-    bad: list[tuple[int, str, Problem]] = field(default_factory=list)
-
-    @property
-    def total(self) -> int:
-        return len(self.good) + len(self.bad)
-
-
-@dataclass(slots=True)
-class _Findings:
-    """The first of the problems, how many there are, and of how many lines."""
-
-    problems: int = 0
-    of_the_whole: int = 0
-    good_lines: int = 0
-    bad_lines: int = 0
-    kept: list[Problem] = field(default_factory=list)
-
-    def add(self, problem: Problem) -> None:
-        self.problems += 1
-        self.of_the_whole += problem.line is None
-        if len(self.kept) < settings.MAX_STORED_ERRORS:
-            self.kept.append(problem)
-
-    def fails(self, bad: _Bad) -> bool:
-        """Whether the input as a whole is not good enough."""
-        if bad is _Bad.KEEP:
-            return bool(self.of_the_whole)
-        return bool(self.problems) if bad is _Bad.STOP else bool(self.of_the_whole) or not self.good_lines
 
 
 def validate(batch_id: uuid.UUID, *, now: datetime) -> None:
@@ -108,9 +41,9 @@ def validate(batch_id: uuid.UUID, *, now: datetime) -> None:
     try:
         with at_work(batch):  # when it is cancelled or expires meanwhile, whoever moved it clears up
             clear(batch)
-            checker, findings = LineChecker(rules_for(batch)), _Findings()
-            bad = _Bad.SKIP if batch.on_invalid == OnInvalid.SKIP else _Bad.STOP
-            _lay_out(batch, checker, findings, bad=bad)
+            checker, findings = LineChecker(rules_for(batch)), Findings()
+            bad = Bad.SKIP if batch.on_invalid == OnInvalid.SKIP else Bad.STOP
+            lay_out(batch, checker, findings, bad=bad)
             if not findings.fails(bad):
                 _start(batch, findings, model=checker.model)
             if findings.fails(bad):
@@ -122,157 +55,7 @@ def validate(batch_id: uuid.UUID, *, now: datetime) -> None:
         waiting.update(put_off_reason=reason[:200])
 
 
-def rules_for(batch: Batch) -> LineRules:
-    """What the lines of this batch must be."""
-    from_file = batch.dialect in FROM_FILES
-    return LineRules(
-        endpoint=batch.endpoint,
-        one_model=batch.dialect in OF_ONE_MODEL,
-        names_endpoint=batch.dialect != Dialect.NOVITA,
-        asks_a_model=batch.endpoint.startswith("/v1/"),
-        model=batch.default_model,
-        provider=batch.provider.name if batch.default_model else "",
-        max_lines=settings.MAX_BATCH_LINES if from_file else settings.MAX_INLINE_REQUESTS,
-        max_custom_id_chars=settings.MAX_CUSTOM_ID_CHARS,
-        max_line_bytes=settings.MAX_LINE_BYTES,
-    )
-
-
-def lay_out(batch: Batch) -> None:
-    """Lay out every request of an input that came with its create call, and will not run; nothing when it is gone."""
-    findings = _Findings()
-    rules = replace(rules_for(batch), max_lines=ANY_NUMBER)
-    _lay_out(batch, LineChecker(rules), findings, bad=_Bad.KEEP)
-    if findings.fails(_Bad.KEEP):
-        clear(batch)
-
-
-@transaction.atomic
-def clear(batch: Batch) -> None:
-    """Remove whatever an earlier validation laid out, under the batch's lease."""
-    hold(batch)
-    remove_objects(batch)
-
-
-def remove_objects(batch: Batch) -> None:
-    """Remove a batch's objects and slices, and what came of lines that were skipped."""
-    BatchObject.objects.filter(batch=batch).delete()
-    Slice.objects.filter(batch=batch).delete()
-    if batch.on_invalid == OnInvalid.SKIP:
-        BatchResult.objects.filter(batch=batch).delete()
-        forget_errors(batch)
-
-
-@dataclass(slots=True)
-class _Hold:
-    """Keeps the lease on a batch while its input is read, however slow the storage is."""
-
-    batch: Batch
-    held_at: datetime = field(default_factory=timezone.now)
-
-    def __call__(self) -> None:
-        """Raises LostRace when the lease is gone, or the deadline has passed of a batch that waits for it to be wound up."""
-        now = timezone.now()
-        if self.batch.announced and self.batch.status == BatchStatus.VALIDATING and now >= self.batch.expires_at:
-            raise LostRace
-        if now >= self.held_at + timedelta(seconds=settings.LEASE_SECONDS / 5):
-            hold(self.batch)
-            self.held_at = now
-
-
-def _lay_out(batch: Batch, checker: LineChecker, findings: _Findings, *, bad: _Bad) -> None:
-    checked = checked_file(batch.input_file, checker, note=findings.add, tick=_Hold(batch))
-    pieces = _pieces(checked, findings, keep=bad is _Bad.KEEP)
-    while group := list(islice(pieces, SLICES_A_TRANSACTION)):
-        with transaction.atomic():
-            hold(batch)
-            if bad is not _Bad.STOP or not findings.problems:
-                _insert(batch, group)
-
-
-def _pieces(checked: Iterable[Checked], findings: _Findings, *, keep: bool) -> Iterator[_Piece]:
-    """The lines put together as slices, up to SLICE_LINES and about SLICE_BYTES each."""
-    piece: _Piece | None = None
-    for found in checked:
-        line = found.line
-        if piece and (piece.total >= settings.SLICE_LINES or line.end - piece.start > settings.SLICE_BYTES):
-            yield piece
-            piece = None
-        if piece is None:
-            piece = _Piece(line.number, line.number, line.start, line.end)
-        piece.last_line, piece.end = line.number, line.end
-        if found.problems and not keep:
-            for problem in found.problems:
-                findings.add(problem)
-            findings.bad_lines += 1
-            piece.bad.append((line.number, found.custom_id, _of_line(found.problems)))
-        else:
-            findings.good_lines += 1
-            piece.good.append((line.number, found.custom_id))
-    if piece:
-        yield piece
-
-
-def _of_line(problems: list[Problem]) -> Problem:
-    """All that is wrong with one line, as one reason."""
-    return replace(problems[0], message=" ".join(problem.message for problem in problems))
-
-
-def _insert(batch: Batch, pieces: list[_Piece]) -> None:
-    now = timezone.now()
-    Slice.objects.bulk_create(
-        Slice(
-            batch=batch,
-            first_line=piece.first_line,
-            last_line=piece.last_line,
-            input_start=piece.start,
-            input_end=piece.end,
-            total=piece.total,
-            pending=len(piece.good),
-            failed=len(piece.bad),
-            last_settled_at=now if piece.bad else None,
-        )
-        for piece in pieces
-    )
-    batch_id, pending, failed = batch.pk, ObjectStatus.PENDING.value, ObjectStatus.FAILED.value
-    common = ("id", "batch", "line", "custom_id", "status", "round", "attempts", "request_id")
-    good = ((uuid7(), line, custom_id) for piece in pieces for line, custom_id in piece.good)
-    bulk.insert(
-        BatchObject, common, ((pk, batch_id, line, name or unnamed(line, pk), pending, 1, 0, "") for pk, line, name in good)
-    )
-    bad = [(uuid7(), line, custom_id, problem) for piece in pieces for line, custom_id, problem in piece.bad]
-    if not bad:
-        return
-    bulk.insert(
-        BatchObject,
-        (*common, "kind", "settled_at"),
-        ((pk, batch_id, line, name or unnamed(line, pk), failed, 1, 0, "", INVALID_LINE, now) for pk, line, name, _ in bad),
-    )
-    bulk.insert(
-        BatchResult,
-        (
-            "id",
-            "batch",
-            "line",
-            "round",
-            "status",
-            "attempts",
-            "kind",
-            "request_id",
-            "error_code",
-            "error_message",
-            "body",
-            "created_at",
-        ),
-        (
-            (uuid7(), batch_id, line, 1, failed, 0, INVALID_LINE, "", problem.code, problem.message[:2000], "", now)
-            for _, line, _, problem in bad
-        ),
-    )
-    record_errors([_error(batch, problem, now=now, round_=1) for *_, problem in bad], {batch.pk: batch})
-
-
-def _start(batch: Batch, findings: _Findings, *, model: str) -> None:
+def _start(batch: Batch, findings: Findings, *, model: str) -> None:
     """Have the batch run, unless its project has too many objects waiting already: that is a problem, too."""
     skipped = findings.bad_lines
     note = f"{skipped} invalid line{' was' if skipped == 1 else 's were'} skipped." if skipped else ""
@@ -291,26 +74,11 @@ def _start(batch: Batch, findings: _Findings, *, model: str) -> None:
         findings.add(Problem(error.code, error.message, ""))
 
 
-def _fail(batch: Batch, findings: _Findings) -> None:
+def _fail(batch: Batch, findings: Findings) -> None:
     now = timezone.now()
     with transaction.atomic():
         clear(batch)
-        record_errors([_error(batch, problem, now=now) for problem in findings.kept], {batch.pk: batch})
-        count = findings.problems
+        record_errors([input_error(batch, problem, now=now) for problem in findings.problems], {batch.pk: batch})
+        count = findings.count
         note = f"The input has {count} problem{'' if count == 1 else 's'}."
         transition(batch, BatchStatus.FAILED, actor=ENGINE, now=now, note=note, error_count=count)
-
-
-def _error(batch: Batch, problem: Problem, *, now: datetime, round_: int | None = None) -> BatchError:
-    source = Source.CALLER.value
-    return BatchError(
-        batch=batch,
-        line=problem.line,
-        round=round_,
-        code=problem.code,
-        message=problem.message[:2000],
-        param=problem.param[:200],
-        source=source,
-        fingerprint=fingerprint(source=source, provider="", http_status=None, code=problem.code, message=problem.message),
-        created_at=now,
-    )

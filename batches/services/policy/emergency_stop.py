@@ -9,7 +9,7 @@ from functools import partial
 from django.db import IntegrityError, transaction
 
 from batches.models import EmergencyStop, Project, Stopped
-from batches.models.emergency_stop import REASON_CHARS
+from batches.models.emergency_stop import STOP_REASON_CHARS
 from batches.rules.actors import Actor
 from batches.rules.errors import Conflict, InvalidRequest, Unavailable
 from batches.services.core import wake
@@ -120,6 +120,6 @@ def require_free(what: Stopped, place: Place) -> None:
 def checked_reason(text: str) -> str:
     """One sentence, as it is stored. Raises InvalidRequest."""
     sentence = " ".join(text.split())
-    if not 1 <= len(sentence) <= REASON_CHARS - 1 or not sentence.isprintable():
-        raise InvalidRequest(f"Give a reason of 1 to {REASON_CHARS - 1} printable characters.", param="reason")
+    if not 1 <= len(sentence) <= STOP_REASON_CHARS - 1 or not sentence.isprintable():
+        raise InvalidRequest(f"Give a reason of 1 to {STOP_REASON_CHARS - 1} printable characters.", param="reason")
     return sentence if sentence[-1] in ".!?" else f"{sentence}."

@@ -4,18 +4,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import TypedDict, cast
 
 from django.conf import settings
 
 from batches.models import Batch, Counts
 from batches.rules.actors import Actor
-from batches.rules.errors import Conflict, InvalidRequest, LostRace
+from batches.rules.errors import Conflict, InvalidRequest
 from batches.rules.states import Act
-from batches.services.core.amend import amend, require_runnable
+from batches.services.core.amend import Change, amend_running
 from batches.services.core.refusals import refused
 from providers.guards import Guarded
 
 GUARDS = tuple(field.name for field in Guarded._meta.get_fields())
+
+
+class OwnGuards(TypedDict, total=False):
+    """Guards of one batch, or of a provider, by name. None sets no guard: for a batch, its provider's guard holds."""
+
+    max_error_rate: float | None
+    error_sample: int | None
+    max_cost: Decimal | None
+    max_tokens: int | None
 
 
 class OverBudget(Conflict):
@@ -39,13 +49,25 @@ class Guards:
         return any(limit is not None for limit in (self.max_error_rate, self.max_cost, self.max_tokens))
 
 
+def own_guards(bearer: Guarded) -> OwnGuards:
+    """The guards that a batch, or a provider, has itself."""
+    return OwnGuards(
+        max_error_rate=bearer.max_error_rate,
+        error_sample=bearer.error_sample,
+        max_cost=bearer.max_cost,
+        max_tokens=bearer.max_tokens,
+    )
+
+
 def guards_of(batch: Batch) -> Guards:
     """The batch's own guards; where it has none its provider's, and for the sample the portal's."""
-    own = {name: getattr(batch, name) for name in GUARDS}
-    theirs = {name: getattr(batch.provider, name) for name in GUARDS}
-    found = {name: theirs[name] if value is None else value for name, value in own.items()}
-    found["error_sample"] = found["error_sample"] or settings.GUARD_SAMPLE
-    return Guards(**found)
+    theirs = batch.provider
+    return Guards(
+        max_error_rate=theirs.max_error_rate if batch.max_error_rate is None else batch.max_error_rate,
+        error_sample=(theirs.error_sample if batch.error_sample is None else batch.error_sample) or settings.GUARD_SAMPLE,
+        max_cost=theirs.max_cost if batch.max_cost is None else batch.max_cost,
+        max_tokens=theirs.max_tokens if batch.max_tokens is None else batch.max_tokens,
+    )
 
 
 def too_many_failures(counts: Counts, guards: Guards, *, acknowledged: Counts) -> str | None:
@@ -61,7 +83,7 @@ def too_many_failures(counts: Counts, guards: Guards, *, acknowledged: Counts) -
     if settled < max(guards.error_sample, 1) or failed <= guards.max_error_rate * settled:
         return None
     which = f"the {settled:,} objects since it was resumed" if acknowledged.settled else f"the first {settled:,} objects"
-    return f"{failed:,} of {which} failed ({_percent(failed / settled)}, allowed {_percent(guards.max_error_rate)})."
+    return f"{failed:,} of {which} failed ({percent(failed / settled)}, allowed {percent(guards.max_error_rate)})."
 
 
 def over_budget(counts: Counts, guards: Guards) -> str | None:
@@ -69,7 +91,7 @@ def over_budget(counts: Counts, guards: Guards) -> str | None:
     spent = Decimal(counts.cost_nanos).scaleb(-9)
     if guards.max_cost is not None and spent > guards.max_cost:
         unknown = f" The cost of {counts.unpriced:,} more objects is not known." if counts.unpriced else ""
-        return f"It has cost {_money(spent)} (allowed {_money(guards.max_cost)}).{unknown}"
+        return f"It has cost {money(spent)} (allowed {money(guards.max_cost)}).{unknown}"
     tokens = counts.tokens
     if guards.max_tokens is not None and tokens > guards.max_tokens:
         return f"It has used {tokens:,} tokens (allowed {guards.max_tokens:,})."
@@ -87,37 +109,36 @@ def set_guards(batch: Batch, *, guards: Mapping[str, object], actor: Actor, now:
 
     With those that it has, it is returned unchanged. Raises InvalidRequest for a value out of bounds, and NotRunning.
     """
-    while True:
-        require_runnable(batch, act=Act.REGUARDED)
-        checked = checked_guards(guards)
+
+    def change() -> Change | None:
+        checked: Mapping[str, object] = checked_guards(guards)
         before = {name: getattr(batch, name) for name in checked}
         if before == checked:
-            return batch
+            return None
         moves = (f"{name} from {_said(before[name])} to {_said(value)}" for name, value in checked.items())
-        note = " ".join(filter(None, (f"{'; '.join(moves)}.", reason)))
-        try:
-            amend(batch, Act.REGUARDED, actor=actor, now=now, note=note, expecting=before, **checked)
-        except LostRace:
-            batch.refresh_from_db()
-        else:
-            return batch
+        return Change(checked, expected=before, note=" ".join(filter(None, (f"{'; '.join(moves)}.", reason))))
+
+    amend_running(batch, Act.REGUARDED, change, actor=actor, now=now)
+    return batch
 
 
-def checked_guards(guards: Mapping[str, object]) -> dict[str, object]:
+def checked_guards(guards: Mapping[str, object]) -> OwnGuards:
     """Guards as columns of a batch. Raises InvalidRequest that names what there is none of, or is out of bounds."""
     if unknown := [name for name in guards if name not in GUARDS]:
         raise InvalidRequest(f"There is no guard {unknown[0]}; there are {', '.join(GUARDS)}.", param=f"guards.{unknown[0]}")
     bearer = Batch(**guards)
     with refused():
         bearer.clean_fields(exclude=[field.name for field in Batch._meta.fields if field.name not in guards])
-    return {name: getattr(bearer, name) for name in guards}
+    return cast("OwnGuards", {name: getattr(bearer, name) for name in guards})
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """`2.5 %`."""
     return f"{share * 100:.3g} %"
 
 
-def _money(amount: Decimal) -> str:
+def money(amount: Decimal) -> str:
+    """`1,250.5 USD`."""
     return f"{amount.normalize():,f} {settings.CURRENCY}"
 
 

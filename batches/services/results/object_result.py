@@ -73,6 +73,11 @@ class ObjectResult(msgspec.Struct, frozen=True):
         is_told = self.status == ObjectStatus.SUCCEEDED or self.http_status is None or self.http_status >= FAILED_STATUS
         return None if is_told else (self.error_code, self.error_message)
 
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """Code and message of what has no answer, or one of no use that looks like a success; None for any other."""
+        return None if self.body and not self.why else {"code": self.error_code, "message": self.error_message}
+
 
 def result_line(result: ObjectResult) -> bytes:
     """A settled object's line in the output or error file (contract: the OpenAI batch API), with its line end."""

@@ -4,16 +4,16 @@ Answers are in the result rows; where these were pruned, in the batch's own file
 """
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import takewhile
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from batches.models import Batch, BatchError, BatchObject, BatchResult, Slice, bulk, unnamed
+from batches.models import LAST_LINE, Batch, BatchError, BatchObject, BatchResult, Slice, bulk, unnamed
 from batches.rules import jsonl
 from batches.rules.default_model import line_with_model
 from batches.rules.errors import Gone
@@ -21,6 +21,7 @@ from batches.rules.states import ObjectStatus
 from batches.services.results.object_result import ObjectResult
 from batches.services.results.result_files import SliceResults, are_withdrawn, require_result_files
 from batches.services.storage.ranges import read_range
+from batches.services.tally.result_rows import OF_ITS_ROUND
 
 PAGE = 500
 PAGE_CHARS = 4 * 1024**2
@@ -28,7 +29,7 @@ MUCH_LONGER = 4  # times the usual length: what a page's bodies may be and all o
 ANSWERED = frozenset({ObjectStatus.SUCCEEDED, ObjectStatus.FAILED})  # what has a result
 FIRST_PAGE = 16  # as long as nothing is known of the size of the answers
 
-
+T = TypeVar("T")
 Page = tuple[list[ObjectResult], bool]  # some objects, and whether there may be more behind them
 
 _COLUMNS = "o.id, o.line, o.custom_id, o.status, o.round, o.attempts, o.http_status, o.latency_ms, o.request_id, o.kind"
@@ -40,13 +41,13 @@ _JOINED = f"""
              WHERE batch_id = %s AND line > %s AND line <= %s AND status <> %s
              ORDER BY line
              LIMIT %s) o
-      LEFT JOIN {BatchResult._meta.db_table} r ON r.batch_id = o.batch_id AND r.line = o.line AND r.round = o.round
+      LEFT JOIN {BatchResult._meta.db_table} r ON {OF_ITS_ROUND}
      ORDER BY o.line
 """  # noqa: S608 - names of tables only
 # Of a longer body than so much nothing is read.
 _SELECT = f"SELECT {_COLUMNS}, r.error_code, r.error_message, CASE WHEN {{size}} <= %s THEN r.body END {_JOINED}"
 _SELECT_SIZES = f"SELECT o.line, {{size}} {_JOINED}"
-_LAST_LINE = _ANY_LENGTH = 2**31 - 1
+_ANY_LENGTH = 2**31 - 1
 
 
 def results(batch: Batch, *, first_page: int = FIRST_PAGE) -> Iterator[ObjectResult]:
@@ -56,7 +57,7 @@ def results(batch: Batch, *, first_page: int = FIRST_PAGE) -> Iterator[ObjectRes
     were pruned and the files are not kept any more.
     """
     require_results(batch)
-    return results_over(batch, first_line=1, last_line=_LAST_LINE, first_page=first_page)
+    return results_over(batch, first_line=1, last_line=LAST_LINE, first_page=first_page)
 
 
 def require_results(batch: Batch) -> None:
@@ -99,8 +100,8 @@ def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int
     The second value tells whether there are more. Two queries: what is too much is never read. Raises Gone.
     """
     if _are_in_files(batch):
-        return _cut(_from_files(batch, after_line=after_line, last_line=_LAST_LINE), limit=limit, max_chars=max_chars)
-    where = [batch_key(batch), after_line, _LAST_LINE, ObjectStatus.PENDING.value]
+        return _cut(_from_files(batch, after_line=after_line, last_line=LAST_LINE), limit=limit, max_chars=max_chars)
+    where = [batch_key(batch), after_line, LAST_LINE, ObjectStatus.PENDING.value]
     with connection.cursor() as cursor:
         cursor.execute(_SELECT_SIZES.format(size=bulk.size_of("r.body")), [*where, limit + 1])
         sizes = cursor.fetchall()
@@ -119,15 +120,20 @@ def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int
     return page, taken < len(sizes) or page[-1].line < last_line  # some may have settled between the two
 
 
-def _cut(found: Iterator[ObjectResult], *, limit: int, max_chars: int) -> Page:
-    page: list[ObjectResult] = []
+def some_of(found: Iterator[T], *, limit: int, max_chars: int, chars: Callable[[T], int]) -> tuple[list[T], bool]:
+    """The first of what was found: at most `limit`, with at most `max_chars` (but at least one); and whether there are more."""
+    page: list[T] = []
     held = 0
-    for result in found:
-        held += len(result.body)
-        if len(page) == limit or (page and held > max_chars):
+    for item in found:
+        held += chars(item)
+        if page and (len(page) == limit or held > max_chars):
             return page, True
-        page.append(result)
+        page.append(item)
     return page, False
+
+
+def _cut(found: Iterator[ObjectResult], *, limit: int, max_chars: int) -> Page:
+    return some_of(found, limit=limit, max_chars=max_chars, chars=lambda result: len(result.body))
 
 
 def results_between(batch: Batch, *, first_line: int, last_line: int) -> list[ObjectResult]:

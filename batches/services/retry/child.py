@@ -2,30 +2,27 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q
 
-from batches.models import ApiKey, Batch, BatchObject, File, IdempotencyRecord, OnInvalid, Purpose, Slice
-from batches.models.batch import Dialect
+from batches.models import REMARK_CHARS, ApiKey, Batch, BatchObject, File, IdempotencyRecord, Purpose, Slice
 from batches.rules.actors import Actor
 from batches.rules.errors import Conflict, Gone, InProgress, LostRace
 from batches.rules.jsonl import unbroken
 from batches.rules.states import OPEN, SETTLED, Act, BatchStatus, ObjectStatus
 from batches.services.core.amend import amend
-from batches.services.intake.extras import kept_extras
-from batches.services.intake.inline import gathered
+from batches.services.intake.inline import FILENAME, gathered
+from batches.services.intake.submission import submission_of
 from batches.services.intake.submit import submit
-from batches.services.policy.guards import GUARDS
 from batches.services.results.results import slice_lines
 from batches.services.retry.lineage import lineage
 from batches.services.retry.selection import Chosen, Selection, chosen
 from batches.services.storage.store import keep, take_back, write
 
 UNSUCCESSFUL = SETTLED - {ObjectStatus.SUCCEEDED}
-FILENAME = "requests.jsonl"
 NAMES_A_QUERY = 500
 
 
@@ -162,29 +159,14 @@ def submit_child(
     """
     _require_unchanged(requests.members)
     keep(requests.file)
-    child = submit(
-        batch.project,
-        dialect=Dialect(batch.dialect),
-        endpoint=batch.endpoint,
-        input_file=requests.file,
-        completion_window=batch.completion_window,
-        window=batch.expires_at - batch.created_at,
-        actor=actor,
-        now=now,
-        key=key,
-        metadata=batch.metadata,
-        output_lifetime=timedelta(seconds=batch.output_lifetime_seconds) if batch.output_lifetime_seconds else None,
-        provider_name=provider_name or batch.provider.name,
-        remark=f"Retry of {batch}{': ' if batch.remark else ''}{batch.remark}"[:500],
-        priority=batch.priority,
-        operation_name=batch.operation_name,
-        extras=kept_extras(batch),
+    like = submission_of(batch)
+    submission = replace(
+        like,
+        provider_name=provider_name or like.provider_name,
+        remark=f"Retry of {batch}{': ' if like.remark else ''}{like.remark}"[:REMARK_CHARS],
         requests=requests.taken,
-        model=batch.default_model,
-        on_invalid=OnInvalid(batch.on_invalid),
-        guards={name: getattr(batch, name) for name in GUARDS},
-        reservation=reservation,
     )
+    child = submit(submission, input_file=requests.file, actor=actor, now=now, key=key, reservation=reservation)
     Batch.objects.filter(pk=child.pk).update(parent=batch)
     count = f"{requests.taken} object{'' if requests.taken == 1 else 's'} in {child}."
     note = " ".join(filter(None, (count, reason)))

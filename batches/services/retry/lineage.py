@@ -8,7 +8,7 @@ have a request at most one has a success for it (see `services.retry.retry`); el
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from batches.models import Batch, BatchObject, Counts, bulk, load_counts
+from batches.models import SUMMED, Batch, BatchObject, Counts, bulk, load_counts
 from batches.models.batch import BatchQuerySet
 from batches.rules.states import ObjectStatus
 from batches.services.results.object_result import ObjectResult
@@ -113,7 +113,7 @@ def merged_counts(members: Sequence[Batch]) -> Counts:
     return Counts(**_statuses(members), **spent)
 
 
-_SPENT = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "cost_nanos", "unpriced")
+_SPENT = (*SUMMED, "unpriced")
 # A batch's id is greater than that of any batch it retries.
 _STATUSES = f"""
       WITH decided AS (

@@ -17,6 +17,8 @@ from django.db.models.functions import Greatest
 
 from batches.models import (
     INVALID_LINE,
+    NOTE_CHARS,
+    SUMMED,
     ApiKey,
     Batch,
     BatchError,
@@ -49,12 +51,7 @@ _UNSENT: dict[str, Any] = {
     "attempts": 0,
     "http_status": None,
     "latency_ms": None,
-    "input_tokens": None,
-    "output_tokens": None,
-    "cached_tokens": None,
-    "reasoning_tokens": None,
-    "other_tokens": None,
-    "cost_nanos": None,
+    **dict.fromkeys(SUMMED),
     "kind": "",
     "retry_after": None,
     "request_id": "",
@@ -230,7 +227,7 @@ def _note_more(batch: Batch, event: Event, *, now: datetime, note: str, **change
         raise LostRace
     batch.refresh_from_db()
     batch.forget_counts()
-    Event.objects.filter(pk=event.pk).update(note=note[:1000])
+    Event.objects.filter(pk=event.pk).update(note=note[:NOTE_CHARS])
 
 
 def _objects(count: int) -> str:

@@ -9,7 +9,6 @@ from batches.rules.errors import InvalidRequest
 from batches.rules.states import ObjectStatus
 
 MOST_LINES = 1000
-LAST_LINE = 2**31 - 1  # as great as a line number may be
 
 
 class UnknownErrorGroup(InvalidRequest):

@@ -64,13 +64,23 @@ def keep(file: File) -> None:
     file.save(force_insert=True)
 
 
-def write_plain(content: "Content[Any]", *, purpose: Purpose, filename: str, limit: int, **about: Any) -> File:
+def write_plain(
+    content: "Content[Any]",
+    *,
+    project: Project,
+    purpose: Purpose,
+    filename: str,
+    limit: int,
+    now: datetime,
+    lifetime: timedelta | None = None,
+    key: ApiKey | None = None,
+) -> File:
     """Put what a client sent into the file storage (see `write`); the input of a batch without its compression."""
     with ExitStack() as opened:
         if purpose == Purpose.BATCH:
             content, was_packed = opened.enter_context(plain(content, limit=limit))
             filename = plain_name(filename) if was_packed else filename
-        return write(content, purpose=purpose, filename=filename, **about)
+        return write(content, project=project, purpose=purpose, filename=filename, now=now, lifetime=lifetime, key=key)
 
 
 def write(

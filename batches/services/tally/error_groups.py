@@ -2,15 +2,52 @@
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from django.db.models import Count, F, Q
 from django.db.models.functions import Greatest, TruncHour
 from uuid_utils.compat import uuid7
 
 from batches.models import Batch, BatchError, BatchErrorGroup, ErrorGroup, ErrorGroupHour, bulk
-from batches.rules.fingerprints import normalise
+from batches.rules.fingerprints import fingerprint, normalise
 
 _Key = tuple[uuid.UUID, str]  # a project and a fingerprint
+
+
+def new_error(
+    batch: Batch,
+    *,
+    line: int | None,
+    round_: int | None,
+    code: str,
+    message: str,
+    source: str,
+    now: datetime,
+    kind: str = "",
+    param: str = "",
+    http_status: int | None = None,
+) -> BatchError:
+    """An error, not yet stored, with the fingerprint of what it says. An error of the input has no `kind`."""
+    return BatchError(
+        batch_id=batch.pk,
+        line=line,
+        round=round_,
+        code=code[:100],
+        message=message[:2000],
+        param=param[:200],
+        kind=kind,
+        source=source,
+        http_status=http_status,
+        fingerprint=fingerprint(
+            source=source, provider=_provider(batch, kind), http_status=http_status, code=code, message=message
+        ),
+        created_at=now,
+    )
+
+
+def _provider(batch: Batch, kind: str) -> str:
+    """The provider that a failure is counted for: none for an error of the input, which is wrong at every provider."""
+    return batch.provider.name if kind else ""
 
 
 def record_errors(errors: Sequence[BatchError], batches: Mapping[uuid.UUID, Batch]) -> None:
@@ -52,7 +89,7 @@ def _group(error: BatchError, batch: Batch, key: _Key) -> ErrorGroup:
     return ErrorGroup(
         project_id=project_id,
         fingerprint=fingerprint,
-        provider=batch.provider.name if error.kind else "",  # what is wrong with an input is wrong at every provider
+        provider=_provider(batch, error.kind),
         source=error.source,
         kind=error.kind,
         http_status=error.http_status,

@@ -7,9 +7,9 @@ from datetime import datetime
 import msgspec
 from uuid_utils.compat import uuid7
 
-from batches.models import Attempt, Batch, BatchError, BatchObject, BatchResult, bulk
-from batches.rules.fingerprints import fingerprint
-from batches.rules.states import ObjectStatus
+from batches.models import SUMMED, Attempt, Batch, BatchError, BatchResult, bulk
+from batches.services.tally.error_groups import new_error
+from batches.services.tally.result_rows import settle_pending
 from providers.base import Failure, Success, Usage
 
 
@@ -49,30 +49,13 @@ def insert_results(settled: Sequence[Settled], *, now: datetime) -> None:
     identifiers = [uuid7() for _ in settled]
     rows = [(identifier, *_result_row(item, now)) for identifier, item in zip(identifiers, settled, strict=True)]
     bulk.insert(BatchResult, _RESULT_FIELDS, rows)
-    with bulk.cursor() as cursor:
-        cursor.execute(_SETTLE, [bulk.adapt(BatchResult, "id", value) for value in (min(identifiers), max(identifiers))])
+    settle_pending(min(identifiers), max(identifiers))
 
 
 _RESULT_FIELDS = (
     *("id", "batch", "line", "round", "status", "attempts", "http_status", "latency_ms"),
-    *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "cost_nanos"),
-    *("kind", "retry_after", "request_id", "error_code", "error_message", "body", "created_at"),
+    *(*SUMMED, "kind", "retry_after", "request_id", "error_code", "error_message", "body", "created_at"),
 )
-_COPIED = (
-    *("status", "attempts", "http_status", "latency_ms", "input_tokens", "output_tokens", "cached_tokens"),
-    *("reasoning_tokens", "other_tokens", "cost_nanos", "kind", "retry_after", "request_id"),
-)
-# What an object `o` becomes by its result `r`.
-AS_ITS_RESULT = ", ".join(("settled_at = r.created_at", *(f"{name} = r.{name}" for name in _COPIED)))
-# The ids are ordered by time, so what lies between the first and the last is what was inserted now: by this transaction, and
-# perhaps by others at the same time, whose objects are not pending any more or not theirs to see.
-_SETTLE = f"""
-    UPDATE {BatchObject._meta.db_table} AS o
-       SET {AS_ITS_RESULT}
-      FROM {BatchResult._meta.db_table} AS r
-     WHERE r.id BETWEEN %s AND %s
-       AND o.batch_id = r.batch_id AND o.line = r.line AND o.round = r.round AND o.status = '{ObjectStatus.PENDING.value}'
-"""  # noqa: S608 - names of tables, columns and a status only
 
 
 def _result_row(item: Settled, now: datetime) -> tuple[object, ...]:
@@ -117,28 +100,21 @@ def _tokens(usage: Usage) -> tuple[int | None, ...]:
 
 def errors_of(settled: Sequence[Settled], batches: Mapping[uuid.UUID, Batch], *, now: datetime) -> list[BatchError]:
     """The errors, not yet stored, that the failed of these objects make."""
-    failures = ((item, item.outcome) for item in settled if isinstance(item.outcome, Failure))
     return [
-        BatchError(
-            batch_id=item.batch_id,
+        new_error(
+            batches[item.batch_id],
             line=item.line,
-            round=item.round,
-            code=(failure.code or failure.kind.value)[:100],
-            message=failure.message[:2000],
-            param=failure.param[:200],
-            kind=failure.kind.value,
-            source=failure.kind.source.value,
-            http_status=failure.http_status,
-            fingerprint=fingerprint(
-                source=failure.kind.source.value,
-                provider=batches[item.batch_id].provider.name,
-                http_status=failure.http_status,
-                code=failure.code or failure.kind.value,
-                message=failure.message,
-            ),
-            created_at=now,
+            round_=item.round,
+            code=item.outcome.code or item.outcome.kind.value,
+            message=item.outcome.message,
+            param=item.outcome.param,
+            kind=item.outcome.kind.value,
+            source=item.outcome.kind.source.value,
+            http_status=item.outcome.http_status,
+            now=now,
         )
-        for item, failure in failures
+        for item in settled
+        if isinstance(item.outcome, Failure)
     ]
 
 

@@ -3,16 +3,16 @@
 import uuid
 from collections.abc import Iterable
 
-from batches.models import BatchObject, Slice, bulk
+from batches.models import SUMMED, BatchObject, Slice, bulk
 from batches.rules.states import ObjectStatus
 
-_SUMMED = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "cost_nanos")
-_COLUMNS = {
+# What the objects `o` of a slice say of each of its counts but `total`, which never changes.
+COUNTED_ANEW = {
     **{status.value: f"count(*) FILTER (WHERE o.status = '{status.value}')" for status in ObjectStatus},
-    **{name: f"coalesce(sum(o.{name}), 0)" for name in _SUMMED},
+    **{name: f"coalesce(sum(o.{name}), 0)" for name in SUMMED},
     "unpriced": f"count(*) FILTER (WHERE o.status = '{ObjectStatus.SUCCEEDED.value}' AND o.cost_nanos IS NULL)",
-    "last_settled_at": "max(o.settled_at)",
 }
+_COLUMNS = {**COUNTED_ANEW, "last_settled_at": "max(o.settled_at)"}
 _RECOUNT = f"""
     UPDATE {Slice._meta.db_table} AS s
        SET ({", ".join(_COLUMNS)}) = (

@@ -25,7 +25,7 @@ from providers.base import ACCOUNTING_ENDPOINTS, ANTHROPIC_ENDPOINTS, OPENAI_END
 from providers.budget import SMALL, Budget, Reading
 from providers.failures import Kind
 from providers.judgement import Secrets, judge
-from providers.online.options import named, options_problem, read_options
+from providers.online.options import named, naming, options_problem, read_options
 from providers.online.simulator import answers
 from providers.online.simulator.messages import in_anthropics_words
 from providers.transport import Reply
@@ -69,10 +69,8 @@ class SimulatorAdapter:
     simulated = True
 
     def __init__(self, connection: Connection) -> None:
-        try:
+        with naming(connection):
             self._options = read_options(connection.options, Options)
-        except ValueError as error:
-            raise ValueError(f"Provider {connection.name}: {error}") from None
         self._max_bytes = connection.max_response_bytes
 
     @classmethod

@@ -1,6 +1,5 @@
 """Message batches: retrieve, list, cancel, delete; and which batches this face shows."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from batches.services.core.transition import transition
 from batches.services.intake.submit import submit
 from batches.services.lifecycle.validate import validate
 from batches.services.storage.store import store
+from tests.cast import asked
 from tests.conftest import Queue
 from tests.dialects.anthropic.conftest import BATCHES, Api, request
 
@@ -40,16 +40,8 @@ def submitted(project: Project, *, endpoint: str, dialect: Dialect = Dialect.BIF
     now = timezone.now()
     line = f'{{"custom_id":"a","method":"POST","url":"{endpoint}","body":{{"model":"m","messages":[1]}}}}\n'
     file = store(ContentFile(line.encode()), project=project, purpose=Purpose.BATCH, filename="jobs.jsonl", now=now)
-    return submit(
-        project,
-        dialect=dialect,
-        endpoint=endpoint,
-        input_file=file,
-        completion_window="24h",
-        window=timedelta(hours=24),
-        actor=Actor("key tests", Source.API),
-        now=now,
-    )
+    submission = asked(project, dialect=dialect, endpoint=endpoint)
+    return submit(submission, input_file=file, actor=Actor("key tests", Source.API), now=now)
 
 
 # --- Words ---------------------------------------------------------------------------------------------------

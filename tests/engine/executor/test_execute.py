@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.engine import shutdown
-from batches.engine.executor import execute
+from batches.engine.executor import execute, holdings
 from batches.models import Attempt, Batch, BatchError, BatchObject, Project, Slice, Worker
 from batches.rules.states import BatchStatus
 from batches.services.control.cancel import cancel
@@ -194,7 +194,7 @@ def test_what_a_gateway_lost_is_asked_for_again_under_the_same_key(
 def test_a_key_outlives_the_executor(
     project: Project, provider: Provider, upstream: Upstream, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execute, "LET_GO_SECONDS", 0.1)
+    monkeypatch.setattr(holdings, "LET_GO_SECONDS", 0.1)
     upstream.answer(refuse(429, retry_after=1.0))
     batch = started(project, request_lines(1))
     run_executor()

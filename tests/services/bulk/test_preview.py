@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from batches.models import AuditEntry, Batch, BulkAct, BulkOperation, Project, Role
 from batches.rules.states import BatchStatus
-from batches.services.bulk.acts import VERBS, Obstacle
+from batches.services.bulk.acts import VERBS, Obstacle, Parameters
 from batches.services.bulk.choice import matching, these
 from batches.services.bulk.preview import preview
 from batches.services.core.access import Access
@@ -54,7 +54,7 @@ def test_what_is_said_to_be_possible_is_done_and_the_rest_is_left_alone(
     root: Access, make_batch: MakeBatch, act: BulkAct
 ) -> None:
     batches = states(make_batch)
-    parameters = {"priority": 7} if act == BulkAct.REPRIORITISE else {}
+    parameters = Parameters(priority=7) if act == BulkAct.REPRIORITISE else Parameters()
     now = timezone.now()
     shown = preview(these(root, ids(batches)), act=act, parameters=parameters, by=root, now=now)
     assert 0 < shown.eligible < shown.matched == len(batches)

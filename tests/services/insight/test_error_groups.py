@@ -10,8 +10,8 @@ from batches.models import Batch, BatchError, ErrorGroup, Project
 from batches.rules.fingerprints import fingerprint
 from batches.services.insight import error_groups
 from batches.services.insight.error_groups import Group, Position, Window, because, described, largest
-from batches.services.insight.error_groups import error_groups as groups_of
 from batches.services.insight.group_members import MemberPosition, members, messages
+from batches.services.insight.groups_in_batch import error_groups as groups_of
 from batches.services.tally.error_groups import record_errors, recount_groups
 from providers.failures import Kind
 from tests.cast import request_lines, submitted

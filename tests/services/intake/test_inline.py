@@ -1,7 +1,6 @@
 """A batch whose requests came in the create call: an input file is made of them, or nothing at all."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +13,17 @@ from batches.rules.errors import InvalidRequest, LostRace, NoProvider
 from batches.services.intake.idempotency import reserved
 from batches.services.intake.inline import gathered, submit_gathered
 from providers.models import Provider
-from tests.cast import CHAT, TESTER, request_line
+from tests.cast import TESTER, asked, request_line
 
 LINES = [request_line("a"), request_line("b")]
 
 
-def submit(project: Project, lines: list[bytes] | None = None, **changes: Any) -> Batch:
+def submit(
+    project: Project, lines: list[bytes] | None = None, *, reservation: IdempotencyRecord | None = None, **more: Any
+) -> Batch:
+    submission = asked(project, dialect=Dialect.BIFROST, **more)
     with gathered(LINES if lines is None else lines) as content:
-        return submit_gathered(
-            content,
-            project=project,
-            dialect=Dialect.BIFROST,
-            endpoint=changes.pop("endpoint", CHAT),
-            completion_window="24h",
-            window=timedelta(hours=24),
-            actor=TESTER,
-            now=timezone.now(),
-            **changes,
-        )
+        return submit_gathered(submission, content, actor=TESTER, now=timezone.now(), reservation=reservation)
 
 
 def spooled() -> list[Path]:

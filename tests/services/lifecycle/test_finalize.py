@@ -16,7 +16,8 @@ from batches.services.control.cancel import cancel
 from batches.services.core.lease import AGAIN_AFTER
 from batches.services.lifecycle.claim import Appetite, claim
 from batches.services.lifecycle.expire import expire
-from batches.services.lifecycle.finalize import Inconsistent, finalize
+from batches.services.lifecycle.finalize import finalize
+from batches.services.lifecycle.result_writer import Inconsistent
 from batches.services.lifecycle.settle import Report, settle
 from batches.services.tally.outcomes import Settled
 from providers.base import Failure, Success, Usage

@@ -33,7 +33,7 @@ from batches.services.policy.stops_in_force import sending_is_stopped, stop_of_s
 from batches.services.retry.retry import retry
 from batches.services.retry.selection import Selection
 from providers.models import Provider
-from tests.cast import CHAT, TESTER, request_lines, started, stored, submitted
+from tests.cast import TESTER, asked, request_lines, started, stored, submitted
 
 pytestmark = pytest.mark.django_db
 
@@ -160,17 +160,7 @@ def test_nothing_new_is_taken_in_and_what_there_is_can_be_ended(
     begin(Stopped.INTAKE, places(project, simulator)[where])
     refusals: dict[str, Callable[[], object]] = {
         "submit": lambda: submitted(project, request_lines(1), provider_name="simulator"),
-        "start": lambda: start(
-            file,
-            since=now,
-            actor=TESTER,
-            now=now,
-            dialect="openai",
-            endpoint=CHAT,
-            completion_window="24h",
-            window=timedelta(hours=24),
-            provider_name="simulator",
-        ),
+        "start": lambda: start(file, asked(project, provider_name="simulator"), since=now, actor=TESTER, now=now),
         "retry": lambda: retry(batch, selection=Selection(), actor=TESTER, now=now),
     }
     if where != "provider":

@@ -6,10 +6,9 @@ from django import forms
 
 from batches.console.kit.guards import guard_fields
 from batches.models import Batch
+from batches.rules.actors import REASON_CHARS
 from batches.services.control.prioritise import HIGHEST, LOWEST
-from batches.services.core.route import granted_providers
-
-REASON_CHARS = 500
+from batches.services.core.route import other_providers
 
 
 class ActForm(forms.Form):
@@ -63,8 +62,7 @@ class RerouteForm(ActForm):
     """Who shall carry out what is left: whoever the project may use and that serves the endpoint."""
 
     def add_fields(self) -> None:
-        serving = [one.name for one in granted_providers(self.batch.project) if self.batch.endpoint in one.endpoints]
-        self.others = [(name, name) for name in serving if name != self.batch.provider.name]
+        self.others = [(provider.name, provider.name) for provider in other_providers(self.batch)]
         self.fields["provider"] = forms.ChoiceField(choices=self.others)
 
     @property

@@ -1,8 +1,9 @@
 """Acting on a batch that runs: pause, resume, priority, another provider, guards, cancel. Each is a question, then the act."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -14,9 +15,11 @@ from django.views.decorators.http import require_http_methods
 
 from batches.console.drawing.standing import progress, standing
 from batches.console.kit.access import SignedIn, act_of, actor, find_batch, requires
+from batches.console.kit.guards import chosen_guards
 from batches.console.pages.acts.act_forms import ActForm, GuardsForm, PrecedenceForm, PriorityForm, RerouteForm
 from batches.filters import holds_of, stopped_among
 from batches.models import Batch
+from batches.rules.actors import Actor
 from batches.rules.errors import Conflict, InvalidRequest
 from batches.services.control.cancel import CANCELLING, cancel
 from batches.services.control.pause import PAUSING, RESUMING, pause, resume
@@ -24,9 +27,18 @@ from batches.services.control.prioritise import PRIORITISING, give_precedence, p
 from batches.services.control.reroute import reroute
 from batches.services.core.access import Access, Right
 from batches.services.core.amend import RUNNABLE
-from batches.services.policy.guards import GUARDS, set_guards
+from batches.services.policy.guards import set_guards
 
-Fields = dict[str, Any]  # what was said, by name; `by` has the reason, who says it and when
+Fields = Mapping[str, Any]  # what the form of the act asks for, by name
+
+
+@dataclass(frozen=True, slots=True)
+class Doer:
+    """Who does an act, when, and why."""
+
+    actor: Actor
+    now: datetime
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +50,7 @@ class BatchAct:
     consequences: tuple[str, ...]
     button: str
     done: str
-    perform: Callable[[Batch, Fields, Fields], object]
+    perform: Callable[[Batch, Fields, Doer], object]
     form: type[ActForm] = ActForm
     icon: str = ""
     fits: Callable[[Batch], bool] = lambda _: True
@@ -59,7 +71,7 @@ ACTS = {
         consequences=PAUSING,
         button="Pause the batch",
         done="The batch is paused. What is in flight may still settle.",
-        perform=lambda batch, _, by: pause(batch, **by),
+        perform=lambda batch, _, by: pause(batch, actor=by.actor, now=by.now, reason=by.reason),
         icon="pause",
         fits=lambda batch: batch.paused_at is None,
     ),
@@ -69,7 +81,7 @@ ACTS = {
         consequences=RESUMING,
         button="Resume the batch",
         done="The batch goes on.",
-        perform=lambda batch, _, by: resume(batch, **by),
+        perform=lambda batch, _, by: resume(batch, actor=by.actor, now=by.now, reason=by.reason),
         icon="play",
         fits=lambda batch: batch.paused_at is not None,
     ),
@@ -79,7 +91,9 @@ ACTS = {
         consequences=PRIORITISING,
         button="Change the priority",
         done="The priority is changed.",
-        perform=lambda batch, said, by: prioritise(batch, priority=said["priority"], **by),
+        perform=lambda batch, said, by: prioritise(
+            batch, priority=said["priority"], actor=by.actor, now=by.now, reason=by.reason
+        ),
         form=PriorityForm,
     ),
     "precede": BatchAct(
@@ -91,7 +105,9 @@ ACTS = {
         ),
         button="Change the precedence",
         done="The precedence is changed.",
-        perform=lambda batch, said, by: give_precedence(batch, precedence=said["precedence"], **by),
+        perform=lambda batch, said, by: give_precedence(
+            batch, precedence=said["precedence"], actor=by.actor, now=by.now, reason=by.reason
+        ),
         form=PrecedenceForm,
         least=Right.MANAGE,
     ),
@@ -105,7 +121,9 @@ ACTS = {
         ),
         button="Reroute the batch",
         done="What is left is sent to the other provider.",
-        perform=lambda batch, said, by: reroute(batch, provider_name=said["provider"], **by),
+        perform=lambda batch, said, by: reroute(
+            batch, provider_name=said["provider"], actor=by.actor, now=by.now, reason=by.reason
+        ),
         form=RerouteForm,
     ),
     "guards": BatchAct(
@@ -114,7 +132,9 @@ ACTS = {
         consequences=("A batch that goes beyond a guard is paused, and stays so until somebody resumes it.",),
         button="Change the guards",
         done="The guards are changed.",
-        perform=lambda batch, said, by: set_guards(batch, guards={name: said[name] for name in GUARDS}, **by),
+        perform=lambda batch, said, by: set_guards(
+            batch, guards=chosen_guards(said), actor=by.actor, now=by.now, reason=by.reason
+        ),
         form=GuardsForm,
     ),
     "cancel": BatchAct(
@@ -123,7 +143,7 @@ ACTS = {
         consequences=CANCELLING,
         button="Cancel the batch",
         done="The batch is being cancelled. What is in flight may still settle.",
-        perform=lambda batch, _, by: cancel(batch, note=by["reason"], actor=by["actor"], now=by["now"]),
+        perform=lambda batch, _, by: cancel(batch, note=by.reason, actor=by.actor, now=by.now),
         icon="stop",
         destroys=True,
         back="Let it run",
@@ -159,7 +179,7 @@ def act_on_batch(request: SignedIn, batch_id: uuid.UUID, word: str) -> HttpRespo
     if request.method == "POST" and form.is_valid() and not problems:
         said = form.cleaned_data
         try:
-            act.perform(batch, said, {"reason": said.get("reason", ""), "actor": actor(request), "now": now})
+            act.perform(batch, said, Doer(actor(request), now, reason=said.get("reason", "")))
         except Conflict as error:
             messages.error(request, error.message)
             return redirect("console:batch", batch.id)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponseBase, QueryDict
@@ -20,7 +19,7 @@ from batches.console.kit.list_query import in_words
 from batches.filters import BatchFilter
 from batches.models import BulkAct, BulkOperation
 from batches.rules.errors import InvalidRequest, PortalError
-from batches.services.bulk.acts import checked_parameters, read_act
+from batches.services.bulk.acts import Parameters, checked_parameters, read_act
 from batches.services.bulk.choice import Choice, matching, these
 from batches.services.bulk.create import create
 from batches.services.bulk.order_form import OrderForm, question
@@ -44,7 +43,7 @@ class Asked:
         return read_act(self.data.get("act", ""))
 
     @property
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> Parameters:
         """What the act needs to know to tell which batches it can be done to. Raises InvalidRequest."""
         return checked_parameters(self.act, error=self.data.get("error", "")) if self.act is BulkAct.RETRY else {}
 

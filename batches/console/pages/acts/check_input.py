@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from django.conf import settings
@@ -15,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from batches.console.kit.access import SignedIn, actor, find, requires
 from batches.console.kit.guards import guards_in_force
-from batches.console.pages.acts.new_batch_form import DEFAULT_ENDPOINT, NewBatchForm, dialect_of
+from batches.console.pages.acts.new_batch_form import DEFAULT_ENDPOINT, NewBatchForm
 from batches.http.fields import USUAL_WINDOW
 from batches.models import Batch, File, OnInvalid, Purpose
 from batches.rules.errors import PortalError, Unavailable
@@ -24,8 +25,8 @@ from batches.services.core.access import Right
 from batches.services.core.route import route
 from batches.services.intake.check_input import Findings, rehearse_file, rehearse_quotas
 from batches.services.intake.drafts import discard, start
+from batches.services.intake.input_rules import input_rules
 from batches.services.intake.submit import usable_model
-from batches.services.lifecycle.validate import rules_for
 from batches.services.policy.estimate import Estimate
 from providers.models import Provider
 
@@ -45,8 +46,10 @@ def check_input(request: SignedIn, file_id: uuid.UUID) -> HttpResponseBase:
     if request.method != "POST":
         return _report(request, file, form, now=now)
     try:
-        about = form.about | ({"on_invalid": OnInvalid.SKIP} if "skip" in request.POST else {})
-        batch = start(file, since=_since(request, now=now), actor=actor(request), now=now, **about)
+        submission = form.submission
+        if "skip" in request.POST:
+            submission = replace(submission, on_invalid=OnInvalid.SKIP)
+        batch = start(file, submission, since=_since(request, now=now), actor=actor(request), now=now)
     except PortalError as error:
         return _report(request, file, form, now=now, refusal=error)
     return redirect("console:batch", batch.pk)
@@ -94,16 +97,16 @@ def _report(
     if refusal and not found.codes[refusal.code]:
         found.add(Problem(refusal.code, refusal.message, refusal.param or ""))
     models = sorted(found.estimate.tokens)
-    about = form.about
+    asked = form.submission
     context = {
         "file": file,
         "form": form,
-        "about": about,
-        "guards": guards_in_force(Batch(provider=provider, **about["guards"])) if provider else [],
+        "about": asked,
+        "guards": guards_in_force(Batch(provider=provider, **asked.guards)) if provider else [],
         "asked": now,
-        "deadline": now + about["window"],
+        "deadline": now + asked.window,
         "findings": found,
-        "skips": found.may_skip and about["on_invalid"] == OnInvalid.SKIP,
+        "skips": found.may_skip and asked.on_invalid == OnInvalid.SKIP,
         "codes": found.codes.most_common(),
         "problems": found.problems[:MOST_SHOWN],
         "models": [name or "not named" for name in models[:MOST_MODELS]],
@@ -118,23 +121,22 @@ def _report(
 
 def _findings(file: File, form: NewBatchForm) -> tuple[Findings, Provider | None]:
     """Everything that starting the batch, and its validation, will look at; and the provider that it will have."""
-    about, found = form.about, Findings()
-    endpoint: str = about["endpoint"]
+    asked, found = form.submission, Findings()
     provider: Provider | None = None
     default_model = ""
     try:
-        provider = route(file.project, endpoint=endpoint, name=about["provider_name"])
-        default_model = usable_model(about["model"], endpoint=endpoint, provider=provider)
+        provider = route(asked.project, endpoint=asked.endpoint, name=asked.provider_name)
+        default_model = usable_model(asked.model, endpoint=asked.endpoint, provider=provider)
     except PortalError as error:
         found.add(Problem(error.code, error.message, error.param or ""))
-    found.estimate = Estimate(endpoint, default_model)
-    asked = Batch(dialect=dialect_of(endpoint), endpoint=endpoint, provider=provider or Provider(), default_model=default_model)
+    found.estimate = Estimate(asked.endpoint, default_model)
+    rules = input_rules(dialect=asked.dialect, endpoint=asked.endpoint, provider=provider, default_model=default_model)
     try:
-        rehearse_file(file, rules=rules_for(asked), findings=found)
+        rehearse_file(file, rules=rules, findings=found)
     except Unavailable as error:
         found.add(Problem(error.code, error.message))
     found.estimate.price(provider)
-    rehearse_quotas(file.project, found)
+    rehearse_quotas(asked.project, found)
     return found, provider
 
 

@@ -13,8 +13,9 @@ from batches.console.drawing.diff import difference
 from batches.console.drawing.pretty import indent
 from batches.console.kit.access import SignedIn, act_of, actor, find_batch, requires
 from batches.console.kit.said import said
-from batches.console.pages.acts.retry_batch import REASON_CHARS, answer_to_repetition, read_version, retry_form, say_retried
+from batches.console.pages.acts.retry_batch import answer_to_repetition, read_version, retry_form, say_retried
 from batches.models import Batch, BatchObject
+from batches.rules.actors import REASON_CHARS
 from batches.rules.errors import PortalError
 from batches.services.core.access import Right
 from batches.services.results.results import request_body

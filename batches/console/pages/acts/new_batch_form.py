@@ -8,7 +8,7 @@ from django.http import QueryDict
 from rest_framework.serializers import ValidationError as WrongWord
 
 from batches.console.kit.extras import EXTRAS, chosen_extras, extra_fields, extras_as_fields
-from batches.console.kit.guards import guard_fields
+from batches.console.kit.guards import chosen_guards, guard_fields
 from batches.http.fields import (
     METADATA_KEY_CHARS,
     METADATA_PAIRS,
@@ -19,11 +19,13 @@ from batches.http.fields import (
     longest_window,
     window_rule,
 )
-from batches.models import Batch, Dialect, File, OnInvalid, Project
+from batches.models import REMARK_CHARS, Batch, Dialect, File, OnInvalid, Project
 from batches.rules import identifiers
 from batches.rules.errors import InvalidRequest, NoProvider
+from batches.rules.line_rules import QUALIFIED_MODEL_CHARS
 from batches.services.control.prioritise import HIGHEST, LOWEST
 from batches.services.core.route import granted_providers, route
+from batches.services.intake.submission import Submission, submission_of
 from batches.services.policy.guards import GUARDS
 from providers.base import ANTHROPIC_ENDPOINTS, OPENAI_ENDPOINTS
 
@@ -41,9 +43,9 @@ class NewBatchForm(forms.Form):
     endpoint = forms.ChoiceField()
     provider = forms.ChoiceField()
     window = forms.CharField(max_length=20)
-    model = forms.CharField(required=False, max_length=300)
+    model = forms.CharField(required=False, max_length=QUALIFIED_MODEL_CHARS)
     on_invalid = forms.ChoiceField(required=False, choices=ON_INVALID)
-    remark = forms.CharField(required=False, max_length=500)
+    remark = forms.CharField(required=False, max_length=REMARK_CHARS)
     priority = forms.IntegerField(
         required=False, min_value=LOWEST, max_value=HIGHEST, help_text=f"From {LOWEST} to {HIGHEST}; what is higher goes first."
     )
@@ -112,24 +114,25 @@ class NewBatchForm(forms.Form):
         return query
 
     @property
-    def about(self) -> dict[str, Any]:
-        """The batch that was asked for, as `submit` takes it, but for its input."""
+    def submission(self) -> Submission:
+        """The batch that was asked for."""
         chosen = self.cleaned_data
         window: Window = chosen["window"]
-        return {
-            "dialect": dialect_of(chosen["endpoint"]),
-            "endpoint": chosen["endpoint"],
-            "completion_window": window.word,
-            "window": window.length,
-            "metadata": self.metadata or None,
-            "provider_name": chosen["provider"],
-            "model": chosen["model"] or None,
-            "on_invalid": OnInvalid(chosen["on_invalid"] or OnInvalid.FAIL),
-            "remark": chosen["remark"],
-            "priority": chosen["priority"] or 0,
-            "extras": chosen_extras(chosen),
-            "guards": {name: chosen[name] for name in GUARDS if chosen[name] is not None},
-        }
+        return Submission(
+            project=chosen["project"],
+            dialect=dialect_of(chosen["endpoint"]),
+            endpoint=chosen["endpoint"],
+            completion_window=window.word,
+            window=window.length,
+            metadata=self.metadata or None,
+            provider_name=chosen["provider"],
+            model=chosen["model"] or None,
+            on_invalid=OnInvalid(chosen["on_invalid"] or OnInvalid.FAIL),
+            remark=chosen["remark"],
+            priority=chosen["priority"] or 0,
+            extras=chosen_extras(chosen),
+            guards=chosen_guards(chosen),
+        )
 
     def clean_window(self) -> Window:
         """A time such as `90m`, `24h` or `7d`."""
@@ -182,22 +185,23 @@ def dialect_of(endpoint: str) -> Dialect:
 def as_query(batch: Batch) -> QueryDict:
     """What a batch has, for the form of another one."""
     query = QueryDict(mutable=True)
-    values = {
-        "project": batch.project.slug,
-        "endpoint": batch.endpoint,
-        "provider": batch.provider.name,
-        "window": batch.completion_window,
-        "model": batch.default_model,
-        "on_invalid": "" if batch.on_invalid == OnInvalid.FAIL else batch.on_invalid,
-        "remark": batch.remark,
-        "priority": batch.priority,
-        **{name: getattr(batch, name) for name in GUARDS},
-        **extras_as_fields(batch),
+    like = submission_of(batch)
+    values: dict[str, object] = {
+        "project": like.project.slug,
+        "endpoint": like.endpoint,
+        "provider": like.provider_name,
+        "window": like.completion_window,
+        "model": like.model,
+        "on_invalid": "" if like.on_invalid == OnInvalid.FAIL else like.on_invalid,
+        "remark": like.remark,
+        "priority": like.priority,
+        **like.guards,
+        **extras_as_fields(like.extras),
     }
     for name, value in values.items():
         if value not in (None, ""):
             query[name] = f"{value:f}".rstrip("0").rstrip(".") if name == "max_cost" else str(value)
-    for key, value in (batch.metadata or {}).items():
+    for key, value in (like.metadata or {}).items():
         query.appendlist("metadata_key", key)
         query.appendlist("metadata_value", str(value))
     if batch.input_file_id:

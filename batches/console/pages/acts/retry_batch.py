@@ -14,18 +14,19 @@ from django.views.decorators.http import require_http_methods
 
 from batches.console.kit.access import SignedIn, actor, find_batch, requires
 from batches.console.kit.said import said
-from batches.models import Batch, BatchObject, ErrorGroup, Event
+from batches.models import LAST_LINE, Batch, BatchObject, ErrorGroup, Event
+from batches.rules import fingerprints
+from batches.rules.actors import REASON_CHARS
 from batches.rules.errors import InvalidRequest, PortalError
 from batches.rules.states import Act, BatchStatus, ObjectStatus
 from batches.services.core.access import Access, Readable, Right
-from batches.services.core.route import granted_providers
+from batches.services.core.route import other_providers
 from batches.services.insight.withheld import unquoting_group
 from batches.services.retry.child import UNSUCCESSFUL
 from batches.services.retry.preview import preview
 from batches.services.retry.retry import Mode, Retried, retry
-from batches.services.retry.selection import LAST_LINE, Selection
+from batches.services.retry.selection import Selection
 
-REASON_CHARS = 500
 NAMED = 10  # of several objects that are named one by one
 
 
@@ -77,9 +78,8 @@ def retry_batch(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
 
 def retry_form(request: SignedIn, batch: Batch) -> dict[str, object]:
     """What a form holds that makes a child batch."""
-    providers = [provider for provider in granted_providers(batch.project) if batch.endpoint in provider.endpoints]
     return {
-        "providers": [provider for provider in providers if provider.pk != batch.provider_id],
+        "providers": other_providers(batch),
         "provider": request.POST.get("provider", ""),
         "reason": request.POST.get("reason", ""),
         "reason_chars": REASON_CHARS,
@@ -95,7 +95,7 @@ def read_selection(query: QueryDict) -> Selection:
         raise InvalidRequest("Tick the objects that are to be sent again.")
     if not all(line.isascii() and line.isdigit() and len(line) < 11 and 0 < int(line) <= LAST_LINE for line in lines):
         raise InvalidRequest("A line is named by its number.")
-    if (fingerprint and lines) or len(fingerprint) > 43 or "\0" in fingerprint:
+    if (fingerprint and lines) or len(fingerprint) > fingerprints.CHARS or "\0" in fingerprint:
         raise InvalidRequest("The address does not name objects of the batch.")
     return Selection(fingerprint=fingerprint, lines=frozenset(map(int, lines)) if lines else None)
 

@@ -27,7 +27,7 @@ from batches.filters import BatchObjectFilter, holds_of, stopped_among
 from batches.models import Batch, BatchError, BatchObject, Counts, File
 from batches.rules.states import ObjectStatus
 from batches.services.core.access import Readable, Right
-from batches.services.insight.error_groups import error_groups
+from batches.services.insight.groups_in_batch import error_groups
 from batches.services.insight.waiting import Cause, Waiting, waiting
 from batches.services.insight.withheld import unquoting, unquoting_groups
 

@@ -18,7 +18,9 @@ from batches.console.kit.said import said
 from batches.console.pages.acts.retry_batch import may_retry
 from batches.console.pages.outcomes.error_list import WORDS, BadWindow, read_window, window_tabs
 from batches.models import AuditEntry, Batch, BatchError, BatchObject, ErrorGroup, load_counts
+from batches.models.error_group import GROUP_NOTE_CHARS
 from batches.services.core.access import Right
+from batches.services.core.audit import RECORDED_REASON_CHARS
 from batches.services.insight import group_members
 from batches.services.insight.error_group_notes import annotate, mute, unmute
 from batches.services.insight.error_groups import Group, Window, described
@@ -26,7 +28,6 @@ from batches.services.insight.group_members import MemberPosition
 from batches.services.insight.withheld import unquoting, unquoting_group
 
 PAGE_SIZE, MOST_BATCHES, MOST_ENTRIES = 20, 20, 20
-NOTE_CHARS, REASON_CHARS = 2000, 1000
 STEPS = {Window.DAY: "an hour", Window.WEEK: "every 6 hours", Window.MONTH: "a day"}
 LABELS = {Window.DAY: "%H:%M", Window.WEEK: "%a %H:%M", Window.MONTH: "%d %b"}
 
@@ -85,8 +86,8 @@ def error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
             for project in groups.filter(fingerprint=fingerprint).values_list("project", flat=True)
         ),
         "history": _history(groups, fingerprint),
-        "note_chars": NOTE_CHARS,
-        "reason_chars": REASON_CHARS,
+        "note_chars": GROUP_NOTE_CHARS,
+        "reason_chars": RECORDED_REASON_CHARS,
     }
     return render(request, "console/error_group.html", context)
 
@@ -96,7 +97,7 @@ def error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
 def mark_error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
     """Mute or unmute a group, or put a note beside it, in those of its projects where one may act."""
     groups, act, now = _changeable(request, fingerprint), request.POST.get("act"), timezone.now()
-    reason = said(request, "reason", chars=REASON_CHARS)
+    reason = said(request, "reason", chars=RECORDED_REASON_CHARS)
     if act == "mute":
         mute(groups, actor=actor(request), now=now, reason=reason)
         messages.success(request, "The group is muted: it is counted on, and set aside in the list.")
@@ -104,7 +105,7 @@ def mark_error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
         unmute(groups, actor=actor(request), now=now, reason=reason)
         messages.success(request, "The group is not muted any more.")
     elif act == "note":
-        annotate(groups, said(request, "note", chars=NOTE_CHARS), actor=actor(request), now=now)
+        annotate(groups, said(request, "note", chars=GROUP_NOTE_CHARS), actor=actor(request), now=now)
         messages.success(request, "The note is kept.")
     else:
         messages.error(request, "There is no such act.")

@@ -14,7 +14,7 @@ from batches.console.kit.access import SignedIn, act_of, actor, requires
 from batches.console.kit.paging import capped, capped_count
 from batches.console.kit.stop_banner import stops_shown
 from batches.models import Batch, EmergencyStop, Project, Slice, Stopped
-from batches.models.emergency_stop import REASON_CHARS
+from batches.models.emergency_stop import STOP_REASON_CHARS
 from batches.rules.errors import Conflict, InvalidRequest
 from batches.rules.states import BatchStatus
 from batches.services.core.access import Access, Right
@@ -66,7 +66,7 @@ class ReasonForm(forms.Form):
     """Why. The tenants read it."""
 
     reason = forms.CharField(
-        max_length=REASON_CHARS - 1,
+        max_length=STOP_REASON_CHARS - 1,
         widget=forms.Textarea({"rows": 2}),
         help_text="One sentence, written for the tenants: everybody concerned reads it on every page, in the batches that"
         " wait, and in the answers of the API.",

@@ -10,11 +10,11 @@ from django.db.models import QuerySet
 from batches.console.kit.paging import capped
 from batches.filters.batch import require_in_any_zone
 from batches.models import ApiKey, Project, Scope
+from batches.rules.actors import REASON_CHARS
 from batches.rules.errors import InvalidRequest
 from batches.services.bulk.revoke import Fate
 from batches.services.people.keys import NAME_CHARS, checked_addresses
 
-REASON_CHARS = 500
 ADDRESSES_CHARS = 4000
 
 

@@ -2,21 +2,19 @@
 
 import asyncio
 import math
-import random
 import time
 import uuid
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.utils import timezone
 
-from batches.engine.executor.lanes.backlog import Backlog
-from batches.engine.executor.permits import Gate, Stay
+from batches.engine.executor.lanes.gated import GatedBacklog
+from batches.engine.executor.permits import Stay
 from batches.engine.executor.slices import Item
 from batches.engine.limits.adaptive import TURNED_AWAY
-from batches.engine.limits.asks import Award, Bid, Caps, Tally, Why
+from batches.engine.limits.asks import Award, Bid, Tally, Why
 from batches.engine.limits.breaker import FAILURES, FAULTS, Broken
 from batches.engine.limits.hold import counts, is_strike
 from batches.engine.limits.permits import OTHERS_USE_IT
@@ -28,22 +26,19 @@ if TYPE_CHECKING:
 
 SHUT_SECONDS = 1.0  # a lane that has no share for longer was not just without a wish for one when it asked
 PROBE_SECONDS = 1.0  # a half-open breaker is said to stay shut for so long
-MOST_GATES = 16  # of models that no operator has configured; of others, each request waits for itself
 
 _IN_USE = "all requests that may be in flight at a time are in use"
 
 
-class Lane(Backlog):
+class Lane(GatedBacklog):
     """A project's objects for one provider, and what may be sent of them. What only its model's limits keep back is parked."""
 
     def __init__(self, road: "Road") -> None:
-        super().__init__()
-        self.road = road
+        super().__init__(road)
         self.share = 0  # requests this executor may have in flight
         # When the share fell to 0 although there was something to send, since other executors use all of the project's.
         self.shut_since: float | None = None
         self.outdone_since: float | None = None  # the same, since other projects use all of the provider's
-        self.probing = False  # the circuit breaker is not closed, or there is a hold: what is sent is a probe
         self.in_flight = 0
         self.senders: set[asyncio.Task[None]] = set()
         self.ask_below = 0  # ready objects; with fewer than these, more work is asked for, once
@@ -51,30 +46,11 @@ class Lane(Backlog):
         self.rate = 0.0  # of them a second, lately
         self.usual_slice = (settings.SLICE_LINES, 1)  # lines and bytes of the last one
         self.tally = Tally()
-        self.gate = Gate(_whole(road.caps))
-        self.gates: dict[str, Gate] = {}  # of models that have limits of their own
-        self.gated = False  # not everything that is ready may be sent: to be asked first
         self.must_ask = False  # a gate was shut after strikes: nothing of it is sent before the desk was asked
         self.used_at = time.monotonic()  # when there was something on it
-        self._held_models = set(road.held_models)  # that were held when the provider was opened, and have no gate yet
         self._probe_failed = False
         # In seconds since 1970: the end of the last hold and of the last long one, and the last success of any project.
         self._lifted_at = self._excused_at = self._worked_at = -math.inf
-        self.heed()
-
-    def heed(self) -> None:
-        """What the operator has set for its road holds from now on."""
-        self.gate.heed(_whole(self.road.caps))
-        for name in self.gates.keys() | self.road.models.keys():
-            caps = self.road.caps_of_model(name)
-            if name in self.gates:
-                self.gates[name].heed(caps)
-            elif caps != Caps() or name in self._held_models:
-                self.gates[name] = Gate(caps)
-        self._look_at_gates()
-
-    def _look_at_gates(self) -> None:
-        self.gated = bool(self.gates) or not self.gate.is_open
 
     # --- What may be in flight -------------------------------------------------------------------------------
 
@@ -159,11 +135,6 @@ class Lane(Backlog):
         self.outdone_since = (self.outdone_since or now) if is_shut and is_outdone else None
         self.shut_since = (self.shut_since or now) if is_shut and not is_outdone else None
 
-    def _gates_by_key(self, keys: Iterable[str]) -> list[tuple[Gate, str]]:
-        """The gates that these keys of the limiter mean, of those that there are."""
-        found = {WHOLE: self.gate, **{self.road.key_of(name): gate for name, gate in self.gates.items()}}
-        return [(found[key], key) for key in keys if key in found]
-
     def hold(self, model: str, seconds: float) -> None:
         """The upstream says that a limit is used up: that of the model, if the request named one."""
         if (gate := self._gate_of(model)) is not None:
@@ -222,14 +193,6 @@ class Lane(Backlog):
         held = self.gate.held is not None
         return counts(last_strike=last_strike, worked_at=worked_at, excused_at=self._excused_at, held=held)
 
-    def _gate_of(self, model: str) -> Gate | None:
-        """The gate of a model, or of the provider where no model is named. None for one model too many."""
-        if not model:
-            return self.gate
-        if model not in self.gates and len(self.gates.keys() - self.road.models.keys()) >= MOST_GATES:
-            return None
-        return self.gates.setdefault(model, Gate(Caps()))
-
     # --- What is to be sent ----------------------------------------------------------------------------------
 
     def probes_with_what_it_has(self) -> bool:
@@ -241,33 +204,6 @@ class Lane(Backlog):
         """How many slices, if they are as usual, have so many lines, but no more than so many bytes."""
         usual_lines, usual_size = self.usual_slice
         return max(min(math.ceil(lines / usual_lines), size // usual_size), 0)
-
-    def push(self, item: Item) -> None:
-        """An object may be sent."""
-        if self._held_models:
-            self._look_up(item.model)
-        super().push(item)
-
-    def pop(self) -> Item | None:
-        """The next object to send, or None. Whatever belongs to a stopped slice is dropped on the way."""
-        while self._turns:
-            key = self._turns[0]
-            queue = self._queues[key]
-            if self.probing:
-                queue.rotate(random.randrange(len(queue)))  # another probe, another kind of request
-            item = queue[0]
-            stopped = item.held.stopped_at is not None
-            if self.gated and not stopped and (gate := self._in_the_way_of(item)):
-                if gate is self.gate:
-                    return None
-                self._park(key)
-                continue
-            self._take_from(key, queue)
-            if not stopped:
-                if self.gated:
-                    self._let_through(item)
-                return item
-        return None
 
     def stay_of(self, batch_id: uuid.UUID) -> Stay | None:
         """What keeps everything of this batch back that could be sent otherwise; None when something can be sent."""
@@ -282,40 +218,6 @@ class Lane(Backlog):
         stays = [self.gates[model].stay for model in models if model in self.gates]
         held_back = [stay for stay in stays if stay is not None]
         return min(held_back, key=lambda stay: stay.until) if held_back and len(held_back) == len(models) else None
-
-    def _look_up(self, model: str) -> None:
-        """Give a model its gate, if it was held when the provider was opened."""
-        if model and (key := self.road.key_of(model)) in self._held_models:
-            self._held_models.discard(key)
-            if self._gate_of(model) is not None:
-                self.gated = True
-
-    def _in_the_way_of(self, item: Item) -> Gate | None:
-        """The gate that does not let it through at present."""
-        now = time.monotonic()
-        if not self.gate.admits(item.body, now=now):
-            return self.gate
-        gate = self.gates.get(item.model)
-        return gate if gate is not None and not gate.admits(item.body, now=now) else None
-
-    def _let_through(self, item: Item) -> None:
-        item.gate = self.gates.get(item.model)
-        if item.gate is not None:
-            item.gate.in_flight += 1
-        passes = (gate.let_through() for gate in (self.gate, item.gate) if gate is not None)
-        item.passes = tuple(found for found in passes if found is not None)
-
-    def landed(self, item: Item) -> None:
-        """It is not in flight any more: another of its model may be."""
-        if item.gate is not None:
-            item.gate.in_flight -= 1
-            item.gate = None
-            self._unpark(item.model)
-
-
-def _whole(caps: Caps) -> Caps:
-    """The limits that the gate of a provider as a whole sees to: the lane itself sees to the concurrency."""
-    return Caps(None, caps.requests, caps.tokens)
 
 
 def _stay_of_breaker(broken: Broken, *, asked_at: float) -> Stay:

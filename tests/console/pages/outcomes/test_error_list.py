@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from batches.console.pages.outcomes import error_group, error_list
 from batches.models import AuditEntry, Batch, BatchError, ErrorGroup, Project, Role
+from batches.models.error_group import GROUP_NOTE_CHARS
 from batches.rules.fingerprints import fingerprint
 from batches.rules.states import BatchStatus
 from batches.services.tally.error_groups import record_errors
@@ -203,7 +204,7 @@ def test_a_note_is_kept_as_it_was_said_without_what_no_database_takes(console: C
     console.post(f"{ERRORS}{group}/mark/", {"act": "note", "note": " See\0 ticket 7 " + "x" * 3000})
     note = ErrorGroup.objects.get().note
     assert note.startswith("See\ufffd ticket 7 x")
-    assert len(note) == error_group.NOTE_CHARS
+    assert len(note) == GROUP_NOTE_CHARS
     assert "See\ufffd ticket 7" in page_of(console, ERRORS)
     console.post(f"{ERRORS}{group}/mark/", {"act": "note", "note": ""})
     assert ErrorGroup.objects.get().note == ""

@@ -6,7 +6,8 @@ import uuid
 import pytest
 from pytest_django import Settings
 
-from batches.engine.executor.lanes.lane import MOST_GATES, Lane
+from batches.engine.executor.lanes.gated import MOST_GATES
+from batches.engine.executor.lanes.lane import Lane
 from batches.engine.executor.lanes.roads import ASK_SECONDS, EMPTY_SECONDS, Road
 from batches.engine.executor.lanes.upstreams import Granted, Need, Opened
 from batches.engine.executor.slices import Held, Item

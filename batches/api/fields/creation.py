@@ -1,21 +1,24 @@
-"""What clients of the native API send. A name that is not known is refused."""
+"""Creating a batch: what clients of the native API send, and what a dry run tells them. A name that is not known is refused."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 from django.conf import settings
 from django.http import HttpRequest
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from batches.api.fields.extras import SetExtras
-from batches.api.fields.spending import SetGuards
+from batches.api.fields.names import NamedProvider, Priority
+from batches.api.fields.spending import SetGuards, ShownEstimate
 from batches.dialects.shared.inline import CheckHead, InlineBody
 from batches.http.errors import InvalidBody, UnsupportedMediaType
-from batches.http.fields import USUAL_WINDOW, AnyWindow, Fields, Metadata, OneOf, Text, WholeNumber
+from batches.http.fields import USUAL_WINDOW, AnyWindow, Fields, Metadata, OneOf, Text
 from batches.http.parsers import FORM
-from batches.models import OnInvalid
+from batches.models import NOTE_CHARS, REMARK_CHARS, OnInvalid
 from batches.rules.jsonl import complaint, request_line
-from batches.services.control.prioritise import HIGHEST, LOWEST
+from batches.rules.line_rules import QUALIFIED_MODEL_CHARS
 
 ARRAY = "requests"
 
@@ -44,7 +47,7 @@ class CreateBatch(Fields):
         required=False, allow_null=True, default=None, help_text="Who shall carry it out; else the default for the endpoint."
     )
     model = Text(
-        max_length=300,
+        max_length=QUALIFIED_MODEL_CHARS,
         required=False,
         allow_null=True,
         default=None,
@@ -57,8 +60,8 @@ class CreateBatch(Fields):
         "has its line in the error file.",
     )
     metadata = Metadata()
-    remark = Text(max_length=500, allow_blank=True, default="", help_text="What people shall call it.")
-    priority = WholeNumber(minimum=LOWEST, maximum=HIGHEST, default=0, help_text="A higher one goes first in its project.")
+    remark = Text(max_length=REMARK_CHARS, allow_blank=True, default="", help_text="What people shall call it.")
+    priority = Priority(default=0)
     guards = SetGuards(
         required=False, allow_null=True, default=None, help_text="What shall pause it; else its provider's guards."
     )
@@ -77,7 +80,7 @@ class CreateBatch(Fields):
 class CancelBatch(Fields):
     """Why a batch is cancelled."""
 
-    note = Text(max_length=1000, allow_blank=True, default="", help_text="Why; for the batch's timeline.")
+    note = Text(max_length=NOTE_CHARS, allow_blank=True, default="", help_text="Why; for the batch's timeline.")
 
 
 class InlineItem(msgspec.Struct, forbid_unknown_fields=True):
@@ -130,3 +133,26 @@ def input_line(item: bytes, *, endpoint: str) -> bytes:
     if found.method != "POST":
         return item
     return request_line(custom_id=found.custom_id, url=found.url or endpoint, body=bytes(found.body)).rstrip(b"\n")
+
+
+@extend_schema_serializer(component_name="Problem")
+class ShownProblem(serializers.Serializer[Any]):
+    """Something that keeps a batch from being created, or from running."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+    param = serializers.CharField(allow_null=True)
+    line = serializers.IntegerField(allow_null=True, help_text="The line, or the number of the item of `requests`, from 1.")
+
+
+@extend_schema_serializer(component_name="DryRun")
+class ShownDryRun(serializers.Serializer[Any]):
+    """What a create call would have met. Nothing was created."""
+
+    valid = serializers.BooleanField(help_text="Whether it would run, without its invalid requests where those are skipped.")
+    requests = serializers.IntegerField(help_text="How many were looked at.")
+    provider = NamedProvider(allow_null=True)
+    expires_at = serializers.DateTimeField(allow_null=True)
+    estimate = ShownEstimate(help_text="Of what the good requests may use.")
+    problem_count = serializers.IntegerField()
+    problems = ShownProblem(many=True, help_text="The first 1,000 of them.")

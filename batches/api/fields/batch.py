@@ -1,0 +1,151 @@
+"""A batch as clients of the native API get it: in a list, and by itself with what keeps it from going on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+
+from batches.api.fields.extras import ShownExtras
+from batches.api.fields.faces import batch_links
+from batches.api.fields.names import BatchId, BatchIdIfAny, FileIdIfAny, NamedKey, NamedProvider, listed
+from batches.api.fields.spending import ShownGuards, ShownUsage
+from batches.models import Batch, Counts, Dialect, OnInvalid, load_counts
+from batches.rules.states import BatchStatus
+from batches.services.insight.waiting import Cause, Waiting, waiting
+from batches.services.intake.extras import kept_extras
+from batches.services.policy.guards import guards_of
+
+
+@extend_schema_serializer(component_name="Counts")
+class ShownCounts(serializers.Serializer[Counts]):
+    """How the objects stand. `total` is always the sum of the others; all are 0 until the input has been checked."""
+
+    total = serializers.IntegerField()
+    pending = serializers.IntegerField()
+    succeeded = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    cancelled = serializers.IntegerField()
+    expired = serializers.IntegerField()
+
+
+@extend_schema_serializer(component_name="BatchLinks")
+class ShownLinks(serializers.Serializer[Any]):
+    """The same batch elsewhere: in each dialect that can show it, else null; and what is inside it."""
+
+    self = serializers.URLField()
+    objects = serializers.URLField()
+    results = serializers.URLField()
+    errors = serializers.URLField()  # type: ignore[assignment]  # a serializer has something of this name, too
+    error_groups = serializers.URLField()
+    events = serializers.URLField()
+    lineage = serializers.URLField()
+    parent = serializers.URLField(allow_null=True)  # type: ignore[assignment]  # so it has of this one
+    openai = serializers.URLField()
+    anthropic = serializers.URLField(allow_null=True)
+    bifrost = serializers.URLField()
+    novita = serializers.URLField()
+    merge = serializers.URLField(allow_null=True)
+    console = serializers.URLField()
+
+
+@extend_schema_serializer(component_name="Batch")
+class ShownBatch(serializers.Serializer[Batch]):
+    """A batch, through whatever dialect it came."""
+
+    id = BatchId()
+    status = serializers.ChoiceField(choices=BatchStatus.choices)
+    project = serializers.SlugField(source="project.slug")
+    provider = NamedProvider()
+    dialect = serializers.ChoiceField(choices=Dialect.choices)
+    endpoint = serializers.CharField()
+    model = serializers.CharField(help_text="Empty when its lines name several. Until they were checked: what was asked for.")
+    priority = serializers.IntegerField()
+    completion_window = serializers.CharField()
+    on_invalid = serializers.ChoiceField(
+        choices=OnInvalid.choices, help_text="Whether invalid lines of its input fail it, or are skipped and counted as failed."
+    )
+    counts = ShownCounts()
+    usage = ShownUsage(source="counts")
+    guards = ShownGuards(source="*", help_text="Its own; null is as its provider has it.")
+    guards_in_force = serializers.SerializerMethodField(help_text="Its own and, where it has none, its provider's.")
+    extras = serializers.SerializerMethodField(help_text="What its requests are sent with beside their bodies; null for nothing.")
+    error_count = serializers.IntegerField(help_text="Problems of the input, or how many invalid lines were skipped.")
+    throttled_until = serializers.DateTimeField(allow_null=True, help_text="Until when the provider's limits hold it back.")
+    throttled_reason = serializers.CharField()
+    paused_at = serializers.DateTimeField(allow_null=True, help_text="Since when nothing more of it is sent.")
+    paused_by = serializers.CharField()
+    paused_reason = serializers.CharField()
+    parent_id = BatchIdIfAny()  # whose failures it retries
+    input_file_id = FileIdIfAny()
+    output_file_id = FileIdIfAny()
+    error_file_id = FileIdIfAny()
+    metadata = serializers.DictField(child=serializers.CharField(), allow_null=True)
+    remark = serializers.CharField()
+    key = NamedKey(source="created_by_key", allow_null=True)
+    created_by = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(help_text="Its deadline: what has not run by then does not run.")
+    in_progress_at = serializers.DateTimeField(allow_null=True)
+    finalizing_at = serializers.DateTimeField(allow_null=True)
+    cancelling_at = serializers.DateTimeField(allow_null=True)
+    completed_at = serializers.DateTimeField(allow_null=True)
+    failed_at = serializers.DateTimeField(allow_null=True)
+    expired_at = serializers.DateTimeField(allow_null=True)
+    cancelled_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+    deleted_at = serializers.DateTimeField(allow_null=True, help_text="Since when its clients do not see it any more.")
+    version = serializers.IntegerField(help_text="One more with every change of status, and with everything else done to it.")
+    links = serializers.SerializerMethodField()  # under the host of `context["request"]`
+
+    @extend_schema_field(ShownGuards)
+    def get_guards_in_force(self, batch: Batch) -> dict[str, Any]:
+        return dict(ShownGuards(guards_of(batch)).data)
+
+    @extend_schema_field(ShownExtras(allow_null=True))
+    def get_extras(self, batch: Batch) -> dict[str, Any] | None:
+        return dict(ShownExtras(kept_extras(batch)).data) if batch.extras else None
+
+    @extend_schema_field(ShownLinks)
+    def get_links(self, batch: Batch) -> dict[str, str | None]:
+        return batch_links(batch, self.context["request"])
+
+
+@extend_schema_serializer(component_name="Waiting")
+class ShownWaiting(serializers.Serializer[Waiting]):
+    """What keeps a batch from going on at present."""
+
+    code = serializers.ChoiceField(
+        source="cause.value",
+        choices=[cause.value for cause in Cause],
+        help_text=" ".join(f"`{cause.value}`: {cause.sentence}" for cause in Cause),
+    )
+    sentence = serializers.CharField(help_text="For people.")
+    until = serializers.DateTimeField(allow_null=True, help_text="When it may go on, where that is known.")
+    details = serializers.DictField(help_text="What more is known of it, such as `by`, `reason`, `provider` or `ahead`.")
+
+
+@extend_schema_serializer(component_name="BatchDetail")
+class ShownBatchDetail(ShownBatch):
+    """One batch, with what keeps it from going on."""
+
+    waiting = serializers.SerializerMethodField(help_text="Null while it goes on, and once it has ended.")
+
+    @extend_schema_field(ShownWaiting(allow_null=True))
+    def get_waiting(self, batch: Batch) -> dict[str, Any] | None:
+        found = waiting(batch, now=timezone.now())
+        return None if found is None else dict(ShownWaiting(found).data)
+
+
+def batch_object(batch: Batch, request: HttpRequest) -> dict[str, Any]:
+    """One batch whose project, provider and key are loaded, with all that is known of it."""
+    return ShownBatchDetail(context={"request": request}).to_representation(batch)
+
+
+def batch_objects(batches: Sequence[Batch], request: HttpRequest) -> list[dict[str, Any]]:
+    """Batches whose project, provider and key are loaded, with as many queries for many as for one."""
+    load_counts(batches)
+    return listed(ShownBatch, batches, request=request)

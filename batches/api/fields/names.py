@@ -1,0 +1,74 @@
+"""Fields that several of the native API's shapes have: ids, names, a priority; and rows as a list shows them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+
+from batches.http.fields import WholeNumber
+from batches.http.rendering import PrefixedId
+from batches.models import ApiKey
+from batches.services.control.prioritise import HIGHEST, LOWEST
+from providers.models import Provider
+
+ID = "[0-9a-f]{32}"
+BATCH_ID = {"type": "string", "pattern": f"^batch_{ID}$", "example": "batch_019bd3a1c0de7b33a9d41f52c8e07a66"}
+
+
+@extend_schema_field(BATCH_ID)
+class BatchId(PrefixedId):
+    """A batch's id. Other spellings of it, such as `msgbatch_…` or a plain UUID, are understood wherever one is sent."""
+
+    def __init__(self) -> None:
+        super().__init__("batch_")
+
+
+@extend_schema_field({**BATCH_ID, "nullable": True})
+class BatchIdIfAny(BatchId):
+    """A batch's id, or null."""
+
+
+FILE_ID = {"type": "string", "pattern": f"^file-{ID}$", "example": "file-019bd3a0f1e97d0c8b52a6e4731c9d08"}
+
+
+@extend_schema_field(FILE_ID)
+class FileId(PrefixedId):
+    """A file's id."""
+
+    def __init__(self) -> None:
+        super().__init__("file-")
+
+
+@extend_schema_field({**FILE_ID, "nullable": True})
+class FileIdIfAny(FileId):
+    """A file's id, or null."""
+
+
+@extend_schema_serializer(component_name="ProviderName")
+class NamedProvider(serializers.Serializer[Provider]):
+    """Which provider, and whether its answers are made up."""
+
+    name = serializers.CharField()
+    simulated = serializers.BooleanField()
+
+
+@extend_schema_serializer(component_name="KeyName")
+class NamedKey(serializers.Serializer[ApiKey]):
+    """Which API key; of its text only the first characters, which tell it from others."""
+
+    name = serializers.CharField()
+    prefix = serializers.CharField()
+
+
+class Priority(WholeNumber):
+    """Where a batch stands among those of its project."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(minimum=LOWEST, maximum=HIGHEST, help_text="A higher one goes first in its project.", **options)
+
+
+def listed(serializer: type[serializers.Serializer[Any]], rows: Iterable[Any], **context: Any) -> list[dict[str, Any]]:
+    """Rows as this serializer shows one."""
+    one = serializer(context=context)
+    return [one.to_representation(row) for row in rows]

@@ -1,0 +1,146 @@
+"""What is inside a batch, as clients of the native API get it: objects, results, attempts, errors and events."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
+
+from batches.models import BatchError, Event
+from batches.rules.states import BatchStatus, Source
+from batches.services.results.object_result import ObjectResult
+
+
+@extend_schema_serializer(component_name="ObjectError")
+class ShownObjectError(serializers.Serializer[Any]):
+    """Why an object failed, or never ran."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+@extend_schema_serializer(component_name="BatchObject")
+class ShownObject(serializers.Serializer[Any]):
+    """One request of a batch and what became of it."""
+
+    line = serializers.IntegerField(help_text="Its line in the input, from 1.")
+    custom_id = serializers.CharField()
+    status = serializers.ChoiceField(choices=["pending", "succeeded", "failed", "cancelled", "expired"])
+    round = serializers.IntegerField(help_text="How many times it was deliberately sent for.")
+    attempts = serializers.IntegerField(help_text="How often it was sent in this round.")
+    http_status = serializers.IntegerField(allow_null=True)
+    latency_ms = serializers.IntegerField(allow_null=True)
+    input_tokens = serializers.IntegerField(allow_null=True)
+    output_tokens = serializers.IntegerField(allow_null=True)
+    request_id = serializers.CharField(help_text="The provider's id of the request, else the key that it was sent under.")
+    settled_at = serializers.DateTimeField(allow_null=True)
+    error = ShownObjectError(allow_null=True)
+
+
+@extend_schema_serializer(component_name="Attempt")
+class ShownTry(serializers.Serializer[Any]):
+    """One time that an object was sent."""
+
+    round = serializers.IntegerField()
+    number = serializers.IntegerField(help_text="From 1, within the round.")
+    succeeded = serializers.BooleanField()
+    kind = serializers.CharField(
+        source="kind.value", allow_null=True, help_text="The kind of failure; null for the attempt that settled the object."
+    )
+    http_status = serializers.IntegerField(allow_null=True)
+    code = serializers.CharField()
+    message = serializers.CharField()
+    request_id = serializers.CharField()
+    latency_ms = serializers.IntegerField(allow_null=True)
+    ended_at = serializers.DateTimeField()
+    retry_at = serializers.DateTimeField(allow_null=True, help_text="When the next attempt may start.")
+
+
+@extend_schema_serializer(component_name="Answer")
+class ShownAnswer(serializers.Serializer[Any]):
+    """What the provider answered.
+
+    `body` is what it sent; what is no JSON object is put into one. The status of a request that failed is never that of a
+    success: 502 stands for an answer that looked like one.
+    """
+
+    status_code = serializers.IntegerField()
+    request_id = serializers.CharField()
+    body = serializers.JSONField()
+
+
+@extend_schema_serializer(component_name="BatchObjectDetail")
+class ShownObjectDetail(ShownObject):
+    """One object with its request, its answer and every attempt in between."""
+
+    request = serializers.JSONField(
+        help_text="The input line as the client wrote it, as text where it is no JSON; null when it is no longer kept."
+    )
+    response = ShownAnswer(allow_null=True)
+    history = ShownTry(many=True)
+
+
+@extend_schema_serializer(component_name="Result")
+class ShownResult(serializers.Serializer[Any]):
+    """What came of one object: a response, or an error where there is none. `request` is there when it was asked for."""
+
+    line = serializers.IntegerField()
+    custom_id = serializers.CharField()
+    status = serializers.ChoiceField(choices=["succeeded", "failed", "cancelled", "expired"])
+    response = ShownAnswer(allow_null=True)
+    error = ShownObjectError(allow_null=True)
+    request = serializers.JSONField(required=False)
+
+
+@extend_schema_serializer(component_name="BatchError")
+class ShownError(serializers.Serializer[BatchError]):
+    """One reason why the input was refused, or why an object failed in one of its rounds."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+    param = serializers.CharField()
+    line = serializers.IntegerField(allow_null=True, help_text="Null for what concerns the input, or the batch, as a whole.")
+    round = serializers.IntegerField(allow_null=True, help_text="Null for what concerns the input.")
+    kind = serializers.CharField()
+    source = serializers.CharField(help_text="Who has to act on it.")  # type: ignore[assignment]  # a field has one, too
+    http_status = serializers.IntegerField(allow_null=True)
+    fingerprint = serializers.CharField(help_text="The same for errors that differ in ids, numbers and quoted text alone.")
+    created_at = serializers.DateTimeField()
+
+
+@extend_schema_serializer(component_name="ErrorGroup")
+class ShownErrorGroup(serializers.Serializer[Any]):
+    """Errors with the same fingerprint. List their objects with `/objects?error=FINGERPRINT`."""
+
+    fingerprint = serializers.CharField()
+    count = serializers.IntegerField()
+    code = serializers.CharField()
+    sample = serializers.CharField(help_text="One of the messages.")
+    kind = serializers.CharField(source="kind.value", allow_null=True)
+    http_status = serializers.IntegerField(allow_null=True)
+    first_line = serializers.IntegerField()
+    last_line = serializers.IntegerField()
+    hint = serializers.CharField(help_text="Whether trying again can help.")
+
+
+@extend_schema_serializer(component_name="Event")
+class ShownEvent(serializers.Serializer[Event]):
+    """One entry of a batch's timeline; `from_status` is empty for its creation, and equal to `to_status` for a note."""
+
+    from_status = serializers.CharField()
+    to_status = serializers.ChoiceField(choices=BatchStatus.choices)
+    version = serializers.IntegerField()
+    actor = serializers.CharField()
+    source = serializers.ChoiceField(choices=Source.choices)  # type: ignore[assignment]  # a field has one, too
+    note = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+def result_object(result: ObjectResult, *, line: int) -> dict[str, Any]:
+    """What came of an object, as a ShownResult; `line` is the line that the client knows it by."""
+    return {
+        "line": line,
+        "custom_id": result.custom_id,
+        "status": result.status,
+        "response": result.response,
+        "error": result.error,
+    }

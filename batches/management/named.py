@@ -1,0 +1,33 @@
+"""What commands are given by name, and the tables that they print."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from django.core.management.base import CommandError
+
+from providers.models import Provider
+
+
+def is_plain(text: str) -> bool:
+    """Whether a database can compare with it: neither NUL nor a byte that was no UTF-8."""
+    return text.isascii() and text.isprintable()
+
+
+def provider_named(name: str) -> Provider:
+    """The provider of this name. Raises CommandError."""
+    provider = Provider.objects.filter(name=name).first() if is_plain(name) else None
+    if provider is None:
+        raise CommandError(f"There is no provider {name!r}; `provider list` shows those there are.")
+    return provider
+
+
+def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows as lines, each column as wide as its longest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def day(moment: datetime | None) -> str:
+    """The day of a moment; `-` for none."""
+    return f"{moment:%Y-%m-%d}" if moment else "-"

@@ -1,0 +1,70 @@
+"""Why objects of one batch failed, grouped by what is the same in their messages.
+
+Read from what was counted as it happened (`services.tally.error_groups`): the errors themselves may be millions.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from batches.models import Batch, BatchErrorGroup
+from providers.failures import Kind
+
+MOST_GROUPS = 50
+
+
+class Explained:
+    """What a kind of failure says about those who have it."""
+
+    kind: Kind | None
+    __slots__ = ()
+
+    @property
+    def sentence(self) -> str:
+        return self.kind.sentence if self.kind else ""
+
+    @property
+    def hint(self) -> str:
+        """Whether sending the objects again can help."""
+        if self.kind is None:
+            return ""
+        return "Retry may help" if self.kind.retryable else "Retry will not help"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupInBatch(Explained):
+    """Failures in one batch that differ in ids, numbers and quoted text alone."""
+
+    fingerprint: str
+    code: str
+    sample: str
+    count: int
+    http_status: int | None
+    first_line: int
+    last_line: int
+    first_seen: datetime
+    last_seen: datetime
+    kind: Kind | None
+    muted: bool
+    note: str
+
+
+def error_groups(batch: Batch, *, most: int = MOST_GROUPS) -> list[GroupInBatch]:
+    """The largest groups of a batch, in one query. What concerns no line (the batch as a whole failed) is in none."""
+    rows = BatchErrorGroup.objects.filter(batch=batch, count__gt=0, first_line__isnull=False)
+    return [
+        GroupInBatch(
+            fingerprint=row.group.fingerprint,
+            code=row.group.code,
+            sample=row.group.sample,
+            count=row.count,
+            http_status=row.group.http_status,
+            first_line=row.first_line or 0,
+            last_line=row.last_line or 0,
+            first_seen=row.first_seen,
+            last_seen=row.last_seen,
+            kind=Kind.known(row.group.kind),
+            muted=row.group.muted_at is not None,
+            note=row.group.note,
+        )
+        for row in rows.select_related("group").order_by("-count", "first_line")[:most]
+    ]
