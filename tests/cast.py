@@ -29,7 +29,7 @@ from batches.rules.actors import Actor
 from batches.rules.states import ObjectStatus, Source
 from batches.services.intake.submission import Submission
 from batches.services.intake.submit import submit
-from batches.services.lifecycle.claim import Lease, Waiting
+from batches.services.lifecycle.claim import Lease, Pending
 from batches.services.lifecycle.finalize import finalize
 from batches.services.lifecycle.validate import validate
 from batches.services.storage.store import store
@@ -159,6 +159,6 @@ def _lines(file: File | None) -> list[Any]:
         return [json.loads(line) for line in content]
 
 
-def pending(lease: Lease) -> Sequence[Waiting]:
+def pending(lease: Lease) -> Sequence[Pending]:
     """The objects of a lease that are to be sent."""
     return lease.waiting(range(lease.piece.first_line, lease.piece.last_line + 1))

@@ -9,7 +9,7 @@ from batches.engine import gc_tuning as collector
 from batches.engine.executor import execute as executor
 from batches.models import Worker
 from batches.services.bulk.run import run as run_operation
-from batches.services.consistency.verify import prove as prove_some
+from batches.services.consistency.verify import verify_recent as prove_some
 from batches.services.lifecycle.control_turns import finalize_next, validate_next
 from batches.services.tally.assess import assess as assess_all
 from batches.services.tally.workers import heartbeat, process_identity
@@ -58,7 +58,7 @@ def assess() -> None:
 
 
 @shared_task(name="batches.engine.prove")
-def prove() -> None:
+def verify_recent() -> None:
     """Look for what disagrees in some of the batches."""
     prove_some(now=timezone.now())
 

@@ -76,26 +76,26 @@ class WholeNumber(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
-class Window(NamedTuple):
+class CompletionWindow(NamedTuple):
     """How long a batch may take: the client's word for it, and what it means."""
 
     word: str
     length: timedelta
 
 
-USUAL_WINDOW = Window("24h", timedelta(hours=24))
+USUAL_WINDOW = CompletionWindow("24h", timedelta(hours=24))
 
 
-class AnyWindow(Text):
+class AnyCompletionWindow(Text):
     """A window of so many minutes, hours or days (`90m`, `24h`, `7d`), from 15 minutes to MAX_WINDOW_HOURS."""
 
-    def to_internal_value(self, data: object) -> Window:  # type: ignore[override]  # the word and its meaning
+    def to_internal_value(self, data: object) -> CompletionWindow:  # type: ignore[override]  # the word and its meaning
         word = super().to_internal_value(data)
         is_one = re.fullmatch(WINDOW_PATTERN, word, re.ASCII)
         length = int(word[:-1]) * _UNITS[word[-1]] if is_one else timedelta()
         if not MIN_WINDOW <= length <= timedelta(hours=settings.MAX_WINDOW_HOURS):
             raise serializers.ValidationError(f"It must be {window_rule()}.", code="window")
-        return Window(word, length)
+        return CompletionWindow(word, length)
 
 
 def window_rule() -> str:

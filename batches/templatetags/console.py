@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from batches.console.drawing.standing import percent
+from batches.console.drawing.batch_state import percent
 from batches.console.drawing.words import amount, between, exact, number, relative, size, took, visible
 from batches.console.kit.stop_banner import access_shown, told
 from batches.models import Batch, File

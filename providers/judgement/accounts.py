@@ -11,7 +11,7 @@ import re
 from typing import Any, NamedTuple
 
 from providers.failures import Kind
-from providers.judgement.errors import Said, known_word, said_by
+from providers.judgement.errors import ReportedError, known_word, said_by
 
 # Codes, types, statuses and reasons.
 _TOLD = {
@@ -134,7 +134,7 @@ _GATEWAY = re.compile(r"(?:(?:litellm\.)?\w+(?:Error|Exception): )*(?:\w+Excepti
 _MAX_QUOTED_CHARS = 4000
 
 
-def account_kind(said: Said, *, status: int) -> Kind | None:
+def account_kind(said: ReportedError, *, status: int) -> Kind | None:
     """QUOTA or AUTHENTICATION when an error is one of the account; None for one of the request, or of anything else."""
     for word in sorted(said.words & _WORDS.keys()):
         if word not in _AMBIGUOUS or status in _AMBIGUOUS[word]:

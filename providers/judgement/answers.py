@@ -10,7 +10,7 @@ from providers.base import Call, Failure, Outcome, Success
 from providers.failures import Kind, kind_of_status
 from providers.judgement.accounts import account_kind
 from providers.judgement.documents import Unreadable, as_json, beginning, one_line, read_document, shortened
-from providers.judgement.errors import Said, known_word, other_signs, reported_error, said_by
+from providers.judgement.errors import ReportedError, known_word, other_signs, reported_error, said_by
 from providers.judgement.promises import ANYTHING, Promise, promise_of
 from providers.judgement.usage import read_usage, usage_of
 from providers.rate_limits import exhausted_for, retry_after
@@ -97,7 +97,7 @@ def _looked_at_closely(reply: Reply, call: Call, promise: Promise, body: bytes, 
         return _reported(reply, call, body, said_by(error), secrets)
     if not promise.name:
         return _odd_success(reply, call, promise, document, body, secrets)
-    said = said_by(document) if isinstance(document, dict) else Said()
+    said = said_by(document) if isinstance(document, dict) else ReportedError()
     if said.message or said.status:
         return _reported(reply, call, body, said, secrets)
     status = document.get("status") if isinstance(document, dict) else None
@@ -112,7 +112,7 @@ def _odd_success(reply: Reply, call: Call, promise: Promise, document: Any, body
     return Success(reply.status, one_line(body), _request_id(reply, call, secrets), usage, exhausted_for(reply.headers))
 
 
-def _reported(reply: Reply, call: Call, body: bytes, said: Said, secrets: Secrets) -> Failure:
+def _reported(reply: Reply, call: Call, body: bytes, said: ReportedError, secrets: Secrets) -> Failure:
     """The failure that a 2xx answer reports. A repeat must be a new call: the same one would be answered the same again."""
     kind = account_kind(said, status=said.status or reply.status)
     kind = kind or (kind_of_status(said.status) if said.status else said.kind) or Kind.UNCONFIRMED
@@ -121,7 +121,7 @@ def _reported(reply: Reply, call: Call, body: bytes, said: Said, secrets: Secret
 
 
 def _unconfirmed(reply: Reply, call: Call, body: bytes, message: str, secrets: Secrets) -> Failure:
-    failure = _failure(reply, call, Kind.UNCONFIRMED, Said(message), body, secrets)
+    failure = _failure(reply, call, Kind.UNCONFIRMED, ReportedError(message), body, secrets)
     return msgspec.structs.replace(failure, in_success=True)
 
 
@@ -139,7 +139,7 @@ def _refusal(reply: Reply, call: Call, secrets: Secrets, *, kind_of: Callable[[i
     return _failure(reply, call, kind, said, body, secrets)
 
 
-def _throttled(said: Said, status: int) -> Kind | None:
+def _throttled(said: ReportedError, status: int) -> Kind | None:
     """AWS and Google have statuses for throttling that others have for a request that is at fault; its code tells them apart."""
     return said.kind if status in _ALSO_THROTTLED and said.kind in (Kind.RATE_LIMITED, Kind.OVERLOADED) else None
 
@@ -149,15 +149,15 @@ def _without_secrets(url: str) -> str:
     return _USER.sub("//", re.split(r"[?#]", url, maxsplit=1)[0])
 
 
-def _said_in(body: bytes) -> Said:
+def _said_in(body: bytes) -> ReportedError:
     try:
         return said_by(read_document(body)[0])
     except Unreadable:
         text = body.decode(errors="replace").strip()
-        return Said("" if text.startswith("<") else text)  # a proxy's HTML page says nothing to people
+        return ReportedError("" if text.startswith("<") else text)  # a proxy's HTML page says nothing to people
 
 
-def _failure(reply: Reply, call: Call, kind: Kind, said: Said, body: bytes, secrets: Secrets) -> Failure:
+def _failure(reply: Reply, call: Call, kind: Kind, said: ReportedError, body: bytes, secrets: Secrets) -> Failure:
     wait, exhausted = retry_after(reply.headers), exhausted_for(reply.headers)
     if wait is None and kind is Kind.RATE_LIMITED:
         wait = exhausted

@@ -46,7 +46,7 @@ _KINDS = {
 _KINDS_BY_WORD = {known_word(word): kind for word, kind in _KINDS.items()}
 
 
-class Said(msgspec.Struct, frozen=True):
+class ReportedError(msgspec.Struct, frozen=True):
     """What an upstream says of an error; empty where it does not say. `words` are its codes, types and reasons (`known_word`)."""
 
     message: str = ""
@@ -111,12 +111,12 @@ def _is_empty(value: Any) -> bool:
     return not value
 
 
-def said_by(document: Any) -> Said:
+def said_by(document: Any) -> ReportedError:
     """What a document says of an error, in any of the common shapes."""
     if isinstance(document, list) and document:
         document = document[0]
     if not isinstance(document, dict):
-        return Said(message=_text(document))
+        return ReportedError(message=_text(document))
     error = document.get("error", document)
     if _is_empty(error):
         error = document
@@ -132,9 +132,9 @@ def said_by(document: Any) -> Said:
         error = inner  # a gateway puts the error of its own upstream into its own
     if not isinstance(error, dict):
         message = _text(error) or _text(document.get("message"))
-        return Said(message, _text(document.get("code")), "", _status((document,)), _words((document,)))
+        return ReportedError(message, _text(document.get("code")), "", _status((document,)), _words((document,)))
     sources = (error,) if error is document else (error, document)
-    return Said(
+    return ReportedError(
         _text(next(filter(None, (source.get(name) for source in sources for name in _MESSAGES)), None)),
         next(filter(None, (_text(error.get(name)) for name in _CODES)), ""),
         _text(error.get("param")),

@@ -14,7 +14,7 @@ from batches.filters.conditions import is_late
 from batches.models import Batch, BatchMinute, Project
 from batches.rules.line_rules import LineRules
 from batches.services.core.route import granted_providers
-from batches.services.intake.check_input import Findings, rehearse_file
+from batches.services.intake.check_input import Findings, check_file
 from batches.services.intake.input_rules import rules_for
 from batches.services.people.accounts import require_granted
 from batches.services.policy.estimate import Estimate
@@ -59,7 +59,7 @@ def test_e15_a_rehearsal_finds_what_validation_finds(project: Project, content: 
     batch = started(project, content or b"\n")
     found = Findings()
     assert batch.input_file is not None
-    rehearse_file(batch.input_file, rules=rules_for(batch), findings=found)
+    check_file(batch.input_file, rules=rules_for(batch), findings=found)
     told = sorted((error.code, error.line or 0, error.message) for error in batch.errors.all())
     assert sorted((problem.code, problem.line or 0, problem.message) for problem in found.problems) == told
 

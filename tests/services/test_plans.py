@@ -33,7 +33,7 @@ from batches.models import (
     Project,
     Slice,
 )
-from batches.services.insight.error_groups import Window, largest
+from batches.services.insight.error_groups import GroupWindow, largest
 from batches.services.insight.group_members import members, messages
 from batches.services.insight.groups_in_batch import error_groups
 from batches.services.lifecycle.claim import Appetite, claim
@@ -207,7 +207,7 @@ def test_results_and_groups_read_no_table_whole(batch: Batch) -> None:
         lambda: list(results(batch)),
         lambda: settled_results(batch, after_line=3, limit=3, max_chars=1000),
         lambda: error_groups(batch),
-        lambda: largest(groups, window=Window.MONTH, now=now, limit=20),
+        lambda: largest(groups, window=GroupWindow.MONTH, now=now, limit=20),
         lambda: members(groups, group, limit=2, after=members(groups, group, limit=1).following),
         lambda: messages(groups, group),
     ):

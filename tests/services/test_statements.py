@@ -17,7 +17,7 @@ from django.utils import timezone
 from pytest_django import DjangoDbBlocker, Settings
 
 from batches.models import Batch, BatchObject, BatchResult, Dialect, Project
-from batches.services.consistency.verify import prove
+from batches.services.consistency.verify import verify_recent
 from batches.services.control.cancel import cancel
 from batches.services.control.enforce_guards import enforce_guards
 from batches.services.insight.waiting import waiting
@@ -264,4 +264,4 @@ def test_e16_clients_that_ask_again_and_again_read_a_page(batch: Batch, path: st
 def test_e18_a_look_of_the_beat_is_bounded(batch: Batch) -> None:
     half_failed(batch)
     with reading(at_most=20 * LINES):
-        prove(now=timezone.now())
+        verify_recent(now=timezone.now())

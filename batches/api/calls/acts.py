@@ -28,7 +28,7 @@ from batches.services.control.pause import pause, resume
 from batches.services.control.prioritise import prioritise
 from batches.services.control.reroute import reroute
 from batches.services.core.access import Right
-from batches.services.retry.retry import Mode, retry
+from batches.services.retry.retry import RetryMode, retry
 
 
 class Acts(NativeView):
@@ -84,7 +84,7 @@ class Acts(NativeView):
         with self.repeatable(body=digest, path=f"/api/v1/batches/{batch}/retry") as reservation:
             if reservation is not None and reservation.batch is not None:
                 found = reservation.batch
-                return self._retried(Mode.IN_PLACE if found == batch else Mode.CHILD, found, retried=None, skipped=None)
+                return self._retried(RetryMode.IN_PLACE if found == batch else RetryMode.CHILD, found, retried=None, skipped=None)
             done = retry(
                 batch,
                 selection=selection_of(fields),
@@ -124,8 +124,8 @@ class Acts(NativeView):
     def _answer(self, batch: Batch) -> Response:
         return Response(batch_object(batch, self.request._request))
 
-    def _retried(self, mode: Mode, batch: Batch, *, retried: int | None, skipped: int | None) -> Response:
+    def _retried(self, mode: RetryMode, batch: Batch, *, retried: int | None, skipped: int | None) -> Response:
         shown = batch_object(batch, self.request._request)
-        headers = {"Location": shown["links"]["self"]} if mode is Mode.CHILD else None
+        headers = {"Location": shown["links"]["self"]} if mode is RetryMode.CHILD else None
         answer = {"mode": mode.value, "retried": retried, "skipped": skipped, "batch": shown}
-        return Response(answer, status=201 if mode is Mode.CHILD else 200, headers=headers)
+        return Response(answer, status=201 if mode is RetryMode.CHILD else 200, headers=headers)

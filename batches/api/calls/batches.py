@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from batches.api.calls.creation import Draft, drafted, good_lines, rehearse, sketched
+from batches.api.calls.creation import CreateCall, drafted, good_lines, rehearse, sketched
 from batches.api.fields.batch import ShownBatch, ShownBatchDetail, batch_object, batch_objects
 from batches.api.fields.creation import CancelBatch, ShownDryRun, create_body, one_a_line
 from batches.api.fields.spending import UpdateBatch
@@ -24,7 +24,7 @@ from batches.http.paging import page_after
 from batches.models import Batch, IdempotencyRecord
 from batches.services.control.cancel import cancel
 from batches.services.core.access import Right
-from batches.services.intake.inline import gathered, submit_gathered
+from batches.services.intake.inline import spooled, submit_gathered
 from batches.services.intake.submit import submit
 from batches.services.policy.emergency_stop import require_intake
 from batches.services.policy.guards import set_guards
@@ -97,7 +97,7 @@ class Batches(NativeView):
         self.allow_parameters()
         now = timezone.now()
         body = create_body(request._request, at_array=lambda head: self._check_head(head, now=now))
-        with gathered(one_a_line(body)) as items:
+        with spooled(one_a_line(body)) as items:
             draft = drafted(body, headers=request.headers, caller=self.caller, now=now)
             if draft.asked.get("dry_run"):
                 return Response(self._findings(draft, items, now=now))
@@ -155,7 +155,7 @@ class Batches(NativeView):
         shown = batch_object(batch, self.request._request)
         return Response(shown, status=status, headers={"Location": shown["links"]["self"]} if status == 201 else None)
 
-    def _findings(self, draft: Draft, items: "UploadedFile[Any]", *, now: datetime) -> dict[str, Any]:
+    def _findings(self, draft: CreateCall, items: "UploadedFile[Any]", *, now: datetime) -> dict[str, Any]:
         found = rehearse(draft, items)
         window = draft.asked.get("completion_window")
         shown = {
@@ -174,7 +174,7 @@ class Batches(NativeView):
 
     def _submit(
         self,
-        draft: Draft,
+        draft: CreateCall,
         items: "UploadedFile[Any]",
         body: InlineBody,
         reservation: IdempotencyRecord | None,
@@ -186,5 +186,5 @@ class Batches(NativeView):
             return submit(draft.submission(), input_file=draft.file, actor=self.actor, now=now, key=key, reservation=reservation)
         assert draft.rules is not None
         submission = draft.submission(requests=body.count)
-        with gathered(good_lines(items, rules=draft.rules, skips=draft.skips)) as content:
+        with spooled(good_lines(items, rules=draft.rules, skips=draft.skips)) as content:
             return submit_gathered(submission, content, actor=self.actor, now=now, key=key, reservation=reservation)

@@ -15,14 +15,14 @@ from batches.api.fields.creation import ARRAY, CreateBatch, input_line
 from batches.dialects.shared.inline import InlineBody
 from batches.dialects.shared.providers import provider_of_model
 from batches.http.errors import InvalidType, InvalidValue, MissingParameter, UnknownParameter, first_problem
-from batches.http.fields import Window
+from batches.http.fields import CompletionWindow
 from batches.models import Dialect, File, OnInvalid, Project, Purpose
 from batches.rules.errors import PortalError
 from batches.rules.jsonl import Line, read_lines
 from batches.rules.line_rules import LineChecker, LineRules, Problem
 from batches.services.core.access import Right
 from batches.services.core.route import route
-from batches.services.intake.check_input import Findings, rehearse_file, rehearse_lines, rehearse_quotas
+from batches.services.intake.check_input import Findings, check_file, check_lines, check_quotas
 from batches.services.intake.extras import NO_EXTRAS, Extras, asked_extras, checked_extras, fitting_extras
 from batches.services.intake.input_rules import input_rules
 from batches.services.intake.submission import Submission
@@ -47,7 +47,7 @@ class Asked(TypedDict, total=False):
 
     endpoint: str
     input_file_id: str | None
-    completion_window: Window
+    completion_window: CompletionWindow
     project: str | None
     provider: str | None
     model: str | None
@@ -61,7 +61,7 @@ class Asked(TypedDict, total=False):
 
 
 @dataclass(slots=True)
-class Draft:
+class CreateCall:
     """A batch that does not exist yet. `errors` is all that is wrong with it, besides its requests."""
 
     asked: Asked = field(default_factory=Asked)
@@ -116,9 +116,9 @@ class Draft:
             return None
 
 
-def drafted(body: InlineBody, *, headers: Mapping[str, str], caller: Caller, now: datetime) -> Draft:
+def drafted(body: InlineBody, *, headers: Mapping[str, str], caller: Caller, now: datetime) -> CreateCall:
     """The draft of a create call whose body was read."""
-    draft = Draft()
+    draft = CreateCall()
     _read_fields(body.head, draft)
     draft.errors += _source_errors(body, draft)
     draft.extras = draft.attempt(lambda: _extras(draft, headers)) or NO_EXTRAS
@@ -126,15 +126,15 @@ def drafted(body: InlineBody, *, headers: Mapping[str, str], caller: Caller, now
     return draft
 
 
-def sketched(head: Mapping[str, Any], *, caller: Caller, now: datetime) -> Draft:
+def sketched(head: Mapping[str, Any], *, caller: Caller, now: datetime) -> CreateCall:
     """The draft of a create call whose first members were read. What the later ones may still give is no error yet."""
-    draft = Draft()
+    draft = CreateCall()
     _read_fields(head, draft, partial=True)
     _look_up(draft, caller=caller, now=now)
     return draft
 
 
-def _look_up(draft: Draft, *, caller: Caller, now: datetime) -> None:
+def _look_up(draft: CreateCall, *, caller: Caller, now: datetime) -> None:
     """Find what the fields name."""
     project = draft.attempt(lambda: caller.project(draft.asked.get("project"), act="create_batch"))
     if project is None:
@@ -151,7 +151,7 @@ def _look_up(draft: Draft, *, caller: Caller, now: datetime) -> None:
             draft.default_model = draft.attempt(lambda: usable_model(asked, endpoint=endpoint, provider=provider)) or ""
 
 
-def _read_fields(head: Mapping[str, Any], draft: Draft, *, partial: bool = False) -> None:
+def _read_fields(head: Mapping[str, Any], draft: CreateCall, *, partial: bool = False) -> None:
     known = CreateBatch(partial=partial).fields
     found: dict[str, Any] = {}
     for name in head:
@@ -167,7 +167,7 @@ def _read_fields(head: Mapping[str, Any], draft: Draft, *, partial: bool = False
     draft.asked = cast("Asked", found)
 
 
-def _source_errors(body: InlineBody, draft: Draft) -> Iterator[PortalError]:
+def _source_errors(body: InlineBody, draft: CreateCall) -> Iterator[PortalError]:
     """What is wrong with where the requests come from: either a file or the call itself."""
     from_file = draft.asked.get("input_file_id") is not None
     if ARRAY in body.head:
@@ -178,7 +178,7 @@ def _source_errors(body: InlineBody, draft: Draft) -> Iterator[PortalError]:
         yield MissingParameter(f"Give input_file_id, or {ARRAY} with at least one item.", param=ARRAY)
 
 
-def _extras(draft: Draft, headers: Mapping[str, str]) -> Extras:
+def _extras(draft: CreateCall, headers: Mapping[str, str]) -> Extras:
     """What the body asks for beside the requests, else what the headers of Anthropic's clients do."""
     named = draft.asked.get("extras")
     extras = asked_extras(headers) if named is None else checked_extras(**named)
@@ -214,7 +214,7 @@ def good_lines(items: "Content[Any]", *, rules: LineRules, skips: bool = False) 
         yield line.content + b"\n"
 
 
-def rehearse(draft: Draft, items: "Content[Any]") -> Findings:
+def rehearse(draft: CreateCall, items: "Content[Any]") -> Findings:
     """Look at everything that creating the batch, and its validation later, would look at."""
     findings = Findings()
     for error in draft.errors:
@@ -223,10 +223,10 @@ def rehearse(draft: Draft, items: "Content[Any]") -> Findings:
         return findings
     findings.estimate = Estimate(rules.endpoint, rules.model)
     if draft.file is None:
-        rehearse_lines(item_lines(items, endpoint=rules.endpoint), rules=rules, findings=findings)
+        check_lines(item_lines(items, endpoint=rules.endpoint), rules=rules, findings=findings)
     else:
-        rehearse_file(draft.file, rules=rules, findings=findings)
+        check_file(draft.file, rules=rules, findings=findings)
     findings.estimate.price(draft.provider)
     if draft.project is not None:
-        rehearse_quotas(draft.project, findings, stored_bytes=0 if draft.file else items.size)
+        check_quotas(draft.project, findings, stored_bytes=0 if draft.file else items.size)
     return findings

@@ -21,13 +21,13 @@ from batches.models import BatchErrorGroup, ErrorGroup
 from batches.rules.errors import NotFound
 from batches.services.core.access import Right
 from batches.services.insight.error_group_notes import annotate, mute, unmute
-from batches.services.insight.error_groups import WINDOWS, Group, Position, Window, described, largest
+from batches.services.insight.error_groups import GROUP_WINDOWS, Group, GroupPosition, GroupWindow, described, largest
 from batches.services.insight.group_members import MemberPosition, members, messages
 from batches.services.insight.withheld import unquoting, unquoting_group
 
-WINDOW = OpenApiParameter("window", str, enum=list(WINDOWS), description="How far back it counts; 24h unless given.")
+WINDOW = OpenApiParameter("window", str, enum=list(GROUP_WINDOWS), description="How far back it counts; 24h unless given.")
 BATCH = OpenApiParameter("batch", str, description="The id of a batch: only groups that its objects are in.")
-AnyPosition = TypeVar("AnyPosition", Position, MemberPosition)
+AnyPosition = TypeVar("AnyPosition", GroupPosition, MemberPosition)
 
 
 class GroupQuery(ErrorGroupFilter):
@@ -66,7 +66,7 @@ class ErrorGroups(NativeView):
         if named := query.get("batch"):
             batch = self.find_batch(named)
             groups = groups.filter(pk__in=BatchErrorGroup.objects.filter(batch=batch, count__gt=0).values("group"))
-        after = _position(Position, query.get("cursor"))
+        after = _position(GroupPosition, query.get("cursor"))
         told = unquoting_group(self.caller.readable)
         page = largest(groups, window=self._window(), now=now, limit=self.limit(), told=told, after=after)
         return self.page(listed(ShownGroup, page.groups), next_cursor=page.following)
@@ -145,9 +145,9 @@ class ErrorGroups(NativeView):
         fields: dict[str, Any] = valid(serializer, request.data)
         return fields
 
-    def _window(self) -> Window:
-        word = query_word(self.request.query_params, "window", words=tuple(WINDOWS), default=Window.DAY.word)
-        return WINDOWS[word]
+    def _window(self) -> GroupWindow:
+        word = query_word(self.request.query_params, "window", words=tuple(GROUP_WINDOWS), default=GroupWindow.DAY.word)
+        return GROUP_WINDOWS[word]
 
     def _answer(self, fingerprint: str) -> Response:
         groups = self._groups()

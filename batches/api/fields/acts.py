@@ -11,7 +11,7 @@ from batches.http.fields import Fields, Text, WholeNumber
 from batches.models import LAST_LINE
 from batches.rules import fingerprints
 from batches.rules.actors import REASON_CHARS
-from batches.services.retry.retry import Mode
+from batches.services.retry.retry import RetryMode
 from batches.services.retry.selection import MOST_LINES, Selection
 
 
@@ -82,7 +82,7 @@ class ShownRetried(serializers.Serializer[Any]):
     """What a retry did; the numbers are null where the call repeats an earlier one."""
 
     mode = serializers.ChoiceField(
-        choices=[mode.value for mode in Mode], help_text="`in_place`: in this batch. `child`: in a new one."
+        choices=[mode.value for mode in RetryMode], help_text="`in_place`: in this batch. `child`: in a new one."
     )
     retried = serializers.IntegerField(allow_null=True, help_text="How many objects are sent again.")
     skipped = serializers.IntegerField(

@@ -14,7 +14,7 @@ from batches.api.fields.names import NamedProvider, Priority
 from batches.api.fields.spending import SetGuards, ShownEstimate
 from batches.dialects.shared.inline import CheckHead, InlineBody
 from batches.http.errors import InvalidBody, UnsupportedMediaType
-from batches.http.fields import USUAL_WINDOW, AnyWindow, Fields, Metadata, OneOf, Text
+from batches.http.fields import USUAL_WINDOW, AnyCompletionWindow, Fields, Metadata, OneOf, Text
 from batches.http.parsers import FORM
 from batches.models import NOTE_CHARS, REMARK_CHARS, OnInvalid
 from batches.rules.jsonl import complaint, request_line
@@ -37,7 +37,7 @@ class CreateBatch(Fields):
 
     endpoint = Text(max_length=100, help_text="What the requests are for, such as `/v1/chat/completions`.")
     input_file_id = Text(required=False, allow_null=True, default=None, help_text="A file of purpose `batch`.")
-    completion_window = AnyWindow(
+    completion_window = AnyCompletionWindow(
         default=USUAL_WINDOW,
         help_text="How long it may take: a whole number of minutes, hours or days such as `90m`, `24h` or `7d`; from `15m` to "
         "the longest that the portal allows.",

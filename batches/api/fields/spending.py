@@ -17,7 +17,7 @@ from providers.models import Provider, ProviderModel
 CURRENCY_HELP = "Of the portal; nothing is converted."
 
 
-class Share(serializers.FloatField):
+class Fraction(serializers.FloatField):
     """A JSON number from 0 to 1."""
 
     def __init__(self, **options: Any) -> None:
@@ -52,7 +52,7 @@ class SetGuards(Fields):
 
     default_error_messages = {"invalid": "It must be an object of guards."}  # noqa: RUF012 - declared so by the base class
 
-    max_error_rate = Share(required=False, allow_null=True, help_text="The share of failed objects above which it is paused.")
+    max_error_rate = Fraction(required=False, allow_null=True, help_text="The share of failed objects above which it is paused.")
     error_sample = WholeNumber(
         minimum=1, maximum=MOST_OBJECTS, required=False, allow_null=True, help_text="How many must have settled before it counts."
     )

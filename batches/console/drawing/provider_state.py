@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from batches.console.drawing.standing import Standing, Tone
+from batches.console.drawing.batch_state import BatchState, Tone
 from batches.models import EmergencyStop, ProviderHealth, Stopped
 from batches.models.worker import ALIVE_FOR
 from batches.services.insight.throughput import Flow
@@ -23,7 +23,7 @@ class ProviderState:
     """
 
     provider: Provider
-    standing: Standing
+    standing: BatchState
     flow: Flow
     health: ProviderHealth | None
     in_use: int
@@ -86,31 +86,31 @@ def state_of(
     )
 
 
-STOPPED = Standing("Sending stopped", Tone.BAD, "An emergency stop lets nothing be sent to it; its batches wait.")
+STOPPED = BatchState("Sending stopped", Tone.BAD, "An emergency stop lets nothing be sent to it; its batches wait.")
 
 
-def _standing(provider: Provider, health: ProviderHealth | None, flow: Flow, *, at_work: bool, now: datetime) -> Standing:
+def _standing(provider: Provider, health: ProviderHealth | None, flow: Flow, *, at_work: bool, now: datetime) -> BatchState:
     if not provider.enabled:
-        return Standing("Disabled", Tone.MUTE, "It is sent nothing; its batches wait.")
+        return BatchState("Disabled", Tone.MUTE, "It is sent nothing; its batches wait.")
     if provider.is_switched_off:
-        return Standing("Switched off", Tone.MUTE, "The portal's settings take the simulator away; its batches wait.")
+        return BatchState("Switched off", Tone.MUTE, "The portal's settings take the simulator away; its batches wait.")
     if health is not None and health.has_account_problem and health.hold is not None:
-        return Standing(
+        return BatchState(
             "Account problem", Tone.BAD, f"{health.hold.sentence} It gets one request now and then until one succeeds."
         )
     if health is not None and health.breaker_until is not None and health.breaker_until > now:
-        return Standing("Breaker open", Tone.BAD, "It kept failing: for a while only a probe is sent to it.")
+        return BatchState("Breaker open", Tone.BAD, "It kept failing: for a while only a probe is sent to it.")
     if at_work and health is not None and health.breaker != ProviderHealth.Breaker.CLOSED:
-        return Standing("Probing", Tone.WARN, "It kept failing; a single request finds out whether it works again.")
+        return BatchState("Probing", Tone.WARN, "It kept failing; a single request finds out whether it works again.")
     if health is not None and health.hold is not None:
         sentence = "It asks to wait for long: it gets one request now and then until it takes more."
-        return Standing("Rate-limiting", Tone.WARN, sentence)
+        return BatchState("Rate-limiting", Tone.WARN, sentence)
     if health is not None and health.is_limited(now=now):
-        return Standing("Throttled", Tone.WARN, "Its rate limits hold everything back for a moment.")
+        return BatchState("Throttled", Tone.WARN, "Its rate limits hold everything back for a moment.")
     if is_failing(flow):
-        return Standing("Failing", Tone.BAD, "It answers, but most of what it was sent lately failed.")
+        return BatchState("Failing", Tone.BAD, "It answers, but most of what it was sent lately failed.")
     if at_work and health is not None and health.concurrency < provider.max_concurrency:
-        return Standing("Slowed down", Tone.WARN, "It turned requests away, so fewer are sent at a time until it takes more.")
+        return BatchState("Slowed down", Tone.WARN, "It turned requests away, so fewer are sent at a time until it takes more.")
     if at_work:
-        return Standing("Working", Tone.GOOD, "Requests are being sent to it.")
-    return Standing("Idle", Tone.MUTE, "Nothing is sent to it at present.")
+        return BatchState("Working", Tone.GOOD, "Requests are being sent to it.")
+    return BatchState("Idle", Tone.MUTE, "Nothing is sent to it at present.")

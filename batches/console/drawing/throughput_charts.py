@@ -5,18 +5,18 @@ from datetime import datetime
 from django.utils import timezone
 
 from batches.console.drawing.charts import BarChart, Series
-from batches.services.insight.throughput import Span, Throughput
+from batches.services.insight.throughput import Period, Throughput
 
 
-def span_tabs(address: str, current: Span) -> list[tuple[str, str, bool]]:
+def span_tabs(address: str, current: Period) -> list[tuple[str, str, bool]]:
     """A page for each of the spans: words, address, and whether it is this one."""
-    return [(span.words.capitalize(), f"{address}?span={span.word}", span is current) for span in Span]
+    return [(span.words.capitalize(), f"{address}?span={span.word}", span is current) for span in Period]
 
 
-def charts(went: Throughput, *, span: Span) -> list[BarChart]:
+def charts(went: Throughput, *, span: Period) -> list[BarChart]:
     """What settled, and what went wrong on the way."""
     labels = [_label(start, span=span) for start in went.starts]
-    unit = "a minute" if span is Span.HOUR else "an hour"
+    unit = "a minute" if span is Period.HOUR else "an hour"
     settled = (("Succeeded", "good", "succeeded"), ("Failed", "bad", "failed"))
     wrong = (("Failed for good", "bad", "failed"), ("Tried again", "warn", "retried"))
     return [
@@ -25,6 +25,6 @@ def charts(went: Throughput, *, span: Span) -> list[BarChart]:
     ]
 
 
-def _label(start: datetime, *, span: Span) -> str:
+def _label(start: datetime, *, span: Period) -> str:
     start = timezone.localtime(start)
-    return f"{start:%a %H:%M}" if span is Span.WEEK else f"{start:%H:%M}"
+    return f"{start:%a %H:%M}" if span is Period.WEEK else f"{start:%H:%M}"

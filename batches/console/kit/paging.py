@@ -112,7 +112,7 @@ def read_sort(parameter: str) -> Sort:
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[M]):
+class KeysetPage(Generic[M]):
     """Rows, and the positions where the pages on either side begin, where there are any."""
 
     rows: list[M]
@@ -155,22 +155,22 @@ class _ByKey(Generic[M]):
         return Q(**{f"{self.field}__{'lt' if self.descending else 'gt'}": value})
 
 
-def batches_page(queryset: QuerySet[Batch], *, sort: Sort, after: str | None, before: str | None, size: int) -> Page[Batch]:
+def batches_page(queryset: QuerySet[Batch], *, sort: Sort, after: str | None, before: str | None, size: int) -> KeysetPage[Batch]:
     """Batches in an order, behind or before a position. Raises BadPosition."""
     return _page(queryset, sort, after=after, before=before, size=size)
 
 
-def objects_page(queryset: QuerySet[BatchObject], *, after: str | None, before: str | None, size: int) -> Page[BatchObject]:
+def objects_page(queryset: QuerySet[BatchObject], *, after: str | None, before: str | None, size: int) -> KeysetPage[BatchObject]:
     """Objects by line, behind or before one. Raises BadPosition."""
     return _page(queryset, _ByKey("line"), after=after, before=before, size=size)
 
 
-def keyed_page(queryset: QuerySet[M], *, order: str, after: str | None, before: str | None, size: int) -> Page[M]:
+def keyed_page(queryset: QuerySet[M], *, order: str, after: str | None, before: str | None, size: int) -> KeysetPage[M]:
     """Rows in the order of their ids, `pk` or `-pk`: ids are made in the order of time. Raises BadPosition."""
     return _page(queryset, _ByKey("pk", descending=order == "-pk"), after=after, before=before, size=size)
 
 
-def _page(queryset: QuerySet[M], order: _Order[M], *, after: str | None, before: str | None, size: int) -> Page[M]:
+def _page(queryset: QuerySet[M], order: _Order[M], *, after: str | None, before: str | None, size: int) -> KeysetPage[M]:
     if after and before:
         raise BadPosition("A page is either behind or before a position.")
     if before:
@@ -181,11 +181,11 @@ def _page(queryset: QuerySet[M], order: _Order[M], *, after: str | None, before:
     more = len(rows) > size
     rows = rows[:size]
     if not rows:
-        return Page([])
+        return KeysetPage([])
     if before:
         rows.reverse()
     back, forward = (more, True) if before else (bool(after), more)
-    return Page(rows, back=order.position(rows[0]) if back else None, forward=order.position(rows[-1]) if forward else None)
+    return KeysetPage(rows, back=order.position(rows[0]) if back else None, forward=order.position(rows[-1]) if forward else None)
 
 
 def capped_count(queryset: QuerySet[M]) -> int:

@@ -26,7 +26,7 @@ from batches.services.control.delete import delete
 from batches.services.core.route import route
 from batches.services.intake.extras import asked_extras
 from batches.services.intake.idempotency import note_use
-from batches.services.intake.inline import gathered, submit_gathered
+from batches.services.intake.inline import spooled, submit_gathered
 from batches.services.intake.submission import Submission
 from batches.services.policy.catalogue import OfferedModel
 from batches.services.policy.emergency_stop import require_intake
@@ -100,7 +100,7 @@ class Batches(AnthropicView):
         provider = named_provider(request)
         extras = asked_extras(request.headers)
         body = inbound.create_body(request._request, at_array=lambda head: self.check_head(head, provider))
-        with gathered(body.lines(inbound.read_item)) as content:
+        with spooled(body.lines(inbound.read_item)) as content:
             inbound.check_body(body)
             with self.reserved(body=body.digest, path=PATH, provider=provider, extras=extras) as reservation:
                 submission = Submission(

@@ -16,7 +16,7 @@ from batches.http.views import DialectView
 from batches.models import Batch, Dialect
 from batches.rules.errors import NotAuthenticated, NotFound, TooLarge
 from batches.services.core.route import route
-from batches.services.intake.inline import gathered, submit_gathered
+from batches.services.intake.inline import spooled, submit_gathered
 from batches.services.intake.submission import Submission
 from batches.services.people.accounts import linked_account
 from batches.services.policy.emergency_stop import require_intake
@@ -66,7 +66,7 @@ class Bulk(MergeView):
             max_item_bytes=settings.MAX_LINE_BYTES,
             at_array=lambda head: self.check_head(head, endpoint),
         )
-        with gathered(body.lines(inbound.item_reader(endpoint))) as content:
+        with spooled(body.lines(inbound.item_reader(endpoint))) as content:
             inbound.require_items(body)
             with self.reserved(body=body.digest, path=endpoint, provider=self.account.name) as reservation:
                 submission = Submission(

@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 from batches.dialects.shared import creation
-from batches.http.fields import EndpointPath, Text, Window
+from batches.http.fields import CompletionWindow, EndpointPath, Text
 
 ENDPOINTS = ("/v1/chat/completions", "/v1/completions")
-USUAL = Window("48h", timedelta(hours=48))  # OpenAI's SDK is typed to send 24h, and gets what it asks for
+USUAL = CompletionWindow("48h", timedelta(hours=48))  # OpenAI's SDK is typed to send 24h, and gets what it asks for
 
 
 class CreateBatch(creation.CreateBatch):

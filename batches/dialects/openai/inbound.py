@@ -7,7 +7,7 @@ from rest_framework import serializers
 from batches.dialects.shared import creation
 from batches.dialects.shared.endpoints import canonical
 from batches.dialects.shared.files import UPLOADED
-from batches.http.fields import AnyWindow, EndpointPath, Fields, Filename, Lifetime, OneOf, Text, WholeNumber
+from batches.http.fields import AnyCompletionWindow, EndpointPath, Fields, Filename, Lifetime, OneOf, Text, WholeNumber
 
 
 class CreateUpload(Fields):
@@ -43,7 +43,7 @@ class CreateBatch(creation.CreateBatch):
     """
 
     endpoint = Endpoint(required=False, allow_null=True, default=None)
-    completion_window = AnyWindow(default=None)
+    completion_window = AnyCompletionWindow(default=None)
     model = creation.ModelName()
     provider = creation.ProviderName()
 

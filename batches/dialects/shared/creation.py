@@ -22,13 +22,13 @@ from batches.dialects.shared.reading import find_file
 from batches.http.errors import InvalidType, InvalidValue, MissingParameter, UnsupportedMediaType
 from batches.http.fields import (
     USUAL_WINDOW,
-    AnyWindow,
+    AnyCompletionWindow,
+    CompletionWindow,
     Fields,
     Lifetime,
     Metadata,
     OneOf,
     Text,
-    Window,
     valid,
     valid_so_far,
 )
@@ -40,7 +40,7 @@ from batches.rules.jsonl import read_lines, read_request, request_line
 from batches.rules.line_rules import QUALIFIED_MODEL_CHARS
 from batches.services.core.route import route
 from batches.services.intake.extras import Extras, asked_extras, fitting_extras
-from batches.services.intake.inline import gathered, submit_gathered
+from batches.services.intake.inline import spooled, submit_gathered
 from batches.services.intake.submission import Submission
 from batches.services.intake.submit import submit
 from batches.services.policy.emergency_stop import require_intake
@@ -65,17 +65,17 @@ class ProviderName(Text):
 
 
 class CreateBatch(Fields):
-    """What dialects have in common; each adds its `endpoint`. The window is a Window, the `usual_window` unless given."""
+    """What dialects have in common; each adds its `endpoint`. The window is the `usual_window` unless given."""
 
-    usual_window: ClassVar[Window] = USUAL_WINDOW
+    usual_window: ClassVar[CompletionWindow] = USUAL_WINDOW
 
-    completion_window = AnyWindow(required=False, allow_null=True, default=None)
+    completion_window = AnyCompletionWindow(required=False, allow_null=True, default=None)
     on_invalid = OneOf(OnInvalid.values, default=OnInvalid.FAIL.value)
     input_file_id = Text(required=False, allow_null=True, default=None)
     metadata = Metadata()
     output_expires_after = Lifetime()
 
-    def validate_completion_window(self, window: Window | None) -> Window:
+    def validate_completion_window(self, window: CompletionWindow | None) -> CompletionWindow:
         return window or self.usual_window
 
 
@@ -83,7 +83,7 @@ class Asked(TypedDict):
     """What a create call says besides its requests, as a CreateBatch reads it. Not every contract has the last two."""
 
     endpoint: str | None
-    completion_window: Window
+    completion_window: CompletionWindow
     on_invalid: str
     input_file_id: str | None
     metadata: dict[str, str] | None
@@ -182,7 +182,7 @@ class BatchCreation(DialectView):
             at_array=lambda head: self.check_head(request, head),
         )
         items = Items(self.project)
-        with gathered(body.lines(items.read)) as content:
+        with spooled(body.lines(items.read)) as content:
             require_one_input(body)
             asked = cast("Asked", valid(self.parameters, {name: body.head[name] for name in body.head if name != ARRAY}))
             model = asked.get("model")
@@ -259,7 +259,7 @@ def addressed(content: "UploadedFile[Any]", url: str, *, written: Set[str]) -> "
     if written == {url}:
         yield content
     else:
-        with gathered(_readdressed(content, url)) as lines:
+        with spooled(_readdressed(content, url)) as lines:
             yield lines
 
 

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from django.conf import settings
 
 from batches.engine.executor.lanes.lane import Lane
-from batches.engine.executor.slices import Held
+from batches.engine.executor.slices import HeldSlice
 from batches.services.lifecycle import claim
 
 AHEAD_SECONDS = 0.5  # objects to hold ready beyond those in flight, in seconds of the present rate
 FAR_TOO_MUCH = 3  # buffers, beyond its own: an executor that holds so much takes up nothing at all
 
 
-def appetite(lanes: Mapping[claim.Tenancy, Lane], held: Iterable[Held]) -> claim.Appetite | None:
+def appetite(lanes: Mapping[claim.Tenancy, Lane], held: Iterable[HeldSlice]) -> claim.Appetite | None:
     """Enough to fill the free slots, and to be a little ahead; None while far too much is held.
 
     While too much is held, only projects of which nothing is held get anything: what one fills keeps no other away.

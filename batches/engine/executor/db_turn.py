@@ -57,7 +57,7 @@ class Answer:
     obstructed: bool = False
 
 
-class Desk:
+class DatabaseTurns:
     """One thread, one database connection. Every turn is taken whole, one after the other.
 
     Nothing that goes wrong here is raised: each step that fails is logged, and taken again with the next turn.

@@ -21,7 +21,7 @@ from uuid_utils.compat import uuid7
 from batches.engine import gc_tuning as collector
 from batches.engine import shutdown
 from batches.engine.executor.appetite import AHEAD_SECONDS, appetite
-from batches.engine.executor.db_turn import Answer, Desk, Turn
+from batches.engine.executor.db_turn import Answer, DatabaseTurns, Turn
 from batches.engine.executor.holdings import Holdings
 from batches.engine.executor.lanes.lane import Lane
 from batches.engine.executor.lanes.roads import Road
@@ -78,7 +78,7 @@ class Executor:
     async def run(self) -> None:
         """Work until idle, told to stop or at the end of its time; let what is in flight settle; hand everything in, and go."""
         Budget.current.set(self._budget)
-        desk = Desk(self.id)
+        desk = DatabaseTurns(self.id)
         try:
             await self._work(desk)
             await self._bring_home(desk)
@@ -98,7 +98,7 @@ class Executor:
 
     # --- The keeper ------------------------------------------------------------------------------------------
 
-    async def _work(self, desk: Desk) -> None:
+    async def _work(self, desk: DatabaseTurns) -> None:
         idle_since = time.monotonic()
         while self._takes_up and not shutdown.stopping.is_set() and time.monotonic() < self._ends_at:
             await self._take_turn(desk)
@@ -108,7 +108,7 @@ class Executor:
                 return
             await self._until_due()
 
-    async def _bring_home(self, desk: Desk) -> None:
+    async def _bring_home(self, desk: DatabaseTurns) -> None:
         """Send nothing more. What is in flight may take its time, unless the process is to end; another goes on meanwhile."""
         self._takes_up = False
         if self.holdings.held and not shutdown.stopping.is_set():
@@ -128,7 +128,7 @@ class Executor:
             pass
         self._due.clear()
 
-    async def _take_turn(self, desk: Desk) -> None:
+    async def _take_turn(self, desk: DatabaseTurns) -> None:
         """Take a turn at the desk. Whatever goes wrong with it, the next one is taken: others' calls are in flight here."""
         try:
             await self._hand_in_and_take_up(desk)
@@ -136,7 +136,7 @@ class Executor:
             logger.exception("a turn failed; the next one goes on")
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _hand_in_and_take_up(self, desk: Desk) -> None:
+    async def _hand_in_and_take_up(self, desk: DatabaseTurns) -> None:
         """What was not recorded stays in the outbox; what nobody heard is told again."""
         self.holdings.abort_overdue()
         began = time.monotonic()

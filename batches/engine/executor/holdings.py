@@ -12,7 +12,7 @@ from batches.engine.executor import backoff
 from batches.engine.executor.lanes.lane import Lane
 from batches.engine.executor.outbox import HandedIn, Outbox
 from batches.engine.executor.senders import Senders
-from batches.engine.executor.slices import Held, Item, beyond_probes
+from batches.engine.executor.slices import HeldSlice, Item, beyond_probes
 from batches.engine.executor.take_up import Taken
 from batches.engine.executor.throttle_notices import Announcements
 from batches.services.lifecycle.settle import Receipt, Report
@@ -26,7 +26,7 @@ class Holdings:
     """Knows what is held, says what of it to let go of, and stops what does not run any more."""
 
     def __init__(self, senders: Senders, outbox: Outbox) -> None:
-        self.held: dict[uuid.UUID, Held] = {}
+        self.held: dict[uuid.UUID, HeldSlice] = {}
         self._senders = senders
         self._outbox = outbox
         self._announcements = Announcements()
@@ -37,7 +37,7 @@ class Holdings:
         now = timezone.now()
         deadline = time.monotonic() + (batch.expires_at - now).total_seconds()
         size = sum(len(body) for _, body, _ in taken.objects)
-        held = self.held[taken.lease.piece.pk] = Held(batch, taken.lease, deadline, open=len(taken.objects), size=size)
+        held = self.held[taken.lease.piece.pk] = HeldSlice(batch, taken.lease, deadline, open=len(taken.objects), size=size)
         lane = self._senders.lane_of(held)
         lane.usual_slice = (max(len(taken.objects), 1), max(size, 1))
         for waiting, body, model in taken.objects:

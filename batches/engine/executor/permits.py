@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from batches.engine.limits.asks import Caps, Permit, Want, Why
-from batches.engine.limits.hold import STRIKES, Held, Seen
+from batches.engine.limits.hold import STRIKES, AccountHeld, Seen
 from batches.rules.tokens import tokens_of
 from providers.base import Usage
 from providers.failures import Kind
@@ -31,7 +31,7 @@ class Stay:
 class Pass:
     """The permit that one request was sent under: its gate, the time cell of the grant, and the estimated tokens."""
 
-    gate: "Gate"
+    gate: "PermitGate"
     cell: int
     tokens: int
 
@@ -41,14 +41,14 @@ class Pass:
             self.gate.give_back(self.cell, 0, self.tokens - usage.tokens)
 
 
-class Gate:
+class PermitGate:
     """The limiter grants permits in short-lived blocks. Unused permits go back when a block ends or is replaced."""
 
     def __init__(self, caps: Caps) -> None:
         self.share = math.inf  # requests that may be in flight
         self.in_flight = 0
         self.stay: Stay | None = None
-        self.held: Held | None = None
+        self.held: AccountHeld | None = None
         self.worked_at = -math.inf  # when the last call was sent that succeeded, by this host's clock
         self._seen = Seen()  # since it was last told
         self._is_struck = False  # a strike came and no success since

@@ -16,7 +16,7 @@ from batches.engine.executor import backoff
 from batches.engine.executor.lanes.lane import Lane
 from batches.engine.executor.lanes.roads import Road
 from batches.engine.executor.outbox import Outbox
-from batches.engine.executor.slices import Held, Item, Wait
+from batches.engine.executor.slices import HeldSlice, Item, Wait
 from batches.engine.limits.breaker import FAULTS
 from batches.services.tally.outcomes import Settled, Tried
 from providers.base import Call, Failure, Outcome, Success
@@ -49,7 +49,7 @@ class Senders:
             lane.senders.add(task)
             task.add_done_callback(lane.senders.discard)
 
-    def lane_of(self, held: Held) -> Lane:
+    def lane_of(self, held: HeldSlice) -> Lane:
         """Where the objects of a slice go."""
         return self.roads[held.batch.provider_id].lane(held.batch.project_id)
 
@@ -59,7 +59,7 @@ class Senders:
         timer = asyncio.get_running_loop().call_later(delay, self._retry, item)
         item.held.waiting[item.line] = Wait(item, until, reason, timer)
 
-    def resume(self, held: Held) -> None:
+    def resume(self, held: HeldSlice) -> None:
         """A slice of which everything waits was to be let go of, and could not be: wait on."""
         held.stopped_at = None
         for wait in list(held.waiting.values()):

@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from django.conf import settings
 
-from batches.engine.executor.permits import Gate, Pass
+from batches.engine.executor.permits import Pass, PermitGate
 from batches.models import Batch
 from batches.services.intake.extras import Extras, kept_extras
 from batches.services.lifecycle.claim import Lease
@@ -20,7 +20,7 @@ SHARE_OF_HELD = 0.25  # of its buffer, at most, that they take
 
 
 @dataclass(slots=True, eq=False)
-class Held:
+class HeldSlice:
     """A slice that is leased here, and how much of it is still open."""
 
     batch: Batch
@@ -78,20 +78,20 @@ class Held:
             task.cancel()
 
 
-def beyond_probes(slices: Iterable[Held]) -> list[Held]:
+def beyond_probes(slices: Iterable[HeldSlice]) -> list[HeldSlice]:
     """Of the slices of one held provider, those to let go of: the others send its probes.
 
     A hold may last for days, and other providers need the room: few stay. They are of as many batches and projects as
     possible, and rather those that have not been tried in vain, so that odd requests of one batch do not hold all others.
     """
     nth = Counter[uuid.UUID]()
-    ranked: list[tuple[tuple[int, int, int, int], Held]] = []
+    ranked: list[tuple[tuple[int, int, int, int], HeldSlice]] = []
     for position, held in enumerate(slices):
         batch, project = held.batch_id, held.batch.project_id
         ranked.append(((nth[batch], held.strikes, nth[project], position), held))
         nth[batch] += 1
         nth[project] += 1
-    beyond, size, most = list[Held](), 0, settings.EXECUTOR_BUFFER_BYTES * SHARE_OF_HELD
+    beyond, size, most = list[HeldSlice](), 0, settings.EXECUTOR_BUFFER_BYTES * SHARE_OF_HELD
     for place, (_, held) in enumerate(sorted(ranked, key=itemgetter(0))):
         size += held.size
         if place and (place >= MOST_OF_HELD or size > most):
@@ -103,7 +103,7 @@ def beyond_probes(slices: Iterable[Held]) -> list[Held]:
 class Item:
     """An object on its way: its body, and what was tried in this round."""
 
-    held: Held
+    held: HeldSlice
     line: int
     round: int
     body: bytes
@@ -113,7 +113,7 @@ class Item:
     model: str
     sent_at: float = 0.0  # the last time, in seconds since 1970
     last_strike: float | None = None  # when it last failed for the provider's account, in seconds since 1970
-    gate: Gate | None = None  # of its model, while it is in flight
+    gate: PermitGate | None = None  # of its model, while it is in flight
     passes: tuple[Pass, ...] = ()  # to be corrected by what it used
 
     @property

@@ -19,7 +19,7 @@ from batches.rules.actors import ENGINE
 from batches.rules.errors import Gone, LostRace, StorageAway
 from batches.rules.states import BatchStatus
 from batches.services.control.block import block_batch, block_provider, unblock
-from batches.services.lifecycle.claim import Appetite, Lease, Waiting, claim, give_back
+from batches.services.lifecycle.claim import Appetite, Lease, Pending, claim, give_back
 from batches.services.lifecycle.fail import fail
 from batches.services.lifecycle.settle import Report, settle
 from batches.services.results.results import slice_lines
@@ -46,7 +46,7 @@ class Taken:
 
     batch: Batch
     lease: Lease
-    objects: Sequence[tuple[Waiting, bytes, str]]
+    objects: Sequence[tuple[Pending, bytes, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class TakeUp:
             self._batches[batch_id] = Batch.objects.select_related("input_file", "provider").get(pk=batch_id)
         return self._batches[batch_id]
 
-    def _objects(self, batch: Batch, lease: Lease, opened: list[Opened], *, now: datetime) -> list[tuple[Waiting, bytes, str]]:
+    def _objects(self, batch: Batch, lease: Lease, opened: list[Opened], *, now: datetime) -> list[tuple[Pending, bytes, str]]:
         """The objects of a slice, their bodies exactly as the client wrote them.
 
         Where the lines of a batch name several models and it matters, each line is asked for its own. Raises

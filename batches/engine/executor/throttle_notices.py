@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from batches.engine.executor.lanes.lane import Lane
-from batches.engine.executor.slices import Held
+from batches.engine.executor.slices import HeldSlice
 from batches.engine.limits.asks import Why
 from batches.models import ThrottledBy
 from batches.services.lifecycle.settle import Throttled
@@ -16,7 +16,7 @@ from batches.services.lifecycle.settle import Throttled
 LEAST = timedelta(seconds=2)  # what is said lasts at least so long: limits open for a moment, and shut again
 RENEWED = timedelta(seconds=0.5)  # before what was said has passed it is said again
 
-LaneOf = Callable[[Held], Lane]
+LaneOf = Callable[[HeldSlice], Lane]
 _BY = {
     Why.LIMIT: ThrottledBy.LIMIT,
     Why.UPSTREAM: ThrottledBy.UPSTREAM,
@@ -32,7 +32,7 @@ class Announcements:
     def __init__(self) -> None:
         self._said: dict[uuid.UUID, Throttled] = {}
 
-    def due(self, held: Iterable[Held], lane_of: LaneOf) -> dict[uuid.UUID, Throttled]:
+    def due(self, held: Iterable[HeldSlice], lane_of: LaneOf) -> dict[uuid.UUID, Throttled]:
         """The batches of which nothing can be sent as limits hold every open object back, and that is news."""
         now = timezone.now()
         found = throttled(held, lane_of, now=now)
@@ -47,7 +47,7 @@ class Announcements:
         return before.until < now + RENEWED < said.until
 
 
-def throttled(held: Iterable[Held], lane_of: LaneOf, *, now: datetime) -> dict[uuid.UUID, Throttled]:
+def throttled(held: Iterable[HeldSlice], lane_of: LaneOf, *, now: datetime) -> dict[uuid.UUID, Throttled]:
     """Until when, at the soonest, and why nothing can be sent; of the batches of which that is so."""
     found: dict[uuid.UUID, Throttled] = {}
     free = set()
@@ -62,7 +62,7 @@ def throttled(held: Iterable[Held], lane_of: LaneOf, *, now: datetime) -> dict[u
     return {batch_id: why for batch_id, why in found.items() if batch_id not in free and why.reason}
 
 
-def _why(held: Held, lane: Lane, *, now: datetime) -> Throttled | None:
+def _why(held: HeldSlice, lane: Lane, *, now: datetime) -> Throttled | None:
     """What keeps a slice back; None when nothing does. No reason: its objects wait for another attempt, of their own accord."""
     if lane.gate.held is not None and lane.gate.held.kind.is_of_account:
         return Throttled(now, "", ThrottledBy.UPSTREAM)  # it waits for somebody to mend the account: the provider says so

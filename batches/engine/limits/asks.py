@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from batches.engine.limits.breaker import Broken
-from batches.engine.limits.hold import Held, Orders, Seen
+from batches.engine.limits.hold import AccountHeld, Orders, Seen
 
 
 class Why(StrEnum):
@@ -89,7 +89,7 @@ class Ask(msgspec.Struct, frozen=True):
     capacity: int
     projects: int = 1
     quiet: bool = False
-    held: Held | None = None
+    held: AccountHeld | None = None
     orders: Orders = msgspec.field(default_factory=Orders)
 
     def without_returned(self) -> "Ask":
@@ -111,7 +111,7 @@ class Permit(msgspec.Struct, frozen=True):
     shut_for: float = 0.0  # there may be more after so many seconds
     reason: str = ""  # why there is none now
     why: Why | None = None
-    held: Held | None = None
+    held: AccountHeld | None = None
 
 
 class Award(msgspec.Struct, frozen=True):
@@ -131,7 +131,7 @@ class Award(msgspec.Struct, frozen=True):
 class Condition(msgspec.Struct, frozen=True):
     """How a provider as a whole, or a model, is doing: for everybody to see."""
 
-    held: Held | None = None
+    held: AccountHeld | None = None
     shut_for: float = 0.0
     reason: str = ""  # why nothing of it may be sent for so long
 

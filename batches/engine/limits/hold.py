@@ -66,7 +66,7 @@ class Seen(msgspec.Struct):
         )
 
 
-class Held(msgspec.Struct, frozen=True):
+class AccountHeld(msgspec.Struct, frozen=True):
     """What there is to know of a hold: the kind of its last strike, how many came in a row, and two times in seconds."""
 
     kind: Kind
@@ -176,7 +176,7 @@ class Hold(msgspec.Struct, array_like=True):
         self.orders = self.orders.latest(orders)
 
     @classmethod
-    def of_newcomer(cls, held: Held | None, orders: Orders, *, now: float) -> "Hold":
+    def of_newcomer(cls, held: AccountHeld | None, orders: Orders, *, now: float) -> "Hold":
         """That of a project that comes. Where the provider itself is held, it begins with a probe."""
         hold = cls()
         hold.remember(held, orders, now=now)
@@ -188,7 +188,7 @@ class Hold(msgspec.Struct, array_like=True):
             return Vote.TROUBLED
         return Vote.WELL if self.worked_at > self.struck_at else Vote.UNDECIDED
 
-    def remember(self, known: Held | None, orders: Orders, *, now: float) -> None:
+    def remember(self, known: AccountHeld | None, orders: Orders, *, now: float) -> None:
         """Begin with what an executor knows of a hold, when all else was lost: with a probe at once."""
         self.orders = orders
         if known is not None:
@@ -200,6 +200,6 @@ class Hold(msgspec.Struct, array_like=True):
         """Whether this executor, which wants to send, may send the probe of the hold."""
         return now >= self.until and self.probe.lets(executor, in_flight=in_flight, now=now)
 
-    def told(self, *, now: float) -> Held | None:
+    def told(self, *, now: float) -> AccountHeld | None:
         """What there is to know of it; None when there is no hold."""
-        return Held(Kind(self.kind), self.strikes, now - self.since, max(self.until - now, 0.0)) if self.held else None
+        return AccountHeld(Kind(self.kind), self.strikes, now - self.since, max(self.until - now, 0.0)) if self.held else None

@@ -19,7 +19,7 @@ from redis.retry import Retry
 from batches.engine.limits.asks import Ask, Grant
 from batches.engine.limits.limiter import answer
 from batches.engine.limits.state import State
-from batches.engine.limits.windows import Span
+from batches.engine.limits.windows import WindowSize
 
 WINDOW_SECONDS = 60.0  # what "per minute" means
 KEPT_SECONDS = 86_400  # a provider's state, after it was last asked for
@@ -42,7 +42,7 @@ class Limits(Protocol):
         """What an executor may send to a provider until it asks again. Raises redis.RedisError when nobody answers."""
 
 
-def _answer(state: State, executor: uuid.UUID, ask: Ask, *, now: float, span: Span) -> Grant:
+def _answer(state: State, executor: uuid.UUID, ask: Ask, *, now: float, span: WindowSize) -> Grant:
     return answer(state, executor.hex, ask, now=now, span=span, longest_hold=settings.HOLD_PROBE_SECONDS)
 
 
@@ -52,7 +52,7 @@ class LocalLimits:
     def __init__(self, *, window_seconds: float = WINDOW_SECONDS) -> None:
         self._lock = threading.Lock()
         self._states: dict[uuid.UUID, State] = {}
-        self._span = Span(window_seconds)
+        self._span = WindowSize(window_seconds)
 
     def ask(self, provider: uuid.UUID, executor: uuid.UUID, ask: Ask) -> Grant:
         with self._lock:
@@ -79,7 +79,7 @@ class RedisLimits:
             url, socket_timeout=PATIENCE_SECONDS, socket_connect_timeout=PATIENCE_SECONDS, retry=Retry(NoBackoff(), 0)
         )
         self._write = self._redis.register_script(_WRITE)
-        self._span = Span(window_seconds)
+        self._span = WindowSize(window_seconds)
         self._decode = msgspec.msgpack.Decoder(State).decode
         self._encode = msgspec.msgpack.Encoder().encode
 

@@ -13,7 +13,7 @@ from batches.engine.limits.hold import LONGEST_SECONDS, Hold
 from batches.engine.limits.permits import UPSTREAM_SAYS, Shut, permit_for, probe_permit
 from batches.engine.limits.slots import Claim, grant_slots
 from batches.engine.limits.state import WHOLE, Account, Party, Stake, State
-from batches.engine.limits.windows import Span, Window
+from batches.engine.limits.windows import Window, WindowSize
 
 UNKNOWN_SECONDS = 1.0  # for so long after its state was lost nobody gets more concurrency: all have reported by then
 MOST_ACCOUNTS = 64  # beyond these, models without limits of an operator's are not looked after
@@ -25,11 +25,13 @@ class Turn(NamedTuple):
     executor: str
     ask: Ask
     now: float
-    span: Span
+    span: WindowSize
     longest_hold: float
 
 
-def answer(state: State, executor: str, ask: Ask, *, now: float, span: Span, longest_hold: float = LONGEST_SECONDS) -> Grant:
+def answer(
+    state: State, executor: str, ask: Ask, *, now: float, span: WindowSize, longest_hold: float = LONGEST_SECONDS
+) -> Grant:
     """Take an executor's report in, and grant each of its projects what that may have."""
     turn = Turn(executor, ask, now, span, longest_hold)
     state.seen_at = now

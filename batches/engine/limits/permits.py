@@ -4,7 +4,7 @@ import msgspec
 
 from batches.engine.limits.asks import Permit, Want, Why
 from batches.engine.limits.state import Account
-from batches.engine.limits.windows import Span
+from batches.engine.limits.windows import WindowSize
 
 UPSTREAM_SAYS = "the upstream says that its limit is used up"
 OTHERS_USE_IT = "other projects use all requests that may be in flight at a time"
@@ -17,7 +17,9 @@ class Shut(msgspec.Struct, frozen=True):
     probes: bool
 
 
-def probe_permit(account: Account, project: str, want: Want, part: int | None, shut: Shut, *, now: float, span: Span) -> Permit:
+def probe_permit(
+    account: Account, project: str, want: Want, part: int | None, shut: Shut, *, now: float, span: WindowSize
+) -> Permit:
     """A permit for one call, beside what was sent before, or for none."""
     if not shut.probes or part == 0:
         return shut.permit
@@ -30,7 +32,7 @@ def probe_permit(account: Account, project: str, want: Want, part: int | None, s
     return msgspec.structs.replace(shut.permit, share=share, requests=requests, tokens=permit.tokens, cell=permit.cell)
 
 
-def permit_for(account: Account, project: str, want: Want, part: int | None, *, now: float, span: Span) -> Permit:
+def permit_for(account: Account, project: str, want: Want, part: int | None, *, now: float, span: WindowSize) -> Permit:
     """What a project is granted while nothing of its own keeps it back."""
     stake = account.stakes[project]
     if now < stake.held_until:
@@ -41,7 +43,7 @@ def permit_for(account: Account, project: str, want: Want, part: int | None, *, 
     return msgspec.structs.replace(permit, share=part)
 
 
-def _windowed(account: Account, project: str, want: Want, *, now: float, span: Span) -> Permit:
+def _windowed(account: Account, project: str, want: Want, *, now: float, span: WindowSize) -> Permit:
     """What the limits per minute let through. Where only tokens are limited, the requests are not."""
     caps = want.caps
     if not caps.windowed:

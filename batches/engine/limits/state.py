@@ -7,9 +7,9 @@ import msgspec
 from batches.engine.limits.adaptive import Adaptive
 from batches.engine.limits.blame import is_in_trouble
 from batches.engine.limits.breaker import Breaker, Broken
-from batches.engine.limits.hold import STRIKES, Held, Hold, Orders
+from batches.engine.limits.hold import STRIKES, AccountHeld, Hold, Orders
 from batches.engine.limits.slots import Holding, charge
-from batches.engine.limits.windows import Drawn, Span, Window
+from batches.engine.limits.windows import Drawn, Window, WindowSize
 
 WHOLE = ""  # the provider as a whole, where a model's name could stand
 MAX_STEP_BACK = 5.0  # seconds by which a clock may be set back before what was noted is taken for lost
@@ -35,7 +35,7 @@ class Account(msgspec.Struct, array_like=True):
     tokens: Window = msgspec.field(default_factory=Window)
     stakes: dict[str, Stake] = msgspec.field(default_factory=dict)  # by project
 
-    def held(self, *, now: float) -> Held | None:
+    def held(self, *, now: float) -> AccountHeld | None:
         """The hold of the provider or model itself; None when only some of its projects are held, or none."""
         if not is_in_trouble(stake.hold.vote for stake in self.stakes.values()):
             return None
@@ -47,7 +47,7 @@ class Account(msgspec.Struct, array_like=True):
         here = [stake.held_until for stake in self.stakes.values() if stake.holding.shares]
         return max(min(here, default=now) - now, 0.0)
 
-    def is_empty(self, *, now: float, span: Span) -> bool:
+    def is_empty(self, *, now: float, span: WindowSize) -> bool:
         return not self.stakes and self.requests.is_empty(now=now, span=span) and self.tokens.is_empty(now=now, span=span)
 
 
@@ -112,7 +112,7 @@ class State(msgspec.Struct, array_like=True, tag="by-project-1"):
             for stake in account.stakes.values():
                 stake.holding.forget_dead(now=now)
 
-    def tidy(self, present: Collection[str], *, now: float, span: Span) -> None:
+    def tidy(self, present: Collection[str], *, now: float, span: WindowSize) -> None:
         """Forget projects that were not heard of for long, and models that nobody has a stake in."""
         idle = [project for project in self.parties if project not in present and not self._is_here(project)]
         idle.sort(key=lambda project: self.parties[project].heard_at, reverse=True)

@@ -17,7 +17,7 @@ ONE_GRANT = 1 / (FULL_PARTS * BLOCKS)  # of a limit
 THIRSTY_SECONDS = 1.0  # after so long a project that was refused has to ask again
 
 
-class Span(msgspec.Struct, frozen=True):
+class WindowSize(msgspec.Struct, frozen=True):
     """How long a window is, in seconds."""
 
     seconds: float = 60.0
@@ -64,7 +64,7 @@ class Window(msgspec.Struct, array_like=True):
     cells: dict[int, int] = msgspec.field(default_factory=dict)
 
     @classmethod
-    def of_unknown_past(cls, *, limit: int, now: float, span: Span) -> "Window":
+    def of_unknown_past(cls, *, limit: int, now: float, span: WindowSize) -> "Window":
         """As full as it can possibly be, as late as it can have become so: what may be true where nothing is known."""
         window, part, left, cell = cls(), _part(limit), limit, span.cell_at(now)
         while left:
@@ -73,7 +73,7 @@ class Window(msgspec.Struct, array_like=True):
             cell -= PART
         return window
 
-    def grantable(self, wanted: int, *, least: int, limit: int, now: float, span: Span) -> int:
+    def grantable(self, wanted: int, *, least: int, limit: int, now: float, span: WindowSize) -> int:
         """How much may be granted now: no less than `least`, else nothing. What can never fit counts as the whole limit."""
         self._forget(now, span)
         least = min(least, limit)
@@ -82,7 +82,7 @@ class Window(msgspec.Struct, array_like=True):
         amount = min(max(wanted, least), limit - sum(self.cells.values()), paced, max(math.ceil(part / BLOCKS), least))
         return amount if amount >= least else 0
 
-    def take(self, amount: int, *, now: float, span: Span) -> None:
+    def take(self, amount: int, *, now: float, span: WindowSize) -> None:
         """Note a grant."""
         cell = span.cell_at(now)
         self.cells[cell] = self.cells.get(cell, 0) + amount
@@ -92,7 +92,7 @@ class Window(msgspec.Struct, array_like=True):
         if cell in self.cells:
             self.cells[cell] = max(self.cells[cell] - amount, 0)
 
-    def opens_in(self, least: int, *, limit: int, now: float, span: Span) -> float:
+    def opens_in(self, least: int, *, limit: int, now: float, span: WindowSize) -> float:
         """How many seconds until `least` may be granted."""
         least, part, cell = min(least, limit), _part(limit), span.cell_at(now)
         recent = {at: amount for at, amount in self.cells.items() if at > cell - PART}
@@ -105,7 +105,7 @@ class Window(msgspec.Struct, array_like=True):
             waits.append((crowded + PART) * span.cell - now)
         return max(waits)
 
-    def is_empty(self, *, now: float, span: Span) -> bool:
+    def is_empty(self, *, now: float, span: WindowSize) -> bool:
         """Whether nothing that was granted counts any more."""
         self._forget(now, span)
         return not self.cells
@@ -113,10 +113,10 @@ class Window(msgspec.Struct, array_like=True):
     def _lately(self, cell: int) -> int:
         return sum(amount for at, amount in self.cells.items() if at > cell - PART)
 
-    def _ends(self, cell: int, span: Span) -> float:
+    def _ends(self, cell: int, span: WindowSize) -> float:
         return (cell + 1) * span.cell + span.valid + span.seconds
 
-    def _forget(self, now: float, span: Span) -> None:
+    def _forget(self, now: float, span: WindowSize) -> None:
         for cell in [cell for cell in self.cells if self._ends(cell, span) <= now]:
             del self.cells[cell]
 

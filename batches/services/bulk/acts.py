@@ -21,7 +21,7 @@ from batches.services.control.prioritise import HIGHEST, LOWEST, PRIORITISING, p
 from batches.services.core.access import Access, Right
 from batches.services.core.amend import RUNNABLE
 from batches.services.retry.child import ChildInput, child_input
-from batches.services.retry.retry import RETRYABLE, Mode, mode_of, retry
+from batches.services.retry.retry import RETRYABLE, RetryMode, mode_of, retry
 from batches.services.retry.selection import Selection, require_known
 
 
@@ -105,7 +105,7 @@ def _resume(batch: Batch, doing: Doing) -> str:
 
 
 def _prepare_retry(batch: Batch, parameters: Parameters, now: datetime) -> AbstractContextManager[ChildInput | None]:
-    if mode_of(batch) is Mode.IN_PLACE:
+    if mode_of(batch) is RetryMode.IN_PLACE:
         return nullcontext()
     selection = _selection(parameters)
     require_known(batch, selection)
@@ -129,7 +129,7 @@ def _retry(batch: Batch, doing: Doing) -> str:
         reason=doing.reason,
         requests=doing.requests,
     )
-    return f"{done.objects} in {'place' if done.mode is Mode.IN_PLACE else done.batch}."
+    return f"{done.objects} in {'place' if done.mode is RetryMode.IN_PLACE else done.batch}."
 
 
 def _reprioritise(batch: Batch, doing: Doing) -> str:

@@ -10,13 +10,13 @@ from batches.rules.actors import REASON_CHARS
 from batches.rules.errors import InvalidRequest
 from batches.services.bulk.acts import VERBS, checked_parameters
 from batches.services.bulk.create import Order
-from batches.services.bulk.preview import Preview
+from batches.services.bulk.preview import BulkPreview
 from batches.services.control.prioritise import HIGHEST, LOWEST
 
 _INCOMPLETE = dict.fromkeys(("required", "invalid"), "This form is not complete; look again.")
 
 
-def question(shown: Preview) -> dict[str, object]:
+def question(shown: BulkPreview) -> dict[str, object]:
     """What the page of the question holds. Its token is new each time: two orders with one token are one operation."""
     return {
         "preview": shown,

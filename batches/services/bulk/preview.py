@@ -25,7 +25,7 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class BulkPreview:
     """What would happen: to how many, and to which first; how many are left alone, and why.
 
     `eligible` is never more than one over the maximum. When `left_is_cut`, there are more of `left` than were counted.
@@ -69,7 +69,7 @@ def has_to_be_typed(count: int) -> bool:
     return count > settings.BULK_OPERATION_TYPED_ABOVE
 
 
-def preview(choice: Choice, *, act: BulkAct, parameters: Parameters, by: Access, now: datetime) -> Preview:
+def preview(choice: Choice, *, act: BulkAct, parameters: Parameters, by: Access, now: datetime) -> BulkPreview:
     """Look at what was chosen. Nothing that is created from now on belongs to it."""
     choice = choice.created_before(now)
     question = Question(act, parameters, by, now)
@@ -78,7 +78,7 @@ def preview(choice: Choice, *, act: BulkAct, parameters: Parameters, by: Access,
     left: tuple[Left, ...] = ()
     if eligible <= settings.BULK_OPERATION_MAX_BATCHES:
         left = _left_alone(choice, question)
-    return Preview(
+    return BulkPreview(
         act=act,
         parameters=parameters,
         query=choice.query,

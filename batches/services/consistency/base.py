@@ -40,7 +40,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Page:
+class BatchesPage:
     """Batches that are looked at together. `sample` names the parts to be looked at, where not all are."""
 
     batches: Sequence[Batch]
@@ -110,7 +110,7 @@ def some_lines(batch_id: uuid.UUID) -> Iterator[Part]:
 
 
 Found = Iterator[tuple[Batch, str, Any]]  # a batch, what disagrees, and the subject
-Find = Callable[[Page, datetime], Found]
+Find = Callable[[BatchesPage, datetime], Found]
 Mend = Callable[[Batch, Any, datetime], str]
 
 
@@ -129,7 +129,7 @@ class Check:
     go_on: Mend | None = field(default=None, repr=False, compare=False)
     unattended: bool = False
 
-    def look(self, page: Page, *, now: datetime) -> Iterator[Disagreement]:
+    def look(self, page: BatchesPage, *, now: datetime) -> Iterator[Disagreement]:
         """What disagrees in these batches."""
         for batch, text, subject in self.find(page, now):
             yield Disagreement(self, text, batch, subject)
@@ -139,7 +139,7 @@ class Check:
         return self.mend is not None or self.go_on is not None
 
 
-def rows_of(sql: str, page: Page, *, among: Sequence[Batch] | None = None) -> Iterator[tuple[Batch, tuple[Any, ...]]]:
+def rows_of(sql: str, page: BatchesPage, *, among: Sequence[Batch] | None = None) -> Iterator[tuple[Batch, tuple[Any, ...]]]:
     """The rows of a statement, each with its batch, whose id comes first: part by part.
 
     The statement is over `{batches}` and the lines from `{first}` to `{last}`.
@@ -154,7 +154,7 @@ def rows_of(sql: str, page: Page, *, among: Sequence[Batch] | None = None) -> It
             yield page.by_id[as_uuid(key)], tuple(rest)
 
 
-def tallied(sql: str, page: Page, *, among: Sequence[Batch] | None = None) -> dict[Batch, tuple[int, int]]:
+def tallied(sql: str, page: BatchesPage, *, among: Sequence[Batch] | None = None) -> dict[Batch, tuple[int, int]]:
     """How many rows a statement counts of each batch, and the first line: the sum over the parts of each."""
     tallies: dict[Batch, tuple[int, int]] = {}
     for batch, (count, line) in rows_of(sql, page, among=among):

@@ -6,7 +6,7 @@ from typing import Any
 
 from batches.models import COUNT_FIELDS, Batch, BatchObject, Slice, slice_sums
 from batches.rules.states import TERMINAL
-from batches.services.consistency.base import Check, Found, NotMended, Page, as_uuid, rows_of
+from batches.services.consistency.base import BatchesPage, Check, Found, NotMended, as_uuid, rows_of
 from batches.services.tally.recount import COUNTED_ANEW, recount
 
 _TRUTH = {"total": "count(o.id)", **COUNTED_ANEW}
@@ -21,7 +21,7 @@ _SLICES = f"""
 """  # noqa: S608 - names of tables, columns and statuses only
 
 
-def _slices(page: Page, now: datetime) -> Found:
+def _slices(page: BatchesPage, now: datetime) -> Found:
     del now
     for batch, (pk, first_line, last_line, *values) in rows_of(_SLICES, page):
         differ = _differences(dict(zip(_TRUTH, zip(values[::2], values[1::2], strict=True), strict=True)))
@@ -44,7 +44,7 @@ def _recount_slice(batch: Batch, pk: Any, now: datetime) -> str:
     return f"Counted lines {piece.first_line} to {piece.last_line} anew."
 
 
-def _frozen(page: Page, now: datetime) -> Found:
+def _frozen(page: BatchesPage, now: datetime) -> Found:
     del now
     ended = {batch.pk: batch for batch in page.batches if batch.status in TERMINAL}
     for pk, sums in slice_sums(ended).items():

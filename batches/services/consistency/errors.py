@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Count
 
 from batches.models import Batch, BatchError, BatchErrorGroup, ErrorGroup, bulk
-from batches.services.consistency.base import ROWS_AT_ONCE, Check, Found, NotMended, Page, as_uuid
+from batches.services.consistency.base import ROWS_AT_ONCE, BatchesPage, Check, Found, NotMended, as_uuid
 from batches.services.tally.error_groups import recount_groups
 
 GROUPS_AT_MOST = 20  # in a look at a sample
@@ -17,7 +17,7 @@ GROUPS_AT_MOST = 20  # in a look at a sample
 _Counted = tuple[uuid.UUID, str, int, int]  # a batch and a fingerprint; how many errors there are, and how many are told
 
 
-def _groups(page: Page, now: datetime) -> Found:
+def _groups(page: BatchesPage, now: datetime) -> Found:
     del now
     counted = _all_groups(page) if page.sample is None else _some_groups(page)
     for batch_id, fingerprint, true, told in counted:
@@ -25,7 +25,7 @@ def _groups(page: Page, now: datetime) -> Found:
             yield page.by_id[batch_id], f"{true} errors are like {fingerprint}, and {told} are counted", fingerprint
 
 
-def _all_groups(page: Page) -> Iterator[_Counted]:
+def _all_groups(page: BatchesPage) -> Iterator[_Counted]:
     """Every group of each batch, and errors that belong to none."""
     for batch in page.batches:
         errors = BatchError.objects.filter(batch=batch, retried_at=None).order_by().values_list("fingerprint")
@@ -35,7 +35,7 @@ def _all_groups(page: Page) -> Iterator[_Counted]:
             yield batch.pk, fingerprint, true.get(fingerprint, 0), told.get(fingerprint, 0)
 
 
-def _some_groups(page: Page) -> Iterator[_Counted]:
+def _some_groups(page: BatchesPage) -> Iterator[_Counted]:
     """A few groups, each counted in one statement. One that has too many errors to be counted at once is passed over."""
     small = BatchErrorGroup.objects.filter(batch__in=page.by_id, count__lt=ROWS_AT_ONCE)
     groups = list(small.order_by("batch_id", "group_id").values_list("pk", flat=True)[:ROWS_AT_ONCE])

@@ -6,7 +6,7 @@ from typing import Any
 
 from batches.models import Batch, File
 from batches.rules.errors import Gone
-from batches.services.consistency.base import Check, Found, NotMended, Page
+from batches.services.consistency.base import BatchesPage, Check, Found, NotMended
 from batches.services.lifecycle.result_writer import Inconsistent
 from batches.services.lifecycle.rewrite import rewrite
 from batches.services.storage.ranges import reading
@@ -21,7 +21,7 @@ def _kept(batch: Batch) -> Iterator[tuple[str, File | None, int]]:
         yield "error", batch.error_file, batch.total - batch.succeeded
 
 
-def _missing(page: Page, now: datetime) -> Found:
+def _missing(page: BatchesPage, now: datetime) -> Found:
     del now
     for batch in page.batches:
         for name, file, lines in _kept(batch):
@@ -31,7 +31,7 @@ def _missing(page: Page, now: datetime) -> Found:
                 yield batch, f"the bytes of its {name} file are gone", name
 
 
-def _inputs(page: Page, now: datetime) -> Found:
+def _inputs(page: BatchesPage, now: datetime) -> Found:
     del now
     for batch in page.batches:
         file = batch.input_file
@@ -43,7 +43,7 @@ def _exists(file: File) -> bool:
     return bool(file.content.storage.exists(str(file.content.name)))
 
 
-def _lines(page: Page, now: datetime) -> Found:
+def _lines(page: BatchesPage, now: datetime) -> Found:
     del now
     for batch in page.batches:
         for name, file, lines in _kept(batch):
@@ -66,7 +66,7 @@ def _measured(file: File) -> tuple[int, int]:
     return lines, size
 
 
-def _ranges(page: Page, now: datetime) -> Found:
+def _ranges(page: BatchesPage, now: datetime) -> Found:
     del now
     for batch in page.batches:
         if not batch.is_terminal or not batch.total:

@@ -6,7 +6,7 @@ from typing import Any
 
 from batches.models import Batch, BatchObject, BatchResult, Slice, bulk
 from batches.rules.states import COUNTED, OPEN, BatchStatus, ObjectStatus
-from batches.services.consistency.base import Check, Found, NotMended, Page, parts_of, rows_of, tallied
+from batches.services.consistency.base import BatchesPage, Check, Found, NotMended, parts_of, rows_of, tallied
 from batches.services.tally.error_groups import new_error, record_errors
 from batches.services.tally.recount import recount
 from batches.services.tally.result_rows import OF_ITS_ROUND, Uncalled, insert_uncalled, settle_different
@@ -17,7 +17,7 @@ LOST = "result_lost"
 LOST_MESSAGE = "What came of this request was recorded, but its result is lost."
 
 
-def _ranges(page: Page, now: datetime) -> Found:
+def _ranges(page: BatchesPage, now: datetime) -> Found:
     """Blank lines may lie between two slices, so gaps are told from missing objects by `unsliced_objects` alone."""
     del now
     before: Slice | None = None
@@ -34,7 +34,7 @@ def _ranges(page: Page, now: datetime) -> Found:
         before = piece
 
 
-def _unsliced(page: Page, now: datetime) -> Found:
+def _unsliced(page: BatchesPage, now: datetime) -> Found:
     del now
     shown = [batch for batch in page.batches if batch.status in COUNTED]
     for batch, (there, first) in tallied(_UNSLICED, page, among=shown).items():
@@ -57,7 +57,7 @@ _UNSLICED = f"""
 """  # noqa: S608 - names of tables only
 
 
-def _open(page: Page) -> list[Batch]:
+def _open(page: BatchesPage) -> list[Batch]:
     """Those that still need their results: later they are in the files, and the rows may be pruned."""
     return [batch for batch in page.batches if batch.status in OPEN]
 
@@ -70,7 +70,7 @@ _WITHOUT_RESULT = f"""
 """
 
 
-def _without_result(page: Page, now: datetime) -> Found:
+def _without_result(page: BatchesPage, now: datetime) -> Found:
     del now
     counted = f"SELECT o.batch_id, count(*), min(o.line) {_WITHOUT_RESULT} GROUP BY o.batch_id"
     for batch, (count, line) in tallied(counted, page, among=_open(page)).items():
@@ -79,7 +79,7 @@ def _without_result(page: Page, now: datetime) -> Found:
 
 def _fail_lost(batch: Batch, subject: Any, now: datetime) -> str:
     del subject
-    found = rows_of(f"SELECT o.batch_id, o.line, o.round {_WITHOUT_RESULT}", Page([batch]))
+    found = rows_of(f"SELECT o.batch_id, o.line, o.round {_WITHOUT_RESULT}", BatchesPage([batch]))
     lines = [(line, round_) for _, (line, round_) in found]
     _fail(batch, lines, now=now)
     return f"Failed {len(lines)} objects whose result is lost."
@@ -113,7 +113,7 @@ _DIFFERENT = f"""
 """
 
 
-def _different(page: Page, now: datetime) -> Found:
+def _different(page: BatchesPage, now: datetime) -> Found:
     del now
     counted = f"SELECT o.batch_id, count(*), min(o.line) {_DIFFERENT} GROUP BY o.batch_id"
     for batch, (count, line) in tallied(counted, page).items():
@@ -133,7 +133,7 @@ def _settle(batch: Batch, subject: Any, now: datetime) -> str:
     return f"Gave {settled} objects the status of their result."
 
 
-def _pending(page: Page, now: datetime) -> Found:
+def _pending(page: BatchesPage, now: datetime) -> Found:
     del now
     ended = [batch for batch in page.batches if batch.is_terminal]
     for batch, (count, _) in tallied(_STILL_PENDING, page, among=ended).items():

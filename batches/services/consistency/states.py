@@ -10,7 +10,7 @@ from batches.models import Batch, Slice
 from batches.rules.actors import RECONCILE
 from batches.rules.errors import LostRace
 from batches.rules.states import STAMPS, TERMINAL, BatchStatus
-from batches.services.consistency.base import Check, Found, NotMended, Page
+from batches.services.consistency.base import BatchesPage, Check, Found, NotMended
 from batches.services.core.conditions import NOT_THROTTLED
 from batches.services.lifecycle.expire import expire
 from batches.services.lifecycle.finalize import finalize
@@ -21,7 +21,7 @@ from providers import registry
 STUCK_AFTER = timedelta(minutes=5)  # by then the beat has told some worker several hundred times
 
 
-def _stuck(page: Page, now: datetime) -> Found:
+def _stuck(page: BatchesPage, now: datetime) -> Found:
     for batch in page.batches:
         if batch.is_terminal or (batch.lease_expires_at is not None and batch.lease_expires_at > now):
             continue
@@ -53,7 +53,7 @@ def _go_on(batch: Batch, subject: Any, now: datetime) -> str:
     return f"It was {origin}, and is {batch.status} now."
 
 
-def _stamps(page: Page, now: datetime) -> Found:
+def _stamps(page: BatchesPage, now: datetime) -> Found:
     del now
     for batch in page.batches:
         others = [status for status in TERMINAL if status != batch.status and getattr(batch, STAMPS[status]) is not None]
@@ -72,7 +72,7 @@ def _stamp(batch: Batch, subject: Any, now: datetime) -> str:
     return "Cleared the stamps of what it is not."
 
 
-def _leases(page: Page, now: datetime) -> Found:
+def _leases(page: BatchesPage, now: datetime) -> Found:
     by_id = page.by_id
     long_ago = now - STUCK_AFTER
     for batch in page.batches:
@@ -93,7 +93,7 @@ def _free(batch: Batch, subject: Any, now: datetime) -> str:
     return f"Freed it and {freed} slices." if freed else "Freed it."
 
 
-def _throttled(page: Page, now: datetime) -> Found:
+def _throttled(page: BatchesPage, now: datetime) -> Found:
     for batch in page.batches:
         if batch.throttled_until is not None and batch.throttled_until < now - STUCK_AFTER:
             yield batch, f"it was throttled until {batch.throttled_until:%Y-%m-%d %H:%M:%S}, which is over", None
@@ -106,7 +106,7 @@ def _release(batch: Batch, subject: Any, now: datetime) -> str:
     return "Forgot that it was throttled."
 
 
-def _adapters(page: Page, now: datetime) -> Found:
+def _adapters(page: BatchesPage, now: datetime) -> Found:
     del now
     for batch in page.batches:
         if not batch.is_terminal and batch.provider.adapter not in registry.ADAPTERS:

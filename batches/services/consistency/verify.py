@@ -15,7 +15,7 @@ from batches.models.batch import BatchQuerySet
 from batches.rules.actors import RECONCILE, Actor
 from batches.rules.states import Act, BatchStatus
 from batches.services.consistency import counts, errors, files, rows, states
-from batches.services.consistency.base import Check, Disagreement, NotMended, Page, some_lines
+from batches.services.consistency.base import BatchesPage, Check, Disagreement, NotMended, some_lines
 from batches.services.core.transition import record
 
 logger = logging.getLogger(__name__)
@@ -41,18 +41,18 @@ def disagreements(batches: BatchQuerySet, *, now: datetime, checks: Sequence[Che
     """Everything that disagrees in these batches. Holds one page of them in memory."""
     for page in _pages(batches):
         for check in checks:
-            yield from check.look(Page(page), now=now)
+            yield from check.look(BatchesPage(page), now=now)
 
 
 def mend(batches: BatchQuerySet, *, actor: Actor, now: datetime, checks: Sequence[Check] = CHECKS) -> Iterator[Mended]:
     """Mend what disagrees in these batches, each with an entry in its batch's timeline."""
     for page in _pages(batches):
-        yield from _mend_page(Page(page), checks, actor=actor, now=now)
+        yield from _mend_page(BatchesPage(page), checks, actor=actor, now=now)
 
 
-def _mend_page(page: Page, checks: Sequence[Check], *, actor: Actor, now: datetime) -> Iterator[Mended]:
+def _mend_page(page: BatchesPage, checks: Sequence[Check], *, actor: Actor, now: datetime) -> Iterator[Mended]:
     for check in checks:
-        for found in list(check.look(Page(_fresh(page.batches), page.sample), now=now)):
+        for found in list(check.look(BatchesPage(_fresh(page.batches), page.sample), now=now)):
             yield _mend(found, actor=actor, now=now)
 
 
@@ -86,7 +86,7 @@ def _note(found: Disagreement, done: str, *, actor: Actor, now: datetime) -> Non
     record(batch, origin=BatchStatus(batch.status), actor=actor, now=now, note=note, act=Act.REPAIRED)
 
 
-def prove(*, now: datetime) -> None:
+def verify_recent(*, now: datetime) -> None:
     """Look at some lines of some batches, and mend what is safe to mend. Run by the beat: a little every time.
 
     No statement reads more than a few thousand rows, whatever there is.
@@ -97,7 +97,7 @@ def prove(*, now: datetime) -> None:
     ]
     sample = [part for batch_id in chosen for part in some_lines(batch_id)]
     for page in _pages(Batch.objects.filter(pk__in=chosen)):
-        for mended in _mend_page(Page(page, sample), UNATTENDED, actor=RECONCILE, now=now):
+        for mended in _mend_page(BatchesPage(page, sample), UNATTENDED, actor=RECONCILE, now=now):
             logger.warning("%s. %s", mended.disagreement, mended.done or mended.reason)
 
 

@@ -20,7 +20,7 @@ from providers.failures import Kind
 MOST_BATCHES = 100  # batches of one group are counted up to here
 
 
-class Window(Enum):
+class GroupWindow(Enum):
     """A span of time that groups are counted in: up to now, in steps of whole hours."""
 
     DAY = ("24h", 24, 1)
@@ -35,11 +35,11 @@ class Window(Enum):
         return now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=self.hours - 1)
 
 
-WINDOWS = {window.word: window for window in Window}
+GROUP_WINDOWS = {window.word: window for window in GroupWindow}
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class GroupPosition:
     """Where a page of groups ends: the count and the fingerprint of its last one."""
 
     count: int
@@ -49,7 +49,7 @@ class Position:
         return f"{self.count}.{self.fingerprint}"
 
     @classmethod
-    def read(cls, text: str) -> "Position | None":
+    def read(cls, text: str) -> "GroupPosition | None":
         """The position that was written so; None when none was."""
         match = re.fullmatch(rf"([0-9]{{1,15}})\.([!-~]{{1,{CHARS}}})", text, re.ASCII)
         return cls(int(match[1]), match[2]) if match else None
@@ -109,7 +109,7 @@ class GroupPage:
     """Some groups, and where the next page begins; None on the last one."""
 
     groups: list[Group]
-    following: Position | None
+    following: GroupPosition | None
 
 
 def as_it_is(group: ErrorGroup) -> ErrorGroup:
@@ -120,11 +120,11 @@ def as_it_is(group: ErrorGroup) -> ErrorGroup:
 def largest(
     groups: QuerySet[ErrorGroup],
     *,
-    window: Window,
+    window: GroupWindow,
     now: datetime,
     limit: int,
     told: Callable[[ErrorGroup], ErrorGroup] = as_it_is,
-    after: Position | None = None,
+    after: GroupPosition | None = None,
 ) -> GroupPage:
     """The groups that occurred in the window, the most frequent first. Four queries, whatever there is in the database.
 
@@ -136,10 +136,10 @@ def largest(
         counted = counted.filter(Q(found__lt=after.count) | Q(found=after.count, group__fingerprint__gt=after.fingerprint))
     found = list(counted.order_by("-found", "group__fingerprint").values_list("group__fingerprint", flat=True)[: limit + 1])
     page = described(groups, found[:limit], window=window, now=now, told=told)
-    return GroupPage(page, Position(page[-1].count, page[-1].fingerprint) if page and len(found) > limit else None)
+    return GroupPage(page, GroupPosition(page[-1].count, page[-1].fingerprint) if page and len(found) > limit else None)
 
 
-def counted(groups: QuerySet[ErrorGroup], *, window: Window, now: datetime) -> int:
+def counted(groups: QuerySet[ErrorGroup], *, window: GroupWindow, now: datetime) -> int:
     """How many failures of these groups there were in the window."""
     hours = ErrorGroupHour.objects.filter(group__in=groups.order_by(), hour__gte=window.starts(now=now))
     found: int = hours.aggregate(found=Sum("count", default=0))["found"]
@@ -150,7 +150,7 @@ def described(
     groups: QuerySet[ErrorGroup],
     fingerprints: Sequence[str],
     *,
-    window: Window,
+    window: GroupWindow,
     now: datetime,
     told: Callable[[ErrorGroup], ErrorGroup] = as_it_is,
 ) -> list[Group]:
@@ -203,7 +203,7 @@ def because(group: ErrorGroup) -> Because:
     return Because(group.source, group.provider, group.http_status, group.code, group.message, version or VERSION)
 
 
-def _trends(keys: Sequence[uuid.UUID], *, window: Window, now: datetime) -> dict[str, list[int]]:
+def _trends(keys: Sequence[uuid.UUID], *, window: GroupWindow, now: datetime) -> dict[str, list[int]]:
     """The counts of these groups, those with one fingerprint together, in each step of the window."""
     start = window.starts(now=now)
     steps = window.hours // window.step

@@ -13,7 +13,7 @@ from batches.models import BatchMinute, Slice
 MOST_SLICES = 10_000  # that are looked at to know how much waits
 
 
-class Span(Enum):
+class Period(Enum):
     """A span of time up to now, in steps."""
 
     HOUR = ("1h", "last hour", timedelta(hours=1), timedelta(minutes=1))
@@ -26,13 +26,13 @@ class Span(Enum):
     def starts(self, *, now: datetime) -> list[datetime]:
         """When each step begins, the oldest first; the minute or hour that runs is the last."""
         last = now.astimezone(UTC).replace(second=0, microsecond=0)
-        if self is not Span.HOUR:
+        if self is not Period.HOUR:
             last = last.replace(minute=0)
         count = self.length // self.step
         return [last - self.step * (count - 1 - number) for number in range(count)]
 
 
-SPANS = {span.word: span for span in Span}
+PERIODS = {span.word: span for span in Period}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +82,10 @@ class Throughput:
         return sum(self.steps, start=Flow())
 
 
-def throughput(minutes: QuerySet[BatchMinute], *, span: Span, now: datetime) -> Throughput:
+def throughput(minutes: QuerySet[BatchMinute], *, span: Period, now: datetime) -> Throughput:
     """What went on according to these counts, in one query."""
     starts = span.starts(now=now)
-    at = F("minute") if span is Span.HOUR else TruncHour("minute", tzinfo=UTC)
+    at = F("minute") if span is Period.HOUR else TruncHour("minute", tzinfo=UTC)
     rows = minutes.filter(minute__gte=starts[0]).order_by().annotate(at=at).values_list("at", "batch__provider")
     steps, by_provider = dict.fromkeys(starts, Flow()), dict[uuid.UUID, Flow]()
     for moment, provider, *sums in rows.annotate(*(Sum(name) for name in _SUMMED)):

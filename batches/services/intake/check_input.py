@@ -27,7 +27,7 @@ class Findings(Problems):
         return 0 < self.bad_lines < self.requests and not self.of_the_whole
 
 
-def rehearse_file(file: File, *, rules: LineRules, findings: Findings) -> None:
+def check_file(file: File, *, rules: LineRules, findings: Findings) -> None:
     """Look at every line of a file. Streams: holds the custom_ids in memory, never the input."""
     checker = LineChecker(rules)
     try:
@@ -36,7 +36,7 @@ def rehearse_file(file: File, *, rules: LineRules, findings: Findings) -> None:
         raise Unavailable(f"The input cannot be read at the moment: {error}.") from None
 
 
-def rehearse_lines(lines: Iterator[Line], *, rules: LineRules, findings: Findings) -> None:
+def check_lines(lines: Iterator[Line], *, rules: LineRules, findings: Findings) -> None:
     """Look at lines; those behind the limit are only counted."""
     checker = LineChecker(rules)
     _look(checked_lines(lines, checker, note=findings.add), checker, findings)
@@ -53,7 +53,7 @@ def _look(checked: Iterator[Checked], checker: LineChecker, findings: Findings) 
     findings.requests = checker.lines
 
 
-def rehearse_quotas(project: Project, findings: Findings, *, stored_bytes: int = 0) -> None:
+def check_quotas(project: Project, findings: Findings, *, stored_bytes: int = 0) -> None:
     """Look whether the project has room for one more batch with these requests."""
     try:
         with transaction.atomic():

@@ -136,7 +136,7 @@ def _finished(first: IdempotencyRecord) -> IdempotencyRecord | None:
         time.sleep(LOOK_SECONDS)
 
 
-def fulfil(reservation: IdempotencyRecord | None, batch: Batch) -> None:
+def complete_reservation(reservation: IdempotencyRecord | None, batch: Batch) -> None:
     """Say what came of a reserved call, in the transaction that made it so. Raises LostRace when the reservation is gone."""
     if reservation is not None and not IdempotencyRecord.objects.filter(pk=reservation.pk).update(batch=batch):
         raise LostRace("This call took so long that it was given up.")

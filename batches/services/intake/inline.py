@@ -18,7 +18,7 @@ FILENAME = "requests.jsonl"
 
 
 @contextmanager
-def gathered(lines: Iterable[bytes]) -> "Iterator[UploadedFile[Any]]":
+def spooled(lines: Iterable[bytes]) -> "Iterator[UploadedFile[Any]]":
     """The lines of an input file, spooled to the local disk; gone at the end unless they were submitted."""
     with TemporaryUploadedFile(FILENAME, "application/jsonl", 0, None) as spool:
         size = 0

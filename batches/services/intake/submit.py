@@ -12,7 +12,7 @@ from batches.rules.line_rules import MODEL_CHARS
 from batches.services.core import wake
 from batches.services.core.route import route
 from batches.services.core.transition import record
-from batches.services.intake.idempotency import fulfil
+from batches.services.intake.idempotency import complete_reservation
 from batches.services.intake.submission import Submission, as_batch
 from batches.services.people.authenticate import require_not_revoked
 from batches.services.policy.emergency_stop import require_intake
@@ -52,7 +52,7 @@ def submit(
     batch.created_at = batch.updated_at = now
     batch.expires_at = now + submission.window
     batch.save(force_insert=True)
-    fulfil(reservation, batch)
+    complete_reservation(reservation, batch)
     record(batch, origin=None, actor=actor, now=now)
     wake.validate(batch.id)
     return batch

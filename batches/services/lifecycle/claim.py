@@ -19,7 +19,7 @@ from batches.services.lifecycle.turns import Candidate, candidates, rank
 from providers.failures import Kind
 
 
-class Waiting(msgspec.Struct):
+class Pending(msgspec.Struct):
     """An object to be sent, and what has been tried in this round."""
 
     line: int
@@ -41,12 +41,12 @@ class Lease:
 
     piece: Slice
     epoch: int
-    known: Sequence[Waiting] | None
+    known: Sequence[Pending] | None
     lost: int = 0
 
-    def waiting(self, lines: Iterable[int]) -> Sequence[Waiting]:
+    def waiting(self, lines: Iterable[int]) -> Sequence[Pending]:
         """The objects to be sent, of a slice that has these lines; at first each line waits for its first attempt."""
-        return [Waiting(line) for line in lines] if self.known is None else self.known
+        return [Pending(line) for line in lines] if self.known is None else self.known
 
 
 Tenancy = tuple[uuid.UUID, uuid.UUID]  # a provider, and a project at it
@@ -186,10 +186,10 @@ def _is_begun(piece: Slice) -> bool:
     return bool(piece.lease_epoch) or piece.pending < piece.total
 
 
-def _waiting(piece: Slice) -> list[Waiting]:
+def _waiting(piece: Slice) -> list[Pending]:
     lines = {"batch": piece.batch_id, "line__gte": piece.first_line, "line__lte": piece.last_line}
     pending = BatchObject.objects.filter(**lines, status=ObjectStatus.PENDING).order_by("line")
-    found = {key: Waiting(*key) for key in pending.values_list("line", "round")}
+    found = {key: Pending(*key) for key in pending.values_list("line", "round")}
     # Added up in the database: what was throttled all day has thousands.
     tried = Attempt.objects.filter(**lines).order_by().values_list("line", "round", "kind", "answered", "counted")
     summed = tried.annotate(Count("pk"), Max("retry_at"), Max("created_at"))

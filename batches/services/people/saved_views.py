@@ -22,7 +22,7 @@ TAKEN = frozenset({"new"})  # an address of the console's own
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class ViewChoices:
     """What somebody wants to call a view, and for whom it is."""
 
     name: str
@@ -52,7 +52,7 @@ def default_view(access: Access) -> SavedView | None:
     return SavedView.objects.filter(owner=access.user, is_default=True).first()
 
 
-def save_view(access: Access, draft: Draft, *, query: str, now: datetime) -> SavedView:
+def save_view(access: Access, draft: ViewChoices, *, query: str, now: datetime) -> SavedView:
     """A new view of their own. The caller has made sure that the query is understood. Raises InvalidRequest."""
     name = _name(draft)
     _require_short(query)
@@ -72,7 +72,7 @@ def save_view(access: Access, draft: Draft, *, query: str, now: datetime) -> Sav
 
 
 @transaction.atomic
-def change_view(view: SavedView, draft: Draft, *, by: Access, now: datetime) -> None:
+def change_view(view: SavedView, draft: ViewChoices, *, by: Access, now: datetime) -> None:
     """Give it another name or other readers; its address stays. Raises InvalidRequest, and NotFound for others' views."""
     _require_own(view, by)
     view.name = _name(draft)
@@ -105,7 +105,7 @@ def _require_own(view: SavedView, access: Access) -> None:
         raise NotFound
 
 
-def _name(draft: Draft) -> str:
+def _name(draft: ViewChoices) -> str:
     name = draft.name.strip()
     if not name or not name.isprintable() or len(name) > NAME_CHARS:
         raise InvalidRequest(f"A view's name is 1 to {NAME_CHARS} printable characters.", param="name")
@@ -117,7 +117,7 @@ def _require_short(query: str) -> None:
         raise InvalidRequest(f"The filters are too long to be kept: {len(query):,} characters of {QUERY_CHARS:,}.", param="query")
 
 
-def _make_room(access: Access, draft: Draft) -> None:
+def _make_room(access: Access, draft: ViewChoices) -> None:
     """One default view each."""
     if draft.is_default:
         User.objects.select_for_update(no_key=True).get(pk=access.user.pk)  # whoever else makes one the default waits
@@ -131,5 +131,5 @@ def _slugs(name: str) -> Iterator[str]:
     yield from (f"{first}-{number}" for number in count(2))
 
 
-def _sharing(draft: Draft) -> str:
+def _sharing(draft: ViewChoices) -> str:
     return "shared" if draft.is_shared else "private"

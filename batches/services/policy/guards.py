@@ -13,7 +13,7 @@ from batches.rules.actors import Actor
 from batches.rules.errors import Conflict, InvalidRequest
 from batches.rules.states import Act
 from batches.services.core.amend import Change, amend_running
-from batches.services.core.refusals import refused
+from batches.services.core.model_validation import model_validation
 from providers.guards import Guarded
 
 GUARDS = tuple(field.name for field in Guarded._meta.get_fields())
@@ -127,7 +127,7 @@ def checked_guards(guards: Mapping[str, object]) -> OwnGuards:
     if unknown := [name for name in guards if name not in GUARDS]:
         raise InvalidRequest(f"There is no guard {unknown[0]}; there are {', '.join(GUARDS)}.", param=f"guards.{unknown[0]}")
     bearer = Batch(**guards)
-    with refused():
+    with model_validation():
         bearer.clean_fields(exclude=[field.name for field in Batch._meta.fields if field.name not in guards])
     return cast("OwnGuards", {name: getattr(bearer, name) for name in guards})
 

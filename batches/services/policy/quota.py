@@ -13,7 +13,7 @@ from batches.rules.actors import Actor
 from batches.rules.errors import QuotaExceeded
 from batches.rules.states import BatchStatus
 from batches.services.core.audit import record_act
-from batches.services.core.refusals import refused
+from batches.services.core.model_validation import model_validation
 
 # What a project can have too much of, and what people call it.
 QUOTAS = {"open_batches": "open batches", "pending_objects": "pending objects", "stored_bytes": "stored bytes"}
@@ -103,7 +103,7 @@ def set_quotas(project: Project, *, limits: Mapping[str, int | None], actor: Act
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     for name, limit in limits.items():
         setattr(project, f"max_{name}", limit)
-    with refused():
+    with model_validation():
         project.clean_fields()
     project.save(update_fields=[f"max_{name}" for name in limits])
     said = ", ".join(f"{name} {'default' if limit is None else limit}" for name, limit in limits.items())

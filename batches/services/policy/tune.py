@@ -8,7 +8,7 @@ from django.db import transaction
 from batches.rules.actors import Actor
 from batches.rules.errors import InvalidRequest, NotFound
 from batches.services.core.audit import record_act
-from batches.services.core.refusals import refused
+from batches.services.core.model_validation import model_validation
 from batches.services.policy.guards import GUARDS
 from providers.models import Provider, ProviderModel
 
@@ -60,7 +60,7 @@ def _set(row: Provider | ProviderModel, settings: Mapping[str, object], *, known
         raise InvalidRequest(f"There is no setting {unknown[0]}; there are {', '.join(known)}.", param=unknown[0])
     for name, value in settings.items():
         setattr(row, name, value)
-    with refused():
+    with model_validation():
         row.full_clean()
 
 

@@ -14,7 +14,7 @@ from batches.rules.errors import Conflict, Gone, InProgress, LostRace
 from batches.rules.jsonl import unbroken
 from batches.rules.states import OPEN, SETTLED, Act, BatchStatus, ObjectStatus
 from batches.services.core.amend import amend
-from batches.services.intake.inline import FILENAME, gathered
+from batches.services.intake.inline import FILENAME, spooled
 from batches.services.intake.submission import submission_of
 from batches.services.intake.submit import submit
 from batches.services.results.results import slice_lines
@@ -130,7 +130,7 @@ def child_input(
     """Write the input of a child batch, before any transaction. Its bytes go at the end unless a batch was submitted over it."""
     members = retriable_lineage(batch, now=now)
     gathering = _Gathering(batch, selection, members, replaced)
-    with gathered(gathering.lines()) as content:
+    with spooled(gathering.lines()) as content:
         if not gathering.taken:
             raise AlreadyRetried if gathering.found else NothingToRetry
         file = write(content, project=batch.project, purpose=Purpose.BATCH, filename=FILENAME, now=now, key=key)

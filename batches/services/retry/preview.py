@@ -7,20 +7,20 @@ from decimal import Decimal
 from batches.models import Batch, Counts
 from batches.rules.states import ObjectStatus
 from batches.services.retry.child import UNSUCCESSFUL, Elsewhere, retriable_lineage
-from batches.services.retry.retry import Mode, mode_of
+from batches.services.retry.retry import RetryMode, mode_of
 from batches.services.retry.selection import EVERYTHING, Selection, chosen, require_known
 
 LINES_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class RetryPreview:
     """How many of the selected objects would be sent again, and how many left out: for what they are, or are elsewhere.
 
     `cost` is what the objects of the batch have cost until now on average, so many times; None while that is not known.
     """
 
-    mode: Mode
+    mode: RetryMode
     retried: int
     not_failed: int  # selected by their lines, and succeeded or not settled
     succeeded_elsewhere: int  # in another batch of the lineage
@@ -28,21 +28,21 @@ class Preview:
     cost: Decimal | None = None
 
 
-def preview(batch: Batch, *, selection: Selection, now: datetime) -> Preview:
+def preview(batch: Batch, *, selection: Selection, now: datetime) -> RetryPreview:
     """What `retry` would do. Raises what it would, but for NothingToRetry. At most eight queries in a lineage of one."""
     mode = mode_of(batch)
     require_known(batch, selection)
-    members = [] if mode is Mode.IN_PLACE else retriable_lineage(batch, now=now)
+    members = [] if mode is RetryMode.IN_PLACE else retriable_lineage(batch, now=now)
     return _told(batch, selection, mode, Elsewhere(batch, members))
 
 
-def _told(batch: Batch, selection: Selection, mode: Mode, elsewhere: Elsewhere) -> Preview:
+def _told(batch: Batch, selection: Selection, mode: RetryMode, elsewhere: Elsewhere) -> RetryPreview:
     counts = batch.counts
     found = succeeded = taken = 0
     if selection == EVERYTHING and not elsewhere.others:
-        found = (counts.failed if mode is Mode.IN_PLACE else counts.unsuccessful) - batch.skipped_lines
+        found = (counts.failed if mode is RetryMode.IN_PLACE else counts.unsuccessful) - batch.skipped_lines
     else:
-        statuses = (ObjectStatus.FAILED,) if mode is Mode.IN_PLACE else tuple(UNSUCCESSFUL)
+        statuses = (ObjectStatus.FAILED,) if mode is RetryMode.IN_PLACE else tuple(UNSUCCESSFUL)
         for first in range(1, counts.total + 1, LINES_AT_ONCE):
             last = first + LINES_AT_ONCE - 1
             objects = chosen(batch, selection, first_line=first, last_line=last, statuses=statuses)
@@ -52,7 +52,7 @@ def _told(batch: Batch, selection: Selection, mode: Mode, elsewhere: Elsewhere) 
             taken += sum(item.custom_id in taken_up.unfinished for item in objects)
     retried = found - succeeded - taken
     not_failed = 0 if selection.lines is None else len(selection.lines) - found
-    return Preview(mode, retried, not_failed, succeeded, taken, _cost(counts, retried))
+    return RetryPreview(mode, retried, not_failed, succeeded, taken, _cost(counts, retried))
 
 
 def _cost(counts: Counts, objects: int) -> Decimal | None:

@@ -10,7 +10,7 @@ from batches.services.intake.input_rules import rules_for
 from batches.services.policy.emergency_stop import require_intake
 from batches.services.results.results import request_of
 from batches.services.retry.child import child_input, submit_child
-from batches.services.retry.retry import Mode, NotRetryable, Retried
+from batches.services.retry.retry import NotRetryable, Retried, RetryMode
 from batches.services.retry.selection import Selection, require_known
 
 
@@ -59,4 +59,4 @@ def resend(
             reason=" ".join(filter(None, (f"Edited: {draft.summary}.", reason))),
             provider_name=provider_name,
         )
-    return Retried(Mode.CHILD, child, child.announced, requests.skipped)
+    return Retried(RetryMode.CHILD, child, child.announced, requests.skipped)

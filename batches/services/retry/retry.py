@@ -34,7 +34,7 @@ from batches.rules.errors import Conflict, InvalidRequest, LostRace
 from batches.rules.states import TERMINAL, Act, BatchStatus, ObjectStatus
 from batches.services.core import wake
 from batches.services.core.amend import amend
-from batches.services.intake.idempotency import fulfil
+from batches.services.intake.idempotency import complete_reservation
 from batches.services.policy.emergency_stop import require_intake
 from batches.services.policy.quota import require_room
 from batches.services.retry.child import ChildInput, NothingToRetry, as_of, child_input, submit_child
@@ -65,7 +65,7 @@ class NotRetryable(Conflict):
     code = "not_retryable"
 
 
-class Mode(StrEnum):
+class RetryMode(StrEnum):
     """How a batch was retried."""
 
     IN_PLACE = "in_place"
@@ -76,7 +76,7 @@ class Mode(StrEnum):
 class Retried:
     """What a retry did: in which batch, how many objects are sent again, and how many of those selected are not."""
 
-    mode: Mode
+    mode: RetryMode
     batch: Batch
     retried: int
     skipped: int
@@ -111,7 +111,7 @@ def retry(
     require_intake(batch.project, provider=batch.provider if provider_name is None else None)
     mode = mode_of(batch)
     require_known(batch, selection)
-    if mode is Mode.CHILD:
+    if mode is RetryMode.CHILD:
         written = nullcontext(requests) if requests else child_input(batch, selection=selection, now=now, key=key)
         with written as found:
             child = submit_child(
@@ -125,17 +125,17 @@ def retry(
                 reservation=reservation,
                 version=version,
             )
-        return Retried(Mode.CHILD, child, child.announced, found.skipped)
+        return Retried(RetryMode.CHILD, child, child.announced, found.skipped)
     if provider_name is not None:
         raise InvalidRequest("A batch that runs is retried where it runs; reroute it to change that.", param="provider")
     retried = _retry_in_place(batch, selection, actor=actor, now=now, reason=reason, reservation=reservation, version=version)
-    return Retried(Mode.IN_PLACE, batch, retried, 0 if selection.lines is None else len(selection.lines) - retried)
+    return Retried(RetryMode.IN_PLACE, batch, retried, 0 if selection.lines is None else len(selection.lines) - retried)
 
 
-def mode_of(batch: Batch) -> Mode:
+def mode_of(batch: Batch) -> RetryMode:
     """How the batch would be retried at this moment. Raises NotRetryable while it is validating or wound up."""
     if batch.status in RETRYABLE:
-        return Mode.CHILD if batch.is_terminal else Mode.IN_PLACE
+        return RetryMode.CHILD if batch.is_terminal else RetryMode.IN_PLACE
     raise NotRetryable(f"A batch with status '{batch.status}' cannot be retried: only one that runs, or has ended.")
 
 
@@ -172,7 +172,7 @@ def _retry_in_place(
                 }
                 if event is None:
                     event = amend(batch, Act.RETRIED, actor=actor, now=now, note=note, expecting=as_of(version), **fewer)
-                    fulfil(reservation, batch)
+                    complete_reservation(reservation, batch)
                 else:
                     _note_more(batch, event, now=now, note=note, **fewer)
                 wake.execute()

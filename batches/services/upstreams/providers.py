@@ -13,7 +13,7 @@ from batches.rules.actors import Actor
 from batches.rules.errors import Conflict, InvalidRequest
 from batches.services.core import wake
 from batches.services.core.audit import record_act
-from batches.services.core.refusals import refused
+from batches.services.core.model_validation import model_validation
 from batches.services.tally.provider_health import ask_for_probe, ask_to_resume
 from batches.services.upstreams.moves import Entered, address_change, leave_behind, problems, stored
 from providers.base import Check
@@ -60,7 +60,7 @@ def add_provider(
         max_concurrency=max_concurrency,
         granted_to_all=not projects,
     )
-    with refused():
+    with model_validation():
         _set_credential(provider, credential, variable=credential_env, file=credential_file)
         provider.full_clean()
     _seal(provider, entered=Entered(credential), actor=actor)
@@ -150,7 +150,7 @@ def configure_provider(
         provider.base_url = base_url
     changed = {**provider.options, **(options or {})}
     provider.options = {name: value for name, value in changed.items() if value is not None}
-    with refused():
+    with model_validation():
         if credential is not None:
             _set_credential(provider, credential.secret, variable=credential.variable, file=credential.file)
         provider.full_clean()
@@ -174,7 +174,7 @@ def set_secret(provider: Provider, name: str, *, secret: str, actor: Actor, now:
     CredentialUnavailable when the others cannot be deciphered.
     """
     kept = Provider.objects.select_for_update().get(pk=provider.pk)
-    with refused():
+    with model_validation():
         kept.set_secret(name, secret)
     _require_entered(kept, entered=Entered(secrets={name}), actor=actor)
     kept.save(update_fields=["secrets_encrypted", "updated_at"])

@@ -9,7 +9,7 @@ from batches.engine.executor.appetite import FAR_TOO_MUCH, appetite
 from batches.engine.executor.lanes.lane import Lane
 from batches.engine.executor.lanes.roads import Road
 from batches.engine.executor.lanes.upstreams import Opened
-from batches.engine.executor.slices import Held
+from batches.engine.executor.slices import HeldSlice
 from batches.engine.limits.asks import Caps
 from batches.models import Batch, Slice
 from batches.services.lifecycle.claim import Lease, Tenancy
@@ -32,9 +32,9 @@ def lane(*, slice_bytes: int = 100) -> Lane:
     return found
 
 
-def held(tenancy: Tenancy, size: int) -> Held:
+def held(tenancy: Tenancy, size: int) -> HeldSlice:
     batch = Batch(provider_id=tenancy[0], project_id=tenancy[1])
-    return Held(batch, Lease(Slice(batch_id=batch.pk), 1, None), deadline=0.0, open=1, size=size)
+    return HeldSlice(batch, Lease(Slice(batch_id=batch.pk), 1, None), deadline=0.0, open=1, size=size)
 
 
 def test_of_what_it_knows_nothing_of_it_wants_what_it_could_send() -> None:

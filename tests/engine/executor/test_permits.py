@@ -4,7 +4,7 @@ from time import monotonic
 
 import pytest
 
-from batches.engine.executor.permits import Gate, estimate
+from batches.engine.executor.permits import PermitGate, estimate
 from batches.engine.limits.asks import Caps, Permit, Want, Why
 from providers.base import Usage
 
@@ -16,13 +16,13 @@ def block(requests: int | None, tokens: int | None = None, *, cell: int = 7, shu
     return Permit(None, requests, tokens, cell, shut_for, reason, Why.LIMIT if reason else None)
 
 
-def gate(caps: Caps, permit: Permit, *, now: float = 100.0) -> Gate:
-    found = Gate(caps)
+def gate(caps: Caps, permit: Permit, *, now: float = 100.0) -> PermitGate:
+    found = PermitGate(caps)
     found.grant(permit, asked_at=now, valid=VALID)
     return found
 
 
-def passed(through: Gate, *, now: float = 100.0, most: int = 100) -> int:
+def passed(through: PermitGate, *, now: float = 100.0, most: int = 100) -> int:
     """How many requests pass, one after the other."""
     count = 0
     while count < most and through.admits(BODY, now=now):
@@ -31,7 +31,7 @@ def passed(through: Gate, *, now: float = 100.0, most: int = 100) -> int:
     return count
 
 
-def asked(of: Gate, *, now: float = 100.0, could_send: int = 10) -> Want:
+def asked(of: PermitGate, *, now: float = 100.0, could_send: int = 10) -> Want:
     return of.want(of.caps, wanted=10, in_flight=0, could_send=could_send, now=now)
 
 
@@ -55,12 +55,12 @@ def test_tokens_are_estimated_by_size_and_by_what_is_allowed(body: bytes, expect
 
 
 def test_nothing_passes_a_limited_gate_before_it_was_granted_something() -> None:
-    assert passed(Gate(Caps(requests=5))) == 0
-    assert passed(Gate(Caps(concurrency=5))) == 0
+    assert passed(PermitGate(Caps(requests=5))) == 0
+    assert passed(PermitGate(Caps(concurrency=5))) == 0
 
 
 def test_a_gate_without_limits_is_open() -> None:
-    free = Gate(Caps())
+    free = PermitGate(Caps())
     assert free.is_open
     assert passed(free) == 100
 
@@ -128,7 +128,7 @@ def test_a_hold_stops_everything_and_is_told_once() -> None:
 
 
 def test_a_new_limit_shuts_an_open_gate_and_a_removed_one_opens_it_with_the_next_grant() -> None:
-    changing = Gate(Caps())
+    changing = PermitGate(Caps())
     changing.heed(Caps(requests=5))
     assert passed(changing) == 0
     changing.heed(Caps())

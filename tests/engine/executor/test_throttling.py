@@ -14,7 +14,7 @@ from batches.engine.executor.lanes.upstreams import Demand, Upstreams
 from batches.engine.limits import breaker, keeping
 from batches.engine.limits.asks import Ask, Bid, Caps, Want
 from batches.engine.limits.state import WHOLE
-from batches.engine.limits.windows import Span
+from batches.engine.limits.windows import WindowSize
 from batches.models import Attempt, Batch, BatchObject, Dialect, Project, ProviderHealth, Slice
 from batches.services.control.cancel import cancel
 from batches.services.lifecycle.validate import validate
@@ -375,7 +375,7 @@ def test_a_provider_that_was_at_work_lately_starts_slowly_when_its_limits_are_fo
     started(project, request_lines(2))
     began = monotonic()
     run_executor()
-    assert upstream.requests[0].at - began > Span(WINDOW).seconds / 10
+    assert upstream.requests[0].at - began > WindowSize(WINDOW).seconds / 10
 
 
 @pytest.mark.parametrize(("fresh", "permits"), [(60.0, True), (0.0, False)], ids=["just now", "a while ago"])

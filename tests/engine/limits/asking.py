@@ -3,11 +3,11 @@
 from batches.engine.limits.asks import Ask, Award, Bid, Caps, Grant, Tally, Want
 from batches.engine.limits.limiter import answer
 from batches.engine.limits.state import WHOLE, State
-from batches.engine.limits.windows import Span
+from batches.engine.limits.windows import WindowSize
 from providers.failures import Kind
 
 CAPACITY = 256
-SPAN = Span(60.0)
+SPAN = WindowSize(60.0)
 FAULTS = Kind.SERVER_ERROR.value
 
 

@@ -11,7 +11,7 @@ from batches.engine.limits.hold import (
     FIRST_SECONDS,
     LONG_WAIT_SECONDS,
     STRIKES,
-    Held,
+    AccountHeld,
     Hold,
     Orders,
     Seen,
@@ -20,7 +20,7 @@ from batches.engine.limits.hold import (
 )
 from batches.engine.limits.limiter import answer
 from batches.engine.limits.state import WHOLE, State
-from batches.engine.limits.windows import Span
+from batches.engine.limits.windows import WindowSize
 from providers.base import Failure
 from providers.failures import Kind
 
@@ -44,7 +44,7 @@ def after(*reports: Seen, hold: Hold | None = None, at: float = 100.0) -> Hold:
 
 
 def held() -> Hold:
-    """Held since 100, with the first probe at 105."""
+    """AccountHeld since 100, with the first probe at 105."""
     return after(strikes(STRIKES))
 
 
@@ -207,8 +207,8 @@ def test_orders_mean_nothing_without_a_hold_nor_for_the_next_one() -> None:
 
 def test_what_was_known_of_it_is_remembered_with_a_probe_at_once() -> None:
     hold = Hold()
-    hold.remember(Held(Kind.QUOTA, 12, held_for=3600.0), Orders(5.0, 5.0), now=7000.0)
-    assert hold.told(now=7000.0) == Held(Kind.QUOTA, 12, 3600.0, 0.0)
+    hold.remember(AccountHeld(Kind.QUOTA, 12, held_for=3600.0), Orders(5.0, 5.0), now=7000.0)
+    assert hold.told(now=7000.0) == AccountHeld(Kind.QUOTA, 12, 3600.0, 0.0)
     hold.heed(Orders(5.0, 5.0), now=7000.0)
     assert hold.held, "the orders are older than the hold"
     assert hold.lets_probe("a", in_flight=0, now=7000.0)
@@ -216,7 +216,7 @@ def test_what_was_known_of_it_is_remembered_with_a_probe_at_once() -> None:
 
 @pytest.mark.parametrize("kind", [Kind.AUTHENTICATION, Kind.QUOTA, Kind.RATE_LIMITED])
 def test_its_reason_says_a_kind_and_a_number(kind: Kind) -> None:
-    reason = Held(kind, 1234, 1.0).reason
+    reason = AccountHeld(kind, 1234, 1.0).reason
     assert "1,234 calls" in reason
     assert kind.sentence in reason
 
@@ -246,7 +246,7 @@ def test_a_failure_of_the_account_counts_when_the_request_alone_is_the_reason(
 
 # --- In the limiter -----------------------------------------------------------------------------------------------
 
-SPAN = Span(60.0)
+SPAN = WindowSize(60.0)
 ACME, GLOBEX = "acme", "globex"
 
 
@@ -269,7 +269,7 @@ def test_a_held_provider_grants_nothing_and_then_one_call_to_one_executor() -> N
     state = begun()
     grant = ask(state, now=101.0, seen=strikes(STRIKES), model=Seen())
     assert [(permit.share, permit.requests) for permit in permits(grant).values()] == [(0, 0), (0, 0)]
-    assert permits(grant)[WHOLE].held == grant.conditions[WHOLE].held == Held(Kind.QUOTA, STRIKES, 0.0, FIRST_SECONDS)
+    assert permits(grant)[WHOLE].held == grant.conditions[WHOLE].held == AccountHeld(Kind.QUOTA, STRIKES, 0.0, FIRST_SECONDS)
     probes = [permits(ask(state, now=106.0, executor=name))[WHOLE] for name in "ab"]
     assert [(permit.share, permit.requests) for permit in probes] == [(1, 1), (0, 0)]
     grant = ask(state, now=106.5, seen=GOOD)
@@ -292,10 +292,10 @@ def test_on_trial_a_few_calls_are_in_flight_until_one_succeeds() -> None:
 
 
 def test_a_state_that_was_lost_begins_with_the_hold_that_an_executor_knows_of() -> None:
-    known = Held(Kind.AUTHENTICATION, 9, 600.0)
+    known = AccountHeld(Kind.AUTHENTICATION, 9, 600.0)
     state = State.begin(now=5.0, quiet=False)
     first = ask(state, now=5.0, held=known)
-    assert permits(first)[WHOLE].held == Held(Kind.AUTHENTICATION, 9, 600.0, 0.0)
+    assert permits(first)[WHOLE].held == AccountHeld(Kind.AUTHENTICATION, 9, 600.0, 0.0)
     assert permits(first)[WHOLE].requests == 1
     ask(state, now=5.2, seen=GOOD)
     assert permits(ask(state, now=5.4, executor="b", held=known))[WHOLE].held is None, "what others knew is old by then"

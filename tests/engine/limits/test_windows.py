@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from batches.engine.limits.windows import FULL_PARTS, Span, Window
+from batches.engine.limits.windows import FULL_PARTS, Window, WindowSize
 
-SPAN = Span(60.0)
+SPAN = WindowSize(60.0)
 
 
 def granted(window: Window, wanted: int, *, at: float, limit: int, least: int = 1) -> int:
@@ -112,7 +112,7 @@ def test_one_that_is_larger_than_the_limit_passes_when_nothing_else_does() -> No
 
 
 def test_a_shorter_window_keeps_its_own_time() -> None:
-    short, window = Span(6.0), Window()
+    short, window = WindowSize(6.0), Window()
     window.take(10, now=100.0, span=short)
     assert window.grantable(1, least=1, limit=10, now=105.9, span=short) == 0
     assert window.grantable(1, least=1, limit=10, now=106.2, span=short) == 1

@@ -8,7 +8,7 @@ from pytest_django import Settings
 
 from batches.models import Batch, BatchError, BatchResult, Event, File, Project
 from batches.rules.states import BatchStatus
-from batches.services.consistency.verify import CHECKS, disagreements, mend, prove
+from batches.services.consistency.verify import CHECKS, disagreements, mend, verify_recent
 from batches.services.control.cancel import cancel
 from providers.models import Provider
 from tests.cast import (
@@ -150,6 +150,6 @@ def test_the_beat_mends_what_is_safe_and_leaves_the_rest(cast: Cast) -> None:
     freeze_wrongly(cast)
     miscount_errors(cast)
     lose_the_output(cast)
-    prove(now=timezone.now())
+    verify_recent(now=timezone.now())
     assert set(found()) == {"missing_files"}
     assert set(Event.objects.filter(act="repaired").values_list("actor", flat=True)) == {"reconcile"}

@@ -9,7 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 from batches.models import Batch, BatchError, ErrorGroup, Project
 from batches.rules.fingerprints import fingerprint
 from batches.services.insight import error_groups
-from batches.services.insight.error_groups import Group, Position, Window, because, described, largest
+from batches.services.insight.error_groups import Group, GroupPosition, GroupWindow, because, described, largest
 from batches.services.insight.group_members import MemberPosition, members, messages
 from batches.services.insight.groups_in_batch import error_groups as groups_of
 from batches.services.tally.error_groups import record_errors, recount_groups
@@ -56,7 +56,7 @@ def other(other_project: Project) -> Batch:
 
 
 def listed(**more: object) -> list[Group]:
-    options: dict[str, object] = {"window": Window.DAY, "now": NOW, "limit": 10} | more
+    options: dict[str, object] = {"window": GroupWindow.DAY, "now": NOW, "limit": 10} | more
     return largest(ErrorGroup.objects.all(), **options).groups  # type: ignore[arg-type]  # just those that it takes
 
 
@@ -94,7 +94,7 @@ def test_groups_are_put_together_over_the_projects_that_the_reader_sees(batch: B
     assert (everywhere.count, everywhere.batches, everywhere.more_batches) == (3, 2, False)
     assert everywhere.projects == ["acme", "globex"]
     assert (everywhere.first_seen, everywhere.last_seen) == (NOW - timedelta(hours=2), NOW)
-    (own,) = largest(ErrorGroup.objects.filter(project=batch.project), window=Window.DAY, now=NOW, limit=10).groups
+    (own,) = largest(ErrorGroup.objects.filter(project=batch.project), window=GroupWindow.DAY, now=NOW, limit=10).groups
     assert (own.count, own.batches, own.projects) == (2, 1, ["acme"])
     assert own.last_seen == NOW - timedelta(hours=2)
 
@@ -102,18 +102,18 @@ def test_groups_are_put_together_over_the_projects_that_the_reader_sees(batch: B
 @pytest.mark.parametrize(
     ("window", "hours_ago", "count", "steps"),
     [
-        (Window.DAY, 23, 1, {0: 1}),
-        (Window.DAY, 24, 0, {}),
-        (Window.DAY, 0, 1, {23: 1}),
-        (Window.WEEK, 24, 1, {23: 1}),
-        (Window.WEEK, 167, 1, {0: 1}),
-        (Window.MONTH, 719, 1, {0: 1}),
-        (Window.MONTH, 720, 0, {}),
-        (Window.MONTH, 0, 1, {29: 1}),
+        (GroupWindow.DAY, 23, 1, {0: 1}),
+        (GroupWindow.DAY, 24, 0, {}),
+        (GroupWindow.DAY, 0, 1, {23: 1}),
+        (GroupWindow.WEEK, 24, 1, {23: 1}),
+        (GroupWindow.WEEK, 167, 1, {0: 1}),
+        (GroupWindow.MONTH, 719, 1, {0: 1}),
+        (GroupWindow.MONTH, 720, 0, {}),
+        (GroupWindow.MONTH, 0, 1, {29: 1}),
     ],
 )
 def test_a_window_counts_what_happened_in_it_step_by_step(
-    batch: Batch, window: Window, hours_ago: int, count: int, steps: dict[int, int]
+    batch: Batch, window: GroupWindow, hours_ago: int, count: int, steps: dict[int, int]
 ) -> None:
     failures(batch, "Down", [1], at=NOW - timedelta(hours=hours_ago))
     found = listed(window=window)
@@ -127,7 +127,7 @@ def test_pages_of_groups_follow_each_other_also_among_equal_counts(batch: Batch)
     after = None
     while page := listed(limit=2, after=after):
         walked += [group.fingerprint for group in page]
-        after = Position(page[-1].count, page[-1].fingerprint)
+        after = GroupPosition(page[-1].count, page[-1].fingerprint)
     assert walked == [prints[3], *sorted(prints[:3] + prints[4:])]
 
 
@@ -156,7 +156,7 @@ def test_a_group_is_muted_only_when_it_is_in_every_project(batch: Batch, other: 
     assert (listed()[0].muted, listed()[0].note, listed()[0].noted_by) == (False, "Known.", "ann")
     ErrorGroup.objects.update(muted_at=NOW)
     assert listed()[0].muted
-    assert described(ErrorGroup.objects.all(), [found, "v1:none"], window=Window.DAY, now=NOW) == listed()
+    assert described(ErrorGroup.objects.all(), [found, "v1:none"], window=GroupWindow.DAY, now=NOW) == listed()
 
 
 def test_a_group_says_what_its_members_are_alike_in(batch: Batch) -> None:

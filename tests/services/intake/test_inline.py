@@ -11,7 +11,7 @@ from django.utils import timezone
 from batches.models import ApiKey, Batch, Dialect, File, IdempotencyRecord, Project, Purpose
 from batches.rules.errors import InvalidRequest, LostRace, NoProvider
 from batches.services.intake.idempotency import reserved
-from batches.services.intake.inline import gathered, submit_gathered
+from batches.services.intake.inline import spooled, submit_gathered
 from providers.models import Provider
 from tests.cast import TESTER, asked, request_line
 
@@ -22,11 +22,11 @@ def submit(
     project: Project, lines: list[bytes] | None = None, *, reservation: IdempotencyRecord | None = None, **more: Any
 ) -> Batch:
     submission = asked(project, dialect=Dialect.BIFROST, **more)
-    with gathered(LINES if lines is None else lines) as content:
+    with spooled(LINES if lines is None else lines) as content:
         return submit_gathered(submission, content, actor=TESTER, now=timezone.now(), reservation=reservation)
 
 
-def spooled() -> list[Path]:
+def temporary_files() -> list[Path]:
     return list(Path(portal_settings.FILE_UPLOAD_TEMP_DIR).iterdir())
 
 
@@ -41,15 +41,15 @@ def test_the_lines_become_the_batchs_input_file(project: Project, simulator: Pro
     assert file.expires_at is not None
     with file.content.open("rb") as content:
         assert content.read() == b"".join(LINES)
-    assert spooled() == []
+    assert temporary_files() == []
 
 
 def test_nothing_is_kept_of_lines_that_were_not_submitted(media_root: Path) -> None:
-    with gathered(LINES) as content:
+    with spooled(LINES) as content:
         assert content.size == sum(map(len, LINES))
         assert content.read() == b"".join(LINES)
-        assert len(spooled()) == 1
-    assert spooled() == kept(media_root) == []
+        assert len(temporary_files()) == 1
+    assert temporary_files() == kept(media_root) == []
 
 
 def test_nothing_is_kept_when_a_line_is_refused(media_root: Path) -> None:
@@ -57,9 +57,9 @@ def test_nothing_is_kept_when_a_line_is_refused(media_root: Path) -> None:
         yield LINES[0]
         raise InvalidRequest
 
-    with pytest.raises(InvalidRequest), gathered(lines()):
+    with pytest.raises(InvalidRequest), spooled(lines()):
         pytest.fail("there is nothing to go on with")
-    assert spooled() == kept(media_root) == []
+    assert temporary_files() == kept(media_root) == []
 
 
 def test_nothing_is_kept_when_the_batch_is_refused(project: Project, media_root: Path) -> None:
@@ -67,7 +67,7 @@ def test_nothing_is_kept_when_the_batch_is_refused(project: Project, media_root:
         submit(project, endpoint="/v1/nothing")
     assert not File.objects.exists()
     assert not Batch.objects.exists()
-    assert spooled() == kept(media_root) == []
+    assert temporary_files() == kept(media_root) == []
 
 
 def test_nothing_is_kept_when_the_reservation_was_given_up(project: Project, simulator: Provider, media_root: Path) -> None:

@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from batches.models import Batch, BatchError, BatchErrorGroup, BatchObject, BatchResult, ErrorGroupHour, OnInvalid, Project, Slice
 from batches.rules.states import ObjectStatus
-from batches.services.consistency.base import Page
+from batches.services.consistency.base import BatchesPage
 from batches.services.consistency.verify import CHECKS
 from batches.services.lifecycle.claim import Appetite, claim
 from batches.services.lifecycle.validate import validate
@@ -60,7 +60,7 @@ def skipping(project: Project, content: bytes = BAD, **more: Any) -> Batch:
 def assert_clean(batch: Batch) -> None:
     """Nothing disagrees, as `verify --check` would tell."""
     fresh = list(Batch.objects.select_related("provider", "input_file", "output_file", "error_file").filter(pk=batch.pk))
-    assert [str(found) for check in CHECKS for found in check.look(Page(fresh), now=timezone.now())] == []
+    assert [str(found) for check in CHECKS for found in check.look(BatchesPage(fresh), now=timezone.now())] == []
     assert_counts_are_true(batch)
 
 

@@ -15,7 +15,7 @@ from batches.services.lifecycle.expire import expire
 from batches.services.lifecycle.fail import fail
 from batches.services.retry.child import AlreadyRetried, NothingToRetry
 from batches.services.retry.lineage import lineage
-from batches.services.retry.retry import Mode
+from batches.services.retry.retry import RetryMode
 from batches.services.storage.store import hide
 from providers.failures import Kind
 from providers.models import Provider
@@ -36,7 +36,7 @@ def test_a_child_has_exactly_the_lines_of_what_failed(batch: Batch) -> None:
     batch = completed(batch, odd={1, 5}, late={8})
     done = again(batch, reason="Fixed.")
     child = done.batch
-    assert (done.mode, done.retried, done.skipped, child.parent) == (Mode.CHILD, 3, 0, batch)
+    assert (done.mode, done.retried, done.skipped, child.parent) == (RetryMode.CHILD, 3, 0, batch)
     parents = lines_of(batch.input_file)
     assert lines_of(child.input_file) == [parents[0], parents[4], parents[7]]
     child = validated(child)

@@ -10,8 +10,8 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from batches.models import Batch, File, Project
 from batches.rules.errors import Gone, InProgress, InvalidRequest
 from batches.services.control.cancel import cancel
-from batches.services.retry.preview import Preview, preview
-from batches.services.retry.retry import Mode, NotRetryable
+from batches.services.retry.preview import RetryPreview, preview
+from batches.services.retry.retry import NotRetryable, RetryMode
 from batches.services.retry.selection import EVERYTHING, Selection
 from tests.cast import TESTER, ended, request_lines, started, submitted
 from tests.rounds import again, at, child_of, completed, group_of, run
@@ -26,15 +26,15 @@ def batch(project: Project, settings: Settings) -> Batch:
     return started(project, request_lines(8))
 
 
-def told(batch: Batch, selection: Selection = EVERYTHING) -> Preview:
+def told(batch: Batch, selection: Selection = EVERYTHING) -> RetryPreview:
     return preview(Batch.objects.get(pk=batch.pk), selection=selection, now=timezone.now())
 
 
 def test_while_a_batch_runs_its_failures_would_go_in_place(batch: Batch) -> None:
     run(batch, odd={1, 4}, late={5}, keep={8})
-    assert told(batch) == Preview(Mode.IN_PLACE, 3, 0, 0, 0)
-    assert told(batch, group_of(batch, "timeout")) == Preview(Mode.IN_PLACE, 1, 0, 0, 0)
-    assert told(batch, at(1, 2, 8)) == Preview(Mode.IN_PLACE, 1, 2, 0, 0), "one succeeded, one is pending"
+    assert told(batch) == RetryPreview(RetryMode.IN_PLACE, 3, 0, 0, 0)
+    assert told(batch, group_of(batch, "timeout")) == RetryPreview(RetryMode.IN_PLACE, 1, 0, 0, 0)
+    assert told(batch, at(1, 2, 8)) == RetryPreview(RetryMode.IN_PLACE, 1, 2, 0, 0), "one succeeded, one is pending"
     done = again(batch, at(1, 2, 8))
     assert (done.retried, done.skipped) == (1, 2)
 
@@ -43,7 +43,7 @@ def test_after_its_end_what_did_not_succeed_would_be_a_child(batch: Batch) -> No
     run(batch, odd={1}, keep={2, 7})
     cancel(batch, actor=TESTER, now=timezone.now())
     batch = ended(batch)
-    assert told(batch) == Preview(Mode.CHILD, 3, 0, 0, 0)
+    assert told(batch) == RetryPreview(RetryMode.CHILD, 3, 0, 0, 0)
     assert again(batch).retried == 3
 
 
@@ -51,8 +51,8 @@ def test_what_other_batches_of_the_lineage_have_is_left_out_and_why_is_told(batc
     batch = completed(batch, odd={1, 3, 5, 8})
     completed(child_of(batch, at(1, 3)), odd={2})
     child_of(batch, at(5))
-    assert told(batch) == Preview(Mode.CHILD, 2, 0, 1, 1)
-    assert told(batch, at(1, 2, 3, 5)) == Preview(Mode.CHILD, 1, 1, 1, 1)
+    assert told(batch) == RetryPreview(RetryMode.CHILD, 2, 0, 1, 1)
+    assert told(batch, at(1, 2, 3, 5)) == RetryPreview(RetryMode.CHILD, 1, 1, 1, 1)
     done = again(batch, at(1, 2, 3, 5))
     assert (done.retried, done.skipped) == (1, 3)
 
@@ -61,7 +61,7 @@ def test_what_succeeded_in_one_batch_is_not_waited_for_in_another(batch: Batch) 
     batch = completed(batch, odd={1, 5})
     child = completed(child_of(batch), odd={1})
     child_of(child)
-    assert told(batch) == Preview(Mode.CHILD, 0, 0, 1, 1)
+    assert told(batch) == RetryPreview(RetryMode.CHILD, 0, 0, 1, 1)
 
 
 def test_the_cost_is_what_the_batch_has_cost_on_average(batch: Batch) -> None:

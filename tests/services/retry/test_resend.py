@@ -12,7 +12,7 @@ from batches.rules.states import Act
 from batches.services.retry.child import AlreadyRetried, NothingToRetry
 from batches.services.retry.lineage import lineage, merged_results
 from batches.services.retry.resend import BadEdit, resend
-from batches.services.retry.retry import Mode, NotRetryable, Retried
+from batches.services.retry.retry import NotRetryable, Retried, RetryMode
 from batches.services.storage.store import hide
 from providers.models import Provider
 from tests.cast import TESTER, request_lines, started, statuses
@@ -36,7 +36,7 @@ def sent(batch: Batch, line: int = 4, body: str = BODY, **more: object) -> Retri
 
 def test_an_edited_request_is_a_child_batch_of_this_object_alone(batch: Batch) -> None:
     done = sent(batch, reason="A typo.")
-    assert (done.mode, done.retried, done.skipped, done.batch.parent) == (Mode.CHILD, 1, 0, batch)
+    assert (done.mode, done.retried, done.skipped, done.batch.parent) == (RetryMode.CHILD, 1, 0, batch)
     (line,) = lines_of(done.batch.input_file)
     parents = json.loads(lines_of(batch.input_file)[3])
     assert json.loads(line) == parents | {"body": json.loads(BODY)}

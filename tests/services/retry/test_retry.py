@@ -17,7 +17,7 @@ from batches.services.lifecycle.expire import expire
 from batches.services.lifecycle.settle import Report, settle
 from batches.services.retry.child import NothingToRetry
 from batches.services.retry.lineage import lineage
-from batches.services.retry.retry import SLICES_A_TRANSACTION, Mode, NotRetryable, Retried
+from batches.services.retry.retry import SLICES_A_TRANSACTION, NotRetryable, Retried, RetryMode
 from batches.services.retry.selection import EVERYTHING, MOST_LINES, Selection
 from batches.services.tally.outcomes import Settled
 from providers.base import Success
@@ -40,7 +40,7 @@ def test_what_failed_begins_a_new_round_and_nothing_else_does(batch: Batch) -> N
     run(batch, odd={1, 4}, late={5}, keep={8})
     succeeded = list(BatchObject.objects.filter(batch=batch, status="succeeded").values())
     done = again(batch, reason="Fixed.")
-    assert done == Retried(Mode.IN_PLACE, batch, 3, 0)
+    assert done == Retried(RetryMode.IN_PLACE, batch, 3, 0)
     for line in (1, 4, 5):
         fresh = BatchObject.objects.get(batch=batch, line=line)
         assert (fresh.status, fresh.round, fresh.attempts, fresh.settled_at) == ("pending", 2, 0, None)

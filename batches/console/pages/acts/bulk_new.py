@@ -23,7 +23,7 @@ from batches.services.bulk.acts import Parameters, checked_parameters, read_act
 from batches.services.bulk.choice import Choice, matching, these
 from batches.services.bulk.create import create
 from batches.services.bulk.order_form import OrderForm, question
-from batches.services.bulk.preview import Preview, announced, preview, words
+from batches.services.bulk.preview import BulkPreview, announced, preview, words
 from batches.services.core.access import Right
 
 
@@ -101,7 +101,7 @@ def _told(operation: BulkOperation) -> SafeString:
     return format_html('{} <a href="{}">Watch the operation</a>', announced(operation), address)
 
 
-def _context(asked: Asked, shown: Preview, problem: PortalError | None) -> dict[str, object]:
+def _context(asked: Asked, shown: BulkPreview, problem: PortalError | None) -> dict[str, object]:
     chosen = BatchFilter.asked_by(asked.request.access, QueryDict(shown.query), now=shown.created_before)
     return {
         **question(shown),

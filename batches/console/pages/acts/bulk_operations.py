@@ -11,13 +11,13 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from batches.console.drawing.standing import Progress, Standing, Tone, percent
-from batches.console.drawing.tiles import status_tiles
+from batches.console.drawing.batch_state import BatchState, Progress, Tone, percent
+from batches.console.drawing.count_tiles import status_tiles
 from batches.console.kit.access import SignedIn, requires
 from batches.console.kit.export import TYPES, csv_lines, moment
 from batches.console.kit.list_query import in_words
 from batches.console.kit.live import respond
-from batches.console.kit.paging import BadPosition, Page, keyed_page
+from batches.console.kit.paging import BadPosition, KeysetPage, keyed_page
 from batches.filters import BatchFilter, BulkItemFilter
 from batches.models import BulkAct, BulkItem, BulkOperation
 from batches.rules.errors import Conflict, NotFound, PortalError
@@ -44,7 +44,7 @@ class Row:
 
     operation: BulkOperation
     title: str
-    standing: Standing
+    standing: BatchState
     progress: Progress
 
 
@@ -53,19 +53,19 @@ def row_of(operation: BulkOperation) -> Row:
     return Row(operation, words(BulkAct(operation.act), operation.total), _standing(operation), _progress(operation))
 
 
-def _standing(operation: BulkOperation) -> Standing:
+def _standing(operation: BulkOperation) -> BatchState:
     status = BulkOperation.Status(operation.status)
     if status is BulkOperation.Status.PENDING:
-        return Standing("Waiting", Tone.WAIT, "It begins as soon as a worker has a free hand.")
+        return BatchState("Waiting", Tone.WAIT, "It begins as soon as a worker has a free hand.")
     if status is BulkOperation.Status.RUNNING:
-        return Standing("Running", Tone.RUN, "Its batches are acted on, one after the other, the oldest first.")
+        return BatchState("Running", Tone.RUN, "Its batches are acted on, one after the other, the oldest first.")
     if status is BulkOperation.Status.CANCELLED:
-        return Standing("Cancelled", Tone.MUTE, "The rest was cancelled. What was done before stays done.")
+        return BatchState("Cancelled", Tone.MUTE, "The rest was cancelled. What was done before stays done.")
     if operation.failed:
-        return Standing(f"Done, {operation.failed:,} failed", Tone.BAD, "It came to its end; with some batches it failed.")
+        return BatchState(f"Done, {operation.failed:,} failed", Tone.BAD, "It came to its end; with some batches it failed.")
     if operation.skipped:
-        return Standing(f"Done, {operation.skipped:,} skipped", Tone.WARN, "It came to its end; some batches were left alone.")
-    return Standing("Done", Tone.GOOD, "It was done to every batch." if operation.total else "There was no batch to act on.")
+        return BatchState(f"Done, {operation.skipped:,} skipped", Tone.WARN, "It came to its end; some batches were left alone.")
+    return BatchState("Done", Tone.GOOD, "It was done to every batch." if operation.total else "There was no batch to act on.")
 
 
 def _progress(operation: BulkOperation) -> Progress:
@@ -95,7 +95,7 @@ def find_operation(request: SignedIn, operation_id: uuid.UUID) -> BulkOperation:
 def bulk_operations(request: SignedIn) -> HttpResponseBase:
     """The operations, the newest first."""
     problems: list[str] = []
-    page: Page[BulkOperation] = Page([])
+    page: KeysetPage[BulkOperation] = KeysetPage([])
     try:
         after, before = request.GET.get("after"), request.GET.get("before")
         page = keyed_page(request.access.operations(), order="-pk", after=after, before=before, size=PAGE_SIZE)
@@ -119,7 +119,7 @@ def bulk_operation(request: SignedIn, operation_id: uuid.UUID) -> HttpResponseBa
     operation = find_operation(request, operation_id)
     chosen = BulkItemFilter(request.GET, queryset=_items(request, operation), now=timezone.now())
     problems = list(chosen.problems)
-    page: Page[BulkItem] = Page([])
+    page: KeysetPage[BulkItem] = KeysetPage([])
     try:
         after, before = request.GET.get("after"), request.GET.get("before")
         page = keyed_page(chosen.matching, order="pk", after=after, before=before, size=PAGE_SIZE)

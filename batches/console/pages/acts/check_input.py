@@ -23,7 +23,7 @@ from batches.rules.errors import PortalError, Unavailable
 from batches.rules.line_rules import Problem
 from batches.services.core.access import Right
 from batches.services.core.route import route
-from batches.services.intake.check_input import Findings, rehearse_file, rehearse_quotas
+from batches.services.intake.check_input import Findings, check_file, check_quotas
 from batches.services.intake.drafts import discard, start
 from batches.services.intake.input_rules import input_rules
 from batches.services.intake.submit import usable_model
@@ -132,11 +132,11 @@ def _findings(file: File, form: NewBatchForm) -> tuple[Findings, Provider | None
     found.estimate = Estimate(asked.endpoint, default_model)
     rules = input_rules(dialect=asked.dialect, endpoint=asked.endpoint, provider=provider, default_model=default_model)
     try:
-        rehearse_file(file, rules=rules, findings=found)
+        check_file(file, rules=rules, findings=found)
     except Unavailable as error:
         found.add(Problem(error.code, error.message))
     found.estimate.price(provider)
-    rehearse_quotas(asked.project, found)
+    check_quotas(asked.project, found)
     return found, provider
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 from batches.console.drawing.diff import difference
 from batches.console.drawing.pretty import indent
 from batches.console.kit.access import SignedIn, act_of, actor, find_batch, requires
-from batches.console.kit.said import said
+from batches.console.kit.form_text import form_text
 from batches.console.pages.acts.retry_batch import answer_to_repetition, read_version, retry_form, say_retried
 from batches.models import Batch, BatchObject
 from batches.rules.actors import REASON_CHARS
@@ -93,7 +93,7 @@ def _sent(request: SignedIn, batch: Batch, line: int, body: str) -> HttpResponse
         actor=actor(request),
         now=timezone.now(),
         version=read_version(request),
-        reason=said(request, "reason", chars=REASON_CHARS),
-        provider_name=said(request, "provider", chars=64) or None,
+        reason=form_text(request, "reason", chars=REASON_CHARS),
+        provider_name=form_text(request, "provider", chars=64) or None,
     )
     return say_retried(request, batch, done)

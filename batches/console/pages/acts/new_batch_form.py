@@ -14,8 +14,8 @@ from batches.http.fields import (
     METADATA_PAIRS,
     METADATA_VALUE_CHARS,
     USUAL_WINDOW,
-    AnyWindow,
-    Window,
+    AnyCompletionWindow,
+    CompletionWindow,
     longest_window,
     window_rule,
 )
@@ -117,7 +117,7 @@ class NewBatchForm(forms.Form):
     def submission(self) -> Submission:
         """The batch that was asked for."""
         chosen = self.cleaned_data
-        window: Window = chosen["window"]
+        window: CompletionWindow = chosen["window"]
         return Submission(
             project=chosen["project"],
             dialect=dialect_of(chosen["endpoint"]),
@@ -134,10 +134,10 @@ class NewBatchForm(forms.Form):
             guards=chosen_guards(chosen),
         )
 
-    def clean_window(self) -> Window:
+    def clean_window(self) -> CompletionWindow:
         """A time such as `90m`, `24h` or `7d`."""
         try:
-            window: Window = AnyWindow().run_validation(self.cleaned_data["window"])
+            window: CompletionWindow = AnyCompletionWindow().run_validation(self.cleaned_data["window"])
         except WrongWord:
             raise forms.ValidationError(f"Give {window_rule()}.") from None
         return window

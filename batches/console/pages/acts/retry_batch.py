@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from batches.console.kit.access import SignedIn, actor, find_batch, requires
-from batches.console.kit.said import said
+from batches.console.kit.form_text import form_text
 from batches.models import LAST_LINE, Batch, BatchObject, ErrorGroup, Event
 from batches.rules import fingerprints
 from batches.rules.actors import REASON_CHARS
@@ -24,7 +24,7 @@ from batches.services.core.route import other_providers
 from batches.services.insight.withheld import unquoting_group
 from batches.services.retry.child import UNSUCCESSFUL
 from batches.services.retry.preview import preview
-from batches.services.retry.retry import Mode, Retried, retry
+from batches.services.retry.retry import Retried, RetryMode, retry
 from batches.services.retry.selection import Selection
 
 NAMED = 10  # of several objects that are named one by one
@@ -66,7 +66,7 @@ def retry_batch(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
     context = {
         "batch": batch,
         "would": would,
-        "in_place": would.mode is Mode.IN_PLACE,
+        "in_place": would.mode is RetryMode.IN_PLACE,
         "problems": [refusal.message] if refusal else [],
         "named": _named(batch, selection, request.access.readable),
         "back": _back(batch, request.GET),
@@ -121,7 +121,7 @@ def answer_to_repetition(request: SignedIn, batch: Batch) -> HttpResponseBase | 
 def say_retried(request: SignedIn, batch: Batch, done: Retried) -> HttpResponseBase:
     """Tell what a retry did, and lead to the batch in which it is done."""
     left_out = f" {done.skipped:,} of those selected were left out." if done.skipped else ""
-    if done.mode is Mode.IN_PLACE:
+    if done.mode is RetryMode.IN_PLACE:
         messages.success(request, f"{done.objects} will be sent again.{left_out}")
     else:
         messages.success(request, f"This batch sends {done.objects} of {batch} again.{left_out}")
@@ -134,8 +134,8 @@ def _retried(request: SignedIn, batch: Batch, selection: Selection, *, now: date
         selection=selection,
         actor=actor(request),
         now=now,
-        reason=said(request, "reason", chars=REASON_CHARS),
-        provider_name=said(request, "provider", chars=64) or None,
+        reason=form_text(request, "reason", chars=REASON_CHARS),
+        provider_name=form_text(request, "provider", chars=64) or None,
         version=read_version(request),
     )
     return say_retried(request, batch, done)

@@ -10,8 +10,8 @@ from django.views.decorators.http import require_safe
 from batches.console.drawing import curl
 from batches.console.drawing.pretty import indent
 from batches.console.kit.access import SignedIn, find_batch, requires
-from batches.console.pages.batches.batch_frame import frame
 from batches.console.pages.batches.object_page import SHOWN_CHARS, Document
+from batches.console.pages.batches.page_around import page_around
 from batches.dialects.shared.faces import Face, faces
 from batches.http.rendering import encode
 from batches.models import Batch
@@ -30,7 +30,7 @@ def batch_faces(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
     cannot = _why_not(face, batch)
     shown = "" if cannot else indent(encode(face.show(batch, request, timezone.now())).decode())
     context = {
-        **frame(request, batch, page="batch_faces"),
+        **page_around(request, batch, page="batch_faces"),
         "dialects": [(one.dialect.label, f"?as={one.dialect}", one is face) for one in known.values()],
         "face": face,
         "cannot": cannot,

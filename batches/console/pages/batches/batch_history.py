@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from batches.console.kit.access import SignedIn, find_batch, requires
-from batches.console.pages.batches.batch_frame import frame
+from batches.console.pages.batches.page_around import page_around
 from batches.models import AuditEntry
 from batches.services.core.access import Right
 
@@ -20,7 +20,7 @@ def batch_history(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
     """The timeline in its order; and the audit trail, the latest first."""
     batch = find_batch(request, batch_id)
     context = {
-        **frame(request, batch, page="batch_history"),
+        **page_around(request, batch, page="batch_history"),
         "events": list(batch.events.order_by("-created_at", "-pk")[:MOST])[::-1],
         "entries": AuditEntry.objects.filter(target_id=str(batch.pk))[:MOST],
         "most": MOST,

@@ -10,12 +10,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from batches.console.drawing import curl
-from batches.console.drawing.standing import Progress, Standing, progress, standing
+from batches.console.drawing.batch_state import BatchState, Progress, progress, state_of
 from batches.console.kit.access import SignedIn, requires
 from batches.console.kit.columns import COLUMNS, BadColumn, Column, read_columns
 from batches.console.kit.list_query import chips, choices, panel, question, tidied
 from batches.console.kit.live import respond, wants_fragment
-from batches.console.kit.paging import SORTS, BadPosition, BadSort, Page, batches_page, capped, capped_count, read_sort
+from batches.console.kit.paging import SORTS, BadPosition, BadSort, KeysetPage, batches_page, capped, capped_count, read_sort
 from batches.console.pages.batches.view_tabs import view_tabs
 from batches.filters import CREATED, BatchFilter, holds_of, stopped_among, stuck_among
 from batches.models import Batch, BulkAct, load_counts
@@ -32,7 +32,7 @@ class Row:
     """A batch with the words that its row shows."""
 
     batch: Batch
-    standing: Standing
+    standing: BatchState
     progress: Progress
 
 
@@ -49,9 +49,9 @@ def batch_list(request: SignedIn) -> HttpResponseBase:
     stopped = stopped_among(found.page.rows)
     holds = holds_of(found.page.rows)
 
-    def stands(batch: Batch) -> Standing:
+    def stands(batch: Batch) -> BatchState:
         hold = holds.get(batch.provider_id)
-        return standing(batch, now=now, stuck=batch.pk in stuck, stopped=batch.pk in stopped, hold=hold)
+        return state_of(batch, now=now, stuck=batch.pk in stuck, stopped=batch.pk in stopped, hold=hold)
 
     rows = [Row(batch, stands(batch), progress(batch)) for batch in found.page.rows]
     context: dict[str, object] = {
@@ -98,7 +98,7 @@ class Found:
         self.query: QueryDict = request.GET
         self.chosen = BatchFilter.asked_by(request.access, self.query, now=now)
         self.problems = list(self.chosen.problems)
-        self.page: Page[Batch] = Page([])
+        self.page: KeysetPage[Batch] = KeysetPage([])
         self.sort = SORTS["created"]
         self.columns: list[Column] = read_columns(QueryDict())
         try:

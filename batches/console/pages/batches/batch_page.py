@@ -11,18 +11,18 @@ from django.http import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from batches.console.drawing.batch_state import progress, state_of
+from batches.console.drawing.count_tiles import status_tiles
 from batches.console.drawing.latency import latency
 from batches.console.drawing.pace import course, latest_minutes, pace
-from batches.console.drawing.standing import progress, standing
-from batches.console.drawing.tiles import status_tiles
 from batches.console.kit.access import SignedIn, find_batch, requires
 from batches.console.kit.extras import extras_told
 from batches.console.kit.guards import guards_in_force
 from batches.console.kit.live import respond
-from batches.console.kit.paging import BadPosition, Page, objects_page
+from batches.console.kit.paging import BadPosition, KeysetPage, objects_page
 from batches.console.pages.acts.retry_batch import retriable
-from batches.console.pages.batches.batch_frame import frame
 from batches.console.pages.batches.family import family
+from batches.console.pages.batches.page_around import page_around
 from batches.filters import BatchObjectFilter, holds_of, stopped_among
 from batches.models import Batch, BatchError, BatchObject, Counts, File
 from batches.rules.states import ObjectStatus
@@ -66,13 +66,13 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         page = objects_page(chosen.matching, after=request.GET.get("after"), before=request.GET.get("before"), size=PAGE_SIZE)
     except BadPosition as error:
         problems.append(str(error))
-        page = Page([])
+        page = KeysetPage([])
     minutes, stopped = latest_minutes(batch), bool(stopped_among([batch]))
     context: dict[str, object] = {
-        **frame(request, batch, page="batch"),
+        **page_around(request, batch, page="batch"),
         "now": now,
         "counts": batch.counts,
-        "standing": standing(batch, now=now, stopped=stopped, hold=holds_of([batch]).get(batch.provider_id)),
+        "standing": state_of(batch, now=now, stopped=stopped, hold=holds_of([batch]).get(batch.provider_id)),
         "progress": progress(batch),
         "pace": None if stopped else pace(batch, minutes, now=now),  # it promises no end
         "spark": course(batch, minutes, now=now),

@@ -16,7 +16,7 @@ from batches.rules.errors import InvalidRequest
 from batches.services.core.access import Right
 from batches.services.people.saved_views import (
     NAME_CHARS,
-    Draft,
+    ViewChoices,
     change_view,
     delete_view,
     own_view,
@@ -60,7 +60,7 @@ def new_view(request: SignedIn) -> HttpResponseBase:
             messages.success(request, f"Saved as “{view.name}”.")
             return redirect("console:saved_view", view.slug)
     context = {**in_words(chosen), "back": f"?{query.urlencode()}", "problems": problems}
-    return _form(request, context, draft=_draft(request) if request.method == "POST" else Draft(""))
+    return _form(request, context, draft=_draft(request) if request.method == "POST" else ViewChoices(""))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -76,7 +76,7 @@ def edit_view(request: SignedIn, slug: str) -> HttpResponseBase:
             problems = [error.message]
     chosen, _ = _understood(request, QueryDict(view.query))
     context = {**in_words(chosen), "view": view, "stale": chosen.problems, "problems": problems}
-    return _form(request, context, draft=Draft(view.name, view.is_shared, view.is_default))
+    return _form(request, context, draft=ViewChoices(view.name, view.is_shared, view.is_default))
 
 
 def _act(request: SignedIn, view: SavedView) -> HttpResponseBase:
@@ -103,11 +103,11 @@ def _understood(request: SignedIn, query: QueryDict) -> tuple[BatchFilter, list[
     return chosen, chosen.problems
 
 
-def _draft(request: SignedIn) -> Draft:
+def _draft(request: SignedIn) -> ViewChoices:
     post = request.POST
-    return Draft(post.get("name", ""), is_shared="is_shared" in post, is_default="is_default" in post)
+    return ViewChoices(post.get("name", ""), is_shared="is_shared" in post, is_default="is_default" in post)
 
 
-def _form(request: SignedIn, context: dict[str, object], *, draft: Draft) -> HttpResponseBase:
+def _form(request: SignedIn, context: dict[str, object], *, draft: ViewChoices) -> HttpResponseBase:
     status = 422 if context["problems"] else 200
     return render(request, "console/view_form.html", {**context, "draft": draft, "name_chars": NAME_CHARS}, status=status)

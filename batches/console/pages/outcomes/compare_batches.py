@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
+from batches.console.drawing.count_tiles import Tile
 from batches.console.drawing.diff import difference
-from batches.console.drawing.tiles import Tile
 from batches.console.kit.access import SignedIn, find_batch, requires
 from batches.console.kit.list_query import with_changes
 from batches.models import Batch, BatchObject

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from batches.console.drawing.charts import BarChart, Series
 from batches.console.kit.access import SignedIn, act_of, actor, requires
+from batches.console.kit.form_text import form_text
 from batches.console.kit.paging import BadPosition
-from batches.console.kit.said import said
 from batches.console.pages.acts.retry_batch import may_retry
 from batches.console.pages.outcomes.error_list import WORDS, BadWindow, read_window, window_tabs
 from batches.models import AuditEntry, Batch, BatchError, BatchObject, ErrorGroup, load_counts
@@ -23,13 +23,13 @@ from batches.services.core.access import Right
 from batches.services.core.audit import RECORDED_REASON_CHARS
 from batches.services.insight import group_members
 from batches.services.insight.error_group_notes import annotate, mute, unmute
-from batches.services.insight.error_groups import Group, Window, described
+from batches.services.insight.error_groups import Group, GroupWindow, described
 from batches.services.insight.group_members import MemberPosition
 from batches.services.insight.withheld import unquoting, unquoting_group
 
 PAGE_SIZE, MOST_BATCHES, MOST_ENTRIES = 20, 20, 20
-STEPS = {Window.DAY: "an hour", Window.WEEK: "every 6 hours", Window.MONTH: "a day"}
-LABELS = {Window.DAY: "%H:%M", Window.WEEK: "%a %H:%M", Window.MONTH: "%d %b"}
+STEPS = {GroupWindow.DAY: "an hour", GroupWindow.WEEK: "every 6 hours", GroupWindow.MONTH: "a day"}
+LABELS = {GroupWindow.DAY: "%H:%M", GroupWindow.WEEK: "%a %H:%M", GroupWindow.MONTH: "%d %b"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
     """One group, in all projects of its reader."""
     now = timezone.now()
     groups = request.access.within(ErrorGroup.objects.all())
-    window, problems = Window.DAY, list[str]()
+    window, problems = GroupWindow.DAY, list[str]()
     after = request.GET.get("after", "")
     try:
         window = read_window(request.GET)
@@ -97,7 +97,7 @@ def error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
 def mark_error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
     """Mute or unmute a group, or put a note beside it, in those of its projects where one may act."""
     groups, act, now = _changeable(request, fingerprint), request.POST.get("act"), timezone.now()
-    reason = said(request, "reason", chars=RECORDED_REASON_CHARS)
+    reason = form_text(request, "reason", chars=RECORDED_REASON_CHARS)
     if act == "mute":
         mute(groups, actor=actor(request), now=now, reason=reason)
         messages.success(request, "The group is muted: it is counted on, and set aside in the list.")
@@ -105,7 +105,7 @@ def mark_error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
         unmute(groups, actor=actor(request), now=now, reason=reason)
         messages.success(request, "The group is not muted any more.")
     elif act == "note":
-        annotate(groups, said(request, "note", chars=GROUP_NOTE_CHARS), actor=actor(request), now=now)
+        annotate(groups, form_text(request, "note", chars=GROUP_NOTE_CHARS), actor=actor(request), now=now)
         messages.success(request, "The note is kept.")
     else:
         messages.error(request, "There is no such act.")
@@ -124,14 +124,14 @@ def _changeable(request: SignedIn, fingerprint: str) -> QuerySet[ErrorGroup]:
     return groups
 
 
-def _described(request: SignedIn, groups: QuerySet[ErrorGroup], fingerprint: str, *, window: Window, now: datetime) -> Group:
+def _described(request: SignedIn, groups: QuerySet[ErrorGroup], fingerprint: str, *, window: GroupWindow, now: datetime) -> Group:
     found = described(groups, [fingerprint], window=window, now=now, told=unquoting_group(request.access.readable))
     if not found:
         raise Http404("There is no such error group.")
     return found[0]
 
 
-def _chart(group: Group, window: Window, *, now: datetime) -> BarChart:
+def _chart(group: Group, window: GroupWindow, *, now: datetime) -> BarChart:
     start = window.starts(now=now)
     steps = [timezone.localtime(start + timedelta(hours=window.step * number)) for number in range(len(group.trend))]
     labels = [f"{step:{LABELS[window]}}" for step in steps]

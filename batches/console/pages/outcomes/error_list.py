@@ -16,12 +16,12 @@ from batches.console.kit.paging import BadPosition
 from batches.filters import ErrorGroupFilter
 from batches.models import ErrorGroup
 from batches.services.core.access import Right
-from batches.services.insight.error_groups import WINDOWS, Group, Position, Window, counted, largest
+from batches.services.insight.error_groups import GROUP_WINDOWS, Group, GroupPosition, GroupWindow, counted, largest
 from batches.services.insight.withheld import unquoting_group
 from providers.failures import Source
 
 PAGE_SIZE = 50
-WORDS = {Window.DAY: "24 hours", Window.WEEK: "7 days", Window.MONTH: "30 days"}
+WORDS = {GroupWindow.DAY: "24 hours", GroupWindow.WEEK: "7 days", GroupWindow.MONTH: "30 days"}
 
 
 class BadWindow(ValueError):
@@ -78,7 +78,7 @@ class Found:
         right = Right.READ_BODIES if query.get("text") else Right.READ  # words are looked for in what may be read
         self.chosen = GroupQuery(query, queryset=request.access.within(ErrorGroup.objects.all(), right=right), now=now)
         self.problems = list(self.chosen.problems)
-        self.window, self.groups, self.total, self.forward = Window.DAY, list[Group](), 0, ""
+        self.window, self.groups, self.total, self.forward = GroupWindow.DAY, list[Group](), 0, ""
         try:
             self.window = read_window(query)
             after = _read_position(query.get("after", ""))
@@ -92,24 +92,24 @@ class Found:
         self.total = counted(self.chosen.matching, window=self.window, now=now)
 
 
-def read_window(query: QueryDict) -> Window:
+def read_window(query: QueryDict) -> GroupWindow:
     """The window that the query names, a day when it names none. Raises BadWindow."""
-    word = query.get("window") or Window.DAY.word
-    if word not in WINDOWS:
-        raise BadWindow(f"There is no window “{word[:20]}”, only {', '.join(WINDOWS)}.")
-    return WINDOWS[word]
+    word = query.get("window") or GroupWindow.DAY.word
+    if word not in GROUP_WINDOWS:
+        raise BadWindow(f"There is no window “{word[:20]}”, only {', '.join(GROUP_WINDOWS)}.")
+    return GROUP_WINDOWS[word]
 
 
-def window_tabs(query: QueryDict, current: Window) -> Iterable[tuple[str, str, bool]]:
+def window_tabs(query: QueryDict, current: GroupWindow) -> Iterable[tuple[str, str, bool]]:
     """The same page for each of the windows: words, address, and whether it is this one."""
-    for window in Window:
+    for window in GroupWindow:
         other = with_changes(query, {"after": None, "fragment": None, "window": [window.word]})
         yield f"Last {WORDS[window]}", f"?{other.urlencode()}", window is current
 
 
-def _read_position(text: str) -> Position | None:
+def _read_position(text: str) -> GroupPosition | None:
     if not text:
         return None
-    if (position := Position.read(text)) is None:
+    if (position := GroupPosition.read(text)) is None:
         raise BadPosition
     return position

@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
-from batches.console.drawing.standing import Standing, Tone
+from batches.console.drawing.batch_state import BatchState, Tone
 from batches.console.kit.access import SignedIn, actor, find, requires
 from batches.console.kit.paging import capped, capped_count
 from batches.console.pages.portal.key_forms import KeyForm, NewKeyForm, RevokeForm
@@ -169,13 +169,13 @@ def _find(request: SignedIn, key_id: uuid.UUID) -> ApiKey:
     return find(request, ApiKey.objects.select_related("project"), pk=key_id)
 
 
-def key_standing(key: ApiKey, *, now: datetime) -> Standing:
+def key_standing(key: ApiKey, *, now: datetime) -> BatchState:
     """Whether a key is accepted, in a word, a tone and a sentence."""
     state = key.state(now=now)
     if state is KeyState.REVOKED:
-        return Standing("Revoked", Tone.MUTE, "It is refused for good.")
+        return BatchState("Revoked", Tone.MUTE, "It is refused for good.")
     if state is KeyState.EXPIRED:
-        return Standing("Expired", Tone.MUTE, "It is refused. With a later expiry it would be accepted again.")
+        return BatchState("Expired", Tone.MUTE, "It is refused. With a later expiry it would be accepted again.")
     if key.expires_at is not None and key.expires_at < now + EXPIRES_SOON:
-        return Standing("Expires soon", Tone.WARN, "It is accepted until then.")
-    return Standing("Usable", Tone.GOOD, "It is accepted.")
+        return BatchState("Expires soon", Tone.WARN, "It is accepted until then.")
+    return BatchState("Usable", Tone.GOOD, "It is accepted.")

@@ -67,7 +67,7 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class Matter:
+class Problem:
     """A concern that there is: how many batches, as `capped` has it, the worst of them, and the list of all."""
 
     label: str
@@ -77,12 +77,12 @@ class Matter:
     worst: list[Named]
 
 
-def matters(access: Access, *, now: datetime) -> list[Matter]:
+def problems(access: Access, *, now: datetime) -> list[Problem]:
     """Everything that is the matter with batches that somebody sees: two queries for each concern at most."""
     found = [(concern, *_found(access, concern, now=now)) for concern in CONCERNS]
     load_counts(batch for _, batches, _ in found for batch in batches)
     return [
-        Matter(
+        Problem(
             concern.label,
             concern.tone,
             capped(count),

@@ -16,11 +16,11 @@ from batches.console.kit.access import SignedIn, requires
 from batches.console.kit.live import respond
 from batches.console.kit.stop_banner import stops_shown
 from batches.console.pages.portal.account_problems import account_problems
-from batches.console.pages.portal.attention import matters
+from batches.console.pages.portal.attention import problems
 from batches.models import BatchMinute, Event, Slice, Worker
 from batches.rules.states import BatchStatus
 from batches.services.core.access import Access, Right
-from batches.services.insight.throughput import SPANS, Flow, Span, backlog, throughput
+from batches.services.insight.throughput import PERIODS, Flow, Period, backlog, throughput
 
 MOST_PROVIDERS = 200  # that are looked at
 SHOWN_PROVIDERS = 6
@@ -41,7 +41,7 @@ def overview(request: SignedIn) -> HttpResponseBase:
     """How everything stands in the projects that its reader sees; charts over the span in the address, else an hour."""
     now = timezone.now()
     access = request.access
-    span = SPANS.get(request.GET.get("span", ""), Span.HOUR)
+    span = PERIODS.get(request.GET.get("span", ""), Period.HOUR)
     went = throughput(access.within(BatchMinute.objects.all(), project="batch__project"), span=span, now=now)
     stops = stops_shown(request)
     states = provider_states(access.providers()[:MOST_PROVIDERS], went.by_provider, stops=stops, now=now)
@@ -55,7 +55,7 @@ def overview(request: SignedIn) -> HttpResponseBase:
         "stops": [(stop, access.may(Right.MANAGE, stop.project_id)) for stop in stops],
         "may_stop": access.may_somewhere(Right.MANAGE),
         "account_problems": account_problems(access, now=now),
-        "matters": matters(access, now=now),
+        "matters": problems(access, now=now),
         "may_check": access.everywhere,
         "now": now,
         "total": went.total,

@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from batches.console.drawing.batch_state import progress, state_of
 from batches.console.drawing.provider_state import provider_states, state_of
-from batches.console.drawing.standing import progress, standing
 from batches.console.drawing.throughput_charts import charts, span_tabs
 from batches.console.kit.access import SignedIn, actor, requires
 from batches.console.kit.guards import guards_of_provider
@@ -24,8 +24,8 @@ from batches.filters import stopped_among
 from batches.models import BatchMinute, ErrorGroupHour, ProviderHealth, load_counts
 from batches.rules.states import BatchStatus
 from batches.services.core.access import Access, Right, everything
-from batches.services.insight.error_groups import Window
-from batches.services.insight.throughput import SPANS, Span, throughput
+from batches.services.insight.error_groups import GroupWindow
+from batches.services.insight.throughput import PERIODS, Period, throughput
 from batches.services.upstreams import providers
 from providers.failures import Kind
 from providers.models import Provider
@@ -41,7 +41,7 @@ def provider_list(request: SignedIn) -> HttpResponseBase:
     """The providers that one may know of, trouble first, with what came of what they were sent in the last hour."""
     now = timezone.now()
     minutes = request.access.within(BatchMinute.objects.all(), project="batch__project")
-    flows = throughput(minutes, span=Span.HOUR, now=now).by_provider
+    flows = throughput(minutes, span=Period.HOUR, now=now).by_provider
     states = provider_states(request.access.providers()[:MOST_PROVIDERS], flows, stops=stops_shown(request), now=now)
     context: dict[str, object] = {"states": states}
     return respond(request, "console/providers.html", regions="console/providers_regions.html", context=context)
@@ -53,7 +53,7 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
     """One provider. Its batches, failures and counts are those of one's own projects; its credential is shown to nobody."""
     now, access = timezone.now(), request.access
     provider = _find(access, name)
-    span = SPANS.get(request.GET.get("span", ""), Span.HOUR)
+    span = PERIODS.get(request.GET.get("span", ""), Period.HOUR)
     went = throughput(access.within(provider_minutes(provider), project="batch__project"), span=span, now=now)
     health = {row.model: row for row in ProviderHealth.objects.filter(provider=provider)}
     waiting = access.batches().filter(provider=provider, status=BatchStatus.IN_PROGRESS)
@@ -72,7 +72,7 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
         "models": [(model, health.get(model.name)) for model in provider.models.all()],
         "now": now,
         "kinds": _recent_kinds(access, provider, now=now),
-        "batches": [(batch, standing(batch, now=now, stopped=batch.pk in stopped, hold=hold), progress(batch)) for batch in rows],
+        "batches": [(batch, state_of(batch, now=now, stopped=batch.pk in stopped, hold=hold), progress(batch)) for batch in rows],
         "batch_count": capped(count),
         "more_batches": count > len(rows),
         "guards": guards_of_provider(provider),
@@ -131,7 +131,7 @@ def _find(access: Access, name: str) -> Provider:
 
 def _recent_kinds(access: Access, provider: Provider, *, now: datetime) -> list[dict[str, object]]:
     """What went wrong lately, by kind, code and HTTP status, the most frequent first: from counts per hour."""
-    since = Window.DAY.starts(now=now)
+    since = GroupWindow.DAY.starts(now=now)
     hours = access.within(ErrorGroupHour.objects.filter(hour__gte=since, group__provider=provider.name), project="group__project")
     rows = hours.order_by().values("group__kind", "group__code", "group__http_status").annotate(count=Sum("count"))
     return [

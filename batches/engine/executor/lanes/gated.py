@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from batches.engine.executor.lanes.backlog import Backlog
-from batches.engine.executor.permits import Gate
+from batches.engine.executor.permits import PermitGate
 from batches.engine.executor.slices import Item
 from batches.engine.limits.asks import Caps
 from batches.engine.limits.state import WHOLE
@@ -24,8 +24,8 @@ class GatedBacklog(Backlog):
         super().__init__()
         self.road = road
         self.probing = False  # the circuit breaker is not closed, or there is a hold: what is sent is a probe
-        self.gate = Gate(_whole(road.caps))
-        self.gates: dict[str, Gate] = {}  # of models that have limits of their own
+        self.gate = PermitGate(_whole(road.caps))
+        self.gates: dict[str, PermitGate] = {}  # of models that have limits of their own
         self.gated = False  # not everything that is ready may be sent: to be asked first
         self._held_models = set(road.held_models)  # that were held when the provider was opened, and have no gate yet
         self.heed()
@@ -38,24 +38,24 @@ class GatedBacklog(Backlog):
             if name in self.gates:
                 self.gates[name].heed(caps)
             elif caps != Caps() or name in self._held_models:
-                self.gates[name] = Gate(caps)
+                self.gates[name] = PermitGate(caps)
         self._look_at_gates()
 
     def _look_at_gates(self) -> None:
         self.gated = bool(self.gates) or not self.gate.is_open
 
-    def _gates_by_key(self, keys: Iterable[str]) -> list[tuple[Gate, str]]:
+    def _gates_by_key(self, keys: Iterable[str]) -> list[tuple[PermitGate, str]]:
         """The gates that these keys of the limiter mean, of those that there are."""
         found = {WHOLE: self.gate, **{self.road.key_of(name): gate for name, gate in self.gates.items()}}
         return [(found[key], key) for key in keys if key in found]
 
-    def _gate_of(self, model: str) -> Gate | None:
+    def _gate_of(self, model: str) -> PermitGate | None:
         """The gate of a model, or of the provider where no model is named. None for one model too many."""
         if not model:
             return self.gate
         if model not in self.gates and len(self.gates.keys() - self.road.models.keys()) >= MOST_GATES:
             return None
-        return self.gates.setdefault(model, Gate(Caps()))
+        return self.gates.setdefault(model, PermitGate(Caps()))
 
     def push(self, item: Item) -> None:
         """An object may be sent."""
@@ -91,7 +91,7 @@ class GatedBacklog(Backlog):
             if self._gate_of(model) is not None:
                 self.gated = True
 
-    def _in_the_way_of(self, item: Item) -> Gate | None:
+    def _in_the_way_of(self, item: Item) -> PermitGate | None:
         """The gate that does not let it through at present."""
         now = time.monotonic()
         if not self.gate.admits(item.body, now=now):

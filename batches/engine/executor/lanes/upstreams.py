@@ -14,7 +14,7 @@ from django.conf import settings
 
 from batches.engine.limits import keeping
 from batches.engine.limits.asks import Ask, Bid, Caps, Condition, Grant, Want
-from batches.engine.limits.hold import Held, Orders
+from batches.engine.limits.hold import AccountHeld, Orders
 from batches.engine.limits.state import WHOLE
 from batches.models import ProviderHealth
 from batches.services.core.route import count_of_users
@@ -86,7 +86,7 @@ class _Upstream:
     quiet: bool  # nobody had sent anything lately when it was opened; told to the limiter once
     projects: int  # that may use it
     opened_at: float = field(default_factory=time.monotonic)
-    held: Held | None = None
+    held: AccountHeld | None = None
     orders: Orders = field(default_factory=Orders)
     grant: Grant | None = None
     noted_at: float = 0.0
@@ -235,11 +235,11 @@ def _bid(need: Need, caps: Caps) -> Bid:
     return Bid({WHOLE: Want(caps, in_flight=max(need.in_flight, need.share), wanted=wanted)})
 
 
-def _held(health: ProviderHealth | None, *, now: datetime) -> Held | None:
+def _held(health: ProviderHealth | None, *, now: datetime) -> AccountHeld | None:
     """The hold that was noted last."""
     if health is None or health.hold is None or health.held_since is None:
         return None
-    return Held(health.hold, health.hold_strikes, (now - health.held_since).total_seconds())
+    return AccountHeld(health.hold, health.hold_strikes, (now - health.held_since).total_seconds())
 
 
 def _orders(provider: Provider, health: ProviderHealth | None) -> Orders:
@@ -249,7 +249,7 @@ def _orders(provider: Provider, health: ProviderHealth | None) -> Orders:
     return Orders(max(at.timestamp() for at in asked if at), resumed.timestamp() if resumed else 0.0)
 
 
-def _held_now(known: _Upstream, grant: Grant) -> Held | None:
+def _held_now(known: _Upstream, grant: Grant) -> AccountHeld | None:
     """The hold of the provider; the one that is known where this grant says nothing of it."""
     return grant.conditions[WHOLE].held if WHOLE in grant.conditions else known.held
 
@@ -289,7 +289,7 @@ def _is_of_account(condition: Condition) -> bool:
     return condition.held is not None and condition.held.kind.is_of_account
 
 
-def _with_hold(row: ProviderHealth, held: Held | None, *, now: datetime) -> ProviderHealth:
+def _with_hold(row: ProviderHealth, held: AccountHeld | None, *, now: datetime) -> ProviderHealth:
     if held is not None:
         row.hold_kind, row.hold_strikes = held.kind.value, held.strikes
         row.held_since = now - timedelta(seconds=held.held_for)

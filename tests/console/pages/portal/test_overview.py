@@ -12,7 +12,7 @@ from batches.console.drawing.provider_state import state_of
 from batches.console.pages.portal.attention import CONCERNS, NAMED
 from batches.models import Batch, BatchMinute, EmergencyStop, Membership, Project, ProviderHealth, Role, Slice, Worker
 from batches.rules.states import BatchStatus
-from batches.services.insight.throughput import Flow, Span
+from batches.services.insight.throughput import Flow, Period
 from providers.models import Provider
 from tests.console.conftest import MakeBatch, SignIn
 
@@ -119,7 +119,7 @@ def test_what_settled_is_drawn_over_a_span(console: Client, make_batch: MakeBatc
 
 
 def test_a_span_ends_with_the_step_that_runs() -> None:
-    hours, minutes = Span.DAY.starts(now=NOON), Span.HOUR.starts(now=NOON)
+    hours, minutes = Period.DAY.starts(now=NOON), Period.HOUR.starts(now=NOON)
     assert (f"{hours[0]:%d %H:%M}", f"{hours[-1]:%d %H:%M}") == ("27 13:00", "28 12:00")
     assert (f"{minutes[0]:%H:%M}", f"{minutes[-1]:%H:%M}") == ("11:01", "12:00")
 

@@ -10,7 +10,7 @@ from batches.engine.executor.lanes.gated import MOST_GATES
 from batches.engine.executor.lanes.lane import Lane
 from batches.engine.executor.lanes.roads import ASK_SECONDS, EMPTY_SECONDS, Road
 from batches.engine.executor.lanes.upstreams import Granted, Need, Opened
-from batches.engine.executor.slices import Held, Item
+from batches.engine.executor.slices import HeldSlice, Item
 from batches.engine.limits.asks import Award, Caps, Grant, Permit, Why
 from batches.engine.limits.breaker import Broken
 from batches.engine.limits.state import WHOLE
@@ -33,7 +33,7 @@ def road_of(*, held_models: frozenset[str] = frozenset(), **models: ProviderMode
 
 def item(*, model: str = "") -> Item:
     """A request of a slice that is held here."""
-    held = Held(Batch(), Lease(Slice(batch_id=uuid.uuid4()), 1, None), deadline=0.0, open=1, size=1)
+    held = HeldSlice(Batch(), Lease(Slice(batch_id=uuid.uuid4()), 1, None), deadline=0.0, open=1, size=1)
     return Item(held, line=1, round=1, body=b"{}", attempts=0, counted=0, answered=0, model=model)
 
 

@@ -9,8 +9,8 @@ import redis
 from batches.engine.executor.lanes.lane import Lane
 from batches.engine.executor.lanes.roads import Road
 from batches.engine.executor.lanes.upstreams import Demand, Opened
-from batches.engine.executor.permits import Gate
-from batches.engine.executor.slices import Held, Item
+from batches.engine.executor.permits import PermitGate
+from batches.engine.executor.slices import HeldSlice, Item
 from batches.engine.limits.asks import Ask, Bid, Caps, Permit, Tally, Want
 from batches.engine.limits.breaker import FAILURES
 from batches.engine.limits.hold import STRIKES, Seen
@@ -41,7 +41,7 @@ def lane(road: Road) -> Lane:
 
 def item() -> Item:
     """A request of a slice that is held here."""
-    held = Held(Batch(), Lease(Slice(batch_id=uuid.uuid4()), 1, None), deadline=0.0, open=1, size=1)
+    held = HeldSlice(Batch(), Lease(Slice(batch_id=uuid.uuid4()), 1, None), deadline=0.0, open=1, size=1)
     return Item(held, line=1, round=1, body=b"{}", attempts=0, counted=0, answered=0, model="")
 
 
@@ -88,7 +88,7 @@ def test_what_two_reports_say_of_an_account_becomes_one(earlier: Seen, later: Se
 
 
 def test_strikes_that_nobody_heard_of_still_stop_what_is_sent() -> None:
-    gate, now = Gate(Caps()), time.monotonic()
+    gate, now = PermitGate(Caps()), time.monotonic()
     for _ in range(STRIKES):
         gate.note_strike(Kind.QUOTA)
     unheard = gate.want(Caps(), wanted=1, in_flight=0, could_send=1, now=now)
@@ -98,7 +98,7 @@ def test_strikes_that_nobody_heard_of_still_stop_what_is_sent() -> None:
 
 
 def test_permits_that_were_not_used_are_given_back_once_somebody_hears_it() -> None:
-    gate, now = Gate(Caps(None, requests=60)), time.monotonic()
+    gate, now = PermitGate(Caps(None, requests=60)), time.monotonic()
     gate.grant(Permit(None, 5, None, cell=7), asked_at=now, valid=0.5)
     unheard = gate.want(Caps(), wanted=1, in_flight=0, could_send=1, now=now + 1)
     assert unheard.returned == ((7, 5, 0),)
@@ -108,7 +108,7 @@ def test_permits_that_were_not_used_are_given_back_once_somebody_hears_it() -> N
 
 
 def test_that_an_upstream_has_nothing_left_is_told_until_somebody_hears_it() -> None:
-    gate, now = Gate(Caps()), time.monotonic()
+    gate, now = PermitGate(Caps()), time.monotonic()
     gate.hold(30)
     unheard = gate.want(Caps(), wanted=1, in_flight=0, could_send=1, now=now)
     assert unheard.held_for > 29

@@ -9,7 +9,7 @@ from batches.rules.errors import InvalidRequest
 
 
 @contextmanager
-def refused() -> Iterator[None]:
+def model_validation() -> Iterator[None]:
     """Raise InvalidRequest, every message with its field in front, where a model raises ValidationError."""
     try:
         yield

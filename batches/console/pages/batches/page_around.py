@@ -12,7 +12,7 @@ from batches.services.core.access import Right
 TABS = (("Batch", "batch"), ("History", "batch_history"), ("As clients see it", "batch_faces"))
 
 
-def frame(request: SignedIn, batch: Batch, *, page: str) -> dict[str, object]:
+def page_around(request: SignedIn, batch: Batch, *, page: str) -> dict[str, object]:
     """What templates/console/batch_frame.html draws; `page` is the name of the address that one is at."""
     may_act = request.access.may(Right.ACT, batch.project_id)
     return {

@@ -21,7 +21,7 @@ class Tone(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BatchState:
     """`word` is for a badge, `sentence` for the page of the batch."""
 
     word: str
@@ -41,40 +41,40 @@ TONES: dict[BatchStatus, Tone] = {
 }
 
 
-def standing(batch: Batch, *, now: datetime, stuck: bool = False, stopped: bool = False, hold: Kind | None = None) -> Standing:
+def state_of(batch: Batch, *, now: datetime, stuck: bool = False, stopped: bool = False, hold: Kind | None = None) -> BatchState:
     """How the batch stands: its status, refined by what its counts, its operators and the upstream's limits say.
 
     `stopped` is whether an emergency stop lets nothing of it be sent, `hold` the kind of failure for which its provider is
     held.
     """
     status = BatchStatus(batch.status)
-    plain = Standing(status.label.capitalize(), TONES[status], status.sentence)
+    plain = BatchState(status.label.capitalize(), TONES[status], status.sentence)
     if stopped and status == BatchStatus.IN_PROGRESS:
-        return Standing("Stopped", Tone.BAD, "An emergency stop lets nothing of it be sent. Its deadline goes on.")
+        return BatchState("Stopped", Tone.BAD, "An emergency stop lets nothing of it be sent. Its deadline goes on.")
     if batch.is_paused:
-        return Standing("Paused", Tone.WARN, "Its waiting objects are not sent until somebody resumes it.")
+        return BatchState("Paused", Tone.WARN, "Its waiting objects are not sent until somebody resumes it.")
     if batch.is_blocked(now=now):
-        return Standing("Blocked", Tone.BAD, "A worker cannot carry it out as it is set up, and no other works on it.")
+        return BatchState("Blocked", Tone.BAD, "A worker cannot carry it out as it is set up, and no other works on it.")
     if hold is not None and status == BatchStatus.IN_PROGRESS:
         return _held(hold)
     if batch.is_throttled(now=now):
-        return Standing("Throttled", Tone.WARN, "The provider's limits hold its waiting objects back for a while.")
+        return BatchState("Throttled", Tone.WARN, "The provider's limits hold its waiting objects back for a while.")
     if stuck:
-        return Standing(f"{plain.word}, stuck", Tone.BAD, "Nobody works on it, and nothing has happened for a while.")
+        return BatchState(f"{plain.word}, stuck", Tone.BAD, "Nobody works on it, and nothing has happened for a while.")
     if status == BatchStatus.FAILED and batch.error_count:
-        return Standing("Failed", Tone.BAD, "Its input was not valid. Nothing was sent to the provider.")
+        return BatchState("Failed", Tone.BAD, "Its input was not valid. Nothing was sent to the provider.")
     if status != BatchStatus.COMPLETED or not batch.counts.failed:
         return plain
     failed, total = batch.counts.failed, batch.counts.total
     if failed == total:
-        return Standing(f"All {total:,} failed", Tone.BAD, "It ran to its end, and none of its objects succeeded.")
-    return Standing(f"Completed with {failed:,} failed", Tone.WARN, "It ran to its end; some of its objects failed.")
+        return BatchState(f"All {total:,} failed", Tone.BAD, "It ran to its end, and none of its objects succeeded.")
+    return BatchState(f"Completed with {failed:,} failed", Tone.WARN, "It ran to its end; some of its objects failed.")
 
 
-def _held(hold: Kind) -> Standing:
+def _held(hold: Kind) -> BatchState:
     if hold.is_of_account:
-        return Standing("Account problem", Tone.BAD, "Its requests wait until the account of its provider works again.")
-    return Standing("Throttled", Tone.WARN, "The provider asks to wait for long; it gets one request now and then.")
+        return BatchState("Account problem", Tone.BAD, "Its requests wait until the account of its provider works again.")
+    return BatchState("Throttled", Tone.WARN, "The provider asks to wait for long; it gets one request now and then.")
 
 
 @dataclass(frozen=True, slots=True)
