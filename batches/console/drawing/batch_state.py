@@ -41,7 +41,9 @@ TONES: dict[BatchStatus, Tone] = {
 }
 
 
-def state_of(batch: Batch, *, now: datetime, stuck: bool = False, stopped: bool = False, hold: Kind | None = None) -> BatchState:
+def state_of_batch(
+    batch: Batch, *, now: datetime, stuck: bool = False, stopped: bool = False, hold: Kind | None = None
+) -> BatchState:
     """How the batch stands: its status, refined by what its counts, its operators and the upstream's limits say.
 
     `stopped` is whether an emergency stop lets nothing of it be sent, `hold` the kind of failure for which its provider is

@@ -55,7 +55,7 @@ def provider_states(
     providers = list(providers)
     noted = {row.provider_id: row for row in ProviderHealth.objects.filter(provider__in=providers, model="")}
     states = [
-        state_of(
+        state_of_provider(
             provider,
             noted.get(provider.pk),
             flows.get(provider.pk, Flow()),
@@ -70,7 +70,7 @@ def provider_states(
 _TROUBLE = (Tone.BAD, Tone.WARN, Tone.GOOD, Tone.RUN, Tone.WAIT, Tone.MUTE)
 
 
-def state_of(
+def state_of_provider(
     provider: Provider, health: ProviderHealth | None, flow: Flow, *, stops: Sequence[EmergencyStop] = (), now: datetime
 ) -> ProviderState:
     """How one is doing. What was noted counts while somebody works: nobody notes that nothing happens."""

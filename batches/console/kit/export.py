@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from batches.console.drawing.batch_state import state_of
+from batches.console.drawing.batch_state import state_of_batch
 from batches.console.kit.access import SignedIn, requires
 from batches.console.kit.list_query import question
 from batches.console.kit.paging import SORTS, BadSort, Sort, read_sort
@@ -71,7 +71,7 @@ def record(batch: Batch, *, now: datetime) -> dict[str, Any]:
     return {
         "id": str(batch),
         "status": batch.status,
-        "standing": state_of(batch, now=now).word,
+        "standing": state_of_batch(batch, now=now).word,
         "project": batch.project.slug,
         "provider": batch.provider.name,
         "dialect": batch.dialect,

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from batches.console.drawing.batch_state import TONES, Tone, percent, state_of
+from batches.console.drawing.batch_state import TONES, Tone, percent, state_of_batch
 from batches.models import Batch
 from batches.rules.states import BatchStatus
 
@@ -37,13 +37,13 @@ def test_what_holds_a_batch_back_goes_before_its_status() -> None:
     running = Batch(status=BatchStatus.IN_PROGRESS)
     throttled = Batch(status=BatchStatus.IN_PROGRESS, throttled_until=later)
     paused = Batch(status=BatchStatus.IN_PROGRESS, throttled_until=later, paused_at=now)
-    assert (state_of(running, now=now).word, state_of(running, now=now).tone) == ("In progress", Tone.RUN)
-    assert state_of(throttled, now=now).word == "Throttled"
-    assert state_of(paused, now=now).word == "Paused"
+    assert (state_of_batch(running, now=now).word, state_of_batch(running, now=now).tone) == ("In progress", Tone.RUN)
+    assert state_of_batch(throttled, now=now).word == "Throttled"
+    assert state_of_batch(paused, now=now).word == "Paused"
 
 
 @pytest.mark.parametrize("status", [BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS, BatchStatus.CANCELLING])
 def test_a_stuck_batch_is_named_so_and_red(status: BatchStatus) -> None:
-    stands = state_of(Batch(status=status), now=timezone.now(), stuck=True)
+    stands = state_of_batch(Batch(status=status), now=timezone.now(), stuck=True)
     assert stands.word == f"{status.label.capitalize()}, stuck"
     assert stands.tone == Tone.BAD

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from batches.console.drawing.batch_state import progress, state_of
+from batches.console.drawing.batch_state import progress, state_of_batch
 from batches.console.kit.access import SignedIn, act_of, actor, find_batch, requires
 from batches.console.kit.guards import chosen_guards
 from batches.console.pages.acts.act_forms import ActForm, GuardsForm, PrecedenceForm, PriorityForm, RerouteForm
@@ -196,7 +196,9 @@ def act_on_batch(request: SignedIn, batch_id: uuid.UUID, word: str) -> HttpRespo
         "act": act,
         "form": form,
         "problems": problems,
-        "standing": state_of(batch, now=now, stopped=bool(stopped_among([batch])), hold=holds_of([batch]).get(batch.provider_id)),
+        "standing": state_of_batch(
+            batch, now=now, stopped=bool(stopped_among([batch])), hold=holds_of([batch]).get(batch.provider_id)
+        ),
         "progress": progress(batch),
     }
     return render(request, "console/act.html", context, status=422 if request.method == "POST" else 200)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from batches.console.drawing import curl
-from batches.console.drawing.batch_state import BatchState, Progress, progress, state_of
+from batches.console.drawing.batch_state import BatchState, Progress, progress, state_of_batch
 from batches.console.kit.access import SignedIn, requires
 from batches.console.kit.columns import COLUMNS, BadColumn, Column, read_columns
 from batches.console.kit.list_query import chips, choices, panel, question, tidied
@@ -51,7 +51,7 @@ def batch_list(request: SignedIn) -> HttpResponseBase:
 
     def stands(batch: Batch) -> BatchState:
         hold = holds.get(batch.provider_id)
-        return state_of(batch, now=now, stuck=batch.pk in stuck, stopped=batch.pk in stopped, hold=hold)
+        return state_of_batch(batch, now=now, stuck=batch.pk in stuck, stopped=batch.pk in stopped, hold=hold)
 
     rows = [Row(batch, stands(batch), progress(batch)) for batch in found.page.rows]
     context: dict[str, object] = {

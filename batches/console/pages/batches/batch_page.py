@@ -11,7 +11,7 @@ from django.http import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from batches.console.drawing.batch_state import progress, state_of
+from batches.console.drawing.batch_state import progress, state_of_batch
 from batches.console.drawing.count_tiles import status_tiles
 from batches.console.drawing.latency import latency
 from batches.console.drawing.pace import course, latest_minutes, pace
@@ -72,7 +72,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         **page_around(request, batch, page="batch"),
         "now": now,
         "counts": batch.counts,
-        "standing": state_of(batch, now=now, stopped=stopped, hold=holds_of([batch]).get(batch.provider_id)),
+        "standing": state_of_batch(batch, now=now, stopped=stopped, hold=holds_of([batch]).get(batch.provider_id)),
         "progress": progress(batch),
         "pace": None if stopped else pace(batch, minutes, now=now),  # it promises no end
         "spark": course(batch, minutes, now=now),

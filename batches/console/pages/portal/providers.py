@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from batches.console.drawing.batch_state import progress, state_of
-from batches.console.drawing.provider_state import provider_states, state_of
+from batches.console.drawing.batch_state import progress, state_of_batch
+from batches.console.drawing.provider_state import provider_states, state_of_provider
 from batches.console.drawing.throughput_charts import charts, span_tabs
 from batches.console.kit.access import SignedIn, actor, requires
 from batches.console.kit.guards import guards_of_provider
@@ -65,14 +65,16 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
     context: dict[str, object] = {
         "provider": provider,
         "problem": account_problem(access, health.get(""), now=now),
-        "state": state_of(provider, health.get(""), went.total, stops=stops, now=now),
+        "state": state_of_provider(provider, health.get(""), went.total, stops=stops, now=now),
         "span": span,
         "tabs": span_tabs(reverse("console:provider", args=[provider.name]), span),
         "charts": charts(went, span=span),
         "models": [(model, health.get(model.name)) for model in provider.models.all()],
         "now": now,
         "kinds": _recent_kinds(access, provider, now=now),
-        "batches": [(batch, state_of(batch, now=now, stopped=batch.pk in stopped, hold=hold), progress(batch)) for batch in rows],
+        "batches": [
+            (batch, state_of_batch(batch, now=now, stopped=batch.pk in stopped, hold=hold), progress(batch)) for batch in rows
+        ],
         "batch_count": capped(count),
         "more_batches": count > len(rows),
         "guards": guards_of_provider(provider),

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from batches.console.drawing.provider_state import state_of
+from batches.console.drawing.provider_state import state_of_provider
 from batches.console.pages.portal.attention import CONCERNS, NAMED
 from batches.models import Batch, BatchMinute, EmergencyStop, Membership, Project, ProviderHealth, Role, Slice, Worker
 from batches.rules.states import BatchStatus
@@ -217,8 +217,8 @@ def test_a_provider_is_described_by_what_was_noted_of_it(noted: dict[str, object
     provider = Provider(name="p", adapter="simulator", max_concurrency=8)
     fields = {"concurrency": 8, "in_use": 3, "updated_at": NOON, **(noted or {})}
     health = None if noted is None else ProviderHealth(provider=provider, **fields)
-    state = state_of(provider, health, flow, now=NOON)
+    state = state_of_provider(provider, health, flow, now=NOON)
     assert state.standing.word == word
     assert state.in_use == (0 if word == "Idle" else 3)
     provider.enabled = False
-    assert state_of(provider, health, flow, now=NOON).standing.word == "Disabled"
+    assert state_of_provider(provider, health, flow, now=NOON).standing.word == "Disabled"
