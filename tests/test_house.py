@@ -33,7 +33,7 @@ TOP_LEVEL = {
     "tests",
 }
 LOCKS = ("requirements.lock", "tests/requirements.lock")
-MAX_PYTHON_LINES = 350  # about 300
+MAX_PYTHON_LINES = 300
 MAX_TEMPLATE_LINES = 150
 
 # Put together from pieces, so that this file passes too.

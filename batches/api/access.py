@@ -102,11 +102,11 @@ class KeyCaller:
         return seen_in(self.key.project, stops_in_force(), providers=self.providers())
 
     def note_use(self, batches: Iterable[Batch]) -> None:
-        """It uses the ids of batches, or is shown them (see `once`)."""
+        """It uses the ids of batches, or is shown them (see `idempotency`)."""
         note_use(batches, key=self.key, now=timezone.now())
 
     def note_read(self, file: File) -> None:
-        """It reads a file (see `once`)."""
+        """It reads a file (see `idempotency`)."""
         note_read(file, key=self.key, now=timezone.now())
 
 

@@ -104,7 +104,7 @@ class NativeView(ViewSetMixin, DialectView):
     def repeatable(
         self, *, body: str, path: str = "", extras: Extras = NO_EXTRAS
     ) -> AbstractContextManager[IdempotencyRecord | None]:
-        """The reservation of this call (see `once`). Sessions have none: they belong to people, who see what they did."""
+        """The reservation of this call (see `idempotency`). Sessions have none: they belong to people, who see what they did."""
         token = self.request.headers.get("Idempotency-Key", "")
         if len(token) > TOKEN_CHARS:
             raise InvalidValue(f"An Idempotency-Key may have {TOKEN_CHARS} characters.", param="Idempotency-Key")

@@ -29,6 +29,7 @@ from batches.models import ApiKey, IdempotencyRecord, Project
 from batches.rules.actors import Actor
 from batches.rules.errors import NotAuthenticated, PortalError, TooLarge
 from batches.rules.states import Source
+from batches.services.core.route import route
 from batches.services.intake.extras import NO_EXTRAS, Extras
 from batches.services.intake.idempotency import digest_of, reserved
 from batches.services.people.authenticate import authenticate
@@ -132,10 +133,18 @@ class DialectView(APIView):
         """
         require_room_now(self.project, stored_bytes=max(self.announced_bytes - besides, 0))
 
+    def require_room_for_batch(self, *, endpoint: str, provider: str | None) -> None:
+        """Refuse, before its requests are read, a batch that could not be created now. All is asked again afterwards."""
+        if self.may_repeat:
+            return
+        self.require_room_for_body()
+        require_room_now(self.project, open_batches=1)
+        require_intake(self.project, provider=route(self.project, endpoint=endpoint, name=provider))
+
     def reserved(
         self, *, body: str, path: str, provider: str | None = None, extras: Extras = NO_EXTRAS
     ) -> AbstractContextManager[IdempotencyRecord]:
-        """The reservation of this create call (see `once`); `body` is the digest of its document.
+        """The reservation of this create call (see `idempotency`); `body` is the digest of its document.
 
         `path` stands for what is called, whichever of its addresses the client uses. The rest is what the client says
         beside the body, in headers or in the query.

@@ -1,13 +1,10 @@
 """A quota with room for one takes one, of however many calls that come at the same time; over the API, in real threads."""
 
-import threading
 from collections.abc import Callable
-from queue import Queue as Mailbox
 
 import pytest
 from django.conf import settings as portal_settings
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -20,6 +17,7 @@ from tests.cast import TESTER
 from tests.console.conftest import MakeBatch
 from tests.dialects.conformance import FACES
 from tests.dialects.openai.conftest import Answer, Api
+from tests.together import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]
 
@@ -34,23 +32,11 @@ def used(project: Project, name: str) -> int:
     return {quota.name: quota.used for quota in quotas(project)}[name]
 
 
-def at_once(call: Callable[[], Answer]) -> list[int]:
+def statuses_of(call: Callable[[], Answer]) -> list[int]:
     """The statuses of calls that all begin at the same moment, in order."""
-    start, came = threading.Barrier(CALLS), Mailbox[int]()
-
-    def run() -> None:
-        try:
-            start.wait(10)
-            came.put(call().status)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run) for _ in range(CALLS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return sorted(came.get(timeout=1) for _ in threads)
+    answers = [answer for answer in at_once(*[call] * CALLS) if isinstance(answer, Answer)]
+    assert len(answers) == CALLS
+    return sorted(answer.status for answer in answers)
 
 
 def require_one(statuses: list[int]) -> None:
@@ -68,19 +54,19 @@ def without_rates(settings: Settings) -> None:
 def test_of_creates_at_once_one_takes_the_last_place(dialect: str, project: Project, key: str, simulator: Provider) -> None:
     allow(project, open_batches=1)
     face = FACES[dialect]
-    require_one(at_once(lambda: face(key).create("a")))
+    require_one(statuses_of(lambda: face(key).create("a")))
     assert used(project, "open_batches") == 1
 
 
 def test_of_native_creates_at_once_one_takes_the_last_objects(project: Project, key: str, simulator: Provider) -> None:
     allow(project, pending_objects=1)
-    require_one(at_once(lambda: Native(key).create()))
+    require_one(statuses_of(lambda: Native(key).create()))
     assert Batch.objects.count() == used(project, "pending_objects") == 1
 
 
 def test_of_files_at_once_one_takes_the_last_bytes(project: Project, key: str, simulator: Provider) -> None:
     allow(project, stored_bytes=10)
-    require_one(at_once(lambda: Api(key).upload(b"x" * 9)))
+    require_one(statuses_of(lambda: Api(key).upload(b"x" * 9)))
     assert File.objects.count() == 1
     assert used(project, "stored_bytes") == 9
 
@@ -88,7 +74,7 @@ def test_of_files_at_once_one_takes_the_last_bytes(project: Project, key: str, s
 def test_of_uploads_at_once_one_is_promised_the_last_bytes(project: Project, key: str, simulator: Provider) -> None:
     allow(project, stored_bytes=10)
     promise = {"filename": "f", "purpose": "batch", "bytes": 9, "mime_type": "application/jsonl"}
-    require_one(at_once(lambda: Api(key).post("/v1/uploads", promise)))
+    require_one(statuses_of(lambda: Api(key).post("/v1/uploads", promise)))
     assert Upload.objects.count() == 1
 
 
@@ -98,7 +84,7 @@ def test_an_upload_that_is_completed_many_times_at_once_is_one_file(project: Pro
     promise = {"filename": "f", "purpose": "user_data", "bytes": 4, "mime_type": "text/plain"}
     upload = api.post("/v1/uploads", promise).json["id"]
     part = api.post_form(f"/v1/uploads/{upload}/parts", {"data": _file(b"four")}).json["id"]
-    statuses = at_once(lambda: Api(key).post(f"/v1/uploads/{upload}/complete", {"part_ids": [part]}))
+    statuses = statuses_of(lambda: Api(key).post(f"/v1/uploads/{upload}/complete", {"part_ids": [part]}))
     assert [status < 300 for status in statuses].count(True) == 1, statuses
     assert set(statuses[1:]) <= {400, 409, 429, 503}, statuses
     assert File.objects.count() == 1
@@ -108,7 +94,7 @@ def test_an_upload_that_is_completed_many_times_at_once_is_one_file(project: Pro
 def test_of_retries_at_once_one_sends_the_failed_objects_again(project: Project, key: str, make_batch: MakeBatch) -> None:
     batch = make_batch(BatchStatus.COMPLETED, succeeded=1, failed=1)
     allow(project, pending_objects=1, open_batches=1)
-    statuses = at_once(lambda: Native(key).post(f"batches/{batch}/retry", {}))
+    statuses = statuses_of(lambda: Native(key).post(f"batches/{batch}/retry", {}))
     assert [status < 300 for status in statuses].count(True) == 1, statuses
     assert set(statuses[1:]) <= {409, 429, 503}, statuses
     assert Batch.objects.exclude(pk=batch.pk).count() <= 1

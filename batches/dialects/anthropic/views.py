@@ -23,14 +23,11 @@ from batches.models import Batch, Dialect
 from batches.rules.errors import Gone, InvalidRequest, NotFound
 from batches.services.control.cancel import NotCancellable, cancel
 from batches.services.control.delete import delete
-from batches.services.core.route import route
 from batches.services.intake.extras import asked_extras
 from batches.services.intake.idempotency import note_use
 from batches.services.intake.inline import spooled, submit_gathered
 from batches.services.intake.submission import Submission
 from batches.services.policy.catalogue import OfferedModel
-from batches.services.policy.emergency_stop import require_intake
-from batches.services.policy.quota import require_room_now
 from batches.services.results.results import results
 
 WINDOW = timedelta(hours=24)
@@ -91,10 +88,7 @@ class Batches(AnthropicView):
     def check_head(self, head: dict[str, Any], provider_name: str | None) -> None:
         """Refuse what cannot become a batch before its requests are read. All is asked again afterwards."""
         inbound.check_head(head)
-        if not self.may_repeat:
-            self.require_room_for_body()
-            require_room_now(self.project, open_batches=1)
-            require_intake(self.project, provider=route(self.project, endpoint=inbound.ENDPOINT, name=provider_name))
+        self.require_room_for_batch(endpoint=inbound.ENDPOINT, provider=provider_name)
 
     def post(self, request: Request) -> Response:
         provider = named_provider(request)

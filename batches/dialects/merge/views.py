@@ -15,12 +15,9 @@ from batches.http.errors import InvalidValue
 from batches.http.views import DialectView
 from batches.models import Batch, Dialect
 from batches.rules.errors import NotAuthenticated, NotFound, TooLarge
-from batches.services.core.route import route
 from batches.services.intake.inline import spooled, submit_gathered
 from batches.services.intake.submission import Submission
 from batches.services.people.accounts import linked_account
-from batches.services.policy.emergency_stop import require_intake
-from batches.services.policy.quota import require_room_now
 
 
 class MergeView(DialectView):
@@ -51,10 +48,7 @@ class Bulk(MergeView):
     def check_head(self, head: dict[str, Any], endpoint: str) -> None:
         """Refuse what cannot become a batch before its items are read. All is asked again afterwards."""
         inbound.require_known(head)
-        if not self.may_repeat:
-            self.require_room_for_body()
-            require_room_now(self.project, open_batches=1)
-            require_intake(self.project, provider=route(self.project, endpoint=endpoint, name=self.account.name))
+        self.require_room_for_batch(endpoint=endpoint, provider=self.account.name)
 
     def post(self, request: Request, model: str) -> Response:
         endpoint = inbound.ENDPOINTS[model]

@@ -103,8 +103,8 @@ def retry(
     """Send the selected objects that did not succeed again, in place or as a child batch, at another provider if named.
 
     Left out is what succeeded, and what another retry has taken up already: nothing is paid for twice by accident. A
-    `reservation` (see `once`) is fulfilled. Whoever calls from within a transaction has written the `requests` of the child
-    before it (see `child_input`). Raises NotRetryable while the batch is validated or wound up, NothingToRetry,
+    `reservation` (see `idempotency`) is fulfilled. Whoever calls from within a transaction has written the `requests` of the
+    child before it (see `child_input`). Raises NotRetryable while the batch is validated or wound up, NothingToRetry,
     LostRace when the batch moves on meanwhile, or has since it was in this `version`, InvalidRequest for a selection that
     it does not have, Gone when its input is no longer kept, NoProvider, IntakeStopped, and QuotaExceeded.
     """

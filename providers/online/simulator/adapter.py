@@ -26,7 +26,7 @@ from providers.budget import SMALL, Budget, Reading
 from providers.failures import Kind
 from providers.judgement import Secrets, judge
 from providers.online.options import named, naming, options_problem, read_options
-from providers.online.simulator import answers
+from providers.online.simulator import answers, refusals
 from providers.online.simulator.messages import in_anthropics_words
 from providers.transport import Reply
 
@@ -90,7 +90,7 @@ class SimulatorAdapter:
         digest = blake2b(call.body, digest_size=16, person=call.endpoint[-16:].encode()).digest()
         try:
             request, steering = _request(call)
-        except answers.Refusal as refusal:
+        except refusals.Refusal as refusal:
             await asyncio.sleep(0)
             return _outcome(call, refusal.reply(digest))
         latency = self._latency(digest, steering)
@@ -110,7 +110,7 @@ class SimulatorAdapter:
         assert steering.status is not None
         if not _still_fails(call, steering):
             return await self._success(call, request, digest)
-        refused = answers.refusal(
+        refused = refusals.refusal(
             steering.status, code=steering.code, message=steering.message, retry_after=steering.retry_after, digest=digest
         )
         outcome = _outcome(call, refused)
@@ -156,25 +156,25 @@ class SimulatorAdapter:
         """The failure that falls to this request; None when it is to succeed."""
         options = self._options
         if _share(digest[4:8]) < options.failure_rate:
-            return answers.refusal(400 if digest[8] % 2 else 500, digest=digest)
+            return refusals.refusal(400 if digest[8] % 2 else 500, digest=digest)
         if options.rate_limit_rate and _share(_rolled(call)) < options.rate_limit_rate:
-            return answers.refusal(429, retry_after=options.retry_after_seconds, digest=digest)
+            return refusals.refusal(429, retry_after=options.retry_after_seconds, digest=digest)
         return None
 
 
 def _request(call: Call) -> tuple[dict[str, Any], Steering]:
-    """The request and how it steers the simulator. Raises answers.Refusal as an upstream would refuse it."""
+    """The request and how it steers the simulator. Raises refusals.Refusal as an upstream would refuse it."""
     try:
         request = msgspec.json.decode(call.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise answers.Refusal("The body of the request is not valid JSON.") from None
+        raise refusals.Refusal("The body of the request is not valid JSON.") from None
     if not isinstance(request, dict):
-        raise answers.Refusal("The body of the request must be a JSON object.")
+        raise refusals.Refusal("The body of the request must be a JSON object.")
     try:
         steering = msgspec.convert(request.get("simulate") or {}, Steering)
     except msgspec.ValidationError as error:
-        raise answers.Refusal(f"simulate: {named(error)}", param="simulate") from None
-    answers.require(call.endpoint, request)
+        raise refusals.Refusal(f"simulate: {named(error)}", param="simulate") from None
+    refusals.require(call.endpoint, request)
     return request, steering
 
 

@@ -13,6 +13,7 @@ import msgspec
 from providers.base import ACCOUNTING_ENDPOINTS
 from providers.online.simulator import messages, structured
 from providers.online.simulator.patterns import Unfit
+from providers.online.simulator.refusals import Refusal, made_up_id
 from providers.transport import Reply
 
 MARK = "simulated"
@@ -26,66 +27,6 @@ _ITEM_BYTES = 60  # around a vector
 _CENTRED = [byte - 127.5 for byte in range(256)]
 _SQUARES = [number * number for number in _CENTRED]
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
-
-# The field that carries what is asked, by endpoint.
-_REQUIRED = {
-    "/v1/responses": "input",
-    "/v1/chat/completions": "messages",
-    "/v1/embeddings": "input",
-    "/v1/completions": "prompt",
-    "/v1/moderations": "input",
-    "/v1/images/generations": "prompt",
-    "/v1/images/edits": "prompt",
-    "/v1/videos": "prompt",
-    "/v1/messages": "messages",
-}
-# What real upstreams answer with a status, in words.
-_WORDS = {
-    400: ("invalid_request_error", "The request is not valid."),
-    401: ("invalid_api_key", "The API key is not valid."),
-    402: ("insufficient_quota", "The account is out of credit."),
-    403: ("permission_denied", "The key may not use this model."),
-    404: ("model_not_found", "The model does not exist."),
-    429: ("rate_limit_exceeded", "Too many requests: slow down."),
-    500: ("server_error", "The server failed while it handled the request."),
-    503: ("overloaded", "The server is overloaded: try again later."),
-}
-
-
-class Refusal(Exception):
-    """The request would be refused by any upstream."""
-
-    def __init__(self, message: str, *, param: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.param = param
-
-    def reply(self, digest: bytes) -> Reply:
-        return _error(400, message=self.message, code="invalid_request_error", param=self.param, digest=digest)
-
-
-def require(endpoint: str, request: dict[str, Any]) -> None:
-    """Raise Refusal when a request lacks its model or what it asks. A record to be written may be any object."""
-    if endpoint in ACCOUNTING_ENDPOINTS:
-        return
-    wanted = _REQUIRED[endpoint]
-    for name in ("model", wanted):
-        if not request.get(name):
-            raise Refusal(f"Missing required parameter: '{name}'.", param=name)
-    if not isinstance(request["model"], str):
-        raise Refusal("Invalid type for 'model': expected a string.", param="model")
-    if wanted == "messages" and not isinstance(request["messages"], list):
-        raise Refusal("Invalid type for 'messages': expected an array of objects.", param="messages")
-
-
-def refusal(
-    status: int, *, digest: bytes, code: str | None = None, message: str | None = None, retry_after: float | None = None
-) -> Reply:
-    """A failure as an upstream would answer it."""
-    usual_code, usual_message = _WORDS.get(status) or _WORDS[400 if status < 500 else 500]
-    return _error(
-        status, message=message or f"Simulated: {usual_message}", code=code or usual_code, retry_after=retry_after, digest=digest
-    )
 
 
 def size_of(endpoint: str, request: dict[str, Any]) -> int:
@@ -103,22 +44,7 @@ def answer(endpoint: str, request: dict[str, Any], *, digest: bytes) -> Reply:
         document = _ANSWERS[endpoint](request, digest)
     except Unfit as problem:
         return Refusal(f"The simulator can make no such answer: {problem}.").reply(digest)
-    return Reply(200, {"x-request-id": _id("req_sim_", digest)}, msgspec.json.encode(document))
-
-
-def _error(
-    status: int, *, message: str, code: str, digest: bytes, param: str | None = None, retry_after: float | None = None
-) -> Reply:
-    kind = "invalid_request_error" if status < 500 else "server_error"
-    document = {"error": {"message": message, "type": kind, "param": param, "code": code}}
-    headers = {"x-request-id": _id("req_sim_", digest)}
-    if retry_after is not None:
-        headers["Retry-After"] = f"{retry_after:g}"
-    return Reply(status, headers, msgspec.json.encode(document))
-
-
-def _id(prefix: str, digest: bytes) -> str:
-    return prefix + digest.hex()
+    return Reply(200, {"x-request-id": made_up_id("req_sim_", digest)}, msgspec.json.encode(document))
 
 
 def _asked(value: Any) -> str:
@@ -147,10 +73,10 @@ def _tokens(value: Any) -> int:
 
 
 def _chat(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
-    message, reason = structured.chat_message(request, _text(request["messages"]), identifier=partial(_id, digest=digest))
+    message, reason = structured.chat_message(request, _text(request["messages"]), identifier=partial(made_up_id, digest=digest))
     spent, made = _tokens(request["messages"]), _tokens(message["content"] or message)
     return {
-        "id": _id("chatcmpl-sim-", digest),
+        "id": made_up_id("chatcmpl-sim-", digest),
         "object": "chat.completion",
         "created": CREATED_AT,
         "model": request["model"],
@@ -170,7 +96,7 @@ def _chat(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
 def _completion(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
     text = _text(request["prompt"])
     return {
-        "id": _id("cmpl-sim-", digest),
+        "id": made_up_id("cmpl-sim-", digest),
         "object": "text_completion",
         "created": CREATED_AT,
         "model": request["model"],
@@ -191,10 +117,10 @@ def _chat_usage(spent: int, made: int) -> dict[str, Any]:
 
 
 def _response(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
-    output = structured.response_output(request, _text(request["input"]), identifier=partial(_id, digest=digest))
+    output = structured.response_output(request, _text(request["input"]), identifier=partial(made_up_id, digest=digest))
     spent, made = _tokens(request["input"]), _tokens(output[0]["content"][0]["text"] if "content" in output[0] else output)
     return {
-        "id": _id("resp_sim_", digest),
+        "id": made_up_id("resp_sim_", digest),
         "object": "response",
         "created_at": CREATED_AT,
         "status": "completed",
@@ -256,7 +182,7 @@ def _moderation(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
     names = ("harassment", "hate", "illicit", "self-harm", "sexual", "violence")
     result = {"flagged": False, "categories": dict.fromkeys(names, False), "category_scores": dict.fromkeys(names, 0.0)}
     return {
-        "id": _id("modr-sim-", digest),
+        "id": made_up_id("modr-sim-", digest),
         "model": request["model"],
         "results": [result for _ in _items(request["input"])],
         "system_fingerprint": MARK,
@@ -275,7 +201,7 @@ def _image(request: dict[str, Any], _: bytes) -> dict[str, Any]:
 
 def _video(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
     return {
-        "id": _id("video_sim_", digest),
+        "id": made_up_id("video_sim_", digest),
         "object": "video",
         "created_at": CREATED_AT,
         "status": "completed",
@@ -290,14 +216,16 @@ def _video(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
 
 
 def _message(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
-    content, reason = structured.message_content(request, _text(request["messages"]), identifier=partial(_id, digest=digest))
+    text = _text(request["messages"])
+    content, reason = structured.message_content(request, text, identifier=partial(made_up_id, digest=digest))
     spent, made = _tokens(request["messages"]), _tokens(content[0].get("text", content))
-    identifier = _id("msg_sim_", digest)
+    identifier = made_up_id("msg_sim_", digest)
     return messages.message(request, identifier=identifier, content=content, reason=reason, spent=spent, made=made)
 
 
 def _record(_: dict[str, Any], digest: bytes) -> dict[str, Any]:
-    return {"id": str(uuid.UUID(bytes=digest, version=4)), "remote_id": _id("sim-", digest[:6]), "answered_by": MARK}
+    remote_id = made_up_id("sim-", digest[:6])
+    return {"id": str(uuid.UUID(bytes=digest, version=4)), "remote_id": remote_id, "answered_by": MARK}
 
 
 _ANSWERS: dict[str, Callable[[dict[str, Any], bytes], dict[str, Any]]] = {

@@ -1,12 +1,9 @@
 """A create call that is repeated makes no second batch: with a key, as a retry, at the same time, after a crash."""
 
 import threading
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from queue import Queue as Mailbox
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from batches.models import ApiKey, Batch, IdempotencyRecord, Project
@@ -15,6 +12,7 @@ from batches.services.intake import idempotency as once
 from batches.services.intake.idempotency import KeyReused, forget_calls, reserved
 from providers.models import Provider
 from tests.cast import request_lines, submitted
+from tests.together import at_once
 
 PATH = "/v1/things"
 
@@ -182,28 +180,6 @@ def test_a_call_that_finishes_just_as_it_is_taken_for_abandoned_is_not_forgotten
 
 
 # --- At the same time --------------------------------------------------------------------------------------------
-
-
-def at_once(*calls: Callable[[], Batch]) -> list[Batch | Exception]:
-    """What came of calls in threads of their own, which all began before any went on."""
-    start = threading.Barrier(len(calls))
-    came: Mailbox[Batch | Exception] = Mailbox()
-
-    def run(call: Callable[[], Batch]) -> None:
-        try:
-            start.wait(10)
-            came.put(call())
-        except Exception as error:  # noqa: BLE001 - the test looks at it
-            came.put(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=[call]) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return [came.get_nowait() for _ in calls]
 
 
 @pytest.mark.django_db(transaction=True)

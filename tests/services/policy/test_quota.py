@@ -1,18 +1,14 @@
 """Quotas of a project: what is counted, what is refused, and that two calls never take the same room."""
 
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from queue import Queue as Mailbox
 
 import pytest
 from django.core.files.base import ContentFile
-from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from batches.models import AuditEntry, Batch, BatchError, File, Project, Purpose, Upload
-from batches.rules.errors import InvalidRequest, PortalError, QuotaExceeded
+from batches.rules.errors import InvalidRequest, QuotaExceeded
 from batches.services.control.cancel import cancel
 from batches.services.intake.uploads import add_part, cancel_upload, complete_upload, start_upload
 from batches.services.policy.quota import QUOTAS, quotas, require_room, set_quotas
@@ -20,6 +16,7 @@ from batches.services.storage.store import hide
 from batches.services.upkeep.prune import prune
 from providers.models import Provider
 from tests.cast import TESTER, ended, request_lines, started, stored, submitted
+from tests.together import at_once
 
 pytestmark = pytest.mark.usefixtures("simulator")
 
@@ -191,28 +188,6 @@ def test_a_quota_that_is_no_number_from_0_is_refused(project: Project) -> None:
 
 
 # --- At the same time --------------------------------------------------------------------------------------------
-
-
-def at_once(*calls: Callable[[], object]) -> list[object]:
-    """What came of calls in threads of their own, which all began before any went on."""
-    start = threading.Barrier(len(calls))
-    came: Mailbox[object] = Mailbox()
-
-    def run(call: Callable[[], object]) -> None:
-        try:
-            start.wait(10)
-            came.put(call())
-        except PortalError as error:
-            came.put(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=[call]) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return [came.get(timeout=1) for _ in calls]
 
 
 @pytest.mark.django_db(transaction=True)
