@@ -9,12 +9,8 @@ from django.db import transaction
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from batches.models import (
-    Attempt,
     Batch,
-    BatchError,
-    BatchErrorGroup,
     BatchMinute,
-    BatchObject,
     BatchResult,
     BulkItem,
     BulkOperation,
@@ -25,6 +21,7 @@ from batches.models import (
 )
 from batches.models.file import REMOVAL_PAUSE
 from batches.rules.states import TERMINAL
+from batches.services.consistency.orphans import HOT
 from batches.services.storage.store import remove_bytes
 
 BATCHES_AT_ONCE = 500
@@ -78,16 +75,7 @@ def remove_old_batches(*, now: datetime) -> int:
 
 
 # Everything that belongs to one batch, except what the database removes with it.
-_PARTS: tuple[type[Model], ...] = (
-    BatchResult,
-    BatchObject,
-    BatchError,
-    BatchErrorGroup,
-    BatchMinute,
-    Attempt,
-    Event,
-    Slice,
-)
+_PARTS: tuple[type[Model], ...] = (*HOT, Event, Slice)
 
 
 def _remove_batch(batch: Batch, *, now: datetime) -> None:
