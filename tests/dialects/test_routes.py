@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -11,7 +12,6 @@ from pytest_django import DjangoAssertNumQueries
 
 from batches.models import Batch, File, Project, Purpose, Upload
 from batches.services.intake.submit import submit
-from batches.services.intake.uploads import start_upload
 from providers.models import Provider
 from tests.cast import TESTER, asked, stored
 from tests.dialects.conformance import FACES, AnthropicFace, Face
@@ -71,7 +71,8 @@ def things(project: Project, *, endpoint: str) -> Things:
     now = timezone.now()
     file = stored(project, b"{}\n")
     batch = submit(asked(project, endpoint=endpoint), input_file=file, actor=TESTER, now=now)
-    upload = start_upload(project, filename="x", mime_type="text/plain", purpose=Purpose.BATCH, size=5, now=now)
+    of_upload = {"filename": "x", "mime_type": "text/plain", "purpose": Purpose.BATCH, "bytes": 5}
+    upload = Upload.objects.create(project=project, created_at=now, expires_at=now + timedelta(hours=1), **of_upload)
     model = f"model-{project.pk.hex}"
     Batch.objects.filter(pk=batch.pk).update(model=model, in_progress_at=now)
     return Things(batch, file, upload, model)

@@ -48,6 +48,7 @@ def test_every_operation_says_what_it_does_and_how_it_fails(nobody: Native) -> N
             assert ("404" in operation["responses"]) or not ("{" in path or "batch" in named), path
 
 
+@pytest.mark.long
 @pytest.mark.once
 def test_no_call_that_the_document_allows_is_answered_otherwise_than_it_says(
     portal: Portal, make_batch: MakeBatch, tmp_path: Path
@@ -61,7 +62,7 @@ def test_no_call_that_the_document_allows_is_answered_otherwise_than_it_says(
     config.write_text("\n".join(["[parameters]", *lines]))
     # A cursor or an id may have the right form and yet be none of this portal's: 400 and 404 are good answers then.
     # On a connection that is kept, the test server's answers wait for acknowledgements.
-    arguments = f"--config-file {config} run {portal.url}/api/schema --seed 1 --max-examples 4 --workers 1"
+    arguments = f"--config-file {config} run {portal.url}/api/schema --seed 1 --max-examples 8 --workers 1"
     options = ["--phases", "examples,coverage,fuzzing", "--exclude-checks", "positive_data_acceptance"]
     headers = ["--header", f"Authorization: Bearer {portal.key}", "--header", "Connection: close"]
     done = subprocess.run(
