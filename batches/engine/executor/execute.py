@@ -204,7 +204,7 @@ class Executor:
                 if opened.adapter is not None:
                     self._retired.append(road.adapter)
                     road.adapter = opened.adapter
-                road.heed(opened)
+                road.update(opened)
             else:
                 self.roads[opened.provider_id] = Road(opened)
         for taken in answer.taken:
