@@ -19,9 +19,9 @@ MODEL_SETTINGS = ("max_concurrency", "requests_per_minute", "tokens_per_minute",
 
 @transaction.atomic
 def tune_provider(provider: Provider, *, settings: Mapping[str, object], actor: Actor, now: datetime) -> Provider:
-    """Change limits and guards of a provider, by name (see PROVIDER_SETTINGS); None is none. What is not named stays.
+    """Change limits and guards of a provider, by name (see PROVIDER_SETTINGS). None removes one. Others stay.
 
-    Raises InvalidRequest, naming what is out of bounds, and changes nothing.
+    Raises InvalidRequest, naming the setting that is out of bounds, and changes nothing.
     """
     provider = Provider.objects.select_for_update().get(pk=provider.pk)
     _set(provider, settings, known=PROVIDER_SETTINGS)
@@ -32,12 +32,12 @@ def tune_provider(provider: Provider, *, settings: Mapping[str, object], actor: 
 
 @transaction.atomic
 def tune_model(provider: Provider, name: str, *, settings: Mapping[str, object], actor: Actor, now: datetime) -> ProviderModel:
-    """Set limits and prices of a model, by name (see MODEL_SETTINGS), made known if need be. What is not named stays.
+    """Set limits and prices of a model, by name (see MODEL_SETTINGS). Others stay. An unknown model is created.
 
-    A price is per million tokens; None is unknown. What was spent already keeps the price that it had. Raises
-    InvalidRequest, naming what is out of bounds, and changes nothing.
+    A price is per million tokens. None is an unknown price. Costs until now keep their old price. Raises InvalidRequest,
+    naming the setting that is out of bounds, and changes nothing.
     """
-    Provider.objects.select_for_update().get(pk=provider.pk)  # two that make the same model known are one after the other
+    Provider.objects.select_for_update().get(pk=provider.pk)  # two calls must not create the same model at once
     model = provider.models.filter(name=name).first() or ProviderModel(provider=provider, name=name)
     _set(model, settings, known=MODEL_SETTINGS)
     model.save()
@@ -47,7 +47,7 @@ def tune_model(provider: Provider, name: str, *, settings: Mapping[str, object],
 
 @transaction.atomic
 def forget_model(provider: Provider, name: str, *, actor: Actor, now: datetime) -> None:
-    """Have no limits and no prices of a model any more. Raises NotFound."""
+    """Remove the limits and prices of a model. Raises NotFound."""
     model = provider.models.filter(name=name).first()
     if model is None:
         raise NotFound(f"Provider {provider} has no settings for a model {name[:100]!r}.", param="model")
