@@ -92,9 +92,9 @@ def add_part(upload: Upload, content: "Content[Any]", *, now: datetime) -> Uploa
 
 
 def complete_upload(upload: Upload, *, part_ids: Sequence[UUID], now: datetime, md5: str | None = None) -> Upload:
-    """Put the parts together, in the given order, as a file. Sizes, and `md5` where given, must agree.
+    """Join the parts in the given order to a file. The sizes must agree, and the `md5` if it is given.
 
-    Raises InvalidRequest, LostRace, IntakeStopped or QuotaExceeded and changes nothing.
+    Raises InvalidRequest, LostRace, IntakeStopped or QuotaExceeded, and changes nothing then.
     """
     require_intake(upload.project)
     _require_pending(upload, now=now)
@@ -116,7 +116,7 @@ def complete_upload(upload: Upload, *, part_ids: Sequence[UUID], now: datetime, 
             key=upload.created_by_key,
         )
     with undone_on_error(file), transaction.atomic():
-        # First the promise ends, whose room the file takes: both together may be more than the project's quota.
+        # The upload ends first and frees its room for the file: both together could exceed the project's quota.
         if not Upload.objects.filter(pk=upload.pk, status=UploadStatus.PENDING).update(status=UploadStatus.COMPLETED):
             raise LostRace("The upload does not take anything more.")
         keep(file)

@@ -26,7 +26,7 @@ def tune_provider(provider: Provider, *, settings: Mapping[str, object], actor: 
     provider = Provider.objects.select_for_update().get(pk=provider.pk)
     _set(provider, settings, known=PROVIDER_SETTINGS)
     provider.save(update_fields=[*settings, "updated_at"])
-    record_act("tune_provider", actor=actor, now=now, target=provider, reason=_said(settings))
+    record_act("tune_provider", actor=actor, now=now, target=provider, reason=_words(settings))
     return provider
 
 
@@ -41,7 +41,7 @@ def tune_model(provider: Provider, name: str, *, settings: Mapping[str, object],
     model = provider.models.filter(name=name).first() or ProviderModel(provider=provider, name=name)
     _set(model, settings, known=MODEL_SETTINGS)
     model.save()
-    record_act("tune_model", actor=actor, now=now, target=model, reason=f"{provider}: {_said(settings)}")
+    record_act("tune_model", actor=actor, now=now, target=model, reason=f"{provider}: {_words(settings)}")
     return model
 
 
@@ -64,5 +64,5 @@ def _set(row: Provider | ProviderModel, settings: Mapping[str, object], *, known
         row.full_clean()
 
 
-def _said(settings: Mapping[str, object]) -> str:
+def _words(settings: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {'none' if value is None else value}" for name, value in settings.items())

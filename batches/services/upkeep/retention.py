@@ -52,9 +52,9 @@ def _some(batches: QuerySet[Batch]) -> list[uuid.UUID]:
 
 
 def remove_old_batches(*, now: datetime) -> int:
-    """Remove batches that ended BATCH_RETENTION_DAYS ago, with all that belongs to them; how many. None unless it is set.
+    """Remove batches that ended BATCH_RETENTION_DAYS ago, with all their rows and files. Return how many.
 
-    A batch stays as long as one that retries its failures does.
+    Without this setting no batch is removed. A batch stays as long as a child batch of it does.
     """
     if settings.BATCH_RETENTION_DAYS is None:
         return 0
@@ -108,7 +108,7 @@ def _forget_files(*, oldest: datetime) -> None:
 
 
 def remove_old_operations(*, now: datetime) -> int:
-    """Remove bulk operations that ended BULK_OPERATION_RETENTION_DAYS ago, with what came of each batch; how many."""
+    """Remove bulk operations that ended BULK_OPERATION_RETENTION_DAYS ago, with their items. Return how many."""
     oldest = now - timedelta(days=settings.BULK_OPERATION_RETENTION_DAYS)
     # What ended before then was created before then: the index of the list finds the oldest first.
     old = BulkOperation.objects.filter(created_at__lte=oldest, ended_at__lte=oldest).order_by("created_at", "id")
