@@ -25,16 +25,16 @@ from batches.services.tally.result_rows import OF_ITS_ROUND
 
 PAGE = 500
 PAGE_CHARS = 4 * 1024**2
-MUCH_LONGER = 4  # times the usual length: what a page's bodies may be and all of it still fits into memory
-ANSWERED = frozenset({ObjectStatus.SUCCEEDED, ObjectStatus.FAILED})  # what has a result
-FIRST_PAGE = 16  # as long as nothing is known of the size of the answers
+MUCH_LONGER = 4  # a body this many times longer than usual ends its page, so that every page fits into memory
+ANSWERED = frozenset({ObjectStatus.SUCCEEDED, ObjectStatus.FAILED})  # the statuses of objects with a result
+FIRST_PAGE = 16  # objects on the first page, when the size of the answers is not known yet
 
 T = TypeVar("T")
-Page = tuple[list[ObjectResult], bool]  # some objects, and whether there may be more behind them
+Page = tuple[list[ObjectResult], bool]  # some objects, and whether more may follow them
 
 _COLUMNS = "o.id, o.line, o.custom_id, o.status, o.round, o.attempts, o.http_status, o.latency_ms, o.request_id, o.kind"
-# The objects are chosen first and their results looked up one by one: left to itself, PostgreSQL reads all results of a
-# batch for each of its objects as long as it has no statistics of that batch.
+# The statement chooses the objects first, and looks their results up one by one. PostgreSQL's planner by itself would read
+# all results of a batch for each object while it has no statistics of the batch.
 _JOINED = f"""
       FROM (SELECT *
               FROM {BatchObject._meta.db_table}
