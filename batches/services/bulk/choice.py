@@ -13,9 +13,9 @@ from batches.rules import identifiers
 from batches.rules.errors import InvalidRequest
 from batches.services.core.access import Access
 
-MOST_CHOSEN = 1000  # ids in one call
+MOST_CHOSEN = 1000  # how many ids one call may have
 QUERY_CHARS = BulkOperation._meta.get_field("query").max_length or 0
-EVERYTHING = "view=all"  # the query that leaves nothing out
+EVERYTHING = "view=all"  # the query that matches all batches
 
 
 @dataclass(frozen=True, slots=True)
