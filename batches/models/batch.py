@@ -41,14 +41,14 @@ OF_ONE_MODEL = FROM_FILES - {Dialect.NATIVE}
 
 
 class OnInvalid(models.TextChoices):
-    """What becomes of a batch whose input has invalid lines."""
+    """The treatment of a batch whose input has invalid lines."""
 
     FAIL = "fail"
     SKIP = "skip"
 
 
 class ThrottledBy(models.TextChoices):
-    """What holds a batch back that is throttled."""
+    """The kind of limit that holds a throttled batch back."""
 
     LIMIT = "limit", "a limit of its provider"
     UPSTREAM = "upstream", "the upstream"

@@ -14,7 +14,7 @@ STOP_REASON_CHARS = 300
 
 
 class Stopped(models.TextChoices):
-    """What is stopped: requests on their way to providers, or what clients bring."""
+    """The two kinds of stops: of sending requests to providers, and of taking in batches and files of clients."""
 
     SENDING = "sending"
     INTAKE = "intake"

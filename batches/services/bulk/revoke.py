@@ -20,7 +20,7 @@ from batches.services.people.keys import KeyRevoked, revoke_key
 
 
 class Fate(TextChoices):
-    """What becomes of the running batches of a key that is revoked."""
+    """The fate of the running batches of a revoked key."""
 
     RUN = "run", "Let them run"
     PAUSE = "pause", "Pause them"

@@ -46,7 +46,7 @@ class Bad(Enum):
 
 @dataclass(slots=True)
 class Findings(Problems):
-    """What is wrong with an input that is laid out, and how many of its lines are good."""
+    """The problems of an input that is laid out, and the number of its valid lines."""
 
     good_lines: int = 0
 

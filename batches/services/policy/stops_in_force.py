@@ -38,7 +38,7 @@ class Unsent:
 
 
 def unsent() -> Unsent:
-    """The same rule without a query of batches, for an executor, which knows its batches and asks at every turn."""
+    """The stops of sending without a query of batches, for an executor, which knows its batches and asks at every turn."""
     active = list(EmergencyStop.objects.active().filter(what=Stopped.SENDING).order_by())
     return Unsent(
         frozenset(stop.provider_id for stop in active if stop.project_id is None),

@@ -207,7 +207,7 @@ class Lane(GatedBacklog):
         return max(min(math.ceil(lines / usual_lines), size // usual_size), 0)
 
     def stay_of(self, batch_id: uuid.UUID) -> Stay | None:
-        """What holds all ready objects of this batch back; None when one of them can be sent."""
+        """Why no ready object of this batch can be sent; None if one of them can."""
         if self.gate.stay is not None:
             return self.gate.stay
         long_ago = time.monotonic() - SHUT_SECONDS
