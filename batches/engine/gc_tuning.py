@@ -1,16 +1,16 @@
-"""Python's cyclic garbage collector, set for processes that make very many small objects which are no garbage."""
+"""Settings of Python's cyclic garbage collector, for processes that create very many small objects and hardly any cycles."""
 
 import gc
 from functools import cache
 
-ALLOCATIONS = 50_000  # between looks at the youngest objects; Python's own 700 suits small programs
+ALLOCATIONS = 50_000  # between collections of the youngest objects; Python's default of 700 suits small programs
 
 
 @cache
 def tune() -> None:
-    """Look for cycles less often, and never again through what the process has loaded. Once is enough.
+    """Look for cycles less often, and skip the modules that the process has loaded. Further calls do nothing.
 
-    With the defaults a third of an executor's time goes into looking through live objects.
+    With the defaults an executor spends a third of its time on looking through live objects.
     """
     gc.collect()
     gc.freeze()

@@ -1,11 +1,11 @@
-"""How executors hear that their process should end."""
+"""The flag that tells executors that their process should end."""
 
 import ctypes
 from multiprocessing.sharedctypes import RawValue
 
 
 class Flag:
-    """One byte that this process shares with those it forks later. It has no lock, which a killed process could keep."""
+    """One byte that this process shares with the processes it forks later. It has no lock: a killed process could keep one."""
 
     def __init__(self) -> None:
         self._value = RawValue(ctypes.c_bool, False)

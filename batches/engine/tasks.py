@@ -1,4 +1,4 @@
-"""The Celery tasks: ids in, one call. A task may be lost or delivered twice; what it calls is safe either way."""
+"""The Celery tasks. Each takes ids and calls one service, which is safe when the task is lost or delivered twice."""
 
 import uuid
 
@@ -19,14 +19,14 @@ from batches.services.upkeep.reconcile import reconcile as reconcile_all
 
 @shared_task(name="batches.engine.validate")
 def validate(batch_id: str) -> None:
-    """Check the input of a batch that waits for it."""
+    """Check the input of a batch that waits for validation."""
     collector.tune()
     validate_next(uuid.UUID(batch_id), now=timezone.now())
 
 
 @shared_task(name="batches.engine.execute", acks_late=False)
 def execute() -> None:
-    """Run an executor until there is nothing left for it. Acknowledged early: a lost one costs a lease, not a result."""
+    """Run an executor until it has no more work. The task is acknowledged early: a lost task costs a lease, not a result."""
     executor.run()
 
 
@@ -45,7 +45,7 @@ def bulk(operation_id: str) -> None:
 
 @shared_task(name="batches.engine.reconcile")
 def reconcile() -> None:
-    """Find what nobody was told about; and be seen alive."""
+    """Find work whose message was lost, and send a heartbeat."""
     now = timezone.now()
     heartbeat(uuid.uuid5(uuid.NAMESPACE_OID, process_identity()), role=Worker.Role.CONTROL, now=now)
     reconcile_all(now=now)
@@ -53,17 +53,17 @@ def reconcile() -> None:
 
 @shared_task(name="batches.engine.assess")
 def assess() -> None:
-    """Tell which batches are at risk of missing their deadline."""
+    """Mark the batches that are at risk of missing their deadline."""
     assess_all(now=timezone.now())
 
 
 @shared_task(name="batches.engine.prove")
 def verify_recent() -> None:
-    """Look for what disagrees in some of the batches."""
+    """Verify the counts, rows, files and states of a sample of batches."""
     prove_some(now=timezone.now())
 
 
 @shared_task(name="batches.engine.prune")
 def prune() -> None:
-    """Let go of what is no longer wanted."""
+    """Remove files and rows that have been kept for long enough."""
     prune_all(now=timezone.now())

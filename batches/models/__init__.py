@@ -1,6 +1,6 @@
-"""The database's tables, one model a file. What writes them is in `batches.services`.
+"""The database's tables, one model a file. The functions that write them are in `batches.services`.
 
-They know `rules` and `providers`. Start with `batch`, then `slice` and `object`.
+The models know `rules` and `providers`. Start with `batch`, then `slice` and `object`.
 """
 
 from batches.models.account_token import AccountToken

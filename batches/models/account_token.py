@@ -29,7 +29,7 @@ class AccountToken(models.Model):
 
     @classmethod
     def issue(cls, *, project: Project, provider: Provider) -> tuple["AccountToken", str]:
-        """A new stored token and its plain text, which cannot be had again."""
+        """A new stored token and its plain text, which is shown only once."""
         plain = f"acct_{secrets.token_urlsafe(32)}"
         return cls.objects.create(project=project, provider=provider, digest=token_digest(plain)), plain
 

@@ -1,4 +1,4 @@
-"""ApiKey: how an internal service proves who it is, what it may do, until when, and from where."""
+"""ApiKey: the key of an internal service, with its scopes, its expiry and the addresses that it is accepted from."""
 
 import hashlib
 import hmac
@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from batches.models.project import Project
 
 PREFIX_CHARS = 11  # "by_" and eight of the random characters: enough to find the row, too few to guess the rest
-ADDRESS_CHARS = 45  # of the longest IPv6 address
+ADDRESS_CHARS = 45  # the length of the longest IPv6 address
 
 
 class Scope(models.TextChoices):
@@ -80,7 +80,7 @@ class ApiKey(models.Model):
         created_by: str = "",
         id: uuid.UUID | None = None,
     ) -> tuple["ApiKey", str]:
-        """A new stored key and its plain text, which cannot be had again."""
+        """A new stored key and its plain text, which is shown only once."""
         plain = "by_" + secrets.token_urlsafe(32).replace("-", "x").replace("_", "y")
         key = cls.objects.create(
             id=id or uuid7(),
@@ -96,17 +96,17 @@ class ApiKey(models.Model):
         return key, plain
 
     def matches(self, plain: str) -> bool:
-        """Whether this is the key, compared in constant time."""
+        """Whether this text is the key. It is compared in constant time."""
         return hmac.compare_digest(self.digest, _digest(plain))
 
     def state(self, *, now: datetime) -> KeyState:
-        """Whether the key is accepted. One that was revoked stays so, whatever its expiry."""
+        """Whether the key is accepted. A revoked key stays revoked, whatever its expiry."""
         if self.revoked_at is not None:
             return KeyState.REVOKED
         return KeyState.EXPIRED if self.expires_at is not None and self.expires_at <= now else KeyState.USABLE
 
     def is_usable(self, *, now: datetime) -> bool:
-        """Neither revoked nor expired."""
+        """Whether the key is neither revoked nor expired."""
         return self.state(now=now) is KeyState.USABLE
 
     @property
@@ -131,5 +131,5 @@ class ApiKey(models.Model):
 
 
 def _digest(plain: str) -> str:
-    """SHA-256 suffices: a key has 256 random bits, so there is nothing to stretch."""
+    """The SHA-256 of a key. It suffices without stretching, because a key has 256 random bits."""
     return hashlib.sha256(plain.encode("utf-8", "surrogateescape")).hexdigest()

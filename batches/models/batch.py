@@ -1,4 +1,4 @@
-"""Batch: what a client submitted. One input, one lifecycle, one set of counts."""
+"""Batch: one submission of a client, with one input, one lifecycle and one set of counts."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -35,20 +35,20 @@ class Dialect(models.TextChoices):
     NATIVE = "native"
 
 
-# The dialects whose clients may write the input file themselves, and those whose contract wants one model in it.
+# The dialects whose clients may write the input file themselves; and the dialects whose contract requires one model in it.
 FROM_FILES = frozenset({Dialect.OPENAI, Dialect.NOVITA, Dialect.BIFROST, Dialect.NATIVE})
 OF_ONE_MODEL = FROM_FILES - {Dialect.NATIVE}
 
 
 class OnInvalid(models.TextChoices):
-    """What becomes of a batch whose input has invalid lines."""
+    """The treatment of a batch whose input has invalid lines."""
 
     FAIL = "fail"
     SKIP = "skip"
 
 
 class ThrottledBy(models.TextChoices):
-    """What holds a batch back that is throttled."""
+    """The kind of limit that holds a throttled batch back."""
 
     LIMIT = "limit", "a limit of its provider"
     UPSTREAM = "upstream", "the upstream"
@@ -61,7 +61,7 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         return self.filter(status__in=OPEN)
 
     def visible(self, *, project: Project) -> "BatchQuerySet":
-        """What the project's clients can see."""
+        """The batches that the project's clients can see."""
         return self.filter(project=project, deleted_at=None)
 
 
@@ -202,7 +202,7 @@ class Batch(Counted, Guarded, Leased):
             ),
         ]
 
-    # Filled by `load_counts` for many batches at once; see `counts`.
+    # `load_counts` fills this for many batches at once; see `counts`.
     _counts: Counts | None = None
 
     def __str__(self) -> str:
@@ -222,29 +222,29 @@ class Batch(Counted, Guarded, Leased):
 
     @property
     def announced(self) -> int:
-        """How many requests a create call carried inline, checked; 0 once the batch has ended, or when it was made otherwise."""
+        """How many checked inline requests the create call had. 0 once the batch has ended, or if it was made otherwise."""
         return self.pending
 
     @property
     def skipped_lines(self) -> int:
-        """How many of the failed objects are invalid lines of the input: they were never sent, and sending them cannot help."""
+        """How many failed objects are invalid lines of the input. They were never sent, and sending them cannot help."""
         return self.error_count if self.on_invalid == OnInvalid.SKIP and self.in_progress_at is not None else 0
 
     def forget_counts(self) -> None:
-        """Have `counts` read again."""
+        """Forget the known counts, so that `counts` reads them again."""
         self._counts = None
 
     def count_again(self) -> None:
-        """Have `counts` be the sum over the slices, whatever the status."""
+        """Set `counts` to the sums over the slices, whatever the status."""
         self._counts = slice_sums([self.pk]).get(self.pk, Counts())
 
     @property
     def is_paused(self) -> bool:
-        """Whether somebody, or a guard, has it wait: a condition of a running batch."""
+        """Whether a person or a guard has paused the batch. This is a condition of a running batch."""
         return self.status == BatchStatus.IN_PROGRESS and self.paused_at is not None
 
     def why_never_ran(self, status: str) -> tuple[str, str] | None:
-        """Code and sentence of an object of this batch that has no result; None for one that has, or may get, a result."""
+        """Code and sentence for an object with this status that has no result. None for a status that has or may get one."""
         found = NEVER_RAN.get(ObjectStatus(status))
         if found is None or status != ObjectStatus.EXPIRED or not self.held_at_deadline:
             return found
@@ -256,7 +256,7 @@ class Batch(Counted, Guarded, Leased):
         return self.status == BatchStatus.IN_PROGRESS and self.throttled_until is not None and self.throttled_until > now
 
     def is_blocked(self, *, now: datetime) -> bool:
-        """Whether a worker found lately that it cannot run this batch as it is set up, and no other worker runs it."""
+        """Whether a worker has recently found that it cannot carry out this batch, and no other worker carries it out."""
         return self.blocked_until is not None and self.blocked_until > now
 
 
@@ -276,7 +276,7 @@ def load_counts(batches: Iterable[Batch]) -> None:
 
 
 def slice_sums(batches: Iterable[UUID]) -> dict[UUID, Counts]:
-    """The sums over the slices of each batch, with one query for all batches, and none for none."""
+    """The sums over the slices of each batch. One query for all batches, and no query without batches."""
     keys = list(batches)
     if not keys:
         return {}

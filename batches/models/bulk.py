@@ -1,4 +1,4 @@
-"""Many rows at once, by the fastest way that each database has. Every branch on the kind of database is here."""
+"""Statements for many rows, by the fastest way of each database. Every branch on the kind of database is in this file."""
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,16 +16,16 @@ Converter = Callable[[Any], Any]
 
 
 def insert(model: type[models.Model], fields: Sequence[str], rows: Iterable[Row]) -> None:
-    """Insert rows of Python values, given in the order of `fields`. Columns not named need a default in the database.
+    """Insert rows of Python values, given in the order of `fields`. Other columns need a default in the database.
 
-    PostgreSQL takes them by COPY, SQLite by one prepared statement. To be called inside a transaction.
+    PostgreSQL takes the rows by COPY, SQLite by one prepared statement. Must be called inside a transaction.
     """
     columns = [_field(model, name) for name in fields]
     names = ", ".join(f'"{field.column}"' for field in columns)
     table = model._meta.db_table
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            # The driver's COPY is not one of the calls whose errors Django translates by itself.
+            # Django does not translate the errors of the driver's COPY by itself.
             with connection.wrap_database_errors, cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
                 for row in rows:
                     copy.write_row(row)
@@ -46,10 +46,10 @@ def add(
     least: Sequence[str] = (),
     greatest: Sequence[str] = (),
 ) -> None:
-    """Insert rows as `insert` does; where one with the same `keys` is there already, add to it.
+    """Insert rows like `insert`. A row with the same `keys` that exists already is combined with the new one.
 
-    Its `added` columns become the sum of both, `least` and `greatest` the one or the other of both (an empty one is
-    neither). `rows` differ in their keys; whoever writes several gives them in the order of their keys.
+    `added` columns become the sum, `least` columns the smaller, and `greatest` columns the larger of both values; NULL is
+    ignored. `rows` must differ in their keys, and must be in the order of their keys, so that no deadlock arises.
     """
     if not rows:
         return
@@ -74,9 +74,9 @@ def add(
 
 
 def update_if_free(rows: "models.QuerySet[Any]", **changes: object) -> int:
-    """Update rows without waiting for anybody, and say how many; for what may as well be written a little later.
+    """Update rows without waiting for a lock, and return how many. For changes that may be written a little later instead.
 
-    Rows that somebody holds stay as they are; on SQLite all of them do while anybody writes.
+    Locked rows stay as they are. On SQLite all rows stay as they are while another connection writes.
     """
     if connection.vendor == "postgresql":
         with transaction.atomic():
@@ -92,7 +92,7 @@ def update_if_free(rows: "models.QuerySet[Any]", **changes: object) -> int:
 
 @contextmanager
 def _impatient() -> Iterator[None]:
-    """SQLite: refuse at once what would have to wait for a lock."""
+    """Let SQLite refuse a statement at once instead of waiting for a lock."""
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA busy_timeout")
         (patience,) = cursor.fetchone()
@@ -126,7 +126,7 @@ def _utc_text(value: datetime) -> str | None:
 
 
 def adapt(model: type[models.Model], field: str, value: object) -> Any:
-    """A value as the database's driver takes it in raw SQL."""
+    """A value in the form that the database's driver takes in raw SQL."""
     return _field(model, field).get_db_prep_value(value, connection)
 
 
@@ -137,7 +137,7 @@ def _field(model: type[models.Model], name: str) -> "models.Field[Any, Any]":
 
 
 class Epoch(models.Func):
-    """A moment as whole seconds since 1970, to be reckoned with in a query."""
+    """A time as whole seconds since 1970, for arithmetic in a query."""
 
     output_field = models.BigIntegerField()
 
@@ -145,7 +145,7 @@ class Epoch(models.Func):
         return self.as_sql(compiler, connection, "EXTRACT", "CAST(EXTRACT(EPOCH FROM %(expressions)s) AS bigint)", **extra)
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Any:
-        # The sign of the format is doubled once for this template and once for the statement that it becomes a part of.
+        # The percent sign is doubled twice: for this template, and for the statement that the template becomes a part of.
         return self.as_sql(compiler, connection, "strftime", "CAST(strftime('%%%%s', %(expressions)s) AS integer)", **extra)
 
 
@@ -155,10 +155,10 @@ def placeholders(values: Sequence[object]) -> str:
 
 
 def join_row_by_row() -> None:
-    """Until the transaction ends, have PostgreSQL look up each row of one table in an index of the other to join two.
+    """Until the transaction ends, let PostgreSQL join two tables by looking up each row of one in an index of the other.
 
-    It would rather read a whole table, or a whole index, once it believes that many rows are wanted; and what it believes
-    of rows that have just been written is a guess. SQLite joins in no other way.
+    PostgreSQL's planner would read a whole table or index if it expects many rows. Its expectation of rows that have just been
+    written is a guess. SQLite always joins row by row.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -178,12 +178,12 @@ _ROW_BY_ROW = "SELECT " + ", ".join(f"set_config('{name}', 'off', true)" for nam
 
 
 def size_of(column: str) -> str:
-    """How much text is in a column, without reading it where that can be told: in bytes, or in characters on SQLite."""
+    """The SQL for the size of a text column: in bytes, without reading the text, or in characters on SQLite."""
     return f"octet_length({column})" if connection.vendor == "postgresql" else f"length({column})"
 
 
 def apart() -> str:
-    """How a WITH clause should be read to be joined with many rows: PostgreSQL hashes it, SQLite looks into its index."""
+    """The SQL word after `AS` of a WITH clause that is joined with many rows. PostgreSQL hashes it, SQLite uses its index."""
     return "MATERIALIZED" if connection.vendor == "postgresql" else "NOT MATERIALIZED"
 
 

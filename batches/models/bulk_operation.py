@@ -1,4 +1,4 @@
-"""BulkOperation: one act on many batches, what it was to catch, and what came of each of them."""
+"""BulkOperation: one act on many batches, the choice of these batches, and the outcome for each of them."""
 
 import uuid
 from typing import ClassVar
@@ -13,7 +13,7 @@ from batches.rules.actors import REASON_CHARS
 
 
 class BulkAct(models.TextChoices):
-    """What can be done to many batches at once."""
+    """An act that can be done to many batches at once."""
 
     CANCEL = "cancel"
     PAUSE = "pause"
@@ -23,7 +23,10 @@ class BulkAct(models.TextChoices):
 
 
 class BulkOperation(Leased):
-    """Run by Celery, item by item. `token` makes a double click one operation; `created_before` keeps late batches out."""
+    """An operation, which Celery runs item by item.
+
+    `token` makes a double click one operation. `created_before` keeps batches out that were created after the preview.
+    """
 
     class Status(models.TextChoices):
         PENDING = "pending"
@@ -61,12 +64,12 @@ class BulkOperation(Leased):
 
     @property
     def left(self) -> int:
-        """How many batches it has not come to."""
+        """How many batches the operation has not acted on yet."""
         return self.total - self.done - self.skipped - self.failed
 
 
 class BulkItem(models.Model):
-    """One batch of an operation, and what came of it. `note` says why it was skipped or failed, or what was made."""
+    """One batch of an operation, and its outcome. `note` says why it was skipped or failed, or names the result of the act."""
 
     class Status(models.TextChoices):
         PENDING = "pending"

@@ -1,4 +1,4 @@
-"""Counts: how the objects of a batch, or of a part of it, stand."""
+"""Counts: the numbers of a batch's objects by status, and their tokens and cost; also for a part of a batch."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,7 +9,7 @@ from django.db import models
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How the objects of a batch stand, and the tokens used so far. `total` is always the sum of the other five counts."""
+    """The objects of a batch by status, and the tokens and cost so far. `total` is always the sum of the five statuses."""
 
     total: int = 0
     pending: int = 0
@@ -21,9 +21,9 @@ class Counts:
     output_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
-    other_tokens: int = 0  # of which only the sum is known: neither part of the input nor of the output
-    cost_nanos: int = 0  # of the objects whose cost is known, in billionths of the portal's currency
-    unpriced: int = 0  # objects that succeeded and whose cost is not known
+    other_tokens: int = 0  # tokens of which only the sum is known, so that they are in neither input nor output
+    cost_nanos: int = 0  # the cost of the objects whose cost is known, in billionths of the portal's currency
+    unpriced: int = 0  # how many objects succeeded with an unknown cost
 
     @property
     def settled(self) -> int:
@@ -31,17 +31,17 @@ class Counts:
 
     @property
     def tokens(self) -> int:
-        """All tokens that are known of."""
+        """The sum of all known tokens."""
         return self.input_tokens + self.output_tokens + self.other_tokens
 
     @property
     def cost(self) -> Decimal | None:
-        """What is known to have been spent, in the portal's currency; None when nothing is known."""
+        """The known cost in the portal's currency; None if no cost is known."""
         return None if self.unpriced and not self.cost_nanos else Decimal(self.cost_nanos).scaleb(-9)
 
     @property
     def unsuccessful(self) -> int:
-        """Settled without success, for whatever reason."""
+        """How many objects settled without success, for any reason."""
         return self.settled - self.succeeded
 
 

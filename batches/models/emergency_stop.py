@@ -1,4 +1,4 @@
-"""EmergencyStop: nothing more is sent, or nothing more is taken in, until somebody ends it."""
+"""EmergencyStop: an order that stops all sending or all intake until a person ends it."""
 
 import uuid
 from typing import ClassVar
@@ -14,7 +14,7 @@ STOP_REASON_CHARS = 300
 
 
 class Stopped(models.TextChoices):
-    """What is stopped: requests on their way to providers, or what clients bring."""
+    """The two kinds of stops: of sending requests to providers, and of taking in batches and files of clients."""
 
     SENDING = "sending"
     INTAKE = "intake"
@@ -22,19 +22,19 @@ class Stopped(models.TextChoices):
 
 class EmergencyStopQuerySet(models.QuerySet["EmergencyStop"]):
     def active(self) -> "EmergencyStopQuerySet":
-        """Those that nobody has ended. An index has just them."""
+        """The stops that have not ended. An index holds only these."""
         return self.filter(ended_at=None)
 
     def concerning(self, *, project: uuid.UUID, provider: uuid.UUID | None = None) -> "EmergencyStopQuerySet":
-        """Those of the whole portal, of a project, and of a provider if one is named."""
+        """The stops of the whole portal, of a project, and of a provider if one is named."""
         about = Q(project=None, provider=None) | Q(project=project)
         return self.filter(about | Q(provider=provider) if provider else about)
 
 
 class EmergencyStop(models.Model):
-    """A stop of sending or of intake: for a provider, for a project, or, where it names neither, for the whole portal.
+    """A stop of sending or of intake, for a provider, for a project, or for the whole portal if it names neither.
 
-    Tenants read its `reason`. One that has ended is kept.
+    Tenants can read its `reason`. A stop that has ended is kept.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -58,7 +58,7 @@ class EmergencyStop(models.Model):
                 name="emergency_stop_one_place",
                 violation_error_message="Name a provider or a project, not both; neither: the whole portal.",
             ),
-            # One at a time of each kind in each place.
+            # In each place there is at most one stop of each kind at a time.
             models.UniqueConstraint(
                 fields=["what"], condition=Q(ended_at=None, provider=None, project=None), name="emergency_stop_of_portal"
             ),
@@ -84,11 +84,11 @@ class EmergencyStop(models.Model):
 
     @property
     def is_of_portal(self) -> bool:
-        """Whether it holds for everybody."""
+        """Whether the stop holds for the whole portal."""
         return self.provider_id is None and self.project_id is None
 
     def is_about(self, provider: Provider) -> bool:
-        """Whether it holds for a provider, maybe for one project alone."""
+        """Whether the stop concerns this provider, perhaps for one project only."""
         return self.provider_id in (None, provider.pk)
 
     @property

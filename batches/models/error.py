@@ -12,9 +12,9 @@ from batches.rules import fingerprints
 class BatchError(models.Model):
     """A reason in the words of the contract (`code`, `message`, `param`, `line`) and in those of the portal.
 
-    `round` is empty for what concerns the input (validation) or, with `line` empty too, the batch as a whole.
-    `kind` is a `providers.failures.Kind`, `source` who has to act on it, and `fingerprint` is the same for reasons
-    that differ in ids, numbers and quoted text alone.
+    `round` is empty for an error of the input, found by validation. `line` and `round` are both empty for an error of the
+    batch as a whole. `kind` is a `providers.failures.Kind`. `source` is the party that has to act. `fingerprint` is the same
+    for errors that differ only in ids, numbers and quoted text.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -1,4 +1,4 @@
-"""Error groups: failures that differ in ids, numbers and quoted text alone; counted as they happen, never by scanning."""
+"""Error groups: failures that differ only in ids, numbers and quoted text. Each failure is counted when it is recorded."""
 
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ GROUP_NOTE_CHARS = 2000
 
 
 class ErrorGroup(models.Model):
-    """What is the same in many failures of one project, under one fingerprint. `message` has its variable parts replaced."""
+    """The common properties of a project's failures with one fingerprint. In `message` the variable parts are replaced."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="error_groups")
@@ -41,7 +41,7 @@ class ErrorGroup(models.Model):
 
 
 class BatchErrorGroup(models.Model):
-    """A group within one batch: how many of its objects failed so and were not sent for again."""
+    """An error group within one batch. `count` is the number of its failed objects that were not sent again."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="error_groups", db_index=False, db_constraint=False)
@@ -62,7 +62,7 @@ class BatchErrorGroup(models.Model):
 
 
 class ErrorGroupHour(models.Model):
-    """How often a group occurred in one hour, all of its batches together."""
+    """The number of failures of an error group in one hour, over all batches."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     group = models.ForeignKey(ErrorGroup, on_delete=models.CASCADE, related_name="hours", db_index=False)

@@ -1,4 +1,4 @@
-"""Event: what happened to a batch, when, and through whom."""
+"""Event: an entry of a batch's timeline, with its time and its actor."""
 
 from typing import ClassVar
 

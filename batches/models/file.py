@@ -11,11 +11,11 @@ from batches.models.api_key import ApiKey
 from batches.models.project import Project
 from batches.rules import identifiers
 
-REMOVAL_PAUSE = timedelta(hours=1)  # until the storage is asked again to delete bytes that it would not delete
+REMOVAL_PAUSE = timedelta(hours=1)  # how long after a refusal the storage is asked again to delete bytes
 
 
 class Purpose(models.TextChoices):
-    """What a file is for."""
+    """The purpose of a file."""
 
     BATCH = "batch"
     BATCH_OUTPUT = "batch_output"
@@ -27,25 +27,25 @@ class Purpose(models.TextChoices):
 
 
 def storage_name(file: "File", _filename: str) -> str:
-    """Where the bytes go: never a name that a client chose."""
+    """The name of a file's bytes in the storage. It never has a name that a client chose."""
     return f"{file.project_id.hex}/{file.id.hex[:6]}/{file.id.hex}"
 
 
 class FileQuerySet(models.QuerySet["File"]):
     def visible(self, *, project: Project, now: datetime) -> "FileQuerySet":
-        """What the project's clients can see: neither deleted nor expired."""
+        """The files that the project's clients can see: neither deleted nor expired."""
         return self.filter(project=project).readable(now=now)
 
     def readable(self, *, now: datetime) -> "FileQuerySet":
-        """Neither deleted nor expired."""
+        """The files that are neither deleted nor expired."""
         return self.filter(deleted_at=None).filter(Q(expires_at=None) | Q(expires_at__gt=now))
 
     def hidden(self, *, now: datetime) -> "FileQuerySet":
-        """Deleted or expired, with bytes that are still kept."""
+        """The deleted or expired files whose bytes are still kept."""
         return self.filter(purged_at=None).filter(Q(deleted_at__isnull=False) | Q(expires_at__lte=now))
 
     def removable(self, *, now: datetime) -> "FileQuerySet":
-        """Those that the storage has not refused to delete lately."""
+        """The files whose deletion the storage has not refused within REMOVAL_PAUSE."""
         return self.filter(Q(removal_failed_at=None) | Q(removal_failed_at__lte=now - REMOVAL_PAUSE))
 
 
@@ -63,7 +63,7 @@ class File(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
     purged_at = models.DateTimeField(null=True, blank=True)
-    is_draft = models.BooleanField(default=False, db_default=False)  # uploaded to be looked at; no batch was made of it yet
+    is_draft = models.BooleanField(default=False, db_default=False)  # uploaded to be checked; no batch has it yet
     removal_failed_at = models.DateTimeField(
         "refused removal", null=True, blank=True, help_text="When the storage last refused to delete its bytes."
     )
@@ -83,6 +83,6 @@ class File(models.Model):
         return identifiers.render("file-", self.id)
 
     def is_readable(self, *, now: datetime) -> bool:
-        """Whether its bytes may be had: it is neither deleted nor expired, and they are kept."""
+        """Whether the bytes may be read: the file is neither deleted nor expired, and its bytes are kept."""
         expired = self.expires_at is not None and self.expires_at <= now
         return self.deleted_at is None and self.purged_at is None and not expired

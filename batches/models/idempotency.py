@@ -1,4 +1,4 @@
-"""IdempotencyRecord: a create call that was seen, so that its repetition makes no second batch."""
+"""IdempotencyRecord: the record of a create call, by which a repeated call makes no second batch."""
 
 from typing import ClassVar
 
@@ -11,9 +11,9 @@ from batches.models.batch import Batch
 
 
 class IdempotencyRecord(models.Model):
-    """One create call: who called what with which body, under which Idempotency-Key if any, and what came of it.
+    """One create call: its key, its path, the digest of its body, its Idempotency-Key if any, and its batch.
 
-    `batch` is empty while the call is being worked on.
+    `batch` is empty until the call has made it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -6,8 +6,8 @@ from django.db import models
 class Leased(models.Model):
     """A row that one worker at a time works on.
 
-    Taking the lease adds one to `lease_epoch`; every write under it carries that epoch, and a stale one changes
-    nothing. A lease that ran out may be taken by anybody.
+    Taking the lease adds one to `lease_epoch`. Every write under the lease names this epoch, and a write under an old epoch
+    changes nothing. Any worker may take a lease that has run out.
     """
 
     lease_owner = models.UUIDField(null=True, blank=True, editable=False)

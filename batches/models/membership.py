@@ -1,4 +1,4 @@
-"""Membership: what a person may do in a project."""
+"""Membership: the role of a person in a project."""
 
 from typing import ClassVar
 

@@ -10,21 +10,21 @@ from uuid_utils.compat import uuid7
 from batches.models.batch import Batch
 from batches.rules.states import ObjectStatus
 
-LAST_LINE = 2**31 - 1  # as great as a line number may be
-INVALID_LINE = "invalid_line"  # the kind of failure of what was never sent, because its line is no valid request
+LAST_LINE = 2**31 - 1  # the greatest line number
+INVALID_LINE = "invalid_line"  # the kind of failure of an object that was never sent, because its line is invalid
 
 
 def unnamed(line: int, pk: UUID) -> str:
-    """What stands for a custom_id that cannot be read, or is another object's: no client can choose it."""
+    """A substitute for a custom_id that cannot be read or is already taken. No client can choose the same text."""
     return f"line {line} ({pk.hex})"
 
 
 class BatchObject(models.Model):
-    """One request, known by its line (from 1) and its `custom_id`; its body is in the input file.
+    """One request, known by its line (from 1) and its `custom_id`. Its body is in the input file.
 
-    `round` counts how many times it was deliberately sent for; attempts happen inside a round. The columns after
-    `status` describe the attempt that settled it. No index holds a column that settling changes, so that PostgreSQL
-    can update rows in place; and the foreign key is not checked row by row, because only `validate` inserts here.
+    `round` counts how many times the object was deliberately sent; a round may have several attempts. The columns after
+    `status` describe the attempt that settled the object. No index has a column that settling changes, so that PostgreSQL
+    can update rows in place. The foreign key is not checked row by row, because only `validate` inserts objects.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -68,5 +68,5 @@ class BatchObject(models.Model):
 
     @property
     def is_retrying(self) -> bool:
-        """Whether it failed before, and waits to be sent again."""
+        """Whether the object failed before, and waits to be sent again."""
         return self.status == ObjectStatus.PENDING and self.round > 1

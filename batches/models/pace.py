@@ -1,4 +1,4 @@
-"""BatchMinute: what went on in one batch in one minute, for charts and estimates."""
+"""BatchMinute: the counts of one batch in one minute, for charts and estimates."""
 
 from typing import ClassVar
 
@@ -9,10 +9,10 @@ from batches.models.batch import Batch
 
 
 class BatchMinute(models.Model):
-    """Counts of what was recorded in a minute.
+    """The counts of the outcomes recorded in a minute.
 
-    `retried` are failed attempts that another followed, `throttled` those of them that the upstream turned away;
-    `latency_ms` is the sum over the objects that settled.
+    `retried` is the number of failed attempts that another attempt followed. The upstream turned `throttled` of them away.
+    `latency_ms` is the sum over the settled objects.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

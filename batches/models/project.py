@@ -1,4 +1,4 @@
-"""Project: the tenant. Everything a client makes belongs to one."""
+"""Project: the tenant. Everything that a client makes belongs to a project."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from providers.models import Provider
 
 class ProjectQuerySet(models.QuerySet["Project"]):
     def called(self, slug: str) -> "Project | None":
-        """The project with this slug. A slug that cannot be one (PostgreSQL takes no NUL) is none's."""
+        """The project with this slug; None if there is none, also for a text that no slug can be, as with NUL characters."""
         return self.filter(slug=slug).first() if slug.isprintable() else None
 
 
@@ -35,7 +35,7 @@ class Project(models.Model):
 
 
 class ProviderGrant(models.Model):
-    """A project may use a provider that is not granted to all; a default one serves whatever names no provider."""
+    """A project's right to use a provider that is not granted to all. A default provider serves calls that name none."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="grants")

@@ -1,4 +1,4 @@
-"""ProviderHealth: how a provider is doing, as the engine sees it."""
+"""ProviderHealth: the health of a provider or a model, as the engine sees it."""
 
 from datetime import datetime
 from hashlib import blake2b
@@ -13,36 +13,36 @@ from providers.models import Provider
 
 _KINDS = frozenset(kind.value for kind in Kind)
 ACCOUNT_KINDS = tuple(kind.value for kind in Kind if kind.is_of_account)
-DIGESTED = "#"  # what the key of a model begins with that no operator has configured
+DIGESTED = "#"  # the first character of the key of a model that no operator has configured
 
 
 def model_key(name: str) -> str:
-    """What stands for a model that no operator has configured: clients choose its name, and everybody may see the key."""
+    """The key of a model that no operator has configured. It hides the name, since clients choose it and everybody sees keys."""
     return f"{DIGESTED}{blake2b(name.encode(errors='surrogatepass'), digest_size=8).hexdigest()}"
 
 
 class ProviderHealthQuerySet(models.QuerySet["ProviderHealth"]):
     def with_account_problem(self) -> "ProviderHealthQuerySet":
-        """The rows of providers that are held for their account, one each."""
+        """The rows of providers under a hold for their account, one row for each."""
         return self.filter(model="", hold_kind__in=ACCOUNT_KINDS)
 
     def about(self, provider_id: UUID, *, model: str) -> "ProviderHealthQuerySet":
-        """The row of a provider as a whole, then that of a model of its, if there is one."""
+        """The row of a provider as a whole, and then the row of its model, if there is one."""
         return self.filter(provider=provider_id, model__in={"", model, model_key(model)}).order_by("model")
 
 
 class ProviderHealth(models.Model):
-    """Written by executors every few seconds while they work; `model` is empty for the provider as a whole.
+    """The health of a provider as a whole (`model` is empty) or of a model. Executors write it every few seconds.
 
-    Everybody may see a row, so it holds kinds and numbers, and never a text that came from a call. What keeps the requests
-    of one project back, and not those of others, is not in it.
+    Everybody may see a row, so it holds kinds and numbers, and never a text that came from a call. Limits that hold back the
+    requests of one project only are not in it.
 
-    `concurrency` is how many requests may be in flight at present, over all workers, and `in_use` how much of that they
-    have taken; `limited_until` says until when its rate limits hold everything back, `breaker_until` until when the
-    circuit breaker keeps all but a probe away.
+    `concurrency` is how many requests may be in flight at present, over all workers, and `in_use` is how many slots they use.
+    `limited_until` is the time until which rate limits hold all requests back. `breaker_until` is the time until which the
+    circuit breaker lets only probes through.
 
-    `hold_kind` is the kind of failure for which the provider, or the model, is held: empty where it is not. `probe_asked_at`
-    and `resumed_at` are written by operators' acts alone; executors read them, and send a probe at once, or end the hold.
+    `hold_kind` is the kind of failure that began a hold; it is empty without a hold. Only acts of operators write
+    `probe_asked_at` and `resumed_at`. Executors read them, and send a probe at once, or end the hold.
     """
 
     class Breaker(models.TextChoices):
@@ -80,19 +80,19 @@ class ProviderHealth(models.Model):
 
     @property
     def hold(self) -> Kind | None:
-        """The kind of failure for which it is held; None where it is not."""
+        """The kind of failure that began the hold; None without a hold."""
         return Kind(self.hold_kind) if self.hold_kind in _KINDS else None
 
     @property
     def has_news(self) -> bool:
-        """Whether something keeps its requests back."""
+        """Whether a hold or a rate limit keeps requests back."""
         return bool(self.hold_kind or self.limited_until)
 
     @property
     def has_account_problem(self) -> bool:
-        """Whether it is held because its account is empty, or its credential is refused."""
+        """Whether there is a hold because the account is empty or the credential is refused."""
         return self.hold is not None and self.hold.is_of_account
 
     def is_limited(self, *, now: datetime) -> bool:
-        """Whether a rate limit holds everything back at present."""
+        """Whether a rate limit holds all requests back at present."""
         return self.limited_until is not None and self.limited_until > now

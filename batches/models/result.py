@@ -1,4 +1,4 @@
-"""BatchResult: what came of one round of one object, with the body of the answer."""
+"""BatchResult: the outcome of one round of one object, with the body of the answer."""
 
 from typing import ClassVar
 
@@ -10,10 +10,10 @@ from batches.rules.states import ObjectStatus
 
 
 class BatchResult(models.Model):
-    """The settled outcome of (batch, line, round): inserted once, never changed.
+    """The settled outcome of (batch, line, round). A row is inserted once, and never changed.
 
-    `body` is the upstream's answer as one line of JSON, or empty where there was none; then `error_code` and
-    `error_message` say why.
+    `body` is the upstream's answer as one line of JSON. It is empty if there was no answer; then `error_code` and
+    `error_message` give the reason.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

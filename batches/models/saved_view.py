@@ -1,4 +1,4 @@
-"""SavedView: a filter of the list of batches that somebody wants to find again."""
+"""SavedView: a filter of the list of batches that a person has saved under a name."""
 
 from typing import ClassVar
 
@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 
 class SavedView(models.Model):
-    """`query` is the list's query string; `slug` makes a permanent address. A shared one is everybody's to open."""
+    """A saved view. `query` is the list's query string. `slug` makes a permanent address. Anybody may open a shared view."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views")

@@ -1,4 +1,4 @@
-"""Slice: the part of a batch that one worker takes at a time."""
+"""Slice: the part of a batch that one worker leases at a time."""
 
 from typing import ClassVar
 
@@ -13,10 +13,10 @@ from batches.rules import identifiers
 
 
 class Slice(Counted, Leased):
-    """A run of consecutive lines of a batch: what a worker leases, and what carries counts and byte ranges.
+    """A run of consecutive lines of a batch. A worker leases it as a whole. It has counts, and byte ranges in the files.
 
-    Byte ranges are half open: `input_start <= offset < input_end`. Those of the output and error file are set when the
-    files are written. `not_before` holds a slice back whose objects all wait.
+    Byte ranges are half open: `input_start <= offset < input_end`. The ranges in the output and error file are set when the
+    files are written. `not_before` holds back a slice whose objects all wait.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -44,9 +44,9 @@ class Slice(Counted, Leased):
             ),
         ]
         indexes: ClassVar = [
-            # What can still be worked on: rows leave it as they are done, so it stays small whatever the history.
+            # The unfinished slices. Finished rows leave the index, so that it stays small whatever the history.
             models.Index(fields=["batch", "first_line"], condition=Q(pending__gt=0), name="slice_unfinished"),
-            # What somebody works on: a handful of rows, from which it is told who is served how much.
+            # The leased slices: a handful of rows. From them `turns` computes how much each batch and project is served.
             models.Index(fields=["batch"], condition=Q(lease_owner__isnull=False), name="slice_leased"),
         ]
 

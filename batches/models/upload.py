@@ -12,7 +12,7 @@ from batches.models.project import Project
 
 
 class UploadStatus(models.TextChoices):
-    """Where an upload is: `pending` takes parts, the others take nothing more."""
+    """The status of an upload. Only a `pending` upload takes parts."""
 
     PENDING = "pending"
     COMPLETED = "completed"
@@ -21,7 +21,7 @@ class UploadStatus(models.TextChoices):
 
 
 class Upload(models.Model):
-    """A promise of `bytes` bytes, to be sent in parts and then put together as a File."""
+    """A promise of `bytes` bytes, which are sent in parts and then joined to a File."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="uploads")
@@ -51,7 +51,7 @@ def part_storage_name(part: "UploadPart", _filename: str) -> str:
 
 
 class UploadPart(models.Model):
-    """Some of an upload's bytes. The order of parts is given when the upload is completed."""
+    """A part of an upload's bytes. The client gives the order of parts when it completes the upload."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="parts")

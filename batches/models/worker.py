@@ -17,15 +17,15 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
         return self.filter(role=Worker.Role.EXECUTE)
 
     def seated(self) -> "WorkerQuerySet":
-        """Executors that take up work."""
+        """The executors with a seat."""
         return self.filter(seat__isnull=False)
 
 
 class Worker(models.Model):
-    """A control process, or one run of an executor; its row goes when it ends well, and grows old when it dies.
+    """A control process, or one run of an executor. The row is deleted when the worker ends in order, and expires if it dies.
 
-    An executor that takes up work has a `seat`, of which there are EXECUTORS; one that only brings home what is in flight
-    has none. `process` tells its process from every other one, also of other machines and containers.
+    An executor that takes up work has one of EXECUTORS seats. An executor that only waits for its requests in flight has no
+    `seat`. `process` is unique to its process, also among other machines and containers.
     """
 
     class Role(models.TextChoices):

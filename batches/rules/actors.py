@@ -1,15 +1,15 @@
-"""Who moves a batch: a value that every service which moves state takes and every event records."""
+"""Actor: the person, key, command or part of the engine that does something. Services take it, and events record it."""
 
 from dataclasses import dataclass
 
 from batches.rules.states import Source
 
-REASON_CHARS = 500  # of what somebody may say why they do something to batches
+REASON_CHARS = 500  # the length of the reason that a person may give for an act on batches
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A name for people (`key mobile-app`, `user ops`, `engine`) and the way it came in."""
+    """A name for people (`key mobile-app`, `user ops`, `engine`), and the way by which the act reached the portal."""
 
     name: str
     source: Source

@@ -11,7 +11,7 @@ _decode_members = msgspec.json.Decoder(_Members).decode
 
 
 def with_model(body: bytes, model: str) -> bytes:
-    """A request body that names this model: put in front where it names none, in the place of null or of another spelling."""
+    """A request body that names this model. The name replaces a null or another spelling, or is put in front if there is none."""
     if not body.startswith(b"{"):
         return body
     value = msgspec.json.encode(model)
@@ -36,11 +36,11 @@ def line_with_model(line: bytes, model: str) -> bytes:
 
 
 def bare_model(model: str | None, *, provider: str) -> str:
-    """The model without the provider's name before it; empty when there is none."""
+    """The model without the provider's name before it; empty if no model is given."""
     return (model or "").removeprefix(f"{provider}/")
 
 
 def _values(body: bytes) -> list[Member]:
-    """Every value that the body has for its model, in order: a name may come twice, and the last one counts."""
+    """All values of the body's member `model`, in order. The member may come twice, and the last one counts."""
     members = read_members(io.BytesIO(body).read, array="", max_value_bytes=len(body))
     return [member for member in members if isinstance(member, Member) and member.name == "model"]

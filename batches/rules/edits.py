@@ -1,4 +1,4 @@
-"""Another body for the request of an input line: is it as good as the lines of an input, and what is different. Pure rules."""
+"""Edits: another body for the request of an input line, checked by the rules of the input, with its differences. Pure rules."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _check = msgspec.json.Decoder(msgspec.Raw).decode
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A line with another body: both bodies on one line each, and the `line` without its end; no good with `problems`."""
+    """A line with another body: both bodies on one line each, and the `line` without its end. Unusable if it has `problems`."""
 
     before: bytes
     after: bytes
@@ -28,7 +28,7 @@ class Edit:
 
     @property
     def summary(self) -> str:
-        """Which members of the body are different, by name: never what is in them."""
+        """The names of the members of the body that are different, never their values."""
         old, new = _members(self.before), _members(self.after)
         parts = (
             ("changed", [name for name in new if name in old and new[name] != old[name]]),
@@ -39,7 +39,7 @@ class Edit:
 
 
 def edit(content: bytes, text: str, *, rules: LineRules) -> Edit:
-    """The line with this text as its body, and all that the rules of its batch find wrong with that."""
+    """The line with this text as its body, with all problems by the rules of its batch."""
     members = _decode_members(content)
     before = _on_one_line(bytes(members["body"]))
     after, problem = _body(text)
@@ -54,7 +54,7 @@ def edit(content: bytes, text: str, *, rules: LineRules) -> Edit:
 
 
 def _body(text: str) -> tuple[bytes, str]:
-    """The text as JSON on one line, or what is wrong with it."""
+    """The text as JSON on one line, or a sentence about its problem."""
     try:
         content = text.encode()
         _check(content)
@@ -70,7 +70,7 @@ def _body(text: str) -> tuple[bytes, str]:
 
 
 def _where(message: str, content: bytes) -> str:
-    """A parser's complaint, with the line instead of the byte that it is about."""
+    """A parser's message with the number of the line in place of the byte."""
     message = message.removeprefix("JSON is malformed: ")
     if not (byte := _BYTE.search(message)):
         return "it ends too early"
@@ -92,7 +92,7 @@ def _members(body: bytes) -> dict[str, bytes]:
 
 
 def _listed(names: list[str]) -> str:
-    """Names as they may be kept: whoever writes requests chooses them."""
+    """The names as a list in words. Clients choose the names, so only plain ones are listed, and the rest is counted."""
     known = [name for name in names if _NAME.fullmatch(name)][:MOST_NAMES]
     rest = len(names) - len(known)
     return ", ".join([*known, f"{rest} more"] if rest else known)

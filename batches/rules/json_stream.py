@@ -1,8 +1,8 @@
 """Reading a large JSON object piece by piece: its small members, and the items of its one long array, byte for byte.
 
-`{"model": "m", "requests": [{...}, {...}, ...]}` is never whole in memory, and no item is parsed and written again, so
-numbers, escapes and the order of keys stay as the client wrote them. The structure (brackets, strings, commas) is read
-here; whether each piece is valid JSON is for whoever decodes it.
+`{"model": "m", "requests": [{...}, {...}, ...]}` is never whole in memory. No item is parsed and written again, so numbers,
+escapes and the order of keys stay as the client wrote them. Only the structure (brackets, strings, commas) is checked here.
+The caller decodes each piece, and finds out whether it is valid JSON.
 """
 
 import re
@@ -32,7 +32,7 @@ class TooLong(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member of the object that is not the array: its name, and its value, raw; `start` is where in the body that begins."""
+    """A member of the object other than the array: its name and its raw value. `start` is the value's offset in the body."""
 
     name: str
     value: bytes
@@ -41,17 +41,17 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An item of the array, raw."""
+    """A raw item of the array."""
 
     index: int
     value: bytes
 
 
 def read_members(read: Read, *, array: str, max_value_bytes: int) -> Iterator[Member | Item]:
-    """The members of one JSON object in the order they come; the member called `array` item by item.
+    """The members of one JSON object in their order. The member called `array` comes item by item.
 
-    Holds one chunk and twice a value at most. Raises Malformed where the structure is broken or the array comes twice,
-    and TooLong. A member that is called `array` but is no array comes as a Member.
+    Memory holds at most one chunk and twice a value. Raises Malformed if the structure is broken or the array comes twice, and
+    TooLong. A member that is called `array` but is no array comes as a Member.
     """
     source = _Source(read, max_value_bytes)
     seen = False
@@ -91,7 +91,7 @@ def _items(source: "_Source") -> Iterator[Item]:
 
 
 class _Source:
-    """A window on the stream. `_at` is what has been used of it."""
+    """A buffer over the stream. `_at` is the number of bytes of the buffer that have been used."""
 
     def __init__(self, read: Read, max_value_bytes: int) -> None:
         self._read = read
@@ -107,7 +107,7 @@ class _Source:
         return self._before + self._at
 
     def peek(self) -> bytes:
-        """The next byte that is not white space, unused; empty at the end."""
+        """The next byte that is not white space, without using it; empty at the end."""
         while True:
             match = _SPACE.match(self._buffer, self._at)
             assert match is not None
@@ -118,7 +118,7 @@ class _Source:
                 return b""
 
     def expect(self, allowed: bytes) -> bytes:
-        """Use one byte, which has to be one of these."""
+        """Use one byte. It must be one of these."""
         found = self.peek()
         if not found or found not in allowed:
             wanted = " or ".join(repr(chr(byte)) for byte in allowed)
@@ -128,7 +128,7 @@ class _Source:
         return found
 
     def name(self) -> str:
-        """Use a string, and read it."""
+        """Use one string, and return it decoded."""
         if self.peek() != b'"':
             raise Malformed(f"Expected a name in double quotes (byte {self.offset}).")
         start = self.offset
@@ -138,7 +138,7 @@ class _Source:
             raise Malformed(f"A name is not valid (byte {start}).") from None
 
     def value(self) -> bytes:
-        """Use one value, whatever it is."""
+        """Use one value of any type."""
         first = self.peek()
         if first in (b"{", b"["):
             end = self._end_of_container()
@@ -169,7 +169,7 @@ class _Source:
                 position = len(self._buffer) - self._need_more()
 
     def _end_of_string(self, start: int) -> int:
-        """Goes on where it stopped when a chunk ends, so that a long string costs no more than its length."""
+        """The end of a string. After each chunk the search goes on where it stopped, so that its cost is linear."""
         position = start + 1
         while True:
             inside = _IN_STRING.match(self._buffer, position)
@@ -191,7 +191,7 @@ class _Source:
             position -= self._need_more()  # a number at the end of the buffer may go on in the next chunk
 
     def _need_more(self) -> int:
-        """Read on inside a value. Returns by how much the positions in the buffer have moved."""
+        """Read a chunk inside a value. Return by how many bytes the positions in the buffer have moved."""
         self._require_allowed(len(self._buffer) - self._at)
         moved = self._at
         if not self._more():
@@ -203,9 +203,9 @@ class _Source:
             raise TooLong(f"A value has more than {self._limit} bytes (from byte {self.offset}).")
 
     def _more(self) -> bool:
-        """Read a chunk behind the part of the buffer that is unused, which moves to the front.
+        """Move the unused part of the buffer to the front, and read a chunk after it.
 
-        The longer that part, the larger the chunk, so that moving it costs no more than reading it.
+        A longer unused part gets a larger chunk, so that moving costs no more than reading.
         """
         unused = len(self._buffer) - self._at
         chunk = b"" if self._ended else self._read(max(CHUNK, unused))

@@ -18,7 +18,7 @@ from providers.line_separators import without_separators
 
 CHUNK = 1024**2
 BOM = b"\xef\xbb\xbf"
-MAX_DEPTH = 200  # arrays and objects within each other: far below where a parser gives up, however deep its own stack is
+MAX_DEPTH = 200  # how deep arrays and objects may be nested; far below the limit of any parser
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -37,8 +37,8 @@ def read_lines(source: BinaryIO, *, max_line_bytes: int) -> Iterator[Line]:
     """Every line of a file that is not blank. Holds one chunk and at most one line in memory."""
     head = source.read(len(BOM))
     start, head = (len(BOM), b"") if head == BOM else (0, head)
-    number, offset, rest = 0, start, b""  # the last line counted; what is left of the chunks, and where in the file that starts
-    skipping = False  # inside a line over the limit: its content is dropped
+    number, offset, rest = 0, start, b""  # the last counted line; the offset in the file of the rest of the chunks, and the rest
+    skipping = False  # whether the position is inside a line over the limit, whose content is dropped
     line_start = offset
     for chunk in chain((head,), iter(partial(source.read, CHUNK), b"")):
         pieces = (rest + chunk).split(b"\n")
@@ -80,7 +80,7 @@ class _Response(msgspec.Struct):
 class _Error(msgspec.Struct, omit_defaults=True):
     code: str
     message: str
-    line: int | None = None  # of the input, where the request itself is not valid
+    line: int | None = None  # the line of the input, if the request itself is invalid
 
 
 class _ResultLine(msgspec.Struct):
@@ -98,7 +98,7 @@ class _RequestLine(msgspec.Struct):
 
 
 class StoredResult(msgspec.Struct):
-    """A line of the output or error file. `response` is empty where there was no answer; then `error` says why."""
+    """A line of the output or error file. `response` is empty if there was no answer; then `error` gives the reason."""
 
     id: str
     custom_id: str
@@ -107,7 +107,7 @@ class StoredResult(msgspec.Struct):
 
     @property
     def body(self) -> str:
-        """The answer as it was, or nothing."""
+        """The answer exactly as it was; empty if there was none."""
         return bytes(self.response.body).decode() if self.response else ""
 
 
@@ -122,7 +122,7 @@ def read_request(content: bytes) -> Request:
 
 
 def request_line(*, custom_id: str, url: str, body: bytes) -> bytes:
-    """A line of an input file, with its end; `body` is valid JSON, its values kept exactly."""
+    """A line of an input file, with its end. `body` must be valid JSON, and its values are kept exactly."""
     if b"\n" in body or b"\r" in body:
         body = msgspec.json.format(body, indent=-1)  # line ends between tokens: inside strings JSON has none
     return unbroken(_encode(_RequestLine(custom_id, "POST", url, msgspec.Raw(body)))) + b"\n"
@@ -134,7 +134,7 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def is_too_deep(content: bytes) -> bool:
-    """Whether a JSON document has more than MAX_DEPTH arrays and objects within each other."""
+    """Whether the arrays and objects of a JSON document are nested more than MAX_DEPTH deep."""
     if content.count(b"[") + content.count(b"{") <= MAX_DEPTH:
         return False
     unescaped = content.replace(rb"\\", b"").replace(rb"\"", b"")
@@ -152,7 +152,7 @@ _BYTE = re.compile(r"\(byte (\d+)\)")
 
 
 def complaint(error: msgspec.DecodeError, content: bytes, *, start: int = 0) -> str:
-    """What makes a document no JSON, for whoever wrote it; `start` is where in their own it begins."""
+    """A message for the author of a document that is no JSON. `start` is the document's offset in the author's text."""
     text = str(error).partition(" - at `")[0].removeprefix("JSON is malformed: ")
     if "truncated" in text or "surrogate" in text:
         half = next((match.start(1) for match in _HALF_PAIR.finditer(content) if match[1]), None)
@@ -165,7 +165,7 @@ def response_line(
 ) -> bytes:
     """A line of the output or error file for a request that was answered; `body` is one line of JSON.
 
-    `why` is the code and message of a failure that the upstream's own status did not tell.
+    `why` is the code and message of a failure whose answer had a status of success.
     """
     response = _Response(http_status, request_id, msgspec.Raw(body.encode()))
     error = None if why is None else _Error(*why)
@@ -173,21 +173,21 @@ def response_line(
 
 
 def error_line(object_id: uuid.UUID, *, custom_id: str, code: str, message: str, line: int | None = None) -> bytes:
-    """A line of the error file for a request that got no answer, or never ran; `line` is that of the input, if it is told."""
+    """A line of the error file for a request that got no answer or was never sent. `line` is the line of the input, if given."""
     return unbroken(_encode(_ResultLine(result_id(object_id), custom_id, None, _Error(code, message, line)))) + b"\n"
 
 
 def result_id(object_id: uuid.UUID) -> str:
-    """What a result line is known by."""
+    """The id of a result line."""
     return f"batch_req_{object_id.hex}"
 
 
 def read_result(content: bytes) -> StoredResult:
-    """A line of the output or error file, as one of the two functions above made it."""
+    """Read a line of the output or error file that `response_line` or `error_line` made."""
     try:
         return _decode_result(content)
     except msgspec.DecodeError:
-        # An upstream may write half of a surrogate pair. A letter of the same length takes its place while it is read.
+        # An upstream may write half of a surrogate pair. A character of the same length replaces it for reading.
         readable = _HALF_PAIR.sub(lambda match: rb"\ufffd" if match[1] else match[0], content)
         found = _decode_result(readable)
         if found.response is not None:
@@ -197,7 +197,7 @@ def read_result(content: bytes) -> StoredResult:
 
 
 def unbroken(document: bytes) -> bytes:
-    """JSON on one line that no reader takes for several: separators of lines inside strings are escaped."""
+    """JSON on one line for every reader: line separators inside strings are escaped."""
     return without_separators(document)
 
 

@@ -1,4 +1,4 @@
-"""What one input line must be, and what is said about one that is not (codes: the OpenAI batch API). Pure rules."""
+"""The rules for input lines, and the problems of lines that break them (codes: the OpenAI batch API). Pure rules."""
 
 import re
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from batches.rules.jsonl import Line, complaint, is_too_deep
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One reason why an input is not valid. `line` is empty for what concerns the input as a whole."""
+    """One reason why an input is invalid. `line` is empty for a problem of the input as a whole."""
 
     code: str
     message: str
@@ -22,14 +22,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class LineRules:
-    """How a dialect's lines differ. `endpoint` is the batch's."""
+    """The rules for the lines of one batch. Most of them depend on the dialect."""
 
     endpoint: str
-    one_model: bool = True  # all lines name the same model
-    names_endpoint: bool = True  # each line has a method and a url
-    asks_a_model: bool = True  # `model` and `stream` of the body mean something; else it is any JSON object
-    model: str = ""  # what a body that names no model asks for; another one is refused
-    provider: str = ""  # `provider/model` is the same model
+    one_model: bool = True  # whether all lines must name the same model
+    names_endpoint: bool = True  # whether each line has a method and a url
+    asks_a_model: bool = True  # whether `model` and `stream` of the body have a meaning; else the body is any JSON object
+    model: str = ""  # the model of a body that names none; a body that names another one is refused
+    provider: str = ""  # the name before a model that may be left out: `provider/model` is the same model
     max_lines: int = 50_000
     max_custom_id_chars: int = 512
     max_line_bytes: int = 16 * 1024**2
@@ -64,25 +64,25 @@ _decode_question = msgspec.json.Decoder(_Input[_Body]).decode
 _decode_document = msgspec.json.Decoder(_Input[_Document]).decode
 _Complaint = tuple[str, str, str]  # code, message, param
 MODEL_CHARS = 200
-QUALIFIED_MODEL_CHARS = 300  # with the name of a provider before it
+QUALIFIED_MODEL_CHARS = 300  # the length of a model with the name of a provider before it
 _PATH = re.compile(r" - at `\$\.?(.*)`$")
 _MISSING = re.compile(r"^Object missing required field (\S+)")
 _MODEL_IS_NEEDED = frozenset({"/v1/responses", "/v1/chat/completions", "/v1/embeddings", "/v1/completions", "/v1/messages"})
 
 
 class LineChecker:
-    """Checks the lines of one input in order, and remembers what it needs to compare them. Collects every problem."""
+    """Checks the lines of one input in order, and remembers their custom_ids and model to compare them."""
 
     def __init__(self, rules: LineRules) -> None:
         self.rules = rules
-        self.model = rules.model  # of all lines so far; empty when they name none, or several
-        self.lines = 0  # how many the input has, also those behind the limit, once it was read
+        self.model = rules.model  # the model of all lines so far; empty if they name none, or several
+        self.lines = 0  # how many lines were read, including those after the limit
         self._first_model = ""
         self._model_line = 0
         self._lines_by_custom_id: dict[str, int] = {}
 
     def check(self, line: Line) -> tuple[str, list[Problem]]:
-        """The line's custom_id, and what is wrong with the line. The id is empty where it cannot be read, or is no good."""
+        """The line's custom_id, and the problems of the line. The custom_id is empty if it cannot be read or used."""
         content = line.content
         if content is None:
             limit = self.rules.max_line_bytes
@@ -134,13 +134,13 @@ class LineChecker:
                 yield "invalid_method", f"method is {_shown(request.method)}; it must be POST.", "method"
             if request.url is None:
                 yield "missing_required_parameter", f"url is missing; it must be {rules.endpoint}.", "url"
-            elif request.url not in (rules.endpoint, rules.endpoint.removeprefix("/v1")):  # Azure's clients leave it out
+            elif request.url not in (rules.endpoint, rules.endpoint.removeprefix("/v1")):  # Azure's clients leave `/v1` out
                 yield "url_mismatch", f"url is {_shown(request.url)}; the batch's endpoint is {rules.endpoint}.", "url"
         if request.body.stream:
             yield "invalid_request", "A batch cannot stream: leave body.stream out.", "body.stream"
 
     def _model_complaint(self, model: str | None, number: int, *, is_good: bool) -> "_Complaint | None":
-        """What is wrong with a line's model. The first line that `is_good` besides says which one a batch of one model has."""
+        """The problem of a line's model. The first line that `is_good` otherwise sets the model of a batch with one model."""
         rules = self.rules
         if rules.model:
             if not model or model in (rules.model, f"{rules.provider}/{rules.model}"):
@@ -165,7 +165,7 @@ class LineChecker:
 
 
 def _custom_id_of(content: bytes) -> str:
-    """The custom_id of a line that is no request otherwise; empty where there is none."""
+    """The custom_id of a line that is otherwise no request; empty if it has none."""
     try:
         return _decode_named(content).custom_id
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -182,7 +182,7 @@ def _not_json(line: Line, why: str) -> Problem:
 
 
 def _wrong_shape(line: Line, message: str) -> Problem:
-    """From msgspec's complaint, which ends in the path of what is wrong."""
+    """The problem in a message of msgspec, which ends in the path of the wrong value."""
     path = _PATH.search(message)
     param = path[1] if path else ""
     message = _PATH.sub("", message).replace("`", "")

@@ -14,7 +14,7 @@ from django.db import models
 
 
 class BatchStatus(models.TextChoices):
-    """Where a batch is in its lifecycle. The only statuses that are stored."""
+    """The status of a batch in its lifecycle. No other statuses are stored."""
 
     VALIDATING = "validating"
     IN_PROGRESS = "in_progress", "In progress"
@@ -27,7 +27,7 @@ class BatchStatus(models.TextChoices):
 
     @property
     def sentence(self) -> str:
-        """What this status means, for people."""
+        """The meaning of this status, for people."""
         return _SENTENCES[self]
 
 
@@ -71,7 +71,7 @@ STAMPS: dict[BatchStatus, str] = {
 
 
 class ObjectStatus(models.TextChoices):
-    """What became of one request of a batch."""
+    """The status of one request of a batch."""
 
     PENDING = "pending"
     SUCCEEDED = "succeeded"
@@ -90,7 +90,7 @@ NEVER_RAN: dict[ObjectStatus, tuple[str, str]] = {
 
 
 class Act(models.TextChoices):
-    """What can be done to a batch besides moving it along its lifecycle."""
+    """An act on a batch that does not move it along its lifecycle."""
 
     PAUSED = "paused"
     RESUMED = "resumed"
@@ -103,7 +103,7 @@ class Act(models.TextChoices):
 
 
 class Source(models.TextChoices):
-    """Through what an act reached the portal."""
+    """The way by which an act reached the portal."""
 
     API = "api", "API"
     CONSOLE = "console"

@@ -1,10 +1,10 @@
-"""How many tokens a request may use, before it was sent: by its size, and by what it allows for its answer. Pure rules."""
+"""Estimates of the tokens of a request before it is sent, from its size and its limit for the answer. Pure rules."""
 
 from dataclasses import dataclass
 
 import msgspec
 
-BYTES_PER_TOKEN = 4  # of a request, roughly
+BYTES_PER_TOKEN = 4  # roughly, for the text of a request
 
 
 class _Bounds(msgspec.Struct):
@@ -19,7 +19,7 @@ _decode_bounds = msgspec.json.Decoder(_Bounds).decode
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a request may use. `output` is None when it sets no limit to its answer."""
+    """The tokens that a request may use. `output` is None if the request sets no limit to its answer."""
 
     input: int
     output: int | None
@@ -27,12 +27,12 @@ class Tokens:
 
     @property
     def total(self) -> int:
-        """In and out, as far as is known."""
+        """Input and output together, as far as they are known."""
         return self.input + (self.output or 0)
 
 
 def tokens_of(body: bytes) -> Tokens:
-    """What the request with this body may use. One whose bounds cannot be read sets none."""
+    """The tokens that the request with this body may use. A body whose limits cannot be read sets none."""
     size = -(-len(body) // BYTES_PER_TOKEN)  # rounded up: a bound is never too low
     try:
         bounds = _decode_bounds(body)

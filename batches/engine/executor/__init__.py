@@ -1,4 +1,5 @@
 """The executor: one event loop with many requests in flight, and one thread for everything that blocks.
 
-It leases slices through `services.lifecycle`, sends what `lanes` let through, and hands in outcomes. Start with `execute`.
+The executor leases slices through `services.lifecycle`, sends the objects that `lanes` let through, and hands in their
+outcomes. Start with `execute`.
 """

@@ -10,14 +10,15 @@ from batches.engine.executor.lanes.lane import Lane
 from batches.engine.executor.slices import HeldSlice
 from batches.services.lifecycle import claim
 
-AHEAD_SECONDS = 0.5  # objects to hold ready beyond those in flight, in seconds of the present rate
-FAR_TOO_MUCH = 3  # buffers, beyond its own: an executor that holds so much takes up nothing at all
+AHEAD_SECONDS = 0.5  # how many objects to hold ready beyond those in flight, as seconds of work at the present rate
+FAR_TOO_MUCH = 3  # an executor that holds this many buffers more than its own takes up nothing at all
 
 
 def appetite(lanes: Mapping[claim.Tenancy, Lane], held: Iterable[HeldSlice]) -> claim.Appetite | None:
-    """Enough to fill the free slots, and to be a little ahead; None while far too much is held.
+    """The slices that fill the free slots, and a few more to stay ahead. None while far too many bytes are held.
 
-    While too much is held, only projects of which nothing is held get anything: what one fills keeps no other away.
+    While the buffer is full, the executor takes up slices only of projects of which it holds none: a project that fills the
+    buffer must not keep another project out.
     """
     held = list(held)
     sizes: Counter[claim.Tenancy] = Counter()

@@ -26,13 +26,13 @@ from batches.services.tally.workers import heartbeat, leave, leave_seat, take_se
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 2.0
-PAUSE_SECONDS = 0.5  # after the database did not answer
-REFUSED_TURNS = 3  # in a row; then a report that cannot be recorded as a whole is recorded slice by slice
+PAUSE_SECONDS = 0.5  # how long the desk waits after the database did not answer
+REFUSED_TURNS = 3  # after this many refusals in a row a report is recorded slice by slice instead of as a whole
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What the executor brings to the desk. No appetite: it takes up nothing more."""
+    """The executor's request to the desk. Without an appetite the desk takes up no more slices."""
 
     report: Report
     demands: Mapping[uuid.UUID, Demand]
@@ -41,11 +41,11 @@ class Turn:
 
 @dataclass(slots=True)
 class Answer:
-    """What the executor takes back: what became of its report, and new work.
+    """The desk's answer to a turn: the receipt of the report, new slices, and grants of the limiter.
 
-    Of the providers in `unsure` the limiter may have heard, but nothing came back. Not `seated`: others have the executor's
-    place, and it is to take up nothing more. `obstructed`: there is work that this worker cannot carry out, and another
-    one may be able to.
+    `unsure` are the providers whose ask may have reached the limiter although no answer came back. If `seated` is False,
+    another executor has the seat, and this one takes up no more slices. If `obstructed` is True, there is work that this
+    worker cannot carry out and another worker may be able to.
     """
 
     receipt: Receipt
@@ -58,9 +58,9 @@ class Answer:
 
 
 class DatabaseTurns:
-    """One thread, one database connection. Every turn is taken whole, one after the other.
+    """The desk: one thread with one database connection, which takes one turn after the other.
 
-    Nothing that goes wrong here is raised: each step that fails is logged, and taken again with the next turn.
+    A turn never raises. A step that fails is logged, and repeated in the next turn.
     """
 
     def __init__(self, executor_id: uuid.UUID) -> None:
@@ -69,19 +69,19 @@ class DatabaseTurns:
         self._upstreams = Upstreams(executor_id)
         self._take_up = TakeUp(executor_id, self._upstreams)
         self._seen_at = 0.0
-        self._refused = 0  # turns in a row whose report was not recorded although the database answered
+        self._refused = 0  # how many turns in a row the database answered and did not record the report
         self._keeps_seat = True
 
     async def take(self, turn: Turn) -> Answer | None:
-        """Take a turn. None when the report was not recorded: then it has to be brought again."""
+        """Take a turn. None when the report was not recorded; then the executor must hand its outcomes in again."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._take, turn)
 
     async def leave_seat(self) -> None:
-        """Let another executor take up work."""
+        """Free the seat of this executor, so that another one can take up work."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._leave_seat)
 
     async def close(self) -> None:
-        """Say good-bye and close the connection."""
+        """Give slices, worker row and shares back, and close the connection."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown()
 
@@ -109,7 +109,7 @@ class DatabaseTurns:
         return answer
 
     def _hand_in(self, report: Report, *, now: datetime) -> Receipt | None:
-        """Record a report. One that the database refuses again and again costs the slices that it refuses, and no others."""
+        """Record a report. After repeated refusals it is recorded slice by slice, so that only the refused slices are lost."""
         record = settle if self._refused < REFUSED_TURNS else settle_apart
         try:
             receipt = record(report, now=now)
@@ -126,7 +126,7 @@ class DatabaseTurns:
 
     @contextmanager
     def _step(self, doing: str) -> Iterator[None]:
-        """A part of a turn; when it fails, the others go on."""
+        """Run one step of a turn. A failure of the step does not keep the other steps from running."""
         try:
             yield
         except (OperationalError, InterfaceError) as error:
@@ -140,11 +140,11 @@ class DatabaseTurns:
         time.sleep(PAUSE_SECONDS)
 
     def _look_round(self, answer: Answer, turn: Turn, *, now: datetime) -> None:
-        """Be seen alive; and see what was changed about the providers."""
+        """Send a heartbeat, and find the providers whose settings have changed."""
         if time.monotonic() - self._seen_at < HEARTBEAT_SECONDS:
             return
         if self._keeps_seat:
-            answer.seated = take_seat(self.executor_id, now=now)  # it is gone when this executor was not seen for too long
+            answer.seated = take_seat(self.executor_id, now=now)  # an executor loses its seat when its heartbeat is too old
         in_flight = sum(demand.in_flight for demand in turn.demands.values())
         trouble = self._take_up.trouble
         heartbeat(self.executor_id, role=Worker.Role.EXECUTE, now=now, in_flight=in_flight, trouble=trouble)
@@ -158,10 +158,10 @@ class DatabaseTurns:
             wake.execute()
 
     def _close(self) -> None:
-        with suppress(OperationalError, InterfaceError):  # then the leases run out
+        with suppress(OperationalError, InterfaceError):  # the leases run out by themselves
             self._take_up.give_back()
-        with suppress(OperationalError, InterfaceError):  # then its row grows old
+        with suppress(OperationalError, InterfaceError):  # the worker row is removed once it is old
             leave(self.executor_id)
-        with suppress(redis.RedisError):  # then its shares run out
+        with suppress(redis.RedisError):  # the shares run out by themselves
             self._upstreams.leave()
         connection.close()

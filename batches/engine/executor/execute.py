@@ -1,8 +1,8 @@
-"""The executor: leases slices, keeps many requests in flight on one event loop, and hands in what came of them.
+"""The executor: it leases slices, keeps many requests in flight on one event loop, and hands in their outcomes.
 
-Two things go on at once. Senders (`senders`) take ready objects, call the provider's adapter and put what came of them
-into an outbox. The keeper, one coroutine here, takes turns at the desk (`db_turn`), a thread with its own database
-connection, to hand the outbox in, renew leases, take up new slices and ask for a share of concurrency.
+Two things go on at once. Senders (`senders`) take ready objects, call the provider's adapter, and put the outcomes into an
+outbox. The keeper, one coroutine in this file, takes turns at the desk. The desk (`db_turn`) is a thread with its own
+database connection. In each turn it records the outbox, renews leases, takes up new slices and asks the limiter.
 """
 
 import asyncio
@@ -38,25 +38,25 @@ from providers.budget import Budget
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25  # how often a free executor looks for new slices
-OBSTRUCTED_SECONDS = 60.0  # after so long an executor leaves its seat to one that may carry out what it cannot
+OBSTRUCTED_SECONDS = 60.0  # an executor with work that it cannot carry out leaves its seat to another one after this long
 
 
 def run() -> None:
-    """Run an executor in this thread until it has been idle for a while, had its time, or its process is to end.
+    """Run an executor in this thread until it has been idle for a while, its time is over, or its process is to end.
 
-    Returns at once when enough executors run already, or none should any more.
+    Return at once when all seats are taken, or when the process is to end.
     """
     if shutdown.stopping.is_set():
-        return  # without a wake: this very process would hear it
+        return  # a wake would come back to this process, so none is sent
     executor = Executor()
     if not take_seat(executor.id, now=timezone.now()):
         return
     collector.tune()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(executor.run())
-    close_old_connections()  # this thread's own has not been used for long
+    close_old_connections()  # the connection of this thread has been idle for as long as the executor ran
     if anything_to_claim(now=timezone.now()):
-        wake.execute()  # it came up too late for this one, or its process is to end
+        wake.execute()  # work that this executor did not take up before its end
 
 
 class Executor:
@@ -65,7 +65,7 @@ class Executor:
     def __init__(self) -> None:
         self.id = uuid7()
         self.roads: dict[uuid.UUID, Road] = {}
-        self._retired: list[Adapter] = []  # of providers whose settings have changed; they may have calls in flight
+        self._retired: list[Adapter] = []  # replaced when their provider's settings changed; calls may be in flight on them
         self._turned_at = time.monotonic()
         self._ends_at = time.monotonic() + settings.EXECUTOR_SECONDS
         self._takes_up = True
@@ -76,7 +76,7 @@ class Executor:
         self.holdings = Holdings(self._senders, self._outbox)
 
     async def run(self) -> None:
-        """Work until idle, told to stop or at the end of its time; let what is in flight settle; hand everything in, and go."""
+        """Work until the executor is idle, told to stop, or out of time. Then let the requests in flight settle, and end."""
         Budget.current.set(self._budget)
         desk = DatabaseTurns(self.id)
         try:
@@ -91,7 +91,8 @@ class Executor:
             for task in lane.senders:
                 task.cancel()
         adapters = [*(road.adapter for road in self.roads.values()), *self._retired]
-        await asyncio.gather(*(adapter.close() for adapter in adapters), return_exceptions=True)  # each, whatever another says
+        # An adapter that fails to close does not keep the others open.
+        await asyncio.gather(*(adapter.close() for adapter in adapters), return_exceptions=True)
 
     def _lanes(self) -> list[Lane]:
         return [lane for road in self.roads.values() for lane in road]
@@ -109,7 +110,10 @@ class Executor:
             await self._until_due()
 
     async def _bring_home(self, desk: DatabaseTurns) -> None:
-        """Send nothing more. What is in flight may take its time, unless the process is to end; another goes on meanwhile."""
+        """Send nothing more, and wait for the requests in flight while another executor takes the seat.
+
+        The requests may take their time unless the process is to end.
+        """
         self._takes_up = False
         if self.holdings.held and not shutdown.stopping.is_set():
             await desk.leave_seat()
@@ -129,7 +133,7 @@ class Executor:
         self._due.clear()
 
     async def _take_turn(self, desk: DatabaseTurns) -> None:
-        """Take a turn at the desk. Whatever goes wrong with it, the next one is taken: others' calls are in flight here."""
+        """Take a turn at the desk. A turn that fails is logged only: the requests in flight need the next turn."""
         try:
             await self._hand_in_and_take_up(desk)
         except Exception:
@@ -137,7 +141,7 @@ class Executor:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _hand_in_and_take_up(self, desk: DatabaseTurns) -> None:
-        """What was not recorded stays in the outbox; what nobody heard is told again."""
+        """Bring the outbox to the desk. Unrecorded outcomes go back into the outbox, unheard asks into the next turn."""
         self.holdings.abort_overdue()
         began = time.monotonic()
         handed_in = self._outbox.take()
@@ -165,7 +169,7 @@ class Executor:
     def _tell_again(
         self, demands: Mapping[uuid.UUID, Demand], *, heard: Set[uuid.UUID] = frozenset(), unsure: Set[uuid.UUID] = frozenset()
     ) -> None:
-        """The limiter did not answer to these demands, but for those that it has heard."""
+        """Repeat in the next turn the asks that the limiter did not hear. If it may have heard one, return no permits twice."""
         for provider_id, demand in demands.items():
             if demand.ask is not None and provider_id not in heard:
                 self.roads[provider_id].tell_again(demand.ask.without_returned() if provider_id in unsure else demand.ask)
@@ -175,7 +179,7 @@ class Executor:
         return {provider_id: road.demand(now=now) for provider_id, road in self.roads.items()}
 
     def _note_rates(self, *, now: float) -> None:
-        """How fast each lane got on since the last turn."""
+        """Update the rate of each lane by the answers since the last turn."""
         seconds = max(now - self._turned_at, 0.001)
         self._turned_at = now
         for lane in self._lanes():
@@ -183,7 +187,7 @@ class Executor:
             lane.answered = 0
 
     def _appetite(self) -> Appetite | None:
-        """What to take up; None while nothing can be recorded, or when it is to end."""
+        """How many more slices to take up; None while the outbox is full, or when the executor is to end."""
         if not self._takes_up or self._outbox.is_full:
             return None
         lanes = {(provider_id, project_id): lane for provider_id, road in self.roads.items() for project_id, lane in road.lanes()}
@@ -194,13 +198,13 @@ class Executor:
         self._takes_up = self._takes_up and answer.seated
         if answer.obstructed:
             self._ends_at = min(self._ends_at, now + OBSTRUCTED_SECONDS)
-        self.holdings.heed(answer.receipt, done=report.done, now=now)
+        self.holdings.apply(answer.receipt, done=report.done, now=now)
         for opened in answer.opened:
             if road := self.roads.get(opened.provider_id):
                 if opened.adapter is not None:
                     self._retired.append(road.adapter)
                     road.adapter = opened.adapter
-                road.heed(opened)
+                road.update(opened)
             else:
                 self.roads[opened.provider_id] = Road(opened)
         for taken in answer.taken:
@@ -209,8 +213,8 @@ class Executor:
             if road := self.roads.get(provider_id):
                 road.grant(granted, now=now)
         for lane in self._lanes():
-            # Where this turn brought work there may be more: look again before the lanes run dry.
+            # A turn that brought work suggests more work: take the next turn before the lanes are empty.
             lane.ask_below = math.ceil(lane.rate * AHEAD_SECONDS / 2) if answer.taken else 0
             self._senders.fill(lane)
             if answer.taken and lane.gated:
-                self._due.set()  # permits for what was just taken up are asked for at once
+                self._due.set()  # ask at once for permits for the new objects

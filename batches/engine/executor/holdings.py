@@ -1,4 +1,4 @@
-"""Holdings: the slices that an executor has taken up, until it lets go of them."""
+"""Holdings: the slices that an executor has taken up and not let go of yet."""
 
 import time
 import uuid
@@ -18,12 +18,13 @@ from batches.engine.executor.throttle_notices import Announcements
 from batches.services.lifecycle.settle import Receipt, Report
 from providers.failures import Kind
 
-LET_GO_SECONDS = 2.0  # a slice whose objects all wait longer than this is given back meanwhile
-HAND_IN_SECONDS = 1.0  # before others give a stopped batch its end, to hand in what is in flight, or give it up
+LET_GO_SECONDS = 2.0  # a slice is given back when all of its objects wait for longer than this
+# The control worker ends a stopped batch CANCEL_GRACE_SECONDS after its stop. This long before, requests in flight are aborted.
+HAND_IN_SECONDS = 1.0
 
 
 class Holdings:
-    """Knows what is held, says what of it to let go of, and stops what does not run any more."""
+    """The held slices. Holdings decides which of them to let go of, and stops the slices of batches that no longer run."""
 
     def __init__(self, senders: Senders, outbox: Outbox) -> None:
         self.held: dict[uuid.UUID, HeldSlice] = {}
@@ -32,7 +33,7 @@ class Holdings:
         self._announcements = Announcements()
 
     def take_up(self, taken: Taken) -> None:
-        """Hold a slice that was taken up: each of its objects may be sent now, or waits."""
+        """Hold a new slice. Each of its objects goes into the lane, or waits for its next attempt."""
         batch = taken.batch
         now = timezone.now()
         deadline = time.monotonic() + (batch.expires_at - now).total_seconds()
@@ -58,8 +59,8 @@ class Holdings:
                 lane.push(item)
 
     def report(self, handed_in: HandedIn, *, lanes: Iterable[Lane]) -> Report:
-        """What to hand in with this turn, and which slices to let go of."""
-        # Before slices are stopped in order to let go of them.
+        """The report for this turn: outcomes, renewed leases, and the slices to let go of."""
+        # The notices come first: a slice that is stopped below would not be announced.
         throttled = self._announcements.due(self.held.values(), self._senders.lane_of)
         self._let_go_of_held(lanes)
         # If two slices of one batch are held, keep the batch object of the running one.
@@ -74,7 +75,7 @@ class Holdings:
         )
 
     def _done(self) -> dict[uuid.UUID, datetime | None]:
-        """The slices to let go of, and until when each of their objects waits, if that is long."""
+        """The slices to let go of. A slice whose objects all wait long is mapped to the end of the shortest wait."""
         done: dict[uuid.UUID, datetime | None] = {}
         now, soon = time.monotonic(), timezone.now() + timedelta(seconds=LET_GO_SECONDS)
         left_over = self._outbox.slices()
@@ -88,11 +89,11 @@ class Holdings:
                 held.stop(now=now)
                 done[slice_id] = soonest
             elif shut_since is not None and now > shut_since + LET_GO_SECONDS:
-                held.hold_back(now=now)  # other executors use all of the project's slots: they may have it
+                held.hold_back(now=now)  # other executors use all slots of the project, so one of them can send this slice
         return done
 
     def _let_go_of_held(self, lanes: Iterable[Lane]) -> None:
-        """A lane that sends nothing but probes needs few slices for them; what is in flight of the others settles."""
+        """Hold back most slices of each lane that sends only probes: probes need few. Requests in flight still settle."""
         now = time.monotonic()
         for lane in lanes:
             if lane.probing:
@@ -102,13 +103,13 @@ class Holdings:
                 lane.drop_stopped()
 
     def take_back(self, done: Mapping[uuid.UUID, datetime | None]) -> None:
-        """These slices were to be let go of, and could not be: those whose objects all wait go on waiting here."""
+        """Keep slices that the desk failed to let go of. Objects that wait go on waiting here."""
         for slice_id, until in done.items():
             if until is not None:
                 self._senders.resume(self.held[slice_id])
 
-    def heed(self, receipt: Receipt, *, done: Iterable[uuid.UUID], now: float) -> None:
-        """These slices were let go of, others were lost, and some batches are stopped or held back."""
+    def apply(self, receipt: Receipt, *, done: Iterable[uuid.UUID], now: float) -> None:
+        """Drop the `done` slices and the lost ones. Stop the slices of batches that are stopped or held back."""
         for slice_id in done:
             self.held.pop(slice_id, None)
         for slice_id in receipt.lost:
@@ -122,7 +123,7 @@ class Holdings:
                 held.hold_back(now=now)
 
     def send_no_more(self, *, at_once: bool) -> None:
-        """Have what is in flight settle, and send nothing else; `at_once` gives it only the usual time."""
+        """Stop all slices, and let their requests in flight settle. With `at_once` these have only the usual grace time."""
         now = time.monotonic()
         for held in self.held.values():
             if at_once:
@@ -131,7 +132,7 @@ class Holdings:
                 held.hold_back(now=now)
 
     def abort_overdue(self) -> None:
-        """What was in flight when its batch stopped has had its time to settle. Others give the batch its end soon."""
+        """Abort the requests whose batch stopped so long ago that the control worker is about to end it."""
         grace = settings.CANCEL_GRACE_SECONDS
         latest = time.monotonic() - (grace - min(HAND_IN_SECONDS, grace / 4))
         for held in self.held.values():

@@ -1,4 +1,4 @@
-"""The outbox: what an executor learnt and has not handed in yet."""
+"""The outbox: the outcomes that an executor has and has not handed in yet."""
 
 import uuid
 from collections.abc import Set
@@ -10,13 +10,13 @@ from django.conf import settings
 from batches.services.tally.outcomes import Settled, Tried
 from providers.budget import Budget
 
-MAX_WAITING_ROWS = 10_000  # while the database is away, nothing is sent beyond this
-HAND_IN_BYTES = 16 * 1024**2  # of answers at a time: recording them takes a few times as much memory
+MAX_WAITING_ROWS = 10_000  # with more rows than this, as when the database is away, nothing more is sent
+HAND_IN_BYTES = 16 * 1024**2  # bytes of answers in one turn; recording them needs a few times as much memory
 
 
 @dataclass(slots=True)
 class HandedIn:
-    """What is handed in with one turn, and the bytes of its answers."""
+    """The outcomes that are handed in with one turn. `size` is the bytes of their answers."""
 
     settled: list[Settled]
     tried: list[Tried]
@@ -24,7 +24,7 @@ class HandedIn:
 
 
 class Outbox:
-    """Its answers are a part of the executor's budget of bytes, until they are recorded."""
+    """The outcomes that are not recorded yet. Their answers count against the executor's budget of bytes until then."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
@@ -44,7 +44,7 @@ class Outbox:
 
     @property
     def is_large(self) -> bool:
-        """Whether as much waits as is handed in at a time."""
+        """Whether the outbox holds as much as one turn hands in."""
         return len(self._settled) >= self._flush_rows or self._size >= HAND_IN_BYTES
 
     def slices(self) -> Set[uuid.UUID]:
@@ -64,7 +64,7 @@ class Outbox:
         self._budget.keep(size)
 
     def take(self) -> HandedIn:
-        """What to hand in: everything that is in it, or of very large answers the first few."""
+        """Take the outcomes to hand in: all of them, or only the first few if the answers are very large."""
         count = len(self._settled)
         if self._size > HAND_IN_BYTES:
             sizes = accumulate(_size_of(item) for item in self._settled)
@@ -78,17 +78,17 @@ class Outbox:
         return HandedIn(settled, tried, size)
 
     def put_back(self, handed_in: HandedIn) -> None:
-        """It was not recorded."""
+        """Put outcomes back that were not recorded."""
         self._settled = handed_in.settled + self._settled
         self._tried = handed_in.tried + self._tried
         self._size += handed_in.size
 
     def has_handed_in(self, handed_in: HandedIn) -> None:
-        """It is recorded."""
+        """Free the budget of outcomes that are recorded."""
         self._budget.let_go(handed_in.size)
 
     def forget(self, lost: Set[uuid.UUID]) -> None:
-        """Drop what is about slices that are not held any more: others send for them."""
+        """Drop the outcomes of lost slices: other executors send their requests again."""
         if not lost or not self.has_rows:
             return
         self._settled = [item for item in self._settled if item.slice_id not in lost]

@@ -1,4 +1,4 @@
-"""Senders: coroutines, one for each request in flight, that send ready objects and put what came of them into an outbox."""
+"""Senders: coroutines that send ready objects and put the outcomes into an outbox. There is one for each request in flight."""
 
 import asyncio
 import logging
@@ -26,12 +26,12 @@ logger = logging.getLogger(__name__)
 
 
 class Senders:
-    """Sends what is ready in the lanes. `due` is set when the outbox should be handed in, or more work be taken up."""
+    """Sends the ready objects of the lanes. `due` is set when the keeper should take its turn at once."""
 
     def __init__(self, roads: Mapping[uuid.UUID, Road], outbox: Outbox, due: asyncio.Event) -> None:
         self.roads = roads
         self.outbox = outbox
-        self.leased_until = -math.inf  # when the leases of what is held have run out, unless the desk renews them before
+        self.leased_until = -math.inf  # when the leases of the held slices run out, unless the desk renews them
         self._due = due
         self._timeout = settings.REQUEST_TIMEOUT_SECONDS
         self._jitter = random.Random()
@@ -43,24 +43,24 @@ class Senders:
         )
 
     def fill(self, lane: Lane) -> None:
-        """Use the lane's free slots."""
+        """Start a sender for each free slot that the lane has work for."""
         for _ in range(lane.sendable):
             task = asyncio.get_running_loop().create_task(self._send_on(lane))
             lane.senders.add(task)
             task.add_done_callback(lane.senders.discard)
 
     def lane_of(self, held: HeldSlice) -> Lane:
-        """Where the objects of a slice go."""
+        """The lane that the objects of a slice go through."""
         return self.roads[held.batch.provider_id].lane(held.batch.project_id)
 
     def put_off(self, item: Item, until: datetime, *, reason: str = "") -> None:
-        """Have an object wait for its next attempt; `reason` says so when the upstream's limits are why."""
+        """Let an object wait for its next attempt. `reason` is set if it waits because of the upstream's limits."""
         delay = max((until - timezone.now()).total_seconds(), 0)
         timer = asyncio.get_running_loop().call_later(delay, self._retry, item)
         item.held.waiting[item.line] = Wait(item, until, reason, timer)
 
     def resume(self, held: HeldSlice) -> None:
-        """A slice of which everything waits was to be let go of, and could not be: wait on."""
+        """Start a stopped slice again whose objects all wait, because the desk failed to let go of it."""
         held.stopped_at = None
         for wait in list(held.waiting.values()):
             self.put_off(wait.item, wait.until, reason=wait.reason)
@@ -72,7 +72,7 @@ class Senders:
         self.fill(lane)
 
     async def _send_on(self, lane: Lane) -> None:
-        """Send one ready object after the other, as long as there is a free slot."""
+        """Send one ready object after the other while there is a free slot."""
         task = asyncio.current_task()
         assert task is not None
         while len(lane.senders) <= lane.share and self._may_send() and (item := lane.pop()):
@@ -85,10 +85,10 @@ class Senders:
                 self._due.set()
             await self._send(lane, item, task)
         if not lane.ready and lane.in_flight == 0:
-            self._due.set()  # nothing else will happen here: hand it in now
+            self._due.set()  # the lane is empty, so nothing is gained by collecting more outcomes first
 
     def _may_send(self) -> bool:
-        """Whether what came of it could be kept; and once a lease has run out, others send what was leased."""
+        """Whether the outbox has room, and the leases still hold: after that other executors send the same objects."""
         return not self.outbox.is_full and time.monotonic() < self.leased_until
 
     async def _send(self, lane: Lane, item: Item, task: "asyncio.Task[None]") -> None:
@@ -132,17 +132,17 @@ class Senders:
             self._due.set()
 
     def _learn(self, lane: Lane, item: Item, outcome: Outcome) -> bool:
-        """Take in what an outcome tells about the provider; whether the attempt counts against the limit."""
+        """Note what an outcome shows about the provider. Return whether the attempt counts against the limit of attempts."""
         lane.answered += 1
         if outcome.exhausted_for is not None:
             lane.hold(item.model, outcome.exhausted_for)
         if isinstance(outcome, Failure):
             if outcome.is_staged:
-                counts = True  # and nobody learns anything
+                counts = True  # a staged failure shows nothing about the provider
             else:
                 lane.tally.answers += 1
                 counts = lane.note_failure(item, outcome)
-            # A probe that nobody answered says nothing about the object.
+            # A failed probe without an answer shows trouble of the provider, and is not held against its object.
             is_excused = lane.probing and outcome.kind in FAULTS and not outcome.kind.answered
             counts = counts and outcome.kind not in backoff.THROTTLED and not is_excused
             item.counted += counts
@@ -153,11 +153,11 @@ class Senders:
         lane.tally.answers += 1
         lane.note_success(item)
         if not lane.share:
-            self._due.set()  # a probe may have found that all is well; or others wait for what is free now
+            self._due.set()  # a probe may have succeeded, or another project waits for the free slot
         return True
 
     def _account(self, lane: Lane, item: Item, success: Success) -> int | None:
-        """What it cost, where that is known; and correct what it was thought to use."""
+        """The cost of a success, None if it is not known. The estimates of its permits are corrected by the real usage."""
         usage = success.usage
         if usage is None:
             return None
@@ -167,7 +167,7 @@ class Senders:
         return None if model is None else model.cost_nanos(usage)
 
     def _try_again(self, item: Item, failure: Failure, *, counts: bool, latency_ms: int) -> bool:
-        """Put the object off until its next attempt; False when there is none."""
+        """Note the failed attempt and let the object wait for its next one. False when it is not tried again."""
         held = item.held
         at = backoff.retry_at(
             failure,

@@ -1,4 +1,4 @@
-"""What an executor holds: slices that it leased, and the objects in them that are on their way."""
+"""The slices that an executor has leased, and their objects that are in flight or wait."""
 
 import asyncio
 import uuid
@@ -15,28 +15,28 @@ from batches.models import Batch
 from batches.services.intake.extras import Extras, kept_extras
 from batches.services.lifecycle.claim import Lease
 
-MOST_OF_HELD = 8  # slices of one held provider that an executor keeps
-SHARE_OF_HELD = 0.25  # of its buffer, at most, that they take
+MOST_OF_HELD = 8  # an executor keeps at most this many slices of a provider under a hold
+SHARE_OF_HELD = 0.25  # and these slices take at most this part of its buffer
 
 
 @dataclass(slots=True, eq=False)
 class HeldSlice:
-    """A slice that is leased here, and how much of it is still open."""
+    """A slice that this executor has leased, and how many of its objects are still open."""
 
     batch: Batch
     lease: Lease
-    deadline: float  # of its batch, on the event loop's clock
-    open: int  # objects that have not settled
-    size: int  # bytes of their bodies
+    deadline: float  # when its batch expires, on the event loop's clock
+    open: int  # how many objects have not settled
+    size: int  # bytes of the bodies of these objects
     flying: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)  # by line
     waiting: dict[int, "Wait"] = field(default_factory=dict)  # by line
-    stopped_at: float | None = None  # since when nothing of it is sent any more, on the event loop's clock
-    strikes: int = 0  # of its requests, as `hold` calls them
-    held_back: bool = False  # its batch goes on later, or elsewhere: what is in flight may take its time
+    stopped_at: float | None = None  # when the slice stopped sending, on the event loop's clock
+    strikes: int = 0  # how many strikes (see `limits.hold`) and failed probes its requests had
+    held_back: bool = False  # the batch goes on later or elsewhere, so requests in flight may take their time
     slice_id: uuid.UUID = field(init=False)
     batch_id: uuid.UUID = field(init=False)
-    key: str = field(init=False)  # what its objects' idempotency keys begin with
-    extras: Extras = field(init=False)  # of its batch, for every call
+    key: str = field(init=False)  # the beginning of its objects' idempotency keys
+    extras: Extras = field(init=False)  # the headers that its batch sends with every call
 
     def __post_init__(self) -> None:
         self.slice_id, self.batch_id = self.lease.piece.id, self.lease.piece.batch_id
@@ -45,44 +45,44 @@ class HeldSlice:
 
     @property
     def is_done(self) -> bool:
-        """Nothing of it is going on, and nothing will."""
+        """Whether every object has settled, or the slice is stopped and no request is in flight."""
         return not self.open or (self.stopped_at is not None and not self.flying)
 
     def only_waits(self) -> bool:
-        """Every object that is still open waits for its next attempt."""
+        """Whether every open object waits for its next attempt."""
         return len(self.waiting) == self.open and self.stopped_at is None
 
     def stop(self, *, now: float) -> None:
-        """Send nothing of it any more."""
+        """Send no more objects of this slice."""
         if self.stopped_at is None:
             self.stopped_at = now
             for wait in self.waiting.values():
                 wait.timer.cancel()
 
     def hold_back(self, *, now: float) -> None:
-        """Send nothing of it any more here; what is in flight is waited for."""
+        """Send no more objects of this slice here, and let the requests in flight take their time."""
         if self.stopped_at is None:
             self.stop(now=now)
             self.held_back = True
 
     def end(self, *, now: float) -> None:
-        """Its batch does not run any more: what is in flight has only the usual time."""
+        """Stop the slice because its batch has stopped running. Requests in flight have only the usual grace time."""
         if self.held_back:
             self.held_back, self.stopped_at = False, now
         self.stop(now=now)
 
     def abort(self, *, now: float) -> None:
-        """Stop, and give up what is in flight."""
+        """Stop the slice, and cancel its requests in flight."""
         self.stop(now=now)
         for task in self.flying.values():
             task.cancel()
 
 
 def beyond_probes(slices: Iterable[HeldSlice]) -> list[HeldSlice]:
-    """Of the slices of one held provider, those to let go of: the others send its probes.
+    """The slices of one lane under a hold that the executor lets go of. The few others stay to send probes.
 
-    A hold may last for days, and other providers need the room: few stay. They are of as many batches and projects as
-    possible, and rather those that have not been tried in vain, so that odd requests of one batch do not hold all others.
+    A hold may last for days, and other providers need the room, so few slices stay. These belong to as many batches and
+    projects as possible, and to those with the fewest strikes. So the odd requests of one batch cannot prolong the hold.
     """
     nth = Counter[uuid.UUID]()
     ranked: list[tuple[tuple[int, int, int, int], HeldSlice]] = []
@@ -101,30 +101,30 @@ def beyond_probes(slices: Iterable[HeldSlice]) -> list[HeldSlice]:
 
 @dataclass(slots=True, eq=False)
 class Item:
-    """An object on its way: its body, and what was tried in this round."""
+    """An object to be sent or in flight: its body, and the attempts of this round."""
 
     held: HeldSlice
     line: int
     round: int
     body: bytes
     attempts: int
-    counted: int  # attempts that count against the limit
-    answered: int
+    counted: int  # how many attempts count against the limit
+    answered: int  # how many attempts the upstream answered
     model: str
-    sent_at: float = 0.0  # the last time, in seconds since 1970
-    last_strike: float | None = None  # when it last failed for the provider's account, in seconds since 1970
-    gate: PermitGate | None = None  # of its model, while it is in flight
-    passes: tuple[Pass, ...] = ()  # to be corrected by what it used
+    sent_at: float = 0.0  # when the last attempt was sent, in seconds since 1970
+    last_strike: float | None = None  # when it last failed because of the provider's account, in seconds since 1970
+    gate: PermitGate | None = None  # the gate of its model, while the request is in flight
+    passes: tuple[Pass, ...] = ()  # the permits it used, to be corrected by the real usage
 
     @property
     def idempotency_key(self) -> str:
-        """The same for every repeat of a call that may have been carried out unanswered; new after an answer."""
+        """The Idempotency-Key of the next call. It changes only after an answer: an unanswered call may have been carried out."""
         return f"{self.held.key}.{self.line}-{self.round}-{self.answered}"
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """An object waits for its next attempt; `reason` is set when the upstream's limits are why."""
+    """The wait of an object for its next attempt. `reason` is set if it waits because of the upstream's limits."""
 
     item: Item
     until: datetime

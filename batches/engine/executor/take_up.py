@@ -1,4 +1,4 @@
-"""Taking up work: leases slices, reads their requests, and remembers what this worker cannot carry out as it is set up."""
+"""Taking up work: leases slices, reads their requests, and remembers the providers and batches that this worker cannot serve."""
 
 import logging
 import time
@@ -30,7 +30,7 @@ from providers.models import CredentialUnavailable
 
 logger = logging.getLogger(__name__)
 
-AGAIN_SECONDS = 5.0  # until what this worker could not carry out is tried once more: others may take it up meanwhile
+AGAIN_SECONDS = 5.0  # how long work that this worker could not carry out is left to other workers
 
 
 Block = Callable[..., None]
@@ -42,7 +42,7 @@ class InputChanged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A slice taken up: its objects with their bodies, and the models that they name."""
+    """A slice that was taken up: its lease, and for each object its body and the model it names."""
 
     batch: Batch
     lease: Lease
@@ -51,9 +51,9 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why this worker carries out no batch of a provider, or one batch not; until when that is not looked into again.
+    """Why this worker cannot carry out one batch, or any batch of one provider.
 
-    `block` says so to everybody.
+    The worker does not try again before `until`. `block` records the reason for everybody to see.
     """
 
     reason: str
@@ -62,27 +62,27 @@ class Obstacle:
 
 
 class TakeUp:
-    """Takes up work for one executor. Called by its desk, in the desk's thread."""
+    """Takes up work for one executor. Only the desk calls it, in its own thread."""
 
     def __init__(self, executor_id: uuid.UUID, upstreams: Upstreams) -> None:
         self.obstacles: dict[uuid.UUID, Obstacle] = {}  # by provider or batch
         self._executor_id = executor_id
         self._upstreams = upstreams
         self._batches: dict[uuid.UUID, Batch] = {}
-        self._unbegun: list[Lease] = []  # leased, and not begun
+        self._unbegun: list[Lease] = []  # leased slices whose requests have not been read yet
 
     @property
     def trouble(self) -> str:
-        """What this worker cannot carry out, for people."""
+        """The reasons why this worker cannot carry out some work, for people."""
         return " ".join(sorted({obstacle.reason for obstacle in self.obstacles.values()}))
 
     def forget_batches(self, kept: Iterable[uuid.UUID]) -> None:
-        """Read all batches but these anew, when something of them is taken up: they may have been changed."""
+        """Forget the known rows of all batches but these: they may change before another slice of them is taken up."""
         kept = set(kept)
         self._batches = {batch_id: batch for batch_id, batch in self._batches.items() if batch_id in kept}
 
     def __call__(self, opened: list[Opened], taken: list[Taken], appetite: Appetite, *, now: datetime) -> None:
-        """Take up as much as is wanted; `opened` and `taken` are added to."""
+        """Take up as many slices as the appetite wants. They are added to `taken`, and new providers to `opened`."""
         self.give_back()
         self._forget_obstacles()
         known = set(self.obstacles)
@@ -96,22 +96,22 @@ class TakeUp:
             obstacle.block(subject, reason=obstacle.reason, now=now)
 
     def give_back(self) -> None:
-        """Let go of what was leased by a turn that failed before it was begun."""
+        """Let go of the slices that a failed turn leased and did not begin."""
         while self._unbegun:
             give_back(self._unbegun[-1])
             self._unbegun.pop()
 
     def _forget_obstacles(self) -> None:
-        """Obstacles may have been removed by now."""
+        """Forget the obstacles whose time is over: their cause may be gone."""
         now = time.monotonic()
         self.obstacles = {subject: obstacle for subject, obstacle in self.obstacles.items() if obstacle.until > now}
 
     def _begin(self, lease: Lease, opened: list[Opened], taken: list[Taken], *, now: datetime) -> None:
-        """Read the objects of a slice. One that this worker cannot read is given back, whatever is wrong with it."""
+        """Read the objects of a slice. A slice that cannot be read is given back, whatever the error."""
         batch_id = lease.piece.batch_id
         try:
             batch = self._batch(batch_id)
-            if batch.status != BatchStatus.IN_PROGRESS:  # it was given up over another slice
+            if batch.status != BatchStatus.IN_PROGRESS:  # the batch failed when another of its slices was read
                 give_back(lease)
             elif lease.lost >= settings.MAX_LOST_LEASES:
                 _fail_lines(batch, lease, now=now)
@@ -133,7 +133,7 @@ class TakeUp:
             self._put_off(lease, batch_id, f"Its requests could not be read ({type(error).__name__}).", block_batch)
 
     def _put_off(self, lease: Lease, subject: uuid.UUID, reason: str, block: Block) -> None:
-        """Leave a slice, and other work of its provider or batch, to other workers until this worker tries it again."""
+        """Leave a slice, and all work of its `subject` (a provider or a batch), to other workers for AGAIN_SECONDS."""
         self.obstacles[subject] = Obstacle(reason, time.monotonic() + AGAIN_SECONDS, block)
         give_back(lease)
 
@@ -144,10 +144,10 @@ class TakeUp:
         return self._batches[batch_id]
 
     def _objects(self, batch: Batch, lease: Lease, opened: list[Opened], *, now: datetime) -> list[tuple[Pending, bytes, str]]:
-        """The objects of a slice, their bodies exactly as the client wrote them.
+        """The objects of a slice, with their bodies exactly as the client wrote them, and their models.
 
-        Where the lines of a batch name several models and it matters, each line is asked for its own. Raises
-        CredentialUnavailable, CannotRun, Gone, StorageAway or InputChanged.
+        The model is read from each body if models of the provider have limits or prices and the batch has no single model.
+        Raises CredentialUnavailable, CannotRun, Gone, StorageAway or InputChanged.
         """
         if batch.provider_id not in self._upstreams:
             opened.append(self._upstreams.open(batch.provider, now=now))
@@ -161,15 +161,15 @@ class TakeUp:
 
 
 def _give_up(batch: Batch, message: str) -> None:
-    """The batch as a whole cannot run."""
+    """Fail a batch that cannot run as a whole."""
     try:
         fail(batch, kind=Kind.PORTAL, message=message, actor=ENGINE, now=timezone.now())
     except LostRace:
-        batch.refresh_from_db()  # it stopped for another reason
+        batch.refresh_from_db()  # the batch has already stopped for another reason
 
 
 def _fail_lines(batch: Batch, lease: Lease, *, now: datetime) -> None:
-    """Fail the open objects of a slice that several workers in a row have died with."""
+    """Fail the open objects of a slice: several workers in a row have died while they held it."""
     message = f"The workers that took up these requests ended {lease.lost} times in a row before any of them was answered."
     outcome = Failure(Kind.PORTAL, message, code="worker_lost")
     piece, known = lease.piece, lease.known or ()

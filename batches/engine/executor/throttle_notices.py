@@ -1,4 +1,4 @@
-"""Which batches are throttled, until when and why: what an executor announces of those it holds."""
+"""Throttle notices: an executor announces which of the batches it holds are throttled, until when, and why."""
 
 import time
 import uuid
@@ -13,8 +13,8 @@ from batches.engine.limits.asks import Why
 from batches.models import ThrottledBy
 from batches.services.lifecycle.settle import Throttled
 
-LEAST = timedelta(seconds=2)  # what is said lasts at least so long: limits open for a moment, and shut again
-RENEWED = timedelta(seconds=0.5)  # before what was said has passed it is said again
+LEAST = timedelta(seconds=2)  # a notice lasts at least this long, because limits often open only for a moment
+RENEWED = timedelta(seconds=0.5)  # a notice is renewed this long before its end
 
 LaneOf = Callable[[HeldSlice], Lane]
 _BY = {
@@ -27,28 +27,28 @@ _BY = {
 
 
 class Announcements:
-    """What was said already is not said again before it has nearly passed."""
+    """The notices that this executor has announced. A notice is repeated only when it changes or is about to end."""
 
     def __init__(self) -> None:
-        self._said: dict[uuid.UUID, Throttled] = {}
+        self._announced: dict[uuid.UUID, Throttled] = {}
 
     def due(self, held: Iterable[HeldSlice], lane_of: LaneOf) -> dict[uuid.UUID, Throttled]:
-        """The batches of which nothing can be sent as limits hold every open object back, and that is news."""
+        """The notices to announce now: batches whose open objects are all held back by limits, if that is news."""
         now = timezone.now()
         found = throttled(held, lane_of, now=now)
-        news = {batch_id: said for batch_id, said in found.items() if self._is_news(batch_id, said, now)}
-        self._said = {batch_id: said for batch_id, said in self._said.items() if batch_id in found} | news
+        news = {batch_id: notice for batch_id, notice in found.items() if self._is_news(batch_id, notice, now)}
+        self._announced = {batch_id: notice for batch_id, notice in self._announced.items() if batch_id in found} | news
         return news
 
-    def _is_news(self, batch_id: uuid.UUID, said: Throttled, now: datetime) -> bool:
-        before = self._said.get(batch_id)
-        if before is None or before.reason != said.reason or before.until < said.until:
+    def _is_news(self, batch_id: uuid.UUID, notice: Throttled, now: datetime) -> bool:
+        before = self._announced.get(batch_id)
+        if before is None or before.reason != notice.reason or before.until < notice.until:
             return True
-        return before.until < now + RENEWED < said.until
+        return before.until < now + RENEWED < notice.until
 
 
 def throttled(held: Iterable[HeldSlice], lane_of: LaneOf, *, now: datetime) -> dict[uuid.UUID, Throttled]:
-    """Until when, at the soonest, and why nothing can be sent; of the batches of which that is so."""
+    """The throttled batches, each with the reason and the earliest time at which one of its objects may be sent."""
     found: dict[uuid.UUID, Throttled] = {}
     free = set()
     for one in held:
@@ -63,9 +63,12 @@ def throttled(held: Iterable[HeldSlice], lane_of: LaneOf, *, now: datetime) -> d
 
 
 def _why(held: HeldSlice, lane: Lane, *, now: datetime) -> Throttled | None:
-    """What keeps a slice back; None when nothing does. No reason: its objects wait for another attempt, of their own accord."""
+    """Why nothing of a slice can be sent; None when something can.
+
+    An empty reason means that no limit holds the slice back, as when its objects wait after failures of their own.
+    """
     if lane.gate.held is not None and lane.gate.held.kind.is_of_account:
-        return Throttled(now, "", ThrottledBy.UPSTREAM)  # it waits for somebody to mend the account: the provider says so
+        return Throttled(now, "", ThrottledBy.UPSTREAM)  # the provider's page already says that its account must be mended
     has_ready = len(held.waiting) + len(held.flying) < held.open
     stay = lane.stay_of(held.batch_id) if has_ready or lane.probing else None
     if stay is not None:

@@ -1,4 +1,4 @@
-"""Limits: how much is sent to a provider, now and at a time, and whose fault it is when something fails. The rules are pure.
+"""Limits: how much is sent to a provider per minute and at a time, and whose fault it is when calls fail.
 
-They know projects, providers and models by name, and no batch. Read the README, then `limiter`.
+The rules are pure functions. They know projects, providers and models by name, and no batch. Read the README, then `limiter`.
 """

@@ -1,20 +1,20 @@
-"""Adaptive concurrency: how many requests a project gets in flight, by how many the upstream turns away."""
+"""Adaptive concurrency: a project gets fewer requests in flight when the upstream turns many of them away."""
 
 import msgspec
 
 from providers.failures import Kind
 
 TURNED_AWAY = frozenset({Kind.RATE_LIMITED, Kind.OVERLOADED, Kind.TIMEOUT})
-SAMPLE = 100  # answers
-TOLERATED = 0.1  # of them may be turned away
-DOWN = 0.7
-STEPS = 20  # up from nothing to the limit
-CHANGE_SECONDS = 1.0  # at least, from one change to the next
-MOST_SECONDS = 30  # that are remembered, however few answers came in them
+SAMPLE = 100  # how many answers make up the sample
+TOLERATED = 0.1  # this part of the sample may be turned away
+DOWN = 0.7  # the factor of one step down
+STEPS = 20  # how many steps up lead from zero to the limit
+CHANGE_SECONDS = 1.0  # the least time from one change to the next
+MOST_SECONDS = 30  # seconds with answers that are remembered, even if they have few answers
 
 
 class Second(msgspec.Struct, array_like=True):
-    """What came back in one second."""
+    """The answers that came in one second."""
 
     at: int
     answers: int = 0
@@ -22,14 +22,14 @@ class Second(msgspec.Struct, array_like=True):
 
 
 class Adaptive(msgspec.Struct, array_like=True):
-    """How many requests may be in flight at present. Nothing is known at first: then as many as the limit says."""
+    """How many requests a project may have in flight. At first this is the limit, since nothing is known yet."""
 
-    allowed: float | None = None
+    allowed: float | None = None  # None: as many as the limit
     changed_at: float = float("-inf")
-    seconds: list[Second] = msgspec.field(default_factory=list)  # the latest, as many as make up the sample
+    seconds: list[Second] = msgspec.field(default_factory=list)  # the latest ones, as many as make up the sample
 
     def note(self, *, answers: int, turned_away: int, drained: bool, limit: int, now: float) -> int:
-        """Take a report in, change what is allowed if it is time and reason to, and say what is."""
+        """Record a report, and return how many requests are allowed. The number changes at most every CHANGE_SECONDS."""
         self._add(answers, turned_away, int(now))
         allowed = min(self.allowed or limit, limit)
         if now - self.changed_at >= CHANGE_SECONDS:
@@ -53,7 +53,7 @@ class Adaptive(msgspec.Struct, array_like=True):
             del self.seconds[0]
 
     def _too_many_turned_away(self, second: int) -> bool:
-        """Over a tenth of the sample, or everything in a whole second: but a lone one says nothing."""
+        """Whether more than a tenth of the sample was turned away, or all of the at least two answers of a whole second."""
         turned_away = sum(one.turned_away for one in self.seconds)
         answers = sum(one.answers for one in self.seconds)
         whole = [one for one in self.seconds if one.at == second - 1]

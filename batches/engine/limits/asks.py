@@ -1,4 +1,4 @@
-"""Asks and grants: what an executor tells the limiter and asks of it for one provider, and what it is answered."""
+"""Asks and grants: an executor's question to the limiter for one provider, with its reports, and the limiter's answer."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -10,17 +10,17 @@ from batches.engine.limits.hold import AccountHeld, Orders, Seen
 
 
 class Why(StrEnum):
-    """What keeps a request back."""
+    """The kind of limit that holds a request back."""
 
-    LIMIT = "limit"  # one that an operator has set
-    UPSTREAM = "upstream"  # one that the upstream tells of
+    LIMIT = "limit"  # a limit that an operator has set
+    UPSTREAM = "upstream"  # a limit that the upstream reports
     BREAKER = "breaker"
     HOLD = "hold"
-    OTHERS = "others"  # other projects have all that may be in flight
+    OTHERS = "others"  # other projects use all slots
 
 
 class Caps(msgspec.Struct, frozen=True):
-    """What an operator has set; None: no limit of its own."""
+    """The limits that an operator has set for a provider or a model. None is no limit."""
 
     concurrency: int | None = None
     requests: int | None = None  # per minute
@@ -32,30 +32,30 @@ class Caps(msgspec.Struct, frozen=True):
 
 
 class Want(msgspec.Struct, frozen=True):
-    """What a project could use of a provider or model until the executor's next turn; and what there is to tell about it."""
+    """A project's want of a provider or model until the executor's next turn, with a report of the answers since the last."""
 
     caps: Caps
-    in_flight: int = 0  # or may be, until the answer is heard
-    wanted: int = 0  # requests in flight
-    requests: int = 0  # permits
-    tokens: int = 0
-    least_tokens: int = 0  # with fewer it could send nothing
-    returned: tuple[tuple[int, int, int], ...] = ()  # cell, requests and tokens that were granted then and not used
-    held_for: float = 0.0  # the upstream says that nothing is left for so many seconds
+    in_flight: int = 0  # how many requests are in flight, or may be when the answer comes
+    wanted: int = 0  # how many requests could be in flight
+    requests: int = 0  # how many permits for requests it could use
+    tokens: int = 0  # how many permits for tokens it could use
+    least_tokens: int = 0  # with fewer tokens it could send nothing
+    returned: tuple[tuple[int, int, int], ...] = ()  # unused permits: the cell of their grant, requests and tokens
+    held_for: float = 0.0  # for how many seconds the upstream says that nothing is left
     seen: Seen = msgspec.field(default_factory=Seen)
 
 
 class Tally(msgspec.Struct):
-    """What came back since the last report."""
+    """A project's answers since the last report."""
 
     answers: int = 0
     turned_away: int = 0
-    lived: bool = False  # something else than a fault came back
-    failures: int = 0  # faults in a row, at the end
-    kind: str = ""  # of the last of them
+    lived: bool = False  # whether any outcome was not a fault
+    failures: int = 0  # how many consecutive faults came at the end
+    kind: str = ""  # the kind of the last fault
 
     def after(self, earlier: "Tally") -> "Tally":
-        """Both as one report, for an earlier one that nobody heard."""
+        """This report joined with an earlier one that the limiter did not hear."""
         return Tally(
             answers=earlier.answers + self.answers,
             turned_away=earlier.turned_away + self.turned_away,
@@ -66,23 +66,23 @@ class Tally(msgspec.Struct):
 
 
 class Bid(msgspec.Struct, frozen=True):
-    """What one project wants, of the provider as a whole and of its models, and what came back for it."""
+    """The part of an ask for one project: its wants of the provider as a whole and of models, and the tally of its answers."""
 
     wants: Mapping[str, Want]
     tally: Tally = msgspec.field(default_factory=Tally)
 
     def without_returned(self) -> "Bid":
-        """The same for a limiter that may have heard it: permits are given back once, or never."""
+        """This bid without returned permits, for a limiter that may have heard it: permits are never returned twice."""
         wants = {name: msgspec.structs.replace(want, returned=()) for name, want in self.wants.items()}
         return msgspec.structs.replace(self, wants=wants)
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """What an executor asks for one provider: a bid for each project of which it has work.
+    """An executor's question for one provider: a bid for each project that it has work of.
 
-    `capacity` is how many requests the executor keeps in flight to a provider at most; `projects` is how many may use the
-    provider. `quiet`: nobody has sent anything for a full window, so a missing state is a fresh start, not lost data.
-    `held` is the hold of the provider that the executor knows of; it counts where the state is lost.
+    `capacity` is how many requests the executor keeps in flight to a provider at most. `projects` is how many projects may
+    use the provider. `quiet`: nobody has sent anything for a full window, so a missing state is a fresh start, not lost data.
+    `held` is the hold of the provider that the executor knows of. The limiter uses it only if the state was lost.
     """
 
     bids: Mapping[str, Bid]
@@ -93,32 +93,32 @@ class Ask(msgspec.Struct, frozen=True):
     orders: Orders = msgspec.field(default_factory=Orders)
 
     def without_returned(self) -> "Ask":
-        """The same for a limiter that may have heard it."""
+        """This ask without returned permits, for a limiter that may have heard it."""
         bids = {project: bid.without_returned() for project, bid in self.bids.items()}
         return msgspec.structs.replace(self, bids=bids)
 
 
 class Permit(msgspec.Struct, frozen=True):
-    """What a project is granted of a provider or model; None is without limit.
+    """The permits that a project is granted for a provider or model. None is no limit.
 
-    `cell` tells when, to whom unused ones are given back.
+    `cell` is the time cell of the grant. Unused permits are returned to it.
     """
 
     share: int | None
     requests: int | None
     tokens: int | None
     cell: int = 0
-    shut_for: float = 0.0  # there may be more after so many seconds
-    reason: str = ""  # why there is none now
+    shut_for: float = 0.0  # after how many seconds there may be more permits
+    reason: str = ""  # why there are no permits now
     why: Why | None = None
     held: AccountHeld | None = None
 
 
 class Award(msgspec.Struct, frozen=True):
-    """What one project is granted. `broken` tells of its breaker, unless that is closed.
+    """The answer to one project's bid. `broken` describes the project's breaker, and is None while that is closed.
 
-    The last three are how many seconds ago a call was sent that succeeded, of any project, and how long ago the last hold of
-    this project ended, and the last long one.
+    `worked_for` is how many seconds ago the last successful call of any project was sent. `lifted_for` and `excused_for` are
+    how many seconds ago the last hold of this project, and the last long hold, ended.
     """
 
     permits: Mapping[str, Permit]
@@ -129,19 +129,19 @@ class Award(msgspec.Struct, frozen=True):
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """How a provider as a whole, or a model, is doing: for everybody to see."""
+    """The health of a provider as a whole, or of a model, for everybody to see."""
 
     held: AccountHeld | None = None
-    shut_for: float = 0.0
-    reason: str = ""  # why nothing of it may be sent for so long
+    shut_for: float = 0.0  # for how many seconds nothing may be sent
+    reason: str = ""  # why nothing may be sent
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """The answer: an award for each project, and how the provider and its models are doing."""
+    """The answer to an ask: an award for each project, and the condition of the provider and its models."""
 
     awards: Mapping[str, Award]
     conditions: Mapping[str, Condition]
-    concurrency: int  # that its projects are allowed together
+    concurrency: int  # how many requests the projects may have in flight together
     valid: float  # for how many seconds permits last
-    in_use: int = 0  # of the concurrency, by all executors together
+    in_use: int = 0  # how many slots all executors use together
     broken: Broken | None = None

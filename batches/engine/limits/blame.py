@@ -1,15 +1,15 @@
-"""Blame: when the trouble of projects is that of their provider; and the probe that finds out whether it is over."""
+"""Blame: the rule that says when the trouble of projects is the provider's own, and the probe that finds out if it is over."""
 
 from collections.abc import Iterable
 from enum import Enum
 
 import msgspec
 
-PROBE_SECONDS = 5.0  # a probe whose executor is not heard of for so long is somebody else's
+PROBE_SECONDS = 5.0  # after this long without a word of the executor with the probe, another executor may probe
 
 
 class Vote(Enum):
-    """What a project's own answers say of its provider."""
+    """The verdict of a project's own answers on its provider."""
 
     WELL = "well"
     TROUBLED = "troubled"
@@ -17,22 +17,22 @@ class Vote(Enum):
 
 
 def is_in_trouble(votes: Iterable[Vote]) -> bool:
-    """Whether the provider itself is: somebody has trouble, and nobody is well."""
+    """Whether the provider itself is in trouble: some project is troubled, and no project is well."""
     found = set(votes)
     return Vote.TROUBLED in found and Vote.WELL not in found
 
 
 class Probe(msgspec.Struct, array_like=True):
-    """The one call that finds out whether something that is shut can be opened again.
+    """The one call that finds out whether a breaker or a hold can end. One executor has the right to send it.
 
-    It is of one executor. Times are seconds of the clock that `now` is read from.
+    Times are seconds on the clock that `now` is read from.
     """
 
     executor: str = ""
     ends: float = float("-inf")
 
     def lets(self, executor: str, *, in_flight: int, now: float) -> bool:
-        """Whether this executor, which wants to send, may send the probe now."""
+        """Whether this executor may send the probe now. The executor must have something to send."""
         if executor != self.executor and self.executor and now < self.ends:
             return False
         is_flying = executor == self.executor and in_flight > 0
@@ -40,9 +40,9 @@ class Probe(msgspec.Struct, array_like=True):
         return not is_flying
 
     def is_of(self, executor: str) -> bool:
-        """Whether what this executor reports may be what came of the probe."""
+        """Whether a report of this executor may be about the probe."""
         return executor == self.executor
 
     def end(self) -> None:
-        """What came of it is known: the next probe is anybody's."""
+        """Note that the probe's outcome is known. Any executor may send the next one."""
         self.executor = ""

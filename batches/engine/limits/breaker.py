@@ -9,19 +9,19 @@ import msgspec
 from batches.engine.limits.blame import Probe, Vote
 from providers.failures import Kind
 
-# What says that an upstream does not work. Anything else, a refusal or a 429, is the answer of one that does.
+# The failures that show that an upstream does not work. Any other failure, as a refusal or a 429, shows that it does.
 FAULTS = frozenset({Kind.OVERLOADED, Kind.SERVER_ERROR, Kind.INVALID_RESPONSE, Kind.TIMEOUT, Kind.CONNECT, Kind.CONNECTION_LOST})
-FAILURES = 20  # in a row, over all workers
-OPEN_SECONDS = 1.0  # at first; twice as long each time that a probe fails
+FAILURES = 20  # a breaker opens after this many faults in a row, counted over all workers
+OPEN_SECONDS = 1.0  # how long a breaker is open at first; the time doubles with each failed probe
 MAX_OPEN_SECONDS = 60.0
-MOST_DOUBLINGS = 10  # an upstream may be down for days: the power of so many failed probes is no number
-CALM_SECONDS = 60.0  # a breaker that opens again sooner than this stays open for longer than the last time
+MOST_DOUBLINGS = 10  # an upstream may be down for days, and 2 to the power of all failed probes would overflow
+CALM_SECONDS = 60.0  # a breaker that opens again within this time stays open for longer than the last time
 
 
 class Broken(msgspec.Struct, frozen=True):
-    """What there is to know of a breaker that is not closed: how many faults in a row, of which kind the last one was.
+    """A breaker that is not closed: the number of faults in a row, and the kind of the last one.
 
-    `open_for` is how many more seconds it is open; 0 when it is half open.
+    `open_for` is how many more seconds the breaker is open. It is 0 for a half-open breaker.
     """
 
     failures: int
@@ -30,26 +30,26 @@ class Broken(msgspec.Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """Numbers and a kind: the texts of upstreams quote requests, which are not everybody's to see."""
+        """The reason in the portal's own words: texts of an upstream may quote requests, which not everybody may see."""
         sentence = f": {Kind(self.kind).sentence}" if self.kind else "."
         return f"{self.failures} calls in a row failed{sentence}"
 
 
 class Breaker(msgspec.Struct, array_like=True):
-    """What all executors together have seen for one project. Times are in seconds on whatever clock `now` is read from."""
+    """The breaker of one project, fed by all executors together. Times are in seconds on the clock that `now` is read from."""
 
-    failures: int = 0  # in a row
-    times: int = 0  # opened without a calm stretch between
-    until: float | None = None  # open until then, and half open after it; None: closed
+    failures: int = 0  # faults in a row
+    times: int = 0  # how many times it opened without a calm stretch between
+    until: float | None = None  # the breaker is open before this time and half open after it; None: closed
     closed_at: float = float("-inf")
-    kind: str = ""  # of the last failure
-    lived: bool = False  # something else than a fault ever came back
-    is_shared: bool = False  # open while nobody was well at the provider
+    kind: str = ""  # the kind of the last fault
+    lived: bool = False  # whether any outcome was not a fault
+    is_shared: bool = False  # whether the provider itself was in trouble while the breaker was open
     probe: Probe = msgspec.field(default_factory=Probe)
 
     @classmethod
     def of_newcomer(cls, broken: Broken, *, now: float) -> "Breaker":
-        """That of a project that comes to a provider in trouble: half open."""
+        """The breaker of a project that is new at a provider in trouble: half open."""
         return cls(failures=broken.failures, until=now, kind=broken.kind, is_shared=True)
 
     @property
@@ -67,7 +67,7 @@ class Breaker(msgspec.Struct, array_like=True):
             if self.failures >= FAILURES:
                 self._open(now, again=now - self.closed_at < CALM_SECONDS)
         elif now < self.until:
-            return  # what was sent before it opened
+            return  # a report about requests from before it opened
         elif lived and not failures:
             self.until, self.closed_at, self.failures = None, now, 0
             self.probe.end()
@@ -81,7 +81,7 @@ class Breaker(msgspec.Struct, array_like=True):
         self.probe.end()
 
     def hear_of_others(self, *, in_trouble: bool, now: float) -> None:
-        """Whether its provider is in trouble. When that is over, what was opened meanwhile is tried at once."""
+        """Note whether the provider is in trouble. Once it is not, a breaker that opened meanwhile is half open at once."""
         if self.until is None:
             return
         if self.is_shared and not in_trouble:
@@ -89,9 +89,9 @@ class Breaker(msgspec.Struct, array_like=True):
         self.is_shared = in_trouble
 
     def lets_probe(self, executor: str, *, in_flight: int, now: float) -> bool:
-        """Whether this executor, which wants to send, may send the one call of a half-open breaker."""
+        """Whether this executor may send the probe of a half-open breaker. The executor must have something to send."""
         return self.until is not None and now >= self.until and self.probe.lets(executor, in_flight=in_flight, now=now)
 
-    def told(self, *, now: float) -> Broken | None:
-        """What there is to know of it; None when it is closed."""
+    def snapshot(self, *, now: float) -> Broken | None:
+        """The breaker as others see it; None when it is closed."""
         return None if self.until is None else Broken(self.failures, self.kind, max(self.until - now, 0.0))

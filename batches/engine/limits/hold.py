@@ -1,11 +1,11 @@
-"""The hold: after a few answers in a row that every other request would get, too, nothing is sent but a probe.
+"""The hold: after five strikes in a row nothing is sent but a probe. A strike is an answer that any other request would get.
 
 going ── 5 strikes in a row, no success between ──> held ── a probe is answered, or an operator resumes ──> going
                                                      └─── the probe is a strike: the next one comes later ───┘
 
-A strike is a failure of the account (it is empty, or its credential is refused), or an upstream that asks to wait for
-longer than any limit per minute explains. Each project has a hold of the provider as a whole, and one of each of its
-models. No request is lost to a hold: each waits, and is sent again once the hold is over.
+There are two kinds of strike: a failure of the account (it is empty, or its credential is refused), and an upstream that asks
+for a longer wait than any limit per minute explains. Each project has a hold of the provider as a whole, and one of each
+model. No request is lost to a hold: each request waits, and is sent again once the hold is over.
 """
 
 import msgspec
@@ -14,48 +14,50 @@ from batches.engine.limits.blame import Probe, Vote
 from providers.base import Failure
 from providers.failures import Kind
 
-STRIKES = 5  # few calls are wasted; and one odd request, tried once or twice beside others, does not hold a provider
-LONG_WAIT_SECONDS = 60.0  # limits are per minute; an upstream that asks for more has run out of something else
-FIRST_SECONDS = 5.0  # from the beginning of a hold to its first probe; twice as long after each probe that is a strike
-LONGEST_SECONDS = 300.0  # from one probe to the next, where no setting says otherwise
-MOST_DOUBLINGS = 16  # a hold may last for days: the power of so many probes is no number
-CALM_SECONDS = 60.0  # a hold that begins sooner after the last goes on with its intervals; see also `counts`
+STRIKES = 5  # so few that hardly any calls are wasted, and so many that one odd request cannot begin a hold
+LONG_WAIT_SECONDS = 60.0  # limits are per minute, so an upstream that asks for a longer wait has run out of something else
+FIRST_SECONDS = 5.0  # from the beginning of a hold to its first probe; the time doubles with each probe that is a strike
+LONGEST_SECONDS = 300.0  # the longest time from one probe to the next, unless a setting changes it
+MOST_DOUBLINGS = 16  # a hold may last for days, and 2 to the power of all probes would overflow
+CALM_SECONDS = 60.0  # a hold that begins within this time after the last one goes on with its intervals; see also `counts`
 
 
 def is_strike(failure: Failure) -> bool:
-    """Whether every other request would fail so, too."""
+    """Whether any other request would fail in the same way."""
     return failure.kind.is_of_account or (failure.kind is Kind.RATE_LIMITED and (failure.retry_after or 0) > LONG_WAIT_SECONDS)
 
 
 def counts(*, last_strike: float | None, worked_at: float, excused_at: float, held: bool) -> bool:
-    """Whether a failure of the account counts against MAX_ATTEMPTS of its request; then it is no strike.
+    """Whether a failure of the account counts against the MAX_ATTEMPTS of its request. A failure that counts is no strike.
 
-    A failure counts when the request alone is the reason: the provider answered another request with a success since this
-    one failed so the last time (`last_strike`). Such requests exist: an upstream may refuse the credential for some records
-    only. Each of them ends after MAX_ATTEMPTS that count, as with any other failure, and does not keep others from being
-    sent: what counts is no strike.
+    A failure counts if the request alone is the reason. This is shown by a success of another request since this request
+    last failed in the same way (`last_strike`). Such requests exist: an upstream may refuse the credential for some records
+    only. Each of them fails for good after MAX_ATTEMPTS, and never begins a hold for the others.
 
-    No other failure of the account counts. The first one of a request does not, since nothing shows yet whose fault it is.
-    One without a success since the last does not: a few of these, and the provider is held. One during a hold does not, nor
-    the first after a hold of CALM_SECONDS or longer (it ended at `excused_at`): then the account was the reason. A hold that
-    a probe ends sooner was begun by a few odd requests. So an account that stays empty until somebody mends it costs no
-    request its attempts, however often that happens, and no request is sent to the deadline for a reason of its own.
+    No other failure of the account counts:
+    - The first failure of a request, since nothing shows yet whose fault it is.
+    - A failure without a success since the last one. A few of these begin a hold.
+    - A failure during a hold, and the first one after a hold of CALM_SECONDS or longer (which ended at `excused_at`): the
+      account was the reason. A shorter hold was begun by a few odd requests.
+
+    So an account that is empty for a while costs no request its attempts, however often that happens. And a request that
+    fails for a reason of its own is not sent again and again until the deadline.
     """
     return last_strike is not None and not held and worked_at > last_strike and excused_at <= last_strike
 
 
 class Seen(msgspec.Struct):
-    """What an executor saw come back through a gate since its last report."""
+    """The answers that an executor got through one gate since its last report."""
 
-    worked: bool = False  # a success came
-    worked_ago: float = 0.0  # so many seconds ago the last call was sent that succeeded
-    answered: bool = False  # an answer came that is neither a success nor a strike, of an upstream that works
-    faulted: bool = False  # a fault came: it says nothing of the account
-    strikes: int = 0  # since the last success
-    kind: str = ""  # of the last strike
+    worked: bool = False  # whether there was a success
+    worked_ago: float = 0.0  # how many seconds ago the last successful call was sent
+    answered: bool = False  # whether there was an answer that is neither a success nor a strike
+    faulted: bool = False  # whether there was a fault; a fault shows nothing about the account
+    strikes: int = 0  # strikes since the last success
+    kind: str = ""  # the kind of the last strike
 
     def after(self, earlier: "Seen") -> "Seen":
-        """Both as one report, for an earlier one that nobody heard."""
+        """This report joined with an earlier one that the limiter did not hear."""
         return Seen(
             worked=earlier.worked or self.worked,
             worked_ago=self.worked_ago if self.worked else earlier.worked_ago,
@@ -67,16 +69,16 @@ class Seen(msgspec.Struct):
 
 
 class AccountHeld(msgspec.Struct, frozen=True):
-    """What there is to know of a hold: the kind of its last strike, how many came in a row, and two times in seconds."""
+    """A hold: the kind of its last strike, and the number of strikes in a row. Times are in seconds."""
 
     kind: Kind
     strikes: int
-    held_for: float
-    probe_in: float = 0.0  # 0: a probe may be sent, or is under way
+    held_for: float  # how long ago the hold began
+    probe_in: float = 0.0  # when the next probe may be sent; 0: now, or one is in flight
 
     @property
     def reason(self) -> str:
-        """A kind and a number: the texts of upstreams quote requests, which are not everybody's to see."""
+        """The reason in the portal's own words: texts of an upstream may quote requests, which not everybody may see."""
         calls = "1 call" if self.strikes == 1 else f"{self.strikes:,} calls"
         if self.kind.is_of_account:
             return f"{calls} in a row failed: {self.kind.sentence}"
@@ -84,7 +86,7 @@ class AccountHeld(msgspec.Struct, frozen=True):
 
 
 class Orders(msgspec.Struct, array_like=True):
-    """What operators asked for last, in seconds since 1970: to send a probe at once, and to end the hold."""
+    """When operators last ordered a probe, and last ordered the end of the hold, in seconds since 1970."""
 
     probe: float = 0.0
     resume: float = 0.0
@@ -94,24 +96,24 @@ class Orders(msgspec.Struct, array_like=True):
 
 
 class Hold(msgspec.Struct, array_like=True):
-    """What all executors together have seen for one project. Times are in seconds on whatever clock `now` is read from."""
+    """The hold of one project, fed by all executors together. Times are in seconds on the clock that `now` is read from."""
 
-    strikes: int = 0  # in a row
-    kind: str = ""  # of the last strike
-    held: bool = False
-    since: float = float("-inf")  # when it began the last time
-    until: float = float("-inf")  # then it sends its next probe
-    times: int = 0  # that it began, or its probe was a strike, without a calm stretch between
-    on_trial: bool = False  # it ended without a success: the next strike begins it again
-    struck_at: float = float("-inf")  # the last strike
-    worked_at: float = float("-inf")  # when the last call was sent that succeeded
-    lifted_at: float = float("-inf")
-    excused_at: float = float("-inf")  # when the last hold ended that was not a short one
+    strikes: int = 0  # strikes in a row
+    kind: str = ""  # the kind of the last strike
+    held: bool = False  # whether there is a hold at present
+    since: float = float("-inf")  # when the last hold began
+    until: float = float("-inf")  # when the next probe may be sent
+    times: int = 0  # how many holds began, and probes were strikes, without a calm stretch between
+    on_trial: bool = False  # whether the hold ended without a success, so that the next strike begins it again
+    struck_at: float = float("-inf")  # when the last strike came
+    worked_at: float = float("-inf")  # when the last successful call was sent
+    lifted_at: float = float("-inf")  # when the last hold ended
+    excused_at: float = float("-inf")  # when the last hold of CALM_SECONDS or longer ended
     probe: Probe = msgspec.field(default_factory=Probe)
-    orders: Orders = msgspec.field(default_factory=Orders)  # those that were carried out
+    orders: Orders = msgspec.field(default_factory=Orders)  # the orders that were carried out
 
     def note(self, executor: str, seen: Seen, *, longest: float, now: float) -> None:
-        """Take in what an executor saw since its last report. What was sent before a hold began says nothing of it."""
+        """Record an executor's report. During a hold only reports of the executor with the probe change anything."""
         if seen.worked:
             self.worked_at = max(self.worked_at, now - seen.worked_ago)
         if seen.strikes:
@@ -143,12 +145,15 @@ class Hold(msgspec.Struct, array_like=True):
         elif seen.worked or seen.answered:
             self._lift(on_trial=not seen.worked, now=now)
         elif seen.faulted:
-            self.times -= 1  # it says nothing of the account: the next probe comes as soon as this one did
+            self.times -= 1  # a fault shows nothing about the account, so the interval to the next probe does not grow
             self._wait(longest=longest, now=now)
 
     def hear_of_others(self, *, worked_at: float, now: float) -> None:
-        """A call of another project that was sent then has succeeded: after the last strike, that says that requests
-        themselves are the reason for strikes, or that the account is mended. Both show when they are sent again."""
+        """End the hold on trial if another project's successful call was sent after the last strike.
+
+        Then either this project's requests themselves are the reason for the strikes, or the account has been mended. Sending
+        them again shows which it is.
+        """
         if self.held and worked_at > self.struck_at:
             self._lift(on_trial=True, now=now)
 
@@ -165,8 +170,8 @@ class Hold(msgspec.Struct, array_like=True):
         if not on_trial:
             self.strikes = 0
 
-    def heed(self, orders: Orders, *, now: float) -> None:
-        """Do what operators asked for, once, whoever brings it. They have mended something: intervals begin anew."""
+    def carry_out(self, orders: Orders, *, now: float) -> None:
+        """Carry out new orders of operators, once. An order means that something was mended, so the intervals begin anew."""
         if orders.probe > self.orders.probe and self.held:
             self.times, self.until = 0, now
             self.probe.end()
@@ -177,7 +182,7 @@ class Hold(msgspec.Struct, array_like=True):
 
     @classmethod
     def of_newcomer(cls, held: AccountHeld | None, orders: Orders, *, now: float) -> "Hold":
-        """That of a project that comes. Where the provider itself is held, it begins with a probe."""
+        """The hold of a project that is new at a provider. If the provider itself is held, the project begins with a probe."""
         hold = cls()
         hold.remember(held, orders, now=now)
         return hold
@@ -189,7 +194,7 @@ class Hold(msgspec.Struct, array_like=True):
         return Vote.WELL if self.worked_at > self.struck_at else Vote.UNDECIDED
 
     def remember(self, known: AccountHeld | None, orders: Orders, *, now: float) -> None:
-        """Begin with what an executor knows of a hold, when all else was lost: with a probe at once."""
+        """Begin with a hold that is known from elsewhere, and with a probe at once."""
         self.orders = orders
         if known is not None:
             self.held, self.kind, self.strikes = True, known.kind.value, known.strikes
@@ -197,9 +202,9 @@ class Hold(msgspec.Struct, array_like=True):
             self.struck_at = now
 
     def lets_probe(self, executor: str, *, in_flight: int, now: float) -> bool:
-        """Whether this executor, which wants to send, may send the probe of the hold."""
+        """Whether this executor may send the probe of the hold. The executor must have something to send."""
         return now >= self.until and self.probe.lets(executor, in_flight=in_flight, now=now)
 
-    def told(self, *, now: float) -> AccountHeld | None:
-        """What there is to know of it; None when there is no hold."""
+    def snapshot(self, *, now: float) -> AccountHeld | None:
+        """The hold as others see it; None when there is no hold."""
         return AccountHeld(Kind(self.kind), self.strikes, now - self.since, max(self.until - now, 0.0)) if self.held else None

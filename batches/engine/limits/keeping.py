@@ -1,7 +1,7 @@
-"""Where the limits of providers are kept: in Redis for executors anywhere, in this process for an embedded portal.
+"""The stores of the limiter's state: Redis for executors anywhere, this process for an embedded portal.
 
-Both keep the state of `limiter` and follow its one rule. In Redis it is written back only if nobody else has written
-meanwhile; whoever was overtaken reads and tries again.
+Both stores keep the state of `limiter` and follow its one rule. In Redis a changed state is written only if nobody else has
+written one meanwhile. An executor that was overtaken reads the new state and tries again.
 """
 
 import threading
@@ -21,10 +21,10 @@ from batches.engine.limits.limiter import answer
 from batches.engine.limits.state import State
 from batches.engine.limits.windows import WindowSize
 
-WINDOW_SECONDS = 60.0  # what "per minute" means
-KEPT_SECONDS = 86_400  # a provider's state, after it was last asked for
+WINDOW_SECONDS = 60.0  # the length of "per minute"
+KEPT_SECONDS = 86_400  # how long Redis keeps a provider's state after the last ask
 TRIES = 20
-PATIENCE_SECONDS = 1.0  # for Redis: an executor records nothing and renews no lease while it waits
+PATIENCE_SECONDS = 1.0  # how long to wait for Redis; meanwhile an executor records nothing and renews no lease
 
 
 class Overtaken(redis.RedisError):
@@ -36,10 +36,10 @@ class MayHaveHeard(redis.RedisError):
 
 
 class Limits(Protocol):
-    """Where the limits are kept."""
+    """A store of the limits."""
 
     def ask(self, provider: uuid.UUID, executor: uuid.UUID, ask: Ask) -> Grant:
-        """What an executor may send to a provider until it asks again. Raises redis.RedisError when nobody answers."""
+        """Answer an executor's ask for a provider. Raises redis.RedisError when the store does not answer."""
 
 
 def _answer(state: State, executor: uuid.UUID, ask: Ask, *, now: float, span: WindowSize) -> Grant:
@@ -47,7 +47,7 @@ def _answer(state: State, executor: uuid.UUID, ask: Ask, *, now: float, span: Wi
 
 
 class LocalLimits:
-    """Limits of executors in this process: the embedded portal has no others."""
+    """The limits of executors in this process. The embedded portal has no other executors."""
 
     def __init__(self, *, window_seconds: float = WINDOW_SECONDS) -> None:
         self._lock = threading.Lock()
@@ -71,10 +71,10 @@ return 1
 
 
 class RedisLimits:
-    """Limits of executors anywhere. Time is Redis'."""
+    """The limits of executors on any host. The clock is that of Redis."""
 
     def __init__(self, url: str, *, window_seconds: float = WINDOW_SECONDS) -> None:
-        # Nothing is tried again: an executor goes on with its last share, and asks anew in its next turn.
+        # Calls are not repeated: without an answer an executor goes on with its last share, and asks anew in its next turn.
         self._redis = redis.Redis.from_url(
             url, socket_timeout=PATIENCE_SECONDS, socket_connect_timeout=PATIENCE_SECONDS, retry=Retry(NoBackoff(), 0)
         )
@@ -98,7 +98,7 @@ class RedisLimits:
         raise Overtaken
 
     def _written(self, key: str, found: bytes, state: State) -> bool:
-        """Whether nobody else has written since. Raises MayHaveHeard when that cannot be told."""
+        """Write the state unless somebody else has written since. Raises MayHaveHeard when it is unknown if it was written."""
         try:
             return bool(self._write(keys=[key], args=[found, self._encode(state), KEPT_SECONDS]))
         except redis.ResponseError:
@@ -107,12 +107,12 @@ class RedisLimits:
             raise MayHaveHeard(str(error)) from error
 
     def _read(self, found: bytes | None, *, now: float, quiet: bool) -> State:
-        """The state, or a new one where there is none, or none that can be used."""
+        """Decode the state; a new one if there is none, or it cannot be used."""
         if found is None:
             return State.begin(now=now, quiet=quiet)
         try:
             state = self._decode(found)
-        except msgspec.DecodeError:  # of another version
+        except msgspec.DecodeError:  # the state was written by another version
             return State.begin(now=now, quiet=False)
         return state if state.is_usable(now=now) else State.begin(now=now, quiet=False)
 

@@ -1,7 +1,8 @@
-"""The limiter: all limits of one provider, as one state and one pure rule. Where the state is kept is `keeping`'s business.
+"""The limiter: all limits of one provider, as one state and one pure rule. `keeping` stores the state.
 
-An executor asks at most once a turn, for all its projects at a time. Each project tells what it saw and wants, and is granted
-a share of the concurrency and a block of permits, for the provider as a whole ("") and for each model with limits.
+An executor asks at most once a turn, for all of its projects together. The bid of each project reports its answers and says
+how much it wants. The project is granted a share of the concurrency and a block of permits, for the provider as a whole ("")
+and for each model with limits.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,12 +16,12 @@ from batches.engine.limits.slots import Claim, grant_slots
 from batches.engine.limits.state import WHOLE, Account, Party, Stake, State
 from batches.engine.limits.windows import Window, WindowSize
 
-UNKNOWN_SECONDS = 1.0  # for so long after its state was lost nobody gets more concurrency: all have reported by then
-MOST_ACCOUNTS = 64  # beyond these, models without limits of an operator's are not looked after
+UNKNOWN_SECONDS = 1.0  # after a lost state nobody gets more concurrency for this long; by then all executors have reported
+MOST_ACCOUNTS = 64  # with this many accounts, further models get one only if an operator has set limits for them
 
 
 class Turn(NamedTuple):
-    """Whose ask is answered, when, and the settings."""
+    """The ask that is answered: its executor, the time, and the settings."""
 
     executor: str
     ask: Ask
@@ -32,7 +33,7 @@ class Turn(NamedTuple):
 def answer(
     state: State, executor: str, ask: Ask, *, now: float, span: WindowSize, longest_hold: float = LONGEST_SECONDS
 ) -> Grant:
-    """Take an executor's report in, and grant each of its projects what that may have."""
+    """Record an executor's reports, and grant each of its projects its share and permits."""
     turn = Turn(executor, ask, now, span, longest_hold)
     state.seen_at = now
     state.charge(now=now)
@@ -57,7 +58,7 @@ def answer(
 
 
 def _leave(state: State, turn: Turn) -> None:
-    """The executor has nothing of what it does not ask for."""
+    """Remove the executor's shares of projects that it does not bid for."""
     for account in state.accounts.values():
         for project, stake in account.stakes.items():
             if project not in turn.ask.bids:
@@ -65,7 +66,7 @@ def _leave(state: State, turn: Turn) -> None:
 
 
 def _welcome(state: State, project: str, bid: Bid, turn: Turn) -> None:
-    """Make room for a project that is new here. Where the provider is in trouble, it begins with a probe."""
+    """Add a project that is new at this provider. If the provider is in trouble, the project begins with a probe."""
     if project not in state.parties:
         broken = state.broken(now=turn.now)
         state.parties[project] = Party(turn.now, Breaker() if broken is None else Breaker.of_newcomer(broken, now=turn.now))
@@ -81,7 +82,10 @@ def _welcome(state: State, project: str, bid: Bid, turn: Turn) -> None:
 
 
 def _account(state: State, name: str, caps: Caps, turn: Turn) -> Account | None:
-    """The account of this name; a new one whose past is unknown is as full as it may be. None where there are too many."""
+    """The account of this name; a new one if there is none. None if there are too many.
+
+    A new account after a lost state has full windows, because nobody knows how much was granted before.
+    """
     account = state.accounts.get(name)
     if account is None:
         if caps == Caps() and len(state.accounts) >= MOST_ACCOUNTS:
@@ -99,7 +103,7 @@ def _account(state: State, name: str, caps: Caps, turn: Turn) -> Account | None:
 
 
 def _learn(state: State, project: str, bid: Bid, turn: Turn) -> None:
-    """Take in what a project saw."""
+    """Record the report in a project's bid."""
     party, tally, now = state.parties[project], bid.tally, turn.now
     for name, want in bid.wants.items():
         if (account := state.accounts.get(name)) is None:
@@ -122,7 +126,7 @@ def _learn(state: State, project: str, bid: Bid, turn: Turn) -> None:
 
 
 def _hear_of_others(state: State, turn: Turn) -> None:
-    """Let every project know what the others' answers say of the provider; and do what operators have asked for."""
+    """Tell every project's breaker and holds about the other projects' answers, and carry out the orders of operators."""
     in_trouble = state.is_broken
     for party in state.parties.values():
         party.breaker.hear_of_others(in_trouble=in_trouble, now=turn.now)
@@ -132,19 +136,19 @@ def _hear_of_others(state: State, turn: Turn) -> None:
             if stake.hold.held:
                 others = (other.hold.worked_at for name, other in account.stakes.items() if name != project)
                 stake.hold.hear_of_others(worked_at=max(others, default=float("-inf")), now=turn.now)
-            stake.hold.heed(state.orders, now=turn.now)  # after what was seen before it was asked for
+            stake.hold.carry_out(state.orders, now=turn.now)  # an order comes after the answers that it is about
 
 
 # --- What may be sent --------------------------------------------------------------------------------------------
 
 
 def _shut(state: State, project: str, bid: Bid, turn: Turn) -> dict[str, Shut]:
-    """What a project's breaker and holds have shut. What shuts the provider shuts its models."""
+    """The provider and models that a project's breaker and holds have shut. With the provider its models are shut, too."""
     now, whole = turn.now, bid.wants[WHOLE]
     breaker, hold = state.parties[project].breaker, state.accounts[WHOLE].stakes[project].hold
-    if (broken := breaker.told(now=now)) is not None:
+    if (broken := breaker.snapshot(now=now)) is not None:
         probes = whole.wanted > 0 and breaker.lets_probe(turn.executor, in_flight=whole.in_flight, now=now)
-        nothing = Permit(0, 0, None, shut_for=broken.open_for, reason=broken.reason, why=Why.BREAKER, held=hold.told(now=now))
+        nothing = Permit(0, 0, None, shut_for=broken.open_for, reason=broken.reason, why=Why.BREAKER, held=hold.snapshot(now=now))
         return dict.fromkeys(bid.wants, Shut(nothing, probes))
     if (shut := _held(hold, whole, turn)) is not None:
         return dict.fromkeys(bid.wants, shut)
@@ -153,7 +157,7 @@ def _shut(state: State, project: str, bid: Bid, turn: Turn) -> dict[str, Shut]:
 
 
 def _held(hold: Hold, want: Want, turn: Turn) -> Shut | None:
-    held = hold.told(now=turn.now)
+    held = hold.snapshot(now=turn.now)
     if held is None:
         return None
     probes = want.wanted > 0 and hold.lets_probe(turn.executor, in_flight=want.in_flight, now=turn.now)
@@ -161,7 +165,7 @@ def _held(hold: Hold, want: Want, turn: Turn) -> Shut | None:
 
 
 def _parts(state: State, name: str, shut: Mapping[str, Mapping[str, Shut]], turn: Turn) -> dict[str, int]:
-    """How many requests each project may have in flight to a provider or model; nothing where there is no such limit."""
+    """How many requests each project may have in flight to a provider or model; empty if there is no such limit."""
     account, ask = state.accounts[name], turn.ask
     wants = {project: bid.wants[name] for project, bid in ask.bids.items() if name in bid.wants}
     limit = next((want.caps.concurrency for want in wants.values()), None)
@@ -185,7 +189,7 @@ def _parts(state: State, name: str, shut: Mapping[str, Mapping[str, Shut]], turn
 
 
 def _claim(want: Want, shut: Shut | None, stake: Stake, *, most: int, is_unknown: bool) -> Claim:
-    """What an executor claims of the slots: for a probe one more than is in flight."""
+    """An executor's claim to slots. For a probe it is one more than are in flight."""
     if shut is None:
         return Claim(want.in_flight, min(want.wanted, want.in_flight) if is_unknown else want.wanted, most)
     if not shut.probes:
@@ -211,7 +215,7 @@ def _award(
     worked_at = max(stake.hold.worked_at for stake in state.accounts[WHOLE].stakes.values())
     return Award(
         permits,
-        state.parties[project].breaker.told(now=turn.now),
+        state.parties[project].breaker.snapshot(now=turn.now),
         worked_for=turn.now - worked_at,
         lifted_for=turn.now - hold.lifted_at,
         excused_for=turn.now - hold.excused_at,
@@ -226,7 +230,7 @@ def _granted(awards: Mapping[str, Award], name: str) -> list[Permit]:
 
 
 def _condition(account: Account, permits: Iterable[Permit], *, now: float) -> Condition:
-    """How a provider or model itself is doing. What keeps single projects back is none of it."""
+    """The condition of a provider or model itself. It leaves out whatever holds back single projects only."""
     limited = next((permit for permit in permits if permit.why is Why.LIMIT), None)
     held, exhausted_for = account.held(now=now), account.exhausted_for(now=now)
     if held is not None:
@@ -237,7 +241,7 @@ def _condition(account: Account, permits: Iterable[Permit], *, now: float) -> Co
 
 
 def _allowed_together(state: State, ask: Ask) -> int:
-    """How many requests the projects that are here may have in flight together."""
+    """How many requests the projects with shares may have in flight together."""
     limit = next((bid.wants[WHOLE].caps.concurrency or 1 for bid in ask.bids.values()), 1)
     here = [project for project, stake in state.accounts[WHOLE].stakes.items() if stake.holding.shares] if ask.bids else []
     return min(sum(state.allowed(project, limit=limit) for project in here), limit) if here else limit

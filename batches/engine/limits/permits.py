@@ -1,4 +1,4 @@
-"""Permits: what a project is granted of a provider or a model, within its slots and the limits per minute."""
+"""Permits: how many requests and tokens a project is granted, within its slots and the limits per minute."""
 
 import msgspec
 
@@ -11,7 +11,7 @@ OTHERS_USE_IT = "other projects use all requests that may be in flight at a time
 
 
 class Shut(msgspec.Struct, frozen=True):
-    """Nothing may be sent, for so long; `probes`: but for one call."""
+    """A provider or model that a breaker or a hold has shut. With `probes` this executor may send one call."""
 
     permit: Permit
     probes: bool
@@ -20,7 +20,7 @@ class Shut(msgspec.Struct, frozen=True):
 def probe_permit(
     account: Account, project: str, want: Want, part: int | None, shut: Shut, *, now: float, span: WindowSize
 ) -> Permit:
-    """A permit for one call, beside what was sent before, or for none."""
+    """The permit for one probe, in addition to requests that are in flight. It is for no call if no probe may be sent."""
     if not shut.probes or part == 0:
         return shut.permit
     one = msgspec.structs.replace(want, requests=min(want.requests, 1), tokens=want.least_tokens)
@@ -33,7 +33,7 @@ def probe_permit(
 
 
 def permit_for(account: Account, project: str, want: Want, part: int | None, *, now: float, span: WindowSize) -> Permit:
-    """What a project is granted while nothing of its own keeps it back."""
+    """The permit of a project whose breaker and hold let it send."""
     stake = account.stakes[project]
     if now < stake.held_until:
         return Permit(part, 0, 0, shut_for=stake.held_until - now, reason=UPSTREAM_SAYS, why=Why.UPSTREAM)
@@ -44,7 +44,7 @@ def permit_for(account: Account, project: str, want: Want, part: int | None, *, 
 
 
 def _windowed(account: Account, project: str, want: Want, *, now: float, span: WindowSize) -> Permit:
-    """What the limits per minute let through. Where only tokens are limited, the requests are not."""
+    """The permits that the limits per minute leave. `requests` is None if only tokens are limited, and the reverse."""
     caps = want.caps
     if not caps.windowed:
         return Permit(None, None, None)

@@ -1,28 +1,28 @@
-"""Slots: how the requests that may be in flight are divided among projects, and among the executors of each."""
+"""Slots: the rule that divides the requests in flight among projects, and among the executors of each project."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-SHARE_SECONDS = 5  # an executor that is not heard of for so long has nothing in flight any more
-KEPT_FREE = 32  # of so many slots one is kept for a project that comes
-TURN_SECONDS = 1.0  # slot-seconds by which a project that has slots may be ahead of one that waits for them
-MOST_OWED = 600.0  # slot-seconds by which a project may be ahead of another: no call takes longer
+SHARE_SECONDS = 5  # an executor that has not asked for this long counts as dead, with nothing in flight
+KEPT_FREE = 32  # one slot of this many is kept free for a project that comes
+TURN_SECONDS = 1.0  # by how many slot-seconds a project with slots may be ahead of a project that waits for them
+MOST_OWED = 600.0  # by how many slot-seconds a project may be ahead of another at most; no call takes longer
 
 
 class Share(msgspec.Struct, array_like=True):
-    """What an executor has of a project's slots."""
+    """An executor's part of a project's slots."""
 
-    used: int  # granted or in flight, whichever is more
+    used: int  # the slots granted or in flight, whichever is more
     wanted: int
     ends: float
 
 
 class Holding(msgspec.Struct, array_like=True):
-    """What a project has of the slots of a provider or model.
+    """A project's part of the slots of a provider or model.
 
-    `served` counts the slot-seconds that it had, beside a project that comes. `most` is how many slots its own
-    faults leave it.
+    `served` is how many slot-seconds the project has had, relative to a project that comes. `most` is the number of slots
+    that it may have at most, given its own faults.
     """
 
     shares: dict[str, Share] = msgspec.field(default_factory=dict)  # by executor
@@ -43,15 +43,15 @@ class Holding(msgspec.Struct, array_like=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """What an executor has in flight for a project, or may have until it hears the answer, and what it wants."""
+    """An executor's claim to slots for one project."""
 
-    in_flight: int
-    wanted: int
-    most: int  # for the project, over all executors
+    in_flight: int  # how many requests are in flight, or may be when the answer comes
+    wanted: int  # how many requests could be in flight
+    most: int  # how many requests the project may have in flight over all executors
 
 
 def divide(slots: int, wants: Sequence[int]) -> list[int]:
-    """The max-min fair division: each gets what it wants or an equal part. What cannot be divided goes to the first ones."""
+    """The max-min fair division: each gets its want or an equal part. Slots that cannot be divided go to the first ones."""
     left, level = max(slots, 0), 0
     for place, want in enumerate(sorted(wants)):
         level = left // (len(wants) - place)
@@ -68,14 +68,14 @@ def divide(slots: int, wants: Sequence[int]) -> list[int]:
 
 
 def kept_free(limit: int, *, there: int, projects: int) -> int:
-    """How many slots nobody gets while `there` of the `projects` that may come are there."""
+    """How many slots are kept free while only `there` of the `projects` that may use the provider are present."""
     if limit < 2 or there >= projects:
         return 0
     return min(max(limit // KEPT_FREE, 1), max(limit - there, 0))
 
 
 def charge(holdings: Iterable[Holding], *, seconds: float) -> None:
-    """Count the slots that each has had for so long. The project with the fewest is a turn ahead of one that comes."""
+    """Count the slot-seconds of each project. A project that comes counts as served one turn less than the least served one."""
     holdings = list(holdings)
     for holding in holdings:
         holding.served += holding.used * seconds
@@ -97,7 +97,8 @@ def grant_slots(
 ) -> dict[str, int]:
     """How many requests of each project this executor may have in flight.
 
-    The sum of all that is granted or in flight stays within `limit`, as long as each claim tells all that may be in flight.
+    All slots granted or in flight together stay within `limit`, provided that each claim reports all requests that may be in
+    flight.
     """
     _note(holdings, executor, claims, now=now)
     order = sorted((name for name, one in holdings.items() if one.used or one.wanted), key=lambda name: _turn(name, holdings))
@@ -130,14 +131,17 @@ def _note(holdings: Mapping[str, Holding], executor: str, claims: Mapping[str, C
 
 
 def _turn(name: str, holdings: Mapping[str, Holding]) -> tuple[float, bool, str]:
-    """Who was served least goes first; but what is in use is not passed on all the time."""
+    """The order of projects: the least served first. A project with slots has a bonus, so that slots rarely change hands."""
     holding = holdings[name]
     is_in_use = holding.used > 0
     return holding.served - (TURN_SECONDS if is_in_use else 0.0), is_in_use, name
 
 
 def _part(holding: Holding, executor: str, *, target: int, left: int) -> int:
-    """What the project's other executors leave of its target, but no more than an equal part while one has less and wants it."""
+    """Grant the slots that other executors leave free.
+
+    The grant is capped at an equal share while any executor has less than its share and wants more.
+    """
     mine = holding.shares[executor]
     others = [share for owner, share in holding.shares.items() if owner != executor]
     rivals = [share for share in others if share.wanted]
@@ -148,7 +152,7 @@ def _part(holding: Holding, executor: str, *, target: int, left: int) -> int:
 
 
 def _take(holding: Holding, executor: str, part: int, *, in_flight: int) -> int:
-    """Note what was granted; by how much more is in use now."""
+    """Note a grant, and return how many more slots are in use by it."""
     share = holding.shares[executor]
     before, share.used = share.used, max(part, in_flight)
     return share.used - before

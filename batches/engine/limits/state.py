@@ -1,4 +1,4 @@
-"""The state of one provider's limits: what is remembered of its projects, and of its models."""
+"""The state of one provider's limits: the memory of its projects and its models."""
 
 from collections.abc import Collection
 
@@ -11,24 +11,24 @@ from batches.engine.limits.hold import STRIKES, AccountHeld, Hold, Orders
 from batches.engine.limits.slots import Holding, charge
 from batches.engine.limits.windows import Drawn, Window, WindowSize
 
-WHOLE = ""  # the provider as a whole, where a model's name could stand
-MAX_STEP_BACK = 5.0  # seconds by which a clock may be set back before what was noted is taken for lost
-REMEMBERED_SECONDS = 60.0  # a project that is in no trouble, after it was last heard of
-MOST_IDLE = 64  # projects that are remembered without having anything here
-MOST_CHARGED_SECONDS = 5.0  # at a time; for longer nobody was there
+WHOLE = ""  # stands for the provider as a whole in the place of a model's name
+MAX_STEP_BACK = 5.0  # if the clock is set back by more seconds than this, the state counts as lost
+REMEMBERED_SECONDS = 60.0  # how long a project without trouble is remembered after its last bid
+MOST_IDLE = 64  # how many projects without a share are remembered
+MOST_CHARGED_SECONDS = 5.0  # the most seconds charged at a time; in a longer gap no executor was there
 
 
 class Stake(msgspec.Struct, array_like=True):
-    """What one project has of a provider, or of one of its models."""
+    """One project's slots, draws from windows, and hold at a provider or one of its models."""
 
     holding: Holding = msgspec.field(default_factory=Holding)
     drawn: Drawn = msgspec.field(default_factory=Drawn)
-    held_until: float = float("-inf")  # by the upstream's word
+    held_until: float = float("-inf")  # the end of a wait that the upstream asked for
     hold: Hold = msgspec.field(default_factory=Hold)
 
 
 class Account(msgspec.Struct, array_like=True):
-    """What all executors together hold of a provider or of a model."""
+    """The windows of a provider or a model, and the stakes of its projects, over all executors."""
 
     charged_at: float
     requests: Window = msgspec.field(default_factory=Window)
@@ -39,11 +39,11 @@ class Account(msgspec.Struct, array_like=True):
         """The hold of the provider or model itself; None when only some of its projects are held, or none."""
         if not is_in_trouble(stake.hold.vote for stake in self.stakes.values()):
             return None
-        told = [held for stake in self.stakes.values() if (held := stake.hold.told(now=now))]
-        return min(told, key=lambda held: held.probe_in)
+        holds = [held for stake in self.stakes.values() if (held := stake.hold.snapshot(now=now))]
+        return min(holds, key=lambda held: held.probe_in)
 
     def exhausted_for(self, *, now: float) -> float:
-        """For how many seconds nothing is left, by the upstream's word to every project that is here; else 0."""
+        """For how many seconds the upstream has told every project with shares that nothing is left; else 0."""
         here = [stake.held_until for stake in self.stakes.values() if stake.holding.shares]
         return max(min(here, default=now) - now, 0.0)
 
@@ -60,7 +60,7 @@ class Party(msgspec.Struct, array_like=True):
 
 
 class State(msgspec.Struct, array_like=True, tag="by-project-1"):
-    """All that is known of one provider. Times are in seconds on the clock of whoever keeps it."""
+    """The limiter's whole memory of one provider. Times are in seconds on the clock of the store (`keeping`)."""
 
     begun_at: float
     unknown_before: bool
@@ -68,7 +68,7 @@ class State(msgspec.Struct, array_like=True, tag="by-project-1"):
     accounts: dict[str, Account] = msgspec.field(default_factory=dict)  # by model, or the whole
     parties: dict[str, Party] = msgspec.field(default_factory=dict)  # by project
     orders: Orders = msgspec.field(default_factory=Orders)
-    is_new: bool = True  # nobody was answered yet
+    is_new: bool = True  # whether no ask has been answered yet
 
     @classmethod
     def begin(cls, *, now: float, quiet: bool) -> "State":
@@ -78,18 +78,18 @@ class State(msgspec.Struct, array_like=True, tag="by-project-1"):
         return self.seen_at <= now + MAX_STEP_BACK
 
     def broken(self, *, now: float) -> Broken | None:
-        """The breaker of the provider itself; None when only some of its projects' are open, or none."""
+        """The breaker of the provider itself; None when only some projects' breakers are open, or none."""
         if not self.is_broken:
             return None
-        told = [broken for party in self.parties.values() if (broken := party.breaker.told(now=now))]
-        return min(told, key=lambda broken: broken.open_for)
+        found = [broken for party in self.parties.values() if (broken := party.breaker.snapshot(now=now))]
+        return min(found, key=lambda broken: broken.open_for)
 
     @property
     def is_broken(self) -> bool:
         return is_in_trouble(party.breaker.vote for party in self.parties.values())
 
     def stakes(self, project: str) -> list[Stake]:
-        """Those of a project: one, and one of each model."""
+        """The stakes of a project: one in the provider, and one in each of its models."""
         return [stake for account in self.accounts.values() if (stake := account.stakes.get(project))]
 
     def allowed(self, project: str, *, limit: int) -> int:
@@ -99,12 +99,12 @@ class State(msgspec.Struct, array_like=True, tag="by-project-1"):
 
     @property
     def in_use(self) -> int:
-        """Of the concurrency, by all executors together."""
+        """How many slots all executors use together."""
         whole = self.accounts.get(WHOLE)
         return sum(stake.holding.used for stake in whole.stakes.values()) if whole else 0
 
     def charge(self, *, now: float) -> None:
-        """Count what everybody has had since the last time; what dead executors had is free."""
+        """Count the slot-seconds of every project since the last time, and free the slots of dead executors."""
         for account in self.accounts.values():
             seconds = min(max(now - account.charged_at, 0.0), MOST_CHARGED_SECONDS)
             charge([stake.holding for stake in account.stakes.values()], seconds=seconds)
@@ -113,7 +113,7 @@ class State(msgspec.Struct, array_like=True, tag="by-project-1"):
                 stake.holding.forget_dead(now=now)
 
     def tidy(self, present: Collection[str], *, now: float, span: WindowSize) -> None:
-        """Forget projects that were not heard of for long, and models that nobody has a stake in."""
+        """Forget projects without a recent bid, and models that no project has a stake in."""
         idle = [project for project in self.parties if project not in present and not self._is_here(project)]
         idle.sort(key=lambda project: self.parties[project].heard_at, reverse=True)
         for place, project in enumerate(idle):

@@ -1,7 +1,8 @@
-"""Windows: how much was let through lately, so that no interval as long as a window ever contains more than the limit.
+"""Windows: sliding-window counters. No interval as long as the window ever contains more than the limit.
 
-A grant may be used for a moment, so it counts until a window's length after that moment. A window is cut into 240 cells. To
-smooth bursts, any twentieth of a window gets at most an eighteenth of the limit. The README has the proof.
+A permit may be used for half a second after its grant, so the grant counts until a window's length after that. A window is
+cut into 240 cells. To smooth bursts, any twentieth of a window gets at most an eighteenth of the limit. The README has the
+proof.
 """
 
 import math
@@ -10,15 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 CELLS = 240  # of one window
-PART = 12  # cells over which grants are spread
-FULL_PARTS = 18  # as many such parts make up the limit, so that a part that was not used in full can be made up for
-BLOCKS = 4  # of these make up a part, so that several executors and projects get some of it
-ONE_GRANT = 1 / (FULL_PARTS * BLOCKS)  # of a limit
-THIRSTY_SECONDS = 1.0  # after so long a project that was refused has to ask again
+PART = 12  # cells in one part of a window; bursts are smoothed part by part
+FULL_PARTS = 18  # full parts that make up the limit; there are 20 in a window, so an unused part can be made up for
+BLOCKS = 4  # grants that make up a part, so that several executors and projects get some of it
+ONE_GRANT = 1 / (FULL_PARTS * BLOCKS)  # the part of a limit that one grant may take
+THIRSTY_SECONDS = 1.0  # how long a refused project counts as thirsty, unless it asks again
 
 
 class WindowSize(msgspec.Struct, frozen=True):
-    """How long a window is, in seconds."""
+    """The length of a window in seconds."""
 
     seconds: float = 60.0
 
@@ -28,7 +29,7 @@ class WindowSize(msgspec.Struct, frozen=True):
 
     @property
     def valid(self) -> float:
-        """For how long after it was granted a permit may be used."""
+        """How many seconds after its grant a permit may be used."""
         return self.seconds / 120
 
     def cell_at(self, now: float) -> int:
@@ -36,21 +37,25 @@ class WindowSize(msgspec.Struct, frozen=True):
 
 
 class Drawn(msgspec.Struct, array_like=True):
-    """How much a project has drawn from windows, as a part of their limits, beside the thirsty project with the least."""
+    """How much a project has drawn from windows, as a part of their limits.
+
+    It is counted from the draw of the thirsty project that has drawn least. A project is thirsty if it recently got less
+    than it wanted.
+    """
 
     part: float = 0.0
-    thirsty_until: float = float("-inf")  # it got less than it wanted a moment ago
+    thirsty_until: float = float("-inf")
 
     def thirst(self, *, now: float) -> None:
-        """It gets less than it wants."""
+        """Note that the project gets less than it wants."""
         self.thirsty_until = now + THIRSTY_SECONDS
 
     def is_ahead_of(self, others: Iterable["Drawn"], *, now: float) -> bool:
-        """Whether one of them has to catch up first."""
+        """Whether one of the others is thirsty and has drawn so much less that it must catch up first."""
         return any(other.thirsty_until > now and self.part > other.part + ONE_GRANT for other in others)
 
     def take(self, part: float, others: Sequence["Drawn"], *, now: float) -> None:
-        """Count what was granted. A project that waits for nothing has no right to what others draw meanwhile."""
+        """Count a grant. A project that is not thirsty earns no right to catch up with the draws of others."""
         self.part += part
         self.thirsty_until = float("-inf")
         least = min([self.part, *(other.part for other in others if other.thirsty_until > now)])
@@ -59,13 +64,13 @@ class Drawn(msgspec.Struct, array_like=True):
 
 
 class Window(msgspec.Struct, array_like=True):
-    """Sliding-window counter: no interval as long as the window ever contains more than the limit. What was granted, by cell."""
+    """The amounts granted within the last window, by time cell."""
 
     cells: dict[int, int] = msgspec.field(default_factory=dict)
 
     @classmethod
     def of_unknown_past(cls, *, limit: int, now: float, span: WindowSize) -> "Window":
-        """As full as it can possibly be, as late as it can have become so: what may be true where nothing is known."""
+        """The worst case of an unknown past: the whole limit was granted, and as late as the rule allows."""
         window, part, left, cell = cls(), _part(limit), limit, span.cell_at(now)
         while left:
             window.cells[cell] = min(part, left)
@@ -74,7 +79,7 @@ class Window(msgspec.Struct, array_like=True):
         return window
 
     def grantable(self, wanted: int, *, least: int, limit: int, now: float, span: WindowSize) -> int:
-        """How much may be granted now: no less than `least`, else nothing. What can never fit counts as the whole limit."""
+        """How much may be granted now: at least `least`, or nothing. A `least` above the limit counts as the limit."""
         self._forget(now, span)
         least = min(least, limit)
         part, lately = _part(limit), self._lately(span.cell_at(now))
@@ -88,7 +93,7 @@ class Window(msgspec.Struct, array_like=True):
         self.cells[cell] = self.cells.get(cell, 0) + amount
 
     def give_back(self, cell: int, amount: int) -> None:
-        """So much of what was granted then was not used after all; less than nothing: so much more was."""
+        """Return an unused amount of the grant in this cell. A negative amount says that more was used than granted."""
         if cell in self.cells:
             self.cells[cell] = max(self.cells[cell] - amount, 0)
 
@@ -106,7 +111,7 @@ class Window(msgspec.Struct, array_like=True):
         return max(waits)
 
     def is_empty(self, *, now: float, span: WindowSize) -> bool:
-        """Whether nothing that was granted counts any more."""
+        """Whether no grant counts any more."""
         self._forget(now, span)
         return not self.cells
 
@@ -126,7 +131,7 @@ def _part(limit: int) -> int:
 
 
 def _last_to_go(cells: Mapping[int, int], excess: int) -> int | None:
-    """The cell with which, the oldest first, as much as the excess has gone; None when there is no excess."""
+    """The cell at whose end the oldest cells have freed as much as the excess; None when there is no excess."""
     found = None
     for cell, amount in sorted(cells.items()):
         if excess <= 0:

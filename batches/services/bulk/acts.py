@@ -1,4 +1,4 @@
-"""What can be done to many batches, which of them are in its way, and how it is done to one: the rules of the verbs."""
+"""The acts on many batches: for each act its words, the obstacles that exclude batches, and the function for one batch."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -26,10 +26,10 @@ from batches.services.retry.selection import Selection, require_known
 
 
 class Parameters(TypedDict, total=False):
-    """What an act has to know besides its batches, as an operation keeps it."""
+    """The parameters of an act besides its batches, as an operation stores them."""
 
-    priority: int  # that they shall have
-    error: str  # the fingerprint of the one error group that is retried
+    priority: int  # the new priority of the batches
+    error: str  # the fingerprint of the only error group to retry
 
 
 class Obstacle(TextChoices):
@@ -58,7 +58,7 @@ _STATUSES = {
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """An act about to be done to one batch; `requests` is what `prepare` wrote for it."""
+    """An act that is about to be done to one batch. `requests` is the input that `prepare` wrote for it."""
 
     parameters: Parameters
     actor: Actor
@@ -73,10 +73,10 @@ Prepare = Callable[[Batch, Parameters, datetime], AbstractContextManager[ChildIn
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """An act: its words, what it leads to, the statuses in which it can be done, what else is in its way, how it is done.
+    """An act: its words, its effects, the statuses in which it can be done, further obstacles, and its function `do`.
 
-    `prepare` writes what the act needs in the file storage, before the act's transaction. `do` gives what is worth noting
-    about a batch to which it was done.
+    `prepare` writes the files that the act needs, before the act's transaction. `do` acts on one batch and returns a note
+    about it.
     """
 
     word: str  # Cancel
@@ -119,7 +119,7 @@ def _selection(parameters: Parameters) -> Selection:
 def _retry(batch: Batch, doing: Doing) -> str:
     if doing.requests is None and batch.is_terminal:
         raise LostRace("The batch ended just now; try again.")
-    # In one transaction for all slices, which are therefore locked before the batch is, as whoever settles has it.
+    # One transaction retries all slices. They are locked before the batch, as in settle, so that no deadlock arises.
     list(Slice.objects.select_for_update().filter(batch=batch, failed__gt=0).order_by("pk").values_list("pk"))
     done = retry(
         batch,
@@ -209,7 +209,7 @@ def read_act(name: str) -> BulkAct:
 
 
 def checked_parameters(act: BulkAct, *, priority: int | None = None, error: str = "") -> Parameters:
-    """What an act needs to know besides its batches: the priority; or the one error group that is retried, if it is one.
+    """The parameters of an act: the new priority, or the error group to retry if only one is retried.
 
     Raises InvalidRequest.
     """
@@ -226,7 +226,7 @@ def checked_parameters(act: BulkAct, *, priority: int | None = None, error: str 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Which batches an act can be done to: by whom, and when."""
+    """The question which batches an act can be done to, by a person at a time."""
 
     act: BulkAct
     parameters: Parameters
@@ -234,7 +234,7 @@ class Question:
     now: datetime
 
     def eligible(self, rows: BatchQuerySet) -> BatchQuerySet:
-        """Those of the rows to which it can be done."""
+        """The rows to which the act can be done."""
         found = rows.filter(self._permitted, status__in=VERBS[self.act].statuses)
         for condition in self._further().values():
             found = found.exclude(condition)
@@ -242,7 +242,7 @@ class Question:
 
     @property
     def obstacle(self) -> Case:
-        """The first thing that is in a batch's way; an empty text where nothing is."""
+        """The first obstacle of a batch as an SQL expression; an empty text if there is none."""
         cases = (When(condition, then=Value(str(obstacle))) for obstacle, condition in self._all())
         return Case(*cases, default=Value(""), output_field=CharField())
 

@@ -1,4 +1,4 @@
-"""cancel: leave alone what an operation has not come to yet."""
+"""cancel: end an operation before it has acted on all of its batches."""
 
 from datetime import datetime
 
@@ -19,9 +19,9 @@ class OperationEnded(Conflict):
 
 @transaction.atomic
 def cancel_rest(operation: BulkOperation, *, by: Access, now: datetime) -> BulkOperation:
-    """End the operation where it is; what it did to batches stays. One that was cancelled is returned unchanged.
+    """End an operation now. Its acts until now stay. A cancelled operation is returned unchanged.
 
-    Raises NotFound for others' operations, and OperationEnded.
+    Raises NotFound for the operation of another person, and OperationEnded.
     """
     if not by.operations().filter(pk=operation.pk).exists():
         raise NotFound

@@ -1,4 +1,4 @@
-"""Which batches somebody chose for an act: some by their ids, or everything that a filter matches."""
+"""Choices: the batches that a person chose for an act, either by their ids or by a filter."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -13,16 +13,16 @@ from batches.rules import identifiers
 from batches.rules.errors import InvalidRequest
 from batches.services.core.access import Access
 
-MOST_CHOSEN = 1000  # ids in one call
+MOST_CHOSEN = 1000  # how many ids one call may have
 QUERY_CHARS = BulkOperation._meta.get_field("query").max_length or 0
-EVERYTHING = "view=all"  # the query that leaves nothing out
+EVERYTHING = "view=all"  # the query that matches all batches
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The rows, and the `query` that chose them; it is empty where they were chosen one by one.
+    """The chosen rows, and the `query` that chose them. The query is empty if the batches were chosen by their ids.
 
-    `missing` of those that were named are not there, or not for their eyes.
+    `missing` is how many of the named batches do not exist, or may not be seen by the person.
     """
 
     rows: BatchQuerySet
@@ -30,12 +30,12 @@ class Choice:
     missing: int = 0
 
     def created_before(self, moment: datetime) -> "Choice":
-        """Without what was created from this moment on."""
+        """The choice without batches that were created at this time or later."""
         return replace(self, rows=self.rows.filter(created_at__lt=moment))
 
 
 def these(access: Access, ids: Collection[str]) -> Choice:
-    """The batches with these ids, in any of their forms. Raises InvalidRequest for none, too many, or what is no id."""
+    """The batches with these ids, in any form. Raises InvalidRequest for no id, too many ids, or a text that is no id."""
     if not 1 <= len(ids) <= MOST_CHOSEN:
         raise InvalidRequest(f"Choose 1 to {MOST_CHOSEN:,} batches, or all that match a filter.", param="batches")
     keys = set()
@@ -49,7 +49,7 @@ def these(access: Access, ids: Collection[str]) -> Choice:
 
 
 def matching(access: Access, query: str, *, now: datetime) -> Choice:
-    """Everything that a query of the list of batches matches. Raises InvalidRequest for what is not understood."""
+    """All batches that a query of the list of batches matches. Raises InvalidRequest for a query that is not understood."""
     query = query or EVERYTHING
     if len(query) > QUERY_CHARS:
         raise InvalidRequest(f"The filter is too long: it may have {QUERY_CHARS:,} characters.", param="query")

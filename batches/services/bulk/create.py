@@ -1,4 +1,4 @@
-"""create: put an act on many batches on record, with every batch that it is about, and have it run."""
+"""create: record an act on many batches with all of its batches, and start it."""
 
 import uuid
 from collections.abc import Iterable
@@ -41,10 +41,10 @@ class MoreThanShown(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An act as somebody confirmed it, after they were `shown` to how many batches it can be done.
+    """An act as a person confirmed it. `shown` is the number of eligible batches that the person saw.
 
-    What is `created_before` no longer holds for them, because it was created since, is not touched. `typed` is the number
-    that they typed. Two orders with one `token` are one operation.
+    Only batches that were `created_before` the preview are touched. `typed` is the number that the person typed. Two orders
+    with one `token` are one operation.
     """
 
     act: BulkAct
@@ -58,10 +58,10 @@ class Order:
 
 
 def create(choice: Choice, order: Order, *, by: Access, now: datetime) -> BulkOperation:
-    """The operation, about to run; the one that there is already when the order came twice.
+    """Create an operation and start it. If the order comes twice, return the existing operation.
 
-    Those chosen one by one are all in it, and each has its outcome; of what a filter matches, those to which the act can be
-    done. Raises InvalidRequest, TooMany, NotConfirmed, and MoreThanShown.
+    All batches that were chosen by their ids are items of the operation, and each has an outcome. Of a filter's batches only
+    the eligible ones are items. Raises InvalidRequest, TooMany, NotConfirmed, and MoreThanShown.
     """
     if earlier := _earlier(order, by):
         return earlier
@@ -79,7 +79,7 @@ def create(choice: Choice, order: Order, *, by: Access, now: datetime) -> BulkOp
             operation = _record(order, choice, by=by, now=now, reason=reason, moment=moment)
             keys = list(rows.order_by("created_at", "id").values_list("pk", flat=True))
             if choice.query:
-                _require_as_shown(order, len(keys))  # some may have become eligible since they were counted
+                _require_as_shown(order, len(keys))  # batches may have become eligible since the count
             _add_items(operation, keys)
             about = f"{words(order.act, operation.total)}: {reason}"
             record_act(f"bulk_{order.act}", actor=by.actor, now=now, target=operation, reason=about)
@@ -138,7 +138,7 @@ def _record(order: Order, choice: Choice, *, by: Access, now: datetime, reason: 
 
 
 def _add_items(operation: BulkOperation, keys: Iterable[uuid.UUID]) -> None:
-    """One item a batch; an operation about nothing has ended as it begins."""
+    """Add an item for each batch. An operation without batches ends at once."""
     items = [(uuid7(), operation.pk, key, BulkItem.Status.PENDING, "") for key in keys]
     bulk.insert(BulkItem, ("id", "operation", "batch", "status", "note"), items)
     operation.total = len(items)

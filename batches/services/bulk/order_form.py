@@ -1,4 +1,4 @@
-"""The question before an act on many batches, as the console and the admin ask it: what its page holds, and what it sends."""
+"""The confirmation of an act on many batches in the console and the admin: the context of its page, and its form."""
 
 import uuid
 
@@ -17,7 +17,7 @@ _INCOMPLETE = dict.fromkeys(("required", "invalid"), "This form is not complete;
 
 
 def question(shown: BulkPreview) -> dict[str, object]:
-    """What the page of the question holds. Its token is new each time: two orders with one token are one operation."""
+    """The template context of the confirmation. Its token is new each time, since two orders with one token are one operation."""
     return {
         "preview": shown,
         "verb": VERBS[shown.act],
@@ -46,7 +46,7 @@ class OrderForm(forms.Form):
     typed = forms.IntegerField(required=False, error_messages={"invalid": "Type the number of batches."})
 
     def order(self, act: BulkAct) -> Order:
-        """What was ordered. Raises InvalidRequest, with a sentence for each field that is wrong."""
+        """The order of a submitted form. Raises InvalidRequest, with a sentence for each field that is wrong."""
         if not self.is_valid():
             sentences = [sentence for errors in self.errors.values() for sentence in errors]
             raise InvalidRequest(" ".join(dict.fromkeys(map(str, sentences))))

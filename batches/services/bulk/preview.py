@@ -1,4 +1,4 @@
-"""preview: what an act on many batches would do, before anything is done. Every question to the database is bounded."""
+"""preview: the effect of an act on many batches, before it is ordered. Every query has a bound."""
 
 import uuid
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from batches.services.bulk.choice import Choice
 from batches.services.core.access import Access
 
 SAMPLE = 10
-MOST_COUNTED = 10_000  # of those that are left alone
+MOST_COUNTED = 10_000  # the batches that are left alone are counted up to this number
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """How many batches are left alone for one reason."""
+    """The number of batches that are left alone for one reason."""
 
     obstacle: Obstacle
     count: int
@@ -26,10 +26,10 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class BulkPreview:
-    """What would happen: to how many, and to which first; how many are left alone, and why.
+    """The effect of an act: the number of eligible batches and the first of them, and the batches left alone by reason.
 
-    `eligible` is never more than one over the maximum. When `left_is_cut`, there are more of `left` than were counted.
-    Where batches were chosen one by one, `chosen` are the ids of those to which it can be done: only these are ordered.
+    `eligible` is at most one more than the maximum. With `left_is_cut` more batches are left alone than were counted. If the
+    batches were chosen by their ids, `chosen` are the ids of the eligible ones, and only these are ordered.
     """
 
     act: BulkAct
@@ -45,32 +45,32 @@ class BulkPreview:
 
     @property
     def is_too_much(self) -> bool:
-        """Whether one operation may not do so many."""
+        """Whether the eligible batches are too many for one operation."""
         return self.eligible > settings.BULK_OPERATION_MAX_BATCHES
 
     @property
     def can_be_ordered(self) -> bool:
-        """Whether there is something to do, and not too much."""
+        """Whether there are eligible batches, and not too many."""
         return bool(self.eligible) and not self.is_too_much
 
     @property
     def has_to_be_typed(self) -> bool:
-        """Whether it is so many that their number has to be typed."""
+        """Whether the eligible batches are so many that the person must type their number."""
         return has_to_be_typed(self.eligible)
 
     @property
     def matched(self) -> int:
-        """How many were looked at."""
+        """How many batches were looked at."""
         return self.eligible + sum(reason.count for reason in self.left)
 
 
 def has_to_be_typed(count: int) -> bool:
-    """Whether so many batches are only acted on by who types their number."""
+    """Whether an act on so many batches requires that the person types their number."""
     return count > settings.BULK_OPERATION_TYPED_ABOVE
 
 
 def preview(choice: Choice, *, act: BulkAct, parameters: Parameters, by: Access, now: datetime) -> BulkPreview:
-    """Look at what was chosen. Nothing that is created from now on belongs to it."""
+    """Look at the chosen batches. Batches that are created from now on do not belong to the choice."""
     choice = choice.created_before(now)
     question = Question(act, parameters, by, now)
     able = question.eligible(choice.rows)

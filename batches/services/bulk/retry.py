@@ -1,4 +1,4 @@
-"""retry: another operation about the batches with which one failed."""
+"""retry: a new operation for the failed batches of an operation."""
 
 import uuid
 from datetime import datetime
@@ -17,9 +17,9 @@ class NothingFailed(Conflict):
 
 
 def retry_failed(operation: BulkOperation, *, token: uuid.UUID, by: Access, now: datetime) -> BulkOperation:
-    """The same act, for the same reason, on those batches alone; `retry_of` leads back. See `create` for the token.
+    """Create an operation with the same act and reason for the failed batches. Its `retry_of` is the first operation.
 
-    Raises NotFound for others' operations, and NothingFailed.
+    `create` explains the token. Raises NotFound for the operation of another person, and NothingFailed.
     """
     if not by.operations().filter(pk=operation.pk).exists():
         raise NotFound

@@ -1,4 +1,4 @@
-"""revoke: refuse an API key from now on, and decide on the batches that it has running."""
+"""revoke: refuse an API key from now on, and decide about its running batches."""
 
 import uuid
 from datetime import datetime
@@ -20,7 +20,7 @@ from batches.services.people.keys import KeyRevoked, revoke_key
 
 
 class Fate(TextChoices):
-    """What becomes of the running batches of a key that is revoked."""
+    """The fate of the running batches of a revoked key."""
 
     RUN = "run", "Let them run"
     PAUSE = "pause", "Pause them"
@@ -38,10 +38,10 @@ def running_batches(key: ApiKey) -> BatchQuerySet:
 
 
 def revoke(key: ApiKey, *, fate: Fate, by: Access, now: datetime, reason: str = "") -> BulkOperation | None:
-    """Revoke a key; a bulk operation pauses or cancels its running batches if that is wanted and there are any.
+    """Revoke a key. If wanted, a bulk operation pauses or cancels its running batches.
 
-    The key is refused first, so that no batch is made after these were looked for. Raises KeyRevoked when it was revoked
-    before, and what `bulk.create` raises; then the key is revoked all the same.
+    The key is refused first, so that it can make no batch after its batches were looked up. Raises KeyRevoked if the key was
+    revoked before. Raises the errors of `bulk.create`, too; after these the key is revoked nevertheless.
     """
     _refuse(key, fate=fate, actor=by.actor, now=now, reason=reason)
     act = _ACTS.get(fate)
@@ -57,9 +57,9 @@ def revoke(key: ApiKey, *, fate: Fate, by: Access, now: datetime, reason: str = 
 
 
 def revoke_at_once(key: ApiKey, *, fate: Fate, actor: Actor, now: datetime, reason: str = "") -> int:
-    """The same for a command, which waits: its batches are paused or cancelled one after the other. How many were.
+    """Revoke a key for a command, which waits while the key's batches are paused or cancelled one by one.
 
-    Raises KeyRevoked.
+    Return the number of these batches. Raises KeyRevoked.
     """
     _refuse(key, fate=fate, actor=actor, now=now, reason=reason)
     note = " ".join(filter(None, (f"Key {key} was revoked.", reason)))
@@ -72,7 +72,7 @@ def revoke_at_once(key: ApiKey, *, fate: Fate, actor: Actor, now: datetime, reas
             elif fate is Fate.CANCEL and batch.status in CANCELLABLE:
                 cancel(batch, actor=actor, now=now, note=note)
                 done += 1
-        except Conflict:  # it ended just now
+        except Conflict:  # the batch ended just now
             continue
     return done
 

@@ -1,7 +1,7 @@
-"""run: do an operation's act to one batch after the other, as its owner may do it at that very moment.
+"""run: do an operation's act to one batch after the other, with the rights that its owner has at that moment.
 
-One worker at a time holds the operation. An act and its outcome are one transaction, which fails when the lease is
-another's: whoever goes on after a killed worker does what is left, and nothing twice.
+Only one worker at a time holds the lease on an operation. The act on a batch and its outcome are one transaction, which fails
+when the lease is lost. So a worker that goes on after a killed one does the remaining acts, and no act twice.
 """
 
 import logging
@@ -30,9 +30,9 @@ from batches.services.retry.child import ChildInput
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 100  # items looked up at once
-TURN_SECONDS = 10.0  # then others get their turn: the slots for control work are few
-AT_ONCE = 50  # operations that reconcile wakes in one run
+CHUNK = 100  # how many items are looked up at once
+TURN_SECONDS = 10.0  # the length of a turn; other control work gets its turn then, since control workers are few
+AT_ONCE = 50  # how many operations reconcile wakes in one run
 NOTE_CHARS = BulkItem._meta.get_field("note").max_length or 0
 
 UNFINISHED = (BulkOperation.Status.PENDING, BulkOperation.Status.RUNNING)
@@ -40,7 +40,7 @@ Outcome = tuple[BulkItem.Status, str]
 
 
 def wake_unattended(*, now: datetime) -> None:
-    """Wake operations that nobody works on."""
+    """Wake a worker for each operation that no worker holds."""
     free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
     waiting = BulkOperation.objects.filter(free, ended_at=None).order_by("created_at").values_list("pk", flat=True)
     for operation_id in waiting[:AT_ONCE]:
@@ -48,7 +48,7 @@ def wake_unattended(*, now: datetime) -> None:
 
 
 def run(operation_id: uuid.UUID, *, now: datetime) -> None:
-    """Work on an operation for a turn. May be called at any time: one that is over, or in other hands, is left alone."""
+    """Work on an operation for one turn. An operation that has ended, or that another worker holds, is left alone."""
     operation = take(operation_id, now=now)
     if operation is None:
         return
@@ -67,7 +67,7 @@ def run(operation_id: uuid.UUID, *, now: datetime) -> None:
 
 
 def take(operation_id: uuid.UUID, *, now: datetime) -> BulkOperation | None:
-    """The operation, leased to the caller; None when it is over, leased to somebody else, or gone."""
+    """Lease an operation to the caller. None if it has ended, is leased to another worker, or is gone."""
     free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
     unfinished = BulkOperation.objects.filter(pk=operation_id, status__in=UNFINISHED)
     taken = unfinished.filter(free).update(
@@ -83,12 +83,12 @@ def take(operation_id: uuid.UUID, *, now: datetime) -> BulkOperation | None:
 
 
 def release(operation: BulkOperation) -> None:
-    """Give the lease back, if it is still held."""
+    """Give the lease on an operation back, if it is still held."""
     _held(operation).update(lease_owner=None, lease_expires_at=None)
 
 
 def _held(operation: BulkOperation) -> QuerySet[BulkOperation]:
-    """The operation, as long as it runs under this very lease."""
+    """The row of the operation, if it still runs under the same lease."""
     running = BulkOperation.objects.filter(pk=operation.pk, status=BulkOperation.Status.RUNNING)
     return running.filter(lease_epoch=operation.lease_epoch)
 
@@ -104,9 +104,9 @@ def _next(operation: BulkOperation) -> list[uuid.UUID]:
 
 
 def do_one(operation: BulkOperation, item_id: uuid.UUID, *, now: datetime) -> None:
-    """Do the act to one batch, and say what came of it. Raises LostRace, and does nothing, when the lease is lost.
+    """Do the act to one batch, and record the outcome. Raises LostRace, and does nothing, if the lease is lost.
 
-    What the act needs in the file storage is written first: a transaction waits for no disk.
+    Files that the act needs are written before the transaction, so that no transaction waits for the file storage.
     """
     item = BulkItem.objects.filter(pk=item_id, status=BulkItem.Status.PENDING).first()
     if item is None:
@@ -117,8 +117,10 @@ def do_one(operation: BulkOperation, item_id: uuid.UUID, *, now: datetime) -> No
 
 @transaction.atomic
 def _record(operation: BulkOperation, item_id: uuid.UUID, prepared: "_Prepared", *, now: datetime) -> None:
-    """The operation is locked first, so that nobody takes it over meanwhile; the item before the batch, as whoever removes
-    a batch has it.
+    """Do the act and record its outcome in one transaction.
+
+    The operation is locked first, so that no other worker takes it over meanwhile. The item is locked before the batch, as in
+    the removal of a batch, so that no deadlock arises.
     """
     if not _held(operation).update(lease_expires_at=lease_end(now)):
         raise LostRace
@@ -132,7 +134,7 @@ def _record(operation: BulkOperation, item_id: uuid.UUID, prepared: "_Prepared",
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """What was written for an act, or why it could not be."""
+    """The files that were written for an act, or the error that prevented it."""
 
     requests: ChildInput | None = None
     refusal: Exception | None = None
@@ -146,7 +148,7 @@ def _prepared(operation: BulkOperation, item: BulkItem, *, now: datetime) -> Ite
             prepared = _Prepared(kept.enter_context(VERBS[act].prepare(batch, operation.parameters, now)))
         except (OperationalError, InterfaceError):
             raise
-        except Exception as refusal:  # noqa: BLE001 - it is what came of the act, which tells it
+        except Exception as refusal:  # noqa: BLE001 - the error is recorded as the outcome of the act
             prepared = _Prepared(refusal=refusal)
         yield prepared
 
@@ -156,7 +158,7 @@ def _batch(batch_id: uuid.UUID) -> Batch:
 
 
 def _outcome(operation: BulkOperation, batch_id: uuid.UUID, prepared: _Prepared, *, now: datetime) -> Outcome:
-    """Look at the batch once more, do the act if it still can be done, and tell in words what came of it."""
+    """Check the batch again, do the act if the batch is still eligible, and return the status and a note of the outcome."""
     owner = User.objects.filter(pk=operation.owner_id).first() if operation.owner_id else None
     if owner is None:
         return BulkItem.Status.SKIPPED, _sentence(Obstacle.NOT_PERMITTED)
@@ -172,7 +174,7 @@ def _outcome(operation: BulkOperation, batch_id: uuid.UUID, prepared: _Prepared,
         with transaction.atomic():
             doing = Doing(operation.parameters, actor, now, operation.reason, prepared.requests)
             return BulkItem.Status.DONE, VERBS[act].do(_batch(batch_id), doing)
-    except (InProgress, LostRace) as error:  # another time it may succeed
+    except (InProgress, LostRace) as error:  # a later try may succeed
         return BulkItem.Status.FAILED, error.message
     except (Conflict, Gone) as error:
         return BulkItem.Status.SKIPPED, error.message

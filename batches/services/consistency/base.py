@@ -1,4 +1,4 @@
-"""What a check is, what it looks at, and what it finds."""
+"""The base of all checks: a check, the batches it looks at, and the disagreements it finds."""
 
 import random
 import uuid
@@ -10,12 +10,12 @@ from typing import Any
 
 from batches.models import LAST_LINE, Batch, Slice, bulk
 
-ROWS_AT_ONCE = 5000  # objects that one statement compares with other rows; one slice may have as many
+ROWS_AT_ONCE = 5000  # how many objects one statement compares with other rows; one slice may have that many
 
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """Two things that ought to say the same and do not. `subject` is what `mend` of its check needs to know."""
+    """Two records that should agree and do not. `subject` is the argument for `mend` of its check."""
 
     check: "Check"
     text: str
@@ -27,12 +27,12 @@ class Disagreement:
 
 
 class NotMended(Exception):
-    """It cannot be mended; the message says why."""
+    """A disagreement cannot be mended. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Lines that one statement looks at: all lines of a few small batches, or some lines of a large one."""
+    """The lines that one statement looks at: all lines of a few small batches, or some lines of a large batch."""
 
     batches: tuple[uuid.UUID, ...]
     first_line: int = 0
@@ -41,7 +41,7 @@ class Part:
 
 @dataclass(frozen=True)
 class BatchesPage:
-    """Batches that are looked at together. `sample` names the parts to be looked at, where not all are."""
+    """Batches that are checked together. If only some of their lines are checked, `sample` names the parts."""
 
     batches: Sequence[Batch]
     sample: Sequence[Part] | None = None
@@ -51,7 +51,7 @@ class BatchesPage:
         return {batch.pk: batch for batch in self.batches}
 
     def parts(self, *, among: Sequence[Batch] | None = None) -> Iterator[Part]:
-        """The parts to be looked at, of these batches if some are named."""
+        """The parts to be checked, only of `among` if it is given."""
         wanted = self.by_id if among is None else {batch.pk: batch for batch in among}
         if self.sample is None:
             yield from parts_of(list(wanted))
@@ -62,7 +62,7 @@ class BatchesPage:
 
 
 def parts_of(batches: Sequence[uuid.UUID]) -> Iterator[Part]:
-    """All lines of these batches, in parts of ROWS_AT_ONCE objects at most. Slices are not cut."""
+    """All lines of these batches, in parts of at most ROWS_AT_ONCE objects. A slice is never divided."""
     sizes = dict.fromkeys(batches, 0)
     slices = Slice.objects.filter(batch__in=batches).order_by("batch_id", "first_line")
     first, size, cut = 0, 0, set()
@@ -84,7 +84,7 @@ def parts_of(batches: Sequence[uuid.UUID]) -> Iterator[Part]:
 
 
 def _together(sizes: dict[uuid.UUID, int]) -> Iterator[Part]:
-    """Small batches, as many in one part as fit."""
+    """Parts of small batches, as many batches in one part as fit."""
     few: list[uuid.UUID] = []
     rows = 0
     for batch_id, size in sizes.items():
@@ -98,7 +98,7 @@ def _together(sizes: dict[uuid.UUID, int]) -> Iterator[Part]:
 
 
 def some_lines(batch_id: uuid.UUID) -> Iterator[Part]:
-    """All lines of a small batch, or some of a large one, from a random slice on."""
+    """All lines of a small batch, or some lines of a large batch from a random slice on."""
     slices = Slice.objects.filter(batch=batch_id).values_list("first_line", "last_line")
     last = slices.order_by("-first_line").first()
     if last is None or last[1] <= ROWS_AT_ONCE:
@@ -109,28 +109,28 @@ def some_lines(batch_id: uuid.UUID) -> Iterator[Part]:
     yield Part((batch_id,), first[0], (within or first)[1])
 
 
-Found = Iterator[tuple[Batch, str, Any]]  # a batch, what disagrees, and the subject
+Found = Iterator[tuple[Batch, str, Any]]  # a batch, a sentence about the disagreement, and the subject
 Find = Callable[[BatchesPage, datetime], Found]
 Mend = Callable[[Batch, Any, datetime], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Looks at a page of batches. `find` only reads; `mend` runs in a transaction, and tells what it did.
+    """One check over a page of batches. `find` only reads. `mend` runs in a transaction, and returns a sentence about it.
 
-    `go_on` stands in the place of `mend` where that is work with transactions of its own, such as to validate a batch.
-    `unattended` ones are cheap enough, and their mend safe enough, for the beat.
+    `go_on` replaces `mend` if the mending has transactions of its own, as when it validates a batch. The beat runs `unattended`
+    checks, which are cheap, and whose mending is safe.
     """
 
     name: str
-    sentence: str  # what ought to hold
+    sentence: str  # the rule that should hold
     find: Find = field(repr=False, compare=False)
     mend: Mend | None = field(default=None, repr=False, compare=False)
     go_on: Mend | None = field(default=None, repr=False, compare=False)
     unattended: bool = False
 
     def look(self, page: BatchesPage, *, now: datetime) -> Iterator[Disagreement]:
-        """What disagrees in these batches."""
+        """The disagreements in these batches."""
         for batch, text, subject in self.find(page, now):
             yield Disagreement(self, text, batch, subject)
 
@@ -140,9 +140,9 @@ class Check:
 
 
 def rows_of(sql: str, page: BatchesPage, *, among: Sequence[Batch] | None = None) -> Iterator[tuple[Batch, tuple[Any, ...]]]:
-    """The rows of a statement, each with its batch, whose id comes first: part by part.
+    """The rows of a statement, part by part, each with its batch. The first column is the id of the batch.
 
-    The statement is over `{batches}` and the lines from `{first}` to `{last}`.
+    The statement has the placeholders `{batches}`, and `{first}` and `{last}` for the lines.
     """
     for part in page.parts(among=among):
         keys = [bulk.adapt(Batch, "id", pk) for pk in part.batches]
@@ -155,7 +155,7 @@ def rows_of(sql: str, page: BatchesPage, *, among: Sequence[Batch] | None = None
 
 
 def tallied(sql: str, page: BatchesPage, *, among: Sequence[Batch] | None = None) -> dict[Batch, tuple[int, int]]:
-    """How many rows a statement counts of each batch, and the first line: the sum over the parts of each."""
+    """The number of rows that a statement counts for each batch, summed over its parts, and the first of their lines."""
     tallies: dict[Batch, tuple[int, int]] = {}
     for batch, (count, line) in rows_of(sql, page, among=among):
         known, first = tallies.get(batch, (0, line))
@@ -164,5 +164,5 @@ def tallied(sql: str, page: BatchesPage, *, among: Sequence[Batch] | None = None
 
 
 def as_uuid(value: Any) -> uuid.UUID:
-    """An id as raw SQL gives it."""
+    """The UUID of an id as raw SQL returns it."""
     return value if isinstance(value, uuid.UUID) else uuid.UUID(value)

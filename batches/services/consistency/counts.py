@@ -1,4 +1,4 @@
-"""Counts against rows: every object is counted once, and what is frozen is the sum of the parts."""
+"""Counts against rows: every object is counted once, and frozen counts are the sums over slices."""
 
 from dataclasses import asdict
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Error groups against errors: what is counted as it comes is what is there."""
+"""Error groups against errors: each group's count is the number of its errors."""
 
 import random
 import uuid
@@ -12,9 +12,9 @@ from batches.models import Batch, BatchError, BatchErrorGroup, ErrorGroup, bulk
 from batches.services.consistency.base import ROWS_AT_ONCE, BatchesPage, Check, Found, NotMended, as_uuid
 from batches.services.tally.error_groups import recount_groups
 
-GROUPS_AT_MOST = 20  # in a look at a sample
+GROUPS_AT_MOST = 20  # how many groups a sample looks at
 
-_Counted = tuple[uuid.UUID, str, int, int]  # a batch and a fingerprint; how many errors there are, and how many are told
+_Counted = tuple[uuid.UUID, str, int, int]  # a batch and a fingerprint; the number of errors, and the group's count
 
 
 def _groups(page: BatchesPage, now: datetime) -> Found:
@@ -26,7 +26,7 @@ def _groups(page: BatchesPage, now: datetime) -> Found:
 
 
 def _all_groups(page: BatchesPage) -> Iterator[_Counted]:
-    """Every group of each batch, and errors that belong to none."""
+    """All groups of each batch, and errors without a group."""
     for batch in page.batches:
         errors = BatchError.objects.filter(batch=batch, retried_at=None).order_by().values_list("fingerprint")
         true = dict(errors.annotate(Count("pk")))
@@ -36,7 +36,7 @@ def _all_groups(page: BatchesPage) -> Iterator[_Counted]:
 
 
 def _some_groups(page: BatchesPage) -> Iterator[_Counted]:
-    """A few groups, each counted in one statement. One that has too many errors to be counted at once is passed over."""
+    """A few groups, each counted in one statement. A group with too many errors for one statement is left out."""
     small = BatchErrorGroup.objects.filter(batch__in=page.by_id, count__lt=ROWS_AT_ONCE)
     groups = list(small.order_by("batch_id", "group_id").values_list("pk", flat=True)[:ROWS_AT_ONCE])
     for group_id in random.sample(groups, min(len(groups), GROUPS_AT_MOST)):

@@ -1,4 +1,4 @@
-"""Files against counts: what clients download holds a line for each object, and slices know where."""
+"""Files against counts: the result files have a line for each object, and slices have the right byte ranges."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,7 +15,7 @@ CHUNK = 1024**2
 
 
 def _kept(batch: Batch) -> Iterator[tuple[str, File | None, int]]:
-    """The result files that an ended batch ought to have: their name, the file and how many lines it ought to have."""
+    """The result files that an ended batch should have: the name, the file, and the number of lines that it should have."""
     if batch.is_terminal:
         yield "output", batch.output_file, batch.succeeded
         yield "error", batch.error_file, batch.total - batch.succeeded
@@ -57,7 +57,7 @@ def _lines(page: BatchesPage, now: datetime) -> Found:
 
 
 def _measured(file: File) -> tuple[int, int]:
-    """How many lines and bytes there are; never holds more than a chunk."""
+    """The number of lines and bytes of a file. Memory holds one chunk."""
     lines = size = 0
     with reading(file, name="result") as content:
         while chunk := content.read(CHUNK):

@@ -1,4 +1,4 @@
-"""What belongs to nothing: rows whose batch is gone (hot tables have no foreign keys to tell), and bytes of no file."""
+"""Orphans: rows whose batch is gone (hot tables have no checked foreign keys), and stored bytes without the row of a file."""
 
 import posixpath
 import re
@@ -25,14 +25,14 @@ from batches.models import (
 from batches.services.consistency.base import as_uuid
 
 HOT: tuple[type[models.Model], ...] = (BatchObject, BatchResult, BatchError, Attempt, BatchErrorGroup, BatchMinute)
-AT_ONCE = 500  # files that are looked up together
-YOUNG = timedelta(hours=1)  # bytes that may still be on their way into a file
-ABANDONED = timedelta(days=1)  # bytes whose writer was killed before it could tell of them
+AT_ONCE = 500  # how many files are looked up together
+YOUNG = timedelta(hours=1)  # younger bytes may still get the row of a file
+ABANDONED = timedelta(days=1)  # older bytes were abandoned: their writer was killed before it saved the row
 
-# What `storage_name` and `part_storage_name` make up: the last piece is a UUIDv7.
+# The names that `storage_name` and `part_storage_name` make. The last piece is a UUIDv7.
 _OWN = re.compile(r"(?:[0-9a-f]{32}/[0-9a-f]{6}|parts/[0-9a-f]{32})/([0-9a-f]{32})")
 
-# From one batch to the next by the index, however many rows each has.
+# The statement goes from one batch to the next by the index, however many rows a batch has.
 _ORPHANS = """
       WITH RECURSIVE known(batch_id) AS (
            SELECT * FROM (SELECT batch_id FROM {table} ORDER BY batch_id LIMIT 1) first
@@ -47,7 +47,7 @@ _ORPHANS = """
 
 
 def orphan_rows() -> Iterator[tuple[type[models.Model], uuid.UUID]]:
-    """Tables with rows of batches that are gone, and the ids of those."""
+    """The tables with rows of batches that are gone, each with the id of such a batch."""
     for model in HOT:
         with bulk.cursor() as cursor:
             cursor.execute(_ORPHANS.format(table=model._meta.db_table, batches=Batch._meta.db_table))
@@ -57,14 +57,14 @@ def orphan_rows() -> Iterator[tuple[type[models.Model], uuid.UUID]]:
 
 
 def remove_orphans(model: type[models.Model], batch_id: uuid.UUID) -> int:
-    """Delete the rows of a batch that is gone; how many there were."""
+    """Delete the rows of a batch that is gone. Return how many there were."""
     if Batch.objects.filter(pk=batch_id).exists():
         return 0
     return model._default_manager.filter(batch_id=batch_id).delete()[0]
 
 
 def orphan_files(*, now: datetime) -> Iterator[str]:
-    """Names of bytes in the file storage that nothing refers to, without those that may still be on their way into a file."""
+    """Names in the file storage that no row refers to, except young ones, whose row may still be saved."""
     names = _stored()
     while some := list(islice(names, AT_ONCE)):
         known = set(File.objects.filter(content__in=some).values_list("content", flat=True))
@@ -73,7 +73,7 @@ def orphan_files(*, now: datetime) -> Iterator[str]:
 
 
 def remove_orphan_file(name: str, *, now: datetime) -> bool:
-    """Delete bytes that nothing refers to and that the portal itself began to write at least a day ago; whether it did."""
+    """Delete orphaned bytes if the portal itself began to write them at least a day ago. Return whether they were deleted."""
     begun = begun_at(name)
     if begun is None or now - begun < ABANDONED:
         return False
@@ -82,7 +82,7 @@ def remove_orphan_file(name: str, *, now: datetime) -> bool:
 
 
 def begun_at(name: str) -> datetime | None:
-    """When the portal began to write what is stored under a name: its id knows. None for a name that it would not give."""
+    """When the portal began to write the bytes of a name, by the time in its UUID. None for a name that is not the portal's."""
     if not (own := _OWN.fullmatch(name)):
         return None
     return datetime.fromtimestamp((int(own[1], 16) >> 80) / 1000, tz=UTC)

@@ -1,4 +1,4 @@
-"""Objects against slices and results: each line is in one slice, and has the result that its status tells of."""
+"""Objects against slices and results: each line is in one slice, and its result fits its status."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,7 +18,7 @@ LOST_MESSAGE = "What came of this request was recorded, but its result is lost."
 
 
 def _ranges(page: BatchesPage, now: datetime) -> Found:
-    """Blank lines may lie between two slices, so gaps are told from missing objects by `unsliced_objects` alone."""
+    """Compare the lines of slices with their totals. Gaps are allowed here: blank lines may lie between two slices."""
     del now
     before: Slice | None = None
     for piece in Slice.objects.filter(batch__in=page.by_id).order_by("batch_id", "first_line").iterator():
@@ -58,7 +58,7 @@ _UNSLICED = f"""
 
 
 def _open(page: BatchesPage) -> list[Batch]:
-    """Those that still need their results: later they are in the files, and the rows may be pruned."""
+    """The batches that have not ended. Only these need result rows: afterwards results are in files, and rows may be pruned."""
     return [batch for batch in page.batches if batch.status in OPEN]
 
 
@@ -86,7 +86,7 @@ def _fail_lost(batch: Batch, subject: Any, now: datetime) -> str:
 
 
 def _fail(batch: Batch, lines: Sequence[tuple[int, int]], *, now: datetime) -> None:
-    """Say that what came of them is lost. Somebody may send for them again; the portal by itself does not pay twice."""
+    """Fail objects whose outcome is lost. A person may retry them; the portal by itself does not pay for them twice."""
     pieces = _locked(batch)
     failures = [Uncalled(line, round_, LOST, LOST_MESSAGE) for line, round_ in lines]
     kind, source = Kind.PORTAL.value, Kind.PORTAL.source.value

@@ -1,4 +1,4 @@
-"""Statuses against stamps, leases and time: nothing is stuck, and nothing says what is over."""
+"""Statuses against stamps, leases and time: no batch is stuck, and no column keeps a condition that is over."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from batches.services.lifecycle.result_writer import Inconsistent
 from batches.services.lifecycle.validate import validate
 from providers import registry
 
-STUCK_AFTER = timedelta(minutes=5)  # by then the beat has told some worker several hundred times
+STUCK_AFTER = timedelta(minutes=5)  # within this time the beat wakes workers for a batch several hundred times
 
 
 def _stuck(page: BatchesPage, now: datetime) -> Found:
@@ -86,7 +86,7 @@ def _leases(page: BatchesPage, now: datetime) -> Found:
 def _free(batch: Batch, subject: Any, now: datetime) -> str:
     del subject
     long_ago = Q(lease_expires_at__lt=now - STUCK_AFTER)
-    # Slices first, by their ids, and the batch last, as whoever settles has it.
+    # Slices are locked first, by their ids, and the batch last, as in settle, so that no deadlock arises.
     slices = list(batch.slices.select_for_update(of=("self",)).filter(long_ago).order_by("pk").values_list("pk", flat=True))
     freed = Slice.objects.filter(pk__in=slices).update(lease_owner=None, lease_expires_at=None)
     Batch.objects.filter(long_ago, pk=batch.pk).update(lease_owner=None, lease_expires_at=None)

@@ -1,4 +1,4 @@
-"""prove: find where the portal disagrees with itself, and mend what can be mended."""
+"""verify: find disagreements between counts, rows, files and states, and mend those that can be mended."""
 
 import logging
 import random
@@ -20,17 +20,17 @@ from batches.services.core.transition import record
 
 logger = logging.getLogger(__name__)
 
-# In this order, for what an earlier one mends a later one may build on.
+# The checks run in this order, because a later check may rely on rows that an earlier one has mended.
 CHECKS: tuple[Check, ...] = (*states.CHECKS, *rows.CHECKS, *counts.CHECKS, *errors.CHECKS, *files.CHECKS)
 UNATTENDED = tuple(check for check in CHECKS if check.unattended)
-PAGE = 50  # batches that are looked at together
-LOOKED_AT = 10  # batches of each kind in one run of the beat
-JUST_ENDED = timedelta(minutes=3)  # the beat looks at what ended so recently
+PAGE = 50  # how many batches are checked together
+LOOKED_AT = 10  # how many batches of each kind one run of the beat checks
+JUST_ENDED = timedelta(minutes=3)  # the beat checks batches that ended within this time
 
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """What became of a disagreement: `done` says what was done, or is empty when `reason` says why nothing could be."""
+    """The end of a disagreement: `done` describes its mending; or it is empty, and `reason` says why it cannot be mended."""
 
     disagreement: Disagreement
     done: str = ""
@@ -38,14 +38,14 @@ class Mended:
 
 
 def disagreements(batches: BatchQuerySet, *, now: datetime, checks: Sequence[Check] = CHECKS) -> Iterator[Disagreement]:
-    """Everything that disagrees in these batches. Holds one page of them in memory."""
+    """All disagreements in these batches. Memory holds one page of batches."""
     for page in _pages(batches):
         for check in checks:
             yield from check.look(BatchesPage(page), now=now)
 
 
 def mend(batches: BatchQuerySet, *, actor: Actor, now: datetime, checks: Sequence[Check] = CHECKS) -> Iterator[Mended]:
-    """Mend what disagrees in these batches, each with an entry in its batch's timeline."""
+    """Mend the disagreements in these batches, each with an entry in its batch's timeline."""
     for page in _pages(batches):
         yield from _mend_page(BatchesPage(page), checks, actor=actor, now=now)
 
@@ -87,9 +87,9 @@ def _note(found: Disagreement, done: str, *, actor: Actor, now: datetime) -> Non
 
 
 def verify_recent(*, now: datetime) -> None:
-    """Look at some lines of some batches, and mend what is safe to mend. Run by the beat: a little every time.
+    """Check some lines of some batches, and mend disagreements if that is safe. The beat runs it for a small sample each time.
 
-    No statement reads more than a few thousand rows, whatever there is.
+    No statement reads more than a few thousand rows, whatever the size of the database.
     """
     chosen = [
         *_some(Batch.objects.filter(ended_at__gt=now - JUST_ENDED), "ended_at"),
@@ -102,7 +102,7 @@ def verify_recent(*, now: datetime) -> None:
 
 
 def _some(batches: BatchQuerySet, column: str) -> list[uuid.UUID]:
-    """A few neighbours in an index on this column, from a random place in it."""
+    """A few neighbouring batches in an index on this column, from a random place on."""
     least, greatest = batches.aggregate(least=Min(column), greatest=Max(column)).values()
     if least is None:
         return []

@@ -1,4 +1,4 @@
-"""block: say that a worker cannot carry out some batches as it is set up. That is a fact about the worker, not about them."""
+"""block: note that a worker cannot carry out some batches as it is set up. The fault is the worker's, not the batches'."""
 
 import uuid
 from datetime import datetime, timedelta
@@ -8,28 +8,28 @@ from django.db.models import Exists, OuterRef
 from batches.models import Batch, Slice
 from batches.services.core.conditions import NOT_BLOCKED
 
-BLOCKED_FOR = timedelta(seconds=15)  # what nobody says again is over
+BLOCKED_FOR = timedelta(seconds=15)  # a block ends after this time unless it is noted again
 
 
 def block_batch(batch_id: uuid.UUID, *, reason: str, now: datetime) -> None:
-    """A worker cannot carry out this batch."""
+    """Note that a worker cannot carry out this batch."""
     _block(reason, now, pk=batch_id)
 
 
 def block_provider(provider_id: uuid.UUID, *, reason: str, now: datetime) -> None:
-    """A worker cannot carry out any batch at this provider."""
+    """Note that a worker cannot carry out any batch at this provider."""
     _block(reason, now, provider=provider_id)
 
 
 def _block(reason: str, now: datetime, **which: uuid.UUID) -> None:
-    """Note why, with the open batches that nobody works on: what another worker can carry out is not blocked."""
+    """Note the reason on the open batches without a leased slice: a batch that another worker carries out is not blocked."""
     worked_on = Slice.objects.filter(batch=OuterRef("pk"), lease_owner__isnull=False, lease_expires_at__gt=now)
     idle = Batch.objects.filter(~Exists(worked_on), ended_at=None, paused_at=None, **which)
     idle.update(blocked_until=now + BLOCKED_FOR, blocked_reason=reason[:300])
 
 
 def unblock(batch: Batch) -> None:
-    """A worker carries it out."""
+    """Note that a worker can carry out this batch."""
     if batch.blocked_until is not None:
         Batch.objects.filter(pk=batch.pk).update(**NOT_BLOCKED)
         batch.blocked_until, batch.blocked_reason = None, ""

@@ -11,7 +11,7 @@ from batches.services.core.transition import transition
 
 CANCELLABLE = frozenset(status for status in BatchStatus if BatchStatus.CANCELLING in MOVES[status])
 
-CANCELLING = (  # what people are told that it leads to, of one batch and of many
+CANCELLING = (  # the effects of a cancellation as pages describe them, for one batch and for many
     "Objects that have not run will not be sent.",
     "What is in flight may still settle, and what has settled is kept.",
     "This cannot be undone.",
@@ -25,9 +25,9 @@ class NotCancellable(Conflict):
 
 
 def cancel(batch: Batch, *, actor: Actor, now: datetime, note: str = "") -> Batch:
-    """Move the batch to cancelling, and have it wound up. A batch that is cancelling already is returned unchanged.
+    """Move the batch to cancelling, and wake a worker to wind it up. A batch that is cancelling already is returned unchanged.
 
-    Raises NotCancellable, naming the status, when the lifecycle has no such edge any more.
+    Raises NotCancellable, with the status in its message, when the lifecycle has no such edge.
     """
     while True:
         status = BatchStatus(batch.status)

@@ -1,4 +1,4 @@
-"""delete: take an ended batch out of its clients' sight."""
+"""delete: hide an ended batch from its clients."""
 
 from datetime import datetime
 
@@ -21,9 +21,9 @@ class NotDeletable(InvalidRequest):
 
 @transaction.atomic
 def delete(batch: Batch, *, actor: Actor, now: datetime) -> None:
-    """Hide an ended batch from its clients, with the files that were made for it; operators still see it.
+    """Hide an ended batch and the files that were made for it from its clients. Operators still see them.
 
-    Deleting it again changes nothing. Raises NotDeletable.
+    A second deletion changes nothing. Raises NotDeletable.
     """
     if not batch.is_terminal:
         raise NotDeletable
@@ -34,5 +34,5 @@ def delete(batch: Batch, *, actor: Actor, now: datetime) -> None:
     record(batch, origin=BatchStatus(batch.status), actor=actor, now=now, note="It was deleted for its clients.")
     own = [batch.output_file_id, batch.error_file_id]
     if batch.dialect not in FROM_FILES:
-        own.append(batch.input_file_id)  # gathered from the create call
+        own.append(batch.input_file_id)  # the portal wrote this file from the create call
     File.objects.filter(pk__in=[pk for pk in own if pk], deleted_at=None).update(deleted_at=now)

@@ -1,4 +1,4 @@
-"""enforce_guards: pause the batches that passed one of their guards. Asked after every flush, and by the beat."""
+"""enforce_guards: pause the batches that exceeded one of their guards. Called after every settle, and by the beat."""
 
 import logging
 import uuid
@@ -24,9 +24,9 @@ _GUARDED = Q(*((f"{owner}{name}__isnull", False) for owner in ("", "provider__")
 
 
 def enforce_guards(*, now: datetime, among: Collection[uuid.UUID] | None = None) -> frozenset[uuid.UUID]:
-    """Pause every running batch that passed one of its guards; which they were.
+    """Pause every running batch that exceeded one of its guards, and return their ids.
 
-    Looks at the batches `among` these, else at all that somebody works on: others cannot have come any further.
+    Only batches of `among` are checked, or else all batches with a leased slice: other batches have no new outcomes.
     """
     running = Batch.objects.filter(_GUARDED, status=BatchStatus.IN_PROGRESS, paused_at=None)
     if among is None:
@@ -39,7 +39,7 @@ def enforce_guards(*, now: datetime, among: Collection[uuid.UUID] | None = None)
 
 
 def _is_paused(batch: Batch, *, now: datetime) -> bool:
-    """Whether a guard has paused it; one that cannot be looked at keeps none of the others from that."""
+    """Check the guards of one batch. Return whether it was paused. An error is logged, so that the other batches are checked."""
     try:
         return _enforce(batch, now=now)
     except (OperationalError, InterfaceError):
@@ -52,25 +52,25 @@ def _is_paused(batch: Batch, *, now: datetime) -> bool:
 def _enforce(batch: Batch, *, now: datetime) -> bool:
     guards, counts = guards_of(batch), batch.counts
     if not counts.pending:
-        return False  # there is nothing left to stop
+        return False  # no object is left to hold back
     reason = over_budget(counts, guards)
     if reason is None and (reason := too_many_failures(counts, guards, acknowledged=_acknowledged(batch))):
         reason += _most_common_error(batch)
     if reason is None:
         return False
-    with suppress(NotRunning):  # it ended meanwhile
+    with suppress(NotRunning):  # the batch ended meanwhile
         pause(batch, actor=GUARD, now=now, reason=reason, act=Act.GUARDED)
     return True
 
 
 def _acknowledged(batch: Batch) -> Counts:
-    """What had settled when the batch was last resumed."""
+    """The counts of objects that had settled when the batch was last resumed."""
     settled, failed = batch.acknowledged_settled, batch.acknowledged_failed
     return Counts(total=settled, succeeded=settled - failed, failed=failed)
 
 
 def _most_common_error(batch: Batch) -> str:
-    """A sentence with the error that most of the failed objects have."""
+    """A sentence with the most common error of the batch."""
     groups = BatchErrorGroup.objects.filter(batch=batch).select_related("group").order_by("-count")
     most = groups.first()
     return f" Most: {most.group.code} {most.group.sample[:SAMPLE_CHARS]}" if most else ""

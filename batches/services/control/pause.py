@@ -1,4 +1,4 @@
-"""pause, resume: have a batch wait, and go on. What is in flight may settle; its deadline stays as it is."""
+"""pause, resume: let a batch wait, and go on. Requests in flight may settle, and the deadline does not change."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from batches.services.core.amend import Change, amend_running
 from batches.services.core.conditions import NOT_PAUSED
 from batches.services.policy.guards import require_within_budget
 
-# What people are told that each leads to, of one batch and of many.
+# The effects of both acts as pages describe them, for one batch and for many.
 PAUSING = (
     "Nothing more is sent until somebody resumes what is paused.",
     "What is in flight may still settle.",
@@ -23,7 +23,7 @@ RESUMING = (
 
 
 def pause(batch: Batch, *, actor: Actor, now: datetime, reason: str = "", act: Act = Act.PAUSED) -> Batch:
-    """Send nothing more of a batch until it is resumed; one that is still being validated starts paused.
+    """Send nothing more of a batch until it is resumed. A batch that is still being validated starts paused.
 
     A paused batch is returned unchanged. `act` tells whether a person or a guard did it. Raises NotRunning.
     """
@@ -39,9 +39,9 @@ def pause(batch: Batch, *, actor: Actor, now: datetime, reason: str = "", act: A
 
 
 def resume(batch: Batch, *, actor: Actor, now: datetime, reason: str = "") -> Batch:
-    """Let a paused batch go on; what has settled until now does not set off a guard again.
+    """Let a paused batch go on. Failures that have settled until now no longer count for the guard of the error rate.
 
-    One that is not paused is returned unchanged. Raises NotRunning, and OverBudget while a guard would stop it at once.
+    A batch that is not paused is returned unchanged. Raises NotRunning, and OverBudget if a guard would pause it at once.
     """
 
     def change() -> Change | None:

@@ -1,4 +1,4 @@
-"""prioritise: have a batch go before others of its project, or after them; an administrator of the portal, of all projects."""
+"""prioritise: change a batch's priority inside its project, or its precedence among the batches of all projects."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from batches.services.core.amend import Change, amend_running
 
 HIGHEST = 100
 LOWEST = -HIGHEST
-PRIORITISING = (  # what people are told that it leads to, of one batch and of many
+PRIORITISING = (  # the effects of a new priority as pages describe them, for one batch and for many
     "Inside its project, a batch with a higher priority goes first, from its next slice on.",
     f"A priority is from {LOWEST} to {HIGHEST}, and 0 unless it was changed. What other projects get does not change.",
 )
@@ -19,7 +19,8 @@ PRIORITISING = (  # what people are told that it leads to, of one batch and of m
 def prioritise(batch: Batch, *, priority: int, actor: Actor, now: datetime, reason: str = "") -> Batch:
     """Give a batch another priority, from LOWEST to HIGHEST: its place among the batches of its own project.
 
-    A batch that has it already is returned unchanged. Raises InvalidRequest for a priority out of bounds, and NotRunning.
+    A batch that has this priority already is returned unchanged. Raises InvalidRequest for a priority out of bounds, and
+    NotRunning.
     """
     return _change(batch, "priority", priority, actor=actor, now=now, note="From {} to {}.", reason=reason)
 
@@ -27,7 +28,7 @@ def prioritise(batch: Batch, *, priority: int, actor: Actor, now: datetime, reas
 def give_precedence(batch: Batch, *, precedence: int, actor: Actor, now: datetime, reason: str = "") -> Batch:
     """Give a batch another precedence, from LOWEST to HIGHEST: its place among the batches of all projects at its provider.
 
-    For administrators of the portal alone: whoever calls this has looked at that. Raises what `prioritise` raises.
+    Only administrators of the portal may do this, and the caller must have checked it. Raises the errors of `prioritise`.
     """
     note = "Among all projects from {} to {}."
     return _change(batch, "precedence", precedence, actor=actor, now=now, note=note, reason=reason)

@@ -1,4 +1,4 @@
-"""reroute: have another provider carry out what is left of a batch."""
+"""reroute: send the remaining requests of a batch to another provider."""
 
 from datetime import datetime
 
@@ -13,11 +13,12 @@ from batches.services.policy.emergency_stop import require_intake
 
 
 def reroute(batch: Batch, *, provider_name: str, actor: Actor, now: datetime, reason: str = "") -> Batch:
-    """Send what is not in flight yet to this provider; with the one it has, the batch is returned unchanged.
+    """Send the requests that are not in flight to this provider. A batch that is there already is returned unchanged.
 
-    What is in flight may settle where it is. Idempotency keys stay as they are, but mean nothing to another upstream: a
-    call that the old one carried out without answering is carried out, and paid for, once more. Raises NotRunning, and
-    NoProvider when the project may not use the provider, or it is disabled or does not serve the endpoint, and IntakeStopped.
+    Requests in flight may settle at the old provider. Idempotency keys stay as they are, but mean nothing to another upstream:
+    a call that the old upstream carried out without answering is carried out, and paid for, once more. Raises NotRunning,
+    IntakeStopped, and NoProvider when the project may not use the provider, or the provider is disabled or does not serve the
+    endpoint.
     """
 
     def change() -> Change | None:

@@ -1,4 +1,4 @@
-"""access: what somebody who is signed in may see and do. The console, the native API and the admin all ask here."""
+"""access: the rights of a person who is signed in. The console, the native API and the admin all ask here."""
 
 import uuid
 from collections.abc import Callable, Mapping
@@ -21,12 +21,12 @@ from batches.services.core.audit import record_act, record_refusal
 from batches.services.core.route import granted
 from providers.models import Provider
 
-# Whether the one who reads may read the bodies of a project.
+# Whether a reader may read the bodies of a project.
 Readable = Callable[[uuid.UUID], bool]
 
 
 def everything(_project: uuid.UUID) -> bool:
-    """That of one who may read every body, such as the owner of a project's key."""
+    """The Readable of a reader who may read all bodies, such as the owner of a project's key."""
     return True
 
 
@@ -34,7 +34,7 @@ M = TypeVar("M", bound=Model)
 
 
 class Right(StrEnum):
-    """What a page or call needs its caller to be allowed, in the project that it is about."""
+    """A right in a project, which a page or a call requires of its caller."""
 
     READ = "read"  # batches, objects, errors, counts, events
     READ_BODIES = "read_bodies"  # requests, answers, the content of files
@@ -47,13 +47,13 @@ _LEAST_ROLES = {Right.READ: Role.VIEWER, Right.ACT: Role.OPERATOR, Right.MANAGE:
 
 
 def least_role(right: Right) -> Role:
-    """The lowest role that has this right. BODIES_ROLE says which may read bodies."""
+    """The lowest role that has this right. The setting BODIES_ROLE is the lowest role that may read bodies."""
     return Role(settings.BODIES_ROLE) if right is Right.READ_BODIES else _LEAST_ROLES[right]
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What one person may see and do. `roles` holds their role in each project; None makes them an admin everywhere."""
+    """The rights of one person. `roles` is their role in each project; None means an administrator of the portal."""
 
     user: User
     actor: Actor
@@ -61,16 +61,16 @@ class Access:
 
     @property
     def everywhere(self) -> bool:
-        """Whether every project, and the portal itself, is theirs to administer."""
+        """Whether the person administers the portal, and with it every project."""
         return self.roles is None
 
     @property
     def nowhere(self) -> bool:
-        """Whether they are a member of no project at all."""
+        """Whether the person is a member of no project at all."""
         return self.roles is not None and not self.roles
 
     def may(self, right: Right, project: Project | uuid.UUID | None) -> bool:
-        """Whether they have the right in a project; in the portal as a whole when it is None. No query."""
+        """Whether the person has the right in a project, or in the portal as a whole if it is None. No query."""
         if self.roles is None:
             return True
         role = self.roles.get(project.pk if isinstance(project, Project) else project) if project else None
@@ -78,27 +78,27 @@ class Access:
 
     @property
     def readable(self) -> Readable:
-        """Of which projects they may read bodies, and so what messages quote of them. No query."""
+        """A function that tells whether the person may read bodies of a project, also as quoted in messages. No query."""
         if self.roles is None or all(self.may(Right.READ_BODIES, project) for project in self.roles):
             return everything
         return lambda project: self.may(Right.READ_BODIES, project)
 
     def may_somewhere(self, right: Right) -> bool:
-        """Whether they have the right in any project. No query."""
+        """Whether the person has the right in any project. No query."""
         return self.roles is None or any(self.may(right, project) for project in self.roles)
 
     def projects(self, right: Right = Right.READ) -> QuerySet[Project]:
-        """The projects in which they have the right."""
+        """The projects in which the person has the right."""
         return self.within(Project.objects.all(), right=right, project="pk")
 
     def batches(self, right: Right = Right.READ) -> BatchQuerySet:
-        """The batches on which they have the right, those deleted for clients included."""
+        """The batches on which the person has the right, including those deleted for clients."""
         found = self.within(Batch.objects.all(), right=right)
         assert isinstance(found, BatchQuerySet)
         return found
 
     def providers(self) -> QuerySet[Provider]:
-        """The providers that they may know of: those their projects may use, or have used."""
+        """The providers that the person may know of: their projects may use them, or have used them."""
         return Provider.objects.all() if self.roles is None else providers_of(self.projects())
 
     @property
@@ -107,11 +107,11 @@ class Access:
         return None if self.roles is None else self.projects()
 
     def operations(self) -> QuerySet[BulkOperation]:
-        """The bulk operations that they may look at: their own."""
+        """The bulk operations that the person may see: their own, or all for an administrator of the portal."""
         return BulkOperation.objects.all() if self.roles is None else BulkOperation.objects.filter(owner=self.user)
 
     def within(self, rows: QuerySet[M], *, right: Right = Right.READ, project: str = "project") -> QuerySet[M]:
-        """Those of the rows that belong to projects in which they have the right; `project` is the way to the project."""
+        """The rows of projects in which the person has the right. `project` is the lookup from a row to its project."""
         if self.roles is None:
             return rows
         return rows.filter(**{f"{project}__in": [key for key in self.roles if self.may(right, key)]})
@@ -119,10 +119,10 @@ class Access:
     def require(
         self, right: Right, project: Project | None, *, act: str, now: datetime, target: Model | None = None, reason: str = ""
     ) -> None:
-        """Raise NotFound in a project that they do not see, and NotPermitted, on record, where they lack the right.
+        """Raise NotFound in a project that the person does not see, and NotPermitted if they lack the right there.
 
-        With AUDIT_BODY_VIEWS, who is let at bodies is on record too. To be asked outside of transactions: the record
-        must outlive the refusal.
+        The refusal is recorded. With AUDIT_BODY_VIEWS, permitted reading of bodies is recorded, too. Must be called outside
+        of transactions, so that the record outlives the refusal.
         """
         if self.may(right, project):
             if right is Right.READ_BODIES and settings.AUDIT_BODY_VIEWS:
@@ -135,13 +135,16 @@ class Access:
         raise NotPermitted(f"You may not do this: it needs the role {least_role(right)} {where}.")
 
     def require_somewhere(self, right: Right, *, act: str, now: datetime) -> None:
-        """Raise NotPermitted, on record, for who has the right in no project at all."""
+        """Raise NotPermitted, and record it, if the person has the right in no project at all."""
         if not self.may_somewhere(right):
             record_refusal(act, actor=self.actor, now=now)
             raise NotPermitted(f"You may not do this: it needs the role {least_role(right)} in some project.")
 
     def find(self, rows: QuerySet[M], right: Right, *, act: str, now: datetime, project: str = "project", **lookup: Any) -> M:
-        """The one row that the lookup names. Raises NotFound outside their projects, NotPermitted, on record, inside."""
+        """The one row that the lookup names. Raises NotFound outside the person's projects.
+
+        Inside their projects a missing right raises NotPermitted, which is recorded.
+        """
         row = self.within(rows, project=project).filter(**lookup).first()
         if row is None:
             raise NotFound
@@ -152,7 +155,7 @@ class Access:
 
 
 def access_of(user: User, *, source: Source) -> Access:
-    """What somebody may see and do at this moment: nothing once they are deactivated. At most one query."""
+    """The rights of a person at this moment; none for a deactivated account. At most one query."""
     actor = Actor(f"user {user.get_username()}", source)
     if user.is_active and user.is_superuser:
         return Access(user, actor, None)
@@ -161,6 +164,6 @@ def access_of(user: User, *, source: Source) -> Access:
 
 
 def providers_of(projects: QuerySet[Project]) -> QuerySet[Provider]:
-    """The providers that any of these projects may use, or has used."""
+    """The providers that at least one of these projects may use or has used."""
     used = Exists(Batch.objects.filter(project__in=projects, provider=OuterRef("pk")))
     return Provider.objects.filter(granted(projects) | used).distinct()

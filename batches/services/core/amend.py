@@ -1,4 +1,4 @@
-"""amend: change something about a batch besides its status, and say so in its timeline."""
+"""amend: change columns of a batch besides its status, and record the act in its timeline."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from batches.rules.errors import Conflict, LostRace
 from batches.rules.states import Act, BatchStatus
 from batches.services.core.transition import record
 
-# The statuses in which there is, or will be, something left to send.
+# The statuses in which requests are, or will be, left to send.
 RUNNABLE = frozenset({BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS})
 
 
@@ -25,7 +25,7 @@ class NotRunning(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an act writes: column `changes`, what these columns are `expected` to be until then, and a note."""
+    """The effect of an act: column `changes`, the values that columns are `expected` to have until then, and a note."""
 
     changes: Mapping[str, object]
     expected: Mapping[str, object]
@@ -39,10 +39,10 @@ def require_runnable(batch: Batch, *, act: Act) -> None:
 
 
 def amend_running(batch: Batch, act: Act, change: Callable[[], Change | None], *, actor: Actor, now: datetime) -> bool:
-    """Do an act to a batch that runs, or will run; whether it changed anything.
+    """Do an act to a batch that runs or will run. Return whether it changed anything.
 
-    `change` looks at the batch and says what the act writes, or None where nothing is to change. It is asked again for as
-    long as somebody else is faster. Raises NotRunning, and whatever `change` raises.
+    `change` looks at the batch and returns the change to write, or None if nothing is to change. It is called again if another
+    writer was faster. Raises NotRunning, and the errors of `change`.
     """
     while True:
         require_runnable(batch, act=act)
@@ -68,10 +68,10 @@ def amend(
     expecting: Mapping[str, object] | None = None,
     **changes: object,
 ) -> Event:
-    """Write column `changes` and the event of an act; `batch` is brought up to date.
+    """Write column `changes` and the event of an act, and refresh `batch`.
 
-    Compare-and-set on the status that `batch` was read with, and on the columns in `expecting`. Raises LostRace when
-    somebody else changed one of them meanwhile; then nothing is written.
+    The write is a compare-and-set on the status that `batch` was read with, and on the columns in `expecting`. If another
+    writer changed one of them meanwhile, LostRace is raised and nothing is written.
     """
     unchanged = Batch.objects.filter(pk=batch.pk, status=batch.status, **(expecting or {}))
     if not unchanged.update(version=F("version") + 1, updated_at=now, **changes):

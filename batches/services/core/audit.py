@@ -1,4 +1,4 @@
-"""audit: leave a record of what somebody did, or was not allowed to do, that no batch's timeline tells."""
+"""audit: record acts and refusals that are not in the timeline of a batch."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,14 +14,14 @@ RECORDED_REASON_CHARS = 1000
 def record_act(
     act: str, *, actor: Actor, now: datetime, target: Model | None = None, project: Project | None = None, reason: str = ""
 ) -> AuditEntry:
-    """That somebody did something, such as `revoke_key`. Belongs into the transaction that does it."""
+    """Record an act, such as `revoke_key`. Must be called in the transaction of the act."""
     return _record(act, AuditEntry.Outcome.DONE, actor=actor, now=now, target=target, project=project, reason=reason)
 
 
 def record_refusal(
     act: str, *, actor: Actor, now: datetime, target: Model | None = None, project: Project | None = None, reason: str = ""
 ) -> AuditEntry:
-    """That somebody wanted to do something and was not allowed to. Belongs outside of any transaction that will fail."""
+    """Record an act that was refused. Must be called outside of a transaction that will be rolled back."""
     return _record(act, AuditEntry.Outcome.REFUSED, actor=actor, now=now, target=target, project=project, reason=reason)
 
 
@@ -50,5 +50,5 @@ def _record(
 
 
 def old_and_new(changes: Mapping[str, tuple[object, object]]) -> str:
-    """What was changed, for the reason of a record: `name: "web" is now "app"; expires: never is now 2027-01-01`."""
+    """Old and new values for the reason of a record: `name: "web" is now "app"; expires: never is now 2027-01-01`."""
     return "; ".join(f"{name}: {old} is now {new}" for name, (old, new) in changes.items())

@@ -1,4 +1,4 @@
-"""The columns of a batch that tell of a condition, as they are when the condition is over."""
+"""The values of a batch's condition columns when the condition is over."""
 
 from collections.abc import Mapping
 

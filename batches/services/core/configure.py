@@ -1,4 +1,4 @@
-"""configure: save or remove a row that people keep by hand (a project, a member, a user, a price), on record."""
+"""configure: save or remove a row that people edit (a project, a member, a user, a price), and record it."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -13,7 +13,7 @@ from batches.services.core.audit import record_act
 
 @transaction.atomic
 def configure(row: Model, *, changed: Collection[str], actor: Actor, now: datetime, project: Project | None = None) -> None:
-    """Save a row that was found valid. The record names the columns that changed, never what is in them."""
+    """Save a row that has been validated. The record names the columns that changed, never their values."""
     act = "add" if row._state.adding else "change"
     row.save()
     record_act(
@@ -23,6 +23,6 @@ def configure(row: Model, *, changed: Collection[str], actor: Actor, now: dateti
 
 @transaction.atomic
 def remove(row: Model, *, actor: Actor, now: datetime, project: Project | None = None) -> None:
-    """Delete a row that nothing hangs on."""
+    """Delete a row that no other row depends on."""
     record_act(f"remove_{row._meta.model_name}", actor=actor, now=now, target=row, project=project)
     row.delete()

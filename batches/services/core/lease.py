@@ -1,4 +1,4 @@
-"""lease: the control work on a batch (validate, finalize) is done by one worker at a time."""
+"""lease: only one worker at a time does the control work on a batch (validate, finalize)."""
 
 import uuid
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from batches.models import Batch, BulkOperation, Slice, Worker
 from batches.rules.errors import LostRace
 from batches.rules.states import BatchStatus
 
-LOST = Case(When(lease_owner__isnull=True, then=0), default=1)  # what a slice whose lease has ended adds to `lost_leases`
-AGAIN_AFTER = timedelta(seconds=10)  # control work that failed: a full disk or a storage that is away may last
+LOST = Case(When(lease_owner__isnull=True, then=0), default=1)  # added to `lost_leases`: 1 if a lease ended unreleased
+AGAIN_AFTER = timedelta(seconds=10)  # when failed control work is repeated; a full disk or an unreachable storage may last
 
 
 def lease_batch(
     batch_id: uuid.UUID, *, statuses: frozenset[BatchStatus], owner: uuid.UUID, now: datetime, among: Q | None = None
 ) -> Batch | None:
-    """The batch, leased to `owner`; None when it is in another status, not `among` those, leased to somebody else, or gone."""
+    """Lease a batch to `owner`. None if it has another status, is not `among` those, is leased to another worker, or is gone."""
     free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
     taken = Batch.objects.filter(free, among or Q(), pk=batch_id, status__in=statuses).update(
         lease_owner=owner, lease_epoch=F("lease_epoch") + 1, lease_expires_at=lease_end(now)
@@ -28,14 +28,14 @@ def lease_batch(
     if not taken:
         return None
     leased = Batch.objects.select_related("project", "provider", "input_file")
-    return leased.filter(pk=batch_id, status__in=statuses, lease_owner=owner).first()  # it may have moved on since
+    return leased.filter(pk=batch_id, status__in=statuses, lease_owner=owner).first()  # its status may have changed since
 
 
 def hold(batch: Batch, *, more: timedelta = timedelta()) -> None:
-    """Keep the lease; to be called inside the transaction of each write made under it.
+    """Renew the lease on a batch. Must be called inside the transaction of each write under the lease.
 
-    `more` is how much longer than usual the next step may take. Raises LostRace when the lease or the status it was
-    taken in is gone: then the write must not happen.
+    `more` is the extra time that the next step may need. Raises LostRace if the lease was lost or the status has changed; then
+    the write must not happen.
     """
     held = Batch.objects.filter(pk=batch.pk, status=batch.status, lease_epoch=batch.lease_epoch)
     if not held.update(lease_expires_at=lease_end(timezone.now()) + more):
@@ -43,15 +43,16 @@ def hold(batch: Batch, *, more: timedelta = timedelta()) -> None:
 
 
 def release(batch: Batch) -> None:
-    """Give the lease back, if it is still held."""
+    """Give the lease on a batch back, if it is still held."""
     Batch.objects.filter(pk=batch.pk, lease_epoch=batch.lease_epoch).update(lease_owner=None, lease_expires_at=None)
 
 
 @contextmanager
 def at_work(batch: Batch) -> Iterator[None]:
-    """Give the lease back after the work. Work that fails keeps it for a moment, lest it be tried again every second.
+    """Give the lease back after the work.
 
-    A LostRace ends the work without an error: whoever moved the batch, or took it over, goes on with it.
+    If the work fails, the lease stays for AGAIN_AFTER, so that the work is not repeated every second. A LostRace ends the work
+    without an error, because another act or worker has taken the batch over.
     """
     try:
         yield
@@ -69,7 +70,7 @@ def at_work(batch: Batch) -> Iterator[None]:
 
 
 def free_all() -> None:
-    """Let go of every lease, and forget every worker: for a portal that starts and knows that nobody else runs."""
+    """Free all leases, and forget all workers. For a portal that starts and knows that no other process of it runs."""
     Slice.objects.exclude(lease_owner=None).update(lost_leases=F("lost_leases") + 1)
     for leased in (Batch, Slice, BulkOperation):
         leased.objects.exclude(lease_expires_at=None).update(lease_owner=None, lease_expires_at=None)
@@ -77,5 +78,5 @@ def free_all() -> None:
 
 
 def lease_end(now: datetime) -> datetime:
-    """When a lease that is taken or renewed now ends."""
+    """The end of a lease that is taken or renewed now."""
     return now + timedelta(seconds=settings.LEASE_SECONDS)

@@ -1,4 +1,4 @@
-"""refusals: what a model's own validation complains about, as an error that every dialect can tell."""
+"""refusals: turn errors of a model's own validation into an error that every dialect can answer with."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from batches.rules.errors import InvalidRequest
 
 @contextmanager
 def model_validation() -> Iterator[None]:
-    """Raise InvalidRequest, every message with its field in front, where a model raises ValidationError."""
+    """Turn a model's ValidationError into an InvalidRequest, with the field before each message."""
     try:
         yield
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""route: which provider carries out a batch."""
+"""route: choose the provider that carries out a batch."""
 
 from collections.abc import Iterable, Sequence, Set
 
@@ -10,7 +10,7 @@ from providers.models import Provider
 
 
 def granted(projects: Iterable[Project]) -> Q:
-    """Which providers these projects may use, enabled or not: the one rule."""
+    """The condition of a provider that at least one of these projects may use, enabled or not. The only place of this rule."""
     return Q(granted_to_all=True) | Q(grants__project__in=projects)
 
 
@@ -25,29 +25,29 @@ def granted_providers(project: Project) -> list[Provider]:
 
 
 def further_endpoints(project: Project) -> list[str]:
-    """What operators have the providers of a project serve besides the endpoints of their adapters."""
+    """The endpoints that operators have added to a project's providers besides those of their adapters."""
     return sorted({endpoint for provider in granted_providers(project) for endpoint in provider.further_endpoints})
 
 
 def other_providers(batch: Batch) -> list[Provider]:
-    """Who else could carry out a batch, by name: the enabled providers that its project may use and that serve its endpoint."""
+    """The other providers that could carry out a batch: enabled, usable by its project, and serving its endpoint."""
     serving = [provider for provider in granted_providers(batch.project) if batch.endpoint in provider.endpoints]
     return [provider for provider in serving if provider.pk != batch.provider_id]
 
 
 def route(project: Project, *, endpoint: str, name: str | None = None) -> Provider:
-    """The provider for an endpoint: the one named, else the project's default, else the portal's.
+    """The provider for an endpoint: the named one, or else the project's default, or else the portal's default.
 
-    Raises NoProvider, with the endpoint and what would help.
+    Raises NoProvider. Its message names the endpoint and a remedy.
     """
     defaults = ProviderGrant.objects.filter(project=project, is_default=True).values_list("provider_id", flat=True)
     return choose(granted_providers(project), defaults=set(defaults), endpoint=endpoint, name=name)
 
 
 def choose(among: Sequence[Provider], *, defaults: Set[object], endpoint: str, name: str | None) -> Provider:
-    """The rule itself, without queries. `defaults` are the ids of the project's own default providers.
+    """The rule of `route`, without queries. `defaults` are the ids of the project's own default providers.
 
-    A simulator is a default only while there is no other provider; later it answers only when it is named.
+    A simulator is chosen without being named only while there is no other provider.
     """
     if name is not None:
         for provider in among:
@@ -68,6 +68,6 @@ def choose(among: Sequence[Provider], *, defaults: Set[object], endpoint: str, n
             return preferred[0]
     if serving:
         known = ", ".join(provider.name for provider in serving)
-        said = f"Several providers serve {endpoint} ({known}) and none is the default: name one, or have an operator set one"
-        raise NoProvider(f"{said} (manage.py provider set {serving[0].name} --default).", param="endpoint")
+        advice = f"Several providers serve {endpoint} ({known}) and none is the default: name one, or have an operator set one"
+        raise NoProvider(f"{advice} (manage.py provider set {serving[0].name} --default).", param="endpoint")
     raise NoProvider(f"No provider that this project may use serves {endpoint}.", param="endpoint")

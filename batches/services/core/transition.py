@@ -16,15 +16,15 @@ from batches.services.core.conditions import NOT_BLOCKED, NOT_PAUSED, NOT_THROTT
 def transition(batch: Batch, to: BatchStatus, *, actor: Actor, now: datetime, note: str = "", **changes: object) -> Batch:
     """Move a batch along one edge of the lifecycle, with its stamp, its event and further column `changes`.
 
-    Compare-and-set on the status that `batch` was read with. Raises LostRace when somebody else moved it meanwhile;
-    then nothing is written. Returns `batch`, brought up to date.
+    The write is a compare-and-set on the status that `batch` was read with. If another writer moved the batch meanwhile,
+    LostRace is raised and nothing is written. Returns `batch` with its new values.
     """
     origin = BatchStatus(batch.status)
     if to not in MOVES[origin]:
         raise AssertionError(f"the lifecycle has no edge from {origin} to {to}")
     changes |= {"status": to, STAMPS[to]: now, "updated_at": now}
     if to in TERMINAL:
-        # The counts that the caller gives are final; none means that there are no objects.
+        # The counts in `changes` are final. Without counts the batch has no objects.
         changes = {"total": 0, "pending": 0} | changes
         changes |= {"ended_at": now, "at_risk_since": None, "put_off_reason": "", **NOT_PAUSED, **NOT_THROTTLED, **NOT_BLOCKED}
     moved = Batch.objects.filter(pk=batch.pk, status=origin).update(version=F("version") + 1, **changes)
@@ -39,7 +39,7 @@ def transition(batch: Batch, to: BatchStatus, *, actor: Actor, now: datetime, no
 def record(
     batch: Batch, *, origin: BatchStatus | None, actor: Actor, now: datetime, note: str = "", act: Act | None = None
 ) -> Event:
-    """Add an entry to the batch's timeline. `origin` is the status before, or None for its creation."""
+    """Add an event to the batch's timeline. `origin` is the status before, or None for its creation."""
     return Event.objects.create(
         batch=batch,
         from_status=origin or "",

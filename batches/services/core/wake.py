@@ -1,8 +1,8 @@
-"""\"Look now\": a message that saves waiting. Losing one, or delivering it twice, delays work and changes no result.
+"""Wakes: messages that say "look now". A lost or repeated wake delays work, and changes no result.
 
-Messages go out after the transaction has committed. They are named, not imported: the engine is above this module.
-A message that cannot be sent is logged and forgotten; reconcile finds whatever nobody was told about. A broker that does
-not answer costs one caller a second: then nothing is announced for a while.
+A wake is sent after the transaction has committed. Tasks are called by name and not imported, because the engine is above
+this room. A wake that cannot be sent is logged and dropped: reconcile finds its work. A broker that does not answer costs one
+caller a second, and then no wake is sent for a while.
 """
 
 import logging
@@ -18,10 +18,10 @@ from redis import RedisError
 
 logger = logging.getLogger(__name__)
 
-EXPIRES_SECONDS = 10  # by then reconcile has looked itself, and asked again where it had to
-PATIENCE_SECONDS = 1.0  # for the broker: a request of a client waits meanwhile
-SILENT_SECONDS = 5.0  # without announcements after the broker did not take one
-# Of the Redis transport. It tries nothing again: the first failure is enough to give up.
+EXPIRES_SECONDS = 10  # the life of a wake; by its end reconcile has found the work, and sent a new wake if needed
+PATIENCE_SECONDS = 1.0  # how long to wait for the broker; a client's request may wait meanwhile
+SILENT_SECONDS = 5.0  # how long no wake is sent after the broker refused one
+# Options of the Redis transport. It does not repeat calls, because the first failure is enough to give up.
 _IMPATIENT = {
     "socket_timeout": PATIENCE_SECONDS,
     "socket_connect_timeout": PATIENCE_SECONDS,
@@ -31,22 +31,22 @@ _IMPATIENT = {
 
 
 def validate(batch_id: uuid.UUID) -> None:
-    """This batch waits for validation."""
+    """Wake a worker for a batch that waits for validation."""
     _after_commit("batches.engine.validate", batch_id)
 
 
 def execute() -> None:
-    """There are slices to lease."""
+    """Wake a worker for slices that may be leased."""
     _after_commit("batches.engine.execute")
 
 
 def finalize(batch_id: uuid.UUID) -> None:
-    """This batch may have nothing left to run."""
+    """Wake a worker for a batch that may have nothing left to run."""
     _after_commit("batches.engine.finalize", batch_id)
 
 
 def bulk(operation_id: uuid.UUID) -> None:
-    """This bulk operation has batches left to act on."""
+    """Wake a worker for a bulk operation with batches left to act on."""
     _after_commit("batches.engine.bulk", operation_id)
 
 
@@ -55,20 +55,20 @@ def _after_commit(task: str, *ids: uuid.UUID) -> None:
 
 
 class Announcer:
-    """Sends messages, on connections of its own. Every thread of a process shares it."""
+    """Sends wakes on connections of its own. All threads of a process share one announcer."""
 
     def __init__(self) -> None:
         self._silent_until = float("-inf")
 
     def send(self, task: str, arguments: list[str]) -> None:
-        """Send one message, unless the broker did not take one a moment ago."""
+        """Send one wake, unless the broker refused one within SILENT_SECONDS."""
         if self._is_silent():
             return
         producers = pools.producers[current_app.connection_for_write(transport_options=_IMPATIENT)]
         try:
             with producers.acquire(block=True, timeout=PATIENCE_SECONDS) as producer:
                 if self._is_silent():
-                    return  # the broker failed whoever used this producer before
+                    return  # the broker refused the wake of another thread meanwhile
                 current_app.send_task(task, args=arguments, expires=EXPIRES_SECONDS, retry=False, producer=producer)
         except (OperationalError, LimitExceeded, RedisError, OSError) as error:
             self._silent_until = time.monotonic() + SILENT_SECONDS

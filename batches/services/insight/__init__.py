@@ -1,4 +1,4 @@
-"""Questions of operators: why a batch waits, why requests fail, how much goes through; and notes on error groups.
+"""Answers for operators: why a batch waits, why requests fail, how much is done; and operators' notes on error groups.
 
-This room reads, except for the notes. It knows `lifecycle` and everything below. Start with `waiting`.
+This room only reads, except for the notes. It knows `lifecycle` and everything below. Start with `waiting`.
 """

@@ -1,4 +1,4 @@
-"""error_group_notes: what people make of an error group: a note beside it, and whether it is muted."""
+"""error_group_notes: operators' notes on error groups, and muting of groups."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from batches.services.core.audit import record_act
 
 @transaction.atomic
 def mute(groups: QuerySet[ErrorGroup], *, actor: Actor, now: datetime, reason: str = "") -> int:
-    """Set groups aside that are known and need nobody's attention; how many were not so already."""
+    """Mute groups that are known and need no attention. Return how many were not muted before."""
     found = _locked(groups.filter(muted_at=None))
     ErrorGroup.objects.filter(pk__in=[group.pk for group in found]).update(muted_at=now, muted_by=actor.name[:200])
     return _recorded(found, "mute_error_group", actor=actor, now=now, reason=reason)
@@ -20,7 +20,7 @@ def mute(groups: QuerySet[ErrorGroup], *, actor: Actor, now: datetime, reason: s
 
 @transaction.atomic
 def unmute(groups: QuerySet[ErrorGroup], *, actor: Actor, now: datetime, reason: str = "") -> int:
-    """Have groups want attention again; how many were muted."""
+    """Unmute groups. Return how many were muted."""
     found = _locked(groups.filter(muted_at__isnull=False))
     ErrorGroup.objects.filter(pk__in=[group.pk for group in found]).update(muted_at=None, muted_by="")
     return _recorded(found, "unmute_error_group", actor=actor, now=now, reason=reason)
@@ -28,7 +28,7 @@ def unmute(groups: QuerySet[ErrorGroup], *, actor: Actor, now: datetime, reason:
 
 @transaction.atomic
 def annotate(groups: QuerySet[ErrorGroup], note: str, *, actor: Actor, now: datetime) -> int:
-    """Put a note beside groups, in place of the one before; an empty one takes it away. How many changed."""
+    """Set the note of groups. An empty note removes it. Return how many groups changed."""
     found = _locked(groups.exclude(note=note))
     noted_by = actor.name[:200] if note else ""
     ErrorGroup.objects.filter(pk__in=[group.pk for group in found]).update(note=note, noted_by=noted_by)
@@ -36,7 +36,7 @@ def annotate(groups: QuerySet[ErrorGroup], note: str, *, actor: Actor, now: date
 
 
 def _locked(groups: QuerySet[ErrorGroup]) -> list[ErrorGroup]:
-    """Lock these groups in the order of their ids; not FOR UPDATE, for which every insert that names a group would wait."""
+    """Lock these groups in the order of their ids. FOR UPDATE is avoided: inserts with a key to a group would wait for it."""
     return list(groups.select_related("project").select_for_update(of=("self",), no_key=True).order_by("pk"))
 
 

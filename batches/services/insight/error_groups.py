@@ -1,6 +1,7 @@
-"""Why objects failed, grouped by what is the same in their messages, over projects and a span of time.
+"""Error groups over projects and a span of time.
 
-Read from what was counted as it happened (`services.tally.error_groups`): the errors themselves may be millions.
+They are read from counts that are kept with every failure (`services.tally.error_groups`), because there may be millions of
+errors.
 """
 
 import re
@@ -17,11 +18,11 @@ from batches.rules.fingerprints import CHARS, VERSION
 from batches.services.insight.groups_in_batch import Explained
 from providers.failures import Kind
 
-MOST_BATCHES = 100  # batches of one group are counted up to here
+MOST_BATCHES = 100  # the batches of one group are counted up to this number
 
 
 class GroupWindow(Enum):
-    """A span of time that groups are counted in: up to now, in steps of whole hours."""
+    """The span of time over which groups are counted. It ends now, and has steps of whole hours."""
 
     DAY = ("24h", 24, 1)
     WEEK = ("7d", 7 * 24, 6)
@@ -31,7 +32,7 @@ class GroupWindow(Enum):
         self.word, self.hours, self.step = word, hours, step
 
     def starts(self, *, now: datetime) -> datetime:
-        """The beginning of its first hour; the hour that runs is its last."""
+        """The beginning of the first hour of the span. The present hour is the last one."""
         return now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=self.hours - 1)
 
 
@@ -40,7 +41,7 @@ GROUP_WINDOWS = {window.word: window for window in GroupWindow}
 
 @dataclass(frozen=True, slots=True)
 class GroupPosition:
-    """Where a page of groups ends: the count and the fingerprint of its last one."""
+    """The end of a page of groups: the count and the fingerprint of its last group."""
 
     count: int
     fingerprint: str
@@ -50,14 +51,14 @@ class GroupPosition:
 
     @classmethod
     def read(cls, text: str) -> "GroupPosition | None":
-        """The position that was written so; None when none was."""
+        """The position that this text was written from; None if it is no position."""
         match = re.fullmatch(rf"([0-9]{{1,15}})\.([!-~]{{1,{CHARS}}})", text, re.ASCII)
         return cls(int(match[1]), match[2]) if match else None
 
 
 @dataclass(frozen=True, slots=True)
 class Because:
-    """Why failures are in one group: what was compared. `message` has what varies replaced by words in angle brackets."""
+    """The properties that all failures of a group share. In `message` the variable parts are words in angle brackets."""
 
     source: str
     provider: str
@@ -69,10 +70,11 @@ class Because:
 
 @dataclass(frozen=True, slots=True)
 class Group(Explained):
-    """A group over all the projects that its reader sees, in a window.
+    """An error group over all projects that its reader sees, within a span of time.
 
-    `batches` is how many batches it touched, counted to MOST_BATCHES for each project; `more_batches` tells whether there
-    are more. `trend` are its counts, one for each step of the window. It is muted when it is in every project.
+    `batches` is the number of batches with failures of the group, counted up to MOST_BATCHES for each project. `more_batches`
+    tells whether there are more. `trend` is the count in each step of the span. The group is muted if it is muted in every
+    project.
     """
 
     fingerprint: str
@@ -106,14 +108,14 @@ class Group(Explained):
 
 @dataclass(frozen=True, slots=True)
 class GroupPage:
-    """Some groups, and where the next page begins; None on the last one."""
+    """A page of groups, and the position of the next page; None on the last page."""
 
     groups: list[Group]
     following: GroupPosition | None
 
 
 def as_it_is(group: ErrorGroup) -> ErrorGroup:
-    """What may be told of a group to who may read bodies: all of it."""
+    """The group unchanged, for a reader who may read bodies."""
     return group
 
 
@@ -126,9 +128,9 @@ def largest(
     told: Callable[[ErrorGroup], ErrorGroup] = as_it_is,
     after: GroupPosition | None = None,
 ) -> GroupPage:
-    """The groups that occurred in the window, the most frequent first. Four queries, whatever there is in the database.
+    """The groups with failures in the span, the most frequent first. Always four queries.
 
-    `groups` are those that the reader may see and asks for.
+    `groups` are the groups that the reader may see and asks for.
     """
     hours = ErrorGroupHour.objects.filter(group__in=groups.order_by(), hour__gte=window.starts(now=now))
     counted = hours.order_by().values("group__fingerprint").annotate(found=Sum("count")).filter(found__gt=0)
@@ -140,7 +142,7 @@ def largest(
 
 
 def counted(groups: QuerySet[ErrorGroup], *, window: GroupWindow, now: datetime) -> int:
-    """How many failures of these groups there were in the window."""
+    """How many failures of these groups there were in the span."""
     hours = ErrorGroupHour.objects.filter(group__in=groups.order_by(), hour__gte=window.starts(now=now))
     found: int = hours.aggregate(found=Sum("count", default=0))["found"]
     return found
@@ -156,7 +158,7 @@ def described(
 ) -> list[Group]:
     """The groups with these fingerprints as the reader of `groups` sees them, in this order. Three queries.
 
-    `told` makes of a row what its reader may be told of it (`quotes`).
+    `told` turns a row into the version that its reader may see (`quotes`).
     """
     latest = BatchErrorGroup.objects.filter(group=OuterRef("pk")).order_by("-last_seen").values("last_seen")[:1]
     rows = groups.filter(fingerprint__in=fingerprints).select_related("project").annotate(last_seen=Subquery(latest))
@@ -198,13 +200,13 @@ def _last_seen(row: ErrorGroup) -> datetime | None:
 
 
 def because(group: ErrorGroup) -> Because:
-    """What the members of a group have in common."""
+    """The properties that the members of a group share."""
     version, _, _ = group.fingerprint.partition(":")
     return Because(group.source, group.provider, group.http_status, group.code, group.message, version or VERSION)
 
 
 def _trends(keys: Sequence[uuid.UUID], *, window: GroupWindow, now: datetime) -> dict[str, list[int]]:
-    """The counts of these groups, those with one fingerprint together, in each step of the window."""
+    """The counts in each step of the span, by fingerprint."""
     start = window.starts(now=now)
     steps = window.hours // window.step
     hours = ErrorGroupHour.objects.filter(group__in=keys, hour__gte=start, hour__lte=now).order_by()
@@ -217,7 +219,7 @@ def _trends(keys: Sequence[uuid.UUID], *, window: GroupWindow, now: datetime) ->
 
 
 def _touched(keys: Sequence[uuid.UUID], *, since: datetime) -> dict[uuid.UUID, int]:
-    """In how many batches each group occurred, one more than MOST_BATCHES at most: more rows are never read."""
+    """In how many batches each group occurred. The count ends at MOST_BATCHES + 1, so that no more rows are read."""
     if not keys:
         return {}
     adapted = [bulk.adapt(ErrorGroup, "id", key) for key in keys]

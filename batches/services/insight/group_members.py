@@ -1,4 +1,4 @@
-"""What is in an error group: its errors, each with its batch and line, and messages as they came."""
+"""The members of an error group: its errors, each with its batch and line, and their original messages."""
 
 import re
 import uuid
@@ -17,7 +17,7 @@ _BATCHES_SAMPLED, _ERRORS_SAMPLED = 20, 200
 
 @dataclass(frozen=True, slots=True)
 class MemberPosition:
-    """Where a page of members ends: in which batch, when the group was last seen there, and at which line."""
+    """The end of a page of members: the last batch, when the group was last seen there, and the line."""
 
     seen: datetime
     batch_id: uuid.UUID
@@ -28,24 +28,24 @@ class MemberPosition:
 
     @classmethod
     def read(cls, text: str) -> "MemberPosition | None":
-        """The position that was written so; None when none was."""
+        """The position that this text was written from; None if it is no position."""
         match = re.fullmatch(r"([0-9]{1,17})\.([0-9a-f]{32})\.([0-9]{1,9})", text, re.ASCII)
         return cls(number_as_moment(int(match[1])), uuid.UUID(match[2]), int(match[3])) if match else None
 
 
 @dataclass(frozen=True, slots=True)
 class MemberPage:
-    """Some members, and where the next page begins; None on the last one."""
+    """A page of members, and the position of the next page; None on the last page."""
 
     errors: list[BatchError]
     following: MemberPosition | None
 
 
 def members(groups: QuerySet[ErrorGroup], fingerprint: str, *, limit: int, after: MemberPosition | None = None) -> MemberPage:
-    """The errors of a group whose objects were not sent for again, the batch in which it was seen last first, by line.
+    """The errors of a group whose objects were not sent again: by batch, the one last seen first, and by line.
 
-    `groups` are those that the reader may see. Five queries at most: how many are in a batch is known, so that no more
-    batches are looked into than fill the page.
+    `groups` are the groups that the reader may see. At most five queries: the count in each batch is known, so that only the
+    batches of this page are read.
     """
     wanted = limit + 1
     keys = list(groups.filter(fingerprint=fingerprint).order_by().values_list("pk", flat=True))
@@ -67,7 +67,7 @@ def members(groups: QuerySet[ErrorGroup], fingerprint: str, *, limit: int, after
 
 
 def touched(groups: QuerySet[ErrorGroup], fingerprint: str, *, limit: int) -> list[BatchErrorGroup]:
-    """The batches of which objects failed so and were not sent for again, with that count: where it was seen last first."""
+    """The batches with errors of a group whose objects were not sent again, with their count, the one last seen first."""
     same = groups.filter(fingerprint=fingerprint).order_by().values_list("pk", flat=True)
     rows = _latest(list(same), limit=limit)
     batches = Batch.objects.select_related("project", "provider", "input_file").in_bulk([row.batch_id for row in rows])
@@ -77,9 +77,9 @@ def touched(groups: QuerySet[ErrorGroup], fingerprint: str, *, limit: int) -> li
 
 
 def _latest(keys: Sequence[uuid.UUID], *, limit: int, after: MemberPosition | None = None) -> list[BatchErrorGroup]:
-    """These groups in the batches where they were seen last; so many rows of each group are read, and no more.
+    """The rows of these groups in the batches where they were last seen. At most `limit` rows of each group are read.
 
-    Left to itself, PostgreSQL sorts all rows of all the groups.
+    The statement reads group by group, because PostgreSQL's planner by itself would sort all rows of all groups.
     """
     if not keys:
         return []
@@ -96,7 +96,7 @@ def _latest(keys: Sequence[uuid.UUID], *, limit: int, after: MemberPosition | No
 
 
 def _of_batches(fingerprint: str, batches: list[uuid.UUID], wanted: int) -> list[BatchError]:
-    """The first errors of these batches, in their order: all of each but the last, which may hold many more."""
+    """The first errors of these batches, in the order of the batches. The last batch may have more errors."""
     if not batches:
         return []
     *whole, last = batches
@@ -112,13 +112,13 @@ def _errors(fingerprint: str) -> QuerySet[BatchError]:
 
 
 def _behind(fingerprint: str, keys: Sequence[uuid.UUID], after: MemberPosition) -> QuerySet[BatchError]:
-    """The rest of a batch that a page has begun. Whoever writes a position may name a batch of others: it has none."""
+    """The remaining errors of the batch that the last page began. A forged position in another project's batch gives none."""
     touched = BatchErrorGroup.objects.filter(batch=after.batch_id, group__in=keys)
     return _errors(fingerprint).filter(Exists(touched), batch=after.batch_id, line__gt=after.line)
 
 
 def messages(groups: QuerySet[ErrorGroup], fingerprint: str) -> list[str]:
-    """Up to MOST_MESSAGES different messages as they came, of the latest batches."""
+    """Up to MOST_MESSAGES different original messages from the latest batches."""
     same = groups.filter(fingerprint=fingerprint).values_list("pk", "sample")
     samples = dict(same)
     batches = [row.batch_id for row in _latest(list(samples), limit=_BATCHES_SAMPLED)]

@@ -1,6 +1,7 @@
-"""Why objects of one batch failed, grouped by what is the same in their messages.
+"""The error groups of one batch.
 
-Read from what was counted as it happened (`services.tally.error_groups`): the errors themselves may be millions.
+They are read from counts that are kept with every failure (`services.tally.error_groups`), because there may be millions of
+errors.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ MOST_GROUPS = 50
 
 
 class Explained:
-    """What a kind of failure says about those who have it."""
+    """The explanation of a kind of failure."""
 
     kind: Kind | None
     __slots__ = ()
@@ -24,7 +25,7 @@ class Explained:
 
     @property
     def hint(self) -> str:
-        """Whether sending the objects again can help."""
+        """A sentence about whether sending the objects again can help."""
         if self.kind is None:
             return ""
         return "Retry may help" if self.kind.retryable else "Retry will not help"
@@ -32,7 +33,7 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class GroupInBatch(Explained):
-    """Failures in one batch that differ in ids, numbers and quoted text alone."""
+    """Failures in one batch that differ only in ids, numbers and quoted text."""
 
     fingerprint: str
     code: str
@@ -49,7 +50,7 @@ class GroupInBatch(Explained):
 
 
 def error_groups(batch: Batch, *, most: int = MOST_GROUPS) -> list[GroupInBatch]:
-    """The largest groups of a batch, in one query. What concerns no line (the batch as a whole failed) is in none."""
+    """The largest groups of a batch, in one query. Failures of the batch as a whole, which have no line, are left out."""
     rows = BatchErrorGroup.objects.filter(batch=batch, count__gt=0, first_line__isnull=False)
     return [
         GroupInBatch(

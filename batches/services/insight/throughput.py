@@ -1,4 +1,4 @@
-"""How much went on, and what still waits: read from what was counted as it happened, whatever the history."""
+"""Throughput and backlog. Both are read from counts that are kept with every outcome, so a long history costs nothing."""
 
 import uuid
 from dataclasses import dataclass, fields
@@ -10,11 +10,11 @@ from django.db.models.functions import TruncHour
 
 from batches.models import BatchMinute, Slice
 
-MOST_SLICES = 10_000  # that are looked at to know how much waits
+MOST_SLICES = 10_000  # how many slices are looked at for the backlog
 
 
 class Period(Enum):
-    """A span of time up to now, in steps."""
+    """A span of time that ends now, with equal steps."""
 
     HOUR = ("1h", "last hour", timedelta(hours=1), timedelta(minutes=1))
     DAY = ("24h", "last 24 hours", timedelta(hours=24), timedelta(hours=1))
@@ -24,7 +24,7 @@ class Period(Enum):
         self.word, self.words, self.length, self.step = word, words, length, step
 
     def starts(self, *, now: datetime) -> list[datetime]:
-        """When each step begins, the oldest first; the minute or hour that runs is the last."""
+        """The beginning of each step, the oldest first. The present minute or hour is the last step."""
         last = now.astimezone(UTC).replace(second=0, microsecond=0)
         if self is not Period.HOUR:
             last = last.replace(minute=0)
@@ -37,9 +37,9 @@ PERIODS = {span.word: span for span in Period}
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What was recorded in some time: objects that settled, attempts that failed and were followed by another.
+    """The counts of a span of time: settled objects, and failed attempts that another attempt followed (`retried`).
 
-    `throttled` are those of the latter that the upstream turned away; `latency_ms` is the sum over what settled.
+    `throttled` is how many of the retried attempts the upstream turned away. `latency_ms` is the sum over settled objects.
     """
 
     succeeded: int = 0
@@ -57,12 +57,12 @@ class Flow:
 
     @property
     def success_rate(self) -> float | None:
-        """The share that succeeded; None when nothing settled."""
+        """The share of settled objects that succeeded; None if no object settled."""
         return self.succeeded / self.settled if self.settled else None
 
     @property
     def usual_latency_ms(self) -> int | None:
-        """The mean over what settled."""
+        """The mean latency of settled objects; None if no object settled."""
         return self.latency_ms // self.settled if self.settled else None
 
 
@@ -71,7 +71,7 @@ _SUMMED = tuple(field.name for field in fields(Flow))
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """What went on in each step of a span, and at each provider (that of its batches now)."""
+    """The flow in each step of a span, and at each provider. A batch counts for the provider that it has now."""
 
     starts: list[datetime]
     steps: list[Flow]
@@ -83,14 +83,14 @@ class Throughput:
 
 
 def throughput(minutes: QuerySet[BatchMinute], *, span: Period, now: datetime) -> Throughput:
-    """What went on according to these counts, in one query."""
+    """The throughput by these counts, in one query."""
     starts = span.starts(now=now)
     at = F("minute") if span is Period.HOUR else TruncHour("minute", tzinfo=UTC)
     rows = minutes.filter(minute__gte=starts[0]).order_by().annotate(at=at).values_list("at", "batch__provider")
     steps, by_provider = dict.fromkeys(starts, Flow()), dict[uuid.UUID, Flow]()
     for moment, provider, *sums in rows.annotate(*(Sum(name) for name in _SUMMED)):
         flow = Flow(*sums)
-        if moment in steps:  # not one of a clock that goes before ours
+        if moment in steps:  # a host whose clock is ahead may have counted in a later minute
             steps[moment] += flow
         by_provider[provider] = by_provider.get(provider, Flow()) + flow
     return Throughput(starts, list(steps.values()), by_provider)
@@ -98,7 +98,7 @@ def throughput(minutes: QuerySet[BatchMinute], *, span: Period, now: datetime) -
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits: objects, in slices, of which some are worked on. At least so many when `beyond` is set."""
+    """The pending objects and their slices, some of which are leased. With `beyond` there may be more of them."""
 
     objects: int
     slices: int
@@ -110,7 +110,7 @@ class Backlog:
 
 
 def backlog(slices: QuerySet[Slice], *, now: datetime) -> Backlog:
-    """How much of these is not done, as far as that is cheap to know: one query over an index of unfinished slices."""
+    """The backlog in these slices, counted up to MOST_SLICES. One query over the index of unfinished slices."""
     found = slices.filter(pending__gt=0).order_by()[: MOST_SLICES + 1]
     sums = found.aggregate(
         objects=Sum("pending", default=0), slices=Count("pk"), leased=Count("pk", filter=Q(lease_expires_at__gt=now))

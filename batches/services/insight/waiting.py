@@ -1,4 +1,4 @@
-"""Why a batch is waiting: one decision over what the database says, for people and for programs."""
+"""Waiting: the reason why a batch waits, decided from the database, for people and for programs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,11 +13,11 @@ from batches.rules.states import BatchStatus
 from batches.services.lifecycle.turns import candidates, rank
 from batches.services.policy.stops_in_force import stop_of_sending
 
-TAKEN_UP_WITHIN = timedelta(seconds=5)  # executors come up when there is work; only later nobody being there means something
+TAKEN_UP_WITHIN = timedelta(seconds=5)  # executors start when there is work; a lack of executors counts only after this time
 
 
 class Cause(StrEnum):
-    """What a batch waits for."""
+    """The cause of a batch's waiting."""
 
     NOT_VALIDATED = "not_validated"
     INPUT_OUT_OF_REACH = "input_out_of_reach"
@@ -37,7 +37,7 @@ class Cause(StrEnum):
 
     @property
     def sentence(self) -> str:
-        """What this means, whatever the batch."""
+        """The meaning of this cause for any batch."""
         return _SENTENCES[self]
 
 
@@ -62,7 +62,7 @@ _SENTENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Why a batch waits, until when if that is known, and what more can be told of it."""
+    """Why a batch waits, until when if that is known, and details."""
 
     cause: Cause
     sentence: str
@@ -72,11 +72,11 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the decision is made from, besides the batch itself.
+    """The facts of the decision besides the batch itself.
 
-    `unfinished`, `leased` and `held_back` are numbers of its slices: with open objects, worked on, and not to be begun
-    before `not_before`. `stop` is an emergency stop of sending that holds for it. `ahead` counts the batches that are
-    served before it; at least so many when `beyond` is set.
+    `unfinished` is the number of the batch's slices with open objects. `leased` of them are leased, and `held_back` of them
+    wait until `not_before` or later. `stop` is the emergency stop of sending that holds for the batch. `ahead` is the number
+    of batches that are served before it; with `beyond` there may be more of them.
     """
 
     unfinished: int = 0
@@ -92,12 +92,12 @@ class Facts:
 
 
 def waiting(batch: Batch, *, now: datetime) -> Waiting | None:
-    """Why the batch waits; None when it does not. A handful of queries, whatever there is."""
+    """Why the batch waits; None if it does not. A handful of queries, whatever the size of the database."""
     return None if batch.is_terminal else decide(batch, _facts(batch, now=now), now=now)
 
 
 def decide(batch: Batch, facts: Facts, *, now: datetime) -> Waiting | None:
-    """The first thing that keeps an open batch from going on; what a person can change comes before what passes."""
+    """The first cause that keeps an open batch from going on. Causes that a person can remove come before those that pass."""
     if batch.status == BatchStatus.VALIDATING:
         return _without(facts.control_workers, "control") or _unchecked(batch)
     over = not facts.unfinished or batch.expires_at <= now
@@ -117,7 +117,7 @@ def _because(cause: Cause, *, until: datetime | None = None, **details: str | in
 
 
 def _without(workers: int, role: str) -> Waiting | None:
-    """The reason when there are no workers of this role."""
+    """The batch waits for a worker: none with this role is alive."""
     if workers:
         return None
     return Waiting(Cause.NO_WORKER, f"No {role} worker is running.", details={"role": role})
@@ -137,7 +137,7 @@ def _winding_up(batch: Batch, facts: Facts) -> Waiting:
 
 
 def _stopped(facts: Facts) -> Waiting | None:
-    """By an emergency stop, which goes before all that is said of this batch alone."""
+    """The batch waits for the end of an emergency stop. This cause comes before those of the batch alone."""
     stop = facts.stop
     if stop is None:
         return None
@@ -148,7 +148,7 @@ def _stopped(facts: Facts) -> Waiting | None:
 
 
 def _kept(batch: Batch) -> Waiting | None:
-    """By somebody's decision."""
+    """The batch waits for the decision of a person: it is paused, or its provider is disabled."""
     if batch.is_paused:
         reason = f" {batch.paused_reason}" if batch.paused_reason else ""
         by = batch.paused_by or "somebody"
@@ -168,7 +168,7 @@ def _kept(batch: Batch) -> Waiting | None:
 
 
 def _blocked(batch: Batch, facts: Facts, *, now: datetime) -> Waiting | None:
-    """By what the workers that saw it lack."""
+    """The batch waits for a worker that can carry it out."""
     if facts.leased or not batch.is_blocked(now=now):
         return None
     sentence = f"A worker cannot carry it out as that worker is set up. {batch.blocked_reason}".strip()
@@ -176,7 +176,7 @@ def _blocked(batch: Batch, facts: Facts, *, now: datetime) -> Waiting | None:
 
 
 def _held_back(batch: Batch, facts: Facts, *, now: datetime) -> Waiting | None:
-    """By the provider, or by what came of the last attempts."""
+    """The batch waits for its provider, or for the next attempts of its objects."""
     name = batch.provider.name
     for row in facts.health:
         if row.has_account_problem:
@@ -206,14 +206,14 @@ _THROTTLED = {
 
 
 def _throttled(batch: Batch) -> Waiting:
-    """By what executors have met with of its own project's requests."""
+    """The batch waits for limits that hold its own project's requests back."""
     cause = _THROTTLED[ThrottledBy(batch.throttled_by or ThrottledBy.UPSTREAM)]
     until = None if cause is Cause.OTHERS_USE_IT else batch.throttled_until
     return _because(cause, until=until, provider=batch.provider.name, reason=batch.throttled_reason)
 
 
 def _account_problem(name: str, row: ProviderHealth) -> Waiting:
-    """Its requests wait until the account is mended; they are lost at its deadline only."""
+    """The batch waits until the provider's account is mended, or until its deadline."""
     assert row.hold is not None
     assert row.held_since is not None
     calls = "1 call" if row.hold_strikes == 1 else f"{row.hold_strikes:,} calls"
@@ -228,7 +228,7 @@ def _account_problem(name: str, row: ProviderHealth) -> Waiting:
 
 
 def _queued(batch: Batch, facts: Facts, *, now: datetime) -> Waiting | None:
-    """Behind others, or because nobody is there."""
+    """The batch waits for other batches, or for an executor."""
     if facts.leased:
         return None
     ready_since = max(batch.in_progress_at or batch.created_at, batch.updated_at)
@@ -258,7 +258,7 @@ def _facts(batch: Batch, *, now: datetime) -> Facts:
 
 
 def _place(batch: Batch, *, now: datetime) -> tuple[int, bool]:
-    """How many batches of the same provider are served before this one; and whether there may be more than are looked at."""
+    """How many batches of the same provider are served before this one, and whether there may be more than were looked at."""
     rivals = sorted((found for found in candidates(now=now, most=1) if found.provider_id == batch.provider_id), key=rank)
     places = [rival.batch_id for rival in rivals]
     return (places.index(batch.pk), False) if batch.pk in places else (len(places), True)

@@ -1,7 +1,7 @@
-"""What is told of a failure to whoever may not read bodies.
+"""Failures as shown to readers who may not read bodies.
 
-A message may quote a request or an answer, an upstream's code and parameter too. In the place of all three stand the words of
-the portal: the kind of failure and what it means.
+A message may quote a request or an answer, and so may an upstream's code and parameter. All three are replaced by the portal's
+own words: the kind of the failure and its meaning.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,13 +16,13 @@ WITHHELD = "The message is withheld: it may quote a request or an answer, which 
 
 
 def words_for(kind: str, code: str) -> tuple[str, str]:
-    """A code and a message that quote nothing. A code that is no upstream's is the portal's own."""
+    """A code and a message that quote nothing. Without a kind the code is the portal's own, and is kept."""
     known = Kind.known(kind)
     return (known.value, f"{known.sentence} {WITHHELD}") if known else (code, WITHHELD)
 
 
 def unquoting(errors: Iterable[BatchError], readable: Readable) -> list[BatchError]:
-    """Errors of any batches, without what their reader may not read. Not to be saved."""
+    """Errors of any batches, with texts replaced where their reader may not read bodies. The rows must not be saved."""
     rows = list(errors)
     if readable is everything:
         return rows
@@ -37,7 +37,7 @@ def unquoting(errors: Iterable[BatchError], readable: Readable) -> list[BatchErr
 
 
 def unquoting_group(readable: Readable) -> Callable[[ErrorGroup], ErrorGroup]:
-    """What makes of an error group one without what its reader may not read. Not to be saved."""
+    """A function that replaces the texts of an error group if its reader may not read them. The row must not be saved."""
 
     def told(group: ErrorGroup) -> ErrorGroup:
         if not readable(group.project_id):
@@ -49,7 +49,7 @@ def unquoting_group(readable: Readable) -> Callable[[ErrorGroup], ErrorGroup]:
 
 
 def unquoting_groups(batch: Batch, groups: Iterable[GroupInBatch], readable: Readable) -> list[GroupInBatch]:
-    """The same for the groups of one batch."""
+    """The groups of one batch, with texts replaced if their reader may not read bodies."""
     if readable(batch.project_id):
         return list(groups)
     told = ((group, words_for(group.kind.value if group.kind else "", group.code)) for group in groups)

@@ -1,4 +1,4 @@
-"""How a batch comes in: uploads, drafts, inline requests, checks before sending, repeated calls, and the submission itself.
+"""The intake of batches: uploads, drafts, inline requests, checks before sending, repeated calls, and submissions.
 
-This room knows `core`, `policy`, `people` and `storage`. Start with `submission`, which every way in builds, and `submit`.
+This room knows `core`, `policy`, `people` and `storage`. Start with `submission`, which all callers build, and `submit`.
 """

@@ -1,4 +1,4 @@
-"""rehearse: look at an input as its validation will, and at what it may cost. Nothing is changed."""
+"""check_input: check an input by the rules of its validation, and estimate its cost. Nothing is changed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,19 +16,19 @@ from batches.services.policy.quota import require_room
 
 @dataclass(slots=True)
 class Findings(Problems):
-    """What a rehearsal finds: how many requests there are, what is wrong with them, and what the good ones may use."""
+    """The findings of a check: the number of requests, their problems, and an estimate for the valid ones."""
 
     requests: int = 0
     estimate: Estimate = field(default_factory=lambda: Estimate(""))
 
     @property
     def may_skip(self) -> bool:
-        """Whether a batch could run without its invalid lines: there are some, nothing else is wrong, and others are good."""
+        """Whether a batch could skip its invalid lines: some lines are invalid, others are valid, and nothing else is wrong."""
         return 0 < self.bad_lines < self.requests and not self.of_the_whole
 
 
 def check_file(file: File, *, rules: LineRules, findings: Findings) -> None:
-    """Look at every line of a file. Streams: holds the custom_ids in memory, never the input."""
+    """Check every line of a file. Memory holds the custom_ids, never the whole input."""
     checker = LineChecker(rules)
     try:
         _look(checked_file(file, checker, note=findings.add), checker, findings)
@@ -37,7 +37,7 @@ def check_file(file: File, *, rules: LineRules, findings: Findings) -> None:
 
 
 def check_lines(lines: Iterator[Line], *, rules: LineRules, findings: Findings) -> None:
-    """Look at lines; those behind the limit are only counted."""
+    """Check lines. Lines after the limit are only counted."""
     checker = LineChecker(rules)
     _look(checked_lines(lines, checker, note=findings.add), checker, findings)
 
@@ -54,7 +54,7 @@ def _look(checked: Iterator[Checked], checker: LineChecker, findings: Findings) 
 
 
 def check_quotas(project: Project, findings: Findings, *, stored_bytes: int = 0) -> None:
-    """Look whether the project has room for one more batch with these requests."""
+    """Check whether the project has room for one more batch with these requests."""
     try:
         with transaction.atomic():
             require_room(project, open_batches=1, pending_objects=findings.requests, stored_bytes=stored_bytes)

@@ -1,4 +1,4 @@
-"""draft: an input that was uploaded to be looked at, before anybody decides whether it becomes a batch."""
+"""drafts: inputs that were uploaded and checked, and that an operator has not yet started or discarded."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,20 +17,20 @@ from batches.services.intake.submit import submit
 from batches.services.policy.guards import GUARDS
 from batches.services.storage.store import store
 
-LIFETIME = timedelta(hours=1)  # of what nobody decides on; then it expires like any other file
+LIFETIME = timedelta(hours=1)  # a draft that is neither started nor discarded expires after this time
 
 
 def keep_draft(content: "Content[Any]", *, project: Project, filename: str, now: datetime) -> File:
-    """Keep an input for LIFETIME. Raises what `store` raises."""
+    """Keep an input for LIFETIME. Raises the errors of `store`."""
     return store(content, project=project, purpose=Purpose.BATCH, filename=filename, now=now, lifetime=LIFETIME, is_draft=True)
 
 
 @transaction.atomic
 def start(file: File, submission: Submission, *, since: datetime, actor: Actor, now: datetime) -> Batch:
-    """Submit a batch over a file, draft or not; a draft then lives as long as other input files.
+    """Submit a batch over a file, draft or not. A draft then lives as long as other input files.
 
-    `since` is when its actor was asked: whoever gives the same answer twice gets the batch of the first. Raises NotFound
-    when the file is gone, and what `submit` raises.
+    `since` is when the actor saw the form. If the actor sends the same form twice, the second call returns the batch of the
+    first. Raises NotFound when the file is gone, and the errors of `submit`.
     """
     locked = File.objects.readable(now=now).select_for_update().filter(pk=file.pk).select_related(None).first()
     if locked is None:
@@ -44,7 +44,7 @@ def start(file: File, submission: Submission, *, since: datetime, actor: Actor, 
     return submit(submission, input_file=locked, actor=actor, now=now)
 
 
-# What somebody chooses who starts a batch over a file; its model may be another one by now, which validation found.
+# The columns that a person chooses when they start a batch. The model is not one: validation may have found another model.
 _CHOSEN = (
     *("dialect", "endpoint", "provider", "completion_window", "metadata", "extras", "default_model"),
     *("remark", "priority", "on_invalid", *GUARDS),
@@ -52,7 +52,7 @@ _CHOSEN = (
 
 
 def _is_as_asked(batch: Batch, submission: Submission) -> bool:
-    """Whether the batch is what `submit` would make of this."""
+    """Whether the batch equals the one that `submit` would make of this submission."""
     provider = route(batch.project, endpoint=submission.endpoint, name=submission.provider_name)
     default_model = bare_model(submission.model, provider=provider.name)
     asked = as_batch(submission, provider=provider, default_model=default_model)
@@ -60,7 +60,7 @@ def _is_as_asked(batch: Batch, submission: Submission) -> bool:
 
 
 def discard(file: File) -> bool:
-    """Remove a draft, row and bytes; False when it is none, or a batch was made of it meanwhile: then it stays."""
+    """Remove the row and bytes of a draft. False, and nothing is removed, if it is no draft or became a batch meanwhile."""
     with transaction.atomic():
         locked = File.objects.select_for_update().filter(pk=file.pk).first()
         if locked is None or not locked.is_draft or Batch.objects.filter(input_file=locked).exists():

@@ -1,9 +1,9 @@
-"""extras: what a client asks of the upstream beside the bodies of a batch, checked, and kept with the batch.
+"""extras: headers of a create call that are sent to the upstream with each request. They are checked, and kept with the batch.
 
-Only Anthropic's API has such headers. `anthropic-beta`, `anthropic-version` and `anthropic-user-profile-id` change what
-a call means, so they are kept and sent along. `anthropic-workspace-id` is refused: a workspace belongs to the credential
-of a provider, and clients do not choose there. `OpenAI-Organization` and `OpenAI-Project` say whom OpenAI bills, which
-is the provider's credential here, and `OpenAI-Beta` names features of endpoints that cannot be batched: they are ignored.
+Only Anthropic's API has such headers. `anthropic-beta`, `anthropic-version` and `anthropic-user-profile-id` change the
+meaning of a call, so they are kept and sent. `anthropic-workspace-id` is refused: a workspace belongs to the credential of a
+provider, which clients do not choose. The OpenAI headers are ignored: `OpenAI-Organization` and `OpenAI-Project` select the
+account to bill, which the provider's credential decides, and `OpenAI-Beta` names features of endpoints that cannot be batched.
 """
 
 import re
@@ -23,7 +23,7 @@ VERSION = "anthropic-version"
 USER_PROFILE = "anthropic-user-profile-id"
 WORKSPACE = "anthropic-workspace-id"
 MOST_BETAS = 20
-NAME_CHARS, VERSION_CHARS = 100, 20  # of a beta feature or a user profile; what is read of a version
+NAME_CHARS, VERSION_CHARS = 100, 20  # the lengths of the name of a beta feature or user profile, and of a version
 
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{NAME_CHARS - 1}}}", re.ASCII)
 _NAME_RULE = f"up to {NAME_CHARS} letters, digits, '.', '_' and '-'."
@@ -37,7 +37,7 @@ class InvalidExtras(InvalidRequest):
 
 
 def asked_extras(headers: Mapping[str, str]) -> Extras:
-    """What the headers of a create call ask of the upstream. Raises InvalidExtras, naming the header."""
+    """The extras in the headers of a create call. Raises InvalidExtras, naming the header."""
     if headers.get(WORKSPACE):
         raise InvalidExtras(f"{WORKSPACE}: the provider's credential decides on the workspace; leave it out.", param=WORKSPACE)
     return checked_extras(
@@ -48,7 +48,7 @@ def asked_extras(headers: Mapping[str, str]) -> Extras:
 
 
 def checked_extras(*, betas: Iterable[str] = (), version: str = "", user_profile: str = "") -> Extras:
-    """These extras, each beta once. Raises InvalidExtras, naming the header that would carry what is wrong."""
+    """These extras, each beta once. Raises InvalidExtras, naming the header of the value that is wrong."""
     extras = Extras(tuple(dict.fromkeys(betas)), version, user_profile)
     if len(extras.betas) > MOST_BETAS:
         raise InvalidExtras(f"{BETA}: there may be {MOST_BETAS} beta features.", param=BETA)
@@ -63,9 +63,9 @@ def checked_extras(*, betas: Iterable[str] = (), version: str = "", user_profile
 
 
 def fitting_extras(extras: Extras, *, endpoint: str) -> Extras:
-    """What means something for a batch of this endpoint. Raises InvalidExtras for what would have to be left out.
+    """The extras that have a meaning for a batch of this endpoint. Raises InvalidExtras if one has none.
 
-    Only a version may be: gateways send it with everything.
+    A version without a meaning is left out instead, because gateways send one with every call.
     """
     if endpoint in ANTHROPIC_ENDPOINTS:
         return extras
@@ -76,7 +76,7 @@ def fitting_extras(extras: Extras, *, endpoint: str) -> Extras:
 
 
 def stored_extras(extras: Extras) -> dict[str, Any] | None:
-    """Extras as a batch keeps them; None where there are none."""
+    """Extras as a batch keeps them; None if there are none."""
     kept: dict[str, Any] = msgspec.to_builtins(extras)
     return kept or None
 

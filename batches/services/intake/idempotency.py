@@ -1,4 +1,4 @@
-"""once: a create call that is repeated makes no second batch."""
+"""idempotency: a create call that is repeated makes no second batch."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -17,10 +17,10 @@ from batches.services.intake.extras import NO_EXTRAS, Extras, stored_extras
 
 KEYS_ARE_KEPT = timedelta(hours=24)
 RETRIES_ARE_SEEN = timedelta(minutes=10)
-ABANDONED_AFTER = timedelta(minutes=5)  # a call that was never finished, its process killed
+ABANDONED_AFTER = timedelta(minutes=5)  # a call that has not ended after this time was killed with its process
 WAIT_SECONDS = 5.0
 LOOK_SECONDS = 0.1
-TOKEN_CHARS = 255  # a longer token is known by its digest: its beginning alone might be another call's
+TOKEN_CHARS = 255  # a longer token is stored as its digest; if it were cut, two tokens could become the same
 
 
 class KeyReused(InvalidRequest):
@@ -30,9 +30,9 @@ class KeyReused(InvalidRequest):
 
 
 def digest_of(*, body: str, provider: str | None = None, extras: Extras = NO_EXTRAS) -> str:
-    """What tells one create call from another of the same path: the digest of its document, and what it says beside it.
+    """The digest of a create call: of its document, the provider that the client names, and its extras.
 
-    The `provider` is the one that the client names, by whatever means. The order of beta features means nothing.
+    Two calls of one path with the same digest are the same call. The order of beta features does not matter.
     """
     beside = {**(stored_extras(extras) or {}), "betas": sorted(extras.betas)}
     return sha256(msgspec.json.encode([body, provider, beside], order="sorted")).hexdigest()
@@ -42,12 +42,14 @@ def digest_of(*, body: str, provider: str | None = None, extras: Extras = NO_EXT
 def reserved(
     key: ApiKey, *, path: str, digest: str, token: str = "", is_retry: bool = False, now: datetime
 ) -> Iterator[IdempotencyRecord]:
-    """A reservation to be fulfilled by `submit`; when its `batch` is set already, the call is a repetition of that.
+    """A reservation for a create call, which `submit` gives its batch. If it has a `batch` already, the call is a repetition.
 
-    With a `token` (the Idempotency-Key header) the same token and digest mean the same batch for 24 h, and another digest
-    raises KeyReused. Without, a call that its client calls a retry means the last one with the same digest within 10
-    minutes, until the client uses the id of its batch (see `note_use`). Waits a little for a first call that is still
-    being worked on, then raises InProgress. When the block fails, the reservation goes.
+    With a `token` (the Idempotency-Key header), the same token and digest mean the same batch for 24 hours. The same token with
+    another digest raises KeyReused. Without a token, a call that its client marks as a retry repeats the last call with the
+    same digest within 10 minutes, unless the client has used the id of that call's batch (see `note_use`).
+
+    A repetition waits a few seconds for a first call that is not finished, then InProgress is raised. If the block fails, the
+    reservation is deleted.
     """
     token = token if len(token) <= TOKEN_CHARS else sha256(token.encode(errors="surrogatepass")).hexdigest()
     record = _of_token(key, path, digest, token, now=now) if token else _of_retry(key, path, digest, now=now, is_retry=is_retry)
@@ -68,7 +70,7 @@ def _of_token(key: ApiKey, path: str, digest: str, token: str, *, now: datetime)
             return IdempotencyRecord.objects.create(api_key=key, path=path, token=token, digest=digest, created_at=now)
     except IntegrityError:
         first = IdempotencyRecord.objects.filter(api_key=key, path=path, token=token).first()
-    if first is None:  # it failed just now: this call is the first
+    if first is None:  # the first call failed just now, so this call becomes the first
         return _of_token(key, path, digest, token, now=now)
     if first.digest != digest:
         raise KeyReused(param="Idempotency-Key")
@@ -79,7 +81,7 @@ def _of_retry(key: ApiKey, path: str, digest: str, *, now: datetime, is_retry: b
     calls = IdempotencyRecord.objects.filter(api_key=key, path=path, token="", digest=digest)
     while True:
         with transaction.atomic():
-            if is_retry:  # of several at once, of a call that never arrived, one is the first
+            if is_retry:  # several retries at once of a call that never arrived: the lock makes one of them the first
                 ApiKey.objects.select_for_update(no_key=True).get(pk=key.pk)
             first = _lost_call(calls.filter(created_at__gt=now - RETRIES_ARE_SEEN)) if is_retry else None
             if first is None:
@@ -89,17 +91,17 @@ def _of_retry(key: ApiKey, path: str, digest: str, *, now: datetime, is_retry: b
 
 
 def _lost_call(calls: QuerySet[IdempotencyRecord]) -> IdempotencyRecord | None:
-    """The latest of these calls, unless its answer has arrived: then whatever repeats it is another call."""
+    """The latest of these calls, if its answer was lost. None if the answer has arrived: then the next call is a new one."""
     latest = calls.select_related("batch").order_by("-created_at").first()
     used_at = latest.batch.id_used_at if latest and latest.batch else None
     return None if latest is None or (used_at and used_at > latest.created_at) else latest
 
 
 def note_use(batches: Iterable[Batch], *, key: ApiKey, now: datetime) -> None:
-    """A client uses, or is shown in a list, the ids of batches: the answers to its create calls were not lost.
+    """Note that a client knows the ids of batches, since it used them or a list showed them: their answers were not lost.
 
-    Only the key that made a batch counts, for another client may have found it in a list. Written once for a batch, and
-    only as long as a repeated call could mean it.
+    Only the key that made a batch counts, because another client may have found the batch in a list. The note is written once
+    for a batch, and only while a repeated call could mean the batch.
     """
     fresh = [
         batch.pk
@@ -111,13 +113,13 @@ def note_use(batches: Iterable[Batch], *, key: ApiKey, now: datetime) -> None:
 
 
 def note_read(file: File, *, key: ApiKey, now: datetime) -> None:
-    """A client reads a file: if a batch wrote it, the client knows that batch."""
+    """Note that a client reads a file. If a batch wrote the file, the client knows the id of the batch."""
     if file.purpose == Purpose.BATCH_OUTPUT and file.created_at > now - RETRIES_ARE_SEEN:
         note_use(Batch.objects.filter(Q(output_file=file) | Q(error_file=file)), key=key, now=now)
 
 
 def _finished(first: IdempotencyRecord) -> IdempotencyRecord | None:
-    """The record once it has a batch; None when the first call failed, or was abandoned."""
+    """Wait until the record has a batch. None if the first call failed or was abandoned."""
     ends = time.monotonic() + WAIT_SECONDS
     while True:
         try:
@@ -127,7 +129,7 @@ def _finished(first: IdempotencyRecord) -> IdempotencyRecord | None:
         if first.batch_id is not None:
             return first
         if first.created_at <= timezone.now() - ABANDONED_AFTER:
-            # Unless it has a batch after all, made just now: then the next look finds that.
+            # If the call made its batch just now after all, the next look finds it.
             if IdempotencyRecord.objects.filter(pk=first.pk, batch=None).delete()[0]:
                 return None
             continue
@@ -137,11 +139,11 @@ def _finished(first: IdempotencyRecord) -> IdempotencyRecord | None:
 
 
 def complete_reservation(reservation: IdempotencyRecord | None, batch: Batch) -> None:
-    """Say what came of a reserved call, in the transaction that made it so. Raises LostRace when the reservation is gone."""
+    """Give a reservation its batch, in the transaction that made the batch. Raises LostRace when the reservation is gone."""
     if reservation is not None and not IdempotencyRecord.objects.filter(pk=reservation.pk).update(batch=batch):
         raise LostRace("This call took so long that it was given up.")
 
 
 def forget_calls(*, now: datetime) -> None:
-    """Remove the records that mean nothing any more."""
+    """Remove the records that are too old to matter."""
     IdempotencyRecord.objects.filter(created_at__lte=now - KEYS_ARE_KEPT).delete()

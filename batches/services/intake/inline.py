@@ -19,7 +19,7 @@ FILENAME = "requests.jsonl"
 
 @contextmanager
 def spooled(lines: Iterable[bytes]) -> "Iterator[UploadedFile[Any]]":
-    """The lines of an input file, spooled to the local disk; gone at the end unless they were submitted."""
+    """Spool the lines of an input file to the local disk. The spool file is deleted at the end unless a batch has taken it."""
     with TemporaryUploadedFile(FILENAME, "application/jsonl", 0, None) as spool:
         size = 0
         for line in lines:
@@ -39,7 +39,7 @@ def submit_gathered(
     key: ApiKey | None = None,
     reservation: IdempotencyRecord | None = None,
 ) -> Batch:
-    """Keep gathered lines as an input file and submit a batch over it (see `submit`); on an error neither stays."""
+    """Keep spooled lines as an input file, and submit a batch over it (see `submit`). After an error neither is kept."""
     file = write(content, project=submission.project, purpose=Purpose.BATCH, filename=FILENAME, now=now, key=key)
     with undone_on_error(file), transaction.atomic():
         keep(file)

@@ -1,4 +1,4 @@
-"""input_lines: read the input of a batch line by line, and check each line; the one way for validation and for rehearsals."""
+"""input_lines: read the input of a batch line by line, and check each line. Validation and earlier checks both use it."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,16 +19,16 @@ Tick = Callable[[], None]
 
 
 def _nothing() -> None:
-    """The tick of a reader who holds no lease."""
+    """The tick of a reader without a lease."""
 
 
 class InputOutOfReach(Exception):
-    """The file storage of this worker does not answer, or lacks the folder of the input: others may well have it."""
+    """The file storage of this worker does not answer, or lacks the folder of the input. Other workers may reach it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A line, the custom_id that its object may have (empty where there is none), and what is wrong with it."""
+    """A checked line, its custom_id (empty if it has no usable one), and its problems."""
 
     line: Line
     custom_id: str
@@ -37,10 +37,10 @@ class Checked:
 
 @dataclass(slots=True)
 class Problems:
-    """What is wrong with an input: all problems counted by their codes, the first of them kept, and how many lines have any."""
+    """The problems of an input: counted by their codes, with the first MAX_STORED_ERRORS of them kept."""
 
-    bad_lines: int = 0
-    of_the_whole: int = 0  # problems that are about no line
+    bad_lines: int = 0  # how many lines have a problem
+    of_the_whole: int = 0  # how many problems are about the input as a whole
     codes: Counter[str] = field(default_factory=Counter)
     problems: list[Problem] = field(default_factory=list)
 
@@ -57,9 +57,9 @@ class Problems:
 
 
 def checked_file(file: File | None, checker: LineChecker, *, note: Note, tick: Tick = _nothing) -> Iterator[Checked]:
-    """The lines of a file up to the limit, checked. Streams: holds the custom_ids in memory, never the input.
+    """Check the lines of a file up to the limit. Memory holds the custom_ids, never the whole input.
 
-    What is wrong with the input as a whole is noted. `tick` is called around every read. Raises InputOutOfReach.
+    Problems of the input as a whole go to `note`. `tick` is called before and after every read. Raises InputOutOfReach.
     """
     try:
         with _opened(file, tick) as source:
@@ -69,7 +69,7 @@ def checked_file(file: File | None, checker: LineChecker, *, note: Note, tick: T
 
 
 def checked_lines(lines: Iterator[Line], checker: LineChecker, *, note: Note) -> Iterator[Checked]:
-    """The same for lines from anywhere. Those behind the limit are only counted."""
+    """Check lines from any source. Lines after the limit are only counted."""
     limit = checker.rules.max_lines
     for line in lines:
         checker.lines += 1
@@ -84,7 +84,7 @@ def checked_lines(lines: Iterator[Line], checker: LineChecker, *, note: Note) ->
 
 @contextmanager
 def _opened(file: File | None, tick: Tick) -> Iterator[BinaryIO]:
-    """The file's bytes. Raises FileNotFoundError for one that is gone, and InputOutOfReach for one that may be elsewhere."""
+    """The file's bytes. Raises FileNotFoundError if the file is gone, and InputOutOfReach if another worker may reach it."""
     tick()
     try:
         with opened(file) as source:
@@ -98,7 +98,7 @@ def _opened(file: File | None, tick: Tick) -> Iterator[BinaryIO]:
 
 
 class _Ticking:
-    """A file whose every read is told of: a slow one may take as long as a lease."""
+    """A file that calls `tick` before and after every read, because a slow read may take as long as a lease."""
 
     def __init__(self, source: Readable, tick: Tick) -> None:
         self._source, self._tick = source, tick
@@ -111,9 +111,9 @@ class _Ticking:
 
 
 def _has_folder(file: File) -> bool:
-    """Whether the storage has the folder that the file was put into: a volume that is not mounted lacks it.
+    """Whether the storage has the folder of the file. A volume that is not mounted lacks the folder.
 
-    A storage without folders, such as S3, is one for all workers: what it does not have is gone.
+    A storage without folders, such as S3, is the same for all workers, so that a missing file is gone.
     """
     try:
         return Path(file.content.storage.path(str(file.content.name))).parent.is_dir()

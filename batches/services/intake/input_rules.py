@@ -1,4 +1,4 @@
-"""input_rules: what the lines of a batch's input must be. Validation and every look at an input before it ask this."""
+"""input_rules: the rules for the lines of a batch's input. Validation and all earlier checks use them."""
 
 from django.conf import settings
 
@@ -9,14 +9,14 @@ from providers.models import Provider
 
 
 def rules_for(batch: Batch) -> LineRules:
-    """What the lines of this batch must be."""
+    """The rules for the lines of this batch."""
     return input_rules(
         dialect=Dialect(batch.dialect), endpoint=batch.endpoint, provider=batch.provider, default_model=batch.default_model
     )
 
 
 def input_rules(*, dialect: Dialect, endpoint: str, provider: Provider | None, default_model: str) -> LineRules:
-    """What the lines of such a batch must be; `provider` is None while nobody knows who carries it out."""
+    """The rules for the lines of a batch with these properties. `provider` is None while the provider is not known."""
     return LineRules(
         endpoint=endpoint,
         one_model=dialect in OF_ONE_MODEL,

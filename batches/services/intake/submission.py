@@ -1,4 +1,4 @@
-"""Submission: what a create call asks for, whatever its dialect. Every way in builds one and hands it to `submit`."""
+"""Submission: the contents of a create call in any dialect. Every caller builds one and hands it to `submit`."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,11 +12,11 @@ from providers.models import Provider
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A batch that somebody asks for, besides its input and who asks.
+    """The properties of a batch to be created, apart from its input and its maker.
 
     `completion_window` is the client's word for `window`. `model` is for lines that name none, as `MODEL` or
-    `PROVIDER/MODEL`. `extras` were checked (see `extras`); `guards` are checked when the batch is made. `requests` says how
-    many requests came with the create call.
+    `PROVIDER/MODEL`. `extras` have been checked (see `extras`). `guards` are checked when the batch is made. `requests` is
+    the number of requests that came with the create call.
     """
 
     project: Project
@@ -38,7 +38,7 @@ class Submission:
 
 
 def as_batch(submission: Submission, *, provider: Provider, default_model: str) -> Batch:
-    """The batch that a submission asks for, not stored: without its input, its maker and its times.
+    """The batch of a submission. It is not stored, and has no input, maker and times yet.
 
     Raises InvalidRequest for a guard out of bounds.
     """
@@ -66,7 +66,7 @@ def as_batch(submission: Submission, *, provider: Provider, default_model: str) 
 
 
 def submission_of(batch: Batch) -> Submission:
-    """What was asked for when a batch was submitted, with what was changed about it since: another may be asked for like it."""
+    """A submission for another batch like this one. It includes the changes that were made to the batch since."""
     return Submission(
         project=batch.project,
         dialect=Dialect(batch.dialect),

@@ -30,12 +30,12 @@ def submit(
     key: ApiKey | None = None,
     reservation: IdempotencyRecord | None = None,
 ) -> Batch:
-    """Accept a batch over an uploaded file and ask for its validation, which happens later.
+    """Accept a batch over an uploaded file, and wake a worker for its validation.
 
-    A `reservation` (see `idempotency`) is fulfilled with the batch. Raises InvalidRequest for a file of another purpose, an
-    unusable model or a guard out of bounds, NoProvider when nothing serves the endpoint, IntakeStopped, QuotaExceeded when
-    the project has too much already, NotAuthenticated when the key was revoked since the call began, and LostRace when the
-    reservation is gone; then nothing is written.
+    A `reservation` (see `idempotency`) gets the batch. Raises InvalidRequest for a file of another purpose, an unusable model
+    or a guard out of bounds, NoProvider when no provider serves the endpoint, IntakeStopped, QuotaExceeded, NotAuthenticated
+    when the key was revoked since the call began, and LostRace when the reservation is gone. After an error nothing is
+    written.
     """
     if input_file.purpose != Purpose.BATCH:
         raise InvalidRequest(f"File {input_file} has purpose {input_file.purpose}; it must be batch.", param="input_file_id")
@@ -59,7 +59,7 @@ def submit(
 
 
 def usable_model(model: str | None, *, endpoint: str, provider: Provider) -> str:
-    """The model for lines that name none, without the provider's name; empty when none is given. Raises InvalidRequest."""
+    """The model for lines that name none, without the provider's name; empty if no model is given. Raises InvalidRequest."""
     found = bare_model(model, provider=provider.name)
     if found and not endpoint.startswith("/v1/"):
         raise InvalidRequest(f"A model means nothing at {endpoint}.", param="model")

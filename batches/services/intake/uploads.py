@@ -1,4 +1,4 @@
-"""upload: a file that arrives in parts."""
+"""uploads: files that arrive in parts."""
 
 import hashlib
 import logging
@@ -23,7 +23,7 @@ from batches.services.storage.store import keep, put, size_limit, undone_on_erro
 logger = logging.getLogger(__name__)
 
 CHUNK = 1024**2
-MAX_PARTS = 10_000  # of one upload
+MAX_PARTS = 10_000  # how many parts one upload may have
 AT_ONCE = 1000
 
 
@@ -39,7 +39,10 @@ def start_upload(
     file_lifetime: timedelta | None = None,
     key: ApiKey | None = None,
 ) -> Upload:
-    """Promise `size` bytes. Raises TooLarge over MAX_UPLOAD_BYTES or the limit of the purpose, IntakeStopped, QuotaExceeded."""
+    """Start an upload of `size` bytes.
+
+    Raises TooLarge over MAX_UPLOAD_BYTES or the limit of the purpose, IntakeStopped, and QuotaExceeded.
+    """
     require_intake(project)
     if size > (limit := _limit(purpose)):
         raise TooLarge(f"An upload of purpose {purpose} may have {limit} bytes.", param="bytes")
@@ -58,7 +61,7 @@ def start_upload(
 
 
 def _limit(purpose: Purpose) -> int:
-    """How many bytes an upload may have: more than a file that is sent at once, unless it is a batch's input."""
+    """The most bytes that an upload may have. It is more than for a file in one call, unless the upload is a batch's input."""
     return min(settings.MAX_UPLOAD_BYTES, size_limit(purpose)) if purpose == Purpose.BATCH else settings.MAX_UPLOAD_BYTES
 
 
@@ -89,9 +92,9 @@ def add_part(upload: Upload, content: "Content[Any]", *, now: datetime) -> Uploa
 
 
 def complete_upload(upload: Upload, *, part_ids: Sequence[UUID], now: datetime, md5: str | None = None) -> Upload:
-    """Put the parts together, in the given order, as a file. Sizes, and `md5` where given, must agree.
+    """Join the parts in the given order to a file. The sizes must agree, and the `md5` if it is given.
 
-    Raises InvalidRequest, LostRace, IntakeStopped or QuotaExceeded and changes nothing.
+    Raises InvalidRequest, LostRace, IntakeStopped or QuotaExceeded, and changes nothing then.
     """
     require_intake(upload.project)
     _require_pending(upload, now=now)
@@ -113,7 +116,7 @@ def complete_upload(upload: Upload, *, part_ids: Sequence[UUID], now: datetime, 
             key=upload.created_by_key,
         )
     with undone_on_error(file), transaction.atomic():
-        # First the promise ends, whose room the file takes: both together may be more than the project's quota.
+        # The upload ends first and frees its room for the file: both together could exceed the project's quota.
         if not Upload.objects.filter(pk=upload.pk, status=UploadStatus.PENDING).update(status=UploadStatus.COMPLETED):
             raise LostRace("The upload does not take anything more.")
         keep(file)
@@ -125,14 +128,14 @@ def complete_upload(upload: Upload, *, part_ids: Sequence[UUID], now: datetime, 
 
 @contextmanager
 def _joined(parts: Sequence[UploadPart], *, md5: str | None) -> "Iterator[Content[Any]]":
-    """The parts as one file on the local disk, whose storage takes it over without copying it."""
+    """The parts joined to one file on the local disk. The file storage can take this file over without a copy."""
     with TemporaryUploadedFile("joined", "application/octet-stream", 0, None) as joined:
         digest = hashlib.md5(usedforsecurity=False)
         try:
             for chunk in _chunks(parts):
                 joined.write(chunk)
                 digest.update(chunk)
-        except FileNotFoundError:  # completed, cancelled or expired meanwhile
+        except FileNotFoundError:  # the upload was completed, cancelled or expired meanwhile
             raise LostRace("The upload does not take anything more.") from None
         if md5 is not None and digest.hexdigest() != md5.lower():
             raise InvalidRequest("The MD5 of the parts is not the one given.", param="md5")
@@ -143,7 +146,7 @@ def _joined(parts: Sequence[UploadPart], *, md5: str | None) -> "Iterator[Conten
 
 
 def cancel_upload(upload: Upload, *, now: datetime) -> Upload:
-    """Give an upload up; its parts are deleted."""
+    """Cancel an upload, and delete its parts."""
     _require_pending(upload, now=now)
     if not Upload.objects.filter(pk=upload.pk, status=UploadStatus.PENDING).update(status=UploadStatus.CANCELLED):
         raise LostRace("The upload does not take anything more.")
@@ -153,7 +156,7 @@ def cancel_upload(upload: Upload, *, now: datetime) -> Upload:
 
 
 def expire_uploads(*, now: datetime) -> int:
-    """Give up every upload whose hour is over. Returns how many."""
+    """Expire every upload whose hour is over. Return how many there were."""
     overdue = list(Upload.objects.filter(status=UploadStatus.PENDING, expires_at__lte=now)[:AT_ONCE])
     for upload in overdue:
         if Upload.objects.filter(pk=upload.pk, status=UploadStatus.PENDING).update(status=UploadStatus.EXPIRED):
@@ -162,7 +165,7 @@ def expire_uploads(*, now: datetime) -> int:
 
 
 def drop_parts_left_over(*, now: datetime) -> None:
-    """Remove the parts of uploads that take nothing more: a process may have been killed before it did."""
+    """Remove the parts of uploads that have ended: a process may have been killed before it removed them."""
     del now
     left = UploadPart.objects.exclude(upload__status=UploadStatus.PENDING).values("upload")
     for upload in Upload.objects.filter(pk__in=left)[:AT_ONCE]:
@@ -193,7 +196,7 @@ def _chunks(parts: Sequence[UploadPart]) -> Iterator[bytes]:
 
 
 def drop_parts(upload: Upload) -> None:
-    """Delete the parts of an upload. One whose bytes cannot be deleted stays, for the next run of `prune`."""
+    """Delete the parts of an upload. A part whose bytes cannot be deleted stays for the next run of `prune`."""
     for part in upload.parts.all():
         try:
             part.content.storage.delete(str(part.content.name))

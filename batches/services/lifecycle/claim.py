@@ -20,23 +20,23 @@ from providers.failures import Kind
 
 
 class Pending(msgspec.Struct):
-    """An object to be sent, and what has been tried in this round."""
+    """An object to be sent, and the failed attempts of this round."""
 
     line: int
     round: int = 1
-    attempts: int = 0  # failed ones on record
-    failures: Mapping[str, int] = {}  # of each kind, how many of them may count against the limit
-    answered: int = 0  # how many of them the upstream answered
+    attempts: int = 0  # how many failed attempts are on record
+    failures: Mapping[str, int] = {}  # how many attempts of each kind of failure may count against the limit
+    answered: int = 0  # how many attempts the upstream answered
     not_before: datetime | None = None
-    last_strike: datetime | None = None  # when it last failed for its provider's account
+    last_strike: datetime | None = None  # when it last failed because of its provider's account
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
     """A slice that an executor may work on, under this epoch, until the lease ends or is renewed.
 
-    `known` are its pending objects; None when it was never leased before: then nothing had to be looked up. `lost` leases
-    in a row have run out before anything of it was recorded.
+    `known` are the slice's pending objects. It is None for a slice that was never leased before, whose objects are all
+    pending. `lost` is how many leases in a row ran out before any outcome was recorded.
     """
 
     piece: Slice
@@ -45,7 +45,7 @@ class Lease:
     lost: int = 0
 
     def waiting(self, lines: Iterable[int]) -> Sequence[Pending]:
-        """The objects to be sent, of a slice that has these lines; at first each line waits for its first attempt."""
+        """The objects to be sent, for a slice with these lines. In a slice that was never leased these are all lines."""
         return [Pending(line) for line in lines] if self.known is None else self.known
 
 
@@ -54,10 +54,11 @@ Tenancy = tuple[uuid.UUID, uuid.UUID]  # a provider, and a project at it
 
 @dataclass(frozen=True, slots=True)
 class Appetite:
-    """How many more slices an executor wants: for each project at each provider that it works for already, and for others.
+    """How many more slices an executor wants.
 
-    `otherwise` is meant for a provider of which it holds nothing. `full` are the projects of which it takes nothing more of a
-    provider at all, `held` the batches that it works on. `avoided` are providers and batches that its worker cannot carry out.
+    `wanted` is the number for each project at each provider that the executor works for already. `otherwise` is the number
+    for any other provider. `full` are the projects at providers of which the executor takes no more slices at all. `held` are
+    the batches that it works on. `avoided` are the providers and batches that its worker cannot carry out.
     """
 
     otherwise: int
@@ -67,35 +68,35 @@ class Appetite:
     avoided: frozenset[uuid.UUID] = frozenset()
 
     def takes(self, candidate: Candidate) -> bool:
-        """Whether it takes slices of this batch."""
+        """Whether the executor takes slices of this batch."""
         is_full = (candidate.provider_id, candidate.project_id) in self.full
         return not is_full and self.avoided.isdisjoint((candidate.provider_id, candidate.batch_id))
 
     def of_provider(self, provider_id: uuid.UUID) -> int:
-        """How many slices it wants of a provider in all."""
+        """How many slices of a provider the executor wants in all."""
         known = [count for (provider, _), count in self.wanted.items() if provider == provider_id]
         return sum(known) if known else self.otherwise
 
 
 def claim(*, executor: uuid.UUID, appetite: Appetite, now: datetime) -> list[Lease]:
-    """Lease slices, the most deserving first, as many as are wanted; and one of each further batch that is not held yet.
+    """Lease as many slices as are wanted, the most deserving first, and one slice of each newcomer that is not held yet.
 
-    So a busy executor still takes up a small new batch at once. Only what is still pending is handed out.
+    So a busy executor still takes up a small new batch at once. A lease hands out only objects that are still pending.
     """
     most = max(appetite.otherwise, sum(appetite.wanted.values()), 1)
     chosen = share(candidates(now=now, most=most), appetite)
     return [lease for batch_id, count in chosen.items() for lease in _lease(batch_id, count, executor=executor, now=now)]
 
 
-NEWCOMERS = 16  # further batches taken up at once, however little is wanted
-NEWCOMERS_COST = 2048  # of one project: after so much, its next ones wait for the next turn
+NEWCOMERS = 16  # how many newcomers are taken up at once, however little is wanted
+NEWCOMERS_COST = 2048  # after newcomers of this cost, further newcomers of the same project wait for the next turn
 
 
 def share(found: Iterable[Candidate], appetite: Appetite) -> dict[uuid.UUID, int]:
-    """How many slices to lease of which batch, in the order of `rank`; each one leased counts before the next is chosen.
+    """How many slices of each batch to lease, chosen one by one by `rank`. Each chosen slice counts in the next choice.
 
-    Providers do not compete with each other. Then come newcomers, so that a small batch does not wait behind a large one.
-    While a batch has slices to lease, no other of a lower precedence gets any, but for its first.
+    Providers do not compete with each other. Newcomers come after the wanted slices, so that a small batch does not wait
+    behind a large one. While a batch has slices to lease, a batch of a lower precedence gets no slice but its first.
     """
     open_to = [candidate for candidate in found if appetite.takes(candidate)]
     taken: Counter[uuid.UUID] = Counter()
@@ -112,8 +113,10 @@ def share(found: Iterable[Candidate], appetite: Appetite) -> dict[uuid.UUID, int
 
 
 def _newcomers(rivals: Sequence[Candidate]) -> list[Candidate]:
-    """Batches that nobody works on: those never begun, and of the others those than which none of their project's stands
-    higher; nor any at all by an administrator's word."""
+    """Batches that no executor works on: those never begun, and the first in line of those begun before.
+
+    A batch that was begun counts only if no batch of its project has a higher standing, and no batch a higher precedence.
+    """
     first = max(rival.precedence for rival in rivals)
     highest = {rival.project_id: rival.standing for rival in sorted(rivals, key=lambda one: one.standing, reverse=True)}
     return [
@@ -124,7 +127,10 @@ def _newcomers(rivals: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _deal(rivals: Sequence[Candidate], wanted: int, *, most: Mapping[uuid.UUID, int], cost: float = inf) -> Counter[uuid.UUID]:
-    """Deal out so many slices, to each project no more than `most` says, where it is named, and none once it has that cost."""
+    """Deal out as many slices as are wanted, one by one.
+
+    A project gets no more slices than `most` says, if it is named there, and none once its slices have reached `cost`.
+    """
     taken: Counter[uuid.UUID] = Counter()
     taken_of: Counter[uuid.UUID] = Counter()  # by project
     given: Counter[uuid.UUID] = Counter()  # cost, by batch and by project
@@ -151,7 +157,7 @@ def _free(now: datetime) -> Q:
 
 
 def anything_to_claim(*, now: datetime) -> bool:
-    """Whether an executor would find work."""
+    """Whether there is a slice that an executor could lease."""
     return bool(candidates(now=now, most=1))
 
 
@@ -182,7 +188,7 @@ def _lease(batch_id: uuid.UUID, count: int, *, executor: uuid.UUID, now: datetim
 
 
 def _is_begun(piece: Slice) -> bool:
-    """Whether not every line of a slice waits for its first attempt: it was leased before, or some were skipped."""
+    """Whether some line of a slice does not wait for its first attempt: the slice was leased before, or lines were skipped."""
     return bool(piece.lease_epoch) or piece.pending < piece.total
 
 
@@ -190,7 +196,7 @@ def _waiting(piece: Slice) -> list[Pending]:
     lines = {"batch": piece.batch_id, "line__gte": piece.first_line, "line__lte": piece.last_line}
     pending = BatchObject.objects.filter(**lines, status=ObjectStatus.PENDING).order_by("line")
     found = {key: Pending(*key) for key in pending.values_list("line", "round")}
-    # Added up in the database: what was throttled all day has thousands.
+    # The database adds them up, because objects that were throttled all day have thousands of attempts.
     tried = Attempt.objects.filter(**lines).order_by().values_list("line", "round", "kind", "answered", "counted")
     summed = tried.annotate(Count("pk"), Max("retry_at"), Max("created_at"))
     for line, round_, kind, answered, counted, count, retry_at, latest in summed:
@@ -206,5 +212,5 @@ def _waiting(piece: Slice) -> list[Pending]:
 
 
 def give_back(lease: Lease) -> None:
-    """Let go of one slice that was not begun."""
+    """Give the lease on a slice back that was not begun."""
     Slice.objects.filter(pk=lease.piece.pk, lease_epoch=lease.epoch).update(lease_owner=None, lease_expires_at=None)

@@ -17,7 +17,8 @@ from providers.failures import Kind
 def expire(batch: Batch, *, actor: Actor, now: datetime) -> Batch:
     """Wind a running batch up. Raises LostRace when it moved meanwhile.
 
-    One that was never validated is expired at once; if its requests came with the create call, once they have their lines.
+    A batch that was never validated expires at once. If its requests came with the create call, `finalize` first writes their
+    lines in the error file.
     """
     note = "Its deadline passed."
     if batch.status == BatchStatus.VALIDATING and batch.announced:
@@ -25,7 +26,7 @@ def expire(batch: Batch, *, actor: Actor, now: datetime) -> Batch:
         return batch
     if batch.status == BatchStatus.VALIDATING:
         batch = transition(batch, BatchStatus.EXPIRED, actor=actor, now=now, note=note)
-        remove_objects(batch)  # what its validation had laid out so far
+        remove_objects(batch)  # the objects that its validation had laid out so far
         return batch
     held = _held(batch)
     if held is not None:
@@ -37,6 +38,6 @@ def expire(batch: Batch, *, actor: Actor, now: datetime) -> Batch:
 
 
 def _held(batch: Batch) -> Kind | None:
-    """Why its provider, or its model there, is held; None where it is not. What is said of it outlives the hold."""
+    """Why the batch's provider, or its model there, is under a hold; None if it is not."""
     rows = ProviderHealth.objects.about(batch.provider_id, model=batch.model).exclude(hold_kind="")
     return next((row.hold for row in rows), None)

@@ -16,7 +16,7 @@ from providers.failures import Kind
 
 @transaction.atomic
 def fail(batch: Batch, *, kind: Kind, message: str, actor: Actor, now: datetime) -> Batch:
-    """Wind a running batch up as failed: what has not run will not, and fails with this reason.
+    """Wind a running batch up as failed: its pending objects are not sent, and fail with this reason.
 
     Raises LostRace when the batch moved meanwhile.
     """

@@ -25,16 +25,16 @@ from batches.services.tally.result_rows import Uncalled, insert_uncalled
 logger = logging.getLogger(__name__)
 
 SLICES_A_TRANSACTION = 20
-STORED_A_SECOND = 1024**2  # bytes; a remote file storage that is slower than this may see the work done twice
+STORED_A_SECOND = 1024**2  # bytes; with a slower file storage the lease may end, and the work be done twice
 WINDING_UP = frozenset({BatchStatus.FINALIZING, BatchStatus.CANCELLING})
 UNCHECKED = frozenset({BatchStatus.VALIDATING})
 
 
 def finalize(batch_id: uuid.UUID, *, now: datetime) -> None:
-    """End a batch that has nothing left to run. May be called again at any time; does nothing while it is too early.
+    """End a batch that has nothing left to run. The call may be repeated at any time, and does nothing while it is too early.
 
-    It also ends a batch whose deadline passed before its validation, if its requests came with the create call: they are
-    known, and each has its line in the error file.
+    It also ends a batch whose deadline passed before its validation, if its requests came with the create call: these requests
+    are known, and each gets its line in the error file.
     """
     begin(batch_id, now=now)
     owner = uuid7()
@@ -50,14 +50,14 @@ def finalize(batch_id: uuid.UUID, *, now: datetime) -> None:
 
 @transaction.atomic
 def begin(batch_id: uuid.UUID, *, now: datetime) -> None:
-    """Move a running batch on when every object has settled. The lock keeps a retry from making one pending meanwhile."""
+    """Wind a running batch up when every object has settled. The lock keeps a retry from making objects pending meanwhile."""
     batch = Batch.objects.select_for_update(no_key=True).filter(pk=batch_id, status=BatchStatus.IN_PROGRESS).first()
     if batch and not batch.slices.filter(pending__gt=0).exists():
         transition(batch, BatchStatus.FINALIZING, actor=ENGINE, now=now)
 
 
 def _must_wait(batch: Batch, *, now: datetime) -> bool:
-    """Whether something is in flight that may still settle."""
+    """Whether requests may be in flight that can still settle."""
     if batch.status in UNCHECKED:
         return False
     since = batch.cancelling_at if batch.status == BatchStatus.CANCELLING else batch.finalizing_at
@@ -69,7 +69,7 @@ def _must_wait(batch: Batch, *, now: datetime) -> bool:
 
 def _wind_up(batch: Batch) -> None:
     if batch.in_progress_at is None:
-        clear(batch)  # cancelled before its input was checked to the end
+        clear(batch)  # the batch was cancelled before its input was checked to the end
         if batch.announced:
             lay_out_unchecked(batch)
     reason = BatchError.objects.filter(batch=batch, line=None).first()
@@ -90,7 +90,7 @@ def _outcome(batch: Batch, reason: BatchError | None) -> BatchStatus:
 
 @transaction.atomic
 def _close_some(batch: Batch, reason: BatchError | None) -> bool:
-    """Give pending objects of some slices their outcome. The new epoch fences off whoever still works on them."""
+    """Give pending objects of some slices their outcome. The new epoch fences off executors that still hold the slices."""
     hold(batch)
     open_slices = batch.slices.select_for_update().filter(pending__gt=0).order_by("pk")
     pieces = list(open_slices[:SLICES_A_TRANSACTION])
@@ -116,7 +116,7 @@ def _fate(batch: Batch, reason: BatchError | None) -> ObjectStatus:
 
 
 def _insert_reasons(batch: Batch, lines: list[tuple[int, int]], reason: BatchError, *, now: datetime) -> None:
-    """Objects that fail with their batch have a result that says so."""
+    """Insert the results of objects that fail with their batch."""
     failures = (Uncalled(line, round_, reason.code, reason.message) for line, round_ in lines)
     insert_uncalled(batch, failures, kind="", now=now)
 

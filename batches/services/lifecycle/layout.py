@@ -1,4 +1,4 @@
-"""layout: make objects and slices of the lines of a batch's input, and take them away again."""
+"""layout: make objects and slices from the lines of a batch's input, and remove them again."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -37,28 +37,28 @@ SLICES_A_TRANSACTION = 20
 
 
 class Bad(Enum):
-    """What becomes of lines that are no valid requests."""
+    """The treatment of lines that are no valid requests."""
 
-    STOP = "stop"  # nothing is laid out any more
-    SKIP = "skip"  # each is an object that has failed
-    KEEP = "keep"  # each is an object like any other: none of them will be sent
+    STOP = "stop"  # no further line is laid out
+    SKIP = "skip"  # each invalid line becomes a failed object
+    KEEP = "keep"  # each invalid line becomes an object like the others, since no object will be sent
 
 
 @dataclass(slots=True)
 class Findings(Problems):
-    """What is wrong with an input that is laid out, and how many of its lines are good."""
+    """The problems of an input that is laid out, and the number of its valid lines."""
 
     good_lines: int = 0
 
     def fails(self, bad: Bad) -> bool:
-        """Whether the input as a whole is not good enough."""
+        """Whether the input as a whole is refused."""
         if bad is Bad.KEEP:
             return bool(self.of_the_whole)
         return bool(self.count) if bad is Bad.STOP else bool(self.of_the_whole) or not self.good_lines
 
 
 def lay_out(batch: Batch, checker: LineChecker, findings: Findings, *, bad: Bad) -> None:
-    """Read the input, and lay out what of it is to be laid out, a few slices in a transaction. Raises InputOutOfReach."""
+    """Read the input, and lay its lines out, a few slices in a transaction. Raises InputOutOfReach."""
     checked = checked_file(batch.input_file, checker, note=findings.add, tick=_Hold(batch))
     pieces = _pieces(checked, findings, keep=bad is Bad.KEEP)
     while group := list(islice(pieces, SLICES_A_TRANSACTION)):
@@ -69,7 +69,7 @@ def lay_out(batch: Batch, checker: LineChecker, findings: Findings, *, bad: Bad)
 
 
 def lay_out_unchecked(batch: Batch) -> None:
-    """Lay out every request of an input that came with its create call, and will not run; nothing when it is gone."""
+    """Lay out every request of a create call whose batch will not run. If the input is gone, nothing is laid out."""
     findings = Findings()
     rules = replace(rules_for(batch), max_lines=LAST_LINE)
     lay_out(batch, LineChecker(rules), findings, bad=Bad.KEEP)
@@ -79,13 +79,13 @@ def lay_out_unchecked(batch: Batch) -> None:
 
 @transaction.atomic
 def clear(batch: Batch) -> None:
-    """Remove whatever an earlier validation laid out, under the batch's lease."""
+    """Remove the objects and slices of an earlier validation, under the batch's lease."""
     hold(batch)
     remove_objects(batch)
 
 
 def remove_objects(batch: Batch) -> None:
-    """Remove a batch's objects and slices, and what came of lines that were skipped."""
+    """Remove a batch's objects and slices, and the results and errors of skipped lines."""
     BatchObject.objects.filter(batch=batch).delete()
     Slice.objects.filter(batch=batch).delete()
     if batch.on_invalid == OnInvalid.SKIP:
@@ -101,7 +101,7 @@ class _Hold:
     held_at: datetime = field(default_factory=timezone.now)
 
     def __call__(self) -> None:
-        """Raises LostRace when the lease is gone, or the deadline has passed of a batch that waits for it to be wound up."""
+        """Renew the lease. Raises LostRace when it is gone, or when an announced batch has passed its deadline."""
         now = timezone.now()
         if self.batch.announced and self.batch.status == BatchStatus.VALIDATING and now >= self.batch.expires_at:
             raise LostRace
@@ -112,7 +112,7 @@ class _Hold:
 
 @dataclass(slots=True)
 class _Piece:
-    """A slice in the making. `good` lines wait with their custom_ids, `bad` ones failed with the first of their problems."""
+    """A slice in the making. `good` are the lines to be sent, with custom_ids; `bad` are the failed lines, with problems."""
 
     first_line: int
     last_line: int
@@ -127,7 +127,7 @@ class _Piece:
 
 
 def _pieces(checked: Iterable[Checked], findings: Findings, *, keep: bool) -> Iterator[_Piece]:
-    """The lines put together as slices, up to SLICE_LINES and about SLICE_BYTES each."""
+    """Group the lines into slices of up to SLICE_LINES lines and about SLICE_BYTES bytes."""
     piece: _Piece | None = None
     for found in checked:
         line = found.line
@@ -150,7 +150,7 @@ def _pieces(checked: Iterable[Checked], findings: Findings, *, keep: bool) -> It
 
 
 def _of_line(problems: list[Problem]) -> Problem:
-    """All that is wrong with one line, as one reason."""
+    """The problems of one line joined to one."""
     return replace(problems[0], message=" ".join(problem.message for problem in problems))
 
 
@@ -190,7 +190,7 @@ def _insert(batch: Batch, pieces: list[_Piece]) -> None:
 
 
 def input_error(batch: Batch, problem: Problem, *, now: datetime, round_: int | None = None) -> BatchError:
-    """A problem of the input as an error, not yet stored."""
+    """A problem of the input as an error that is not stored yet."""
     return new_error(
         batch,
         line=problem.line,

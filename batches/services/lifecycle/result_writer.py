@@ -1,4 +1,4 @@
-"""result_writer: write the output and the error file of a batch from its results, and tell each slice where its lines are."""
+"""result_writer: write the output and the error file of a batch from its results, and note the byte ranges of each slice."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,9 +27,9 @@ class Inconsistent(Exception):
 
 @contextmanager
 def result_files(batch: Batch) -> "Iterator[ResultFiles]":
-    """The result files of a batch whose objects have all settled, written to the local disk; gone at the end.
+    """Write the result files of a batch whose objects have all settled to the local disk, and delete them at the end.
 
-    Raises Inconsistent, and Gone where the results are not kept.
+    Raises Inconsistent, and Gone when the results are no longer kept.
     """
     with ResultFiles(batch) as files:
         found = results(batch)
@@ -45,7 +45,7 @@ class _Sink:
     name: str
     spool: TemporaryUploadedFile
     lines: int = 0
-    size: int = 0  # bytes, with those that are not in the spool yet
+    size: int = 0  # bytes, including those that are not in the spool yet
     _held: bytearray = field(default_factory=bytearray)
 
     def write(self, line: bytes) -> None:
@@ -60,7 +60,7 @@ class _Sink:
         self._held.clear()
 
     def finished(self) -> TemporaryUploadedFile:
-        """The whole file, to be read from its beginning."""
+        """The complete file, ready to be read from its beginning."""
         self._flush()
         self.spool.size = self.size
         self.spool.seek(0)
@@ -68,7 +68,7 @@ class _Sink:
 
 
 class ResultFiles:
-    """The output and the error file of a batch, in input order, and where each slice's lines are in them."""
+    """The output and the error file of a batch, in input order, and the byte ranges of each slice in them."""
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
@@ -103,19 +103,19 @@ class ResultFiles:
         self.pieces.append(piece)
 
     def _hold_on(self) -> None:
-        """Keep the lease on the batch, however long writing takes."""
+        """Renew the lease on the batch from time to time, because writing may take longer than a lease."""
         if monotonic() > self._held_at + settings.LEASE_SECONDS / 5:
             hold(self.batch)
             self._held_at = monotonic()
 
     @property
     def is_whole(self) -> bool:
-        """Whether each object that succeeded has its line in the output file, and each of the others in the error file."""
+        """Whether each succeeded object has a line in the output file, and each other object a line in the error file."""
         counts = self.batch.counts
         return (self.output.lines, self.error.lines) == (counts.succeeded, counts.unsuccessful)
 
     def store(self, *, now: datetime) -> Iterator[tuple[str, File]]:
-        """The files that have lines, in the file storage but not yet known to anybody, with the column they belong in."""
+        """Put the files that have lines into the file storage. Each comes with its column; the rows are not saved yet."""
         seconds = self.batch.output_lifetime_seconds
         for column, sink in (("output_file", self.output), ("error_file", self.error)):
             if sink.lines:
@@ -132,8 +132,8 @@ class ResultFiles:
                 )
 
     def record_ranges(self) -> None:
-        """Note where each slice's lines are, in the caller's transaction."""
-        # In the order in which everybody locks slices, so that nobody waits in a circle.
+        """Note the byte ranges of each slice, in the caller's transaction."""
+        # Every writer locks slices in this order, so that no deadlock arises.
         ordered = sorted(self.pieces, key=attrgetter("pk"))
         ranges = [(piece.output_start, piece.output_end, piece.error_start, piece.error_end, piece.pk) for piece in ordered]
         with bulk.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""rewrite: write the result files of an ended batch anew, from its results."""
+"""rewrite: write the result files of an ended batch anew from its results."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -12,9 +12,9 @@ from batches.services.storage.store import undone_on_error
 
 
 def rewrite(batch: Batch, *, now: datetime) -> str:
-    """Replace the files; they keep their ids. Says what was done. Raises Inconsistent when the results do not suffice.
+    """Replace the result files, which keep their ids. Return a sentence about it.
 
-    The files are written first, and made known in one short transaction.
+    The files are written first. Then one short transaction makes them known. Raises Inconsistent when results are missing.
     """
     with result_files(batch) as files, ExitStack() as kept:
         if not files.is_whole:

@@ -1,4 +1,4 @@
-"""settle: record what came of objects. One transaction for everything that an executor learnt since the last time."""
+"""settle: record the outcomes of objects. One transaction records all outcomes of an executor since its last turn."""
 
 import logging
 import uuid
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """Until when and why a batch is held back. The reason is a sentence of the portal's, and quotes no call."""
+    """Until when and why limits hold a batch back. The reason is in the portal's own words, and quotes no call."""
 
     until: datetime
     reason: str
@@ -38,11 +38,11 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an executor hands in. `epochs` are the slices it holds, renewed by this; `done` those it lets go of.
+    """The outcomes and slices that an executor hands in.
 
-    `batches` are the batches of these slices, with their providers, as the executor knows them.
-    `done` maps a slice to when its objects may be tried again, or None for at once. `throttled` are the batches that limits
-    hold back.
+    `batches` are the batches of the held slices, with their providers, as the executor knows them. `epochs` are the epochs of
+    the held slices, whose leases the report renews. `done` are the slices that the executor lets go of, each with the time
+    when its objects may be tried again, or None for at once. `throttled` are the batches that limits hold back.
     """
 
     batches: Mapping[uuid.UUID, Batch]
@@ -55,11 +55,11 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a report.
+    """The answer to a report.
 
-    `lost` are slices that are not held any more (their rows were dropped), `stopped` batches that do not run any more,
-    with the moment since when, `held_back` batches of which nothing more is to be sent as it is: paused, routed to another
-    provider, or under an emergency stop. `settled` are the batches of which something was recorded as settled.
+    `lost` are slices that the executor no longer holds; their outcomes were dropped. `stopped` are batches that no longer
+    run, with the time since when. `held_back` are batches to stop sending for now: they are paused, rerouted to another
+    provider, or under an emergency stop. `settled` are the batches with objects that this report has settled.
     """
 
     lost: frozenset[uuid.UUID] = frozenset()
@@ -70,10 +70,10 @@ class Receipt:
 
 
 def settle(report: Report, *, now: datetime) -> Receipt:
-    """Record a report. What comes under a stale lease changes nothing; what is recorded already is not recorded twice.
+    """Record a report. Outcomes under a stale lease change nothing, and no outcome is recorded twice.
 
-    Then the guards of the batches that got further are looked at, so that a batch overshoots by no more than what is in
-    flight. A guard that cannot be looked at keeps nothing from being recorded: the beat looks at it again.
+    Then the guards of the batches with new outcomes are checked, so that a batch exceeds a guard by no more than the requests
+    in flight. A failed check does not undo the record: the beat checks again.
     """
     receipt = _recorded(report, now=now)
     guarded = {batch_id for batch_id in receipt.settled if guards_of(report.batches[batch_id]).armed}
@@ -87,7 +87,7 @@ def settle(report: Report, *, now: datetime) -> Receipt:
 
 
 def settle_apart(report: Report, *, now: datetime) -> Receipt:
-    """Record a report slice by slice, for one that cannot be recorded as a whole. A slice that cannot be is lost.
+    """Record a report slice by slice, because it cannot be recorded as a whole. A slice that cannot be recorded is lost.
 
     Raises OperationalError or InterfaceError when the database does not answer.
     """
@@ -122,7 +122,7 @@ def _of_slice(report: Report, slice_id: uuid.UUID) -> Report:
     )
 
 
-# What a database, its driver or Python says to a value that no column takes.
+# The errors of a database, its driver or Python for a value that a column does not take.
 _REFUSALS = (DataError, ProgrammingError, ValueError, ArithmeticError, TypeError, AttributeError)
 
 
@@ -130,10 +130,10 @@ def _recorded(report: Report, *, now: datetime) -> Receipt:
     try:
         return _settle(report, now=now)
     except IntegrityError:
-        # The commit of an earlier try went through although its answer was lost.
+        # An earlier try was committed although its answer was lost.
         report = _without_recorded(report)
     except _REFUSALS:
-        # One row that the database does not take must not keep the others from being recorded.
+        # A row that the database refuses must not keep the other rows from being recorded.
         report = _recordable(_without_recorded(report), now=now)
     try:
         return _settle(report, now=now)
@@ -142,7 +142,7 @@ def _recorded(report: Report, *, now: datetime) -> Receipt:
 
 
 def _recordable(report: Report, *, now: datetime) -> Report:
-    """The report without what the database does not take. A failed attempt that it does not take is not noted."""
+    """The report without rows that the database refuses. A refused result becomes a failure, a refused attempt is left out."""
     return replace(
         report,
         settled=[_or_failure(item, report, now=now) for item in report.settled if item.slice_id in report.epochs],
@@ -162,14 +162,14 @@ def _is_recordable(item: Tried, *, now: datetime) -> bool:
 
 
 def _or_failure(item: Settled, report: Report, *, now: datetime) -> Settled:
-    """The item, or, if the database does not take it, a failure in its place: the call was made, and is not made again."""
+    """The item; or a failure in its place if the database refuses it, because the call was made and is not repeated."""
     try:
         with transaction.atomic():
             insert_results([item], now=now)
             record_errors(errors_of([item], report.batches, now=now), report.batches)
             transaction.set_rollback(True)
     except _REFUSALS as error:
-        # Only its type: the text of such an error quotes the value.
+        # The log has only the type of the error: its text quotes the value.
         logger.error("line %s of batch %s cannot be recorded (%s)", item.line, item.batch_id, type(error).__name__)
         failure = Failure(Kind.PORTAL, "The upstream's answer could not be recorded.")
         return msgspec.structs.replace(item, outcome=failure, cost_nanos=None)
@@ -207,16 +207,16 @@ def _settle(report: Report, *, now: datetime) -> Receipt:
 
 
 def _note_throttled(throttled: Mapping[uuid.UUID, Throttled]) -> None:
-    """Note what holds batches back. Each batch by itself: who holds several rows of batches may wait in a circle."""
-    for batch_id, said in throttled.items():
+    """Note on each batch the limits that hold it back. Updates are single: locking several batches at once may deadlock."""
+    for batch_id, notice in throttled.items():
         running = Batch.objects.filter(pk=batch_id, status=BatchStatus.IN_PROGRESS)
-        running.update(throttled_until=said.until, throttled_reason=said.reason[:200], throttled_by=said.by)
+        running.update(throttled_until=notice.until, throttled_reason=notice.reason[:200], throttled_by=notice.by)
 
 
 def _standing(
     known: Mapping[uuid.UUID, Batch], batches: set[uuid.UUID]
 ) -> tuple[dict[uuid.UUID, datetime], frozenset[uuid.UUID]]:
-    """Which of these batches have stopped running, and since when; and which of them send nothing more as they are."""
+    """The batches that have stopped running, with the time since when; and the batches to stop sending for now."""
     if not batches:
         return {}, frozenset()
     names = ("pk", "status", "paused_at", "provider_id", "project_id", "cancelling_at", "finalizing_at", "updated_at")
@@ -243,7 +243,7 @@ def _let_go(done: Mapping[uuid.UUID, datetime | None]) -> None:
 
 
 def _wake_finished(batches: set[uuid.UUID]) -> None:
-    """Announce the batches that have nothing left to run, or that wait only for their slices to be let go of."""
+    """Wake a worker for each of these batches that has no pending object, or no longer runs."""
     if not batches:
         return
     unfinished = Exists(Slice.objects.filter(batch=OuterRef("pk"), pending__gt=0))

@@ -1,4 +1,4 @@
-"""Whose turn it is: the running batches that have something to lease, and the order in which they deserve it."""
+"""Turns: the running batches with slices to lease, and the order in which they are served."""
 
 import uuid
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from batches.rules.states import BatchStatus
 from batches.services.policy.stops_in_force import is_sent_sql
 from providers.models import Provider
 
-MOST_OF_A_PROJECT = 32  # batches of one project that are looked at for one provider
-MOST = 256  # batches that are looked at in all
-BYTES_AS_A_REQUEST = 4096  # so many bytes to be sent count as much as one more request
+MOST_OF_A_PROJECT = 32  # how many batches of one project are looked at for one provider
+MOST = 256  # how many batches are looked at in all
+BYTES_AS_A_REQUEST = 4096  # this many bytes to be sent cost as much as one more request
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A running batch that has slices to lease: `free`, of which one costs about `weight`.
+    """A running batch with slices to lease.
 
-    `begun` is whether anything of it was ever leased. What is leased now is told by its cost: `served` of the batch,
-    `project_served` of its project at the same provider. Cost is counted in requests: every open object is one, and one
-    more for each BYTES_AS_A_REQUEST that it sends.
+    `free` is the number of these slices, and `weight` about the cost of one. `begun` is whether any slice of the batch was
+    ever leased. `served` is the cost of the batch's leased slices, and `project_served` that of its project's leased slices at
+    the same provider. Cost is counted in requests: each open object costs one, and one more for each BYTES_AS_A_REQUEST bytes.
     """
 
     batch_id: uuid.UUID
@@ -39,7 +39,7 @@ class Candidate:
 
     @property
     def standing(self) -> tuple[int, bool]:
-        """What orders the batches of one project before any fairness; the higher standing is the lower one of these."""
+        """The order of one project's batches before fairness counts. The batch with the lowest value has the highest standing."""
         return -self.priority, not self.at_risk
 
 
@@ -47,11 +47,11 @@ Rank = tuple[int, int, int, bool, int, datetime, uuid.UUID]
 
 
 def rank(candidate: Candidate, *, given: int = 0, given_to_project: int = 0) -> Rank:
-    """What candidates are ordered by, the most deserving lowest. `given` is the cost of what was dealt out just now.
+    """The sort key of candidates: the lowest is served first. `given` and `given_to_project` are the cost just dealt out.
 
-    Precedence, which only administrators of the portal give; then the project that is served least. Inside a project its
-    clients decide: priority; then batches that are about to miss their deadline; then the batch that is served least; then
-    age. No client gets before another project by a priority, nor by a deadline that cannot be met.
+    First comes precedence, which only administrators of the portal set. Then comes the project that is served least. Inside
+    a project the order is: priority, batches that will miss their deadline, the batch that is served least, age. So no client
+    gets ahead of another project by a priority, or by a deadline that cannot be met.
     """
     return (
         -candidate.precedence,
@@ -67,9 +67,9 @@ _COST = f"s.pending + s.pending * (s.input_end - s.input_start) / s.total / {BYT
 _FREE = """s.batch_id = {batch}.id AND s.pending > 0
                 AND (s.lease_expires_at IS NULL OR s.lease_expires_at <= %(now)s)
                 AND (s.not_before IS NULL OR s.not_before <= %(now)s)"""
-# Of each batch one free slice is looked for, in the index of unfinished slices, and of those that are short-listed a few
-# more are counted; what is leased is in an index that holds nothing else. So neither a long history nor long batches
-# make this slow.
+# For each batch one free slice is looked up in the index of unfinished slices. More free slices are counted only for the
+# batches on the short list. Leased slices are in an index of their own. So neither a long history nor long batches make the
+# query slow.
 _CANDIDATES = f"""
       WITH leased AS (
            SELECT s.batch_id, CAST(sum({_COST}) AS bigint) AS cost
@@ -126,9 +126,9 @@ _CANDIDATES = f"""
 
 
 def candidates(*, now: datetime, most: int) -> list[Candidate]:
-    """The batches with slices to lease, the most deserving of each project, in one query.
+    """The batches with slices to lease, those of each project that are served first. One query.
 
-    Of each batch as many free slices are counted as anybody may want of it.
+    The free slices of a batch are counted up to `most`.
     """
     with bulk.cursor() as cursor:
         cursor.execute(_CANDIDATES, {"now": bulk.adapt(Slice, "lease_expires_at", now), "most": most})

@@ -1,4 +1,4 @@
-"""validate: check a batch's input, line by line, and have the batch run, or fail."""
+"""validate: check a batch's input line by line, and let the batch run or fail."""
 
 import logging
 import uuid
@@ -28,18 +28,18 @@ logger = logging.getLogger(__name__)
 
 
 def validate(batch_id: uuid.UUID, *, now: datetime) -> None:
-    """Check the whole input. A good one goes on to in_progress, a bad one fails with every problem counted.
+    """Check the whole input. With a good input the batch moves to in_progress. With a bad one it fails, all problems counted.
 
-    Lines that are no valid requests make an input bad, unless the batch skips them and there are good ones. Streams: holds
-    a few slices' custom_ids and the set of all custom_ids in memory, never the input. May be called again at any time: a
-    batch that is not waiting for validation, or is being validated elsewhere, is left alone. Where this worker cannot read
-    the input although it may be there, validation is put off, and the batch says why.
+    Invalid lines make an input bad, unless the batch skips invalid lines and there are valid ones. The input is streamed:
+    memory holds the custom_ids, never the whole input. The call may be repeated at any time, since a batch that does not wait
+    for validation, or is validated elsewhere, is left alone. If this worker cannot reach the input although it may exist,
+    validation is put off, and the reason is noted on the batch.
     """
     batch = lease_batch(batch_id, statuses=frozenset({BatchStatus.VALIDATING}), owner=uuid7(), now=now)
     if batch is None:
         return
     try:
-        with at_work(batch):  # when it is cancelled or expires meanwhile, whoever moved it clears up
+        with at_work(batch):  # if the batch is cancelled or expires meanwhile, that act removes the objects
             clear(batch)
             checker, findings = LineChecker(rules_for(batch)), Findings()
             bad = Bad.SKIP if batch.on_invalid == OnInvalid.SKIP else Bad.STOP
@@ -56,16 +56,16 @@ def validate(batch_id: uuid.UUID, *, now: datetime) -> None:
 
 
 def _start(batch: Batch, findings: Findings, *, model: str) -> None:
-    """Have the batch run, unless its project has too many objects waiting already: that is a problem, too."""
+    """Let the batch run. A project with too many pending objects is a problem of the input, like any other."""
     skipped = findings.bad_lines
     note = f"{skipped} invalid line{' was' if skipped == 1 else 's were'} skipped." if skipped else ""
     about = {"model": model, "error_count": skipped, "put_off_reason": ""}
-    if skipped:  # what was never sent says nothing about how the batch goes
+    if skipped:  # skipped lines were never sent, so guards do not count them as failures
         about |= {"acknowledged_settled": skipped, "acknowledged_failed": skipped}
     try:
         with transaction.atomic():
             hold(batch)
-            if not batch.announced:  # announced ones are counted since the batch was created
+            if not batch.announced:  # announced objects have counted against the quota since the batch was created
                 objects = batch.slices.aggregate(pending=Sum("pending", default=0))["pending"]
                 require_room(batch.project, pending_objects=objects)
             transition(batch, BatchStatus.IN_PROGRESS, actor=ENGINE, now=timezone.now(), note=note, **about)

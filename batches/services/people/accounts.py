@@ -1,4 +1,4 @@
-"""accounts: linked accounts, which clients of the Merge dialect name by token. Each stands for one provider."""
+"""accounts: linked accounts, which clients of the Merge dialect name by a token. Each account stands for one provider."""
 
 from datetime import datetime
 
@@ -21,9 +21,9 @@ class UnknownAccount(NotAuthenticated):
 
 
 def linked_account(project: Project, text: str) -> Provider:
-    """The provider that a token stands for, or that is named outright. Raises UnknownAccount, the same for every reason.
+    """The provider of a token, or with this name. Raises UnknownAccount, which gives no reason.
 
-    Also a disabled one is found: its batches can still be read, and `route` gives it no new ones.
+    A disabled provider is found, too: its batches can still be read, and `route` gives it no new ones.
     """
     tokens = AccountToken.objects.filter(project=project, digest=token_digest(text), revoked_at=None)
     if token := tokens.select_related("provider").first():
@@ -36,7 +36,7 @@ def linked_account(project: Project, text: str) -> Provider:
 
 @transaction.atomic
 def issue_token(project: Project, *, provider: Provider, actor: Actor, now: datetime) -> tuple[AccountToken, str]:
-    """A new token and its plain text, which cannot be had again. Raises InvalidRequest for a provider that is not granted."""
+    """A new token and its plain text, which is shown only once. Raises InvalidRequest for a provider that is not granted."""
     require_granted(project, provider=provider)
     token, plain = AccountToken.issue(project=project, provider=provider)
     record_act("issue_token", actor=actor, now=now, target=token, project=project)
@@ -45,7 +45,7 @@ def issue_token(project: Project, *, provider: Provider, actor: Actor, now: date
 
 @transaction.atomic
 def revoke_token(token: AccountToken, *, actor: Actor, now: datetime, reason: str = "") -> bool:
-    """Refuse this token from now on. False when it was revoked before, and then stays as it is."""
+    """Refuse this token from now on. False if it was revoked before; then it stays as it is."""
     if not AccountToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now):
         return False
     record_act("revoke_token", actor=actor, now=now, target=token, project=token.project, reason=reason)

@@ -1,4 +1,4 @@
-"""authenticate: from a bearer key to the API key's row."""
+"""authenticate: find the row of an API key by its plain text."""
 
 from datetime import datetime, timedelta
 
@@ -12,13 +12,13 @@ NOTED_EVERY = timedelta(minutes=1)
 
 
 def authenticate(plain: str, *, now: datetime, address: str = "") -> ApiKey:
-    """The usable key with this plain text, its project loaded. Raises NotAuthenticated, the same for every reason.
+    """The usable key with this plain text, with its project. Raises NotAuthenticated with the same message for every reason.
 
-    So who has found a key does not learn whether it is right, was revoked, or is wanted from another address than this
-    one of the client. That somebody has tried it from there is noted for those who administer the key.
+    So a person who has found a key cannot learn whether it is right, was revoked, or is refused from this address of theirs.
+    A refused address is noted for the people who administer the key.
     """
     prefix = plain[:PREFIX_CHARS]
-    looks_like_one = prefix.isascii() and prefix.isprintable()  # a database refuses some of what is not
+    looks_like_one = prefix.isascii() and prefix.isprintable()  # databases refuse some other characters
     key = ApiKey.objects.select_related("project").filter(prefix=prefix).first() if looks_like_one else None
     if key is None or not key.matches(plain) or not key.is_usable(now=now):
         raise NotAuthenticated("Incorrect API key provided.")
@@ -30,13 +30,13 @@ def authenticate(plain: str, *, now: datetime, address: str = "") -> ApiKey:
 
 
 def require_not_revoked(key: ApiKey) -> None:
-    """Raise NotAuthenticated if a key was revoked after its call began: a call may take minutes to arrive."""
+    """Raise NotAuthenticated if a key was revoked after its call began. A call may take minutes to arrive."""
     if not ApiKey.objects.filter(pk=key.pk, revoked_at=None).exists():
         raise NotAuthenticated("Incorrect API key provided.")
 
 
 def _note(key: ApiKey, column: str, *, now: datetime, **more: object) -> None:
-    """Write down a moment: once a minute at most, over all processes, and later if anybody would have to be waited for."""
+    """Note a time on a key: at most once a minute over all processes. If the row is locked, the note is left out."""
     latest, stale = getattr(key, column), now - NOTED_EVERY
     if latest is None or latest < stale:
         rows = ApiKey.objects.filter(Q(**{column: None}) | Q(**{f"{column}__lt": stale}), pk=key.pk)

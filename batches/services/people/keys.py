@@ -1,4 +1,4 @@
-"""keys: open a project; issue, change and revoke its API keys. Every act is on record, and no record has a key's text."""
+"""keys: open a project; issue, change and revoke its API keys. Every act is recorded, and no record has a key's plain text."""
 
 import ipaddress
 import re
@@ -26,7 +26,7 @@ class KeyRevoked(Conflict):
 
 
 def open_project(slug: str) -> Project:
-    """The project with this slug, made if there is none. Raises InvalidRequest for what is no slug."""
+    """The project with this slug; a new one if there is none. Raises InvalidRequest for a text that is no slug."""
     if slug.isascii() and slug.isprintable() and (known := Project.objects.filter(slug=slug).first()):
         return known
     if not _SLUG.fullmatch(slug) or len(slug) > SLUG_CHARS:
@@ -48,9 +48,9 @@ def issue_key(
     addresses: str = "",
     id: uuid.UUID | None = None,
 ) -> tuple[ApiKey, str]:
-    """A new key, its project made if need be, and its plain text, which cannot be had again. Raises InvalidRequest.
+    """A new key and its plain text, which is shown only once. The project is made if there is none. Raises InvalidRequest.
 
-    An `id` that is given in advance makes a form that is sent twice one key: the second time raises IntegrityError.
+    With an `id` from the form, a form that is sent twice makes one key: the second call raises IntegrityError.
     """
     chosen, networks = checked_scopes(scopes), checked_addresses(addresses)
     require_issuable(name, now=now, expires_at=expires_at)
@@ -72,9 +72,9 @@ def issue_key(
 
 @transaction.atomic
 def change_key(key: ApiKey, *, name: str, expires_at: datetime | None, addresses: str, actor: Actor, now: datetime) -> ApiKey:
-    """Rename a key, and change until when and from where it is accepted; the record has the old and the new values.
+    """Change the name, the expiry and the addresses of a key. The record has the old and the new values.
 
-    Its scopes stay: another key is made for others. Raises InvalidRequest, and KeyRevoked.
+    The scopes of a key never change. Raises InvalidRequest, and KeyRevoked.
     """
     networks = checked_addresses(addresses)
     key = ApiKey.objects.select_for_update(of=("self",)).select_related("project").get(pk=key.pk)
@@ -97,9 +97,9 @@ def change_key(key: ApiKey, *, name: str, expires_at: datetime | None, addresses
 
 @transaction.atomic
 def revoke_key(key: ApiKey, *, actor: Actor, now: datetime, reason: str = "") -> bool:
-    """Refuse this key from now on. False when it was revoked before, and then stays as it is.
+    """Refuse this key from now on. False if it was revoked before; then it stays as it is.
 
-    What becomes of its running batches is another question; see `revoke`.
+    Its running batches go on. See `revoke` for pausing or cancelling them.
     """
     if not ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now):
         return False
@@ -108,7 +108,7 @@ def revoke_key(key: ApiKey, *, actor: Actor, now: datetime, reason: str = "") ->
 
 
 def require_issuable(name: str, *, now: datetime, expires_at: datetime | None) -> None:
-    """Raise InvalidRequest, naming the parameter, for what no key can be."""
+    """Raise InvalidRequest, naming the parameter, for an unusable name or expiry of a key."""
     if not name.strip() or not name.isprintable() or len(name) > NAME_CHARS:
         raise InvalidRequest(f"A key's name is 1 to {NAME_CHARS} printable characters.", param="name")
     if expires_at is not None and expires_at <= now:
@@ -116,7 +116,7 @@ def require_issuable(name: str, *, now: datetime, expires_at: datetime | None) -
 
 
 def checked_scopes(words: Iterable[str]) -> list[str]:
-    """These scopes in their usual order. Raises InvalidRequest for none, and for one that there is not."""
+    """These scopes in their usual order. Raises InvalidRequest for no scope, and for an unknown one."""
     asked = set(words)
     if not asked or asked - set(Scope.values):
         raise InvalidRequest(f"A key has at least one of the scopes {', '.join(Scope.values)}.", param="scopes")
@@ -124,9 +124,9 @@ def checked_scopes(words: Iterable[str]) -> list[str]:
 
 
 def checked_addresses(text: str) -> str:
-    """Networks as they are stored: each once, with a space between. A single address is a network of its own.
+    """Networks as they are stored: each once, separated by spaces. A single address becomes a network.
 
-    They may be separated by commas or white space. Raises InvalidRequest for what is no address and no network.
+    The text may have commas or white space between them. Raises InvalidRequest for a word that is no address and no network.
     """
     networks: list[str] = []
     for word in text.replace(",", " ").split():

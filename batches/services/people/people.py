@@ -29,7 +29,7 @@ def change_password(user: User, password: str, *, address: str, session_key: str
         user.save(update_fields=["password"])
         record_act("change_password", actor=person(user), now=now, target=user, reason=address)
         end_all_sessions(user, actor=person(user), why=f"{address}, password changed", now=now, but=session_key)
-        UserSession.objects.filter(session_key=session_key).delete()  # it goes on under another key
+        UserSession.objects.filter(session_key=session_key).delete()  # the session goes on under another key
 
 
 @transaction.atomic

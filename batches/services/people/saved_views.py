@@ -1,4 +1,4 @@
-"""views: keep a filter of the list of batches under a name, change it, share it, forget it."""
+"""saved_views: save a filter of the list of batches under a name; change, share and delete it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from batches.services.core.audit import record_act
 
 NAME_CHARS = 100
 QUERY_CHARS = 2000
-SLUG_CHARS = 100  # leaves room for a number behind it
-TAKEN = frozenset({"new"})  # an address of the console's own
+SLUG_CHARS = 100  # short enough that a number can follow
+TAKEN = frozenset({"new"})  # slugs that are addresses of the console
 
 
 @dataclass(frozen=True, slots=True)
 class ViewChoices:
-    """What somebody wants to call a view, and for whom it is."""
+    """The name of a view, its readers, and whether it is the person's default."""
 
     name: str
     is_shared: bool = False
@@ -31,7 +31,7 @@ class ViewChoices:
 
 
 def visible_views(access: Access) -> QuerySet[SavedView]:
-    """One's own views, and those shared by people of the same projects, or by who administers the portal."""
+    """The person's own views, and shared views of people in the same projects or of administrators of the portal."""
     views = SavedView.objects.select_related("owner")
     if access.roles is None:
         return views.filter(Q(owner=access.user) | Q(is_shared=True))
@@ -40,7 +40,7 @@ def visible_views(access: Access) -> QuerySet[SavedView]:
 
 
 def own_view(access: Access, slug: str) -> SavedView:
-    """The view of this slug, to be changed. Raises NotFound when it is somebody else's, shared or not."""
+    """The person's own view with this slug. Raises NotFound for the view of another person, shared or not."""
     view = SavedView.objects.filter(owner=access.user, slug=slug).first()
     if view is None:
         raise NotFound
@@ -48,12 +48,12 @@ def own_view(access: Access, slug: str) -> SavedView:
 
 
 def default_view(access: Access) -> SavedView | None:
-    """What their list opens with, if they chose one."""
+    """The view that the person's list of batches opens with, if they chose one."""
     return SavedView.objects.filter(owner=access.user, is_default=True).first()
 
 
 def save_view(access: Access, draft: ViewChoices, *, query: str, now: datetime) -> SavedView:
-    """A new view of their own. The caller has made sure that the query is understood. Raises InvalidRequest."""
+    """Save a new view of the person. The caller must have checked the query. Raises InvalidRequest."""
     name = _name(draft)
     _require_short(query)
     for slug in _slugs(name):
@@ -73,7 +73,7 @@ def save_view(access: Access, draft: ViewChoices, *, query: str, now: datetime) 
 
 @transaction.atomic
 def change_view(view: SavedView, draft: ViewChoices, *, by: Access, now: datetime) -> None:
-    """Give it another name or other readers; its address stays. Raises InvalidRequest, and NotFound for others' views."""
+    """Change the name or readers of a view. Its address stays. Raises InvalidRequest, and NotFound for others' views."""
     _require_own(view, by)
     view.name = _name(draft)
     _make_room(by, draft)
@@ -84,7 +84,7 @@ def change_view(view: SavedView, draft: ViewChoices, *, by: Access, now: datetim
 
 @transaction.atomic
 def replace_query(view: SavedView, query: str, *, by: Access, now: datetime) -> None:
-    """Have it ask something else. Raises InvalidRequest, and NotFound for others' views."""
+    """Change the query of a view. Raises InvalidRequest, and NotFound for others' views."""
     _require_own(view, by)
     _require_short(query)
     view.query = query
@@ -94,7 +94,7 @@ def replace_query(view: SavedView, query: str, *, by: Access, now: datetime) -> 
 
 @transaction.atomic
 def delete_view(view: SavedView, *, by: Access, now: datetime) -> None:
-    """Forget it. Raises NotFound for others' views."""
+    """Delete a view. Raises NotFound for others' views."""
     _require_own(view, by)
     record_act("delete_view", actor=by.actor, now=now, target=view)
     view.delete()
@@ -118,9 +118,9 @@ def _require_short(query: str) -> None:
 
 
 def _make_room(access: Access, draft: ViewChoices) -> None:
-    """One default view each."""
+    """Unset the default of the person's other views if this view becomes the default: a person has at most one."""
     if draft.is_default:
-        User.objects.select_for_update(no_key=True).get(pk=access.user.pk)  # whoever else makes one the default waits
+        User.objects.select_for_update(no_key=True).get(pk=access.user.pk)  # two calls must not both set a default
         SavedView.objects.filter(owner=access.user, is_default=True).update(is_default=False)
 
 

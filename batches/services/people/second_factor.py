@@ -12,7 +12,7 @@ from batches.services.people.encryption import rotate
 from batches.services.people.sessions import end_all_sessions
 from batches.services.people.sign_in import person
 
-ENCRYPTED = ("secret", "seed")  # of an app, of recovery codes
+ENCRYPTED = ("secret", "seed")  # the secret of an app, the seed of recovery codes
 
 
 @transaction.atomic
@@ -34,7 +34,7 @@ def record_new_codes(user: User, *, address: str, now: datetime) -> None:
 
 @transaction.atomic
 def reset_second_factor(user: User, *, actor: Actor, now: datetime) -> bool:
-    """Take the second factor of a person away who has lost it, and end their sessions. Whether there was one."""
+    """Remove the second factor of a person who has lost it, and end their sessions. Return whether there was one."""
     removed, _ = Authenticator.objects.filter(user=user).delete()
     if not removed:
         return False
@@ -45,7 +45,7 @@ def reset_second_factor(user: User, *, actor: Actor, now: datetime) -> bool:
 
 @transaction.atomic
 def rotate_second_factors() -> int:
-    """Encrypt every second factor anew under the first of CREDENTIAL_KEYS. How many there were. Raises Conflict."""
+    """Encrypt every second factor anew under the first of CREDENTIAL_KEYS. Return how many there are. Raises Conflict."""
     kept = list(Authenticator.objects.select_for_update())
     for authenticator in kept:
         for name in ENCRYPTED:

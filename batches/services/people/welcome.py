@@ -1,4 +1,4 @@
-"""welcome: what a fresh portal needs before anybody can use it."""
+"""welcome: the first operator, project and key of a fresh portal."""
 
 import secrets
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ PROJECT = "default"
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """What was made: a login for the console and an API key. Shown once, kept nowhere in plain text."""
+    """A login for the console and an API key. Both are shown once, and stored nowhere in plain text."""
 
     username: str
     password: str
@@ -26,7 +26,7 @@ class Welcome:
 
 
 def welcome(*, password: str = "", now: datetime) -> Welcome | None:
-    """Make an operator (with a password of its own unless one is given), a project and a key; None if there are users."""
+    """Make an operator, a project and a key. The password is random unless one is given. None if there are users already."""
     with transaction.atomic():
         if User.objects.exists():
             return None

@@ -1,4 +1,5 @@
-"""What is allowed: guards, quotas, limits and prices, emergency stops, models that a project may name, estimates before sending.
+"""Rules of the portal: guards, quotas, limits and prices, emergency stops, the models of a project, estimates of cost.
 
-This room decides and keeps settings; `control` and `intake` act on them. It knows `core` and `tally`. Start with `guards`.
+This room decides, and keeps settings. `control` and `intake` act on its decisions. It knows `core` and `tally`. Start with
+`guards`.
 """

@@ -1,8 +1,8 @@
-"""catalogue: the models that a project may name, and which provider owns each. Nothing is asked of an upstream.
+"""catalogue: the models that a project may name, each with its provider. No upstream is asked.
 
-A model is in the list of a provider that the project may use when it has limits or prices there, when the provider's
-options map its name to another one, or when one of the project's latest batches there named it. A simulator takes any
-name, and lists one that says so.
+A provider that the project may use lists a model in three cases: the model has limits or prices there, the provider's options
+map its name to another one, or one of the project's latest batches there named it. A simulator takes any name, and lists the
+name `any`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence, Set
@@ -14,7 +14,7 @@ from batches.rules.errors import NoProvider, NotFound
 from batches.services.core.route import choose, granted_providers
 from providers.models import Provider, ProviderModel
 
-LATEST_BATCHES = 1000  # of a project, which are looked through for models
+LATEST_BATCHES = 1000  # how many batches of a project are searched for models
 SIMULATED = "any"
 
 
@@ -26,7 +26,10 @@ class ModelNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class OfferedModel:
-    """A model at a provider. `id` is its name where a create call that names no provider goes there, else `provider/name`."""
+    """A model at a provider.
+
+    `id` is its plain name if create calls that name no provider go to this provider, or else `provider/name`.
+    """
 
     id: str
     name: str
@@ -34,7 +37,7 @@ class OfferedModel:
 
     @property
     def qualified(self) -> str:
-        """The name that means this provider's model, whoever else has one of this name."""
+        """The name with the provider before it. It means this model also if other providers have a model of this name."""
         return f"{self.provider.name}/{self.name}"
 
 
@@ -54,7 +57,7 @@ def models_of(project: Project) -> list[OfferedModel]:
 
 
 def _chosen_unnamed(providers: Sequence[Provider], defaults: Set[object]) -> set[object]:
-    """The keys of the providers that carry out a batch, at one of their endpoints, that names no provider."""
+    """The keys of the providers that carry out batches that name no provider, at one of their endpoints or more."""
     chosen: set[object] = set()
     for endpoint in {endpoint for provider in providers for endpoint in provider.endpoints}:
         with suppress(NoProvider):
@@ -63,7 +66,7 @@ def _chosen_unnamed(providers: Sequence[Provider], defaults: Set[object]) -> set
 
 
 def find_model(models: Iterable[OfferedModel], text: str) -> OfferedModel:
-    """The model with this id, or with this name behind its provider's. Raises ModelNotFound."""
+    """The model with this id, or with this qualified name. Raises ModelNotFound."""
     for model in models:
         if text in (model.id, model.qualified):
             return model
@@ -78,13 +81,13 @@ def _names(project: Project, providers: Iterable[Provider]) -> dict[object, set[
         names[key].add(name)
     latest = Batch.objects.filter(project=project).order_by("-created_at", "-id")
     for key, name, began in latest.values_list("provider_id", "model", "in_progress_at")[:LATEST_BATCHES]:
-        if key in known and name and began:  # the input of others was refused
+        if key in known and name and began:  # a batch that never began had a refused input
             names[key].add(name.removeprefix(f"{known[key].name}/"))
     return names
 
 
 def _own_names(provider: Provider) -> Iterator[str]:
-    """The names that its settings tell."""
+    """The names of models in the provider's settings."""
     mapped = provider.options.get("models")
     yield from mapped if isinstance(mapped, dict) else ()
     if provider.simulated:

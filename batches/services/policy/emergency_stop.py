@@ -17,7 +17,7 @@ from batches.services.core.access import Access, Right
 from batches.services.core.audit import record_act
 from providers.models import Provider
 
-AGAIN_SECONDS = 60  # nobody knows when a stop ends: a client that looks again each minute does no harm
+AGAIN_SECONDS = 60  # the Retry-After during a stop, whose end is unknown; a call each minute does no harm
 
 
 class AlreadyStopped(Conflict):
@@ -35,14 +35,14 @@ class IntakeStopped(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a stop is for: a provider or a project; the whole portal when it is neither."""
+    """The place of a stop: a provider or a project, or the whole portal if both are None."""
 
     provider: Provider | None = None
     project: Project | None = None
 
 
 def begin_stop(what: Stopped, place: Place, *, reason: str, actor: Actor, now: datetime) -> EmergencyStop:
-    """Stop sending or intake from now on. Raises InvalidRequest for a reason that is none, and AlreadyStopped."""
+    """Stop sending or intake from now on. Raises InvalidRequest for an unusable reason, and AlreadyStopped."""
     sentence = checked_reason(reason)
     require_free(what, place)
     stop = EmergencyStop(
@@ -59,7 +59,7 @@ def begin_stop(what: Stopped, place: Place, *, reason: str, actor: Actor, now: d
 
 @transaction.atomic
 def end_stop(stop: EmergencyStop, *, actor: Actor, now: datetime) -> bool:
-    """Let sending or intake go on. False when somebody ended the stop before."""
+    """End a stop, so that sending or intake goes on. False if the stop had ended before."""
     active = EmergencyStop.objects.active().filter(pk=stop.pk)
     if not active.update(ended_at=now, ended_by=actor.name[:200]):
         return False
@@ -71,12 +71,12 @@ def end_stop(stop: EmergencyStop, *, actor: Actor, now: datetime) -> bool:
 
 
 def require_may_stop(access: Access, place: Place, *, act: str, now: datetime, target: EmergencyStop | None = None) -> None:
-    """Raise NotPermitted, on record, unless somebody administers the project, or the portal where it is about more."""
+    """Raise NotPermitted, and record it, unless the person administers the place: its project, or else the portal."""
     access.require(Right.MANAGE, place.project, act=act, now=now, target=target)
 
 
 def require_intake(project: Project, *, provider: Provider | None = None) -> None:
-    """Raise IntakeStopped, with the reason, while a project may bring nothing new, or nothing new for this provider."""
+    """Raise IntakeStopped, with the reason, while a stop of intake holds for the project, or for the provider."""
     stops = EmergencyStop.objects.active().filter(what=Stopped.INTAKE).select_related("provider", "project")
     stop = stops.concerning(project=project.pk, provider=provider.pk if provider else None).order_by("began_at").first()
     if stop is not None:
@@ -84,12 +84,12 @@ def require_intake(project: Project, *, provider: Provider | None = None) -> Non
 
 
 def stops_in_force() -> list[EmergencyStop]:
-    """Every stop that nobody has ended, the oldest first."""
+    """All stops that have not ended, the oldest first."""
     return list(EmergencyStop.objects.active().select_related("provider", "project").order_by("began_at"))
 
 
 def seen_by(access: Access, stops: Iterable[EmergencyStop]) -> list[EmergencyStop]:
-    """Those that concern somebody: of the portal, of projects that they see, and of providers that they may know of."""
+    """The stops that concern a person: of the portal, of projects that they see, and of providers that they may know of."""
     found = list(stops)
     if access.everywhere or not found:
         return found
@@ -99,7 +99,7 @@ def seen_by(access: Access, stops: Iterable[EmergencyStop]) -> list[EmergencySto
 
 
 def seen_in(project: Project, stops: Iterable[EmergencyStop], *, providers: Iterable[Provider]) -> list[EmergencyStop]:
-    """Those that concern a project which may use these providers."""
+    """The stops that concern a project that may use these providers."""
     known = {provider.pk for provider in providers}
     return [stop for stop in stops if _concerns(stop, sees=project.pk.__eq__, providers=known)]
 
@@ -111,14 +111,14 @@ def _concerns(stop: EmergencyStop, *, sees: Callable[[uuid.UUID], bool], provide
 
 
 def require_free(what: Stopped, place: Place) -> None:
-    """Raise AlreadyStopped when there is such a stop."""
+    """Raise AlreadyStopped if there is such a stop."""
     same = EmergencyStop.objects.active().filter(what=what, provider=place.provider, project=place.project)
     if known := same.select_related("provider", "project").first():
         raise AlreadyStopped(f"{known.get_what_display()} is stopped already for {known.place}.")
 
 
 def checked_reason(text: str) -> str:
-    """One sentence, as it is stored. Raises InvalidRequest."""
+    """The reason on one line, as it is stored. Raises InvalidRequest."""
     sentence = " ".join(text.split())
     if not 1 <= len(sentence) <= STOP_REASON_CHARS - 1 or not sentence.isprintable():
         raise InvalidRequest(f"Give a reason of 1 to {STOP_REASON_CHARS - 1} printable characters.", param="reason")

@@ -1,4 +1,4 @@
-"""What the requests of a batch may use and cost, before any was sent. What is not known stays unknown."""
+"""Estimates: the tokens and cost of a batch's requests before any is sent. Unknown numbers stay None."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -21,29 +21,29 @@ _decode_line = msgspec.json.Decoder(_Line).decode
 
 @dataclass(slots=True)
 class Estimate:
-    """Adds up requests of one endpoint: a token for every four bytes sent, and as many answered as each request allows."""
+    """The sum over requests of one endpoint: one input token for four bytes, and as many output tokens as a request allows."""
 
     endpoint: str
-    default_model: str = ""  # that of every request, where it was said for all of them
+    default_model: str = ""  # the model of every request, if the create call names one
     input_bytes: int = 0
     tokens: dict[str, Usage] = field(default_factory=dict)  # by model
-    unbounded: bool = False  # a request sets no limit to its answer
+    unbounded: bool = False  # whether some request sets no limit to its answer
     cost: Decimal | None = None  # see `price`
 
     @property
     def input_tokens(self) -> int | None:
-        """None where tokens mean nothing."""
+        """How many input tokens the requests have; None for an endpoint without tokens."""
         return sum(used.input or 0 for used in self.tokens.values()) if self.endpoint.startswith("/v1/") else None
 
     @property
     def output_tokens(self) -> int | None:
-        """At most so many; None when a request sets no limit, or tokens mean nothing."""
+        """How many output tokens the answers have at most; None if a request sets no limit, or the endpoint has no tokens."""
         if self.unbounded or self.input_tokens is None:
             return None
         return sum(used.output or 0 for used in self.tokens.values())
 
     def add(self, line: bytes) -> None:
-        """One line of an input file; what validation will refuse does not count."""
+        """Add one line of an input file. A line that cannot be read does not count, since validation will refuse it."""
         try:
             body = bytes(_decode_line(line).body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

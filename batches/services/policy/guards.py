@@ -1,4 +1,4 @@
-"""guard: what a batch may cost, and how much of it may fail, before it is paused. Rules, and changing them for one batch."""
+"""guards: the bounds of cost, tokens and failures beyond which a batch is paused, and the act that changes them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ GUARDS = tuple(field.name for field in Guarded._meta.get_fields())
 
 
 class OwnGuards(TypedDict, total=False):
-    """Guards of one batch, or of a provider, by name. None sets no guard: for a batch, its provider's guard holds."""
+    """The own guards of a batch or a provider, by name. None is no own guard; a batch then has its provider's guard."""
 
     max_error_rate: float | None
     error_sample: int | None
@@ -36,7 +36,7 @@ class OverBudget(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """The guards that hold for a batch; None where there is none."""
+    """The guards that hold for a batch. None is no guard."""
 
     max_error_rate: float | None = None
     error_sample: int = 100
@@ -45,12 +45,12 @@ class Guards:
 
     @property
     def armed(self) -> bool:
-        """Whether one of them can stop the batch."""
+        """Whether one of the guards can pause the batch."""
         return any(limit is not None for limit in (self.max_error_rate, self.max_cost, self.max_tokens))
 
 
 def own_guards(bearer: Guarded) -> OwnGuards:
-    """The guards that a batch, or a provider, has itself."""
+    """The guards that a batch or a provider has itself."""
     return OwnGuards(
         max_error_rate=bearer.max_error_rate,
         error_sample=bearer.error_sample,
@@ -60,7 +60,7 @@ def own_guards(bearer: Guarded) -> OwnGuards:
 
 
 def guards_of(batch: Batch) -> Guards:
-    """The batch's own guards; where it has none its provider's, and for the sample the portal's."""
+    """The guards that hold for a batch: its own, or else its provider's. The sample may also be the portal's."""
     theirs = batch.provider
     return Guards(
         max_error_rate=theirs.max_error_rate if batch.max_error_rate is None else batch.max_error_rate,
@@ -71,10 +71,10 @@ def guards_of(batch: Batch) -> Guards:
 
 
 def too_many_failures(counts: Counts, guards: Guards, *, acknowledged: Counts) -> str | None:
-    """Why so many failures stop a batch, with the figures; None when they do not.
+    """A sentence with the error rate, if it pauses the batch; None if it does not.
 
-    What had settled when an operator last resumed the batch is `acknowledged` and does not count any more; the guard looks
-    at the rate once `error_sample` others have settled.
+    `acknowledged` are the objects that had settled when an operator last resumed the batch. They do not count. The guard looks
+    at the rate once `error_sample` other objects have settled.
     """
     if guards.max_error_rate is None:
         return None
@@ -87,7 +87,7 @@ def too_many_failures(counts: Counts, guards: Guards, *, acknowledged: Counts) -
 
 
 def over_budget(counts: Counts, guards: Guards) -> str | None:
-    """Why what a batch has used stops it, with the figures; None when it does not. What is not known does not count."""
+    """A sentence with the cost or tokens, if they pause the batch; None if they do not. Unknown costs count as 0."""
     spent = Decimal(counts.cost_nanos).scaleb(-9)
     if guards.max_cost is not None and spent > guards.max_cost:
         unknown = f" The cost of {counts.unpriced:,} more objects is not known." if counts.unpriced else ""
@@ -99,15 +99,16 @@ def over_budget(counts: Counts, guards: Guards) -> str | None:
 
 
 def require_within_budget(batch: Batch) -> None:
-    """Raise OverBudget, saying what to do, when a guard would stop the batch again at once."""
+    """Raise OverBudget, with a remedy in its message, if a guard would pause the batch again at once."""
     if reason := over_budget(batch.counts, guards_of(batch)):
         raise OverBudget(f"{reason} Raise the guard of the batch, then resume it.")
 
 
 def set_guards(batch: Batch, *, guards: Mapping[str, object], actor: Actor, now: datetime, reason: str = "") -> Batch:
-    """Change some guards of a batch, by name (see GUARDS); None is the provider's again. A paused batch stays paused.
+    """Change some guards of a batch, by name (see GUARDS). None sets the provider's guard again. A paused batch stays paused.
 
-    With those that it has, it is returned unchanged. Raises InvalidRequest for a value out of bounds, and NotRunning.
+    A batch that has these guards already is returned unchanged. Raises InvalidRequest for a value out of bounds, and
+    NotRunning.
     """
 
     def change() -> Change | None:
@@ -115,7 +116,7 @@ def set_guards(batch: Batch, *, guards: Mapping[str, object], actor: Actor, now:
         before = {name: getattr(batch, name) for name in checked}
         if before == checked:
             return None
-        moves = (f"{name} from {_said(before[name])} to {_said(value)}" for name, value in checked.items())
+        moves = (f"{name} from {_words(before[name])} to {_words(value)}" for name, value in checked.items())
         return Change(checked, expected=before, note=" ".join(filter(None, (f"{'; '.join(moves)}.", reason))))
 
     amend_running(batch, Act.REGUARDED, change, actor=actor, now=now)
@@ -123,7 +124,7 @@ def set_guards(batch: Batch, *, guards: Mapping[str, object], actor: Actor, now:
 
 
 def checked_guards(guards: Mapping[str, object]) -> OwnGuards:
-    """Guards as columns of a batch. Raises InvalidRequest that names what there is none of, or is out of bounds."""
+    """Guards as columns of a batch. Raises InvalidRequest, naming the guard that does not exist or is out of bounds."""
     if unknown := [name for name in guards if name not in GUARDS]:
         raise InvalidRequest(f"There is no guard {unknown[0]}; there are {', '.join(GUARDS)}.", param=f"guards.{unknown[0]}")
     bearer = Batch(**guards)
@@ -142,5 +143,5 @@ def money(amount: Decimal) -> str:
     return f"{amount.normalize():,f} {settings.CURRENCY}"
 
 
-def _said(value: object) -> str:
+def _words(value: object) -> str:
     return "none" if value is None else f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)

@@ -1,4 +1,4 @@
-"""quota: how much a project may have at once. Enforced where it is taken up, under a lock that lasts as long as that does."""
+"""quota: bounds on a project's open batches, pending objects and stored bytes. A lock keeps two calls from using one room."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from batches.rules.states import BatchStatus
 from batches.services.core.audit import record_act
 from batches.services.core.model_validation import model_validation
 
-# What a project can have too much of, and what people call it.
+# The quotas by name, with their words on pages.
 QUOTAS = {"open_batches": "open batches", "pending_objects": "pending objects", "stored_bytes": "stored bytes"}
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """One quota of a project: what it has, and may have; a `limit` of None is no limit."""
+    """One quota of a project: its use, and its limit. A `limit` of None is no limit."""
 
     name: str
     limit: int | None
@@ -29,28 +29,28 @@ class Quota:
 
 
 def limit_of(project: Project, name: str) -> int | None:
-    """The project's own limit, else the portal's; None when neither is set."""
+    """The project's own limit, or else the portal's; None if neither is set."""
     own: int | None = getattr(project, f"max_{name}")
     default: int | None = getattr(settings, f"PROJECT_MAX_{name.upper()}")
     return default if own is None else own
 
 
 def quotas(project: Project) -> list[Quota]:
-    """Every quota and its use now."""
+    """All quotas of a project with their present use."""
     return [Quota(name, limit_of(project, name), _used(project, name)) for name in QUOTAS]
 
 
 def require_room(project: Project, *, open_batches: int = 0, pending_objects: int = 0, stored_bytes: int = 0) -> None:
     """Raise QuotaExceeded, naming quota, limit and use, unless there is room for so many more.
 
-    A project without quotas costs no query. To be called in the transaction that takes the room up: whoever asks for the
-    same project waits until it ends, so that two never take the same room.
+    A project without quotas costs no query. Must be called in the transaction that uses the room: other calls for the same
+    project wait until it ends, so that no room is used twice.
     """
     wanted = {"open_batches": open_batches, "pending_objects": pending_objects, "stored_bytes": stored_bytes}
     asked = [name for name, more in wanted.items() if more and limit_of(project, name) is not None]
     if not asked:
         return
-    # Not FOR UPDATE, for which every insert of a row that names the project would wait.
+    # The lock is not FOR UPDATE: every insert of a row with a foreign key to the project would wait for that.
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     for name in asked:
         limit = limit_of(project, name)
@@ -62,7 +62,7 @@ def require_room(project: Project, *, open_batches: int = 0, pending_objects: in
 
 @transaction.atomic
 def require_room_now(project: Project, *, open_batches: int = 0, pending_objects: int = 0, stored_bytes: int = 0) -> None:
-    """The same, for whoever asks before the work begins, and again when the room is taken up."""
+    """Call `require_room` in a transaction of its own, before work begins. The work must call it again for the room it uses."""
     require_room(project, open_batches=open_batches, pending_objects=pending_objects, stored_bytes=stored_bytes)
 
 
@@ -77,9 +77,9 @@ def _used(project: Project, name: str) -> int:
 
 
 def _pending_objects(project: Project) -> int:
-    """Objects that wait in running batches, and those announced with batches that are still to be validated.
+    """The pending objects of running batches, and the announced objects of batches that wait for validation.
 
-    What validation lays out counts once its batch runs: then it is asked for, too.
+    Objects that validation lays out count once their batch runs. The quota is asked at that moment, too.
     """
     running = Slice.objects.filter(batch__project=project, batch__ended_at=None, pending__gt=0)
     pending = running.exclude(batch__status=BatchStatus.VALIDATING).aggregate(pending=Sum("pending", default=0))["pending"]
@@ -88,7 +88,7 @@ def _pending_objects(project: Project) -> int:
 
 
 def _stored_bytes(project: Project) -> int:
-    """Bytes of every file that is kept, inputs and results, and those that unfinished uploads promise."""
+    """The bytes of all kept files, inputs and results, and the bytes that unfinished uploads promise."""
     kept = File.objects.filter(project=project, purged_at=None).aggregate(bytes=Sum("bytes", default=0))["bytes"]
     promised = Upload.objects.filter(project=project, status=UploadStatus.PENDING).aggregate(bytes=Sum("bytes", default=0))
     return int(kept) + int(promised["bytes"])
@@ -96,9 +96,9 @@ def _stored_bytes(project: Project) -> int:
 
 @transaction.atomic
 def set_quotas(project: Project, *, limits: Mapping[str, int | None], actor: Actor, now: datetime) -> Project:
-    """Give a project limits of its own, by name (see QUOTAS); None takes the portal's default again. Others stay.
+    """Give a project limits of its own, by name (see QUOTAS). None sets the portal's default again. Other limits stay.
 
-    A limit below what the project has takes nothing away from it: it gets no more. Raises InvalidRequest.
+    A project over its new limit keeps everything that it has, and gets no more. Raises InvalidRequest.
     """
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     for name, limit in limits.items():
@@ -106,6 +106,6 @@ def set_quotas(project: Project, *, limits: Mapping[str, int | None], actor: Act
     with model_validation():
         project.clean_fields()
     project.save(update_fields=[f"max_{name}" for name in limits])
-    said = ", ".join(f"{name} {'default' if limit is None else limit}" for name, limit in limits.items())
-    record_act("set_quotas", actor=actor, now=now, target=project, project=project, reason=said)
+    settings_words = ", ".join(f"{name} {'default' if limit is None else limit}" for name, limit in limits.items())
+    record_act("set_quotas", actor=actor, now=now, target=project, project=project, reason=settings_words)
     return project

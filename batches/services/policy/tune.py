@@ -19,35 +19,35 @@ MODEL_SETTINGS = ("max_concurrency", "requests_per_minute", "tokens_per_minute",
 
 @transaction.atomic
 def tune_provider(provider: Provider, *, settings: Mapping[str, object], actor: Actor, now: datetime) -> Provider:
-    """Change limits and guards of a provider, by name (see PROVIDER_SETTINGS); None is none. What is not named stays.
+    """Change limits and guards of a provider, by name (see PROVIDER_SETTINGS). None removes one. Others stay.
 
-    Raises InvalidRequest, naming what is out of bounds, and changes nothing.
+    Raises InvalidRequest, naming the setting that is out of bounds, and changes nothing.
     """
     provider = Provider.objects.select_for_update().get(pk=provider.pk)
     _set(provider, settings, known=PROVIDER_SETTINGS)
     provider.save(update_fields=[*settings, "updated_at"])
-    record_act("tune_provider", actor=actor, now=now, target=provider, reason=_said(settings))
+    record_act("tune_provider", actor=actor, now=now, target=provider, reason=_words(settings))
     return provider
 
 
 @transaction.atomic
 def tune_model(provider: Provider, name: str, *, settings: Mapping[str, object], actor: Actor, now: datetime) -> ProviderModel:
-    """Set limits and prices of a model, by name (see MODEL_SETTINGS), made known if need be. What is not named stays.
+    """Set limits and prices of a model, by name (see MODEL_SETTINGS). Others stay. An unknown model is created.
 
-    A price is per million tokens; None is unknown. What was spent already keeps the price that it had. Raises
-    InvalidRequest, naming what is out of bounds, and changes nothing.
+    A price is per million tokens. None is an unknown price. Costs until now keep their old price. Raises InvalidRequest,
+    naming the setting that is out of bounds, and changes nothing.
     """
-    Provider.objects.select_for_update().get(pk=provider.pk)  # two that make the same model known are one after the other
+    Provider.objects.select_for_update().get(pk=provider.pk)  # two calls must not create the same model at once
     model = provider.models.filter(name=name).first() or ProviderModel(provider=provider, name=name)
     _set(model, settings, known=MODEL_SETTINGS)
     model.save()
-    record_act("tune_model", actor=actor, now=now, target=model, reason=f"{provider}: {_said(settings)}")
+    record_act("tune_model", actor=actor, now=now, target=model, reason=f"{provider}: {_words(settings)}")
     return model
 
 
 @transaction.atomic
 def forget_model(provider: Provider, name: str, *, actor: Actor, now: datetime) -> None:
-    """Have no limits and no prices of a model any more. Raises NotFound."""
+    """Remove the limits and prices of a model. Raises NotFound."""
     model = provider.models.filter(name=name).first()
     if model is None:
         raise NotFound(f"Provider {provider} has no settings for a model {name[:100]!r}.", param="model")
@@ -64,5 +64,5 @@ def _set(row: Provider | ProviderModel, settings: Mapping[str, object], *, known
         row.full_clean()
 
 
-def _said(settings: Mapping[str, object]) -> str:
+def _words(settings: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {'none' if value is None else value}" for name, value in settings.items())

@@ -1,4 +1,4 @@
-"""Every attempt at one object, from the ledger and from what settled it."""
+"""All attempts at one object, from the ledger of failed attempts and from its results."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from providers.failures import Kind
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One attempt, whether it settled the object or another followed it."""
+    """One attempt. Either it settled the object, or another attempt followed it."""
 
     round: int
     number: int
@@ -24,14 +24,14 @@ class Try:
     request_id: str
     latency_ms: int | None
     ended_at: datetime
-    retry_after: float | None  # seconds that the upstream asked to wait
+    retry_after: float | None  # how many seconds the upstream asked to wait
     retry_at: datetime | None
 
 
 def tries(batch: Batch, line: int) -> list[Try]:
-    """Every attempt of every round, the earliest first. A result that no attempt led to (a cancellation) is none.
+    """All attempts of all rounds, the earliest first. A result without an attempt, as of a cancellation, is left out.
 
-    Where the batch's result rows were pruned, less is known of what ended the rounds before the latest.
+    If the batch's result rows were pruned, less is known of the last attempts of earlier rounds.
     """
     failed = [
         Try(
@@ -57,7 +57,7 @@ def tries(batch: Batch, line: int) -> list[Try]:
 
 
 def _from_rows(batch: Batch, line: int) -> list[Try]:
-    """What ended each round, from its result."""
+    """The last attempt of each round, from its result."""
     return [
         Try(
             round=result.round,
@@ -78,7 +78,7 @@ def _from_rows(batch: Batch, line: int) -> list[Try]:
 
 
 def _from_object(batch: Batch, line: int, failed: Sequence[Try]) -> list[Try]:
-    """What ended each round: the latest from the object itself, those before it from the errors that they left."""
+    """The last attempt of each round: of the present round from the object, of earlier rounds from their errors."""
     found = BatchObject.objects.get(batch=batch, line=line)
     tried = Counter(attempt.round for attempt in failed)
     ended = [

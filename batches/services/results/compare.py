@@ -1,4 +1,7 @@
-"""Comparing two batches, object by object, by custom_id: in the order of the first; what only the second has comes last."""
+"""The comparison of two batches, object by object, matched by custom_id.
+
+Pairs are in the order of the first batch. Objects that only the second batch has come last.
+"""
 
 import re
 from collections.abc import Collection
@@ -15,11 +18,11 @@ _FROM_THE_START = "first-0"
 
 
 class BadPlace(ValueError):
-    """A text does not say where a page of pairs begins."""
+    """A text is no position of a page of pairs."""
 
 
 class Verdict(models.TextChoices):
-    """How an object of the first batch, and its namesake in the second, went; in the order in which they matter."""
+    """The outcomes of two objects with one custom_id in both batches compared, the most important verdict first."""
 
     REGRESSED = "regressed", "Regressed"
     FIXED = "fixed", "Fixed"
@@ -31,7 +34,7 @@ class Verdict(models.TextChoices):
 
     @property
     def sentence(self) -> str:
-        """What this verdict means, for people."""
+        """The meaning of this verdict, for people."""
         return _SENTENCES[self]
 
 
@@ -49,7 +52,7 @@ DIFFERENCES = tuple(verdict for verdict in Verdict if verdict != Verdict.BOTH_FI
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One custom_id in both batches; line and status are empty for the batch that does not have it."""
+    """One custom_id in both batches. Line and status are empty for a batch that does not have it."""
 
     custom_id: str
     verdict: Verdict
@@ -69,8 +72,8 @@ _VERDICT = f"""
            WHEN b.status = '{_FINE}' THEN '{Verdict.FIXED.value}'
            ELSE '{Verdict.BOTH_FAILED.value}' END
 """
-# On PostgreSQL the other batch is read once, and hashed: left to itself, it looks every object up in an index that has it
-# among those of all batches. On SQLite a full join of both would be quadratic.
+# PostgreSQL reads the other batch once and hashes it. Its planner by itself would look every object up in an index over all
+# batches. On SQLite a full join of both batches would be quadratic.
 _JOINED = f"""
       FROM (SELECT custom_id, line, status FROM {_TABLE} WHERE batch_id = %s AND line > %s) a
       LEFT JOIN other b ON b.custom_id = a.custom_id
@@ -103,7 +106,7 @@ def compare(first: Batch, second: Batch) -> dict[Verdict, int]:
 
 
 def pairs(first: Batch, second: Batch, *, verdicts: Collection[Verdict], after: str, limit: int) -> tuple[list[Pair], str | None]:
-    """The pairs of these verdicts behind a place ("" is the start), and the place behind them if there are more.
+    """The pairs with these verdicts after a position ("" is the start), and the position of the next page if there are more.
 
     Raises BadPlace.
     """
@@ -127,7 +130,7 @@ def pairs(first: Batch, second: Batch, *, verdicts: Collection[Verdict], after: 
 def _page(
     one: Batch, other: Batch, *, verdicts: Collection[Verdict], line: int, limit: int
 ) -> list[tuple[str, Verdict, int, str, int | None, str]]:
-    """The objects of one batch behind a line, each with its namesake in the other."""
+    """The objects of one batch after a line, each with the object of the same custom_id in the other batch."""
     if not verdicts:
         return []
     words = [verdict.value for verdict in verdicts]

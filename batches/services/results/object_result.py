@@ -1,4 +1,4 @@
-"""What came of one object, as clients are told it, and its line in a result file."""
+"""The result of one object as clients see it, and its line in a result file."""
 
 import uuid
 from typing import Any
@@ -9,15 +9,15 @@ from batches.models import INVALID_LINE
 from batches.rules import jsonl
 from batches.rules.states import ObjectStatus
 
-FAILED_STATUS = 400  # HTTP statuses from here on say themselves that the request failed
-BAD_GATEWAY = 502  # what is told of an answer that looked like a success and was none
+FAILED_STATUS = 400  # HTTP statuses from this one on mean a failure
+BAD_GATEWAY = 502  # the status for clients of a failed object whose answer had a status of success
 
 
 class ObjectResult(msgspec.Struct, frozen=True):
     """One object with the outcome of its latest round.
 
-    `body` is the answer as one line of JSON; it is empty where there was none (pending, cancelled, expired, or failed
-    without an answer), and then `error_code` and `error_message` say why, unless it is pending.
+    `body` is the answer as one line of JSON. It is empty for an object without an answer: pending, cancelled, expired, or
+    failed without one. Then `error_code` and `error_message` give the reason, unless the object is pending.
     """
 
     id: uuid.UUID
@@ -40,18 +40,18 @@ class ObjectResult(msgspec.Struct, frozen=True):
 
     @property
     def is_invalid(self) -> bool:
-        """Whether its line of the input was skipped: it is no valid request."""
+        """Whether its line of the input was skipped as invalid."""
         return self.kind == INVALID_LINE
 
     @property
     def status_code(self) -> int | None:
-        """The HTTP status as clients are told it: of a request that failed it is never one of a success."""
+        """The HTTP status as clients see it. For a failed request it is never a status of success."""
         failed = self.status == ObjectStatus.FAILED and self.http_status is not None and self.http_status < FAILED_STATUS
         return BAD_GATEWAY if failed else self.http_status
 
     @property
     def document(self) -> str:
-        """The answer as clients are told it: a JSON object, and of a request that failed one that says why."""
+        """The answer as clients see it: a JSON object. For a failed request it always has the reason."""
         if not self.body or self.body.startswith("{"):
             return self.body
         if self.status == ObjectStatus.SUCCEEDED:
@@ -61,7 +61,7 @@ class ObjectResult(msgspec.Struct, frozen=True):
 
     @property
     def response(self) -> dict[str, Any] | None:
-        """The answer with its status and the id of the request; None where there was no answer."""
+        """The answer with its status and the id of the request; None if there was no answer."""
         if not self.body:
             return None
         body = msgspec.Raw(self.document.encode())
@@ -69,13 +69,13 @@ class ObjectResult(msgspec.Struct, frozen=True):
 
     @property
     def why(self) -> tuple[str, str] | None:
-        """Code and message of a failure that looks like a success: an answer with a good HTTP status, of no use."""
+        """Code and message of a failure whose answer had an HTTP status of success."""
         is_told = self.status == ObjectStatus.SUCCEEDED or self.http_status is None or self.http_status >= FAILED_STATUS
         return None if is_told else (self.error_code, self.error_message)
 
     @property
     def error(self) -> dict[str, Any] | None:
-        """Code and message of what has no answer, or one of no use that looks like a success; None for any other."""
+        """Code and message of a result without an answer, or of a failure with a status of success; None for any other."""
         return None if self.body and not self.why else {"code": self.error_code, "message": self.error_message}
 
 

@@ -1,4 +1,4 @@
-"""What came of objects, from the output and error files of a batch that ended: where its result rows were let go of."""
+"""Results of objects from the output and error files of an ended batch, for a batch whose result rows were pruned."""
 
 import uuid
 from collections.abc import Iterable, Iterator
@@ -15,27 +15,27 @@ from batches.services.storage.ranges import is_kept, stream_range
 
 
 def are_withdrawn(batch: Batch, *, now: datetime) -> bool:
-    """Whether a client has deleted a file with results of this batch, or its time is over: then no door leads to them."""
+    """Whether a file with results of this batch was deleted by a client or has expired. Then nobody may read its results."""
     files = (batch.output_file, batch.error_file) if batch.is_terminal else ()
     return any(file is not None and not file.is_readable(now=now) for file in files)
 
 
 def require_result_files(batch: Batch, *, now: datetime) -> None:
-    """Raise Gone unless every file with results of this ended batch may still be read."""
+    """Raise Gone unless all files with results of this ended batch may still be read."""
     for name, file in (("output", batch.output_file), ("error", batch.error_file)):
         if file is not None and not (file.is_readable(now=now) and is_kept(file)):
             raise Gone(f"The {name} file is no longer kept, and with it went the results.")
 
 
 class SliceResults:
-    """The results of one slice, to be asked for in input order. Reads each file once, and only as far as it is asked for."""
+    """The results of one slice, to be asked for in input order. Each file is read once, and only as far as it is needed."""
 
     def __init__(self, batch: Batch, piece: Slice) -> None:
         self._output = _Lines(batch.output_file, piece.output_start, piece.output_end, name="output")
         self._error = _Lines(batch.error_file, piece.error_start, piece.error_end, name="error")
 
     def find(self, object_id: uuid.UUID, status: str) -> jsonl.StoredResult:
-        """The result of an object that succeeded or failed. Raises Gone when its file is no longer kept."""
+        """The result of an object that has succeeded or failed. Raises Gone when its file is no longer kept."""
         return (self._output if status == ObjectStatus.SUCCEEDED else self._error).find(jsonl.result_id(object_id))
 
 
@@ -63,7 +63,7 @@ class _Lines:
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    held: list[bytes] = []  # the pieces of a line whose end has not come yet, joined once: a line may have many
+    held: list[bytes] = []  # the pieces of an unfinished line, joined only once because a line may have many pieces
     for piece in pieces:
         first, *others = piece.split(b"\n")
         held.append(first)

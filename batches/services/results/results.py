@@ -1,6 +1,6 @@
-"""Reading what came of a batch's objects, in input order, at any time; and their requests from the input file.
+"""Reading the results of a batch's objects in input order, at any time, and their requests from the input file.
 
-Answers are in the result rows; where these were pruned, in the batch's own files. Who reads does not notice.
+Answers come from the result rows, or from the batch's own files if the rows were pruned. Callers see no difference.
 """
 
 import uuid
@@ -25,16 +25,16 @@ from batches.services.tally.result_rows import OF_ITS_ROUND
 
 PAGE = 500
 PAGE_CHARS = 4 * 1024**2
-MUCH_LONGER = 4  # times the usual length: what a page's bodies may be and all of it still fits into memory
-ANSWERED = frozenset({ObjectStatus.SUCCEEDED, ObjectStatus.FAILED})  # what has a result
-FIRST_PAGE = 16  # as long as nothing is known of the size of the answers
+MUCH_LONGER = 4  # a body this many times longer than usual ends its page, so that every page fits into memory
+ANSWERED = frozenset({ObjectStatus.SUCCEEDED, ObjectStatus.FAILED})  # the statuses of objects with a result
+FIRST_PAGE = 16  # objects on the first page, when the size of the answers is not known yet
 
 T = TypeVar("T")
-Page = tuple[list[ObjectResult], bool]  # some objects, and whether there may be more behind them
+Page = tuple[list[ObjectResult], bool]  # some objects, and whether more may follow them
 
 _COLUMNS = "o.id, o.line, o.custom_id, o.status, o.round, o.attempts, o.http_status, o.latency_ms, o.request_id, o.kind"
-# The objects are chosen first and their results looked up one by one: left to itself, PostgreSQL reads all results of a
-# batch for each of its objects as long as it has no statistics of that batch.
+# The statement chooses the objects first, and looks their results up one by one. PostgreSQL's planner by itself would read
+# all results of a batch for each object while it has no statistics of the batch.
 _JOINED = f"""
       FROM (SELECT *
               FROM {BatchObject._meta.db_table}
@@ -44,36 +44,36 @@ _JOINED = f"""
       LEFT JOIN {BatchResult._meta.db_table} r ON {OF_ITS_ROUND}
      ORDER BY o.line
 """  # noqa: S608 - names of tables only
-# Of a longer body than so much nothing is read.
+# A body that is longer than the parameter is not read.
 _SELECT = f"SELECT {_COLUMNS}, r.error_code, r.error_message, CASE WHEN {{size}} <= %s THEN r.body END {_JOINED}"
 _SELECT_SIZES = f"SELECT o.line, {{size}} {_JOINED}"
 _ANY_LENGTH = 2**31 - 1
 
 
 def results(batch: Batch, *, first_page: int = FIRST_PAGE) -> Iterator[ObjectResult]:
-    """All objects in input order, pending ones too. Reads pages of a few MB: more objects at once the smaller they are.
+    """All objects in input order, pending ones too. They are read in pages of a few MB, whatever the size of the answers.
 
-    `first_page` is how many to begin with, where the answers are known to be small. Raises Gone, at once, when the rows
-    were pruned and the files are not kept any more.
+    `first_page` is the number of objects on the first page; it may be greater if the answers are known to be small. Raises
+    Gone, at once, when the rows were pruned and the files are no longer kept.
     """
     require_results(batch)
     return results_over(batch, first_line=1, last_line=LAST_LINE, first_page=first_page)
 
 
 def require_results(batch: Batch) -> None:
-    """Raise Gone when what came of an ended batch cannot be read any more."""
+    """Raise Gone if the results of an ended batch can no longer be read."""
     now = timezone.now()
     if batch.results_pruned_at is not None or are_withdrawn(batch, now=now):
         require_result_files(batch, now=now)
 
 
 def _are_in_files(batch: Batch) -> bool:
-    """Whether answers are read from the batch's files, where those may be read: its rows were pruned, or are not to be shown."""
+    """Whether answers are read from the batch's files: its rows were pruned, or its results were withdrawn."""
     return batch.results_pruned_at is not None or are_withdrawn(batch, now=timezone.now())
 
 
 def results_without_answers(batch: Batch) -> Iterator[ObjectResult]:
-    """The objects of an ended batch in input order, and why those failed that did: what is known without its files."""
+    """The objects of an ended batch in input order, without answers, with the reasons of failures. No file is needed."""
     for piece in batch.slices.order_by("first_line"):
         first, last = piece.first_line - 1, piece.last_line
         reasons = _reasons(batch, first, last)
@@ -83,7 +83,7 @@ def results_without_answers(batch: Batch) -> Iterator[ObjectResult]:
 
 
 def results_over(batch: Batch, *, first_line: int, last_line: int, first_page: int = FIRST_PAGE) -> Iterator[ObjectResult]:
-    """The same for the objects at these lines. May raise Gone on the way."""
+    """The objects at these lines in input order, like `results`. Gone may be raised while they are read."""
     after_line, size, more = first_line - 1, first_page, True
     while more and after_line < last_line:
         page, more = _page(batch, after_line=after_line, last_line=last_line, limit=size)
@@ -95,9 +95,9 @@ def results_over(batch: Batch, *, first_line: int, last_line: int, first_page: i
 
 
 def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int) -> Page:
-    """The settled objects behind a line, at most `limit`, their bodies at most `max_chars` (but at least one object).
+    """The settled objects after a line: at most `limit`, with at most `max_chars` of bodies, but at least one object.
 
-    The second value tells whether there are more. Two queries: what is too much is never read. Raises Gone.
+    The second value tells whether more follow. Two queries, so that no body over the bounds is read. Raises Gone.
     """
     if _are_in_files(batch):
         return _cut(_from_files(batch, after_line=after_line, last_line=LAST_LINE), limit=limit, max_chars=max_chars)
@@ -115,13 +115,13 @@ def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int
         return [], False
     last_line = sizes[taken - 1][0]
     page, _ = _page(batch, after_line=after_line, last_line=last_line, limit=taken, but=ObjectStatus.PENDING.value)
-    if not page:  # a retry has begun another round between the two
+    if not page:  # a retry has begun another round between the two queries
         return [], True
-    return page, taken < len(sizes) or page[-1].line < last_line  # some may have settled between the two
+    return page, taken < len(sizes) or page[-1].line < last_line  # some may have settled between the two queries
 
 
 def some_of(found: Iterator[T], *, limit: int, max_chars: int, chars: Callable[[T], int]) -> tuple[list[T], bool]:
-    """The first of what was found: at most `limit`, with at most `max_chars` (but at least one); and whether there are more."""
+    """The first items found, at most `limit` with at most `max_chars` together but at least one; and whether more follow."""
     page: list[T] = []
     held = 0
     for item in found:
@@ -137,17 +137,17 @@ def _cut(found: Iterator[ObjectResult], *, limit: int, max_chars: int) -> Page:
 
 
 def results_between(batch: Batch, *, first_line: int, last_line: int) -> list[ObjectResult]:
-    """The objects at these lines, pending ones too, in input order. For as many as fit into memory."""
+    """The objects at these lines, pending ones too, in input order. All of them must fit into memory."""
     return list(results_over(batch, first_line=first_line, last_line=last_line, first_page=last_line - first_line + 1))
 
 
 def result_of(batch_object: BatchObject) -> ObjectResult:
-    """One object with its outcome."""
+    """The result of one object."""
     return results_between(batch_object.batch, first_line=batch_object.line, last_line=batch_object.line)[0]
 
 
 def request_lines(batch: Batch, *, first_line: int, last_line: int) -> dict[int, bytes]:
-    """The input lines with these numbers, by number, as the client wrote them. Raises Gone when they are not kept."""
+    """The input lines with these numbers, by number, as the client wrote them. Raises Gone when they are no longer kept."""
     pieces = Slice.objects.filter(batch=batch, first_line__lte=last_line, last_line__gte=first_line)
     return {
         number: content
@@ -158,7 +158,7 @@ def request_lines(batch: Batch, *, first_line: int, last_line: int) -> dict[int,
 
 
 def request_of(batch: Batch, line: int) -> bytes:
-    """The input line of one object, as the client wrote it. Raises Gone when it is not kept."""
+    """The input line of one object, as the client wrote it. Raises Gone when it is no longer kept."""
     try:
         return request_lines(batch, first_line=line, last_line=line)[line]
     except KeyError:
@@ -166,7 +166,7 @@ def request_of(batch: Batch, line: int) -> bytes:
 
 
 def request_body(batch: Batch, line: int) -> bytes:
-    """The body in that line, likewise."""
+    """The body in the input line of one object, as the client wrote it. Raises Gone when it is no longer kept."""
     try:
         body = bytes(jsonl.read_request(request_of(batch, line)).body)
         body.decode()
@@ -176,9 +176,9 @@ def request_body(batch: Batch, line: int) -> bytes:
 
 
 def slice_lines(batch: Batch, piece: Slice) -> dict[int, bytes]:
-    """The input lines of one slice, by number, in one ranged read, each with the model that it asks for.
+    """The input lines of one slice, by number, each with its model in the body. They are read as one range.
 
-    Raises Gone when the input is not kept.
+    Raises Gone when the input is no longer kept.
     """
     if piece.input_end - piece.input_start > settings.MAX_LINE_BYTES + settings.SLICE_BYTES:
         raise Gone("The line is too long to be read.")  # which is why it was skipped
@@ -189,18 +189,18 @@ def slice_lines(batch: Batch, piece: Slice) -> dict[int, bytes]:
 
 
 def number_lines(content: bytes, *, first_line: int) -> dict[int, bytes]:
-    """Lines by number, blank ones left out, the first being `first_line`."""
+    """The lines of some content by number, without blank lines. The first line has the number `first_line`."""
     numbered = enumerate(content.split(b"\n"), start=first_line)
     return {number: stripped for number, line in numbered if (stripped := line.strip(b" \t\r"))}
 
 
 def read_input(batch: Batch, start: int, end: int) -> bytes:
-    """A range of bytes of a batch's input file. Raises Gone when they are not kept."""
+    """A range of bytes of a batch's input file. Raises Gone when they are no longer kept."""
     return read_range(batch.input_file, start, end, name="input")
 
 
 def _page(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str = "") -> Page:
-    """Some of the objects at these lines, in order: at most `limit`, and at most a few MB of answers, but at least one object."""
+    """The first objects at these lines, in order: at most `limit` and at most a few MB of answers, but at least one object."""
     if not _are_in_files(batch):
         rows, more = _rows(batch, after_line=after_line, last_line=last_line, limit=limit, but=but)
         lacks_answers = any(row.status in ANSWERED and not (row.body or row.error_code) for row in rows)
@@ -210,7 +210,7 @@ def _page(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str
 
 
 def _were_pruned(batch: Batch) -> bool:
-    """Whether the result rows were pruned since the batch was read, as missing ones suggest."""
+    """Whether the result rows were pruned after the batch was read. Missing rows suggest it."""
     batch.refresh_from_db(fields=["results_pruned_at"])
     return batch.results_pruned_at is not None
 
@@ -224,7 +224,7 @@ def _all_rows(batch: Batch, *, after_line: int, last_line: int) -> Iterator[Obje
 
 
 def _rows(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str = "") -> Page:
-    """A page from the result rows. It ends before a body that is much longer than usual, unless that is its first."""
+    """A page from the result rows. It ends before a body that is much longer than usual, unless that body is the first."""
     most = MUCH_LONGER * PAGE_CHARS // limit if limit > 1 else _ANY_LENGTH
     with connection.cursor() as cursor:
         cursor.execute(_SELECT.format(size=bulk.size_of("r.body")), [most, batch_key(batch), after_line, last_line, but, limit])
@@ -236,13 +236,13 @@ def _rows(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str
 
 
 def _is_whole(row: tuple[Any, ...]) -> bool:
-    """Whether its body was read, if it has one."""
+    """Whether the row has no body, or its body was read."""
     *_, code, _message, body = row
     return code is None or body is not None
 
 
 def _from_files(batch: Batch, *, after_line: int, last_line: int) -> Iterator[ObjectResult]:
-    """The objects of an ended batch whose rows were pruned; two queries and one range of each file for a slice."""
+    """The objects of an ended batch whose result rows were pruned. A slice takes two queries and one range of each file."""
     pieces = Slice.objects.filter(batch=batch, last_line__gt=after_line, first_line__lte=last_line)
     for piece in pieces.order_by("first_line"):
         files = SliceResults(batch, piece)
@@ -260,14 +260,14 @@ def _from_file(row: ObjectResult, files: SliceResults, reasons: Mapping[tuple[in
 
 
 def _reasons(batch: Batch, after_line: int, last_line: int) -> dict[tuple[int, int], tuple[str, str]]:
-    """Code and message of what failed with an answer: the error file holds the answer alone."""
+    """Codes and messages of failures with an answer. They are not in the error file, which has the answer alone."""
     errors = BatchError.objects.filter(batch=batch, line__gt=after_line, line__lte=last_line, round__isnull=False)
     rows = errors.order_by().values_list("line", "round", "code", "message")
     return {(line or 0, round_ or 0): (code, message) for line, round_, code, message in rows}
 
 
 def batch_key(batch: Batch) -> Any:
-    """The batch's id as the database's driver takes it."""
+    """The batch's id in the form that the database's driver takes."""
     return BatchObject._meta.get_field("batch").get_db_prep_value(batch.pk, connection)
 
 

@@ -1,4 +1,4 @@
-"""retry_child: a new batch over what did not succeed in one that has ended."""
+"""retry_child: a new batch over the objects of an ended batch that did not succeed."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -40,7 +40,7 @@ class AlreadyRetried(NothingToRetry):
 
 @dataclass(frozen=True, slots=True)
 class TakenUp:
-    """Of some custom_ids, those that other batches of a lineage have: what succeeded, and the others of batches that are open."""
+    """The custom_ids that other batches of a lineage have taken up: `succeeded` there, or `unfinished` in an open batch."""
 
     succeeded: frozenset[str] = frozenset()
     unfinished: frozenset[str] = frozenset()
@@ -50,7 +50,7 @@ class TakenUp:
 
 
 class Elsewhere:
-    """The other batches of a lineage, to be asked for some objects at a time: a batch may have more than fit into memory."""
+    """The other batches of a lineage. They are asked about some objects at a time: all of them may not fit into memory."""
 
     def __init__(self, batch: Batch, members: Sequence[Batch]) -> None:
         others = [member for member in members if member.pk != batch.pk]
@@ -58,12 +58,12 @@ class Elsewhere:
         self._unfinished = {member.pk for member in others if member.status in OPEN}
 
     def taken_up(self, items: Iterable[Chosen]) -> TakenUp:
-        """What became of these objects in the others."""
+        """Which of these objects the other batches have taken up."""
         names = [item.custom_id for item in items] if self.others else []
         succeeded: set[str] = set()
         unfinished: set[str] = set()
         for start in range(0, len(names), NAMES_A_QUERY):
-            # Also what has failed in one that is open: it may be retried there at any moment.
+            # A failed object of an open batch counts as taken up, because it may be retried there at any moment.
             relevant = Q(batch__in=self._unfinished) | Q(batch__in=self.others, status=ObjectStatus.SUCCEEDED)
             objects = BatchObject.objects.filter(relevant, custom_id__in=names[start : start + NAMES_A_QUERY])
             for custom_id, status in objects.order_by().values_list("custom_id", "status"):
@@ -72,7 +72,7 @@ class Elsewhere:
 
 
 class _Gathering:
-    """The request lines of a child batch; once they were read, how many were `found` and `taken`."""
+    """The request lines of a child batch. `found` and `taken` count them, and are complete once all lines were read."""
 
     def __init__(
         self, batch: Batch, selection: Selection, members: Sequence[Batch], replaced: Mapping[int, bytes] | None = None
@@ -82,7 +82,7 @@ class _Gathering:
         self._elsewhere, self._replaced = Elsewhere(batch, members), replaced or {}
 
     def lines(self) -> Iterator[bytes]:
-        """As in the parent's input but for those replaced, a slice at a time. Raises Gone."""
+        """The lines as they are in the parent's input, apart from the replaced ones, slice by slice. Raises Gone."""
         pieces = Slice.objects.filter(batch=self._batch).filter(Q(failed__gt=0) | Q(cancelled__gt=0) | Q(expired__gt=0))
         for piece in pieces.order_by("first_line"):
             if not self._selection.touches(piece.first_line, piece.last_line):
@@ -110,12 +110,12 @@ class _Gathering:
 
 @dataclass(frozen=True, slots=True)
 class ChildInput:
-    """The input of a child batch, in the file storage but not yet known to anybody; how many objects it has, and lacks."""
+    """The input of a child batch. It is in the file storage, and its row is not saved yet."""
 
     file: File
-    members: Sequence[Batch]  # of the lineage, as it was when the input was written
-    taken: int
-    skipped: int
+    members: Sequence[Batch]  # the lineage as it was when the input was written
+    taken: int  # how many objects it has
+    skipped: int  # how many selected objects it leaves out
 
 
 @contextmanager
@@ -127,7 +127,7 @@ def child_input(
     key: ApiKey | None = None,
     replaced: Mapping[int, bytes] | None = None,
 ) -> Iterator[ChildInput]:
-    """Write the input of a child batch, before any transaction. Its bytes go at the end unless a batch was submitted over it."""
+    """Write the input of a child batch, before any transaction. At the end its bytes are deleted unless a batch has the file."""
     members = retriable_lineage(batch, now=now)
     gathering = _Gathering(batch, selection, members, replaced)
     with spooled(gathering.lines()) as content:
@@ -153,9 +153,9 @@ def submit_child(
     reservation: IdempotencyRecord | None = None,
     version: int | None = None,
 ) -> Batch:
-    """Submit what did not succeed in an ended batch as a batch of its own.
+    """Submit the unsuccessful objects of an ended batch as a child batch.
 
-    It is like its parent in all but its input; see `retry` for what is left out and what is raised.
+    The child differs from its parent only in its input. `retry` describes which objects are left out, and the errors raised.
     """
     _require_unchanged(requests.members)
     keep(requests.file)
@@ -176,7 +176,7 @@ def submit_child(
 
 
 def retriable_lineage(batch: Batch, *, now: datetime) -> list[Batch]:
-    """The lineage of a batch that can be retried as a child. Raises Gone, and InProgress while one of it is validated."""
+    """The lineage of a batch that can be retried as a child. Raises Gone, and InProgress while a member is validated."""
     _require_input(batch, now=now)
     members = lineage(batch)
     if any(member.status == BatchStatus.VALIDATING for member in members):
@@ -185,18 +185,18 @@ def retriable_lineage(batch: Batch, *, now: datetime) -> list[Batch]:
 
 
 def as_of(version: int | None) -> dict[str, object]:
-    """What `amend` is to expect of a batch that must be as it was in this version, if one is given."""
+    """The `expecting` of `amend` for a batch that must still have this version; empty if no version is given."""
     return {} if version is None else {"version": version}
 
 
 def _require_input(batch: Batch, *, now: datetime) -> None:
-    """Raise Gone when a client has deleted the input, or its time is over, whether or not its bytes are still there."""
+    """Raise Gone if a client has deleted the input or it has expired, even if its bytes still exist."""
     if batch.input_file_id is None or not File.objects.readable(now=now).filter(pk=batch.input_file_id).exists():
         raise Gone("The input file is no longer kept, so that its requests cannot be sent again.", param="input_file_id")
 
 
 def _require_unchanged(members: Sequence[Batch]) -> None:
-    """Lock the lineage until the transaction ends. Raises LostRace when it has grown since its members were read."""
+    """Lock the lineage until the transaction ends. Raises LostRace if the lineage has grown since its members were read."""
     Batch.objects.select_for_update(no_key=True).get(pk=members[0].pk)
     if {member.pk for member in lineage(members[0])} != {member.pk for member in members}:
         raise LostRace("Another retry of this batch was made meanwhile; read it again.")

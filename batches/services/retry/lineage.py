@@ -1,8 +1,8 @@
-"""A batch and the retries of its failures: who belongs together, and what came of each request in the end.
+"""Lineages: a batch together with all retries of it, and the final outcome of each request.
 
-The root is what the client submitted. Every other batch asks again for some of what did not succeed in its `parent`,
-under the same `custom_id`s and in the same order. So whatever was asked for is in the root, and of the batches that
-have a request at most one has a success for it (see `services.retry.retry`); else the youngest says what came of it.
+The root is the batch that the client submitted. Every other batch sends some unsuccessful requests of its `parent` again,
+with the same `custom_id`s and in the same order. So every request is in the root. At most one batch of the lineage has a
+success for a request (see `services.retry.retry`). If none has, the youngest batch with the request has its final outcome.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,11 +14,11 @@ from batches.rules.states import ObjectStatus
 from batches.services.results.object_result import ObjectResult
 from batches.services.results.results import PAGE, require_results, results_over
 
-ROWS = 5000  # narrow ones, read at once by whoever reads on
+ROWS = 5000  # narrow rows that later pages read at once; the first page is smaller
 
 
 def lineage(batch: Batch, *, among: BatchQuerySet | None = None) -> list[Batch]:
-    """The whole family of a batch, the root first, then by age; as far as it can be followed `among` these."""
+    """All batches of a lineage, the root first, then the oldest first. Only batches of `among` are followed, if it is given."""
     known = Batch.objects.all() if among is None else among
     root = batch
     while root.parent_id is not None and (parent := known.filter(pk=root.parent_id).first()):
@@ -32,7 +32,7 @@ def lineage(batch: Batch, *, among: BatchQuerySet | None = None) -> list[Batch]:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What came of one request of the root in the end: its line there, and the result with the batch that has it."""
+    """The final outcome of one request: its line in the root, and its result with the batch that has it."""
 
     root_line: int
     batch: Batch
@@ -41,7 +41,7 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A request of the root, and where to read what came of it."""
+    """A request of the root, and the batch and line with its final outcome."""
 
     root_line: int
     custom_id: str
@@ -51,10 +51,10 @@ class _Asked:
 
 
 def merged_results(members: Sequence[Batch], *, after_line: int = 0) -> Iterator[Merged]:
-    """Every request of the root behind a line, pending ones too, in the root's order.
+    """The final outcome of every request of the root after a line, pending requests too, in the root's order.
 
-    Holds some thousand narrow rows and a few MB of answers of each batch at a time, however long they are. Raises Gone, at
-    once, when what came of one of them cannot be read any more.
+    Memory holds a few thousand narrow rows and a few MB of answers of each batch at a time. Raises Gone, at once, if results
+    of a member can no longer be read.
     """
     for member in members:
         require_results(member)
@@ -75,7 +75,7 @@ def _page(root: Batch, *, after_line: int, limit: int) -> list[_Asked]:
 
 
 def _decided(page: Sequence[_Asked], retries: Sequence[Batch]) -> list[_Asked]:
-    """The page, each request with the object that decides: one that succeeded, else the youngest."""
+    """The page, each request with the object that has its final outcome: the one that succeeded, or else the youngest."""
     wanted = [asked.custom_id for asked in page if asked.status != ObjectStatus.SUCCEEDED]
     if not retries or not wanted:
         return list(page)
@@ -94,7 +94,7 @@ def _decided(page: Sequence[_Asked], retries: Sequence[Batch]) -> list[_Asked]:
 
 
 def _read(page: Sequence[_Asked]) -> Iterator[Merged]:
-    """The results of a page. Each batch is walked over once: it has its requests in the root's order."""
+    """The results of a page. Each batch is read through once, because it has its requests in the root's order."""
     walks = {}
     for batch in {asked.batch.pk: asked.batch for asked in page}.values():
         lines = [asked.line for asked in page if asked.batch.pk == batch.pk]
@@ -105,7 +105,7 @@ def _read(page: Sequence[_Asked]) -> Iterator[Merged]:
 
 
 def merged_counts(members: Sequence[Batch]) -> Counts:
-    """How the root's requests stand in the end; the tokens and the cost are those of all batches together."""
+    """The counts of the root's requests by their final outcome. Tokens and cost are the sums over all batches."""
     load_counts(members)
     if len(members) == 1:
         return members[0].counts

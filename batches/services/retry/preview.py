@@ -1,4 +1,4 @@
-"""retry_preview: what a retry would send again at this moment, and why it would leave the rest out. Changes nothing."""
+"""retry_preview: how many objects a retry would send at this moment, and why it would leave the rest out. Changes nothing."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,21 +15,21 @@ LINES_AT_ONCE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class RetryPreview:
-    """How many of the selected objects would be sent again, and how many left out: for what they are, or are elsewhere.
+    """How many of the selected objects would be sent again, and how many would be left out for each reason.
 
-    `cost` is what the objects of the batch have cost until now on average, so many times; None while that is not known.
+    `cost` is an estimate: the average cost of the batch's objects until now, times the number sent again. None if unknown.
     """
 
     mode: RetryMode
     retried: int
-    not_failed: int  # selected by their lines, and succeeded or not settled
+    not_failed: int  # selected by their lines, although they have succeeded or not settled
     succeeded_elsewhere: int  # in another batch of the lineage
     taken_up: int  # in another batch of the lineage that has not ended
     cost: Decimal | None = None
 
 
 def preview(batch: Batch, *, selection: Selection, now: datetime) -> RetryPreview:
-    """What `retry` would do. Raises what it would, but for NothingToRetry. At most eight queries in a lineage of one."""
+    """The preview of `retry`. Raises the errors of `retry`, except NothingToRetry. At most eight queries in a lineage of one."""
     mode = mode_of(batch)
     require_known(batch, selection)
     members = [] if mode is RetryMode.IN_PLACE else retriable_lineage(batch, now=now)

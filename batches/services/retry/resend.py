@@ -1,4 +1,4 @@
-"""resend: send one object that did not succeed again, with another request, as a child batch."""
+"""resend: send one unsuccessful object again with another body, as a child batch."""
 
 from datetime import datetime
 
@@ -21,7 +21,7 @@ class BadEdit(InvalidRequest):
 
 
 def edited(batch: Batch, line: int, body: str) -> Edit:
-    """What another body would make of a request, checked as the lines of the batch's input were. Raises Gone."""
+    """The request at a line with another body, checked by the rules of the batch's input. Raises Gone."""
     return edit(request_of(batch, line), body, rules=rules_for(batch))
 
 
@@ -36,10 +36,10 @@ def resend(
     reason: str = "",
     provider_name: str | None = None,
 ) -> Retried:
-    """Submit the object at a line with another body as a child batch of this one object, under its own custom_id.
+    """Submit the object at a line with another body as a child batch of one object, with the same custom_id.
 
-    The timeline tells which members of the body are different, never what is in them. Raises NotRetryable until the
-    batch has ended, BadEdit with all that is wrong, and otherwise as `retry` does.
+    The timeline names the members of the body that are different, never their values. Raises NotRetryable while the batch
+    has not ended, BadEdit with all problems of the body, and the errors of `retry`.
     """
     require_intake(batch.project, provider=batch.provider if provider_name is None else None)
     if not batch.is_terminal:

@@ -1,7 +1,7 @@
-"""retry: send again for what did not succeed. What succeeded is never sent again.
+"""retry: send unsuccessful objects again. A succeeded object is never sent again.
 
-While the batch runs, in place: its failed objects begin a new round. After its end, as a child batch: a new batch whose
-`parent` it is, over an input of the same lines; see `batches.services.retry.lineage`.
+A batch that runs is retried in place: its failed objects begin a new round. A batch that has ended is retried as a child
+batch: a new batch over an input of the same lines, with the ended batch as its `parent`; see `batches.services.retry.lineage`.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ from batches.services.tally.recount import recount
 RETRYABLE = TERMINAL | {BatchStatus.IN_PROGRESS}
 SLICES_A_TRANSACTION = 10
 
-# What an object is like before its first attempt; its earlier rounds stay in results, errors and attempts.
+# The columns of an object before its first attempt. Its earlier rounds stay in results, errors and attempts.
 _UNSENT: dict[str, Any] = {
     "status": ObjectStatus.PENDING,
     "attempts": 0,
@@ -74,7 +74,7 @@ class RetryMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """What a retry did: in which batch, how many objects are sent again, and how many of those selected are not."""
+    """The outcome of a retry: the batch that sends, how many objects it sends again, and how many selected ones it skips."""
 
     mode: RetryMode
     batch: Batch
@@ -100,13 +100,15 @@ def retry(
     version: int | None = None,
     requests: ChildInput | None = None,
 ) -> Retried:
-    """Send the selected objects that did not succeed again, in place or as a child batch, at another provider if named.
+    """Send the selected unsuccessful objects again, in place or as a child batch. A child may go to another provider.
 
-    Left out is what succeeded, and what another retry has taken up already: nothing is paid for twice by accident. A
-    `reservation` (see `idempotency`) is fulfilled. Whoever calls from within a transaction has written the `requests` of the
-    child before it (see `child_input`). Raises NotRetryable while the batch is validated or wound up, NothingToRetry,
-    LostRace when the batch moves on meanwhile, or has since it was in this `version`, InvalidRequest for a selection that
-    it does not have, Gone when its input is no longer kept, NoProvider, IntakeStopped, and QuotaExceeded.
+    Objects that succeeded, or that another retry has taken up, are left out, so that no request is paid for twice by accident.
+    A `reservation` (see `idempotency`) gets the batch of the retry. A caller inside a transaction must have written the
+    `requests` of the child before the transaction (see `child_input`).
+
+    Raises NotRetryable while the batch is validated or wound up, NothingToRetry, LostRace when the batch moves on meanwhile or
+    no longer has this `version`, InvalidRequest for a selection that the batch does not have, Gone when its input is no longer
+    kept, NoProvider, IntakeStopped, and QuotaExceeded.
     """
     require_intake(batch.project, provider=batch.provider if provider_name is None else None)
     mode = mode_of(batch)
@@ -149,7 +151,7 @@ def _retry_in_place(
     reservation: IdempotencyRecord | None,
     version: int | None,
 ) -> int:
-    """How many objects were made pending again. One transaction for a few slices; the one event grows with them."""
+    """Make failed objects pending again, and return how many. Each transaction takes a few slices, and updates one event."""
     failing = Slice.objects.filter(batch=batch, failed__gt=0).order_by("pk").values_list("pk", "first_line", "last_line")
     touched = [pk for pk, first, last in failing if selection.touches(first, last)]
     event: Event | None = None
@@ -157,7 +159,7 @@ def _retry_in_place(
     for start in range(0, len(touched), SLICES_A_TRANSACTION):
         try:
             with transaction.atomic():
-                # Slices first and the batch last, as whoever settles has it: then nobody waits for each other.
+                # Slices are locked before the batch, as in settle, so that no deadlock arises.
                 slices = Slice.objects.select_for_update().filter(pk__in=touched[start : start + SLICES_A_TRANSACTION])
                 pieces = list(slices.order_by("pk"))
                 if event is None:
@@ -166,7 +168,7 @@ def _retry_in_place(
                 if not count:
                     continue
                 note = " ".join(filter(None, (_objects(retried + count), reason)))
-                # A resume acknowledged failures that are none any more.
+                # A resume acknowledged failures that the new round takes back.
                 fewer: dict[str, Any] = {
                     name: Greatest(F(name) - count, 0) for name in ("acknowledged_settled", "acknowledged_failed")
                 }
@@ -179,7 +181,7 @@ def _retry_in_place(
         except LostRace:
             if not retried:
                 raise
-            break  # it does not run any more; what was begun stays begun
+            break  # the batch no longer runs; the rounds that were begun stay
         retried += count
     if not retried:
         raise NothingToRetry
@@ -187,7 +189,7 @@ def _retry_in_place(
 
 
 def _selected(batch: Batch, selection: Selection) -> int:
-    """How many failed objects are selected, at most."""
+    """An upper bound of the number of failed objects that are selected."""
     if selection.lines is not None:
         failed = BatchObject.objects.filter(batch=batch, line__in=selection.lines, status=ObjectStatus.FAILED)
         return failed.exclude(kind=INVALID_LINE).count()
@@ -198,7 +200,7 @@ def _selected(batch: Batch, selection: Selection) -> int:
 
 
 def _send_again(batch: Batch, selection: Selection, pieces: Sequence[Slice], *, now: datetime) -> int:
-    """Begin a new round for the failed objects of these slices, which are locked."""
+    """Begin a new round for the failed objects of these locked slices. Return how many there are."""
     lines: list[int] = []
     changed = []
     for piece in pieces:
@@ -209,7 +211,7 @@ def _send_again(batch: Batch, selection: Selection, pieces: Sequence[Slice], *, 
     if not lines:
         return 0
     BatchObject.objects.filter(batch=batch, line__in=lines).update(**_UNSENT, round=F("round") + 1)
-    # By group, since that is how errors are indexed.
+    # Errors are indexed by fingerprint, so they are looked up by it.
     fingerprints = list(ErrorGroup.objects.filter(in_batches__batch=batch).values_list("fingerprint", flat=True))
     errors = BatchError.objects.filter(batch=batch, fingerprint__in=fingerprints, line__gte=min(lines), line__lte=max(lines))
     open_errors = errors.filter(line__in=lines, round__isnull=False, retried_at=None)
@@ -222,7 +224,7 @@ def _send_again(batch: Batch, selection: Selection, pieces: Sequence[Slice], *, 
 
 
 def _note_more(batch: Batch, event: Event, *, now: datetime, note: str, **changes: object) -> None:
-    """Bring the event up to date. Raises LostRace when the batch does not run any more."""
+    """Update the note of the event. Raises LostRace when the batch no longer runs."""
     if not Batch.objects.filter(pk=batch.pk, status=BatchStatus.IN_PROGRESS).update(updated_at=now, **changes):
         raise LostRace
     batch.refresh_from_db()

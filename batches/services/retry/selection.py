@@ -1,4 +1,4 @@
-"""Which objects of a batch an act is about."""
+"""Selections: the objects of a batch that an act is about."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ class UnknownErrorGroup(InvalidRequest):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """All objects, or those alone whose latest round failed for a reason with this `fingerprint`, or those at `lines`."""
+    """All objects, or only those at `lines`, or only those whose latest round failed with an error of this `fingerprint`."""
 
     fingerprint: str = ""
     lines: frozenset[int] | None = None
 
     def touches(self, first_line: int, last_line: int) -> bool:
-        """Whether any of the lines from the first to the last may be selected."""
+        """Whether a line from the first to the last may be selected."""
         return self.lines is None or any(first_line <= line <= last_line for line in self.lines)
 
 
@@ -33,7 +33,7 @@ EVERYTHING = Selection()
 
 
 class Chosen(NamedTuple):
-    """An object that is selected."""
+    """A selected object."""
 
     line: int
     round: int
@@ -41,7 +41,7 @@ class Chosen(NamedTuple):
 
 
 def require_known(batch: Batch, selection: Selection) -> None:
-    """Raise InvalidRequest when the selection names what the batch does not have, or too much."""
+    """Raise InvalidRequest if the selection names an error group or a line that the batch does not have, or too many lines."""
     if selection.fingerprint and not BatchError.objects.filter(batch=batch, fingerprint=selection.fingerprint).exists():
         raise UnknownErrorGroup(param="error_group")
     if selection.lines is None:
@@ -63,7 +63,7 @@ def chosen(
 ) -> list[Chosen]:
     """The selected objects with these statuses at these lines, in input order.
 
-    Left out is what was never valid: sending it cannot help.
+    Skipped invalid lines are left out, because sending them cannot help.
     """
     objects = BatchObject.objects.filter(batch=batch, line__gte=first_line, line__lte=last_line, status__in=statuses)
     if batch.on_invalid == OnInvalid.SKIP:
@@ -76,7 +76,7 @@ def chosen(
     errors = BatchError.objects.filter(batch=batch, line__gte=first_line, line__lte=last_line, round__isnull=False)
     of_group = set(errors.filter(fingerprint=selection.fingerprint).values_list("line", "round"))
     if BatchError.objects.filter(batch=batch, fingerprint=selection.fingerprint, line=None).exists():
-        # What failed with its batch has no reason of its own.
+        # An object that failed with its batch has no error of its own.
         explained = set(errors.values_list("line", "round"))
         of_group |= {(item.line, item.round) for item in found} - explained
     return [item for item in found if (item.line, item.round) in of_group]

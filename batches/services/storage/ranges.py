@@ -1,4 +1,4 @@
-"""Reading a stored file, whole or in part, piece by piece: nothing is fetched before it is asked for."""
+"""Reading a stored file, whole or in part, piece by piece. A piece is fetched only when it is asked for."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -24,7 +24,7 @@ def is_kept(file: File | None) -> bool:
 
 @contextmanager
 def opened(file: File | None) -> Iterator[Readable]:
-    """A file to be read from its beginning. Raises FileNotFoundError, and OSError when the storage does not answer."""
+    """Open a file at its beginning. Raises FileNotFoundError, and OSError when the storage does not answer."""
     if file is None or file.purged_at is not None:
         raise FileNotFoundError
     source = _object(file) if _is_in_bucket(file) else file.content.open("rb")
@@ -34,7 +34,7 @@ def opened(file: File | None) -> Iterator[Readable]:
 
 @contextmanager
 def reading(file: File | None, *, name: str) -> Iterator[Readable]:
-    """The same. Raises Gone for a file that is no longer kept; the message calls it by this name."""
+    """Open a file at its beginning. Raises Gone for a file that is no longer kept, with this name in the message."""
     try:
         with opened(file) as source:
             yield source
@@ -43,12 +43,12 @@ def reading(file: File | None, *, name: str) -> Iterator[Readable]:
 
 
 def read_range(file: File | None, start: int, end: int, *, name: str) -> bytes:
-    """The bytes of a file from `start` up to `end`. Raises Gone, in whose message the file has this name."""
+    """The bytes of a file from `start` up to `end`. Raises Gone with this name in the message, and StorageAway."""
     return b"".join(stream_range(file, start, end, name=name))
 
 
 def stream_range(file: File | None, start: int, end: int, *, name: str) -> Iterator[bytes]:
-    """The same, piece by piece; nothing is read before it is asked for. Raises StorageAway when its storage is not there."""
+    """The bytes of a file from `start` up to `end`, piece by piece. Raises Gone, and StorageAway if the storage is missing."""
     if file is None or file.purged_at is not None:
         raise Gone(f"The {name} file is no longer kept.")
     if start >= end:
@@ -60,7 +60,7 @@ def stream_range(file: File | None, start: int, end: int, *, name: str) -> Itera
 
 
 def _missing(file: File, name: str) -> PortalError:
-    """What a file that is not there means: on a disk where its folder is missing too, the disk is not that of the file."""
+    """The error for a missing file. On a disk without the file's folder it is StorageAway: the right disk is not mounted."""
     storage: Any = file.content.storage
     if not _is_in_bucket(file) and not Path(storage.path(file.content.name)).parent.is_dir():
         return StorageAway(f"The {name} file cannot be read: the file storage is not there. A volume may not be mounted.")
@@ -85,12 +85,12 @@ def _from_bucket(file: File, start: int, end: int) -> Iterator[bytes]:
 
 
 def _object(file: File, **about: str) -> Any:
-    """The body of an object in S3. The storage's own files fetch the whole object at the first read, whatever is read of them."""
+    """The body of an object in S3. The client is used directly, because the storage's files fetch whole objects at once."""
     storage: Any = file.content.storage
     client = storage.bucket.meta.client
     try:
         return client.get_object(Bucket=storage.bucket.name, Key=str(file.content.name), **about)["Body"]
     except client.exceptions.NoSuchKey:
         raise FileNotFoundError from None
-    except Exception as error:  # of botocore, which not every installation has
+    except Exception as error:  # botocore's errors cannot be named: not every installation has botocore
         raise OSError("the file storage does not answer") from error

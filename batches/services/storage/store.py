@@ -1,4 +1,4 @@
-"""store: keep a file's bytes, and let go of them."""
+"""store: keep the bytes of files, and delete them."""
 
 import logging
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 def size_limit(purpose: str) -> int:
-    """How many bytes a file of this purpose may have."""
+    """The most bytes that a file of this purpose may have."""
     return settings.MAX_BATCH_FILE_BYTES if purpose == Purpose.BATCH else settings.MAX_FILE_BYTES
 
 
@@ -37,12 +37,11 @@ def store(
     limit: int | None = None,
     is_draft: bool = False,
 ) -> File:
-    """Keep what a client sent as a file of the project.
+    """Keep a client's content as a file of the project.
 
-    Batch files live FILE_LIFETIME_SECONDS unless `lifetime` says otherwise. A batch's input that is compressed with gzip is
-    kept unpacked. Raises InvalidRequest for an empty file and
-    TooLarge for one over `limit` bytes, else over the limit of its purpose, IntakeStopped, and QuotaExceeded when the project
-    has too much already; then nothing is kept.
+    Batch files live FILE_LIFETIME_SECONDS unless `lifetime` is given. An input that is compressed with gzip is kept unpacked.
+    Raises InvalidRequest for an empty file, TooLarge for a file over `limit` bytes or over the limit of its purpose,
+    IntakeStopped, and QuotaExceeded. After an error nothing is kept.
     """
     require_intake(project)
     if not content.size:
@@ -59,7 +58,7 @@ def store(
 
 
 def keep(file: File) -> None:
-    """Make a client's file known, in the caller's transaction. Raises QuotaExceeded."""
+    """Save the row of a client's file, in the caller's transaction. Raises QuotaExceeded."""
     require_room(file.project, stored_bytes=file.bytes)
     file.save(force_insert=True)
 
@@ -75,7 +74,7 @@ def write_plain(
     lifetime: timedelta | None = None,
     key: ApiKey | None = None,
 ) -> File:
-    """Put what a client sent into the file storage (see `write`); the input of a batch without its compression."""
+    """Write a client's content to storage (see `write`). An input that is compressed is unpacked."""
     with ExitStack() as opened:
         if purpose == Purpose.BATCH:
             content, was_packed = opened.enter_context(plain(content, limit=limit))
@@ -93,7 +92,7 @@ def write(
     lifetime: timedelta | None = None,
     key: ApiKey | None = None,
 ) -> File:
-    """Put bytes into the file storage, whatever their size. The file is not saved: no client sees it yet."""
+    """Write bytes to storage, whatever their size. The row of the file is not saved, so that no client sees it yet."""
     if lifetime is None and purpose in (Purpose.BATCH, Purpose.BATCH_OUTPUT):
         lifetime = timedelta(seconds=settings.FILE_LIFETIME_SECONDS)
     file = File(
@@ -110,18 +109,18 @@ def write(
 
 
 def put(field: FieldFile, content: "Content[Any]", *, filename: str) -> None:
-    """Put bytes into the file storage; of those that it does not take whole it keeps none."""
+    """Write bytes to storage. On failure delete the partial file: a full disk leaves a truncated one."""
     name = field.field.generate_filename(field.instance, filename)
     try:
         field.save(filename, content, save=False)
-    except BaseException:  # of a disk that is full there is the beginning
+    except BaseException:
         field.storage.delete(name)
         raise
 
 
 @contextmanager
 def undone_on_error(*files: File) -> Iterator[None]:
-    """Take the bytes back when what should have made them known fails."""
+    """Delete the bytes of files if the block that should save their rows fails."""
     try:
         yield
     except BaseException:
@@ -130,14 +129,14 @@ def undone_on_error(*files: File) -> Iterator[None]:
 
 
 def take_back(*files: File) -> None:
-    """Delete the bytes of files that nobody was told of."""
+    """Delete the bytes of files whose rows were not saved."""
     for file in files:
         if not _may_be_known(file):
             file.content.storage.delete(str(file.content.name))
 
 
 def remove_bytes(file: File, *, now: datetime) -> bool:
-    """Delete the bytes of a file. False when the storage refused: that is noted, so that others are removed first."""
+    """Delete the bytes of a file. False if the storage refused; the refusal is noted, so that other files are removed first."""
     try:
         file.content.storage.delete(str(file.content.name))
     except Exception:
@@ -148,7 +147,7 @@ def remove_bytes(file: File, *, now: datetime) -> bool:
 
 
 def _may_be_known(file: File) -> bool:
-    """Whether somebody may read it: a commit can go through although its answer is lost. If in doubt, bytes stay."""
+    """Whether the row of a file is saved: a commit may succeed although its answer is lost. If in doubt, the answer is yes."""
     try:
         return File.objects.filter(pk=file.pk).exists()
     except DatabaseError:
@@ -156,5 +155,5 @@ def _may_be_known(file: File) -> bool:
 
 
 def hide(file: File, *, now: datetime) -> None:
-    """Delete a file for clients, at once; `prune` removes its bytes when no running batch reads them."""
+    """Hide a file from clients at once. `prune` deletes its bytes when no running batch reads them."""
     File.objects.filter(pk=file.pk, deleted_at=None).update(deleted_at=now)

@@ -1,4 +1,4 @@
-"""unpack: read an input that came compressed. What is stored is plain, so that its lines can be read in ranges."""
+"""unpack: read a compressed input. It is stored unpacked, so that its lines can be read in ranges."""
 
 import zlib
 from collections.abc import Iterator
@@ -10,17 +10,17 @@ from django.core.files.uploadedfile import TemporaryUploadedFile
 
 from batches.rules.errors import InvalidRequest, TooLarge
 
-GZIP = b"\x1f\x8b\x08"  # what a gzip file begins with, and no JSON does
+GZIP = b"\x1f\x8b\x08"  # the first bytes of a gzip file; no JSON begins with them
 CHUNK = 256 * 1024
 SUFFIX = ".gz"
 
 
 @contextmanager
 def plain(content: "Content[Any]", *, limit: int) -> "Iterator[tuple[Content[Any], bool]]":
-    """The content without its compression, and whether it had one; what was plain already is passed on as it is.
+    """The unpacked content, and whether it was compressed. Plain content is passed on as it is.
 
-    Holds a chunk at a time. Raises TooLarge for more than `limit` bytes, read no further, and InvalidRequest for a file that
-    is damaged, or nothing when it is unpacked.
+    Memory holds one chunk at a time. Raises TooLarge for more than `limit` bytes, of which no more are read, and
+    InvalidRequest for a file that is damaged or empty.
     """
     content.seek(0)
     is_packed = content.read(len(GZIP)) == GZIP
@@ -44,16 +44,16 @@ def plain(content: "Content[Any]", *, limit: int) -> "Iterator[tuple[Content[Any
 
 
 def plain_name(filename: str) -> str:
-    """The name of the file that was in a compressed one."""
+    """The name of a compressed file without the suffix of the compression."""
     if not filename.lower().endswith(SUFFIX):
         return filename
     return filename[: -len(SUFFIX)] or filename
 
 
 def _unpacked(content: "Content[Any]") -> Iterator[bytes]:
-    """The bytes of every member, in pieces: a gzip file may be several, one after the other, and padded with zeros."""
+    """The bytes of all members, in pieces. A gzip file may have several members in a row, and be padded with zeros."""
     member, packed = _member(), b""
-    inside = False  # a member has begun, and has not ended
+    inside = False  # whether a member has begun and not ended
     try:
         while packed := packed or content.read(CHUNK):
             if not inside and not (packed := packed.lstrip(b"\0")):
@@ -73,5 +73,5 @@ def _unpacked(content: "Content[Any]") -> Iterator[bytes]:
 
 
 def _member() -> Any:
-    """What unpacks one member."""
+    """A new unpacker for one member."""
     return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)

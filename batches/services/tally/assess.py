@@ -1,4 +1,4 @@
-"""assess: tell the batches that will miss their deadline at their present pace, so that they are taken up first."""
+"""assess: mark the batches that will miss their deadline at their present pace, so that they are taken up first."""
 
 from datetime import datetime, timedelta
 
@@ -8,16 +8,17 @@ from django.db.models.functions import Coalesce
 from batches.models import Batch, BatchMinute, Slice
 from batches.rules.states import BatchStatus
 
-RECENT = timedelta(minutes=5)  # the pace is that of the last minutes
-MARGIN = 1.25  # it has to be so much faster than what the deadline demands
-STANDING_STILL = 0.25  # without a pace: when less than this part of its window is left
-AT_ONCE = 500  # batches in one run, those with the nearest deadlines
+RECENT = timedelta(minutes=5)  # the time over which the pace is measured
+MARGIN = 1.25  # the pace must be this many times faster than the deadline demands
+STANDING_STILL = 0.25  # a batch without a pace is at risk when less than this part of its window is left
+AT_ONCE = 500  # how many batches one run looks at: those with the nearest deadlines
 
 
 def is_at_risk(*, remaining: int, recent: int, seconds: float, left: timedelta, window: timedelta) -> bool:
     """Whether a batch has too little time left.
 
-    `recent` objects settled in the last `seconds`, `remaining` are open, and `left` of its `window` is still to come.
+    `recent` is the number of objects that settled in the last `seconds`, and `remaining` the number of open objects. `left` is
+    the part of the completion window that is still to come.
     """
     if not remaining:
         return False
@@ -27,7 +28,7 @@ def is_at_risk(*, remaining: int, recent: int, seconds: float, left: timedelta, 
 
 
 def assess(*, now: datetime) -> None:
-    """Mark the running batches that are at risk, and unmark those that are not any more."""
+    """Mark the running batches that are at risk, and unmark those that no longer are."""
     since = now.replace(second=0, microsecond=0) - RECENT
     unfinished = Slice.objects.filter(batch=OuterRef("pk"), pending__gt=0)
     minutes = BatchMinute.objects.filter(batch=OuterRef("pk"), minute__gte=since)
@@ -50,6 +51,6 @@ def assess(*, now: datetime) -> None:
 
 
 def _total(rows: "QuerySet[Slice] | QuerySet[BatchMinute]", total: Sum) -> Coalesce:
-    """The sum over the rows of a batch; 0 without any."""
+    """The sum over the rows of a batch; 0 if there are no rows."""
     summed = rows.order_by().values("batch").annotate(total=total).values("total")
     return Coalesce(Subquery(summed, output_field=IntegerField()), 0)

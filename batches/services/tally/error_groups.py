@@ -1,4 +1,4 @@
-"""error_groups: store errors, and count them in their groups as they come."""
+"""error_groups: store errors, and count them in their groups at the same time."""
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ def new_error(
     param: str = "",
     http_status: int | None = None,
 ) -> BatchError:
-    """An error, not yet stored, with the fingerprint of what it says. An error of the input has no `kind`."""
+    """An error that is not stored yet, with its fingerprint. An error of the input has no `kind`."""
     return BatchError(
         batch_id=batch.pk,
         line=line,
@@ -46,14 +46,14 @@ def new_error(
 
 
 def _provider(batch: Batch, kind: str) -> str:
-    """The provider that a failure is counted for: none for an error of the input, which is wrong at every provider."""
+    """The name of the provider that a failure is counted for. An error of the input has none: it is wrong at every provider."""
     return batch.provider.name if kind else ""
 
 
 def record_errors(errors: Sequence[BatchError], batches: Mapping[uuid.UUID, Batch]) -> None:
-    """Store new errors of these batches, and count them; inside the transaction of what they are about.
+    """Store new errors of these batches, and count them. Must be called in the transaction that records the failures.
 
-    In every table the rows are written in the order of their keys, so that two of these do not wait for each other.
+    In every table the rows are written in the order of their keys, so that two calls at the same time do not deadlock.
     """
     if not errors:
         return
@@ -67,7 +67,7 @@ def record_errors(errors: Sequence[BatchError], batches: Mapping[uuid.UUID, Batc
 
 
 def _groups(firsts: Mapping[_Key, BatchError], batches: Mapping[uuid.UUID, Batch]) -> dict[_Key, uuid.UUID]:
-    """The id of each group, made from its first error where there is none yet."""
+    """The id of each group. A group that does not exist yet is created from its first error."""
     wanted = Q(project__in={project for project, _ in firsts}, fingerprint__in={fingerprint for _, fingerprint in firsts})
     known = _ids(wanted)
     missing = [key for key in firsts if key not in known]
@@ -130,7 +130,7 @@ def _count_in_hours(groups: Mapping[_Key, uuid.UUID], by_group: Mapping[_Key, Se
 
 
 def count_fewer(batch: Batch, retried: Mapping[str, int]) -> None:
-    """So many errors of each group, by fingerprint, count no more in a batch: their objects are sent for again."""
+    """Lower the counts of error groups in a batch, since their objects are sent again. `retried` is counts by fingerprint."""
     in_batch = BatchErrorGroup.objects.filter(batch=batch, group__fingerprint__in=retried)
     groups = in_batch.select_for_update(of=("self",)).order_by("group_id").values_list("pk", "group__fingerprint")
     for pk, name in list(groups):
@@ -138,9 +138,9 @@ def count_fewer(batch: Batch, retried: Mapping[str, int]) -> None:
 
 
 def recount_groups(batch: Batch, fingerprints: Iterable[str]) -> None:
-    """Make the counts of these groups in a batch what its errors say: those whose object was not sent for again.
+    """Compute the counts of these groups in a batch anew: the errors whose object was not sent again.
 
-    Their rows are locked before anything is counted: what others are recording is added to the new count afterwards.
+    The rows of the groups are locked before the errors are counted. Errors that others record meanwhile are added afterwards.
     """
     in_batch = BatchErrorGroup.objects.filter(batch=batch, group__fingerprint__in=set(fingerprints))
     groups = list(in_batch.select_for_update(of=("self",)).order_by("group_id").values_list("pk", "group__fingerprint"))
@@ -152,7 +152,7 @@ def recount_groups(batch: Batch, fingerprints: Iterable[str]) -> None:
 
 
 def forget_errors(batch: Batch) -> None:
-    """Take back every error that objects of a batch have, and what was counted of it; inside the caller's transaction."""
+    """Delete every error of a batch's objects, and subtract it from the counts, in the caller's transaction."""
     errors = BatchError.objects.filter(batch=batch, round__isnull=False)
     rows = errors.order_by().values_list("fingerprint", TruncHour("created_at")).annotate(count=Count("pk"))
     counted = list(rows)

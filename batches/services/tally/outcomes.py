@@ -1,4 +1,4 @@
-"""Outcomes of attempts, as an executor hands them in, and the rows that they make."""
+"""Outcomes of attempts, as an executor hands them in, and the rows that are made from them."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 class Tried(msgspec.Struct, frozen=True):
-    """A failed attempt that will be followed by another, not before `retry_at`; whether it counts against MAX_ATTEMPTS."""
+    """A failed attempt that another attempt follows, not before `retry_at`. `counted`: it counts against MAX_ATTEMPTS."""
 
     slice_id: uuid.UUID
     batch_id: uuid.UUID
@@ -43,7 +43,7 @@ class Tried(msgspec.Struct, frozen=True):
 def insert_results(settled: Sequence[Settled], *, now: datetime) -> None:
     """Insert the results, then settle their objects from them in one statement.
 
-    To be called inside a transaction, which joins row by row from then on: the cost depends on these results alone.
+    Must be called inside a transaction, which then joins tables row by row, so that the cost depends on these results alone.
     """
     bulk.join_row_by_row()
     identifiers = [uuid7() for _ in settled]
@@ -99,7 +99,7 @@ def _tokens(usage: Usage) -> tuple[int | None, ...]:
 
 
 def errors_of(settled: Sequence[Settled], batches: Mapping[uuid.UUID, Batch], *, now: datetime) -> list[BatchError]:
-    """The errors, not yet stored, that the failed of these objects make."""
+    """The errors of the failed objects among these, not stored yet."""
     return [
         new_error(
             batches[item.batch_id],

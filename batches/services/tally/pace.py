@@ -1,4 +1,4 @@
-"""pace: note how much went on in which minute."""
+"""pace: count the objects and attempts that each batch recorded in each minute."""
 
 import uuid
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _TURNED_AWAY = frozenset({Kind.RATE_LIMITED, Kind.OVERLOADED})
 
 
 def note_pace(settled: Sequence[Settled], tried: Sequence[Tried], *, now: datetime) -> None:
-    """Add what was just recorded to its batches' present minute; inside the transaction that records it."""
+    """Add recorded outcomes to the present minute of their batches, in the transaction that records them."""
     counts: dict[uuid.UUID, list[int]] = {}
     for item in settled:
         count = counts.setdefault(item.batch_id, [0] * len(_COUNTED))

@@ -1,4 +1,4 @@
-"""provider_health: note how providers are doing, for everybody who wants to see it."""
+"""provider_health: note the health of providers and models, for everybody to see."""
 
 import uuid
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ _NOTED = (
 
 
 def note_health(found: Sequence[ProviderHealth], *, now: datetime) -> None:
-    """Note how these providers and models are doing just now, instead of what was noted before.
+    """Replace the noted health of these providers and models.
 
-    Of a model that no operator has configured there is a row only while it is held or limited: clients make such names up.
+    A model that no operator has configured has a row only while it is held or limited, because clients choose such names.
     """
     for health in found:
         health.updated_at = now
@@ -28,7 +28,7 @@ def note_health(found: Sequence[ProviderHealth], *, now: datetime) -> None:
         ProviderHealth.objects.filter(provider=health.provider_id, model=health.model).delete()
     rows = sorted(
         [health for health in found if health not in passing], key=lambda health: (health.provider_id, health.model)
-    )  # in one order: nobody waits in a circle
+    )  # every writer uses this order, so that no deadlock arises
     try:
         with transaction.atomic():
             ProviderHealth.objects.bulk_create(
@@ -39,19 +39,19 @@ def note_health(found: Sequence[ProviderHealth], *, now: datetime) -> None:
 
 
 def worked_since(provider_id: uuid.UUID, since: datetime) -> bool:
-    """Whether anything may have been sent to a provider since then."""
+    """Whether a request may have been sent to a provider since this time."""
     return ProviderHealth.objects.filter(provider=provider_id, model="", updated_at__gte=since).exists()
 
 
 def ask_for_probe(provider: Provider, *, now: datetime) -> None:
-    """Have the executors try a held provider at once. They see it within seconds."""
+    """Order the executors to send a probe to a held provider. They see the order within seconds."""
     rows = ProviderHealth.objects.filter(provider=provider)
     rows.filter(model="").update(probe_asked_at=now)
     rows.exclude(hold_kind="").update(probe_at=now)
 
 
 def ask_to_resume(provider: Provider, *, now: datetime) -> bool:
-    """Have the executors end the holds of a provider and of its models; whether there was one."""
+    """Order the executors to end the holds of a provider and of its models. Return whether there was a hold."""
     rows = ProviderHealth.objects.filter(provider=provider)
     if not rows.exclude(hold_kind="").exists():
         return False

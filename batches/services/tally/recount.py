@@ -1,4 +1,4 @@
-"""recount: make counts what the rows say. Counts are never added to, so nothing can be counted twice."""
+"""recount: compute counts anew from rows. Counts are never added to, so no object can be counted twice."""
 
 import uuid
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from batches.models import SUMMED, BatchObject, Slice, bulk
 from batches.rules.states import ObjectStatus
 
-# What the objects `o` of a slice say of each of its counts but `total`, which never changes.
+# The SQL of each count of a slice over its objects `o`. The count `total` is not among them, since it never changes.
 COUNTED_ANEW = {
     **{status.value: f"count(*) FILTER (WHERE o.status = '{status.value}')" for status in ObjectStatus},
     **{name: f"coalesce(sum(o.{name}), 0)" for name in SUMMED},
@@ -24,7 +24,7 @@ _RECOUNT = f"""
 
 
 def recount(slice_ids: Iterable[uuid.UUID]) -> None:
-    """Make the counts of these slices what their objects say. Whoever changes objects has locked their slices first."""
+    """Compute the counts of these slices anew from their objects. A caller that changes objects must lock their slices first."""
     slices = [bulk.adapt(Slice, "id", value) for value in slice_ids]
     if slices:
         with bulk.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""heartbeat: say that a worker is alive; and which executors may take up work: those that have a seat."""
+"""workers: heartbeats of workers, and the seats of executors. Only an executor with a seat may take up work."""
 
 import os
 import socket
@@ -24,9 +24,9 @@ def process_name() -> str:
 
 
 def process_identity() -> str:
-    """What no two processes share: containers may have one host name, and process ids begin again.
+    """A name that no two processes share, although containers may share a host name and process ids are used again.
 
-    It is the place where process ids mean the same, the process id, and when the process started.
+    The name consists of the place (see `_place`), the process id, and the start time of the process.
     """
     pid = os.getpid()
     return f"{_place()}/{pid}/{_started(pid) or _random(pid)}"
@@ -34,7 +34,7 @@ def process_identity() -> str:
 
 @cache
 def _place() -> str:
-    """The host, its boot and the namespace of process ids; where these cannot be told, the host."""
+    """The place in which process ids are unique: the host, its boot and the namespace of process ids; else the host alone."""
     host = socket.gethostname()[:_MAX_HOST_CHARS]
     try:
         boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
@@ -45,13 +45,13 @@ def _place() -> str:
 
 @cache
 def _random(pid: int) -> str:
-    """Stands in where no start can be told; a process that is forked makes its own."""
+    """A random name in place of an unknown start time. The process id is a parameter so that a forked process gets its own."""
     del pid
     return uuid.uuid4().hex
 
 
 def _started(pid: int) -> str:
-    """When a process of this place started, in ticks since the boot; empty when there is no such process."""
+    """The start time of a process of this place, in ticks since the boot; empty if there is no such process."""
     try:
         return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):
@@ -70,9 +70,10 @@ def _about_process(now: datetime) -> dict[str, str | datetime]:
 
 
 def take_seat(executor_id: uuid.UUID, *, now: datetime) -> bool:
-    """Let this executor take up work, if fewer than EXECUTORS do. The database gives each seat to one of them.
+    """Give this executor a seat if one of the EXECUTORS seats is free. Return whether it has one.
 
-    An executor that has a seat keeps it. A seat whose executor has not been seen for a while is free again.
+    An executor that has a seat keeps it. A seat is free again when its executor has sent no heartbeat for a while. A unique
+    key of the database keeps two executors from taking the same seat.
     """
     if Worker.objects.seated().filter(pk=executor_id).exists():
         return True
@@ -87,33 +88,33 @@ def _sit_down(executor_id: uuid.UUID, seat: int, *, now: datetime) -> bool:
         with transaction.atomic():
             Worker.objects.update_or_create(pk=executor_id, defaults=about)
     except IntegrityError:
-        return False  # somebody else was faster
+        return False  # another executor took the seat first
     return True
 
 
 def leave_seat(executor_id: uuid.UUID) -> None:
-    """Let another executor take up work; this one only brings home what is in flight."""
+    """Free the executor's seat for another one. This executor only lets its requests in flight settle."""
     Worker.objects.filter(pk=executor_id).update(seat=None)
 
 
 def leave(worker_id: uuid.UUID) -> None:
-    """This worker has ended, and well."""
+    """Remove a worker that has ended in order."""
     Worker.objects.filter(pk=worker_id).delete()
 
 
 def forget_killed() -> None:
-    """Remove the executors of this place whose process has died. Those of other places expire by their age."""
+    """Remove the executors of this place whose process has died. Executors of other places expire by their age."""
     here = Worker.objects.executors().filter(process__startswith=f"{_place()}/")
     gone = [pk for pk, process in here.values_list("pk", "process") if not _runs(process)]
     Worker.objects.filter(pk__in=gone).delete()
 
 
 def _runs(process: str) -> bool:
-    """Whether a process of this place still runs, by its identity. Where no start can be told, it is believed to."""
+    """Whether the process of this place with this identity still runs. If start times are unknown here, the answer is yes."""
     _, pid, started = process.rsplit("/", 2)
     return not _started(os.getpid()) or _started(int(pid)) == started
 
 
 def forget_dead(*, now: datetime) -> None:
-    """Remove workers that have not been seen for long."""
+    """Remove workers that have sent no heartbeat for FORGOTTEN_AFTER."""
     Worker.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()

@@ -1,4 +1,4 @@
-"""What the beat keeps in order: work that no message announced, files and rows that have lived long enough.
+"""The beat's upkeep: finding work whose message was lost, and removing files and rows that have lived long enough.
 
 This room knows every other room. Start with `reconcile`.
 """

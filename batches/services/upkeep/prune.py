@@ -1,4 +1,4 @@
-"""prune: let go of what is no longer wanted."""
+"""prune: remove files and rows that have lived long enough."""
 
 import logging
 import time
@@ -25,9 +25,9 @@ SPOOL_LIFETIME = timedelta(days=1)
 
 
 def prune(*, now: datetime) -> None:
-    """Remove bytes of hidden files that no running batch reads, and whatever else is overdue or left over.
+    """Remove the bytes of hidden files that no running batch reads, and everything else that is overdue or left over.
 
-    What cannot be removed is logged, and keeps nothing else from being removed.
+    A step that fails is logged, and does not keep the other steps from running.
     """
     for step in STEPS:
         try:
@@ -44,11 +44,11 @@ def _purge(*, now: datetime) -> None:
 
 
 def _remove_old_spool_files(*, now: datetime) -> None:
-    """A killed process leaves its temporary files behind."""
-    del now  # files have the time of the machine
+    """Remove the temporary files that killed processes have left behind."""
+    del now  # times of files are by the clock of the machine
     oldest = time.time() - SPOOL_LIFETIME.total_seconds()
     for path in Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir():
-        with suppress(FileNotFoundError):  # its process has done so
+        with suppress(FileNotFoundError):  # the process of the file has just removed it
             if path.is_file() and path.stat().st_mtime < oldest:
                 path.unlink()
 

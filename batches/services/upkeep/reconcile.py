@@ -1,4 +1,4 @@
-"""reconcile: find whatever nobody was told about. Run by the beat; every step may be repeated without harm."""
+"""reconcile: find work whose message was lost. The beat runs it; every step may be repeated without harm."""
 
 import logging
 from datetime import datetime
@@ -21,14 +21,14 @@ from batches.services.tally.workers import forget_killed
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 200  # of each kind in one run; the next run is a second later
+AT_ONCE = 200  # how many batches of each kind one run takes; the next run is a second later
 
 
 def reconcile(*, now: datetime) -> None:
-    """Expire what is overdue, stop what passed a guard, and wake whoever has work that no one is doing."""
+    """Expire overdue batches, pause batches that exceed a guard, and wake workers for work that nobody does."""
     wake_unattended(now=now)
     if not Batch.objects.filter(ended_at=None).exists():
-        return  # with operations, all that an idle portal asks, once a second
+        return  # an idle portal makes only these two queries a second
     overdue = Batch.objects.filter(ended_at=None, expires_at__lte=now).exclude(status__in=WINDING_UP)
     for batch in overdue.order_by("expires_at")[:AT_ONCE]:
         try:
@@ -38,7 +38,7 @@ def reconcile(*, now: datetime) -> None:
         except (OperationalError, InterfaceError):
             raise
         except Exception:
-            logger.exception("%s could not be expired", batch)  # the others can
+            logger.exception("%s could not be expired", batch)  # the other batches are still expired
     enforce_guards(now=now)
     unattended = Batch.objects.filter(Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)).order_by("created_at")
     for batch_id in unattended.filter(status=BatchStatus.VALIDATING).values_list("pk", flat=True)[:AT_ONCE]:

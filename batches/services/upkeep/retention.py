@@ -1,4 +1,4 @@
-"""retention: let go of rows that nobody will ask for any more. In bulk, and little enough at a time for a run of the beat."""
+"""retention: remove old rows that nobody needs. Rows go in bulk, and few enough at a time for one run of the beat."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -30,9 +30,10 @@ ROWS_AT_ONCE = 50_000
 
 
 def prune_results(*, now: datetime) -> int:
-    """Remove the result rows of batches that ended long enough ago; how many batches. From then on their files are read.
+    """Remove the result rows of batches that ended long enough ago. Return the number of batches.
 
-    Those of batches whose result files a client has deleted go at once: nobody may read these answers any more.
+    The results of these batches are then read from their files. If a client has deleted the result files, the rows go at
+    once, because nobody may read these answers any more.
     """
     oldest = now - timedelta(seconds=settings.RESULT_ROWS_SECONDS)
     kept = Batch.objects.filter(ended_at__isnull=False, results_pruned_at=None).order_by("ended_at")
@@ -40,7 +41,7 @@ def prune_results(*, now: datetime) -> int:
     batches = [*_some(kept.filter(ended_at__lte=oldest)), *_some(kept.filter(withdrawn))]
     for batch_id in batches:
         with transaction.atomic():
-            # Marked in the transaction that removes: whoever misses a row finds the mark.
+            # The mark is set in the same transaction, so that a reader that misses a row finds the mark.
             if Batch.objects.filter(pk=batch_id, results_pruned_at=None).update(results_pruned_at=now):
                 _remove(BatchResult.objects.filter(batch=batch_id))
     return len(batches)
@@ -51,9 +52,9 @@ def _some(batches: QuerySet[Batch]) -> list[uuid.UUID]:
 
 
 def remove_old_batches(*, now: datetime) -> int:
-    """Remove batches that ended BATCH_RETENTION_DAYS ago, with all that belongs to them; how many. None unless it is set.
+    """Remove batches that ended BATCH_RETENTION_DAYS ago, with all their rows and files. Return how many.
 
-    A batch stays as long as one that retries its failures does.
+    Without this setting no batch is removed. A batch stays as long as a child batch of it does.
     """
     if settings.BATCH_RETENTION_DAYS is None:
         return 0
@@ -74,13 +75,13 @@ def remove_old_batches(*, now: datetime) -> int:
     return len(batches)
 
 
-# Everything that belongs to one batch, except what the database removes with it.
+# The tables with rows of one batch, except those whose rows the database removes together with the batch.
 _PARTS: tuple[type[Model], ...] = (*HOT, Event, Slice)
 
 
 def _remove_batch(batch: Batch, *, now: datetime) -> None:
     files = [file for file in (batch.output_file, batch.error_file, _own_input(batch, now=now)) if file is not None]
-    # First the bytes: what is cut short here is done again, and a file without its row would never be found.
+    # The bytes go first: an interrupted removal is repeated, but bytes without the row of their file would never be found.
     removed = [remove_bytes(file, now=now) for file in files]
     if not all(removed):
         return
@@ -92,7 +93,7 @@ def _remove_batch(batch: Batch, *, now: datetime) -> None:
 
 
 def _own_input(batch: Batch, *, now: datetime) -> File | None:
-    """The batch's input, if nobody can use it for another batch and no other batch has it."""
+    """The batch's input file, if no client can use it for another batch and no other batch has it."""
     file = batch.input_file
     if file is None or File.objects.filter(pk=file.pk).readable(now=now).exists():
         return None
@@ -107,7 +108,7 @@ def _forget_files(*, oldest: datetime) -> None:
 
 
 def remove_old_operations(*, now: datetime) -> int:
-    """Remove bulk operations that ended BULK_OPERATION_RETENTION_DAYS ago, with what came of each batch; how many."""
+    """Remove bulk operations that ended BULK_OPERATION_RETENTION_DAYS ago, with their items. Return how many."""
     oldest = now - timedelta(days=settings.BULK_OPERATION_RETENTION_DAYS)
     # What ended before then was created before then: the index of the list finds the oldest first.
     old = BulkOperation.objects.filter(created_at__lte=oldest, ended_at__lte=oldest).order_by("created_at", "id")
@@ -120,13 +121,13 @@ def remove_old_operations(*, now: datetime) -> int:
 
 
 def remove_old_counts(*, now: datetime) -> None:
-    """Remove the counts of minutes and of hours that charts do not show any more."""
+    """Remove the counts of minutes and hours that are too old for any chart."""
     _remove_older(BatchMinute.objects.all(), "minute", now - timedelta(days=settings.MINUTE_RETENTION_DAYS))
     _remove_older(ErrorGroupHour.objects.all(), "hour", now - timedelta(days=settings.ERROR_HOUR_RETENTION_DAYS))
 
 
 def _remove_older(rows: QuerySet[Model], column: str, oldest: datetime) -> None:
-    """Remove the oldest rows, ROWS_AT_ONCE at most: the next run goes on."""
+    """Remove the oldest rows, at most ROWS_AT_ONCE. The next run removes further ones."""
     keys: Sequence[object] = list(
         rows.filter(**{f"{column}__lt": oldest}).order_by(column).values_list("pk", flat=True)[:ROWS_AT_ONCE]
     )
@@ -138,9 +139,9 @@ _KEYS_A_STATEMENT = 10_000
 
 
 def _remove(rows: QuerySet[Model]) -> None:
-    """Delete in one statement: nothing refers to these rows, and reading them first would take the longest."""
+    """Delete rows in one statement. No other row refers to them, so Django need not read them first, which would be slow."""
     rows.order_by()._raw_delete(rows.db)
 
 
-# Each is little enough at a time, and done whatever became of the others.
+# The steps of retention. Each removes few enough rows at a time, and runs even if another step has failed.
 RETENTION: tuple[Callable[..., object], ...] = (prune_results, remove_old_batches, remove_old_operations, remove_old_counts)

@@ -1,8 +1,8 @@
-"""provider_moves: a provider that goes elsewhere takes no secret along: who may change an address may not read what is stored.
+"""moves: a provider that moves takes no stored secret along, because a person who may change its address may not read secrets.
 
-Elsewhere is another origin, adapter, proxy or CA: whatever decides who gets to read what is sent. There, and for a variable or
-a file that is named, the credential has to be entered in the same act. Who runs manage.py can read variables and files anyway,
-so that naming one is enough there.
+A provider moves when its origin, adapter, proxy or CA changes, since these decide who can read its requests. Then the
+credential must be entered again in the same act. The same holds for a newly named variable or file. An actor that runs
+manage.py can read variables and files anyway, so that naming one is enough.
 """
 
 import hmac
@@ -24,14 +24,14 @@ BY_COMMAND = "manage.py provider set, on a machine of the portal, can name it."
 
 
 class Entered(NamedTuple):
-    """What somebody entered in one act: a credential, and the names of secrets that options refer to."""
+    """The secrets that a person entered in one act: a credential, and the names of secrets that options refer to."""
 
     credential: str = ""
     secrets: Collection[str] = ()
 
 
 class Place(NamedTuple):
-    """Where a provider's secrets go."""
+    """The place that a provider's secrets are sent to."""
 
     adapter: str
     origin: str
@@ -40,7 +40,7 @@ class Place(NamedTuple):
 
 
 def place_of(provider: Provider) -> Place:
-    """Where its secrets go at present, in words without secrets."""
+    """The place that the provider's secrets are sent to at present, in words without secrets."""
     options = provider.options if isinstance(provider.options, dict) else {}
     return Place(
         provider.adapter, _origin(provider.base_url), _proxy(provider, options.get("proxy")), str(options.get("ca") or "")
@@ -48,12 +48,12 @@ def place_of(provider: Provider) -> Place:
 
 
 def stored(provider: Provider) -> Provider | None:
-    """The provider as it was before it was changed; None for a new one."""
+    """The provider as it is in the database, before the change; None for a new one."""
     return Provider.objects.filter(pk=provider.pk).first()
 
 
 def problems(provider: Provider, *, entered: Entered, actor: Actor) -> dict[str, str]:
-    """What has to be entered before this provider, which is not saved yet, may be: by field, one sentence each."""
+    """The secrets that must be entered before this changed provider may be saved: a sentence for each field."""
     before = stored(provider)
     has_moved = before is not None and place_of(before) != place_of(provider)
     found = {}
@@ -65,14 +65,14 @@ def problems(provider: Provider, *, entered: Entered, actor: Actor) -> dict[str,
 
 
 def leave_behind(provider: Provider, *, entered: Entered) -> None:
-    """Forget the secrets that a provider which has moved had elsewhere, but for those that were entered anew. Does not save."""
+    """Forget the old secrets of a provider that has moved, except those that were entered again. Does not save."""
     before = stored(provider)
     if before is not None and place_of(before) != place_of(provider):
         provider.forget_secrets(but=entered.secrets)
 
 
 def address_change(before: Provider | None, provider: Provider) -> str:
-    """The old address and the new one, for the record; empty where nothing moved."""
+    """The old and the new place for the record; empty if the provider has not moved."""
     if before is None:
         return f"address: {provider.base_url[:MAX_SHOWN_CHARS]}" if provider.base_url else ""
     old, new = place_of(before), place_of(provider)
@@ -131,7 +131,7 @@ def _kept(provider: Provider) -> dict[str, str]:
     try:
         return provider.secrets()
     except CredentialUnavailable:
-        return {}  # what cannot be read cannot be sent either
+        return {}  # a secret that cannot be deciphered cannot be sent either
 
 
 def _origin(base_url: str) -> str:
@@ -142,7 +142,7 @@ def _origin(base_url: str) -> str:
 
 
 def _proxy(provider: Provider, option: Any) -> str:
-    """A proxy without user and password; where it cannot be told, the name of what holds it."""
+    """A proxy without user and password; or the name of the variable or secret that holds it, if it cannot be read."""
     if isinstance(option, dict):
         try:
             reference = msgspec.convert(option, Reference)

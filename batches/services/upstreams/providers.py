@@ -1,4 +1,4 @@
-"""providers: add, check and remove upstreams, and decide who may use them."""
+"""providers: add, change, check and remove providers, and decide which projects may use them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -25,7 +25,7 @@ SECRET_FIELDS = CREDENTIAL_FIELDS | {"secret_name", "secret_value"}
 
 
 class Credential(NamedTuple):
-    """A credential to be stored, or the name of what holds it; nothing of these is none any more."""
+    """A credential to be stored, or the name of the variable or file that holds it. All empty means no credential."""
 
     secret: str = ""
     variable: str = ""
@@ -48,7 +48,7 @@ def add_provider(
     projects: Sequence[Project] = (),
     default: bool = False,
 ) -> Provider:
-    """A new provider for these projects, or for all when none are named; as their default, or the portal's, if wanted.
+    """Add a provider for these projects, or for all projects if none are named. `default` makes it their default, too.
 
     Raises InvalidRequest, naming every setting that is wrong.
     """
@@ -85,11 +85,11 @@ def change_provider(
     credential: str = "",
     secrets: Collection[str] = (),
 ) -> None:
-    """Save a provider whose named settings were changed and found valid.
+    """Save a provider whose `changed` settings have been validated.
 
-    A credential given takes the place of the old one, or proves that its giver knows what a variable holds; `secrets` names those
-    of the options that were set. A new default takes the place of those that serve some of the same endpoints. Raises
-    InvalidRequest where something would have to be entered anew.
+    A `credential` replaces the old one, or proves that the actor knows the value of a variable. `secrets` names the secrets of
+    options that were set. A new default replaces the defaults that serve some of the same endpoints. Raises InvalidRequest if
+    a secret must be entered again.
     """
     if provider.is_default and "is_default" in changed:
         _lock_all()
@@ -116,7 +116,7 @@ def change_provider(
 
 @transaction.atomic
 def grant(provider: Provider, *, project: Project, actor: Actor, now: datetime, default: bool = False) -> ProviderGrant:
-    """Let a project use a provider; as its default, instead of those that serve some of the same endpoints."""
+    """Let a project use a provider. `default` replaces the project's defaults that serve some of the same endpoints."""
     if default:
         defaults = ProviderGrant.objects.select_for_update(of=("self",)).filter(project=project, is_default=True)
         for other in defaults.select_related("provider").order_by("pk"):
@@ -139,10 +139,10 @@ def configure_provider(
     options: Mapping[str, Any] | None = None,
     credential: Credential | None = None,
 ) -> Provider:
-    """Change where it is, options of its adapter by name, and how it is known there. What is not named stays.
+    """Change the address of a provider, options of its adapter by name, and its credential. Other settings stay.
 
-    An option that is None is taken away. Raises InvalidRequest, naming every setting that is wrong, or that has to be entered
-    anew, and changes nothing.
+    An option that is None is removed. Raises InvalidRequest, naming every setting that is wrong or must be entered again, and
+    changes nothing.
     """
     before = Provider.objects.select_for_update().get(pk=provider.pk)
     provider = Provider.objects.get(pk=provider.pk)
@@ -168,10 +168,10 @@ def configure_provider(
 
 @transaction.atomic
 def set_secret(provider: Provider, name: str, *, secret: str, actor: Actor, now: datetime) -> None:
-    """Store a secret that options refer to by name, encrypted, in the place of one by that name; an empty one removes it.
+    """Encrypt and store a secret that options refer to by name, or replace it. An empty secret removes it.
 
-    Raises InvalidRequest for what cannot be one, or what leads elsewhere (a proxy) while secrets are stored; and
-    CredentialUnavailable when the others cannot be deciphered.
+    Raises InvalidRequest for an unusable secret, and for one that moves the provider (a proxy) while secrets are stored.
+    Raises CredentialUnavailable when the other secrets cannot be deciphered.
     """
     kept = Provider.objects.select_for_update().get(pk=provider.pk)
     with model_validation():
@@ -183,9 +183,9 @@ def set_secret(provider: Provider, name: str, *, secret: str, actor: Actor, now:
 
 @transaction.atomic
 def make_default(provider: Provider, *, actor: Actor, now: datetime) -> None:
-    """Use it where nothing names a provider, in every project that has no default of its own.
+    """Make a provider the portal's default: it serves calls that name no provider, in projects without their own default.
 
-    Raises InvalidRequest for one that is granted to some projects only: it is made their default (see `grant`).
+    Raises InvalidRequest for a provider that is granted to some projects only. It can be made their default (see `grant`).
     """
     if not provider.granted_to_all:
         raise InvalidRequest(f"Provider {provider} is granted to some projects only: name those whose default it shall be.")
@@ -195,23 +195,23 @@ def make_default(provider: Provider, *, actor: Actor, now: datetime) -> None:
 
 @transaction.atomic
 def enable_provider(provider: Provider, *, actor: Actor, now: datetime, reason: str = "") -> None:
-    """Let new batches use it again. One that is enabled stays as it is."""
+    """Let batches use a provider again. An enabled provider stays as it is."""
     if Provider.objects.filter(pk=provider.pk, enabled=False).update(enabled=True, updated_at=Now()):
         record_act("enable_provider", actor=actor, now=now, target=provider, reason=reason)
 
 
 @transaction.atomic
 def disable_provider(provider: Provider, *, actor: Actor, now: datetime, reason: str = "") -> None:
-    """Send it nothing: it gets no new batches, and running ones wait. One that is disabled stays as it is."""
+    """Send nothing to a provider: it gets no new batches, and running ones wait. A disabled provider stays as it is."""
     if Provider.objects.filter(pk=provider.pk, enabled=True).update(enabled=False, updated_at=Now()):
         record_act("disable_provider", actor=actor, now=now, target=provider, reason=reason)
 
 
 def check_provider(provider: Provider, *, actor: Actor, now: datetime, model: str = "", endpoint: str = "") -> Check:
-    """Try the connection, for 10 seconds at most, and keep a record of what came of it. Not to be called in a transaction.
+    """Try the connection for at most 10 seconds, and record the outcome. Must not be called in a transaction.
 
-    With a model, one small call is tried too, which the upstream is paid for. When it works, a provider that is held sends
-    its next probe at once: whether requests are paid for shows only then.
+    With a model, one small call is tried, too, which costs money. After a success a held provider sends its next probe at once,
+    because only a probe shows whether the account pays for requests.
     """
     found = check(provider, model=model, endpoint=endpoint)
     with transaction.atomic():
@@ -223,7 +223,7 @@ def check_provider(provider: Provider, *, actor: Actor, now: datetime, model: st
 
 @transaction.atomic
 def resume_provider(provider: Provider, *, actor: Actor, now: datetime, reason: str = "") -> bool:
-    """End its hold now; it is held again if the next request fails as before. Whether it was held: if not, nothing changes."""
+    """End the hold of a provider now. The hold begins again if the next request fails as before. Return whether it was held."""
     if not ask_to_resume(provider, now=now):
         return False
     record_act("resume_provider", actor=actor, now=now, target=provider, reason=reason)
@@ -233,7 +233,7 @@ def resume_provider(provider: Provider, *, actor: Actor, now: datetime, reason: 
 
 @transaction.atomic
 def remove_provider(provider: Provider, *, actor: Actor, now: datetime) -> None:
-    """Forget a provider. Raises Conflict when batches use it, also ended ones: their history names it."""
+    """Remove a provider. Raises Conflict if any batch uses it, even an ended one, because its history names the provider."""
     record_act("remove_provider", actor=actor, now=now, target=provider)
     try:
         provider.delete()
@@ -245,9 +245,9 @@ def remove_provider(provider: Provider, *, actor: Actor, now: datetime) -> None:
 
 @transaction.atomic
 def rotate_credentials(*, actor: Actor, now: datetime) -> int:
-    """Encrypt every stored credential anew under the first of CREDENTIAL_KEYS. How many there were.
+    """Encrypt every stored credential anew under the first of CREDENTIAL_KEYS. Return how many there are.
 
-    Raises providers.models.CredentialUnavailable, and changes nothing, when one cannot be deciphered.
+    Raises providers.models.CredentialUnavailable, and changes nothing, if one cannot be deciphered.
     """
     _lock_all()
     kept = list(Provider.objects.exclude(credential_encrypted=b"", secrets_encrypted=b""))
@@ -259,13 +259,13 @@ def rotate_credentials(*, actor: Actor, now: datetime) -> int:
 
 
 def _set_credential(provider: Provider, secret: str, *, variable: str, file: str) -> None:
-    """Take a credential, or the name of what holds one; of both, the name, for which the other is a proof. Does not save."""
+    """Set a credential, or the name of the variable or file that holds one. With both, only the name is set. Does not save."""
     provider.set_credential(secret if not (variable or file) else "")
     provider.credential_env, provider.credential_file = variable, file
 
 
 def _seal(provider: Provider, *, entered: Entered, actor: Actor) -> None:
-    """Leave nothing in the clear, and nothing that belongs elsewhere. Does not save. Raises InvalidRequest."""
+    """Encrypt secrets in options, and forget the secrets of the old place. Does not save. Raises InvalidRequest."""
     try:
         entered = entered._replace(secrets={*entered.secrets, *provider.seal_headers()})
     except CredentialUnavailable as error:
@@ -280,5 +280,5 @@ def _require_entered(provider: Provider, *, entered: Entered, actor: Actor) -> N
 
 
 def _lock_all() -> None:
-    """Lock every provider, in the order of their ids: two that change several of them do not wait for each other."""
+    """Lock every provider in the order of their ids, so that two acts that change several providers do not deadlock."""
     list(Provider.objects.select_for_update().order_by("pk").values_list("pk"))

@@ -129,8 +129,8 @@ def test_a_hold_stops_everything_and_is_told_once() -> None:
 
 def test_a_new_limit_shuts_an_open_gate_and_a_removed_one_opens_it_with_the_next_grant() -> None:
     changing = PermitGate(Caps())
-    changing.heed(Caps(requests=5))
+    changing.set_caps(Caps(requests=5))
     assert passed(changing) == 0
-    changing.heed(Caps())
+    changing.set_caps(Caps())
     changing.grant(block(None), asked_at=100.0, valid=VALID)
     assert changing.is_open

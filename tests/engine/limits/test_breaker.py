@@ -102,7 +102,7 @@ def test_one_that_opens_again_soon_stays_open_for_longer(pause: float, seconds: 
 
 
 def test_it_says_how_many_failed_and_how() -> None:
-    assert broken().told(now=100.0) == Broken(FAILURES, DOWN.value, 1.0)
+    assert broken().snapshot(now=100.0) == Broken(FAILURES, DOWN.value, 1.0)
     assert Broken(FAILURES, DOWN.value, 1.0).reason == f"20 calls in a row failed: {DOWN.sentence}"
 
 

@@ -177,39 +177,39 @@ def test_a_probe_that_is_asked_for_may_be_sent_at_once_and_intervals_begin_anew(
     hold = held()
     for now in (105.0, 115.0, 135.0):
         probed(hold, strikes(1), now=now)
-    hold.heed(Orders(probe=1.0), now=140.0)
+    hold.carry_out(Orders(probe=1.0), now=140.0)
     assert probed(hold, strikes(1), now=140.0).until == 145.0
 
 
 def test_a_hold_that_is_resumed_is_on_trial() -> None:
     hold = held()
-    hold.heed(Orders(resume=1.0), now=101.0)
+    hold.carry_out(Orders(resume=1.0), now=101.0)
     assert (hold.held, hold.on_trial) == (False, True)
 
 
 @pytest.mark.parametrize("orders", [Orders(probe=1.0), Orders(resume=1.0)])
 def test_an_order_is_carried_out_once_whoever_brings_it(orders: Orders) -> None:
     hold = held()
-    hold.heed(orders, now=101.0)
+    hold.carry_out(orders, now=101.0)
     after(strikes(1), hold=hold, at=101.0)
     state = msgspec.msgpack.encode(hold)
-    hold.heed(orders, now=101.2)
+    hold.carry_out(orders, now=101.2)
     assert msgspec.msgpack.encode(hold) == state
 
 
 def test_orders_mean_nothing_without_a_hold_nor_for_the_next_one() -> None:
     hold = Hold()
-    hold.heed(Orders(1.0, 1.0), now=1.0)
+    hold.carry_out(Orders(1.0, 1.0), now=1.0)
     after(strikes(STRIKES), hold=hold)
-    hold.heed(Orders(1.0, 1.0), now=101.0)
+    hold.carry_out(Orders(1.0, 1.0), now=101.0)
     assert hold.held
 
 
 def test_what_was_known_of_it_is_remembered_with_a_probe_at_once() -> None:
     hold = Hold()
     hold.remember(AccountHeld(Kind.QUOTA, 12, held_for=3600.0), Orders(5.0, 5.0), now=7000.0)
-    assert hold.told(now=7000.0) == AccountHeld(Kind.QUOTA, 12, 3600.0, 0.0)
-    hold.heed(Orders(5.0, 5.0), now=7000.0)
+    assert hold.snapshot(now=7000.0) == AccountHeld(Kind.QUOTA, 12, 3600.0, 0.0)
+    hold.carry_out(Orders(5.0, 5.0), now=7000.0)
     assert hold.held, "the orders are older than the hold"
     assert hold.lets_probe("a", in_flight=0, now=7000.0)
 

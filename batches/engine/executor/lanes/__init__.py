@@ -1,4 +1,4 @@
-"""An executor's own side of the limits: a road for each provider, with a lane for each project and the objects ready in it.
+"""An executor's own side of the limits: a road for each provider, and on it a lane for each project with its ready objects.
 
-It knows slices, and asks the limiter of `batches.engine.limits` at each turn. Start with `roads`.
+This package knows slices. At each turn it asks the limiter of `batches.engine.limits`. Start with `roads`.
 """

@@ -1,15 +1,18 @@
-"""The backlog of a lane: objects that are ready to be sent, by batch and model; these take turns."""
+"""The backlog of a lane: the objects that are ready to be sent, in one queue for each batch and model."""
 
 import uuid
 from collections import deque
 
 from batches.engine.executor.slices import Item
 
-Key = tuple[uuid.UUID, str]  # of a queue: its batch and model
+Key = tuple[uuid.UUID, str]  # the batch and the model of a queue
 
 
 class Backlog:
-    """Batches take turns, so that a small one does not wait behind a large one. What is parked does not count as ready."""
+    """The queues take turns, so that a small batch does not wait behind a large one.
+
+    A queue is parked while its model's limits hold it back. Its objects then count as `parked` and not as `ready`.
+    """
 
     def __init__(self) -> None:
         self.ready = 0
@@ -19,7 +22,7 @@ class Backlog:
         self._parked: set[Key] = set()
 
     def push(self, item: Item) -> None:
-        """An object may be sent."""
+        """Add an object that may be sent."""
         key = (item.held.batch_id, item.model)
         queue = self._queues.get(key)
         if queue is None:
@@ -32,7 +35,7 @@ class Backlog:
             self.ready += 1
 
     def drop_stopped(self) -> None:
-        """Forget the objects of stopped slices; a gate that is shut keeps them from being dropped on the way."""
+        """Forget the objects of stopped slices. Sending drops them too, but not while a gate is shut."""
         for key, queue in list(self._queues.items()):
             left = deque(item for item in queue if item.held.stopped_at is None)
             dropped = len(queue) - len(left)
@@ -49,15 +52,15 @@ class Backlog:
                     self._turns.remove(key)
 
     def queued(self, model: str) -> int:
-        """How many objects name this model."""
+        """How many objects in the backlog name this model."""
         return sum(len(queue) for (_, named), queue in self._queues.items() if named == model)
 
     def models_of(self, batch_id: uuid.UUID) -> list[str]:
-        """The models of a batch's objects."""
+        """The models that a batch's objects in the backlog name."""
         return [model for batch, model in self._queues if batch == batch_id]
 
     def _take_from(self, key: Key, queue: deque[Item]) -> None:
-        """Its first object is gone; it is the turn of another batch."""
+        """Remove the first object of a queue, and give the turn to the next queue."""
         queue.popleft()
         self.ready -= 1
         if not queue:

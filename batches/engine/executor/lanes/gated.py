@@ -1,4 +1,4 @@
-"""The gates of a lane: of its provider as a whole and of models, which let through what their limits allow."""
+"""The gates of a lane: one for its provider as a whole, and one for each model with limits of its own."""
 
 import random
 import time
@@ -14,29 +14,29 @@ from batches.engine.limits.state import WHOLE
 if TYPE_CHECKING:
     from batches.engine.executor.lanes.roads import Road
 
-MOST_GATES = 16  # of models that no operator has configured; of others, each request waits for itself
+MOST_GATES = 16  # for models that no operator has configured; requests of further models wait one by one
 
 
 class GatedBacklog(Backlog):
-    """Objects that are ready, behind gates. What only its model's limits keep back is parked."""
+    """A backlog behind gates. A queue that only its model's gate holds back is parked."""
 
     def __init__(self, road: "Road") -> None:
         super().__init__()
         self.road = road
-        self.probing = False  # the circuit breaker is not closed, or there is a hold: what is sent is a probe
+        self.probing = False  # whether the breaker is not closed or there is a hold, so that requests are probes
         self.gate = PermitGate(_whole(road.caps))
-        self.gates: dict[str, PermitGate] = {}  # of models that have limits of their own
-        self.gated = False  # not everything that is ready may be sent: to be asked first
-        self._held_models = set(road.held_models)  # that were held when the provider was opened, and have no gate yet
-        self.heed()
+        self.gates: dict[str, PermitGate] = {}  # by model, for models with limits of their own
+        self.gated = False  # whether a gate may hold ready objects back, so that the gates must be looked at
+        self._held_models = set(road.held_models)  # models under a hold when the provider was opened, without a gate yet
+        self.update_caps()
 
-    def heed(self) -> None:
-        """What the operator has set for its road holds from now on."""
-        self.gate.heed(_whole(self.road.caps))
+    def update_caps(self) -> None:
+        """Take over the limits that an operator has set for the road and its models."""
+        self.gate.set_caps(_whole(self.road.caps))
         for name in self.gates.keys() | self.road.models.keys():
             caps = self.road.caps_of_model(name)
             if name in self.gates:
-                self.gates[name].heed(caps)
+                self.gates[name].set_caps(caps)
             elif caps != Caps() or name in self._held_models:
                 self.gates[name] = PermitGate(caps)
         self._look_at_gates()
@@ -45,12 +45,12 @@ class GatedBacklog(Backlog):
         self.gated = bool(self.gates) or not self.gate.is_open
 
     def _gates_by_key(self, keys: Iterable[str]) -> list[tuple[PermitGate, str]]:
-        """The gates that these keys of the limiter mean, of those that there are."""
+        """The existing gates that the limiter calls by these keys, with their keys."""
         found = {WHOLE: self.gate, **{self.road.key_of(name): gate for name, gate in self.gates.items()}}
         return [(found[key], key) for key in keys if key in found]
 
     def _gate_of(self, model: str) -> PermitGate | None:
-        """The gate of a model, or of the provider where no model is named. None for one model too many."""
+        """The gate of a model, or of the provider if no model is named. None if there are MOST_GATES already."""
         if not model:
             return self.gate
         if model not in self.gates and len(self.gates.keys() - self.road.models.keys()) >= MOST_GATES:
@@ -58,18 +58,18 @@ class GatedBacklog(Backlog):
         return self.gates.setdefault(model, PermitGate(Caps()))
 
     def push(self, item: Item) -> None:
-        """An object may be sent."""
+        """Add an object that may be sent."""
         if self._held_models:
             self._look_up(item.model)
         super().push(item)
 
     def pop(self) -> Item | None:
-        """The next object to send, or None. Whatever belongs to a stopped slice is dropped on the way."""
+        """The next object to send, or None. Objects of stopped slices are dropped on the way."""
         while self._turns:
             key = self._turns[0]
             queue = self._queues[key]
             if self.probing:
-                queue.rotate(random.randrange(len(queue)))  # another probe, another kind of request
+                queue.rotate(random.randrange(len(queue)))  # another probe should be another kind of request
             item = queue[0]
             stopped = item.held.stopped_at is not None
             if self.gated and not stopped and (gate := self._in_the_way_of(item)):
@@ -85,14 +85,14 @@ class GatedBacklog(Backlog):
         return None
 
     def _look_up(self, model: str) -> None:
-        """Give a model its gate, if it was held when the provider was opened."""
+        """Give a model its gate if it was under a hold when the provider was opened."""
         if model and (key := self.road.key_of(model)) in self._held_models:
             self._held_models.discard(key)
             if self._gate_of(model) is not None:
                 self.gated = True
 
     def _in_the_way_of(self, item: Item) -> PermitGate | None:
-        """The gate that does not let it through at present."""
+        """The gate that holds an object back at present; None if it may pass."""
         now = time.monotonic()
         if not self.gate.admits(item.body, now=now):
             return self.gate
@@ -107,7 +107,7 @@ class GatedBacklog(Backlog):
         item.passes = tuple(found for found in passes if found is not None)
 
     def landed(self, item: Item) -> None:
-        """It is not in flight any more: another of its model may be."""
+        """Note that a request is no longer in flight, so that another one of its model may be sent."""
         if item.gate is not None:
             item.gate.in_flight -= 1
             item.gate = None
@@ -115,5 +115,5 @@ class GatedBacklog(Backlog):
 
 
 def _whole(caps: Caps) -> Caps:
-    """The limits that the gate of a provider as a whole sees to: the lane itself sees to the concurrency."""
+    """The limits for the gate of a provider as a whole. The concurrency is not one of them: the lane itself keeps to it."""
     return Caps(None, caps.requests, caps.tokens)

@@ -1,4 +1,4 @@
-"""Lanes: what one executor has to send. One lane for each project at each provider, with the objects that are ready."""
+"""Lanes: the ready objects of an executor. There is one lane for each project at each provider."""
 
 import asyncio
 import math
@@ -24,32 +24,33 @@ from providers.base import Failure
 if TYPE_CHECKING:
     from batches.engine.executor.lanes.roads import Road
 
-SHUT_SECONDS = 1.0  # a lane that has no share for longer was not just without a wish for one when it asked
-PROBE_SECONDS = 1.0  # a half-open breaker is said to stay shut for so long
+SHUT_SECONDS = 1.0  # a lane without a share for longer than this is shut, and not only waiting for its first share
+PROBE_SECONDS = 1.0  # how long a half-open breaker is reported to stay shut
 
 _IN_USE = "all requests that may be in flight at a time are in use"
 
 
 class Lane(GatedBacklog):
-    """A project's objects for one provider, and what may be sent of them. What only its model's limits keep back is parked."""
+    """A project's ready objects for one provider, and its share of the concurrency there."""
 
     def __init__(self, road: "Road") -> None:
         super().__init__(road)
-        self.share = 0  # requests this executor may have in flight
-        # When the share fell to 0 although there was something to send, since other executors use all of the project's.
+        self.share = 0  # how many requests this executor may have in flight
+        # When the share fell to 0 because other executors use all slots of the project while there is work; None otherwise.
         self.shut_since: float | None = None
-        self.outdone_since: float | None = None  # the same, since other projects use all of the provider's
+        # When the share fell to 0 because other projects use all slots of the provider while there is work; None otherwise.
+        self.outdone_since: float | None = None
         self.in_flight = 0
         self.senders: set[asyncio.Task[None]] = set()
-        self.ask_below = 0  # ready objects; with fewer than these, more work is asked for, once
-        self.answered = 0  # requests, since the last turn
-        self.rate = 0.0  # of them a second, lately
-        self.usual_slice = (settings.SLICE_LINES, 1)  # lines and bytes of the last one
+        self.ask_below = 0  # with fewer ready objects than this the executor takes its turn at once to take up more work
+        self.answered = 0  # requests answered since the last turn
+        self.rate = 0.0  # requests answered a second, lately
+        self.usual_slice = (settings.SLICE_LINES, 1)  # lines and bytes of the last slice
         self.tally = Tally()
-        self.must_ask = False  # a gate was shut after strikes: nothing of it is sent before the desk was asked
-        self.used_at = time.monotonic()  # when there was something on it
+        self.must_ask = False  # whether strikes have shut a gate, so that nothing passes it until the limiter has answered
+        self.used_at = time.monotonic()  # when the lane was last in use
         self._probe_failed = False
-        # In seconds since 1970: the end of the last hold and of the last long one, and the last success of any project.
+        # In seconds since 1970: the end of the last hold, the end of the last long hold, the last success of any project.
         self._lifted_at = self._excused_at = self._worked_at = -math.inf
 
     # --- What may be in flight -------------------------------------------------------------------------------
@@ -60,33 +61,33 @@ class Lane(GatedBacklog):
 
     @property
     def sendable(self) -> int:
-        """How many senders there is work for, beside those that run."""
+        """How many more senders there is work for."""
         some = min(self.free_slots, self.ready)
         return int(min(some, self.gate.left(now=time.monotonic()))) if self.gated and some else some
 
     @property
     def wanted(self) -> int:
-        """Requests that could be in flight."""
+        """How many requests could be in flight."""
         return self.in_flight + self.ready + self.parked
 
     @property
     def is_busy(self) -> bool:
-        """Whether there is anything on it, or anything to tell."""
+        """Whether the lane has objects, senders or a share, or answers to report."""
         return bool(self.wanted or self.share or self.senders or self.tally.answers)
 
     @property
     def is_urgent(self) -> bool:
-        """Whether more could be sent than may be."""
+        """Whether the lane could send more than it may."""
         return bool(self.must_ask or (self.gated and self.ready + self.parked)) or self.wanted > self.share
 
     def bid(self, *, now: float) -> Bid:
-        """What it wants, and what came back. That is taken out on the way."""
+        """The bid of this lane. The tally of its answers moves into the bid, and begins anew."""
         self.must_ask = False
         could_send = self.share or settings.EXECUTOR_CONCURRENCY
         whole = self.gate.want(
             self.road.caps,
             wanted=min(self.wanted, settings.EXECUTOR_CONCURRENCY),
-            in_flight=max(self.in_flight, self.share),  # it goes on sending until it hears the answer
+            in_flight=max(self.in_flight, self.share),  # the lane goes on sending until the answer comes
             could_send=min(self.ready + self.parked, could_send),
             now=now,
         )
@@ -104,21 +105,21 @@ class Lane(GatedBacklog):
         return Bid(wants, tally)
 
     def tell_again(self, bid: Bid) -> None:
-        """The limiter did not get this bid. The next one repeats what it told and gave back."""
+        """Repeat the reports and returned permits of a bid that the limiter did not hear in the next bid."""
         self.tally = self.tally.after(bid.tally)
         for gate, name in self._gates_by_key(bid.wants):
             gate.tell_again(bid.wants[name])
             self.must_ask |= gate.is_struck_out
 
     def grant(self, award: Award, *, asked_at: float, valid: float, now: float) -> None:
-        """So much may be sent from now on."""
+        """Take over the share and the permits that the limiter has granted."""
         names = {self.road.key_of(name): name for name in self.gates}
         for gate, key in self._gates_by_key(award.permits):
             gate.grant(award.permits[key], asked_at=asked_at, valid=valid)
             if key != WHOLE:
                 self._unpark(names[key])
                 if gate.is_open:
-                    del self.gates[names[key]]  # the upstream had it held; that is over
+                    del self.gates[names[key]]  # the gate was there only for a hold or a wait, which is over
         whole = award.permits[WHOLE]
         self.share = whole.share or 0
         self.probing = award.broken is not None or self.gate.held is not None
@@ -129,29 +130,29 @@ class Lane(GatedBacklog):
         self._worked_at = since - award.worked_for
         is_outdone = whole.why is Why.OTHERS
         if is_outdone:
-            self.gate.stay = None  # said once that lasts
+            self.gate.stay = None  # `outdone_since` announces it, and only once it lasts
         self._look_at_gates()
         is_shut = not self.share and self.gate.stay is None and bool(self.ready)
         self.outdone_since = (self.outdone_since or now) if is_shut and is_outdone else None
         self.shut_since = (self.shut_since or now) if is_shut and not is_outdone else None
 
     def hold(self, model: str, seconds: float) -> None:
-        """The upstream says that a limit is used up: that of the model, if the request named one."""
+        """Note that an upstream's limit is used up: the limit of the model, or of the provider if no model is named."""
         if (gate := self._gate_of(model)) is not None:
             gate.hold(seconds)
             self.gated = True
 
     def note_success(self, item: Item) -> None:
-        """The upstream works."""
+        """Note a success."""
         self.tally.lived, self.tally.failures = True, 0
         self.gate.note_success(item.sent_at)
         if self.gates and (gate := self.gates.get(item.model)):
             gate.note_success(item.sent_at)
 
     def note_failure(self, item: Item, failure: Failure) -> bool:
-        """Something went wrong; whether it counts against the request's attempts, as far as the provider decides that.
+        """Note a failure. Return whether it counts against the request's attempts, as far as the provider decides that.
 
-        After many faults, or a few strikes, in a row nothing more is sent until the limiter has been asked.
+        After FAILURES faults or STRIKES strikes in a row nothing more is sent until the limiter has answered.
         """
         tally = self.tally
         tally.turned_away += failure.kind in TURNED_AWAY
@@ -166,12 +167,12 @@ class Lane(GatedBacklog):
         elif failure.kind.answered:
             tally.lived, tally.failures = True, 0
         is_own = failure.kind.is_of_account and self._counts(item)
-        # What was sent during a hold says nothing of now.
+        # The answer to a request from before the end of a hold says nothing about the account now.
         self._note_at_gates(item, failure, strikes=is_strike(failure) and not is_own and item.sent_at >= self._lifted_at)
         return is_own or not failure.kind.is_of_account
 
     def _note_at_gates(self, item: Item, failure: Failure, *, strikes: bool) -> None:
-        """An account is the whole provider's; what else is a strike is the model's, if the request named one."""
+        """Note a failure at the gates. A failure of the account is a strike at the provider's gate, any other at the model's."""
         gates = [self.gate, *filter(None, (self.gates.get(item.model),))]
         struck = (self.gate if failure.kind.is_of_account else self._gate_of(item.model)) if strikes else None
         if failure.kind in FAULTS:
@@ -187,7 +188,7 @@ class Lane(GatedBacklog):
             self.must_ask |= struck.is_struck_out
 
     def _counts(self, item: Item) -> bool:
-        """By the rule of `hold.counts`; from now on this is the request's last strike."""
+        """Whether a failure of the account counts, by the rule of `hold.counts`. It becomes the request's last strike."""
         last_strike, item.last_strike = item.last_strike, time.time()
         worked_at = max(self.gate.worked_at, self._worked_at)
         held = self.gate.held is not None
@@ -196,17 +197,17 @@ class Lane(GatedBacklog):
     # --- What is to be sent ----------------------------------------------------------------------------------
 
     def probes_with_what_it_has(self) -> bool:
-        """Whether it sends probes and needs no more slices. After one that failed it looks once for those of other batches."""
+        """Whether the lane sends probes and needs no more slices. After a failed probe it takes up slices of others once."""
         failed, self._probe_failed = self._probe_failed, False
         return self.probing and not failed
 
     def slices_of(self, *, lines: float, size: int) -> int:
-        """How many slices, if they are as usual, have so many lines, but no more than so many bytes."""
+        """How many slices of the usual size have so many lines together, and no more than `size` bytes."""
         usual_lines, usual_size = self.usual_slice
         return max(min(math.ceil(lines / usual_lines), size // usual_size), 0)
 
     def stay_of(self, batch_id: uuid.UUID) -> Stay | None:
-        """What keeps everything of this batch back that could be sent otherwise; None when something can be sent."""
+        """Why no ready object of this batch can be sent; None if one of them can."""
         if self.gate.stay is not None:
             return self.gate.stay
         long_ago = time.monotonic() - SHUT_SECONDS

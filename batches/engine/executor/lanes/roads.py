@@ -1,4 +1,4 @@
-"""Roads: what one executor has to send to each provider. A road has a lane for each project."""
+"""Roads: an executor's ways to its providers. A road has a lane for each project."""
 
 import math
 import uuid
@@ -13,12 +13,12 @@ from batches.models.provider_health import model_key
 from providers.base import Adapter
 from providers.models import ProviderModel
 
-ASK_SECONDS = 0.5  # how often the limiter is asked while there is no need to
-EMPTY_SECONDS = 60.0  # a lane with nothing on it is removed after so long
+ASK_SECONDS = 0.5  # how often the limiter is asked when no lane is urgent
+EMPTY_SECONDS = 60.0  # a lane that is not in use is removed after this long
 
 
 class Road:
-    """The way to one provider. The projects on it do not get into each other's way: each has a lane of its own."""
+    """The way to one provider. Each project has a lane of its own, so that projects do not block each other."""
 
     def __init__(self, opened: Opened) -> None:
         assert opened.adapter is not None
@@ -26,28 +26,28 @@ class Road:
         self.held_models = opened.held_models
         self._lanes: dict[uuid.UUID, Lane] = {}
         self._asked_at = -math.inf
-        self._has_asked = False  # of the limiter, for anything
-        self.heed(opened)
+        self._has_asked = False  # whether the last ask to the limiter had a bid
+        self.update(opened)
 
     def __iter__(self) -> Iterator[Lane]:
         return iter(self._lanes.values())
 
-    def heed(self, opened: Opened) -> None:
-        """What the operator has set, from now on."""
+    def update(self, opened: Opened) -> None:
+        """Take over the limits and prices that an operator has set."""
         self.caps: Caps = opened.caps
         self.models: Mapping[str, ProviderModel] = opened.models
         for lane in self:
-            lane.heed()
+            lane.update_caps()
 
     def caps_of_model(self, name: str) -> Caps:
         return caps_of(self.models[name]) if name in self.models else Caps()
 
     def key_of(self, model: str) -> str:
-        """What a model is called outside of this executor."""
+        """The name of a model outside this executor: a digest, unless an operator has configured the model."""
         return model if model in self.models else model_key(model)
 
     def lane(self, project_id: uuid.UUID) -> Lane:
-        """The lane of a project."""
+        """The lane of a project; a new one if it has none."""
         lane = self._lanes.get(project_id)
         if lane is None:
             lane = self._lanes[project_id] = Lane(self)
@@ -60,7 +60,7 @@ class Road:
     # --- The limiter -----------------------------------------------------------------------------------------
 
     def demand(self, *, now: float) -> Demand:
-        """What to bring to the desk. It asks the limiter where more could be sent, and otherwise now and then."""
+        """The demand for a turn. It has an ask if a lane could send more than it may, and else every ASK_SECONDS."""
         self._remove_empty(now=now)
         busy = {project_id.hex: lane for project_id, lane in self._lanes.items() if lane.is_busy}
         needs = {project: Need(lane.in_flight, lane.wanted, lane.share) for project, lane in busy.items()}
@@ -78,11 +78,11 @@ class Road:
                 del self._lanes[project_id]
 
     def tell_again(self, ask: Ask) -> None:
-        """The limiter did not get this ask. The next one repeats what it told and gave back."""
+        """Repeat the reports and returned permits of an ask that the limiter did not hear in the next ask."""
         for project, bid in ask.bids.items():
             self.lane(uuid.UUID(project)).tell_again(bid)
 
     def grant(self, granted: Granted, *, now: float) -> None:
-        """So much may be sent from now on."""
+        """Hand the awards of the limiter to the lanes."""
         for project, award in granted.grant.awards.items():
             self.lane(uuid.UUID(project)).grant(award, asked_at=granted.asked_at, valid=granted.grant.valid, now=now)

@@ -1,4 +1,4 @@
-"""Upstreams: what an executor's desk keeps of each provider - its settings, its prices and its shared limits."""
+"""Upstreams: the settings, prices and shared limits of each provider, as the executor's desk knows them."""
 
 import logging
 import time
@@ -26,9 +26,9 @@ from providers.models import CredentialUnavailable, Provider, ProviderModel
 
 logger = logging.getLogger(__name__)
 
-HEALTH_SECONDS = 2.0  # how often it is noted
-QUIET_SECONDS = 5.0  # for so long after it was found that nobody had sent anything that is told: then somebody may have
-MARGIN_SECONDS = 5.0  # by which that may lag behind, and clocks differ
+HEALTH_SECONDS = 2.0  # how often the health of a provider is noted
+QUIET_SECONDS = 5.0  # how long the desk may call a provider quiet: after that somebody may have sent something
+MARGIN_SECONDS = 5.0  # by how much the noted health may lag behind, or clocks may differ
 
 
 class CannotRun(Exception):
@@ -37,7 +37,7 @@ class CannotRun(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What an executor has in flight for a project, what it could have in flight, and what it was granted."""
+    """The requests of a project that an executor has in flight, those that it could have in flight, and its share."""
 
     in_flight: int = 0
     wanted: int = 0
@@ -46,7 +46,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What an executor needs of one provider, by project; and its ask for the limiter, if it is time for one."""
+    """The needs of an executor at one provider, by project, and its ask for the limiter if it is time for one."""
 
     needs: Mapping[str, Need] = field(default_factory=dict)
     ask: Ask | None = None
@@ -58,10 +58,10 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A provider that the executor has not spoken to before, or whose settings have changed.
+    """A provider that is new to the executor, or whose settings have changed.
 
-    `adapter` is None where the old one still serves. `models` have prices or limits of their own, by name; `held_models`
-    are those that were held when it was looked up.
+    `adapter` is None if the old adapter still serves. `models` are the models with prices or limits of their own, by name.
+    `held_models` are the models that were under a hold when the provider was looked up.
     """
 
     provider_id: uuid.UUID
@@ -73,7 +73,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What the limiter grants, and when it was asked, on the event loop's clock."""
+    """A grant of the limiter, and when the limiter was asked on the event loop's clock."""
 
     asked_at: float
     grant: Grant
@@ -83,8 +83,8 @@ class Granted:
 class _Upstream:
     provider: Provider
     models: Mapping[str, ProviderModel]
-    quiet: bool  # nobody had sent anything lately when it was opened; told to the limiter once
-    projects: int  # that may use it
+    quiet: bool  # nobody had sent anything for a full window when the provider was opened; the limiter is told once
+    projects: int  # how many projects may use the provider
     opened_at: float = field(default_factory=time.monotonic)
     held: AccountHeld | None = None
     orders: Orders = field(default_factory=Orders)
@@ -113,7 +113,7 @@ class Upstreams:
         return bool(self._known[provider_id].models)
 
     def open(self, provider: Provider, *, now: datetime) -> Opened:
-        """Connect for the first time. Raises CredentialUnavailable or CannotRun."""
+        """Connect to a provider for the first time. Raises CredentialUnavailable or CannotRun."""
         adapter = _connect(provider)
         since = now - timedelta(seconds=keeping.WINDOW_SECONDS + MARGIN_SECONDS)
         quiet = not worked_since(provider.pk, since)
@@ -127,7 +127,7 @@ class Upstreams:
         return Opened(provider.pk, adapter, caps_of(provider), models, held_models)
 
     def changed(self) -> list[Opened]:
-        """The providers whose settings, limits or prices were changed since they were last looked at."""
+        """The providers whose settings, limits or prices have changed since the last look."""
         found = []
         models: dict[uuid.UUID, dict[str, ProviderModel]] = {}
         for model in ProviderModel.objects.filter(provider__in=self._known):
@@ -141,17 +141,18 @@ class Upstreams:
                 continue
             adapter = None
             if moved:
-                with suppress(CredentialUnavailable, CannotRun):  # then the old settings serve what is under way
+                with suppress(CredentialUnavailable, CannotRun):  # the old settings go on serving the requests under way
                     adapter = _connect(provider)
             known.provider, known.models = provider, named
             found.append(Opened(provider.pk, adapter, caps_of(provider), named))
         return found
 
     def ask(self, demands: Mapping[uuid.UUID, Demand], taken: Mapping[uuid.UUID, Mapping[str, int]]) -> dict[uuid.UUID, Granted]:
-        """Ask the limiter for whoever wants something; `taken` is how many objects were just taken up, by project.
+        """Ask the limiter for each provider with a demand. `taken` counts the objects just taken up, by project.
 
-        When nobody answers, what was granted last stays, but for what is counted. The others are not asked for then: waiting
-        for each of them could outlast the leases. `unsure` then is the provider for which it may have been heard.
+        If the limiter does not answer, the last shares stay in force, and permits run out. The remaining providers are then
+        skipped, because waiting for each of them could outlast the leases. `unsure` names the provider whose ask it may have
+        heard.
         """
         found: dict[uuid.UUID, Granted] = {}
         self.unsure = frozenset()
@@ -177,12 +178,12 @@ class Upstreams:
         grant = keeping.limits().ask(provider_id, self._executor_id, ask)
         known.quiet = False
         if known.grant is None or _state(grant) != _state(known.grant):
-            known.noted_at = 0.0  # at once: a breaker has opened or closed, a hold has begun or ended
+            known.noted_at = 0.0  # a breaker has opened or closed, or a hold begun or ended: note it at once
         known.grant, known.held = grant, _held_now(known, grant)
         return Granted(asked_at, grant)
 
     def note_health(self, demands: Mapping[uuid.UUID, Demand], *, now: datetime) -> None:
-        """Have everybody see how the providers are doing that there is work for."""
+        """Note the health of the providers that there is work for, so that everybody can see it."""
         found = []
         for provider_id, known in self._known.items():
             demand = demands.get(provider_id, Demand())
@@ -193,7 +194,7 @@ class Upstreams:
             note_health(found, now=now)
 
     def leave(self) -> None:
-        """Give every share back. Raises redis.RedisError."""
+        """Give all shares back. Raises redis.RedisError."""
         for provider_id in self._known:
             keeping.limits().ask(provider_id, self._executor_id, Ask({}, settings.EXECUTOR_CONCURRENCY))
 
@@ -202,18 +203,18 @@ def _connect(provider: Provider) -> Adapter:
     upstream = provider.connection()
     try:
         return registry.connect(provider.adapter, upstream)
-    except Exception as error:  # whatever an adapter makes of odd settings
-        said = error if isinstance(error, KeyError | ValueError) else type(error).__name__
-        raise CannotRun(f"The settings of provider {provider.name} cannot be used: {said}") from error
+    except Exception as error:  # an adapter may raise anything when settings are odd
+        detail = error if isinstance(error, KeyError | ValueError) else type(error).__name__
+        raise CannotRun(f"The settings of provider {provider.name} cannot be used: {detail}") from error
 
 
 def _terms(models: Mapping[str, ProviderModel]) -> dict[str, tuple[object, ...]]:
-    """What matters of a provider's models: limits and prices."""
+    """The limits and prices of a provider's models, to be compared."""
     return {name: (caps_of(model), model.input_price, model.cached_price, model.output_price) for name, model in models.items()}
 
 
 def _asked(demand: Demand, caps: Caps, *, taken: Mapping[str, int]) -> Ask | None:
-    """The executor's ask with what was taken up since added; one for it, where that makes one worth while."""
+    """The executor's ask with the objects just taken up added. A new ask if these need more than the share; else None."""
     wanted = {project: _need(demand, project).wanted + count for project, count in taken.items()}
     if demand.ask is None and all(count <= _need(demand, project).share for project, count in wanted.items()):
         return None
@@ -230,38 +231,38 @@ def _need(demand: Demand, project: str) -> Need:
 
 
 def _bid(need: Need, caps: Caps) -> Bid:
-    """A bid of a lane that was not asked for one: it tells nothing, and wants what it has wanted."""
+    """A bid made from a lane's need alone: without a report, and for as many requests as the need says."""
     wanted = min(need.wanted, settings.EXECUTOR_CONCURRENCY)
     return Bid({WHOLE: Want(caps, in_flight=max(need.in_flight, need.share), wanted=wanted)})
 
 
 def _held(health: ProviderHealth | None, *, now: datetime) -> AccountHeld | None:
-    """The hold that was noted last."""
+    """The hold of the last noted health."""
     if health is None or health.hold is None or health.held_since is None:
         return None
     return AccountHeld(health.hold, health.hold_strikes, (now - health.held_since).total_seconds())
 
 
 def _orders(provider: Provider, health: ProviderHealth | None) -> Orders:
-    """What operators asked for. Who changes a provider's settings, such as its credential, has them tried at once."""
+    """The last orders of operators. A change of a provider's settings, such as its credential, also orders a probe."""
     asked = [provider.updated_at, health and health.probe_asked_at]
     resumed = health.resumed_at if health else None
     return Orders(max(at.timestamp() for at in asked if at), resumed.timestamp() if resumed else 0.0)
 
 
 def _held_now(known: _Upstream, grant: Grant) -> AccountHeld | None:
-    """The hold of the provider; the one that is known where this grant says nothing of it."""
+    """The hold of the provider: from the grant, or the known one if the grant does not speak of the whole provider."""
     return grant.conditions[WHOLE].held if WHOLE in grant.conditions else known.held
 
 
 def _state(grant: Grant) -> tuple[bool, list[tuple[str, Kind | None]]]:
-    """What is news when it changes."""
+    """Breaker and holds of a grant: a change of these is noted at once."""
     holds = [(name, condition.held.kind if condition.held else None) for name, condition in grant.conditions.items()]
     return grant.broken is None, sorted(holds, key=lambda found: found[0])
 
 
 def _health(known: _Upstream, grant: Grant, *, now: datetime) -> list[ProviderHealth]:
-    """A row for the provider as a whole, and one for each model with limits."""
+    """The rows to note: one for the provider as a whole, and one for each model with limits."""
     breaker, breaker_until = ProviderHealth.Breaker.CLOSED, None
     if grant.broken is not None:
         breaker = ProviderHealth.Breaker.OPEN if grant.broken.open_for else ProviderHealth.Breaker.HALF_OPEN
