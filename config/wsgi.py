@@ -16,8 +16,7 @@ handler = get_wsgi_application()
 
 
 def application(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
-    """Call Django's application. A content type that Django cannot parse is corrected: Django would fail outside of its
-    error handling."""
+    """Call Django's application, with a corrected content type: Django fails on some of them outside of its error handling."""
     environ["CONTENT_TYPE"] = readable(environ.get("CONTENT_TYPE", ""))
     return handler(environ, start_response)
 

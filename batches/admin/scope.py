@@ -177,8 +177,10 @@ class Scoped(TellsNothing[M]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """The form of a row. If a person without the right sends it, it is refused with an audit entry, which must be written
-        before the transaction of the form begins."""
+        """The form of a row. If a person without the right sends it, it is refused with an audit entry.
+
+        This happens before the transaction of the form begins, since the audit entry must not be rolled back.
+        """
         if request.method == "POST":
             row = self.get_object(request, unquote(object_id)) if object_id else None
             may = self.has_change_permission(request, row) if object_id else self.has_add_permission(request)
