@@ -1,4 +1,4 @@
-"""The ASGI entry point that uvicorn loads: what stands in front of Django, and Django behind it."""
+"""The ASGI entry point that uvicorn loads: Django with the front before it."""
 
 from django.conf import settings
 
@@ -10,11 +10,14 @@ from config.front.bridge import Bridge
 from config.front.probes import Probes
 from config.front.threads import Threads
 
-SLOTS = 32  # requests that one process works on at once, unless there are fewer database connections
+SLOTS = 32  # the most requests that one process runs at once
 
 
 def slots() -> int:
-    """As many as there are database connections but one, which is the probes': for more they would wait, and unfairly."""
+    """The number of requests that one process runs at once: at most its database connections without one for the probes.
+
+    If more requests ran, some of them would wait for a connection, in no fair order.
+    """
     pool = settings.DATABASES["default"].get("OPTIONS", {}).get("pool")
     return min(SLOTS, max(pool["max_size"] - 1, 1)) if pool else SLOTS
 

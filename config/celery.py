@@ -15,7 +15,7 @@ broker.install()
 
 
 def application(name: str, *, set_as_current: bool = True) -> Celery:
-    """An application with the portal's settings and tasks. Its workers share one choice of queues: that is Celery's way."""
+    """A Celery application with the portal's settings and tasks. In Celery, all workers of an application share its queues."""
     made = Celery(name, amqp=broker.AMQP, set_as_current=set_as_current)
     made.config_from_object("django.conf:settings", namespace="CELERY")
     made.autodiscover_tasks(["batches.engine"])
@@ -27,16 +27,16 @@ app = application("batchyard")
 
 @setup_logging.connect
 def keep_django_logging(**_: object) -> None:
-    """Somebody who listens here, so that Celery leaves Django's logging configuration as it is."""
+    """Do nothing: Celery leaves Django's logging configuration alone if this signal has a receiver."""
 
 
 @task_prerun.connect
 def drop_dead_connections(**_: object) -> None:
-    """Connections outlive tasks (CELERY_DB_REUSE_MAX): before each task, let Django check anew the one it has."""
+    """Let Django check its database connection before each task, since connections outlive tasks (CELERY_DB_REUSE_MAX)."""
     close_old_connections()
 
 
 @worker_shutting_down.connect
 def tell_executors(**_: object) -> None:
-    """Celery waits for running tasks: let executors bring home what is in flight instead of running their full time."""
+    """Tell executors to finish the requests in flight and end. Celery waits for them, and they would run for up to an hour."""
     stopping.set()

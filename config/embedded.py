@@ -1,7 +1,7 @@
 """The embedded portal: web server, Celery workers and beat in one process, on SQLite and a broker in memory.
 
-The workers' and the beat's threads live in the process that serves, because the broker's messages never leave it. What
-a stop or a crash loses are only messages: the database is the truth.
+The threads of the workers and the beat live in the process that serves, because the broker's messages never leave it. A
+stop or a crash loses only messages, and the database is the truth.
 """
 
 import contextlib
@@ -20,12 +20,12 @@ from config import web
 from config.backends.beat import Scheduler
 from config.celery import app, application
 
-# Threads for each queue, so that executors, which run for long, leave room for everything else.
+# The number of threads for each queue. Executors run for long, so they have a queue of their own.
 SLOTS = {"control": 3, "execute": settings.EXECUTOR_SLOTS}
 
 
 def main(words: Sequence[str]) -> None:
-    """Serve until SIGINT or SIGTERM. The process that does all the work is started with a word more."""
+    """Serve until SIGINT or SIGTERM. With words, this process does all the work; without, it keeps such a process running."""
     if words:
         serve_beside_workers()
     else:
@@ -33,7 +33,7 @@ def main(words: Sequence[str]) -> None:
 
 
 def serve_beside_workers() -> None:
-    """The web server, with workers and a beat that start before it and stop after it."""
+    """Run the web server. Workers and a beat start before it and stop after it."""
     django.setup()
     with background():
         web.serve_in_process()
@@ -41,8 +41,8 @@ def serve_beside_workers() -> None:
 
 @contextlib.contextmanager
 def background() -> Iterator[None]:
-    """A Celery worker for each queue, and a beat, as threads of this process."""
-    stopping.clear()  # the process that this one replaces may have set it
+    """Run a Celery worker for each queue, and a beat, as threads of this process."""
+    stopping.clear()  # an earlier `background` may have set it
     beat = Service(app, scheduler_cls=Scheduler)
     threads = [threading.Thread(target=_worker(queue, slots).start, name=queue) for queue, slots in SLOTS.items()]
     threads.append(threading.Thread(target=beat.start, name="beat"))
@@ -55,7 +55,7 @@ def background() -> Iterator[None]:
         stopping.set()
         state.should_stop = 0  # type: ignore[assignment]
         for task in ("reconcile", "execute"):
-            app.send_task(f"batches.engine.{task}")  # any message: a worker looks up at once instead of within 2 s
+            app.send_task(f"batches.engine.{task}")  # any message makes a worker notice the stop at once instead of within 2 s
         for thread in threads:
             thread.join()
 

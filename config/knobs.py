@@ -1,4 +1,4 @@
-"""Reading settings from the environment: parsers that refuse a bad value by name."""
+"""Reading settings from the environment. A value that does not parse raises an error that names the variable."""
 
 import json
 import os
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def knob(name: str, cast: Callable[[str], T], default: T) -> T:
-    """The value of an environment variable, or the default; a value that does not parse is refused by name."""
+    """The value of an environment variable, or the default. Raises ImproperlyConfigured for a value that does not parse."""
     raw = os.environ.get(name, "").strip()
     if not raw:
         return default
@@ -26,7 +26,7 @@ def knob(name: str, cast: Callable[[str], T], default: T) -> T:
 
 
 def secret(name: str) -> str:
-    """The value of an environment variable, or of the file that the same name with `_FILE` names; empty when neither is set."""
+    """The value of an environment variable, or the content of the file that the variable `NAME_FILE` names; else empty."""
     value, path = (os.environ.get(variable, "").strip() for variable in (name, f"{name}_FILE"))
     if value and path:
         raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: set one of them.")
@@ -43,7 +43,7 @@ def secret(name: str) -> str:
 
 
 def gone(name: str, *, instead: str) -> None:
-    """Refuse a variable that earlier versions read, with the word to use."""
+    """Refuse a variable that only earlier versions read. `instead` is a sentence about its replacement."""
     if os.environ.get(name, "").strip():
         raise ImproperlyConfigured(f"{name} is not used any more: {instead}")
 
@@ -104,7 +104,7 @@ def origin(raw: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is reached from this machine alone."""
+    """Whether a host can be reached only from this machine."""
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -117,7 +117,7 @@ def networks(raw: str) -> list[IPv4Network | IPv6Network]:
 
 
 def variables(raw: str) -> list[str]:
-    """A parser of comma-separated names of variables, each of which may end in `*`."""
+    """A parser of comma-separated names of variables. Each may end in `*`."""
     found = names(raw)
     if wrong := next((name for name in found if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*\*?", name)), None):
         raise ValueError(f"{wrong!r} is neither the name of a variable nor the beginning of one with a * behind it")
@@ -125,7 +125,7 @@ def variables(raw: str) -> list[str]:
 
 
 def secure_url(raw: str) -> str:
-    """A parser of an address with https, or of this machine."""
+    """A parser of an https address. An http address is accepted for this machine."""
     address = urlsplit(raw)
     if not address.hostname or address.query or address.fragment:
         raise ValueError("it must be a URL such as https://id.example")

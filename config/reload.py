@@ -1,7 +1,7 @@
-"""The embedded portal for people who change its code: it starts anew whenever a Python file that it has loaded changes.
+"""The embedded portal for developers: it restarts when a Python file that it has loaded changes.
 
-Django's own reloader watches the files. A restart is as sudden as a crash, because waiting for calls in flight would take
-longer than the change; and as after a crash, the next process takes up at once what the last one held.
+Django's reloader watches the files. A restart is as sudden as a crash, because waiting for calls in flight would take too
+long. As after a crash, the next process takes up the slices of the last one, and it does so at once.
 """
 
 import os
@@ -26,11 +26,11 @@ def main() -> None:
     finally:
         if os.environ.get(autoreload.DJANGO_AUTORELOAD_ENV) == "true":
             sys.stderr.flush()
-            os._exit(0)  # else it would wait for its workers' threads
+            os._exit(0)  # else the process would wait for its workers' threads
 
 
 def _serve() -> None:
-    """The portal, in a thread beside the reloader's. An error in the code ends this thread; the reloader goes on watching."""
+    """Run the portal in a thread beside the reloader's. An error in the code ends this thread, but not the reloader."""
     django.setup()
     import_string("batches.services.core.lease.free_all")()  # models can be imported only after the setup
     with embedded.background():
@@ -38,7 +38,7 @@ def _serve() -> None:
 
 
 def _start_anew(file_path: Path, **_: Any) -> None:
-    """End this process at once, when code has changed. Templates are read anew without that."""
+    """End this process at once if code has changed. A changed template needs no restart."""
     if file_path.suffix == ".py":
         sys.stderr.write(f"{file_path} has changed; the portal starts anew.\n")
         sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Where everything is mounted."""
+"""The URLs of the portal."""
 
 from django.contrib import admin
 from django.urls import include, path

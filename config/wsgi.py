@@ -1,4 +1,4 @@
-"""Django as a WSGI application: what `config.asgi` puts the front before."""
+"""Django as a WSGI application. `config.asgi` puts the front before it."""
 
 import os
 from collections.abc import Iterable
@@ -16,13 +16,13 @@ handler = get_wsgi_application()
 
 
 def application(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
-    """Django's application, sent no content type whose parameters it would fail over before any error is handled."""
+    """Call Django's application, with a corrected content type: Django fails on some of them outside of its error handling."""
     environ["CONTENT_TYPE"] = readable(environ.get("CONTENT_TYPE", ""))
     return handler(environ, start_response)
 
 
 def readable(content_type: str) -> str:
-    """The content type, without its parameters when they cannot be read or name no text encoding."""
+    """The content type. Its parameters are left out if they cannot be parsed, or name an unknown encoding."""
     try:
         _, parameters = parse_header_parameters(content_type)
         "".encode(parameters.get("charset", "utf-8"))

@@ -1,7 +1,7 @@
 """The interface between the engine and an upstream: one call in, one outcome out.
 
-An adapter knows the wire of one kind of upstream. It turns whatever happens into a `Success` or a `Failure` and never
-raises for anything an upstream can do; only `asyncio.CancelledError` passes through.
+An adapter knows the wire format of one kind of upstream. It turns each answer and each fault of an upstream into a
+`Success` or a `Failure`, and raises for none of them; only `asyncio.CancelledError` passes through.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ import msgspec
 
 from providers.failures import Kind
 
-# What can be batched in OpenAI's dialect.
+# The endpoints that OpenAI's dialect can batch.
 OPENAI_ENDPOINTS = frozenset(
     {
         "/v1/responses",
@@ -25,7 +25,7 @@ OPENAI_ENDPOINTS = frozenset(
         "/v1/videos",
     }
 )
-# What can be written in bulk in Merge's dialect; the last word is the model.
+# The endpoints that Merge's dialect can write to in bulk; the last part of each is the model of the record.
 ACCOUNTING_ENDPOINTS = frozenset(
     {
         "/accounting/v1/invoices",
@@ -34,7 +34,7 @@ ACCOUNTING_ENDPOINTS = frozenset(
         "/accounting/v1/sales-orders",
     }
 )
-# What can be batched in Anthropic's.
+# The endpoints that Anthropic's dialect can batch.
 ANTHROPIC_ENDPOINTS = frozenset({"/v1/messages"})
 
 
@@ -44,10 +44,11 @@ class CredentialUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A configured upstream, ready to use. Never logged: it holds the credential and, in its options, other secrets.
+    """A configured upstream, ready to use. Never log a connection: it holds the credential, and its options hold secrets.
 
-    `options` are the adapter's own settings, with `secrets` in the place of references. `environment` holds the variables
-    that say how to get out (`providers.transport.way`), as far as they are to be heeded.
+    `options` are the adapter's own settings, with the secrets themselves in the place of references. `secrets` lists these
+    secrets. `environment` holds the variables that name proxies and certificates (`providers.transport.way`); it is empty
+    if the portal ignores these variables.
     """
 
     name: str
@@ -60,10 +61,10 @@ class Connection:
 
 
 class Extras(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a batch asks of its upstream beside the bodies, where a dialect has headers for that: Anthropic's.
+    """Headers of a batch's create call that are sent to the upstream with each request. Only Anthropic's dialect has any.
 
-    `betas` are names of beta features, `version` is the version of the API that the bodies were written for, and
-    `user_profile` names on whose behalf the calls are made.
+    `betas` are names of beta features. `version` is the version of the API that the bodies were written for.
+    `user_profile` names the user on whose behalf the calls are made.
     """
 
     betas: tuple[str, ...] = ()
@@ -77,21 +78,21 @@ NO_EXTRAS = Extras()
 class Call(msgspec.Struct, frozen=True):
     """One API call. `endpoint` is the dialect's path, such as `/v1/chat/completions`; `body` is the JSON to post, unchanged.
 
-    `idempotency_key` is `<object>-<round>-<answered attempts>`: only the simulator reads it, to tell objects apart.
+    `idempotency_key` is `<object>-<round>-<answered attempts>`. Only the simulator parses the key, to tell objects apart.
     """
 
     endpoint: str
     body: bytes
     idempotency_key: str
     timeout: float  # seconds
-    extras: Extras = NO_EXTRAS  # those of its batch
+    extras: Extras = NO_EXTRAS  # the extras of the batch
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Tokens that the upstream says were used; None is unknown, which is not nothing.
+    """The tokens that the upstream reports as used. None means unknown, which is not 0.
 
-    `cached` is part of `input`, `reasoning` part of `output`. `total` is set only where input and output are not both
-    known: what is known of their sum.
+    `cached` is part of `input`, and `reasoning` is part of `output`. `total` is the known part of the sum of input and output;
+    it is set only if input or output is unknown.
     """
 
     input: int | None = 0
@@ -102,24 +103,24 @@ class Usage(msgspec.Struct, frozen=True):
 
     @property
     def tokens(self) -> int | None:
-        """All tokens together, as far as they are known; None when nothing is."""
+        """All tokens together, as far as they are known; None if no number is known."""
         if self.input is None or self.output is None:
             return self.total if self.total is not None else self.input if self.output is None else self.output
         return self.input + self.output
 
     @property
     def other(self) -> int | None:
-        """Tokens of which only the sum is known: neither part of the input nor of the output."""
+        """The rest of the total that is neither known input nor known output; None if there is no total."""
         if self.total is None:
             return None
         return max(self.total - (self.input or 0) - (self.output or 0), 0)
 
 
 class Success(msgspec.Struct, frozen=True):
-    """A 2xx answer whose body is one JSON document on one line, UTF-8, otherwise as the upstream sent it.
+    """A 2xx answer. Its body is one JSON document on one line in UTF-8, otherwise as the upstream sent it.
 
-    `request_id` is the upstream's id of the request, else the idempotency key that the call was sent under.
-    `exhausted_for` is set when it says that nothing is left of a rate limit: for so many seconds.
+    `request_id` is the upstream's id of the request, else the idempotency key of the call.
+    `exhausted_for` is set if the answer says that a rate limit is used up: the number of seconds until it is not.
     """
 
     http_status: int
@@ -129,19 +130,20 @@ class Success(msgspec.Struct, frozen=True):
     exhausted_for: float | None = None
 
 
-# Request Timeout, Conflict (the call is being carried out), Too Early, and what a gateway says that lost its backend, waited
-# for it in vain (520 and 524 are Cloudflare's, 598 is a proxy's) or takes its client for gone.
+# Statuses after which the call may still be under way: 408 Request Timeout, 409 Conflict (the call is being carried out) and
+# 425 Too Early. The others come from gateways that lost their backend (502, 520), waited for it in vain (504, 524, 598) or
+# believe that their client is gone (499).
 UNDECIDED = frozenset({408, 409, 425, 499, 502, 504, 520, 524, 598})
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """Anything else.
+    """A call that ended without a success.
 
-    `message` is for people, shortened, without secrets. `code` is the upstream's own code where it gave one, else the
-    kind's. `body` is the answer as one line of JSON, or empty when there was none. `request_id` is as that of a success
-    when there was an answer. `retry_after` is in seconds; `exhausted_for` is as that of a success. `in_success` tells that
-    a 2xx answer reported the failure; then `http_status` is the status that it names, if it names one. `is_staged`: the
-    request itself asked a simulator to fail so, which says nothing about the upstream.
+    `message` is for people, shortened, without secrets. `code` is the upstream's own code if it gave one, else the code of
+    the kind. `body` is the answer as one line of JSON; it is empty if there was no answer. `request_id` and `exhausted_for`
+    mean the same as in a `Success`. `retry_after` is in seconds. `in_success`: a 2xx answer reported the failure; then
+    `http_status` is the status that the answer names, if it names one. `is_staged`: the request asked a simulator to fail
+    like this, so the failure says nothing about the upstream.
     """
 
     kind: Kind
@@ -158,7 +160,7 @@ class Failure(msgspec.Struct, frozen=True):
 
     @property
     def is_final(self) -> bool:
-        """Whether this is all that will come of the call: else it may be under way still, or may have been carried out."""
+        """Whether the call is certainly over. If not, the call may still be under way, or may have been carried out."""
         return self.kind.answered and (self.in_success or self.http_status not in UNDECIDED)
 
 
@@ -167,9 +169,9 @@ Outcome = Success | Failure
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What a connection check found: whether the upstream can be used, and a sentence or two about it.
+    """The result of a connection check: whether the upstream can be used, and a message of a sentence or two.
 
-    `usage` is set when a call was tried, and paid for.
+    `usage` is set if the check tried a call, which was paid for.
     """
 
     ok: bool
@@ -178,15 +180,16 @@ class Check:
 
 
 class Adapter(Protocol):
-    """What every kind of upstream implements. An instance belongs to one event loop; `close` frees its connections.
+    """The interface of the code for one kind of upstream. An instance belongs to one event loop; `close` frees connections.
 
-    Settings in which `problems` finds nothing can be connected with; others may raise ValueError on connecting.
+    `problems` describes the settings that the adapter cannot use, by field. If it finds none, `__init__` succeeds; else
+    `__init__` may raise ValueError.
     """
 
-    # What it serves. An adapter that can serve others takes them as its option `endpoints`, and more of them as its option
-    # `further_endpoints`.
+    # The endpoints that the adapter serves. An adapter may let a provider replace them by its option `endpoints`, or add to
+    # them by its option `further_endpoints`.
     endpoints: frozenset[str]
-    simulated: bool  # answers are made up: to be labelled wherever they show
+    simulated: bool  # the adapter makes its answers up, so pages must label them
 
     def __init__(self, connection: Connection) -> None: ...
 

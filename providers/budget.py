@@ -1,11 +1,11 @@
-"""A budget of bytes: how much of answers may be in memory at once, while they are read and until they are recorded.
+"""The budget of bytes: a bound on the bytes of answers in memory, from reading an answer until it is recorded.
 
 An answer that grows beyond SMALL asks for room before more of it is read, and its connection stops reading until there is
-some. What was read and is not recorded yet counts as well. So many small answers cost nothing, and many large ones come one
-after the other instead of all at once.
+room. Bytes that were read and are not recorded yet count as well. So small answers are never delayed, and large answers
+come one after the other instead of all at once.
 
-Some answers do not tell how long they are. Several of them, each in need of more, could wait for each other for ever: then the
-one that waits longest is let read to its end, whatever its length. So the budget is exceeded by one answer at most.
+Some answers do not tell their length. Several such answers could wait for each other's room for ever. In this case the
+answer that has waited longest may read to its end, whatever its length. So at most one answer exceeds the budget.
 """
 
 import asyncio
@@ -13,38 +13,38 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
 
-SMALL = 64 * 1024  # bytes of an answer that nobody asks for
+SMALL = 64 * 1024  # an answer may have so many bytes without asking for room
 
 
 class Budget:
-    """Belongs to one event loop. `current` is that of the task that asks, if there is one."""
+    """A budget belongs to one event loop. `current` is the budget of the running task, or None."""
 
     current: ContextVar["Budget | None"] = ContextVar("budget", default=None)
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._kept = 0  # bytes of answers that were read
-        self._read = 0  # bytes that answers may have while they are read
+        self._kept = 0  # bytes of answers that are read to their end and not recorded yet
+        self._read = 0  # bytes that are granted to answers that are being read
         self._readings: set[Reading] = set()
         self._waiting: deque[Reading] = deque()
         self._is_due = False
 
     @property
     def used(self) -> int:
-        """Bytes that are in memory, or may be."""
+        """The bytes that are in memory, or are granted."""
         return self._kept + self._read
 
     def keep(self, size: int) -> None:
-        """So many bytes were read, and are not recorded yet."""
+        """Count bytes of an answer that was read and is not recorded yet."""
         self._kept += size
 
     def let_go(self, size: int) -> None:
-        """So many bytes are recorded, or of no use any more."""
+        """Free bytes of an answer that is recorded, or no longer needed."""
         self._kept -= size
         self._look_soon()
 
     def has_room(self, reading: "Reading", size: int) -> bool:
-        """Whether an answer may have so many bytes; if not, it goes on once it may."""
+        """Whether an answer may have `size` bytes in all. If not, the answer waits, and goes on as soon as there is room."""
         if reading not in self._readings:
             self._readings.add(reading)
         if not self._waiting and self._fits(reading, size):
@@ -56,7 +56,10 @@ class Budget:
         return False
 
     def end(self, reading: "Reading") -> None:
-        """An answer is read to its end, or given up. Whoever keeps its bytes says so before another is let in."""
+        """Free the grant of an answer that is read to its end, or given up.
+
+        The caller that keeps the answer's bytes must call `keep` before it yields to the loop: the next answer is let in then.
+        """
         self._readings.discard(reading)
         self._read -= reading.granted
         reading.granted = 0
@@ -69,7 +72,7 @@ class Budget:
         return self.used - reading.granted + size <= self._most
 
     def _is_stuck(self, first: "Reading") -> bool:
-        """Whether all that are read wait, and what is to be recorded would not make room for the first of them."""
+        """Whether every answer that is being read waits, and recording the finished answers would not make enough room."""
         all_wait = len(self._waiting) == len(self._readings)
         return all_wait and self.used <= self._most < self._read - first.granted + first.wanted
 
@@ -83,7 +86,7 @@ class Budget:
             asyncio.get_running_loop().call_soon(self._look)
 
     def _look(self) -> None:
-        """Let in whoever fits, in their order; and the first of all when nothing else would make room."""
+        """Grant room to waiting answers in their order while they fit. If all are stuck, let the first read to its end."""
         self._is_due = False
         while self._waiting:
             first = self._waiting[0]
@@ -98,7 +101,10 @@ class Budget:
 
 
 class Reading:
-    """One answer that is read, or made: it may never have more than `most` bytes. `go_on` is called when there is room."""
+    """An answer that is being read, or made, and its part of the budget.
+
+    The answer has at most `most` bytes. `go_on` is called when a waiting answer gets room.
+    """
 
     __slots__ = ("_budget", "go_on", "granted", "most", "wanted")
 
@@ -107,20 +113,20 @@ class Reading:
         self.most = most
         self.go_on = go_on
         self.granted = 0  # bytes
-        self.wanted = 0  # bytes that it waits for
+        self.wanted = 0  # bytes in all that the answer waits for; 0 if it does not wait
 
     def may_have(self, size: int) -> bool:
-        """Whether it may have so many bytes in all. If not, `go_on` is called once it may."""
+        """Whether the answer may have `size` bytes in all. If not, `go_on` is called as soon as it may."""
         size = min(size, self.most)
         return size <= self.granted or self._budget.has_room(self, size)
 
     async def wait_for(self, size: int) -> None:
-        """Wait until it may have so many bytes: for whoever reads, or makes, an answer in a coroutine."""
+        """Wait until the answer may have `size` bytes in all. For answers that a coroutine reads or makes."""
         room = asyncio.get_running_loop().create_future()
         self.go_on = lambda: None if room.done() else room.set_result(None)
         if not self.may_have(size):
             await room
 
     def end(self) -> None:
-        """It is read, or given up."""
+        """Free the grant: the answer is read, or given up."""
         self._budget.end(self)

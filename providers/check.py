@@ -1,4 +1,4 @@
-"""Whether a provider can be used: the one door to adapters besides the engine."""
+"""Connection checks of providers. Besides the engine, only this module uses adapters."""
 
 import asyncio
 import sys
@@ -12,7 +12,7 @@ from providers.base import Adapter, Check, CredentialUnavailable
 from providers.models import Provider, ProviderModel
 
 CHECK_SECONDS = 10.0
-CALL_SECONDS = 45.0  # of a check with a call
+CALL_SECONDS = 45.0  # for a check that tries a call
 
 
 def check(provider: Provider, *, model: str = "", endpoint: str = "") -> Check:
@@ -44,7 +44,7 @@ async def _within_budget(adapter: Adapter, *, model: str, endpoint: str) -> Chec
 
 
 def _looked_in(provider: Provider) -> str:
-    """In whose environment variables were looked for; empty when the provider has none of there."""
+    """A sentence that names the process whose environment variables were read; empty if the provider uses none."""
     names = [provider.credential_env] if provider.credential_env else []
     names += [used.removeprefix("variable ") for used in provider.secrets_used if used.startswith("variable ")]
     if not names:
@@ -54,7 +54,7 @@ def _looked_in(provider: Provider) -> str:
 
 
 def _price(provider: Provider, model: str, found: Check) -> str:
-    """What a call cost that was tried, as far as it is known."""
+    """A sentence that tells the cost of the call that was tried; empty if the usage of the call is unknown."""
     if found.usage is None:
         return ""
     priced = ProviderModel.objects.filter(provider=provider, name=model).first()

@@ -1,7 +1,7 @@
-"""What can go wrong with one call to an upstream, as data.
+"""The kinds of failures of one call to an upstream, as data.
 
-Each kind carries its source (who has to act), one sentence for people, whether trying again can help, and whether
-the upstream *answered*: an unanswered call may have been carried out, so a repeat keeps its idempotency key.
+Each kind has a source (who has to act), one sentence for people, whether another try can help, and whether the upstream
+*answered*. An unanswered call may have been carried out, so its repeat keeps its idempotency key.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Kind(Enum):
 
     @classmethod
     def known(cls, value: str) -> "Kind | None":
-        """The kind of a stored failure; None for a value that is not in this list, which rows of other releases may have."""
+        """The kind of a stored failure; None for an unknown value, which a row of another release may have."""
         return next((kind for kind in cls if kind.value == value), None)
 
     @property
@@ -65,7 +65,7 @@ class Kind(Enum):
 
     @property
     def is_of_account(self) -> bool:
-        """Whether the account or the credential of the provider is the reason, so that every other request would fail too."""
+        """Whether the provider's account or credential causes the failure, so that every other request would fail too."""
         return self in _OF_ACCOUNT
 
     @property
@@ -124,7 +124,7 @@ _BY_STATUS = {
     425: Kind.OVERLOADED,
     429: Kind.RATE_LIMITED,
     498: Kind.SERVER_ERROR,  # Groq: no capacity for the flex tier
-    499: Kind.SERVER_ERROR,  # a gateway takes its client for gone
+    499: Kind.SERVER_ERROR,  # a gateway believes that its client is gone
     501: Kind.NOT_FOUND,
     503: Kind.OVERLOADED,
     505: Kind.INVALID_REQUEST,

@@ -1,19 +1,19 @@
-"""Guards: what stops a batch before it costs more, or fails more, than somebody allowed."""
+"""Guards: bounds of error rate, cost and tokens. A batch that goes beyond one is paused."""
 
 from typing import ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-MOST_OBJECTS = 2**31 - 1  # that a guard's sample may have
+MOST_OBJECTS = 2**31 - 1  # the largest sample of a guard
 MOST_TOKENS = 2**63 - 1
 COST_DIGITS, COST_DECIMALS = 14, 6
 
 
 class Guarded(models.Model):
-    """Columns of a row that carries guards; an empty one sets no limit of its own.
+    """The columns of a row that has guards. An empty column sets no bound.
 
-    A provider's guards hold for each of its batches that has none; see `batches.services.policy.guards`.
+    A provider's guard holds for each of its batches that does not set that guard; see `batches.services.policy.guards`.
     """
 
     max_error_rate = models.FloatField(

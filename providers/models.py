@@ -26,7 +26,7 @@ __all__ = ["CredentialUnavailable", "Provider", "ProviderModel", "validate_crede
 
 class ProviderQuerySet(models.QuerySet["Provider"]):
     def enabled(self) -> "ProviderQuerySet":
-        """What batches may be sent to."""
+        """The providers that batches may be sent to."""
         return self.filter(enabled=True).exclude(adapter__in=registry.switched_off())
 
 
@@ -71,7 +71,7 @@ class Provider(KeepsSecrets, Guarded):
         return self.name
 
     def clean(self) -> None:
-        """Name every setting that its adapter cannot work with."""
+        """Raise ValidationError with every setting that the adapter cannot work with."""
         adapter = registry.ADAPTERS.get(self.adapter)
         if adapter is None:
             known = ", ".join(registry.offered())
@@ -97,18 +97,18 @@ class Provider(KeepsSecrets, Guarded):
 
     @property
     def simulated(self) -> bool:
-        """Whether its answers are made up."""
+        """Whether the provider's answers are made up."""
         adapter = registry.ADAPTERS.get(self.adapter)
         return adapter is not None and adapter.simulated
 
     @property
     def is_switched_off(self) -> bool:
-        """Whether this portal is not to use its adapter."""
+        """Whether the settings switch the provider's adapter off."""
         return self.adapter in registry.switched_off()
 
     @property
     def endpoints(self) -> frozenset[str]:
-        """The endpoints it serves; none when its adapter is not part of this version."""
+        """The endpoints that the provider serves; none if its adapter is not part of this version."""
         adapter = registry.ADAPTERS.get(self.adapter)
         if adapter is None:
             return frozenset()
@@ -116,16 +116,16 @@ class Provider(KeepsSecrets, Guarded):
 
     @property
     def further_endpoints(self) -> frozenset[str]:
-        """Those of its endpoints that its adapter would not serve of itself."""
+        """The endpoints that the provider's options add to those of its adapter."""
         return frozenset(self.options.get("further_endpoints") or ())
 
     @property
     def id_path(self) -> str:
-        """Where its answers name what they created: the keys that lead there, joined by dots."""
+        """The place of a new record's id in an answer: the keys that lead to it, joined by dots."""
         return str(self.options.get("id_path") or "id")
 
     def take_default(self) -> None:
-        """Be the portal's default from now on, instead of those that serve some of the same endpoints. Saves."""
+        """Make this provider the portal's default, in the place of defaults that serve any of the same endpoints. Saves."""
         for other in Provider.objects.filter(is_default=True).exclude(pk=self.pk):
             if other.endpoints & self.endpoints:
                 Provider.objects.filter(pk=other.pk).update(is_default=False)
@@ -134,17 +134,17 @@ class Provider(KeepsSecrets, Guarded):
 
     @property
     def way(self) -> str:
-        """Which HTTP client serves it, and why, as far as this process can tell; empty for what speaks no HTTP."""
+        """The HTTP client for this provider and the reason, as far as this process can tell; empty for the simulator."""
         adapter = registry.ADAPTERS.get(self.adapter)
         if adapter is None or adapter.simulated:
             return ""
         try:
             return str(way_to(self.base_url, msgspec.convert(_way_options(self.options), WayOptions), _environment()))
         except (ValueError, msgspec.ValidationError):
-            return ""  # settings that cannot be used, which everything else says
+            return ""  # the settings cannot be used; other checks report that
 
     def connection(self) -> Connection:
-        """Everything that an adapter needs, the secrets included. Raises CredentialUnavailable."""
+        """The connection that an adapter needs, with the secrets. Raises CredentialUnavailable."""
         try:
             credential = self.credential()
             options, secrets = resolved(self.options, secrets=self.secrets())
@@ -166,16 +166,16 @@ def _way_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _environment() -> dict[str, str]:
-    """The variables that say how to get out; none where they are not to be heeded."""
+    """The variables that name proxies and CA certificates; none if the settings tell the portal to ignore them."""
     if not settings.UPSTREAM_PROXIES_FROM_ENVIRONMENT:
         return {}
     return {name: value for name in ENVIRONMENT if (value := os.environ.get(name))}
 
 
 class ProviderModel(models.Model):
-    """A model at a provider: limits of its own, which hold besides the provider's, and what its tokens cost.
+    """A model at a provider, with its limits and its prices. The limits hold in addition to those of the provider.
 
-    Prices are per million tokens, in the portal's currency; an empty one is unknown, which is not nothing.
+    Prices are per million tokens, in the portal's currency. An empty price is unknown, which is not 0.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -203,7 +203,7 @@ class ProviderModel(models.Model):
         return self.name
 
     def cost_nanos(self, usage: Usage) -> int | None:
-        """What this usage costs, in billionths of the portal's currency; None when a price, or a number of tokens, is unknown."""
+        """The cost of a usage, in billionths of the portal's currency; None if a price, or a number of tokens, is unknown."""
         if self.input_price is None or self.output_price is None or usage.input is None or usage.output is None:
             return None
         cached_price = self.input_price if self.cached_price is None else self.cached_price

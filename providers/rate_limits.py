@@ -1,8 +1,8 @@
-"""How long an upstream asks to wait, and how long a used-up rate limit keeps it from being called. Pure rules.
+"""Waits that an upstream asks for in its headers: `Retry-After`, and the state of its rate limits. Pure rules.
 
-Two voices may speak in one answer. `Retry-After` says when the next call may go, and decides. A reset says when a bucket
-is full again, so it counts only where there is no `Retry-After`, and then as the time in which the whole bucket refills:
-one more call needs a fraction of it.
+One answer may have both. `Retry-After` says when the next call may go, and decides. A reset header says when the bucket of a
+limit is full again. It counts only if there is no `Retry-After`, and as the time in which the whole bucket refills: one more
+call needs only a fraction of this time.
 """
 
 import math
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-# The headers of each limit: its size, what is left of it, and when it is full again.
+# The headers of each limit: its size, its remaining part, and the time when it is full again.
 _TOLD = (
     *(
         (f"x-ratelimit-limit{which}", f"x-ratelimit-remaining{which}", f"x-ratelimit-reset{which}")
@@ -25,13 +25,13 @@ _TOLD = (
 )
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 _LEADING_NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_EPOCH = 1e9  # a number above this is no duration but a time, in seconds since 1970
-_EPOCH_IN_MILLISECONDS = 1e11  # and above this in milliseconds, or in what is smaller still
-LONGEST = 86_400.0  # no wait is taken to last longer, whatever a header says
+_EPOCH = 1e9  # a number above this is no duration, but a time in seconds since 1970
+_EPOCH_IN_MILLISECONDS = 1e11  # a number above this is a time in milliseconds, or in a smaller unit
+LONGEST = 86_400.0  # a longer wait in a header counts as this
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
-    """How many seconds the upstream asks to wait; None when it does not say.
+    """The number of seconds that the upstream asks to wait; None if it does not ask.
 
     `retry-after-ms` comes before `Retry-After`, which may be a number of seconds, a duration such as `1m30s`, a date, or
     a time since 1970 in seconds or milliseconds.
@@ -47,8 +47,8 @@ def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> f
 
 
 def exhausted_for(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
-    """Seconds until every exhausted limit lets a call pass; None when no limit is exhausted, or no header says when."""
-    if "ratelimit" not in " ".join(headers).lower():  # most upstreams tell of no limit, and are not looked at further
+    """The seconds until every exhausted limit allows a call; None if no limit is exhausted, or no header tells the time."""
+    if "ratelimit" not in " ".join(headers).lower():  # quick: most upstreams send no such header
         return None
     now = now or datetime.now(UTC)
     used_up = [names for names in _TOLD if (left := _number(headers.get(names[1]))) is not None and left <= 0]
@@ -62,7 +62,7 @@ def exhausted_for(headers: Mapping[str, str], *, now: datetime | None = None) ->
 
 
 def _refilled_in(headers: Mapping[str, str], limit: str, remaining: str, reset: str, *, now: datetime) -> float | None:
-    """How long an empty bucket takes to hold one unit. Of a bucket of unknown size it is known only when it is full."""
+    """The seconds until an empty bucket holds one unit. If the bucket's size is unknown: the seconds until it is full."""
     whole = seconds_until((headers.get(reset) or "").strip(), now=now)
     size = _LEADING_NUMBER.match((headers.get(limit) or "").strip())
     if whole is None or size is None or float(size[0]) < 1:
@@ -72,7 +72,7 @@ def _refilled_in(headers: Mapping[str, str], limit: str, remaining: str, reset: 
 
 
 def seconds_until(raw: str, *, now: datetime) -> float | None:
-    """How far off a moment is: `1s`, `6m0s`, `120ms`, a number of seconds, or a time. None when it is none of these."""
+    """The seconds until a moment, given as `1s`, `6m0s`, `120ms`, a number of seconds, or a time. None for other texts."""
     if (found := _DURATION.fullmatch(raw)) and raw:
         days, hours, minutes, seconds, milliseconds = (float(part or 0) for part in found.groups())
         return min(86_400 * days + 3600 * hours + 60 * minutes + seconds + milliseconds / 1000, LONGEST)
@@ -82,7 +82,7 @@ def seconds_until(raw: str, *, now: datetime) -> float | None:
 
 
 def _wait(number: float, now: datetime) -> float:
-    """A number of seconds as a wait: one that can only be a moment is counted from now."""
+    """The wait that a number means: a number of seconds, or, if the number is very large, a time since 1970."""
     while number > _EPOCH_IN_MILLISECONDS:
         number /= 1000
     return _bounded(number - now.timestamp() if number > _EPOCH else number)

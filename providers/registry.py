@@ -1,4 +1,4 @@
-"""The adapters there are, by name. Adding one is a file in `online/` and a line here."""
+"""The registry of adapters, by name. A new adapter needs a file in `online/` and a line here."""
 
 from django.conf import settings
 
@@ -24,17 +24,17 @@ def adapter_class(name: str) -> type[Adapter]:
 
 
 def switched_off() -> frozenset[str]:
-    """The adapters that this portal is not to use."""
+    """The adapters that the settings switch off: the simulator, unless SIMULATOR is set."""
     return frozenset() if settings.SIMULATOR else frozenset(name for name, adapter in ADAPTERS.items() if adapter.simulated)
 
 
 def offered() -> list[str]:
-    """The adapters that a new provider may have."""
+    """The names of the adapters that a new provider may have."""
     return sorted(ADAPTERS.keys() - switched_off())
 
 
 def connect(adapter: str, connection: Connection) -> Adapter:
-    """An adapter that speaks to this upstream, for use on one event loop. Raises ValueError for one that is switched off."""
+    """An adapter connected to this upstream, for use on one event loop. Raises ValueError if the adapter is switched off."""
     if adapter in switched_off():
         raise ValueError(SWITCHED_OFF)
     return adapter_class(adapter)(connection)

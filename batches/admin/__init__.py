@@ -1,6 +1,7 @@
-"""The admin: rows to look at, and what support staff keep. Everything is done through the same services as elsewhere.
+"""The admin: pages for reading all tables, and for changing the rows that support staff maintain.
 
-It knows services and filters. Start with `scope`, which narrows every page to its reader's projects.
+Every change goes through the same services as elsewhere. This package knows services and filters. Start with `scope`, which
+narrows every page to its reader's projects.
 """
 
 from allauth.account.decorators import secure_admin_login
@@ -15,8 +16,8 @@ admin.site.site_header = "Batchyard"
 admin.site.site_title = "Batchyard admin"
 admin.site.index_title = "Rows of the database"
 admin.site.site_url = "/console/"
-admin.site.enable_nav_sidebar = False  # the console has none, and lists need the room
-# There is one sign-in, and one place to sign out and to change a password: the console's.
+admin.site.enable_nav_sidebar = False  # the console has none, and lists need the space
+# The admin uses the console's pages for signing in, signing out and changing a password.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign, no-untyped-call]
 admin.site.logout = RedirectView.as_view(pattern_name="account_logout")  # type: ignore[assignment, method-assign]
 admin.site.password_change = RedirectView.as_view(pattern_name="account_change_password")  # type: ignore[assignment, method-assign]

@@ -1,4 +1,4 @@
-"""Batches in the admin: read, and acted on as in the console, as bulk operations."""
+"""Batches in the admin. They can be read, and acts on them are bulk operations, as in the console."""
 
 from collections.abc import Callable
 
@@ -28,7 +28,7 @@ Action = Callable[["BatchAdmin", HttpRequest, QuerySet[Batch]], HttpResponse | N
 
 
 def _action(act: BulkAct) -> Action:
-    """An entry of the list's menu: the question first, and once it is answered the operation."""
+    """An action in the list's menu: it asks first, and orders the bulk operation after the answer."""
 
     @admin.action(description=f"{VERBS[act].word} the selected batches…", permissions=["act"])
     def action(model_admin: "BatchAdmin", request: HttpRequest, batches: QuerySet[Batch]) -> HttpResponse | None:
@@ -40,7 +40,7 @@ def _action(act: BulkAct) -> Action:
 
 @admin.register(Batch)
 class BatchAdmin(ReadOnly[Batch]):
-    """The console shows the counts of a batch that runs."""
+    """Batches. Counts are shown only after the end of a batch; the console shows those of a running batch."""
 
     list_display = ("__str__", "status", "project", "provider", "model", "final_total", "final_failed", "created_at", "console")
     list_filter = (
@@ -57,25 +57,25 @@ class BatchAdmin(ReadOnly[Batch]):
 
     @admin.display(description="Total at its end")
     def final_total(self, batch: Batch) -> str:
-        """How many objects it had."""
+        """The number of objects of an ended batch."""
         return f"{batch.total:,}" if batch.is_terminal else "—"
 
     @admin.display(description="Failed at its end")
     def final_failed(self, batch: Batch) -> str:
-        """How many of them failed."""
+        """The number of failed objects of an ended batch."""
         return f"{batch.failed:,}" if batch.is_terminal else "—"
 
     @admin.display(description="Console")
     def console(self, batch: Batch) -> SafeString:
-        """The batch's page."""
+        """A link to the batch's page in the console."""
         return format_html('<a href="/console/batches/{}/">Open</a>', str(batch))
 
     def has_act_permission(self, request: HttpRequest) -> bool:
-        """Whether somebody may act on batches at all; on which, the services ask."""
+        """Whether the person may act on any batch. The services check the right for each batch."""
         return access(request).may_somewhere(Right.ACT)
 
     def act(self, request: HttpRequest, batches: QuerySet[Batch], act: BulkAct) -> HttpResponse | None:
-        """Say what would be done to which batches; when that is answered, order it, and lead back to the list."""
+        """Show what an act would do to which batches. After the answer, order it, and redirect to the list."""
         choice = _chosen(request, batches)
         problem = ""
         if "token" in request.POST:
@@ -108,7 +108,7 @@ class BatchAdmin(ReadOnly[Batch]):
 
 
 def _chosen(request: HttpRequest, batches: QuerySet[Batch]) -> Choice:
-    """Those that are ticked; with "select all", whatever the list's own filter matches, and never a list of ids."""
+    """The chosen batches: those that are ticked, or, with "select all", the list's filter itself instead of many ids."""
     assert isinstance(batches, BatchQuerySet)
     if request.POST.get("select_across") != "1":
         return Choice(batches)

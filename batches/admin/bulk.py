@@ -1,4 +1,4 @@
-"""Bulk operations and what came of each of their batches. They are watched and stopped in the console."""
+"""Bulk operations and the outcomes of their batches. They are watched and stopped in the console."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -10,7 +10,7 @@ from batches.models import BulkItem, BulkOperation
 
 @admin.register(BulkOperation)
 class BulkOperationAdmin(ReadOnly[BulkOperation]):
-    """One's own; every one for a superuser."""
+    """A person's own bulk operations; all of them for a superuser."""
 
     project = None
     list_display = ("created_at", "act", "status", "actor", "total", "done", "skipped", "failed", "reason")

@@ -1,4 +1,4 @@
-"""How a row of another table is chosen in a form of the admin."""
+"""Form fields of the admin that choose a row of another table."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ else:
 
 
 class FoundRow(AutocompleteSelect):
-    """A row that is looked up. What a form or an address names that cannot be a key is nothing: Django's own widget fails."""
+    """A widget that looks a row up. A text that cannot be a key counts as no choice; Django's own widget fails on it."""
 
     def optgroups(self, name: str, value: Sequence[str], attr: dict[str, Any] | None = None) -> Any:
         return super().optgroups(name, [key for key in value if self._is_key(key)], attr)

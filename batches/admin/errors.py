@@ -1,4 +1,4 @@
-"""Error groups: what is the same in many failures. They are noted and muted in the console."""
+"""Error groups: failures that are alike. Notes on groups, and muting, are in the console."""
 
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from batches.services.core.access import Right
 
 @admin.register(ErrorGroup)
 class ErrorGroupAdmin(ReadOnly[ErrorGroup]):
-    sees = Right.READ_BODIES  # messages quote them
+    sees = Right.READ_BODIES  # messages may quote bodies
     list_display = ("code", "message", "http_status", "provider", "source", "project", "first_seen", "muted_at")
     list_filter = ("source", ("project", OwnProjects), ("muted_at", admin.EmptyFieldListFilter))
     list_select_related = ("project",)
@@ -23,7 +23,7 @@ class ErrorGroupAdmin(ReadOnly[ErrorGroup]):
 
 @admin.register(BatchErrorGroup)
 class BatchErrorGroupAdmin(Inside[BatchErrorGroup]):
-    sees = Right.READ_BODIES  # messages quote them
+    sees = Right.READ_BODIES  # messages may quote bodies
     list_display = ("batch_id", "group", "count", "first_line", "last_line", "first_seen", "last_seen")
     list_select_related = ("group",)
 

@@ -1,4 +1,4 @@
-"""Who signs in: users, the projects they belong to, and the views they saved."""
+"""People: users, their memberships of projects, and their saved views."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +21,16 @@ from batches.models import ClaimedFlags, Membership, SavedView
 from batches.services.people.people import change_person, record_set_password
 from batches.services.people.second_factor import reset_second_factor
 
-# The class takes a parameter for the type checker alone.
+# Only the type checker needs the parameter of the class.
 if TYPE_CHECKING:
     _UserAdmin = UserAdmin[User]
 else:
     _UserAdmin = UserAdmin
 
 admin.site.unregister(User)
-admin.site.unregister(Group)  # roles say who may do what
+admin.site.unregister(Group)  # roles of projects replace Django's groups
 for _model in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken, UserSession):
-    admin.site.unregister(_model)  # allauth's own pages, which know no roles
+    admin.site.unregister(_model)  # allauth's own admin pages, which ignore roles
 
 
 class ProjectInline(Inline[Membership]):
@@ -42,7 +42,7 @@ class ProjectInline(Inline[Membership]):
 
 @admin.register(User)
 class PersonAdmin(TellsNothing[User], _UserAdmin):
-    """A superuser keeps them. Who administers a project makes somebody a member by their name, and cannot look it up."""
+    """Users, maintained by superusers. An admin of a project adds members by their exact names, and cannot look names up."""
 
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login", "date_joined")
     list_filter = ("is_active", "is_staff", "is_superuser")
@@ -69,20 +69,20 @@ class PersonAdmin(TellsNothing[User], _UserAdmin):
 
     @admin.display(description="Password")
     def sign_in(self, person: User) -> SafeString:
-        """Whether there is one; never what it is, nor its digest."""
+        """Whether the person has a password. Neither it nor its digest is shown."""
         state = "set" if person.has_usable_password() else "not set"
         change = reverse("admin:auth_user_password_change", args=[person.pk])
         return format_html('{} · <a href="{}">Set another one</a>', state, change)
 
     @admin.display(description="Second factor")
     def second_factor(self, person: User) -> str:
-        """Since when there is one; never its secret."""
+        """The time since when the person has a second factor. Its secret is not shown."""
         authenticator = Authenticator.objects.filter(user=person, type=Authenticator.Type.TOTP).first()
         return f"since {authenticator.created_at:%Y-%m-%d}" if authenticator else "none"
 
     @admin.display(description="OIDC")
     def oidc(self, person: User) -> str:
-        """Whether they sign in through the OIDC provider."""
+        """Whether the person signs in through the OIDC provider."""
         account = SocialAccount.objects.filter(user=person).first()
         return f"linked since {account.date_joined:%Y-%m-%d}" if account else "not linked"
 
@@ -109,7 +109,7 @@ class PersonAdmin(TellsNothing[User], _UserAdmin):
         return access(request).everywhere
 
     def has_delete_permission(self, _request: HttpRequest, _person: User | None = None) -> bool:
-        """Somebody who leaves is deactivated: the records name them."""
+        """Never: people who leave are deactivated, since audit entries name them."""
         return False
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
@@ -120,7 +120,7 @@ class PersonAdmin(TellsNothing[User], _UserAdmin):
         save_rows(request, formset)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
-        """Django's own page; that a password was set goes on record."""
+        """Django's own page for a password, with an audit entry."""
         answer = super().user_change_password(request, id, form_url)
         if request.method == "POST" and answer.status_code == 302:
             person, key = self.get_object(request, id), request.session.session_key or ""
@@ -131,7 +131,7 @@ class PersonAdmin(TellsNothing[User], _UserAdmin):
 
 @admin.register(SavedView)
 class SavedViewAdmin(ReadOnly[SavedView]):
-    """Kept in the console, by their owners."""
+    """Saved views. Their owners change them in the console."""
 
     project = None
     list_display = ("name", "slug", "owner", "is_shared", "is_default", "updated_at")
@@ -144,7 +144,7 @@ class SavedViewAdmin(ReadOnly[SavedView]):
 
 @admin.register(ClaimedFlags)
 class ClaimedFlagsAdmin(ReadOnly[ClaimedFlags]):
-    """Kept at each sign-in."""
+    """The flags that claims gave to people. Each sign-in updates them."""
 
     project = None
     list_display = ("user", "is_staff", "is_superuser")

@@ -1,4 +1,4 @@
-"""Projects with their quotas, who is a member of them, and which providers they may use."""
+"""Projects with their quotas, their members, and the providers that they may use."""
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,7 +12,7 @@ from batches.admin.scope import Inline, OwnProjects, ReadOnly, Scoped, access
 from batches.models import Membership, Project, ProviderGrant
 from batches.services.core.access import Right
 
-# The classes take parameters for the type checker alone.
+# Only the type checker needs the parameters of the classes.
 if TYPE_CHECKING:
     _BaseAdmin = admin.options.BaseModelAdmin[Membership]
     _Choice = forms.ModelChoiceField[User]
@@ -21,7 +21,7 @@ else:
 
 
 class Named(_Choice):
-    """Somebody who is named in full: a list to choose from would tell who uses the portal."""
+    """A field for a person's full user name. A list to choose from would reveal who uses the portal."""
 
     widget = forms.TextInput
 
@@ -31,12 +31,12 @@ class Named(_Choice):
         super().__init__(people, to_field_name="username", error_messages=errors, **kwargs)
 
     def prepare_value(self, value: Any) -> Any:
-        """The name of whom a row refers to."""
+        """The user name of the person that a row refers to."""
         return User.objects.filter(pk=value).values_list("username", flat=True).first() if isinstance(value, int) else value
 
 
 class NamesMembers(_BaseAdmin):
-    """A superuser looks somebody up; who administers a project knows the name of whom they make a member."""
+    """Forms that choose a person. A superuser looks people up; an admin of a project must know the user name."""
 
     def formfield_for_dbfield(self, db_field: "Field[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "user" and not access(request).everywhere:
@@ -52,7 +52,7 @@ class MembershipInline(NamesMembers, Inline[Membership]):
 
 
 class GrantInline(Inline[ProviderGrant]):
-    """Which providers it may use besides those granted to all: the portal's to say."""
+    """The providers that a project may use besides those granted to all. Only a superuser changes them."""
 
     model = ProviderGrant
     verbose_name_plural = "granted providers"
@@ -65,7 +65,7 @@ class GrantInline(Inline[ProviderGrant]):
 
 @admin.register(Project)
 class ProjectAdmin(Scoped[Project]):
-    """Tenants. One with batches cannot be deleted."""
+    """Projects, the portal's tenants. A project with batches cannot be deleted."""
 
     project = "pk"
     changes = Right.MANAGE
@@ -78,7 +78,7 @@ class ProjectAdmin(Scoped[Project]):
     inlines = (MembershipInline, GrantInline)
 
     def get_readonly_fields(self, request: HttpRequest, row: Project | None = None) -> tuple[str, ...]:
-        """Clients and files name a project by its slug: it stays. Quotas are the portal's to set."""
+        """The slug never changes, since clients and files name a project by it. Only a superuser sets quotas."""
         quotas = () if access(request).everywhere else ("max_open_batches", "max_pending_objects", "max_stored_bytes")
         return (*(("slug",) if row else ()), "created_at", *quotas)
 
@@ -88,7 +88,7 @@ class ProjectAdmin(Scoped[Project]):
 
 @admin.register(Membership)
 class MembershipAdmin(NamesMembers, Scoped[Membership]):
-    """Who may do what in which project."""
+    """Memberships: the roles of people in projects."""
 
     sees = Right.MANAGE
     changes = Right.MANAGE
@@ -106,13 +106,13 @@ class MembershipAdmin(NamesMembers, Scoped[Membership]):
         return self.has_change_permission(request, row)
 
     def get_actions(self, _request: HttpRequest) -> dict[str, Any]:
-        """One by one: what removes many at once does not ask the service."""
+        """No action for many rows: Django's action would delete them without calling the service."""
         return {}
 
 
 @admin.register(ProviderGrant)
 class ProviderGrantAdmin(ReadOnly[ProviderGrant]):
-    """Kept on the pages of projects and providers."""
+    """Grants of providers to projects. They are changed on the pages of projects and providers."""
 
     list_display = ("project", "provider", "is_default")
     list_filter = (("project", OwnProjects), "is_default")

@@ -26,9 +26,9 @@ from batches.services.upstreams.providers import (
 from providers import registry
 from providers.models import CredentialUnavailable, Provider, ProviderModel, validate_credential
 
-MOST_CHECKED = 10  # each may take 10 seconds
+MOST_CHECKED = 10  # the most providers that are checked at once; each check may take 10 seconds
 
-# The class takes a parameter for the type checker alone.
+# Only the type checker needs the parameter of the class.
 if TYPE_CHECKING:
     _ModelForm = forms.ModelForm[Provider]
 else:
@@ -36,17 +36,17 @@ else:
 
 
 class WriteOnly(forms.Textarea):
-    """A text that is never shown again, not even to who typed it."""
+    """A text field whose value is never shown, not even to the person who typed it."""
 
     def format_value(self, value: object) -> None:  # noqa: ARG002
         return None
 
 
 class ProviderForm(_ModelForm):
-    """A provider, with its credential as a field that is only ever written. `actor` is who sends it."""
+    """The form of a provider. Its credential can be written and never read. `actor` is the person who sends the form."""
 
     actor: ClassVar[Actor]
-    sealed: frozenset[str] = frozenset()  # the headers whose values were given
+    sealed: frozenset[str] = frozenset()  # the secrets of headers whose values were given as text
 
     adapter = forms.ChoiceField(help_text="The kind of upstream. The simulator is built in and makes its answers up.")
     credential = forms.CharField(
@@ -85,7 +85,7 @@ class ProviderForm(_ModelForm):
 
     @property
     def entered(self) -> Entered:
-        """What was entered by the one who sent it."""
+        """The entered values, for the service."""
         name = self.cleaned_data.get("secret_name")
         return Entered(self.cleaned_data.get("credential") or "", self.sealed | ({name} if name else set()))
 
@@ -106,7 +106,7 @@ class ProviderForm(_ModelForm):
         return cleaned
 
     def _post_clean(self) -> None:
-        """What the service would refuse is said beside its field."""
+        """Add the problems that the service would report, each to its field."""
         super()._post_clean()  # type: ignore[misc]
         if self.errors:
             return
@@ -120,7 +120,7 @@ class ProviderForm(_ModelForm):
 
 
 def _secrets_kept(provider: Provider) -> str:
-    """The names of the secrets that are stored, in a sentence."""
+    """A sentence with the names of the stored secrets."""
     try:
         names = provider.secret_names
     except CredentialUnavailable as error:
@@ -150,7 +150,7 @@ class GrantedInline(Inline[ProviderGrant]):
 
 @admin.register(Provider)
 class ProviderAdmin(Scoped[Provider]):
-    """Where upstreams are configured."""
+    """Providers: the configuration of upstreams."""
 
     project = None
     changes = Right.MANAGE
@@ -192,16 +192,16 @@ class ProviderAdmin(Scoped[Provider]):
 
     @admin.display(description="credential")
     def credential_kept(self, provider: Provider) -> str:
-        """How the credential is kept, not what it is."""
+        """The place where the credential is kept, in words; never the credential itself."""
         return provider.credential_kept
 
     @admin.display(description="transport")
     def transport(self, provider: Provider) -> str:
-        """Which HTTP client serves it, and why."""
+        """The HTTP client for the provider, and the reason for it."""
         return provider.way or "-"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
-        """Who is no superuser finds, by name, what they may know of."""
+        """The providers that the person may know of; all for a superuser."""
         known = access(request).providers().values("pk")
         return super().get_queryset(request) if access(request).everywhere else Provider.objects.filter(pk__in=known)
 
@@ -213,24 +213,24 @@ class ProviderAdmin(Scoped[Provider]):
         return looked_up or access(request).everywhere
 
     def save_model(self, request: HttpRequest, obj: Provider, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
-        """Through the service: the credential encrypted, a new default in the place of the old one, all on record."""
+        """Save through the service, which encrypts the credential, replaces the old default, and leaves audit entries."""
         credential, secrets = form.entered
         changed = form.changed_data
         change_provider(obj, changed=changed, credential=credential, secrets=secrets, actor=form.actor, now=timezone.now())
 
     def get_form(self, request: HttpRequest, obj: Provider | None = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001
-        """The form of whoever asks: what has to be entered depends on them."""
+        """The form for the person who asks, since the required fields depend on the person."""
         form = super().get_form(request, obj, change, **kwargs)
-        form.actor = access(request).actor  # type: ignore[attr-defined]  # it is a ProviderForm
+        form.actor = access(request).actor  # type: ignore[attr-defined]  # `form` is a ProviderForm
         return form
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        """Addresses are known to who administers the portal."""
+        """The searched fields. Only superusers may search addresses, since others must not know them."""
         return self.search_fields if access(request).everywhere else ("name__istartswith",)
 
     @admin.action(description="Check the connection of the selected providers", permissions=["change"])
     def check_connection(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:
-        """Try each, and say what came of it."""
+        """Check the connection of each provider, and show the results."""
         for provider in providers[:MOST_CHECKED]:
             found = check_provider(provider, actor=access(request).actor, now=timezone.now())
             level = messages.SUCCESS if found.ok else messages.ERROR
@@ -238,19 +238,19 @@ class ProviderAdmin(Scoped[Provider]):
 
     @admin.action(description="Resume the selected providers", permissions=["change"])
     def resume(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:
-        """End their holds."""
+        """End the holds of providers."""
         actor, now = access(request).actor, timezone.now()
         resumed = sum(resume_provider(provider, actor=actor, now=now) for provider in providers)
         self.message_user(request, f"{resumed} resumed. A provider is held again when its next request fails as before.")
 
     @admin.action(description="Enable the selected providers", permissions=["change"])
     def enable(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:
-        """Let new batches use them again."""
+        """Enable providers: batches may use them again."""
         self._switch(request, providers.filter(enabled=False), enable_provider, "enabled")
 
     @admin.action(description="Disable the selected providers", permissions=["change"])
     def disable(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:
-        """Send them nothing."""
+        """Disable providers: nothing is sent to them."""
         self._switch(request, providers.filter(enabled=True), disable_provider, "disabled")
 
     def _switch(self, request: HttpRequest, providers: QuerySet[Provider], verb: Callable[..., None], done: str) -> None:
@@ -262,7 +262,7 @@ class ProviderAdmin(Scoped[Provider]):
 
 @admin.register(ProviderModel)
 class ProviderModelAdmin(ReadOnly[ProviderModel]):
-    """Kept on the pages of providers."""
+    """Models at providers. They are changed on the pages of providers."""
 
     project = None
     list_display = ("name", "provider", "input_price", "cached_price", "output_price", "requests_per_minute", "tokens_per_minute")

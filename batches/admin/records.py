@@ -1,4 +1,4 @@
-"""What the engine records: files, slices, objects, results, errors, attempts, events, minutes, workers; and the audit."""
+"""Records of the engine: files, slices, objects, results, errors, attempts, events, minutes, workers; and audit entries."""
 
 from django.contrib import admin
 
@@ -23,7 +23,7 @@ from batches.services.core.access import Right
 
 @admin.register(File)
 class FileAdmin(ReadOnly[File]):
-    """What a file is; its bytes are read in the console, through the pages of its batch."""
+    """The data about files. The bytes of a file are downloaded in the console, on the page of its batch."""
 
     list_display = ("__str__", "filename", "purpose", "bytes", "project", "created_at", "expires_at", "deleted_at")
     list_filter = (
@@ -92,22 +92,22 @@ class BatchObjectAdmin(Inside[BatchObject]):
 
 @admin.register(BatchResult)
 class BatchResultAdmin(Inside[BatchResult]):
-    """Bodies are in the console; here they would make a page of megabytes."""
+    """Results without bodies, which would make a page of megabytes. The console shows the bodies."""
 
-    sees = Right.READ_BODIES  # messages quote them
+    sees = Right.READ_BODIES  # messages may quote bodies
     list_display = ("batch_id", "line", "round", "status", "http_status", "error_code", "created_at")
     exclude = ("body",)
 
 
 @admin.register(BatchError)
 class BatchErrorAdmin(Inside[BatchError]):
-    sees = Right.READ_BODIES  # messages quote them
+    sees = Right.READ_BODIES  # messages may quote bodies
     list_display = ("code", "message", "batch_id", "line", "kind", "source", "http_status", "created_at")
 
 
 @admin.register(Attempt)
 class AttemptAdmin(Inside[Attempt]):
-    sees = Right.READ_BODIES  # messages quote them
+    sees = Right.READ_BODIES  # messages may quote bodies
     list_display = ("batch_id", "line", "round", "number", "kind", "http_status", "retry_at", "created_at")
 
 
@@ -131,7 +131,7 @@ class WorkerAdmin(ReadOnly[Worker]):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnly[AuditEntry]):
-    """Who did what, or was refused it. Found by the id of what was acted on, by act or by actor."""
+    """Audit entries: acts and refusals. They can be searched by the id of the row, by act and by actor."""
 
     sees = Right.MANAGE
     list_display = ("created_at", "act", "outcome", "actor", "source", "project", "target_type", "target", "reason")

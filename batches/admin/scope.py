@@ -1,4 +1,4 @@
-"""What every page of the admin keeps to: whose rows somebody sees, what they may change, and what a page may cost."""
+"""Rules for every page of the admin: the rows that a person sees, the rows that they may change, and the cost of a page."""
 
 from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -25,7 +25,7 @@ from providers.models import Provider
 M = TypeVar("M", bound=Model)
 COUNT_CAP = 10_000
 
-# The classes take parameters for the type checker alone.
+# Only the type checker needs the parameters of the classes.
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin
     _Paginator = Paginator[QuerySet[Model]]
@@ -49,7 +49,7 @@ else:
 
 
 def access(request: HttpRequest) -> Access:
-    """What the sender of a request may see and do; asked once a request."""
+    """The access of a request's sender, looked up once a request."""
     known: Access | None = getattr(request, "access", None)
     if known is None:
         assert isinstance(request.user, User)
@@ -59,7 +59,7 @@ def access(request: HttpRequest) -> Access:
 
 
 def save_rows(request: HttpRequest, formset: "BaseModelFormSet[Any, Any]") -> None:
-    """Save and remove what hangs on a row, each through the service."""
+    """Save and remove the rows of a formset, each through its service."""
     actor, now = access(request).actor, timezone.now()
     formset.save(commit=False)
     for row in formset.deleted_objects:
@@ -71,7 +71,7 @@ def save_rows(request: HttpRequest, formset: "BaseModelFormSet[Any, Any]") -> No
 
 
 class CappedPaginator(_Paginator):
-    """Never counts a whole table: behind COUNT_CAP rows there are no further pages, only filters."""
+    """A paginator that never counts a whole table. A list ends after COUNT_CAP rows; filters find the others."""
 
     @cached_property
     def count(self) -> int:
@@ -81,28 +81,28 @@ class CappedPaginator(_Paginator):
 
 
 class OwnProjects(_RelatedFilter):
-    """A filter by project that offers those alone which its reader sees."""
+    """A filter by project that offers only the projects of its reader."""
 
     def field_choices(self, _field: Any, request: HttpRequest, _model_admin: Any) -> list[tuple[str, Any]]:
         return [(str(project.pk), project.slug) for project in access(request).projects()]
 
 
 class TellsNothing(LooksUpRows, _ModelAdmin[M]):
-    """A page that somebody may not see is refused whether or not there is such a row: else it would tell."""
+    """Pages that refuse a person without the right even if there is no such row. Else the answer would reveal rows."""
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Django's own looks for the row first."""
+        """Check the right first: Django's own page looks for the row first."""
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
         return super().history_view(request, object_id, extra_context)
 
 
 class Scoped(TellsNothing[M]):
-    """Rows of the projects that somebody is a member of, to be changed by who has the right.
+    """Rows of a person's projects. A person with the right may change them.
 
-    `project` is the way from a row to its project, `pk` for projects themselves, None for what is the portal's own and
-    thus a superuser's alone. A search for an id, in any of its forms, compares it with `found_by`; other words are
-    looked for in `search_fields`, unless they name nothing else.
+    `project` is the lookup from a row to its project: `pk` for projects themselves, None for rows of the portal as a whole,
+    which only superusers see. If the text of a search is an id, in any of its forms, it is compared with the columns
+    `found_by`; other texts are searched in `search_fields`.
     """
 
     project: ClassVar[str | None] = "project"
@@ -116,7 +116,7 @@ class Scoped(TellsNothing[M]):
     list_per_page = 50
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The list. What its address or a ticked row names that no column can hold is refused, not looked for."""
+        """The list. If the address or a ticked row names a value that no column can hold, the request is refused."""
         try:
             return super().changelist_view(request, extra_context)
         except (ValidationError, OverflowError) as error:
@@ -127,7 +127,7 @@ class Scoped(TellsNothing[M]):
         return access(request).within(rows, right=self.sees, project=self.project) if self.project else rows
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[M], search_term: str) -> tuple[QuerySet[M], bool]:
-        """Rows with this id, or with these words."""
+        """The rows with this id, or with these words."""
         if identifier := identifiers.parse(search_term.strip().lower()):
             return queryset.filter(**{self.found_by: identifier}), False
         if search_term and (tuple(self.search_fields) == (self.found_by,) or "\0" in search_term):
@@ -135,7 +135,7 @@ class Scoped(TellsNothing[M]):
         return super().get_search_results(request, queryset, search_term)
 
     def formfield_for_foreignkey(self, db_field: "ForeignKey[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
-        """A project is chosen from those that may be changed, a provider from those that somebody may know of."""
+        """Offer only projects that the person may change, and providers that they may know of."""
         if db_field.related_model is Project and self.changes:
             kwargs["queryset"] = access(request).projects(self.changes)
         elif db_field.related_model is Provider:
@@ -143,7 +143,7 @@ class Scoped(TellsNothing[M]):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def project_of(self, row: M) -> Project | None:
-        """The project that a row belongs to; None for the portal's own."""
+        """The project of a row; None for a row of the portal as a whole."""
         if self.project is None:
             return None
         found = row if self.project == "pk" else reduce(getattr, self.project.split("__"), row)
@@ -154,7 +154,7 @@ class Scoped(TellsNothing[M]):
         return isinstance(request.user, User) and self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:  # noqa: ARG002
-        """Whether somebody sees such rows; which of them, `get_queryset` says."""
+        """Whether the person may see any such row. `get_queryset` decides which rows."""
         return access(request).may_somewhere(self.sees) if self.project else access(request).everywhere
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -177,7 +177,10 @@ class Scoped(TellsNothing[M]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """A form that is sent in spite of lacking the right is refused on record, before any transaction begins."""
+        """The form of a row. If a person without the right sends it, it is refused with an audit entry.
+
+        This happens before the transaction of the form begins, since the audit entry must not be rolled back.
+        """
         if request.method == "POST":
             row = self.get_object(request, unquote(object_id)) if object_id else None
             may = self.has_change_permission(request, row) if object_id else self.has_add_permission(request)
@@ -188,7 +191,7 @@ class Scoped(TellsNothing[M]):
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def save_model(self, request: HttpRequest, obj: M, form: "ModelForm[M]", change: bool) -> None:  # noqa: ARG002, FBT001
-        """Through the service, which keeps it on record."""
+        """Save through the service, which leaves an audit entry."""
         actor, project = access(request).actor, self.project_of(obj) if self.project != "pk" else None
         configure(obj, changed=form.changed_data, actor=actor, now=timezone.now(), project=project)
 
@@ -200,13 +203,13 @@ class Scoped(TellsNothing[M]):
 
 
 class ReadOnly(Scoped[M]):
-    """Rows that the engine writes: to be looked at, never to be changed by hand."""
+    """Rows that the engine writes. They can be read and never be changed by hand."""
 
     show_facets = admin.ShowFacets.NEVER
 
 
 class Inside(ReadOnly[M]):
-    """Rows inside one batch, in tables of any size: found by the batch's id, which who is no superuser has to give."""
+    """Rows inside one batch, in tables of any size. They are found by the batch's id; only superusers may leave it out."""
 
     project: ClassVar[str | None] = "batch__project"
     found_by = "batch"
@@ -222,13 +225,13 @@ class Inside(ReadOnly[M]):
 
 
 class Inline(LooksUpRows, _Inline[M, Any]):
-    """Rows that hang on another, to be changed by who administers its project, or the portal where it has none."""
+    """Rows on the page of another row. Admins of its project may change them; if it has no project, only superusers may."""
 
     extra = 0
     show_change_link = False
 
     def may_change(self, request: HttpRequest, row: Any | None) -> bool:
-        """Whether somebody administers the row that these hang on."""
+        """Whether the person administers the row of the page."""
         return access(request).may(Right.MANAGE, row if isinstance(row, Project) else None)
 
     def has_view_permission(self, request: HttpRequest, row: Any | None = None) -> bool:

@@ -1,4 +1,4 @@
-"""What clients prove themselves with: API keys and account tokens. Shown once, when they are issued."""
+"""The secrets of clients: API keys and account tokens. A secret is shown once, when it is issued."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +23,9 @@ from batches.services.core.access import Right
 from batches.services.people.accounts import issue_token, require_granted, revoke_token
 from batches.services.people.keys import KeyRevoked, checked_addresses, issue_key, require_issuable
 
-SHOWN_KEYS = 20  # of those that are about to be revoked
+SHOWN_KEYS = 20  # the most keys that the question before revoking names
 
-# The classes take a parameter for the type checker alone.
+# Only the type checker needs the parameters of the classes.
 if TYPE_CHECKING:
     _KeyForm = ModelForm[ApiKey]
     _TokenForm = ModelForm[AccountToken]
@@ -34,7 +34,7 @@ else:
 
 
 class ApiKeyForm(_KeyForm):
-    """A key to be issued."""
+    """The form for a new key."""
 
     scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=forms.CheckboxSelectMultiple, initial=Scope.values)
     addresses = forms.CharField(
@@ -46,18 +46,18 @@ class ApiKeyForm(_KeyForm):
     )
 
     def clean_scopes(self) -> str:
-        """As they are stored."""
+        """The value in the form in which it is stored."""
         return " ".join(scope for scope in Scope.values if scope in self.cleaned_data["scopes"])
 
     def clean_addresses(self) -> str:
-        """As they are stored."""
+        """The value in the form in which it is stored."""
         try:
             return checked_addresses(self.cleaned_data["addresses"])
         except InvalidRequest as error:
             raise ValidationError(error.message) from None
 
     def clean(self) -> dict[str, Any] | None:
-        """What the service would refuse is said beside its field."""
+        """Add the problems that the service would report, each to its field."""
         cleaned = super().clean() or self.cleaned_data
         if "name" in cleaned and "expires_at" in cleaned:
             try:
@@ -68,10 +68,10 @@ class ApiKeyForm(_KeyForm):
 
 
 class AccountTokenForm(_TokenForm):
-    """A token to be issued."""
+    """The form for a new token."""
 
     def clean(self) -> dict[str, Any] | None:
-        """What the service would refuse is said beside its field."""
+        """Add the problems that the service would report, each to its field."""
         cleaned = super().clean() or self.cleaned_data
         if "project" in cleaned and "provider" in cleaned:
             try:
@@ -82,14 +82,14 @@ class AccountTokenForm(_TokenForm):
 
 
 class Issued(Scoped[Any]):
-    """Rows whose secret is shown on the page that answers their issuing, and nowhere else: no message, no cookie."""
+    """Rows with a secret. Only the answer to the form that issues it shows the secret; no message and no cookie holds it."""
 
     sees = Right.MANAGE
     changes = Right.MANAGE
     list_filter = (("revoked_at", admin.EmptyFieldListFilter), ("project", OwnProjects))
     date_hierarchy = "created_at"
     actions = ("revoke",)
-    shown: tuple[str, ...] = ()  # of one that was issued
+    shown: tuple[str, ...] = ()  # the fields of an issued row
 
     def get_readonly_fields(self, _request: HttpRequest, row: Any | None = None) -> tuple[str, ...]:
         return self.shown if row else ()
@@ -98,12 +98,12 @@ class Issued(Scoped[Any]):
         return self.shown if row else self.fields
 
     def has_change_permission(self, request: HttpRequest, row: Any | None = None) -> bool:
-        """To act on the list; a single one stays as it was issued."""
+        """Allow actions on the list. An issued row itself cannot be changed."""
         return row is None and super().has_change_permission(request)
 
     @sensitive_variables()
     def response_add(self, request: HttpRequest, obj: Any, _post_url_continue: str | None = None) -> HttpResponse:
-        """The page with the secret, which is stored nowhere."""
+        """The page that shows the secret, which is not stored."""
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -116,7 +116,7 @@ class Issued(Scoped[Any]):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(Issued):
-    """Keys can be issued and revoked."""
+    """API keys. They can be issued and revoked."""
 
     list_display = ("name", "prefix", "project", "scopes", "created_by", "created_at", "last_used_at", "expires_at", "revoked_at")
     list_select_related = ("project",)
@@ -140,7 +140,7 @@ class ApiKeyAdmin(Issued):
     )
 
     def save_model(self, request: HttpRequest, obj: ApiKey, _form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
-        """Issue the key; `plain` lives as long as this request."""
+        """Issue the key. Its text, `plain`, lives only during this request."""
         key, plain = issue_key(
             obj.project.slug,
             name=obj.name,
@@ -154,7 +154,7 @@ class ApiKeyAdmin(Issued):
 
     @admin.action(description="Revoke the selected keys…", permissions=["change"])
     def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> HttpResponse | None:
-        """Ask what is to become of their running batches; once that is answered, revoke them."""
+        """Ask about the fate of the running batches of keys. After the answer, revoke the keys."""
         if (answer := request.POST.get("fate")) not in Fate.values:
             return self._ask(request, keys)
         reason = request.POST.get("reason", "").strip()[:REASON_CHARS].replace("\0", "")
@@ -189,7 +189,7 @@ class ApiKeyAdmin(Issued):
 
 @admin.register(AccountToken)
 class AccountTokenAdmin(Issued):
-    """What clients of the Merge dialect name a linked account by."""
+    """Account tokens, by which clients of the Merge dialect name a linked account."""
 
     list_display = ("id", "project", "provider", "created_at", "revoked_at")
     list_select_related = ("project", "provider")
@@ -200,7 +200,7 @@ class AccountTokenAdmin(Issued):
     shown = ("id", "project", "provider", "created_at", "revoked_at")
 
     def save_model(self, request: HttpRequest, obj: AccountToken, _form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
-        """Issue the token; `plain` lives as long as this request."""
+        """Issue the token. Its text, `plain`, lives only during this request."""
         token, plain = issue_token(obj.project, provider=obj.provider, actor=access(request).actor, now=timezone.now())
         obj.pk, obj.plain = token.pk, plain  # type: ignore[attr-defined]
 

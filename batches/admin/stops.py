@@ -1,4 +1,4 @@
-"""Emergency stops: begun and ended here through the same service as in the console, which asks before it does."""
+"""Emergency stops. They are begun and ended through the same services as in the console."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from batches.services.core.access import Right
 from batches.services.policy.emergency_stop import Place, begin_stop, checked_reason, end_stop, require_free, require_may_stop
 from providers.models import Provider
 
-# The class takes a parameter for the type checker alone.
+# Only the type checker needs the parameter of the class.
 if TYPE_CHECKING:
     _ModelForm = forms.ModelForm[EmergencyStop]
 else:
@@ -26,10 +26,10 @@ else:
 
 
 class StopForm(_ModelForm):
-    """A stop to be begun. Who administers no more than projects names one of them."""
+    """The form for a new stop. An admin of projects only must name one of these projects."""
 
     def clean(self) -> dict[str, Any] | None:
-        """What the service would refuse is said beside its field."""
+        """Add the problems that the service would report, each to its field."""
         cleaned = super().clean() or self.cleaned_data
         if "what" in cleaned:
             try:
@@ -39,7 +39,7 @@ class StopForm(_ModelForm):
         return cleaned
 
     def clean_reason(self) -> str:
-        """One sentence."""
+        """The reason as one sentence."""
         try:
             return checked_reason(self.cleaned_data["reason"])
         except InvalidRequest as error:
@@ -48,7 +48,7 @@ class StopForm(_ModelForm):
 
 @admin.register(EmergencyStop)
 class EmergencyStopAdmin(Scoped[EmergencyStop]):
-    """One that has begun is not changed any more: it is ended."""
+    """Emergency stops. A stop that has begun cannot be changed, only ended."""
 
     sees = Right.MANAGE
     changes = Right.MANAGE
@@ -62,7 +62,7 @@ class EmergencyStopAdmin(Scoped[EmergencyStop]):
     actions = ("end",)
 
     def project_of(self, row: EmergencyStop) -> Any:
-        """None for a stop of a provider, or of the portal: those are the portal's own."""
+        """The project of a stop; None for a stop of a provider or of the whole portal, which only superusers may handle."""
         return row.project
 
     def get_readonly_fields(self, _request: HttpRequest, row: EmergencyStop | None = None) -> tuple[str, ...]:
@@ -72,11 +72,11 @@ class EmergencyStopAdmin(Scoped[EmergencyStop]):
         return self.get_readonly_fields(request, row) if row else self.fields
 
     def has_change_permission(self, request: HttpRequest, row: EmergencyStop | None = None) -> bool:
-        """To act on the list."""
+        """Allow actions on the list."""
         return row is None and super().has_change_permission(request)
 
     def formfield_for_foreignkey(self, db_field: "ForeignKey[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
-        """Providers are offered to who administers the portal, who may also leave both fields empty."""
+        """Offer providers only to superusers. Only they may leave both fields empty."""
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
         if not access(request).everywhere:
             if db_field.name == "provider":
@@ -89,14 +89,14 @@ class EmergencyStopAdmin(Scoped[EmergencyStop]):
         place, now = Place(obj.provider, obj.project), timezone.now()
         try:
             begun = begin_stop(Stopped(obj.what), place, reason=obj.reason, actor=access(request).actor, now=now)
-        except Conflict as error:  # somebody was faster
+        except Conflict as error:  # another person was faster
             self.message_user(request, error.message, messages.ERROR)
         else:
             obj.pk, obj.began_at, obj.began_by = begun.pk, begun.began_at, begun.began_by
 
     @admin.action(description="End the selected stops…", permissions=["change"])
     def end(self, request: HttpRequest, stops: QuerySet[EmergencyStop]) -> HttpResponse | None:
-        """Ask; once that is answered, let sending and intake go on."""
+        """Ask first. After the answer, end the stops."""
         chosen, now = list(stops.active().select_related("provider", "project")), timezone.now()  # type: ignore[attr-defined]
         if "confirmed" not in request.POST:
             context = {

@@ -1,4 +1,4 @@
-"""Who calls the native API, and what they may see and do: a project's key, or somebody who is signed in to the console."""
+"""Callers of the native API and their rights. A caller is a project's key, or a person who is signed in to the console."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,14 +29,17 @@ from providers.models import Provider
 
 
 class ConsoleSession(SessionAuthentication):
-    """The console's session. Its CSRF token is looked for without reading a body that is not a form."""
+    """Authentication by the console's session. A body that is no form is not read for its CSRF token."""
 
     def enforce_csrf(self, request: Request) -> None:
-        super().enforce_csrf(request._request)  # type: ignore[arg-type]  # it looks at what both have
+        super().enforce_csrf(request._request)  # type: ignore[arg-type]  # it uses only attributes that both types have
 
 
 class CallerAuthentication(KeyAuthentication):
-    """A key as bearer token; without one, the console's session, whose writing calls need its CSRF token (X-CSRFToken)."""
+    """Authentication by a key as bearer token, else by the console's session.
+
+    With a session, calls that write need its CSRF token (X-CSRFToken).
+    """
 
     def authenticate(self, request: Request) -> tuple[Any, Any]:
         if not request.headers.get("Authorization") and (signed_in := ConsoleSession().authenticate(request)):
@@ -46,7 +49,7 @@ class CallerAuthentication(KeyAuthentication):
 
 @dataclass(frozen=True, slots=True)
 class KeyCaller:
-    """A project's key. In its own project it may do whatever its scopes allow, which were asked for before (see `scopes`)."""
+    """A project's key. In its own project it may do all that its scopes allow. The scopes were checked before (`scopes`)."""
 
     key: ApiKey
 
@@ -60,24 +63,24 @@ class KeyCaller:
         return Actor(f"key {self.key.name}", Source.API)
 
     def require(self, right: Right, project: Project | None, *, act: str, target: Model | None = None) -> None:
-        """Raise NotPermitted unless this may be done in a project, or in any when it is None."""
+        """Raise NotPermitted unless the caller has the right in a project; with None, in any project."""
 
     def require_portal(self, *, act: str, target: Model) -> None:
-        """Raise NotPermitted, on record: what concerns every project is for people who administer the portal."""
+        """Raise NotPermitted, with an audit entry: only people who administer the portal may do such acts."""
         record_refusal(act, actor=self.actor, now=timezone.now(), target=target, project=self.key.project)
         raise NotPermitted("An API key may not do this: it needs an administrator of the portal, signed in to the console.")
 
     @property
     def readable(self) -> Readable:
-        """Of which projects it may read what messages quote."""
+        """The projects whose error messages the caller may read, since messages may quote bodies."""
         return everything
 
     def project(self, slug: str | None, *, act: str) -> Project:  # noqa: ARG002 - a key is never refused
-        """Where something new belongs. Raises InvalidRequest and NotPermitted."""
+        """The project for a new row. Raises InvalidRequest and NotPermitted."""
         return self.readable_project(slug)
 
     def readable_project(self, slug: str | None) -> Project:
-        """The project that is asked about. Raises InvalidRequest."""
+        """The project that a call asks about. Raises InvalidRequest."""
         if slug not in (None, self.key.project.slug):
             raise InvalidValue(f"Invalid value for 'project': this key belongs to {self.key.project.slug}.", param="project")
         return self.key.project
@@ -86,7 +89,7 @@ class KeyCaller:
         return Batch.objects.visible(project=self.key.project)
 
     def known_batches(self) -> BatchQuerySet:
-        """Those of any time, so that a cursor outlives its batch."""
+        """The batches that may be a cursor: deleted ones too, so that a cursor outlives its batch."""
         return Batch.objects.filter(project=self.key.project)
 
     def files(self, *, now: datetime) -> FileQuerySet:
@@ -102,17 +105,17 @@ class KeyCaller:
         return seen_in(self.key.project, stops_in_force(), providers=self.providers())
 
     def note_use(self, batches: Iterable[Batch]) -> None:
-        """It uses the ids of batches, or is shown them (see `idempotency`)."""
+        """Note that the caller knows the ids of these batches (see `idempotency`)."""
         note_use(batches, key=self.key, now=timezone.now())
 
     def note_read(self, file: File) -> None:
-        """It reads a file (see `idempotency`)."""
+        """Note that the caller reads a file (see `idempotency`)."""
         note_read(file, key=self.key, now=timezone.now())
 
 
 @dataclass(frozen=True, slots=True)
 class UserCaller:
-    """Somebody of the console: their projects, as far as their roles go. Sees what was deleted for clients, too."""
+    """A person of the console, with the rights of their roles in their projects. They also see rows deleted by clients."""
 
     access: Access
 
@@ -169,17 +172,17 @@ class UserCaller:
         return seen_by(self.access, stops_in_force())
 
     def note_use(self, batches: Iterable[Batch]) -> None:
-        """People look at what clients made: that says nothing about what reached the clients."""
+        """Do nothing: a person who sees a batch does not show that its client knows it."""
 
     def note_read(self, file: File) -> None:
-        """The same."""
+        """Do nothing, for the same reason as in `note_use`."""
 
 
 Caller = KeyCaller | UserCaller
 
 
 def caller_of(request: Request) -> Caller:
-    """Who sent an authenticated request."""
+    """The caller of an authenticated request."""
     if isinstance(request.auth, ApiKey):
         return KeyCaller(request.auth)
     assert isinstance(request.user, User)
@@ -187,9 +190,9 @@ def caller_of(request: Request) -> Caller:
 
 
 def find_batch(caller: Caller, text: str, *, right: Right, act: str) -> Batch:
-    """The batch with this id, in any of its forms, and all that it names.
+    """The batch with this id, in any of its forms, with its related rows.
 
-    Raises NotFound, the same for every reason, and NotPermitted where the caller sees it but lacks the right.
+    Raises NotFound with the same message for every reason, and NotPermitted if the caller sees the batch but lacks the right.
     """
     key = identifiers.parse(text)
     named = caller.batches().select_related("project", "provider", "created_by_key", "input_file")
@@ -202,7 +205,7 @@ def find_batch(caller: Caller, text: str, *, right: Right, act: str) -> Batch:
 
 
 def find_file(caller: Caller, text: str, *, right: Right, act: str, now: datetime, param: str = "file_id") -> File:
-    """The file with this id, neither deleted nor expired. Raises NotFound and NotPermitted."""
+    """The file with this id. Deleted and expired files are not found. Raises NotFound and NotPermitted."""
     key = identifiers.parse(text)
     file = caller.files(now=now).select_related("project").filter(pk=key).first() if key else None
     if file is None:

@@ -1,4 +1,4 @@
-"""The console's addresses. Every one states everything that its page shows: it can be kept, shared and reloaded."""
+"""The console's addresses. An address names everything that its page shows, so it can be kept, shared and reloaded."""
 
 import uuid
 
@@ -46,14 +46,14 @@ class BatchId:
 
 
 class FileId(BatchId):
-    """A file's id, likewise."""
+    """A file's id in any of its forms."""
 
     def to_url(self, value: uuid.UUID) -> str:
         return identifiers.render("file-", value)
 
 
 class Fingerprint(StringConverter):
-    """What an error group is known by."""
+    """The fingerprint of an error group."""
 
     regex = fingerprints.PATTERN
 

@@ -1,4 +1,4 @@
-"""DialectErrors: what Django itself answers under a dialect's mount has the dialect's error body."""
+"""DialectErrors: errors that Django itself answers at the paths of a dialect get the error body of the dialect."""
 
 from collections.abc import Callable, Sequence
 from typing import cast
@@ -17,13 +17,13 @@ from batches.rules.errors import PortalError
 
 SINGLE_CALL = "Single calls are not answered here: put them into a batch. "
 
-PAGES = ("/console/", "/admin/", "/static/")  # for people: no client library has a base URL there
+PAGES = ("/console/", "/admin/", "/static/")  # pages for people; no client library has a base URL there
 
 
 class DialectErrors:
-    """The outermost middleware, so that no error page of Django or of another middleware reaches a client library.
+    """The outermost middleware: no error page of Django or of another middleware reaches a client library.
 
-    Puts the request's id on every answer, too.
+    It also puts the request's id into the headers of every answer.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -38,7 +38,7 @@ class DialectErrors:
             response = self.get_response(request)
         else:
             response = HttpResponseNotFound()
-        # A dialect's own view answers errors with a Response of REST framework; whatever else comes is Django's.
+        # A dialect's own view answers an error with a Response of REST framework. Any other error answer comes from Django.
         if response.status_code >= 400 and isinstance(response, HttpResponse) and not isinstance(response, Response):
             _put_in_dialect(request, response, mount)
         name_request(response, request=request)
@@ -46,18 +46,18 @@ class DialectErrors:
 
 
 def answer_with(error: PortalError, response: HttpResponse) -> HttpResponse:
-    """A middleware's answer, for people, that is this error in the words of each dialect."""
+    """Attach an error to a middleware's answer for people. Clients of a dialect get the error in its format instead."""
     response.portal_error = error  # type: ignore[attr-defined]
     return response
 
 
 def _mount(request: HttpRequest) -> mounts.Mount | None:
-    get_resolver().url_patterns  # noqa: B018 - mounts the dialects: no path is resolved as yet
+    get_resolver().url_patterns  # noqa: B018 - loading the URLs mounts the dialects, if no path was resolved yet
     return mounts.owner(request.path_info, request.headers)
 
 
 def _put_in_dialect(request: HttpRequest, response: HttpResponse, mount: mounts.Mount | None) -> None:
-    """Replace the body of an error's answer, if a dialect answers for the path, or its client asks for it."""
+    """Replace the body of an error answer, if a dialect owns the path, or if probably a dialect's client asks for it."""
     if response.status_code == 404 and mount and mount.told_by and not _is_ours(request):
         response.status_code = 400
     speakers = _whose(request, mount) if response.status_code == 404 else [mount] if mount else []
@@ -70,10 +70,10 @@ def _put_in_dialect(request: HttpRequest, response: HttpResponse, mount: mounts.
 
 
 def _whose(request: HttpRequest, mount: mounts.Mount | None) -> list[mounts.Mount]:
-    """The dialects whose clients may ask for what is not there; the first of them is answered in its words."""
+    """The dialects whose clients may have asked for an unknown path. The answer is in the format of the first one."""
     path = request.path_info
     if mount is None and (path.startswith(PAGES) or "text/html" in request.headers.get("Accept", "")):
-        return []  # a browser asks
+        return []  # the client is a browser
     if mount and (mount.told_by or mount.advice):
         return [mount]
     other = mounts.meant(path, exists=_exists)
@@ -88,7 +88,7 @@ def _error(request: HttpRequest, response: HttpResponse) -> PortalError:
 
 
 def _is_ours(request: HttpRequest) -> bool:
-    """Whether the host that was asked for is one of the portal's."""
+    """Whether the host name of the request is one of the portal's."""
     try:
         request.get_host()
     except DisallowedHost:
@@ -97,7 +97,7 @@ def _is_ours(request: HttpRequest) -> bool:
 
 
 def _unknown_url(request: HttpRequest, speakers: Sequence[mounts.Mount]) -> PortalError:
-    """A 404 that helps: most come from a wrong base URL, or from a slash too many."""
+    """A 404 with advice: most unknown paths come from a wrong base URL, or from a slash at the end."""
     path = request.path_info
     if speakers[0].advice:
         advice = speakers[0].advice

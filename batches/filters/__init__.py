@@ -1,6 +1,6 @@
-"""Filters over batches, their objects and errors, shared by everything that lists them.
+"""Filters over batches, their objects and errors, shared by all lists, exports, APIs and bulk acts.
 
-They know models and `services.core`, and read only. Start with `batch`.
+Filters know models and `services.core`, and only read. Start with `batch`.
 """
 
 from batches.filters.batch import CREATED, METADATA, VIEWS, BatchFilter

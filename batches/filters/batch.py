@@ -32,9 +32,9 @@ VIEWS = [
     ("today", "Today"),
     ("hour", "Last hour"),
 ]
-METADATA = "metadata."  # what parameters begin with that name a pair
+METADATA = "metadata."  # the prefix of parameters that name a pair of metadata
 ID_START = re.compile(r"(?:[a-z]+(?:_[a-z]+)*[-_])?([0-9a-f-]{4,36})", re.ASCII)
-# What can hardly be a word: our own prefix, many digits in a row, or a UUID as far as it goes.
+# Texts that are hardly words: our own prefix, many digits in a row, or the beginning of a UUID.
 CERTAIN_ID = re.compile(r"(?:msg)?batch_[0-9a-f-]{4,36}|[0-9a-f]{12,32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{,22}", re.ASCII)
 PERIOD = re.compile(r"([1-9]\d{0,3})([mhdw])", re.ASCII)
 ZONES_APART = timedelta(days=1)  # no zone is further from UTC
@@ -42,7 +42,7 @@ UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def require_in_any_zone(moment: datetime) -> None:
-    """Raise ValidationError for a moment that some zone has no year for: of the first or last day of all."""
+    """Raise ValidationError for a moment on the very first or last day: in some zone, its year would be out of range."""
     try:
         for distance in (-ZONES_APART, ZONES_APART):
             moment.astimezone(UTC) + distance
@@ -51,10 +51,11 @@ def require_in_any_zone(moment: datetime) -> None:
 
 
 class BatchFilter(StrictFilterSet):
-    """Which batches: every parameter narrows the list, several values of one widen it, `name!` or `not_name` leaves out.
+    """The filters over batches. Each parameter narrows the list; several values of one parameter widen it.
 
-    `metadata.KEY=VALUE` asks for batches with that pair. With `within`, other projects' names are unknown.
-    `counted` are those that an index answers; only what these alone choose is cheap to count.
+    `name!` or `not_name` leaves out batches with a value. `metadata.KEY=VALUE` finds batches with this pair. `within` are the
+    projects whose names are known. `counted` are the parameters with an index; a result is cheap to count only if all its
+    parameters are among them.
     """
 
     others = frozenset({"after", "before", "sort", "columns", "saved", "fragment"})
@@ -111,7 +112,7 @@ class BatchFilter(StrictFilterSet):
 
     @classmethod
     def asked_by(cls, access: Access, query: QueryDict, *, now: datetime) -> Self:
-        """What somebody asks for, among the batches that they see."""
+        """The filters of a query, over the batches that a person sees."""
         return cls(query, queryset=access.batches(), now=now, within=access.filter_within)
 
     def knows(self, name: str) -> bool:
@@ -123,7 +124,7 @@ class BatchFilter(StrictFilterSet):
 
     @property
     def _pairs(self) -> dict[str, str]:
-        """The parameters that name a pair, and its value; what a form sends empty is none."""
+        """The parameters that name a pair of metadata, with their values. Empty values from a form are left out."""
         return {name: str(self.data[name]) for name in self.data if positive(name).startswith(METADATA) and self.data[name]}
 
     @property
@@ -141,7 +142,7 @@ class BatchFilter(StrictFilterSet):
         return queryset
 
     def in_view(self, queryset: QuerySet[Batch], _name: str, view: str) -> QuerySet[Batch]:
-        """The built-in views: questions that operators ask every day. A day begins in the zone of who asks."""
+        """The batches in a built-in view, which is a filter for everyday use. A day begins in the zone of the reader."""
         if view == "active":
             return queryset.filter(status__in=OPEN)
         if view == "attention":
@@ -154,12 +155,12 @@ class BatchFilter(StrictFilterSet):
         return queryset
 
     def with_text(self, queryset: QuerySet[Batch], _name: str, text: str) -> QuerySet[Batch]:
-        """An id in any form, the start of one, or words of the remark."""
+        """Batches with this id in any of its forms, with this beginning of an id, or with these words in the remark."""
         ids = _id_starts_with(text)
         return queryset.filter(ids if is_certainly_id(text) else Q(remark__icontains=text) | ids)
 
     def with_custom_id(self, queryset: QuerySet[Batch], _name: str, custom_id: str) -> QuerySet[Batch]:
-        """Batches that have an object of exactly this name."""
+        """Batches that have an object with exactly this `custom_id`."""
         return queryset.filter(pk__in=BatchObject.objects.filter(custom_id=custom_id).order_by().values("batch"))
 
     def in_condition(self, queryset: QuerySet[Batch], _name: str, conditions: list[str]) -> QuerySet[Batch]:
@@ -173,20 +174,20 @@ class BatchFilter(StrictFilterSet):
         assert match is not None
         try:
             return queryset.filter(created_at__gte=self.now - timedelta(**{UNITS[match[2]]: int(match[1])}))
-        except OverflowError:  # a time before all times leaves nothing out
+        except OverflowError:  # the beginning is before the first possible time, so no batch is left out
             return queryset
 
     def with_errors(self, queryset: QuerySet[Batch], _name: str, answer: str) -> QuerySet[Batch]:
-        """Validation errors or failed objects."""
+        """Batches with, or without, validation errors or failed objects."""
         return queryset.filter(has_errors()) if answer == "yes" else queryset.exclude(has_errors())
 
     def in_error_group(self, queryset: QuerySet[Batch], _name: str, fingerprint: str) -> QuerySet[Batch]:
-        """Batches of which objects failed for the reason with this fingerprint."""
+        """Batches with failures of the error group with this fingerprint."""
         return queryset.filter(pk__in=BatchErrorGroup.objects.filter(group__fingerprint=fingerprint).order_by().values("batch"))
 
 
 class HasPair(Func):
-    """Whether a JSON object (first) has under a key (second) just this text (third); no without a key or an object."""
+    """A condition: the JSON object (first argument) has the text (third) under the key (second). False for other JSON."""
 
     output_field = BooleanField()
     conditional = True
@@ -202,12 +203,12 @@ class HasPair(Func):
 
 
 def is_certainly_id(text: str) -> bool:
-    """Whether this can hardly be a word of a remark. An index answers then, and nothing is read."""
+    """Whether a text is an id or the beginning of one, and hardly a word of a remark. Then an index finds the batch."""
     return CERTAIN_ID.fullmatch(text.strip().lower()) is not None
 
 
 def _id_starts_with(text: str) -> Q:
-    """Ids sort as their hexadecimal digits do, so those with a common start are a range."""
+    """A condition for ids with this beginning. Ids sort as their hexadecimal digits, so these ids are a range."""
     match = ID_START.fullmatch(text.strip().lower())
     digits = match[1].replace("-", "") if match else ""
     if not 4 <= len(digits) <= 32:

@@ -9,7 +9,7 @@ from batches.models import BulkItem
 
 
 class BulkItemFilter(StrictFilterSet):
-    """What came of which batches."""
+    """The filters over the outcomes of a bulk operation."""
 
     others = frozenset({"after", "before", "fragment"})
 

@@ -1,4 +1,4 @@
-"""Conditions that a batch may be in besides its status, each as one question to the database."""
+"""Conditions of a batch besides its status. Each is one condition of a database query."""
 
 import uuid
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ STUCK_AFTER = timedelta(minutes=10)
 
 
 class Condition(TextChoices):
-    """What may be the matter with a batch."""
+    """The conditions that a batch may be in."""
 
     PAUSED = "paused"
     ACCOUNT_PROBLEM = "account_problem", "account problem"
@@ -53,18 +53,18 @@ def in_condition(condition: str, *, now: datetime) -> Q:
 
 
 def is_stopped() -> Q:
-    """Running batches of which an emergency stop lets nothing be sent."""
+    """Running batches whose sending an emergency stop holds back."""
     return Q(status=BatchStatus.IN_PROGRESS) & sending_is_stopped()
 
 
 def has_account_problem() -> Q:
-    """Running batches whose provider is held for its account. The providers are looked up first: they are few."""
+    """Running batches whose provider is held because of its account. The held providers, which are few, are looked up first."""
     held = ProviderHealth.objects.with_account_problem().order_by().values("provider")
     return Q(status=BatchStatus.IN_PROGRESS, provider__in=held)
 
 
 def is_throttled(*, now: datetime) -> Q:
-    """Running batches whose open objects all wait because of limits, and those whose provider asks to wait for long."""
+    """Running batches whose open objects all wait because of limits, or whose provider asks for a long wait."""
     held = ProviderHealth.objects.filter(model="", hold_kind=Kind.RATE_LIMITED.value).order_by().values("provider")
     return Q(status=BatchStatus.IN_PROGRESS) & (Q(throttled_until__gt=now) | Q(provider__in=held))
 
@@ -75,20 +75,20 @@ def is_put_off() -> Q:
 
 
 def is_late(*, now: datetime) -> Q:
-    """Open batches past their deadline, or that will miss it at their present pace."""
+    """Open batches that have missed their deadline, or will miss it at their present pace."""
     return Q(ended_at=None) & (Q(expires_at__lte=now) | Q(at_risk_since__isnull=False))
 
 
 def is_blocked(*, now: datetime) -> Q:
-    """Open batches that a worker found it cannot carry out, and that no other works on."""
+    """Open batches that no worker which saw them could carry out, and that no worker works on."""
     return Q(ended_at=None, blocked_until__gt=now)
 
 
 def is_stuck(*, now: datetime) -> Q:
-    """Open batches that were begun, that nobody works on, and on which nothing has happened for a while.
+    """Open batches that were begun, that no worker works on, and that have had no event for a while.
 
-    Those that are paused, stopped, throttled, blocked or at a provider with an account problem wait for a reason that is told;
-    those not begun wait for their turn.
+    Paused, stopped, throttled and blocked batches, and those at a provider with an account problem, are not stuck: they wait
+    for a known reason. Batches that were not begun wait for their turn.
     """
     alive = Slice.objects.filter(batch=OuterRef("pk")).filter(
         Q(lease_expires_at__gt=now) | Q(last_settled_at__gt=now - STUCK_AFTER)
@@ -103,32 +103,32 @@ def is_stuck(*, now: datetime) -> Q:
 
 
 def stuck_among(batches: Iterable[Batch], *, now: datetime) -> set[uuid.UUID]:
-    """Which of these are stuck; without a query when none of them can be."""
+    """The ids of the stuck batches among these. If none of them can be stuck, there is no query."""
     quiet = [batch.pk for batch in batches if not batch.is_terminal and batch.updated_at <= now - STUCK_AFTER]
     return set(Batch.objects.filter(is_stuck(now=now), pk__in=quiet).values_list("pk", flat=True)) if quiet else set()
 
 
 def stopped_among(batches: Iterable[Batch]) -> set[uuid.UUID]:
-    """Of which of these nothing is sent because of an emergency stop; without a query when none of them runs."""
+    """The ids of those batches whose sending an emergency stop holds back. If none of them runs, there is no query."""
     running = [batch.pk for batch in batches if batch.status == BatchStatus.IN_PROGRESS]
     return set(Batch.objects.filter(sending_is_stopped(), pk__in=running).values_list("pk", flat=True)) if running else set()
 
 
 def holds_of(batches: Iterable[Batch]) -> dict[uuid.UUID, Kind]:
-    """Which of the providers that these wait for are held, and why; without a query when none of the batches runs."""
+    """The held providers of these batches, with the kind of failure. If none of the batches runs, there is no query."""
     wanted = {batch.provider_id for batch in batches if batch.status == BatchStatus.IN_PROGRESS}
     rows = ProviderHealth.objects.filter(provider__in=wanted, model="").exclude(hold_kind="") if wanted else ()
     return {row.provider_id: row.hold for row in rows if row.hold is not None}
 
 
 def has_errors() -> Q:
-    """Batches with validation errors or failed objects, also those that still run."""
-    failing = Slice.objects.filter(failed__gt=0, batch__ended_at=None).order_by().values("batch")  # few: asked for once
+    """Batches with validation errors or failed objects, also while they run."""
+    failing = Slice.objects.filter(failed__gt=0, batch__ended_at=None).order_by().values("batch")  # such batches are few
     return Q(error_count__gt=0) | Q(failed__gt=0) | Q(pk__in=failing)
 
 
 def ended_badly() -> Q:
-    """Batches that failed, expired, or ended with failures. An index holds just these."""
+    """Batches that failed, expired, or ended with failures. A partial index holds exactly these."""
     return Q(status__in=[BatchStatus.FAILED, BatchStatus.EXPIRED]) | Q(status=BatchStatus.COMPLETED, failed__gt=0)
 
 
@@ -136,5 +136,6 @@ def needs_attention(*, now: datetime) -> Q:
     """Batches that ended badly, or that are late, held back, blocked, paused, stopped or stuck."""
     held_back = is_late(now=now) | is_throttled(now=now) | has_account_problem() | is_put_off() | is_blocked(now=now)
     held_back |= Q(paused_at__isnull=False) | is_stopped() | is_stuck(now=now)
-    # Found by themselves, for they are few: asked of each batch, PostgreSQL reads all slices to know which are stuck.
+    # The stuck batches, which are few, are found by a query of their own. As a condition of each batch, PostgreSQL would read
+    # all slices to find them.
     return ended_badly() | Q(pk__in=Batch.objects.filter(held_back, ended_at=None).order_by().values("pk"))

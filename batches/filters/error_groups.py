@@ -1,4 +1,4 @@
-"""Which error groups."""
+"""Filters over error groups."""
 
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ YES_NO = [("yes", "Yes"), ("no", "No")]
 
 
 class ErrorGroupFilter(StrictFilterSet):
-    """Which error groups: every parameter narrows the list. The window that they are counted in is not a filter of theirs."""
+    """The filters over error groups. Each parameter narrows the list. The window of time for counts is no filter."""
 
     others = frozenset({"window"})
 

@@ -12,7 +12,7 @@ from batches.rules.states import ObjectStatus
 
 
 class BatchObjectFilter(StrictFilterSet):
-    """Which objects of one batch."""
+    """The filters over the objects of one batch."""
 
     others = frozenset({"after", "before", "validation", "fragment"})
 
@@ -25,7 +25,7 @@ class BatchObjectFilter(StrictFilterSet):
         fields: ClassVar[list[str]] = []
 
     def in_error_group(self, queryset: QuerySet[BatchObject], _name: str, fingerprint: str) -> QuerySet[BatchObject]:
-        """Objects whose latest round failed for the reason with this fingerprint."""
+        """Objects whose latest round is a failure of the error group with this fingerprint."""
         same = BatchError.objects.filter(
             batch=OuterRef("batch"), line=OuterRef("line"), round=OuterRef("round"), fingerprint=fingerprint
         )
@@ -33,7 +33,7 @@ class BatchObjectFilter(StrictFilterSet):
 
 
 class BatchErrorFilter(StrictFilterSet):
-    """Which errors of one batch."""
+    """The filters over the errors of one batch."""
 
     error = CharFilter(label="Error group", field_name="fingerprint", max_length=fingerprints.CHARS)
     code = CharFilter(label="Code", max_length=100)

@@ -1,6 +1,6 @@
-"""What all filter sets have in common.
+"""The base of all filter sets.
 
-What cannot be understood is a problem that is shown, and then nothing matches: a filter is never silently left out.
+A value or a parameter that cannot be understood is shown as a problem, and no row matches. No filter is silently ignored.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,9 @@ from django.http import QueryDict
 from django_filters import ChoiceFilter, Filter, FilterSet, ModelChoiceFilter, ModelMultipleChoiceFilter, MultipleChoiceFilter
 from django_filters.fields import MultipleChoiceField
 
-MOST_VALUES = 100  # of all filters together: each becomes a part of the question, and words on the page
-NOT = "!"  # what the name of a negated parameter ends with, so that an address reads `status!=failed`
-NOT_ = "not_"  # what it begins with in programs, whose parameters have to be identifiers
+MOST_VALUES = 100  # the most values of all filters together; each becomes a part of the query, and words on the page
+NOT = "!"  # the suffix of a negated parameter, so that an address reads `status!=failed`
+NOT_ = "not_"  # the prefix of a negated parameter in programs, whose parameters have to be identifiers
 
 
 class Among(MultipleChoiceFilter):
@@ -32,7 +32,7 @@ class AmongRows(Among, ModelMultipleChoiceFilter):
 
 
 class TextsField(MultipleChoiceField):
-    """Several texts of at most so many characters."""
+    """Several texts with at most `max_length` characters each."""
 
     def __init__(self, *args: Any, max_length: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -43,15 +43,15 @@ class TextsField(MultipleChoiceField):
 
 
 class AmongTexts(Among):
-    """Any of the given texts, whatever they are."""
+    """Any of the given texts, which may be any texts."""
 
     field_class = TextsField
 
 
 class StrictFilterSet(FilterSet):
-    """A filter set that says what it did not understand. `others` are parameters that belong to the page, not to it.
+    """A filter set that reports what it did not understand. `others` are parameters that belong to the page instead.
 
-    Those of `negatable` come again, with NOT behind their name or NOT_ before it, and leave out what they name.
+    Each parameter in `negatable` also exists with NOT behind its name, or NOT_ before it. Then it leaves out rows.
     """
 
     others: ClassVar[frozenset[str]] = frozenset()
@@ -60,7 +60,7 @@ class StrictFilterSet(FilterSet):
     def __init__(self, data: QueryDict, *, queryset: QuerySet[Any], now: datetime) -> None:
         filled = data.copy()
         for name in data:
-            filled.setlist(name, [value for value in data.getlist(name) if value])  # a form also sends what is empty
+            filled.setlist(name, [value for value in data.getlist(name) if value])  # a form also sends empty fields
         super().__init__(filled, queryset=queryset)
         self.now = now
         for filter_ in self.filters.values():
@@ -79,12 +79,12 @@ class StrictFilterSet(FilterSet):
 
     @property
     def problems(self) -> list[str]:
-        """Why this cannot be filtered, in sentences; empty when all is well."""
+        """The problems of the query, in sentences."""
         return list(self.refused.values())
 
     @cached_property
     def refused(self) -> dict[str, str]:
-        """Parameters that cannot be filtered by, and why: a sentence each."""
+        """The parameters that were refused, each with the reason as a sentence."""
         refused: dict[str, str] = {}
         if sum(len(values) for _, values in self.data.lists()) > MOST_VALUES:
             return {next(iter(self.data)): f"There are more than {MOST_VALUES} filters."}
@@ -97,14 +97,14 @@ class StrictFilterSet(FilterSet):
             elif any("\0" in text for text in (name, *given)):
                 refused[name] = f"The filter “{name}” does not take “{given[0]}”: it has a NUL character."
         if refused:
-            return refused  # a database would not take some of that
+            return refused  # the database would not accept such values
         for name, errors in self.form.errors.items():
             given = ", ".join(f"“{value}”" for value in self.data.getlist(name))
             refused[name] = f"The filter “{name}” does not take {given}: {self._taken(name) or ' '.join(map(str, errors))}"
         return refused
 
     def _taken(self, name: str) -> str:
-        """What a filter takes, if that can be told."""
+        """A sentence about the values that a filter accepts; empty if there is none."""
         choices = [value for value, _ in self.filters[name].extra.get("choices", ())]
         if choices:
             return f"it takes {', '.join(choices)}."
@@ -116,28 +116,28 @@ class StrictFilterSet(FilterSet):
 
     @property
     def matching(self) -> QuerySet[Any]:
-        """The rows that match; none at all when there is a problem."""
+        """The rows that match; no row if there is a problem."""
         assert self.queryset is not None
         found: QuerySet[Any] = self.queryset.none() if self.refused else self.qs
         return found
 
     @property
     def chosen(self) -> Mapping[str, Any]:
-        """What is filtered by: parameters and their understood values, without the empty ones."""
+        """The parameters that are set, with their parsed values."""
         return {name: value for name, value in self.form.cleaned_data.items() if value or value == 0}
 
     def label(self, name: str) -> str:
-        """What a parameter is called; a negated one is called as the other."""
+        """The label of a parameter. A negated parameter has the label of its positive one."""
         return str(self.filters[positive(name)].label)
 
 
 def negations(name: str) -> tuple[str, str]:
-    """The names under which a parameter leaves out what it names."""
+    """The two names of a parameter's negation."""
     return name + NOT, NOT_ + name
 
 
 def is_negated(name: str) -> bool:
-    """Whether a parameter leaves out what it names."""
+    """Whether a parameter is a negated one, which leaves rows out."""
     return name.endswith(NOT) or name.startswith(NOT_)
 
 

@@ -1,4 +1,4 @@
-"""From whatever went wrong to one `PortalError`; each dialect renders that in its own words."""
+"""Errors of the APIs. Every exception becomes one `PortalError`, and each dialect renders it in its own format."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -124,12 +124,12 @@ BY_STATUS: dict[int, type[PortalError]] = {
 
 
 def with_status(status: int) -> PortalError:
-    """The error that fits an HTTP status of which nothing else is known."""
+    """The error for an HTTP status, if only the status is known."""
     return BY_STATUS.get(status, InvalidRequest if 400 <= status < 500 else PortalError)()
 
 
 def as_portal_error(problem: Exception) -> PortalError:
-    """What went wrong, as a portal error; an exception that nobody foresaw becomes a plain `PortalError` (500)."""
+    """The portal error for an exception. An unexpected exception becomes a plain `PortalError` (500)."""
     match problem:
         case PortalError():
             return problem
@@ -164,12 +164,12 @@ def headers(error: PortalError, *, allow: str = "") -> dict[str, str]:
     if isinstance(error, (InProgress, RateLimited, Unavailable)):
         return {"Retry-After": str(error.retry_after)}
     if isinstance(error, QuotaExceeded) or (isinstance(error, Conflict) and not isinstance(error, LostRace)):
-        return {"x-should-retry": "false"}  # SDKs send a 409 or 429 twice more unless told not to
+        return {"x-should-retry": "false"}  # without this header, SDKs repeat a call twice after 409 or 429
     return {}
 
 
 def error_object(error: PortalError) -> dict[str, Any]:
-    """An error as OpenAI has it, and whoever speaks like OpenAI."""
+    """An error in the format of OpenAI, which several dialects share."""
     return {"message": error.message, "type": error_type(error), "param": error.param, "code": error.code}
 
 
@@ -188,7 +188,7 @@ _WRONG_TYPE = frozenset({"invalid", "null", "not_a_dict", "not_a_list"})
 
 
 def first_problem(invalid: exceptions.ValidationError) -> InvalidRequest:
-    """The first thing a serializer found, naming the parameter."""
+    """The first problem that a serializer found, as an error that names the parameter."""
     path, reason = _first(invalid.detail, path="")
     if reason.code == "required":
         return MissingParameter(f"Missing required parameter: '{path}'.", param=path)

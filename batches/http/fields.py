@@ -1,4 +1,4 @@
-"""Fields of what clients send: strict about types, with messages that say what is expected."""
+"""Fields for the parameters of calls. They are strict about types, and their messages tell the expected value."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from rest_framework import serializers
 
 from batches.http.errors import InvalidType, InvalidValue, UnknownParameter
 
-UNKNOWN = "unknown"  # the code of the problem with a name that is not known
+UNKNOWN = "unknown"  # the code of the problem "unknown parameter"
 METADATA_PAIRS = 16
 METADATA_KEY_CHARS = 64
 METADATA_VALUE_CHARS = 512
@@ -27,7 +27,7 @@ _NOTHING: dict[str, Any] = {"null": "It must not be null.", "blank": "It must no
 
 
 class Text(serializers.CharField):
-    """A JSON string, and nothing that could be turned into one."""
+    """A JSON string. Other values are refused instead of being converted."""
 
     def __init__(self, **options: Any) -> None:
         messages = {"invalid": "It must be a string.", "max_length": "It may have {max_length} characters."}
@@ -56,7 +56,7 @@ class OneOf(serializers.ChoiceField):
 
 
 class EndpointPath(Text):
-    """What a batch is for: a path. Which ones there are depends on the project (`endpoints.require_endpoint`)."""
+    """The endpoint of a batch: a path. The project decides which endpoints are allowed (`endpoints.require_endpoint`)."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=100, **options)
@@ -77,7 +77,7 @@ class WholeNumber(serializers.IntegerField):
 
 
 class CompletionWindow(NamedTuple):
-    """How long a batch may take: the client's word for it, and what it means."""
+    """The time that a batch may take: the word that the client sent, and the length that it means."""
 
     word: str
     length: timedelta
@@ -87,7 +87,7 @@ USUAL_WINDOW = CompletionWindow("24h", timedelta(hours=24))
 
 
 class AnyCompletionWindow(Text):
-    """A window of so many minutes, hours or days (`90m`, `24h`, `7d`), from 15 minutes to MAX_WINDOW_HOURS."""
+    """A window in minutes, hours or days (`90m`, `24h`, `7d`), from 15 minutes to MAX_WINDOW_HOURS."""
 
     def to_internal_value(self, data: object) -> CompletionWindow:  # type: ignore[override]  # the word and its meaning
         word = super().to_internal_value(data)
@@ -99,12 +99,12 @@ class AnyCompletionWindow(Text):
 
 
 def window_rule() -> str:
-    """What a window may be, for people."""
+    """The rule for windows, as text for people."""
     return f"a time such as 90m, 24h or 7d, a whole number of m, h or d, from 15m to {longest_window()}"
 
 
 def longest_window() -> str:
-    """The longest window, in days where those are whole."""
+    """The longest window, in days if it is a whole number of days, else in hours."""
     hours = settings.MAX_WINDOW_HOURS
     return f"{hours}h" if hours % 24 else f"{hours // 24}d"
 
@@ -160,14 +160,14 @@ class Lifetime(Fields):
 
 
 class Filename(Text):
-    """A file's name; whatever it has of a path, or of characters that do not print, is left out."""
+    """A file's name. Folders and unprintable characters are removed from it."""
 
     def to_internal_value(self, data: object) -> str:
         return clean_filename(super().to_internal_value(data))
 
 
 def clean_filename(name: str) -> str:
-    """The last part of a name, fit to show and to store: at most 255 characters that print, and never empty."""
+    """The last part of a path as a file name: at most 255 printable characters, and never empty."""
     last = re.split(r"[/\\]", name.replace("\0", ""))[-1]
     printable = "".join(character for character in last if character.isprintable()).strip()
     if printable in ("", ".", ".."):
@@ -184,7 +184,7 @@ def valid(serializer: type[serializers.Serializer[Any]], data: object) -> dict[s
 
 
 def valid_so_far(serializer: type[Fields], data: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that are there already, validated one by one. Raises ValidationError, also for a name that is not known."""
+    """Validate the fields that have arrived so far, one by one. Raises ValidationError, also for an unknown name."""
     known, found = serializer().fields, {}
     for name, value in data.items():
         try:
@@ -197,10 +197,10 @@ def valid_so_far(serializer: type[Fields], data: Mapping[str, Any]) -> dict[str,
 
 
 def form_fields(form: QueryDict, files: Iterable[str], *, names: Iterable[str], lifetime: str | None = None) -> dict[str, Any]:
-    """The fields of a form with files, each given once, numbers read; `lifetime` may be spelt out in parts.
+    """The text fields of a form with files. `lifetime` is the name of a field that a form writes in parts.
 
-    `files` are those under another name than the file that is asked for. Raises InvalidRequest, naming the field, for what
-    is not known, given twice, or not in its form.
+    `names` are the known fields. `files` are the names of unexpected files. Raises InvalidRequest with the name of the field
+    if a field is unknown, is given twice, or is a file instead of text.
     """
     found: dict[str, Any] = {}
     spellings = {spelling for part in _PARTS for spelling in _spellings(lifetime, part)} if lifetime else set()
@@ -227,7 +227,7 @@ _PARTS = ("anchor", "seconds")
 
 
 def _spellings(name: str, part: str) -> tuple[str, str]:
-    """How forms name a part of a field."""
+    """The two names that forms use for a part of a field."""
     return f"{name}[{part}]", f"{name}.{part}"
 
 

@@ -1,4 +1,4 @@
-"""Which dialect a path belongs to, so that whatever fails there is answered in the dialect's words."""
+"""Mounts: the dialect of each path, so that an error at any path is answered in the format of its dialect."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,15 +12,14 @@ Headers = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """Where a dialect lives. No path ends in a slash.
+    """The paths of a dialect. No path ends in a slash.
 
-    `bases` are what clients, by their names, are given as base URL, after the host; the first is that of client libraries.
-    `prefixes` are the paths it answers
-    for: its own, and those that only its clients with a wrong base URL ask for. A longer prefix of another dialect goes
-    before.
+    `bases` are the base URLs, after the host, by the names of the clients that use them; the first is for client libraries.
+    `prefixes` are the paths that the dialect answers for: its own, and paths that only its clients with a wrong base URL use.
+    If two dialects match a path, the longer prefix wins.
 
-    With `told_by`, it answers only for requests whose headers are of its clients, under paths that are another dialect's
-    without them: with what `urlconf` has there, and errors for everything else.
+    A mount with `told_by` shares its paths with another dialect. It answers only if `told_by` recognises its clients by the
+    headers of the request. Then the request goes to the views of `urlconf`, or gets an error if `urlconf` has no such path.
     """
 
     bases: Mapping[str, str]
@@ -28,16 +27,16 @@ class Mount:
     prefixes: tuple[str, ...]
     told_by: Callable[[Headers], bool] | None = None
     urlconf: str | None = None
-    advice: str = ""  # what helps whoever asks for a path that is not there; unless given, base URLs
+    advice: str = ""  # advice for a client that asks for an unknown path; if empty, the base URLs are the advice
 
 
-MOST_SEGMENTS = 8  # of the end of a path that some client may mean
+MOST_SEGMENTS = 8  # the longest end of a path that is compared with the paths of dialects
 
 _by_prefix: dict[str, list[Mount]] = {}
 
 
 def mount(dialect: Mount) -> None:
-    """Make a dialect known. Of two with one prefix, the one that is told by headers goes before."""
+    """Register a dialect. If two dialects share a prefix, the one with `told_by` goes first."""
     for prefix in dialect.prefixes:
         known = _by_prefix.setdefault(prefix, [])
         known.append(dialect)
@@ -45,9 +44,9 @@ def mount(dialect: Mount) -> None:
 
 
 def owner(path: str, headers: Headers) -> Mount | None:
-    """The dialect with the longest prefix of this path, in whole segments, among those that answer for such a request.
+    """The dialect that answers for a request: the one with the longest prefix of the path, in whole segments.
 
-    A slash that was doubled where a base URL met a path is taken for one.
+    A double slash counts as one: clients produce it where they join a base URL and a path.
     """
     prefix = _plain(path)
     while prefix:
@@ -59,19 +58,21 @@ def owner(path: str, headers: Headers) -> Mount | None:
 
 
 def meant(path: str, *, exists: Callable[[str], bool]) -> Mount | None:
-    """The dialect whose client asks for a path that is not there: the end of it is there behind the dialect's first base URL.
+    """The dialect whose client probably asks for an unknown path, because of a wrong base URL; None if no dialect fits.
 
-    The longest end decides, then what the base URL has in common with the path; `exists` says which paths are there.
+    A dialect fits if an end of the path exists behind the dialect's first base URL. The dialect with the longest such end is
+    chosen; among equals, the one whose base URL has the longest beginning in common with the path. `exists` tells whether a
+    path exists.
     """
     for end in _ends(path):
         if fitting := [each for each in _mounted() if _serves(each, end, exists)]:
-            # Of equals the one with the shortest base URL: `/v1` is what most clients are given.
+            # Among equals, the shortest base URL wins: most clients use `/v1`.
             return max(fitting, key=lambda each: (len(commonpath([_base(each) or "/", _plain(path)])), -len(_base(each))))
     return None
 
 
 def may_be_meant(dialect: Mount, path: str, *, exists: Callable[[str], bool]) -> bool:
-    """Whether a client of this dialect may ask for a path that is not there, also one that leaves out the API's version."""
+    """Whether a client of this dialect may ask for an unknown path, because its base URL is wrong or lacks the version."""
     return any(_serves(dialect, version + end, exists) for end in _ends(path) for version in ("", "/v1"))
 
 
@@ -85,7 +86,7 @@ def _base(dialect: Mount) -> str:
 
 
 def _ends(path: str) -> list[str]:
-    """A path without its first segments, the longest first."""
+    """The ends of a path, the longest first. Each leaves out some of its first segments."""
     plain = _plain(path)
     return [plain[match.start() :] for match in re.finditer("/", plain)][-MOST_SEGMENTS:]
 
@@ -95,7 +96,7 @@ def _plain(path: str) -> str:
 
 
 def _mounted() -> list[Mount]:
-    """Every dialect that is not told by headers, once, in the order in which they were mounted."""
+    """Each dialect without `told_by`, once, in the order of mounting."""
     found: list[Mount] = []
     for known in _by_prefix.values():
         found += [each for each in known if each.told_by is None and each not in found]

@@ -1,4 +1,4 @@
-"""Pages of a list by cursor: the id of the last item that the client has."""
+"""Pages of a list by cursor. A cursor is the id of the last item that the client has."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ Row = TypeVar("Row", bound=Model)
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
-    """Some rows of a list, and whether there are more behind them."""
+    """Some rows of a list, and whether more rows follow."""
 
     rows: list[Row]
     has_more: bool
@@ -26,10 +26,10 @@ class Page(Generic[Row]):
 def page_after(
     listed: "QuerySet[Row]", known: "QuerySet[Row]", *, after: str | None, limit: int, order: str = "desc", name: str = "after"
 ) -> Page[Row]:
-    """The rows of `listed` behind the one with id `after`, newest first (`order` asc: oldest first).
+    """The rows of `listed` behind the row with id `after`, newest first (`order` asc: oldest first).
 
-    The cursor may be any row of `known`: a client may have deleted the last item it saw before it asks for more.
-    Raises InvalidValue for any other; `name` is what the dialect calls the parameter.
+    The cursor may be any row of `known`, since a client may delete the last item of a page before it asks for the next page.
+    Raises InvalidValue for any other id. `name` is the dialect's name of the parameter.
     """
     newest_first = order == "desc"
     if after is not None:
@@ -40,7 +40,7 @@ def page_after(
 
 
 def page_by(listed: "QuerySet[Row]", column: str, *, after: object = None, limit: int) -> Page[Row]:
-    """The rows of `listed` in the order of a column that has another value in every row, behind one of its values."""
+    """The rows of `listed` behind the value `after` of a column, in the order of this column. Its values must be unique."""
     if after is not None:
         listed = listed.filter(**{f"{column}__gt": after})
     rows = list(listed.order_by(column)[: limit + 1])
@@ -50,9 +50,10 @@ def page_by(listed: "QuerySet[Row]", column: str, *, after: object = None, limit
 def page_beside(
     listed: "QuerySet[Row]", known: "QuerySet[Row]", *, after: str | None, before: str | None, limit: int, names: tuple[str, str]
 ) -> Page[Row]:
-    """The rows behind the one with id `after`, or those just before the one with id `before`, newest first in either case.
+    """The rows behind the row with id `after`, or the rows just before the row with id `before`. The newest is always first.
 
-    `has_more` is about that direction. `names` are what the dialect calls the two parameters. Raises InvalidValue.
+    `has_more` tells whether more rows follow in this direction. `names` are the dialect's names of the two parameters.
+    Raises InvalidValue.
     """
     if before is None:
         return page_after(listed, known, after=after, limit=limit, name=names[0])
@@ -70,12 +71,12 @@ def _behind(known: "QuerySet[Any]", after: str, *, newest_first: bool, name: str
 
 
 def wrong_cursor(name: str = "cursor") -> InvalidValue:
-    """What is wrong with a cursor that no page gave; `name` is what the dialect calls it."""
+    """The error for a cursor that no page has returned; `name` is the dialect's name of the parameter."""
     return InvalidValue(f"Invalid value for '{name}': it must be the next_cursor of an earlier page.", param=name)
 
 
 def query_number(query: QueryDict, name: str, *, minimum: int, maximum: int, default: int) -> int:
-    """A whole number of the query string. Raises InvalidValue when it is not one, or out of bounds."""
+    """A whole number from the query string. Raises InvalidValue if the text is no such number, or is out of bounds."""
     text = query.get(name)
     if text is None:
         return default
@@ -85,7 +86,7 @@ def query_number(query: QueryDict, name: str, *, minimum: int, maximum: int, def
 
 
 def query_word(query: Mapping[str, str], name: str, *, words: tuple[str, ...], default: str) -> str:
-    """One of a few words of the query string. Raises InvalidValue for any other."""
+    """A word from the query string. Raises InvalidValue if it is not one of `words`."""
     word = query.get(name)
     if word is None:
         return default

@@ -23,7 +23,7 @@ FORM = "multipart/form-data"
 class JSONParser(parsers.BaseParser):
     """One JSON object: UTF-8, no NaN, no lone surrogates, no NUL in any text.
 
-    Any content type but a form's is taken for JSON: what counts is whether the body is.
+    A body with any content type except a form's is parsed as JSON.
     """
 
     media_type = "application/json"
@@ -42,14 +42,14 @@ class FormParser(parsers.MultiPartParser):
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> Any:  # what Django's parser gives, passed on
+    ) -> Any:  # the result of Django's parser
         if not (media_type or "").startswith(FORM):
             raise UnsupportedMediaType(f"Send the request body as a form (Content-Type: {FORM}).")
         return super().parse(stream, media_type, parser_context)
 
 
 def require_plain(request: HttpRequest) -> None:
-    """Raise UnsupportedMediaType for a body that is compressed, or encoded otherwise."""
+    """Raise UnsupportedMediaType for a body with a content encoding, such as a compressed one."""
     encoding = request.headers.get("Content-Encoding", "").strip()
     if encoding.lower() not in ("", "identity"):
         message = f"The request body has the Content-Encoding {encoding[:50]!r}, which is not read here: send it as it is."
@@ -57,14 +57,14 @@ def require_plain(request: HttpRequest) -> None:
 
 
 def bound_body(request: HttpRequest, *, limit: int) -> None:
-    """Have a body that comes in chunks, its length unknown, read up to a limit, as if it had announced that many bytes.
+    """Prepare a chunked body, whose length is unknown, for reading: up to `limit` bytes, as if it had announced that length.
 
-    One that was cut off looks like one that ended: it is then no JSON, or a form without its last boundary, and refused
-    as such. Raises LengthRequired on a server that does not say where a body ends.
+    A body that breaks off looks like one that ended. It is refused anyway, since it is no JSON, or a form without its last
+    boundary. Raises LengthRequired if the server cannot tell where a body ends.
     """
     if not request.META.get("wsgi.input_terminated"):
         raise LengthRequired
-    request._stream = io.BufferedReader(_BoundedBody(request.META["wsgi.input"], limit))  # in place of Django's
+    request._stream = io.BufferedReader(_BoundedBody(request.META["wsgi.input"], limit))  # replaces Django's stream
     request.META["CONTENT_LENGTH"] = str(limit)
 
 
@@ -86,9 +86,9 @@ class _BoundedBody(io.RawIOBase):
 
 
 class NoNegotiation(negotiation.BaseContentNegotiation):
-    """Each view reads one kind of body and writes one kind of answer, whatever the headers say.
+    """Each view reads one kind of body and writes one kind of answer, and ignores the headers about them.
 
-    SDKs ask for `application/binary` and send JSON content types without a body; refusing either breaks them.
+    Some SDKs ask for `application/binary`, or send a JSON content type without a body. Refusing such calls would break them.
     """
 
     def select_parser(self, _request: Request, parsers: Any) -> Any:
@@ -101,7 +101,7 @@ class NoNegotiation(negotiation.BaseContentNegotiation):
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """The JSON object that is the body. Raises InvalidBody."""
+    """Parse a body that must be a JSON object. Raises InvalidBody."""
     document = _decoded(body)
     refuse_doubles(body)
     if not isinstance(document, dict):
@@ -112,7 +112,7 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 
 def read_member(name: str, value: bytes, *, start: int) -> Any:
-    """The value of one member of a body that is read piece by piece; it begins at byte `start`. Raises InvalidBody."""
+    """Parse the value of one member of a body that is read in pieces. The value begins at byte `start`. Raises InvalidBody."""
     found = _decoded(value, start=start)
     refuse_doubles(value, within=name)
     if "\0" in name or rb"\u0000" in value:
@@ -121,7 +121,7 @@ def read_member(name: str, value: bytes, *, start: int) -> Any:
 
 
 def refuse_doubles(content: bytes, *, within: str = "") -> None:
-    """Raise InvalidBody where an object in a JSON document has one name twice: which of both was meant cannot be told."""
+    """Raise InvalidBody if an object in a JSON document has one name twice, since the intended value is unknown."""
     place = f" in '{within[:100]}'" if within else ""
 
     def checked(pairs: list[tuple[str, Any]]) -> None:
@@ -139,7 +139,7 @@ def refuse_doubles(content: bytes, *, within: str = "") -> None:
 
 
 def _unread(_number: str) -> None:
-    """A number may have more digits than Python converts."""
+    """Ignore a number: it may have more digits than Python converts."""
 
 
 def _decoded(content: bytes, *, start: int = 0) -> Any:
@@ -167,7 +167,7 @@ def _read(stream: IO[Any], *, limit: int) -> bytes:
 
 
 def _texts(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Every text in a document, keys too, with its path. A loop: a document may be deeper than Python's stack."""
+    """Each text in a document, keys too, with its path. There is no recursion: a document may be deeper than Python's stack."""
     waiting: list[tuple[str, Any]] = [("", document)]
     while waiting:
         path, value = waiting.pop()

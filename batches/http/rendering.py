@@ -1,4 +1,4 @@
-"""JSON as clients get it. Bodies of results are embedded as they are stored, never parsed and written again."""
+"""The JSON of answers. Bodies of results are embedded as they are stored, never parsed and written again."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -14,7 +14,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode(value: object) -> bytes:
-    """JSON on one line that no reader takes for several. `raw` values pass unchanged."""
+    """JSON on one line, with line separators escaped, so that no reader splits it. `raw` values pass unchanged."""
     return unbroken(_encoder.encode(value))
 
 
@@ -24,7 +24,7 @@ def raw(document: bytes | str) -> msgspec.Raw:
 
 
 def as_written(line: bytes) -> msgspec.Raw | str:
-    """A line of an input: the document itself, or its text where it is none, for a line that was skipped may be anything."""
+    """A line of an input: the JSON document itself, or a string if the line is no JSON. A skipped line may be any bytes."""
     try:
         msgspec.json.decode(line)
         if not is_too_deep(line):
@@ -35,7 +35,7 @@ def as_written(line: bytes) -> msgspec.Raw | str:
 
 
 def list_object(items: Iterable[Mapping[str, Any]], *, has_more: bool) -> dict[str, Any]:
-    """A page as OpenAI has it, and whoever speaks like OpenAI; the items have ids."""
+    """A page in the format of OpenAI, which several dialects share. Each item needs an `id`."""
     data = list(items)
     return {
         "object": "list",
@@ -56,7 +56,7 @@ class JSONRenderer(renderers.BaseRenderer):
     def render(
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
     ) -> bytes:
-        del accepted_media_type, renderer_context  # there is one form only
+        del accepted_media_type, renderer_context  # there is only one format
         return encode(data)
 
 
@@ -85,7 +85,7 @@ class UnixTime(serializers.Field[Any, Any, Any, Any]):
 
 
 class PrefixedId(serializers.Field[Any, Any, Any, Any]):
-    """An id as clients see it."""
+    """An id in the form that clients see: a prefix and the id."""
 
     def __init__(self, prefix: str, *, source: str | None = None) -> None:
         super().__init__(read_only=True, source=source)

@@ -1,4 +1,4 @@
-"""Every request has an id, which its answer names and the log repeats."""
+"""Ids of requests. The answer to a request and the log name its id."""
 
 import uuid
 
@@ -13,5 +13,5 @@ def request_id(request: HttpRequest) -> str:
 
 
 def name_request(response: HttpResponseBase, *, request: HttpRequest) -> None:
-    """Put the id on the answer, under both names that clients look for."""
+    """Put the id of the request into the headers of its answer, under both names that clients look for."""
     response.headers["x-request-id"] = response.headers["request-id"] = request_id(request)

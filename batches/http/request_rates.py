@@ -1,7 +1,7 @@
-"""How many calls of the API are made in a minute: counted for a key and for its project, over all web processes.
+"""Rates of API calls: the calls of each key and each project in a minute, counted over all web processes.
 
-Redis counts where there is one. A process takes permits from there in small blocks while a key is busy, so that most calls
-ask nobody. While Redis is away, and in an embedded portal, each process counts by itself.
+Redis holds the counts. While a key is busy, a process takes permits from Redis in small blocks, so that most calls need no
+Redis. During an outage of Redis, and in an embedded portal, each process counts by itself.
 """
 
 import logging
@@ -21,30 +21,34 @@ from redis.retry import Retry
 logger = logging.getLogger(__name__)
 
 MINUTE = 60.0
-PATIENCE_SECONDS = 0.5  # for Redis: a call of a client waits meanwhile
-AWAY_SECONDS = 5.0  # for so long Redis is not asked again after it did not answer
-KEPT_SECONDS = 150  # a count in Redis: it matters until the minute after its own has ended
-BLOCKS = 400  # a block is at most this part of a limit: what a process leaves unused of it is lost
-BUSY_SECONDS = 1.0  # a process that needs permits again so soon takes twice as many
-SHORTEST_SECONDS = 0.001  # that a refusal lasts
-REFUSED_SECONDS = 1.0  # for so long at most a refusal is repeated without asking
+PATIENCE_SECONDS = 0.5  # the time limit for an answer of Redis; a client's call waits meanwhile
+AWAY_SECONDS = 5.0  # after a failure, Redis is not asked for so long
+KEPT_SECONDS = 150  # the lifetime of a count in Redis; a count matters until the end of the minute after its own
+BLOCKS = 400  # a block is at most limit / BLOCKS, since the permits that a process leaves unused are lost
+BUSY_SECONDS = 1.0  # a process that needs permits again within this time takes a block of twice the size
+SHORTEST_SECONDS = 0.001  # a refusal lasts at least so long
+REFUSED_SECONDS = 1.0  # for so long at most, a refusal is repeated without asking Redis
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Whose calls are counted, and how many there may be in a minute."""
+    """The subject whose calls are counted (a key or a project), and the number of calls that it may make in a minute."""
 
     subject: str
     limit: int
 
 
 def room(limit: int, *, used: int, before: int, elapsed: float) -> float:
-    """How many calls there may still be now. Of the last minute counts what lies within the last 60 seconds, evenly spread."""
+    """The number of calls that the limit allows now.
+
+    `used` are the calls of this minute, `before` those of the last minute. The calls of the last minute are taken as evenly
+    spread, and only those within the last 60 seconds count.
+    """
     return limit - used - before * (1 - elapsed / MINUTE)
 
 
 def opens_in(limit: int, *, used: int, before: int, elapsed: float) -> float:
-    """In how many seconds there is room for one call, if there are no others."""
+    """The seconds until the limit allows one more call, if no other calls are made."""
     if used < limit:
         opens = MINUTE * (1 - (limit - used - 1) / before) if before else 0.0
         return max(opens - elapsed, 0.0)
@@ -52,14 +56,14 @@ def opens_in(limit: int, *, used: int, before: int, elapsed: float) -> float:
 
 
 class Counts(Protocol):
-    """Where calls are counted."""
+    """A place where calls are counted."""
 
     def add(self, subjects: Sequence[str], *, minute: int, amount: int) -> list[tuple[int, int]]:
-        """Add to the counts of a minute; of each subject the new count, and that of the minute before."""
+        """Add an amount to the counts of a minute. Returns the new count of each subject, and its count of the minute before."""
 
 
 class LocalCounts:
-    """Counts of this process alone."""
+    """Counts of this process only."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -77,7 +81,7 @@ class LocalCounts:
 
 
 class SharedCounts:
-    """Counts in Redis; those of this process alone while Redis is away."""
+    """Counts in Redis. During an outage of Redis, calls are counted by this process only."""
 
     def __init__(self, url: str) -> None:
         once_more = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))  # Redis may have closed an idle connection
@@ -115,28 +119,28 @@ def _name(subject: str, minute: int) -> str:
 
 @dataclass(slots=True)
 class _Purse:
-    """The permits of one key that this process has taken and not used yet. They are good for their minute."""
+    """The permits of one key that this process has taken and not used yet. Permits are valid only in their minute."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     minute: int = 0
     permits: int = 0
     block: int = 1
     asked_at: float = float("-inf")
-    opens_at: float = float("-inf")  # what was told to who was refused last
-    asks_at: float = float("-inf")  # until then others are told the same
+    opens_at: float = float("-inf")  # the time at which the last refusal ends
+    asks_at: float = float("-inf")  # until this time, the last refusal is repeated without asking for permits
 
 
 class Rates:
-    """Lets calls of the API through as often as their rates allow."""
+    """Allows calls of the API as often as their rates permit."""
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
         self._purses: dict[str, _Purse] = {}
 
     def wait(self, rates: Sequence[Rate], *, now: float) -> float:
-        """Count one call. In how many seconds it may be tried again, if it may not be made now; else 0.
+        """Count one call. Returns 0 if the call is allowed, else the seconds until another try.
 
-        The first rate is that of the narrowest subject. `now` is in seconds since 1970.
+        The first rate must be the one of the narrowest subject. `now` is in seconds since 1970.
         """
         purse = self._purses.setdefault(rates[0].subject, _Purse())
         minute = int(now // MINUTE)
@@ -162,7 +166,7 @@ class Rates:
         return purse.block
 
     def _take(self, rates: Sequence[Rate], *, block: int, now: float) -> tuple[int, float]:
-        """How many calls are granted, and in how many seconds there will be room if that is none."""
+        """Take a block of permits: the number that is granted, and the seconds until there is room if it is 0."""
         minute, elapsed = divmod(now, MINUTE)
         subjects = [rate.subject for rate in rates]
         counts = self._counts.add(subjects, minute=int(minute), amount=block)

@@ -1,6 +1,7 @@
-"""What every call of every API needs: the scope of its key, and whether it brings the portal something new.
+"""Scopes: the scope that a key must have for each call of each API, and whether the call brings in new work or files.
 
-One table for all dialects and the native API, which mean the same by the same path. A call that is in no row is refused.
+One table serves all dialects and the native API, since one path means the same in all of them. A call without a row is
+refused.
 """
 
 import re
@@ -13,7 +14,7 @@ from batches.rules.errors import NotPermitted
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The scope that a key must have for a call. Those that take something in are refused while intake is stopped."""
+    """The scope that a key must have for a call. A call that takes something in is refused while intake is stopped."""
 
     scope: Scope
     takes_in: bool = False
@@ -21,11 +22,11 @@ class Need:
 
 READ = Need(Scope.READ)
 SUBMIT = Need(Scope.SUBMIT, takes_in=True)
-GIVE_UP = Need(Scope.SUBMIT)  # what was begun and not submitted
+GIVE_UP = Need(Scope.SUBMIT)  # cancels an upload that was not completed
 OPERATE = Need(Scope.OPERATE)
 RETRY = Need(Scope.OPERATE, takes_in=True)
 
-# By path, as it goes on behind the base URL of its API; an asterisk stands for whatever is named there.
+# The needs of calls, by their path behind the base URL of the API. An asterisk stands for an id or a name.
 NEEDS: Mapping[str, Mapping[str, Need]] = {
     "models": {"GET": READ},
     "models/*": {"GET": READ},
@@ -82,7 +83,7 @@ NEEDS: Mapping[str, Mapping[str, Need]] = {
     "stops": {"GET": READ},
 }
 
-_BASE = re.compile(r"/?(?:.*?\bv1/|openai/)")  # of all APIs; Azure's client writes no version
+_BASE = re.compile(r"/?(?:.*?\bv1/|openai/)")  # the base of any API; Azure's client writes no version
 _NAMED = re.compile(r"<[^>]*>|\{[^}]*\}")
 
 
@@ -93,7 +94,7 @@ class InsufficientScope(NotPermitted):
 
 
 def need_of(route: str, method: str) -> Need | None:
-    """What a call needs, by its route as Django or an OpenAPI document writes it; None for a call that is in no row."""
+    """The need of a call, by its route in the format of Django or OpenAPI; None for a call without a row."""
     return NEEDS.get(row_of(route), {}).get("GET" if method == "HEAD" else method)
 
 
@@ -103,7 +104,7 @@ def row_of(route: str) -> str:
 
 
 def require_scope(key: ApiKey, need: Need | None) -> None:
-    """Raise InsufficientScope, naming the scope, unless a key has it. What is in no row is nobody's."""
+    """Raise InsufficientScope unless the key has the needed scope. A call without a need is refused to every key."""
     if need is None:
         raise InsufficientScope("No scope of an API key permits this call.")
     if not key.permits(need.scope):

@@ -1,7 +1,7 @@
-"""Who sends a request: the address that is counted, and what is found out about the sender while the request is answered.
+"""Senders of requests: the address that a request counts for, and the facts that views learn about its sender.
 
-The web server needs both. It reads a small body before it knows anything; more of a body is read only of a sender who is
-known, so that no thread waits for the bytes of a stranger, and no stranger fills the disk.
+The web server uses both. It reads a small body from any sender. It reads a larger body only if the sender is known, so that
+no thread waits for the bytes of a stranger, and no stranger fills the disk.
 """
 
 from collections.abc import MutableMapping
@@ -10,8 +10,8 @@ from typing import Any
 
 from django.conf import settings
 
-SMALL_BODY = 64 * 1024  # bytes that anybody may send
-HOUSEHOLD = 64  # bits of an IPv6 address that name a customer of a network, who has all addresses behind them
+SMALL_BODY = 64 * 1024  # any sender may send a body of so many bytes
+HOUSEHOLD = 64  # the first bits of an IPv6 address, which name one customer of a network; the customer has all their addresses
 
 _KNOWN = "batchyard.known"
 _PROJECT = "batchyard.project"
@@ -19,40 +19,40 @@ _DELAY = "batchyard.delay"
 
 
 def vouch(environ: MutableMapping[str, Any], *, project: object = None) -> None:
-    """The sender of this request is known: somebody who is signed in, or the project whose key was shown."""
+    """Note that the sender of a request is known: a person who is signed in, or the project of an accepted key."""
     environ[_KNOWN] = True
     environ[_PROJECT] = project
 
 
 def is_known(environ: MutableMapping[str, Any]) -> bool:
-    """Whether somebody has vouched for the sender of this request."""
+    """Whether `vouch` was called for the sender of a request."""
     return _KNOWN in environ
 
 
 def project_of(environ: MutableMapping[str, Any]) -> Any:
-    """The project whose key the sender has shown, if any."""
+    """The project of the key that the sender has shown; None if there is none."""
     return environ.get(_PROJECT)
 
 
 def answer_late(environ: MutableMapping[str, Any], *, seconds: float) -> None:
-    """Hold the answer to this request back. The web server waits, without a thread."""
+    """Delay the answer to a request. The web server waits without a thread."""
     environ[_DELAY] = seconds
 
 
 def delay_of(environ: MutableMapping[str, Any]) -> float:
-    """The seconds for which the answer is held back."""
+    """The seconds by which the answer is delayed."""
     return float(environ.get(_DELAY, 0.0))
 
 
 def client_address(peer: str, forwarded_for: str) -> str:
-    """The client's address: that of the connection or, behind a proxy that is trusted, the last one which that has added."""
+    """The client's address: the address of the connection, or, behind a trusted proxy, the address that the proxy has added."""
     if not settings.TRUST_PROXY:
         return peer
     return forwarded_for.rpartition(",")[2].strip() or peer
 
 
 def counted_as(address: str) -> str:
-    """What is counted: the address itself, and of an IPv6 address its /64."""
+    """The form in which an address is counted: an IPv4 address as it is, an IPv6 address as its /64 network."""
     if ":" not in address:
         return address
     try:

@@ -1,4 +1,4 @@
-"""How much of the API one key and one project may use: calls in a minute, and calls at once."""
+"""Limits of API calls for one key and one project: calls in a minute, and calls at once."""
 
 import math
 import threading
@@ -12,17 +12,17 @@ from batches.http.request_rates import Rate, rates
 from batches.models import ApiKey
 from batches.rules.errors import RateLimited
 
-AGAIN_AFTER_SECONDS = 1  # when calls at once are too many: nobody knows when one of them ends
+AGAIN_AFTER_SECONDS = 1  # the Retry-After for too many calls at once: the end of a call is not known beforehand
 
 
 class Call:
-    """A call in progress. It counts until it ends, also while its body arrives or its answer is read."""
+    """A call in progress. It counts from its first byte until its answer is sent."""
 
     def __init__(self, subjects: Iterable[str]) -> None:
         self._subjects = tuple(subjects)
 
     def end(self) -> None:
-        """The call is over. To be told once more does no harm."""
+        """End the call. Ending a call twice is harmless."""
         _calls.end(self._subjects)
         self._subjects = ()
 
@@ -35,7 +35,7 @@ class _Calls:
         self._counts: Counter[str] = Counter()
 
     def begin(self, limits: dict[str, int]) -> str | None:
-        """Count another call of all subjects; or the subject that has as many as it may have."""
+        """Count a call for all subjects, and return None. If a subject is at its limit, return it and count nothing."""
         with self._lock:
             for subject, limit in limits.items():
                 if self._counts[subject] >= limit:
@@ -55,7 +55,7 @@ _calls = _Calls()
 
 
 def begin_call(key: ApiKey) -> Call:
-    """Count a call of this key. Raises RateLimited."""
+    """Count a call of a key. Raises RateLimited if the key or its project is at a limit."""
     subjects = {f"key:{key.pk}": "This API key", f"project:{key.project_id}": f"Project {key.project}"}
     every_minute = (settings.KEY_REQUESTS_PER_MINUTE, settings.PROJECT_REQUESTS_PER_MINUTE)
     at_once = (settings.KEY_CONCURRENT_CALLS, settings.PROJECT_CONCURRENT_CALLS)

@@ -39,11 +39,11 @@ from batches.services.policy.quota import require_room_now
 logger = logging.getLogger(__name__)
 
 
-OF_SDKS = ("beta", "api-version")  # what some SDKs put into every query, whatever they call
+OF_SDKS = ("beta", "api-version")  # parameters that some SDKs put into the query of every call
 
 
 class KeyAuthentication(BaseAuthentication):
-    """An API key as bearer token, or in one of the headers that the dialect knows besides."""
+    """Authentication by an API key: as a bearer token, or in one of the view's `key_headers`."""
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, ApiKey]:
         scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
@@ -60,7 +60,7 @@ class KeyAuthentication(BaseAuthentication):
 
 
 class AllowedMethods(BaseMetadata):
-    """What OPTIONS answers."""
+    """The answer to OPTIONS."""
 
     def determine_metadata(self, _request: Request, view: APIView) -> dict[str, Any]:
         return {"allow": view.allowed_methods}
@@ -69,9 +69,9 @@ class AllowedMethods(BaseMetadata):
 class DialectView(APIView):
     """Authenticates before any body is read, ignores Accept, and answers every error in the dialect's words."""
 
-    key_headers: ClassVar[tuple[str, ...]] = ()  # where the dialect's clients put a key that is no bearer token
-    # The parameters of the query that each method reads, and those that every call of the dialect may carry. Others are
-    # refused, but for those of `lenient` methods; so is whatever is given twice.
+    key_headers: ClassVar[tuple[str, ...]] = ()  # headers that may hold a key, besides `Authorization`
+    # `reads` are the query parameters of each method, `always_reads` those of every call of the dialect. Any other parameter
+    # is refused, except in `lenient` methods. A parameter that is given twice is always refused.
     reads: ClassVar[Mapping[str, Sequence[str]]] = {}
     always_reads: ClassVar[Sequence[str]] = ()
     lenient: ClassVar[frozenset[str]] = frozenset()
@@ -85,10 +85,10 @@ class DialectView(APIView):
 
     @staticmethod
     def render_error(error: PortalError, request_id: str) -> Mapping[str, Any]:
-        """The body of an error's answer."""
+        """The body of the answer to an error."""
         raise NotImplementedError
 
-    call: Call | None = None  # of a key, once it is known
+    call: Call | None = None  # the counted call, as soon as the key is known
 
     @property
     def key(self) -> ApiKey:
@@ -98,43 +98,43 @@ class DialectView(APIView):
 
     @property
     def project(self) -> Project:
-        """Whose request this is."""
+        """The project of the request's key."""
         return self.key.project
 
     @property
     def actor(self) -> Actor:
-        """Who acts, for the timeline."""
+        """The actor, for the timeline: the key."""
         return Actor(f"key {self.key.name}", Source.API)
 
     @property
     def is_retry(self) -> bool:
-        """Whether the client says that it sends this call again, having had no answer, or one that said to."""
+        """Whether the client says that this call repeats an earlier one."""
         return self.request.headers.get("x-stainless-retry-count", "").strip("0").isdecimal()
 
     def max_body_bytes(self) -> int:
-        """How long a request body may be."""
+        """The most bytes that the body of a request may have."""
         return settings.MAX_JSON_BYTES
 
     @property
     def may_repeat(self) -> bool:
-        """Whether this create call may be one that was carried out already: then only its whole body tells."""
+        """Whether this create call may repeat one that was carried out. Only the digest of the whole body can tell."""
         return self.is_retry or bool(self.request.headers.get("Idempotency-Key"))
 
     @property
     def announced_bytes(self) -> int:
-        """How long the body is, as far as the client says."""
+        """The length of the body that the client announces; 0 if it announces none."""
         declared = self.request.headers.get("Content-Length", "")
         return int(declared) if declared.isdecimal() else 0
 
     def require_room_for_body(self, *, besides: int = 0) -> None:
-        """Raise QuotaExceeded, before the body is read, when what it announces is more than the project may still store.
+        """Raise QuotaExceeded, before the body is read, if its announced length is more than the project may still store.
 
-        `besides` are bytes that a body may have of what is not stored.
+        `besides` is the number of bytes in a body that are not stored.
         """
         require_room_now(self.project, stored_bytes=max(self.announced_bytes - besides, 0))
 
     def require_room_for_batch(self, *, endpoint: str, provider: str | None) -> None:
-        """Refuse, before its requests are read, a batch that could not be created now. All is asked again afterwards."""
+        """Refuse a batch that cannot be created now, before its requests are read. All checks are repeated afterwards."""
         if self.may_repeat:
             return
         self.require_room_for_body()
@@ -146,8 +146,7 @@ class DialectView(APIView):
     ) -> AbstractContextManager[IdempotencyRecord]:
         """The reservation of this create call (see `idempotency`); `body` is the digest of its document.
 
-        `path` stands for what is called, whichever of its addresses the client uses. The rest is what the client says
-        beside the body, in headers or in the query.
+        `path` names the call, the same for all of its addresses. `provider` and `extras` are given in headers or in the query.
         """
         headers = self.request.headers
         return reserved(
@@ -160,15 +159,15 @@ class DialectView(APIView):
         )
 
     def error_body(self, error: PortalError, identifier: str) -> Mapping[str, Any]:
-        """The body of an error's answer, with whatever this request adds to it."""
+        """The body of the answer to an error. A view may override it to add facts about the request."""
         return type(self).render_error(error, identifier)
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
-        request.encoding = "utf-8"  # a charset that the content type names is none that we read
+        request.encoding = "utf-8"  # the charset of the content type is ignored
         return super().initialize_request(request, *args, **kwargs)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer; the call of a key counts until its answer was sent, or will not be."""
+        """Answer the request. The call of a key counts until its answer is sent, or has failed."""
         response = super().dispatch(request, *args, **kwargs)
         if self.call:
             try:
@@ -177,11 +176,11 @@ class DialectView(APIView):
             except BaseException:
                 self.call.end()
                 raise
-            response._resource_closers.append(self.call.end)  # type: ignore[attr-defined]  # Django calls them then
+            response._resource_closers.append(self.call.end)  # type: ignore[attr-defined]  # called at its end
         return response
 
     def check_throttles(self, request: Request) -> None:
-        """Count the call of a key; called when it is known, before the body is read. Raises RateLimited."""
+        """Count the call of a key, after authentication and before the body is read. Raises RateLimited."""
         if isinstance(request.auth, ApiKey):
             self.call = begin_call(request.auth)
 
@@ -192,9 +191,9 @@ class DialectView(APIView):
         self.check_length(request)
 
     def check_need(self, request: Request) -> None:
-        """Refuse, before any body is read, a key that lacks the scope of the call, and what is brought while intake is stopped.
+        """Refuse a call before its body is read: if its key lacks the scope, or if it takes something in while intake is stopped.
 
-        A call that may have been carried out already is asked about intake only when it brings something new.
+        A create call that may repeat an earlier one is checked against stopped intake later, and only if it is new.
         """
         method, key = str(request.method), request.auth
         if not isinstance(key, ApiKey) or method == "OPTIONS" or method not in self.allowed_methods:
@@ -206,7 +205,7 @@ class DialectView(APIView):
             require_intake(key.project)
 
     def check_query(self, request: Request) -> None:
-        """Refuse a query with a parameter that is not read, or is given twice: nothing that a client asks for is ignored."""
+        """Refuse a query with an unknown parameter, or with one that is given twice. No wish of a client is silently ignored."""
         method = "GET" if request.method == "HEAD" else str(request.method)
         known = {*OF_SDKS, *self.always_reads, *self.reads.get(method, ())}
         for name, values in request.query_params.lists():
@@ -217,7 +216,7 @@ class DialectView(APIView):
                 raise InvalidValue(f"Invalid value for '{shown}': it is given more than once.", param=shown)
 
     def check_length(self, request: Request) -> None:
-        """Refuse, unread, a body that is encoded, or too long. One of unknown length is read so far and no further."""
+        """Refuse a body that is encoded or too long, without reading it. A body of unknown length is read up to the limit."""
         require_plain(request._request)
         limit = self.max_body_bytes()
         declared = request.headers.get("Content-Length", "")
@@ -229,7 +228,7 @@ class DialectView(APIView):
     def handle_exception(self, exc: Exception) -> Response:
         error = errors.as_portal_error(exc)
         identifier = request_id(self.request._request)
-        if error.status >= 500 and not isinstance(error, IntakeStopped):  # which nothing is wrong with
+        if error.status >= 500 and not isinstance(error, IntakeStopped):  # stopped intake is no fault
             logger.error("%s %s failed (%s)", self.request.method, self.request.path, identifier, exc_info=exc)
         body = self.error_body(error, identifier)
         headers = errors.headers(error, allow=", ".join(self.allowed_methods))

@@ -1,4 +1,4 @@
-"""Commands of `manage.py`, in `commands`, and what several of them share: amounts on the command line, child processes.
+"""Commands of `manage.py`, in `commands`, and code that several commands share: amounts as options, child processes.
 
-It knows services and no face. Start with `commands.serve`.
+This package knows services and no face. Start with `commands.serve`.
 """

@@ -33,7 +33,7 @@ def add_amounts(parser: ArgumentParser, names: Iterable[str], *, prefix: str = "
 
 
 def given(options: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Those that the command line names; None for `none`."""
+    """The amounts on the command line; `none` becomes None."""
     return {name: None if options[name] == NONE else options[name] for name in names if options[name] is not None}
 
 

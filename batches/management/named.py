@@ -1,4 +1,4 @@
-"""What commands are given by name, and the tables that they print."""
+"""Rows that commands find by name, and the tables that commands print."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from providers.models import Provider
 
 
 def is_plain(text: str) -> bool:
-    """Whether a database can compare with it: neither NUL nor a byte that was no UTF-8."""
+    """Whether a database can compare with a text: it has neither NUL nor a byte that was no UTF-8."""
     return text.isascii() and text.isprintable()
 
 

@@ -12,21 +12,21 @@ from dataclasses import dataclass, field
 
 PR_SET_PDEATHSIG = 1
 LOOK_EVERY = 0.2  # seconds
-GRACE_SECONDS = 30.0  # until a process that was told to stop is killed
-FIRST_PAUSE = 1.0  # seconds before a process that died is started again; doubles up to
+GRACE_SECONDS = 30.0  # a process that does not stop within this time is killed
+FIRST_PAUSE = 1.0  # the seconds before a process that died is started again; each further pause is twice as long, up to
 LONGEST_PAUSE = 30.0
-STEADY_SECONDS = 60.0  # a process that lived that long starts over with the first pause
+STEADY_SECONDS = 60.0  # after a process has lived so long, its next pause is the first one again
 
 
 def end_with_parent() -> None:
-    """Have the kernel stop this process (SIGTERM) when its parent dies, however it dies. Linux only; elsewhere nothing."""
+    """Let the kernel stop this process (SIGTERM) when its parent dies. This works only on Linux; elsewhere it does nothing."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass(slots=True)
 class Child:
-    """One process of ours, the leader of a group that holds whatever it starts itself."""
+    """A child process. It leads a process group, which holds all processes that it starts."""
 
     name: str
     command: Sequence[str]
@@ -34,7 +34,7 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     start_at: float = 0.0  # when to start it (again)
-    pause: float = 0.0  # how long it waited for its last start
+    pause: float = 0.0  # the pause before its last start
 
     def start(self) -> None:
         self.started_at = time.monotonic()
@@ -42,12 +42,12 @@ class Child:
             self.command,
             env={**os.environ, **self.environment},
             stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C in the terminal reaches the supervisor alone
+            start_new_session=True,  # Ctrl-C in the terminal reaches only the supervisor
             preexec_fn=end_with_parent,  # noqa: PLW1509 - the supervisor has no threads
         )
 
     def has_ended(self) -> bool:
-        """Whether it runs no more; then its group is swept."""
+        """Whether the process has ended. If it has, the rest of its group is killed."""
         if self.process is None:
             return True
         if self.process.poll() is None:
@@ -62,7 +62,7 @@ class Child:
 
 
 class Supervisor:
-    """Keeps a set of processes alive until it is told to stop by SIGINT, SIGTERM or SIGHUP; a second signal hurries."""
+    """Keeps processes running until SIGINT, SIGTERM or SIGHUP. A second signal kills them at once."""
 
     def __init__(self, children: Sequence[Child], *, say: Callable[[str], object]) -> None:
         self.children = children

@@ -1,4 +1,4 @@
-"""Answers that no view gives: error pages, probes, what may be kept of an answer, what must not go in the clear.
+"""Answers, and rules for answers, outside of the views: error pages, probes, caching, HTTPS.
 
-Settings name these modules as middleware and handlers. Start with `errors`.
+The settings name these modules as middleware and handlers. Start with `errors`.
 """

@@ -1,4 +1,4 @@
-"""What may be kept of an answer: nothing, unless whoever made it says otherwise."""
+"""Caching of answers: browsers and proxies may keep no answer, unless its view says otherwise."""
 
 from collections.abc import Callable
 
@@ -9,9 +9,10 @@ PRIVATE = "private, no-store"
 
 
 class PrivateAnswers:
-    """Middleware around everything that is not public: pages, answers of the APIs, files, errors and redirects alike.
+    """Middleware that forbids caching of pages, answers of the APIs, files, errors and redirects.
 
-    Static files, which are everybody's, and fragments of live pages, which are compared by their ETag, say so themselves.
+    Two kinds of answers set their own header: static files, which are public, and fragments of live pages, which have an
+    ETag.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

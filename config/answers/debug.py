@@ -1,4 +1,4 @@
-"""What a debug page shows: nothing of what opens the portal's doors, wherever on the page it stands."""
+"""Debug pages without secrets: no place on such a page may show a password or a key of the portal."""
 
 import re
 from typing import Any
@@ -13,7 +13,7 @@ from providers.secrets.redaction import Secrets
 
 
 class Filter(SafeExceptionReporterFilter):
-    """Django's own, which knows more names of secrets, and hides variables by these names, too."""
+    """Django's filter with more names of secrets. It also hides local variables that have such a name."""
 
     hidden_settings = re.compile(
         "API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|HTTP_COOKIE|CREDENTIAL|DATABASE|REDIS|BROKER|_URL|DSN|CONNINFO", re.IGNORECASE
@@ -25,17 +25,17 @@ class Filter(SafeExceptionReporterFilter):
 
 
 class Reporter(ExceptionReporter):
-    """Django's own, whose pages are searched for the secrets themselves: an error's text may quote them."""
+    """Django's reporter, but the secrets are removed from its pages: the text of an error may quote a secret."""
 
     def get_traceback_html(self) -> SafeString:
-        return mark_safe(portal_secrets().hidden_in(super().get_traceback_html()))  # noqa: S308 - what it is made of is safe
+        return mark_safe(portal_secrets().hidden_in(super().get_traceback_html()))  # noqa: S308 - the page was safe before
 
     def get_traceback_text(self) -> SafeString:
         return mark_safe(portal_secrets().hidden_in(super().get_traceback_text()))  # noqa: S308
 
 
 def portal_secrets() -> Secrets:
-    """What the settings hold that is nobody else's."""
+    """The secrets that the settings hold."""
     urls = [url for url in (settings.DATABASE_URL, settings.REDIS_URL) if url]
     passwords = [unquote(password) for url in urls if (password := urlsplit(url).password)]
     return Secrets(*urls, *passwords, settings.SECRET_KEY, *settings.CREDENTIAL_KEYS)

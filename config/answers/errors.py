@@ -1,7 +1,7 @@
-"""The pages for what is not there, and for whatever no view has dealt with.
+"""The error pages: for addresses that do not exist, and for exceptions that no view has handled.
 
-Clients of the APIs are answered in their own words instead (`DialectErrors`), also where no page can be made, because the
-static files that pages refer to were not collected.
+Clients of the APIs get an error in the format of their dialect instead (`DialectErrors`). If the static files were not
+collected, no page can be made, and a plain text is sent.
 """
 
 import sys
@@ -16,12 +16,12 @@ from batches.rules.errors import Unavailable
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """404."""
+    """The page for status 404."""
     return _page(lambda: defaults.page_not_found(request, exception), otherwise=404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500, or 503 when the database or the file storage did not answer. Neither page asks the database for anything."""
+    """The page for status 500, or 503 if the database or the file storage did not answer. Neither page uses the database."""
     error = sys.exc_info()[1]
     if isinstance(error, (OperationalError, InterfaceError)):
         missing = "database"
@@ -36,5 +36,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def _page(made: Callable[[], HttpResponse], *, otherwise: int) -> HttpResponse:
     try:
         return made()
-    except ValueError:  # of the storage of static files
+    except ValueError:  # raised by the storage of static files
         return HttpResponse("There is no page: run `manage.py collectstatic`.", status=otherwise, content_type="text/plain")

@@ -1,6 +1,6 @@
-"""`/healthz` (this process is alive) and `/readyz` (the portal can do its work, or what it lacks).
+"""The probes: `/healthz` (this process is alive) and `/readyz` (the portal can do its work, or it lacks something).
 
-They are answered before anything else looks at a request: an orchestrator asks by an address, over plain HTTP.
+Probes are answered before all other middleware, since an orchestrator uses a numeric address and plain HTTP.
 """
 
 from collections.abc import Callable
@@ -24,22 +24,22 @@ PING_SECONDS = 2.0
 @never_cache
 @require_safe
 def alive(_request: HttpRequest) -> JsonResponse:
-    """The process answers. Touches nothing else, so that a database that is down restarts no web server."""
+    """Answer that the process is alive. No database is asked: if it were, an outage of it would restart every web server."""
     return JsonResponse({"status": "alive"})
 
 
 @never_cache
 @require_safe
 def ready(_request: HttpRequest) -> JsonResponse:
-    """Answers `readiness`."""
+    """Answer with the result of `readiness`."""
     status, told = readiness()
     return JsonResponse(told, status=status)
 
 
 def readiness() -> tuple[HTTPStatus, dict[str, object]]:
-    """Each thing that the portal needs: `ok`, or in a few words what is missing; 503 when anything is.
+    """The state of each thing that the portal needs: `ok`, or a few words about the fault. The status is 503 on any fault.
 
-    An emergency stop is told and fails nothing: the portal does what it was told to.
+    An emergency stop is shown, but is no fault: the portal does as it was told.
     """
     checks = {name: check() for name, check in CHECKS.items()}
     is_ready = set(checks.values()) == {OK}
@@ -56,7 +56,7 @@ def _database() -> str:
     try:
         _ask_database()
     except DatabaseError:
-        connection.close()  # it may have broken while nobody used it
+        connection.close()  # the connection may have broken while it was idle, so a new one is tried
         try:
             _ask_database()
         except DatabaseError:
@@ -71,7 +71,7 @@ def _ask_database() -> None:
 
 def _broker() -> str:
     if settings.EMBEDDED:
-        return OK  # it is memory of this process
+        return OK  # the broker is in the memory of this process
     try:
         with redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=PING_SECONDS, socket_timeout=PING_SECONDS) as client:
             client.ping()
@@ -90,7 +90,10 @@ def _worker() -> str:
 
 
 def _stopped() -> dict[str, str]:
-    """Whether sending and intake are stopped, and for how much: anybody may read it, so no place and no reason is named."""
+    """The extent of each emergency stop: the whole portal, or a number of providers and projects.
+
+    Anybody may read this answer, so it names no provider, no project and no reason.
+    """
     try:
         active = list(EmergencyStop.objects.active())
     except DatabaseError:
@@ -112,14 +115,14 @@ def _counted(stops: list[EmergencyStop]) -> str:
     return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items() if count)
 
 
-# What is needed, each answered by `ok` or by what is missing. No answer names a host, a user or a secret.
+# The checks by name. Each returns `ok` or a few words about the fault. No result names a host, a user or a secret.
 CHECKS: dict[str, Callable[[], str]] = {"database": _database, "broker": _broker, "worker": _worker}
 
 PROBES: dict[str, Callable[[HttpRequest], HttpResponseBase]] = {"/healthz": alive, "/readyz": ready}
 
 
 class Probes:
-    """The first middleware."""
+    """The first middleware: answers probes, and passes on all other requests."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

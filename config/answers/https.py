@@ -1,4 +1,4 @@
-"""Where PUBLIC_URL is https: what must not be sent in the clear is refused, instead of being led on to where it is encrypted."""
+"""HTTPS: if PUBLIC_URL is https, requests over plain HTTP that carry data or a credential are refused, not redirected."""
 
 from collections.abc import Callable
 
@@ -14,9 +14,9 @@ CREDENTIALS = ("Authorization", "X-Api-Key", "Api-Key", "X-Account-Token")
 
 
 class RefuseCleartext:
-    """Middleware in front of Django's, which redirects.
+    """Middleware in front of Django's, which redirects plain HTTP to HTTPS. Here such requests are refused.
 
-    A client that follows a redirect would go on sending its key in the clear with each call; and a POST would become a GET.
+    A client that follows a redirect would go on sending its key in the clear with each call. And its POST would become a GET.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

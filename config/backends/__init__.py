@@ -1,4 +1,4 @@
-"""Backends that Django and Celery are set up with: PostgreSQL, the cache, the broker, the beat's scheduler, S3, hashing.
+"""Backends of Django and Celery: PostgreSQL, the cache, the broker, the beat's scheduler, S3 and password hashing.
 
-Each mends or sets a library's own. Settings name them by path. Start with `postgresql`.
+Each module corrects or configures a backend of a library. The settings name the backends by path. Start with `postgresql`.
 """

@@ -1,4 +1,4 @@
-"""How Celery reaches the broker: kombu's own connections and transport for Redis, mended in one place."""
+"""Celery's connection to the broker: kombu's connections and its transport for Redis, each with one correction."""
 
 from typing import Any
 
@@ -6,18 +6,18 @@ import kombu
 from celery.app import amqp
 from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 
-RETRY_SECONDS = 0.2  # before the first attempt to reach a lost broker again; each further pause is as much longer
+RETRY_SECONDS = 0.2  # the pause before the first attempt to reach a lost broker; each later pause is longer by as much
 LONGEST_RETRY_SECONDS = 1.0
 
 
 class QoS(redis.QoS):
-    """What was delivered to this worker and is not acknowledged: no more than it may prefetch."""
+    """The messages that were delivered to this worker and not acknowledged. Their number is bounded by the prefetch limit."""
 
     def ack(self, delivery_tag: str) -> None:
-        """Acknowledge. When Redis is away just then the message counts no more either.
+        """Acknowledge a message, and stop counting it even if Redis does not answer.
 
-        Otherwise it would count for ever; with as many of these as may be prefetched, a worker reads nothing any more, does
-        not even notice that its connection has ended, and so never makes another.
+        Else the message would count for ever. If such messages reached the prefetch limit, the worker would stop reading, would
+        not notice that its connection has ended, and would never make another.
         """
         try:
             super().ack(delivery_tag)
@@ -35,7 +35,7 @@ class Transport(redis.Transport):
 
 
 class Connection(kombu.Connection):
-    """A connection whose owner hears of a broker that is back within a second, where kombu pauses for up to thirty."""
+    """A connection that notices within a second that a lost broker is back. kombu's own pauses for up to thirty seconds."""
 
     def _ensure_connection(
         self,
@@ -47,7 +47,7 @@ class Connection(kombu.Connection):
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        pauses: Any = (interval_start, interval_step, interval_max)  # floats do as well as what kombu's types say
+        pauses: Any = (interval_start, interval_step, interval_max)  # kombu's types say int, but floats work too
         return super()._ensure_connection(errback, max_retries, *pauses, *args, **kwargs)
 
 
@@ -56,6 +56,6 @@ class AMQP(amqp.AMQP):
 
 
 def install() -> None:
-    """Have every connection to Redis that Celery makes use it."""
+    """Make Celery use this transport for all its connections to Redis."""
     for scheme in ("redis", "rediss"):
         TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"

@@ -1,6 +1,6 @@
-"""The cache that processes share: Redis, and during an outage of Redis the memory of each process.
+"""The cache that all processes share: Redis, or, during an outage of Redis, the memory of each process.
 
-It holds counts of failed sign-ins, and second-factor codes that were used.
+The cache holds counts of failed sign-ins, and second-factor codes that were used.
 """
 
 import logging
@@ -13,13 +13,13 @@ from redis import RedisError
 
 logger = logging.getLogger(__name__)
 
-PATIENCE_SECONDS = 1.0  # for one answer of Redis
-AWAY_SECONDS = 5.0  # during which Redis is not asked again
-MOST_ENTRIES = 20_000  # in the memory of one process
+PATIENCE_SECONDS = 1.0  # the time limit for one answer of Redis
+AWAY_SECONDS = 5.0  # after a failure, Redis is not asked for so long
+MOST_ENTRIES = 20_000  # the size of the substitute in one process
 
 
 class SharedCache(RedisCache):
-    """Django's cache on Redis, with a substitute."""
+    """Django's cache on Redis, with a substitute in memory."""
 
     _asked_again_at: ClassVar[float] = float("-inf")
 
@@ -41,7 +41,7 @@ class SharedCache(RedisCache):
         return bool(self._ask("delete", *args, **kwargs))
 
     def clear(self) -> None:
-        """Never: the broker's messages are in the same Redis."""
+        """Not allowed: the broker's messages are in the same Redis, and would be removed too."""
         raise NotImplementedError
 
     def _ask(self, act: str, *args: Any, **kwargs: Any) -> Any:

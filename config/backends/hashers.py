@@ -1,4 +1,4 @@
-"""Password hashing: argon2id, a few hashes at once, so that no number of sign-ins takes every core."""
+"""Password hashing with argon2id. Only a few hashes run at once, so that many sign-ins do not take every core."""
 
 import threading
 from typing import Any
@@ -10,7 +10,7 @@ _seats = threading.BoundedSemaphore(settings.HASHES_AT_ONCE)
 
 
 class Argon2id(Argon2PasswordHasher):
-    """With the parameters that OWASP recommends for little memory. Django's own take 100 MiB and every core."""
+    """Argon2id with the parameters that OWASP recommends for little memory. Django's own take 100 MiB and every core."""
 
     time_cost = 3
     memory_cost = 12 * 1024  # KiB
@@ -26,9 +26,9 @@ class Argon2id(Argon2PasswordHasher):
 
 
 class PBKDF2(PBKDF2PasswordHasher):
-    """Django's own, for older hashes."""
+    """Django's PBKDF2, for older hashes."""
 
     def encode(self, *args: Any, **kwargs: Any) -> str:
-        """Hash. `verify` calls this as well."""
+        """Hash a password. `verify` calls this method, too."""
         with _seats:
             return super().encode(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""How the file storage speaks to S3. Only a portal with S3_BUCKET imports this: it needs the extra `s3`."""
+"""The options of the file storage on S3. Only a portal with S3_BUCKET imports this module: it needs the extra `s3`."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from botocore.config import Config
 
 CONNECT_SECONDS = 5  # a thread of the web server, or a lease, waits meanwhile
 READ_SECONDS = 30
-ATTEMPTS = 3  # a connection that broke while it was idle fails at its next use, and is made anew
+ATTEMPTS = 3  # a connection that broke while it was idle fails at its next use; another attempt makes a new one
 
 
 def options(*, bucket: str, endpoint_url: str | None) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def options(*, bucket: str, endpoint_url: str | None) -> dict[str, Any]:
         "bucket_name": bucket,
         "endpoint_url": endpoint_url,
         "file_overwrite": False,
-        "max_memory_size": 1024**2,  # of a file that is read; more goes to disk
+        "max_memory_size": 1024**2,  # a larger file is put on disk while it is read
         "client_config": Config(
             signature_version="s3v4",
             connect_timeout=CONNECT_SECONDS,
@@ -24,5 +24,5 @@ def options(*, bucket: str, endpoint_url: str | None) -> dict[str, Any]:
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             tcp_keepalive=True,
         ),
-        "transfer_config": TransferConfig(use_threads=False),  # ten parts of 8 MB at once would be held in memory
+        "transfer_config": TransferConfig(use_threads=False),  # threads would hold ten parts of 8 MB in memory at once
     }

@@ -1,4 +1,4 @@
-"""The ASGI application: it decides what becomes of a request before a thread is taken for it."""
+"""The bridge: the ASGI application that receives each request, and refuses it or gives it to a thread."""
 
 import asyncio
 from collections import Counter
@@ -16,10 +16,10 @@ from config.front.visit import Gone, Receive, Scope, Send, TooLate, Visit
 
 
 class Bridge:
-    """Answers requests by a WSGI application, in threads that never wait for a stranger."""
+    """Answers requests by running a WSGI application in threads, which never wait for a stranger."""
 
     def __init__(self, application: Application, *, threads: Threads, probes: Probes, each: int) -> None:
-        """`each` is how many requests of one client address may be in progress."""
+        """`each` is the number of requests that one client address may have in progress."""
         self._application = application
         self._threads = threads
         self._probes = probes
@@ -39,11 +39,11 @@ class Bridge:
         try:
             await self._answer(visit)
         except Gone:
-            pass  # nobody is there to be told
+            pass  # the client cannot be told any more
         except TooLate:
             await visit.refuse(RequestTimeout())
         except Unavailable:
-            visit.connection.drop()  # its client is slow, and there are too many of these to send the rest of an answer
+            visit.connection.drop()  # the client is slow, and too many slow clients already occupy threads
         finally:
             self._in_progress[visit.address] -= 1
             if not self._in_progress[visit.address]:
@@ -69,9 +69,10 @@ class Bridge:
 
 
 async def _beginning(visit: Visit) -> tuple[bytes, bool]:
-    """A small body as a whole, the beginning of one that does not say how long it is, nothing of a large one.
+    """Read the beginning of a body, and tell whether it is the whole body. Raises Gone and TooLate.
 
-    The answer's second part is whether that is all. Raises Gone and TooLate.
+    A small body is read as a whole. Of a body without a declared length the beginning is read. Of a body that is declared as
+    large nothing is read.
     """
     declared = int(visit.headers.get(b"content-length", 0))
     if not declared and b"transfer-encoding" not in visit.headers:
@@ -84,7 +85,7 @@ async def _beginning(visit: Visit) -> tuple[bytes, bool]:
 
 
 async def _send(visit: Visit, exchange: Exchange, file: SmallFile) -> None:
-    """Answer with a file, no faster than it is read."""
+    """Answer with a file, no faster than the client reads."""
     try:
         await visit.begin(exchange.code, exchange.headers, file.read(PIECE))
         while piece := file.read(PIECE):
@@ -95,7 +96,7 @@ async def _send(visit: Visit, exchange: Exchange, file: SmallFile) -> None:
 
 
 async def _tell(visit: Visit, status: HTTPStatus, told: Mapping[str, object]) -> None:
-    """Answer a probe, which only reads."""
+    """Answer a probe. A probe may only read, so other methods than GET and HEAD are refused."""
     if visit.scope["method"] not in ("GET", "HEAD"):
         await visit.answer(HTTPStatus.METHOD_NOT_ALLOWED, [(b"allow", b"GET, HEAD"), (b"connection", b"close")], b"")
         return

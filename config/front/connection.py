@@ -1,4 +1,4 @@
-"""One connection of a client: uvicorn's, bounded in number, and given up when its client sends or reads too slowly."""
+"""Connections of clients: uvicorn's, but limited in number, and dropped if the client sends or reads too slowly."""
 
 import asyncio
 import socket
@@ -18,27 +18,31 @@ from config.front.room import Full, Room
 
 LOOK_SECONDS = 1.0
 HEAD_BYTES = 64 * 1024
-LINGER_SECONDS = 30.0  # that a client may go on sending a body after it was answered
-EXTENSION = "batchyard.connection"  # under which the ASGI application finds the connection
+LINGER_SECONDS = 30.0  # a client may go on sending a body for so long after its answer
+EXTENSION = "batchyard.connection"  # the key in the ASGI scope's extensions that holds the connection
 
-_ACKED = struct.Struct("120xQ")  # of TCP_INFO: the bytes that the client has acknowledged
-_AT_ONCE = struct.pack("ii", 1, 0)  # for SO_LINGER
+_ACKED = struct.Struct("120xQ")  # the field of TCP_INFO with the number of bytes that the client has acknowledged
+_AT_ONCE = struct.pack("ii", 1, 0)  # a value of SO_LINGER: closing discards all unsent bytes
 _PLAIN = "HTTP/1.1 {} {}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\nconnection: close\r\n{}\r\n{}"
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one process grants to its clients."""
+    """The limits of one process for its clients: numbers of connections, and waiting times."""
 
     connections: int
-    each: int  # connections of one address
+    each: int  # the number of connections that one address may have
     head_seconds: float
     body_seconds: float
     pace: Pace
 
     @classmethod
     def of_settings(cls) -> "Bounds":
-        """Behind a proxy all connections are the proxy's: there the bridge counts requests by their clients' addresses."""
+        """The bounds from the settings.
+
+        Behind a proxy all connections come from the proxy's address, so there is no bound for one address. The bridge counts
+        requests by their clients' addresses instead.
+        """
         return cls(
             settings.MAX_CONNECTIONS,
             settings.MAX_CONNECTIONS if settings.TRUST_PROXY else settings.MAX_CONNECTIONS_PER_ADDRESS,
@@ -49,7 +53,7 @@ class Bounds:
 
 
 class Reception:
-    """Makes the connections of a process, and looks at each of them once a second."""
+    """Makes the connections of a process, and checks each of them once a second."""
 
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
@@ -58,7 +62,7 @@ class Reception:
         self._looks = False
 
     def __call__(self, **of_uvicorn: Any) -> "Connection":
-        """Called by uvicorn for each connection."""
+        """Make a connection. uvicorn calls this for each new client."""
         return Connection(reception=self, **of_uvicorn)
 
     def add(self, connection: "Connection") -> None:
@@ -79,24 +83,24 @@ class Reception:
 
 
 class Connection(HttpToolsProtocol):
-    """A client's connection. It waits for the client, is served, and waits again."""
+    """A client's connection. It alternates between waiting for a request of the client, and being served."""
 
     def __init__(self, *, reception: Reception, **of_uvicorn: Any) -> None:
         super().__init__(**of_uvicorn)
         self.lost = False
-        self.is_late = False  # the client has sent a body too slowly, and sends no more of it
+        self.is_late = False  # the client has sent a body too slowly, so the rest of the body is not read
         self._being_served: RequestResponseCycle | None = None
         self._reception = reception
         self._bounds = reception.bounds
         self._received = 0
-        self._head_at: tuple[float, int] | None = (time.monotonic(), 0)  # when the present head began, and at which byte
+        self._head_at: tuple[float, int] | None = (time.monotonic(), 0)  # the time and the byte at which the current head began
         self._body_at = 0.0
-        self._sending: Progress | None = None  # of the body
+        self._sending: Progress | None = None  # the client's progress in sending the body
         self._answered_at: float | None = None
         self._reading: Progress | None = None
         self._closing_at: float | None = None
 
-    # --- What uvicorn tells
+    # --- Called by uvicorn
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -123,7 +127,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(431, "Request Header Fields Too Large", f"The head of a request may have {HEAD_BYTES} bytes.")
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """A client that sends no more may still read: its request is answered, for what there is of it."""
+        """Take the end of the client's bytes. The client may still read, so its request is answered as far as it was sent."""
         if self._is_between_requests or self.transport.is_closing():
             return False
         self._end_body()
@@ -134,7 +138,7 @@ class Connection(HttpToolsProtocol):
         self._head_at = self._answered_at = None
         self._body_at, self._sending = now, Progress(now, self._received)
         self.is_late = False
-        self.scope["extensions"] = {EXTENSION: self}  # type: ignore[dict-item]  # for the bridge alone
+        self.scope["extensions"] = {EXTENSION: self}  # type: ignore[dict-item]  # only the bridge reads it
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -142,7 +146,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._being_served = cycle  # the latest request may be another one, which was sent before this one was answered
+        self._being_served = cycle  # `self.cycle` may be a later request, which the client sent before the answer to this one
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
@@ -150,27 +154,30 @@ class Connection(HttpToolsProtocol):
         self._reception.room.wait(self)
         super().on_response_complete()
 
-    # --- What the bridge tells
+    # --- Called by the bridge
 
     def serve(self) -> None:
-        """The client has sent what is needed to begin with its request: the connection gives way to no other any more."""
+        """Mark the connection as being served: the client has sent enough of its request to begin with it.
+
+        A connection that is being served does not give way to new connections.
+        """
         self._reception.room.serve(self)
 
     def drop(self) -> None:
-        """End the connection at once. What was not read is thrown away, also what the system would go on sending."""
+        """End the connection at once. Bytes that the client has not read are discarded, also those in the system's buffers."""
         self._note_lost()
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self.transport.abort()
 
-    # --- What is looked at once a second
+    # --- Checked once a second
 
     def look(self, *, now: float) -> None:
-        """Give the client up if it is too slow."""
+        """End the connection if its client is too slow."""
         if self.transport.is_closing():
             if self._closing_at is None:
                 self._closing_at = now
             if now - self._closing_at > self._bounds.pace.seconds:
-                self.drop()  # what was written to it is not read
+                self.drop()  # the client does not read the rest of the answer
         elif self._reads_too_slowly(now=now):
             self.drop()
         elif self._head_at is not None and now - self._head_at[0] > self._bounds.head_seconds:
@@ -184,14 +191,14 @@ class Connection(HttpToolsProtocol):
 
     @property
     def _is_between_requests(self) -> bool:
-        return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]  # it is None at first
+        return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]  # `cycle` is None at first
 
     def _sends_too_slowly(self, *, now: float) -> bool:
         if self._sending is None or self.is_late:
             return False
         if now - self._body_at > self._bounds.body_seconds:
             return True
-        if self.flow.read_paused:  # nobody has asked for more
+        if self.flow.read_paused:  # the application has not asked for more of the body
             self._sending = Progress(now, self._received)
             return False
         return self._sending.is_too_slow(self._bounds.pace, moved=self._received, now=now)
@@ -213,12 +220,12 @@ class Connection(HttpToolsProtocol):
             self._being_served.message_event.set()
 
     def _end_body(self) -> None:
-        """No more of the body is awaited; after its answer the connection ends."""
+        """Stop waiting for the rest of the body, and end the connection after the answer."""
         self.cycle.more_body = self.cycle.keep_alive = False
         self.cycle.message_event.set()
 
     def _refuse(self, status: int, reason: str, message: str, headers: Mapping[str, str] | None = None) -> None:
-        """Answer a client whose request did not come as far as the application."""
+        """Answer a client whose request does not reach the application, and close the connection."""
         if self.transport.is_closing():
             return
         lines = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
@@ -227,9 +234,10 @@ class Connection(HttpToolsProtocol):
 
 
 def _taken(connection: socket.socket, *, unread: int) -> int:
-    """How many bytes the client has taken. `unread` are those that the system has not taken over to send them.
+    """The number of bytes that the client has received; only its growth matters. `unread`: bytes not yet given to the system.
 
-    The system takes over megabytes, and more only when it has sent a good part of them, so it is asked itself.
+    The system buffers megabytes, and takes more only after it has sent many of them. So `unread` alone would not show the
+    progress of a slow client. On Linux the system tells the number of acknowledged bytes.
     """
     if sys.platform != "linux":
         return -unread

@@ -1,4 +1,4 @@
-"""One request in its thread: Django's WSGI application reads the body from the event loop, and writes the answer to it."""
+"""The exchange: one request in its thread. Django's WSGI application reads the body from the event loop, and answers to it."""
 
 import asyncio
 import io
@@ -22,20 +22,20 @@ T = TypeVar("T")
 Environ = dict[str, Any]
 Application = Callable[[Environ, Any], Iterable[bytes]]
 
-WHOLE = 256 * 1024  # bytes of an answer that may wait for its client in memory, when the request has ended
-PIECE = 64 * 1024  # bytes of a longer answer that are handed over at once, at least
-FLUSH_SECONDS = 0.5  # unless the answer is slow to make
-BRIEFLY = 0.05  # seconds that a thread waits for its client just so; then others work meanwhile
+WHOLE = 256 * 1024  # an answer of at most so many bytes is kept in memory for its client, without a thread
+PIECE = 64 * 1024  # a longer answer is handed over in pieces of at least so many bytes
+FLUSH_SECONDS = 0.5  # a smaller piece is handed over after so long, if the answer is slow to make
+BRIEFLY = 0.05  # a thread keeps its slot while it waits so many seconds for its client; then it gives the slot to others
 
 
 class SmallFile:
-    """A file that Django answers with: a static one. It is small, and the event loop sends it: strangers hold no thread."""
+    """A static file that Django answers with. It is small. The event loop sends it, so that strangers hold no thread."""
 
     streaming = True
 
     def __init__(self, file: IO[bytes], _block_size: int) -> None:
         self.read = file.read
-        self.close = file.close  # of the answer as a whole
+        self.close = file.close  # Django has set it to the `close` of the whole response
 
 
 _SAME_FOR_ALL: Environ = {
@@ -51,21 +51,21 @@ _SAME_FOR_ALL: Environ = {
 
 
 class Exchange:
-    """A request and its answer. `run` belongs to the thread, everything else to the event loop."""
+    """A request and its answer. `run` is called in the thread, all other methods on the event loop."""
 
     def __init__(self, visit: Visit, threads: Threads, *, body: bytes, is_whole: bool) -> None:
-        """`body` is what has come of the body; `is_whole`: there is no more."""
+        """`body` is the part of the body that has arrived; `is_whole`: this part is the whole body."""
         self.code = 500
         self.headers: Headers = []
         self.environ: Environ = {}
-        # What is left to be sent, once the answer was made: all, a file, or nothing more, for it was sent piece by piece.
+        # Set when the answer is made: its unsent rest. This is the whole answer, a file, or None if all pieces were sent.
         self.rest: asyncio.Future[bytes | SmallFile | None] = visit.loop.create_future()
         self._visit = visit
         self._threads = threads
         self._body = io.BytesIO(body) if is_whole else io.BufferedReader(_Arriving(self, body), PIECE)
 
     def run(self, application: Application) -> None:
-        """Answer the request. What goes wrong is told to the event loop."""
+        """Answer the request. An exception is passed to the event loop."""
         try:
             if self._visit.is_over:
                 raise Gone
@@ -77,7 +77,7 @@ class Exchange:
             self._tell(self.rest.set_result, rest)
 
     def receive(self) -> tuple[bytes, bool]:
-        """The next piece of the body, and whether there is more. Raises Stranger, Gone, TooLate and Unavailable."""
+        """The next piece of the body, and whether more follows. Raises Stranger, Gone, TooLate and Unavailable."""
         if not is_known(self.environ):
             raise Stranger
         return self._wait_for(self._visit.receive())
@@ -87,7 +87,7 @@ class Exchange:
         self.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
     def _made(self, result: Any) -> bytes | SmallFile | None:
-        """Make the answer of Django's result, which is closed before the client can know that its request has ended."""
+        """Make the answer from Django's result. The result is closed before the client can see the end of the answer."""
         if isinstance(result, SmallFile):
             close_old_connections()
             return result
@@ -100,7 +100,7 @@ class Exchange:
             result.close()
 
     def _stream(self, pieces: Iterable[bytes]) -> bytes | None:
-        """Send the answer as it is made, no faster than it is read. Whoever asks for the head alone gets no more."""
+        """Send the answer while it is made, no faster than the client reads. For HEAD, no body is sent."""
         begun = False
         for piece in () if self._visit.scope["method"] == "HEAD" else pieces:
             step = self._visit.go_on(piece) if begun else self._visit.begin(self.code, self.headers, piece)
@@ -109,7 +109,10 @@ class Exchange:
         return None if begun else b""
 
     def _wait_for(self, step: Coroutine[Any, Any, T]) -> T:
-        """Have the event loop take a step. While the client makes it wait, others have the slot and the database connection."""
+        """Run a step on the event loop and wait for it. If it waits long for the client, other requests get the slot meanwhile.
+
+        The thread's database connection is given back, too.
+        """
         future = asyncio.run_coroutine_threadsafe(step, self._visit.loop)
         try:
             return future.result(BRIEFLY)
@@ -131,7 +134,7 @@ class Exchange:
 
 
 class _Arriving(io.RawIOBase):
-    """A body of which only the beginning has come."""
+    """A body of which only the beginning has arrived."""
 
     def __init__(self, exchange: Exchange, begun: bytes) -> None:
         self._exchange = exchange
@@ -152,7 +155,7 @@ class _Arriving(io.RawIOBase):
 
 
 def environ_of(scope: Scope, body: io.BufferedIOBase) -> Environ:
-    """The request as WSGI has it. A header with an underscore is left out: there it looks like another one with a dash."""
+    """The WSGI environ of a request. Headers with an underscore are left out: in WSGI they look like headers with a dash."""
     server, client = scope["server"] or ("", ""), scope["client"] or ("", "")
     environ = _SAME_FOR_ALL | {
         "REQUEST_METHOD": scope["method"],
@@ -181,7 +184,7 @@ def _cut(content: bytes) -> Iterator[bytes]:
 
 
 def gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces that are worth handing over."""
+    """The same bytes in larger pieces, so that few pieces are handed to the event loop."""
     held: list[bytes] = []
     size, since = 0, time.monotonic()
     for piece in pieces:

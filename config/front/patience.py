@@ -1,11 +1,11 @@
-"""How long the portal waits for a client that sends or reads slowly: pure rules, asked once a second of every connection."""
+"""The pace that clients must keep when they send or read. Pure rules; each connection is checked once a second."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The least that a client must move: so many bytes in each stretch of so many seconds."""
+    """The pace that a client must keep: at least `bytes` in each interval of `seconds`."""
 
     seconds: float
     bytes: int
@@ -13,13 +13,16 @@ class Pace:
 
 @dataclass(slots=True)
 class Progress:
-    """What a client has moved since the present stretch began. The number of bytes that it has moved in all only grows."""
+    """The progress of a client in the current interval: its beginning, and the bytes that the client had moved before it."""
 
     began_at: float
     moved_before: int
 
     def is_too_slow(self, pace: Pace, *, moved: int, now: float) -> bool:
-        """Whether a stretch has ended in which too little moved. After a stretch that was good the next one begins."""
+        """Whether the interval has ended with too few bytes moved. `moved` is the number of bytes since the very beginning.
+
+        If the interval has ended with enough bytes, the next interval begins.
+        """
         if now - self.began_at < pace.seconds:
             return False
         if moved - self.moved_before < pace.bytes:

@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`, answered beside everything else: whatever the threads are busy with, and however many ask."""
+"""The probes `/healthz` and `/readyz`. They are answered without Django's threads, even if all of these are busy."""
 
 import asyncio
 import json
@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
-PATIENCE_SECONDS = 2.0  # until checks that do not end are a reason not to be ready
-FRESH_SECONDS = 1.0  # for so long whoever asks is told what the last one was told, if that was good
+PATIENCE_SECONDS = 2.0  # if the checks take longer, the portal counts as not ready
+FRESH_SECONDS = 1.0  # a good result is given to all who ask within so many seconds
 
 Told = tuple[HTTPStatus, Mapping[str, object]]
 
@@ -16,16 +16,16 @@ ALIVE: Told = HTTPStatus.OK, {"status": "alive"}
 
 
 class Probes:
-    """Knows whether the process is alive, and whether the portal can do its work."""
+    """Answers probes: whether the process is alive, and whether the portal can do its work."""
 
     def __init__(self, readiness: Callable[[], Told]) -> None:
-        """`readiness` is asked for in a thread of its own."""
+        """`readiness` runs the checks. It is called in a thread that is used for nothing else."""
         self._readiness = readiness
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="readyz")
         self._asked: tuple[float, asyncio.Future[Told]] | None = None
 
     async def tell(self, path: str) -> Told | None:
-        """What there is to tell at this path; None when it is no probe."""
+        """The status and the document for a path; None if the path is no probe."""
         if path == "/healthz":
             return ALIVE
         return await self._in_time() if path == "/readyz" else None
@@ -38,7 +38,7 @@ class Probes:
             return HTTPStatus.SERVICE_UNAVAILABLE, {"status": "not ready", "checks": why}
 
     def _latest(self) -> "asyncio.Future[Told]":
-        """The checks that run, or found nothing missing a moment ago; else new ones."""
+        """The checks that are running, or have succeeded a moment ago; else new checks."""
         now = time.monotonic()
         if self._asked:
             at, asked = self._asked
@@ -54,5 +54,5 @@ def _is_good(asked: "asyncio.Future[Told]") -> bool:
 
 
 def rendered(told: Mapping[str, object]) -> bytes:
-    """As a document."""
+    """The JSON of a probe's document."""
     return json.dumps(told).encode()

@@ -1,4 +1,4 @@
-"""Answers that no thread is needed for, in the words of the dialect whose client asks."""
+"""Error answers that need no thread, in the format of the dialect that the client speaks."""
 
 import uuid
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ Headers = list[tuple[bytes, bytes]]
 
 
 def refusal(error: PortalError, *, path: str, headers: Mapping[bytes, bytes]) -> tuple[Headers, bytes]:
-    """The headers and the body of an error's answer."""
-    get_resolver().url_patterns  # noqa: B018 - mounts the dialects, unless a request has done so
+    """The headers and the body of the answer to an error."""
+    get_resolver().url_patterns  # noqa: B018 - loading the URLs mounts the dialects, if no request has done so yet
     told = CaseInsensitiveMapping({name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()})
     identifier = f"req_{uuid.uuid4().hex}"
     if mount := mounts.owner(path, told):

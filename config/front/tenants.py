@@ -1,25 +1,25 @@
-"""Whose request it is, as far as that is known before a thread looks: for sharing threads, and for nothing else."""
+"""Tenants: a guess at the project of a request before a thread checks its key. Only the sharing of threads uses it."""
 
 from collections.abc import Hashable, Mapping
 from hashlib import blake2b
 
 CREDENTIALS = (b"authorization", b"x-api-key", b"api-key")
-MOST = 10_000  # keys that are remembered; then it begins anew
+MOST = 10_000  # the number of keys that are remembered; at this number all are forgotten
 
 
 class Tenants:
-    """Remembers the project of each key that a view has accepted. Whoever shows no such key counts by the client's address."""
+    """Remembers the project of each key that a view has accepted. A request without such a key counts by its address."""
 
     def __init__(self) -> None:
         self._projects: dict[bytes, Hashable] = {}
 
     def client(self, headers: Mapping[bytes, bytes], *, address: str) -> Hashable:
-        """Who shares threads as one client: a project, else an address."""
+        """The client that a request counts for when threads are shared: its project, else its address."""
         shown = _digest(headers)
         return self._projects.get(shown, address) if shown else address
 
     def learn(self, headers: Mapping[bytes, bytes], *, project: Hashable) -> None:
-        """These headers hold a key of this project."""
+        """Remember that the key in these headers belongs to this project."""
         if shown := _digest(headers):
             if len(self._projects) >= MOST:
                 self._projects.clear()

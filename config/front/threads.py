@@ -1,8 +1,8 @@
-"""The threads that Django runs in: few, and shared fairly between clients.
+"""The threads in which Django runs: few, and shared fairly between clients.
 
-A request works in one of a few slots. A client has at most half of them, so that others always find some; its further
-requests wait, without a thread. A thread that waits for its client to send or to read gives its slot away meanwhile: it is
-a guest. Of the guests, too, a client has at most half.
+A request needs one of a few slots to run. A client has at most half of the slots, so that slots remain for others; its
+further requests wait without a thread. A thread that waits for its client to send or to read gives its slot to others
+meanwhile; it is called a guest then. A client has at most half of the guests, too.
 """
 
 import threading
@@ -15,11 +15,11 @@ Job = Callable[[], None]
 
 
 class NoRoom(Exception):
-    """Too many threads wait for their clients already."""
+    """Too many threads already wait for their clients."""
 
 
 class Threads:
-    """`slots` is how many requests work at once; beside these, `guests` threads may wait for their clients."""
+    """Runs jobs in threads. `slots` jobs run at once; besides these, `guests` threads may wait for their clients."""
 
     def __init__(self, slots: int, *, guests: int) -> None:
         self._lock = threading.Lock()
@@ -39,7 +39,7 @@ class Threads:
 
     @contextmanager
     def waiting_for_client(self, client: Hashable) -> Iterator[None]:
-        """Give the slot of this thread away for the block. Raises NoRoom when too many threads wait already."""
+        """Give the slot of this thread to others during the block. Raises NoRoom if too many threads wait already."""
         with self._lock:
             if self._waiting_for.total() >= self._guests or self._waiting_for[client] >= max(self._guests // 2, 1):
                 raise NoRoom
@@ -55,7 +55,7 @@ class Threads:
                 _less(self._waiting_for, client)
 
     def _enter(self, begin: Callable[[], None], *, client: Hashable, first: bool) -> None:
-        """Call `begin` under the lock once there is a slot for this client."""
+        """Call `begin` under the lock as soon as this client has a slot. `first`: go before the client's other jobs."""
         with self._lock:
             if self._free and self._taken[client] < self._share:
                 self._take(client)
@@ -69,7 +69,7 @@ class Threads:
         self._taken[client] += 1
 
     def _leave(self, client: Hashable) -> None:
-        """Give a slot back, and have the next one in turn begin. Called under the lock."""
+        """Give a slot back, and let the next waiting job begin; clients take turns. The caller holds the lock."""
         self._free += 1
         _less(self._taken, client)
         for following in self._waiting:
@@ -87,7 +87,7 @@ class Threads:
         begin()
 
     def _start(self, job: Job, client: Hashable) -> None:
-        """Have a thread run the job. Called under the lock."""
+        """Run a job in an idle thread, or in a new one. The caller holds the lock."""
         if self._idle:
             self._idle -= 1
         else:

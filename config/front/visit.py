@@ -1,4 +1,4 @@
-"""One request on the event loop: who makes it, and how it is answered."""
+"""The visit: one request on the event loop, with its client and the ways to answer it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
@@ -25,7 +25,7 @@ class TooLate(ConnectionError):
 
 
 class Stranger(ConnectionError):
-    """Nobody knows the client, and its body is not small: no thread waits for that."""
+    """The client is a stranger, and its body is not small: no thread waits for such a body."""
 
 
 class Visit:
@@ -38,17 +38,17 @@ class Visit:
         self.connection: Connection = scope["extensions"][EXTENSION]
         peer = scope["client"][0] if scope["client"] else ""
         self.address = counted_as(client_address(peer, self.headers.get(b"x-forwarded-for", b"").decode("latin-1")))
-        self.client: Hashable = self.address  # who shares threads with it
+        self.client: Hashable = self.address  # the client that the request counts for when threads are shared
         self._receive = receive
         self._send = send
 
     @property
     def is_over(self) -> bool:
-        """Whether nobody is there any more to be answered."""
+        """Whether the connection is lost, so that no answer can reach the client."""
         return self.connection.lost
 
     async def receive(self) -> tuple[bytes, bool]:
-        """The next piece of the body, and whether there is more. Raises Gone and TooLate."""
+        """The next piece of the body, and whether more follows. Raises Gone and TooLate."""
         message = await self._receive()
         if self.connection.is_late:
             raise TooLate
@@ -57,14 +57,14 @@ class Visit:
         return message["body"], message["more_body"]
 
     async def answer(self, status: int, headers: Headers, content: bytes) -> None:
-        """Answer as a whole."""
+        """Send a whole answer."""
         if self.scope["method"] != "HEAD" and not any(name == b"content-length" for name, _ in headers):
             headers = [*headers, (b"content-length", str(len(content)).encode())]
         await self._put({"type": "http.response.start", "status": status, "headers": headers})
         await self._put({"type": "http.response.body", "body": content})
 
     async def refuse(self, error: PortalError) -> None:
-        """Answer with an error, and end the connection: a body may be on its way."""
+        """Answer with an error, and end the connection, since a body may still be on its way."""
         headers, content = refusal(error, path=self.scope["path"], headers=self.headers)
         await self.answer(error.status, [*headers, (b"connection", b"close")], content)
 
@@ -74,7 +74,7 @@ class Visit:
         await self.go_on(piece)
 
     async def go_on(self, piece: bytes) -> None:
-        """Send the next piece, once the client has read most of those before. Raises Gone."""
+        """Send the next piece, as soon as the client has read most of the pieces before. Raises Gone."""
         await self._put({"type": "http.response.body", "body": piece, "more_body": True})
 
     async def end(self) -> None:
@@ -82,7 +82,7 @@ class Visit:
         await self._put({"type": "http.response.body"})
 
     async def _put(self, message: Message) -> None:
-        """Send a message to the client. Raises Gone, also when it was given up meanwhile."""
+        """Send a message to the client. Raises Gone if the connection is lost, or is dropped meanwhile."""
         if self.is_over:
             raise Gone
         try:

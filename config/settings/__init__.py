@@ -1,9 +1,9 @@
-"""Every setting of Batchyard, each read from the environment. A bad value is refused by name.
+"""All settings of Batchyard. Each is read from the environment. A bad value raises an error that names the variable.
 
-Two ways to run, decided by what the environment names:
+The portal runs in one of two ways:
 
-* embedded (neither DATABASE_URL nor REDIS_URL): SQLite, an in-memory broker, one process;
-* grown-up (both): PostgreSQL and Redis, as many processes and machines as wanted.
+* embedded, if neither DATABASE_URL nor REDIS_URL is set: SQLite, a broker in memory, one process;
+* grown-up, if both are set: PostgreSQL and Redis, and any number of processes and machines.
 """
 
 from config.settings.engine import *

@@ -1,4 +1,4 @@
-"""How batches are carried out, and how the processes of the portal tell each other of work."""
+"""Settings of the engine: slices, executors, leases and retries; and of Celery, which carries the wakes."""
 
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
@@ -6,31 +6,31 @@ from typing import Any
 from config.knobs import flag, knob, networks, seconds, whole
 from config.settings.storage import EMBEDDED, REDIS_URL
 
-SLICE_LINES = knob("SLICE_LINES", whole(1, 5000), 250)  # lines a worker leases at once
-SLICE_BYTES = knob("SLICE_BYTES", whole(1), 4 * 1024**2)  # ... and how many bytes of them at most
-EXECUTORS = knob("EXECUTORS", whole(1), 1 if EMBEDDED else 2)  # executors running at once over all workers
-EXECUTOR_SLOTS = EXECUTORS + 1  # of a worker: the next executor begins while the last one brings home what is in flight
+SLICE_LINES = knob("SLICE_LINES", whole(1, 5000), 250)  # the lines of one slice
+SLICE_BYTES = knob("SLICE_BYTES", whole(1), 4 * 1024**2)  # the most bytes of one slice
+EXECUTORS = knob("EXECUTORS", whole(1), 1 if EMBEDDED else 2)  # executors that run at once, over all workers
+EXECUTOR_SLOTS = EXECUTORS + 1  # threads of one worker: the next executor begins while the last one finishes its requests
 EXECUTOR_CONCURRENCY = knob("EXECUTOR_CONCURRENCY", whole(1), 256)  # requests in flight in one executor
-EXECUTOR_BUFFER_BYTES = knob("EXECUTOR_BUFFER_BYTES", whole(1), 32 * 1024**2)  # requests and responses it holds
-EXECUTOR_ANSWER_BYTES = knob("EXECUTOR_ANSWER_BYTES", whole(1), 64 * 1024**2)  # of answers, read or not recorded yet
-EXECUTOR_SECONDS = knob("EXECUTOR_SECONDS", seconds, 3600.0)  # then an executor leaves its seat to the next one
+EXECUTOR_BUFFER_BYTES = knob("EXECUTOR_BUFFER_BYTES", whole(1), 32 * 1024**2)  # requests and responses in one executor
+EXECUTOR_ANSWER_BYTES = knob("EXECUTOR_ANSWER_BYTES", whole(1), 64 * 1024**2)  # answers being read or not recorded yet
+EXECUTOR_SECONDS = knob("EXECUTOR_SECONDS", seconds, 3600.0)  # after so long an executor leaves its seat to the next one
 EXECUTOR_IDLE_SECONDS = knob("EXECUTOR_IDLE_SECONDS", seconds, 5.0)
 LEASE_SECONDS = knob("LEASE_SECONDS", seconds, 30.0)  # a killed worker's slices run again after this
-MAX_LOST_LEASES = knob("MAX_LOST_LEASES", whole(1, 1000), 5)  # of a slice, in a row: with the next, its requests fail
+MAX_LOST_LEASES = knob("MAX_LOST_LEASES", whole(1, 1000), 5)  # of a slice, in a row; one more, and its requests fail
 FLUSH_ROWS = knob("FLUSH_ROWS", whole(1), 500)
 FLUSH_SECONDS = knob("FLUSH_SECONDS", seconds, 0.2)
 REQUEST_TIMEOUT_SECONDS = knob("REQUEST_TIMEOUT_SECONDS", seconds, 600.0)  # one call to an upstream
 UPSTREAM_PROXIES_FROM_ENVIRONMENT = knob("UPSTREAM_PROXIES_FROM_ENVIRONMENT", flag, True)  # HTTPS_PROXY and the like
-# Besides public ones, for addresses that anybody of a project gives.
+# The networks, besides public addresses, that addresses given by members of a project may lead to.
 TENANT_NETWORKS: list[IPv4Network | IPv6Network] = knob("TENANT_NETWORKS", networks, [])
 MAX_RESPONSE_BYTES = knob("MAX_RESPONSE_BYTES", whole(1), 32 * 1024**2)
 SIMULATOR = knob("SIMULATOR", flag, True)  # whether providers may use the built-in upstream that makes its answers up
 MAX_ATTEMPTS = knob("MAX_ATTEMPTS", whole(1, 100), 5)  # sends of one object in one round
 BACKOFF_BASE_SECONDS = knob("BACKOFF_BASE_SECONDS", seconds, 0.5)
 BACKOFF_CAP_SECONDS = knob("BACKOFF_CAP_SECONDS", seconds, 60.0)
-LONGEST_WAIT_SECONDS = knob("LONGEST_WAIT_SECONDS", seconds, 600.0)  # for its next attempt, whatever an upstream asks for
-HOLD_PROBE_SECONDS = knob("HOLD_PROBE_SECONDS", seconds, 300.0)  # at most, between two probes of a held provider
-CANCEL_GRACE_SECONDS = knob("CANCEL_GRACE_SECONDS", seconds, 30.0)  # what is in flight may settle for this long
+LONGEST_WAIT_SECONDS = knob("LONGEST_WAIT_SECONDS", seconds, 600.0)  # an object's longest wait for its next attempt
+HOLD_PROBE_SECONDS = knob("HOLD_PROBE_SECONDS", seconds, 300.0)  # the longest time between two probes of a held provider
+CANCEL_GRACE_SECONDS = knob("CANCEL_GRACE_SECONDS", seconds, 30.0)  # requests in flight may still settle for this long
 RECONCILE_SECONDS = knob("RECONCILE_SECONDS", seconds, 1.0)
 
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
@@ -46,7 +46,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     }
 )
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker however long that is away
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker without a limit
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "control"
 CELERY_TASK_ROUTES = {"batches.engine.execute": {"queue": "execute"}}

@@ -1,4 +1,4 @@
-"""What clients may send, how long it is kept, and what a project may have at once."""
+"""Settings of intake: limits for clients, lifetimes of files and rows, and quotas of projects."""
 
 from config.knobs import knob, seconds, whole
 
@@ -7,12 +7,12 @@ from config.knobs import knob, seconds, whole
 MAX_FILE_BYTES = knob("MAX_FILE_BYTES", whole(1), 512 * 1024**2)  # one uploaded file
 MAX_BATCH_FILE_BYTES = knob("MAX_BATCH_FILE_BYTES", whole(1), 200 * 1024**2)  # a batch's input file
 MAX_BATCH_LINES = knob("MAX_BATCH_LINES", whole(1), 50_000)  # requests in one batch
-MAX_WINDOW_HOURS = knob("MAX_WINDOW_HOURS", whole(48), 168)  # the longest completion window; the contracts' own go up to 48
+MAX_WINDOW_HOURS = knob("MAX_WINDOW_HOURS", whole(48), 168)  # the longest completion window; dialects' own go up to 48
 MAX_INLINE_REQUESTS = knob("MAX_INLINE_REQUESTS", whole(1), 100_000)  # requests inside one create call
 MAX_INLINE_BYTES = knob("MAX_INLINE_BYTES", whole(1), 256 * 1024**2)  # the body of such a call
 MAX_BULK_ITEMS = knob("MAX_BULK_ITEMS", whole(1), 100)  # items of a bulk write (Merge)
 MAX_BULK_BYTES = knob("MAX_BULK_BYTES", whole(1), 5 * 1024**2)  # the body of such a call
-NOVITA_MAX_FILE_BYTES = knob("NOVITA_MAX_FILE_BYTES", whole(1), 100 * 1024**2)  # a file uploaded in that dialect
+NOVITA_MAX_FILE_BYTES = knob("NOVITA_MAX_FILE_BYTES", whole(1), 100 * 1024**2)  # one file uploaded in Novita's dialect
 MAX_LINE_BYTES = knob("MAX_LINE_BYTES", whole(1), 16 * 1024**2)  # one line of an input file
 MAX_JSON_BYTES = knob("MAX_JSON_BYTES", whole(1), 1024**2)  # one JSON request body
 MAX_CUSTOM_ID_CHARS = knob("MAX_CUSTOM_ID_CHARS", whole(1, 512), 512)
@@ -21,23 +21,23 @@ MAX_UPLOAD_BYTES = knob("MAX_UPLOAD_BYTES", whole(1), 8 * 1024**3)  # an upload 
 MAX_PART_BYTES = knob("MAX_PART_BYTES", whole(1), 64 * 1024**2)
 UPLOAD_LIFETIME_SECONDS = knob("UPLOAD_LIFETIME_SECONDS", seconds, 3600.0)
 FILE_LIFETIME_SECONDS = knob("FILE_LIFETIME_SECONDS", seconds, 30 * 86400.0)  # batch inputs, outputs and errors
-NOVITA_INPUT_LIFETIME_SECONDS = knob("NOVITA_INPUT_LIFETIME_SECONDS", seconds, 15 * 86400.0)  # a batch's input there
+NOVITA_INPUT_LIFETIME_SECONDS = knob("NOVITA_INPUT_LIFETIME_SECONDS", seconds, 15 * 86400.0)  # a batch's input, same dialect
 RESULTS_LIFETIME_SECONDS = knob("RESULTS_LIFETIME_SECONDS", seconds, 29 * 86400.0)  # Anthropic: from a batch's creation
-RESULT_ROWS_SECONDS = knob("RESULT_ROWS_SECONDS", seconds, 86400.0)  # after its end, answers are read from a batch's files
-BATCH_RETENTION_DAYS = knob("BATCH_RETENTION_DAYS", whole(1), None)  # ended batches are removed with all they have; none: kept
-MINUTE_RETENTION_DAYS = knob("MINUTE_RETENTION_DAYS", whole(1), 30)  # counts of minutes, for charts
-ERROR_HOUR_RETENTION_DAYS = knob("ERROR_HOUR_RETENTION_DAYS", whole(30), 90)  # counts of hours, of error groups
-BULK_OPERATION_RETENTION_DAYS = knob("BULK_OPERATION_RETENTION_DAYS", whole(1), 90)  # ended ones, with their outcomes
+RESULT_ROWS_SECONDS = knob("RESULT_ROWS_SECONDS", seconds, 86400.0)  # later, answers of an ended batch are read from its files
+BATCH_RETENTION_DAYS = knob("BATCH_RETENTION_DAYS", whole(1), None)  # later, an ended batch and all its rows are removed
+MINUTE_RETENTION_DAYS = knob("MINUTE_RETENTION_DAYS", whole(1), 30)  # counts by minute, for charts
+ERROR_HOUR_RETENTION_DAYS = knob("ERROR_HOUR_RETENTION_DAYS", whole(30), 90)  # counts of error groups by hour
+BULK_OPERATION_RETENTION_DAYS = knob("BULK_OPERATION_RETENTION_DAYS", whole(1), 90)  # ended operations, with their outcomes
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_JSON_BYTES
 
 # --- How much of the API one key and one project may use; 0: no limit ---------------------------------------------------
 
 KEY_REQUESTS_PER_MINUTE = knob("KEY_REQUESTS_PER_MINUTE", whole(0), 6000)
 PROJECT_REQUESTS_PER_MINUTE = knob("PROJECT_REQUESTS_PER_MINUTE", whole(0), 12_000)
-KEY_CONCURRENT_CALLS = knob("KEY_CONCURRENT_CALLS", whole(0), 32)  # of one web process; an upload or download lasts as one
+KEY_CONCURRENT_CALLS = knob("KEY_CONCURRENT_CALLS", whole(0), 32)  # in one web process; an upload counts until its end
 PROJECT_CONCURRENT_CALLS = knob("PROJECT_CONCURRENT_CALLS", whole(0), 48)
 
-# --- Quotas and guards, where a project, a batch or a provider has none of its own ------------------------------------
+# --- Defaults of quotas and guards, for projects, batches and providers without their own ------------------------------
 
 PROJECT_MAX_OPEN_BATCHES = knob("PROJECT_MAX_OPEN_BATCHES", whole(0), None)
 PROJECT_MAX_PENDING_OBJECTS = knob("PROJECT_MAX_PENDING_OBJECTS", whole(0), None)

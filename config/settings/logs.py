@@ -1,4 +1,4 @@
-"""What is logged."""
+"""Settings of logging."""
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -17,8 +17,8 @@ LOGGING = {
         "celery": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
-        "uvicorn.error": {"level": "ERROR"},  # its warnings tell of requests that are none: anybody can send a hundred a second
+        "uvicorn.error": {"level": "ERROR"},  # it warns of malformed requests: anybody can send a hundred a second
         "django.security.RequestDataTooBig": {"level": "CRITICAL"},  # the same
-        "django.security.DisallowedHost": {"level": "CRITICAL"},  # the answer says it; anybody can send a hundred a second
+        "django.security.DisallowedHost": {"level": "CRITICAL"},  # the answer tells it; anybody can send a hundred a second
     },
 }

@@ -1,4 +1,4 @@
-"""How people sign in (through django-allauth), and what they may see and do."""
+"""Settings for people: signing in (through django-allauth), sessions, and rights."""
 
 from typing import Any
 
@@ -9,26 +9,26 @@ from config.settings.storage import EMBEDDED, REDIS_URL
 
 # --- Passwords ---------------------------------------------------------------------------------------------------------
 
-LOCAL_SIGN_IN = knob("LOCAL_SIGN_IN", flag, True)  # whether a user name and a password open the portal
+LOCAL_SIGN_IN = knob("LOCAL_SIGN_IN", flag, True)  # whether people may sign in with a user name and a password
 PASSWORD_HASHERS = [
     "config.backends.hashers.Argon2id",
     "config.backends.hashers.PBKDF2",  # older hashes; each becomes argon2id when its owner signs in
 ]
-HASHES_AT_ONCE = 2  # in one process: each takes 12 MiB and a core for some 20 ms
+HASHES_AT_ONCE = 2  # in one process; a hash takes 12 MiB, and a core for about 20 ms
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
-# --- How fast anybody may try ------------------------------------------------------------------------------------------
+# --- Limits for attempts to sign in --------------------------------------------------------------------------------------
 
-SIGN_IN_ATTEMPTS = knob("SIGN_IN_ATTEMPTS", whole(1), 10)  # that may fail under one name from one address
-SIGN_IN_SECONDS = knob("SIGN_IN_SECONDS", whole(1), 900)  # ... in so many seconds
+SIGN_IN_ATTEMPTS = knob("SIGN_IN_ATTEMPTS", whole(1), 10)  # failures under one name from one address, in SIGN_IN_SECONDS
+SIGN_IN_SECONDS = knob("SIGN_IN_SECONDS", whole(1), 900)
 
 
 def sign_in_rates(attempts: int, seconds: int) -> dict[str, str]:
-    """The bounds on sign-ins that fail and on the records of them, as allauth writes rates. Each is a sliding window."""
+    """The limits of failed sign-ins, and of audit entries about them, in allauth's format of rates. Each is a sliding window."""
     within = f"{seconds}s"
     return {
         "login": "",  # sign-ins that succeed are not counted
@@ -45,12 +45,12 @@ def sign_in_rates(attempts: int, seconds: int) -> dict[str, str]:
 
 
 ACCOUNT_RATE_LIMITS = sign_in_rates(SIGN_IN_ATTEMPTS, SIGN_IN_SECONDS)
-SIGN_IN_AT_ONCE = 1  # requests for the sign-in pages that one process works on: it must have time for others
-SIGN_IN_WAITING = 8  # requests for them that one process has a thread for, all others are turned away
-SIGN_IN_PAUSE_SECONDS = 1.0  # a sign-in that fails is answered so long after it began; up to eight times when many fail
+SIGN_IN_AT_ONCE = 1  # requests for sign-in pages that one process runs at once; it must have time for other requests
+SIGN_IN_WAITING = 8  # requests for sign-in pages that have a thread in one process; further ones are refused
+SIGN_IN_PAUSE_SECONDS = 1.0  # a failed sign-in is answered so long after its beginning; up to eight times as long if many fail
 
-# The attempts are counted, and used codes remembered, in a cache that every process of the portal shares. The embedded
-# portal is one process.
+# The cache holds the counts of attempts and the used codes. All processes of the portal share it; the embedded portal is one
+# process.
 CACHES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 20_000}}
     if EMBEDDED
@@ -59,13 +59,13 @@ CACHES: dict[str, dict[str, Any]] = {
 
 # --- Sessions and the second factor ------------------------------------------------------------------------------------
 
-SESSION_SECONDS = knob("SESSION_SECONDS", whole(60), 12 * 3600)  # from signing in
-SESSION_IDLE_SECONDS = knob("SESSION_IDLE_SECONDS", whole(60), 2 * 3600)  # without a page that its person asked for
+SESSION_SECONDS = knob("SESSION_SECONDS", whole(60), 12 * 3600)  # the longest time after signing in
+SESSION_IDLE_SECONDS = knob("SESSION_IDLE_SECONDS", whole(60), 2 * 3600)  # the longest time without use by the person
 SESSION_COOKIE_AGE = SESSION_SECONDS
 REQUIRE_SECOND_FACTOR = knob("REQUIRE_SECOND_FACTOR", word("nobody", "staff", "everybody"), "nobody")
 MFA_ADAPTER = "batches.console.account.adapters.SecondFactorAdapter"
 MFA_TOTP_ISSUER = "Batchyard"
-MFA_TOTP_TOLERANCE = 1  # a clock may be half a minute off
+MFA_TOTP_TOLERANCE = 1  # the clock of a person's device may be wrong by half a minute
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # the portal sends no e-mail
 
 # --- OpenID Connect ----------------------------------------------------------------------------------------------------
@@ -73,12 +73,13 @@ MFA_ALLOW_UNVERIFIED_EMAIL = True  # the portal sends no e-mail
 OIDC_ISSUER = knob("OIDC_ISSUER", secure_url, "")
 OIDC_CLIENT_ID = knob("OIDC_CLIENT_ID", str, "")
 OIDC_CLIENT_SECRET = secret("OIDC_CLIENT_SECRET")
-OIDC_NAME = knob("OIDC_NAME", str, "single sign-on")  # on the button
+OIDC_NAME = knob("OIDC_NAME", str, "single sign-on")  # the text of the button
 OIDC_SCOPES = knob("OIDC_SCOPES", names, ["openid", "profile", "email"])
-OIDC_GROUPS_CLAIM = knob("OIDC_GROUPS_CLAIM", str, "groups")  # a dot leads into a claim
-OIDC_GROUPS: dict[str, list[str]] = knob("OIDC_GROUPS", groups("viewer", "operator", "admin"), {})  # what each group gives
-OIDC_LINK_BY_EMAIL = knob("OIDC_LINK_BY_EMAIL", flag, False)  # a verified address opens the account that has it
-OIDC_SECOND_FACTOR = knob("OIDC_SECOND_FACTOR", flag, False)  # the provider asks for one, so that the portal need not
+OIDC_GROUPS_CLAIM = knob("OIDC_GROUPS_CLAIM", str, "groups")  # a dot leads into an object: `a.b` is the field `b` of claim `a`
+# The roles that each group gives.
+OIDC_GROUPS: dict[str, list[str]] = knob("OIDC_GROUPS", groups("viewer", "operator", "admin"), {})
+OIDC_LINK_BY_EMAIL = knob("OIDC_LINK_BY_EMAIL", flag, False)  # whether a verified address signs in to the account that has it
+OIDC_SECOND_FACTOR = knob("OIDC_SECOND_FACTOR", flag, False)  # whether the OpenID provider asks for a second factor
 if OIDC_ISSUER and not OIDC_CLIENT_ID:
     raise ImproperlyConfigured("OIDC_ISSUER is set but OIDC_CLIENT_ID is not.")
 if not OIDC_ISSUER and not LOCAL_SIGN_IN:
@@ -92,21 +93,21 @@ LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_ADAPTER = "batches.console.account.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
-ACCOUNT_UNIQUE_EMAIL = False  # an address decides about nothing
+ACCOUNT_UNIQUE_EMAIL = False  # the portal makes no decision by an e-mail address
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"] if LOCAL_SIGN_IN else ["mfa"]
 USERSESSIONS_ADAPTER = "batches.console.account.adapters.SessionsAdapter"
 SOCIALACCOUNT_ADAPTER = "batches.console.account.oidc.ClaimsAdapter"
-SOCIALACCOUNT_LOGIN_ON_GET = True  # a form could not lead to another host: form-action is 'self'
+SOCIALACCOUNT_LOGIN_ON_GET = True  # a form may not lead to another host, since form-action is 'self'
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = OIDC_LINK_BY_EMAIL
 SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
 
-# --- What they may see and do ------------------------------------------------------------------------------------------
+# --- Rights of people --------------------------------------------------------------------------------------------------
 
-BODIES_ROLE = knob("BODIES_ROLE", word("viewer", "operator", "admin"), "viewer")  # the lowest that may read requests and answers
-AUDIT_BODY_VIEWS = knob("AUDIT_BODY_VIEWS", flag, False)  # leave an audit entry of who looked at requests and answers
+BODIES_ROLE = knob("BODIES_ROLE", word("viewer", "operator", "admin"), "viewer")  # the lowest role that may read bodies
+AUDIT_BODY_VIEWS = knob("AUDIT_BODY_VIEWS", flag, False)  # whether reading a request or an answer leaves an audit entry
 
-BULK_OPERATION_MAX_BATCHES = knob("BULK_OPERATION_MAX_BATCHES", whole(1), 50_000)  # acted on at once
-BULK_OPERATION_TYPED_ABOVE = knob("BULK_OPERATION_TYPED_ABOVE", whole(0), 100)  # of more than these, the number is typed
+BULK_OPERATION_MAX_BATCHES = knob("BULK_OPERATION_MAX_BATCHES", whole(1), 50_000)  # the most batches of one bulk operation
+BULK_OPERATION_TYPED_ABOVE = knob("BULK_OPERATION_TYPED_ABOVE", whole(0), 100)  # for more batches, the person types their number

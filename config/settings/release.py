@@ -1,4 +1,4 @@
-"""Which release of Batchyard this is. pyproject.toml says it once, for the console, the native API and `manage.py version`."""
+"""The version of Batchyard, from pyproject.toml. The console, the native API and `manage.py version` show it."""
 
 import tomllib
 

@@ -1,4 +1,4 @@
-"""Where things are kept: the data folder, the database, the broker, files; and the secrets that are generated."""
+"""Settings of storage: the data folder, the database, the broker and files; and the generated secrets."""
 
 import contextlib
 import os
@@ -17,11 +17,11 @@ from config.knobs import knob, names, secret, variables, whole
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 
-os.umask(0o077)  # whatever a process of the portal writes is its own: each of them reads these settings
+os.umask(0o077)  # every process of the portal reads these settings, so no other user can read the files that it writes
 
 
 def kept_secret(name: str, make: Callable[[], str]) -> str:
-    """A secret from the environment or from a file that it names, else one that is generated once and kept in the data folder."""
+    """A secret from `secret`; else a secret that is generated once and kept in the data folder."""
     if given := secret(name):
         return given
     path = DATA_DIR / name.lower()
@@ -30,13 +30,16 @@ def kept_secret(name: str, make: Callable[[], str]) -> str:
         fresh.touch(mode=0o600)
         fresh.write_text(make())
         with contextlib.suppress(FileExistsError):
-            os.link(fresh, path)  # whoever is first wins, also between two processes
+            os.link(fresh, path)  # if two processes come here at once, the first one's secret is kept
         fresh.unlink()
     return path.read_text().strip()
 
 
 def own_folder(path: Path) -> Path:
-    """The data folder, which nobody else may enter: it holds requests, answers and keys. One of earlier versions is tightened."""
+    """The data folder, made if it is missing. No other user may enter it, since it holds requests, answers and keys.
+
+    A data folder of an earlier version, which others may enter, gets stricter permissions.
+    """
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     mode = path.stat().st_mode
     if not mode & 0o077:
@@ -56,7 +59,7 @@ def own_folder(path: Path) -> Path:
 
 
 FILE_UPLOAD_FOLDER = "incoming"
-OURS = {FILE_UPLOAD_FOLDER, "batchyard.sqlite3", "secret_key", "credential_keys"}  # by which a data folder is known
+OURS = {FILE_UPLOAD_FOLDER, "batchyard.sqlite3", "secret_key", "credential_keys"}  # they tell that a folder is a data folder
 DATA_DIR = own_folder(knob("BATCHYARD_DATA", Path, BASE_DIR / ".data").resolve())
 
 DATABASE_URL = secret("DATABASE_URL")
@@ -88,16 +91,16 @@ else:
     _database["ENGINE"] = "config.backends.postgresql"
     _database["CONN_MAX_AGE"] = None
     _database["CONN_HEALTH_CHECKS"] = True
-    # A server that vanished without a word is noticed within half a minute, by whoever waits for it and by idle connections.
+    # A server that vanishes without closing its connections is noticed within half a minute, on busy and idle connections.
     _lost_server = {"connect_timeout": 10, "tcp_user_timeout": 30_000, "keepalives_idle": 15, "keepalives_interval": 5}
     _database["OPTIONS"] = {**_lost_server, **_database.get("OPTIONS", {})}
 DATABASES = {"default": _database}
-WEB_DATABASE_CONNECTIONS = knob("WEB_DATABASE_CONNECTIONS", whole(1), 48)  # PostgreSQL: of one web server, all processes
+WEB_DATABASE_CONNECTIONS = knob("WEB_DATABASE_CONNECTIONS", whole(1), 48)  # of all processes of one web server, to PostgreSQL
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 S3_BUCKET = os.environ.get("S3_BUCKET", "").strip()
 MEDIA_ROOT = DATA_DIR / "files"
-FILE_UPLOAD_PERMISSIONS = 0o600  # Django would have everybody read them
+FILE_UPLOAD_PERMISSIONS = 0o600  # by default, Django lets everybody read uploaded files
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 if S3_BUCKET:
     from config.backends import s3
@@ -116,7 +119,7 @@ STORAGES: dict[str, dict[str, Any]] = {
 # --- Secrets -----------------------------------------------------------------------------------------------------------
 
 SECRET_KEY = kept_secret("SECRET_KEY", lambda: secrets.token_urlsafe(48))
-# Comma-separated; the first encrypts, all decrypt: to rotate, put the new one in front.
+# Comma-separated keys. The first one encrypts, and all decrypt. To rotate, put the new key in front.
 CREDENTIAL_KEYS = names(kept_secret("CREDENTIAL_KEYS", lambda: Fernet.generate_key().decode()))
 for _key in CREDENTIAL_KEYS:
     try:
@@ -126,7 +129,8 @@ for _key in CREDENTIAL_KEYS:
 
 # --- Credentials of providers that are kept outside of the database --------------------------------------------------------
 
-# The variables that providers may name; each may end in *. Who configures a provider can have its credential sent anywhere.
+# The variables that providers may name; each may end in *. A person who configures a provider can send its credential to any
+# address, so the portal's own secrets must not be among them.
 CREDENTIAL_VARIABLES = knob("CREDENTIAL_VARIABLES", variables, ["BATCHYARD_CREDENTIAL_*"])
 for _name in ("SECRET_KEY", "CREDENTIAL_KEYS", "DATABASE_URL", "REDIS_URL", "OPERATOR_PASSWORD"):
     if any(_name.startswith(_listed[:-1]) if _listed.endswith("*") else _name == _listed for _listed in CREDENTIAL_VARIABLES):

@@ -1,4 +1,4 @@
-"""How the portal is reached over HTTP, and by whom."""
+"""Settings of HTTP: addresses, limits for clients, TLS, and Django's web part."""
 
 import socket
 from urllib.parse import urlsplit
@@ -11,33 +11,33 @@ from config.settings.storage import BASE_DIR, DATA_DIR, FILE_UPLOAD_FOLDER
 
 HOST = knob("HOST", str, "127.0.0.1")
 PORT = knob("PORT", whole(1, 65535), 8000)
-MAX_CONNECTIONS = knob("MAX_CONNECTIONS", whole(1), 2048)  # of one web process
-MAX_CONNECTIONS_PER_ADDRESS = knob("MAX_CONNECTIONS_PER_ADDRESS", whole(1), 256)  # of these, of one client address
-MAX_SLOW_CLIENTS = knob("MAX_SLOW_CLIENTS", whole(1), 256)  # of one web process: known clients that make a thread wait
-CLIENT_HEAD_SECONDS = knob("CLIENT_HEAD_SECONDS", seconds, 10.0)  # until the head of a request must have come
-CLIENT_BODY_SECONDS = knob("CLIENT_BODY_SECONDS", seconds, 3600.0)  # until its body must have come
-CLIENT_BYTES_PER_SECOND = knob("CLIENT_BYTES_PER_SECOND", whole(1), 1024)  # that a client sends or reads at least ...
-CLIENT_PACE_SECONDS = knob("CLIENT_PACE_SECONDS", seconds, 10.0)  # ... over each stretch of so many seconds
-KEEP_ALIVE_SECONDS = knob("KEEP_ALIVE_SECONDS", whole(1), 30)  # that a connection waits for the next request
+MAX_CONNECTIONS = knob("MAX_CONNECTIONS", whole(1), 2048)  # connections of one web process
+MAX_CONNECTIONS_PER_ADDRESS = knob("MAX_CONNECTIONS_PER_ADDRESS", whole(1), 256)  # of one client address, in one web process
+MAX_SLOW_CLIENTS = knob("MAX_SLOW_CLIENTS", whole(1), 256)  # threads of one web process that wait for known clients
+CLIENT_HEAD_SECONDS = knob("CLIENT_HEAD_SECONDS", seconds, 10.0)  # the longest time for the head of a request
+CLIENT_BODY_SECONDS = knob("CLIENT_BODY_SECONDS", seconds, 3600.0)  # the longest time for the body of a request
+CLIENT_BYTES_PER_SECOND = knob("CLIENT_BYTES_PER_SECOND", whole(1), 1024)  # the least pace of a client that sends or reads
+CLIENT_PACE_SECONDS = knob("CLIENT_PACE_SECONDS", seconds, 10.0)  # the interval over which the pace is measured
+KEEP_ALIVE_SECONDS = knob("KEEP_ALIVE_SECONDS", whole(1), 30)  # the longest wait of a connection for its next request
 
 # --- Behind TLS: one knob --------------------------------------------------------------------------------------------------
 
-PUBLIC_URL = knob("PUBLIC_URL", origin, "")  # where people and clients reach the portal, through whatever stands in front
+PUBLIC_URL = knob("PUBLIC_URL", origin, "")  # the address at which people and clients reach the portal, through any proxy
 _public = urlsplit(PUBLIC_URL)
 _https = _public.scheme == "https"
 _local = is_loopback(HOST) and is_loopback(_public.hostname or "localhost")
 gone("HTTPS_ONLY_COOKIES", instead="PUBLIC_URL=https://NAME says it.")
 gone("CSRF_TRUSTED_ORIGINS", instead="PUBLIC_URL, such as https://batch.example, is the origin that is trusted.")
-TRUST_PROXY = knob("TRUST_PROXY", flag, _https)  # believe what a proxy in front says of a request
+TRUST_PROXY = knob("TRUST_PROXY", flag, _https)  # whether to believe the X-Forwarded headers of a proxy in front
 if _https and not TRUST_PROXY:
     raise ImproperlyConfigured("TRUST_PROXY=no contradicts PUBLIC_URL: only a proxy in front speaks https.")
 if TRUST_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     USE_X_FORWARDED_HOST = True
 
-# Names that requests may ask for. Without a list of them: those that lead to this machine whatever DNS says.
+# The host names that requests may use. Without a list or PUBLIC_URL, these are names that lead to this machine without DNS.
 _own_names = ["127.0.0.1", "localhost", "[::1]", socket.gethostname().lower()]
-_own_names += [f"[{HOST}]" if ":" in HOST else HOST] if HOST not in {"0.0.0.0", "::"} else []  # noqa: S104 - compared with
+_own_names += [f"[{HOST}]" if ":" in HOST else HOST] if HOST not in {"0.0.0.0", "::"} else []  # noqa: S104 - only a comparison
 _listed = knob("ALLOWED_HOSTS", names, [] if PUBLIC_URL else _own_names)
 ALLOWED_HOSTS = [
     *([f"[{_public.hostname}]" if ":" in _public.hostname else _public.hostname] if _public.hostname else []),
@@ -48,10 +48,10 @@ if "*" in ALLOWED_HOSTS and not _local:
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
-if _https:  # a browser takes cookies of these names from this host alone, and over HTTPS
+if _https:  # a browser accepts cookies with these names only from this very host, and only over HTTPS
     SESSION_COOKIE_NAME = "__Host-sessionid"
     CSRF_COOKIE_NAME = "__Host-csrftoken"
-SECURE_SSL_REDIRECT = _https  # of pages; what carries a credential is refused (config.answers.https)
+SECURE_SSL_REDIRECT = _https  # for pages; requests with a credential are refused (config.answers.https)
 SECURE_SSL_HOST = _public.netloc
 SECURE_HSTS_SECONDS = knob("HSTS_SECONDS", whole(0), 365 * 86400) if _https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = knob("HSTS_SUBDOMAINS", flag, False)
@@ -59,8 +59,8 @@ SECURE_HSTS_PRELOAD = knob("HSTS_PRELOAD", flag, False)
 if SECURE_HSTS_PRELOAD and not SECURE_HSTS_INCLUDE_SUBDOMAINS:
     raise ImproperlyConfigured("HSTS_PRELOAD needs HSTS_SUBDOMAINS: browsers list whole domains.")
 SILENCED_SYSTEM_CHECKS = [
-    "security.W005",  # HSTS for every subdomain would shut out neighbours of the portal that have no TLS: HSTS_SUBDOMAINS asks
-    "security.W021",  # the lists of browsers are for whole domains, and hard to leave: HSTS_PRELOAD asks
+    "security.W005",  # HSTS for every subdomain locks out neighbours of the portal without TLS; HSTS_SUBDOMAINS switches it on
+    "security.W021",  # browsers' lists are for whole domains, and hard to leave; HSTS_PRELOAD switches it on
 ]
 
 DEBUG = knob("DEBUG", flag, False)
@@ -153,5 +153,5 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["batches.api.openapi.schema.only_native"],
     "POSTPROCESSING_HOOKS": ["batches.api.openapi.schema.with_errors"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "SORT_OPERATION_PARAMETERS": False,  # as they are declared: what matters most comes first
+    "SORT_OPERATION_PARAMETERS": False,  # the order of declaration, in which the most important parameters come first
 }

@@ -1,8 +1,9 @@
-"""Which errors mean that the provider's account is empty or blocked, or its credential wrong: every other request would fail.
+"""Errors of the account: the provider's account is empty or blocked, or its credential is wrong, so every request fails.
 
-A wrong yes would hold a provider for a request that is at fault itself, so words are compared whole, and messages from
-their beginning with those that a known upstream is known to send, together with the statuses that it sends them with.
-A request that merely quotes such a word is not taken for one. The tests say where each was seen.
+Such an error puts the provider on hold. If an error of one bad request were mistaken for one of the account, the hold would
+stop all other requests. So the comparison is strict: a word must be equal as a whole, and a message must begin as a known
+upstream is known to begin it, and come with a status that this upstream uses. A message that only quotes such a word does
+not match. The tests say where each word and message was seen.
 """
 
 import ast
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 from providers.failures import Kind
 from providers.judgement.errors import ReportedError, known_word, said_by
 
-# Codes, types, statuses and reasons.
+# Codes, types, statuses and reasons, by the kind of failure that they mean.
 _TOLD = {
     **dict.fromkeys(
         (
@@ -68,12 +69,12 @@ _TOLD = {
     ),
 }
 _WORDS = {known_word(word): kind for word, kind in _TOLD.items()}
-# Words that a request of its own can cause as well, or that mean something else elsewhere: they count with these statuses only.
+# Words that one bad request can cause as well, or that mean something else at other upstreams: only these statuses count.
 _AMBIGUOUS = {"authenticationerror": {401, 403}, "unauthenticated": {401, 403}, "paymentrequired": {402}, "1113": {429}}
 
 
 class _Message(NamedTuple):
-    """How a message begins, the statuses that it comes with, and what it means."""
+    """A message of an upstream: its beginning, the statuses that it comes with, and the kind of failure that it means."""
 
     pattern: re.Pattern[str]
     statuses: frozenset[int]
@@ -129,13 +130,13 @@ _MESSAGES = (
     _message(r"login fail: ", 200, kind=Kind.AUTHENTICATION),
     _message(r"invalid api key\b", 200, kind=Kind.AUTHENTICATION),
 )
-# What a gateway puts before the message of its own upstream, which may be that of a Python client.
+# The prefix that a gateway puts before the message of its own upstream. Gateways in Python use the names of exceptions.
 _GATEWAY = re.compile(r"(?:(?:litellm\.)?\w+(?:Error|Exception): )*(?:\w+Exception - )?(?:Error code: \d+ - )?(?:b['\"](?=\{))?")
 _MAX_QUOTED_CHARS = 4000
 
 
 def account_kind(said: ReportedError, *, status: int) -> Kind | None:
-    """QUOTA or AUTHENTICATION when an error is one of the account; None for one of the request, or of anything else."""
+    """QUOTA or AUTHENTICATION if the error is one of the account; None for any other error."""
     for word in sorted(said.words & _WORDS.keys()):
         if word not in _AMBIGUOUS or status in _AMBIGUOUS[word]:
             return _WORDS[word]
@@ -146,7 +147,7 @@ def account_kind(said: ReportedError, *, status: int) -> Kind | None:
 
 
 def _kind_of_quoted(text: str, *, status: int) -> Kind | None:
-    """The same for the error document of its own upstream that a gateway makes its message begin with."""
+    """The result of `account_kind` for a message that begins with an error document: a gateway quotes its own upstream so."""
     try:
         document, _ = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
@@ -156,7 +157,7 @@ def _kind_of_quoted(text: str, *, status: int) -> Kind | None:
 
 
 def _as_python_writes_it(text: str) -> Any:
-    """What a dictionary in Python's notation says; None when there is none."""
+    """The dictionary that a text in Python's notation stands for; None if the text is not such a dictionary."""
     try:
         return ast.literal_eval(text[: text.rfind("}") + 1]) if len(text) <= _MAX_QUOTED_CHARS else None
     except (ValueError, SyntaxError, MemoryError, RecursionError):

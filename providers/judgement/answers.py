@@ -1,4 +1,4 @@
-"""Judging one reply. A success takes one decoding of a typed struct; whatever does not decode is looked at closely."""
+"""Judging one reply. A normal success is decoded once, into a typed struct; any other reply goes through slower rules."""
 
 import re
 from collections.abc import Callable
@@ -28,7 +28,7 @@ _OTHER_REQUEST_IDS = ("request-id", "apim-request-id", "x-amzn-requestid")
 
 
 def judge(reply: Reply | Failure, call: Call, *, secrets: Secrets) -> Outcome:
-    """What a reply to a call of a model means; or that there is none that can be read."""
+    """The outcome of a call of a model. If the transport failed, its failure is the outcome."""
     if isinstance(reply, Failure):
         return _without_reply(reply, secrets)
     if 200 <= reply.status < 300:
@@ -37,7 +37,7 @@ def judge(reply: Reply | Failure, call: Call, *, secrets: Secrets) -> Outcome:
 
 
 def judge_write(reply: Reply | Failure, call: Call, *, secrets: Secrets) -> Outcome:
-    """What a reply to a written record means: any document is a success, also none; a conflict is final."""
+    """The outcome of writing a record. Any 2xx answer with a document or without a body is a success; a conflict is final."""
     if isinstance(reply, Failure):
         return _without_reply(reply, secrets)
     if 200 <= reply.status < 300:
@@ -48,7 +48,7 @@ def judge_write(reply: Reply | Failure, call: Call, *, secrets: Secrets) -> Outc
 
 
 def judge_look(reply: Reply | Failure, *, secrets: Secrets) -> Outcome:
-    """What a reply to anything else means, such as to the question for the list of models."""
+    """The outcome of any other request, such as one for the list of models."""
     if isinstance(reply, Failure):
         return _without_reply(reply, secrets)
     if 200 <= reply.status < 300:
@@ -57,13 +57,13 @@ def judge_look(reply: Reply | Failure, *, secrets: Secrets) -> Outcome:
 
 
 def _without_reply(failure: Failure, secrets: Secrets) -> Failure:
-    """The transport's failure. Its message may quote a header, such as the name of a content coding."""
+    """The transport's failure without secrets: its message may quote a header, such as the name of a content coding."""
     message = secrets.hidden_in(failure.message)
     return failure if message is failure.message else msgspec.structs.replace(failure, message=message)
 
 
 def _kind_of_write(status: int) -> Kind:
-    """As usual, but what is there already is still there at the next try."""
+    """The kind of failure of a write. A conflict is final: a record that exists already still exists at the next try."""
     return Kind.INVALID_REQUEST if status == 409 else kind_of_status(status) or Kind.INVALID_RESPONSE
 
 
@@ -71,7 +71,7 @@ def _answer(reply: Reply, call: Call, promise: Promise, secrets: Secrets) -> Out
     body = secrets.hidden_in_body(reply.body)
     try:
         answer = promise.decode(body)
-        line = one_line(body)  # raises UnicodeDecodeError: the parser skips over bytes that are not UTF-8
+        line = one_line(body)  # raises UnicodeDecodeError, whereas the parser ignores bytes that are not UTF-8
         is_plain = not answer.is_flawed
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         is_plain = False
@@ -82,7 +82,7 @@ def _answer(reply: Reply, call: Call, promise: Promise, secrets: Secrets) -> Out
 
 
 def _looked_at_closely(reply: Reply, call: Call, promise: Promise, body: bytes, secrets: Secrets) -> Outcome:
-    """The same, by the rules in their order, for an answer that is odd, or none."""
+    """The outcome of a 2xx answer that is odd JSON, an error or no JSON. The rules of the package are applied in their order."""
     try:
         document, body = read_document(body)
     except Unreadable as problem:
@@ -113,7 +113,7 @@ def _odd_success(reply: Reply, call: Call, promise: Promise, document: Any, body
 
 
 def _reported(reply: Reply, call: Call, body: bytes, said: ReportedError, secrets: Secrets) -> Failure:
-    """The failure that a 2xx answer reports. A repeat must be a new call: the same one would be answered the same again."""
+    """The failure that a 2xx answer reports. A repeat must be a new call: the same key would bring the same answer again."""
     kind = account_kind(said, status=said.status or reply.status)
     kind = kind or (kind_of_status(said.status) if said.status else said.kind) or Kind.UNCONFIRMED
     failure = _failure(reply, call, kind, said, body, secrets)
@@ -140,7 +140,11 @@ def _refusal(reply: Reply, call: Call, secrets: Secrets, *, kind_of: Callable[[i
 
 
 def _throttled(said: ReportedError, status: int) -> Kind | None:
-    """AWS and Google have statuses for throttling that others have for a request that is at fault; its code tells them apart."""
+    """The kind of failure if a 400 or 403 means throttling; else None.
+
+    AWS and Google answer with these statuses when they throttle. Other upstreams use them for bad requests. The code of the
+    error tells both cases apart.
+    """
     return said.kind if status in _ALSO_THROTTLED and said.kind in (Kind.RATE_LIMITED, Kind.OVERLOADED) else None
 
 
@@ -154,7 +158,7 @@ def _said_in(body: bytes) -> ReportedError:
         return said_by(read_document(body)[0])
     except Unreadable:
         text = body.decode(errors="replace").strip()
-        return ReportedError("" if text.startswith("<") else text)  # a proxy's HTML page says nothing to people
+        return ReportedError("" if text.startswith("<") else text)  # a proxy's HTML page is of no use as a message
 
 
 def _failure(reply: Reply, call: Call, kind: Kind, said: ReportedError, body: bytes, secrets: Secrets) -> Failure:
@@ -175,7 +179,7 @@ def _failure(reply: Reply, call: Call, kind: Kind, said: ReportedError, body: by
 
 
 def _request_id(reply: Reply, call: Call, secrets: Secrets) -> str:
-    """The upstream's id of the request; where it gives none, the key that the call was sent under."""
+    """The upstream's id of the request; if the upstream gives none, the idempotency key of the call."""
     headers = reply.headers
     found = headers.get("x-request-id") or next(filter(None, map(headers.get, _OTHER_REQUEST_IDS)), None)
     return (shortened(secrets.hidden_in(found), MAX_REQUEST_ID_CHARS) if found else "") or call.idempotency_key

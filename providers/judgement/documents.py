@@ -1,4 +1,4 @@
-"""Bodies of answers as JSON: reading odd ones, writing any on one line, and showing what is no JSON at all."""
+"""Bodies of answers as JSON: reading odd JSON, writing a document on one line, and showing a body that is no JSON."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from providers.transport import MAX_ERROR_BYTES
 BOM = b"\xef\xbb\xbf"
 MAX_BEGINNING_CHARS = 200
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
-_MOST_DIGITS = 18  # an integer with more is read as a float: nothing that is judged is so large
+_MOST_DIGITS = 18  # a longer integer is read as a float: no number that judgement looks at is so large
 _decode_syntax = msgspec.json.Decoder(msgspec.Raw).decode
 
 
@@ -21,9 +21,9 @@ class Unreadable(ValueError):
 
 
 def read_document(body: bytes) -> tuple[Any, bytes]:
-    """A JSON document, and its text in UTF-8 without a byte order mark. Raises Unreadable.
+    """Parse a body as JSON: the document, and its text in UTF-8 without a byte order mark. Raises Unreadable.
 
-    Slower than msgspec, and reads more: half surrogate pairs, numbers of any size, UTF-16 and UTF-32.
+    This parser is slower than msgspec, and reads more: half surrogate pairs, numbers of any size, UTF-16 and UTF-32.
     """
     if not body.strip():
         raise Unreadable("it is empty")
@@ -47,18 +47,18 @@ def _refuse_constant(name: str) -> None:
 
 
 def one_line(body: bytes) -> bytes:
-    """A JSON document on one line. Its numbers and strings stay, but separators of lines in strings are escaped."""
+    """A JSON document on one line. The text of its numbers and strings stays, except that line separators are escaped."""
     body = body.strip()
     if b"\n" in body or b"\r" in body:
         try:
             body = msgspec.json.format(body, indent=-1)
-        except (msgspec.DecodeError, RecursionError):  # legal but odd; inside its strings there are no raw line ends
+        except (msgspec.DecodeError, RecursionError):  # legal but odd JSON; strings in JSON have no raw line ends
             body = body.replace(b"\n", b"").replace(b"\r", b"")
     return without_separators(body)
 
 
 def as_json(body: bytes) -> bytes:
-    """A body as one line of JSON: itself when it is JSON, else a JSON string of its text; empty when it is empty."""
+    """A body as one line of JSON: a JSON body as it is, any other body as a JSON string, an empty body as no bytes."""
     if not body.strip():
         return b""
     try:
@@ -73,7 +73,7 @@ def as_json(body: bytes) -> bytes:
 
 
 def beginning(body: bytes) -> str:
-    """The first bytes of a body in a sentence. They stand in quotes, so that errors that differ in them alone are grouped."""
+    """A sentence with the first bytes of a body in quotes. Quoted text is left out of fingerprints, so such errors group."""
     text = " ".join(shortened(body[: 4 * MAX_BEGINNING_CHARS].decode(errors="replace"), MAX_BEGINNING_CHARS).split())
     return f"It begins with '{text.replace(chr(39), chr(34))}'." if text else "It is empty."
 

@@ -1,4 +1,4 @@
-"""Errors as upstreams report them: found in an answer of any status, and read in any of the common shapes."""
+"""Errors in the documents of upstreams: finding an error in an answer of any status, and reading it in any common shape."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import msgspec
 
 from providers.failures import Kind
 
-# Where a message, a code and a status may stand, the likeliest first.
+# The fields that may hold a message, a code or a status, the likeliest first.
 _MESSAGES = ("message", "detail", "title", "msg", "Message", "status_msg", "error_msg", "errorMessage")
 _CODES = ("code", "type", "status_code", "error_code", "__type")
 _STATUSES = ("code", "status", "status_code", "statusCode", "http_status")
@@ -19,14 +19,14 @@ _JOINTS = re.compile(r"[-_ .]")
 
 
 def known_word(text: str) -> str:
-    """A code, a type or a status in the spelling in which they are compared: both `rate_limit` and `RateLimit` are `ratelimit`.
+    """A code, a type or a status in the spelling for comparison: both `rate_limit` and `RateLimit` become `ratelimit`.
 
-    AWS may put a namespace before the name of an error, and an address behind it.
+    AWS may put a namespace before the name of an error, and an address behind it; both are removed.
     """
     return _JOINTS.sub("", text.rpartition("#")[2].partition(":")[0]).lower()
 
 
-# What a code, a type or a status means that an upstream reports inside a 2xx, where nothing better than a word is said.
+# The kind of failure for a word (code, type or status) that an upstream reports in a 2xx answer without a numeric status.
 _KINDS = {
     **dict.fromkeys(("not_found_error", "not_found", "notfounderror", "model_not_found"), Kind.NOT_FOUND),
     **dict.fromkeys(("authentication_error", "unauthenticated", "auth_error"), Kind.AUTHENTICATION),
@@ -47,7 +47,10 @@ _KINDS_BY_WORD = {known_word(word): kind for word, kind in _KINDS.items()}
 
 
 class ReportedError(msgspec.Struct, frozen=True):
-    """What an upstream says of an error; empty where it does not say. `words` are its codes, types and reasons (`known_word`)."""
+    """An error that an upstream reports. A field that the upstream does not give is empty.
+
+    `words` are the codes, types and reasons of the error, each as `known_word` spells it.
+    """
 
     message: str = ""
     code: str = ""
@@ -57,14 +60,15 @@ class ReportedError(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> Kind | None:
-        """The kind of failure that the words mean; None when none of them is known."""
+        """The kind of failure that the words mean; None if no word is known."""
         return next((kind for word, kind in _KINDS_BY_WORD.items() if word in self.words), None)
 
 
 def reported_error(document: Any) -> Any:
-    """The document, or the part of it, that reports an error beside whatever else an answer holds; None when none does.
+    """The document, or the part of it, that reports an error, even beside other content; None if there is no such part.
 
-    An error that is null, or empty in each of its fields, is none. An answer with several choices failed when each did.
+    An error that is null, or whose fields are all empty, does not count. An answer with several choices failed if each
+    choice failed.
     """
     if isinstance(document, list) and len(document) == 1 and reported_error(document[0]) is not None:
         return document
@@ -80,7 +84,7 @@ def reported_error(document: Any) -> Any:
 
 
 def other_signs(document: Any) -> Any:
-    """The document when it says by other signs that it is no answer but an error; None when it does not."""
+    """The document if other signs than an `error` field show that it is an error and no answer; else None."""
     if not isinstance(document, dict):
         return None
     is_told = (
@@ -95,7 +99,10 @@ def other_signs(document: Any) -> Any:
 
 
 def _says_nothing_else(document: Mapping[str, Any]) -> bool:
-    """Whether all that it has is a message and the status of an error, as a gateway answers: no record looks like that."""
+    """Whether the document has nothing but a message and the status of an error.
+
+    Gateways answer like this. No record of an accounting system looks like this.
+    """
     if not document.keys() <= _OF_ERRORS or not any(map(document.get, _MESSAGES)):
         return False
     return document.get("status") == "error" or _status((document,)) is not None
@@ -112,7 +119,7 @@ def _is_empty(value: Any) -> bool:
 
 
 def said_by(document: Any) -> ReportedError:
-    """What a document says of an error, in any of the common shapes."""
+    """The error that a document describes, read in any of the common shapes."""
     if isinstance(document, list) and document:
         document = document[0]
     if not isinstance(document, dict):
@@ -144,7 +151,7 @@ def said_by(document: Any) -> ReportedError:
 
 
 def _status(sources: tuple[Mapping[str, Any], ...]) -> int | None:
-    """The first code that can only be an HTTP status, as a number or in digits."""
+    """The first code from 400 to 599, as a number or in digits: such a code can only be an HTTP status."""
     for source in sources:
         for name in _STATUSES:
             value = source.get(name)
@@ -163,7 +170,7 @@ def _words(sources: tuple[Mapping[str, Any], ...]) -> frozenset[str]:
 
 
 def _words_of(source: Mapping[str, Any]) -> Iterator[str]:
-    """Codes, types and statuses, and the reasons that Google gives in the details."""
+    """The codes, types and statuses of an error, and the reasons that Google gives in its details."""
     names = ("code", "type", "status", "reason", "__type")
     yield from (value for name in names if isinstance(value := source.get(name), str))
     details = source.get("details")

@@ -1,6 +1,7 @@
-"""What the answer of an endpoint must hold to be one: a struct for each shape, which a success decodes into at once.
+"""Promises: the fields that a successful answer of an endpoint must have, as one struct for each shape of answer.
 
-Whatever does not decode is looked at closely (`answers`): it may be an odd success, an error, or nothing of use.
+A normal success decodes into its struct in one step. Any other answer is judged by slower rules (`answers`): it may be an
+odd success, an error, or nothing of use.
 """
 
 from collections.abc import Callable
@@ -12,11 +13,11 @@ from providers.judgement.usage import Reported
 
 
 class _Part(msgspec.Struct, gc=False):
-    """An object whose inside is not looked at."""
+    """A JSON object whose fields are not examined."""
 
 
 class Answer(msgspec.Struct, gc=False, kw_only=True):
-    """What every answer may say. An error in it is none only when it is null."""
+    """The fields that every answer may have. An answer whose `error` is anything but null does not decode."""
 
     usage: Reported | None = None
     error: None = None
@@ -52,34 +53,37 @@ class _Moderation(Answer, gc=False):
 
 
 class _Response(Answer, gc=False):
-    """The output may be empty where the tokens did not suffice for any. Any other status than these is not final, or failed."""
+    """A response. Its output is empty if the token limit left no room for any.
+
+    A response with another status than these has failed, or is not final.
+    """
 
     output: list[_Part]
     status: Literal["completed", "incomplete"] | None = None
 
 
 class _Message(Answer, gc=False):
-    """The model may have nothing to say: then the content is empty."""
+    """A message. Its content is empty if the model has nothing to say."""
 
     content: list[_Part]
 
 
 class _Video(Answer, gc=False):
-    """The job that makes the video; the client asks for it later."""
+    """A job that makes a video. The client asks for the video later."""
 
     id: Annotated[str, msgspec.Meta(min_length=1)]
     status: Literal["queued", "in_progress", "completed"] | None = None
 
 
 class _Anything(Answer, gc=False):
-    """A document that nothing is known of, such as a record that was written."""
+    """A document of unknown shape, such as a record that was written."""
 
     errors: None = None
     detail: None = None
     success: Any = None
     type: Any = None
     object: Any = None
-    message: None = None  # whose message it is, a closer look tells
+    message: None = None  # a message may be a record's or an error's: the slower rules decide
     msg: None = None
 
     @property
@@ -88,7 +92,7 @@ class _Anything(Answer, gc=False):
 
 
 class Promise:
-    """What an endpoint's answer must hold, in `name`; an empty name promises nothing but JSON."""
+    """The promise of an endpoint: its answer has the field `name`. If `name` is empty, the answer is any JSON document."""
 
     def __init__(self, shape: type[Answer], name: str = "", *, answers_in_tokens: bool = True) -> None:
         self.name = name
@@ -97,7 +101,7 @@ class Promise:
         self._shape = shape
 
     def is_kept_by(self, document: Any) -> bool:
-        """Whether a document holds it; its usage and its errors are not looked at."""
+        """Whether a document has the promised field. The document's usage and errors are not examined."""
         if not self.name:
             return True
         if not isinstance(document, dict):
@@ -133,5 +137,5 @@ ANYTHING = Promise(_Anything)
 
 
 def promise_of(endpoint: str) -> Promise:
-    """What an endpoint promises; of one that is not known, any JSON document will do."""
+    """The promise of an endpoint. An unknown endpoint may answer with any JSON document."""
     return _PROMISES.get(endpoint, ANYTHING)

@@ -1,4 +1,4 @@
-"""The tokens that an answer reports. Each number that can be read is kept; what cannot be read is unknown, not zero."""
+"""The tokens that an answer reports. A number that can be read is kept; a number that cannot be read is unknown, not zero."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -7,21 +7,24 @@ import msgspec
 
 from providers.base import Usage
 
-MAX_TOKENS = 2**31 - 1  # as many as are recorded of one request
-UNREADABLE = -1  # something is reported, but it is no number of tokens
+MAX_TOKENS = 2**31 - 1  # the largest number that is recorded for one request
+UNREADABLE = -1  # stands for a reported value that is no number of tokens
 _MAX_DIGITS = 10
 _Tokens = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)] | None
 
 
 class Details(msgspec.Struct, gc=False):
-    """What the tokens of one side consist of."""
+    """The parts of the input tokens, or of the output tokens."""
 
     cached_tokens: _Tokens = None
     reasoning_tokens: _Tokens = None
 
 
 class Reported(msgspec.Struct, gc=False):
-    """Both spellings that OpenAI's endpoints use, and Anthropic's, whose input tokens do not include those of its cache."""
+    """The fields of a usage object: both spellings of OpenAI's endpoints, and Anthropic's.
+
+    Anthropic's `input_tokens` do not include the tokens of its cache.
+    """
 
     prompt_tokens: _Tokens = None
     completion_tokens: _Tokens = None
@@ -37,9 +40,10 @@ class Reported(msgspec.Struct, gc=False):
 
 
 def usage_of(reported: Reported, *, answers_in_tokens: bool) -> Usage | None:
-    """The tokens of a request; None when nothing is known. Where answers are no tokens, none are put out unless it says so.
+    """The tokens of a request; None if no number is known.
 
-    A number that is not reported is the rest of the total. One that is reported and cannot be read stays unknown.
+    If the input or the output is not reported, it is the rest of the total. If it is reported and cannot be read, it stays
+    unknown. At an endpoint whose answers are no tokens, such as embeddings, an output that is not reported is 0.
     """
     spent, parts = _spent(reported)
     made = reported.output_tokens if reported.completion_tokens is None else reported.completion_tokens
@@ -63,7 +67,7 @@ def usage_of(reported: Reported, *, answers_in_tokens: bool) -> Usage | None:
 
 
 def _spent(reported: Reported) -> tuple[int | None, int]:
-    """The input tokens; and the sum of what can be read of them, where they consist of parts that cannot all be read."""
+    """The input tokens, and a second number: the sum of the readable parts if some part cannot be read, else 0."""
     if reported.prompt_tokens is not None:
         return reported.prompt_tokens, 0
     if reported.input_tokens is None:
@@ -83,7 +87,7 @@ def _details_of(reported: Reported) -> tuple[int | None, int | None]:
 
 
 def _rest(total: int | None, part: int | None) -> int | None:
-    """What is left of a total, where both are known."""
+    """The total without the part; None if either is unknown."""
     return None if _known(total) is None or _known(part) is None else max((total or 0) - (part or 0), 0)
 
 
@@ -92,14 +96,14 @@ def _known(tokens: int | None) -> int | None:
 
 
 def _part(tokens: int | None, whole: int | None) -> int | None:
-    """Tokens that are part of others: none where none are reported, but unknown where the whole is."""
+    """A part of the tokens `whole`. A part that is not reported is 0, or unknown if the whole is unknown."""
     if tokens == UNREADABLE or (tokens is None and whole is None):
         return None
     return tokens or 0
 
 
 def read_usage(usage: Any) -> Reported | None:
-    """A usage object as a document has it, each number by itself; None when it is none."""
+    """Read a usage object of a document number by number; None if the value is no object."""
     if not isinstance(usage, Mapping):
         return None
     reported = Reported()
@@ -118,7 +122,7 @@ def _details(details: Any) -> Details | None:
 
 
 def _tokens(value: Any) -> int | None:
-    """A whole number, also as `7.0` or `"7"`; None when nothing is said."""
+    """A whole number, also written as `7.0` or `"7"`; None if no value is reported."""
     match value:
         case None:
             return None

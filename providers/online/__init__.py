@@ -1,4 +1,4 @@
-"""Adapters: one call, one answer. Each module speaks to one kind of upstream as `providers.base.Adapter` has it.
+"""Adapters: one call, one answer. Each module implements `providers.base.Adapter` for one kind of upstream.
 
-Adapters know `judgement` and `transport`; `providers.registry` names them. Start with `openai`.
+Adapters know `judgement` and `transport`. `providers.registry` lists the adapters. Start with `openai`.
 """

@@ -1,7 +1,8 @@
-"""Adapter `anthropic`: any upstream with Anthropic's messages API. What the options of a provider may say, besides those of
-`json_api`:
+"""Adapter `anthropic`: any upstream with Anthropic's messages API.
 
-* `version`: the API's version, sent as `anthropic-version`, whatever version a batch was written for;
+A provider may have these options, besides those of `json_api`:
+
+* `version`: the API's version, sent as `anthropic-version`; it overrides the version that a batch names;
 * `beta`: names of beta features, comma-separated, sent as `anthropic-beta` before those of a batch.
 """
 
@@ -23,13 +24,13 @@ from providers.judgement import judge
 from providers.online.json_api import Addresses, ApiOptions, JsonApi, auth_header
 from providers.online.options import naming, read_options, settings_problems
 
-VERSION = "2023-06-01"  # where neither the provider nor a batch names one
+VERSION = "2023-06-01"  # used if neither the provider nor the batch names a version
 
 _HeaderValue = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9.,_-]+\Z")]
 
 
 class Options(ApiOptions, frozen=True, forbid_unknown_fields=True):
-    """What a provider may set; see above."""
+    """The options of a provider; the module's docstring explains them."""
 
     version: _HeaderValue | None = None
     beta: _HeaderValue | None = None
@@ -40,7 +41,10 @@ class Options(ApiOptions, frozen=True, forbid_unknown_fields=True):
 
 
 class AnthropicAdapter:
-    """Sends each object as a normal call of `/v1/messages`, with the credential as `x-api-key` unless told otherwise."""
+    """Sends each object as a normal call of `/v1/messages`.
+
+    The credential is sent as `x-api-key` unless the option `auth` says otherwise.
+    """
 
     endpoints = ANTHROPIC_ENDPOINTS
     simulated = False
@@ -56,16 +60,16 @@ class AnthropicAdapter:
 
     @classmethod
     def problems(cls, *, base_url: str, options: Mapping[str, Any]) -> dict[str, str]:
-        """What is wrong with a provider's settings, by field."""
+        """The problems of a provider's settings, by field."""
         return settings_problems(base_url=base_url, options=options, shape=Options)
 
     async def send(self, call: Call) -> Outcome:
-        """One call, sent once."""
+        """Send one call once."""
         reply = await self._api.post(call, headers=self._headers(call.extras))
         return judge(reply, call, secrets=self._api.secrets)
 
     async def check(self, *, model: str = "", endpoint: str = "") -> Check:
-        """Whether the list of models can be had, and a call of the model that is named."""
+        """Whether the upstream answers with its list of models; with a model, whether a small call of it succeeds."""
         headers = self._headers(NO_EXTRAS)
         return await self._api.check(model=model, endpoint=endpoint, served=self._served, headers=headers)
 
@@ -74,7 +78,7 @@ class AnthropicAdapter:
         await self._api.close()
 
     def _headers(self, extras: Extras) -> dict[str, str]:
-        """The headers of the API, for a batch with these extras. A beta that the provider has already is named once."""
+        """The API's headers for a batch with these extras. A beta that both the provider and the batch name is sent once."""
         options = self._options
         betas = dict.fromkeys(filter(None, (*(options.beta or "").split(","), *extras.betas)))
         headers = {"anthropic-version": options.version or extras.version or VERSION}

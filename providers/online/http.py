@@ -1,17 +1,17 @@
 """Adapter `http`: writes each object to a REST endpoint, such as an accounting system's.
 
-The payload is the body of the request, byte for byte. What the options of a provider may say, besides
-those of the way out (`providers.transport.way`):
+The payload is the body of the request, byte for byte. A provider may have these options, besides those of every adapter
+that speaks HTTP (`providers.transport.way`):
 
 * `method`: POST, PUT or PATCH;
-* `path`: where to write to, after the base URL; `{model}` stands for the last word of the endpoint
+* `path`: the path after the base URL to which records are written; `{model}` stands for the last part of the endpoint
   (`/{model}` makes `/invoices` of `/accounting/v1/invoices`);
 * `headers`, `query`: more headers and parameters, the same for every request; a value may be a reference to a secret;
 * `auth`: how the credential is sent: `bearer`, the name of a header that holds it, or `none`;
 * `wrap`: put the payload under this key (`model` makes `{"model": {…}}`);
-* `id_path`: where the answer names what was created (`data.id`, `items.0.id`);
-* `idempotency_header`: the header that tells a repetition from a second write;
-* `endpoints`: which endpoints it serves, if not those of accounting.
+* `id_path`: the place of the new record's id in the answer (`data.id`, `items.0.id`);
+* `idempotency_header`: the header by which the upstream recognises a repeated write;
+* `endpoints`: the endpoints that the provider serves, if other than those of accounting.
 """
 
 import re
@@ -47,7 +47,7 @@ _ID_PATH = re.compile(r"[^.]+(?:\.[^.]+)*")
 
 
 class Options(WayOptions, frozen=True, forbid_unknown_fields=True):
-    """What a provider may set; see above."""
+    """The options of a provider; the module's docstring explains them."""
 
     method: Literal["POST", "PUT", "PATCH"] = "POST"
     path: str = "/{model}"
@@ -82,7 +82,7 @@ class Options(WayOptions, frozen=True, forbid_unknown_fields=True):
 
 
 class HttpAdapter:
-    """Writes each object with one request. Whatever the upstream took is never written again."""
+    """Writes each object with one request. A record that the upstream took is never written again."""
 
     endpoints = ACCOUNTING_ENDPOINTS
     simulated = False
@@ -108,11 +108,11 @@ class HttpAdapter:
 
     @classmethod
     def problems(cls, *, base_url: str, options: Mapping[str, Any]) -> dict[str, str]:
-        """What is wrong with a provider's settings, by field."""
+        """The problems of a provider's settings, by field."""
         return settings_problems(base_url=base_url, options=options, shape=Options)
 
     async def send(self, call: Call) -> Outcome:
-        """One write, sent once. An answer without a body is one of `null`."""
+        """Send one write once. An answer without a body counts as the document `null`."""
         url = self._urls.get(call.endpoint)
         if url is None:
             return Failure(Kind.PORTAL, f"This provider does not serve {call.endpoint}.", code=Kind.PORTAL.value)
@@ -122,7 +122,7 @@ class HttpAdapter:
         return judge_write(reply, call, secrets=self._secrets)
 
     async def check(self, *, model: str = "", endpoint: str = "") -> Check:
-        """Whether something answers a look at where records are written. It need not have anything to show there."""
+        """Whether a server answers a GET of the address where records are written. An answer such as 404 is enough."""
         if model or endpoint:
             return Check(False, "No call was tried: one would write a record.")
         url = self._urls[min(self._urls)]
@@ -138,7 +138,7 @@ class HttpAdapter:
 
 
 def record_url(base_url: str, path: str, endpoint: str, *, query: Mapping[str, str] | None = None) -> URL:
-    """Where the records of an endpoint are written."""
+    """The address to which the records of an endpoint are written."""
     model = endpoint.rpartition("/")[2]
     url = base_url.rstrip("/") + path.replace("{model}", model)
     if query:
@@ -147,7 +147,7 @@ def record_url(base_url: str, path: str, endpoint: str, *, query: Mapping[str, s
 
 
 def _wrapping(key: str) -> tuple[bytes, bytes]:
-    """What goes before and after a payload."""
+    """The bytes before and after a payload that make it the value of the key; none for an empty key."""
     return (b"{" + msgspec.json.encode(key) + b":", b"}") if key else (b"", b"")
 
 

@@ -1,4 +1,4 @@
-"""What upstreams with a versioned JSON API have in common: options, addresses, names of models, and a check."""
+"""Upstreams with a versioned JSON API: their common options, their addresses and names of models, and their check."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -32,7 +32,7 @@ NOTHING: Mapping[str, str] = {}
 _VERSION = re.compile(r"/v\d+[a-z0-9]*(?=/|$)")
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/%-]|\{model\}|\{endpoint\})*")
 _NO_LIST = frozenset({404, 405, 410, 501})
-# A small request of each endpoint, for a call that is tried; the first that is served is taken.
+# A small request for each endpoint. A check sends the first one whose endpoint the provider serves.
 TRIALS: dict[str, dict[str, object]] = {
     "/v1/chat/completions": {"messages": [{"role": "user", "content": "Say ok."}]},
     "/v1/messages": {"messages": [{"role": "user", "content": "Say ok."}], "max_tokens": 16},
@@ -46,13 +46,13 @@ TRIALS: dict[str, dict[str, object]] = {
 
 
 class ApiOptions(WayOptions, frozen=True, forbid_unknown_fields=True):
-    """Options of these adapters, besides those of the way out.
+    """Options of these adapters, besides those of every adapter that speaks HTTP.
 
     * `headers`, `query`: more headers and parameters, the same for every request; a value may be a reference to a secret;
-    * `auth`: how the credential is sent: `bearer`, the name of a header that holds it, or `none`; empty is the adapter's usual;
-    * `exact_root`: the base URL is the root of the API already: no version is added;
-    * `models`: the upstream's name of a model by the name that clients use; limits and prices go by the latter;
-    * `further_endpoints`: what the upstream serves besides the adapter's endpoints.
+    * `auth`: how the credential is sent: `bearer`, the name of a header that holds it, or `none`; empty: as the adapter does;
+    * `exact_root`: the base URL is already the root of the API, so no version is added;
+    * `models`: the upstream's names of models by the names that clients use; limits and prices use the clients' names;
+    * `further_endpoints`: endpoints that the upstream serves besides those of the adapter.
     """
 
     headers: dict[str, Reference | str] = msgspec.field(default_factory=dict)
@@ -77,7 +77,7 @@ class ApiOptions(WayOptions, frozen=True, forbid_unknown_fields=True):
                 )
 
     def headers_taken(self) -> Collection[str]:
-        """Headers that are sent anyway, in lower case."""
+        """The headers, in lower case, that the adapter sets itself."""
         return {"idempotency-key", "authorization" if self.auth in ("", "bearer") else self.auth.lower()}
 
     def plain_secrets(self) -> Iterator[str]:
@@ -94,16 +94,17 @@ def auth_header(auth: str, credential: str) -> dict[str, str]:
 
 
 def secrets_of(connection: Connection) -> Secrets:
-    """Whatever of a connection must not be told."""
+    """All secrets of a connection: the credential, and secrets in options, extra headers and addresses of proxies."""
     with_password = (url for url in connection.environment.values() if "@" in url)
     headers = secret_values(connection.options.get("headers"))
     return Secrets(connection.credential, *connection.secrets, *headers, *with_password)
 
 
 def why_not(reply: Reply | Failure, found: Outcome) -> str:
-    """What a check tells of a reply that is no success.
+    """The explanation that a check gives for a reply that is no success.
 
-    Of what was answered it tells nothing: whoever sets the address of a provider could read any page that the portal reaches.
+    It quotes nothing from the answer. Else a person who sets the address of a provider could read any page that the portal
+    can reach.
     """
     if not isinstance(found, Failure):
         return ""
@@ -111,7 +112,7 @@ def why_not(reply: Reply | Failure, found: Outcome) -> str:
 
 
 def endpoint_url(base_url: str, endpoint: str, *, exact: bool = False) -> URL:
-    """Where an endpoint such as `/v1/embeddings` is: a base URL that names a version already is not given another."""
+    """The address of an endpoint such as `/v1/embeddings`. If the base URL has a version already, no other is added."""
     base = URL(base_url.rstrip("/"))
     if exact or _VERSION.search(base.path):
         endpoint = unversioned(endpoint)
@@ -124,16 +125,17 @@ def unversioned(endpoint: str) -> str:
 
 
 def path_problem(path: str) -> str | None:
-    """What keeps a text from being a template of paths; None when it is one."""
+    """The reason why a text is no template of paths; None if it is one."""
     if not _PATH.fullmatch(path) or "{endpoint}" not in path:
         return f"{path[:200]!r} is not a path that begins with /, holds {{endpoint}} and has no other placeholder but {{model}}"
     return None
 
 
 class Addresses:
-    """Where the endpoints of an upstream are: after its base URL, or where a template of paths says.
+    """The addresses of an upstream's endpoints: the base URL with the endpoint behind it, or with a template of paths.
 
-    In a template `{endpoint}` is the endpoint without its version, and `{model}` the upstream's name of the request's model.
+    In a template, `{endpoint}` is the endpoint without its version, and `{model}` is the upstream's name of the request's
+    model.
     """
 
     def __init__(self, base_url: str, options: ApiOptions, *, endpoints: Collection[str], path: str = "") -> None:
@@ -146,7 +148,7 @@ class Addresses:
         self._endpoints = frozenset(endpoints)
 
     def of(self, endpoint: str, body: bytes) -> URL | Failure:
-        """Where a request goes."""
+        """The address of a request; a Failure if the endpoint is not served, or the address needs a model and none is named."""
         if endpoint not in self._endpoints:
             return Failure(Kind.PORTAL, f"This provider does not serve {endpoint}.", code=Kind.PORTAL.value)
         if url := self._fixed.get(endpoint):
@@ -158,7 +160,7 @@ class Addresses:
         return self._by_model(endpoint, model)
 
     def plain(self, endpoint: str) -> URL:
-        """Where something is that no model is asked about, such as `/v1/models`."""
+        """The address of an endpoint that belongs to no model, such as `/v1/models`."""
         return self._make(endpoint, path=self._path.replace("/deployments/{model}", ""))
 
     def _make(self, endpoint: str, model: str = "", *, path: str | None = None) -> URL:
@@ -172,7 +174,7 @@ class Addresses:
 
 
 class JsonApi:
-    """A connected upstream: its requests as they go out, and its check."""
+    """A connected upstream: sends its requests, and checks it."""
 
     def __init__(self, connection: Connection, options: ApiOptions, *, addresses: Addresses, headers: Mapping[str, str]) -> None:
         self.secrets = secrets_of(connection)
@@ -187,7 +189,7 @@ class JsonApi:
         )
 
     async def post(self, call: Call, *, headers: Mapping[str, str] = NOTHING) -> Reply | Failure:
-        """Send a call once, with these headers besides and the upstream's name of its model."""
+        """Send a call once, with these additional headers, and with the upstream's name of its model."""
         body = renamed(call.body, self._models) if self._models else call.body
         url = self._addresses.of(call.endpoint, body)
         if isinstance(url, Failure):
@@ -196,7 +198,7 @@ class JsonApi:
         return await self._transport.send("POST", url, headers=headers, body=body, seconds=call.timeout)
 
     async def check(self, *, model: str, endpoint: str, served: Collection[str], headers: Mapping[str, str] = NOTHING) -> Check:
-        """Whether the list of models can be had; with a model, whether a small call of it succeeds."""
+        """Whether the upstream answers with its list of models; with a model, whether a small call of it succeeds."""
         listed = await self._check_list(headers)
         if not model:
             return listed

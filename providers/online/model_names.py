@@ -1,4 +1,4 @@
-"""The model that a request names, and writing another name in its place: the rest of the JSON stays byte for byte. Pure rules."""
+"""Reading the name of the model in a request, and replacing it. The rest of the JSON stays byte for byte. Pure rules."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ import msgspec
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],]', re.DOTALL)
 _COLON = re.compile(rb"\s*:")
 _PLAIN_KEY = b'"model"'
-_ESCAPE = b"\\u00"  # as a key must have that spells `model` in another way
+_ESCAPE = b"\\u00"  # part of each other spelling of the key `model`
 
 
 class _Request(msgspec.Struct, gc=False):
@@ -20,15 +20,15 @@ _decode_text = msgspec.json.Decoder(str).decode
 
 
 def model_of(body: bytes) -> str:
-    """The model that a request names; empty when it names none."""
+    """The name of the model in a request; empty if the request names none."""
     try:
         return _decode(body).model or ""
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""  # the upstream will say what is wrong with it
+        return ""  # the upstream will report the fault of this body
 
 
 def renamed(body: bytes, names: Mapping[str, str]) -> bytes:
-    """The request with the upstream's name of its model."""
+    """The request with the upstream's name of its model; `names` are the upstream's names by the names of clients."""
     name = names.get(model_of(body))
     if name is None:
         return body
@@ -40,9 +40,10 @@ def renamed(body: bytes, names: Mapping[str, str]) -> bytes:
 
 
 def _values(body: bytes) -> Iterator[tuple[int, int]]:
-    """Where the values of the document's own keys `model` begin and end. The body is JSON, and the values are strings.
+    """The beginning and end of the value of each key `model` at the top level of the document.
 
-    Looking ends where no other such key can follow: mostly after the first words of a long document.
+    The body must be JSON, and the values strings. The search ends as soon as no other such key can follow: in a long
+    document this is mostly after the first few words.
     """
     left = body.count(_PLAIN_KEY)
     escaped = _ESCAPE in body

@@ -1,9 +1,10 @@
 """Adapter `openai`: any upstream with OpenAI's API, such as OpenAI itself, Azure, vLLM, Groq, Together or a gateway.
 
-What the options of a provider may say, besides those of `json_api`:
+A provider may have these options, besides those of `json_api`:
 
-* `azure`: the base URL is an Azure resource: `v1`, or the date of an API version, whose deployments are named by the models;
-* `path`: where endpoints are after the base URL, such as `/openai/deployments/{model}{endpoint}`.
+* `azure`: the version of Azure's API, if the base URL is an Azure resource: `v1`, or the date of a version. With a date, the
+  model of a request names the deployment;
+* `path`: the path of endpoints after the base URL, such as `/openai/deployments/{model}{endpoint}`.
 """
 
 import re
@@ -24,7 +25,7 @@ _AZURE_V1 = "/openai/v1{endpoint}"
 
 
 class Options(ApiOptions, frozen=True, forbid_unknown_fields=True):
-    """What a provider may set; see above."""
+    """The options of a provider; the module's docstring explains them."""
 
     azure: str = ""
     path: str = ""
@@ -46,7 +47,7 @@ class Options(ApiOptions, frozen=True, forbid_unknown_fields=True):
 
 
 class OpenAIAdapter:
-    """Sends each object as a normal API call, with the credential as bearer token unless told otherwise."""
+    """Sends each object as a normal API call. The credential is a bearer token unless the option `auth` says otherwise."""
 
     endpoints = OPENAI_ENDPOINTS
     simulated = False
@@ -63,15 +64,15 @@ class OpenAIAdapter:
 
     @classmethod
     def problems(cls, *, base_url: str, options: Mapping[str, Any]) -> dict[str, str]:
-        """What is wrong with a provider's settings, by field."""
+        """The problems of a provider's settings, by field."""
         return settings_problems(base_url=base_url, options=options, shape=Options)
 
     async def send(self, call: Call) -> Outcome:
-        """One call, sent once."""
+        """Send one call once."""
         return judge(await self._api.post(call), call, secrets=self._api.secrets)
 
     async def check(self, *, model: str = "", endpoint: str = "") -> Check:
-        """Whether the list of models can be had, and a call of the model that is named."""
+        """Whether the upstream answers with its list of models; with a model, whether a small call of it succeeds."""
         return await self._api.check(model=model, endpoint=endpoint, served=self._served)
 
     async def close(self) -> None:
@@ -80,7 +81,7 @@ class OpenAIAdapter:
 
 
 def _as_paths(options: Options) -> Options:
-    """The options with what `azure` stands for, and the usual way to send the credential."""
+    """The options with `azure` replaced by the path and query that it stands for, and `auth` filled in."""
     auth = options.auth or ("api-key" if options.azure else "bearer")
     path, query = options.path, options.query
     if options.azure == "v1":

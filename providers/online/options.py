@@ -1,4 +1,4 @@
-"""Reading the options of a provider into the shape that its adapter gives them, and rules that several adapters share."""
+"""Options of a provider: parsing them into the adapter's struct, and the rules that several adapters share."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -16,16 +16,16 @@ HEADER = re.compile(r"[A-Za-z0-9_-]+")
 _HEADER_VALUE = re.compile(r"[!-~]+(?: +[!-~]+)*")
 _QUERY_NAME = re.compile(r"[A-Za-z0-9._~\[\]-]+")
 _ENDPOINT = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
-# Headers that the client sets itself, that belong to one connection alone, or that would change what an answer is.
+# Headers that options must not set: the HTTP client sets them, they belong to one connection, or they change the answer's form.
 RESERVED = frozenset(
     {
         *("host", "content-length", "transfer-encoding", "connection", "accept-encoding", "keep-alive"),
         *("te", "trailer", "upgrade", "expect", "proxy-authorization", "proxy-connection", "proxy-authenticate", "range"),
     }
 )
-# Names whose values are secrets, by their last word.
+# The last word of a name tells whether its value is a secret.
 _SECRET_NAME = re.compile(r"(?:.*[-_.])?(?:api-?key|key|token|secret|password|auth|authorization|cookie|credential|signature)s?")
-# Headers whose values are no secrets, however long: answers may well hold the same.
+# Headers whose values are no secrets, however long. An answer may contain the same text, which must stay.
 _PUBLIC = frozenset(
     {
         *("accept", "accept-language", "anthropic-beta", "anthropic-version", "cache-control", "content-type", "from"),
@@ -38,7 +38,7 @@ Options = TypeVar("Options", bound=msgspec.Struct)
 
 
 def read_options(options: Mapping[str, Any], shape: type[Options]) -> Options:
-    """The options, checked. Raises ValueError, whose message names the one that is wrong."""
+    """The options, checked. Raises ValueError with a message that names the wrong option."""
     try:
         return msgspec.convert(dict(options), shape)
     except msgspec.ValidationError as error:
@@ -55,13 +55,13 @@ def naming(connection: Connection) -> Iterator[None]:
 
 
 def settings_problems(*, base_url: str, options: Mapping[str, Any], shape: type[Options]) -> dict[str, str]:
-    """What is wrong with the settings of a provider that has an address, by field."""
+    """The problems of the settings of a provider that has an address, by field."""
     found = {"base_url": base_url_problem(base_url), "options": options_problem(options, shape)}
     return {field: problem for field, problem in found.items() if problem}
 
 
 def options_problem(options: Mapping[str, Any], shape: type[Options]) -> str | None:
-    """What is wrong with options that are to be stored, and which ones there are; None when nothing is."""
+    """The problem of options that are to be stored, with a list of all options; None if there is no problem."""
     try:
         found = read_options(options, shape)
     except ValueError as error:
@@ -78,17 +78,17 @@ def named(error: msgspec.ValidationError) -> str:
     return f"{path.rstrip('`')}: {message}." if path else f"{message}."
 
 
-# --- Rules: each raises ValueError, whose message names the option -------------------------------------------
+# --- Rules: each raises ValueError with a message that names the option --------------------------------------
 
 
 def check_header_name(option: str, name: str) -> None:
-    """A header that an option names must be one that can be used."""
+    """Check the name of a header that an option gives: it must be well-formed, and not one that the HTTP client sets."""
     if not HEADER.fullmatch(name) or name.lower() in RESERVED | {"authorization"}:
         raise ValueError(f"{option}: {name[:100]!r} is not the name of a header that can be used")
 
 
 def check_headers(headers: Mapping[str, Reference | str], *, taken: Collection[str]) -> None:
-    """Extra headers. `taken` are names in lower case that another option sets."""
+    """Check extra headers. `taken` are the headers, in lower case, that other options set."""
     seen: set[str] = set()
     for name, value in headers.items():
         if not HEADER.fullmatch(name) or name.lower() in RESERVED or name.lower() in taken or name.lower() in seen:
@@ -99,7 +99,7 @@ def check_headers(headers: Mapping[str, Reference | str], *, taken: Collection[s
 
 
 def check_query(query: Mapping[str, Reference | str]) -> None:
-    """Extra parameters of the query."""
+    """Check extra parameters of the query."""
     for name, value in query.items():
         if not _QUERY_NAME.fullmatch(name):
             raise ValueError(f"query: {name[:100]!r} is not the name of a parameter")
@@ -108,7 +108,7 @@ def check_query(query: Mapping[str, Reference | str]) -> None:
 
 
 def check_endpoints(option: str, endpoints: Iterable[str]) -> None:
-    """Endpoints that an option adds."""
+    """Check the endpoints that an option lists."""
     for endpoint in endpoints:
         dots = any(set(part) <= {"."} for part in endpoint.split("/")[1:])
         if not _ENDPOINT.fullmatch(endpoint) or dots or len(endpoint) > MAX_ENDPOINT_CHARS:
@@ -116,14 +116,14 @@ def check_endpoints(option: str, endpoints: Iterable[str]) -> None:
 
 
 def plain_secrets(option: str, values: Mapping[str, Reference | str]) -> Iterator[str]:
-    """The values that by their name are secrets and are no references: one sentence each."""
+    """One sentence for each value that is a secret by its name and is stored in the clear instead of as a reference."""
     for name, value in values.items():
         if isinstance(value, str) and _SECRET_NAME.fullmatch(name.lower()):
             yield f'{option}: the value of {name!r} is a secret: store it, and give {{"secret": "NAME"}} or {{"env": "VARIABLE"}}'
 
 
 def secret_values(headers: Any) -> Iterator[str]:
-    """The values of extra headers that answers must not repeat: those that by name or by length may be secrets."""
+    """The values of extra headers that may be secrets, by their name or their length; answers must not repeat them."""
     for name, value in headers.items() if isinstance(headers, Mapping) else ():
         if not isinstance(value, str) or name.lower() in _PUBLIC:
             continue
@@ -132,10 +132,10 @@ def secret_values(headers: Any) -> Iterator[str]:
 
 
 def plain(values: Mapping[str, Reference | str]) -> dict[str, str]:
-    """Values of a connection, in which secrets have taken the place of references."""
+    """The values of a connection as text: in a connection, secrets have already replaced the references."""
     return {name: str(value) for name, value in values.items()}
 
 
 def headers_of(values: Mapping[str, Reference | str]) -> dict[str, str]:
-    """Extra headers, spelt as the transport spells its own, which they may replace."""
+    """Extra headers in the transport's spelling, so that an extra header replaces the transport's header of that name."""
     return {_SPELT.get(name.lower(), name): str(value) for name, value in values.items()}

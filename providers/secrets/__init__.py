@@ -1,4 +1,4 @@
-"""Secrets of providers: how they are kept, where else they may be, how options refer to them, and how answers lose them.
+"""Secrets of providers: their storage, other sources, references to them in options, and their removal from answers.
 
-It knows the interface in `providers.base` and no adapter. Start with `secrecy`.
+This package knows the interface in `providers.base` and no adapter. Start with `secrecy`.
 """

@@ -1,12 +1,13 @@
-"""Secrets: what must never leave the portal, found in any spelling that an answer may give it, and replaced.
+"""Redaction: secrets must never leave the portal, so each spelling of a secret in an answer is found and replaced.
 
-Found are the secret itself, in any case; base64 of it, alone or inside something longer, in both alphabets; hex; and each of
-these with any of its characters escaped as JSON, a URL or HTML escapes it, also several times over.
+These spellings are found: the secret itself, in upper or lower case; its base64, alone or inside a longer text, in both
+alphabets; its hex; and each of these with any characters escaped as in JSON, URLs or HTML, also several times over.
 
-A text is brought into one spelling, lower case without escapes, and searched for the spellings that are left. Whatever escapes a
-text for a reason leaves letters and digits alone: so most answers are known to hold no secret by the longest run of these that
-each spelling has, and cost one `lower` and a few searches for plain bytes. Escapes of letters are undone as well, but where no
-such run is found only so many of them: else an answer that consists of escapes would keep everybody waiting.
+The search normalises a text to lower case without escapes, and looks for the remaining spellings. Undoing escapes is slow,
+and mostly not needed: ordinary escaping leaves letters and digits alone. So a first, quick search looks for the longest run
+of letters and digits of each spelling. It costs one `lower` and a few searches for plain bytes, and most answers pass it.
+Escaped letters and digits are undone as well, but only up to a limit if the quick search found nothing. Without the limit, an
+answer that consists of escapes would block the event loop.
 """
 
 import re
@@ -16,9 +17,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from urllib.parse import unquote, urlsplit
 
-MIN_SECRET_CHARS = 8  # shorter ones are placeholders of upstreams without keys, and common words of answers
-MIN_RUN = 8  # letters and digits in a row by which a spelling is known to be there
-MOST_ESCAPES = 10_000  # that are undone in an answer that does not look as if it held a secret
+MIN_SECRET_CHARS = 8  # shorter secrets are placeholders for upstreams without keys, and common words in answers
+MIN_RUN = 8  # a run of so many letters and digits is long enough to tell that a spelling may be present
+MOST_ESCAPES = 10_000  # undone in an answer in which the quick search found nothing
 REDACTED = "[credential]"
 _REDACTED = REDACTED.encode()
 
@@ -30,7 +31,7 @@ _NAMED = {"quot": '"', "amp": "&", "lt": "<", "gt": ">", "apos": "'"}
 
 
 class Secrets:
-    """Some secrets, ready to be looked for."""
+    """A set of secrets, prepared for the search."""
 
     def __init__(self, *secrets: str) -> None:
         spellings = {text for secret in secrets for part in _parts(secret) for text in _spellings(part)}
@@ -41,7 +42,7 @@ class Secrets:
         self._has_long_runs = min(map(len, self._runs), default=0) >= MIN_RUN
 
     def hidden_in_body(self, body: bytes) -> bytes:
-        """The body, with `[credential]` in the place of each secret; itself when it holds none."""
+        """The body with `[credential]` in the place of each secret; the same object if it holds no secret."""
         if not self._needles:
             return body
         lower = body.lower()
@@ -53,17 +54,17 @@ class Secrets:
         return body
 
     def hidden_in(self, text: str) -> str:
-        """The same for text."""
+        """The text with `[credential]` in the place of each secret; the same object if it holds no secret."""
         raw = text.encode("utf-8", "surrogatepass")
         hidden = self.hidden_in_body(raw)
         return text if hidden is raw else hidden.decode("utf-8", "surrogatepass")
 
     def _holds_escapes(self, lower: bytes) -> bool:
-        """Whether any character of a secret may be escaped in it."""
+        """Whether the text holds an escape of any character that a secret has."""
         return any(first in lower and escape.search(lower) for first, escape in self._escapes)
 
     def _without(self, body: bytes, lower: bytes, *, most: int | None) -> bytes:
-        """The body without the secrets in it, of whose escapes so many are undone."""
+        """The body with its secrets replaced; at most `most` escapes of each sort are undone, all if it is None."""
         spans = self._spans(lower)
         plain, passes = self._plain(lower, most=most)
         if passes:
@@ -74,7 +75,7 @@ class Secrets:
         return _replaced(body, spans) if spans else body
 
     def _spans(self, text: bytes) -> list[tuple[int, int]]:
-        """Where secrets begin and end."""
+        """The beginning and end of each secret in the text."""
         found = []
         for needle in self._needles:
             if needle in text:
@@ -82,7 +83,7 @@ class Secrets:
         return found
 
     def _plain(self, text: bytes, *, most: int | None = None) -> tuple[bytes, list["_Pass"]]:
-        """A text in lower case without the escapes in which a secret may be hidden, and how it was made."""
+        """A text without the escapes that may hide a secret, and the passes that undid them. The text is in lower case."""
         passes = []
         for first, escape in self._escapes:
             if first in text and escape.search(text):
@@ -92,11 +93,11 @@ class Secrets:
 
 
 class _Pass:
-    """A text with its escapes of one sort undone, at most so many, and where each character of it was."""
+    """A text with at most `most` escapes of one sort undone. It maps each character to its place in the escaped text."""
 
     def __init__(self, escaped: bytes, escape: re.Pattern[bytes], most: int | None) -> None:
-        self._starts: list[int] = []  # of pieces of the plain text, ...
-        self._places: list[int] = []  # ... and where they were
+        self._starts: list[int] = []  # the beginning of each piece in the plain text
+        self._places: list[int] = []  # the beginning of the same piece in the escaped text
         pieces: list[bytes] = []
         size = end = 0
         for found in islice(escape.finditer(escaped), most):
@@ -111,15 +112,15 @@ class _Pass:
         self.text = b"".join([*pieces, escaped[end:]])
 
     def place(self, index: int) -> int:
-        """Where the character at this index of the plain text began."""
+        """The index in the escaped text of the character at an index of the plain text."""
         piece = bisect_right(self._starts, index) - 1
         return min([self._places[piece] + index - self._starts[piece], *self._places[piece + 1 : piece + 2]])
 
 
 def _holds_escaped_letters(lower: bytes) -> bool:
-    """Whether letters or digits are escaped in it: nothing that escapes for a reason does that.
+    """Whether letters or digits are escaped in the text. Ordinary escaping never does that.
 
-    A search for one byte takes a tenth of the time that a search for a few takes, and mostly there is no such byte.
+    A search for one byte takes a tenth of the time of a search for several bytes, and mostly the one byte is absent.
     """
     if (b"\\" in lower and b"\\u00" in lower) or (b"&" in lower and b"&#" in lower):
         return True
@@ -127,9 +128,9 @@ def _holds_escaped_letters(lower: bytes) -> bool:
 
 
 def _escapes(held: bytes) -> list[tuple[bytes, re.Pattern[bytes]]]:
-    """The escapes that a text may have in the place of these characters, and how each sort begins.
+    """The patterns of the escapes of these characters, one for each sort, with the byte that each sort begins with.
 
-    Backslashes are doubled with each level of JSON in JSON, and so are percent signs in URLs, as `%25`.
+    Each level of JSON in JSON doubles the backslashes. In URLs, each level writes a percent sign as `%25`.
     """
     names = "|".join(name for name, meaning in _NAMED.items() if meaning.encode() in held)
     short = "".join(letter for letter, meaning in _SHORT.items() if meaning.encode() in held)
@@ -140,7 +141,7 @@ def _escapes(held: bytes) -> list[tuple[bytes, re.Pattern[bytes]]]:
         *([f"(?P<itself>[{re.escape(itself)}])"] if itself else []),
     ]
     after_ampersand = [r"#0*(?P<decimal>[0-9]{1,7})", r"#x0*(?P<hex>[0-9a-f]{1,6})", *([f"(?P<name>{names})"] if names else [])]
-    # Each begins with one plain character, which is what the search for it is fast for.
+    # Each pattern begins with one plain character, so that the search for it is fast.
     sorts = {
         b"\\": rf"\\\\*(?:{'|'.join(after_backslash)})",
         b"%": r"%(?:25)*(?P<byte>[0-9a-f]{2})",
@@ -168,7 +169,7 @@ def _meaning(escape: re.Match[bytes]) -> bytes:
 
 
 def _parts(secret: str) -> Iterator[str]:
-    """A secret, and what it is made of that is secret by itself: without `Bearer`, a user's password, a URL's."""
+    """A secret, and its parts that are secrets themselves: a token behind `Bearer`, a user's password, a password in a URL."""
     yield secret
     if told := _SCHEME.fullmatch(secret):
         yield told[2]
@@ -193,17 +194,17 @@ def _password_of(url: str) -> str | None:
 
 
 def _spellings(secret: str) -> Iterator[bytes]:
-    """A secret in each spelling that is no mere escaping of its characters, in lower case."""
+    """The spellings of a secret, in lower case: plain, as in a form, hex and base64. Escaped spellings are left out."""
     if len(secret) < MIN_SECRET_CHARS:
         return
     raw = secret.encode("utf-8", "surrogatepass")
     yield raw.lower()
     if b" " in raw:
-        yield raw.lower().replace(b" ", b"+")  # as a form has it
+        yield raw.lower().replace(b" ", b"+")  # as in a form
     yield raw.hex().encode()
     for before in range(3):
         encoded = b64encode(bytes(before) + raw)
-        # What depends on the bytes before and behind is left out.
+        # The characters that depend on the bytes before or behind the secret are left out.
         core = encoded[-(-8 * before // 6) : 8 * (before + len(raw)) // 6]
         yield core.lower()
         yield core.translate(_URL_SAFE).lower()
@@ -213,7 +214,7 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def _replaced(body: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
-    """The body with something else in the place of what lies between these, which may overlap."""
+    """The body with `[credential]` in the place of each span. Spans may overlap."""
     pieces: list[bytes] = []
     end = 0
     for start, stop in sorted(spans):

@@ -1,7 +1,9 @@
-"""References: what options hold in the place of a secret. `{"secret": "NAME"}` is stored with the provider, encrypted;
-`{"env": "VARIABLE"}` is in the environment of the workers; `{"file": "NAME"}` is in their folder of credentials.
+"""References: values of options that stand for a secret.
 
-The value of an extra header is never stored in the clear: what is given as text is moved to the stored secrets (`sealed`).
+The secret of `{"secret": "NAME"}` is stored with the provider, encrypted. The secret of `{"env": "VARIABLE"}` is in the
+environment of the workers. The secret of `{"file": "NAME"}` is in the workers' folder of credentials.
+
+The value of an extra header is never stored in the clear: a value given as text is moved to the stored secrets (`sealed`).
 """
 
 import hashlib
@@ -15,21 +17,21 @@ from providers.secrets import sources
 from providers.secrets.sources import ENVIRONMENT_NAME, FILE_NAME, Missing
 
 SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-SEALED = "headers."  # how the names of secrets begin that were given as the text of a header
-# Where options may hold references: as the option itself, or as a value in it.
+SEALED = "headers."  # the prefix of the names of secrets that were given as the text of a header
+# The options that may hold references: as the option itself, or as values of its map.
 _SINGLE = ("proxy", "client_key")
 _MAPS = ("headers", "query")
 
 
 class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Stands for a secret: one that is stored, one in a variable, or one in a file."""
+    """A reference to a secret that is stored, in a variable, or in a file."""
 
     secret: str = ""
     env: str = ""
     file: str = ""
 
     def __post_init__(self) -> None:
-        """Raise ValueError unless it names exactly one thing."""
+        """Raise ValueError unless the reference names exactly one source."""
         if [bool(self.secret), bool(self.env), bool(self.file)].count(True) != 1:
             raise ValueError('a secret is given as {"secret": "NAME"}, as {"env": "VARIABLE"} or as {"file": "NAME"}')
         if self.secret and not SECRET_NAME.fullmatch(self.secret):
@@ -44,13 +46,13 @@ class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def problem(self) -> str | None:
-        """What keeps options from holding it, as a sentence; None when they may."""
+        """The reason why options may not hold this reference, as a sentence; None if they may."""
         if self.env:
             return sources.variable_problem(self.env)
         return sources.file_problem(self.file) if self.file else None
 
     def value(self, secrets: Mapping[str, str]) -> str:
-        """What it stands for. Raises Missing."""
+        """The secret that the reference stands for. `secrets` are the stored ones, by name. Raises Missing."""
         if self.env:
             return sources.variable(self.env)
         if self.file:
@@ -61,16 +63,16 @@ class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def referred(options: Mapping[str, Any]) -> Iterator[Reference]:
-    """The references that options hold, as far as they can be read."""
+    """The references in options. A malformed reference is left out."""
     for _, reference in _found(options):
         yield reference
 
 
 def resolved(options: Mapping[str, Any], *, secrets: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """The options with secrets in the place of references, and those secrets. Raises Missing.
+    """The options with secrets in the place of references, and a list of these secrets. Raises Missing.
 
-    What was sealed is in its place, but is none of the secrets: most headers hold none, and whoever reads the options can
-    tell (`providers.online.options`).
+    The values of extra headers are put in their place too, but are not in the list, since most headers hold no secret.
+    `providers.online.options` decides which of them are secrets.
     """
     filled, values = dict(options), []
     for (option, name), reference in _found(options):
@@ -88,7 +90,7 @@ def resolved(options: Mapping[str, Any], *, secrets: Mapping[str, str]) -> tuple
 
 
 def sealed(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The options with references in the place of the text of headers, and that text by the names of the references."""
+    """The options with references in the place of the text of headers, and the replaced texts by the names of the references."""
     headers = options.get("headers")
     if not isinstance(headers, dict):
         return dict(options), {}

@@ -1,4 +1,4 @@
-"""How the secrets of a provider are kept."""
+"""The columns in which a provider's secrets are kept, and the encryption of these columns."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -15,20 +15,21 @@ from providers.secrets import sources
 from providers.secrets.references import SEALED, SECRET_NAME, referred, sealed
 from providers.secrets.sources import MAX_SECRET_CHARS
 
-_CREDENTIAL = re.compile(r"[!-~]+")  # what fits into a header
+_CREDENTIAL = re.compile(r"[!-~]+")  # the characters that a header can carry
 
 
 def validate_credential(secret: str) -> None:
-    """Raise ValidationError for what no upstream takes as a key; the message does not quote it."""
+    """Raise ValidationError for a credential that no upstream can accept. The message does not quote the credential."""
     if not _CREDENTIAL.fullmatch(secret):
         raise ValidationError("A credential consists of visible ASCII characters, without spaces or line breaks.")
 
 
 class KeepsSecrets(models.Model):
-    """Columns of a row that keeps a credential, and secrets that its options refer to.
+    """The columns of a row that keeps a credential, and the secrets that its options refer to.
 
-    The credential is encrypted at rest, or in an environment variable or a file of the workers that is named; never two of
-    these. Further secrets, which options refer to by name, are encrypted at rest together, as are the values of extra headers.
+    A credential is in one place: encrypted in the row, in a variable of the workers, or in a file of the workers. In the
+    latter two cases the row has only the name. Further secrets, which options refer to by name, are encrypted
+    together in one column. The values of extra headers are kept there too.
     """
 
     name: Any
@@ -43,14 +44,14 @@ class KeepsSecrets(models.Model):
         abstract: ClassVar = True
 
     def set_credential(self, secret: str) -> None:
-        """Keep a secret encrypted under the first of CREDENTIAL_KEYS; an empty one removes it. Does not save."""
+        """Store the credential, encrypted under the first of CREDENTIAL_KEYS. An empty text removes it. Does not save."""
         if secret:
             validate_credential(secret)
         self.credential_env = self.credential_file = ""
         self.credential_encrypted = _cipher().encrypt(secret.encode()) if secret else b""
 
     def set_secret(self, name: str, secret: str) -> None:
-        """Keep a secret that options refer to, encrypted; an empty one removes it. Does not save. Raises ValidationError."""
+        """Store a secret that options refer to, encrypted. An empty text removes it. Does not save. Raises ValidationError."""
         if not SECRET_NAME.fullmatch(name):
             raise ValidationError("The name of a secret consists of letters, digits, dots, dashes and underscores.")
         if len(secret) > MAX_SECRET_CHARS or "\x00" in secret:
@@ -58,9 +59,9 @@ class KeepsSecrets(models.Model):
         self._keep({**self.secrets(), name: secret})
 
     def seal_headers(self) -> frozenset[str]:
-        """Move the values of extra headers from the options to the encrypted secrets; their names there. Does not save.
+        """Move the values of extra headers from the options to the encrypted secrets. Returns the names of these secrets.
 
-        What was moved there for a header that is gone is forgotten. Raises CredentialUnavailable.
+        The values of headers that the options no longer have are removed. Does not save. Raises CredentialUnavailable.
         """
         options, moved = sealed(self.options)
         used = {reference.secret for reference in referred(options)}
@@ -76,7 +77,10 @@ class KeepsSecrets(models.Model):
         return frozenset(moved)
 
     def forget_secrets(self, *, but: Collection[str]) -> None:
-        """Keep none of the secrets that options may refer to but these, and none that cannot be read. Does not save."""
+        """Remove all secrets that options may refer to, except those named in `but`. Does not save.
+
+        If the secrets cannot be decrypted, all of them are removed.
+        """
         try:
             kept = self.secrets()
         except CredentialUnavailable:
@@ -89,7 +93,7 @@ class KeepsSecrets(models.Model):
 
     @property
     def secret_names(self) -> list[str]:
-        """The secrets that are stored, by name. Raises CredentialUnavailable."""
+        """The names of the stored secrets. Raises CredentialUnavailable."""
         return sorted(self.secrets())
 
     @property
@@ -99,7 +103,7 @@ class KeepsSecrets(models.Model):
 
     @property
     def credential_kept(self) -> str:
-        """How the credential is kept, not what it is."""
+        """The place where the credential is kept, in words; never the credential itself."""
         if self.credential_env:
             return f"in the variable {self.credential_env} of the workers"
         if self.credential_file:

@@ -1,8 +1,7 @@
-"""Where secrets are kept outside of the database: in variables that the settings let providers name, and in the files of one
-folder, such as one that an orchestrator mounts.
+"""Sources of secrets outside of the database: environment variables that the settings allow, and the files of one folder.
 
-Who may configure a provider may not read any variable and any file of the portal's machines: the database's own password is
-one, too.
+An orchestrator can mount such a folder. Other variables and files are refused, because a person who may configure a
+provider must not be able to read every secret of the portal's machines, such as the password of the database.
 """
 
 import os
@@ -12,16 +11,16 @@ from pathlib import Path
 from django.conf import settings
 
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")  # one within the folder: no separator, no dot in front
+FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")  # no separator and no leading dot: the file is in the folder
 MAX_SECRET_CHARS = 32_768
 
 
 class Missing(Exception):
-    """A secret is not where it was said to be, or must not be taken from there; the message says which."""
+    """A secret is not at its source, or must not be read from there. The message says which."""
 
 
 def variable_problem(name: str) -> str | None:
-    """What keeps a provider from naming a variable, as a sentence; None when it may."""
+    """The reason why a provider may not name a variable, as a sentence; None if it may."""
     if not ENVIRONMENT_NAME.fullmatch(name):
         return "This is not the name of an environment variable."
     listed: list[str] = settings.CREDENTIAL_VARIABLES
@@ -32,7 +31,7 @@ def variable_problem(name: str) -> str | None:
 
 
 def file_problem(name: str) -> str | None:
-    """What keeps a provider from naming a file, as a sentence; None when it may."""
+    """The reason why a provider may not name a file, as a sentence; None if it may."""
     if settings.CREDENTIALS_DIR is None:
         return "There is no folder of credentials: CREDENTIALS_DIR does not name one."
     if not FILE_NAME.fullmatch(name):
@@ -56,7 +55,7 @@ def file(name: str) -> str:
     assert settings.CREDENTIALS_DIR is not None
     folder = Path(settings.CREDENTIALS_DIR).resolve()
     try:
-        path = (folder / name).resolve(strict=True)  # mounted secrets are links, but to somewhere in the folder
+        path = (folder / name).resolve(strict=True)  # mounted secrets are links to other places in the folder
         if not path.is_relative_to(folder) or not path.is_file():
             raise Missing(f"File {name} leads out of CREDENTIALS_DIR.")
         with path.open(encoding="utf-8") as opened:

@@ -1,6 +1,6 @@
-"""HTTP to upstreams: one request, one reply, nothing behind the caller's back.
+"""HTTP to upstreams: one request, one reply, and no hidden retries, redirects or cookies.
 
-`open_transport` chooses between the two clients; `interface` says what both keep to, and is what to read first.
+`open_transport` chooses between the two clients. Start with `interface`, the contract of both.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ __all__ = [
 def open_transport(
     base_url: str, *, options: WayOptions, environment: Mapping[str, str], headers: Mapping[str, str], max_bytes: int
 ) -> Transport:
-    """The client that this way out needs, with the headers that every request has. Raises CredentialUnavailable."""
+    """The client that the way to this upstream needs. `headers` go with every request. Raises CredentialUnavailable."""
     way = way_to(base_url, options, environment)
     if way.client is Client.FAST:
         return FastTransport(headers=headers, max_bytes=max_bytes)

@@ -1,4 +1,7 @@
-"""Content codings that an upstream applied although nobody asked: gzip and deflate, taken off within a size. No network."""
+"""Content codings: decoding gzip and deflate up to a size. No network.
+
+The portal asks for no coding, but some upstreams apply one.
+"""
 
 import zlib
 from codecs import BOM_UTF8
@@ -21,11 +24,11 @@ class TooLarge(Exception):
 
 
 def decoded(body: bytes, codings: str, *, most: int, cut: bool) -> bytes:
-    """The body without the codings of a `Content-Encoding` header, the last one taken off first.
+    """The body without the codings of a `Content-Encoding` header. The last coding is removed first.
 
-    At most `most` bytes are made of it: with `cut` the rest is left out, as is whatever follows a fault; else the exceptions
-    are raised. A body that is plain text whatever the header says stays as it is. One that is gzip though no header says so, or
-    once more than it says, is decoded all the same: no JSON begins like that.
+    The result has at most `most` bytes. If the body is longer or broken, the exceptions are raised; with `cut`, the rest is
+    left out instead. Headers may be wrong: a body that is plain text stays as it is, and a body that begins as gzip is
+    decoded even if the header does not say so, since no JSON begins like that.
     """
     names = [name for coding in codings.split(",") if (name := coding.strip().lower()) not in _NO_CODING]
     if names and _is_plain(body):
@@ -36,7 +39,7 @@ def decoded(body: bytes, codings: str, *, most: int, cut: bool) -> bytes:
         decode = _DECODERS.get(name)
         if decode is None:
             raise Undecodable(f"Its body is encoded with {_shown(name)}, which nobody asked for")
-        # What was compressed once more is hardly larger than what it was compressed from.
+        # Compressing a body once more makes it hardly larger, so an inner body needs little more room than `most`.
         body = decode(body, most=most + left * (most // 100 + 1024), cut=cut)
     for _ in range(MAX_CODINGS - len(names)):
         if not is_gzip(body):
@@ -46,12 +49,12 @@ def decoded(body: bytes, codings: str, *, most: int, cut: bool) -> bytes:
 
 
 def is_gzip(body: bytes) -> bool:
-    """Whether a body begins as gzip does, and so is neither JSON nor text."""
+    """Whether a body begins with the magic bytes of gzip, and so is neither JSON nor text."""
     return body.startswith(_MAGIC)
 
 
 def _gunzip(body: bytes, *, most: int, cut: bool) -> bytes:
-    """Every member in a row. What follows the last one, and is none, is padding. Some servers take deflate for gzip."""
+    """Decode all gzip members in a row. Bytes behind the last member are padding. Some servers call deflate gzip."""
     if not is_gzip(body):
         if _is_wrapped(body):
             return _undeflate(body, most=most, cut=cut)
@@ -68,7 +71,7 @@ def _gunzip(body: bytes, *, most: int, cut: bool) -> bytes:
 
 
 def _undeflate(body: bytes, *, most: int, cut: bool) -> bytes:
-    """With the wrapping of zlib, as the standard has it; or without it, or as gzip, as some servers send it."""
+    """Decode deflate: with the zlib wrapping, as the standard says; or without it, or as gzip, as some servers send it."""
     if is_gzip(body):
         return _gunzip(body, most=most, cut=cut)
     if _is_wrapped(body):
@@ -84,12 +87,12 @@ def _undeflate(body: bytes, *, most: int, cut: bool) -> bytes:
 
 
 def _is_wrapped(body: bytes) -> bool:
-    """Whether a body begins as what zlib compressed does."""
+    """Whether a body begins with a valid header of zlib."""
     return body[:1] != b"" and body[0] & 0x0F == 8 and int.from_bytes(body[:2]) % 31 == 0
 
 
 def _inflated(body: bytes, start: int, form: int, *, most: int, cut: bool) -> tuple[bytes, int]:
-    """What one compressed stream holds, and where it ends in the body."""
+    """The content of one compressed stream, and the index of its end in the body."""
     stream, content = zlib.decompressobj(form), bytearray()
     while start < len(body) and not stream.eof:
         piece = body[start : start + PIECE_BYTES]
@@ -110,7 +113,7 @@ def _inflated(body: bytes, start: int, form: int, *, most: int, cut: bool) -> tu
 
 
 def _is_plain(body: bytes) -> bool:
-    """Whether the body is text that begins as JSON does: somebody took the coding off and left the header."""
+    """Whether the body is text that begins like JSON: a server between removed the coding and left the header."""
     if body.removeprefix(BOM_UTF8).lstrip()[:1] not in (b"{", b"["):
         return False
     try:

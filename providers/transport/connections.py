@@ -1,6 +1,7 @@
-"""Connections to upstreams: one request at a time on each, kept for the next one.
+"""Connections to upstreams. Each carries one request at a time, and is kept for the next request.
 
-Made for very many small calls to few upstreams. Proxies, private CAs and client certificates are the other client's (`full`).
+This client is made for very many small calls to few upstreams. The client in `full` handles proxies, private CAs and client
+certificates.
 """
 
 import asyncio
@@ -24,11 +25,11 @@ from providers.transport.interface import (
     header_lines,
 )
 
-LOOK_SECONDS = 1.0  # how often the deadline is looked at while an answer is not read for want of room
+LOOK_SECONDS = 1.0  # the interval of the timer while a connection is paused because the budget has no room
 
 
 class _Connection(asyncio.Protocol):
-    """A connection of a pool. Between requests it waits among the pool's idle ones."""
+    """A connection of a pool. Between requests it is one of the pool's idle connections."""
 
     def __init__(self, pool: "_Pool") -> None:
         self.used_at = 0.0
@@ -40,11 +41,11 @@ class _Connection(asyncio.Protocol):
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._budget: Budget | None = None
-        self._reading: Reading | None = None  # of an answer that is not small
-        self._paused_at: float | None = None  # since when it is not read for want of room
+        self._reading: Reading | None = None  # the budget's part for the answer, if the answer is not small
+        self._paused_at: float | None = None  # the time since which reading is paused because the budget has no room
 
     async def exchange(self, request: list[bytes], *, deadline: float) -> Reply:
-        """Send a request and read the answer. Raises HttpError, or TimeoutError when the deadline comes first."""
+        """Send a request and read the answer. Raises HttpError, or TimeoutError if the deadline comes first."""
         transport = self._transport
         if transport is None or transport.is_closing():
             raise ConnectionLost
@@ -61,7 +62,7 @@ class _Connection(asyncio.Protocol):
                 reading = self._reading
                 self._waiter = self._answer = self._reading = self._paused_at = None
                 transport.abort()
-            else:  # the answer came as well, and somebody else may have the connection by now
+            else:  # the answer arrived at the same moment, so another request may already use the connection
                 _, reading = waiter.result()
             if reading is not None:
                 reading.end()
@@ -69,11 +70,11 @@ class _Connection(asyncio.Protocol):
         finally:
             answer.close()
         if reading is not None:
-            reading.end()  # whoever called counts it from now on
+            reading.end()  # from now on the caller counts the answer's bytes
         return reply
 
     def close(self) -> None:
-        """End it at once."""
+        """End the connection at once."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -84,7 +85,7 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         waiter, answer = self._waiter, self._answer
         if waiter is None or answer is None or waiter.done():
-            self.close()  # nothing was asked
+            self.close()  # no request waits for these bytes
             return
         try:
             if answer.feed(data):
@@ -97,7 +98,7 @@ class _Connection(asyncio.Protocol):
             waiter.set_exception(error)
 
     def _find_room(self, answer: Answer, budget: Budget) -> None:
-        """Read on only while there is room for the answer in memory."""
+        """Pause reading if the budget has no room for the answer."""
         if self._reading is None:
             self._reading = Reading(budget, most=answer.most, go_on=self._go_on)
         if not self._reading.may_have(answer.expected):
@@ -106,7 +107,7 @@ class _Connection(asyncio.Protocol):
             self._paused_at = self._loop.time()
 
     def _go_on(self) -> None:
-        """There is room. The upstream is not charged with the time that it took."""
+        """Resume reading: the budget has room. The deadline moves by the time of the pause."""
         if self._paused_at is not None and self._transport is not None and not self._transport.is_closing():
             self._deadline += self._loop.time() - self._paused_at
             self._paused_at = None
@@ -132,10 +133,10 @@ class _Connection(asyncio.Protocol):
         if lasting and not self._transport.get_write_buffer_size():
             self._pool.keep(self)
         else:
-            self.close()  # there is no telling where the next answer would begin, or the request was not read to its end
+            self.close()  # the beginning of the next answer is uncertain, or the upstream did not read the whole request
 
     def _expect_by(self, deadline: float) -> None:
-        """One timer serves many requests: when it rings too early it is set anew, instead of being set for each of them."""
+        """Set the deadline. One timer serves many requests: a timer that rings too early is set again in `_ring`."""
         self._deadline = deadline
         if self._timer is not None and self._timer.when() <= deadline:
             return
@@ -162,11 +163,11 @@ class _Pool:
         self.most = most
         self.connections: set[_Connection] = set()
         self._dialler = Dialler(host, port, encrypted=scheme == "https")
-        self._idle: list[_Connection] = []  # the last used at the end
+        self._idle: list[_Connection] = []  # the most recently used one is at the end
         self._sweep_timer: asyncio.TimerHandle | None = None
 
     async def connection(self, *, seconds: float) -> _Connection:
-        """One that is idle, else a new one. Raises ConnectFailed."""
+        """An idle connection, else a new one. Raises ConnectFailed."""
         oldest = asyncio.get_running_loop().time() - KEEPALIVE_SECONDS
         while self._idle:
             connection = self._idle.pop()
@@ -176,7 +177,7 @@ class _Pool:
         return await self._dialler.connect(lambda: _Connection(self), seconds=min(seconds, CONNECT_SECONDS))
 
     def keep(self, connection: _Connection) -> None:
-        """A connection has done its work and can do more."""
+        """Take back a connection that can carry another request."""
         loop = asyncio.get_running_loop()
         connection.used_at = loop.time()
         self._idle.append(connection)
@@ -184,13 +185,13 @@ class _Pool:
             self._sweep_timer = loop.call_later(KEEPALIVE_SECONDS, self._sweep)
 
     def forget(self, connection: _Connection) -> None:
-        """A connection has ended."""
+        """Remove a connection that has ended."""
         self.connections.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
 
     def _sweep(self) -> None:
-        """Let go of the connections that have been idle for too long."""
+        """Close the connections that have been idle for too long."""
         self._sweep_timer = None
         loop = asyncio.get_running_loop()
         oldest = loop.time() - KEEPALIVE_SECONDS
@@ -209,14 +210,14 @@ class _Pool:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """Where a request goes, and how its head begins."""
+    """The pool for a request, and the constant beginning of its head."""
 
     pool: _Pool
     head: bytes
 
 
 class Client:
-    """Sends requests. Belongs to the event loop that first uses it; `close` ends its connections."""
+    """Sends requests. A client belongs to the event loop that first uses it; `close` ends its connections."""
 
     def __init__(self, *, headers: Mapping[str, str], most: MaxBytes) -> None:
         self._headers = headers
@@ -225,7 +226,7 @@ class Client:
         self._target = lru_cache(maxsize=256)(self._make_target)
 
     async def send(self, method: str, url: URL, *, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply:
-        """Send once and read the answer, all within so many seconds. Raises HttpError, TimeoutError and ValueError."""
+        """Send a request once and read the answer, within `seconds` in all. Raises HttpError, TimeoutError and ValueError."""
         target = self._target(method, url)
         length = b"" if method == "GET" else b"Content-Length: %d\r\n" % len(body)
         head = b"%b%b%b\r\n" % (target.head, header_lines(headers), length)

@@ -1,15 +1,16 @@
-"""Where a connection may go: the one guard of every outgoing address.
+"""Destinations: the only place that decides to which addresses the portal may connect.
 
-Two guards stand here. `PROVIDERS` is for addresses that administrators of the portal give: a model server is often on this
-machine, or in a private network. `tenants` is for those that anybody of a project gives: public addresses, and the networks
-that the portal's settings name. Neither lets through what only a cloud's own machinery answers at.
+There are two guards. `PROVIDERS` is for addresses that administrators of the portal give. It allows private addresses, since
+a model server is often on this machine or in a private network. `tenants` is for addresses that members of a project give.
+It allows public addresses, and the networks that the portal's settings name. Both refuse the addresses of a cloud's own
+machinery, such as metadata servers.
 
-An address is looked at twice. As it is written, when it is saved (`problem`): a host may be a number in disguise, or a name
-that every cloud has. And when a socket is made (`socket`): there the address is a number, the very one that is connected to,
-so that a name whose meaning changes between two look-ups gains nothing.
+A guard checks an address twice. The first check is of the text of a host, when it is saved (`problem`): a host may be a
+number in disguise, or a metadata server's name. The second check is of the numeric address, when a socket is made
+(`socket`). It checks the very address that is connected to, so a name that changes its address in between gains nothing.
 
-Where a proxy stands in between, the proxy's address is looked at in both ways, and the upstream's as it is written: it is the
-proxy that looks the name up.
+With a proxy in between, the proxy's address is checked in both ways. Of the upstream only the text is checked, since the
+proxy looks the name up.
 """
 
 import re
@@ -24,7 +25,7 @@ from urllib.parse import urlsplit
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# What nobody has anything to send to. Clouds keep the credentials of a machine at many of these, for whoever asks from there.
+# Networks that no request may go to. At many of these addresses, a cloud gives a machine's credentials to any of its processes.
 _NEVER: tuple[Network, ...] = tuple(
     map(
         ip_network,
@@ -54,8 +55,8 @@ _METADATA_NAMES = frozenset(
 _NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 _COMPATIBLE = IPv6Network("::/96")
 _ISATAP = frozenset({0x5EFE, 0x0200_5EFE})
-_DOTS = re.compile(r"[\u3002\uff0e\uff61]")  # what browsers and resolvers take for a dot
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # as the last part of a host: then all of it is an address
+_DOTS = re.compile(r"[\u3002\uff0e\uff61]")  # characters that browsers and resolvers read as a dot
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # if the last part of a host is a number, the whole host is an address
 
 NEVER = "It leads to where clouds keep the credentials of machines, or to no single machine: nothing is sent there."
 NOT_PUBLIC = "It does not lead to a public address."
@@ -66,21 +67,21 @@ class Refused(OSError):
 
 
 class Guard:
-    """Lets public addresses through, and those of some `networks`."""
+    """A guard that allows connections to public addresses, and to the addresses of `networks`."""
 
     def __init__(self, networks: Sequence[Network] = ()) -> None:
         self._networks = tuple(networks)
         self._refusal = lru_cache(maxsize=1024)(self._refusal_of_text)
 
     def refusal(self, address: Address) -> str | None:
-        """Why nothing is sent to an address, as a sentence; None when it may be."""
+        """The reason why the portal may not connect to an address, as a sentence; None if it may."""
         meanings = list(_meanings(address))
         if any(meaning in network for meaning in (address, *meanings) for network in _NEVER):
             return NEVER
         return None if all(map(self._may_reach, meanings)) else NOT_PUBLIC
 
     def problem(self, host: str) -> str | None:
-        """What is wrong with a host as it is written, as a sentence; None where only a look-up can tell."""
+        """The problem of a host as it is written, as a sentence; None if it has none that shows without a look-up."""
         name = _DOTS.sub(".", unicodedata.normalize("NFKC", host)).strip("[]").rstrip(".").lower()
         try:
             return self.refusal(ip_address(name))
@@ -95,7 +96,7 @@ class Guard:
         return None
 
     def socket(self, info: tuple[Any, ...]) -> "socket.socket":
-        """A socket for an address as `getaddrinfo` gives it, and for nothing else. Raises Refused."""
+        """A socket for an address in the format of `getaddrinfo`. Raises Refused if the guard does not allow the address."""
         family, kind, protocol, _, address = info
         if problem := self._refusal(str(address[0])):
             raise Refused(problem)
@@ -113,12 +114,12 @@ PROVIDERS = Guard([ip_network("0.0.0.0/0"), ip_network("::/0")])
 
 
 def tenants(networks: Sequence[Network]) -> Guard:
-    """The guard of addresses that somebody of a project gives; `networks` are those that they may reach besides."""
+    """The guard for addresses that members of a project give. Besides public addresses it allows `networks`."""
     return Guard(networks)
 
 
 def _meanings(address: Address) -> Iterator[Address]:
-    """Where a packet to an address ends: the IPv4 addresses that an IPv6 address stands for; itself, where there are none."""
+    """The addresses that a packet to `address` may reach: the IPv4 addresses inside an IPv6 address, else the address itself."""
     inner: list[Address] = list(_embedded(address)) if isinstance(address, IPv6Address) else []
     yield from inner or [address]
 
@@ -138,7 +139,7 @@ def _embedded(address: IPv6Address) -> Iterator[IPv4Address]:
 
 
 def base_url_problem(base_url: str) -> str | None:
-    """What keeps a text from being the base URL of a provider's upstream; None when it is one."""
+    """The reason why a text cannot be the base URL of a provider, as a sentence; None if it can."""
     if not base_url:
         return "A base URL is needed, such as https://api.example.com/v1."
     try:

@@ -1,4 +1,4 @@
-"""Making connections to one host: every address that it has is tried, and addresses that have gone stale are looked up anew."""
+"""Dialling: making connections to one host. Each address of the host is tried; stale addresses are looked up again."""
 
 import asyncio
 import os
@@ -13,15 +13,15 @@ import aiohappyeyeballs
 from providers.transport.destinations import PROVIDERS, Refused
 from providers.transport.interface import ConnectFailed
 
-ADDRESSES_SECONDS = 60.0  # how long those of a host are kept
-NEXT_ADDRESS_SECONDS = 0.25  # before an address is tried beside one that does not answer
+ADDRESSES_SECONDS = 60.0  # the addresses of a host are kept for so long
+NEXT_ADDRESS_SECONDS = 0.25  # if an address does not answer for so long, the next one is tried beside it
 
 _AnyProtocol = TypeVar("_AnyProtocol", bound=asyncio.Protocol)
-_Addresses = list[Any]  # as getaddrinfo gives them
+_Addresses = list[Any]  # in the format of getaddrinfo
 
 
 class Dialler:
-    """Connects to one host. Nothing of a request is sent here, so trying again costs nothing."""
+    """Connects to one host. No part of a request is sent here, so a failed attempt can be repeated safely."""
 
     def __init__(self, host: str, port: int, *, encrypted: bool) -> None:
         self._host = host
@@ -34,7 +34,7 @@ class Dialler:
     async def connect(self, protocol: Callable[[], _AnyProtocol], *, seconds: float) -> _AnyProtocol:
         """A new connection. Raises ConnectFailed.
 
-        Kept addresses are given half of the time. When none of them works the host may have moved, and is looked up anew.
+        Kept addresses get half of the time. If none of them works, the host may have moved, so it is looked up again.
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -51,7 +51,7 @@ class Dialler:
             raise
 
     async def _look_up(self, *, since: float, ends_at: float) -> _Addresses:
-        """The host's addresses, looked up after `since`. Many connections are made at once, and one look-up is enough."""
+        """The host's addresses, looked up after `since`. Connections that are made at the same time share one look-up."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout_at(ends_at), self._looking_up:
@@ -63,12 +63,12 @@ class Dialler:
             raise ConnectFailed(why(error)) from error
 
     def _forget(self, addresses: _Addresses) -> None:
-        """Do not use these any more, unless others were found meanwhile."""
+        """Drop the kept addresses if they are still these."""
         if self._addresses is addresses:
             self._addresses = []
 
     async def _connect_to(self, addresses: _Addresses, protocol: Callable[[], _AnyProtocol], *, ends_at: float) -> _AnyProtocol:
-        """A connection to one of these. One that answers, but fails the TLS handshake, is left for the next."""
+        """A connection to one of the addresses. If an address answers but the TLS handshake fails, the next one is tried."""
         loop = asyncio.get_running_loop()
         failure: Exception | None = None
         while addresses:
@@ -105,7 +105,7 @@ class Dialler:
 
 
 def why(error: Exception) -> str:
-    """Why no connection was made, in the words of the system or of the guard."""
+    """The reason why no connection was made, in the words of the system or of the guard."""
     match error:
         case TimeoutError() if not error.errno:
             return "Timed out"

@@ -1,4 +1,4 @@
-"""The engine's fast path: our own connections, straight to the upstream."""
+"""The fast path: an HTTP client of our own, with direct connections to the upstream."""
 
 from collections.abc import Mapping
 
@@ -11,14 +11,14 @@ from providers.transport.outcomes import ERRORS, failed, finished
 
 
 class FastTransport:
-    """A `Transport` without proxies and certificates of its own."""
+    """A `Transport` that uses no proxy, no CA of its own and no client certificate."""
 
     def __init__(self, *, headers: Mapping[str, str], max_bytes: int) -> None:
         self._most = MaxBytes(max_bytes, MAX_ERROR_BYTES)
         self._client = Client(headers={**CONSTANT_HEADERS, **headers}, most=self._most)
 
     async def send(self, method: str, url: URL, *, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply | Failure:
-        """Send once and read the whole answer, all within so many seconds."""
+        """Send a request once and read the whole answer, within `seconds` in all."""
         try:
             reply = await self._client.send(method, url, headers=headers, body=body, seconds=seconds)
         except ERRORS as error:

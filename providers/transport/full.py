@@ -1,4 +1,4 @@
-"""The client for what the fast path does not do: aiohttp, behind the same interface and with the same judgement of an answer."""
+"""The full client, for proxies and certificates: aiohttp behind the interface of the fast path, with the same failures."""
 
 import asyncio
 from base64 import b64encode
@@ -38,7 +38,7 @@ MAX_HEADERS = 2000  # more would not fit into the head
 
 
 class FullTransport:
-    """A `Transport` through a proxy, or with certificates of its own. Raises CredentialUnavailable for what it cannot read."""
+    """A `Transport` through a proxy, or with its own certificates. Raises CredentialUnavailable if it cannot read them."""
 
     def __init__(self, way: Way, *, headers: Mapping[str, str], max_bytes: int) -> None:
         if problem := proxy_problem(way):
@@ -52,11 +52,11 @@ class FullTransport:
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, method: str, url: URL, *, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply | Failure:
-        """Send once and read the whole answer, all within so many seconds."""
+        """Send a request once and read the whole answer, within `seconds` in all."""
         progress = SimpleNamespace(begun=False)  # whether the request may have gone out
         try:
             all_headers = {**self._headers, **headers}
-            if url.scheme == "http":  # there is no tunnel, and so no other request that the proxy reads
+            if url.scheme == "http":  # without a tunnel, the proxy reads its authentication from the request itself
                 all_headers |= self._consent
             header_lines(all_headers)
             if self._through and (problem := PROVIDERS.problem(url.host or "")):
@@ -99,7 +99,7 @@ class FullTransport:
             return await self._read(answer, progress.patience)
 
     async def _read(self, answer: aiohttp.ClientResponse, patience: asyncio.Timeout) -> Reply:
-        """The answer as far as it is wanted. What the other client refuses is refused here, too."""
+        """Read the wanted part of the answer. Answers that the fast path refuses are refused here, too."""
         headers = Headers()
         for name, value in answer.raw_headers:
             headers.add(name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t"))
@@ -115,7 +115,7 @@ class FullTransport:
                 pieces.append(piece)
                 size += len(piece)
                 if size > limit:
-                    answer.close()  # with its connection: what is left of the answer is still to come
+                    answer.close()  # also closes the connection: the rest of the answer is still on its way
                     return Reply(answer.status, headers, b"".join(pieces)[:limit], whole=False)
                 if room is not None and size > SMALL:
                     await _find_room(room, answer.content_length or 2 * size, patience)
@@ -129,7 +129,7 @@ class FullTransport:
         return Reply(answer.status, headers, b"".join(pieces))
 
     def _meaning(self, error: aiohttp.ClientError) -> Exception:
-        """What an error means once the request may have gone out."""
+        """The error for an aiohttp error that occurs after the request may have gone out."""
         match error:
             case aiohttp.ClientResponseError():
                 return NotHttp(None)
@@ -139,7 +139,7 @@ class FullTransport:
                 return ConnectionLost()
 
     def _unconnected(self, error: Exception) -> HttpError | ValueError:
-        """Why there is no connection. Of the error's own text nothing is used: it may quote a proxy's password."""
+        """The error for a failed connection. The text of aiohttp's error is not used: it may quote a proxy's password."""
         match error:
             case aiohttp.InvalidURL():
                 return ValueError()
@@ -166,7 +166,7 @@ class FullTransport:
 
 
 async def _find_room(room: Reading, size: int, patience: asyncio.Timeout) -> None:
-    """Read on only while there is room in memory. The upstream is not charged with the time that it takes."""
+    """Wait until there is room in memory for `size` bytes. The deadline moves by the time of the wait."""
     if room.granted >= min(size, room.most):
         return
     began, ends_at = asyncio.get_running_loop().time(), patience.when()
@@ -183,7 +183,7 @@ def _session() -> aiohttp.ClientSession:
     tracing = aiohttp.TraceConfig()
     tracing.on_request_headers_sent.append(begun)
     session = aiohttp.ClientSession(
-        # Names are looked up for each connection, of which there are few: a host may move.
+        # The host's name is looked up for each connection, since a host may move. There are few connections.
         connector=aiohttp.TCPConnector(
             limit=0, use_dns_cache=False, keepalive_timeout=KEEPALIVE_SECONDS, socket_factory=PROVIDERS.socket
         ),
@@ -195,12 +195,12 @@ def _session() -> aiohttp.ClientSession:
         max_headers=MAX_HEADERS,
         trace_configs=[tracing],
     )
-    session._retry_connection = False  # else PUT and GET are sent again when a kept connection ends: there is no public way
+    session._retry_connection = False  # else aiohttp repeats PUT and GET when a kept connection ends; there is no public option
     return session
 
 
 def _proxy(url: str) -> tuple[URL | None, dict[str, str]]:
-    """The proxy's address, and the header that tells it who asks."""
+    """The proxy's address, and the headers that authenticate the client to the proxy."""
     if not url:
         return None, {}
     parts = URL(url)
@@ -215,7 +215,10 @@ class _Malformed(aiohttp.ClientPayloadError):
 
 
 def _watch(answer: aiohttp.ClientResponse) -> None:
-    """Have the reader of a body hear of its end. At a malformed chunk aiohttp closes the connection, and says nothing to it."""
+    """Raise _Malformed in the reader of a body if the connection closes before the body ends.
+
+    At a malformed chunk, aiohttp closes the connection without telling the reader, which would wait until the deadline.
+    """
     content, connection = answer.content, answer.connection
     closed = connection.protocol.closed if connection is not None and connection.protocol is not None else None
 

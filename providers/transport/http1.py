@@ -1,23 +1,23 @@
-"""HTTP/1.1 answers, read piece by piece as they come: the parser is llhttp's, what is made of it is here. No network.
+"""HTTP/1.1 answers, parsed piece by piece as they arrive. llhttp parses; this module builds replies. No network.
 
-Folded headers and single line feeds are taken. Where an answer ends is never guessed at: an ambiguous one is refused.
+Folded headers and single line feeds are accepted. An answer whose end is ambiguous is refused: its end is never guessed.
 """
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from providers.transport.interface import MAX_HEAD_BYTES, ConnectionLost, Headers, MaxBytes, NotHttp, Reply
 
-_FRAMING = 16  # bytes around one byte of a body at most, as when each comes in a chunk of its own
+_FRAMING = 16  # the most bytes of framing for one byte of a body: each byte may come in a chunk of its own
 
 
 class Answer:
-    """One answer, while it comes. `reply` is there once `feed` or `end` has said so; then ask whether `lasting`."""
+    """One answer while it arrives. `reply` and `lasting` are valid after `feed` has returned True, or `end` has returned."""
 
     def __init__(self, most: MaxBytes) -> None:
         self.lasting = False  # whether the connection can carry another request
         self._most = most
         self._parser = HttpResponseParser(self)
-        # What every client takes is taken: an answer that was paid for is not thrown away for the style of its head.
+        # Accept all that common clients accept: an answer that was paid for is not thrown away because of its head's style.
         self._parser.set_dangerous_leniencies(
             lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
         )
@@ -27,75 +27,75 @@ class Answer:
         self._framed = self._complete = False
 
     def feed(self, data: bytes) -> bool:
-        """Take what came from the network; whether the answer is here, as far as it is wanted. Raises NotHttp."""
+        """Parse bytes from the network. Returns whether the wanted part of the answer is complete. Raises NotHttp."""
         self._fed += len(data)
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade):
             if not self._complete:
                 raise NotHttp(self._said) from None
-            self.lasting = False  # something is behind the answer that nobody asked for
+            self.lasting = False  # there are bytes behind the answer that belong to no request
         if self._fed - _FRAMING * self._size > MAX_HEAD_BYTES and not self._complete:
             raise NotHttp(self._said)
         return self._complete or self._too_large
 
     def end(self) -> None:
-        """The connection has ended, and with it a body that says nothing of its length. Raises ConnectionLost."""
+        """Take the end of the connection as the end of a body without a length. Raises ConnectionLost for other answers."""
         if not self._status or self._framed:
             raise ConnectionLost
 
     def close(self) -> None:
-        """Let go of what was read. Answer and parser refer to each other: else it would stay until garbage is collected."""
+        """Free the bytes that were read. Answer and parser refer to each other, so only a garbage collection would free them."""
         self._pieces.clear()
         del self._parser
 
     @property
     def size(self) -> int:
-        """Bytes of the body that are here."""
+        """The number of bytes of the body that have arrived."""
         return self._size
 
     @property
     def most(self) -> int:
-        """Bytes of the body that are wanted at most; one read may bring a few more."""
+        """The number of bytes of the body that are wanted at most. One read may bring a few more."""
         return self._limit
 
     @property
     def expected(self) -> int:
-        """Bytes that the body will have: as it says itself, else it may become twice as long."""
+        """The expected length of the body: its Content-Length, else twice the bytes that have arrived."""
         length = self._headers.get("content-length", "")
         return int(length) if length.isdecimal() else 2 * self._size
 
     @property
     def reply(self) -> Reply:
-        """The answer; its body is cut where it is larger than wanted."""
+        """The answer. A body that is larger than wanted is cut."""
         body = b"".join(self._pieces)
         return Reply(self._status, self._headers, body[: self._limit] if self._too_large else body, not self._too_large)
 
     @property
     def _said(self) -> int:
-        """The status of the first line, as far as one was read: of an answer that turns out to be none."""
+        """The status in the first line of a malformed answer; 0 if none was read."""
         return self._status or self._parser.get_status_code()
 
     @property
     def _too_large(self) -> bool:
         return self._size > self._limit
 
-    # What the parser tells. An error that is raised here is one of its own.
+    # Callbacks of the parser. The parser turns an exception that is raised here into an HttpParserError.
 
     def on_message_begin(self) -> None:
-        """An answer begins: the first, the one after an interim one, or one that nobody asked for."""
+        """An answer begins: the first, the one after an interim answer, or one without a request."""
         if self._complete:
             self.lasting = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header; those behind the body are not wanted."""
+        """Take a header. Headers behind the body are ignored."""
         if not self._status:
             known, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
             if self._headers.setdefault(known, text) is not text:
                 self._headers.add(known, text)
 
     def on_headers_complete(self) -> None:
-        """The head is here."""
+        """Take the end of the head."""
         status = self._parser.get_status_code()
         coding = self._headers.get("transfer-encoding")
         if self._complete or 100 <= status < 200:
@@ -107,13 +107,13 @@ class Answer:
         self._framed = coding is not None or "content-length" in self._headers
 
     def on_body(self, data: bytes) -> None:
-        """A piece of the body."""
+        """Take a piece of the body."""
         if not self._complete and not self._too_large:
             self._size += len(data)
             self._pieces.append(data)
 
     def on_message_complete(self) -> None:
-        """The answer is whole, unless it is an interim one."""
+        """Take the end of an answer. After an interim answer, the real one follows."""
         if self._complete:
             return
         if not self._status:

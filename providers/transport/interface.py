@@ -1,7 +1,7 @@
 """The interface between adapters and HTTP: one request in, one reply or one failure out.
 
-Both clients keep it: `fast`, the engine's own, and `full`, for proxies and certificates. A request is sent once, and never again
-behind the caller's back. No client follows a redirect, keeps a cookie or asks for compression.
+Two clients implement it: `fast`, our own, and `full`, for proxies and certificates. A client sends each request once and
+never repeats it by itself. No client follows a redirect, keeps a cookie or asks for compression.
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from yarl import URL
 
 from providers.base import Failure
 
-MAX_ERROR_BYTES = 64 * 1024  # as much as is read of an answer that is not a success
+MAX_ERROR_BYTES = 64 * 1024  # no more is read of an answer that is not a success
 MAX_HEAD_BYTES = 64 * 1024
 CONNECT_SECONDS = 10.0  # name look-up, connection, a proxy's consent and TLS handshakes together
-KEEPALIVE_SECONDS = 4.0  # below the 5 s after which common servers drop an idle connection, so that we drop it first
+KEEPALIVE_SECONDS = 4.0  # common servers drop an idle connection after 5 s; the client must drop it first
 CONSTANT_HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
@@ -25,13 +25,13 @@ CONSTANT_HEADERS = {
 
 
 class Headers(dict[str, str]):
-    """The headers of an answer by name in lower case; looking one up ignores case.
+    """The headers of an answer by name in lower case. A look-up ignores case.
 
-    Of several headers by one name the first is kept. Content codings are a list: several of them are joined.
+    If several headers have one name, the first is kept. `Content-Encoding` is a list, so its headers are joined.
     """
 
     def add(self, name: str, value: str) -> None:
-        """Take a header as it came; `name` is in lower case."""
+        """Add a header of the answer; `name` is in lower case."""
         if self.setdefault(name, value) is not value and name == "content-encoding":
             super().__setitem__(name, f"{super().__getitem__(name)}, {value}")
 
@@ -47,7 +47,7 @@ class Headers(dict[str, str]):
 
 @dataclass(slots=True)
 class Reply:
-    """What an upstream answered, whatever the status. Not `whole`: the body had more bytes than were wanted."""
+    """An upstream's answer of any status. If it is not `whole`, the body had more bytes than wanted, and is cut."""
 
     status: int
     headers: Mapping[str, str]
@@ -56,7 +56,7 @@ class Reply:
 
 
 class MaxBytes(NamedTuple):
-    """How much of a body is wanted: of a success (2xx), and of anything else."""
+    """The most bytes that are wanted of a body: of a success (2xx), and of any other answer."""
 
     success: int
     other: int
@@ -66,10 +66,10 @@ class MaxBytes(NamedTuple):
 
 
 class Transport(Protocol):
-    """A way to one upstream. Belongs to the event loop that first uses it; `close` ends its connections."""
+    """An HTTP client for one upstream. It belongs to the event loop that first uses it; `close` ends its connections."""
 
     async def send(self, method: str, url: URL, *, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply | Failure:
-        """Send once and read the whole answer, all within so many seconds. A GET has no body."""
+        """Send a request once and read the whole answer, within `seconds` in all. A GET has no body."""
         ...
 
     async def close(self) -> None: ...
@@ -80,11 +80,11 @@ def is_success(status: int) -> bool:
     return 200 <= status < 300
 
 
-# --- What goes wrong -----------------------------------------------------------------------------------------
+# --- Errors --------------------------------------------------------------------------------------------------
 
 
 class HttpError(Exception):
-    """No answer was had."""
+    """The client got no complete answer."""
 
 
 class ConnectFailed(HttpError):
@@ -92,11 +92,14 @@ class ConnectFailed(HttpError):
 
 
 class ConnectionLost(HttpError):
-    """The connection ended before the whole answer was here."""
+    """The connection ended before the whole answer had arrived."""
 
 
 class NotHttp(HttpError):
-    """What came is no HTTP/1.1 answer. `said` is the status of its first line: 0 if there is none, None if it is not known."""
+    """The bytes that arrived are no HTTP/1.1 answer.
+
+    `said` is the status in their first line: 0 if there is none, None if it is not known.
+    """
 
     def __init__(self, said: int | None = 0) -> None:
         super().__init__()
@@ -104,7 +107,7 @@ class NotHttp(HttpError):
 
 
 def header_lines(headers: Mapping[str, str]) -> bytes:
-    """Headers as they are sent. Raises ValueError for one that would begin another line."""
+    """Headers in the format of HTTP/1.1. Raises ValueError for a header that contains a line end."""
     text = "".join([f"{name}: {value}\n" for name, value in headers.items()])
     if text.count("\n") != len(headers) or "\r" in text or "\x00" in text:
         raise ValueError("a header with a line end in it")

@@ -1,4 +1,4 @@
-"""What becomes of an exchange: a reply whose body is decoded and not too large, or a failure. The same for both clients."""
+"""The end of an exchange, the same for both clients: a reply with a decoded body that is not too large, or a failure."""
 
 from providers.base import Failure
 from providers.failures import Kind
@@ -11,8 +11,8 @@ ERRORS = (HttpError, OSError, TimeoutError, ValueError)
 def finished(reply: Reply, *, most: MaxBytes) -> Reply | Failure:
     """The reply without its content codings.
 
-    A success that cannot be decoded was carried out, and paid for: it is UNCONFIRMED, so that it is not sent again. What can be
-    read of another answer is enough to tell why.
+    If a success cannot be decoded, its request was carried out and paid for, so it becomes UNCONFIRMED and is not sent
+    again. Of any other answer, the part that can be decoded is enough to explain the failure.
     """
     taken = is_success(reply.status)
     if taken and not reply.whole:
@@ -32,7 +32,7 @@ def finished(reply: Reply, *, most: MaxBytes) -> Reply | Failure:
 
 
 def failed(error: Exception) -> Failure:
-    """The failure that an exception means. Of its own text only a connection's is used: others may quote headers."""
+    """The failure for an exception. Only the text of ConnectFailed is used, since the text of others may quote headers."""
     match error:
         case ConnectFailed():
             return _failure(Kind.CONNECT, str(error))

@@ -1,4 +1,4 @@
-"""TLS towards an upstream that has a CA of its own, or asks for a client certificate."""
+"""TLS contexts for upstreams that have a CA of their own, or ask for a client certificate."""
 
 import ssl
 import tempfile
@@ -9,7 +9,10 @@ from providers.transport.way import PEM, Way
 
 
 def tls_of(way: Way) -> ssl.SSLContext:
-    """What a way says of certificates. Raises CredentialUnavailable for what cannot be read, without quoting it."""
+    """The TLS context for a way's certificates.
+
+    Raises CredentialUnavailable if a certificate or key cannot be read; the message does not quote it.
+    """
     context = _trusting(way)
     context.set_alpn_protocols(["http/1.1"])
     if way.certificate:
@@ -32,7 +35,7 @@ def _trusting(way: Way) -> ssl.SSLContext:
 
 
 def _show(context: ssl.SSLContext, *, certificate: str, key: str) -> None:
-    """Load a client certificate. The standard library reads only files: PEM goes through one that nobody else can read."""
+    """Load a client certificate. The standard library reads only files, so PEM is written to a private temporary file."""
     with tempfile.TemporaryDirectory() as folder:
         paths = []
         for name, text in (("certificate", certificate), ("key", key)):
@@ -44,7 +47,7 @@ def _show(context: ssl.SSLContext, *, certificate: str, key: str) -> None:
             else:
                 paths.append(text)
         try:
-            # An empty password: with none at all, an encrypted key would be asked for at the terminal.
+            # The password is empty and not None: with None, OpenSSL would ask at the terminal for an encrypted key's password.
             context.load_cert_chain(paths[0], paths[1] or None, password="")
         except (OSError, ValueError) as error:
             raise CredentialUnavailable(f"The client certificate and its key cannot be read here: {_reason(error)}.") from None

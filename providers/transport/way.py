@@ -1,4 +1,4 @@
-"""The way out to an upstream: by which proxy, with which certificates, and so with which client. Pure rules."""
+"""The way to an upstream: its proxy and its certificates, and so the HTTP client that is used. Pure rules."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import msgspec
 from providers.secrets.references import Reference
 from providers.transport.destinations import PROVIDERS
 
-NO_PROXY = "none"  # the option `proxy` that has an upstream reached straight, whatever the environment says
+NO_PROXY = "none"  # a value of the option `proxy`: connect directly, even if the environment names a proxy
 PEM = "-----BEGIN "
 ENVIRONMENT = (
     *("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"),
@@ -23,9 +23,9 @@ class WayOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Options of every adapter that speaks HTTP.
 
     * `proxy`: the URL of a proxy, such as `http://proxy.example.com:3128`; `none` for no proxy; else the environment decides;
-    * `ca`: the certificates that sign the upstream's, instead of the system's: PEM, or the path of such a file;
-    * `client_certificate`: a certificate to show to the upstream: PEM, or the path of such a file;
-    * `client_key`: its key: a secret that holds PEM, or the path of such a file.
+    * `ca`: the CA certificates to trust instead of the system's: PEM, or the path of a PEM file;
+    * `client_certificate`: a certificate to show to the upstream: PEM, or the path of a PEM file;
+    * `client_key`: the key of that certificate: a secret that holds PEM, or the path of a PEM file.
     """
 
     proxy: Reference | str = ""
@@ -44,7 +44,7 @@ class WayOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("client_key: it is of no use without client_certificate")
 
     def plain_secrets(self) -> Iterator[str]:
-        """What should be a reference, and is a plain value: one sentence each."""
+        """One sentence for each option that is a secret and is given in the clear instead of as a reference."""
         if isinstance(self.proxy, str) and "@" in self.proxy:
             yield 'proxy: a URL with a password is a secret: store it, and give {"secret": "NAME"}'
         if isinstance(self.client_key, str) and PEM in self.client_key:
@@ -52,7 +52,7 @@ class WayOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Client(Enum):
-    """The two implementations of `Transport`, as they are shown."""
+    """The two implementations of `Transport`, with the names that pages show."""
 
     FAST = "fast path"
     FULL = "aiohttp"
@@ -60,7 +60,7 @@ class Client(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What a request to an upstream needs on its way. A `..._from` says who asked for it."""
+    """The proxy and the certificates for requests to an upstream. A `..._from` names the option or variable that set one."""
 
     proxy: Reference | str = ""
     proxy_from: str = ""
@@ -71,7 +71,7 @@ class Way:
 
     @property
     def needs(self) -> list[str]:
-        """What the fast path cannot do, in words and without secrets."""
+        """The needs that the fast path cannot meet, in words and without secrets."""
         found = []
         if self.proxy:
             shown = f"the {self.proxy}" if isinstance(self.proxy, Reference) else proxy_address(self.proxy)
@@ -84,7 +84,7 @@ class Way:
 
     @property
     def client(self) -> Client:
-        """Which client serves: the fast path, unless something is needed that it cannot do."""
+        """The client for this way: the fast path if it can meet all needs, else the full client."""
         return Client.FULL if self.needs else Client.FAST
 
     def __str__(self) -> str:
@@ -92,7 +92,7 @@ class Way:
 
 
 def way_to(base_url: str, options: WayOptions, environment: Mapping[str, str]) -> Way:
-    """The way to an upstream. Options go before the environment, which is empty where it is not to be heeded."""
+    """The way to an upstream. An option overrides the environment. `environment` is empty if the portal ignores it."""
     target = urlsplit(base_url)
     proxy, proxy_from = options.proxy, "option proxy"
     if not proxy:
@@ -100,9 +100,9 @@ def way_to(base_url: str, options: WayOptions, environment: Mapping[str, str]) -
     if not proxy or proxy == NO_PROXY:
         proxy = proxy_from = ""
     if target.scheme != "https" and not (isinstance(proxy, str) and proxy.startswith("https:")):
-        return Way(proxy, proxy_from)  # nothing is encrypted, so no certificate is needed
+        return Way(proxy, proxy_from)  # without encryption no certificate is needed
     ca, ca_from = options.ca, "option ca"
-    if not ca and not environment.get("SSL_CERT_FILE"):  # which both clients heed by themselves
+    if not ca and not environment.get("SSL_CERT_FILE"):  # both clients read SSL_CERT_FILE by themselves
         ca, ca_from = environment.get("REQUESTS_CA_BUNDLE", ""), "REQUESTS_CA_BUNDLE"
     return Way(proxy, proxy_from, ca, ca_from if ca else "", options.client_certificate, options.client_key)
 
@@ -114,7 +114,7 @@ def proxy_address(url: str) -> str:
 
 
 def proxy_problem(way: Way) -> str | None:
-    """What is wrong with the proxy that a variable names; an option has been checked already."""
+    """The problem of the proxy that a variable names; None if there is none. A proxy from an option was checked before."""
     problem = _proxy_problem(way.proxy) if isinstance(way.proxy, str) and way.proxy else None
     return f"{way.proxy_from}: {problem}" if problem else None
 
@@ -133,7 +133,7 @@ def _proxy_problem(url: str) -> str | None:
 
 
 def _proxy_in(environment: Mapping[str, str], target: SplitResult) -> tuple[str, str]:
-    """The proxy that the environment has for a target, and the variable that names it."""
+    """The proxy that the environment names for a target, and the name of the variable; both empty if there is none."""
     port = target.port or (443 if target.scheme == "https" else 80)
     if is_direct(target.hostname or "", port, listed=_variable(environment, "no_proxy")[0]):
         return "", ""
@@ -145,7 +145,7 @@ def _proxy_in(environment: Mapping[str, str], target: SplitResult) -> tuple[str,
 
 
 def _variable(environment: Mapping[str, str], name: str) -> tuple[str, str]:
-    """The value of a variable that is written in either case, and how it is written; the lower case goes first, as in curl."""
+    """The value of a variable whose name is in lower or upper case, and that name. Lower case goes first, as in curl."""
     for variable in (name, name.upper()):
         if value := environment.get(variable, "").strip():
             return value, variable
@@ -153,7 +153,7 @@ def _variable(environment: Mapping[str, str], name: str) -> tuple[str, str]:
 
 
 def is_direct(host: str, port: int | None, *, listed: str) -> bool:
-    """Whether the environment's proxies are not for this host: it is this machine, or NO_PROXY lists it.
+    """Whether requests to this host use no proxy from the environment: it is this machine, or NO_PROXY lists it.
 
     An entry is `*`, a name with everything below it, an address, or a network such as `10.0.0.0/8`; each may have a port.
     """

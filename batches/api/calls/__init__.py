@@ -1,4 +1,4 @@
-"""The calls of the native API, a module for each thing that they are about. Each parses and makes one call of a service.
+"""The calls of the native API, with a module for each kind of row. Each call parses its input and calls one service.
 
-It knows `fields`, `openapi` and the view's base. Start with `batches`.
+This package knows `fields`, `openapi` and the base of the views. Start with `batches`.
 """

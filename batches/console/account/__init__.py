@@ -1,5 +1,5 @@
-"""Signing in and the pages of one's own account, for console, admin and API alike.
+"""Signing in, and the pages of a person's own account, for the console, the admin and the API.
 
-django-allauth does the work; this package binds its views, forms and flows to the portal's rules and pages. The records about
-people are written by `batches.services.people.sign_in` and its neighbours. `urls` is the map; read `adapters` first.
+django-allauth does the work. This package connects its views, forms and flows with the portal's rules and pages. The services
+`batches.services.people` write the records about people. `urls` is the map; start with `adapters`.
 """

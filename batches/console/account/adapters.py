@@ -1,4 +1,4 @@
-"""allauth's adapters, for the portal's own rules: bounds and records of sign-ins, words, encryption of second factors."""
+"""The adapters through which allauth applies the portal's rules: limits and records of sign-ins, messages, encryption."""
 
 import time
 from typing import Any
@@ -24,7 +24,7 @@ from batches.console.account.address import client_address
 from batches.console.account.attempts import may_try, note_failure, note_refusal
 from batches.services.people import encryption, people, sessions, sign_in
 
-PROVIDER_ID = "oidc"  # of the one OIDC provider, in addresses
+PROVIDER_ID = "oidc"  # the id of the only OIDC provider, in addresses
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -43,17 +43,17 @@ class AccountAdapter(DefaultAccountAdapter):
         return client_address(request)
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        """Accounts are made by an admin of the portal, or by claims."""
+        """Never: an admin of the portal makes accounts, or a sign-in through OIDC does."""
         return False
 
     def is_ajax(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        """Every answer is a page."""
+        """Never: every answer is a page."""
         return False
 
     # --- Signing in ---
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Refuse an attempt before its password is looked at."""
+        """Refuse an attempt before its password is checked, if passwords are off or too many attempts have failed."""
         name = credentials.get("username", "")
         if not settings.LOCAL_SIGN_IN:
             raise self.validation_error("username_password_mismatch")
@@ -93,7 +93,7 @@ class AccountAdapter(DefaultAccountAdapter):
         people.change_password(user, password, address=client_address(request), session_key=key, now=timezone.now())
 
     def get_reauthentication_methods(self, user: AbstractBaseUser | AnonymousUser) -> list[dict[str, Any]]:
-        """A person without a password and a second factor here signs in anew at the OIDC provider."""
+        """The ways to confirm an identity. A person with neither password nor second factor here uses the OIDC provider."""
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
         if methods or not settings.OIDC_ISSUER or not isinstance(user, User):
             return methods
@@ -103,7 +103,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return methods
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:  # noqa: ARG002
-        """A person who signed in, or confirmed it, a few minutes ago is not asked again."""
+        """Whether a person must confirm their identity. After a sign-in or a confirmation there is a pause of a few minutes."""
         records = get_authentication_records(context.request, context.request.user)
         return not records or time.time() - records[-1]["at"] > app_settings.REAUTHENTICATION_TIMEOUT
 
@@ -117,7 +117,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):
     }
 
     def get_totp_label(self, user: Any) -> str:
-        """What an authenticator app shows beside the code."""
+        """The label that an authenticator app shows beside the code."""
         return f"{user.get_username()}@{context.request.get_host()}"
 
     def encrypt(self, text: str) -> str:
@@ -140,6 +140,6 @@ class SessionsAdapter(DefaultUserSessionsAdapter):
 
 
 def _word(record: dict[str, Any]) -> str:
-    """The proof that a person gave, as records name it."""
+    """The word by which records name the proof that a person gave."""
     words = {"password": "password", "socialaccount": "OIDC", "totp": "code", "recovery_codes": "recovery code"}
     return words.get(record.get("type") or record["method"], str(record["method"]))

@@ -1,10 +1,11 @@
-"""How fast sign-ins may fail: per name and address, per address, per name, and in total.
+"""Limits of failed sign-ins: per name and address, per address, per name, and in total.
 
-allauth counts failures in a sliding window for each bound (ACCOUNT_RATE_LIMITS). A full window refuses attempts until its oldest
-failure is old enough. Guessing becomes slow, and nobody is locked out for good. A refused attempt is not counted.
+allauth counts failures in a sliding window for each limit (ACCOUNT_RATE_LIMITS). A full window refuses attempts until its
+oldest failure leaves the window. So guessing is slow, and nobody is locked out for good. A refused attempt is not counted.
 
-Strangers can fill the shared bounds, and must not keep a person out. A person who signed in from an address lately is bound there
-by the first bound alone. Only attempts under that name from that address fill it.
+Strangers can fill all limits but the first, and must not lock a person out in this way. So only the first limit, per name and
+address, holds for a person at an address from which they signed in lately. Only attempts under this name from this address
+count towards it.
 """
 
 import unicodedata
@@ -20,7 +21,7 @@ EVERYBODY = "everybody"
 
 
 def may_try(request: HttpRequest, name: str) -> bool:
-    """Whether a password may be looked at now."""
+    """Whether the password of an attempt may be checked now."""
     if not _has_room(request, "sign_in_pair", _pair(request, name)):
         return False
     if all(_has_room(request, bound, key) for bound, key in _shared_bounds(name)):
@@ -35,8 +36,8 @@ def note_failure(request: HttpRequest, name: str) -> None:
 
 
 def note_refusal(request: HttpRequest, name: str, *, why: str) -> None:
-    """Record a refused sign-in, unless there are enough such records already. The waiting room holds the answer back."""
-    request.sign_in_failed = True  # type: ignore[attr-defined]  # for the waiting room
+    """Record a refused sign-in, unless there are enough such records already. The waiting room delays the answer."""
+    request.sign_in_failed = True  # type: ignore[attr-defined]  # read by the waiting room
     bounds = (("refusal_pair", _pair(request, name)), ("refusal_address", None), ("refusal_total", EVERYBODY))
     if all(ratelimit.consume(request, action=bound, key=key) for bound, key in bounds):
         sign_in.record_refused_sign_in(name, address=client_address(request), why=why, now=timezone.now())
@@ -55,5 +56,5 @@ def _pair(request: HttpRequest, name: str) -> str:
 
 
 def _known(name: str) -> str:
-    """One spelling of a name. allauth stores a digest of it."""
+    """A name in one spelling for all its variants. allauth stores a digest of it."""
     return unicodedata.normalize("NFKC", name).casefold()

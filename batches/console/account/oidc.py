@@ -37,14 +37,14 @@ BROKEN = (RequestException, OAuth2Error, KeyError, ValueError)  # the provider d
 
 
 class Login(SocialLogin):
-    """A sign-in at the provider, with its claims and the way to end the session there."""
+    """A sign-in at the provider. `claims` are those about the person; `end` holds the data for ending the provider's session."""
 
     claims: Mapping[str, Any]
     end: Mapping[str, str]
 
 
 class Endpoints(OpenIDConnectOAuth2Adapter):
-    """The provider's configuration and claims, checked as the standard demands."""
+    """The provider's endpoints. The provider's configuration and claims are checked as the standard demands."""
 
     @property
     def openid_config(self) -> dict[str, Any]:
@@ -72,13 +72,13 @@ class Endpoints(OpenIDConnectOAuth2Adapter):
 
 
 class Provider(OpenIDConnectProvider):
-    """The provider."""
+    """The provider, with the checks of `Endpoints`."""
 
     oauth2_adapter_class = Endpoints
 
 
 class ClaimsAdapter(DefaultSocialAccountAdapter):
-    """The portal's rules: people with an account get in, and new people get one if their claims give them something."""
+    """The portal's rules for OIDC: people with an account get in; new people get an account if their groups give a role."""
 
     def list_apps(
         self,
@@ -101,11 +101,11 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
         return Provider(request, app=self.get_app(request, provider, client_id))
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:  # noqa: ARG002
-        """`pre_social_login` has let them through."""
+        """Always: `pre_social_login` has refused the others before."""
         return True
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Apply the claims. Raises ImmediateHttpResponse with a page for a person who does not get in."""
+        """Apply the claims of a sign-in. Raises ImmediateHttpResponse with a page for a person who is refused."""
         assert isinstance(sociallogin, Login)
         given, now = given_by(groups_in(sociallogin.claims), settings.OIDC_GROUPS), timezone.now()
         if sociallogin.is_existing:
@@ -119,16 +119,16 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
             _refuse(request, sociallogin, why=NOTHING)
         elif _is_taken(sociallogin):
             _refuse(request, sociallogin, why=TAKEN)
-        sociallogin.token = None  # a second factor that is asked for next would keep it in the session
+        sociallogin.token = None  # else it would be kept in the session while the person gives a second factor
         request.session[SESSION] = sociallogin.end
 
     def authenticate_by_email(self, sociallogin: SocialLogin) -> tuple[AbstractUser, str] | None:
-        """The account with a verified address of theirs, where OIDC_LINK_BY_EMAIL allows that and there is only one."""
+        """The account with a verified e-mail address of the person, if OIDC_LINK_BY_EMAIL is on and only one account has it."""
         found = super().authenticate_by_email(sociallogin)
         return found if found and User.objects.filter(email__iexact=found[1]).count() == 1 else None
 
     def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> User:
-        """Make an account for somebody new."""
+        """Make an account for a new person."""
         assert isinstance(sociallogin, Login)
         now = timezone.now()
         with transaction.atomic():
@@ -138,7 +138,7 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
         return user
 
     def on_authentication_error(self, request: HttpRequest, *_: Any, **said: Any) -> None:
-        """The provider named nobody. Its answer may hold secrets, so only the kind of error is recorded."""
+        """Record a sign-in that failed at the provider. Its answer may hold secrets, so only the kind of error is recorded."""
         note_refusal(request, "", why=f"OIDC: {type(said['exception']).__name__ if said.get('exception') else said.get('error')}")
 
 
@@ -155,19 +155,19 @@ def groups_in(claims: Mapping[str, Any]) -> set[str]:
 
 
 def start(request: HttpRequest, provider_id: str) -> HttpResponse:
-    """Redirect to the provider. allauth would pass on parameters of the address: a link must not choose them."""
+    """Redirect to the provider. Unexpected parameters are refused: allauth would pass them on, and a link must not set them."""
     if set(request.GET) - ASKED or request.GET.get("process", "login") != "login":
         raise BadRequest("This address takes no other parameter than 'next'.")
     return consume_or_429(request, action="oidc") or _run(OAuth2LoginView, request, provider_id)
 
 
 def callback(request: HttpRequest, provider_id: str) -> HttpResponse:
-    """The provider leads back here."""
+    """Take the answer of the provider, which redirects back to this address."""
     return _run(OAuth2CallbackView, request, provider_id)
 
 
 def end_session_address(request: HttpRequest) -> str:
-    """The address that ends the session at the provider. Empty without such a session or address."""
+    """The address that ends the session at the provider; empty if there is no such session or address."""
     kept = request.session.get(SESSION) or {}
     if not kept.get("address"):
         return ""
@@ -191,7 +191,7 @@ def _run(view: Any, request: HttpRequest, provider_id: str) -> HttpResponse:
 
 
 def _user(login: SocialLogin) -> User:
-    """The account that a sign-in is for, or would be."""
+    """The account of a sign-in; for a new person, the account that would be made."""
     assert isinstance(login.user, User)
     return login.user
 

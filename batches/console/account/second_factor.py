@@ -1,4 +1,4 @@
-"""The demand for a second factor (REQUIRE_SECOND_FACTOR): it keeps people out of everything until they have one."""
+"""The demand for a second factor (REQUIRE_SECOND_FACTOR). Until people give one, they reach only the page that sets one up."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 from batches.console.kit.live import wants_fragment
 
 PAGES = ("/console/", "/admin/")
-# The way to a second factor, and the way out.
+# The views that stay open: those for setting a second factor up, for signing in and for signing out.
 OPEN = {"mfa_activate_totp", "account_reauthenticate", "account_logout", "account_login", "openid_connect_login"} | {
     "openid_connect_callback"
 }
@@ -29,7 +29,7 @@ def is_demanded_of(person: User) -> bool:
 def was_shown(request: HttpRequest) -> bool:
     """Whether a second factor was given, or set up, in this very session.
 
-    It is not enough that the person has one: a password alone may have opened this session before, in a thief's hands.
+    It is not enough that the person has a second factor: a thief may have opened this session with the password only.
     """
     assert isinstance(request.user, User)
     if request.session.get(SET_UP_HERE):
@@ -41,7 +41,7 @@ def was_shown(request: HttpRequest) -> bool:
 class DemandSecondFactor:
     """Middleware: a person without a demanded second factor reaches the page that sets one up, and nothing else.
 
-    Pages of the console and the admin redirect there. For any other address nobody is signed in.
+    Pages of the console and the admin redirect to that page. At any other address, the person counts as not signed in.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

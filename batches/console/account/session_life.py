@@ -1,6 +1,6 @@
-"""How long a session lives: SESSION_SECONDS from signing in, SESSION_IDLE_SECONDS without a page that its person asked for.
+"""The life of a session: at most SESSION_SECONDS from signing in, and at most SESSION_IDLE_SECONDS without use.
 
-The session holds both times. allauth's row about the session (device, address, last use) is for its person to see.
+The session holds both times. allauth's row about the session (device, address, last use) is shown to its person.
 """
 
 import time
@@ -24,7 +24,7 @@ SEEN_IS_NOTED_EVERY = 60.0  # seconds
 
 
 class EndSessions:
-    """Middleware: end a session that is over before any view sees it. Note the use of a session once a minute."""
+    """Middleware: end an outlived session before any view sees it. Note the use of a session at most once a minute."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -36,12 +36,12 @@ class EndSessions:
 
 
 def begin(session: SessionBase) -> None:
-    """The times of a session that begins now."""
+    """Set the times of a session that begins now."""
     session[BEGAN] = session[SEEN] = time.time()
 
 
 def why_over(session: SessionBase, *, now: float) -> str:
-    """Why a session has ended; empty while it has not."""
+    """The reason why a session is over; empty if it is not over."""
     if now - session[BEGAN] > settings.SESSION_SECONDS:
         return "too old"
     if now - session[SEEN] > settings.SESSION_IDLE_SECONDS:
@@ -57,6 +57,6 @@ def _look_at(request: HttpRequest, person: User) -> None:
     elif why := why_over(session, now=now):
         sessions.end_session(session.session_key or "", of=person, address=client_address(request), why=why, now=timezone.now())
         logout(request)
-    elif now - session[SEEN] > SEEN_IS_NOTED_EVERY and not wants_fragment(request):  # polling is not use
+    elif now - session[SEEN] > SEEN_IS_NOTED_EVERY and not wants_fragment(request):  # polling does not count as use
         session[SEEN] = now
         UserSession.objects.create_from_request(request)

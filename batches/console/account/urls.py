@@ -1,6 +1,6 @@
 """The addresses of the sign-in pages and the account pages. allauth's other pages do not exist here.
 
-allauth looks the names up. No browser and no proxy may store an answer.
+allauth looks the addresses up by these names. No browser and no proxy may store an answer.
 """
 
 from collections.abc import Callable

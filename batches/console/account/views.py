@@ -1,4 +1,4 @@
-"""The sign-in pages and the account pages: allauth's views with the portal's records and words."""
+"""The sign-in pages and the account pages: allauth's views with the portal's records and messages."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ from batches.services.people import second_factor
 
 
 class SignIn(LoginView):
-    """A name and a password, or the way to the OIDC provider. A signed-in person goes on at once."""
+    """Sign in with a name and a password, or at the OIDC provider. A person who is signed in is redirected."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not settings.LOCAL_SIGN_IN:
@@ -56,7 +56,7 @@ class SignIn(LoginView):
 
 
 class GiveCode(AuthenticateView):
-    """The second factor, after the password."""
+    """Give the code of a second factor, after the password."""
 
     def form_invalid(self, form: Form) -> HttpResponse:
         note_refusal(self.request, self.stage.login.user.get_username(), why="wrong code")
@@ -69,7 +69,7 @@ class SignOut(LogoutView):
     def post(self, *args: Any, **kwargs: Any) -> HttpResponse:
         elsewhere = end_session_address(self.request)
         answer = super().post(*args, **kwargs)
-        # A page, since form-action 'self' forbids a form's answer to redirect to another host.
+        # The answer is a page with a link: form-action 'self' forbids that the answer to a form redirects to another host.
         return render(self.request, "account/signed_out.html", {"elsewhere": elsewhere}) if elsewhere else answer
 
 
@@ -80,7 +80,7 @@ class Account(RedirectView):
 
 
 class ChangePassword(PasswordChangeView):
-    """A person's own password, where passwords open the portal."""
+    """Change a person's own password. A page explains it if the person has none, or may not sign in with one."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if isinstance(request.user, User) and not (settings.LOCAL_SIGN_IN and request.user.has_usable_password()):
@@ -97,7 +97,7 @@ class SecondFactor(IndexView):
 
 
 class SetUpSecondFactor(ActivateTOTPView):
-    """Scan a picture and type the code of the app."""
+    """Set up a second factor: scan a picture with an app, and type the app's code."""
 
     def form_valid(self, form: Form) -> HttpResponse:
         answer = super().form_valid(form)
@@ -113,7 +113,7 @@ class SetUpSecondFactor(ActivateTOTPView):
 
 
 class RemoveSecondFactor(DeactivateTOTPView):
-    """Remove the second factor, where none is demanded."""
+    """Remove the second factor, unless the portal demands one."""
 
     def form_valid(self, form: Form) -> HttpResponse:
         answer = super().form_valid(form)
@@ -122,7 +122,7 @@ class RemoveSecondFactor(DeactivateTOTPView):
 
 
 class NewRecoveryCodes(GenerateRecoveryCodesView):
-    """Ten new recovery codes replace the old ones."""
+    """Make ten new recovery codes, which replace the old ones."""
 
     def form_valid(self, form: Form) -> HttpResponse:
         answer = super().form_valid(form)
@@ -131,7 +131,7 @@ class NewRecoveryCodes(GenerateRecoveryCodesView):
 
 
 class Sessions(ListUserSessionsView):
-    """A person's sessions; all others can be ended."""
+    """A person's sessions. All sessions but the current one can be ended."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)

@@ -1,11 +1,11 @@
-"""The waiting room in front of the sign-in pages: it keeps strangers who try passwords from taking the cores of everybody else.
+"""The waiting room in front of the sign-in pages. Without it, strangers who try passwords could take all cores.
 
-A process works on few requests for these pages at a time, and a few others wait for their turn before they use the database.
-Every other turn goes to the address with the fewest visits lately, and the rest go in the order of arrival. When the room is
+A process runs only a few requests for these pages at once. A few others wait for their turn before they use the database.
+Every other turn goes to the address with the fewest recent visits; the other turns go in the order of arrival. If the room is
 full, the address with the most visits is turned away.
 
-The answer to a failed sign-in is held back for a second, and for longer while many fail. So is the answer to a request that is
-turned away. The web server waits meanwhile, without a thread.
+The answer to a failed sign-in is delayed by a second, and by more while many fail. The answer to a request that is turned
+away is delayed in the same way. The web server waits meanwhile, without a thread.
 """
 
 import threading
@@ -22,14 +22,14 @@ from django.urls import reverse
 from batches.console.account.address import client_network
 from batches.http.senders import answer_late
 
-PATIENCE_SECONDS = 10.0  # until a request that waits for its turn is turned away
-LATELY_SECONDS = 60.0  # after which half of the visits are forgotten
-CROWD = 8  # so many held-back answers double the time for the next one
-LONGEST = 8.0  # times SIGN_IN_PAUSE_SECONDS
+PATIENCE_SECONDS = 10.0  # a request that waits longer for its turn is turned away
+LATELY_SECONDS = 60.0  # the counts of visits are halved after each such interval
+CROWD = 8  # so many delayed answers double the delay of the next one
+LONGEST = 8.0  # the longest delay, as a multiple of SIGN_IN_PAUSE_SECONDS
 
 
 class WaitingRoom:
-    """Middleware. It comes before all use of the database: a waiting thread must not hold a connection."""
+    """Middleware. It comes before all use of the database, since a waiting thread must not hold a connection."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -52,7 +52,7 @@ class WaitingRoom:
         finally:
             self._room.leave()
         if getattr(request, "sign_in_failed", False):
-            took = time.monotonic() - began_at  # the time of the answer must not tell why it failed
+            took = time.monotonic() - began_at  # the time of the answer must not tell the reason of the failure
             answer_late(request.META, seconds=max(0.0, self._room.pause() - took))
         return response
 
@@ -78,16 +78,16 @@ class Room:
     def __init__(self, *, places: int, turns: int) -> None:
         self._lock = threading.Lock()
         self._places = places
-        self._turns = turns  # that are free
+        self._turns = turns  # the number of free turns
         self._inside = 0
-        self._rarest_first = True  # the next turn
+        self._rarest_first = True  # whether the next turn goes to the address with the fewest visits
         self._waiting: list[Visitor] = []
-        self._pauses: list[float] = []  # when each that was given ends
-        self._visits: Counter[str] = Counter()  # by address, lately
+        self._pauses: list[float] = []  # the end of each delay
+        self._visits: Counter[str] = Counter()  # recent visits by address
         self._halved_at = time.monotonic()
 
     def enter(self, address: str) -> Visitor | None:
-        """Take a place, if need be that of another visitor. None when there is no place."""
+        """Take a place, if necessary the place of another visitor. None if there is no place."""
         with self._lock:
             self._count_visit(address)
             if self._inside >= self._places and not self._make_room(address):
@@ -101,7 +101,7 @@ class Room:
             return visitor
 
     def wait_for_turn(self, visitor: Visitor) -> bool:
-        """Wait. True when the turn has come; False when the visitor lost its place or waited too long."""
+        """Wait for the turn of a visitor. False if the visitor lost its place or waited too long."""
         visitor.called.wait(PATIENCE_SECONDS)
         with self._lock:
             if visitor in self._waiting:
@@ -109,14 +109,14 @@ class Room:
             return visitor.has_turn
 
     def end_turn(self) -> None:
-        """Let the next one have its turn."""
+        """End a turn, and give it to the next visitor."""
         with self._lock:
             self._turns += 1
             if self._waiting:
                 self._give_turn(self._next())
 
     def pause(self) -> float:
-        """The seconds for which to hold an answer back: the more answers are held back, the longer."""
+        """The seconds by which to delay an answer. The more answers are delayed at present, the longer the delay."""
         now = time.monotonic()
         with self._lock:
             self._pauses = [ends for ends in self._pauses if ends > now]
@@ -148,7 +148,7 @@ class Room:
         visitor.called.set()
 
     def _make_room(self, address: str) -> bool:
-        """Call a visitor out; its thread then leaves. Whether there was one to call."""
+        """Take the place of the most frequent visitor, whose thread then leaves. False if no visitor comes more often."""
         most_frequent = max(self._waiting, key=lambda waiting: self._visits[waiting.address], default=None)
         if most_frequent is None or self._visits[most_frequent.address] <= self._visits[address]:
             return False
@@ -159,5 +159,5 @@ class Room:
 
 @cache
 def _addresses() -> frozenset[str]:
-    """The pages that cost strangers nothing and the portal a core. The OIDC pages wait for the provider instead."""
+    """The pages that check a password or a code, which costs the portal CPU and strangers nothing. OIDC pages cost no CPU."""
     return frozenset({reverse("account_login"), reverse("mfa_authenticate")})

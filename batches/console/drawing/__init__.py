@@ -1,4 +1,4 @@
-"""How things are shown: charts, differences, JSON, tiles, and states in one word, one tone and one sentence.
+"""Drawing: charts, differences, JSON, tiles, and states in one word, one tone and one sentence.
 
-Modules here make plain values for templates; some read, none writes. Start with `standing`.
+The modules make plain values for templates. Some of them read the database, and none writes. Start with `batch_state`.
 """

@@ -1,4 +1,4 @@
-"""How a batch stands, in one word, one tone and one sentence; and how far it has come."""
+"""The state of a batch, in one word, one tone and one sentence; and its progress."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from providers.failures import Kind
 
 
 class Tone(StrEnum):
-    """What a colour stands for. It never carries anything that the words beside it do not say."""
+    """The meaning of a colour. The words beside a colour always say the same, so that nobody needs to see it."""
 
     WAIT = "wait"
     RUN = "run"
@@ -44,10 +44,10 @@ TONES: dict[BatchStatus, Tone] = {
 def state_of_batch(
     batch: Batch, *, now: datetime, stuck: bool = False, stopped: bool = False, hold: Kind | None = None
 ) -> BatchState:
-    """How the batch stands: its status, refined by what its counts, its operators and the upstream's limits say.
+    """The state of a batch: its status, refined by its counts, acts of operators and limits of the upstream.
 
-    `stopped` is whether an emergency stop lets nothing of it be sent, `hold` the kind of failure for which its provider is
-    held.
+    `stopped` tells whether an emergency stop holds back all sending of the batch. `hold` is the kind of failure for which the
+    batch's provider is held.
     """
     status = BatchStatus(batch.status)
     plain = BatchState(status.label.capitalize(), TONES[status], status.sentence)
@@ -81,7 +81,7 @@ def _held(hold: Kind) -> BatchState:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The parts of a bar, in percent of its length, and the words beside it. What did not run counts as not done."""
+    """The parts of a bar, in percent of its length, and the words beside it. Objects that did not run count as not done."""
 
     succeeded: float = 0
     failed: float = 0
@@ -90,7 +90,7 @@ class Progress:
 
 
 def progress(batch: Batch) -> Progress:
-    """How far the batch has come. 100 % only when it has ended; neither a little nor almost all is rounded away."""
+    """The progress of a batch. Only an ended batch has 100 %. Rounding makes no small part 0 %, and no large part 100 %."""
     counts = batch.counts
     if not counts.total:
         return Progress(text="No objects" if batch.is_terminal else "Not counted yet")

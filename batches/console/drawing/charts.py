@@ -1,16 +1,16 @@
-"""Charts as plain numbers in percent of their box, for inline SVG; each has the same content in words."""
+"""Charts for inline SVG, as plain numbers in percent of their box. Each chart has its content in words, too."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.utils.functional import cached_property
 
-WIDTH, HEIGHT = 100, 24  # of a sparkline's box
+WIDTH, HEIGHT = 100, 24  # the size of a sparkline's box
 
 
 @dataclass(frozen=True)
 class Sparkline:
-    """The course of one number, oldest first; `what` says which."""
+    """The values of one number over time, the oldest first. `what` names the number."""
 
     values: Sequence[float]
     what: str
@@ -18,7 +18,7 @@ class Sparkline:
 
     @property
     def points(self) -> str:
-        """The line, for an SVG of 100 by 24, with room for its stroke."""
+        """The points of the line, for an SVG of 100 by 24, with room for the stroke."""
         if not self.values:
             return ""
         top = max(self.values) or 1
@@ -28,7 +28,7 @@ class Sparkline:
 
     @property
     def words(self) -> str:
-        """What somebody hears who does not see the line."""
+        """The content of the line in words, for screen readers."""
         if not self.values:
             return f"{self.what}: none"
         last, lowest, highest = map(_short, (self.values[-1], min(self.values), max(self.values)))
@@ -37,7 +37,7 @@ class Sparkline:
 
 @dataclass(frozen=True)
 class Series:
-    """One colour of a chart: what it stands for, and a value for each place."""
+    """One colour of a chart: its meaning, and a value for each place."""
 
     name: str
     tone: str
@@ -57,7 +57,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One column of a chart: its label, its bars from the ground up, and the same in words."""
+    """One column of a chart: its label, its bars from the bottom up, and its content in words."""
 
     label: str
     x: str
@@ -69,7 +69,7 @@ class Place:
 
 @dataclass(frozen=True)
 class BarChart:
-    """Stacked columns: over time, or a histogram. `labels` has one for each place; `what` says what is counted."""
+    """Stacked columns: over time, or a histogram. `labels` has a label for each place; `what` names the counted things."""
 
     what: str
     labels: Sequence[str]
@@ -78,7 +78,7 @@ class BarChart:
 
     @cached_property
     def top(self) -> float:
-        """The value that the full height stands for: the next round number over the highest column."""
+        """The value at the full height of the chart: the next round number above the highest column."""
         highest = max((sum(column) for column in self._columns()), default=0)
         step = 1
         while highest > step * 10:
@@ -131,7 +131,7 @@ class BarChart:
 
 
 def _percent(value: float) -> str:
-    """As SVG reads it, whatever the locale."""
+    """A number in the format of SVG, in any locale."""
     return f"{max(value, 0):.3f}%"
 
 

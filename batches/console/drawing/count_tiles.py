@@ -1,4 +1,4 @@
-"""Tiles: counts, each of which leads to the table of just what it counts."""
+"""Tiles: counts with links. The link of a tile leads to a table of the counted rows."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A count with its name, and where it leads; `title` says more of it. It is chosen when the table shows that already."""
+    """A count with its name and its link. `title` explains it. A tile is chosen if the table shows the counted rows already."""
 
     label: str
     count: int
@@ -17,7 +17,10 @@ class Tile:
 
 
 def status_tiles(counts: Iterable[tuple[str, int, str, str]], *, chosen: Collection[str], table: str) -> list[Tile]:
-    """Tiles that filter the table with this id by status: label, count, status ("" is every one), and tone."""
+    """Tiles that filter a table by status. `table` is the table's id. Each count has a label, a count, a status and a tone.
+
+    The status "" stands for all rows.
+    """
     return [
         Tile(label, count, tone, f"?status={status}#{table}" if status else f"?#{table}", status in chosen)
         for label, count, status, tone in counts

@@ -1,6 +1,6 @@
-"""Where two answers differ, line by line. JSON is written one member a line and its keys are put in order first.
+"""The differences of two answers, line by line. Before the comparison, JSON gets one member a line, and its keys are sorted.
 
-Numbers keep every digit and duplicate keys stay. What is no JSON, or nested too deeply to be read, is only indented.
+Numbers keep every digit and duplicate keys stay. A text that is no JSON, or is nested too deeply, is only indented.
 """
 
 import difflib
@@ -11,15 +11,15 @@ from typing import Any
 
 from batches.console.drawing.pretty import INDENT, indent
 
-MOST_LINES = 1000  # of each side: telling differences takes time that grows faster than their length
-MOST_CHARS = 2000  # of a line
+MOST_LINES = 1000  # the most lines of each side: the time of a comparison grows faster than their number
+MOST_CHARS = 2000  # the most characters of a line
 READ_CHARS = 4 * 1024**2
 AROUND = 3  # lines shown on either side of a difference
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A line: `kind` is same, removed, added, or gap for lines left out. What differs within it is `middle`."""
+    """A line. `kind` is same, removed, added, or gap for lines that are left out. `middle` is the part that differs."""
 
     kind: str
     start: str = ""
@@ -29,7 +29,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Two answers compared; `cut` when only the beginning of one was."""
+    """The comparison of two answers. `cut`: only the beginning of one of them was compared."""
 
     changes: list[Change]
     same: bool
@@ -37,7 +37,7 @@ class Difference:
 
 
 def difference(first: str, second: str) -> Difference:
-    """How the second text differs from the first; all of it where nothing does."""
+    """The difference between two texts. If they are equal, all lines are shown."""
     sides = [readable(text).splitlines() for text in (first, second)]
     same = sides[0] == sides[1]
     cut = any(len(lines) > MOST_LINES or any(len(line) > MOST_CHARS for line in lines) for lines in sides)
@@ -47,7 +47,7 @@ def difference(first: str, second: str) -> Difference:
 
 
 def readable(text: str) -> str:
-    """One member a line, keys in order."""
+    """JSON with one member a line and sorted keys. Any other text is only indented."""
     if len(text) > READ_CHARS:
         return indent(text[:READ_CHARS])
     try:
@@ -58,7 +58,7 @@ def readable(text: str) -> str:
 
 
 class _Number(str):
-    """A number as it was written."""
+    """A number, with the digits of the document."""
 
     __slots__ = ()
 
@@ -91,7 +91,7 @@ def _level(opening: str, parts: Iterator[tuple[str, Any]], closing: str, line: s
 
 
 def _text(value: object) -> str:
-    """As JSON. Half of a surrogate pair, which JSON can only name, stays named: no page could be encoded with it."""
+    """A value as JSON. Half of a surrogate pair stays an escape, since a page with the character could not be encoded."""
     return json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace").decode()
 
 
@@ -110,7 +110,7 @@ def _changes(one: list[str], other: list[str]) -> Iterator[Change]:
 
 
 def _replaced(removed: list[str], added: list[str]) -> Iterator[Change]:
-    """Lines instead of others; where there are as many, what differs within each is told apart."""
+    """Lines that were replaced. If both sides have as many lines, the differing part of each line is marked."""
     if len(removed) != len(added):
         yield from (Change("removed", line) for line in removed)
         yield from (Change("added", line) for line in added)
@@ -121,14 +121,14 @@ def _replaced(removed: list[str], added: list[str]) -> Iterator[Change]:
 
 
 def _parted(one: str, other: str) -> tuple[tuple[str, str, str], tuple[str, str, str]]:
-    """Both lines as what they begin with alike, what differs, and what they end with alike."""
+    """Both lines in three parts: the common beginning, the differing middle, and the common end."""
     start = _alike(one, other)
     end = _alike(one[start:][::-1], other[start:][::-1])
     return _cut_up(one, start, end), _cut_up(other, start, end)
 
 
 def _alike(one: str, other: str) -> int:
-    """With how many characters both begin alike."""
+    """The number of characters at the beginning that both have in common."""
     different = (at for at, (mine, theirs) in enumerate(zip(one, other, strict=False)) if mine != theirs)
     return next(different, min(len(one), len(other)))
 

@@ -1,4 +1,4 @@
-"""How long a batch's objects took: a histogram over a sample that is spread evenly over its lines."""
+"""The latencies of a batch's objects: a histogram of a sample that is spread evenly over the lines."""
 
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from batches.console.drawing.charts import BarChart, Series
 from batches.console.drawing.words import took
 from batches.models import Batch, BatchObject
 
-SAMPLE = 500  # lines that are looked at, whatever the batch has
+SAMPLE = 500  # the most lines in the sample
 BOUNDS_MS = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000)
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """The histogram, and in words what half of the objects and nearly all took at most."""
+    """The histogram, and in words the longest time of half of the objects, and of nearly all."""
 
     chart: BarChart
     words: str
@@ -21,7 +21,7 @@ class Latency:
 
 
 def latency(batch: Batch) -> Latency | None:
-    """The latencies of the batch's objects, of at most SAMPLE of them; None while there are none. One query."""
+    """The latencies of at most SAMPLE objects of the batch, found with one query; None while there are none."""
     total = batch.counts.total
     step = max(-(-total // SAMPLE), 1)
     lines = range(1, total + 1, step)
@@ -34,7 +34,7 @@ def latency(batch: Batch) -> Latency | None:
 
 
 def _histogram(values: list[int]) -> BarChart:
-    """Columns from the first to the last that has any."""
+    """The columns from the first to the last that has a value."""
     counts = [0] * (len(BOUNDS_MS) + 1)
     for value in values:
         counts[bisect_left(BOUNDS_MS, value)] += 1
@@ -45,6 +45,6 @@ def _histogram(values: list[int]) -> BarChart:
 
 
 def _in_words(values: list[int]) -> str:
-    """Of values in their order."""
+    """The latencies in words; `values` are sorted."""
     half, nearly_all = (values[min(int(len(values) * share), len(values) - 1)] for share in (0.5, 0.95))
     return f"Half within {took(half)}, 95 % within {took(nearly_all)}."

@@ -1,4 +1,4 @@
-"""How fast a batch goes, and when it will be done: from its counts per minute."""
+"""The pace of a batch, and the time when it will be done, from its counts per minute."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,15 @@ from batches.rules.states import BatchStatus
 from batches.services.tally.assess import RECENT, is_at_risk
 
 MINUTE = timedelta(minutes=1)
-MOST_MINUTES = 120  # that a course is drawn of, the latest
+MOST_MINUTES = 120  # only so many latest minutes are drawn
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """`per_minute` over the last minutes. `done_at` is None while nothing moves; `late` as `assess` has it."""
+    """The pace of a batch: objects `per_minute` over the last minutes. `done_at` is None while no object settles.
+
+    `late` is the result of the task `assess`.
+    """
 
     per_minute: float
     done_at: datetime | None
@@ -23,12 +26,12 @@ class Pace:
 
 
 def latest_minutes(batch: Batch) -> list[BatchMinute]:
-    """The latest minutes in which something went on, in their order."""
+    """The latest minutes with any event, in order of time."""
     return list(BatchMinute.objects.filter(batch=batch).order_by("-minute")[:MOST_MINUTES])[::-1]
 
 
 def pace(batch: Batch, minutes: Sequence[BatchMinute], *, now: datetime) -> Pace | None:
-    """The pace of a batch that runs; None for any other."""
+    """The pace of a running batch; None for any other batch."""
     if batch.status != BatchStatus.IN_PROGRESS or batch.in_progress_at is None:
         return None
     begun = max(batch.in_progress_at, _whole(now - RECENT))
@@ -48,7 +51,7 @@ def pace(batch: Batch, minutes: Sequence[BatchMinute], *, now: datetime) -> Pace
 
 
 def course(batch: Batch, minutes: Sequence[BatchMinute], *, now: datetime) -> Sparkline | None:
-    """Objects a minute, up to the last minute that is over; None where there is not enough to draw."""
+    """The objects of each minute, up to the last full minute; None if there are too few minutes for a line."""
     settled = {row.minute: row.succeeded + row.failed for row in minutes}
     if not settled:
         return None

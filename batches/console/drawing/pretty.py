@@ -1,4 +1,4 @@
-"""JSON made readable without being read: it is only indented.
+"""JSON made readable without parsing: it is only indented.
 
 Numbers keep every digit, duplicate keys stay, and neither depth nor a broken document can raise.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 INDENT = "  "
-DEEPEST = 40  # a level behind this one is not indented further: hostile nesting must not make a page of spaces
+DEEPEST = 40  # deeper levels are not indented further: hostile nesting must not make a page of spaces
 
 
 def indent(text: str) -> str:

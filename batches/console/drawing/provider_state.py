@@ -1,4 +1,4 @@
-"""How providers are doing, in words: what the engine noted of them, and what came of what they were sent lately."""
+"""The states of providers in words: from the notes of the engine, and from the recent outcomes of their requests."""
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,15 +11,15 @@ from batches.models.worker import ALIVE_FOR
 from batches.services.insight.throughput import Flow
 from providers.models import Provider
 
-FAILING = 0.5  # with a lower share of successes a provider is called failing
-SAMPLE = 20  # once so many objects have settled
+FAILING = 0.5  # a provider with a lower share of successes is called failing, ...
+SAMPLE = 20  # ... if at least so many objects have settled
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderState:
-    """A provider, how it stands, and what came of what it was sent in some time.
+    """A provider with its state, and the outcomes of its requests in a span of time.
 
-    `in_use` is how much of `allowed` concurrency is taken at present; what an operator allows may be more.
+    `in_use` is the part of the `allowed` concurrency that is taken at present. An operator may have allowed more.
     """
 
     provider: Provider
@@ -31,7 +31,7 @@ class ProviderState:
 
     @property
     def success(self) -> str:
-        """The share of successes, rounded down: 100 % is said only of all."""
+        """The share of successes, rounded down: 100 % means that all requests succeeded."""
         rate = self.flow.success_rate
         return "—" if rate is None else f"{int(rate * 1000) / 10:g} %"
 
@@ -41,14 +41,14 @@ class ProviderState:
 
 
 def is_failing(flow: Flow) -> bool:
-    """Whether most of what settled has failed."""
+    """Whether most of the settled objects have failed."""
     return flow.settled >= SAMPLE and flow.succeeded < FAILING * flow.settled
 
 
 def provider_states(
     providers: Iterable[Provider], flows: Mapping[uuid.UUID, Flow], *, stops: Sequence[EmergencyStop], now: datetime
 ) -> list[ProviderState]:
-    """How each of them is doing; with one query for all. Trouble comes first, then whoever does the most.
+    """The state of each provider, found with one query. Providers in trouble come first, then the busiest.
 
     `stops` are the emergency stops in force.
     """
@@ -73,7 +73,7 @@ _TROUBLE = (Tone.BAD, Tone.WARN, Tone.GOOD, Tone.RUN, Tone.WAIT, Tone.MUTE)
 def state_of_provider(
     provider: Provider, health: ProviderHealth | None, flow: Flow, *, stops: Sequence[EmergencyStop] = (), now: datetime
 ) -> ProviderState:
-    """How one is doing. What was noted counts while somebody works: nobody notes that nothing happens."""
+    """The state of one provider. The engine's notes count only while an executor works: an idle engine notes nothing."""
     stopped = any(stop.what == Stopped.SENDING and stop.project_id is None and stop.is_about(provider) for stop in stops)
     at_work = health is not None and health.updated_at > now - ALIVE_FOR
     return ProviderState(

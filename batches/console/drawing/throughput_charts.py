@@ -1,4 +1,4 @@
-"""What went on in a span of time, drawn: for all batches, or for those of one provider."""
+"""Charts of the throughput in a span of time: of all batches, or of those of one provider."""
 
 from datetime import datetime
 
@@ -9,12 +9,12 @@ from batches.services.insight.throughput import Period, Throughput
 
 
 def span_tabs(address: str, current: Period) -> list[tuple[str, str, bool]]:
-    """A page for each of the spans: words, address, and whether it is this one."""
+    """A tab for each span of time: its words, its address, and whether it is the current one."""
     return [(span.words.capitalize(), f"{address}?span={span.word}", span is current) for span in Period]
 
 
 def charts(went: Throughput, *, span: Period) -> list[BarChart]:
-    """What settled, and what went wrong on the way."""
+    """The charts of settled objects, and of faults on the way."""
     labels = [_label(start, span=span) for start in went.starts]
     unit = "a minute" if span is Period.HOUR else "an hour"
     settled = (("Succeeded", "good", "succeeded"), ("Failed", "bad", "failed"))

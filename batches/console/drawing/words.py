@@ -4,7 +4,7 @@ import re
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-# Characters that are invisible, or that turn text around them: shown by name, so that nothing pretends to be something else.
+# Invisible characters, and characters that change the direction of text. They are shown by name, so that no text can deceive.
 _TREACHEROUS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\u3164\ufeff\uffa0"
     "\U000e0000-\U000e007f]"
@@ -51,19 +51,19 @@ def between(start: datetime | None, end: datetime | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """A whole number with its thousands apart."""
+    """A whole number with separators of thousands."""
     return "—" if value is None else f"{int(value):,}"
 
 
 def amount(value: Decimal) -> str:
-    """Money, with as many digits as it takes; what costs something is never told as nothing."""
+    """An amount of money. It gets enough digits that a small amount is never shown as 0."""
     if 0 < value < Decimal("0.0001"):
         return "<0.0001"
     return f"{value.quantize(Decimal('0.0001')) if value < 100 else value.quantize(Decimal('0.01')):,f}"
 
 
 def size(count: int) -> str:
-    """Bytes, in the unit that fits."""
+    """A number of bytes, in a fitting unit."""
     value = float(count)
     for unit in _UNITS:
         if value < 1000 or unit == _UNITS[-1]:
@@ -73,5 +73,5 @@ def size(count: int) -> str:
 
 
 def visible(text: object) -> str:
-    """Text of strangers: control characters and those that change its direction are named instead of obeyed."""
+    """A text from outside. Control characters, and characters that change its direction, are replaced by their names."""
     return _TREACHEROUS.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", str(text))

@@ -1,4 +1,4 @@
-"""Who may see and do what in the console: asked in every view, whatever a template shows."""
+"""Rights in the console. Every view checks them itself, even if a template shows no link to it."""
 
 import uuid
 from collections.abc import Callable
@@ -26,17 +26,17 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 
 class SignedIn(HttpRequest):
-    """A request as `requires` hands it on: what its sender may do, and what this page needs them to be allowed."""
+    """A request that `requires` has checked. `access` are the rights of its sender; `right` is the right that the page needs."""
 
     access: Access
     right: Right
 
 
 def requires(right: Right) -> Callable[[Callable[Concatenate[SignedIn, P], HttpResponseBase]], View[P]]:
-    """A view for those who have the right; others are asked to sign in, told that they belong to no project, or refused.
+    """Decorate a view that needs a right. Strangers are asked to sign in; people without a project get a page about it.
 
-    A page that is about one thing, which its address names, is refused by `find` or `find_batch`: a 404 outside of its
-    visitor's projects, a 403 inside. Any other page is refused to who has the right in no project.
+    If the address names a row, the view must call `find` or `find_batch`. These answer 404 outside of the visitor's projects,
+    and 403 inside if the right is missing. Any other page is refused to visitors who have the right in no project.
     """
 
     def decorate(view: Callable[Concatenate[SignedIn, P], HttpResponseBase]) -> View[P]:
@@ -59,33 +59,33 @@ def requires(right: Right) -> Callable[[Callable[Concatenate[SignedIn, P], HttpR
             except NotPermitted as error:
                 raise PermissionDenied(error.message) from None
 
-        guarded.right = right  # type: ignore[attr-defined]  # for the test that knows every route
+        guarded.right = right  # type: ignore[attr-defined]  # read by the test of all routes
         return guarded
 
     return decorate
 
 
 def find(request: SignedIn, rows: QuerySet[M], *, project: str = "project", **lookup: Any) -> M:
-    """The one of the rows that the address names; `project` is the way from it to its project, `pk` if it is one itself.
+    """The row that the address names. `project` is the lookup from a row to its project, or `pk` for projects themselves.
 
-    Raises NotFound for what is not there or not in their projects, and NotPermitted, on record, where they lack the
-    right that the page needs.
+    Raises NotFound if there is no such row in the visitor's projects. Raises NotPermitted, with an audit entry, if the visitor
+    lacks the right that the page needs.
     """
     now = timezone.now()
     return request.access.find(rows, request.right, act=act_of(request), now=now, project=project, **lookup)
 
 
 def find_batch(request: SignedIn, batch_id: uuid.UUID) -> Batch:
-    """The batch of the address, with all that its pages name. Raises NotFound and NotPermitted as `find` does."""
+    """The batch that the address names, with the related rows that its pages name. Raises NotFound and NotPermitted."""
     named = ("project", "provider", "created_by_key", "input_file", "output_file", "error_file")
     return find(request, Batch.objects.select_related(*named), pk=batch_id)
 
 
 def actor(request: SignedIn) -> Actor:
-    """The signed-in person, as events record them."""
+    """The signed-in person as the actor of events."""
     return request.access.actor
 
 
 def act_of(request: HttpRequest) -> str:
-    """What somebody wanted to do, as records call it: the name of the page's address."""
+    """The name of the act in audit entries: the name of the page's address."""
     return (request.resolver_match and request.resolver_match.url_name) or request.path[:50]

@@ -1,4 +1,4 @@
-"""The columns of the list of batches. Which of them are shown is in the list's address."""
+"""The columns of the list of batches. The list's address names the columns that are shown."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from batches.console.kit.paging import SORTS
 
 
 class BadColumn(ValueError):
-    """The address names a column that there is not."""
+    """The address names an unknown column."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column; `sort` is the order that its head leads to, if it has an index."""
+    """A column. `sort` is the order that a click on its head selects; only orders with an index are offered."""
 
     name: str
     label: str
@@ -22,7 +22,7 @@ class Column:
 
     @property
     def first_way(self) -> str:
-        """The order that its head leads to at first."""
+        """The direction of the order at the first click."""
         return SORTS[self.sort].parameter
 
 
@@ -50,7 +50,7 @@ DEFAULT = ("status", "progress", "project", "provider", "model", "created")
 
 
 def read_columns(query: QueryDict) -> list[Column]:
-    """The columns that the query names, in their usual order; the default ones when it names none. Raises BadColumn."""
+    """The columns that the query names, in their usual order; the default columns if it names none. Raises BadColumn."""
     names = [name for name in query.get("columns", "").split(",") if name] or DEFAULT
     for name in names:
         if name not in COLUMNS:

@@ -21,8 +21,8 @@ from batches.models import Batch, load_counts
 from batches.rules.jsonl import unbroken
 from batches.services.core.access import Right
 
-PIECE = 500  # batches read at once
-FORMULA = (*"=+-@＝＋－＠", "\t", "\r", "\n")  # what a spreadsheet may take for the beginning of a formula
+PIECE = 500  # the number of batches that are read at once
+FORMULA = (*"=+-@＝＋－＠", "\t", "\r", "\n")  # characters with which a spreadsheet may begin a formula
 COUNTED = ("total", "pending", "succeeded", "failed", "cancelled", "expired")
 FIELDS = (
     *("id", "status", "standing", "project", "provider", "dialect", "endpoint", "model", "remark", "input_file", "created_by"),
@@ -34,7 +34,7 @@ TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
 @require_safe
 @requires(Right.READ)
 def export_batches(request: SignedIn, form: str) -> HttpResponseBase:
-    """Every batch that the list's filters match, in its order, as CSV or as JSON lines; 400 for what is not understood."""
+    """All batches that the list's filters match, in the list's order, as CSV or JSON lines; 400 for an unknown filter."""
     now = timezone.now()
     named = ("project", "provider", "input_file", "created_by_key")
     chosen = BatchFilter.asked_by(request.access, question(request.GET), now=now)
@@ -53,7 +53,7 @@ def export_batches(request: SignedIn, form: str) -> HttpResponseBase:
 
 
 def _in_pieces(matching: QuerySet[Batch], sort: Sort) -> Iterator[Batch]:
-    """All rows, a piece after the other by key: no cursor is held open, and rows that come in meanwhile shift nothing."""
+    """All rows, piece by piece, by key. So no database cursor stays open, and new rows do not shift the pieces."""
     last: Batch | None = None
     while True:
         rest = matching if last is None else matching.filter(sort.behind(getattr(last, sort.field), last.pk))
@@ -66,7 +66,7 @@ def _in_pieces(matching: QuerySet[Batch], sort: Sort) -> Iterator[Batch]:
 
 
 def record(batch: Batch, *, now: datetime) -> dict[str, Any]:
-    """What an export says of a batch. Times are in UTC."""
+    """The fields of a batch in an export. Times are in UTC."""
     counts = batch.counts
     return {
         "id": str(batch),
@@ -93,7 +93,7 @@ def record(batch: Batch, *, now: datetime) -> dict[str, Any]:
 
 
 def moment(value: datetime | None) -> str | None:
-    """A time in UTC, as exports write it."""
+    """A time in UTC, in the format of exports."""
     return None if value is None else value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -103,22 +103,22 @@ def json_line(one: dict[str, Any]) -> bytes:
 
 
 class _Echo:
-    """A file that hands back what is written to it."""
+    """A file whose `write` returns the text."""
 
     def write(self, text: str) -> str:
         return text
 
 
 def csv_lines(records: Iterable[dict[str, Any]], fields: Sequence[str]) -> Iterator[str]:
-    """Records as CSV, a line after the other; no cell begins a formula."""
+    """Records as CSV, line by line. No cell begins a formula."""
     writer = csv.DictWriter(_Echo(), fields)
-    yield "\ufeff" + str(writer.writeheader())  # a spreadsheet knows by the mark that this is UTF-8
+    yield "\ufeff" + str(writer.writeheader())  # the mark tells spreadsheets that this is UTF-8
     for one in records:
         yield str(writer.writerow({name: cell(value) for name, value in one.items()}))
 
 
 def cell(value: object) -> object:
-    """A value as a cell that no spreadsheet runs: text that could begin a formula gets an apostrophe in front."""
+    """A value as a cell of CSV. A text that could be a formula gets an apostrophe in front, so that no spreadsheet runs it."""
     if value is None:
         return ""
     if isinstance(value, dict):

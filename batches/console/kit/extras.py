@@ -1,4 +1,4 @@
-"""What a batch asks of its upstream beside the bodies, as the console asks for it, and how it tells of it."""
+"""Extras of a batch in the console: the fields of forms that ask for them, and their display."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -22,7 +22,7 @@ EXTRAS = ("betas", "version", "user_profile")
 
 
 def extra_fields() -> dict[str, forms.Field]:
-    """The fields of a form that asks for them, by their names; only batches of messages have any."""
+    """The form fields for extras, by name. Only batches of messages have extras."""
     return {
         "betas": forms.CharField(
             required=False,
@@ -40,18 +40,18 @@ def extra_fields() -> dict[str, forms.Field]:
 
 
 def chosen_extras(cleaned: Mapping[str, Any]) -> Extras:
-    """What was filled in. Raises InvalidRequest."""
+    """The extras that were filled in. Raises InvalidRequest."""
     betas = filter(None, map(str.strip, cleaned.get("betas", "").split(",")))
     return checked_extras(betas=betas, version=cleaned.get("version", ""), user_profile=cleaned.get("user_profile", ""))
 
 
 def extras_as_fields(extras: Extras) -> dict[str, str]:
-    """What a batch asks for, for the fields of a form."""
+    """Extras as values for the fields of a form."""
     return {"betas": ",".join(extras.betas), "version": extras.version, "user_profile": extras.user_profile}
 
 
 def extras_told(batch: Batch) -> Iterator[tuple[str, str]]:
-    """The headers that its requests are sent with beside those of the provider."""
+    """The headers that the batch adds to its requests, besides those of the provider."""
     for header, value in zip((BETA, VERSION, USER_PROFILE), extras_as_fields(kept_extras(batch)).values(), strict=True):
         if value:
             yield header, value

@@ -1,4 +1,4 @@
-"""Guards as the console asks for them, and how it tells of them."""
+"""Guards in the console: the fields of forms that ask for them, and their display."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from providers.models import Provider
 
 
 def guard_fields() -> dict[str, forms.Field]:
-    """The fields of a form that asks for the guards of a batch, by their names."""
+    """The form fields for the guards of a batch, by name."""
     return {
         "max_error_rate": forms.FloatField(
             required=False, min_value=0, max_value=1, label="Pause above this share of failures", help_text="From 0 to 1."
@@ -41,7 +41,7 @@ def guard_fields() -> dict[str, forms.Field]:
 
 
 def chosen_guards(cleaned: Mapping[str, Any]) -> OwnGuards:
-    """What was filled in; None where a field was left empty."""
+    """The guards that were filled in. An empty field gives None."""
     return OwnGuards(
         max_error_rate=cleaned["max_error_rate"],
         error_sample=cleaned["error_sample"],
@@ -52,24 +52,24 @@ def chosen_guards(cleaned: Mapping[str, Any]) -> OwnGuards:
 
 @dataclass(frozen=True, slots=True)
 class GuardInForce:
-    """What pauses a batch, in words, and whether that is set for the batch itself; else it is of its provider."""
+    """A guard in words. `is_own`: it is set for the batch itself; otherwise it comes from the batch's provider."""
 
     words: str
     is_own: bool
 
 
 def guards_in_force(batch: Batch) -> list[GuardInForce]:
-    """What pauses the batch; nothing where no guard is set."""
+    """The guards that hold for a batch."""
     return [GuardInForce(words, getattr(batch, name) is not None) for name, words in _told(guards_of(batch))]
 
 
 def guards_of_provider(provider: Provider) -> list[GuardInForce]:
-    """What pauses a batch of the provider that has no guards."""
+    """The guards of a provider, which hold for its batches without their own."""
     return [GuardInForce(words, is_own=True) for _, words in _told(guards_of(Batch(provider=provider)))]
 
 
 def _told(guards: Guards) -> Iterable[tuple[str, str]]:
-    """Each that is set, by its name."""
+    """The name and the words of each guard that is set."""
     if guards.max_error_rate is not None:
         yield "max_error_rate", f"Failures above {percent(guards.max_error_rate)}, once {guards.error_sample:,} have settled"
     if guards.max_cost is not None:

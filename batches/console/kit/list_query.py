@@ -1,4 +1,4 @@
-"""The query of the list of batches: how its address should read, and each filter in it in words."""
+"""The query of the list of batches: its tidy form, and its filters in words."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from batches.console.kit.paging import SORTS
 from batches.filters import CREATED, METADATA, NOT, VIEWS, BatchFilter, StrictFilterSet, is_negated, positive
 from batches.services.core.access import Access
 
-MOST_CHOICES = 200  # projects, and providers, that a panel offers; others are found by clicking on them
-POSITION = ("after", "before", "fragment")  # where on the list: not a part of what is asked for
-LOOK = ("sort", "columns", "saved")  # how it is shown, and what it was called
+MOST_CHOICES = 200  # the most projects, and providers, that a panel offers; a click on others in the list filters by them
+POSITION = ("after", "before", "fragment")  # parameters for the place in the list; they choose no batches
+LOOK = ("sort", "columns", "saved")  # parameters for the look of the list, and the name of the saved view
 
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A filter that is set, in words, and the queries without it and, where it can be turned round, with its opposite."""
+    """A filter in words. `without` is the query without the filter. `flipped` is the query with its negation, if it has one."""
 
     label: str
     value: str
@@ -31,9 +31,10 @@ class Chip:
 
 
 def tidied(query: QueryDict) -> QueryDict:
-    """The same question as a form asks it, as its address should read.
+    """The query of a form, rewritten for an address.
 
-    Without what is empty, given twice or the default; a tag as its pair; ticked columns as one list; times in UTC.
+    Values that are empty, given twice or the default are left out. A tag becomes its pair, ticked columns become one list,
+    and times are in UTC.
     """
     tidy = QueryDict(mutable=True)
     for name in query:
@@ -52,7 +53,7 @@ def tidied(query: QueryDict) -> QueryDict:
     return tidy
 
 
-# What the panels ask for anew; everything else that is set goes along with their form.
+# The parameters that have a field in the panels. All other parameters are carried along in the panels' form.
 _ASKED = frozenset(
     {
         "text",
@@ -71,7 +72,7 @@ _ASKED = frozenset(
 
 
 def panel(chosen: BatchFilter) -> dict[str, object]:
-    """What the filter panel holds besides the fields of the filter set: moments in the reader's zone, and what goes along."""
+    """The values of the filter panel besides the fields of the filter set: times in the reader's zone, carried parameters."""
     cleaned = {} if chosen.refused else chosen.form.cleaned_data
     moments = {name: cleaned.get(name) for name in ("created_from", "created_to")}
     period = chosen.data.get("created", "")
@@ -88,7 +89,7 @@ def panel(chosen: BatchFilter) -> dict[str, object]:
 
 
 def choices(access: Access) -> dict[str, object]:
-    """The projects and providers that a panel offers, asked for only when it is drawn."""
+    """The projects and providers that a panel offers. They are queried only when the panel is drawn."""
     return {"projects": access.projects()[:MOST_CHOICES], "providers": access.providers()[:MOST_CHOICES]}
 
 
@@ -99,16 +100,16 @@ def _in_utc(text: str) -> str:
             return text
         return f"{timezone.make_aware(moment).astimezone(UTC):%Y-%m-%dT%H:%MZ}"
     except (ValueError, OverflowError):
-        return text  # the filter says what is wrong with it
+        return text  # the filter reports the fault
 
 
 def question(query: QueryDict) -> QueryDict:
-    """Only what chooses batches, without how and where they are shown: what exports, bulk acts and saved views keep."""
+    """The part of a query that chooses batches, without their look and the place in the list. Exports and bulk acts use it."""
     return with_changes(query, dict.fromkeys((*POSITION, *LOOK)))
 
 
 def chips(chosen: StrictFilterSet, *, tab: str = "view") -> Iterable[Chip]:
-    """Every filter that is set, but for the one that is shown as tabs."""
+    """A chip for each filter that is set, except for the one that is shown as tabs."""
     for name in chosen.data:
         if name == tab or name in chosen.others:
             continue
@@ -123,7 +124,7 @@ def chips(chosen: StrictFilterSet, *, tab: str = "view") -> Iterable[Chip]:
 
 
 def in_words(chosen: BatchFilter) -> dict[str, object]:
-    """What a query asks for, for `components/query.html`; nothing when it is not understood."""
+    """The filters of a query, for `components/query.html`; none if the query has a problem."""
     words = {**dict(VIEWS), "": "All", "all": "All"}.get(chosen.data.get("view", ""), "")
     return {"in_view": f"{words} batches" if words == "All" else words, "chips": [] if chosen.problems else list(chips(chosen))}
 
@@ -146,7 +147,7 @@ def _opposite(name: str) -> str:
 
 
 def _moved(query: QueryDict, name: str, value: str, *, to: str | None = None) -> str:
-    """The query, on its first page, with one value taken out of a parameter, and put into another if that is named."""
+    """The query for the first page, with a value removed from one parameter, and added to the parameter `to` if given."""
     changes = {name: [other for other in query.getlist(name) if other != value]}
     if to:
         changes[to] = [*query.getlist(to), value]
@@ -154,7 +155,7 @@ def _moved(query: QueryDict, name: str, value: str, *, to: str | None = None) ->
 
 
 def with_changes(query: QueryDict, changes: Mapping[str, list[str] | None]) -> QueryDict:
-    """The query with other values of some parameters; without those that have none."""
+    """The query with changed values of some parameters. A parameter without values is removed."""
     rest = query.copy()
     for name, values in changes.items():
         if values:

@@ -1,4 +1,4 @@
-"""Live pages: the same URL answers with a page, or with only those regions of it that change."""
+"""Live pages: one URL answers with the whole page, or, for a script, with the regions that change."""
 
 import hashlib
 
@@ -11,12 +11,12 @@ from batches.console.kit.stop_banner import told
 
 
 def wants_fragment(request: HttpRequest) -> bool:
-    """Whether a script asks for the regions alone."""
+    """Whether a script asks for the regions only."""
     return request.headers.get("X-Requested-With") == "fragment" or request.GET.get("fragment") == "1"
 
 
 def respond(request: HttpRequest, page: str, *, regions: str, context: dict[str, object]) -> HttpResponseBase:
-    """The page, or its regions; 304 when the regions are the same as those that the script holds."""
+    """The page, or its regions; 304 if the script has the same regions already."""
     if not wants_fragment(request):
         response = render(request, page, context)
         patch_vary_headers(response, ["X-Requested-With"])
@@ -26,5 +26,5 @@ def respond(request: HttpRequest, page: str, *, regions: str, context: dict[str,
     tag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
     response.headers["ETag"] = tag
     response.headers["Cache-Control"] = "private, no-cache"
-    patch_vary_headers(response, ["X-Requested-With"])  # Back must find the page, not a piece of it
+    patch_vary_headers(response, ["X-Requested-With"])  # the browser's Back must find the whole page
     return get_conditional_response(request, etag=tag, response=response) or HttpResponse(status=304)

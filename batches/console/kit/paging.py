@@ -1,4 +1,4 @@
-"""Pages of the console's lists: the rows behind, or before, a position that the address names."""
+"""Pages of the console's lists: the rows after, or before, a position that the address names."""
 
 import re
 import uuid
@@ -21,19 +21,19 @@ _LINE = re.compile(r"\d{1,9}", re.ASCII)
 
 
 class BadPosition(ValueError):
-    """The address names a page that cannot be understood."""
+    """The address names a malformed position."""
 
     def __init__(self, message: str = "The address names a page that does not exist.") -> None:
         super().__init__(message)
 
 
 class BadSort(ValueError):
-    """The address names an order that there is not."""
+    """The address names an unknown order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """An order of batches by one column and then by id. What has no value yet comes last, or first when descending."""
+    """An order of batches by one column, then by id. Batches without a value come last, or first in descending order."""
 
     name: str
     field: str
@@ -55,7 +55,7 @@ class Sort:
         return queryset.order_by(column.asc(nulls_last=self._nullable), "pk")
 
     def behind(self, value: Value, key: uuid.UUID) -> Q:
-        """What comes after a row with this value and id."""
+        """A condition for the rows after a row with this value and id."""
         if value is None:
             same = Q(**{self.field: None, f"pk__{'lt' if self.descending else 'gt'}": key})
             return same | Q(**{f"{self.field}__isnull": False}) if self.descending else same
@@ -63,14 +63,14 @@ class Sort:
         return found | Q(**{self.field: None}) if self._nullable and not self.descending else found
 
     def behind_position(self, position: str) -> Q:
-        """What comes after the row that was at this position. Raises BadPosition."""
+        """A condition for the rows after a position. Raises BadPosition."""
         match = _POSITION.fullmatch(position)
         if match is None:
             raise BadPosition
         return self.behind(None if match[1] == "none" else self._read(int(match[1])), uuid.UUID(match[2]))
 
     def position(self, batch: Batch) -> str:
-        """Where a batch is in this order."""
+        """The position of a batch in this order, as text for an address."""
         value = getattr(batch, self.field)
         if isinstance(value, datetime):
             value = moment_as_number(value)
@@ -86,11 +86,11 @@ class Sort:
 
     @property
     def _nullable(self) -> bool | None:
-        """As Django wants it said: None is no."""
+        """Whether the column may be NULL. Django wants None and not False here."""
         return Batch._meta.get_field(self.field).null or None
 
 
-# Each has an index. Progress, counts and cost have none: while a batch runs they are sums over its slices.
+# Each order has an index. Progress, counts and cost cannot have one: while a batch runs, they are sums over its slices.
 SORTS = {
     sort.name: sort
     for sort in (
@@ -103,7 +103,7 @@ SORTS = {
 
 
 def read_sort(parameter: str) -> Sort:
-    """The order that a parameter names: `deadline`, or `-deadline` the other way round. Raises BadSort."""
+    """The order that a parameter names: `deadline`, or `-deadline` for descending. Raises BadSort."""
     sort = SORTS.get(parameter.removeprefix("-") or "created") if parameter != "-" else None
     if sort is None:
         raise BadSort(f"The list cannot be sorted by “{parameter[:50]}”, only by {', '.join(SORTS)}.")
@@ -113,7 +113,7 @@ def read_sort(parameter: str) -> Sort:
 
 @dataclass(frozen=True, slots=True)
 class KeysetPage(Generic[M]):
-    """Rows, and the positions where the pages on either side begin, where there are any."""
+    """The rows of a page, and the positions of the page before and the page after it; None if there is no such page."""
 
     rows: list[M]
     back: str | None = None
@@ -121,7 +121,7 @@ class KeysetPage(Generic[M]):
 
 
 class _Order(Protocol[M]):
-    """An order in which no two rows have one place, as whoever pages needs it."""
+    """The interface of an order for pages. No two rows may have the same place in it."""
 
     @property
     def flipped(self) -> "_Order[M]": ...
@@ -132,7 +132,7 @@ class _Order(Protocol[M]):
 
 @dataclass(frozen=True, slots=True)
 class _ByKey(Generic[M]):
-    """An order by one column in which every row has another value: an id, or the number of a line."""
+    """An order by one column with unique values: an id, or the number of a line."""
 
     field: str
     descending: bool = False
@@ -156,17 +156,17 @@ class _ByKey(Generic[M]):
 
 
 def batches_page(queryset: QuerySet[Batch], *, sort: Sort, after: str | None, before: str | None, size: int) -> KeysetPage[Batch]:
-    """Batches in an order, behind or before a position. Raises BadPosition."""
+    """A page of batches in an order, after or before a position. Raises BadPosition."""
     return _page(queryset, sort, after=after, before=before, size=size)
 
 
 def objects_page(queryset: QuerySet[BatchObject], *, after: str | None, before: str | None, size: int) -> KeysetPage[BatchObject]:
-    """Objects by line, behind or before one. Raises BadPosition."""
+    """A page of objects by line, after or before a line. Raises BadPosition."""
     return _page(queryset, _ByKey("line"), after=after, before=before, size=size)
 
 
 def keyed_page(queryset: QuerySet[M], *, order: str, after: str | None, before: str | None, size: int) -> KeysetPage[M]:
-    """Rows in the order of their ids, `pk` or `-pk`: ids are made in the order of time. Raises BadPosition."""
+    """A page of rows in the order of their ids (`pk` or `-pk`), which is the order of time. Raises BadPosition."""
     return _page(queryset, _ByKey("pk", descending=order == "-pk"), after=after, before=before, size=size)
 
 
@@ -189,10 +189,10 @@ def _page(queryset: QuerySet[M], order: _Order[M], *, after: str | None, before:
 
 
 def capped_count(queryset: QuerySet[M]) -> int:
-    """How many rows there are, but never more than COUNT_CAP + 1."""
+    """The number of rows, but at most COUNT_CAP + 1."""
     return queryset.order_by()[: COUNT_CAP + 1].count()
 
 
 def capped(count: int) -> str:
-    """Such a count in words."""
+    """A count from `capped_count` in words."""
     return f"{COUNT_CAP:,}+" if count > COUNT_CAP else f"{count:,}"

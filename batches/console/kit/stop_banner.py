@@ -1,4 +1,4 @@
-"""What is stopped at present, as every page of the console and the admin tells those whom it concerns."""
+"""The banner of emergency stops. Every page of the console and the admin shows the stops that concern its reader."""
 
 from typing import cast
 
@@ -10,11 +10,11 @@ from batches.rules.states import Source
 from batches.services.core.access import Access, access_of
 from batches.services.policy.emergency_stop import seen_by, stops_in_force
 
-MOST_TOLD = 3  # on every page; their own page has them all
+MOST_TOLD = 3  # the most stops in the banner; the page of emergency stops has all
 
 
 def stops_shown(request: HttpRequest) -> list[EmergencyStop]:
-    """The stops in force that concern who asks; looked up once a request. None for who is not signed in."""
+    """The stops in force that concern the reader, looked up once a request; an empty list for strangers."""
     if not hasattr(request, "emergency_stops"):
         signed_in = isinstance(getattr(request, "user", None), User)
         stops = stops_in_force() if signed_in else []
@@ -23,7 +23,7 @@ def stops_shown(request: HttpRequest) -> list[EmergencyStop]:
 
 
 def access_shown(request: HttpRequest) -> Access:
-    """What the reader of a page may see. Most pages have asked for that already."""
+    """The access of the page's reader. Most views have looked it up already; then it is reused."""
     known: Access | None = getattr(request, "access", None) or getattr(request, "readers_access", None)
     if known is None:
         known = access_of(cast("User", request.user), source=Source.CONSOLE)
@@ -32,6 +32,6 @@ def access_shown(request: HttpRequest) -> Access:
 
 
 def told(request: HttpRequest) -> dict[str, object]:
-    """What templates/components/stops.html draws."""
+    """The context of templates/components/stops.html."""
     stops = stops_shown(request)
     return {"stops": stops[:MOST_TOLD], "more": len(stops[MOST_TOLD:])}

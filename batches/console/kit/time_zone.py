@@ -1,4 +1,4 @@
-"""The zone in which the console and the admin write times: UTC, or the reader's own, which a cookie names."""
+"""The time zone of the console and the admin: UTC, or the zone that the reader's cookie names."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -13,7 +13,7 @@ COOKIE = "zone"
 
 
 def readers_zone(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware: times are written, and those without a zone are read, in the zone that the reader chose."""
+    """Middleware: times are written in the zone that the reader chose. Times without a zone are read in it, too."""
 
     def respond(request: HttpRequest) -> HttpResponse:
         chosen = _zone(request.COOKIES.get(COOKIE, "")) if request.path.startswith(PLACES) else None
@@ -24,7 +24,7 @@ def readers_zone(get_response: Callable[[HttpRequest], HttpResponse]) -> Callabl
 
 
 def _zone(name: str) -> tzinfo | None:
-    """The zone of this name; None for what names none, in whatever way the operating system says so."""
+    """The zone of this name; None if there is none. Operating systems report unknown names by different exceptions."""
     try:
         return ZoneInfo(name) if name else None
     except (KeyError, ValueError, OSError):

@@ -1,10 +1,10 @@
-"""Errors as Anthropic's clients read them, in answers and in the results of a batch."""
+"""Errors in Anthropic's format, for answers and for the results of a batch."""
 
 from typing import Any
 
 from batches.rules.errors import PortalError
 
-# The contract's words; a status without one is described by its class.
+# The contract's words by status. A status without a word gets the word of its class.
 TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -32,5 +32,5 @@ def envelope(kind: str, message: str, *, request_id: str | None) -> dict[str, An
 
 
 def error_type(status: int) -> str:
-    """What an HTTP status is called."""
+    """The contract's word for an HTTP status."""
     return TYPES.get(status) or ("invalid_request_error" if 400 <= status < 500 else "api_error")

@@ -1,4 +1,4 @@
-"""What Anthropic's clients send: a create body of up to 100,000 requests, each `{"custom_id": …, "params": {…}}`."""
+"""Bodies from Anthropic's clients: a create body has up to 100,000 requests, each `{"custom_id": …, "params": {…}}`."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ class _Item(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Params(msgspec.Struct):
-    """What validation looks at of a message's parameters; all the rest is for the upstream to judge."""
+    """The parameters of a message that validation checks. All others are left to the upstream."""
 
     model: str | None = None
     stream: bool | None = None
@@ -46,7 +46,7 @@ def create_body(request: HttpRequest, *, at_array: CheckHead) -> InlineBody:
 
 
 def read_item(index: int, raw: bytes) -> InlineRequest:
-    """One of the requests. Whatever passes here passes validation, too. Raises InvalidRequest that names its place."""
+    """Parse one request. A request that passes here also passes validation. Raises InvalidRequest with its place."""
     where = f"requests.{index}"
     item: _Item = decode_item(_items, raw, where=where)
     limit = min(MAX_CUSTOM_ID_CHARS, settings.MAX_CUSTOM_ID_CHARS)
@@ -62,7 +62,7 @@ def read_item(index: int, raw: bytes) -> InlineRequest:
 
 
 def check_head(head: Mapping[str, object]) -> None:
-    """Check what came besides the requests: nothing may. Raises InvalidRequest."""
+    """Raise InvalidRequest if the body has any member besides the requests."""
     for name in head:
         if name == "requests":
             raise InvalidType("requests: it must be an array.", param="requests")

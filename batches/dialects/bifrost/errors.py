@@ -1,4 +1,4 @@
-"""Errors as Bifrost's clients read them; the inner object is OpenAI's, so OpenAI's SDK reads them, too."""
+"""Errors in Bifrost's format. The inner object is OpenAI's, so OpenAI's SDK can read it, too."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from batches.rules.errors import PortalError
 
 
 def render_error(error: PortalError, request_id: str) -> dict[str, Any]:
-    """The error envelope. What a view knows besides (`extra_fields`) it adds itself."""
+    """The error envelope. The view adds its `extra_fields` to it."""
     found = error_object(error)
     return {
-        "is_bifrost_error": True,  # the portal's own, not an upstream's
+        "is_bifrost_error": True,  # the error is the portal's own, not an upstream's
         "status_code": error.status,
         "event_id": request_id,
         "type": found["type"],

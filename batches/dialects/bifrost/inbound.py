@@ -1,4 +1,4 @@
-"""What Bifrost's clients send. Keys that are not named here are refused."""
+"""Bodies and queries from Bifrost's clients. Unknown keys are refused."""
 
 from django.db.models import Q
 from django.http import QueryDict
@@ -11,7 +11,7 @@ from batches.rules.states import BatchStatus
 
 _ENDED = Q(status=BatchStatus.COMPLETED, endpoint=MESSAGES)
 _COMPLETED = Q(status=BatchStatus.COMPLETED) & ~Q(endpoint=MESSAGES)
-# The words that a list may be asked for, and the batches that are shown with them. Both spellings are read.
+# The values of the filter `status`, with the batches that they find. Both spellings are accepted.
 STATUSES = {
     **{status.value: Q(status=status) for status in BatchStatus},
     "canceled": Q(status=BatchStatus.CANCELLED),
@@ -22,7 +22,7 @@ STATUSES = {
 
 
 class CreateBatch(creation.CreateBatch):
-    """A batch; `model` is `provider/model`, unless the provider is named otherwise."""
+    """A create body. `model` is `provider/model`, unless the provider is named in another place."""
 
     model = creation.ModelName()
     provider = creation.ProviderName()
@@ -30,7 +30,7 @@ class CreateBatch(creation.CreateBatch):
 
 
 def status_filter(query: QueryDict) -> Q:
-    """What the query's `status` asks for; everything without. Raises InvalidValue."""
+    """A condition for the batches with the `status` in the query; all batches if there is none. Raises InvalidValue."""
     word = query.get("status")
     if word is None:
         return Q()

@@ -1,4 +1,4 @@
-"""What Bifrost's clients get: times are whole seconds, what is not set is left out, `extra_fields` tell of the call."""
+"""Answers for Bifrost's clients. Times are whole seconds, empty fields are left out, and `extra_fields` describe the call."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -26,7 +26,7 @@ _TIMES = ("in_progress_at", "finalizing_at", "completed_at", "failed_at", "expir
 
 
 def created(batch: Batch, *, url: str) -> dict[str, Any]:
-    """The answer to a create call; `url` is that of all batches as the client calls it."""
+    """The answer to a create call. `url` is the address of the list of batches, as the client uses it."""
     return _without_empty(
         {
             "id": str(batch),
@@ -44,21 +44,21 @@ def created(batch: Batch, *, url: str) -> dict[str, Any]:
             "error_file_id": _file_id(batch.error_file_id),
             "processing_status": processing_status(batch),
             "results_url": f"{url}/{batch}/results?provider={batch.provider.name}" if batch.is_terminal else None,
-            # As long-running operations are named: the upstream's name, where the whole batch was handed to it.
+            # The name of a long-running operation. In Bifrost it is the upstream's name for a batch that it runs as a whole.
             "operation_name": batch.operation_name or f"batches/{batch}",
         }
     )
 
 
 def batch_objects(batches: Sequence[Batch], *, url: str, now: datetime) -> list[dict[str, Any]]:
-    """Batches, with as many queries for many as for one, given that their providers were read with them."""
+    """The documents for batches. If their providers are loaded, the number of queries does not grow with the batches."""
     load_counts(batches)
     reasons = failure_reasons(batches)
     return [created(batch, url=url) | _progress(batch, reasons.get(batch.pk), now=now) for batch in batches]
 
 
 def page(batches: Sequence[Batch], *, has_more: bool, url: str, now: datetime) -> dict[str, Any]:
-    """A page of a list."""
+    """The document for a page of a list."""
     listed = list_object(batch_objects(batches, url=url, now=now), has_more=has_more)
     return _without_empty(listed | {"next_cursor": listed["last_id"] if has_more else None})
 
@@ -78,21 +78,21 @@ def cancelled(batch: Batch) -> dict[str, Any]:
 
 
 def status(batch: Batch) -> str:
-    """The batch's status in the schema's words."""
+    """The batch's status in Bifrost's words."""
     if batch.status == BatchStatus.COMPLETED and batch.endpoint == MESSAGES:
         return "ended"
     return STATUSES[BatchStatus(batch.status)]
 
 
 def processing_status(batch: Batch) -> str:
-    """The same in three words, those of batches of messages."""
+    """The batch's status in the three words of Anthropic's batches of messages."""
     if batch.is_terminal:
         return "ended"
     return "canceling" if batch.status == BatchStatus.CANCELLING else "in_progress"
 
 
 def request_counts(batch: Batch) -> dict[str, int]:
-    """How the requests stand. The last four are left out when they are 0."""
+    """The counts of the requests. The last four are left out if they are 0."""
     counts = batch.counts
     rare = {
         "succeeded": counts.succeeded,
@@ -105,7 +105,7 @@ def request_counts(batch: Batch) -> dict[str, int]:
 
 
 def _progress(batch: Batch, reasons: Sequence[Mapping[str, Any]] | None, *, now: datetime) -> dict[str, Any]:
-    """What a create call's answer does not have."""
+    """The fields of a batch that the answer to a create call does not have."""
     return _without_empty(
         {
             **{name: _seconds(getattr(batch, name)) for name in _TIMES},
@@ -118,7 +118,7 @@ def _progress(batch: Batch, reasons: Sequence[Mapping[str, Any]] | None, *, now:
 
 
 def percent_done(batch: Batch) -> int:
-    """Percent of the requests that have an outcome."""
+    """The percentage of requests that have an outcome."""
     if batch.is_terminal:
         return 100
     counts = batch.counts
@@ -126,7 +126,7 @@ def percent_done(batch: Batch) -> int:
 
 
 def file_object(file: File, *, url: str) -> dict[str, Any]:
-    """A file, and where its content is read; `url` is that of all files as the client calls it."""
+    """The document for a file, with the address of its content. `url` is the address of the list of files."""
     shown = dict(ShownFile(file).data) | {"storage_backend": "api", "storage_uri": f"{url}/{file}/content"}
     return _without_empty(shown)
 

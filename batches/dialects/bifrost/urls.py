@@ -1,4 +1,4 @@
-"""The paths of the Bifrost dialect; none ends in a slash, and none redirects."""
+"""The paths of the Bifrost dialect. No path ends in a slash, and none redirects."""
 
 from urllib.parse import quote
 

@@ -1,4 +1,4 @@
-"""The views of the Bifrost dialect: each parses, makes one call of a service, and renders."""
+"""The views of the Bifrost dialect. Each view parses a call, calls one service, and renders the answer."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -35,12 +35,12 @@ FILES = "/bifrost/v1/files"
 
 
 class BifrostView(DialectView):
-    """A view of this dialect. `provider` and `model` are what the call is about, as far as is known."""
+    """A view of this dialect. `provider` and `model` are those of the call, as far as they are known."""
 
     render_error = staticmethod(render_error)
     key_headers = ("x-bf-vk", "x-api-key")
     always_reads = ("provider", HEADER)
-    request_types: ClassVar[Mapping[str, str]] = {}  # what a call is named in `extra_fields`, by method
+    request_types: ClassVar[Mapping[str, str]] = {}  # the names of calls in `extra_fields`, by method
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().setup(request, *args, **kwargs)
@@ -63,11 +63,11 @@ class BifrostView(DialectView):
         return batch
 
     def url(self, path: str) -> str:
-        """A path under the host that this request came to."""
+        """The address of a path under the host of this request."""
         return self.request.build_absolute_uri(path)
 
     def extra_fields(self, *, deployment: str = "") -> dict[str, Any]:
-        """What an answer tells of its call; `deployment` is the model that the provider was asked for."""
+        """The fields of an answer about its call. `deployment` is the model that the provider was asked for."""
         latency = int((time.monotonic() - self.began) * 1000)
         return self._call() | ({"model_deployment": deployment} if deployment else {}) | {"latency": latency}
 
@@ -118,7 +118,7 @@ class Batches(BifrostView, BatchCreation):
         return Response(shown | {"extra_fields": self.extra_fields(deployment=batch.model)})
 
     def provider_name(self, named: str | None) -> str | None:
-        """Here a client has to name it."""
+        """The provider for the batch. In this dialect the client has to name it."""
         if named is None:
             message = "The provider is required: name it in model ('provider/model'), or in the query (?provider=NAME)."
             raise MissingParameter(message, param="provider")
@@ -166,28 +166,28 @@ class BatchResults(BifrostView):
         archived = archived_at(batch, now=timezone.now()) if batch.endpoint == MESSAGES else None
         if archived:
             raise Gone(f"The results of this batch are no longer kept: it was archived on {archived:%Y-%m-%d}.")
-        require_results(batch)  # before the answer begins
+        require_results(batch)  # it may raise, so it comes before the answer begins
         more = {"extra_fields": self.extra_fields(deployment=self.model)}
         pieces = streamed(batch, cursor=cursor, limit=limit or None, include=include, more=more)
         return StreamingHttpResponse(pieces, content_type="application/json")
 
 
 class BifrostFiles(BifrostView, files.FilesView):
-    """How files are shown. They belong to no provider; one that a call names must be there, and is told back."""
+    """The format of files. A file belongs to no provider. If a call names a provider, it must exist; the answer repeats it."""
 
     def note_provider(self, request: Request, spellings: QueryDict) -> None:
-        """Keep the provider that the call names, in whatever way. Raises NoProvider."""
+        """Keep the provider that the call names, in any of the ways. Raises NoProvider."""
         name = named_provider(request) or next(filter(None, map(spellings.get, ("provider", HEADER))), None)
         if name is not None:
             require_granted(self.project, name)
             self.provider = name
 
     def told(self, shown: Mapping[str, Any]) -> dict[str, Any]:
-        """What is shown, with what is told of the call."""
+        """A document with the fields about the call."""
         return {**shown, "extra_fields": self.extra_fields()}
 
     def file_object(self, file: File) -> dict[str, Any]:
-        """A file as it is listed."""
+        """The document for a file in a list."""
         return outbound.file_object(file, url=self.url(FILES))
 
     def shown(self, file: File) -> dict[str, Any]:
@@ -230,7 +230,7 @@ class FileContent(BifrostView, files.FileContent):
 
 
 class BifrostModels(BifrostView, models.ModelsView):
-    """How models are shown: each behind the name of its provider."""
+    """The format of models: the id of each is `provider/model`."""
 
     def shown(self, model: OfferedModel) -> dict[str, Any]:
         return {**super().shown(model), "id": model.qualified, "name": model.name}

@@ -1,4 +1,4 @@
-"""Errors as Merge's clients read them."""
+"""Errors in Merge's format."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from batches.rules.errors import PortalError
 
 
 def render_error(error: PortalError, request_id: str) -> dict[str, Any]:
-    """What is wrong with a request's content as a list of problems, anything else as a plain detail."""
+    """The error body: a list of problems for a wrong request, a plain detail for any other error."""
     del request_id  # a header carries it
     if error.status != 400:
         return {"detail": error.message}

@@ -1,4 +1,4 @@
-"""What Merge's clients send. Keys that are not named here are refused."""
+"""Bodies from Merge's clients. Unknown keys are refused."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -11,7 +11,7 @@ from batches.http.errors import InvalidType, InvalidValue, MissingParameter, Unk
 
 ARRAY = "batch_items"
 WINDOW = timedelta(hours=24)  # the contract has none
-# What can be written in bulk, and the endpoint under which batches of it are stored.
+# The models of records that can be written in bulk, with the endpoint of their batches.
 ENDPOINTS = {model: f"/accounting/v1/{model}" for model in ("invoices", "expenses", "item-fulfillments", "sales-orders")}
 
 
@@ -24,7 +24,7 @@ _items = msgspec.json.Decoder(_BatchItem)
 
 
 def item_reader(endpoint: str) -> ReadItem:
-    """Reads items that are to be written to an endpoint."""
+    """A parser of the items for an endpoint."""
 
     def read_item(index: int, raw: bytes) -> InlineRequest:
         where = f"{ARRAY}.{index}"
@@ -39,7 +39,7 @@ def item_reader(endpoint: str) -> ReadItem:
 
 
 def require_items(body: InlineBody) -> None:
-    """Raise InvalidRequest for a body, read to its end, that has no items, or anything besides."""
+    """Raise InvalidRequest if a body, after it was read, has no items, or has other members."""
     require_known(body.head)
     if body.count:
         return
@@ -50,7 +50,7 @@ def require_items(body: InlineBody) -> None:
 
 
 def require_known(head: Mapping[str, object]) -> None:
-    """Raise UnknownParameter for a member besides the items."""
+    """Raise UnknownParameter if the body has a member besides the items."""
     for name in head:
         if name != ARRAY:
             raise UnknownParameter(f"Unknown parameter: '{name[:100]}'.", param=name[:100])

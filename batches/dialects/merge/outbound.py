@@ -1,4 +1,4 @@
-"""What Merge's clients get: the state of a batch with every object of it, in input order, on one page."""
+"""Answers for Merge's clients: the state of a batch with all its objects, in input order, on one page."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from batches.rules.states import BatchStatus, ObjectStatus
 from batches.services.results.object_result import ObjectResult
 from batches.services.results.results import number_lines, read_input, results, results_without_answers
 
-_BY_COUNTS = ""  # how a batch ended is told by what became of its objects
+_BY_COUNTS = ""  # stands for a status that depends on the outcomes of the objects
 STATUSES = {
     BatchStatus.VALIDATING: "ENQUEUED",
     BatchStatus.IN_PROGRESS: "IN_PROGRESS",
@@ -40,7 +40,7 @@ def accepted(batch: Batch) -> dict[str, Any]:
 
 
 def bulk_object(batch: Batch, *, id_path: str, now: datetime) -> dict[str, Any]:
-    """A batch; `id_path` says where the upstream's answers name what they created."""
+    """The document for a batch. `id_path` is the place of a new record's id in the upstream's answers."""
     objects = [_settled_or_not(result, id_path=id_path) for result in _found(batch)] or list(_without_objects(batch))
     return {
         "batch_id": str(batch.pk),
@@ -51,7 +51,7 @@ def bulk_object(batch: Batch, *, id_path: str, now: datetime) -> dict[str, Any]:
 
 
 def _found(batch: Batch) -> list[ObjectResult]:
-    """All objects at once: records are small. Without what the upstream answered, when that is not kept any more."""
+    """All objects at once, since records are small. If the upstream's answers are not kept any more, they are left out."""
     try:
         return list(results(batch, first_page=settings.MAX_BULK_ITEMS + 1))
     except Gone:
@@ -70,9 +70,9 @@ def batch_status(batch: Batch, *, now: datetime) -> str:
 
 
 def created_id(body: str, path: str) -> str | None:
-    """The id that a JSON document has at a path of keys joined by dots; None when there is none."""
+    """The id at a place in a JSON document; None if there is none. `path` has keys joined by dots."""
     try:
-        found: Any = json.loads(body)  # unlike msgspec it reads half surrogate pairs, which an answer may have
+        found: Any = json.loads(body)  # unlike msgspec, json reads half surrogate pairs, which an answer may have
     except (ValueError, RecursionError):
         return None
     for key in path.split("."):
@@ -93,9 +93,9 @@ def _settled_or_not(result: ObjectResult, *, id_path: str) -> dict[str, Any]:
 
 
 def _without_objects(batch: Batch) -> Iterator[dict[str, Any]]:
-    """The items of a batch that has not been validated, or never was, as its input has them."""
+    """The items of a batch without objects, since it was not validated. They are read from its input."""
     if batch.dialect != Dialect.MERGE or batch.input_file is None:
-        return  # an input that nobody has looked at yet
+        return  # the input was not checked yet
     try:
         lines = number_lines(read_input(batch, 0, batch.input_file.bytes), first_line=1)
     except Gone:

@@ -1,4 +1,4 @@
-"""The views of the Merge dialect: each parses, makes one call of a service, and renders."""
+"""The views of the Merge dialect. Each view parses a call, calls one service, and renders the answer."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ from batches.services.people.accounts import linked_account
 
 
 class MergeView(DialectView):
-    """A view of this dialect: on behalf of a linked account, which a header names."""
+    """A view of this dialect. A header names the linked account of the call."""
 
     render_error = staticmethod(render_error)
 
@@ -36,7 +36,7 @@ class MergeView(DialectView):
         self.account = linked_account(self.project, token)
 
     def handle_exception(self, exc: Exception) -> Response:
-        """In this dialect, too much is a mistake in the content like any other."""
+        """Answer TooLarge like any other mistake in the content."""
         if isinstance(exc, TooLarge):
             exc = InvalidValue(exc.message, param=inbound.ARRAY)
         return super().handle_exception(exc)
@@ -46,7 +46,7 @@ class Bulk(MergeView):
     """/{model}/bulk"""
 
     def check_head(self, head: dict[str, Any], endpoint: str) -> None:
-        """Refuse what cannot become a batch before its items are read. All is asked again afterwards."""
+        """Refuse a call that cannot become a batch, before its items are read. All checks are repeated afterwards."""
         inbound.require_known(head)
         self.require_room_for_batch(endpoint=endpoint, provider=self.account.name)
 
@@ -86,7 +86,7 @@ class OneBulk(MergeView):
         return Response(outbound.bulk_object(batch, id_path=self.account.id_path, now=timezone.now()))
 
     def find(self, text: str, *, endpoint: str) -> Batch:
-        """The account's batch of this endpoint. Raises NotFound, which says where another one is to be read."""
+        """The account's batch for this endpoint. Raises NotFound; for a batch of another endpoint it names the right address."""
         batch = find_batch(self.key, text)
         if batch.endpoint != endpoint:
             ours = batch.endpoint in inbound.ENDPOINTS.values()

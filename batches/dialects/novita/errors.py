@@ -1,4 +1,4 @@
-"""Errors as Novita's clients read them: they are OpenAI's clients."""
+"""Errors in Novita's format, which is OpenAI's."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What Novita's clients send. Keys that are not named here are refused."""
+"""Bodies from Novita's clients. Unknown keys are refused."""
 
 from datetime import timedelta
 
@@ -6,11 +6,11 @@ from batches.dialects.shared import creation
 from batches.http.fields import CompletionWindow, EndpointPath, Text
 
 ENDPOINTS = ("/v1/chat/completions", "/v1/completions")
-USUAL = CompletionWindow("48h", timedelta(hours=48))  # OpenAI's SDK is typed to send 24h, and gets what it asks for
+USUAL = CompletionWindow("48h", timedelta(hours=48))  # OpenAI's SDK always sends 24h, and gets 24h
 
 
 class CreateBatch(creation.CreateBatch):
-    """A batch over an uploaded file."""
+    """A create body for a batch over an uploaded file."""
 
     input_file_id = Text()
     endpoint = EndpointPath()

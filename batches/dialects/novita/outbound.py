@@ -1,4 +1,4 @@
-"""What Novita's clients get: OpenAI's objects with statuses in capitals, times as text, counts twice, errors as text."""
+"""Answers for Novita's clients: OpenAI's objects with statuses in capitals, times as text, counts twice, errors as text."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from batches.services.storage.ranges import reading
 STATUSES = {
     BatchStatus.VALIDATING: "VALIDATING",
     BatchStatus.IN_PROGRESS: "PROGRESS",
-    BatchStatus.FINALIZING: "PROGRESS",  # only the stamp tells
+    BatchStatus.FINALIZING: "PROGRESS",  # only the time `finalizing_at` tells it apart
     BatchStatus.CANCELLING: "CANCELLING",
     BatchStatus.COMPLETED: "COMPLETED",
     BatchStatus.FAILED: "FAILED",
@@ -53,7 +53,7 @@ class FileId(serializers.Field[Any, Any, Any, Any]):
 
 
 class ShownBatch(serializers.Serializer[Batch]):
-    """A batch. `context["reasons"]` says why each failed one failed."""
+    """A batch. `context["reasons"]` holds the errors of each failed batch."""
 
     id = PrefixedId("batch_")
     object = Constant("batch")
@@ -99,24 +99,24 @@ class ShownBatch(serializers.Serializer[Batch]):
 
 
 def batch_objects(batches: Sequence[Batch]) -> list[dict[str, Any]]:
-    """Batches, with as many queries for many as for one."""
+    """The documents for batches. The number of queries does not grow with the number of batches."""
     return shown_with_reasons(batches, ShownBatch)
 
 
 def file_object(file: File) -> dict[str, Any]:
-    """One file: OpenAI's, without its status."""
+    """The document for a file: OpenAI's, without the status."""
     shown = dict(ShownFile(file).data)
     del shown["status"]
     return shown
 
 
 def uploaded(file: File) -> dict[str, Any]:
-    """A file that was just stored, with the number of requests in it."""
+    """The document for a file that was just stored, with the number of its requests."""
     return file_object(file) | {"metadata": {"total_requests": _requests(file)}}
 
 
 def enveloped(data: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """A list of files. Nothing says whether there are more: a client asks behind the last one until it gets none."""
+    """The document for a list of files. It does not tell whether more files follow: a client asks until it gets none."""
     return {"code": "", "message": "", "data": data}
 
 

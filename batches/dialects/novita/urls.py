@@ -1,4 +1,4 @@
-"""The paths of the Novita dialect; none ends in a slash, and none redirects."""
+"""The paths of the Novita dialect. No path ends in a slash, and none redirects."""
 
 from django.urls import path
 

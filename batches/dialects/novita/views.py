@@ -1,4 +1,4 @@
-"""The views of the Novita dialect: each parses, makes one call of a service, and renders."""
+"""The views of the Novita dialect. Each view parses a call, calls one service, and renders the answer."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -21,7 +21,7 @@ class NovitaView(DialectView):
 
 
 class NovitaFiles(NovitaView, files.FilesView):
-    """How files are shown."""
+    """The format of files."""
 
     def shown(self, file: File) -> dict[str, Any]:
         return outbound.file_object(file)

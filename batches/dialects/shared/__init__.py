@@ -1,4 +1,4 @@
-"""What several dialects do alike: create batches, keep files, page through results, list models.
+"""Code that several dialects share: creating batches, keeping files, paging through results, listing models.
 
-It knows `batches.http` and services, and no dialect. Start with `creation`.
+This package knows `batches.http` and services, and no dialect. Start with `creation`.
 """

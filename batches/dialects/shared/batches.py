@@ -1,4 +1,4 @@
-"""Batches, for the dialects of OpenAI's shape: the views, which differ in nothing but how a batch is shown."""
+"""The views of batches for the dialects of OpenAI's shape. Each dialect only adds the format of a batch."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -21,15 +21,15 @@ class BatchesView(DialectView):
     """A view of batches. A dialect says here how it shows them."""
 
     def shown(self, batches: Sequence[Batch]) -> list[dict[str, Any]]:
-        """Batches, with as many queries for many as for one."""
+        """The dialect's documents for batches. The number of queries must not grow with the number of batches."""
         raise NotImplementedError
 
     def find(self, text: str) -> Batch:
-        """The project's batch with this id, at the provider that the call names, if it names one. Raises NotFound."""
+        """The project's batch with this id. If the call names a provider, the batch must be at it. Raises NotFound."""
         return find_batch_at(self.key, text, provider=self.request.query_params.get("provider"))
 
     def answer(self, batch: Batch) -> Response:
-        """One batch."""
+        """The answer that shows one batch."""
         return Response(self.shown([batch])[0])
 
 

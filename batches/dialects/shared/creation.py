@@ -1,7 +1,7 @@
-"""Creating a batch over an uploaded file or over requests in the call itself, as OpenAI's contract and gateways have it.
+"""Creating a batch from an uploaded file or from requests in the call itself, as OpenAI's contract and gateways define it.
 
-`model` may be `provider/model`: the provider carries the batch out. What a line asks for is what the line says; bodies
-pass unchanged, so the model of each request is the one that its own body names.
+`model` may be `provider/model`; then this provider carries the batch out. The bodies of requests pass unchanged, so each
+request uses the model that its own body names.
 """
 
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -58,7 +58,7 @@ class ModelName(Text):
 
 
 class ProviderName(Text):
-    """Who shall carry a batch out; null or nothing leaves the choice to the portal."""
+    """The name of the provider for a batch. With null or nothing, the portal chooses."""
 
     def __init__(self) -> None:
         super().__init__(max_length=100, required=False, allow_null=True, default=None)
@@ -80,7 +80,7 @@ class CreateBatch(Fields):
 
 
 class Asked(TypedDict):
-    """What a create call says besides its requests, as a CreateBatch reads it. Not every contract has the last two."""
+    """The parameters of a create call besides its requests, as CreateBatch parses them. Some contracts lack the last two."""
 
     endpoint: str | None
     completion_window: CompletionWindow
@@ -104,15 +104,15 @@ _items = msgspec.json.Decoder(_Item)
 
 
 class Items:
-    """Reads the items of one create call, in OpenAI's flavour (`body`) or Anthropic's (`params`)."""
+    """Reads the items of one create call, in OpenAI's form (`body`) or Anthropic's (`params`)."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self.written: set[str] = set()  # the urls of the lines so far
-        self._named: tuple[str, int] | None = None  # the endpoint that items name, and which did so first
+        self.written: set[str] = set()  # the urls of the lines that were written so far
+        self._named: tuple[str, int] | None = None  # the endpoint that items name, and the index of the first such item
 
     def read(self, index: int, raw: bytes) -> InlineRequest:
-        """One item as a request. Raises InvalidRequest that names its place."""
+        """One item as a request. Raises InvalidRequest with the place of the fault."""
         where = f"{ARRAY}.{index}"
         item: _Item = decode_item(_items, raw, where=where)
         body, params = _given(item.body), _given(item.params)
@@ -130,7 +130,7 @@ class Items:
         return InlineRequest(item.custom_id, url, body or params)
 
     def endpoint(self, asked: str | None) -> str:
-        """What the batch is for: what the call says, else what its items say, else chat completions."""
+        """The endpoint of the batch: the one in the call, else the one in its items, else chat completions."""
         if self._named is None:
             return asked or CHAT
         named, index = self._named
@@ -154,7 +154,7 @@ class BatchCreation(DialectView):
     """A view that creates batches: of `dialect`, from what `parameters` describes."""
 
     dialect: ClassVar[Dialect]
-    called: ClassVar[str]  # the path of its create call, whichever mount the client uses
+    called: ClassVar[str]  # the name of the create call, the same for all paths of the dialect
     parameters: ClassVar[type[CreateBatch]]
     endpoints: ClassVar[Sequence[str]] = ENDPOINTS  # of the contract
 
@@ -162,15 +162,15 @@ class BatchCreation(DialectView):
         return settings.MAX_INLINE_BYTES
 
     def provider_name(self, named: str | None) -> str | None:
-        """The provider to ask for, given the one that the client names; None leaves the choice to the portal."""
+        """The provider for the batch, given the name from the client. With None, the portal chooses."""
         return named
 
     def endpoint_of(self, _file: File) -> str:
-        """What a batch over a file is for when the call does not say."""
+        """The endpoint of a batch over a file, if the call names none. Here: raise MissingParameter."""
         raise MissingParameter("Missing required parameter: 'endpoint'.", param="endpoint")
 
     def created(self, request: Request) -> tuple[Batch, str | None]:
-        """The batch that the call makes, or that the call which it repeats has made; and the model that the call names."""
+        """Create the batch of a call, or find it if the call repeats an earlier one. Also returns the model in the call."""
         if (request.content_type or "").startswith(FORM):
             raise UnsupportedMediaType("Send the request body as JSON (Content-Type: application/json).")
         body = InlineBody(
@@ -206,7 +206,10 @@ class BatchCreation(DialectView):
                 return submit(submission, input_file=file, actor=actor, now=now, key=key, reservation=reservation), model
 
     def check_head(self, request: Request, head: Mapping[str, Any]) -> None:
-        """Refuse what cannot become a batch, by what was said before the requests: they may be 200 MB. All is asked again."""
+        """Refuse a call that cannot become a batch, by the parameters before its requests, which may have 200 MB.
+
+        All checks are repeated after the requests are read.
+        """
         fields = valid_so_far(self.parameters, head)
         if self.may_repeat:
             return
@@ -255,7 +258,7 @@ def require_one_input(body: InlineBody) -> None:
 
 @contextmanager
 def addressed(content: "UploadedFile[Any]", url: str, *, written: Set[str]) -> "Iterator[UploadedFile[Any]]":
-    """Gathered lines that all name this url; written anew only where the body said too late what they are for."""
+    """The gathered lines, all with this url. They are rewritten only if the body named the endpoint after some of them."""
     if written == {url}:
         yield content
     else:
@@ -271,18 +274,18 @@ def _readdressed(content: "UploadedFile[Any]", url: str) -> Iterator[bytes]:
 
 
 def endpoint_of_first_line(file: File) -> str:
-    """What the first line of an input file is for: its url, else chat completions."""
+    """The endpoint in the first line of an input file: its url, else chat completions."""
     try:
         with reading(file, name="input") as content:
             lines = read_lines(cast(BinaryIO, content), max_line_bytes=settings.MAX_LINE_BYTES)
             url = read_request(next(lines).content or b"").url
     except (Gone, StopIteration, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return CHAT  # validation will say what is wrong
+        return CHAT  # validation will report the fault
     endpoint = canonical(url or "")
     return endpoint if endpoint and is_endpoint(file.project, endpoint) else CHAT
 
 
 def _given(document: msgspec.Raw) -> bytes:
-    """A document's bytes; none for null, which is as if it was not there."""
+    """The bytes of a document. null counts as absent, and gives no bytes."""
     content = bytes(document)
     return b"" if content == b"null" else content

@@ -1,6 +1,6 @@
-"""What a batch can be for, in the dialects that leave the choice to the client.
+"""Endpoints of batches, for the dialects in which the client chooses the endpoint.
 
-Besides the endpoints of the contracts these are the further ones that an operator gave to a provider of the project.
+A client may choose an endpoint of the contracts, or a further endpoint that an operator gave to a provider of the project.
 """
 
 from collections.abc import Sequence
@@ -25,17 +25,20 @@ ENDPOINTS = (
 
 
 def canonical(endpoint: str) -> str:
-    """An endpoint with its version: Azure's clients write `/chat/completions`."""
+    """An endpoint with its version. Azure's clients leave it out, as in `/chat/completions`."""
     return f"/v1{endpoint}" if f"/v1{endpoint}" in ENDPOINTS else endpoint
 
 
 def is_endpoint(project: Project, text: str, *, known: Sequence[str] = ENDPOINTS) -> bool:
-    """Whether a batch of the project can be for this."""
+    """Whether a text is an endpoint that a batch of the project may have."""
     return text in known or text in further_endpoints(project)
 
 
 def require_endpoint(project: Project, text: str, *, place: str, known: Sequence[str] = ENDPOINTS) -> None:
-    """Raise InvalidValue, with those there are, unless a batch of the project can be for this; `place` says where it stands."""
+    """Raise InvalidValue, with all allowed endpoints, unless a batch of the project may have this one.
+
+    `place` is the beginning of the message: the place of the text in the call.
+    """
     if not is_endpoint(project, text, known=known):
         names = ", ".join((*known, *further_endpoints(project)))
         raise InvalidValue(f"{place}: it must be one of {names}.", param=place.rpartition(" ")[2].strip("'"))

@@ -1,6 +1,6 @@
-"""Faces: how a batch looks to the clients of each dialect, for whoever shows that to people.
+"""Faces: a batch as each dialect shows it to its clients. The console shows the faces of a batch to people.
 
-Every dialect makes its face known with its paths; what there is is complete once the addresses are.
+Each dialect registers its face together with its paths, so the list is complete as soon as the URLs are loaded.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,10 +15,12 @@ from batches.models import Batch, Dialect
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One dialect: where its clients read a batch, what they get, and why some batches cannot be shown (empty: it can).
+    """The face of one dialect.
 
-    `show` is what an answer says of the batch, with addresses under the host of a request; what tells of the call alone is
-    left out. `header` is what clients send besides their key. It `is_whole` when the answer has every object.
+    `path` is the path at which clients read a batch. `show` makes the document of the answer, with addresses under the host
+    of a request; fields about the call itself are left out. `cannot` is the reason why the dialect cannot show a batch; it is
+    empty if it can. `header` is a header that clients send besides their key. `is_whole` tells whether the answer has every
+    object of the batch.
     """
 
     dialect: Dialect
@@ -33,10 +35,10 @@ _by_dialect: dict[Dialect, Face] = {}
 
 
 def add_face(face: Face) -> None:
-    """Make it known."""
+    """Register a face."""
     _by_dialect[face.dialect] = face
 
 
 def faces() -> list[Face]:
-    """All of them, in the order of the dialects."""
+    """All faces, in the order of the dialects."""
     return [_by_dialect[dialect] for dialect in Dialect if dialect in _by_dialect]

@@ -1,4 +1,4 @@
-"""A stored file as an answer: streamed, whole or in part, and not at all to a client that has it already (RFC 9110)."""
+"""A stored file as an answer (RFC 9110): streamed, whole or in part. A client that has the file already gets a 304."""
 
 import hashlib
 import re
@@ -16,10 +16,10 @@ _RANGE = re.compile(r"bytes=([0-9]{1,18})?-([0-9]{1,18})?", re.ASCII)
 
 
 def file_answer(request: HttpRequest, file: File, *, filename: str, content_type: str) -> HttpResponseBase:
-    """The bytes of a file as an attachment. Raises Gone when they are not kept.
+    """The bytes of a file as an attachment. Raises Gone if they are not kept any more.
 
-    One range is served as 206, and one beyond the end of the file refused as 416. Several ranges, or units that are not
-    known here, get the whole file, as RFC 9110 allows.
+    One range is answered with 206, and a range beyond the end of the file with 416. Several ranges, or unknown units, get the
+    whole file, as RFC 9110 allows.
     """
     etag = entity_tag(file)
     headers = {
@@ -45,7 +45,7 @@ def file_answer(request: HttpRequest, file: File, *, filename: str, content_type
 
 
 def entity_tag(file: File) -> str:
-    """A strong validator: where the bytes are stored. A file that is written anew is stored under another name."""
+    """A strong validator: a digest of the name under which the bytes are stored. New bytes are stored under a new name."""
     return f'"{hashlib.sha256(str(file.content.name).encode()).hexdigest()[:32]}"'
 
 
@@ -55,7 +55,10 @@ def _is_known_to_client(request: HttpRequest, etag: str) -> bool:
 
 
 def _asked_range(request: HttpRequest, file: File, etag: str) -> tuple[int, int] | None:
-    """The first byte and the one behind the last, not in this order when none can be served; None for the whole file."""
+    """The first byte of the range and the byte behind its last; None for the whole file.
+
+    If the first is not before the second, the range cannot be served.
+    """
     match = _RANGE.fullmatch(request.headers.get("Range", "").replace(" ", ""))
     if match is None or match.groups() == (None, None) or not _may_be_ranged(request, file, etag):
         return None
@@ -63,12 +66,12 @@ def _asked_range(request: HttpRequest, file: File, etag: str) -> tuple[int, int]
     if first is None:
         return max(file.bytes - (last or 0), 0), file.bytes if last else 0
     if last is not None and last < first:
-        return None  # no range at all
+        return None  # the header is invalid, so it is ignored
     return first, min(file.bytes, file.bytes if last is None else last + 1)
 
 
 def _may_be_ranged(request: HttpRequest, file: File, etag: str) -> bool:
-    """Whether the part that is asked for goes with what the client has: `If-Range` names that by its tag or its time."""
+    """Whether a part may be sent: `If-Range`, if given, must name the current file by its tag or its time."""
     condition = request.headers.get("If-Range")
     if condition is None or condition == etag:
         return True
@@ -76,6 +79,6 @@ def _may_be_ranged(request: HttpRequest, file: File, etag: str) -> bool:
 
 
 def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same pieces. The first is read now, while it can still be said that there are none."""
+    """The same pieces. The first piece is read at once, while a missing file can still become an error answer."""
     first = next(pieces, b"")
     return chain([first], pieces)

@@ -1,4 +1,4 @@
-"""Files, for the dialects whose clients upload them: the views, which differ in nothing but how a file is shown."""
+"""The views of files for the dialects whose clients upload files. Each dialect only adds the format of a file."""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -25,11 +25,11 @@ from batches.rules.errors import TooLarge
 from batches.services.intake.idempotency import note_read
 from batches.services.storage.store import hide, size_limit, store
 
-FORM_BYTES = 1024**2  # what a form may have besides its file
+FORM_BYTES = 1024**2  # the most bytes of a form besides its file
 
-# What clients may upload files for. Others are listed, but only made by the portal.
+# The purposes for which clients may upload files. Files with other purposes are listed too, but only the portal makes them.
 UPLOADED = tuple(purpose.value for purpose in Purpose if purpose != Purpose.BATCH_OUTPUT)
-# Purposes that a list may be asked for: those of stored files, and words of the contracts that none has here.
+# The purposes that a list can be filtered by: those of stored files, and words of the contracts that no file here has.
 LISTED = (*Purpose.values, "assistants_output", "fine-tune-results", "responses")
 
 
@@ -57,19 +57,19 @@ class FilesView(DialectView):
     """A view of files. A dialect says here how it shows them."""
 
     def shown(self, file: File) -> Mapping[str, Any]:
-        """One file."""
+        """The dialect's document for a file."""
         return ShownFile(file).data
 
     def uploaded(self, file: File) -> Mapping[str, Any]:
-        """A file that was just stored."""
+        """The document for a file that was just stored."""
         return self.shown(file)
 
     def listed(self, page: Page[File]) -> Mapping[str, Any]:
-        """A page of files."""
+        """The document for a page of files."""
         return list_object(map(self.shown, page.rows), has_more=page.has_more)
 
     def deleted(self, file: File) -> Mapping[str, Any]:
-        """What is left of a deleted file."""
+        """The document for a deleted file."""
         return {"id": str(file), "object": "file", "deleted": True}
 
 
@@ -78,14 +78,14 @@ class Files(FilesView):
 
     parser_classes = (FormParser,)
     reads: ClassVar = {"GET": ("after", "limit", "order", "purpose")}
-    form_names: ClassVar[tuple[str, ...]] = ()  # fields that the dialect's forms have besides
+    form_names: ClassVar[tuple[str, ...]] = ()  # further fields of the dialect's forms
 
     def max_file_bytes(self) -> int:
-        """How many bytes a file may have, whatever it is for."""
+        """The most bytes that a file of any purpose may have."""
         return settings.MAX_FILE_BYTES
 
     def input_lifetime(self) -> timedelta | None:
-        """How long a batch's input is kept where the client does not say; None for as long as other files."""
+        """The lifetime of a batch's input, if the client sets none; None for the lifetime of other files."""
         return None
 
     def max_body_bytes(self) -> int:
@@ -149,7 +149,7 @@ class FileContent(DialectView):
 
 
 def file_form(request: Request, *, besides: Iterable[str] = ()) -> "tuple[UploadedFile[Any], dict[str, Any]]":
-    """The file of a form and its other fields, in whatever order they came; those `besides` are the dialect's own."""
+    """The file of a form, and its other fields, in any order. `besides` are further fields, which the dialect reads itself."""
     content = one_file(request, "file")
     names = ("purpose", *besides)
     fields = form_fields(request.POST, others(request.FILES, "file"), names=names, lifetime="expires_after")
@@ -157,12 +157,12 @@ def file_form(request: Request, *, besides: Iterable[str] = ()) -> "tuple[Upload
 
 
 def others(files: Iterable[str], name: str) -> list[str]:
-    """The names of files other than this one."""
+    """The names of files, without this one."""
     return [found for found in files if found != name]
 
 
 def one_file(request: Request, name: str) -> "UploadedFile[Any]":
-    """The only file that the form has under this name."""
+    """The file under this name in a form. Raises InvalidRequest unless there is exactly one."""
     _ = request.data  # parses the body
     found: list[UploadedFile[Any]] = request.FILES.getlist(name)
     if len(found) == 1:

@@ -1,4 +1,4 @@
-"""Create bodies that carry their requests inline: read from the stream, item by item, into the portal's own JSON lines."""
+"""Create bodies with inline requests. They are read from the stream item by item, into the portal's own JSON lines."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -19,27 +19,27 @@ HEAD_BYTES = 1024**2  # all members besides the requests, together
 
 @dataclass(frozen=True, slots=True)
 class InlineRequest:
-    """One item of the array, checked: `body` is raw JSON, on one line or not."""
+    """One item of the array, after its check. `body` is raw JSON, on one line or several."""
 
     custom_id: str
     url: str
     body: bytes
 
 
-# Checks one item of the array, raw, and says what it asks for. Raises InvalidRequest that names the item's index.
+# Parses one raw item of the array. Raises InvalidRequest with the item's index.
 ReadItem = Callable[[int, bytes], InlineRequest]
 
 
-# Looks at the members that came before the array, and refuses what cannot become a batch. Raises PortalError.
+# Checks the members before the array, and refuses a call that cannot become a batch. Raises PortalError.
 CheckHead = Callable[[dict[str, Any]], None]
 
 
 class InlineBody:
-    """A create body, read once. After `lines` has been used up, `head` holds the other members, and `digest` is known.
+    """A create body, which is read once. After all `lines` are read, `head` holds the other members, and `digest` is known.
 
-    `array` is the name of the long member; `has_array` says whether it was there. Limits: `max_bytes` for the whole
-    body, `max_items`, and `max_item_bytes` for one. `at_array` is asked before the items are read, with what came before
-    them: it may refuse the call.
+    `array` is the name of the member with the requests; `has_array` tells whether the body has it. Limits: `max_bytes` for
+    the whole body, `max_items`, and `max_item_bytes` for one item. `at_array` is called before the items are read, with the
+    members before them; it may refuse the call.
     """
 
     def __init__(
@@ -66,19 +66,19 @@ class InlineBody:
 
     @property
     def digest(self) -> str:
-        """What tells this document from another. White space between its tokens and the order of its members mean nothing."""
+        """The digest of the document. It ignores white space between tokens, and the order of the members."""
         hashed = self._hash.copy()
         hashed.update(msgspec.json.encode(self.head, order="sorted"))
         return hashed.hexdigest()
 
     def lines(self, read_item: ReadItem) -> Iterator[bytes]:
-        """The items as canonical lines. Raises InvalidBody, InvalidValue and TooLarge, and whatever `read_item` raises."""
+        """The items as canonical lines. Raises InvalidBody, InvalidValue, TooLarge, and the errors of `read_item`."""
         seen: dict[str, int] = {}
         for item in self.items():
             yield self._line(item, read_item, seen)
 
     def items(self) -> Iterator[Item]:
-        """The items as they came. Raises InvalidBody, InvalidValue and TooLarge."""
+        """The raw items. Raises InvalidBody, InvalidValue and TooLarge."""
         try:
             for piece in read_members(self._read, array=self._array, max_value_bytes=self._max_item_bytes):
                 if isinstance(piece, Item):
@@ -129,7 +129,7 @@ class InlineBody:
 
 
 def _compact(value: bytes) -> bytes:
-    """JSON without white space between its tokens; anything else as it is, for others to refuse."""
+    """JSON without white space between its tokens. Bytes that are no JSON stay as they are; a later check refuses them."""
     try:
         return msgspec.json.format(value, indent=-1)
     except (msgspec.DecodeError, RecursionError):
@@ -137,7 +137,7 @@ def _compact(value: bytes) -> bytes:
 
 
 def decode_item(decoder: "msgspec.json.Decoder[Any]", raw: bytes, *, where: str) -> Any:
-    """An item in its shape. Raises InvalidValue whose message begins with where it stands (`requests.0.custom_id: …`)."""
+    """Decode an item into its struct. Raises an error whose message begins with the place (`requests.0.custom_id: …`)."""
     try:
         if not raw.isascii():
             raw.decode()

@@ -1,4 +1,4 @@
-"""The models that a key's project may use: the views, which differ in nothing but how a model is shown."""
+"""The views of the models that a key's project may use. A dialect may replace the format of a model."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,12 +15,12 @@ class ModelsView(DialectView):
     """A view of models. A dialect may show them otherwise."""
 
     def shown(self, model: OfferedModel) -> Mapping[str, Any]:
-        """One model, as OpenAI has it, and whoever speaks like OpenAI. When it was made is not known: its provider was then."""
+        """The document for a model, in the format of OpenAI. The age of a model is unknown, so `created` is its provider's."""
         created = int(model.provider.created_at.timestamp())
         return {"id": model.id, "object": "model", "created": created, "owned_by": model.provider.name}
 
     def listed(self, models: Sequence[OfferedModel]) -> Mapping[str, Any]:
-        """All of them: lists of OpenAI's shape have no pages here."""
+        """The document for all models. In the format of OpenAI, this list has no pages."""
         return {"object": "list", "data": [self.shown(model) for model in models]}
 
 

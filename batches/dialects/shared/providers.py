@@ -1,4 +1,4 @@
-"""Which provider a client names: in `model`, in the query, in a header or in the body, in this order."""
+"""The provider that a client names: in `model`, in the query, in a header or in the body, in this order of precedence."""
 
 from rest_framework.request import Request
 
@@ -11,7 +11,7 @@ HEADER = "x-model-provider"
 
 
 def named_provider(request: Request) -> str | None:
-    """The provider that a request names beside its body. Raises InvalidValue for what is no name."""
+    """The provider that a request names in its query or a header; None if it names none. Raises InvalidValue."""
     query = request.query_params
     name = query.get("provider") or query.get(HEADER) or request.headers.get(HEADER) or None
     if name and "\0" in name:
@@ -20,10 +20,10 @@ def named_provider(request: Request) -> str | None:
 
 
 def chosen_provider(project: Project, *, model: str | None, named: str | None) -> str | None:
-    """The provider of `provider/model`, else the one named otherwise; None when there is neither.
+    """The provider in `provider/model`, else the provider `named`; None if there is neither.
 
-    The names of some models have a slash themselves: with a provider named otherwise, what stands before the slash is
-    one only if there is a provider of this name.
+    The names of some models contain a slash. So if a provider is `named`, the word before the slash counts as a provider only
+    if the project has a provider of this name.
     """
     prefix, slash, _ = (model or "").partition("/")
     if not slash or not prefix:
@@ -32,7 +32,7 @@ def chosen_provider(project: Project, *, model: str | None, named: str | None) -
 
 
 def provider_of_model(project: Project, model: str | None) -> str | None:
-    """The provider that a model's name begins with, if the project may use one of this name."""
+    """The word before the slash in a model's name, if the project may use a provider of this name; else None."""
     prefix, slash, _ = (model or "").partition("/")
     return prefix if slash and prefix in {provider.name for provider in granted_providers(project)} else None
 

@@ -1,4 +1,4 @@
-"""Finding what a client names, in its own project only, and what it may see of it."""
+"""Finding the batches, files and uploads that a client names, in its own project only, and fields that dialects share."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -16,11 +16,11 @@ from batches.rules.errors import NotFound
 from batches.rules.states import BatchStatus
 from batches.services.intake.idempotency import note_use
 
-SHOWN_ERRORS = 1000  # of one batch
+SHOWN_ERRORS = 1000  # the most errors that are shown for one batch
 
 
 def find_batch(key: ApiKey, text: str) -> Batch:
-    """The batch of the key's project with this id. Raises NotFound, the same for an unknown id and one of another project."""
+    """The batch with this id in the key's project. Raises NotFound; an id of another project looks like an unknown one."""
     found = identifiers.parse(text)
     batch = Batch.objects.visible(project=key.project).filter(pk=found).first() if found else None
     if batch is None:
@@ -30,7 +30,7 @@ def find_batch(key: ApiKey, text: str) -> Batch:
 
 
 def find_batch_at(key: ApiKey, text: str, *, provider: str | None) -> Batch:
-    """The same, at this provider if one is named. Raises NotFound."""
+    """The batch with this id in the key's project. If a provider is named, the batch must be at it. Raises NotFound."""
     batch = find_batch(key, text)
     if provider and batch.provider.name != provider:
         raise NotFound(f"There is no batch with the id {text[:100]!r} at provider {provider[:100]}.", param="batch_id")
@@ -38,7 +38,7 @@ def find_batch_at(key: ApiKey, text: str, *, provider: str | None) -> Batch:
 
 
 def find_file(project: Project, text: str, *, now: datetime, param: str = "file_id") -> File:
-    """The project's file with this id, neither deleted nor expired. Raises NotFound."""
+    """The project's file with this id. Deleted and expired files are not found. Raises NotFound."""
     key = identifiers.parse(text)
     file = File.objects.visible(project=project, now=now).filter(pk=key).first() if key else None
     if file is None:
@@ -56,7 +56,7 @@ def find_upload(project: Project, text: str) -> Upload:
 
 
 def failure_reasons(batches: Iterable[Batch]) -> dict[UUID, list[dict[str, Any]]]:
-    """Why each failed batch failed, by line, with one query for all of them."""
+    """The errors of each failed batch, in the order of lines, found with one query for all batches."""
     failed = [batch.pk for batch in batches if batch.status == BatchStatus.FAILED]
     reasons: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
     if not failed:
@@ -70,27 +70,30 @@ def failure_reasons(batches: Iterable[Batch]) -> dict[UUID, list[dict[str, Any]]
 
 
 def shown_with_reasons(batches: Sequence[Batch], serializer: type[Serializer[Batch]]) -> list[dict[str, Any]]:
-    """Batches as a dialect shows them, with as many queries for many as for one; `context["reasons"]` says why any failed."""
+    """The dialect's documents for batches. The number of queries does not grow with the number of batches.
+
+    The serializer finds the errors of failed batches in `context["reasons"]`.
+    """
     load_counts(batches)
     one = serializer(context={"reasons": failure_reasons(batches)})
     return [one.to_representation(batch) for batch in batches]
 
 
 def archived_at(batch: Batch, *, now: datetime) -> datetime | None:
-    """When the results of an ended batch of messages became unavailable; None while they can be had."""
+    """The time when the results of an ended batch of messages became unavailable; None while they are available."""
     at = batch.archived_at or batch.created_at + timedelta(seconds=settings.RESULTS_LIFETIME_SECONDS)
     return at if batch.is_terminal and at <= now else None
 
 
 def skipping(batch: Batch) -> dict[str, str]:
-    """What a batch shows besides the contract when its client asked for invalid lines to be skipped."""
+    """The additional field of a batch whose client asked to skip invalid lines. The contract does not have it."""
     return {"on_invalid": batch.on_invalid} if batch.on_invalid == OnInvalid.SKIP else {}
 
 
 def completed_and_failed(batch: Batch) -> dict[str, int]:
-    """The three counts of OpenAI, and of whoever speaks like OpenAI.
+    """The three counts in the format of OpenAI.
 
-    Once the batch has ended, whatever did not succeed has failed: completed and failed make up the total.
+    After the end of a batch, every object without success counts as failed, so that completed and failed make up the total.
     """
     counts = batch.counts
     failed = counts.unsuccessful if batch.is_terminal else counts.failed

@@ -1,4 +1,4 @@
-"""Results as one JSON document, `{"batch_id", "results", "has_more", "next_cursor"}`: a page, or all there are."""
+"""Results as one JSON document, `{"batch_id", "results", "has_more", "next_cursor"}`: a page of results, or all."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,10 +10,10 @@ from batches.models import Batch
 from batches.rules.states import ObjectStatus
 from batches.services.results.object_result import ObjectResult
 
-INCLUDED = ("request",)  # what `include` may ask for
+INCLUDED = ("request",)  # the allowed values of `include`
 STREAMED_PAGE = 500
 
-# What became of a request for messages.
+# The type of a result in Anthropic's format, by the status of its object.
 RESULT_TYPES = {
     ObjectStatus.SUCCEEDED: "succeeded",
     ObjectStatus.FAILED: "errored",
@@ -23,13 +23,16 @@ RESULT_TYPES = {
 
 
 def document(batch: Batch, *, cursor: Cursor, limit: int, include: str) -> dict[str, Any]:
-    """A page of results; with `include` each has the input line it answers, null where that is not kept any more."""
+    """A page of results. With `include`, each result has its input line, or null if the line is not kept any more."""
     items, page = _page(batch, cursor=cursor, limit=limit, include=include)
     return {"batch_id": str(batch), "results": items} | _end(page)
 
 
 def streamed(batch: Batch, *, cursor: Cursor, limit: int | None, include: str, more: dict[str, Any]) -> Iterator[bytes]:
-    """The same piece by piece, up to `limit` results or all there are, with `more` at its end, and no cursor where none is."""
+    """The document piece by piece, with up to `limit` results or all of them, and the fields `more` at its end.
+
+    Without a next cursor, the field is left out.
+    """
     yield b'{"batch_id":' + encode(str(batch)) + b',"results":['
     comma = b""
     while True:
@@ -40,7 +43,7 @@ def streamed(batch: Batch, *, cursor: Cursor, limit: int | None, include: str, m
             comma = b","
         limit = None if limit is None else limit - len(items)
         following = page.next_cursor
-        # A cursor that leads back begins another walk: nothing is listed twice in one document.
+        # A cursor that leads back begins another walk. It ends the document, so that no result is listed twice in it.
         if not page.has_more or limit == 0 or following is None or following.after <= cursor.after:
             break
         cursor = following
@@ -49,7 +52,7 @@ def streamed(batch: Batch, *, cursor: Cursor, limit: int | None, include: str, m
 
 
 def result_item(result: ObjectResult, *, endpoint: str) -> dict[str, Any]:
-    """One settled object: what the upstream answered, whatever its status code, or why there is no answer."""
+    """The result of one settled object: the upstream's answer with any status, or the reason why there is none."""
     item: dict[str, Any] = {"custom_id": result.custom_id}
     status = ObjectStatus(result.status)
     if endpoint == MESSAGES and (result.body or status in _WITHOUT_ANSWER):

@@ -1,9 +1,10 @@
-"""Pages of a batch's results in input order, at any time, also while it runs.
+"""Pages of a batch's results in input order, also while the batch runs.
 
-Pending objects are not listed. A client that pages while the batch runs passes some of them by, so the cursor carries
-the first one it passed: where one walk ends (`has_more` false), `next_cursor` starts the next one there, which lists
-what has settled since, and again some of what the client has. Nothing is ever missed; results are told apart by
-`custom_id`. There is no `next_cursor` once the batch has ended and nothing is left.
+Pending objects are not listed. A client that walks over the pages of a running batch passes some pending objects. So the
+cursor carries the first pending line that was passed. At the end of a walk (`has_more` is false), `next_cursor` starts the
+next walk at this line. The next walk lists the results that have settled since, and repeats some that the client has. So no
+result is ever missed, and clients tell results apart by `custom_id`. When the batch has ended and no result is left, there is
+no `next_cursor`.
 """
 
 import re
@@ -16,12 +17,12 @@ from batches.rules.states import BatchStatus, ObjectStatus
 from batches.services.results.object_result import ObjectResult
 from batches.services.results.results import settled_results, slice_lines
 
-PAGE_CHARS = 8 * 1024**2  # of answers, and of requests: a page with more is cut short, but never to nothing
+PAGE_CHARS = 8 * 1024**2  # a page with more characters of answers, or of requests, is cut short; it keeps one result at least
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Everything up to line `after` was walked over; `passed` is the first line that was pending then, 0 for none."""
+    """A place in a walk: all lines up to `after` are behind it. `passed` is the first pending line that was passed, or 0."""
 
     after: int = 0
     passed: int = 0
@@ -32,7 +33,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class ResultPage:
-    """Some results. `passed` is the cursor's, brought up to date."""
+    """Some results. `passed` is the first pending line that was passed so far, or 0."""
 
     results: list[ObjectResult]
     has_more: bool
@@ -41,7 +42,7 @@ class ResultPage:
 
 
 def parse_cursor(text: str | None, *, name: str = "after") -> Cursor:
-    """The cursor that a client sent back; `name` is what the dialect calls it. Raises InvalidValue."""
+    """Parse a cursor from a client. `name` is the dialect's name of the parameter. Raises InvalidValue."""
     if text is None:
         return Cursor()
     match = re.fullmatch(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?", text, re.ASCII)
@@ -56,23 +57,23 @@ def result_page(batch: Batch, *, cursor: Cursor, limit: int) -> ResultPage:
         return ResultPage([], has_more=False, next_cursor=Cursor())
     passed = cursor.passed
     if not passed and not batch.is_terminal:
-        # Before the results are read: what settles in between is listed twice rather than never.
+        # This comes before the results are read, so that an object that settles in between is listed twice and not never.
         passed = _first_pending(batch, after=cursor.after)
     listed, more = settled_results(batch, after_line=cursor.after, limit=limit, max_chars=PAGE_CHARS)
     reached = listed[-1].line if listed else cursor.after
     if more:
         return ResultPage(listed, has_more=True, next_cursor=Cursor(reached, passed), passed=passed)
     if passed:
-        # What was passed by has settled if the batch has ended: the client need not wait to ask again.
+        # If the batch has ended, the passed objects have settled, so the client can ask again at once.
         return ResultPage(listed, has_more=batch.is_terminal, next_cursor=Cursor(passed - 1), passed=passed)
     return ResultPage(listed, has_more=False, next_cursor=None if batch.is_terminal else Cursor(reached))
 
 
 def with_requests(page: ResultPage, batch: Batch) -> tuple[ResultPage, dict[int, bytes]]:
-    """The page, cut short if its requests are long, and the input lines of its results by number.
+    """The page, cut short if its requests are long, and the input lines of its results by line number.
 
-    Lines that are not kept any more, or are too long to be read, are left out. Reads one slice at a time, and none without
-    a result.
+    Lines that are not kept any more, or are too long to be read, are left out. One slice is read at a time, and only slices
+    with a result.
     """
     wanted = [result.line for result in page.results]
     if not wanted:

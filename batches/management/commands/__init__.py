@@ -1,1 +1,1 @@
-"""The commands, one a file: each parses and makes one call of a service. Start with `serve`."""
+"""The commands, one in each file. Each command parses its arguments and calls one service. Start with `serve`."""

@@ -150,7 +150,7 @@ class Command(BaseCommand):
 
 
 def start(plan: Plan, *, key: ApiKey, now: datetime) -> Batch:
-    """Submit a batch of the demo, as if it had come in a while ago."""
+    """Submit a batch of the demo, with a creation time in the past."""
     created_at = now - plan.age
     with TemporaryFile() as content:
         content.writelines(_lines(plan))
@@ -188,7 +188,7 @@ def _lines(plan: Plan) -> Iterator[bytes]:
 
 
 def _cancel_in_mid_run(batch: Batch, *, patience: float) -> None:
-    """Cancel once some of it is done; without a portal that runs, just cancel."""
+    """Cancel a batch after some of its objects have settled. If no portal is running, cancel it after the patience."""
     deadline = monotonic() + patience
     while monotonic() < deadline and not batch.slices.filter(succeeded__gt=0).exists():
         sleep(0.25)

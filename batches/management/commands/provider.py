@@ -213,7 +213,7 @@ class Command(BaseCommand):
 
 
 def _add_credential(parser: CommandParser) -> Any:
-    """The ways to say which credential; of these at most one."""
+    """Add the options for a credential, of which at most one may be given."""
     ways = parser.add_mutually_exclusive_group()
     ways.add_argument("--credential-stdin", action="store_true", help=CREDENTIAL_HELP)
     ways.add_argument("--credential-env", default="", metavar="VAR", help="environment variable that holds the API key")
@@ -222,7 +222,7 @@ def _add_credential(parser: CommandParser) -> Any:
 
 
 def _credential(options: dict[str, Any]) -> providers.Credential | None:
-    """What the command line says of the credential; None when it says nothing."""
+    """The credential on the command line; None if there is none."""
     if options["credential_stdin"]:
         return providers.Credential(_secret())
     if options["credential_env"] or options["credential_file"]:
@@ -231,7 +231,7 @@ def _credential(options: dict[str, Any]) -> providers.Credential | None:
 
 
 def _secret() -> str:
-    """The first line of standard input. Raises CommandError when it is empty; what is typed is not shown."""
+    """The first line of standard input, which is not shown while it is typed. Raises CommandError if it is empty."""
     secret = getpass("Credential: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
     if not secret:
         raise CommandError("Standard input has no credential: write it there, such as with: provider set NAME < FILE.")
@@ -239,7 +239,7 @@ def _secret() -> str:
 
 
 def _option(text: str) -> tuple[str, Any]:
-    """`key=value`, the value as JSON where it is JSON, else as text."""
+    """Parse `key=value`. The value is parsed as JSON if it is JSON; else it is text."""
     key, separator, value = text.partition("=")
     if not (key and separator):
         raise ArgumentTypeError(f"{text!r} is not KEY=VALUE")
@@ -266,7 +266,7 @@ def _project(slug: str) -> Project:
 
 
 def _settings(row: Provider | ProviderModel, names: Iterable[str]) -> str:
-    """The row and whatever is set of it, on one line."""
+    """A line with the row and its settings that are not empty."""
     values = [(name, getattr(row, name)) for name in names]
     return "\t".join(
         [
@@ -281,7 +281,7 @@ def _settings(row: Provider | ProviderModel, names: Iterable[str]) -> str:
 
 
 def _about(provider: Provider) -> Iterator[str]:
-    """How it is reached, and by which options; secrets by their names."""
+    """Lines about the connection and the options of a provider. Secrets are shown only by name."""
     if provider.way:
         yield f"{provider.name}\ttransport {provider.way}"
     if provider.options:

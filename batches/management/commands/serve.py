@@ -32,7 +32,7 @@ class Command(BaseCommand):
     def handle(self, *_args: object, role: str | None, reload: bool, **_options: Any) -> None:
         if reload and (role or not settings.EMBEDDED):
             raise CommandError("--reload is for the embedded portal, which is one process.")
-        # A web process has many threads: with an arena of memory each, what one gave back would be of no use to the others.
+        # A web process has many threads. If each had its own arena, memory that one thread frees would be of no use to others.
         os.environ.setdefault("MALLOC_ARENA_MAX", "2")
         if role:
             self._serve_role(role)
@@ -88,8 +88,8 @@ def command(role: str) -> list[str]:
 
 
 def _become(words: list[str]) -> None:
-    """Go on as another program in this process: nothing stands between it and the signals."""
-    os.execv(words[0], words)  # noqa: S606 - no shell is what is wanted
+    """Replace this process by another program, so that the program gets signals directly."""
+    os.execv(words[0], words)  # noqa: S606 - there is no shell on purpose
 
 
 def _require_port() -> None:
@@ -105,7 +105,7 @@ def _require_port() -> None:
 
 
 def _begin_afresh() -> None:
-    """Take up at once what a killed portal held: the data folder is locked, so nobody else works on it."""
+    """Free the leases of a killed portal at once. The data folder is locked, so no other process holds them."""
     try:
         free_all()
     except DatabaseError:
@@ -114,7 +114,7 @@ def _begin_afresh() -> None:
 
 
 def _take_data_folder() -> None:
-    """Lock the data folder for as long as this process and its children live: two embedded portals would fight for it."""
+    """Lock the data folder while this process and its children live. Two embedded portals must not share one."""
     lock = os.open(settings.DATA_DIR / "embedded.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The ENGINE of PostgreSQL: Django's own backend, but for two things. Django asks for a module of this name."""
+"""The ENGINE for PostgreSQL: Django's backend with planner settings and shared connections. Django requires this name."""
 
 from typing import Any, ClassVar
 
@@ -7,18 +7,18 @@ from django.db.backends.postgresql import base
 
 from config.backends.postgresql.connections import Connections
 
-# PostgreSQL plans from statistics, and those of a busy portal are always behind its tables: of a new batch there are none,
-# and what was pending, or held, or ended a minute ago is not what is now. From stale statistics the planner may choose to
-# read a table of millions of rows for a handful of them. Every frequent question has an index, so the index is used wherever
-# there is one. Compiling a plan is meant for long reports: estimates that are too high set it off for short statements.
+# PostgreSQL plans from statistics, and the statistics of a busy portal are always stale. A new batch has no statistics, and
+# the numbers of pending, held or ended rows change within a minute. With stale statistics, the planner may read a table of
+# millions of rows to find a few. Every frequent query has an index, so sequential scans are switched off. JIT compilation is
+# meant for long reports; estimates that are too high would start it for short statements, so it is switched off, too.
 PLANNER = "SET SESSION enable_seqscan = off; SET SESSION jit = off; SET SESSION max_parallel_workers_per_gather = 0"
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """A thread's view of the database, on a connection that reads no table whole where an index can answer.
+    """A thread's access to the database, on a connection with the planner settings.
 
-    With the option `pool` of DATABASES, which holds the arguments of `Connections`, the threads of a process share
-    connections, and each borrows one for a request.
+    With the option `pool` of DATABASES, the threads of a process share connections, and each thread borrows one for a
+    request. The option holds the arguments of `Connections`.
     """
 
     _connection_pools: ClassVar[dict[str, Connections]] = {}
@@ -31,11 +31,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.alias not in self._connection_pools:
             parameters = {**self.get_connection_params(), "autocommit": True}
             fresh = Connections(parameters, configure=self._configure_connection, **options)
-            self._connection_pools.setdefault(self.alias, fresh)  # of two threads at once the first decides
+            self._connection_pools.setdefault(self.alias, fresh)  # if two threads come at once, the first one's is used
         return self._connection_pools[self.alias]
 
     def _configure_connection(self, connection: Any) -> bool:
-        """Called once for each new connection; whether there is something to commit."""
+        """Configure a new connection. Returns whether there is something to commit."""
         super()._configure_connection(connection)  # type: ignore[misc] # the stubs do not know it
         connection.execute(PLANNER)
         return True

@@ -33,15 +33,15 @@ class Connections:
         self._timeout = timeout
         self._max_idle = max_idle
         self._changed = threading.Condition()
-        self._free = max_size  # connections that may be borrowed now, idle ones and those still to be made
-        self._idle: deque[tuple[Connection[Any], float]] = deque()  # with the time of its return; the last returned at the end
-        self._failure: tuple[float, str] = (float("-inf"), "")  # when and why a connection could not be made
+        self._free = max_size  # the number of connections that may be borrowed now: idle ones, and ones not made yet
+        self._idle: deque[tuple[Connection[Any], float]] = deque()  # connections with the time of their return, latest last
+        self._failure: tuple[float, str] = (float("-inf"), "")  # the time and the message of the last failure to connect
 
     def open(self) -> None:
-        """Nothing is to be done: a connection is made when a thread needs it."""
+        """Do nothing: a connection is made when a thread needs one."""
 
     def getconn(self) -> "Connection[Any]":
-        """Borrow a connection that works. Raises OperationalError when there is none within the timeout."""
+        """Borrow a connection that works. Raises OperationalError if there is none within the timeout."""
         self._reserve()
         try:
             connection = self._usable_idle() or self._make()
@@ -65,12 +65,12 @@ class Connections:
             self._release()
 
     def close(self) -> None:
-        """Close the connections that nobody has borrowed."""
+        """Close the connections that are not borrowed."""
         for connection in self._take_idle(returned_before=float("inf")):
             connection.close()
 
     def _reserve(self) -> None:
-        """Wait until another connection may be borrowed. All who wait learn of it when the database cannot be reached."""
+        """Wait until another connection may be borrowed. If the database cannot be reached, all waiting threads fail at once."""
         asked_at = time.monotonic()
         with self._changed:
             self._changed.wait_for(lambda: self._free > 0 or self._failure[0] > asked_at, self._timeout)
@@ -86,7 +86,7 @@ class Connections:
             self._changed.notify()
 
     def _usable_idle(self) -> "Connection[Any] | None":
-        """The idle connection that was used last, if it still works. Those that do not are thrown away on the way."""
+        """The most recently used idle connection that still works, or None. Broken connections are closed."""
         for connection in self._take_idle(returned_before=time.monotonic() - self._max_idle):
             connection.close()
         while True:
@@ -125,7 +125,7 @@ class Connections:
 
 
 def _is_clean(connection: "Connection[Any]") -> bool:
-    """Whether the next borrower can use it. An open transaction is rolled back first."""
+    """Whether the next borrower can use the connection. An open transaction is rolled back first."""
     if connection.info.transaction_status in {TransactionStatus.INTRANS, TransactionStatus.INERROR}:
         try:
             connection.rollback()

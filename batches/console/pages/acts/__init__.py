@@ -1,4 +1,4 @@
-"""Pages that change something about batches: a new one, an act on one or many, a retry, another request for one line.
+"""Pages that change batches: a new batch, an act on one or many batches, a retry, an edited request for one line.
 
-Each asks first and acts then, with the same services as the APIs. Start with `act_on_batch`.
+Each page asks first, and then calls the same services as the APIs. Start with `act_on_batch`.
 """

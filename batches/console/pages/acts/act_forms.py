@@ -1,4 +1,4 @@
-"""What an operator says when acting on a batch: why, and what the act itself has to know."""
+"""The forms for acts on a batch: the reason, and the values that the act needs."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from batches.services.core.route import other_providers
 
 
 class ActForm(forms.Form):
-    """Why something is done. Acts that have to know more add their fields before it."""
+    """A form with the reason of an act. Acts that need more values add their fields before it."""
 
     def __init__(self, batch: Batch, data: Mapping[str, object] | None = None) -> None:
         super().__init__(data)
@@ -27,7 +27,7 @@ class ActForm(forms.Form):
 
     @property
     def cannot(self) -> str:
-        """Why there is nothing to choose; empty when there is."""
+        """The reason why the act is impossible; empty if it is possible."""
         return ""
 
 
@@ -35,7 +35,7 @@ _KEPT = "Optional; it is kept in the timeline."
 
 
 class PriorityForm(ActForm):
-    """How early the batch shall go."""
+    """The form for the priority of a batch."""
 
     def add_fields(self) -> None:
         self.fields["priority"] = forms.IntegerField(
@@ -47,7 +47,7 @@ class PriorityForm(ActForm):
 
 
 class PrecedenceForm(ActForm):
-    """Where the batch shall stand among those of all projects."""
+    """The form for the precedence of a batch among those of all projects."""
 
     def add_fields(self) -> None:
         self.fields["precedence"] = forms.IntegerField(
@@ -59,7 +59,7 @@ class PrecedenceForm(ActForm):
 
 
 class RerouteForm(ActForm):
-    """Who shall carry out what is left: whoever the project may use and that serves the endpoint."""
+    """The form for another provider. It offers the providers that the project may use and that serve the endpoint."""
 
     def add_fields(self) -> None:
         self.others = [(provider.name, provider.name) for provider in other_providers(self.batch)]
@@ -71,7 +71,7 @@ class RerouteForm(ActForm):
 
 
 class GuardsForm(ActForm):
-    """What pauses the batch; a field that is left empty is as the provider has it."""
+    """The form for the guards of a batch. With an empty field, the provider's guard holds."""
 
     def add_fields(self) -> None:
         for name, field in guard_fields().items():

@@ -29,12 +29,12 @@ from batches.services.core.access import Access, Right
 from batches.services.core.amend import RUNNABLE
 from batches.services.policy.guards import set_guards
 
-Fields = Mapping[str, Any]  # what the form of the act asks for, by name
+Fields = Mapping[str, Any]  # the values of the act's form, by name
 
 
 @dataclass(frozen=True, slots=True)
 class Doer:
-    """Who does an act, when, and why."""
+    """The actor of an act, its time and its reason."""
 
     actor: Actor
     now: datetime
@@ -43,7 +43,7 @@ class Doer:
 
 @dataclass(frozen=True, slots=True)
 class BatchAct:
-    """An act: its words, what it asks, what it does, and which batches that run it is for."""
+    """An act: its words, its form, its service, and the condition that a running batch must meet."""
 
     label: str
     question: str
@@ -54,13 +54,13 @@ class BatchAct:
     form: type[ActForm] = ActForm
     icon: str = ""
     fits: Callable[[Batch], bool] = lambda _: True
-    destroys: bool = False  # what cannot be had back
+    destroys: bool = False  # whether the act cannot be undone
     back: str = "Leave it as it is"
-    least: Right = Right.ACT  # what it takes in the portal as a whole, if it is more than in the project
+    least: Right = Right.ACT  # the right that the act needs; MANAGE: in the portal as a whole
 
     @property
     def is_of_portal(self) -> bool:
-        """Whether only administrators of the portal may do it: it concerns other projects."""
+        """Whether only administrators of the portal may do the act, since it concerns other projects."""
         return self.least is Right.MANAGE
 
 
@@ -153,14 +153,14 @@ ACTS = {
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An act that somebody may do to a batch as it is, and the page that asks."""
+    """An act that a person may do to a batch in its present state, and the address of the page that asks."""
 
     act: BatchAct
     address: str
 
 
 def offers(batch: Batch, access: Access) -> list[Offer]:
-    """What somebody may do to the batch, as far as it is known without a query."""
+    """The acts that a person may do to a batch, as far as this is known without a query."""
     if not access.may(Right.ACT, batch.project_id) or batch.status not in RUNNABLE:
         return []
     fitting = [(word, act) for word, act in ACTS.items() if act.fits(batch) and (access.everywhere or not act.is_of_portal)]
@@ -170,7 +170,10 @@ def offers(batch: Batch, access: Access) -> list[Offer]:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Right.ACT)
 def act_on_batch(request: SignedIn, batch_id: uuid.UUID, word: str) -> HttpResponseBase:
-    """Ask; on POST do it. What cannot be done any more is said on the batch's page, what was said wrong on this one."""
+    """Ask about an act, and do it on POST. If the act is not possible any more, the batch's page says so.
+
+    Mistakes in the form are shown on this page.
+    """
     batch, act, now = find_batch(request, batch_id), ACTS[word], timezone.now()
     if act.is_of_portal:
         request.access.require(act.least, None, act=act_of(request), now=now, target=batch)

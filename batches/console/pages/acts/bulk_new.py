@@ -1,4 +1,4 @@
-"""An act on many batches: a page that says what it would do and to which, and the order."""
+"""An act on many batches: the page that shows the act and its batches, and the order."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +29,7 @@ from batches.services.core.access import Right
 
 @dataclass(frozen=True)
 class Asked:
-    """What the list, or the question itself, sent."""
+    """The values that the list, or the page itself, sent."""
 
     request: SignedIn
 
@@ -44,7 +44,7 @@ class Asked:
 
     @property
     def parameters(self) -> Parameters:
-        """What the act needs to know to tell which batches it can be done to. Raises InvalidRequest."""
+        """The values that the act needs to tell which batches it is possible for. Raises InvalidRequest."""
         return checked_parameters(self.act, error=self.data.get("error", "")) if self.act is BulkAct.RETRY else {}
 
     @property
@@ -53,14 +53,14 @@ class Asked:
         return self.request.method == "POST" and "token" in self.data
 
     def choice(self, *, now: datetime) -> Choice:
-        """What was chosen, as it is now. Raises InvalidRequest."""
+        """The chosen batches, as they are now. Raises InvalidRequest."""
         if self.data.get("scope") == "matching":
             return matching(self.request.access, self.data.get("query", ""), now=now)
         return these(self.request.access, self.data.getlist("batch"))
 
     @property
     def back(self) -> str:
-        """Where the list was, with its filter and page."""
+        """The address of the list, with its filter and page."""
         given, own = self.data.get("back", ""), reverse("console:batches")
         is_own = given.startswith(own) and url_has_allowed_host_and_scheme(given, {self.request.get_host()})
         return given if is_own else own
@@ -69,7 +69,7 @@ class Asked:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Right.ACT)
 def new_bulk(request: SignedIn) -> HttpResponseBase:
-    """Say what an act would do to the batches that were chosen; order it once the question is answered."""
+    """Show what an act would do to the chosen batches, and order it after the answer."""
     asked, now = Asked(request), timezone.now()
     try:
         act, choice, parameters = asked.act, asked.choice(now=now), asked.parameters
@@ -91,7 +91,7 @@ def new_bulk(request: SignedIn) -> HttpResponseBase:
 
 
 def _ordered(asked: Asked, *, now: datetime) -> BulkOperation:
-    """The filter means what it meant when it was shown: `created=1h` is that hour."""
+    """Order the operation. The filter is evaluated at the time when it was shown: `created=1h` means the hour before then."""
     order = OrderForm(asked.data).order(asked.act)
     return create(asked.choice(now=min(order.created_before, now)), order, by=asked.request.access, now=now)
 

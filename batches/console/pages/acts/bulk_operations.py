@@ -1,4 +1,4 @@
-"""Bulk operations: the list of them, and each one's own page, where it is watched, stopped and tried again."""
+"""Bulk operations: their list, and the page of each one, on which it is watched, stopped and retried."""
 
 import uuid
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from batches.services.bulk.retry import retry_failed
 from batches.services.core.access import Right
 
 PAGE_SIZE = 50
-PIECE = 500  # items that the CSV reads at once
+PIECE = 500  # the number of items that are read at once for the CSV
 CSV_FIELDS = ("batch", "project", "remark", "outcome", "note", "ended_at")
 ITEM_TONES: dict[str, str] = {
     BulkItem.Status.PENDING: "wait",
@@ -49,7 +49,7 @@ class Row:
 
 
 def row_of(operation: BulkOperation) -> Row:
-    """How an operation stands, and how far it has come."""
+    """The row of an operation, with its state and its progress."""
     return Row(operation, words(BulkAct(operation.act), operation.total), _standing(operation), _progress(operation))
 
 
@@ -83,7 +83,7 @@ def _progress(operation: BulkOperation) -> Progress:
 
 
 def find_operation(request: SignedIn, operation_id: uuid.UUID) -> BulkOperation:
-    """One's own operation; any for who administers the portal. Raises NotFound."""
+    """The person's own operation with this id; any operation for an administrator of the portal. Raises NotFound."""
     operation = request.access.operations().select_related("retry_of").filter(pk=operation_id).first()
     if operation is None:
         raise NotFound
@@ -115,7 +115,7 @@ def bulk_operations(request: SignedIn) -> HttpResponseBase:
 @require_safe
 @requires(Right.READ)
 def bulk_operation(request: SignedIn, operation_id: uuid.UUID) -> HttpResponseBase:
-    """How it stands, and what came of each batch."""
+    """The page of an operation: its state, and the outcome of each batch."""
     operation = find_operation(request, operation_id)
     chosen = BulkItemFilter(request.GET, queryset=_items(request, operation), now=timezone.now())
     problems = list(chosen.problems)
@@ -142,7 +142,7 @@ def bulk_operation(request: SignedIn, operation_id: uuid.UUID) -> HttpResponseBa
 
 
 def _items(request: SignedIn, operation: BulkOperation) -> QuerySet[BulkItem]:
-    """Those whose batches the reader may still see."""
+    """The items whose batches the reader may still see."""
     items = BulkItem.objects.filter(operation=operation).select_related("batch__project", "batch__input_file")
     return request.access.within(items, project="batch__project")
 
@@ -159,7 +159,7 @@ def _counted(operation: BulkOperation) -> Iterator[tuple[str, int, str, str]]:
 
 
 def _query_in_words(request: SignedIn, operation: BulkOperation) -> dict[str, object]:
-    """The filter that chose its batches, where it is one of the console's and is still understood."""
+    """The filter that chose the batches, in words, if it is one of the console's filters and is still valid."""
     if not operation.query or operation.source == Source.ADMIN:
         return {}
     chosen = BatchFilter.asked_by(request.access, QueryDict(operation.query), now=operation.created_before)
@@ -167,14 +167,14 @@ def _query_in_words(request: SignedIn, operation: BulkOperation) -> dict[str, ob
 
 
 def _retry_token(operation: BulkOperation) -> uuid.UUID:
-    """The same as long as nobody has tried its failures again: a double click is one operation."""
+    """The token of a retry. It changes only after a retry, so a double click makes one operation."""
     return uuid.uuid5(operation.pk, f"again {operation.retries.count()}")
 
 
 @require_POST
 @requires(Right.READ)
 def cancel_bulk(request: SignedIn, operation_id: uuid.UUID) -> HttpResponseBase:
-    """Leave the rest alone."""
+    """Stop an operation: its remaining batches stay as they are."""
     operation = find_operation(request, operation_id)
     try:
         cancel_rest(operation, by=request.access, now=timezone.now())
@@ -188,7 +188,7 @@ def cancel_bulk(request: SignedIn, operation_id: uuid.UUID) -> HttpResponseBase:
 @require_POST
 @requires(Right.ACT)
 def retry_bulk(request: SignedIn, operation_id: uuid.UUID) -> HttpResponseBase:
-    """Try again what failed, as an operation of its own."""
+    """Retry the failures of an operation, as a new operation."""
     operation = find_operation(request, operation_id)
     try:
         token = uuid.UUID(request.POST.get("token", ""))
@@ -205,7 +205,7 @@ def retry_bulk(request: SignedIn, operation_id: uuid.UUID) -> HttpResponseBase:
 @require_safe
 @requires(Right.READ)
 def export_outcomes(request: SignedIn, operation_id: uuid.UUID) -> HttpResponseBase:
-    """What came of each batch, as CSV."""
+    """The outcome of each batch, as CSV."""
     operation = find_operation(request, operation_id)
     records = (_record(item) for item in _in_pieces(_items(request, operation)))
     headers = {"Content-Disposition": f'attachment; filename="bulk_{operation.pk.hex}.csv"'}

@@ -1,4 +1,4 @@
-"""What a batch over an input would be, before anything is sent: every problem, its size, what it may cost; then start or not."""
+"""The report on an input before anything is sent: its problems, its size and its cost. Then the batch is started or not."""
 
 import uuid
 from collections.abc import Iterator
@@ -30,14 +30,14 @@ from batches.services.intake.submit import usable_model
 from batches.services.policy.estimate import Estimate
 from providers.models import Provider
 
-MOST_SHOWN = 50  # problems
+MOST_SHOWN = 50  # the most problems that are shown
 MOST_MODELS = 5
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Right.ACT)
 def check_input(request: SignedIn, file_id: uuid.UUID) -> HttpResponseBase:
-    """The report on an input and on what its address says of the batch; posted, the batch is started."""
+    """The report on an input, and on the batch that the address describes. POST starts the batch."""
     now = timezone.now()
     file = _find(request, file_id, now=now)
     form = _form(request, file)
@@ -58,7 +58,7 @@ def check_input(request: SignedIn, file_id: uuid.UUID) -> HttpResponseBase:
 @require_POST
 @requires(Right.ACT)
 def discard_input(request: SignedIn, file_id: uuid.UUID) -> HttpResponseBase:
-    """Remove an upload that shall not become a batch."""
+    """Remove an upload that will not become a batch."""
     if discard(_find(request, file_id, now=timezone.now())):
         messages.success(request, "The upload was discarded. Nothing was sent.")
     else:
@@ -82,7 +82,7 @@ def _form(request: SignedIn, file: File) -> NewBatchForm:
 
 
 def _since(request: SignedIn, *, now: datetime) -> datetime:
-    """When the report was made that is answered."""
+    """The time of the report that the form answers."""
     try:
         asked = parse_datetime(request.POST.get("asked", ""))
         return asked.astimezone(UTC) if asked and asked.tzinfo else now
@@ -120,7 +120,7 @@ def _report(
 
 
 def _findings(file: File, form: NewBatchForm) -> tuple[Findings, Provider | None]:
-    """Everything that starting the batch, and its validation, will look at; and the provider that it will have."""
+    """The findings about an input, by all checks of starting and validating a batch; and the provider of the batch."""
     asked, found = form.submission, Findings()
     provider: Provider | None = None
     default_model = ""
@@ -141,7 +141,7 @@ def _findings(file: File, form: NewBatchForm) -> tuple[Findings, Provider | None
 
 
 def _why_no_cost(estimate: Estimate) -> Iterator[str]:
-    """Why the cost is not known, if it is not."""
+    """The reasons why the cost is unknown, if it is."""
     if estimate.cost is None:
         if estimate.input_tokens is None:
             yield "Tokens mean nothing at this endpoint."
@@ -151,7 +151,7 @@ def _why_no_cost(estimate: Estimate) -> Iterator[str]:
 
 
 def _form_address(said: QueryDict, file: File) -> str:
-    """The form, as it was filled in, with this input."""
+    """The address of the form with the values that were filled in, and with this input."""
     query = said.copy()
     query["input_file"], query["project"] = str(file), file.project.slug
     return f"{reverse('console:new_batch')}?{query.urlencode()}"

@@ -1,4 +1,4 @@
-"""Editing one request and sending it again: a form, a page that shows what is different, and the act."""
+"""Editing one request and sending it again: a form, a page that shows the differences, and the act."""
 
 import uuid
 
@@ -23,14 +23,14 @@ from batches.services.retry.preview import preview
 from batches.services.retry.resend import edited, resend
 from batches.services.retry.selection import Selection
 
-# A form may have MAX_JSON_BYTES; the body is in it, indented, with some room for the rest.
+# A form may have MAX_JSON_BYTES. The indented body must fit into it, with some room for the other fields.
 EDITABLE_BYTES = settings.MAX_JSON_BYTES * 3 // 4
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Right.ACT)
 def edit_object(request: SignedIn, batch_id: uuid.UUID, line: int) -> HttpResponseBase:
-    """Edit the body of one request of an ended batch; on POST show what is different, and with `act=send` send it."""
+    """Edit the body of one request of an ended batch. POST shows the differences; with `act=send` it sends the request."""
     batch, now = find_batch(request, batch_id), timezone.now()
     request.access.require(Right.READ_BODIES, batch.project, act=act_of(request), now=now, target=batch)
     found = BatchObject.objects.filter(batch=batch, line=line).first()
@@ -72,7 +72,7 @@ class _NotEditable(PortalError):
 
 
 def _before(batch: Batch, line: int) -> str:
-    """The body as it was sent, made readable. Raises Gone, and TooLargeToEdit."""
+    """The body of the request as it was sent, indented. Raises Gone and TooLargeToEdit."""
     readable = indent(request_body(batch, line).decode())
     if len(readable.encode()) > EDITABLE_BYTES:
         raise TooLargeToEdit

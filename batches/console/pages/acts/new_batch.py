@@ -1,4 +1,4 @@
-"""A new batch from the browser: a form and an upload. Nothing is sent before its report was seen; see `check_input`."""
+"""A new batch from the browser: a form and an upload. The batch starts only from its report, the page of `check_input`."""
 
 from datetime import datetime
 from typing import Any
@@ -22,14 +22,14 @@ from batches.rules.errors import NotFound, PortalError
 from batches.services.core.access import Right
 from batches.services.intake.drafts import keep_draft
 
-FORM_BYTES = 256 * 1024  # everything of the form but the file
+FORM_BYTES = 256 * 1024  # the most bytes of the form besides the file
 
 
-@csrf_exempt  # the token is checked below, after what must come before the body is read
+@csrf_exempt  # the token is checked below, after the checks that must come before the body is read
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Right.ACT)
 def new_batch(request: SignedIn) -> HttpResponseBase:
-    """The form, and what it sends. A body over the limit is refused unread."""
+    """The form, and the answer to it. A body over the limit is refused before it is read."""
     if int(request.headers.get("Content-Length") or 0) > settings.MAX_BATCH_FILE_BYTES + FORM_BYTES:
         form = _form(request, None, None, known=QueryDict(), now=timezone.now())
         message = f"The file is larger than the {settings.MAX_BATCH_FILE_BYTES // 10**6:,} MB that a batch may have."
@@ -52,13 +52,13 @@ def _new_batch(request: SignedIn) -> HttpResponseBase:
     except PortalError as error:
         return _show(request, form, problem=(error.param, error.message), status=error.status)
     address = f"{reverse('console:check_input', args=[file.pk])}?{form.address.urlencode()}"
-    if wants_fragment(request):  # a script goes there itself, instead of having the report made twice
+    if wants_fragment(request):  # the script opens the report itself, so that it is not made twice
         return HttpResponse(status=201, headers={"Location": address})
     return redirect(address)
 
 
 def _source(request: SignedIn) -> Batch | None:
-    """The batch that the new one shall be like."""
+    """The batch that the new one is copied from; None if there is none."""
     asked = request.GET.get("from")
     if asked is None:
         return None
@@ -69,10 +69,10 @@ def _source(request: SignedIn) -> Batch | None:
 
 
 def _form(request: SignedIn, data: Any, files: Any, *, known: QueryDict, now: datetime) -> UploadForm:
-    """The form for the project that is named, else for the first one."""
+    """The form for the project that is named, else for the person's first project."""
     projects = request.access.projects(Right.ACT)
     named = known.get("project", "")
-    # One that somebody may not see is like one that there is not.
+    # A project that the person may not see counts as unknown.
     project = (request.access.projects().filter(slug=named).first() if named.isprintable() else None) or projects.first()
     request.access.require(Right.ACT, project, act="new_batch", now=now)
     kept = kept_input(request, known.get("input_file", ""), now=now)
@@ -80,17 +80,17 @@ def _form(request: SignedIn, data: Any, files: Any, *, known: QueryDict, now: da
 
 
 def kept_input(request: SignedIn, text: str, *, now: datetime) -> File | None:
-    """The input that an address or a form names, as far as it is there and its visitor may use it."""
+    """The input that an address or a form names; None if it does not exist, or the person may not use it."""
     identifier = identifiers.parse(text)
     usable = request.access.within(File.objects.readable(now=now), right=Right.ACT).filter(purpose=Purpose.BATCH, purged_at=None)
     return usable.filter(pk=identifier).first() if identifier else None
 
 
 def _input(form: UploadForm, *, now: datetime) -> File:
-    """What was uploaded, kept for a while; else what is there already."""
+    """The input: the uploaded file, which is stored as a draft, else the kept file that the form names."""
     content: UploadedFile[Any] | None = form.cleaned_data["file"]
     if content is None:
-        assert form.kept is not None  # else the field were required
+        assert form.kept is not None  # without it, the field `file` is required
         return form.kept
     filename = (content.name or "requests.jsonl")[-255:]
     return keep_draft(content, project=form.cleaned_data["project"], filename=filename, now=now)
@@ -104,7 +104,7 @@ def _show(
     problem: tuple[str | None, str] | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    """The form with its errors beside the fields; for a script, the form alone."""
+    """The page with the form and its errors; for a script, only the form."""
     if problem:
         field, message = problem
         form.errors.setdefault(field if field in form.fields else NON_FIELD_ERRORS, form.error_class()).append(message)

@@ -1,4 +1,4 @@
-"""The form of a new batch: what a batch needs, and where its requests come from."""
+"""The form of a new batch: the parameters of the batch, and the source of its requests."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ ON_INVALID = ((OnInvalid.FAIL.value, "Fail the whole batch"), (OnInvalid.SKIP.va
 
 
 class NewBatchForm(forms.Form):
-    """What a batch needs besides its requests. The providers on offer are those granted to the chosen project."""
+    """The parameters of a batch besides its requests. The form offers the providers that the chosen project may use."""
 
     project = forms.ModelChoiceField(Project.objects.none(), to_field_name="slug", empty_label=None)
     endpoint = forms.ChoiceField()
@@ -53,7 +53,7 @@ class NewBatchForm(forms.Form):
     def __init__(
         self, data: Any, files: Any = None, *, known: QueryDict, projects: QuerySet[Project], project: Project | None
     ) -> None:
-        """`known` is what the fields hold at first: an address, or what a batch has."""
+        """`known` are the first values of the fields: from an address, or from another batch."""
         super().__init__(data, files, initial={"window": USUAL_WINDOW.word, "priority": 0, **_first_values(known)})
         self.fields["window"].help_text = f"A whole number of m, h or d, such as 90m, 24h or 7d; from 15m to {longest_window()}."
         self.fields.update(guard_fields())
@@ -81,29 +81,29 @@ class NewBatchForm(forms.Form):
 
     @property
     def metadata(self) -> dict[str, str]:
-        """The pairs whose key or value is filled in."""
+        """The pairs of metadata whose key or value is filled in."""
         return {key: value for key, value in self.metadata_rows if key or value}
 
     @property
     def metadata_rows(self) -> list[tuple[str, str]]:
-        """The pairs as they were typed, and at least one to type into."""
+        """The pairs of metadata as they were typed, with at least one row to type into."""
         source = self.data if isinstance(self.data, QueryDict) else self.known
         keys, values = (source.getlist(name) for name in ("metadata_key", "metadata_value"))
         return list(zip(keys, values, strict=False)) or [("", "")]
 
     @property
     def further(self) -> list[forms.BoundField]:
-        """The fields that few need: priority, guards, and headers where they mean something."""
+        """The fields that few people need: priority, guards, and, for messages, headers."""
         return [self[name] for name in ("priority", *GUARDS, *EXTRAS) if name in self.fields]
 
     @property
     def is_guarded(self) -> bool:
-        """Whether one of these is filled in, or wrong."""
+        """Whether one of the further fields is filled in, or has an error."""
         return any(field.value() not in (None, "", 0, "0") or field.errors for field in self.further)
 
     @property
     def address(self) -> QueryDict:
-        """What was filled in, as the query of an address."""
+        """The values that were filled in, as the query of an address."""
         query = QueryDict(mutable=True)
         for name in PLAIN:
             if value := self.data.get(name, ""):
@@ -143,7 +143,7 @@ class NewBatchForm(forms.Form):
         return window
 
     def clean(self) -> None:
-        """Metadata and headers keep to the limits that the API has."""
+        """Check metadata and headers against the limits of the API."""
         try:
             chosen_extras(self.cleaned_data)
         except InvalidRequest as error:
@@ -160,7 +160,7 @@ class NewBatchForm(forms.Form):
 
 
 class UploadForm(NewBatchForm):
-    """The same, with the file; `kept` is an input that is there already and does instead."""
+    """The form with a field for the file. `kept` is a stored input that is used instead of an upload."""
 
     file = forms.FileField(allow_empty_file=True, error_messages={"required": "Choose a file with one request a line."})
 
@@ -170,7 +170,7 @@ class UploadForm(NewBatchForm):
         self.fields["file"].required = kept is None
 
     def clean(self) -> None:
-        """An input that is kept is its project's alone."""
+        """Check that a kept input belongs to the chosen project."""
         super().clean()
         project = self.cleaned_data.get("project")
         if self.kept and not self.cleaned_data.get("file") and project and self.kept.project_id != project.pk:
@@ -178,12 +178,12 @@ class UploadForm(NewBatchForm):
 
 
 def dialect_of(endpoint: str) -> Dialect:
-    """As whose batch the console submits: OpenAI's, as far as that has such an endpoint."""
+    """The dialect of a batch from the console: OpenAI's, if it has the endpoint, else the native one."""
     return Dialect.OPENAI if endpoint in OPENAI_ENDPOINTS else Dialect.NATIVE
 
 
 def as_query(batch: Batch) -> QueryDict:
-    """What a batch has, for the form of another one."""
+    """The parameters of a batch, as first values for the form of another batch."""
     query = QueryDict(mutable=True)
     like = submission_of(batch)
     values: dict[str, object] = {

@@ -1,4 +1,4 @@
-"""Retrying: a page that says what would be sent again, how, and what not; and the act."""
+"""Retrying: the page that shows which objects would be sent again, and how; and the act."""
 
 import uuid
 from collections.abc import Collection
@@ -27,11 +27,11 @@ from batches.services.retry.preview import preview
 from batches.services.retry.retry import Retried, RetryMode, retry
 from batches.services.retry.selection import Selection
 
-NAMED = 10  # of several objects that are named one by one
+NAMED = 10  # the most objects that are named one by one
 
 
 def may_retry(access: Access, batch: Batch) -> bool:
-    """Whether there is something that this person may send again. A query unless the batch's counts are known."""
+    """Whether the person may retry any object of the batch. This takes a query unless the batch's counts are loaded."""
     if not access.may(Right.ACT, batch.project_id):
         return False
     failed = batch.counts.unsuccessful if batch.is_terminal else batch.counts.failed
@@ -39,14 +39,14 @@ def may_retry(access: Access, batch: Batch) -> bool:
 
 
 def retriable(batch: Batch) -> Collection[ObjectStatus]:
-    """What an object of the batch must be to be sent again: as long as it runs, a failure."""
+    """The statuses of objects that can be retried. While the batch runs, only failed objects can."""
     return UNSUCCESSFUL if batch.is_terminal else (ObjectStatus.FAILED,)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Right.ACT)
 def retry_batch(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
-    """Ask whether what failed in a batch is to be sent again: all of it, one error group, or the objects at some lines."""
+    """Ask whether to retry failures of a batch: all of them, one error group, or the objects at some lines. POST retries."""
     batch, now = find_batch(request, batch_id), timezone.now()
     refusal: PortalError | None = None
     try:
@@ -77,7 +77,7 @@ def retry_batch(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
 
 
 def retry_form(request: SignedIn, batch: Batch) -> dict[str, object]:
-    """What a form holds that makes a child batch."""
+    """The context of a form that makes a child batch."""
     return {
         "providers": other_providers(batch),
         "provider": request.POST.get("provider", ""),
@@ -101,13 +101,13 @@ def read_selection(query: QueryDict) -> Selection:
 
 
 def read_version(request: SignedIn) -> int | None:
-    """The version of the batch that the form was made for: what makes a double click one retry."""
+    """The version of the batch when the form was made. It makes a double click one retry."""
     version = request.POST.get("version", "")
     return int(version) if version.isascii() and version.isdigit() and len(version) < 10 else None
 
 
 def answer_to_repetition(request: SignedIn, batch: Batch) -> HttpResponseBase | None:
-    """Where a refused retry leads when this person has retried the batch since they asked, as with a double click."""
+    """The answer to a refused retry if the same person has retried the batch meanwhile, as with a double click; else None."""
     me, version = actor(request), read_version(request)
     mine = Event.objects.filter(batch=batch, act=Act.RETRIED, actor=me.name, source=me.source, version__gt=version or 0)
     last = mine.order_by("-created_at", "-id").first() if version is not None else None
@@ -119,7 +119,7 @@ def answer_to_repetition(request: SignedIn, batch: Batch) -> HttpResponseBase | 
 
 
 def say_retried(request: SignedIn, batch: Batch, done: Retried) -> HttpResponseBase:
-    """Tell what a retry did, and lead to the batch in which it is done."""
+    """Show a message about a retry, and redirect to the batch that carries it out."""
     left_out = f" {done.skipped:,} of those selected were left out." if done.skipped else ""
     if done.mode is RetryMode.IN_PLACE:
         messages.success(request, f"{done.objects} will be sent again.{left_out}")
@@ -142,7 +142,7 @@ def _retried(request: SignedIn, batch: Batch, selection: Selection, *, now: date
 
 
 def _named(batch: Batch, selection: Selection, readable: Readable) -> dict[str, object]:
-    """What is selected, in words: a group by its message, objects by their names."""
+    """The selection in words: a group by its message, objects by their names."""
     if selection.fingerprint:
         group = ErrorGroup.objects.filter(project=batch.project, fingerprint=selection.fingerprint).first()
         return {"group": unquoting_group(readable)(group) if group else None}
@@ -153,7 +153,7 @@ def _named(batch: Batch, selection: Selection, readable: Readable) -> dict[str, 
 
 
 def _back(batch: Batch, query: QueryDict) -> str:
-    """Where the question was asked: the page of the one object, or of the batch."""
+    """The address of the page with the button: the page of one object, or of the batch."""
     lines = query.getlist("line")
     if len(lines) == 1 and lines[0].isascii() and lines[0].isdigit() and 0 < int(lines[0][:10]) <= LAST_LINE:
         return reverse("console:object", args=[batch.pk, int(lines[0][:10])])

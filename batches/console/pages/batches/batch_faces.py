@@ -1,4 +1,4 @@
-"""The batch as the clients of each dialect get it: the document itself, or why there is none."""
+"""The faces of a batch: the document that clients of each dialect get, or the reason why there is none."""
 
 import uuid
 
@@ -17,13 +17,13 @@ from batches.http.rendering import encode
 from batches.models import Batch
 from batches.services.core.access import Right
 
-MOST_OBJECTS = 1000  # that an answer with all of them may have, to be shown here
+MOST_OBJECTS = 1000  # an answer with more objects is not shown
 
 
 @require_safe
 @requires(Right.READ_BODIES)
 def batch_faces(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
-    """One face of the batch: that of the dialect in the address, else of the one through which it came."""
+    """One face of the batch: of the dialect in the address, else of the dialect in which the batch was created."""
     batch = find_batch(request, batch_id)
     known = {face.dialect.value: face for face in faces()}
     face = known.get(request.GET.get("as", ""), known[batch.dialect])
@@ -42,7 +42,7 @@ def batch_faces(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
 
 
 def _why_not(face: Face, batch: Batch) -> str:
-    """Why there is nothing to show; empty when there is."""
+    """The reason why a face is not shown; empty if it is shown."""
     if batch.deleted_at is not None:
         return "A client deleted the batch: every API says that there is none."
     if face.is_whole and batch.counts.total > MOST_OBJECTS:

@@ -1,4 +1,4 @@
-"""What happened to a batch: every move and act, and what people did or were refused besides."""
+"""The history of a batch: its events, and its audit entries about acts and refusals of people."""
 
 import uuid
 
@@ -11,13 +11,13 @@ from batches.console.pages.batches.page_around import page_around
 from batches.models import AuditEntry
 from batches.services.core.access import Right
 
-MOST = 200  # of either, the latest
+MOST = 200  # the most events, and audit entries, that are shown: the latest
 
 
 @require_safe
 @requires(Right.READ)
 def batch_history(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
-    """The timeline in its order; and the audit trail, the latest first."""
+    """The events in order of time, and the audit entries, the latest first."""
     batch = find_batch(request, batch_id)
     context = {
         **page_around(request, batch, page="batch_history"),

@@ -1,4 +1,4 @@
-"""The list of batches: everything that it shows is in its address."""
+"""The list of batches. Its address holds all that it shows: filters, order, columns and page."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,7 +84,7 @@ def batch_list(request: SignedIn) -> HttpResponseBase:
 
 
 def _better_address(request: SignedIn) -> str | None:
-    """Where the list should rather be looked at: one's default view, or the same question put tidily."""
+    """A better address for the list, or None: the person's default view, or a tidier form of the same query."""
     if not request.GET and (default := default_view(request.access)):
         return reverse("console:saved_view", args=[default.slug])
     tidy = tidied(request.GET)
@@ -92,7 +92,7 @@ def _better_address(request: SignedIn) -> str | None:
 
 
 class Found:
-    """What the address asks for: the page of batches, or the problems because of which there is none."""
+    """The result for the address: a page of batches, or the problems because of which there is none."""
 
     def __init__(self, request: SignedIn, *, now: datetime) -> None:
         self.query: QueryDict = request.GET
@@ -112,7 +112,7 @@ class Found:
             self.problems.append(str(error))
 
     def count(self) -> str:
-        """How many match, in words. A single page needs no counting; what no index chooses is not counted at all."""
+        """The number of matches in words. A single page needs no query; matches that no index finds are not counted."""
         if self.problems:
             return "0"
         whole = not self.query.get("after") and not self.query.get("before") and self.page.forward is None

@@ -1,4 +1,4 @@
-"""The page of one batch: how it stands, what happened, why objects failed, and every object."""
+"""The page of one batch: its state, its latest events, the reasons of failures, and its objects."""
 
 import uuid
 from collections import Counter
@@ -32,13 +32,13 @@ from batches.services.insight.waiting import Cause, Waiting, waiting
 from batches.services.insight.withheld import unquoting, unquoting_groups
 
 PAGE_SIZE = 50
-FIRST_ERRORS = 50  # validation errors shown before "show all"
-LATEST_EVENTS = 6  # of the timeline; its own page has them all
+FIRST_ERRORS = 50  # the validation errors that are shown before "show all"
+LATEST_EVENTS = 6  # the events that are shown; the page of the history has all
 
 
 @dataclass(frozen=True, slots=True)
 class FileLink:
-    """One of the batch's files: what it is, and whether it can still be had."""
+    """A file of the batch, and whether it is still kept."""
 
     label: str
     which: str
@@ -74,7 +74,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "counts": batch.counts,
         "standing": state_of_batch(batch, now=now, stopped=stopped, hold=holds_of([batch]).get(batch.provider_id)),
         "progress": progress(batch),
-        "pace": None if stopped else pace(batch, minutes, now=now),  # it promises no end
+        "pace": None if stopped else pace(batch, minutes, now=now),  # a stopped batch has no known end
         "spark": course(batch, minutes, now=now),
         "overdue": not batch.is_terminal and batch.expires_at <= now,
         **_why_it_waits(batch, now=now),
@@ -108,11 +108,11 @@ _TONES = {
 
 
 def _why_it_waits(batch: Batch, *, now: datetime) -> dict[str, object]:
-    """What keeps it from going on, with what its provider said, and how loudly that is to be told."""
+    """The reason why the batch waits, the message of its provider, and the tone of the notice."""
     found: Waiting | None = waiting(batch, now=now)
     if found is None:
         return {}
-    is_told = found.cause in (Cause.PAUSED, Cause.SENDING_STOPPED)  # by the sentence itself
+    is_told = found.cause in (Cause.PAUSED, Cause.SENDING_STOPPED)  # the sentence itself names the reason
     reason = "" if is_told else found.details.get("reason", "")
     return {"waiting": found, "waiting_reason": reason, "waiting_tone": _TONES.get(found.cause, "")}
 
@@ -148,7 +148,7 @@ def _with_error_codes(batch: Batch, objects: list[BatchObject], readable: Readab
 
 
 def _errors_of_batch(batch: Batch, readable: Readable, *, everything: bool) -> dict[str, object]:
-    """What was wrong with the input, as far as it is stored; or why the batch as a whole could not run."""
+    """The stored validation errors of the input; or the reason why the batch as a whole could not run."""
     errors = unquoting(BatchError.objects.filter(batch=batch, round__isnull=True), readable)
     if not batch.error_count or batch.skipped_lines:
         return {"reason": errors[0] if errors else None}

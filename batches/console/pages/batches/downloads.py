@@ -1,4 +1,4 @@
-"""Downloads: the batch's files, and what there is of its results, alone or with its retries; all streamed."""
+"""Downloads: the batch's files, and its results so far, alone or with those of its retries. All are streamed."""
 
 import uuid
 
@@ -22,7 +22,7 @@ JSON_LINES = "application/jsonl"
 @require_safe
 @requires(Right.READ_BODIES)
 def download_file(request: SignedIn, batch_id: uuid.UUID, which: str) -> HttpResponseBase:
-    """The input, output or error file, as an attachment; 410 when it is no longer kept."""
+    """The input, output or error file, as an attachment; 410 if it is no longer kept."""
     batch = find_batch(request, batch_id)
     files = {"input": batch.input_file, "output": batch.output_file, "errors": batch.error_file}
     file = files.get(which)
@@ -40,7 +40,7 @@ def download_file(request: SignedIn, batch_id: uuid.UUID, which: str) -> HttpRes
 @require_safe
 @requires(Right.READ_BODIES)
 def download_results(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
-    """Every settled object's line, good and bad, in input order; named partial while the batch runs."""
+    """One line for each settled object, good or bad, in input order. While the batch runs, the file is named partial."""
     batch = find_batch(request, batch_id)
     name = f"{identifiers.render('batch_', batch.id)}_{'results' if batch.is_terminal else 'partial'}.jsonl"
     lines = (result_line(result) for result in results(batch) if result.is_settled)
@@ -51,7 +51,7 @@ def download_results(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase
 @require_safe
 @requires(Right.READ_BODIES)
 def download_merged(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
-    """One line for each request that settled, with what came of it in the end over all retries."""
+    """One line for each settled request, with its last outcome over all retries."""
     members = lineage(find_batch(request, batch_id), among=request.access.batches())
     lines = (result_line(merged.result) for merged in merged_results(members) if merged.result.is_settled)
     name = f"{identifiers.render('batch_', members[0].id)}_merged.jsonl"

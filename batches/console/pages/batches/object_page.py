@@ -25,7 +25,7 @@ SHOWN_CHARS = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A JSON document to show: its text, or the start of it. `total` counts characters of the whole."""
+    """A JSON document: its text, or the beginning of it. `total` is the number of characters of the whole document."""
 
     which: str
     text: str
@@ -38,7 +38,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The body of an answer, or why there is none."""
+    """The body of an answer, or the reason why there is none."""
 
     body: str
     why_none: str = "There was no answer."
@@ -46,7 +46,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Relative:
-    """The same request in another batch of the lineage, and what that batch is to this one."""
+    """The same request in another batch of the lineage, and the relation of that batch to this one."""
 
     object: BatchObject
     is_parent: bool
@@ -91,7 +91,7 @@ def object_page(request: SignedIn, batch_id: uuid.UUID, line: int) -> HttpRespon
 
 
 def _request(batch: Batch, line: int) -> tuple[str, str]:
-    """The request's body as its client wrote it, or why it cannot be shown."""
+    """The request's body as its client wrote it, or the reason why it cannot be shown; the other text is empty."""
     try:
         return request_body(batch, line).decode(), ""
     except Gone as gone:
@@ -99,7 +99,7 @@ def _request(batch: Batch, line: int) -> tuple[str, str]:
 
 
 def _round(text: str, batch_object: BatchObject) -> int:
-    """The round that the address names; the latest when it names none."""
+    """The round that the address names; the latest if it names none."""
     if not text:
         return batch_object.round
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= batch_object.round):
@@ -108,7 +108,7 @@ def _round(text: str, batch_object: BatchObject) -> int:
 
 
 def _result(batch_object: BatchObject) -> Answer:
-    """What came of its latest round."""
+    """The answer of the object's latest round."""
     if batch_object.status == ObjectStatus.PENDING:
         return Answer("", "None yet.")
     if why := batch_object.batch.why_never_ran(batch_object.status):
@@ -120,7 +120,7 @@ def _result(batch_object: BatchObject) -> Answer:
 
 
 def _earlier(batch_object: BatchObject, round_: int) -> Answer:
-    """What came of a round before the latest."""
+    """The answer of a round before the latest."""
     found = BatchResult.objects.filter(batch=batch_object.batch, line=batch_object.line, round=round_).first()
     return Answer("", "The answers of earlier rounds are no longer kept.") if found is None else Answer(found.body)
 

@@ -1,4 +1,4 @@
-"""What every page of a batch has around it: its name, what can be done to it, and the way to its other pages."""
+"""The frame of every page of a batch: its name, the possible acts, and links to its other pages."""
 
 from django.urls import reverse
 
@@ -13,7 +13,7 @@ TABS = (("Batch", "batch"), ("History", "batch_history"), ("As clients see it", 
 
 
 def page_around(request: SignedIn, batch: Batch, *, page: str) -> dict[str, object]:
-    """What templates/console/batch_frame.html draws; `page` is the name of the address that one is at."""
+    """The context of templates/console/batch_frame.html. `page` is the name of the current page's address."""
     may_act = request.access.may(Right.ACT, batch.project_id)
     return {
         "batch": batch,

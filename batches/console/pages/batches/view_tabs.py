@@ -11,12 +11,12 @@ from batches.filters import VIEWS
 from batches.models import SavedView
 from batches.services.people.saved_views import visible_views
 
-MOST_TABS = 30  # of saved views; the page of views has them all
+MOST_TABS = 30  # the most tabs of saved views; the page of views has all of them
 
 
 @dataclass(frozen=True, slots=True)
 class ViewTab:
-    """A view: where it leads, whether the list is in it, and whether it was changed since it was opened."""
+    """The tab of a view: its link, whether it is current, and whether its filters were changed after it was opened."""
 
     label: str
     address: str
@@ -27,7 +27,7 @@ class ViewTab:
 
 
 def view_tabs(request: SignedIn) -> list[ViewTab]:
-    """Built-in views keep the filters that are set; a saved one brings its own."""
+    """The tabs. A built-in view keeps the filters that are set; a saved view replaces them by its own."""
     opened = request.GET.get("saved", "")
     current = request.GET.get("view", "all")
     tabs = [ViewTab(label, _in_view(request.GET, value), is_current=not opened and value == current) for value, label in VIEWS]
@@ -47,7 +47,7 @@ def _tab(view: SavedView, request: SignedIn, *, is_current: bool) -> ViewTab:
 
 
 def kept(query: QueryDict) -> str:
-    """What a saved view keeps of the list's query: the question, its order and columns."""
+    """The part of the list's query that a saved view keeps: filters, order and columns."""
     rest = question(query)
     for name in LOOK:
         if name != "saved" and query.get(name):
@@ -56,7 +56,7 @@ def kept(query: QueryDict) -> str:
 
 
 def is_as_saved(view: SavedView, query: QueryDict) -> bool:
-    """Whether the query asks just what the view keeps, in whatever order it is written."""
+    """Whether the query equals the view's, in any order of its parameters."""
     return _sets(QueryDict(kept(query))) == _sets(QueryDict(view.query))
 
 

@@ -1,4 +1,4 @@
-"""Saved views: their permanent addresses, and the pages on which they are saved, changed and deleted."""
+"""Saved views: their permanent addresses, and the pages for saving, changing and deleting them."""
 
 from django.contrib import messages
 from django.http import Http404, HttpResponseBase, QueryDict
@@ -29,14 +29,14 @@ from batches.services.people.saved_views import (
 @require_safe
 @requires(Right.READ)
 def saved_views(request: SignedIn) -> HttpResponseBase:
-    """Every view that one may open."""
+    """All views that the person may open."""
     return render(request, "console/views.html", {"views": visible_views(request.access)})
 
 
 @require_safe
 @requires(Right.READ)
 def saved_view(request: SignedIn, slug: str) -> HttpResponseBase:
-    """The list as the view has it now. The address of the view stays, whatever it comes to ask."""
+    """Redirect to the list with the view's present query. The address of the view stays if its query changes."""
     view = visible_views(request.access).filter(slug=slug).first()
     if view is None:
         raise Http404
@@ -48,7 +48,7 @@ def saved_view(request: SignedIn, slug: str) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Right.READ)
 def new_view(request: SignedIn) -> HttpResponseBase:
-    """Ask how the filters in the address are to be called; keep them on POST."""
+    """Ask for the name of a new view with the filters in the address. POST saves it."""
     query = tidied(request.GET)
     chosen, problems = _understood(request, query)
     if request.method == "POST" and not problems:
@@ -66,7 +66,7 @@ def new_view(request: SignedIn) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Right.READ)
 def edit_view(request: SignedIn, slug: str) -> HttpResponseBase:
-    """Name, readers and default of one's own view; on POST change them, replace what it asks (`query`), or delete it."""
+    """The name, readers and default of a person's own view. POST changes them, replaces its query, or deletes it."""
     view = own_view(request.access, slug)
     problems: list[str] = []
     if request.method == "POST":

@@ -1,4 +1,4 @@
-"""Pages about outcomes of many requests: why they failed, and how two batches differ.
+"""Pages about outcomes of many requests: the reasons of failures, and the differences of two batches.
 
-It knows the pages of `acts`, for retries of one error group. Start with `error_list`.
+This package knows the pages of `acts`, for retries of one error group. Start with `error_list`.
 """

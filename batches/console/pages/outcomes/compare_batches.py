@@ -1,4 +1,4 @@
-"""Comparing two batches: what regressed, what was fixed, and how the two answers to one custom_id differ."""
+"""Comparing two batches: regressed and fixed requests, and the differences of the two answers to one custom_id."""
 
 import uuid
 from collections.abc import Iterator
@@ -22,8 +22,8 @@ from batches.services.results.compare import DIFFERENCES, BadPlace, Pair, Verdic
 from batches.services.results.results import result_of
 
 PAGE_SIZE = 50
-MOST_OFFERED = 5  # of each kind
-LOOKED_THROUGH = 200  # batches of the project, for some with the same metadata
+MOST_OFFERED = 5  # the most batches of each kind that are offered
+LOOKED_THROUGH = 200  # the newest batches of the project that are searched for the same metadata
 TONES = {
     Verdict.REGRESSED: "bad",
     Verdict.FIXED: "good",
@@ -37,7 +37,7 @@ TONES = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A pair, where its page is, and how its verdict looks."""
+    """A pair, the address of its page, and the words and tone of its verdict."""
 
     pair: Pair
     url: str
@@ -46,7 +46,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A batch to compare with, and why that one."""
+    """A batch to compare with, and the reason for the offer."""
 
     batch: Batch
     why: str
@@ -55,7 +55,7 @@ class Offer:
 @require_safe
 @requires(Right.READ)
 def compare_batches(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
-    """Two batches side by side; without a second one, those that may be meant."""
+    """Two batches side by side. Without a second batch in the address, some batches are offered."""
     first = find_batch(request, batch_id)
     asked = request.GET.get("with", "").strip()
     if not asked:
@@ -72,7 +72,7 @@ def compare_batches(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
 
 
 class BadVerdict(ValueError):
-    """The address asks for a verdict that there is not."""
+    """The address names an unknown verdict."""
 
 
 def _compared(query: QueryDict, first: Batch, second: Batch) -> dict[str, object]:
@@ -93,13 +93,13 @@ def _compared(query: QueryDict, first: Batch, second: Batch) -> dict[str, object
 
 
 def _tile(verdict: Verdict, count: int, query: QueryDict, *, is_chosen: bool) -> Tile:
-    """It leads to the pairs with this verdict, and back to all that differ."""
+    """The tile of a verdict. Its link shows the pairs with this verdict; a chosen tile leads back to all that differ."""
     changed = with_changes(query, {"after": None, "verdict": None if is_chosen else [verdict.value]})
     return Tile(verdict.label, count, TONES[verdict], f"?{changed.urlencode()}", is_chosen, verdict.sentence)
 
 
 def _second(request: SignedIn, first: Batch, asked: str) -> tuple[Batch | None, str]:
-    """The batch to compare with, or why there is none."""
+    """The batch to compare with, or the reason why there is none."""
     identifier = identifiers.parse(asked)
     if identifier == first.pk:
         return None, "This is the batch itself."
@@ -120,7 +120,7 @@ def _choose(request: SignedIn, first: Batch, *, problem: str = "", status: int =
 
 
 def _offers(batch: Batch, access: Access) -> Iterator[Offer]:
-    """Batches that are about the same requests, the nearest relations first, each once."""
+    """Batches with the same requests, each once. The closest relatives come first."""
     named = access.batches().select_related("input_file", "provider").exclude(pk=batch.pk)
     seen: set[uuid.UUID] = set()
     kinds = (
@@ -137,7 +137,7 @@ def _offers(batch: Batch, access: Access) -> Iterator[Offer]:
 
 
 def _of_same_metadata(batch: Batch) -> list[uuid.UUID]:
-    """Some of the project's newest batches that have the very same metadata."""
+    """Those of the project's newest batches that have exactly the same metadata."""
     newest = Batch.objects.filter(project=batch.project_id).exclude(pk=batch.pk).values_list("pk", "metadata")[:LOOKED_THROUGH]
     return [key for key, metadata in newest if metadata == batch.metadata][:MOST_OFFERED]
 
@@ -150,7 +150,7 @@ def _object_url(first: Batch, second: Batch, pair: Pair) -> str:
 @require_safe
 @requires(Right.READ_BODIES)
 def compare_objects(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
-    """The two answers to one custom_id, and where they differ; of an object that only one batch has, its answer."""
+    """The two answers to one custom_id, with their differences. If only one batch has the object, only its answer is shown."""
     first = find_batch(request, batch_id)
     if "with" not in request.GET:
         return redirect("console:compare", first.pk)
@@ -181,7 +181,7 @@ def _named(batch: Batch, custom_id: str) -> BatchObject | None:
 
 
 def _answer(found: BatchObject | None) -> str:
-    """What came of an object; empty when the batch does not have it."""
+    """The answer of an object; empty if the batch does not have the object."""
     if found is None:
         return ""
     try:

@@ -1,4 +1,4 @@
-"""The page of one error group: what its failures have in common, where they were, and what people make of it."""
+"""The page of one error group: its failures, the batches that have them, and notes of people."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ LABELS = {GroupWindow.DAY: "%H:%M", GroupWindow.WEEK: "%a %H:%M", GroupWindow.MO
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """A batch of which objects failed so: how many, and whether its reader may send them again."""
+    """A batch with failures of the group: their number, and whether the reader may retry them."""
 
     batch: Batch
     count: int
@@ -44,7 +44,7 @@ class Touched:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A failure, its batch, and the object that failed: None for a line of an input that was refused."""
+    """A failure, its batch and its object. The object is None for an invalid line of an input."""
 
     error: BatchError
     batch: Batch
@@ -54,7 +54,7 @@ class Member:
 @require_safe
 @requires(Right.READ)
 def error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
-    """One group, in all projects of its reader."""
+    """The page of one group, over all projects of its reader."""
     now = timezone.now()
     groups = request.access.within(ErrorGroup.objects.all())
     window, problems = GroupWindow.DAY, list[str]()
@@ -95,7 +95,7 @@ def error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
 @require_POST
 @requires(Right.ACT)
 def mark_error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
-    """Mute or unmute a group, or put a note beside it, in those of its projects where one may act."""
+    """Mute or unmute a group, or write a note, in those of its projects in which the person may act."""
     groups, act, now = _changeable(request, fingerprint), request.POST.get("act"), timezone.now()
     reason = form_text(request, "reason", chars=RECORDED_REASON_CHARS)
     if act == "mute":
@@ -113,7 +113,7 @@ def mark_error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
 
 
 def _changeable(request: SignedIn, fingerprint: str) -> QuerySet[ErrorGroup]:
-    """The group in the projects where one may act. Raises NotPermitted, on record, where one sees it only."""
+    """The group in the projects in which the person may act. Raises NotPermitted, with an audit entry, if there is none."""
     same = ErrorGroup.objects.filter(fingerprint=fingerprint)
     groups = request.access.within(same, right=request.right)
     if not groups.exists():
@@ -159,7 +159,7 @@ def _members(errors: Sequence[BatchError]) -> Iterable[Member]:
 
 
 def _history(groups: QuerySet[ErrorGroup], fingerprint: str) -> list[AuditEntry]:
-    """What people did to it, the latest first."""
+    """The audit entries about the group, the latest first."""
     keys = [str(key) for key in groups.filter(fingerprint=fingerprint).values_list("pk", flat=True)]
     done = AuditEntry.objects.filter(target_id__in=keys, outcome=AuditEntry.Outcome.DONE)
     return list(done.select_related("project")[:MOST_ENTRIES])

@@ -1,4 +1,4 @@
-"""The list of error groups: why objects failed, over all batches that its reader sees, in a window of time."""
+"""The list of error groups over all batches that its reader sees, in a window of time."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ WORDS = {GroupWindow.DAY: "24 hours", GroupWindow.WEEK: "7 days", GroupWindow.MO
 
 
 class BadWindow(ValueError):
-    """The address names a window that there is not."""
+    """The address names an unknown window."""
 
 
 class GroupQuery(ErrorGroupFilter):
-    """The filters, with the parameters of the page beside them."""
+    """The filters over error groups, together with the parameters of the page."""
 
     others = frozenset({"window", "after", "fragment"})
 
@@ -45,7 +45,7 @@ class Row:
 @require_safe
 @requires(Right.READ)
 def error_list(request: SignedIn) -> HttpResponseBase:
-    """Groups that match the filters in the address, the most frequent first; muted ones only where these are asked for."""
+    """The groups that match the filters in the address, the most frequent first. Muted groups are shown only on request."""
     now = timezone.now()
     found = Found(request, now=now)
     words = WORDS[found.window]
@@ -70,12 +70,12 @@ def error_list(request: SignedIn) -> HttpResponseBase:
 
 
 class Found:
-    """What the address asks for: a page of groups, or the problems because of which there is none."""
+    """The result for the address: a page of groups, or the problems because of which there is none."""
 
     def __init__(self, request: SignedIn, *, now: datetime) -> None:
         query = request.GET.copy()
         query.setdefault("muted", "no")
-        right = Right.READ_BODIES if query.get("text") else Right.READ  # words are looked for in what may be read
+        right = Right.READ_BODIES if query.get("text") else Right.READ  # only text that may be read is searched
         self.chosen = GroupQuery(query, queryset=request.access.within(ErrorGroup.objects.all(), right=right), now=now)
         self.problems = list(self.chosen.problems)
         self.window, self.groups, self.total, self.forward = GroupWindow.DAY, list[Group](), 0, ""
@@ -93,7 +93,7 @@ class Found:
 
 
 def read_window(query: QueryDict) -> GroupWindow:
-    """The window that the query names, a day when it names none. Raises BadWindow."""
+    """The window that the query names; a day if it names none. Raises BadWindow."""
     word = query.get("window") or GroupWindow.DAY.word
     if word not in GROUP_WINDOWS:
         raise BadWindow(f"There is no window “{word[:20]}”, only {', '.join(GROUP_WINDOWS)}.")
@@ -101,7 +101,7 @@ def read_window(query: QueryDict) -> GroupWindow:
 
 
 def window_tabs(query: QueryDict, current: GroupWindow) -> Iterable[tuple[str, str, bool]]:
-    """The same page for each of the windows: words, address, and whether it is this one."""
+    """A tab for each window of time: its words, its address, and whether it is the current one."""
     for window in GroupWindow:
         other = with_changes(query, {"after": None, "fragment": None, "window": [window.word]})
         yield f"Last {WORDS[window]}", f"?{other.urlencode()}", window is current

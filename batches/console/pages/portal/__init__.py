@@ -1,4 +1,4 @@
 """Pages about the portal as a whole: the overview, providers, emergency stops, API keys.
 
-It knows `kit` and `drawing`, and no other page. Start with `overview`.
+This package knows `kit` and `drawing`, and no other page. Start with `overview`.
 """

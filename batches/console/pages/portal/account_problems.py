@@ -1,4 +1,4 @@
-"""Providers that are held for their account: why, since when, who waits for them, and when they are tried next."""
+"""Providers that are held because of their account: the reason, the waiting batches, and the time of the next probe."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ from providers.models import Provider
 
 MOST_SHOWN = 20  # of a portal with more held providers than this, the rest is on the page of providers
 
-# What somebody has to do about it, outside of the portal or in the provider's settings.
+# The remedy that a person has to carry out, outside of the portal or in the provider's settings.
 REMEDIES = {
     Kind.AUTHENTICATION: "Store a credential that works, or have this one accepted again.",
     Kind.QUOTA: "Top up the account at the upstream, or raise its spending limit.",
@@ -45,14 +45,14 @@ class AccountProblem:
 
 
 def account_problems(access: Access, *, now: datetime) -> list[AccountProblem]:
-    """The held providers for which batches of one's projects wait, those first that have been held for longest."""
+    """The held providers that batches of the reader's projects wait for. The longest held provider comes first."""
     held = ProviderHealth.objects.with_account_problem().filter(provider__in=access.providers()).select_related("provider")
     found = [account_problem(access, row, now=now) for row in held.order_by("held_since")[:MOST_SHOWN]]
     return [problem for problem in found if problem is not None and problem.batches]
 
 
 def account_problem(access: Access, health: ProviderHealth | None, *, now: datetime) -> AccountProblem | None:
-    """The account problem of a provider; None where it has none."""
+    """The account problem of a provider; None if it has none."""
     if health is None or health.hold is None or not health.hold.is_of_account:
         return None
     running = access.within(Batch.objects.filter(provider=health.provider_id, status=BatchStatus.IN_PROGRESS))

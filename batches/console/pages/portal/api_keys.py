@@ -1,4 +1,4 @@
-"""API keys, for who administers a project: list, make, change, revoke. The text of a key is on one page, once."""
+"""API keys, for admins of a project: list, make, change, revoke. Only one page, and only once, shows the text of a key."""
 
 import uuid
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ from batches.services.people.keys import KeyRevoked, change_key, issue_key
 MOST_SHOWN = 500
 SHOWN_RECORDS = 50
 EXPIRES_SOON = timedelta(days=14)
-# What records call acts, in words.
+# The acts on keys in words, by their names in audit entries.
 ACTS = {
     "issue_key": "Made",
     "change_key": "Changed",
@@ -41,7 +41,7 @@ ACTS = {
 @require_safe
 @requires(Right.MANAGE)
 def api_keys(request: SignedIn) -> HttpResponseBase:
-    """The keys of the projects that one administers, or of the one in the address; those that are accepted, or all."""
+    """The keys of the project in the address, or of all projects that the person administers: accepted ones, or all."""
     now, projects = timezone.now(), request.access.projects(Right.MANAGE)
     keys = request.access.within(ApiKey.objects.select_related("project"), right=Right.MANAGE)
     project, everything = request.GET.get("project", ""), request.GET.get("state") == "all"
@@ -65,7 +65,7 @@ def api_keys(request: SignedIn) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Right.MANAGE)
 def new_api_key(request: SignedIn) -> HttpResponseBase:
-    """Make a key. The answer to the form, which nobody keeps, is the one page that shows its text."""
+    """Make a key. The answer to the form is the only page that shows the key's text, and it is never cached."""
     now, projects = timezone.now(), request.access.projects(Right.MANAGE).order_by("slug")
     form = NewKeyForm(
         request.POST if request.method == "POST" else None, projects=projects, chosen=request.GET.get("project", "")
@@ -97,7 +97,7 @@ def new_api_key(request: SignedIn) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Right.MANAGE)
 def api_key(request: SignedIn, key_id: uuid.UUID) -> HttpResponseBase:
-    """One key, what was done to it, and a form of what may be changed; on POST change it."""
+    """One key, its audit entries, and a form for changes. POST changes the key."""
     now, key = timezone.now(), _find(request, key_id)
     form = KeyForm.about(key, request.POST if request.method == "POST" else None)
     if form.is_valid():
@@ -133,7 +133,7 @@ def api_key(request: SignedIn, key_id: uuid.UUID) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Right.MANAGE)
 def revoke_api_key(request: SignedIn, key_id: uuid.UUID) -> HttpResponseBase:
-    """Ask what is to become of the running batches of a key; on POST refuse the key from then on."""
+    """Ask about the fate of the running batches of a key. POST revokes the key."""
     now, key = timezone.now(), _find(request, key_id)
     if key.state(now=now) is KeyState.REVOKED:
         messages.info(request, f"Key {key.name} was revoked before.")

@@ -1,4 +1,4 @@
-"""What needs somebody's attention now: what may be the matter with batches, and the worst few that it is the matter with."""
+"""Batches that need attention now: each kind of problem, with the worst few batches that have it."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from batches.models import Batch, load_counts
 from batches.rules.states import BatchStatus
 from batches.services.core.access import Access
 
-NAMED = 3  # batches of each concern
+NAMED = 3  # the most batches of each concern that are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ CONCERNS = (
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """One of the worst."""
+    """One of the worst batches of a concern."""
 
     batch: Batch
     words: str
@@ -68,7 +68,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A concern that there is: how many batches, as `capped` has it, the worst of them, and the list of all."""
+    """A concern that some batches have: their capped number, the worst of them, and the address of the list of all."""
 
     label: str
     tone: str
@@ -78,7 +78,7 @@ class Problem:
 
 
 def problems(access: Access, *, now: datetime) -> list[Problem]:
-    """Everything that is the matter with batches that somebody sees: two queries for each concern at most."""
+    """The problems of all batches that the reader sees. Each concern takes two queries at most."""
     found = [(concern, *_found(access, concern, now=now)) for concern in CONCERNS]
     load_counts(batch for _, batches, _ in found for batch in batches)
     return [
@@ -95,7 +95,7 @@ def problems(access: Access, *, now: datetime) -> list[Problem]:
 
 
 def _found(access: Access, concern: Concern, *, now: datetime) -> tuple[list[Batch], int]:
-    """The worst, and how many there are: just those that the list shows."""
+    """The worst batches of a concern, and the number of batches that the list of all shows."""
     among = access.batches().filter(ended_at__isnull=not concern.ended)
     matching = BatchFilter(QueryDict(concern.query), queryset=among, now=now).matching
     batches = list(matching.select_related("input_file").order_by(concern.worst)[: NAMED + 1])

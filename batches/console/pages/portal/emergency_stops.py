@@ -1,4 +1,4 @@
-"""Emergency stops: what is stopped and was lately; stopping sending or intake; ending a stop. Each act is a question first."""
+"""Emergency stops: the list of present and recent stops; beginning a stop; ending a stop. Each act is asked about first."""
 
 import uuid
 from datetime import datetime
@@ -23,12 +23,12 @@ from batches.services.policy.emergency_stop import Place, begin_stop, end_stop, 
 from providers.models import Provider
 
 SHOWN_ENDED = 20
-MOST_OFFERED = 500  # providers, and projects, in a list to choose from
+MOST_OFFERED = 500  # the most providers, and projects, in a list to choose from
 PORTAL = "portal"
 
 
 class PlaceForm(forms.Form):
-    """What is to be stopped, and for whom. Only places are offered that somebody administers."""
+    """The form for the kind of a stop and its place. It offers only places that the person administers."""
 
     what = forms.ChoiceField(label="Stop", choices=Stopped.choices, widget=forms.RadioSelect)
     place = forms.ChoiceField(label="For")
@@ -50,7 +50,7 @@ class PlaceForm(forms.Form):
 
     @property
     def chosen(self) -> tuple[Stopped, Place]:
-        """What was chosen; only of a valid form."""
+        """The chosen kind and place. The form must be valid."""
         kind, _, name = self.cleaned_data["place"].partition(":")
         place = Place()
         if kind == "provider":
@@ -63,7 +63,7 @@ class PlaceForm(forms.Form):
 
 
 class ReasonForm(forms.Form):
-    """Why. The tenants read it."""
+    """The form for the reason of a stop. Members of the affected projects can read it."""
 
     reason = forms.CharField(
         max_length=STOP_REASON_CHARS - 1,
@@ -76,7 +76,7 @@ class ReasonForm(forms.Form):
 @require_safe
 @requires(Right.READ)
 def emergency_stops(request: SignedIn) -> HttpResponseBase:
-    """What is stopped of what concerns one, and what was lately."""
+    """The present and the recent stops that concern the reader."""
     access = request.access
     ended = EmergencyStop.objects.filter(ended_at__isnull=False).select_related("provider", "project").order_by("-ended_at")
     context = {
@@ -90,7 +90,7 @@ def emergency_stops(request: SignedIn) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Right.MANAGE)
 def new_stop(request: SignedIn) -> HttpResponseBase:
-    """Ask what is to be stopped; once the address says so, ask whether; on POST stop it."""
+    """Ask for the kind and the place of a stop; if the address names them, ask for confirmation. POST begins the stop."""
     now = timezone.now()
     places = PlaceForm(request.GET if "what" in request.GET or "place" in request.GET else None, access=request.access)
     if not places.is_valid():
@@ -118,7 +118,7 @@ def new_stop(request: SignedIn) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Right.MANAGE)
 def end_emergency_stop(request: SignedIn, stop_id: uuid.UUID) -> HttpResponseBase:
-    """Ask; on POST let sending or intake go on."""
+    """Ask for confirmation. POST ends the stop."""
     now, access = timezone.now(), request.access
     known = EmergencyStop.objects.select_related("provider", "project").filter(pk=stop_id)
     stop = next(iter(seen_by(access, known)), None)
@@ -140,7 +140,7 @@ def _may_end(access: Access, stop: EmergencyStop) -> bool:
 
 
 def _reach(place: Place, *, now: datetime) -> dict[str, object]:
-    """The running batches that a stop of sending keeps, and what waits in them."""
+    """The number of running batches that a stop of sending would hold back, and of their waiting requests."""
     about: dict[str, object] = {"status": BatchStatus.IN_PROGRESS}
     if place.provider is not None:
         about["provider"] = place.provider

@@ -1,4 +1,4 @@
-"""What somebody says who makes, changes or revokes an API key."""
+"""The forms for making, changing and revoking an API key."""
 
 import uuid
 from datetime import datetime
@@ -19,7 +19,7 @@ ADDRESSES_CHARS = 4000
 
 
 class KeyForm(forms.Form):
-    """What may be changed about a key: its name, until when and from where it is accepted."""
+    """The form for changing a key: its name, its expiry, and the addresses from which it is accepted."""
 
     name = forms.CharField(max_length=NAME_CHARS, help_text="What will use the key.")
     expires_at = forms.DateTimeField(
@@ -37,29 +37,29 @@ class KeyForm(forms.Form):
     )
 
     def clean_addresses(self) -> str:
-        """As they are stored."""
+        """The addresses in the form in which they are stored."""
         try:
             return checked_addresses(self.cleaned_data["addresses"])
         except InvalidRequest as error:
             raise forms.ValidationError(error.message) from None
 
     def refuse(self, error: InvalidRequest) -> None:
-        """Say beside its field what the service refuses."""
+        """Add an error of the service to its field."""
         self.add_error(error.param if error.param in self.fields else None, error.message)
 
     @classmethod
     def about(cls, key: ApiKey, data: Any) -> "KeyForm":
-        """The form with what a key has."""
+        """The form with the values of a key."""
         return cls(data, initial={"name": key.name, "expires_at": key.expires_at, "addresses": "\n".join(key.addresses.split())})
 
     def expiry_of(self, key: ApiKey) -> datetime | None:
-        """The expiry that was chosen; that of the key where nobody has changed it, for the field knows no part of a second."""
+        """The chosen expiry. If the field is unchanged, the key's expiry is kept exactly: the field has only whole seconds."""
         chosen: datetime | None = self.cleaned_data["expires_at"] if "expires_at" in self.changed_data else key.expires_at
         return chosen
 
 
 class NewKeyForm(KeyForm):
-    """A key to be made. `token` makes a form that is sent twice one key."""
+    """The form for a new key. Its `token` makes sure that a form that is sent twice makes one key."""
 
     project = forms.ModelChoiceField(Project.objects.none(), to_field_name="slug", empty_label=None)
     scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=forms.CheckboxSelectMultiple, initial=Scope.values)
@@ -74,7 +74,7 @@ class NewKeyForm(KeyForm):
 
 
 class RevokeForm(forms.Form):
-    """What becomes of the running batches of a key, and why it is revoked. Without any, only why."""
+    """The form for revoking a key: the fate of its running batches, if there are any, and the reason."""
 
     reason = forms.CharField(
         label="Why?",
@@ -93,5 +93,5 @@ class RevokeForm(forms.Form):
 
     @property
     def fate(self) -> Fate:
-        """What was chosen; only of a valid form."""
+        """The chosen fate. The form must be valid."""
         return Fate(self.cleaned_data["fate"]) if self.has_batches else Fate.RUN

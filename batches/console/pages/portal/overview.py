@@ -1,4 +1,4 @@
-"""The overview: what needs attention, how much goes through, how providers and workers are doing, what happened last."""
+"""The overview: problems, throughput, the states of providers and workers, and the latest events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,23 +22,23 @@ from batches.rules.states import BatchStatus
 from batches.services.core.access import Access, Right
 from batches.services.insight.throughput import PERIODS, Flow, Period, backlog, throughput
 
-MOST_PROVIDERS = 200  # that are looked at
+MOST_PROVIDERS = 200  # the most providers that are examined
 SHOWN_PROVIDERS = 6
 SHOWN_EVENTS = 8
-LATEST_EVENTS = 1000  # of the whole portal, among which those of one's own projects are looked for
+LATEST_EVENTS = 1000  # of the whole portal; the reader's are searched among them
 
 
 @require_safe
 @requires(Right.READ)
 def home(_request: SignedIn) -> HttpResponseBase:
-    """Where the console begins."""
+    """The address at which the console begins."""
     return redirect("console:overview")
 
 
 @require_safe
 @requires(Right.READ)
 def overview(request: SignedIn) -> HttpResponseBase:
-    """How everything stands in the projects that its reader sees; charts over the span in the address, else an hour."""
+    """The overview of the reader's projects. Its charts are over the span of time in the address, else over an hour."""
     now = timezone.now()
     access = request.access
     span = PERIODS.get(request.GET.get("span", ""), Period.HOUR)
@@ -94,7 +94,7 @@ class _Workers:
 
 
 def _share(flow: Flow) -> str:
-    """The share of failures in words; none are told of when there are none."""
+    """The share of failures in words; empty if there are no failures."""
     if not flow.failed:
         return ""
     share = 100 * flow.failed / flow.settled
@@ -102,7 +102,7 @@ def _share(flow: Flow) -> str:
 
 
 def _latest_events(access: Access) -> list[Event]:
-    """The latest moves and acts, but for moves that are only on the way. Ids grow with time: no long history is read."""
+    """The latest events, without moves to passing statuses. Ids grow with time, so no long history is read."""
     named = Event.objects.exclude(to_status=BatchStatus.FINALIZING, act="").order_by("-pk")
     named = named.select_related("batch", "batch__input_file")
     if not access.everywhere:

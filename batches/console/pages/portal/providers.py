@@ -1,4 +1,4 @@
-"""The pages of providers: how each is doing, what it may be sent, what goes wrong there, and who waits for it."""
+"""The pages of providers: the state of each provider, its limits, its failures, and the batches that wait for it."""
 
 from datetime import datetime
 
@@ -38,7 +38,7 @@ SHOWN_KINDS = 10
 @require_safe
 @requires(Right.READ)
 def provider_list(request: SignedIn) -> HttpResponseBase:
-    """The providers that one may know of, trouble first, with what came of what they were sent in the last hour."""
+    """The providers that the person may know of, with the outcomes of the last hour. Providers in trouble come first."""
     now = timezone.now()
     minutes = request.access.within(BatchMinute.objects.all(), project="batch__project")
     flows = throughput(minutes, span=Period.HOUR, now=now).by_provider
@@ -50,7 +50,7 @@ def provider_list(request: SignedIn) -> HttpResponseBase:
 @require_safe
 @requires(Right.READ)
 def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
-    """One provider. Its batches, failures and counts are those of one's own projects; its credential is shown to nobody."""
+    """One provider. Batches, failures and counts are those of the reader's projects. The credential is never shown."""
     now, access = timezone.now(), request.access
     provider = _find(access, name)
     span = PERIODS.get(request.GET.get("span", ""), Period.HOUR)
@@ -90,7 +90,7 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
 @require_POST
 @requires(Right.READ)
 def check_provider(request: SignedIn, name: str) -> HttpResponseBase:
-    """Try the connection, with a call of the model that is named; for who administers the portal."""
+    """Check the connection, with a call if a model is named. For administrators of the portal."""
     now, provider = timezone.now(), _find(request.access, name)
     request.access.require(Right.MANAGE, None, act="check_provider", now=now, target=provider)
     model = request.POST.get("model", "").strip()[:200]
@@ -102,7 +102,7 @@ def check_provider(request: SignedIn, name: str) -> HttpResponseBase:
 @require_POST
 @requires(Right.READ)
 def resume_provider(request: SignedIn, name: str) -> HttpResponseBase:
-    """End the hold of a provider; for who administers the portal."""
+    """End the hold of a provider. For administrators of the portal."""
     now, provider = timezone.now(), _find(request.access, name)
     request.access.require(Right.MANAGE, None, act="resume_provider", now=now, target=provider)
     if providers.resume_provider(provider, actor=actor(request), now=now):
@@ -113,14 +113,14 @@ def resume_provider(request: SignedIn, name: str) -> HttpResponseBase:
 
 
 def _back(request: SignedIn, provider: Provider) -> HttpResponseBase:
-    """To the page with the button that was pressed."""
+    """Redirect to the page with the pressed button."""
     if request.POST.get("back") == "overview":
         return redirect("console:overview")
     return redirect("console:provider", provider.name)
 
 
 def provider_minutes(provider: Provider) -> QuerySet[BatchMinute]:
-    """What went on in the batches that are its own at present."""
+    """The counts by minute of the provider's present batches."""
     return BatchMinute.objects.filter(batch__provider=provider)
 
 
@@ -132,7 +132,7 @@ def _find(access: Access, name: str) -> Provider:
 
 
 def _recent_kinds(access: Access, provider: Provider, *, now: datetime) -> list[dict[str, object]]:
-    """What went wrong lately, by kind, code and HTTP status, the most frequent first: from counts per hour."""
+    """The recent failures by kind, code and HTTP status, from counts by hour. The most frequent come first."""
     since = GroupWindow.DAY.starts(now=now)
     hours = access.within(ErrorGroupHour.objects.filter(hour__gte=since, group__provider=provider.name), project="group__project")
     rows = hours.order_by().values("group__kind", "group__code", "group__http_status").annotate(count=Sum("count"))
