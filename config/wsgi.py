@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 from django.utils.http import parse_header_parameters
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 handler = get_wsgi_application()
+# The modules of all views are imported here. Django would import them during the first request, which takes half a second.
+get_resolver().url_patterns  # noqa: B018 - reading the attribute imports the modules
 
 
 def application(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
