@@ -10,7 +10,7 @@ from django.http import QueryDict
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.engine.executor import db_turn as desk
+from batches.engine.executor import db_turn
 from batches.engine.executor.lanes import upstreams
 from batches.engine.limits import hold, keeping
 from batches.filters import BatchFilter
@@ -63,7 +63,7 @@ def impatient(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Probes follow one another, acts are seen soon, and no hold is known from another test."""
     settings.EXECUTOR_CONCURRENCY, settings.SLICE_LINES = CONCURRENCY, 20
     monkeypatch.setattr(hold, "FIRST_SECONDS", 0.1)
-    monkeypatch.setattr(desk, "HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr(db_turn, "HEARTBEAT_SECONDS", 0.1)
     monkeypatch.setattr(upstreams, "HEALTH_SECONDS", 0.1)
     keeping.limits.cache_clear()
 

@@ -6,8 +6,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.engine.executor import db_turn as desk
-from batches.engine.executor import take_up
+from batches.engine.executor import db_turn, take_up
 from batches.models import Batch, Project, Slice, Worker
 from batches.rules.states import BatchStatus
 from providers.models import Provider
@@ -110,7 +109,7 @@ def test_an_executor_that_lost_its_seat_takes_up_nothing_more(
     project: Project, provider: Provider, upstream: Upstream, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """E2: it was not seen for so long that another one has its place."""
-    monkeypatch.setattr(desk, "HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr(db_turn, "HEARTBEAT_SECONDS", 0.1)
     settings.EXECUTORS, settings.EXECUTOR_CONCURRENCY, settings.SLICE_LINES = 1, 2, 2
     upstream.behave(lambda _: succeed(delay=0.2))
     batch = started(project, request_lines(60))

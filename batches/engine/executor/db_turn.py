@@ -1,4 +1,4 @@
-"""The desk: the executor's thread for everything that blocks - the database, the file storage and the shared limits."""
+"""The database thread: the one thread of an executor for everything that blocks (database, file storage, shared limits)."""
 
 import asyncio
 import logging
@@ -26,13 +26,13 @@ from batches.services.tally.workers import heartbeat, leave, leave_seat, take_se
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 2.0
-PAUSE_SECONDS = 0.5  # how long the desk waits after the database did not answer
+PAUSE_SECONDS = 0.5  # how long the database thread waits after the database did not answer
 REFUSED_TURNS = 3  # after this many refusals in a row a report is recorded slice by slice instead of as a whole
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The executor's request to the desk. Without an appetite the desk takes up no more slices."""
+    """The executor's request to the database thread. Without an appetite the database thread takes up no more slices."""
 
     report: Report
     demands: Mapping[uuid.UUID, Demand]
@@ -41,7 +41,7 @@ class Turn:
 
 @dataclass(slots=True)
 class Answer:
-    """The desk's answer to a turn: the receipt of the report, new slices, and grants of the limiter.
+    """The database thread's answer to a turn: the receipt of the report, new slices, and grants of the limiter.
 
     `unsure` are the providers whose ask may have reached the limiter although no answer came back. If `seated` is False,
     another executor has the seat, and this one takes up no more slices. If `obstructed` is True, there is work that this
@@ -57,15 +57,15 @@ class Answer:
     obstructed: bool = False
 
 
-class DatabaseTurns:
-    """The desk: one thread with one database connection, which takes one turn after the other.
+class DatabaseThread:
+    """The database thread, with one connection. It takes one turn after the other.
 
     A turn never raises. A step that fails is logged, and repeated in the next turn.
     """
 
     def __init__(self, executor_id: uuid.UUID) -> None:
         self.executor_id = executor_id
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="desk")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._upstreams = Upstreams(executor_id)
         self._take_up = TakeUp(executor_id, self._upstreams)
         self._seen_at = 0.0

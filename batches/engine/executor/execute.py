@@ -1,8 +1,8 @@
 """The executor: it leases slices, keeps many requests in flight on one event loop, and hands in their outcomes.
 
 Two things go on at once. Senders (`senders`) take ready objects, call the provider's adapter, and put the outcomes into an
-outbox. The keeper, one coroutine in this file, takes turns at the desk. The desk (`db_turn`) is a thread with its own
-database connection. In each turn it records the outbox, renews leases, takes up new slices and asks the limiter.
+outbox. The keeper, one coroutine in this file, takes turns at the database thread (`db_turn`), which has a connection of its
+own. In each turn it records the outbox, renews leases, takes up new slices and asks the limiter.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from uuid_utils.compat import uuid7
 from batches.engine import gc_tuning as collector
 from batches.engine import shutdown
 from batches.engine.executor.appetite import AHEAD_SECONDS, appetite
-from batches.engine.executor.db_turn import Answer, DatabaseTurns, Turn
+from batches.engine.executor.db_turn import Answer, DatabaseThread, Turn
 from batches.engine.executor.holdings import Holdings
 from batches.engine.executor.lanes.lane import Lane
 from batches.engine.executor.lanes.roads import Road
@@ -78,13 +78,13 @@ class Executor:
     async def run(self) -> None:
         """Work until the executor is idle, told to stop, or out of time. Then let the requests in flight settle, and end."""
         Budget.current.set(self._budget)
-        desk = DatabaseTurns(self.id)
+        database = DatabaseThread(self.id)
         try:
-            await self._work(desk)
-            await self._bring_home(desk)
+            await self._work(database)
+            await self._bring_home(database)
         finally:
             await self._close()
-            await desk.close()
+            await database.close()
 
     async def _close(self) -> None:
         for lane in self._lanes():
@@ -99,27 +99,27 @@ class Executor:
 
     # --- The keeper ------------------------------------------------------------------------------------------
 
-    async def _work(self, desk: DatabaseTurns) -> None:
+    async def _work(self, database: DatabaseThread) -> None:
         idle_since = time.monotonic()
         while self._takes_up and not shutdown.stopping.is_set() and time.monotonic() < self._ends_at:
-            await self._take_turn(desk)
+            await self._take_turn(database)
             if self.holdings.held:
                 idle_since = time.monotonic()
             elif time.monotonic() - idle_since > settings.EXECUTOR_IDLE_SECONDS:
                 return
             await self._until_due()
 
-    async def _bring_home(self, desk: DatabaseTurns) -> None:
+    async def _bring_home(self, database: DatabaseThread) -> None:
         """Send nothing more, and wait for the requests in flight while another executor takes the seat.
 
         The requests may take their time unless the process is to end.
         """
         self._takes_up = False
         if self.holdings.held and not shutdown.stopping.is_set():
-            await desk.leave_seat()
+            await database.leave_seat()
         while self.holdings.held:
             self.holdings.send_no_more(at_once=shutdown.stopping.is_set())
-            await self._take_turn(desk)
+            await self._take_turn(database)
             if self.holdings.held:
                 await self._until_due()
 
@@ -132,16 +132,16 @@ class Executor:
             pass
         self._due.clear()
 
-    async def _take_turn(self, desk: DatabaseTurns) -> None:
-        """Take a turn at the desk. A turn that fails is logged only: the requests in flight need the next turn."""
+    async def _take_turn(self, database: DatabaseThread) -> None:
+        """Take a turn at the database thread. A turn that fails is logged only: the requests in flight need the next turn."""
         try:
-            await self._hand_in_and_take_up(desk)
+            await self._hand_in_and_take_up(database)
         except Exception:
             logger.exception("a turn failed; the next one goes on")
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _hand_in_and_take_up(self, desk: DatabaseTurns) -> None:
-        """Bring the outbox to the desk. Unrecorded outcomes go back into the outbox, unheard asks into the next turn."""
+    async def _hand_in_and_take_up(self, database: DatabaseThread) -> None:
+        """Bring the outbox to the database thread. Unrecorded outcomes go back into it, unheard asks into the next turn."""
         self.holdings.abort_overdue()
         began = time.monotonic()
         handed_in = self._outbox.take()
@@ -149,7 +149,7 @@ class Executor:
         try:
             report = self.holdings.report(handed_in, lanes=self._lanes())
             demands = self._demands()
-            answer = await desk.take(Turn(report, demands, self._appetite()))
+            answer = await database.take(Turn(report, demands, self._appetite()))
         except BaseException:
             self._outbox.put_back(handed_in)
             self._tell_again(demands)

@@ -103,7 +103,7 @@ class Holdings:
                 lane.drop_stopped()
 
     def take_back(self, done: Mapping[uuid.UUID, datetime | None]) -> None:
-        """Keep slices that the desk failed to let go of. Objects that wait go on waiting here."""
+        """Keep slices that the database thread failed to let go of. Objects that wait go on waiting here."""
         for slice_id, until in done.items():
             if until is not None:
                 self._senders.resume(self.held[slice_id])

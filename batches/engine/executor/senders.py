@@ -31,7 +31,7 @@ class Senders:
     def __init__(self, roads: Mapping[uuid.UUID, Road], outbox: Outbox, due: asyncio.Event) -> None:
         self.roads = roads
         self.outbox = outbox
-        self.leased_until = -math.inf  # when the leases of the held slices run out, unless the desk renews them
+        self.leased_until = -math.inf  # when the leases of the held slices run out, unless the database thread renews them
         self._due = due
         self._timeout = settings.REQUEST_TIMEOUT_SECONDS
         self._jitter = random.Random()
@@ -60,7 +60,7 @@ class Senders:
         item.held.waiting[item.line] = Wait(item, until, reason, timer)
 
     def resume(self, held: HeldSlice) -> None:
-        """Start a stopped slice again whose objects all wait, because the desk failed to let go of it."""
+        """Start a stopped slice again whose objects all wait, because the database thread failed to let go of it."""
         held.stopped_at = None
         for wait in list(held.waiting.values()):
             self.put_off(wait.item, wait.until, reason=wait.reason)

@@ -62,7 +62,7 @@ class Obstacle:
 
 
 class TakeUp:
-    """Takes up work for one executor. Only the desk calls it, in its own thread."""
+    """Takes up work for one executor. Only the database thread calls it, in its own thread."""
 
     def __init__(self, executor_id: uuid.UUID, upstreams: Upstreams) -> None:
         self.obstacles: dict[uuid.UUID, Obstacle] = {}  # by provider or batch

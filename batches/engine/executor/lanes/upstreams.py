@@ -1,4 +1,4 @@
-"""Upstreams: the settings, prices and shared limits of each provider, as the executor's desk knows them."""
+"""Upstreams: the settings, prices and shared limits of each provider, as the executor's database thread knows them."""
 
 import logging
 import time
@@ -27,7 +27,7 @@ from providers.models import CredentialUnavailable, Provider, ProviderModel
 logger = logging.getLogger(__name__)
 
 HEALTH_SECONDS = 2.0  # how often the health of a provider is noted
-QUIET_SECONDS = 5.0  # how long the desk may call a provider quiet: after that somebody may have sent something
+QUIET_SECONDS = 5.0  # how long the database thread may call a provider quiet: after that somebody may have sent something
 MARGIN_SECONDS = 5.0  # by how much the noted health may lag behind, or clocks may differ
 
 
