@@ -62,7 +62,8 @@ def _wait_until_somebody_waits() -> None:
     with connection.cursor() as cursor:
         while True:
             cursor.execute(  # in this database: other processes of the suite have theirs on the same server
-                "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()"
+                "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+                " WHERE NOT granted AND datname = current_database()"
             )
             if cursor.fetchone()[0]:
                 return
