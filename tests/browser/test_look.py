@@ -112,7 +112,7 @@ def operations(batches: list[Batch]) -> list[BulkOperation]:
     return made
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.long) for part in range(1, PARTS))])
 def test_every_page_can_be_read_and_is_no_wider_than_its_window(
     desk: Page, portal: Portal, batches: list[Batch], part: int
 ) -> None:

@@ -122,6 +122,7 @@ def test_a_session_calls_the_native_api_with_its_token_alone(
         assert answer.status_code in (401, 403, 405)
 
 
+@pytest.mark.long
 @every("address", LOOKS, ids=label)
 def test_a_look_changes_nothing(
     tenant: Tenant, owner: Visitor, program: Visitor, before: Rows, address: Address, with_program: Rows

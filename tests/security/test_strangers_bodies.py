@@ -57,6 +57,7 @@ def _walk(patterns: "list[URLPattern | URLResolver]", before: str) -> Iterator[s
 VALUES = {"uuid": "00000000-0000-7000-8000-000000000000", "int": "1"}
 
 
+@pytest.mark.long
 @pytest.mark.django_db
 @every("path", paths)
 def test_no_route_waits_for_a_large_body_of_a_stranger(path: str) -> None:

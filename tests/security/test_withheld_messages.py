@@ -76,6 +76,7 @@ def text_of(answer: HttpResponseBase) -> str:
     return bytes(content).decode(errors="replace")
 
 
+@pytest.mark.long
 @every("path", walked)
 def test_no_page_and_no_answer_quotes_a_request_to_who_may_not_read_it(member: SignIn, batch: Batch, path: str) -> None:
     viewer = member(Role.VIEWER, is_staff=True)
