@@ -61,6 +61,7 @@ def _wait_until_somebody_waits() -> None:
     deadline = monotonic() + PATIENCE
     with connection.cursor() as cursor:
         while True:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees the sessions as they were at its first look
             cursor.execute(  # in this database: other processes of the suite have theirs on the same server
                 "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
                 " WHERE NOT granted AND datname = current_database()"
