@@ -50,8 +50,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Once it is started, Playwright's event loop runs in this thread, and the engine cannot run its own beside it.
     """
     extent = config.getoption("extent")
-    kept = [item for item in items if belongs(item, extent=extent, embedded=portal_settings.EMBEDDED)]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    kept, left_out = [], []
+    for item in items:
+        (kept if belongs(item, extent=extent, embedded=portal_settings.EMBEDDED) else left_out).append(item)
+    config.hook.pytest_deselected(items=left_out)
     items[:] = sorted(kept, key=lambda item: "browser" in getattr(item, "fixturenames", ()))
     for item in items:
         if group := shared(item):

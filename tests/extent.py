@@ -9,6 +9,7 @@ described in pyproject.toml.
 import ast
 import inspect
 import re
+from collections.abc import Callable
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -92,10 +93,22 @@ def _fixtures(item: pytest.Item) -> set[str]:
 
 def can_differ(item: pytest.Item) -> bool:
     """Whether a test is about what can differ: by where it stands, by what it sends, or by what it uses."""
-    source = inspect.getsource(item.function) if isinstance(item, pytest.Function) else ""
-    words = set(re.findall(r"\w+", source)) | _fixtures(item)
-    sends_or_uses = ODDITIES.search(source) is not None or bool(words & differing_names(item.path))
-    return sends_or_uses or any(is_home(item.path, of=module) for module in signed())
+    if stands_at_home(item.path) or differing_names(item.path) & _fixtures(item):
+        return True
+    return isinstance(item, pytest.Function) and _sends_or_uses(item.function, item.path)
+
+
+@cache
+def stands_at_home(test: Path) -> bool:
+    """Whether a test module stands where the tests of a product module with a sign stand."""
+    return any(is_home(test, of=module) for module in signed())
+
+
+@cache
+def _sends_or_uses(function: Callable[..., object], test: Path) -> bool:
+    """Whether the lines of a test function, or its cases, have oddities or such a name. Asked once for all of its cases."""
+    source = inspect.getsource(function)
+    return ODDITIES.search(source) is not None or bool(differing_names(test) & set(re.findall(r"\w+", source)))
 
 
 @cache
