@@ -50,7 +50,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Once it is started, Playwright's event loop runs in this thread, and the engine cannot run its own beside it.
     """
     extent = config.getoption("extent")
-    kept, left_out = [], []
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
     for item in items:
         (kept if belongs(item, extent=extent, embedded=portal_settings.EMBEDDED) else left_out).append(item)
     config.hook.pytest_deselected(items=left_out)
