@@ -24,7 +24,6 @@ from tests.upstream import succeed
 
 GOAL = 0.01  # of the limit may be sent beyond it
 MINUTE = 60.0
-BEGINS_WITHIN = 30.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
