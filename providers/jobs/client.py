@@ -31,9 +31,11 @@ class JobClient:
         self.models = options.models
         self._addresses = addresses
         self._max_line_bytes = connection.max_response_bytes + _LINE_OVERHEAD
-        way = {"options": options, "environment": connection.environment, "headers": {**headers_of(options.headers), **headers}}
-        self._transport = open_transport(connection.base_url, max_bytes=MAX_ANSWER_BYTES, **way)
-        self._streams = open_streams(connection.base_url, **way)
+        base_url, environment, sent = connection.base_url, connection.environment, {**headers_of(options.headers), **headers}
+        self._streams = open_streams(base_url, options=options, environment=environment, headers=sent)
+        self._transport = open_transport(
+            base_url, options=options, environment=environment, headers=sent, max_bytes=MAX_ANSWER_BYTES
+        )
 
     def url(self, path: str, **query: str) -> URL:
         """The address of a path such as `/v1/batches`, with these parameters besides those of the provider's options."""

@@ -9,6 +9,8 @@ from openai import AzureOpenAI, NotFoundError, OpenAI
 
 from tests.batch_apis import BatchApis, Create, Ending, Plan
 
+pytestmark = pytest.mark.long
+
 KEY = "sk-of-a-client-0123456789"
 
 
