@@ -91,7 +91,7 @@ class Batches(BifrostView, BatchCreation):
     """/batches"""
 
     dialect = Dialect.BIFROST
-    called = BATCHES
+    create_path = BATCHES
     parameters = inbound.CreateBatch
     request_types: ClassVar = {"GET": "batch_list", "POST": "batch_create"}
     reads: ClassVar = {"GET": ("after", "before", "limit", "status")}
