@@ -17,11 +17,11 @@ class Disk(FullDisk):
     """A disk that fails in the middle of each file with more bytes than there is room."""
 
     def space(self) -> int | None:
-        return _told(_room(settings.DATA_DIR))
+        return _number_in(_room(settings.DATA_DIR))
 
     def _open(self, name: str, mode: str = "rb") -> "File[Any]":
         opened: File[Any] = super()._open(name, mode)  # type: ignore[misc]
-        if pause := _told(_pause(settings.DATA_DIR)):
+        if pause := _number_in(_pause(settings.DATA_DIR)):
             slow: Any = SlowFile(cast("IO[bytes]", opened.file), pause / 1000)
             opened.file = slow
             opened.__dict__.update(read=slow.read)
@@ -59,7 +59,7 @@ def set_clock(folder: Path, ahead: timedelta | None) -> None:
 
 def moved(now: datetime) -> datetime:
     """What the portal takes for the time."""
-    return now + timedelta(seconds=_told(_clock(settings.DATA_DIR)) or 0)
+    return now + timedelta(seconds=_number_in(_clock(settings.DATA_DIR)) or 0)
 
 
 def _room(folder: Path) -> Path:
@@ -74,7 +74,7 @@ def _clock(folder: Path) -> Path:
     return folder / "clock"
 
 
-def _told(path: Path) -> int | None:
+def _number_in(path: Path) -> int | None:
     try:
         return int(path.read_text())
     except FileNotFoundError:

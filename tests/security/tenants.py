@@ -248,30 +248,30 @@ _ONE_OFF = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What an answer tells, but for the ids that it was asked for."""
+class AnswerText:
+    """The status and the text of an answer, without the ids that the request named."""
 
     status: int
     text: str
 
     def leaks(self, tenant: Tenant) -> list[str]:
-        """What of a tenant it has."""
+        """The ids and secrets of a tenant in the text."""
         plain = self.text.replace("-", "")
         return [word for word in (CANARY.replace("-", ""), *tenant.ids) if word in plain]
 
     @property
     def gist(self) -> tuple[int, str]:
-        """What can be compared with another answer."""
+        """The status, and the text without parts that differ from answer to answer."""
         return self.status, _ONE_OFF.sub("", self.text)
 
 
-def told(answer: HttpResponseBase, *asked: str) -> Told:
-    """Read an answer: its body, where it leads, and what the next page is to say."""
+def text_of(answer: HttpResponseBase, *asked: str) -> AnswerText:
+    """The text of an answer: its body, the address it redirects to, and its messages for the next page."""
     body = answer.getvalue() if answer.streaming else answer.content  # type: ignore[attr-defined]
     text = "\n".join((body.decode(errors="replace"), answer.headers.get("Location", ""), *_messages(answer)))
     for form in sorted({form for value in asked for form in _spelled(value)}, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", "…", text)
-    return Told(answer.status_code, text)
+    return AnswerText(answer.status_code, text)
 
 
 def _messages(answer: Any) -> list[str]:

@@ -15,7 +15,7 @@ FAILURES = 20  # a breaker opens after this many faults in a row, counted over a
 OPEN_SECONDS = 1.0  # how long a breaker is open at first; the time doubles with each failed probe
 MAX_OPEN_SECONDS = 60.0
 MOST_DOUBLINGS = 10  # an upstream may be down for days, and 2 to the power of all failed probes would overflow
-CALM_SECONDS = 60.0  # a breaker that opens again within this time barriers open for longer than the last time
+CALM_SECONDS = 60.0  # a breaker that opens again within this time stays open for longer than the last time
 
 
 class Broken(msgspec.Struct, frozen=True):
