@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from batches.http.senders import counted_as
 from config.front.admission import Admission, Full
-from config.front.patience import Pace, Progress
+from config.front.client_pace import Pace, Progress
 
 LOOK_SECONDS = 1.0
 HEAD_BYTES = 64 * 1024

@@ -13,9 +13,9 @@ import uvicorn
 from django.http.response import HttpResponseBase
 
 from config.front.bridge import Bridge
+from config.front.client_pace import Pace
 from config.front.connection import Bounds, Reception
 from config.front.exchange import Environ
-from config.front.patience import Pace
 from config.front.probes import ProbeAnswer, Probes
 from config.front.threads import Threads
 
