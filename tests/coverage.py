@@ -63,8 +63,10 @@ def main(arguments: Sequence[str]) -> int:
     rooms = by_room(measured(coverage))
     parts = {part: sum((found for room, found in rooms.items() if room.startswith(part)), Covered()) for part in PARTS}
     print(f"\n{'Room':36}{'lines':>18}{'branches':>18}{'together':>11}")
-    for name, found in (*sorted(rooms.items()), *parts.items()):
-        print(found.row(name))
+    for room, found in sorted(rooms.items()):
+        print(found.row(room))
+    for part, found in parts.items():
+        print(found.row(f"{part} in all"))
     floor = float(str(coverage.get_option("report:fail_under")))
     low = {part: found for part, found in parts.items() if found.percent < floor}
     for part, found in low.items():
@@ -88,9 +90,11 @@ def _covered(summary: Mapping[str, int]) -> Covered:
 
 
 def by_room(files: Mapping[str, Covered]) -> dict[str, Covered]:
-    """The numbers of each folder, three levels deep at most: lanes/ counts with its executor."""
+    """The numbers of each folder, three levels deep at most: `executor/lanes` counts with `executor`."""
     rooms: dict[str, Covered] = {}
     for name, found in files.items():
+        if not found.of_lines:
+            continue  # a package with a docstring alone
         room = "/".join(PurePath(name).parts[:-1][:3])
         rooms[room] = rooms.get(room, Covered()) + found
     return rooms
