@@ -56,7 +56,7 @@ class Session:
         """Show the output as it comes. Return the exit code once the session has ended."""
         print(f"\n===== {self.title} =====", flush=True)
         while True:
-            ended = self.process.poll() is not None  # before the last look, which so misses nothing
+            ended = self.process.poll() is not None  # asked before the last read, so that no output is missed
             while piece := self.output.read(65_536):
                 sys.stdout.buffer.write(piece)
                 sys.stdout.buffer.flush()
@@ -71,7 +71,7 @@ def session(
 ) -> Iterator[Session]:
     """A session that has begun. `runner` are the arguments for Python that start pytest."""
     environment = os.environ | urls | {"CHROMIUM": ensure(), "PYTHONPYCACHEPREFIX": str(ROOT / "build" / "bytecode")}
-    # Each of the many processes that tests start would compile everything anew.
+    # Without bytecode, each process that a test starts would compile all modules anew.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     workers = ("-n", str(processes), "--dist", "loadgroup")
     command = (sys.executable, *runner, "--extent", extent, f"--durations={SLOWEST}", *workers, *words)
@@ -81,7 +81,7 @@ def session(
             with Path(output.name).open("rb") as written:
                 yield Session(title, process, written)
         except KeyboardInterrupt:
-            process.wait()  # pytest got it as well, and cleans up
+            process.wait()  # pytest has received the interrupt, too, and cleans up
             raise
         finally:
             process.terminate()
