@@ -169,6 +169,9 @@ class ShownProvider(serializers.Serializer[Provider]):
     max_concurrency = serializers.IntegerField()
     requests_per_minute = serializers.IntegerField(allow_null=True)
     tokens_per_minute = serializers.IntegerField(allow_null=True)
+    standby = serializers.SerializerMethodField(
+        help_text="The provider that takes over its running batches when it is down for long; null for none that you may name."
+    )
     guards = ShownGuards(source="*", help_text="Of its batches that have none of their own.")
     currency = serializers.SerializerMethodField(help_text="Of its prices.")
     hold = serializers.SerializerMethodField(help_text="Null while nothing holds it.")
@@ -184,6 +187,9 @@ class ShownProvider(serializers.Serializer[Provider]):
 
     def get_currency(self, _provider: Provider) -> str:
         return settings.CURRENCY
+
+    def get_standby(self, provider: Provider) -> str | None:
+        return self.context["names"].get(provider.standby_id)
 
     @extend_schema_field(ShownHold(allow_null=True))
     def get_hold(self, provider: Provider) -> dict[str, Any] | None:
