@@ -64,6 +64,24 @@ def test_batches_are_cancelled_as_a_bulk_operation(console: Client, make_batch: 
     assert (event.actor, event.source, event.note) == ("user operator", "admin", "A wrong prompt")
 
 
+def test_batches_are_moved_to_another_provider_in_two_steps(console: Client, make_batch: MakeBatch) -> None:
+    running = make_batch(BatchStatus.IN_PROGRESS, pending=2)
+    Provider.objects.create(name="up-standby", adapter="simulator")
+    page, form = ask(console, "reroute", running)
+    assert 'name="provider" value="up-standby"' in page
+    assert 'name="reason"' not in page
+    page, form = ask(console, "reroute", running, provider="up-standby")
+    assert "Move 1 batch to up-standby" in page
+    assert "may run, and be billed, twice" in page
+    console.post(BATCHES, {**form, "reason": "It is down"})
+    operation = BulkOperation.objects.get()
+    run(operation.pk, now=timezone.now())
+    running.refresh_from_db()
+    assert running.provider.name == "up-standby"
+    page, _ = ask(console, "reroute", running, provider="no such thing")
+    assert "Choose the provider to move the batches to." in page
+
+
 def test_batches_are_paused_resumed_and_reprioritised(console: Client, make_batch: MakeBatch) -> None:
     running = make_batch(BatchStatus.IN_PROGRESS, pending=1)
     act(console, "pause", running, reason="The upstream asked us to")

@@ -34,7 +34,7 @@ class ProviderActs:
 
 def provider_acts(access: Access, provider: Provider) -> ProviderActs:
     """The acts on the batches that wait or run at a provider. One query if there are none."""
-    rows = access.batches(Right.ACT).filter(provider=provider, status__in=RUNNABLE)
+    rows = access.batches(Right.ACT).filter(provider=provider, status__in=RUNNABLE, ended_at=None)
     assert isinstance(rows, BatchQuerySet)
     counted = rows.order_by()[: COUNT_CAP + 1].aggregate(total=Count("pk"), paused=Count("pk", filter=Q(paused_at__isnull=False)))
     query = QueryDict(mutable=True)
