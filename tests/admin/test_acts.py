@@ -234,21 +234,29 @@ def test_the_running_batches_of_keys_go_the_way_that_was_chosen(console: Client,
     keys = [ApiKey.issue(project=project, name=name)[0] for name in ("one", "two")]
     for key in keys:
         Batch.objects.filter(pk=make_batch(BatchStatus.IN_PROGRESS, pending=1).pk).update(created_by_key=key)
-    form = {"action": "revoke", "_selected_action": [key.pk for key in keys], "fate": "pause"}
+    form = {"action": "revoke", "_selected_action": [key.pk for key in keys]}
+    assert console.post(KEYS, form).content.decode().count(": 1 running batch</li>") == 2
+    form |= {"fate": "pause"}
     assert "2 revoked" in console.post(KEYS, form, follow=True).content.decode()
     for operation in BulkOperation.objects.all():
         run(operation.pk, now=timezone.now())
     assert Batch.objects.filter(paused_at__isnull=False).count() == 2
 
 
-def test_a_token_is_shown_once_and_revoked(console: Client, project: Project, simulator: Provider) -> None:
+def test_o16_a_token_is_shown_once_and_revoked_after_a_question(console: Client, project: Project, simulator: Provider) -> None:
+    """O16: a token was revoked without a question."""
     page = console.post(f"{TOKENS}add/", {"project": project.pk, "provider": simulator.pk}).content.decode()
     token = AccountToken.objects.get()
     assert "acct_" in page
     assert "acct_" not in console.get(f"{TOKENS}{token.pk}/change/").content.decode()
-    console.post(TOKENS, {"action": "revoke", "_selected_action": [token.pk]})
+    question = console.post(TOKENS, {"action": "revoke", "_selected_action": [token.pk]}).content.decode()
+    token.refresh_from_db()
+    assert token.revoked_at is None
+    assert "Running batches go on." in question
+    console.post(TOKENS, {"action": "revoke", "_selected_action": [token.pk], "confirmed": "1", "reason": "Leaked"})
     token.refresh_from_db()
     assert token.revoked_at is not None
+    assert AuditEntry.objects.get(act="revoke_token").reason == "Leaked"
     assert list(AuditEntry.objects.values_list("act", flat=True).order_by("id")) == ["issue_token", "revoke_token"]
 
 
