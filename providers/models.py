@@ -89,8 +89,8 @@ class Provider(KeepsSecrets, Guarded):
         if not isinstance(self.options, dict):
             raise ValidationError({"options": "The options must be a JSON object."})
         problems = adapter.problems(base_url=self.base_url, options=self.options)
-        if problem := self._standby_problem():
-            problems["standby"] = problem
+        if unfit := self._standby_problem():
+            problems["standby"] = unfit
         if self.credential_env and (problem := sources.variable_problem(self.credential_env)):
             problems["credential_env"] = problem
         if self.credential_file and (problem := sources.file_problem(self.credential_file)):

@@ -100,5 +100,5 @@ def test_a_providers_connection_is_checked_from_its_page(desk: Page, portal: Por
     desk.keyboard.press("p")
     desk.get_by_role("link", name="simulator", exact=True).click()
     expect(desk.get_by_role("link", name="Nightly run")).to_be_visible()
-    desk.get_by_role("button", name="Check the connection").click()
+    desk.get_by_role("button", name="Test now").click()
     expect(desk.get_by_text("Connection of simulator checked:")).to_be_visible()

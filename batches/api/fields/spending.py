@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer, inline_serializer
@@ -189,7 +190,8 @@ class ShownProvider(serializers.Serializer[Provider]):
         return settings.CURRENCY
 
     def get_standby(self, provider: Provider) -> str | None:
-        return self.context["names"].get(provider.standby_id)
+        names: dict[UUID | None, str] = self.context["names"]  # of the providers that the caller may know of
+        return names.get(provider.standby_id)
 
     @extend_schema_field(ShownHold(allow_null=True))
     def get_hold(self, provider: Provider) -> dict[str, Any] | None:

@@ -37,7 +37,7 @@ class Likeness(NamedTuple):
     provider: UUID
     endpoint: str
     model: str
-    count: int
+    number: int
 
 
 def remaining(rows: BatchQuerySet, *, now: datetime) -> Backlog:
@@ -70,9 +70,7 @@ def _likenesses(rows: BatchQuerySet) -> Iterable[tuple[UUID, UUID, str, str, int
 
 
 def _bounded(rows: BatchQuerySet) -> BatchQuerySet:
-    bounded = rows.order_by().values("pk")[: settings.BULK_OPERATION_MAX_BATCHES + 1]
-    assert isinstance(bounded, BatchQuerySet)
-    return bounded
+    return rows.order_by()[: settings.BULK_OPERATION_MAX_BATCHES + 1]
 
 
 def _taken(provider: Provider, alike: Iterable[Likeness], grants: Collection[tuple[UUID, UUID]]) -> int:
@@ -80,7 +78,7 @@ def _taken(provider: Provider, alike: Iterable[Likeness], grants: Collection[tup
     endpoints, listed = provider.endpoints, listed_models(provider)
     models = listed | {""} if listed else None
     return sum(
-        each.count
+        each.number
         for each in alike
         if each.provider != provider.pk
         and each.endpoint in endpoints

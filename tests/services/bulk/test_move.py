@@ -147,5 +147,5 @@ def test_a_preview_of_a_move_asks_as_much_of_many_as_of_few(
     for number in range(6):
         make_batch(BatchStatus.IN_PROGRESS, pending=1)
         Provider.objects.create(name=f"more-{number}", adapter="simulator")
-        with django_assert_max_num_queries(14):
+        with django_assert_max_num_queries(15):
             look(root, to="up-standby")

@@ -76,7 +76,7 @@ def test_a_batch_is_not_moved_back_by_the_rule(simulator: Provider, standby: Pro
     down(standby)
     let_standbys_take_over(now=timezone.now())
     assert provider_of(batch) == "up-standby"
-    reroute(batch, provider_name="simulator", actor=TESTER, now=timezone.now())
+    reroute(Batch.objects.get(pk=batch.pk), provider_name="simulator", actor=TESTER, now=timezone.now())
     down(simulator)
     ProviderHealth.objects.filter(provider=standby).delete()
     let_standbys_take_over(now=timezone.now())

@@ -68,6 +68,13 @@ class Asked:
         is_own = given.startswith((own, reverse("console:providers")))
         return given if is_own and url_has_allowed_host_and_scheme(given, {self.request.get_host()}) else own
 
+    @property
+    def back_name(self) -> str:
+        """The name of the page that asked."""
+        if self.back.startswith(reverse("console:batches")):
+            return "Batches"
+        return self.back.partition("?")[0].strip("/").rpartition("/")[2]
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Right.ACT)
@@ -112,7 +119,7 @@ def _context(asked: Asked, shown: BulkPreview, problem: PortalError | None) -> d
         "problems": [problem.message] if problem else [],
         "typed": shown.eligible if shown.has_to_be_typed and shown.can_be_ordered else None,
         "back": asked.back,
-        "back_name": "Batches" if asked.back.startswith(reverse("console:batches")) else "Provider",
+        "back_name": asked.back_name,
         "reason": asked.data.get("reason", ""),
         "priority": asked.data.get("priority", ""),
         **(in_words(chosen) if shown.query else {}),

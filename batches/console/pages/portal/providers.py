@@ -69,7 +69,7 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
         "problem": account_problem(access, health.get(""), now=now),
         "acts": provider_acts(access, provider) if access.may_somewhere(Right.ACT) else None,
         "standby": access.providers().filter(pk=provider.standby_id).first() if provider.standby_id else None,
-        "standby_after": int(settings.STANDBY_AFTER_SECONDS * 1000),
+        "standby_after": f"{settings.STANDBY_AFTER_SECONDS / 60:g} min",
         "standby_moves": standby_moves(access, [provider], now=now),
         "state": state_of_provider(provider, health.get(""), went.total, stops=stops, now=now),
         "span": span,
