@@ -46,7 +46,10 @@ def remaining(rows: BatchQuerySet, *, now: datetime) -> Backlog:
 
 
 def targets(rows: BatchQuerySet, *, by: Access) -> tuple[Target, ...]:
-    """The providers that could take some of these batches: standbys first, then real ones, then those that take most. At most six queries."""
+    """The providers that could take some of these batches: standbys first, then real ones, then those that take most.
+
+    Six queries at most.
+    """
     alike = [Likeness(*row) for row in _likenesses(rows)]
     if not alike:
         return ()
