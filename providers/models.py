@@ -48,6 +48,14 @@ class Provider(KeepsSecrets, Guarded):
         null=True, blank=True, validators=[MinValueValidator(1)], help_text="In any 60 seconds, over all workers together."
     )
     enabled = models.BooleanField(default=True)
+    standby = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="stands_by_for",
+        help_text="Takes over running batches when this provider is down for longer than STANDBY_AFTER_SECONDS.",
+    )
     is_default = models.BooleanField(default=False, help_text="Used where nothing names a provider.")
     granted_to_all = models.BooleanField(default=True, help_text="Every project may use it; else only those it is granted to.")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -81,6 +89,8 @@ class Provider(KeepsSecrets, Guarded):
         if not isinstance(self.options, dict):
             raise ValidationError({"options": "The options must be a JSON object."})
         problems = adapter.problems(base_url=self.base_url, options=self.options)
+        if unfit := self._standby_problem():
+            problems["standby"] = unfit
         if self.credential_env and (problem := sources.variable_problem(self.credential_env)):
             problems["credential_env"] = problem
         if self.credential_file and (problem := sources.file_problem(self.credential_file)):
@@ -94,6 +104,16 @@ class Provider(KeepsSecrets, Guarded):
             problems |= {"options": " ".join(found)} if found else {}
         if problems:
             raise ValidationError(dict(problems))
+
+    def _standby_problem(self) -> str:
+        """Why the standby cannot take over any batch; empty if it can."""
+        if self.standby is None:
+            return ""
+        if self.standby.pk == self.pk:
+            return "A provider cannot stand by for itself."
+        if not self.standby.endpoints & self.endpoints:
+            return f"{self.standby} serves none of the endpoints of this provider."
+        return ""
 
     @property
     def simulated(self) -> bool:

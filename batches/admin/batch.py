@@ -16,8 +16,8 @@ from django.utils.safestring import SafeString
 from batches.admin.scope import OwnProjects, ReadOnly, access
 from batches.models import Batch, BulkAct
 from batches.models.batch import BatchQuerySet
-from batches.rules.errors import PortalError
-from batches.services.bulk.acts import VERBS
+from batches.rules.errors import InvalidRequest, PortalError
+from batches.services.bulk.acts import VERBS, Parameters, checked_parameters
 from batches.services.bulk.choice import QUERY_CHARS, Choice
 from batches.services.bulk.create import create
 from batches.services.bulk.order_form import OrderForm, question
@@ -91,10 +91,16 @@ class BatchAdmin(ReadOnly[Batch]):
         return self._ask(request, choice, act, problem)
 
     def _ask(self, request: HttpRequest, choice: Choice, act: BulkAct, problem: str) -> HttpResponse:
-        shown = preview(choice, act=act, parameters={}, by=access(request), now=timezone.now())
+        parameters = Parameters()
+        if act is BulkAct.REROUTE and (provider := request.POST.get("provider")):
+            try:
+                parameters = checked_parameters(act, provider=provider)
+            except InvalidRequest as error:
+                problem = error.message
+        shown = preview(choice, act=act, parameters=parameters, by=access(request), now=timezone.now())
         context = {
             **self.admin_site.each_context(request),
-            "title": words(act, shown.eligible),
+            "title": words(act, shown.eligible, shown.parameters),
             "opts": self.opts,
             **question(shown),
             "most": settings.BULK_OPERATION_MAX_BATCHES,

@@ -178,7 +178,7 @@ class ProviderAdmin(Scoped[Provider]):
                 'set put them, {"env": "VARIABLE"} and {"file": "NAME"} for one of the workers.',
             },
         ),
-        ("Use", {"fields": ("enabled", "is_default", "granted_to_all")}),
+        ("Use", {"fields": ("enabled", "is_default", "granted_to_all", "standby")}),
         ("Limits", {"fields": ("max_concurrency", "requests_per_minute", "tokens_per_minute")}),
         (
             "Guards",

@@ -6,7 +6,8 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -14,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from batches.admin.scope import OwnProjects, Scoped, access
-from batches.models import AccountToken, ApiKey, Scope
+from batches.models import AccountToken, ApiKey, Batch, Scope
 from batches.rules.actors import REASON_CHARS
 from batches.rules.errors import InvalidRequest
 from batches.services.bulk.preview import announced
@@ -23,7 +24,7 @@ from batches.services.core.access import Right
 from batches.services.people.accounts import issue_token, require_granted, revoke_token
 from batches.services.people.keys import KeyRevoked, checked_addresses, issue_key, require_issuable
 
-SHOWN_KEYS = 20  # the most keys that the question before revoking names
+SHOWN = 20  # the most keys, or tokens, that the question before revoking names
 
 # Only the type checker needs the parameters of the classes.
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class ApiKeyAdmin(Issued):
         """Ask about the fate of the running batches of keys. After the answer, revoke the keys."""
         if (answer := request.POST.get("fate")) not in Fate.values:
             return self._ask(request, keys)
-        reason = request.POST.get("reason", "").strip()[:REASON_CHARS].replace("\0", "")
+        reason = _reason(request)
         revoked, before = 0, 0
         for key in keys.select_related("project"):
             try:
@@ -172,17 +173,15 @@ class ApiKeyAdmin(Issued):
         return None
 
     def _ask(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> HttpResponse:
+        own = Batch.objects.filter(created_by_key=OuterRef("pk"), ended_at=None).order_by()
+        running = own.values("created_by_key").annotate(count=Count("pk")).values("count")
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": "Revoke keys",
-            "keys": keys.select_related("project")[:SHOWN_KEYS],
-            "count": keys.count(),
-            "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
-            "across": request.POST.get("select_across") == "1",
-            "checkbox": ACTION_CHECKBOX_NAME,
+            **_chosen(request, keys),
+            "keys": keys.select_related("project").annotate(running=Coalesce(Subquery(running), 0))[:SHOWN],
             "fates": Fate.choices,
-            "reason_chars": REASON_CHARS,
         }
         return TemplateResponse(request, "admin/revoke_keys.html", context)
 
@@ -204,8 +203,35 @@ class AccountTokenAdmin(Issued):
         token, plain = issue_token(obj.project, provider=obj.provider, actor=access(request).actor, now=timezone.now())
         obj.pk, obj.plain = token.pk, plain  # type: ignore[attr-defined]
 
-    @admin.action(description="Revoke the selected tokens", permissions=["change"])
-    def revoke(self, request: HttpRequest, tokens: QuerySet[AccountToken]) -> None:
-        actor, now = access(request).actor, timezone.now()
-        revoked = [revoke_token(token, actor=actor, now=now) for token in tokens.select_related("project", "provider")]
+    @admin.action(description="Revoke the selected tokens…", permissions=["change"])
+    def revoke(self, request: HttpRequest, tokens: QuerySet[AccountToken]) -> HttpResponse | None:
+        """Ask first. After the answer, revoke the tokens."""
+        tokens = tokens.select_related("project", "provider")
+        if "confirmed" not in request.POST:
+            context = {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "title": "Revoke tokens",
+                **_chosen(request, tokens),
+                "tokens": tokens[:SHOWN],
+            }
+            return TemplateResponse(request, "admin/revoke_tokens.html", context)
+        actor, now, reason = access(request).actor, timezone.now(), _reason(request)
+        revoked = [revoke_token(token, actor=actor, now=now, reason=reason) for token in tokens]
         self.message_user(request, f"{sum(revoked)} revoked, {revoked.count(False)} were revoked before.", messages.SUCCESS)
+        return None
+
+
+def _chosen(request: HttpRequest, rows: QuerySet[Any]) -> dict[str, object]:
+    """What the question before revoking needs to be answered for the same rows."""
+    return {
+        "count": rows.count(),
+        "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
+        "across": request.POST.get("select_across") == "1",
+        "checkbox": ACTION_CHECKBOX_NAME,
+        "reason_chars": REASON_CHARS,
+    }
+
+
+def _reason(request: HttpRequest) -> str:
+    return request.POST.get("reason", "").strip()[:REASON_CHARS].replace("\0", "")

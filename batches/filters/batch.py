@@ -12,10 +12,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 from django.db.models.sql.compiler import SQLCompiler
 from django.http import QueryDict
-from django.utils import timezone
 from django_filters import CharFilter, ChoiceFilter, IsoDateTimeFilter, MultipleChoiceFilter
 
 from batches.filters.conditions import Condition, has_errors, in_condition, needs_attention
+from batches.filters.periods import LAST_NIGHT, LENGTH, NIGHT_BEGINS, NIGHT_ENDS, TODAY, span_of
 from batches.filters.strict import Among, AmongRows, AmongTexts, StrictFilterSet, is_negated, negations, positive
 from batches.models import ApiKey, Batch, BatchErrorGroup, BatchObject, Dialect, Project
 from batches.rules import fingerprints
@@ -24,21 +24,28 @@ from batches.services.core.access import Access, providers_of
 from providers.models import Provider
 
 YES_NO = [("yes", "Yes"), ("no", "No")]
-CREATED = [("1h", "Last hour"), ("24h", "Last 24 hours"), ("7d", "Last 7 days"), ("30d", "Last 30 days")]
+CREATED = [
+    ("1h", "Last hour"),
+    (TODAY, "Today"),
+    (LAST_NIGHT, f"Last night, {NIGHT_BEGINS}:00 to {NIGHT_ENDS}:00"),
+    ("24h", "Last 24 hours"),
+    ("7d", "Last 7 days"),
+    ("30d", "Last 30 days"),
+]
 VIEWS = [
     ("all", "All"),
     ("active", "Active"),
     ("attention", "Needs attention"),
     ("today", "Today"),
+    ("night", "Last night"),
     ("hour", "Last hour"),
 ]
 METADATA = "metadata."  # the prefix of parameters that name a pair of metadata
 ID_START = re.compile(r"(?:[a-z]+(?:_[a-z]+)*[-_])?([0-9a-f-]{4,36})", re.ASCII)
 # Texts that are hardly words: our own prefix, many digits in a row, or the beginning of a UUID.
 CERTAIN_ID = re.compile(r"(?:msg)?batch_[0-9a-f-]{4,36}|[0-9a-f]{12,32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{,22}", re.ASCII)
-PERIOD = re.compile(r"([1-9]\d{0,3})([mhdw])", re.ASCII)
 ZONES_APART = timedelta(days=1)  # no zone is further from UTC
-UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+PERIODS_OF_VIEWS = {"today": TODAY, "night": LAST_NIGHT, "hour": "1h"}
 
 
 def require_in_any_zone(moment: datetime) -> None:
@@ -80,7 +87,12 @@ class BatchFilter(StrictFilterSet):
     created = CharFilter(
         label="Created",
         method="created_within",
-        validators=[RegexValidator(rf"\A{PERIOD.pattern}\Z", "It is not a period such as 90m, 24h, 7d or 2w.")],
+        validators=[
+            RegexValidator(
+                rf"\A(?:{LENGTH.pattern}|{TODAY}|{LAST_NIGHT})\Z",
+                "It is not a period such as 90m, 24h, 7d or 2w, nor today or last_night.",
+            )
+        ],
     )
     created_from = IsoDateTimeFilter(
         label="Created from", field_name="created_at", lookup_expr="gte", validators=[require_in_any_zone]
@@ -147,12 +159,8 @@ class BatchFilter(StrictFilterSet):
             return queryset.filter(status__in=OPEN)
         if view == "attention":
             return queryset.filter(needs_attention(now=self.now))
-        if view == "today":
-            midnight = timezone.localtime(self.now).replace(hour=0, minute=0, second=0, microsecond=0)
-            return queryset.filter(created_at__gte=midnight)
-        if view == "hour":
-            return queryset.filter(created_at__gte=self.now - timedelta(hours=1))
-        return queryset
+        period = PERIODS_OF_VIEWS.get(view)
+        return self.created_within(queryset, "created", period) if period else queryset
 
     def with_text(self, queryset: QuerySet[Batch], _name: str, text: str) -> QuerySet[Batch]:
         """Batches with this id in any of its forms, with this beginning of an id, or with these words in the remark."""
@@ -170,12 +178,9 @@ class BatchFilter(StrictFilterSet):
         return queryset.filter(found)
 
     def created_within(self, queryset: QuerySet[Batch], _name: str, period: str) -> QuerySet[Batch]:
-        match = PERIOD.fullmatch(period)
-        assert match is not None
-        try:
-            return queryset.filter(created_at__gte=self.now - timedelta(**{UNITS[match[2]]: int(match[1])}))
-        except OverflowError:  # the beginning is before the first possible time, so no batch is left out
-            return queryset
+        begin, end = span_of(period, now=self.now)
+        queryset = queryset.filter(created_at__gte=begin) if begin else queryset
+        return queryset.filter(created_at__lt=end) if end else queryset
 
     def with_errors(self, queryset: QuerySet[Batch], _name: str, answer: str) -> QuerySet[Batch]:
         """Batches with, or without, validation errors or failed objects."""

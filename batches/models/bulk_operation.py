@@ -20,6 +20,7 @@ class BulkAct(models.TextChoices):
     RESUME = "resume"
     RETRY = "retry", "retry failed"
     REPRIORITISE = "reprioritise"
+    REROUTE = "reroute", "move"
 
 
 class BulkOperation(Leased):

@@ -6,13 +6,18 @@ from django.db import models
 from uuid_utils.compat import uuid7
 
 from batches.models.batch import Batch
+from batches.models.bulk_operation import BulkOperation
 from batches.rules.states import Act, BatchStatus, Source
 
 NOTE_CHARS = 1000
 
 
 class Event(models.Model):
-    """One entry of a batch's timeline; `from_status` is empty on its creation, and equal to `to_status` on an `act`."""
+    """One entry of a batch's timeline; `from_status` is empty on its creation, and equal to `to_status` on an `act`.
+
+    `operation` is the bulk operation that the entry is a part of. The database does not enforce it, so that this large table
+    needs neither an index nor a look at every row for it.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="events", db_index=False)
@@ -23,6 +28,9 @@ class Event(models.Model):
     actor = models.CharField(max_length=200)
     source = models.CharField(max_length=10, choices=Source.choices)
     note = models.CharField(max_length=NOTE_CHARS, blank=True)
+    operation = models.ForeignKey(
+        BulkOperation, null=True, blank=True, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
     created_at = models.DateTimeField()
 
     class Meta:

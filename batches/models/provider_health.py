@@ -43,6 +43,8 @@ class ProviderHealth(models.Model):
 
     `hold_kind` is the kind of failure that began a hold; it is empty without a hold. Only acts of operators write
     `probe_asked_at` and `resumed_at`. Executors read them, and send a probe at once, or end the hold.
+
+    `down_since` is the time since which the provider has been down without a break. The beat writes it (`downtime`).
     """
 
     class Breaker(models.TextChoices):
@@ -66,6 +68,7 @@ class ProviderHealth(models.Model):
     probe_at = models.DateTimeField(null=True, blank=True, help_text="When the next probe may be sent.")
     probe_asked_at = models.DateTimeField(null=True, blank=True)
     resumed_at = models.DateTimeField(null=True, blank=True)
+    down_since = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField()
 
     objects = ProviderHealthQuerySet.as_manager()

@@ -64,6 +64,24 @@ def test_batches_are_cancelled_as_a_bulk_operation(console: Client, make_batch: 
     assert (event.actor, event.source, event.note) == ("user operator", "admin", "A wrong prompt")
 
 
+def test_batches_are_moved_to_another_provider_in_two_steps(console: Client, make_batch: MakeBatch) -> None:
+    running = make_batch(BatchStatus.IN_PROGRESS, pending=2)
+    Provider.objects.create(name="up-standby", adapter="simulator")
+    page, form = ask(console, "reroute", running)
+    assert 'name="provider" value="up-standby"' in page
+    assert 'name="reason"' not in page
+    page, form = ask(console, "reroute", running, provider="up-standby")
+    assert "Move 1 batch to up-standby" in page
+    assert "may run, and be billed, twice" in page
+    console.post(BATCHES, {**form, "reason": "It is down"})
+    operation = BulkOperation.objects.get()
+    run(operation.pk, now=timezone.now())
+    running.refresh_from_db()
+    assert running.provider.name == "up-standby"
+    page, _ = ask(console, "reroute", running, provider="no such thing")
+    assert "Choose the provider to move the batches to." in page
+
+
 def test_batches_are_paused_resumed_and_reprioritised(console: Client, make_batch: MakeBatch) -> None:
     running = make_batch(BatchStatus.IN_PROGRESS, pending=1)
     act(console, "pause", running, reason="The upstream asked us to")
@@ -216,21 +234,28 @@ def test_the_running_batches_of_keys_go_the_way_that_was_chosen(console: Client,
     keys = [ApiKey.issue(project=project, name=name)[0] for name in ("one", "two")]
     for key in keys:
         Batch.objects.filter(pk=make_batch(BatchStatus.IN_PROGRESS, pending=1).pk).update(created_by_key=key)
-    form = {"action": "revoke", "_selected_action": [key.pk for key in keys], "fate": "pause"}
+    form = {"action": "revoke", "_selected_action": [key.pk for key in keys]}
+    assert console.post(KEYS, form).content.decode().count(": 1 running batch</li>") == 2
+    form |= {"fate": "pause"}
     assert "2 revoked" in console.post(KEYS, form, follow=True).content.decode()
     for operation in BulkOperation.objects.all():
         run(operation.pk, now=timezone.now())
     assert Batch.objects.filter(paused_at__isnull=False).count() == 2
 
 
-def test_a_token_is_shown_once_and_revoked(console: Client, project: Project, simulator: Provider) -> None:
+def test_o16_a_token_is_shown_once_and_revoked_after_a_question(console: Client, project: Project, simulator: Provider) -> None:
+    """O16: a token was revoked without a question."""
     page = console.post(f"{TOKENS}add/", {"project": project.pk, "provider": simulator.pk}).content.decode()
     token = AccountToken.objects.get()
     assert "acct_" in page
     assert "acct_" not in console.get(f"{TOKENS}{token.pk}/change/").content.decode()
-    console.post(TOKENS, {"action": "revoke", "_selected_action": [token.pk]})
+    question = console.post(TOKENS, {"action": "revoke", "_selected_action": [token.pk]}).content.decode()
+    assert AccountToken.objects.filter(revoked_at=None).exists(), "a question does nothing"
+    assert "Running batches go on." in question
+    console.post(TOKENS, {"action": "revoke", "_selected_action": [token.pk], "confirmed": "1", "reason": "Leaked"})
     token.refresh_from_db()
     assert token.revoked_at is not None
+    assert AuditEntry.objects.get(act="revoke_token").reason == "Leaked"
     assert list(AuditEntry.objects.values_list("act", flat=True).order_by("id")) == ["issue_token", "revoke_token"]
 
 

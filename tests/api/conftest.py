@@ -5,9 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.middleware.csrf import CSRF_SECRET_LENGTH
 from django.test import Client
+from django.utils.crypto import get_random_string
 
 from batches.models import Membership, Project, Role
 from providers.models import Provider
@@ -25,8 +28,7 @@ class Native(Api):
         self.client = Client(raise_request_exception=False, enforce_csrf_checks=True)
         if user is not None:
             self.client.force_login(user)
-            self.client.get("/console/batches/")  # sets the cookie with the token
-            self.headers["X-CSRFToken"] = self.client.cookies["csrftoken"].value
+            self.headers["X-CSRFToken"] = self.client.cookies[settings.CSRF_COOKIE_NAME] = get_random_string(CSRF_SECRET_LENGTH)
 
     def call(self, method: str, path: str, **options: Any) -> Answer:
         return super().call(method, path if path.startswith("/") else f"{BASE}/{path}", **options)

@@ -66,14 +66,14 @@ def test_a_batch_is_changed_without_scripts(browser: Browser, portal: Portal, op
     sign_in(page, portal)
     for act, field, value, said in (
         ("Priority…", "Priority", "7", "The priority is changed."),
-        ("Reroute…", "Provider", "other", "What is left is sent to the other provider."),
+        ("Move…", "Provider", "other", "Moved to other: "),
         ("Guards…", "Pause above so many tokens", "5000", "The guards are changed."),
     ):
         page.goto(f"{portal.url}/console/batches/{batch}/")
         page.get_by_text("Change", exact=True).click()
         page.get_by_role("link", name=act).click()
         found = page.get_by_label(field, exact=True)
-        if act == "Reroute…":
+        if act == "Move…":
             found.select_option(value)
         else:
             found.fill(value)
@@ -100,5 +100,5 @@ def test_a_providers_connection_is_checked_from_its_page(desk: Page, portal: Por
     desk.keyboard.press("p")
     desk.get_by_role("link", name="simulator", exact=True).click()
     expect(desk.get_by_role("link", name="Nightly run")).to_be_visible()
-    desk.get_by_role("button", name="Check the connection").click()
+    desk.get_by_role("button", name="Test now").click()
     expect(desk.get_by_text("Connection of simulator checked:")).to_be_visible()

@@ -177,6 +177,16 @@ def test_stuck_is_what_was_begun_and_nobody_works_on(make_batch: MakeBatch) -> N
     assert found("condition=stuck") == {"stuck", "never validated"}
 
 
+def test_o25_last_night_is_a_view_and_a_period(make_batch: MakeBatch) -> None:
+    """O25: there was no preset for last night."""
+    for remark, moment in (("before", "17:59"), ("evening", "18:00"), ("after", "23:00")):
+        make_batch(remark=remark, created_at=datetime.fromisoformat(f"2026-11-21T{moment}:00+00:00"))
+    make_batch(remark="morning", created_at=datetime.fromisoformat("2026-11-22T08:00:00+00:00"))
+    now = datetime.fromisoformat("2026-11-22T09:00:00+00:00")
+    assert found("view=night", now=now) == found("created=last_night", now=now) == {"evening", "after"}
+    assert found("created=today", now=now) == {"morning"}
+
+
 def test_today_begins_at_midnight_where_the_reader_is(make_batch: MakeBatch) -> None:
     make_batch(remark="evening", created_at=datetime.fromisoformat("2026-11-21T20:00:00+00:00"))
     now = datetime.fromisoformat("2026-11-22T06:00:00+00:00")

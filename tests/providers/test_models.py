@@ -173,3 +173,16 @@ def test_a_simulator_that_is_switched_off_is_neither_offered_nor_used(
     found = check(simulator)
     assert not found.ok
     assert "SIMULATOR" in found.message
+
+
+def test_a_standby_is_another_provider_that_serves_some_of_the_same_endpoints() -> None:
+    fitting = provider(name="fitting")
+    fitting.save()
+    unfit = provider(name="unfit", adapter="anthropic", base_url="https://api.example.com")
+    unfit.save()
+    provider(standby=fitting).full_clean()
+    for standby, problem in ((unfit, "unfit serves none of the endpoints"), (None, "cannot stand by for itself")):
+        fitting.standby = standby or fitting
+        with pytest.raises(ValidationError) as refused:
+            fitting.full_clean()
+        assert problem in refused.value.message_dict["standby"][0]

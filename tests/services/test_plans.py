@@ -21,6 +21,7 @@ from pytest_django import Settings
 
 from batches.models import (
     Attempt,
+    AuditEntry,
     Batch,
     BatchError,
     BatchErrorGroup,
@@ -31,6 +32,7 @@ from batches.models import (
     Event,
     File,
     Project,
+    ProviderHealth,
     Slice,
 )
 from batches.services.insight.error_groups import GroupWindow, largest
@@ -42,6 +44,8 @@ from batches.services.results.compare import Verdict, compare, pairs
 from batches.services.results.results import results, settled_results
 from batches.services.upkeep.reconcile import reconcile
 from batches.services.upkeep.retention import RETENTION
+from batches.services.upkeep.standby import let_standbys_take_over
+from providers.models import Provider
 from tests.cast import request_lines, started
 from tests.services.pruned import mixed
 
@@ -121,6 +125,16 @@ def test_reconciling_reads_no_table_whole(batch: Batch) -> None:
     assert not read_whole(lambda: reconcile(now=timezone.now()))
 
 
+def test_a_standby_that_takes_over_reads_no_table_whole(batch: Batch) -> None:
+    now = timezone.now()
+    standby = Provider.objects.create(name="up-standby", adapter="simulator")
+    Provider.objects.filter(pk=batch.provider_id).update(standby=standby)
+    health = {"concurrency": 1, "hold_kind": "authentication", "down_since": now - timedelta(hours=1), "updated_at": now}
+    ProviderHealth.objects.update_or_create(provider=batch.provider, model="", defaults=health)
+    assert not read_whole(lambda: let_standbys_take_over(now=now))
+    assert AuditEntry.objects.filter(act="move_to_standby").exists()
+
+
 @pytest.mark.parametrize("turn", [validate_next, finalize_next])
 def test_finding_out_whose_turn_it_is_reads_no_table_whole(batch: Batch, turn: Callable[..., None]) -> None:
     assert not read_whole(lambda: turn(batch.pk, now=timezone.now()))
@@ -169,6 +183,7 @@ def test_letting_go_reads_no_table_whole(batch: Batch, settings: Settings) -> No
         "/console/bulk/",
         "/console/bulk/new/?act=cancel&scope=matching",
         "/console/bulk/new/?act=retry&scope=matching&query=project%3Dacme",
+        "/console/bulk/new/?act=reroute&scope=matching&query=provider%3Dsimulator&provider=other",
         "/console/batches/{batch}/compare/",
         "/console/batches/new/?from={batch}",
     ],

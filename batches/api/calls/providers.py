@@ -1,5 +1,6 @@
 """Providers that a project may use, their state, and the acts of an administrator of the portal on a hold."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import prefetch_related_objects
@@ -53,13 +54,13 @@ class Providers(NativeView):
         self.allow_parameters()
         providers = self.caller.providers()
         prefetch_related_objects(providers, "models", "health")
-        return self.page(listed(ShownProvider, providers), next_cursor=None)
+        return self.page(listed(ShownProvider, providers, **self._context(providers)), next_cursor=None)
 
     @extend_schema(operation_id="retrieve_provider", summary="Retrieve a provider", responses=ShownProvider)
     def retrieve(self, _request: Request, name: str) -> Response:
         """One provider that your project may use."""
         self.allow_parameters()
-        return Response(ShownProvider(self._find(name)).data)
+        return self._shown(self._find(name))
 
     @extend_schema(operation_id="check_provider", summary="Check a provider", request=CheckProvider, responses=ShownCheck)
     def check(self, _request: Request, name: str) -> Response:
@@ -79,7 +80,14 @@ class Providers(NativeView):
         """
         provider, fields = self._asked(name, ResumeProvider)
         resume_provider(provider, actor=self.actor, now=timezone.now(), reason=fields["reason"])
-        return Response(ShownProvider(provider).data)
+        return self._shown(provider)
+
+    def _shown(self, provider: Provider) -> Response:
+        return Response(ShownProvider(provider, context=self._context(self.caller.providers())).data)
+
+    def _context(self, providers: Iterable[Provider]) -> dict[str, Any]:
+        """The names that the caller may read, for standbys: a project does not learn of providers that it may not use."""
+        return {"names": {provider.pk: provider.name for provider in providers}}
 
     def _asked(self, name: str, serializer: type[serializers.Serializer[Any]]) -> tuple[Provider, dict[str, Any]]:
         """The provider of an act, and the fields of its body. Raises NotFound and NotPermitted."""

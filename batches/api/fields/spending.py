@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer, inline_serializer
@@ -190,6 +191,9 @@ class ShownProvider(serializers.Serializer[Provider]):
     max_concurrency = serializers.IntegerField()
     requests_per_minute = serializers.IntegerField(allow_null=True)
     tokens_per_minute = serializers.IntegerField(allow_null=True)
+    standby = serializers.SerializerMethodField(
+        help_text="The provider that takes over its running batches when it is down for long; null for none that you may name."
+    )
     guards = ShownGuards(source="*", help_text="The guards of its batches that have no own guards.")
     currency = serializers.SerializerMethodField(help_text="The currency of its prices.")
     hold = serializers.SerializerMethodField(help_text="The hold of the provider; null if there is none.")
@@ -205,6 +209,10 @@ class ShownProvider(serializers.Serializer[Provider]):
 
     def get_currency(self, _provider: Provider) -> str:
         return settings.CURRENCY
+
+    def get_standby(self, provider: Provider) -> str | None:
+        names: dict[UUID | None, str] = self.context["names"]  # of the providers that the caller may know of
+        return names.get(provider.standby_id)
 
     @extend_schema_field(ShownHold(allow_null=True))
     def get_hold(self, provider: Provider) -> dict[str, Any] | None:

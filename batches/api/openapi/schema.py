@@ -117,7 +117,7 @@ DESCRIPTIONS = {
     "endpoint": "What its requests are for, such as `/v1/chat/completions`.",
     "model": "The model that its requests name.",
     "condition": "What may be the matter with it; may be given several times.",
-    "created": "How long ago it was created, at most: `90m`, `24h`, `7d`, `2w`.",
+    "created": "How long ago it was created, at most: `90m`, `24h`, `7d`, `2w`; or `today`, or `last_night` (18:00 to 8:00).",
     "created_from": "Created at this time or later.",
     "created_to": "Created before this time.",
     "has_errors": "Whether its input was refused or some of its objects failed.",

@@ -1,16 +1,15 @@
 """The acts on many batches: for each act its words, the obstacles that exclude batches, and the function for one batch."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict
 
-from django.db.models import Case, CharField, Exists, F, OuterRef, Q, TextChoices, Value, When
+from django.db.models import Exists, F, OuterRef, Q, TextChoices
 
 from batches.models import Batch, BatchErrorGroup, BulkAct, File, Slice
-from batches.models.batch import BatchQuerySet
 from batches.rules import fingerprints
 from batches.rules.actors import Actor
 from batches.rules.errors import InvalidRequest, LostRace
@@ -18,11 +17,13 @@ from batches.rules.states import TERMINAL, BatchStatus
 from batches.services.control.cancel import CANCELLABLE, CANCELLING, cancel
 from batches.services.control.pause import PAUSING, RESUMING, pause, resume
 from batches.services.control.prioritise import HIGHEST, LOWEST, PRIORITISING, prioritise
-from batches.services.core.access import Access, Right
+from batches.services.control.reroute import MOVING, moved, reroute
 from batches.services.core.amend import RUNNABLE
+from batches.services.policy.serving import foreign_to, unlisted_by, unserved_by
 from batches.services.retry.child import ChildInput, child_input
 from batches.services.retry.retry import RETRYABLE, RetryMode, mode_of, retry
 from batches.services.retry.selection import Selection, require_known
+from providers.models import Provider
 
 
 class Parameters(TypedDict, total=False):
@@ -30,6 +31,7 @@ class Parameters(TypedDict, total=False):
 
     priority: int  # the new priority of the batches
     error: str  # the fingerprint of the only error group to retry
+    provider: str  # the name of the provider to move the batches to
 
 
 class Obstacle(TextChoices):
@@ -46,14 +48,10 @@ class Obstacle(TextChoices):
     NOT_IN_GROUP = "not_in_group", "without a failure of this group"
     INPUT_GONE = "input_gone", "without the input file, which is no longer kept"
     SAME_PRIORITY = "same_priority", "at this priority already"
-
-
-_STATUSES = {
-    Obstacle.ENDED: TERMINAL,
-    Obstacle.CANCELLING: {BatchStatus.CANCELLING},
-    Obstacle.FINALIZING: {BatchStatus.FINALIZING},
-    Obstacle.VALIDATING: {BatchStatus.VALIDATING},
-}
+    SAME_PROVIDER = "same_provider", "at this provider already"
+    NOT_GRANTED = "not_granted", "in a project that may not use this provider"
+    NOT_SERVED = "not_served", "for an endpoint that this provider does not serve"
+    NOT_LISTED = "not_listed", "for a model that this provider does not list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +150,27 @@ def _not_retried(parameters: Parameters, now: datetime) -> dict[Obstacle, Q]:
     return found
 
 
+def _reroute(batch: Batch, doing: Doing) -> str:
+    before = batch.provider.name
+    reroute(batch, provider_name=doing.parameters["provider"], actor=doing.actor, now=doing.now, reason=doing.reason)
+    return f"From {before}. {moved(batch)}"
+
+
+def _not_rerouted(parameters: Parameters, _now: datetime) -> dict[Obstacle, Q]:
+    """The obstacles at the provider to move to; none before it is chosen. An unknown one is told as one that is not granted."""
+    if "provider" not in parameters:
+        return {}
+    target = Provider.objects.enabled().filter(name=parameters["provider"]).first()
+    if target is None:
+        return {Obstacle.NOT_GRANTED: Q(pk__isnull=False)}
+    return {
+        Obstacle.SAME_PROVIDER: Q(provider=target),
+        Obstacle.NOT_GRANTED: foreign_to(target),
+        Obstacle.NOT_SERVED: unserved_by(target),
+        Obstacle.NOT_LISTED: unlisted_by(target),
+    }
+
+
 VERBS: dict[BulkAct, Verb] = {
     BulkAct.CANCEL: Verb(
         "Cancel",
@@ -198,6 +217,14 @@ VERBS: dict[BulkAct, Verb] = {
         lambda parameters, _now: {Obstacle.SAME_PRIORITY: Q(priority=parameters.get("priority"))},
         _reprioritise,
     ),
+    BulkAct.REROUTE: Verb(
+        "Move",
+        "moved",
+        MOVING,
+        RUNNABLE,
+        _not_rerouted,
+        _reroute,
+    ),
 }
 
 
@@ -208,11 +235,15 @@ def read_act(name: str) -> BulkAct:
     return BulkAct(name)
 
 
-def checked_parameters(act: BulkAct, *, priority: int | None = None, error: str = "") -> Parameters:
-    """The parameters of an act: the new priority, or the error group to retry if only one is retried.
+def checked_parameters(act: BulkAct, *, priority: int | None = None, error: str = "", provider: str = "") -> Parameters:
+    """The parameters of an act: the new priority, the provider to move to, or the error group to retry if only one is retried.
 
     Raises InvalidRequest.
     """
+    if act is BulkAct.REROUTE:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", provider):
+            raise InvalidRequest("Choose the provider to move the batches to.", param="provider")
+        return {"provider": provider}
     if act is BulkAct.RETRY and error:
         if not re.fullmatch(fingerprints.PATTERN, error):
             raise InvalidRequest("The address names no error group.", param="error")
@@ -222,41 +253,3 @@ def checked_parameters(act: BulkAct, *, priority: int | None = None, error: str 
     if priority is None or not LOWEST <= priority <= HIGHEST:
         raise InvalidRequest(f"A priority is from {LOWEST} to {HIGHEST}.", param="priority")
     return {"priority": priority}
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """The question which batches an act can be done to, by a person at a time."""
-
-    act: BulkAct
-    parameters: Parameters
-    access: Access
-    now: datetime
-
-    def eligible(self, rows: BatchQuerySet) -> BatchQuerySet:
-        """The rows to which the act can be done."""
-        found = rows.filter(self._permitted, status__in=VERBS[self.act].statuses)
-        for condition in self._further().values():
-            found = found.exclude(condition)
-        return found
-
-    @property
-    def obstacle(self) -> Case:
-        """The first obstacle of a batch as an SQL expression; an empty text if there is none."""
-        cases = (When(condition, then=Value(str(obstacle))) for obstacle, condition in self._all())
-        return Case(*cases, default=Value(""), output_field=CharField())
-
-    @property
-    def _permitted(self) -> Q:
-        return Q() if self.access.everywhere else Q(project__in=self.access.projects(Right.ACT))
-
-    def _further(self) -> dict[Obstacle, Q]:
-        return VERBS[self.act].obstacles(self.parameters, self.now)
-
-    def _all(self) -> Iterator[tuple[Obstacle, Q]]:
-        if not self.access.everywhere:
-            yield Obstacle.NOT_PERMITTED, ~self._permitted
-        for obstacle, statuses in _STATUSES.items():
-            if impossible := statuses - VERBS[self.act].statuses:
-                yield obstacle, Q(status__in=impossible)
-        yield from self._further().items()

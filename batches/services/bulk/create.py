@@ -13,9 +13,10 @@ from batches.models import BulkAct, BulkItem, BulkOperation, bulk
 from batches.models.batch import BatchQuerySet
 from batches.rules.actors import REASON_CHARS
 from batches.rules.errors import Conflict, InvalidRequest, LostRace
-from batches.services.bulk.acts import Parameters, Question
+from batches.services.bulk.acts import Parameters
 from batches.services.bulk.choice import Choice
 from batches.services.bulk.preview import has_to_be_typed, words
+from batches.services.bulk.question import Question
 from batches.services.core import wake
 from batches.services.core.access import Access, Right
 from batches.services.core.audit import record_act, record_refusal
@@ -81,7 +82,7 @@ def create(choice: Choice, order: Order, *, by: Access, now: datetime) -> BulkOp
             if choice.query:
                 _require_as_shown(order, len(keys))  # batches may have become eligible since the count
             _add_items(operation, keys)
-            about = f"{words(order.act, operation.total)}: {reason}"
+            about = f"{words(order.act, operation.total, order.parameters)}: {reason}"
             record_act(f"bulk_{order.act}", actor=by.actor, now=now, target=operation, reason=about)
             wake.bulk(operation.id)
     except IntegrityError:

@@ -43,6 +43,7 @@ class OrderForm(forms.Form):
         error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), f"A priority is from {LOWEST} to {HIGHEST}."),
     )
     error = forms.CharField(required=False)
+    provider = forms.CharField(required=False)
     typed = forms.IntegerField(required=False, error_messages={"invalid": "Type the number of batches."})
 
     def order(self, act: BulkAct) -> Order:
@@ -53,7 +54,7 @@ class OrderForm(forms.Form):
         answer = self.cleaned_data
         return Order(
             act=act,
-            parameters=checked_parameters(act, priority=answer["priority"], error=answer["error"]),
+            parameters=checked_parameters(act, priority=answer["priority"], error=answer["error"], provider=answer["provider"]),
             reason=answer["reason"],
             token=answer["token"],
             created_before=answer["created_before"],

@@ -1,16 +1,19 @@
 """preview: the effect of an act on many batches, before it is ordered. Every query has a bound."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.conf import settings
 from django.db.models import Count, Q
 
 from batches.models import Batch, BulkAct, BulkOperation
-from batches.services.bulk.acts import VERBS, Obstacle, Parameters, Question
+from batches.services.bulk.acts import VERBS, Obstacle, Parameters
 from batches.services.bulk.choice import Choice
+from batches.services.bulk.question import Question
+from batches.services.bulk.targets import Target, remaining, targets
 from batches.services.core.access import Access
+from batches.services.insight.throughput import Backlog
 
 SAMPLE = 10
 MOST_COUNTED = 10_000  # the batches that are left alone are counted up to this number
@@ -25,11 +28,31 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """A move to another provider: its `target` (empty: not chosen yet), the requests that are left, and the possible targets.
+
+    `movable` batches could be moved at all. If they were chosen by their ids, `chosen` has these, for a look at another target.
+    """
+
+    target: str
+    remaining: Backlog
+    targets: tuple[Target, ...]
+    movable: int
+    chosen: tuple[uuid.UUID, ...]
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the target is down itself."""
+        return any(each.is_down for each in self.targets if each.provider.name == self.target)
+
+
+@dataclass(frozen=True, slots=True)
 class BulkPreview:
     """The effect of an act: the number of eligible batches and the first of them, and the batches left alone by reason.
 
     `eligible` is at most one more than the maximum. With `left_is_cut` more batches are left alone than were counted. If the
-    batches were chosen by their ids, `chosen` are the ids of the eligible ones, and only these are ordered.
+    batches were chosen by their ids, `chosen` are the ids of the eligible ones, and only these are ordered. Without a target of
+    a `move`, those are eligible that could be moved at all.
     """
 
     act: BulkAct
@@ -42,6 +65,7 @@ class BulkPreview:
     sample: tuple[Batch, ...]
     chosen: tuple[uuid.UUID, ...]
     created_before: datetime
+    move: Move | None = None
 
     @property
     def is_too_much(self) -> bool:
@@ -50,8 +74,13 @@ class BulkPreview:
 
     @property
     def can_be_ordered(self) -> bool:
-        """Whether there are eligible batches, and not too many."""
-        return bool(self.eligible) and not self.is_too_much
+        """Whether there are eligible batches, and not too many, and whether the target of a move is chosen."""
+        return bool(self.eligible) and not self.is_too_much and not self.asks_target
+
+    @property
+    def asks_target(self) -> bool:
+        """Whether the target of a move has to be chosen first."""
+        return self.move is not None and not self.move.target
 
     @property
     def has_to_be_typed(self) -> bool:
@@ -89,6 +118,7 @@ def preview(choice: Choice, *, act: BulkAct, parameters: Parameters, by: Access,
         sample=tuple(able.select_related("project", "input_file").order_by("-created_at", "-id")[:SAMPLE]),
         chosen=() if choice.query else tuple(able.order_by().values_list("pk", flat=True)),
         created_before=now,
+        move=_move(choice, question, now=now) if act is BulkAct.REROUTE else None,
     )
 
 
@@ -98,12 +128,27 @@ def _left_alone(choice: Choice, question: Question) -> tuple[Left, ...]:
     return tuple(Left(Obstacle(name), count) for name, count in counts.items() if count)
 
 
-def words(act: BulkAct, count: int) -> str:
-    """`Cancel 280 batches`."""
-    return f"{VERBS[act].word} {count:,} {'batch' if count == 1 else 'batches'}"
+def _move(choice: Choice, question: Question, *, now: datetime) -> Move:
+    anywhere = replace(question, parameters={}).eligible(choice.rows)
+    return Move(
+        question.parameters.get("provider", ""),
+        remaining(question.eligible(choice.rows), now=now),
+        targets(anywhere, by=question.access),
+        anywhere.order_by()[: settings.BULK_OPERATION_MAX_BATCHES + 1].count(),
+        () if choice.query else tuple(anywhere.order_by().values_list("pk", flat=True)),
+    )
+
+
+def words(act: BulkAct, count: int, parameters: Parameters) -> str:
+    """`Cancel 280 batches`, `Move 37 batches to up-standby`."""
+    return f"{VERBS[act].word} {count:,} {'batch' if count == 1 else 'batches'}{_to(parameters)}"
 
 
 def announced(operation: BulkOperation) -> str:
-    """`280 batches are being cancelled.`"""
+    """`280 batches are being cancelled.`, `37 batches are being moved to up-standby.`"""
     count = "1 batch is" if operation.total == 1 else f"{operation.total:,} batches are"
-    return f"{count} being {VERBS[BulkAct(operation.act)].done}."
+    return f"{count} being {VERBS[BulkAct(operation.act)].done}{_to(operation.parameters)}."
+
+
+def _to(parameters: Parameters) -> str:
+    return f" to {parameters['provider']}" if "provider" in parameters else ""

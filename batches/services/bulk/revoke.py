@@ -10,9 +10,9 @@ from batches.models.batch import BatchQuerySet
 from batches.rules.actors import REASON_CHARS, Actor
 from batches.rules.errors import Conflict
 from batches.rules.states import OPEN
-from batches.services.bulk.acts import Question
 from batches.services.bulk.choice import matching
 from batches.services.bulk.create import Order, create
+from batches.services.bulk.question import Question
 from batches.services.control.cancel import CANCELLABLE, cancel
 from batches.services.control.pause import pause
 from batches.services.core.access import Access

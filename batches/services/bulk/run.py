@@ -22,7 +22,8 @@ from batches.models import Batch, BulkAct, BulkItem, BulkOperation
 from batches.rules.actors import Actor
 from batches.rules.errors import Conflict, Gone, InProgress, LostRace, PortalError
 from batches.rules.states import Source
-from batches.services.bulk.acts import VERBS, Doing, Obstacle, Question
+from batches.services.bulk.acts import VERBS, Doing, Obstacle
+from batches.services.bulk.question import Question
 from batches.services.core import wake
 from batches.services.core.access import access_of
 from batches.services.core.lease import lease_end
@@ -167,7 +168,7 @@ def _outcome(operation: BulkOperation, batch_id: uuid.UUID, prepared: _Prepared,
     rows = Batch.objects.filter(pk=batch_id)
     if obstacle := rows.annotate(obstacle=question.obstacle).values_list("obstacle", flat=True)[0]:
         return BulkItem.Status.SKIPPED, _sentence(Obstacle(obstacle))
-    actor = Actor(operation.actor, Source(operation.source))
+    actor = Actor(operation.actor, Source(operation.source), operation=operation.pk)
     try:
         if prepared.refusal:
             raise prepared.refusal

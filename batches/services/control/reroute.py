@@ -4,19 +4,33 @@ from datetime import datetime
 
 from batches.models import Batch
 from batches.rules.actors import Actor
-from batches.rules.states import Act
+from batches.rules.states import Act, BatchStatus
 from batches.services.core import wake
 from batches.services.core.amend import Change, amend_running
 from batches.services.core.conditions import NOT_BLOCKED, NOT_THROTTLED
 from batches.services.core.route import route
 from batches.services.policy.emergency_stop import require_intake
 
+MOVING = (  # the effects of a move as pages describe them, for one batch and for many
+    "Requests that are not in flight are sent to the other provider, with its prices and limits.",
+    "Requests in flight may still settle at the old provider.",
+    "Requests that the old provider processed without replying may run, and be billed, twice.",
+)
+
+
+def moved(batch: Batch) -> str:
+    """The outcome of a move in words: `Moved to up-standby: 800 remaining requests will be sent there.`"""
+    if batch.status == BatchStatus.VALIDATING:
+        return f"Moved to {batch.provider.name}: its requests will be sent there."
+    left = batch.counts.pending
+    return f"Moved to {batch.provider.name}: {left:,} remaining request{'' if left == 1 else 's'} will be sent there."
+
 
 def reroute(batch: Batch, *, provider_name: str, actor: Actor, now: datetime, reason: str = "") -> Batch:
     """Send the requests that are not in flight to this provider. A batch that is there already is returned unchanged.
 
     Requests in flight may settle at the old provider. Idempotency keys stay as they are, but mean nothing to another upstream:
-    a call that the old upstream carried out without answering is carried out, and paid for, once more. Raises NotRunning,
+    a call that the old upstream processed without answering may run, and be billed, twice. Raises NotRunning,
     IntakeStopped, and NoProvider when the project may not use the provider, or the provider is disabled or does not serve the
     endpoint.
     """

@@ -49,5 +49,6 @@ def record(
         actor=actor.name[:200],
         source=actor.source,
         note=note[:NOTE_CHARS],
+        operation_id=actor.operation,
         created_at=now,
     )

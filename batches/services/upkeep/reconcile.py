@@ -18,6 +18,7 @@ from batches.services.lifecycle.claim import anything_to_claim
 from batches.services.lifecycle.expire import expire
 from batches.services.lifecycle.finalize import WINDING_UP
 from batches.services.tally.workers import forget_killed
+from batches.services.upkeep.standby import let_standbys_take_over
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,10 @@ AT_ONCE = 200  # how many batches of each kind one run takes; the next run is a 
 
 
 def reconcile(*, now: datetime) -> None:
-    """Expire overdue batches, pause batches that exceed a guard, and wake workers for work that nobody does."""
+    """Expire overdue batches, pause batches that exceed a guard, and wake workers for work that nobody does.
+
+    Batches of a provider that is down for long move to its standby.
+    """
     wake_unattended(now=now)
     if not Batch.objects.filter(ended_at=None).exists():
         return  # an idle portal makes only these two queries a second
@@ -40,6 +44,7 @@ def reconcile(*, now: datetime) -> None:
         except Exception:
             logger.exception("%s could not be expired", batch)  # the other batches are still expired
     enforce_guards(now=now)
+    let_standbys_take_over(now=now)
     unattended = Batch.objects.filter(Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)).order_by("created_at")
     for batch_id in unattended.filter(status=BatchStatus.VALIDATING).values_list("pk", flat=True)[:AT_ONCE]:
         wake.validate(batch_id)

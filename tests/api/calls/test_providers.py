@@ -113,3 +113,13 @@ def test_the_document_names_both_acts_and_the_hold(native: Native) -> None:
     assert paths["/api/v1/providers/{name}/check"]["post"]["operationId"] == "check_provider"
     assert paths["/api/v1/providers/{name}/resume"]["post"]["operationId"] == "resume_provider"
     assert "ProviderHold" in document["components"]["schemas"]
+
+
+def test_a_provider_names_its_standby_to_those_who_may_use_it(native: Native, simulator: Provider) -> None:
+    assert native.get("providers/simulator").json["standby"] is None
+    standby = Provider.objects.create(name="up-standby", adapter="simulator")
+    Provider.objects.filter(pk=simulator.pk).update(standby=standby)
+    assert native.get("providers/simulator").json["standby"] == "up-standby"
+    Provider.objects.filter(pk=standby.pk).update(granted_to_all=False)
+    assert native.get("providers/simulator").json["standby"] is None
+    assert [row["standby"] for row in native.get("providers").json["data"]] == [None]

@@ -12,6 +12,7 @@ from batches.services.bulk.choice import matching, these
 from batches.services.bulk.preview import preview
 from batches.services.core.access import Access
 from batches.services.storage.store import hide
+from providers.models import Provider
 from tests.console.conftest import MakeBatch
 from tests.services.bulk.cast import counts, done, ids, member_of, ordered, outcomes
 
@@ -54,7 +55,11 @@ def test_what_is_said_to_be_possible_is_done_and_the_rest_is_left_alone(
     root: Access, make_batch: MakeBatch, act: BulkAct
 ) -> None:
     batches = states(make_batch)
-    parameters = Parameters(priority=7) if act == BulkAct.REPRIORITISE else Parameters()
+    Provider.objects.create(name="other", adapter="simulator")
+    parameters = {
+        BulkAct.REPRIORITISE: Parameters(priority=7),
+        BulkAct.REROUTE: Parameters(provider="other"),
+    }.get(act, Parameters())
     now = timezone.now()
     shown = preview(these(root, ids(batches)), act=act, parameters=parameters, by=root, now=now)
     assert 0 < shown.eligible < shown.matched == len(batches)

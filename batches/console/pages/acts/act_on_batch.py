@@ -24,7 +24,7 @@ from batches.rules.errors import Conflict, InvalidRequest
 from batches.services.control.cancel import CANCELLING, cancel
 from batches.services.control.pause import PAUSING, RESUMING, pause, resume
 from batches.services.control.prioritise import PRIORITISING, give_precedence, prioritise
-from batches.services.control.reroute import reroute
+from batches.services.control.reroute import MOVING, moved, reroute
 from batches.services.core.access import Access, Right
 from batches.services.core.amend import RUNNABLE
 from batches.services.policy.guards import set_guards
@@ -56,6 +56,7 @@ class BatchAct:
     fits: Callable[[Batch], bool] = lambda _: True
     destroys: bool = False  # whether the act cannot be undone
     back: str = "Leave it as it is"
+    tells: Callable[[Batch], str] | None = None  # the outcome in words, where numbers or names belong to it
     least: Right = Right.ACT  # the right that the act needs; MANAGE: in the portal as a whole
 
     @property
@@ -112,15 +113,12 @@ ACTS = {
         least=Right.MANAGE,
     ),
     "reroute": BatchAct(
-        label="Reroute",
-        question="Have another provider carry out the rest?",
-        consequences=(
-            "What is not in flight yet is sent to the other provider, with its prices and limits.",
-            "What is in flight may still settle where it is.",
-            "A call that the old provider carried out without answering is carried out, and paid for, once more.",
-        ),
-        button="Reroute the batch",
-        done="What is left is sent to the other provider.",
+        label="Move",
+        question="Move the remaining requests to another provider?",
+        consequences=MOVING,
+        button="Move the batch",
+        done="Moved to another provider.",
+        tells=moved,
         perform=lambda batch, said, by: reroute(
             batch, provider_name=said["provider"], actor=by.actor, now=by.now, reason=by.reason
         ),
@@ -189,7 +187,7 @@ def act_on_batch(request: SignedIn, batch_id: uuid.UUID, word: str) -> HttpRespo
         except InvalidRequest as error:
             problems = [error.message]
         else:
-            messages.success(request, act.done)
+            messages.success(request, act.tells(batch) if act.tells else act.done)
             return redirect("console:batch", batch.id)
     if request.method != "POST" and batch.status not in RUNNABLE:
         messages.error(request, f"It cannot be changed any more: the batch is {batch.get_status_display().lower()}.")

@@ -45,7 +45,10 @@ class Asked:
     @property
     def parameters(self) -> Parameters:
         """The values that the act needs to tell which batches it is possible for. Raises InvalidRequest."""
-        return checked_parameters(self.act, error=self.data.get("error", "")) if self.act is BulkAct.RETRY else {}
+        if self.act is BulkAct.RETRY:
+            return checked_parameters(self.act, error=self.data.get("error", ""))
+        provider = self.data.get("provider", "")
+        return checked_parameters(self.act, provider=provider) if self.act is BulkAct.REROUTE and provider else {}
 
     @property
     def is_order(self) -> bool:
@@ -60,10 +63,17 @@ class Asked:
 
     @property
     def back(self) -> str:
-        """The address of the list, with its filter and page."""
+        """The address of the page that asked: the list, with its filter and page, or a provider's page."""
         given, own = self.data.get("back", ""), reverse("console:batches")
-        is_own = given.startswith(own) and url_has_allowed_host_and_scheme(given, {self.request.get_host()})
-        return given if is_own else own
+        is_own = given.startswith((own, reverse("console:providers")))
+        return given if is_own and url_has_allowed_host_and_scheme(given, {self.request.get_host()}) else own
+
+    @property
+    def back_name(self) -> str:
+        """The name of the page that asked."""
+        if self.back.startswith(reverse("console:batches")):
+            return "Batches"
+        return self.back.partition("?")[0].strip("/").rpartition("/")[2]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -105,10 +115,11 @@ def _context(asked: Asked, shown: BulkPreview, problem: PortalError | None) -> d
     chosen = BatchFilter.asked_by(asked.request.access, QueryDict(shown.query), now=shown.created_before)
     return {
         **question(shown),
-        "words": words(shown.act, shown.eligible),
+        "words": words(shown.act, shown.eligible, shown.parameters),
         "problems": [problem.message] if problem else [],
         "typed": shown.eligible if shown.has_to_be_typed and shown.can_be_ordered else None,
         "back": asked.back,
+        "back_name": asked.back_name,
         "reason": asked.data.get("reason", ""),
         "priority": asked.data.get("priority", ""),
         **(in_words(chosen) if shown.query else {}),

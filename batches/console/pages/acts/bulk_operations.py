@@ -50,7 +50,8 @@ class Row:
 
 def row_of(operation: BulkOperation) -> Row:
     """The row of an operation, with its state and its progress."""
-    return Row(operation, words(BulkAct(operation.act), operation.total), _standing(operation), _progress(operation))
+    title = words(BulkAct(operation.act), operation.total, operation.parameters)
+    return Row(operation, title, _standing(operation), _progress(operation))
 
 
 def _standing(operation: BulkOperation) -> BatchState:

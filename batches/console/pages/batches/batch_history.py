@@ -21,7 +21,7 @@ def batch_history(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
     batch = find_batch(request, batch_id)
     context = {
         **page_around(request, batch, page="batch_history"),
-        "events": list(batch.events.order_by("-created_at", "-pk")[:MOST])[::-1],
+        "events": list(batch.events.select_related("operation").order_by("-created_at", "-pk")[:MOST])[::-1],
         "entries": AuditEntry.objects.filter(target_id=str(batch.pk))[:MOST],
         "most": MOST,
     }

@@ -80,7 +80,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         **_why_it_waits(batch, now=now),
         "tiles": status_tiles(_counted(batch.counts), chosen=request.GET.getlist("status"), table="objects"),
         "live": not batch.is_terminal,
-        "events": list(batch.events.order_by("-created_at", "-pk")[:LATEST_EVENTS])[::-1],
+        "events": list(batch.events.select_related("operation").order_by("-created_at", "-pk")[:LATEST_EVENTS])[::-1],
         "latency": latency(batch),
         "guards": guards_in_force(batch),
         "extras": list(extras_told(batch)),

@@ -17,15 +17,14 @@ from batches.console.kit.live import respond
 from batches.console.kit.stop_banner import stops_shown
 from batches.console.pages.portal.account_problems import account_problems
 from batches.console.pages.portal.attention import problems
-from batches.models import BatchMinute, Event, Slice, Worker
-from batches.rules.states import BatchStatus
-from batches.services.core.access import Access, Right
+from batches.console.pages.portal.recent_activity import recent_activity
+from batches.models import BatchMinute, Slice, Worker
+from batches.services.core.access import Right
+from batches.services.insight.standby_moves import standby_moves
 from batches.services.insight.throughput import PERIODS, Flow, Period, backlog, throughput
 
 MOST_PROVIDERS = 200  # the most providers that are examined
 SHOWN_PROVIDERS = 6
-SHOWN_EVENTS = 8
-LATEST_EVENTS = 1000  # of the whole portal; the reader's are searched among them
 
 
 @require_safe
@@ -44,7 +43,8 @@ def overview(request: SignedIn) -> HttpResponseBase:
     span = PERIODS.get(request.GET.get("span", ""), Period.HOUR)
     went = throughput(access.within(BatchMinute.objects.all(), project="batch__project"), span=span, now=now)
     stops = stops_shown(request)
-    states = provider_states(access.providers()[:MOST_PROVIDERS], went.by_provider, stops=stops, now=now)
+    providers = list(access.providers()[:MOST_PROVIDERS])
+    states = provider_states(providers, went.by_provider, stops=stops, now=now)
     workers = list(Worker.objects.alive(now=now))
     context: dict[str, object] = {
         "any_batch": access.batches().exists(),
@@ -56,6 +56,7 @@ def overview(request: SignedIn) -> HttpResponseBase:
         "may_stop": access.may_somewhere(Right.MANAGE),
         "account_problems": account_problems(access, now=now),
         "matters": problems(access, now=now),
+        "standby_moves": standby_moves(access, providers, now=now),
         "may_check": access.everywhere,
         "now": now,
         "total": went.total,
@@ -65,7 +66,7 @@ def overview(request: SignedIn) -> HttpResponseBase:
         "charts": charts(went, span=span),
         "states": states[:SHOWN_PROVIDERS],
         "more_providers": len(states) > SHOWN_PROVIDERS,
-        "events": _latest_events(access),
+        "activities": recent_activity(access),
     }
     return respond(request, "console/overview.html", regions="console/overview_regions.html", context=context)
 
@@ -99,13 +100,3 @@ def _share(flow: Flow) -> str:
         return ""
     share = 100 * flow.failed / flow.settled
     return "less than 0.1 % of what settled" if share < 0.1 else f"{share:.1f} % of what settled"
-
-
-def _latest_events(access: Access) -> list[Event]:
-    """The latest events, without moves to passing statuses. Ids grow with time, so no long history is read."""
-    named = Event.objects.exclude(to_status=BatchStatus.FINALIZING, act="").order_by("-pk")
-    named = named.select_related("batch", "batch__input_file")
-    if not access.everywhere:
-        latest = Event.objects.order_by("-pk").values("pk")[:LATEST_EVENTS]
-        named = access.within(named.filter(pk__in=latest), project="batch__project")
-    return list(named[:SHOWN_EVENTS])

@@ -20,11 +20,13 @@ from batches.console.kit.live import respond
 from batches.console.kit.paging import capped, capped_count
 from batches.console.kit.stop_banner import stops_shown
 from batches.console.pages.portal.account_problems import account_problem
+from batches.console.pages.portal.provider_acts import provider_acts
 from batches.filters import stopped_among
 from batches.models import BatchMinute, ErrorGroupHour, ProviderHealth, load_counts
 from batches.rules.states import BatchStatus
 from batches.services.core.access import Access, Right, everything
 from batches.services.insight.error_groups import GroupWindow
+from batches.services.insight.standby_moves import standby_moves
 from batches.services.insight.throughput import PERIODS, Period, throughput
 from batches.services.upstreams import providers
 from providers.failures import Kind
@@ -65,6 +67,10 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
     context: dict[str, object] = {
         "provider": provider,
         "problem": account_problem(access, health.get(""), now=now),
+        "acts": provider_acts(access, provider) if access.may_somewhere(Right.ACT) else None,
+        "standby": access.providers().filter(pk=provider.standby_id).first() if provider.standby_id else None,
+        "standby_after": f"{settings.STANDBY_AFTER_SECONDS / 60:g} min",
+        "standby_moves": standby_moves(access, [provider], now=now),
         "state": state_of_provider(provider, health.get(""), went.total, stops=stops, now=now),
         "span": span,
         "tabs": span_tabs(reverse("console:provider", args=[provider.name]), span),

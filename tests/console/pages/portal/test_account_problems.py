@@ -51,7 +51,7 @@ def test_the_overview_names_the_provider_why_since_when_and_who_waits(
     assert "2 batches</a>, 7 requests" in text
     assert "condition=account_problem&amp;provider=simulator" in text
     assert "Nothing is stuck, late, failing or held back." not in text
-    assert "Check now" in text
+    assert "Test now" in text
     assert "Resume sending" in text
 
 

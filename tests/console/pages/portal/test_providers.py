@@ -86,7 +86,7 @@ def test_its_credential_is_shown_to_nobody_and_its_address_to_admins_of_the_port
     assert "in the variable BATCHYARD_CREDENTIAL_UPSTREAM" in page(console, "/console/providers/other/")
     theirs = page(member(Role.ADMIN), "/console/providers/real/")
     assert "gateway.example" not in theirs
-    assert "Check the connection" not in theirs
+    assert "Test now" not in theirs
     assert SECRET not in text + theirs
     assert bytes(provider.credential_encrypted).decode() not in text + theirs
 
@@ -139,7 +139,7 @@ def test_the_number_of_queries_does_not_grow(
         Provider.objects.create(name=f"more-{number}", adapter="simulator")
         make_batch(BatchStatus.IN_PROGRESS, succeeded=1, failed=1, pending=1)
     assert count_queries(lambda: page(console, path)) == few
-    assert few <= 14
+    assert few <= 18
 
 
 @pytest.mark.parametrize("span", ["24h", "7d", "nonsense"])
