@@ -68,6 +68,10 @@ class ShownBatch(serializers.Serializer[Batch]):
         choices=OnInvalid.choices, help_text="Whether invalid lines of its input fail it, or are skipped and counted as failed."
     )
     counts = ShownCounts()
+    net_counts = ShownCounts(
+        help_text="The same after its retries: an object counts as succeeded if its request succeeded here, or in another batch "
+        "of the lineage that has ended; else as it stands here. `counts` of a batch that has ended never change."
+    )
     usage = ShownUsage(source="counts")
     guards = ShownGuards(source="*", help_text="Its own; null is as its provider has it.")
     guards_in_force = serializers.SerializerMethodField(help_text="Its own and, where it has none, its provider's.")
