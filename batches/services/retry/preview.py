@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from batches.models import Batch, Counts
-from batches.rules.states import OPEN, ObjectStatus
+from batches.rules.states import OPEN, BatchStatus, ObjectStatus
 from batches.services.retry.child import UNSUCCESSFUL, Elsewhere, retriable_lineage
 from batches.services.retry.prospects import Outlook, Prospect, group_prospects, outlook
 from batches.services.retry.retry import RetryMode, mode_of
@@ -58,10 +58,12 @@ def choice(batch: Batch, fingerprints: Sequence[str], *, now: datetime) -> Choic
     return Choice(outlook(batch, others=others), group_prospects(batch, fingerprints, others=others))
 
 
-def outlook_of(batch: Batch) -> Outlook:
-    """All prospects of a batch that runs or has ended."""
-    members = Batch.objects.filter(pk__in=lineage_ids(batch.pk)) if batch.is_terminal else ()
-    return outlook(batch, others=_unfinished(batch, list(members)))
+def outlook_of(batch: Batch) -> Outlook | None:
+    """All prospects of a batch that runs or has ended. None while a retry of it is validated, because nobody can retry it then."""
+    members = list(Batch.objects.filter(pk__in=lineage_ids(batch.pk))) if batch.is_terminal else []
+    if any(member.status == BatchStatus.VALIDATING for member in members):
+        return None
+    return outlook(batch, others=_unfinished(batch, members))
 
 
 def cost_of(counts: Counts, objects: int) -> Decimal | None:
