@@ -52,7 +52,7 @@ def test_objects_are_ticked_by_keyboard_and_retried(desk: Page, portal: Portal, 
     desk.keyboard.press("x")
     expect(bar).to_contain_text("2 selected")
     bar.get_by_role("button", name="Retry…").click()
-    expect(desk.get_by_role("heading", name="Send 2 objects again?")).to_be_visible()
+    expect(desk.get_by_role("heading", name="Send 2 requests again?")).to_be_visible()
     desk.get_by_role("link", name="Go back").click()
     expect(desk.get_by_role("heading", name="Partial")).to_be_visible()
 
@@ -119,7 +119,7 @@ def test_errors_are_found_and_mended_without_scripts(browser: Browser, portal: P
     page.get_by_label("What others should know of it").fill("See ticket 7")
     page.get_by_role("button", name="Keep the note").click()
     expect(page.get_by_text("The note is kept.")).to_be_visible()
-    page.get_by_role("link", name="3 objects of Partial").click()
+    page.get_by_role("link", name="3 requests of Partial").click()
     page.get_by_label("Select a-4").check()
     page.get_by_label("Select a-5").check()
     page.get_by_role("form", name="Act on objects").get_by_role("button").click()

@@ -59,7 +59,7 @@ def choice(batch: Batch, fingerprints: Sequence[str], *, now: datetime) -> Choic
 
 
 def outlook_of(batch: Batch) -> Outlook | None:
-    """All prospects of a batch that runs or has ended. None while a retry of it is validated, because nobody can retry it then."""
+    """All prospects of a batch that runs or has ended. None while a retry of it is validated: until then it cannot be retried."""
     members = list(Batch.objects.filter(pk__in=lineage_ids(batch.pk))) if batch.is_terminal else []
     if any(member.status == BatchStatus.VALIDATING for member in members):
         return None

@@ -6,8 +6,9 @@ ended are read from rows.
 
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Sum
 
@@ -131,7 +132,7 @@ def _groups_elsewhere(batch: Batch, others: Collection[uuid.UUID]) -> Counter[st
     return Counter(dict(_rows(_GROUPS_ELSEWHERE, batch, others)))
 
 
-def _rows(sql: str, batch: Batch, others: Collection[uuid.UUID]) -> "Iterable[tuple[object, ...]]":
+def _rows(sql: str, batch: Batch, others: Collection[uuid.UUID]) -> list[tuple[Any, ...]]:
     if not others:
         return []
     keys = [bulk.adapt(Batch, "id", pk) for pk in others]

@@ -141,7 +141,7 @@ def answer_to_repetition(request: SignedIn, batch: Batch) -> HttpResponseBase | 
 
 def say_retried(request: SignedIn, batch: Batch, done: Retried) -> HttpResponseBase:
     """Show a message about a retry, and redirect to the batch that carries it out."""
-    left_out = f" {done.skipped:,} skipped: they succeeded already, or are in another retry." if done.skipped else ""
+    left_out = f" {done.skipped:,} skipped: succeeded already, or in another retry." if done.skipped else ""
     if done.mode is RetryMode.IN_PLACE:
         messages.success(request, f"{done.requests} will be sent again in this batch, as a new round.{left_out}")
     else:
