@@ -10,6 +10,7 @@ from django.db.models import Count, Q
 from batches.models import Batch, BulkAct, BulkOperation
 from batches.services.bulk.acts import VERBS, Obstacle, Parameters, Question
 from batches.services.bulk.choice import Choice
+from batches.services.bulk.retried import most_requests
 from batches.services.core.access import Access
 
 SAMPLE = 10
@@ -42,6 +43,7 @@ class BulkPreview:
     sample: tuple[Batch, ...]
     chosen: tuple[uuid.UUID, ...]
     created_before: datetime
+    requests: int | None = None  # how many requests a retry would send at most
 
     @property
     def is_too_much(self) -> bool:
@@ -89,6 +91,7 @@ def preview(choice: Choice, *, act: BulkAct, parameters: Parameters, by: Access,
         sample=tuple(able.select_related("project", "input_file").order_by("-created_at", "-id")[:SAMPLE]),
         chosen=() if choice.query else tuple(able.order_by().values_list("pk", flat=True)),
         created_before=now,
+        requests=most_requests(able, error_group=parameters.get("error", "")) if act is BulkAct.RETRY and eligible else None,
     )
 
 

@@ -126,7 +126,7 @@ def largest(
     window: GroupWindow,
     now: datetime,
     limit: int,
-    told: Callable[[ErrorGroup], ErrorGroup] = as_it_is,
+    redact: Callable[[ErrorGroup], ErrorGroup] = as_it_is,
     after: GroupPosition | None = None,
 ) -> GroupPage:
     """The groups with failures in the span, the most frequent first. Always four queries.
@@ -138,7 +138,7 @@ def largest(
     if after is not None:
         counted = counted.filter(Q(found__lt=after.count) | Q(found=after.count, group__fingerprint__gt=after.fingerprint))
     found = list(counted.order_by("-found", "group__fingerprint").values_list("group__fingerprint", flat=True)[: limit + 1])
-    page = described(groups, found[:limit], window=window, now=now, told=told)
+    page = described(groups, found[:limit], window=window, now=now, redact=redact)
     return GroupPage(page, GroupPosition(page[-1].count, page[-1].fingerprint) if page and len(found) > limit else None)
 
 
@@ -155,17 +155,17 @@ def described(
     *,
     window: GroupWindow,
     now: datetime,
-    told: Callable[[ErrorGroup], ErrorGroup] = as_it_is,
+    redact: Callable[[ErrorGroup], ErrorGroup] = as_it_is,
 ) -> list[Group]:
     """The groups with these fingerprints as the reader of `groups` sees them, in this order. Three queries.
 
-    `told` turns a row into the version that its reader may see (`quotes`).
+    `redact` turns a row into the version that its reader may see (`quotes`).
     """
     latest = BatchErrorGroup.objects.filter(group=OuterRef("pk")).order_by("-last_seen").values("last_seen")[:1]
     rows = groups.filter(fingerprint__in=fingerprints).select_related("project").annotate(last_seen=Subquery(latest))
     alike: dict[str, list[ErrorGroup]] = {fingerprint: [] for fingerprint in fingerprints}
     for row in rows.order_by("first_seen"):
-        alike[row.fingerprint].append(told(row))
+        alike[row.fingerprint].append(redact(row))
     keys = [row.pk for same in alike.values() for row in same]
     trends, touched = _trends(keys, window=window, now=now), _touched(keys, since=window.starts(now=now))
     idle = [0] * (window.hours // window.step)

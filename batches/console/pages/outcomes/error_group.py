@@ -131,7 +131,7 @@ def _changeable(request: SignedIn, fingerprint: str) -> QuerySet[ErrorGroup]:
 
 
 def _described(request: SignedIn, groups: QuerySet[ErrorGroup], fingerprint: str, *, window: GroupWindow, now: datetime) -> Group:
-    found = described(groups, [fingerprint], window=window, now=now, told=unquoting_group(request.access.readable))
+    found = described(groups, [fingerprint], window=window, now=now, redact=unquoting_group(request.access.readable))
     if not found:
         raise Http404("There is no such error group.")
     return found[0]
