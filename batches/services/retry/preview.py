@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from batches.models import Batch, Counts
+from batches.models import Batch, Counts, slice_sums
 from batches.rules.states import OPEN, BatchStatus, ObjectStatus
 from batches.services.retry.child import UNSUCCESSFUL, Elsewhere, retriable_lineage
 from batches.services.retry.prospects import Outlook, Prospect, group_prospects, outlook
 from batches.services.retry.retry import RetryMode, mode_of
 from batches.services.retry.selection import Selection, chosen, names_whole_batch, require_known
 from batches.services.tally.recoveries import lineage_ids
+
+MOST_READ = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,17 @@ def choice(batch: Batch, fingerprints: Sequence[str], *, now: datetime) -> Choic
 
 
 def outlook_of(batch: Batch) -> Outlook | None:
-    """All prospects of a batch that runs or has ended. None while a retry of it is validated: until then it cannot be retried."""
+    """All prospects of a batch that runs or has ended. None while a retry of it is validated: until then it cannot be retried.
+
+    They are not known while retries with more than MOST_READ objects run, because a page must not wait for them.
+    """
     members = list(Batch.objects.filter(pk__in=lineage_ids(batch.pk))) if batch.is_terminal else []
     if any(member.status == BatchStatus.VALIDATING for member in members):
         return None
-    return outlook(batch, others=_unfinished(batch, members))
+    others = _unfinished(batch, members)
+    if sum(counts.total for counts in slice_sums(others).values()) > MOST_READ:
+        return Outlook((), batch.skipped_lines, is_known=False)
+    return outlook(batch, others=others)
 
 
 def cost_of(counts: Counts, objects: int) -> Decimal | None:

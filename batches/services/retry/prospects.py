@@ -45,10 +45,19 @@ class Prospect:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """All prospects of a batch. `skipped_lines` are invalid lines of its input, which are never sent."""
+    """All prospects of a batch. `skipped_lines` are invalid lines of its input, which are never sent.
+
+    The prospects are not known, and left out, where too many rows would have to be read for them.
+    """
 
     prospects: Sequence[Prospect]
     skipped_lines: int = 0
+    is_known: bool = True
+
+    @property
+    def may_send(self) -> bool:
+        """Whether a retry may have something to send."""
+        return self.retried > 0 or not self.is_known
 
     @property
     def retried(self) -> int:

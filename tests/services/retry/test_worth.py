@@ -7,6 +7,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from batches.models import REMARK_CHARS, Batch, Project
 from batches.rules.errors import InvalidRequest
 from batches.services.control.cancel import cancel
+from batches.services.retry import preview as previews
 from batches.services.retry.child import NothingToRetry, child_input
 from batches.services.retry.elsewhere import elsewhere
 from batches.services.retry.naming import ADJECTIVES, child_remark
@@ -108,6 +109,15 @@ def test_each_group_has_its_own_numbers(batch: Batch, django_assert_max_num_quer
     assert (found.groups[odd].retried, found.groups[odd].is_hopeless) == (2, True)
     assert (found.groups[late].retried, found.groups[late].succeeded_elsewhere, found.groups[late].taken_up) == (1, 1, 1)
     assert (found.outlook.retried, found.outlook.worth_retrying, found.outlook.hopeless) == (4, 2, 2)
+
+
+def test_a_page_does_not_count_what_a_large_retry_has_taken_up(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = mixed(batch)
+    child_of(batch, at(2, 5))
+    monkeypatch.setattr(previews, "MOST_READ", 1)
+    found = outlook_of(fresh(batch))
+    assert found is not None
+    assert (found.is_known, found.may_send, found.worth_retrying) == (False, True, 0)
 
 
 def test_too_many_groups_are_refused(batch: Batch) -> None:

@@ -29,4 +29,4 @@ def page_around(request: SignedIn, batch: Batch, *, page: str) -> dict[str, obje
 def _retry(request: SignedIn, batch: Batch) -> dict[str, object]:
     """Whether there is anything to retry, and how many requests of it are worth it."""
     found = outlook_of(batch) if may_retry(request.access, batch) else None
-    return {"may_retry": found is not None and found.retried > 0, "outlook": found}
+    return {"may_retry": found is not None and found.may_send, "outlook": found}
