@@ -147,6 +147,6 @@ def test_counting_takes_as_many_queries_however_many_requests_there_are(
     root = completed(started(project, request_lines(200)), late=range(1, 101))
     completed(child_of(root))
     Batch.objects.update(recovered_failed=0)
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(17):
         count_recoveries(root)
     assert net(root) == (200, 0, 0, 0)
