@@ -26,7 +26,7 @@ def test_a_group_leads_to_its_batch_to_a_question_and_to_a_child_batch(desk: Pag
     desk.get_by_role("link", name="The upstream failed.").click()
     expect(desk.get_by_text("Grouped because")).to_be_visible()
     desk.get_by_role("link", name="Retry… those of Partial").click()
-    expect(desk.get_by_role("heading", name="Send 3 objects again?")).to_be_visible()
+    expect(desk.get_by_role("heading", name="Send 3 requests again?")).to_be_visible()
     desk.get_by_label("Why?").fill("It is up again")
     desk.get_by_role("button", name="Send 3 again").click()
     expect(desk.get_by_text("This batch sends 3 requests again.")).to_be_visible()

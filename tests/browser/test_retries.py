@@ -47,4 +47,4 @@ def test_one_sees_in_three_clicks_why_requests_failed(desk: Page, portal: Portal
     desk.get_by_role("link", name="Nightly").click()
     desk.get_by_role("link", name="5 requests").click()
     desk.get_by_role("link", name="row-4", exact=True).click()
-    expect(desk.get_by_text("Too late.")).to_be_visible()
+    expect(desk.get_by_role("paragraph").filter(has_text="Too late.")).to_be_visible()
