@@ -10,6 +10,7 @@ from batches.models import Batch, BatchError, BatchErrorGroup, BatchObject, File
 from batches.services.lifecycle.claim import Appetite, claim
 from batches.services.lifecycle.settle import Report, settle
 from batches.services.lifecycle.validate import validate
+from batches.services.retry.order import RetryOrder
 from batches.services.retry.retry import Retried, retry
 from batches.services.retry.selection import EVERYTHING, Selection
 from batches.services.tally.outcomes import Settled
@@ -57,7 +58,8 @@ def validated(batch: Batch) -> Batch:
 
 def again(batch: Batch, selection: Selection = EVERYTHING, **more: Any) -> Retried:
     """What a retry does."""
-    return retry(batch, selection=selection, actor=TESTER, now=timezone.now(), **more)
+    requests = more.pop("requests", None)
+    return retry(batch, selection=selection, actor=TESTER, now=timezone.now(), order=RetryOrder(**more), requests=requests)
 
 
 def child_of(batch: Batch, selection: Selection = EVERYTHING) -> Batch:
@@ -71,7 +73,12 @@ def at(*lines: int) -> Selection:
 
 def group_of(batch: Batch, code: str) -> Selection:
     """The objects that failed with this code."""
-    return Selection(fingerprint=BatchError.objects.filter(batch=batch, code=code)[0].fingerprint)
+    return Selection(frozenset({fingerprint_of(batch, code)}))
+
+
+def fingerprint_of(batch: Batch, code: str) -> str:
+    """The error group of the batch's failures with this code."""
+    return str(BatchError.objects.filter(batch=batch, code=code)[0].fingerprint)
 
 
 def failed(batch: Batch) -> set[int]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, OuterRef, Q, TextChoices
 
 from batches.models import Batch, ProviderHealth, Slice
+from batches.models.recovered import has_unresolved, is_recovered
 from batches.rules.states import BatchStatus
 from batches.services.policy.stops_in_force import sending_is_stopped
 from providers.failures import Kind
@@ -26,6 +27,7 @@ class Condition(TextChoices):
     LATE = "late", "late at its pace"
     STUCK = "stuck"
     PARTIAL = "partial", "completed with failures"
+    UNRESOLVED = "unresolved", "unresolved failures"
     STOPPED = "stopped", "sending stopped"
 
 
@@ -49,6 +51,8 @@ def in_condition(condition: str, *, now: datetime) -> Q:
         return is_late(now=now)
     if condition == Condition.STUCK:
         return is_stuck(now=now)
+    if condition == Condition.UNRESOLVED:
+        return has_unresolved()
     return Q(status=BatchStatus.COMPLETED, failed__gt=0)
 
 
@@ -128,8 +132,9 @@ def has_errors() -> Q:
 
 
 def ended_badly() -> Q:
-    """Batches that failed, expired, or ended with failures. A partial index holds exactly these."""
-    return Q(status__in=[BatchStatus.FAILED, BatchStatus.EXPIRED]) | Q(status=BatchStatus.COMPLETED, failed__gt=0)
+    """Batches that failed, expired, or ended with failures, unless retries have recovered all of these. They are in an index."""
+    badly = Q(status__in=[BatchStatus.FAILED, BatchStatus.EXPIRED]) | Q(status=BatchStatus.COMPLETED, failed__gt=0)
+    return badly & ~is_recovered()
 
 
 def needs_attention(*, now: datetime) -> Q:

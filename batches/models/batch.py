@@ -14,6 +14,7 @@ from batches.models.counts import COUNT_FIELDS, Counted, Counts
 from batches.models.file import File
 from batches.models.lease import Leased
 from batches.models.project import Project
+from batches.models.recovered import RECOVERY_INDEXES, Recovered
 from batches.rules import identifiers
 from batches.rules.actors import REASON_CHARS
 from batches.rules.states import COUNTED, NEVER_RAN, OPEN, TERMINAL, BatchStatus, ObjectStatus
@@ -65,7 +66,7 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         return self.filter(project=project, deleted_at=None)
 
 
-class Batch(Counted, Guarded, Leased):
+class Batch(Counted, Recovered, Guarded, Leased):
     """A batch. `status` is written by `services.core.transition` alone; the lease is for the control work on it.
 
     The counts here are frozen when the batch ends; until then they are the sum over its slices (`counts`), and `total`
@@ -181,6 +182,7 @@ class Batch(Counted, Guarded, Leased):
             models.Index(
                 fields=["ended_at"], condition=Q(ended_at__isnull=False, results_pruned_at=None), name="batch_results_kept"
             ),
+            *RECOVERY_INDEXES,
         ]
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(status__in=BatchStatus.values), name="batch_status_known"),
@@ -219,6 +221,11 @@ class Batch(Counted, Guarded, Leased):
             load_counts([self])
         assert self._counts is not None
         return self._counts
+
+    @property
+    def net_counts(self) -> Counts:
+        """`counts` after the retries that have ended."""
+        return self.net_of(self.counts)
 
     @property
     def announced(self) -> int:

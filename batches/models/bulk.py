@@ -130,6 +130,11 @@ def adapt(model: type[models.Model], field: str, value: object) -> Any:
     return _field(model, field).get_db_prep_value(value, connection)
 
 
+def as_uuid(value: object) -> uuid.UUID:
+    """The UUID of an id as raw SQL returns it."""
+    return value if isinstance(value, uuid.UUID) else uuid.UUID(str(value))
+
+
 def _field(model: type[models.Model], name: str) -> "models.Field[Any, Any]":
     field = model._meta.get_field(name)
     assert isinstance(field, models.Field)

@@ -41,12 +41,16 @@ class ErrorGroup(models.Model):
 
 
 class BatchErrorGroup(models.Model):
-    """An error group within one batch. `count` is the number of its failed objects that were not sent again."""
+    """An error group within one batch. `count` is the number of its failed objects that were not sent again in the batch.
+
+    `recovered` is how many of these succeeded in a retry (`services.tally.recoveries`).
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="error_groups", db_index=False, db_constraint=False)
     group = models.ForeignKey(ErrorGroup, on_delete=models.CASCADE, related_name="in_batches", db_index=False)
     count = models.PositiveIntegerField()
+    recovered = models.PositiveIntegerField(default=0, db_default=0)
     first_line = models.PositiveIntegerField(null=True, blank=True)
     last_line = models.PositiveIntegerField(null=True, blank=True)
     first_seen = models.DateTimeField()

@@ -26,10 +26,10 @@ def test_a_group_leads_to_its_batch_to_a_question_and_to_a_child_batch(desk: Pag
     desk.get_by_role("link", name="The upstream failed.").click()
     expect(desk.get_by_text("Grouped because")).to_be_visible()
     desk.get_by_role("link", name="Retry… those of Partial").click()
-    expect(desk.get_by_role("heading", name="Send 3 objects again?")).to_be_visible()
+    expect(desk.get_by_role("heading", name="Send 3 requests again?")).to_be_visible()
     desk.get_by_label("Why?").fill("It is up again")
     desk.get_by_role("button", name="Send 3 again").click()
-    expect(desk.get_by_text(f"This batch sends 3 objects of {batch} again.")).to_be_visible()
+    expect(desk.get_by_text("This batch sends 3 requests again.")).to_be_visible()
     assert Batch.objects.get(parent=batch).status == BatchStatus.VALIDATING
 
 
@@ -52,7 +52,7 @@ def test_objects_are_ticked_by_keyboard_and_retried(desk: Page, portal: Portal, 
     desk.keyboard.press("x")
     expect(bar).to_contain_text("2 selected")
     bar.get_by_role("button", name="Retry…").click()
-    expect(desk.get_by_role("heading", name="Send 2 objects again?")).to_be_visible()
+    expect(desk.get_by_role("heading", name="Send 2 requests again?")).to_be_visible()
     desk.get_by_role("link", name="Go back").click()
     expect(desk.get_by_role("heading", name="Partial")).to_be_visible()
 
@@ -71,7 +71,7 @@ def test_a_request_is_edited_and_sees_its_difference_before_it_is_sent(desk: Pag
     expect(field).to_have_value('{"model": "m-2", "messages": [4]}')
     desk.get_by_role("button", name="Compare…").click()
     desk.get_by_role("button", name="Send it").click()
-    expect(desk.get_by_text(f"This batch sends 1 object of {batch} again.")).to_be_visible()
+    expect(desk.get_by_text("This batch sends 1 request again.")).to_be_visible()
     child = Batch.objects.get(parent=batch)
     assert batch.events.get(act="retried").note == f"1 object in {child}. Edited: changed model."
 
@@ -119,10 +119,10 @@ def test_errors_are_found_and_mended_without_scripts(browser: Browser, portal: P
     page.get_by_label("What others should know of it").fill("See ticket 7")
     page.get_by_role("button", name="Keep the note").click()
     expect(page.get_by_text("The note is kept.")).to_be_visible()
-    page.get_by_role("link", name="3 objects of Partial").click()
+    page.get_by_role("link", name="3 requests of Partial").click()
     page.get_by_label("Select a-4").check()
     page.get_by_label("Select a-5").check()
     page.get_by_role("form", name="Act on objects").get_by_role("button").click()
     page.get_by_role("button", name="Send 2 again").click()
-    expect(page.get_by_text(f"This batch sends 2 objects of {batch} again.")).to_be_visible()
+    expect(page.get_by_text("This batch sends 2 requests again.")).to_be_visible()
     context.close()

@@ -68,6 +68,11 @@ def leave_pending(cast: Cast) -> Batch:
     return cast.stopped
 
 
+def claim_recoveries(cast: Cast) -> Batch:
+    Batch.objects.filter(pk=cast.done.pk).update(recovered_failed=1)
+    return cast.done
+
+
 def miscount_errors(cast: Cast) -> Batch:
     BatchErrorGroup.objects.filter(batch=cast.done).update(count=9)
     return cast.done
@@ -171,6 +176,7 @@ MENDED: list[tuple[Havoc, str]] = [
     (forget_to_settle, "different_results"),
     (settle_otherwise, "different_results"),
     (leave_pending, "pending_after_end"),
+    (claim_recoveries, "recoveries"),
     (miscount_errors, "error_groups"),
     (lose_the_output, "missing_files"),
     (lose_the_errors, "missing_files"),

@@ -28,6 +28,7 @@ from batches.services.control.pause import pause, resume
 from batches.services.control.prioritise import prioritise
 from batches.services.control.reroute import reroute
 from batches.services.core.access import Right
+from batches.services.retry.order import RetryOrder
 from batches.services.retry.retry import RetryMode, retry
 
 
@@ -91,10 +92,12 @@ class Acts(NativeView):
                 selection=selection_of(fields),
                 actor=self.actor,
                 now=timezone.now(),
-                reason=fields["reason"],
-                provider_name=fields.get("provider"),
-                key=self.api_key,
-                reservation=reservation,
+                order=RetryOrder(
+                    reason=fields["reason"],
+                    provider_name=fields.get("provider"),
+                    key=self.api_key,
+                    reservation=reservation,
+                ),
             )
         return self._retried(done.mode, done.batch, retried=done.retried, skipped=done.skipped)
 

@@ -69,8 +69,8 @@ class ErrorGroups(NativeView):
             batch = self.find_batch(named)
             groups = groups.filter(pk__in=BatchErrorGroup.objects.filter(batch=batch, count__gt=0).values("group"))
         after = _position(GroupPosition, query.get("cursor"))
-        told = unquoting_group(self.caller.readable)
-        page = largest(groups, window=self._window(), now=now, limit=self.limit(), told=told, after=after)
+        redact = unquoting_group(self.caller.readable)
+        page = largest(groups, window=self._window(), now=now, limit=self.limit(), redact=redact, after=after)
         return self.page(listed(ShownGroup, page.groups), next_cursor=page.following)
 
     @extend_schema(
@@ -154,8 +154,8 @@ class ErrorGroups(NativeView):
     def _answer(self, fingerprint: str) -> Response:
         groups = self._groups()
         self._require(groups, fingerprint)
-        told = unquoting_group(self.caller.readable)
-        found: list[Group] = described(groups, [fingerprint], window=self._window(), now=timezone.now(), told=told)
+        redact = unquoting_group(self.caller.readable)
+        found: list[Group] = described(groups, [fingerprint], window=self._window(), now=timezone.now(), redact=redact)
         shown = dict(ShownGroup(found[0]).data)
         shown["messages"] = messages(self._groups(Right.READ_BODIES), fingerprint)
         shown["because"] = ShownBecause(found[0].because).data

@@ -6,13 +6,14 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema_serializer
 from rest_framework import serializers
 
 from batches.api.fields.batch import ShownBatchDetail
+from batches.api.fields.creation import Flag
 from batches.api.fields.names import Priority
 from batches.http.fields import Fields, Text, WholeNumber
 from batches.models import LAST_LINE
 from batches.rules import fingerprints
 from batches.rules.actors import REASON_CHARS
 from batches.services.retry.retry import RetryMode
-from batches.services.retry.selection import MOST_LINES, Selection
+from batches.services.retry.selection import MOST_GROUPS, MOST_LINES, Selection
 
 
 class Lines(serializers.ListField):
@@ -24,6 +25,17 @@ class Lines(serializers.ListField):
         bounds = f"It must have 1 to {MOST_LINES} lines."
         messages: dict[str, Any] = {"empty": bounds, "max_length": bounds, "not_a_list": "It must be a list of lines."}
         super().__init__(allow_empty=False, max_length=MOST_LINES, error_messages=messages, **options)
+
+
+class Fingerprints(serializers.ListField):
+    """Fingerprints of error groups."""
+
+    child = Text(max_length=fingerprints.CHARS)
+
+    def __init__(self, **options: Any) -> None:
+        bounds = f"It must have 1 to {MOST_GROUPS} fingerprints."
+        messages: dict[str, Any] = {"empty": bounds, "max_length": bounds, "not_a_list": "It must be a list of fingerprints."}
+        super().__init__(allow_empty=False, max_length=MOST_GROUPS, error_messages=messages, **options)
 
 
 class Reasoned(Fields):
@@ -44,13 +56,17 @@ class ResumeBatch(Reasoned):
 
 @extend_schema_serializer(component_name="RetryBatch")
 class RetryBatch(Reasoned):
-    """The objects to send again: without `error_group` and `lines`, all that did not succeed. The body may be left out."""
+    """The objects to send again: without `error_group`, `error_groups` and `lines`, all that did not succeed. May be left out."""
 
     error_group = Text(
         max_length=fingerprints.CHARS,
         required=False,
         allow_null=True,
         help_text="The fingerprint of an error group: only objects that failed for this reason are sent again.",
+    )
+    error_groups = Fingerprints(required=False, allow_null=True, help_text="Only objects that failed for one of these reasons.")
+    worth_retrying = Flag(
+        required=False, help_text="Leave out failures that another try will not mend, as the `hint` of their error group says."
     )
     lines = Lines(required=False, allow_null=True, help_text="Only the objects at these lines of the input.")
     provider = Text(
@@ -61,8 +77,9 @@ class RetryBatch(Reasoned):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs.get("error_group") and attrs.get("lines"):
-            raise serializers.ValidationError({"lines": "Give either error_group or lines, not both."}, code="both")
+        for name in ("error_group", "error_groups"):
+            if attrs.get(name) and attrs.get("lines"):
+                raise serializers.ValidationError({"lines": f"Give either {name} or lines, not both."}, code="both")
         return attrs
 
 
@@ -103,4 +120,9 @@ RETRIED_AS_CHILD = OpenApiResponse(ShownRetried, "A new batch sends the objects 
 def selection_of(fields: dict[str, Any]) -> Selection:
     """The objects that a retry selects."""
     lines = fields.get("lines")
-    return Selection(fingerprint=fields.get("error_group") or "", lines=None if lines is None else frozenset(lines))
+    groups = [*(fields.get("error_groups") or ()), *filter(None, (fields.get("error_group"),))]
+    return Selection(
+        fingerprints=frozenset(groups),
+        lines=None if lines is None else frozenset(lines),
+        worth_retrying=fields.get("worth_retrying", False),
+    )

@@ -71,6 +71,10 @@ class ShownBatch(serializers.Serializer[Batch]):
         help_text="Whether invalid lines of its input fail the batch, or are skipped and count as failed.",
     )
     counts = ShownCounts()
+    net_counts = ShownCounts(
+        help_text="The same after its retries: an object counts as succeeded if its request succeeded here, or in another batch "
+        "of the lineage that has ended; else as it stands here. `counts` of a batch that has ended never change."
+    )
     usage = ShownUsage(source="counts")
     guards = ShownGuards(source="*", help_text="The batch's own guards. Null: the provider's guard holds.")
     guards_in_force = serializers.SerializerMethodField(help_text="The batch's own guards, or else its provider's.")

@@ -18,6 +18,7 @@ class ShownGroup(serializers.Serializer[Any]):
 
     fingerprint = serializers.CharField()
     count = serializers.IntegerField()
+    recovered = serializers.IntegerField(help_text="How many of the failures in `batches` succeeded in a retry that has ended.")
     trend = serializers.ListField(
         child=serializers.IntegerField(), help_text="The count in each of several equal intervals; the last one ends now."
     )

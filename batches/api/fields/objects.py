@@ -117,6 +117,7 @@ class ShownErrorGroup(serializers.Serializer[Any]):
 
     fingerprint = serializers.CharField()
     count = serializers.IntegerField()
+    recovered = serializers.IntegerField(help_text="How many of these objects succeeded in a retry that has ended.")
     code = serializers.CharField()
     sample = serializers.CharField(help_text="One of the messages.")
     kind = serializers.CharField(source="kind.value", allow_null=True)

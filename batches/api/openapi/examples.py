@@ -219,6 +219,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "dialect": "native",
         "model": "",
         "counts": NOTHING_YET,
+        "net_counts": NOTHING_YET,
         "usage": {
             **dict.fromkeys(
                 ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "other_tokens", "unpriced"), 0

@@ -65,6 +65,9 @@ def state_of_batch(
         return BatchState(f"{plain.word}, stuck", Tone.BAD, "Nobody works on it, and nothing has happened for a while.")
     if status == BatchStatus.FAILED and batch.error_count:
         return BatchState("Failed", Tone.BAD, "Its input was not valid. Nothing was sent to the provider.")
+    if batch.is_terminal and batch.recovered and not batch.net_counts.unsuccessful:
+        total, recovered = batch.counts.total, batch.recovered
+        return BatchState("Succeeded after retries", Tone.GOOD, f"All {total:,} requests succeeded, {recovered:,} in a retry.")
     if status != BatchStatus.COMPLETED or not batch.counts.failed:
         return plain
     failed, total = batch.counts.failed, batch.counts.total

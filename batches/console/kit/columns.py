@@ -31,6 +31,7 @@ COLUMNS = {
     for column in (
         Column("status", "Status"),
         Column("progress", "Progress"),
+        Column("net", "After retries", is_number=True),
         Column("project", "Project"),
         Column("provider", "Provider"),
         Column("model", "Model"),

@@ -24,9 +24,11 @@ from batches.services.core.access import Right
 PIECE = 500  # the number of batches that are read at once
 FORMULA = (*"=+-@＝＋－＠", "\t", "\r", "\n")  # characters with which a spreadsheet may begin a formula
 COUNTED = ("total", "pending", "succeeded", "failed", "cancelled", "expired")
+NET = ("succeeded", "failed", "cancelled", "expired")  # these are exported a second time as they are after retries
 FIELDS = (
     *("id", "status", "standing", "project", "provider", "dialect", "endpoint", "model", "remark", "input_file", "created_by"),
     *("metadata", "priority", *COUNTED, "input_tokens", "output_tokens", "cost", "created_at", "deadline", "ended_at"),
+    *(f"net_{name}" for name in NET),
 )
 TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
 
@@ -89,6 +91,7 @@ def record(batch: Batch, *, now: datetime) -> dict[str, Any]:
         "created_at": moment(batch.created_at),
         "deadline": moment(batch.expires_at),
         "ended_at": moment(batch.ended_at),
+        **{f"net_{name}": getattr(batch.net_counts, name) for name in NET},
     }
 
 

@@ -21,6 +21,7 @@ from batches.services.control.reroute import MOVING, moved, reroute
 from batches.services.core.amend import RUNNABLE
 from batches.services.policy.serving import foreign_to, unlisted_by, unserved_by
 from batches.services.retry.child import ChildInput, child_input
+from batches.services.retry.order import RetryOrder
 from batches.services.retry.retry import RETRYABLE, RetryMode, mode_of, retry
 from batches.services.retry.selection import Selection, require_known
 from providers.models import Provider
@@ -111,7 +112,8 @@ def _prepare_retry(batch: Batch, parameters: Parameters, now: datetime) -> Abstr
 
 
 def _selection(parameters: Parameters) -> Selection:
-    return Selection(fingerprint=parameters.get("error", ""))
+    error = parameters.get("error")
+    return Selection(fingerprints=frozenset((error,) if error else ()))
 
 
 def _retry(batch: Batch, doing: Doing) -> str:
@@ -124,7 +126,7 @@ def _retry(batch: Batch, doing: Doing) -> str:
         selection=_selection(doing.parameters),
         actor=doing.actor,
         now=doing.now,
-        reason=doing.reason,
+        order=RetryOrder(reason=doing.reason),
         requests=doing.requests,
     )
     return f"{done.objects} in {'place' if done.mode is RetryMode.IN_PLACE else done.batch}."
@@ -138,14 +140,20 @@ def _reprioritise(batch: Batch, doing: Doing) -> str:
 
 def _not_retried(parameters: Parameters, now: datetime) -> dict[Obstacle, Q]:
     failing = Exists(Slice.objects.filter(batch=OuterRef("pk"), failed__gt=0))
-    ended_well = Q(status__in=TERMINAL, failed__lte=F("error_count"), cancelled=0, expired=0)  # skipped lines are no failures
+    # Skipped lines are no failures, and what a retry has recovered is none any more.
+    ended_well = Q(
+        status__in=TERMINAL,
+        failed__lte=F("error_count") + F("recovered_failed"),
+        cancelled=F("recovered_cancelled"),
+        expired=F("recovered_expired"),
+    )
     kept = Exists(File.objects.readable(now=now).filter(pk=OuterRef("input_file")))
     found = {
         Obstacle.NOTHING_FAILED: ended_well | Q(status=BatchStatus.IN_PROGRESS) & ~Q(failing),
         Obstacle.INPUT_GONE: Q(status__in=TERMINAL) & ~Q(kept),
     }
     if fingerprint := parameters.get("error"):
-        group = BatchErrorGroup.objects.filter(batch=OuterRef("pk"), group__fingerprint=fingerprint, count__gt=0)
+        group = BatchErrorGroup.objects.filter(batch=OuterRef("pk"), group__fingerprint=fingerprint, count__gt=F("recovered"))
         found[Obstacle.NOT_IN_GROUP] = ~Q(Exists(group))
     return found
 

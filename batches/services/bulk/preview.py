@@ -11,6 +11,7 @@ from batches.models import Batch, BulkAct, BulkOperation
 from batches.services.bulk.acts import VERBS, Obstacle, Parameters
 from batches.services.bulk.choice import Choice
 from batches.services.bulk.question import Question
+from batches.services.bulk.retried import most_requests
 from batches.services.bulk.targets import Target, remaining, targets
 from batches.services.core.access import Access
 from batches.services.insight.throughput import Backlog
@@ -66,6 +67,7 @@ class BulkPreview:
     chosen: tuple[uuid.UUID, ...]
     created_before: datetime
     move: Move | None = None
+    requests: int | None = None  # how many requests a retry would send at most
 
     @property
     def is_too_much(self) -> bool:
@@ -119,6 +121,7 @@ def preview(choice: Choice, *, act: BulkAct, parameters: Parameters, by: Access,
         chosen=() if choice.query else tuple(able.order_by().values_list("pk", flat=True)),
         created_before=now,
         move=_move(choice, question, now=now) if act is BulkAct.REROUTE else None,
+        requests=most_requests(able, error_group=parameters.get("error", "")) if act is BulkAct.RETRY and eligible else None,
     )
 
 

@@ -151,7 +151,7 @@ def rows_of(sql: str, page: BatchesPage, *, among: Sequence[Batch] | None = None
             cursor.execute(sql.format(batches=bulk.placeholders(keys), **bounds), keys)
             rows = cursor.fetchall()
         for key, *rest in rows:
-            yield page.by_id[as_uuid(key)], tuple(rest)
+            yield page.by_id[bulk.as_uuid(key)], tuple(rest)
 
 
 def tallied(sql: str, page: BatchesPage, *, among: Sequence[Batch] | None = None) -> dict[Batch, tuple[int, int]]:
@@ -161,8 +161,3 @@ def tallied(sql: str, page: BatchesPage, *, among: Sequence[Batch] | None = None
         known, first = tallies.get(batch, (0, line))
         tallies[batch] = known + count, min(first, line)
     return tallies
-
-
-def as_uuid(value: Any) -> uuid.UUID:
-    """The UUID of an id as raw SQL returns it."""
-    return value if isinstance(value, uuid.UUID) else uuid.UUID(value)

@@ -4,9 +4,9 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from batches.models import COUNT_FIELDS, Batch, BatchObject, Slice, slice_sums
+from batches.models import COUNT_FIELDS, Batch, BatchObject, Slice, bulk, slice_sums
 from batches.rules.states import TERMINAL
-from batches.services.consistency.base import BatchesPage, Check, Found, NotMended, as_uuid, rows_of
+from batches.services.consistency.base import BatchesPage, Check, Found, NotMended, rows_of
 from batches.services.tally.recount import COUNTED_ANEW, recount
 
 _TRUTH = {"total": "count(o.id)", **COUNTED_ANEW}
@@ -25,7 +25,7 @@ def _slices(page: BatchesPage, now: datetime) -> Found:
     del now
     for batch, (pk, first_line, last_line, *values) in rows_of(_SLICES, page):
         differ = _differences(dict(zip(_TRUTH, zip(values[::2], values[1::2], strict=True), strict=True)))
-        yield batch, f"lines {first_line} to {last_line}: {differ}", as_uuid(pk)
+        yield batch, f"lines {first_line} to {last_line}: {differ}", bulk.as_uuid(pk)
 
 
 def _differences(pairs: dict[str, tuple[Any, Any]]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Count
 
 from batches.models import Batch, BatchError, BatchErrorGroup, ErrorGroup, bulk
-from batches.services.consistency.base import ROWS_AT_ONCE, BatchesPage, Check, Found, NotMended, as_uuid
+from batches.services.consistency.base import ROWS_AT_ONCE, BatchesPage, Check, Found, NotMended
 from batches.services.tally.error_groups import recount_groups
 
 GROUPS_AT_MOST = 20  # how many groups a sample looks at
@@ -45,7 +45,7 @@ def _some_groups(page: BatchesPage) -> Iterator[_Counted]:
             rows = cursor.fetchall()
         for batch_id, fingerprint, recorded, actual in rows:
             if actual is not None:
-                yield as_uuid(batch_id), fingerprint, actual, recorded
+                yield bulk.as_uuid(batch_id), fingerprint, actual, recorded
 
 
 _COUNTED = f"""

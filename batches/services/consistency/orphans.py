@@ -22,7 +22,6 @@ from batches.models import (
     UploadPart,
     bulk,
 )
-from batches.services.consistency.base import as_uuid
 
 HOT: tuple[type[models.Model], ...] = (BatchObject, BatchResult, BatchError, Attempt, BatchErrorGroup, BatchMinute)
 AT_ONCE = 500  # how many files are looked up together
@@ -53,7 +52,7 @@ def orphan_rows() -> Iterator[tuple[type[models.Model], uuid.UUID]]:
             cursor.execute(_ORPHANS.format(table=model._meta.db_table, batches=Batch._meta.db_table))
             rows = cursor.fetchall()
         for (key,) in rows:
-            yield model, as_uuid(key)
+            yield model, bulk.as_uuid(key)
 
 
 def remove_orphans(model: type[models.Model], batch_id: uuid.UUID) -> int:

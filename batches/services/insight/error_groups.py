@@ -73,12 +73,13 @@ class Group(Explained):
     """An error group over all projects that its reader sees, within a span of time.
 
     `batches` is the number of batches with failures of the group, counted up to MOST_BATCHES for each project. `more_batches`
-    tells whether there are more. `trend` is the count in each step of the span. The group is muted if it is muted in every
-    project.
+    tells whether there are more. `recovered` is how many of the failures in the counted batches succeeded in a retry. `trend`
+    is the count in each step of the span. The group is muted if it is muted in every project.
     """
 
     fingerprint: str
     count: int
+    recovered: int
     trend: list[int]
     batches: int
     more_batches: bool
@@ -125,7 +126,7 @@ def largest(
     window: GroupWindow,
     now: datetime,
     limit: int,
-    told: Callable[[ErrorGroup], ErrorGroup] = as_it_is,
+    redact: Callable[[ErrorGroup], ErrorGroup] = as_it_is,
     after: GroupPosition | None = None,
 ) -> GroupPage:
     """The groups with failures in the span, the most frequent first. Always four queries.
@@ -137,7 +138,7 @@ def largest(
     if after is not None:
         counted = counted.filter(Q(found__lt=after.count) | Q(found=after.count, group__fingerprint__gt=after.fingerprint))
     found = list(counted.order_by("-found", "group__fingerprint").values_list("group__fingerprint", flat=True)[: limit + 1])
-    page = described(groups, found[:limit], window=window, now=now, told=told)
+    page = described(groups, found[:limit], window=window, now=now, redact=redact)
     return GroupPage(page, GroupPosition(page[-1].count, page[-1].fingerprint) if page and len(found) > limit else None)
 
 
@@ -154,30 +155,32 @@ def described(
     *,
     window: GroupWindow,
     now: datetime,
-    told: Callable[[ErrorGroup], ErrorGroup] = as_it_is,
+    redact: Callable[[ErrorGroup], ErrorGroup] = as_it_is,
 ) -> list[Group]:
     """The groups with these fingerprints as the reader of `groups` sees them, in this order. Three queries.
 
-    `told` turns a row into the version that its reader may see (`quotes`).
+    `redact` turns a row into the version that its reader may see (`quotes`).
     """
     latest = BatchErrorGroup.objects.filter(group=OuterRef("pk")).order_by("-last_seen").values("last_seen")[:1]
     rows = groups.filter(fingerprint__in=fingerprints).select_related("project").annotate(last_seen=Subquery(latest))
     alike: dict[str, list[ErrorGroup]] = {fingerprint: [] for fingerprint in fingerprints}
     for row in rows.order_by("first_seen"):
-        alike[row.fingerprint].append(told(row))
+        alike[row.fingerprint].append(redact(row))
     keys = [row.pk for same in alike.values() for row in same]
     trends, touched = _trends(keys, window=window, now=now), _touched(keys, since=window.starts(now=now))
     idle = [0] * (window.hours // window.step)
     return [_group(same, trends.get(fingerprint, idle), touched) for fingerprint, same in alike.items() if same]
 
 
-def _group(rows: list[ErrorGroup], trend: list[int], touched: dict[uuid.UUID, int]) -> Group:
+def _group(rows: list[ErrorGroup], trend: list[int], touched: dict[uuid.UUID, tuple[int, int]]) -> Group:
     first = rows[0]
-    batches = [touched.get(row.pk, 0) for row in rows]
+    batches = [touched.get(row.pk, (0, 0))[0] for row in rows]
+    recovered = sum(touched.get(row.pk, (0, 0))[1] for row in rows)
     noted = next((row for row in rows if row.note), first)
     return Group(
         fingerprint=first.fingerprint,
         count=sum(trend),
+        recovered=min(recovered, sum(trend)),  # a batch may have failures from before the span
         trend=trend,
         batches=sum(min(count, MOST_BATCHES) for count in batches),
         more_batches=any(count > MOST_BATCHES for count in batches),
@@ -218,20 +221,23 @@ def _trends(keys: Sequence[uuid.UUID], *, window: GroupWindow, now: datetime) ->
     return trends
 
 
-def _touched(keys: Sequence[uuid.UUID], *, since: datetime) -> dict[uuid.UUID, int]:
-    """In how many batches each group occurred. The count ends at MOST_BATCHES + 1, so that no more rows are read."""
+def _touched(keys: Sequence[uuid.UUID], *, since: datetime) -> dict[uuid.UUID, tuple[int, int]]:
+    """In how many batches each group occurred, and how many of its failures there were recovered.
+
+    The counts end at MOST_BATCHES + 1 batches, so that no more rows are read.
+    """
     if not keys:
         return {}
     adapted = [bulk.adapt(ErrorGroup, "id", key) for key in keys]
+    seen = bulk.adapt(BatchErrorGroup, "last_seen", since)
+    touched = f"""(SELECT recovered FROM {BatchErrorGroup._meta.db_table} b
+                    WHERE b.group_id = g.id AND b.last_seen >= %s LIMIT {MOST_BATCHES + 1}) touched"""  # noqa: S608 - names only
     with bulk.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT g.id, (SELECT count(*)
-                            FROM (SELECT 1 FROM {BatchErrorGroup._meta.db_table} b
-                                   WHERE b.group_id = g.id AND b.last_seen >= %s LIMIT {MOST_BATCHES + 1}) touched)
+            SELECT g.id, (SELECT count(*) FROM {touched}), (SELECT coalesce(sum(recovered), 0) FROM {touched})
               FROM {ErrorGroup._meta.db_table} g WHERE g.id IN ({bulk.placeholders(keys)})
             """,  # noqa: S608 - names of tables and a number of our own
-            [bulk.adapt(BatchErrorGroup, "last_seen", since), *adapted],
+            [seen, seen, *adapted],
         )
-        found = dict(cursor.fetchall())
-    return {key: found[raw] for key, raw in zip(keys, adapted, strict=True)}
+        return {bulk.as_uuid(key): (batches, recovered) for key, batches, recovered in cursor.fetchall()}

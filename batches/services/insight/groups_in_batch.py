@@ -39,6 +39,7 @@ class GroupInBatch(Explained):
     code: str
     sample: str
     count: int
+    recovered: int  # how many of these objects succeeded in a retry
     http_status: int | None
     first_line: int
     last_line: int
@@ -47,6 +48,11 @@ class GroupInBatch(Explained):
     kind: Kind | None
     muted: bool
     note: str
+
+    @property
+    def unresolved(self) -> int:
+        """How many of these objects no retry has recovered."""
+        return self.count - self.recovered
 
 
 def error_groups(batch: Batch, *, most: int = MOST_GROUPS) -> list[GroupInBatch]:
@@ -58,6 +64,7 @@ def error_groups(batch: Batch, *, most: int = MOST_GROUPS) -> list[GroupInBatch]
             code=row.group.code,
             sample=row.group.sample,
             count=row.count,
+            recovered=row.recovered,
             http_status=row.group.http_status,
             first_line=row.first_line or 0,
             last_line=row.last_line or 0,

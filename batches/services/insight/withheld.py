@@ -39,18 +39,18 @@ def unquoting(errors: Iterable[BatchError], readable: Readable) -> list[BatchErr
 def unquoting_group(readable: Readable) -> Callable[[ErrorGroup], ErrorGroup]:
     """A function that replaces the texts of an error group if its reader may not read them. The row must not be saved."""
 
-    def told(group: ErrorGroup) -> ErrorGroup:
+    def redact(group: ErrorGroup) -> ErrorGroup:
         if not readable(group.project_id):
             group.code, group.message = words_for(group.kind, group.code)
             group.sample = group.message
         return group
 
-    return told
+    return redact
 
 
 def unquoting_groups(batch: Batch, groups: Iterable[GroupInBatch], readable: Readable) -> list[GroupInBatch]:
     """The groups of one batch, with texts replaced if their reader may not read bodies."""
     if readable(batch.project_id):
         return list(groups)
-    told = ((group, words_for(group.kind.value if group.kind else "", group.code)) for group in groups)
-    return [replace(group, code=code, sample=message) for group, (code, message) in told]
+    redacted = ((group, words_for(group.kind.value if group.kind else "", group.code)) for group in groups)
+    return [replace(group, code=code, sample=message) for group, (code, message) in redacted]

@@ -20,6 +20,7 @@ from batches.services.lifecycle.layout import clear, lay_out_unchecked
 from batches.services.lifecycle.result_writer import Inconsistent, ResultFiles, result_files
 from batches.services.storage.store import undone_on_error
 from batches.services.tally.recount import recount
+from batches.services.tally.recoveries import count_recoveries
 from batches.services.tally.result_rows import Uncalled, insert_uncalled
 
 logger = logging.getLogger(__name__)
@@ -147,3 +148,5 @@ def _record(batch: Batch, files: ResultFiles, outcome: BatchStatus, stored: dict
     frozen = {name: getattr(batch.counts, name) for name in COUNT_FIELDS}
     output, error = stored.get("output_file"), stored.get("error_file")
     transition(batch, outcome, actor=ENGINE, now=now, output_file=output, error_file=error, **frozen)
+    if batch.parent_id is not None:
+        count_recoveries(batch)

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 
-from batches.models import REMARK_CHARS, ApiKey, Batch, BatchObject, File, IdempotencyRecord, Purpose, Slice
+from batches.models import ApiKey, Batch, BatchObject, File, Purpose, Slice
 from batches.rules.actors import Actor
 from batches.rules.errors import Conflict, Gone, InProgress, LostRace
 from batches.rules.jsonl import unbroken
@@ -19,6 +19,8 @@ from batches.services.intake.submission import submission_of
 from batches.services.intake.submit import submit
 from batches.services.results.results import slice_lines
 from batches.services.retry.lineage import lineage
+from batches.services.retry.naming import EDITED, adjective, child_remark
+from batches.services.retry.order import RetryOrder
 from batches.services.retry.selection import Chosen, Selection, chosen
 from batches.services.storage.store import keep, take_back, write
 
@@ -72,12 +74,16 @@ class Elsewhere:
 
 
 class _Gathering:
-    """The request lines of a child batch. `found` and `taken` count them, and are complete once all lines were read."""
+    """The request lines of a child batch. `found` and `taken` count them, and are complete once all lines were read.
+
+    `adjectives` are the words for the requests that were taken.
+    """
 
     def __init__(
         self, batch: Batch, selection: Selection, members: Sequence[Batch], replaced: Mapping[int, bytes] | None = None
     ) -> None:
         self.found = self.taken = 0
+        self.adjectives = {EDITED} if replaced else set[str]()
         self._batch, self._selection = batch, selection
         self._elsewhere, self._replaced = Elsewhere(batch, members), replaced or {}
 
@@ -105,6 +111,8 @@ class _Gathering:
         taken = [item for item in found if item.custom_id not in taken_up]
         self.found += len(found)
         self.taken += len(taken)
+        if not self._replaced:
+            self.adjectives |= {adjective(*reason) for reason in {(item.status, item.kind) for item in taken}}
         return taken
 
 
@@ -116,6 +124,7 @@ class ChildInput:
     members: Sequence[Batch]  # the lineage as it was when the input was written
     taken: int  # how many objects it has
     skipped: int  # how many selected objects it leaves out
+    remark: str  # the name of the child batch
 
 
 @contextmanager
@@ -135,42 +144,34 @@ def child_input(
             raise AlreadyRetried if gathering.found else NothingToRetry
         file = write(content, project=batch.project, purpose=Purpose.BATCH, filename=FILENAME, now=now, key=key)
     try:
-        yield ChildInput(file, members, gathering.taken, gathering.skipped)
+        adjectives, number = gathering.adjectives, len(members)
+        remark = child_remark(members[0], number=number, requests=gathering.taken, adjectives=adjectives)
+        yield ChildInput(file, members, gathering.taken, gathering.skipped, remark)
     finally:
         take_back(file)
 
 
 @transaction.atomic
-def submit_child(
-    batch: Batch,
-    requests: ChildInput,
-    *,
-    actor: Actor,
-    now: datetime,
-    reason: str = "",
-    provider_name: str | None = None,
-    key: ApiKey | None = None,
-    reservation: IdempotencyRecord | None = None,
-    version: int | None = None,
-) -> Batch:
+def submit_child(batch: Batch, requests: ChildInput, *, order: RetryOrder, actor: Actor, now: datetime) -> Batch:
     """Submit the unsuccessful objects of an ended batch as a child batch.
 
-    The child differs from its parent only in its input. `retry` describes which objects are left out, and the errors raised.
+    The child differs from its parent only in its input and its name. `retry` describes which objects are left out, and the
+    errors raised.
     """
     _require_unchanged(requests.members)
     keep(requests.file)
     like = submission_of(batch)
     submission = replace(
         like,
-        provider_name=provider_name or like.provider_name,
-        remark=f"Retry of {batch}{': ' if like.remark else ''}{like.remark}"[:REMARK_CHARS],
+        provider_name=order.provider_name or like.provider_name,
+        remark=requests.remark,
         requests=requests.taken,
     )
-    child = submit(submission, input_file=requests.file, actor=actor, now=now, key=key, reservation=reservation)
+    child = submit(submission, input_file=requests.file, actor=actor, now=now, key=order.key, reservation=order.reservation)
     Batch.objects.filter(pk=child.pk).update(parent=batch)
-    count = f"{requests.taken} object{'' if requests.taken == 1 else 's'} in {child}."
-    note = " ".join(filter(None, (count, reason)))
-    amend(batch, Act.RETRIED, actor=actor, now=now, note=note, expecting=as_of(version))
+    count = f"{requests.taken:,} object{'' if requests.taken == 1 else 's'} in {child}."
+    note = " ".join(filter(None, (count, order.reason)))
+    amend(batch, Act.RETRIED, actor=actor, now=now, note=note, expecting=as_of(order.version))
     child.refresh_from_db()
     return child
 

@@ -1,5 +1,6 @@
 """resend: send one unsuccessful object again with another body, as a child batch."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from batches.models import Batch
@@ -10,6 +11,7 @@ from batches.services.intake.input_rules import rules_for
 from batches.services.policy.emergency_stop import require_intake
 from batches.services.results.results import request_of
 from batches.services.retry.child import child_input, submit_child
+from batches.services.retry.order import PLAIN, RetryOrder
 from batches.services.retry.retry import NotRetryable, Retried, RetryMode
 from batches.services.retry.selection import Selection, require_known
 
@@ -32,16 +34,14 @@ def resend(
     body: str,
     actor: Actor,
     now: datetime,
-    version: int | None = None,
-    reason: str = "",
-    provider_name: str | None = None,
+    order: RetryOrder = PLAIN,
 ) -> Retried:
     """Submit the object at a line with another body as a child batch of one object, with the same custom_id.
 
     The timeline names the members of the body that are different, never their values. Raises NotRetryable while the batch
     has not ended, BadEdit with all problems of the body, and the errors of `retry`.
     """
-    require_intake(batch.project, provider=batch.provider if provider_name is None else None)
+    require_intake(batch.project, provider=batch.provider if order.provider_name is None else None)
     if not batch.is_terminal:
         raise NotRetryable("A request is edited once its batch has ended; while it runs, it is retried as it is.")
     selection = Selection(lines=frozenset({line}))
@@ -50,13 +50,6 @@ def resend(
     if draft.problems:
         raise BadEdit(" ".join(draft.problems), param="body")
     with child_input(batch, selection=selection, now=now, replaced={line: draft.line}) as requests:
-        child = submit_child(
-            batch,
-            requests,
-            actor=actor,
-            now=now,
-            version=version,
-            reason=" ".join(filter(None, (f"Edited: {draft.summary}.", reason))),
-            provider_name=provider_name,
-        )
+        explained = replace(order, reason=" ".join(filter(None, (f"Edited: {draft.summary}.", order.reason))))
+        child = submit_child(batch, requests, order=explained, actor=actor, now=now)
     return Retried(RetryMode.CHILD, child, child.announced, requests.skipped)

@@ -19,14 +19,12 @@ from batches.models import (
     INVALID_LINE,
     NOTE_CHARS,
     SUMMED,
-    ApiKey,
     Batch,
     BatchError,
     BatchErrorGroup,
     BatchObject,
     ErrorGroup,
     Event,
-    IdempotencyRecord,
     Slice,
 )
 from batches.rules.actors import Actor
@@ -38,6 +36,7 @@ from batches.services.intake.idempotency import complete_reservation
 from batches.services.policy.emergency_stop import require_intake
 from batches.services.policy.quota import require_room
 from batches.services.retry.child import ChildInput, NothingToRetry, as_of, child_input, submit_child
+from batches.services.retry.order import PLAIN, RetryOrder
 from batches.services.retry.selection import Selection, chosen, require_known
 from batches.services.tally.error_groups import count_fewer
 from batches.services.tally.recount import recount
@@ -86,6 +85,11 @@ class Retried:
         """`1,200 objects`."""
         return f"{self.retried:,} object{'' if self.retried == 1 else 's'}"
 
+    @property
+    def requests(self) -> str:
+        """`1,200 requests`."""
+        return f"{self.retried:,} request{'' if self.retried == 1 else 's'}"
+
 
 def retry(
     batch: Batch,
@@ -93,44 +97,29 @@ def retry(
     selection: Selection,
     actor: Actor,
     now: datetime,
-    reason: str = "",
-    provider_name: str | None = None,
-    key: ApiKey | None = None,
-    reservation: IdempotencyRecord | None = None,
-    version: int | None = None,
+    order: RetryOrder = PLAIN,
     requests: ChildInput | None = None,
 ) -> Retried:
     """Send the selected unsuccessful objects again, in place or as a child batch. A child may go to another provider.
 
     Objects that succeeded, or that another retry has taken up, are left out, so that no request is paid for twice by accident.
-    A `reservation` (see `idempotency`) gets the batch of the retry. A caller inside a transaction must have written the
-    `requests` of the child before the transaction (see `child_input`).
+    A caller inside a transaction must have written the `requests` of the child before the transaction (see `child_input`).
 
     Raises NotRetryable while the batch is validated or wound up, NothingToRetry, LostRace when the batch moves on meanwhile or
-    no longer has this `version`, InvalidRequest for a selection that the batch does not have, Gone when its input is no longer
-    kept, NoProvider, IntakeStopped, and QuotaExceeded.
+    no longer has the version of the `order`, InvalidRequest for a selection that the batch does not have, Gone when its input
+    is no longer kept, NoProvider, IntakeStopped, and QuotaExceeded.
     """
-    require_intake(batch.project, provider=batch.provider if provider_name is None else None)
+    require_intake(batch.project, provider=batch.provider if order.provider_name is None else None)
     mode = mode_of(batch)
     require_known(batch, selection)
     if mode is RetryMode.CHILD:
-        written = nullcontext(requests) if requests else child_input(batch, selection=selection, now=now, key=key)
+        written = nullcontext(requests) if requests else child_input(batch, selection=selection, now=now, key=order.key)
         with written as found:
-            child = submit_child(
-                batch,
-                found,
-                actor=actor,
-                now=now,
-                reason=reason,
-                provider_name=provider_name,
-                key=key,
-                reservation=reservation,
-                version=version,
-            )
+            child = submit_child(batch, found, order=order, actor=actor, now=now)
         return Retried(RetryMode.CHILD, child, child.announced, found.skipped)
-    if provider_name is not None:
+    if order.provider_name is not None:
         raise InvalidRequest("A batch that runs is retried where it runs; reroute it to change that.", param="provider")
-    retried = _retry_in_place(batch, selection, actor=actor, now=now, reason=reason, reservation=reservation, version=version)
+    retried = _retry_in_place(batch, selection, order=order, actor=actor, now=now)
     return Retried(RetryMode.IN_PLACE, batch, retried, 0 if selection.lines is None else len(selection.lines) - retried)
 
 
@@ -141,16 +130,7 @@ def mode_of(batch: Batch) -> RetryMode:
     raise NotRetryable(f"A batch with status '{batch.status}' cannot be retried: only one that runs, or has ended.")
 
 
-def _retry_in_place(
-    batch: Batch,
-    selection: Selection,
-    *,
-    actor: Actor,
-    now: datetime,
-    reason: str,
-    reservation: IdempotencyRecord | None,
-    version: int | None,
-) -> int:
+def _retry_in_place(batch: Batch, selection: Selection, *, order: RetryOrder, actor: Actor, now: datetime) -> int:
     """Make failed objects pending again, and return how many. Each transaction takes a few slices, and updates one event."""
     failing = Slice.objects.filter(batch=batch, failed__gt=0).order_by("pk").values_list("pk", "first_line", "last_line")
     touched = [pk for pk, first, last in failing if selection.touches(first, last)]
@@ -167,14 +147,14 @@ def _retry_in_place(
                 count = _send_again(batch, selection, pieces, now=now)
                 if not count:
                     continue
-                note = " ".join(filter(None, (_objects(retried + count), reason)))
+                note = " ".join(filter(None, (_objects(retried + count), order.reason)))
                 # A resume acknowledged failures that the new round takes back.
                 fewer: dict[str, Any] = {
                     name: Greatest(F(name) - count, 0) for name in ("acknowledged_settled", "acknowledged_failed")
                 }
                 if event is None:
-                    event = amend(batch, Act.RETRIED, actor=actor, now=now, note=note, expecting=as_of(version), **fewer)
-                    complete_reservation(reservation, batch)
+                    event = amend(batch, Act.RETRIED, actor=actor, now=now, note=note, expecting=as_of(order.version), **fewer)
+                    complete_reservation(order.reservation, batch)
                 else:
                     _note_more(batch, event, now=now, note=note, **fewer)
                 wake.execute()
@@ -193,8 +173,8 @@ def _selected(batch: Batch, selection: Selection) -> int:
     if selection.lines is not None:
         failed = BatchObject.objects.filter(batch=batch, line__in=selection.lines, status=ObjectStatus.FAILED)
         return failed.exclude(kind=INVALID_LINE).count()
-    if selection.fingerprint:
-        group = BatchErrorGroup.objects.filter(batch=batch, group__fingerprint=selection.fingerprint)
+    if selection.fingerprints:
+        group = BatchErrorGroup.objects.filter(batch=batch, group__fingerprint__in=selection.fingerprints)
         return int(group.aggregate(count=Sum("count", default=0))["count"])
     return int(batch.slices.aggregate(failed=Sum("failed", default=0))["failed"]) - batch.skipped_lines
 
@@ -233,4 +213,4 @@ def _note_more(batch: Batch, event: Event, *, now: datetime, note: str, **change
 
 
 def _objects(count: int) -> str:
-    return f"{count} object{'' if count == 1 else 's'} in place."
+    return f"{count:,} object{'' if count == 1 else 's'} in place."

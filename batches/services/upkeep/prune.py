@@ -1,4 +1,4 @@
-"""prune: remove files and rows that have lived long enough."""
+"""prune: remove files and rows that have lived long enough, and count what was left uncounted."""
 
 import logging
 import time
@@ -15,6 +15,7 @@ from batches.services.intake.idempotency import forget_calls
 from batches.services.intake.uploads import drop_parts_left_over, expire_uploads
 from batches.services.people.sessions import forget_sessions
 from batches.services.storage.store import remove_bytes
+from batches.services.tally.recoveries import count_missed_recoveries
 from batches.services.tally.workers import forget_dead
 from batches.services.upkeep.retention import RETENTION
 
@@ -53,6 +54,12 @@ def _remove_old_spool_files(*, now: datetime) -> None:
                 path.unlink()
 
 
+def _count_missed_recoveries(*, now: datetime) -> None:
+    """Count retries that ended under an earlier release, or while their input was checked."""
+    del now
+    count_missed_recoveries()
+
+
 STEPS: tuple[Callable[..., object], ...] = (
     expire_uploads,
     drop_parts_left_over,
@@ -61,5 +68,6 @@ STEPS: tuple[Callable[..., object], ...] = (
     forget_dead,
     forget_calls,
     forget_sessions,
+    _count_missed_recoveries,
     *RETENTION,
 )

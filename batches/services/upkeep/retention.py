@@ -23,6 +23,7 @@ from batches.models.file import REMOVAL_PAUSE
 from batches.rules.states import TERMINAL
 from batches.services.consistency.orphans import HOT
 from batches.services.storage.store import remove_bytes
+from batches.services.tally.recoveries import count_recoveries, lock_lineage
 
 BATCHES_AT_ONCE = 500
 OPERATIONS_AT_ONCE = 50
@@ -86,10 +87,13 @@ def _remove_batch(batch: Batch, *, now: datetime) -> None:
     if not all(removed):
         return
     with transaction.atomic():
+        root = lock_lineage(batch) if batch.parent_id else None
         for part in _PARTS:
             _remove(part._default_manager.filter(batch=batch))
         Batch.objects.filter(pk=batch.pk).delete()
         File.objects.filter(pk__in=[file.pk for file in files]).delete()
+        if root is not None:
+            count_recoveries(root)  # its requests are no longer known to have succeeded
 
 
 def _own_input(batch: Batch, *, now: datetime) -> File | None:

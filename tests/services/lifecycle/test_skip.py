@@ -136,7 +136,7 @@ def test_c12_a_retry_leaves_skipped_lines_out(project: Project) -> None:
         retry(batch, selection=EVERYTHING, actor=TESTER, now=timezone.now())
     run_executor()
     batch = ended(batch)
-    for selection in (EVERYTHING, Selection(lines=frozenset(INVALID)), Selection(fingerprint=batch.errors.all()[0].fingerprint)):
+    for selection in (EVERYTHING, Selection(lines=frozenset(INVALID)), Selection(frozenset({batch.errors.all()[0].fingerprint}))):
         assert preview(batch, selection=selection, now=timezone.now()).retried == 0
         with pytest.raises(NothingToRetry):
             retry(batch, selection=selection, actor=TESTER, now=timezone.now())

@@ -59,7 +59,7 @@ def test_a_child_is_like_its_parent(project: Project) -> None:
     ):
         assert getattr(child, name) == getattr(batch, name), name
     assert child.expires_at - child.created_at == timedelta(hours=5)
-    assert child.remark == f"Retry of {batch}: Nightly"
+    assert child.remark == "Retry 1 of Nightly: 1 refused request"
     assert (child.created_by, child.status, child.announced) == ("tester", "validating", 1)
     assert child.precedence == 0, "what an administrator gave to its parent, no client gives on (S5)"
 

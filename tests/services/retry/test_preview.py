@@ -32,9 +32,9 @@ def told(batch: Batch, selection: Selection = EVERYTHING) -> RetryPreview:
 
 def test_while_a_batch_runs_its_failures_would_go_in_place(batch: Batch) -> None:
     run(batch, odd={1, 4}, late={5}, keep={8})
-    assert told(batch) == RetryPreview(RetryMode.IN_PLACE, 3, 0, 0, 0)
+    assert told(batch) == RetryPreview(RetryMode.IN_PLACE, 3, 0, 0, 0, hopeless=2)
     assert told(batch, group_of(batch, "timeout")) == RetryPreview(RetryMode.IN_PLACE, 1, 0, 0, 0)
-    assert told(batch, at(1, 2, 8)) == RetryPreview(RetryMode.IN_PLACE, 1, 2, 0, 0), "one succeeded, one is pending"
+    assert told(batch, at(1, 2, 8)) == RetryPreview(RetryMode.IN_PLACE, 1, 2, 0, 0, hopeless=1), "one succeeded, one is pending"
     done = again(batch, at(1, 2, 8))
     assert (done.retried, done.skipped) == (1, 2)
 
@@ -43,7 +43,7 @@ def test_after_its_end_what_did_not_succeed_would_be_a_child(batch: Batch) -> No
     run(batch, odd={1}, keep={2, 7})
     cancel(batch, actor=TESTER, now=timezone.now())
     batch = ended(batch)
-    assert told(batch) == RetryPreview(RetryMode.CHILD, 3, 0, 0, 0)
+    assert told(batch) == RetryPreview(RetryMode.CHILD, 3, 0, 0, 0, hopeless=1)
     assert again(batch).retried == 3
 
 
@@ -51,8 +51,8 @@ def test_what_other_batches_of_the_lineage_have_is_left_out_and_why_is_told(batc
     batch = completed(batch, odd={1, 3, 5, 8})
     completed(child_of(batch, at(1, 3)), odd={2})
     child_of(batch, at(5))
-    assert told(batch) == RetryPreview(RetryMode.CHILD, 2, 0, 1, 1)
-    assert told(batch, at(1, 2, 3, 5)) == RetryPreview(RetryMode.CHILD, 1, 1, 1, 1)
+    assert told(batch) == RetryPreview(RetryMode.CHILD, 2, 0, 1, 1, hopeless=2)
+    assert told(batch, at(1, 2, 3, 5)) == RetryPreview(RetryMode.CHILD, 1, 1, 1, 1, hopeless=1)
     done = again(batch, at(1, 2, 3, 5))
     assert (done.retried, done.skipped) == (1, 3)
 
@@ -76,7 +76,7 @@ def test_what_a_retry_would_raise_its_preview_raises(batch: Batch, project: Proj
     with pytest.raises(NotRetryable):
         told(submitted(project, request_lines(1)))
     run(batch, odd={1})
-    for wrong in (at(99), Selection(fingerprint="v1:none")):
+    for wrong in (at(99), Selection(frozenset({"v1:none"}))):
         with pytest.raises(InvalidRequest):
             told(batch, wrong)
     batch = ended(batch)

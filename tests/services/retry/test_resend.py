@@ -11,6 +11,7 @@ from batches.rules.errors import Gone, InvalidRequest, LostRace
 from batches.rules.states import Act
 from batches.services.retry.child import AlreadyRetried, NothingToRetry
 from batches.services.retry.lineage import lineage, merged_results
+from batches.services.retry.order import PLAIN, RetryOrder
 from batches.services.retry.resend import BadEdit, resend
 from batches.services.retry.retry import NotRetryable, Retried, RetryMode
 from batches.services.storage.store import hide
@@ -30,12 +31,12 @@ def batch(project: Project, settings: Settings) -> Batch:
     return completed(started(project, request_lines(4)), odd={1, 4})
 
 
-def sent(batch: Batch, line: int = 4, body: str = BODY, **more: object) -> Retried:
-    return resend(batch, line=line, body=body, actor=TESTER, now=timezone.now(), **more)  # type: ignore[arg-type]
+def sent(batch: Batch, line: int = 4, body: str = BODY, order: RetryOrder = PLAIN) -> Retried:
+    return resend(batch, line=line, body=body, actor=TESTER, now=timezone.now(), order=order)
 
 
 def test_an_edited_request_is_a_child_batch_of_this_object_alone(batch: Batch) -> None:
-    done = sent(batch, reason="A typo.")
+    done = sent(batch, order=RetryOrder(reason="A typo."))
     assert (done.mode, done.retried, done.skipped, done.batch.parent) == (RetryMode.CHILD, 1, 0, batch)
     (line,) = lines_of(done.batch.input_file)
     parents = json.loads(lines_of(batch.input_file)[3])
@@ -44,7 +45,7 @@ def test_an_edited_request_is_a_child_batch_of_this_object_alone(batch: Batch) -
 
 
 def test_the_timeline_tells_what_is_different_and_nothing_that_is_in_it(batch: Batch) -> None:
-    child = sent(batch, body='{"model": "m", "n": "my secret"}', reason="A typo.").batch
+    child = sent(batch, body='{"model": "m", "n": "my secret"}', order=RetryOrder(reason="A typo.")).batch
     event = batch.events.get(act=Act.RETRIED)
     assert event.note == f"1 object in {child}. Edited: changed n. A typo."
     assert (event.actor, event.source) == ("tester", "api")
@@ -70,7 +71,7 @@ def test_a_request_without_method_and_url_stays_so(project: Project) -> None:
 
 def test_it_may_go_to_another_provider(batch: Batch) -> None:
     Provider.objects.create(name="other", adapter="simulator", granted_to_all=True)
-    assert sent(batch, provider_name="other").batch.provider.name == "other"
+    assert sent(batch, order=RetryOrder(provider_name="other")).batch.provider.name == "other"
 
 
 def test_what_no_input_line_may_have_is_refused_and_nothing_is_kept(batch: Batch) -> None:
@@ -109,6 +110,6 @@ def test_who_saw_an_older_version_of_the_batch_is_told_so(batch: Batch) -> None:
     validated(again(Batch.objects.get(pk=batch.pk), at(1)).batch)
     files = File.objects.count()
     with pytest.raises(LostRace):
-        sent(batch, version=version)
+        sent(batch, order=RetryOrder(version=version))
     assert (File.objects.count(), len(lineage(batch))) == (files, 2)
-    assert sent(batch, version=Batch.objects.get(pk=batch.pk).version).retried == 1
+    assert sent(batch, order=RetryOrder(version=Batch.objects.get(pk=batch.pk).version)).retried == 1

@@ -216,7 +216,7 @@ def failing(batch: Batch, request: pytest.FixtureRequest) -> Batch:
 @pytest.mark.parametrize(
     ("selection", "param", "message"),
     [
-        (Selection(fingerprint="v1:unknown"), "error_group", "No object of this batch failed"),
+        (Selection(frozenset({"v1:unknown"})), "error_group", "No object of this batch failed"),
         (Selection(lines=frozenset()), "lines", "Name 1 to 1000 lines"),
         (Selection(lines=frozenset(range(1, MOST_LINES + 2))), "lines", "Name 1 to 1000 lines"),
         (at(1, 9), "lines", "no object at line 9"),

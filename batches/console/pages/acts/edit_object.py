@@ -12,10 +12,8 @@ from django.views.decorators.http import require_http_methods
 from batches.console.drawing.diff import difference
 from batches.console.drawing.pretty import indent
 from batches.console.kit.access import SignedIn, act_of, actor, find_batch, requires
-from batches.console.kit.form_text import form_text
-from batches.console.pages.acts.retry_batch import answer_to_repetition, read_version, retry_form, say_retried
+from batches.console.pages.acts.retry_batch import answer_to_repetition, read_order, retry_form, say_retried
 from batches.models import Batch, BatchObject
-from batches.rules.actors import REASON_CHARS
 from batches.rules.errors import PortalError
 from batches.services.core.access import Right
 from batches.services.results.results import request_body
@@ -92,8 +90,6 @@ def _sent(request: SignedIn, batch: Batch, line: int, body: str) -> HttpResponse
         body=body,
         actor=actor(request),
         now=timezone.now(),
-        version=read_version(request),
-        reason=form_text(request, "reason", chars=REASON_CHARS),
-        provider_name=form_text(request, "provider", chars=64) or None,
+        order=read_order(request),
     )
     return say_retried(request, batch, done)

@@ -21,7 +21,7 @@ from batches.console.kit.guards import guards_in_force
 from batches.console.kit.live import respond
 from batches.console.kit.paging import BadPosition, KeysetPage, objects_page
 from batches.console.pages.acts.retry_batch import retriable
-from batches.console.pages.batches.family import family
+from batches.console.pages.batches.family import after_retries, family
 from batches.console.pages.batches.page_around import page_around
 from batches.filters import BatchObjectFilter, holds_of, stopped_among
 from batches.models import Batch, BatchError, BatchObject, Counts, File
@@ -30,6 +30,7 @@ from batches.services.core.access import Readable, Right
 from batches.services.insight.groups_in_batch import error_groups
 from batches.services.insight.waiting import Cause, Waiting, waiting
 from batches.services.insight.withheld import unquoting, unquoting_groups
+from batches.services.retry.elsewhere import elsewhere
 
 PAGE_SIZE = 50
 FIRST_ERRORS = 50  # the validation errors that are shown before "show all"
@@ -48,10 +49,11 @@ class FileLink:
 
 @dataclass(frozen=True, slots=True)
 class ObjectRow:
-    """An object, and the code of the error that its latest round ended with."""
+    """An object, the code of the error that its latest round ended with, and the object of a retry that has taken it up."""
 
     object: BatchObject
     error_code: str
+    elsewhere: BatchObject | None
 
 
 @require_safe
@@ -84,7 +86,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "latency": latency(batch),
         "guards": guards_in_force(batch),
         "extras": list(extras_told(batch)),
-        "family": family(batch, request.access),
+        **after_retries(batch, family(batch, request.access)),
         "currency": settings.CURRENCY,
         "groups": unquoting_groups(batch, error_groups(batch), request.access.readable) if batch.counts.failed else [],
         "files": list(_files(batch, now=now)),
@@ -144,7 +146,8 @@ def _with_error_codes(batch: Batch, objects: list[BatchObject], readable: Readab
     lines = [row.line for row in objects if row.status == ObjectStatus.FAILED]
     errors = BatchError.objects.filter(batch=batch, line__in=lines, round__isnull=False) if lines else ()
     codes = {(error.line, error.round): error.code for error in unquoting(errors, readable)}
-    return [ObjectRow(row, codes.get((row.line, row.round), "")) for row in objects]
+    taken_up = elsewhere(objects)
+    return [ObjectRow(row, codes.get((row.line, row.round), ""), taken_up.get(row.pk)) for row in objects]
 
 
 def _errors_of_batch(batch: Batch, readable: Readable, *, everything: bool) -> dict[str, object]:

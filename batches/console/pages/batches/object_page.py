@@ -18,6 +18,7 @@ from batches.rules.states import BatchStatus, ObjectStatus
 from batches.services.core.access import Right
 from batches.services.results.attempts import tries
 from batches.services.results.results import request_body, result_of
+from batches.services.retry.elsewhere import elsewhere
 from batches.services.retry.lineage import lineage
 
 SHOWN_CHARS = 64 * 1024
@@ -67,7 +68,8 @@ def object_page(request: SignedIn, batch_id: uuid.UUID, line: int) -> HttpRespon
     round_ = _round(request.GET.get("round", ""), found)
     answer = _result(found) if round_ == found.round else _earlier(found, round_)
     sent, gone = _request(batch, line)
-    may_retry = request.access.may(Right.ACT, batch.project) and found.status in retriable(batch)
+    taken_up = elsewhere([found]).get(found.pk)
+    may_retry = request.access.may(Right.ACT, batch.project) and found.status in retriable(batch) and taken_up is None
     address = batch.provider.base_url if request.access.everywhere else ""
     context = {
         "batch": batch,
@@ -79,6 +81,7 @@ def object_page(request: SignedIn, batch_id: uuid.UUID, line: int) -> HttpRespon
         "round": round_,
         "rounds": [(f"Round {number}", f"?round={number}", number == round_) for number in range(1, found.round + 1)],
         "errors": BatchError.objects.filter(batch=batch, line=line, round=round_),
+        "elsewhere": taken_up,
         "relatives": list(_relatives(request, found)),
         "may_retry": may_retry and (batch.is_terminal or batch.status == BatchStatus.IN_PROGRESS),
         "may_edit": may_retry and batch.is_terminal and sent,

@@ -8,6 +8,7 @@ from batches.console.pages.acts.act_on_batch import offers
 from batches.console.pages.acts.retry_batch import may_retry
 from batches.models import Batch
 from batches.services.core.access import Right
+from batches.services.retry.preview import outlook_of
 
 TABS = (("Batch", "batch"), ("History", "batch_history"), ("As clients see it", "batch_faces"))
 
@@ -19,7 +20,13 @@ def page_around(request: SignedIn, batch: Batch, *, page: str) -> dict[str, obje
         "batch": batch,
         "tabs": [(words, reverse(f"console:{name}", args=[batch.id]), name == page) for words, name in TABS],
         "may_clone": may_act,
-        "may_retry": may_retry(request.access, batch),
+        **_retry(request, batch),
         "offers": offers(batch, request.access),
         "curl": curl.retrieve_batch(request, batch),
     }
+
+
+def _retry(request: SignedIn, batch: Batch) -> dict[str, object]:
+    """Whether there is anything to retry, and how many requests of it are worth it."""
+    found = outlook_of(batch) if may_retry(request.access, batch) else None
+    return {"may_retry": found is not None and found.may_send, "outlook": found}

@@ -26,6 +26,7 @@ from batches.services.insight.error_group_notes import annotate, mute, unmute
 from batches.services.insight.error_groups import Group, GroupWindow, described
 from batches.services.insight.group_members import MemberPosition
 from batches.services.insight.withheld import unquoting, unquoting_group
+from batches.services.retry.elsewhere import elsewhere
 
 PAGE_SIZE, MOST_BATCHES, MOST_ENTRIES = 20, 20, 20
 STEPS = {GroupWindow.DAY: "an hour", GroupWindow.WEEK: "every 6 hours", GroupWindow.MONTH: "a day"}
@@ -34,21 +35,26 @@ LABELS = {GroupWindow.DAY: "%H:%M", GroupWindow.WEEK: "%a %H:%M", GroupWindow.MO
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """A batch with failures of the group: their number, and whether the reader may retry them."""
+    """A batch with failures of the group: their number, those of them that a retry recovered, and whether to offer a retry."""
 
     batch: Batch
     count: int
+    recovered: int
     last_seen: datetime
     may_retry: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A failure, its batch and its object. The object is None for an invalid line of an input."""
+    """A failure, its batch and its object. The object is None for an invalid line of an input.
+
+    `elsewhere` is the object of another batch in which the request succeeded, or is being sent again.
+    """
 
     error: BatchError
     batch: Batch
     object: BatchObject | None
+    elsewhere: BatchObject | None
 
 
 @require_safe
@@ -125,7 +131,7 @@ def _changeable(request: SignedIn, fingerprint: str) -> QuerySet[ErrorGroup]:
 
 
 def _described(request: SignedIn, groups: QuerySet[ErrorGroup], fingerprint: str, *, window: GroupWindow, now: datetime) -> Group:
-    found = described(groups, [fingerprint], window=window, now=now, told=unquoting_group(request.access.readable))
+    found = described(groups, [fingerprint], window=window, now=now, redact=unquoting_group(request.access.readable))
     if not found:
         raise Http404("There is no such error group.")
     return found[0]
@@ -141,11 +147,20 @@ def _chart(group: Group, window: GroupWindow, *, now: datetime) -> BarChart:
 def _touched(request: SignedIn, groups: QuerySet[ErrorGroup], fingerprint: str) -> list[Touched]:
     rows = group_members.touched(groups, fingerprint, limit=MOST_BATCHES)
     load_counts([row.batch for row in rows])
-    return [Touched(row.batch, row.count, row.last_seen, may_retry(request.access, row.batch)) for row in rows]
+    return [
+        Touched(
+            row.batch,
+            row.count,
+            row.recovered,
+            row.last_seen,
+            may_retry=row.recovered < row.count and may_retry(request.access, row.batch),
+        )
+        for row in rows
+    ]
 
 
 def _members(errors: Sequence[BatchError]) -> Iterable[Member]:
-    """The errors with their batches and objects, in two queries."""
+    """The errors with their batches and objects, in four queries."""
     batches = Batch.objects.select_related("input_file").in_bulk({error.batch_id for error in errors})
     lines: dict[object, list[int]] = {}
     for error in errors:
@@ -154,8 +169,10 @@ def _members(errors: Sequence[BatchError]) -> Iterable[Member]:
     for batch_id, of_batch in lines.items():
         wanted |= Q(batch=batch_id, line__in=of_batch)
     objects = {(found.batch_id, found.line): found for found in BatchObject.objects.filter(wanted)} if errors else {}
+    taken_up = elsewhere(list(objects.values()))
     for error in errors:
-        yield Member(error, batches[error.batch_id], objects.get((error.batch_id, error.line or 0)))
+        found = objects.get((error.batch_id, error.line or 0))
+        yield Member(error, batches[error.batch_id], found, taken_up.get(found.pk) if found else None)
 
 
 def _history(groups: QuerySet[ErrorGroup], fingerprint: str) -> list[AuditEntry]:

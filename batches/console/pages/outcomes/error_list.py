@@ -86,8 +86,8 @@ class Found:
             self.problems.append(str(error))
         if self.problems:
             return
-        told = unquoting_group(request.access.readable)
-        page = largest(self.chosen.matching, window=self.window, now=now, limit=PAGE_SIZE, told=told, after=after)
+        redact = unquoting_group(request.access.readable)
+        page = largest(self.chosen.matching, window=self.window, now=now, limit=PAGE_SIZE, redact=redact, after=after)
         self.groups, self.forward = page.groups, str(page.following or "")
         self.total = counted(self.chosen.matching, window=self.window, now=now)
 

@@ -249,7 +249,7 @@ def retry_link(console: Client, fingerprint: str) -> str:
 
 def test_an_error_group_is_retried_in_all_of_its_batches_and_nothing_else_is(console: Client, failing: list[Batch]) -> None:
     first, second = failing
-    late = rounds.group_of(first, "timeout").fingerprint
+    late = rounds.fingerprint_of(first, "timeout")
     odd = next(error.fingerprint for error in BatchError.objects.filter(batch=first) if error.fingerprint != late)
     page = console.get(retry_link(console, odd)).content.decode()
     assert "Retry the failures of 2 batches?" in page
@@ -265,7 +265,7 @@ def test_an_error_group_is_retried_in_all_of_its_batches_and_nothing_else_is(con
 
 
 def test_a_batch_without_a_failure_of_the_group_is_left_alone(console: Client, failing: list[Batch]) -> None:
-    late = rounds.group_of(failing[0], "timeout").fingerprint
+    late = rounds.fingerprint_of(failing[0], "timeout")
 
     page = ask(console, *failing, act="retry", error=late)["page"]
 

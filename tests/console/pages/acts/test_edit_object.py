@@ -49,7 +49,7 @@ def test_a_request_is_edited_compared_and_sent_as_a_child_batch(console: Client,
 
     status, page = posted(console, batch, "send", reason="A typo.")
     child = Batch.objects.get(parent=batch)
-    assert f"This batch sends 1 object of {batch} again." in page
+    assert "This batch sends 1 request again." in page
     (line,) = lines_of(child.input_file)
     assert json.loads(line) == json.loads(request_line("row-1", n="another <b>"))
     event = batch.events.get(act=Act.RETRIED)

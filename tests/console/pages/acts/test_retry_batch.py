@@ -11,7 +11,7 @@ from batches.services.storage.store import hide
 from providers.models import Provider
 from tests.cast import request_lines, started, submitted
 from tests.console.conftest import SignIn
-from tests.rounds import again, at, child_of, completed, failed, group_of, lines_of, run, validated
+from tests.rounds import again, at, child_of, completed, failed, fingerprint_of, lines_of, run, validated
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("simulator")]
 
@@ -51,30 +51,30 @@ def sent(client: Client, batch: Batch, query: str = "", **fields: object) -> str
 
 def test_all_that_failed_in_a_running_batch_is_sent_again_in_place(console: Client, batch: Batch) -> None:
     page = asked(console, batch)
-    assert "Send 3 objects again?" in page
+    assert "Send 3 requests again?" in page
     assert "in place" in page
     assert "At which provider?" not in page
-    assert "3 objects will be sent again." in sent(console, batch, reason="Fixed\0.")
+    assert "3 requests will be sent again in this batch, as a new round." in sent(console, batch, reason="Fixed\0.")
     assert failed(batch) == set()
     event = batch.events.get(act=Act.RETRIED)
     assert (event.actor, event.source, event.note) == ("user operator", "console", "3 objects in place. Fixed\ufffd.")
 
 
 def test_one_group_is_sent_again(console: Client, batch: Batch) -> None:
-    query = f"?error={group_of(batch, 'timeout').fingerprint}"
+    query = f"?error={fingerprint_of(batch, 'timeout')}"
     page = asked(console, batch, query)
-    assert "Send 1 object again?" in page
+    assert "Send 1 request again?" in page
     assert "Too late." in page
-    assert "1 object will be sent again." in sent(console, batch, query)
+    assert "1 request will be sent again in this batch" in sent(console, batch, query)
     assert failed(batch) == {1, 4}
 
 
 def test_ticked_objects_are_sent_again_and_what_has_not_failed_is_left_out(console: Client, batch: Batch) -> None:
     page = asked(console, batch, "?some=yes&line=1&line=2&line=8")
-    assert "Send 1 object again?" in page
-    assert "<b>2</b> of those selected are left out: succeeded, or not settled." in page
+    assert "Send 1 request again?" in page
+    assert "<b>2</b> of those selected skipped: succeeded, or not settled." in page
     assert "row-8" in page
-    assert "2 of those selected were left out." in sent(console, batch, "?some=yes&line=1&line=2&line=8")
+    assert "2 skipped: succeeded already, or in another retry." in sent(console, batch, "?some=yes&line=1&line=2&line=8")
     assert failed(batch) == {4, 5}
 
 
@@ -85,7 +85,7 @@ def test_after_its_end_a_child_batch_sends_them_again_at_whom_one_chooses(consol
     assert '<option value="other">' in page
     page = sent(console, over, provider="other", reason="A better one.")
     child = Batch.objects.get(parent=over)
-    assert f"This batch sends 2 objects of {over} again." in page
+    assert "This batch sends 2 requests again." in page
     assert (child.provider.name, child.created_by) == ("other", "user operator")
     assert len(lines_of(child.input_file)) == 2
 
@@ -95,8 +95,8 @@ def test_what_another_retry_has_is_left_out_and_the_question_says_so(console: Cl
     child_of(over, at(4))
     page = asked(console, over)
     assert "There is nothing to send again" in page
-    assert "<b>1</b> is left out: succeeded in another batch" in page
-    assert "<b>1</b> is left out: in another retry that has not ended." in page
+    assert "<b>1</b> skipped: it already succeeded in a retry." in page
+    assert "<b>1</b> skipped: it is in a retry that has not ended." in page
     assert "Send 0 again" not in page
     assert "None of the selected objects has failed" not in page
 
@@ -135,7 +135,7 @@ def test_who_comes_second_is_asked_again_with_what_is_left(console: Client, batc
     assert answer.status_code == 409
     page = answer.content.decode()
     assert "The object changed while this was done; read it again." in page
-    assert "Send 2 objects again?" in page
+    assert "Send 2 requests again?" in page
     assert "Mine" in page
     assert failed(batch) == {4, 5}
 
@@ -155,10 +155,10 @@ def test_a_batch_that_ended_while_one_read_is_asked_about_again(console: Client,
         ("?line=x", "A line is named by its number."),
         ("?line=99999999999999999999", "A line is named by its number."),
         ("?line=" + "9" * 5000, "A line is named by its number."),
-        ("?line=1&error=v1:x", "does not name objects"),
+        ("?line=1&error=v1:x", "does not name requests"),
         ("?error=v1:none", "No object of this batch failed for a reason of this group."),
-        ("?error=%00", "does not name objects"),
-        ("?some=yes", "Tick the objects that are to be sent again."),
+        ("?error=%00", "does not name requests"),
+        ("?some=yes", "Tick the requests that are to be sent again."),
     ],
 )
 def test_what_the_batch_has_not_is_refused_and_nothing_is_sent(console: Client, batch: Batch, query: str, message: str) -> None:
@@ -178,7 +178,7 @@ def test_a_batch_without_failures_has_nothing_to_retry(console: Client, project:
     batch = completed(started(project, request_lines(2)))
     page = asked(console, batch)
     assert "There is nothing to send again" in page
-    assert "None of its objects has failed." in page
+    assert "No request of this batch has failed." in page
     answer = console.post(address(batch), {"version": batch.version})
     assert (answer.status_code, Batch.objects.count()) == (409, 1)
     assert "/retry/" not in console.get(f"/console/batches/{batch}/").content.decode()
@@ -204,7 +204,7 @@ def test_the_batch_page_offers_ticks_for_what_can_be_sent_again(console: Client,
     page = console.get(f"/console/batches/{batch}/").content.decode()
     assert page.count(' name="line" value="') == 3
     assert 'aria-label="Select row-4"' in page
-    assert f'href="/console/batches/{batch}/retry/"' in page
+    assert f'href="/console/batches/{batch}/retry/?worth=yes"' in page
     for group in ErrorGroup.objects.all():
         assert f"/retry/?error={group.fingerprint.replace(':', '%3A')}" in page
         assert f"/console/errors/{group.fingerprint}/" in page
