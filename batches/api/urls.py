@@ -38,6 +38,7 @@ urlpatterns = [
     path("v1/batches/<str:batch_id>/objects", Inside.as_view({"get": "objects"})),
     path("v1/batches/<str:batch_id>/objects/<int:line>", Inside.as_view({"get": "one_object"})),
     path("v1/batches/<str:batch_id>/results", Inside.as_view({"get": "results"})),
+    path("v1/batches/<str:batch_id>/export", Inside.as_view({"get": "export"})),
     path("v1/batches/<str:batch_id>/errors", Inside.as_view({"get": "errors"})),
     path("v1/batches/<str:batch_id>/error-groups", Inside.as_view({"get": "groups"})),
     path("v1/batches/<str:batch_id>/events", Inside.as_view({"get": "events"})),
