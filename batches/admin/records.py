@@ -3,6 +3,7 @@
 from django.contrib import admin
 
 from batches.admin.scope import Inside, OwnProjects, ReadOnly
+from batches.admin.sizes import WithSize
 from batches.models import (
     Attempt,
     AuditEntry,
@@ -22,10 +23,10 @@ from batches.services.core.access import Right
 
 
 @admin.register(File)
-class FileAdmin(ReadOnly[File]):
+class FileAdmin(WithSize, ReadOnly[File]):
     """The data about files. The bytes of a file are downloaded in the console, on the page of its batch."""
 
-    list_display = ("__str__", "filename", "purpose", "bytes", "project", "created_at", "expires_at", "deleted_at")
+    list_display = ("__str__", "filename", "purpose", "size", "project", "created_at", "expires_at", "deleted_at")
     list_filter = (
         "purpose",
         ("project", OwnProjects),
@@ -39,8 +40,8 @@ class FileAdmin(ReadOnly[File]):
 
 
 @admin.register(Upload)
-class UploadAdmin(ReadOnly[Upload]):
-    list_display = ("__str__", "filename", "status", "bytes", "project", "created_at", "expires_at")
+class UploadAdmin(WithSize, ReadOnly[Upload]):
+    list_display = ("__str__", "filename", "status", "size", "project", "created_at", "expires_at")
     list_filter = ("status", ("project", OwnProjects))
     list_select_related = ("project",)
     search_fields = ("pk",)
@@ -49,9 +50,9 @@ class UploadAdmin(ReadOnly[Upload]):
 
 
 @admin.register(UploadPart)
-class UploadPartAdmin(ReadOnly[UploadPart]):
+class UploadPartAdmin(WithSize, ReadOnly[UploadPart]):
     project = "upload__project"
-    list_display = ("__str__", "upload", "bytes", "created_at")
+    list_display = ("__str__", "upload", "size", "created_at")
     list_select_related = ("upload",)
     found_by = "upload"
     search_fields = ("upload",)

@@ -38,6 +38,7 @@ urlpatterns = [
     path("v1/batches/<str:batch_id>/objects", BatchContents.as_view({"get": "objects"})),
     path("v1/batches/<str:batch_id>/objects/<int:line>", BatchContents.as_view({"get": "one_object"})),
     path("v1/batches/<str:batch_id>/results", BatchContents.as_view({"get": "results"})),
+    path("v1/batches/<str:batch_id>/export", BatchContents.as_view({"get": "export"})),
     path("v1/batches/<str:batch_id>/errors", BatchContents.as_view({"get": "errors"})),
     path("v1/batches/<str:batch_id>/error-groups", BatchContents.as_view({"get": "groups"})),
     path("v1/batches/<str:batch_id>/events", BatchContents.as_view({"get": "events"})),

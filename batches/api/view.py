@@ -19,6 +19,7 @@ from batches.filters import StrictFilterSet
 from batches.http.errors import InvalidValue, UnknownParameter
 from batches.http.fields import valid
 from batches.http.paging import query_number
+from batches.http.parameters import allow_parameters
 from batches.http.views import DialectView
 from batches.models import ApiKey, Batch, File, IdempotencyRecord
 from batches.rules.actors import Actor
@@ -120,11 +121,7 @@ class NativeView(ViewSetMixin, DialectView):
 
     def allow_parameters(self, *names: str) -> None:
         """Raise InvalidRequest if the query string has a parameter besides these, or has one of these twice."""
-        for name, values in self.request.query_params.lists():
-            if name in names and len(values) > 1:
-                raise InvalidValue(f"Invalid value for {name!r}: it is given more than once.", param=name)
-            if name not in names:
-                raise UnknownParameter(f"There is no parameter {name[:100]!r} here.", param=name[:100])
+        allow_parameters(self.request.query_params, *names)
 
     def page(self, items: Iterable[Any], *, next_cursor: object | None) -> Response:
         """The answer of a list. `next` is the address of the next page, with the same filters."""

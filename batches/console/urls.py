@@ -9,18 +9,20 @@ from batches.console.kit.export import export_batches
 from batches.console.pages.acts.act_on_batch import ACTS, act_on_batch
 from batches.console.pages.acts.bulk_new import new_bulk
 from batches.console.pages.acts.bulk_operations import bulk_operation, bulk_operations, cancel_bulk, export_outcomes, retry_bulk
-from batches.console.pages.acts.check_input import check_input, discard_input
+from batches.console.pages.acts.check_input import check_input, discard_input, export_input_problems
 from batches.console.pages.acts.edit_object import edit_object
 from batches.console.pages.acts.new_batch import new_batch
 from batches.console.pages.acts.retry_batch import retry_batch
+from batches.console.pages.acts.sample_input import sample_input
 from batches.console.pages.batches.batch_faces import batch_faces
 from batches.console.pages.batches.batch_history import batch_history
 from batches.console.pages.batches.batch_list import batch_list
 from batches.console.pages.batches.batch_page import batch_page
-from batches.console.pages.batches.downloads import download_file, download_merged, download_results
+from batches.console.pages.batches.downloads import download_file, export_batch, export_batch_problems
 from batches.console.pages.batches.object_page import object_page
 from batches.console.pages.batches.views_saved import edit_view, new_view, saved_view, saved_views
 from batches.console.pages.outcomes.compare_batches import compare_batches, compare_objects
+from batches.console.pages.outcomes.compare_ticked import compare_ticked, export_compared
 from batches.console.pages.outcomes.error_group import error_group, mark_error_group
 from batches.console.pages.outcomes.error_list import error_list
 from batches.console.pages.portal.api_keys import api_key, api_keys, new_api_key, revoke_api_key
@@ -78,18 +80,22 @@ urlpatterns = [
     path("views/<slug:slug>/", saved_view, name="saved_view"),
     path("views/<slug:slug>/edit/", edit_view, name="edit_view"),
     path("batches/new/", new_batch, name="new_batch"),
+    path("batches/new/sample/", sample_input, name="sample_input"),
+    path("batches/new/<file_id:file_id>/problems/", export_input_problems, name="export_input_problems"),
     path("batches/new/<file_id:file_id>/", check_input, name="check_input"),
     path("batches/new/<file_id:file_id>/discard/", discard_input, name="discard_input"),
+    path("batches/compare/", compare_ticked, name="compare_ticked"),
     path("batches/<batch_id:batch_id>/", batch_page, name="batch"),
     path("batches/<batch_id:batch_id>/compare/", compare_batches, name="compare"),
+    path("batches/<batch_id:batch_id>/compare/pairs/", export_compared, name="export_pairs"),
     path("batches/<batch_id:batch_id>/compare/object/", compare_objects, name="compare_objects"),
     *(path(f"batches/<batch_id:batch_id>/{word}/", act_on_batch, {"word": word}, name=f"{word}_batch") for word in ACTS),
     path("batches/<batch_id:batch_id>/retry/", retry_batch, name="retry_batch"),
     path("batches/<batch_id:batch_id>/files/<str:which>/", download_file, name="file"),
     path("batches/<batch_id:batch_id>/history/", batch_history, name="batch_history"),
     path("batches/<batch_id:batch_id>/faces/", batch_faces, name="batch_faces"),
-    path("batches/<batch_id:batch_id>/merged/", download_merged, name="merged"),
-    path("batches/<batch_id:batch_id>/results/", download_results, name="results"),
+    path("batches/<batch_id:batch_id>/export/", export_batch, name="export_batch"),
+    path("batches/<batch_id:batch_id>/problems/", export_batch_problems, name="export_batch_problems"),
     path("batches/<batch_id:batch_id>/lines/<int:line>/", object_page, name="object"),
     path("batches/<batch_id:batch_id>/lines/<int:line>/edit/", edit_object, name="edit_object"),
     path("errors/", error_list, name="errors"),

@@ -63,6 +63,7 @@ NEEDS: Mapping[str, Mapping[str, Need]] = {
     "batches/*/prioritise": {"POST": OPERATE},
     "batches/*/objects": {"GET": READ},
     "batches/*/objects/*": {"GET": READ},
+    "batches/*/export": {"GET": READ},
     "batches/*/errors": {"GET": READ},
     "batches/*/error-groups": {"GET": READ},
     "batches/*/events": {"GET": READ},

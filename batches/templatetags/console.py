@@ -1,6 +1,8 @@
 """How the console writes things: times, numbers, sizes, hostile text, icons."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Protocol
 
 from django import template
 from django.conf import settings
@@ -11,11 +13,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from batches.console.drawing.batch_state import percent
-from batches.console.drawing.words import amount, between, exact, number, relative, size, took, visible
+from batches.console.drawing.words import amount, between, exact, number, relative, took, visible
 from batches.console.kit.stop_banner import access_shown, told
 from batches.models import Batch, File
 from batches.rules import identifiers
+from batches.rules.shares import share_in_words, shares
+from batches.rules.sizes import size
 from batches.rules.states import ObjectStatus
 from batches.services.core.access import Right
 
@@ -104,10 +107,19 @@ def at(value: datetime | None) -> SafeString:
     return format_html('<time datetime="{}">{}</time>', value.isoformat(timespec="milliseconds"), exact(value))
 
 
+class Counted(Protocol):
+    """A part of a whole."""
+
+    @property
+    def count(self) -> int: ...
+
+
 @register.filter
-def share(part: int, total: int) -> str:
-    """A part of a total in whole percent; nothing where there is no total."""
-    return percent(part, total, ended=True) if total else ""
+def with_shares(parts: Sequence[Counted], total: int) -> list[tuple[Counted, str]]:
+    """Parts of a total, each with its share in whole percent. The shares of all parts of a whole add up to 100."""
+    counts = [part.count for part in parts]
+    found = zip(parts, shares(counts, total=total), counts, strict=True)
+    return [(part, share_in_words(share, part=count, total=total)) for part, share, count in found]
 
 
 @register.filter

@@ -1,14 +1,17 @@
 // The form of a new batch: shows how far the upload is, and keeps the chosen file when something else is wrong.
 // Without this script the same form is sent by the browser.
 const form = document.getElementById("new-batch");
-const fields = ["form-errors", "project-field", "endpoint-field", "provider-field", "window-field", "remark-field", "file-field", "guard-fields"];
+const fields = ["form-errors", "project-field", "endpoint-field", "provider-field", "window-field", "remark-field", "file-field", "paste-field", "guard-fields"];
 
 function element(selector) {
   return form.querySelector(selector);
 }
 
+// As the server writes sizes (batches/rules/sizes.py).
 function size(bytes) {
-  return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} KB` : `${(bytes / 1e6).toFixed(1)} MB`;
+  if (bytes < 1024) return `${bytes} B`;
+  const [value, unit] = bytes < 1024 ** 2 ? [bytes / 1024, "KiB"] : bytes < 1024 ** 3 ? [bytes / 1024 ** 2, "MiB"] : [bytes / 1024 ** 3, "GiB"];
+  return `${value.toFixed(1).replace(/\.0$/, "")} ${unit}`;
 }
 
 function adopt(html, ids) {

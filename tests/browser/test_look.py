@@ -57,6 +57,7 @@ OF_TWO = [
     "?with=",
     "?with=nothing-like-",
     "?verdict=both_fine&with=",
+    "?answers=same&with=",
     "object/?custom_id=a-1&with=",
     "object/?custom_id=a-4&with=",
 ]

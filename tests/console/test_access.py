@@ -200,7 +200,7 @@ def test_bodies_can_be_kept_from_viewers(member: SignIn, batch: Batch, settings:
     settings.BODIES_ROLE = "operator"
     viewer = member(Role.VIEWER)
     assert viewer.get(address("batches/{id}/", batch)).status_code == 200
-    for path in ("batches/{id}/lines/1/", "batches/{id}/results/", "batches/{id}/files/input/"):
+    for path in ("batches/{id}/lines/1/", "batches/{id}/files/input/"):
         assert viewer.get(address(path, batch)).status_code == 403
 
 

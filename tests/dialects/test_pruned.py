@@ -81,7 +81,7 @@ def test_a_lineage_is_gone_when_the_files_are(
     assert answer.status == 404
     browser = Client()
     browser.force_login(operator)
-    assert browser.get(f"/console/batches/{batch}/merged/").status_code == 404
+    assert browser.get(f"/console/batches/{batch}/export/?scope=lineage").status_code == 410
 
 
 def test_merge_tells_how_each_object_went_also_when_the_files_are_gone(
@@ -112,7 +112,7 @@ def test_the_console_shows_objects_as_before(project: Project, settings: Setting
     client.force_login(operator)
     batch = mixed(project, settings)
     addresses = [f"/console/batches/{batch}/lines/{line}/" for line in (1, 2, 3, LINES)]
-    address = f"/console/batches/{batch}/results/"
+    address = f"/console/batches/{batch}/export/"
     before = [_main(client.get(each).content) for each in addresses], b"".join(client.get(address))
     prune_rows(batch)
     assert [_main(client.get(each).content) for each in addresses] == before[0]

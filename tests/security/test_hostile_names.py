@@ -194,7 +194,7 @@ def test_what_a_browser_could_render_is_saved_instead(api: Api, make_batch: Make
     batch = make_batch(
         BatchStatus.COMPLETED, succeeded=1, lines=json.dumps({"custom_id": "<script>", "url": CHAT}).encode() + b"\n"
     )
-    for path in (f"/console/batches/{batch}/files/input/", f"/console/batches/{batch}/results/"):
+    for path in (f"/console/batches/{batch}/files/input/", f"/console/batches/{batch}/export/"):
         answer = console.get(path)
         require_harmless(Answer(answer.status_code, dict(answer.headers), answer.getvalue()))
 

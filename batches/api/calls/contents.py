@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -27,6 +28,7 @@ from batches.api.openapi.schema import page_of, parameters_of
 from batches.api.view import NativeView, require_understood
 from batches.dialects.shared.result_pages import parse_cursor, result_page, with_requests
 from batches.filters import BatchErrorFilter, BatchObjectFilter
+from batches.http.exports import export_answer, read_result_choice
 from batches.http.paging import page_after, page_by, query_number, query_word, wrong_cursor
 from batches.http.rendering import as_written
 from batches.models import LAST_LINE, Batch, BatchError, BatchObject, Event
@@ -34,6 +36,7 @@ from batches.rules import identifiers
 from batches.rules.errors import Gone, NotFound
 from batches.rules.states import ObjectStatus
 from batches.services.core.access import Readable, Right
+from batches.services.exports.results_export import export_results
 from batches.services.insight.groups_in_batch import error_groups
 from batches.services.insight.withheld import unquoting, unquoting_groups
 from batches.services.results.attempts import tries
@@ -59,7 +62,7 @@ class BatchContents(NativeView):
     tag = "Inside a batch"
     thing = "of_batch"
     requires = {  # noqa: RUF012 - read only
-        **dict.fromkeys(("objects", "errors", "groups", "events"), Right.READ),
+        **dict.fromkeys(("objects", "errors", "groups", "events", "export"), Right.READ),
         **dict.fromkeys(("one_object", "results"), Right.READ_BODIES),
     }
 
@@ -125,6 +128,26 @@ class BatchContents(NativeView):
         if not page.has_more:
             answer.data["next"] = None
         return answer
+
+    @extend_schema(
+        operation_id="export_results",
+        summary="Export the results of a batch",
+        parameters=documented.EXPORT,
+        responses=documented.EXPORTED,
+    )
+    def export(self, request: Request, batch_id: str) -> StreamingHttpResponse:
+        """Results as CSV for a spreadsheet, or as lines of JSON like those of an output file; at any time, in input order.
+
+        While the batch runs, the export has what has settled, its file name says `partial`, and so does the header
+        `x-batchyard-partial`. Who may not read answers gets no column `answer` and no messages that could quote one; the
+        header `x-batchyard-left-out` names the column.
+        """
+        choice = read_result_choice(request.query_params)
+        batch = self.find_batch(batch_id)
+        with_bodies = self.caller.readable(batch.project_id)
+        if with_bodies:
+            self.caller.require(Right.READ_BODIES, batch.project, act=self.act, target=batch)
+        return export_answer(export_results(batch, choice, among=self.caller.batches(), with_bodies=with_bodies))
 
     @extend_schema(
         operation_id="list_errors",

@@ -18,11 +18,11 @@ from batches.api.openapi import documented
 from batches.api.openapi.schema import page_of
 from batches.api.view import NativeView
 from batches.dialects.shared.result_pages import PAGE_CHARS
+from batches.http.exports import export_answer
 from batches.http.paging import query_number
 from batches.models import LAST_LINE, Batch
-from batches.rules import identifiers
 from batches.services.core.access import Right
-from batches.services.results.object_result import result_line
+from batches.services.exports.results_export import ResultChoice, Scope, export_results
 from batches.services.results.results import some_of
 from batches.services.retry.lineage import Merged, lineage, merged_counts, merged_results
 
@@ -99,11 +99,8 @@ class LineageView(NativeView):
     def download(self, _request: Request, batch_id: str) -> StreamingHttpResponse:
         """The final results as JSON lines, successes and failures together, in the order of the first batch."""
         self.allow_parameters()
-        members = self._lineage(batch_id)
-        name = f"{identifiers.render('batch_', members[0].id)}_lineage.jsonl"
-        lines = (result_line(item.result) for item in _settled(members))
-        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return StreamingHttpResponse(lines, content_type=JSON_LINES, headers=headers)
+        choice = ResultChoice(scope=Scope.LINEAGE)
+        return export_answer(export_results(self.find_batch(batch_id), choice, among=self.caller.batches(), with_bodies=True))
 
     def _lineage(self, batch_id: str) -> list[Batch]:
         """The batches of the lineage that the caller may see."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema_serializer
 from rest_framework import serializers
 
@@ -13,6 +14,9 @@ from batches.api.view import DEFAULT_LIMIT, MAX_LIMIT
 from batches.dialects.shared.files import UPLOADED as PURPOSES
 from batches.http.fields import MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS, WINDOW_PATTERN
 from batches.models import Purpose
+from batches.rules import fingerprints
+from batches.services.exports.form import Compression, Form
+from batches.services.exports.results_export import Outcomes, Scope
 from batches.services.intake.idempotency import TOKEN_CHARS
 
 CURSOR = OpenApiParameter("cursor", str, description="The `next_cursor` of the page before.")
@@ -24,6 +28,36 @@ LIMIT = OpenApiParameter(
 PAGE = [LIMIT, CURSOR]
 INCLUDE = OpenApiParameter("include", str, enum=["request"], description="What to include in each result: its input line.")
 PURPOSE = OpenApiParameter("purpose", str, enum=Purpose.values, description="The purpose of the files to list.")
+EXPORT = [
+    OpenApiParameter(
+        "outcome",
+        str,
+        enum=[*Outcomes],
+        default=Outcomes.ALL.value,
+        description="Which requests; `unsuccessful` ones failed, expired or were cancelled.",
+    ),
+    OpenApiParameter(
+        "error",
+        {"type": "string", "maxLength": fingerprints.CHARS},
+        description="The fingerprint of an error group: only requests that failed for that reason in the end.",
+    ),
+    OpenApiParameter(
+        "scope",
+        str,
+        enum=[*Scope],
+        default=Scope.BATCH.value,
+        description="With `lineage`, every request of the first batch once, with its best outcome over all retries.",
+    ),
+    OpenApiParameter("format", str, enum=[*Form], default=Form.JSONL.value, description="The format of the file."),
+    OpenApiParameter(
+        "compression", str, enum=[*Compression], default=Compression.NONE.value, description="How the file is compressed."
+    ),
+]
+EXPORTED = {
+    (200, "text/csv"): OpenApiResponse(OpenApiTypes.BINARY, "A row for each request; no cell begins a formula."),
+    (200, "application/jsonl"): OpenApiResponse(OpenApiTypes.BINARY, "A result a line, as in an output file."),
+    (200, "application/gzip"): OpenApiResponse(OpenApiTypes.BINARY, "Either of them, compressed."),
+}
 IDEMPOTENCY_KEY = [
     OpenApiParameter(
         "Idempotency-Key",

@@ -1,4 +1,4 @@
-"""Numbers, times and texts as the console writes them: `2.4 s`, `3 h ago`, `1,024`, `5.2 MB`. Pure functions."""
+"""Numbers, times and texts as the console writes them: `2.4 s`, `3 h ago`, `1,024`. Pure functions."""
 
 import re
 from datetime import datetime, timedelta
@@ -9,7 +9,6 @@ _TREACHEROUS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\u3164\ufeff\uffa0"
     "\U000e0000-\U000e007f]"
 )
-_UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
 def exact(value: datetime) -> str:
@@ -60,16 +59,6 @@ def amount(value: Decimal) -> str:
     if 0 < value < Decimal("0.0001"):
         return "<0.0001"
     return f"{value.quantize(Decimal('0.0001')) if value < 100 else value.quantize(Decimal('0.01')):,f}"
-
-
-def size(count: int) -> str:
-    """A number of bytes, in a fitting unit."""
-    value = float(count)
-    for unit in _UNITS:
-        if value < 1000 or unit == _UNITS[-1]:
-            return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    raise AssertionError("unreachable")
 
 
 def visible(text: object) -> str:

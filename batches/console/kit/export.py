@@ -1,28 +1,28 @@
 """Exports of the filtered list of batches: streamed, so that a million rows take no more memory than a page."""
 
-import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from batches.console.drawing.batch_state import state_of_batch
 from batches.console.kit.access import SignedIn, requires
-from batches.console.kit.list_query import question
+from batches.console.kit.exports import not_exported
+from batches.console.kit.list_query import LOOK, POSITION, question
 from batches.console.kit.paging import SORTS, BadSort, Sort, read_sort
 from batches.filters import BatchFilter
 from batches.models import Batch, load_counts
+from batches.rules.csv_lines import csv_lines
 from batches.rules.jsonl import unbroken
 from batches.services.core.access import Right
 
 PIECE = 500  # the number of batches that are read at once
-FORMULA = (*"=+-@＝＋－＠", "\t", "\r", "\n")  # characters with which a spreadsheet may begin a formula
 COUNTED = ("total", "pending", "succeeded", "failed", "cancelled", "expired")
 NET = ("succeeded", "failed", "cancelled", "expired")  # these are exported a second time as they are after retries
 FIELDS = (
@@ -40,18 +40,25 @@ def export_batches(request: SignedIn, form: str) -> HttpResponseBase:
     now = timezone.now()
     named = ("project", "provider", "input_file", "created_by_key")
     chosen = BatchFilter.asked_by(request.access, question(request.GET), now=now)
-    problems = list(chosen.problems)
+    problems = [*chosen.problems, *_repeated(request)]
     sort = SORTS["created"]
     try:
         sort = read_sort(request.GET.get("sort", ""))
     except BadSort as error:
         problems.append(str(error))
     if problems:
-        return render(request, "console/not_exported.html", {"problems": problems}, status=400)
+        return not_exported(request, problems, back=f"{reverse('console:batches')}?view=all")
     records = (record(batch, now=now) for batch in _in_pieces(chosen.matching.select_related(*named), sort))
     lines = csv_lines(records, FIELDS) if form == "csv" else map(json_line, records)
     headers = {"Content-Disposition": f'attachment; filename="batches-{now:%Y%m%dT%H%M%SZ}.{form}"'}
     return StreamingHttpResponse(lines, content_type=TYPES[form], headers=headers)
+
+
+def _repeated(request: SignedIn) -> Iterator[str]:
+    """Sentences about parameters of the list's look that are given more than once. The filters tell of their own."""
+    for name in (*LOOK, *POSITION):
+        if len(request.GET.getlist(name)) > 1:
+            yield f"The parameter “{name}” is given more than once."
 
 
 def _in_pieces(matching: QuerySet[Batch], sort: Sort) -> Iterator[Batch]:
@@ -103,30 +110,3 @@ def moment(value: datetime | None) -> str | None:
 def json_line(one: dict[str, Any]) -> bytes:
     """A record as a line of JSON."""
     return unbroken(json.dumps(one, ensure_ascii=False).encode()) + b"\n"
-
-
-class _Echo:
-    """A file whose `write` returns the text."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def csv_lines(records: Iterable[dict[str, Any]], fields: Sequence[str]) -> Iterator[str]:
-    """Records as CSV, line by line. No cell begins a formula."""
-    writer = csv.DictWriter(_Echo(), fields)
-    yield "\ufeff" + str(writer.writeheader())  # the mark tells spreadsheets that this is UTF-8
-    for one in records:
-        yield str(writer.writerow({name: cell(value) for name, value in one.items()}))
-
-
-def cell(value: object) -> object:
-    """A value as a cell of CSV. A text that could be a formula gets an apostrophe in front, so that no spreadsheet runs it."""
-    if value is None:
-        return ""
-    if isinstance(value, dict):
-        value = json.dumps(value, ensure_ascii=False)
-    if not isinstance(value, str):
-        return value
-    value = value.replace("\0", "\ufffd")
-    return f"'{value}" if value.lstrip(" ").startswith(FORMULA) else value

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from django.db import transaction
 
@@ -13,13 +14,24 @@ from batches.services.intake.input_lines import Checked, InputOutOfReach, Proble
 from batches.services.policy.estimate import Estimate
 from batches.services.policy.quota import require_room
 
+TEXT_BYTES = 2000  # the most bytes of a bad line that are kept for people
+
 
 @dataclass(slots=True)
 class Findings(Problems):
-    """The findings of a check: the number of requests, their problems, and an estimate for the valid ones."""
+    """The findings of a check: the number of requests, their problems, and an estimate for the valid ones.
+
+    With `code`, only problems with this code are kept; all are counted. `texts` has the beginnings of the bad lines whose
+    problems are kept.
+    """
 
     requests: int = 0
     estimate: Estimate = field(default_factory=lambda: Estimate(""))
+    code: str = ""
+    texts: dict[int, str] = field(default_factory=dict)
+
+    def keeps(self, problem: Problem) -> bool:
+        return Problems.keeps(self, problem) and self.code in ("", problem.code)
 
     @property
     def may_skip(self) -> bool:
@@ -33,7 +45,37 @@ def check_file(file: File, *, rules: LineRules, findings: Findings) -> None:
     try:
         _look(checked_file(file, checker, note=findings.add), checker, findings)
     except InputOutOfReach as error:
-        raise Unavailable(f"The input cannot be read at the moment: {error}.") from None
+        raise _unavailable(error) from None
+
+
+def every_problem(file: File, *, rules: LineRules) -> Iterator[tuple[Problem, str]]:
+    """Every problem of a file with the beginning of its line, those of the file as a whole last. Raises Unavailable, at once."""
+    found = _every_problem(file, LineChecker(rules))
+    try:
+        first = next(found, None)
+    except InputOutOfReach as error:
+        raise _unavailable(error) from None
+    return found if first is None else chain((first,), found)
+
+
+def _every_problem(file: File, checker: LineChecker) -> Iterator[tuple[Problem, str]]:
+    of_the_whole: list[Problem] = []
+    for found in checked_file(file, checker, note=of_the_whole.append):
+        for problem in found.problems:
+            yield problem, beginning(found.line.content)
+    yield from ((problem, "") for problem in of_the_whole)
+
+
+def beginning(content: bytes | None) -> str:
+    """The beginning of a line for people; empty for a line that was too long to be read."""
+    if content is None:
+        return ""
+    text = content[:TEXT_BYTES].decode(errors="replace")
+    return f"{text}…" if len(content) > TEXT_BYTES else text
+
+
+def _unavailable(error: InputOutOfReach) -> Unavailable:
+    return Unavailable(f"The input cannot be read at the moment: {error}.")
 
 
 def check_lines(lines: Iterator[Line], *, rules: LineRules, findings: Findings) -> None:
@@ -45,6 +87,8 @@ def check_lines(lines: Iterator[Line], *, rules: LineRules, findings: Findings) 
 def _look(checked: Iterator[Checked], checker: LineChecker, findings: Findings) -> None:
     for found in checked:
         for problem in found.problems:
+            if findings.keeps(problem):
+                findings.texts[found.line.number] = beginning(found.line.content)
             findings.add(problem)
         if found.problems:
             findings.bad_lines += 1

@@ -52,8 +52,12 @@ class Problems:
     def add(self, problem: Problem) -> None:
         self.codes[problem.code] += 1
         self.of_the_whole += problem.line is None
-        if len(self.problems) < settings.MAX_STORED_ERRORS:
+        if self.keeps(problem):
             self.problems.append(problem)
+
+    def keeps(self, problem: Problem) -> bool:  # noqa: ARG002 - a subclass chooses
+        """Whether this problem is kept, and not only counted."""
+        return len(self.problems) < settings.MAX_STORED_ERRORS
 
 
 def checked_file(file: File | None, checker: LineChecker, *, note: Note, tick: Tick = _nothing) -> Iterator[Checked]:

@@ -1,4 +1,4 @@
-"""The comparison of two batches, object by object, matched by custom_id.
+"""The comparison of the outcomes of two batches, object by object, matched by custom_id.
 
 Pairs are in the order of the first batch. Objects that only the second batch has come last.
 """
@@ -37,13 +37,29 @@ class Verdict(models.TextChoices):
         """The meaning of this verdict, for people."""
         return _SENTENCES[self]
 
+    @classmethod
+    def of(cls, first_status: str, second_status: str) -> "Verdict":
+        """The verdict on two statuses. A status is empty if the batch does not have the object."""
+        if not first_status or not second_status:
+            return cls.ONLY_FIRST if first_status else cls.ONLY_SECOND
+        if ObjectStatus.PENDING in (first_status, second_status):
+            return cls.OPEN
+        fine = first_status == ObjectStatus.SUCCEEDED, second_status == ObjectStatus.SUCCEEDED
+        return _BY_SUCCESS[fine]
 
+
+_BY_SUCCESS = {
+    (True, True): Verdict.BOTH_FINE,
+    (True, False): Verdict.REGRESSED,
+    (False, True): Verdict.FIXED,
+    (False, False): Verdict.BOTH_FAILED,
+}
 _SENTENCES = {
     Verdict.REGRESSED: "Succeeded in the first batch and not in the second.",
     Verdict.FIXED: "Succeeded in the second batch and not in the first.",
     Verdict.BOTH_FAILED: "Succeeded in neither batch.",
-    Verdict.ONLY_FIRST: "The second batch has no object with this custom_id.",
-    Verdict.ONLY_SECOND: "The first batch has no object with this custom_id.",
+    Verdict.ONLY_FIRST: "The second batch has no request with this custom_id.",
+    Verdict.ONLY_SECOND: "The first batch has no request with this custom_id.",
     Verdict.OPEN: "Has no outcome yet in one of the batches.",
     Verdict.BOTH_FINE: "Succeeded in both batches.",
 }
@@ -124,7 +140,7 @@ def pairs(first: Batch, second: Batch, *, verdicts: Collection[Verdict], after: 
         found += [
             Pair(custom_id, Verdict.ONLY_SECOND, None, "", own_line, status) for custom_id, _, own_line, status, _, _ in rest
         ]
-    return found[:limit], _place(found[limit - 1]) if len(found) > limit else None
+    return found[:limit], place_of(found[limit - 1]) if len(found) > limit else None
 
 
 def _page(
@@ -140,7 +156,8 @@ def _page(
         return [(custom_id, Verdict(verdict), *rest) for custom_id, *rest, verdict in cursor.fetchall()]
 
 
-def _place(pair: Pair) -> str:
+def place_of(pair: Pair) -> str:
+    """The position of a pair: the pairs behind it are the next page."""
     return f"second-{pair.second_line}" if pair.first_line is None else f"first-{pair.first_line}"
 
 

@@ -50,14 +50,14 @@ _SELECT_SIZES = f"SELECT o.line, {{size}} {_JOINED}"
 _ANY_LENGTH = 2**31 - 1
 
 
-def results(batch: Batch, *, first_page: int = FIRST_PAGE) -> Iterator[ObjectResult]:
+def results(batch: Batch, *, first_page: int = FIRST_PAGE, but: str = "") -> Iterator[ObjectResult]:
     """All objects in input order, pending ones too. They are read in pages of a few MB, whatever the size of the answers.
 
-    `first_page` is the number of objects on the first page; it may be greater if the answers are known to be small. Raises
-    Gone, at once, when the rows were pruned and the files are no longer kept.
+    `first_page` is the number of objects on the first page; it may be greater if the answers are known to be small. Objects
+    with the status `but` are not read. Raises Gone, at once, when the rows were pruned and the files are no longer kept.
     """
     require_results(batch)
-    return results_over(batch, first_line=1, last_line=LAST_LINE, first_page=first_page)
+    return results_over(batch, first_line=1, last_line=LAST_LINE, first_page=first_page, but=but)
 
 
 def require_results(batch: Batch) -> None:
@@ -67,7 +67,7 @@ def require_results(batch: Batch) -> None:
         require_result_files(batch, now=now)
 
 
-def _are_in_files(batch: Batch) -> bool:
+def are_in_files(batch: Batch) -> bool:
     """Whether answers are read from the batch's files: its rows were pruned, or its results were withdrawn."""
     return batch.results_pruned_at is not None or are_withdrawn(batch, now=timezone.now())
 
@@ -82,11 +82,13 @@ def results_without_answers(batch: Batch) -> Iterator[ObjectResult]:
             yield msgspec.structs.replace(row, error_code=code, error_message=message)
 
 
-def results_over(batch: Batch, *, first_line: int, last_line: int, first_page: int = FIRST_PAGE) -> Iterator[ObjectResult]:
+def results_over(
+    batch: Batch, *, first_line: int, last_line: int, first_page: int = FIRST_PAGE, but: str = ""
+) -> Iterator[ObjectResult]:
     """The objects at these lines in input order, like `results`. Gone may be raised while they are read."""
     after_line, size, more = first_line - 1, first_page, True
     while more and after_line < last_line:
-        page, more = _page(batch, after_line=after_line, last_line=last_line, limit=size)
+        page, more = _page(batch, after_line=after_line, last_line=last_line, limit=size, but=but)
         yield from page
         if page:
             after_line = page[-1].line
@@ -99,7 +101,7 @@ def settled_results(batch: Batch, *, after_line: int, limit: int, max_chars: int
 
     The second value tells whether more follow. Two queries, so that no body over the bounds is read. Raises Gone.
     """
-    if _are_in_files(batch):
+    if are_in_files(batch):
         return _cut(_from_files(batch, after_line=after_line, last_line=LAST_LINE), limit=limit, max_chars=max_chars)
     where = [batch_key(batch), after_line, LAST_LINE, ObjectStatus.PENDING.value]
     with connection.cursor() as cursor:
@@ -201,12 +203,12 @@ def read_input(batch: Batch, start: int, end: int) -> bytes:
 
 def _page(batch: Batch, *, after_line: int, last_line: int, limit: int, but: str = "") -> Page:
     """The first objects at these lines, in order: at most `limit` and at most a few MB of answers, but at least one object."""
-    if not _are_in_files(batch):
+    if not are_in_files(batch):
         rows, more = _rows(batch, after_line=after_line, last_line=last_line, limit=limit, but=but)
         lacks_answers = any(row.status in ANSWERED and not (row.body or row.error_code) for row in rows)
         if not (lacks_answers and _were_pruned(batch)):
             return rows, more
-    return _cut(_from_files(batch, after_line=after_line, last_line=last_line), limit=limit, max_chars=PAGE_CHARS)
+    return _cut(_from_files(batch, after_line=after_line, last_line=last_line, but=but), limit=limit, max_chars=PAGE_CHARS)
 
 
 def _were_pruned(batch: Batch) -> bool:
@@ -215,10 +217,10 @@ def _were_pruned(batch: Batch) -> bool:
     return batch.results_pruned_at is not None
 
 
-def _all_rows(batch: Batch, *, after_line: int, last_line: int) -> Iterator[ObjectResult]:
+def _all_rows(batch: Batch, *, after_line: int, last_line: int, but: str = "") -> Iterator[ObjectResult]:
     more = True
     while more:
-        rows, more = _rows(batch, after_line=after_line, last_line=last_line, limit=PAGE)
+        rows, more = _rows(batch, after_line=after_line, last_line=last_line, limit=PAGE, but=but)
         yield from rows
         after_line = rows[-1].line if rows else last_line
 
@@ -241,14 +243,14 @@ def _is_whole(row: tuple[Any, ...]) -> bool:
     return code is None or body is not None
 
 
-def _from_files(batch: Batch, *, after_line: int, last_line: int) -> Iterator[ObjectResult]:
+def _from_files(batch: Batch, *, after_line: int, last_line: int, but: str = "") -> Iterator[ObjectResult]:
     """The objects of an ended batch whose result rows were pruned. A slice takes two queries and one range of each file."""
     pieces = Slice.objects.filter(batch=batch, last_line__gt=after_line, first_line__lte=last_line)
     for piece in pieces.order_by("first_line"):
         files = SliceResults(batch, piece)
         first, last = max(after_line, piece.first_line - 1), min(last_line, piece.last_line)
         reasons = _reasons(batch, first, last) if piece.failed else {}
-        for row in _all_rows(batch, after_line=first, last_line=last):
+        for row in _all_rows(batch, after_line=first, last_line=last, but=but):
             yield _from_file(row, files, reasons) if row.status in ANSWERED else row
 
 

@@ -79,7 +79,7 @@ def test_what_is_being_retried_is_not_listed(native: Native, root: Batch) -> Non
 def test_results_are_downloaded_as_lines_of_json(native: Native, root: Batch, child: Batch) -> None:
     answer = native.get(f"batches/{root}/lineage/results.jsonl")
     assert answer.headers["Content-Type"] == "application/jsonl"
-    assert answer.headers["Content-Disposition"] == f'attachment; filename="{root}_lineage.jsonl"'
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{root}_results_after_retries.jsonl"'
     lines = [json.loads(line) for line in answer.content.splitlines()]
     assert [line["custom_id"] for line in lines] == [f"row-{number}" for number in range(1, 6)]
     assert lines[1]["response"]["body"] == {"round": 1}

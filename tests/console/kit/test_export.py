@@ -11,8 +11,9 @@ from django.test import Client
 from django.utils import timezone
 
 from batches.console.kit import export
-from batches.console.kit.export import FIELDS, cell
+from batches.console.kit.export import FIELDS
 from batches.models import Project, Role
+from batches.rules.csv_lines import cell
 from batches.rules.states import BatchStatus
 from tests.console.conftest import MakeBatch, SignIn
 

@@ -8,19 +8,23 @@ from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from batches.console.drawing.batch_state import BatchState, Progress, Tone, percent
 from batches.console.drawing.count_tiles import status_tiles
 from batches.console.kit.access import SignedIn, requires
-from batches.console.kit.export import TYPES, csv_lines, moment
+from batches.console.kit.export import TYPES, moment
+from batches.console.kit.exports import not_exported
 from batches.console.kit.list_query import in_words
 from batches.console.kit.live import respond
 from batches.console.kit.paging import BadPosition, KeysetPage, keyed_page
 from batches.filters import BatchFilter, BulkItemFilter
+from batches.http.parameters import allow_parameters
 from batches.models import BulkAct, BulkItem, BulkOperation
-from batches.rules.errors import Conflict, NotFound, PortalError
+from batches.rules.csv_lines import csv_lines
+from batches.rules.errors import Conflict, InvalidRequest, NotFound, PortalError
 from batches.rules.states import Source
 from batches.services.bulk.cancel import cancel_rest
 from batches.services.bulk.preview import words
@@ -208,6 +212,10 @@ def retry_bulk(request: SignedIn, operation_id: uuid.UUID) -> HttpResponseBase:
 def export_outcomes(request: SignedIn, operation_id: uuid.UUID) -> HttpResponseBase:
     """The outcome of each batch, as CSV."""
     operation = find_operation(request, operation_id)
+    try:
+        allow_parameters(request.GET)
+    except InvalidRequest as error:
+        return not_exported(request, [error.message], back=reverse("console:bulk_operation", args=[operation.pk]))
     records = (_record(item) for item in _in_pieces(_items(request, operation)))
     headers = {"Content-Disposition": f'attachment; filename="bulk_{operation.pk.hex}.csv"'}
     return StreamingHttpResponse(csv_lines(records, CSV_FIELDS), content_type=TYPES["csv"], headers=headers)

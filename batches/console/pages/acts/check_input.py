@@ -1,8 +1,8 @@
 """The report on an input before anything is sent: its problems, its size and its cost. Then the batch is started or not."""
 
 import uuid
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from django.conf import settings
@@ -12,17 +12,21 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from batches.console.kit.access import SignedIn, actor, find, requires
+from batches.console.kit.access import SignedIn, act_of, actor, find, requires
+from batches.console.kit.exports import not_exported
 from batches.console.kit.guards import guards_in_force
-from batches.console.pages.acts.new_batch_form import DEFAULT_ENDPOINT, NewBatchForm
+from batches.console.pages.acts.new_batch_form import DEFAULT_ENDPOINT, PLAIN, NewBatchForm
+from batches.http.exports import export_answer
 from batches.http.fields import USUAL_WINDOW
+from batches.http.parameters import allow_parameters
 from batches.models import Batch, File, OnInvalid, Purpose
-from batches.rules.errors import PortalError, Unavailable
-from batches.rules.line_rules import Problem
+from batches.rules.errors import InvalidRequest, PortalError, Unavailable
+from batches.rules.line_rules import LineRules, Problem
 from batches.services.core.access import Right
 from batches.services.core.route import route
+from batches.services.exports.problems_export import export_problems
 from batches.services.intake.check_input import Findings, check_file, check_quotas
 from batches.services.intake.drafts import discard, start
 from batches.services.intake.input_rules import input_rules
@@ -30,8 +34,21 @@ from batches.services.intake.submit import usable_model
 from batches.services.policy.estimate import Estimate
 from providers.models import Provider
 
+PARAMETERS = (*PLAIN, "input_file")  # that describe a batch in an address
+SEVERAL = ("metadata_key", "metadata_value")  # that may be given several times
 MOST_SHOWN = 50  # the most problems that are shown
 MOST_MODELS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ShownProblem:
+    """A problem, and the beginning of its line, which is empty if the reader may not read requests."""
+
+    line: int | None
+    code: str
+    message: str
+    param: str
+    text: str
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -53,6 +70,32 @@ def check_input(request: SignedIn, file_id: uuid.UUID) -> HttpResponseBase:
     except PortalError as error:
         return _report(request, file, form, now=now, refusal=error)
     return redirect("console:batch", batch.pk)
+
+
+@require_safe
+@requires(Right.ACT)
+def export_input_problems(request: SignedIn, file_id: uuid.UUID) -> HttpResponseBase:
+    """Every problem of an input as CSV, by the rules for the batch that the address describes."""
+    now = timezone.now()
+    file = _find(request, file_id, now=now)
+    form = _form(request, file)
+    try:
+        allow_parameters(request.GET, *PARAMETERS, several=SEVERAL)
+    except InvalidRequest as error:
+        return not_exported(request, [error.message], back=_form_address(request.GET, file))
+    if not form.is_valid():
+        return not_exported(request, list(_form_problems(form)), back=_form_address(request.GET, file))
+    with_bodies = request.access.may(Right.READ_BODIES, file.project_id)
+    if with_bodies:
+        request.access.require(Right.READ_BODIES, file.project, act=act_of(request), now=now, target=file)
+    of_the_batch: list[Problem] = []
+    rules, _ = _rules(form, note=of_the_batch.append)
+    return export_answer(export_problems(file, rules=rules, of_the_batch=of_the_batch, with_bodies=with_bodies))
+
+
+def _form_problems(form: NewBatchForm) -> Iterator[str]:
+    for name, errors in form.errors.items():
+        yield from (f"{name}: {error}" for error in errors)
 
 
 @require_POST
@@ -93,11 +136,14 @@ def _since(request: SignedIn, *, now: datetime) -> datetime:
 def _report(
     request: SignedIn, file: File, form: NewBatchForm, *, now: datetime, refusal: PortalError | None = None
 ) -> HttpResponseBase:
-    found, provider = _findings(file, form)
+    found, provider = _findings(file, form, code=request.GET.get("code", ""))
     if refusal and not found.codes[refusal.code]:
         found.add(Problem(refusal.code, refusal.message, refusal.param or ""))
     models = sorted(found.estimate.tokens)
     asked = form.submission
+    with_bodies = request.access.may(Right.READ_BODIES, file.project_id)
+    if with_bodies and found.texts:
+        request.access.require(Right.READ_BODIES, file.project, act=act_of(request), now=now, target=file)
     context = {
         "file": file,
         "form": form,
@@ -108,7 +154,11 @@ def _report(
         "findings": found,
         "skips": found.may_skip and asked.on_invalid == OnInvalid.SKIP,
         "codes": found.codes.most_common(),
-        "problems": found.problems[:MOST_SHOWN],
+        "code": found.code,
+        "problems": [_shown(problem, found, with_bodies=with_bodies) for problem in found.problems[:MOST_SHOWN]],
+        "matching": found.codes[found.code] if found.code else found.count,
+        "without_bodies": not with_bodies,
+        "problems_address": f"{reverse('console:export_input_problems', args=[file.pk])}?{_parameters(request.GET).urlencode()}",
         "models": [name or "not named" for name in models[:MOST_MODELS]],
         "more_models": max(len(models) - MOST_MODELS, 0),
         "draft": file.is_draft and not Batch.objects.filter(input_file=file).exists(),
@@ -119,18 +169,14 @@ def _report(
     return render(request, "console/check_input.html", context, status=refusal.status if refusal else 200)
 
 
-def _findings(file: File, form: NewBatchForm) -> tuple[Findings, Provider | None]:
-    """The findings about an input, by all checks of starting and validating a batch; and the provider of the batch."""
-    asked, found = form.submission, Findings()
-    provider: Provider | None = None
-    default_model = ""
-    try:
-        provider = route(asked.project, endpoint=asked.endpoint, name=asked.provider_name)
-        default_model = usable_model(asked.model, endpoint=asked.endpoint, provider=provider)
-    except PortalError as error:
-        found.add(Problem(error.code, error.message, error.param or ""))
-    found.estimate = Estimate(asked.endpoint, default_model)
-    rules = input_rules(dialect=asked.dialect, endpoint=asked.endpoint, provider=provider, default_model=default_model)
+def _findings(file: File, form: NewBatchForm, *, code: str) -> tuple[Findings, Provider | None]:
+    """The findings about an input, by all checks of starting and validating a batch; and the provider of the batch.
+
+    With a code, only problems with this code are kept.
+    """
+    asked, found = form.submission, Findings(code=code)
+    rules, provider = _rules(form, note=found.add)
+    found.estimate = Estimate(asked.endpoint, rules.model)
     try:
         check_file(file, rules=rules, findings=found)
     except Unavailable as error:
@@ -138,6 +184,32 @@ def _findings(file: File, form: NewBatchForm) -> tuple[Findings, Provider | None
     found.estimate.price(provider)
     check_quotas(asked.project, found)
     return found, provider
+
+
+def _rules(form: NewBatchForm, *, note: Callable[[Problem], None]) -> tuple[LineRules, Provider | None]:
+    """The rules for the lines of the batch that the form describes, and its provider. Problems of the batch go to `note`."""
+    asked = form.submission
+    provider: Provider | None = None
+    default_model = ""
+    try:
+        provider = route(asked.project, endpoint=asked.endpoint, name=asked.provider_name)
+        default_model = usable_model(asked.model, endpoint=asked.endpoint, provider=provider)
+    except PortalError as error:
+        note(Problem(error.code, error.message, error.param or ""))
+    rules = input_rules(dialect=asked.dialect, endpoint=asked.endpoint, provider=provider, default_model=default_model)
+    return rules, provider
+
+
+def _shown(problem: Problem, found: Findings, *, with_bodies: bool) -> ShownProblem:
+    text = found.texts.get(problem.line or 0, "") if with_bodies else ""
+    return ShownProblem(problem.line, problem.code, problem.message, problem.param, text)
+
+
+def _parameters(said: QueryDict) -> QueryDict:
+    """The parameters of the batch, without the filter of the report."""
+    query = said.copy()
+    query.pop("code", None)
+    return query
 
 
 def _why_no_cost(estimate: Estimate) -> Iterator[str]:
@@ -152,6 +224,6 @@ def _why_no_cost(estimate: Estimate) -> Iterator[str]:
 
 def _form_address(said: QueryDict, file: File) -> str:
     """The address of the form with the values that were filled in, and with this input."""
-    query = said.copy()
+    query = _parameters(said)
     query["input_file"], query["project"] = str(file), file.project.slug
     return f"{reverse('console:new_batch')}?{query.urlencode()}"

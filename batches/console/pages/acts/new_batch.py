@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS
+from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
@@ -19,6 +20,7 @@ from batches.console.pages.acts.new_batch_form import UploadForm, as_query
 from batches.models import Batch, File, Purpose
 from batches.rules import identifiers
 from batches.rules.errors import NotFound, PortalError
+from batches.rules.sizes import size
 from batches.services.core.access import Right
 from batches.services.intake.drafts import keep_draft
 
@@ -32,7 +34,7 @@ def new_batch(request: SignedIn) -> HttpResponseBase:
     """The form, and the answer to it. A body over the limit is refused before it is read."""
     if int(request.headers.get("Content-Length") or 0) > settings.MAX_BATCH_FILE_BYTES + FORM_BYTES:
         form = _form(request, None, None, known=QueryDict(), now=timezone.now())
-        message = f"The file is larger than the {settings.MAX_BATCH_FILE_BYTES // 10**6:,} MB that a batch may have."
+        message = f"The file is larger than the {size(settings.MAX_BATCH_FILE_BYTES)} that a batch may have."
         return _show(request, form, problem=("file", message), status=413)
     return _new_batch(request)
 
@@ -87,13 +89,16 @@ def kept_input(request: SignedIn, text: str, *, now: datetime) -> File | None:
 
 
 def _input(form: UploadForm, *, now: datetime) -> File:
-    """The input: the uploaded file, which is stored as a draft, else the kept file that the form names."""
+    """The input: the uploaded file or the pasted lines, which are stored as a draft, else the kept file that the form names."""
+    project = form.cleaned_data["project"]
+    if pasted := form.pasted_lines:
+        return keep_draft(ContentFile(pasted), project=project, filename="pasted.jsonl", now=now)
     content: UploadedFile[Any] | None = form.cleaned_data["file"]
     if content is None:
         assert form.kept is not None  # without it, the field `file` is required
         return form.kept
     filename = (content.name or "requests.jsonl")[-255:]
-    return keep_draft(content, project=form.cleaned_data["project"], filename=filename, now=now)
+    return keep_draft(content, project=project, filename=filename, now=now)
 
 
 def _show(

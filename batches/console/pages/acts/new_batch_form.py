@@ -31,6 +31,7 @@ from providers.base import ANTHROPIC_ENDPOINTS, OPENAI_ENDPOINTS
 
 DEFAULT_ENDPOINT = "/v1/chat/completions"
 ENDPOINTS = sorted(OPENAI_ENDPOINTS, key=lambda endpoint: (endpoint != DEFAULT_ENDPOINT, endpoint))
+PASTE_CHARS = 100_000  # the most characters of pasted lines; a file may have far more
 PLAIN = ("project", "endpoint", "provider", "window", "model", "on_invalid", "remark", "priority", *GUARDS, *EXTRAS)
 
 ON_INVALID = ((OnInvalid.FAIL.value, "Fail the whole batch"), (OnInvalid.SKIP.value, "Are skipped; the valid ones run"))
@@ -160,20 +161,33 @@ class NewBatchForm(forms.Form):
 
 
 class UploadForm(NewBatchForm):
-    """The form with a field for the file. `kept` is a stored input that is used instead of an upload."""
+    """The form with fields for a file and for pasted lines. `kept` is a stored input that is used instead of either."""
 
-    file = forms.FileField(allow_empty_file=True, error_messages={"required": "Choose a file with one request a line."})
+    pasted = forms.CharField(
+        required=False, strip=False, max_length=PASTE_CHARS, widget=forms.Textarea({"rows": 6, "spellcheck": "false"})
+    )
+    file = forms.FileField(required=False, allow_empty_file=True)
 
     def __init__(self, data: Any, files: Any = None, *, kept: File | None, **more: Any) -> None:
         super().__init__(data, files, **more)
         self.kept = kept
-        self.fields["file"].required = kept is None
+
+    @property
+    def pasted_lines(self) -> bytes:
+        """The lines that were pasted; empty if there are none."""
+        text: str = self.cleaned_data.get("pasted", "")
+        return text.encode() if text.strip() else b""
 
     def clean(self) -> None:
-        """Check that a kept input belongs to the chosen project."""
+        """Check that there is one input, and that a kept one belongs to the chosen project."""
         super().clean()
+        if self.cleaned_data.get("file") and self.pasted_lines:
+            self.add_error("pasted", "Choose a file or paste lines, not both.")
+        if not (self.kept or "file" in self.errors or self.cleaned_data.get("file") or self.pasted_lines):
+            self.add_error("file", "Choose a file with one request a line, or paste the lines.")
         project = self.cleaned_data.get("project")
-        if self.kept and not self.cleaned_data.get("file") and project and self.kept.project_id != project.pk:
+        is_replaced = self.cleaned_data.get("file") or self.pasted_lines
+        if self.kept and not is_replaced and project and self.kept.project_id != project.pk:
             self.add_error("file", f"{self.kept.filename} belongs to another project: choose the file again.")
 
 

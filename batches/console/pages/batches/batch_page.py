@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.http import HttpResponseBase
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -20,6 +21,7 @@ from batches.console.kit.extras import extras_told
 from batches.console.kit.guards import guards_in_force
 from batches.console.kit.live import respond
 from batches.console.kit.paging import BadPosition, KeysetPage, objects_page
+from batches.console.pages.acts.new_batch_form import as_query
 from batches.console.pages.acts.retry_batch import retriable
 from batches.console.pages.batches.family import after_retries, family
 from batches.console.pages.batches.page_around import page_around
@@ -97,7 +99,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "filtered": bool(chosen.chosen) if not chosen.problems else True,
         "statuses": request.GET.getlist("status"),
         "retriable": retriable(batch),
-        **_errors_of_batch(batch, request.access.readable, everything=request.GET.get("validation") == "all"),
+        **_errors_of_batch(request, batch, now=now),
     }
     return respond(request, "console/batch.html", regions="console/batch_regions.html", context=context)
 
@@ -150,13 +152,27 @@ def _with_error_codes(batch: Batch, objects: list[BatchObject], readable: Readab
     return [ObjectRow(row, codes.get((row.line, row.round), ""), taken_up.get(row.pk)) for row in objects]
 
 
-def _errors_of_batch(batch: Batch, readable: Readable, *, everything: bool) -> dict[str, object]:
+def _errors_of_batch(request: SignedIn, batch: Batch, *, now: datetime) -> dict[str, object]:
     """The stored validation errors of the input; or the reason why the batch as a whole could not run."""
-    errors = unquoting(BatchError.objects.filter(batch=batch, round__isnull=True), readable)
+    errors = unquoting(BatchError.objects.filter(batch=batch, round__isnull=True), request.access.readable)
     if not batch.error_count or batch.skipped_lines:
         return {"reason": errors[0] if errors else None}
+    code = request.GET.get("problem", "")
+    chosen = [error for error in errors if code in ("", error.code)]
+    may_check = request.access.may(Right.ACT, batch.project_id) and batch.input_file and batch.input_file.is_readable(now=now)
     return {
-        "validation_errors": errors if everything else errors[:FIRST_ERRORS],
-        "validation_codes": Counter(error.code for error in errors).most_common(),
+        "validation_errors": chosen if request.GET.get("validation") == "all" else chosen[:FIRST_ERRORS],
+        "codes": Counter(error.code for error in errors).most_common(),
+        "code": code,
+        "matching_errors": len(chosen),
         "stored_errors": len(errors),
+        "bad_lines": len({error.line for error in errors if error.line is not None}),
+        "check_address": _check_address(batch) if may_check else "",
     }
+
+
+def _check_address(batch: Batch) -> str:
+    """The address of a report on the input, from which the batch can be started again without its bad lines."""
+    query = as_query(batch)
+    query.pop("input_file", None)
+    return f"{reverse('console:check_input', args=[batch.input_file_id])}?{query.urlencode()}"

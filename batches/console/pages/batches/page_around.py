@@ -4,6 +4,7 @@ from django.urls import reverse
 
 from batches.console.drawing import curl
 from batches.console.kit.access import SignedIn
+from batches.console.kit.download_menu import batch_downloads
 from batches.console.pages.acts.act_on_batch import offers
 from batches.console.pages.acts.retry_batch import may_retry
 from batches.models import Batch
@@ -23,6 +24,8 @@ def page_around(request: SignedIn, batch: Batch, *, page: str) -> dict[str, obje
         **_retry(request, batch),
         "offers": offers(batch, request.access),
         "curl": curl.retrieve_batch(request, batch),
+        "downloads": list(batch_downloads(batch)),
+        "without_bodies": not request.access.may(Right.READ_BODIES, batch.project_id),
     }
 
 

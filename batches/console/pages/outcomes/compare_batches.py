@@ -1,4 +1,4 @@
-"""Comparing two batches: regressed and fixed requests, and the differences of the two answers to one custom_id."""
+"""Comparing two batches: regressed and fixed requests, answers that match, and the differences of two answers."""
 
 import uuid
 from collections.abc import Iterator
@@ -13,17 +13,22 @@ from django.views.decorators.http import require_safe
 from batches.console.drawing.count_tiles import Tile
 from batches.console.drawing.diff import difference
 from batches.console.kit.access import SignedIn, find_batch, requires
+from batches.console.kit.download_menu import in_each_format
+from batches.console.kit.exports import reads_bodies
 from batches.console.kit.list_query import with_changes
 from batches.models import Batch, BatchObject
 from batches.rules import identifiers
+from batches.rules.answer_match import first_difference
 from batches.rules.errors import Gone, NotFound
 from batches.services.core.access import Access, Right
 from batches.services.results.compare import DIFFERENCES, BadPlace, Pair, Verdict, compare, pairs
+from batches.services.results.compare_answers import Compared, Match, compared_on_page, match_rate, pairs_with_match
 from batches.services.results.results import result_of
 
 PAGE_SIZE = 50
 MOST_OFFERED = 5  # the most batches of each kind that are offered
 LOOKED_THROUGH = 200  # the newest batches of the project that are searched for the same metadata
+_MATCHES = (Match.SAME.value, Match.DIFFERS.value)
 TONES = {
     Verdict.REGRESSED: "bad",
     Verdict.FIXED: "good",
@@ -37,11 +42,12 @@ TONES = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A pair, the address of its page, and the words and tone of its verdict."""
+    """A pair, the address of its page, the tone of its verdict, and the comparison of its answers if there was one."""
 
     pair: Pair
     url: str
     tone: str
+    compared: Compared | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,38 +69,65 @@ def compare_batches(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
     second, problem = _second(request, first, asked)
     if second is None:
         return _choose(request, first, problem=problem, status=404)
-    context: dict[str, object] = {"batch": first, "second": second, "problems": []}
+    with_bodies = reads_bodies(request, first, second)
+    context: dict[str, object] = {
+        "batch": first,
+        "second": second,
+        "problems": [],
+        "without_bodies": not with_bodies,
+        "downloads": [in_each_format("Every pair", reverse("console:export_pairs", args=[first.pk]), {"with": str(second)})],
+    }
     try:
-        context |= _compared(request.GET, first, second)
+        context |= _compared(request.GET, first, second, with_bodies=with_bodies)
     except (BadPlace, BadVerdict) as error:
         context["problems"] = [str(error)]
     return render(request, "console/compare.html", context)
 
 
 class BadVerdict(ValueError):
-    """The address names an unknown verdict."""
+    """The address names an unknown verdict or match, or a match that the reader may not see."""
 
 
-def _compared(query: QueryDict, first: Batch, second: Batch) -> dict[str, object]:
-    words = query.getlist("verdict")
+def _compared(query: QueryDict, first: Batch, second: Batch, *, with_bodies: bool) -> dict[str, object]:
+    words, match = query.getlist("verdict"), query.get("answers", "")
     if not set(words) <= set(Verdict.values):
         raise BadVerdict("The address asks for a verdict that there is not.")
+    if match and not (match in _MATCHES and with_bodies):
+        raise BadVerdict("The address asks for answers that cannot be told apart here.")
     chosen = {Verdict(word) for word in words}
     counts = compare(first, second)
-    wanted = [verdict for verdict in chosen or DIFFERENCES if counts[verdict]]
-    found, after = pairs(first, second, verdicts=wanted, after=query.get("after", ""), limit=PAGE_SIZE)
-    return {
-        "tiles": [_tile(verdict, count, query, is_chosen=verdict in chosen) for verdict, count in counts.items() if count],
-        "rows": [Row(pair, _object_url(first, second, pair), TONES[pair.verdict]) for pair in found],
-        "after": after,
-        "chosen": bool(chosen),
+    tiles = [_tile(verdict, count, query, is_chosen=verdict in chosen) for verdict, count in counts.items() if count]
+    context: dict[str, object] = {
+        "tiles": tiles,
+        "chosen": bool(chosen or match),
         "alike": counts[Verdict.BOTH_FINE],
+        "rate": match_rate(first, second, fine=counts[Verdict.BOTH_FINE]) if with_bodies else None,
+        "match": match,
     }
+    if match:
+        found, after, looked = pairs_with_match(first, second, Match(match), after=query.get("after", ""), limit=PAGE_SIZE)
+        return {**context, "rows": [_row(first, second, *each) for each in found], "after": after, "looked": looked}
+    wanted = [verdict for verdict in chosen or DIFFERENCES if counts[verdict]]
+    shown, after = pairs(first, second, verdicts=wanted, after=query.get("after", ""), limit=PAGE_SIZE)
+    answers = _answers_of(first, second, shown) if with_bodies else {}
+    return {**context, "rows": [_row(first, second, pair, answers.get(pair.custom_id)) for pair in shown], "after": after}
+
+
+def _answers_of(first: Batch, second: Batch, shown: list[Pair]) -> dict[str, Compared]:
+    """The comparison of the answers that the page shows; none if they are no longer kept."""
+    try:
+        return compared_on_page(first, second, shown)
+    except Gone:
+        return {}
+
+
+def _row(first: Batch, second: Batch, pair: Pair, compared: Compared | None) -> Row:
+    return Row(pair, _object_url(first, second, pair), TONES[pair.verdict], compared)
 
 
 def _tile(verdict: Verdict, count: int, query: QueryDict, *, is_chosen: bool) -> Tile:
     """The tile of a verdict. Its link shows the pairs with this verdict; a chosen tile leads back to all that differ."""
-    changed = with_changes(query, {"after": None, "verdict": None if is_chosen else [verdict.value]})
+    changed = with_changes(query, {"after": None, "answers": None, "verdict": None if is_chosen else [verdict.value]})
     return Tile(verdict.label, count, TONES[verdict], f"?{changed.urlencode()}", is_chosen, verdict.sentence)
 
 
@@ -110,13 +143,21 @@ def _second(request: SignedIn, first: Batch, asked: str) -> tuple[Batch | None, 
 
 
 def _choose(request: SignedIn, first: Batch, *, problem: str = "", status: int = 200) -> HttpResponseBase:
+    related = list(_offers(first, request.access))
     context = {
         "batch": first,
         "asked": request.GET.get("with", "").strip()[:100],
         "problem": problem,
-        "offers": list(_offers(first, request.access)),
+        "offers": related or list(_recent(first, request.access)),
+        "is_related": bool(related),
     }
     return render(request, "console/compare_choose.html", context, status=status)
+
+
+def _recent(batch: Batch, access: Access) -> Iterator[Offer]:
+    """The newest other batches of the same project."""
+    named = access.batches().select_related("input_file", "provider").filter(project=batch.project_id).exclude(pk=batch.pk)
+    return (Offer(other, "Recent") for other in named[:MOST_OFFERED])
 
 
 def _offers(batch: Batch, access: Access) -> Iterator[Offer]:
@@ -169,6 +210,7 @@ def compare_objects(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "sides": list(zip(("First", "Second"), (first, second), objects, strict=True)),
         "difference": difference(*answers),
         "both": None not in objects,
+        "same_but_aside": answers[0] != answers[1] and first_difference(*answers) is None,
     }
     return render(request, "console/compare_objects.html", context)
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from batches.console.drawing.charts import BarChart, Series
 from batches.console.kit.access import SignedIn, act_of, actor, requires
+from batches.console.kit.download_menu import Download, results_download
 from batches.console.kit.form_text import form_text
 from batches.console.kit.paging import BadPosition
 from batches.console.pages.acts.retry_batch import may_retry
@@ -74,6 +75,7 @@ def error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
         problems.append(str(BadPosition()))
     group = _described(request, groups, fingerprint, window=window, now=now)
     page = group_members.members(groups, fingerprint, limit=PAGE_SIZE, after=position)
+    touched = _touched(request, groups, fingerprint)
     context = {
         "group": group,
         "problems": problems,
@@ -83,7 +85,9 @@ def error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
         "window": request.GET.get("window", ""),
         "chart": _chart(group, window, now=now),
         "messages_as_they_came": group_members.messages(request.access.within(groups, right=Right.READ_BODIES), fingerprint),
-        "batches": _touched(request, groups, fingerprint),
+        "batches": touched,
+        "downloads": [_download(row.batch, fingerprint) for row in touched],
+        "without_bodies": not all(request.access.may(Right.READ_BODIES, row.batch.project_id) for row in touched),
         "members": [] if problems else list(_members(unquoting(page.errors, request.access.readable))),
         "forward": str(page.following) if page.following and not problems else "",
         "deep": bool(after),
@@ -157,6 +161,11 @@ def _touched(request: SignedIn, groups: QuerySet[ErrorGroup], fingerprint: str) 
         )
         for row in rows
     ]
+
+
+def _download(batch: Batch, fingerprint: str) -> Download:
+    """The failures of the group in one batch, to be taken out."""
+    return results_download(batch, f"{batch.remark or batch}", {"error": fingerprint})
 
 
 def _members(errors: Sequence[BatchError]) -> Iterable[Member]:

@@ -41,6 +41,10 @@ class Row:
     group: Group
     spark: Sparkline
 
+    @property
+    def count(self) -> int:
+        return self.group.count
+
 
 @require_safe
 @requires(Right.READ)

@@ -75,7 +75,7 @@ def test_only_providers_granted_to_the_project_are_on_offer(
 @pytest.mark.parametrize(
     ("change", "field", "message"),
     [
-        ({"file": None}, "file", "Choose a file with one request a line."),
+        ({"file": None}, "file", "Choose a file with one request a line, or paste the lines."),
         ({"file": SimpleUploadedFile("a.jsonl", b"")}, "file", "The file is empty."),
         ({"project": "nobody"}, "project", "Select a valid choice."),
         ({"endpoint": "/v2/nothing"}, "endpoint", "Select a valid choice."),
@@ -178,15 +178,15 @@ def test_a_file_that_is_no_longer_kept_is_said_to_be_gone(console: Client, make_
 
 def test_results_so_far_are_named_partial_and_hold_what_has_settled(console: Client, make_batch: MakeBatch) -> None:
     batch = make_batch(BatchStatus.IN_PROGRESS, succeeded=2, failed=1, pending=4)
-    answer = console.get(f"/console/batches/{batch}/results/")
+    answer = console.get(f"/console/batches/{batch}/export/")
     lines = [json.loads(line) for line in b"".join(answer).splitlines()]
     assert [line["custom_id"] for line in lines] == ["a-1", "a-2", "a-3"]
-    assert f"{batch}_partial.jsonl" in answer.headers["Content-Disposition"]
+    assert f"{batch}_results_partial.jsonl" in answer.headers["Content-Disposition"]
 
 
 def test_results_of_a_batch_that_ended_are_not_partial(console: Client, make_batch: MakeBatch) -> None:
     batch = make_batch(BatchStatus.FINALIZING, succeeded=2)
     transition(batch, BatchStatus.COMPLETED, actor=ENGINE, now=timezone.now(), total=2, succeeded=2)
-    answer = console.get(f"/console/batches/{batch}/results/")
+    answer = console.get(f"/console/batches/{batch}/export/")
     assert len(b"".join(answer).splitlines()) == 2
     assert f"{batch}_results.jsonl" in answer.headers["Content-Disposition"]

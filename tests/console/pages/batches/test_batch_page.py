@@ -219,10 +219,10 @@ def test_a_retry_and_what_it_retries_lead_to_each_other(console: Client, make_ba
     for batch, other in ((first, retry), (retry, first)):
         page = text(console, batch)
         assert f'href="/console/batches/{other}/"' in page
-        lines = b"".join(console.get(f"/console/batches/{batch}/merged/").streaming_content)  # type: ignore[attr-defined]
+        lines = b"".join(console.get(f"/console/batches/{batch}/export/?scope=lineage").streaming_content)  # type: ignore[attr-defined]
         assert lines.count(b"\n") == 2
         assert lines.count(b'"status_code":200') == 2
-    assert "merged/" not in text(console, make_batch(succeeded=1))
+    assert "scope=lineage" not in text(console, make_batch(succeeded=1))
 
 
 def test_the_history_has_the_timeline_and_who_was_refused(console: Client, member: SignIn, make_batch: MakeBatch) -> None:

@@ -40,7 +40,7 @@ def test_a_tile_filters_the_table_and_the_filter_is_in_the_address(console: Clie
     answer = console.get(address(*two, verdict="both_fine"))
     assert [row.pair.custom_id for row in answer.context["rows"]] == ["a-1"]
     assert 'aria-current="true"' in answer.content.decode()
-    assert "No object here" in console.get(address(*two, verdict="fixed")).content.decode()
+    assert "No request here" in console.get(address(*two, verdict="fixed")).content.decode()
 
 
 def test_pages_follow_one_another_and_each_asks_as_much(
@@ -98,7 +98,7 @@ def test_likely_batches_are_offered_the_nearest_first_and_each_once(console: Cli
 
 def test_a_batch_without_relations_can_be_compared_by_id(console: Client, make_batch: MakeBatch) -> None:
     page = console.get(f"/console/batches/{make_batch()}/compare/").content.decode()
-    assert "No batch suggests itself" in page
+    assert "No related batch found. Choose a recent batch or paste an id." in page
     assert 'name="with"' in page
 
 
@@ -156,7 +156,7 @@ def test_the_same_answers_are_said_to_be_the_same(console: Client, make_batch: M
 
 def test_of_what_only_one_batch_has_its_answer_is_shown(console: Client, two: tuple[Batch, Batch]) -> None:
     page = answers(console, two, "a-4")
-    assert "has no such object" in page
+    assert "has no such request" in page
     assert "The one answer" in page
     assert "blue" in page
 

@@ -1,5 +1,6 @@
 """The pages of error groups: over all batches, and of one."""
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -42,6 +43,14 @@ def page_of(client: Client, address: str) -> str:
 
 def shown(client: Client, query: str = "") -> list[str]:
     return [row.group.sample for row in client.get(ERRORS + query).context["rows"]]
+
+
+def test_shares_of_a_list_add_up_to_100(console: Client, batch: Batch) -> None:
+    """O24: three groups of one failure had 33 % each."""
+    for message in ("First of all", "Another thing", "Some trouble"):
+        fails(batch, message)
+    shares = [int(found) for found in re.findall(r">(\d+) %<", page_of(console, ERRORS))]
+    assert sorted(shares) == [33, 33, 34]
 
 
 @pytest.fixture
