@@ -20,6 +20,7 @@ from batches.console.kit.extras import extras_told
 from batches.console.kit.guards import guards_in_force
 from batches.console.kit.live import respond
 from batches.console.kit.paging import BadPosition, KeysetPage, objects_page
+from batches.console.kit.way_back import around, kept
 from batches.console.pages.acts.retry_batch import retriable
 from batches.console.pages.batches.family import family
 from batches.console.pages.batches.page_around import page_around
@@ -78,7 +79,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "spark": course(batch, minutes, now=now),
         "overdue": not batch.is_terminal and batch.expires_at <= now,
         **_why_it_waits(batch, now=now),
-        "tiles": status_tiles(_counted(batch.counts), chosen=request.GET.getlist("status"), table="objects"),
+        "tiles": status_tiles(_counted(batch.counts), chosen=request.GET.getlist("status"), table="objects", kept=kept(request)),
         "live": not batch.is_terminal,
         "events": list(batch.events.order_by("-created_at", "-pk")[:LATEST_EVENTS])[::-1],
         "latency": latency(batch),
@@ -92,6 +93,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "rows": _with_error_codes(batch, page.rows, request.access.readable),
         "problems": problems,
         "filter": chosen,
+        "around": around(request),
         "filtered": bool(chosen.chosen) if not chosen.problems else True,
         "statuses": request.GET.getlist("status"),
         "retriable": retriable(batch),
