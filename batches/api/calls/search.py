@@ -1,5 +1,6 @@
 """Search over everything that the caller may read."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.utils import timezone
@@ -13,9 +14,10 @@ from batches.api.fields.search import KINDS, ShownFound, ShownHit
 from batches.api.view import DEFAULT_LIMIT, NativeView
 from batches.http.errors import InvalidValue, MissingParameter
 from batches.http.paging import query_number
+from batches.models import Batch, BatchObject
 from batches.rules.search_text import LONGEST
 from batches.services.core.access import Right
-from batches.services.search.found import Found
+from batches.services.search.found import FileFound, Found
 from batches.services.search.scope import Scope, scope_of_key, scope_of_person
 from batches.services.search.search import MOST_HITS, search
 
@@ -55,13 +57,26 @@ class Search(NativeView):
         if kind is not None and kind not in KINDS:
             raise InvalidValue(f"Invalid value for 'kind': it must be one of {', '.join(KINDS)}.", param="kind")
         limit = query_number(query, "limit", minimum=1, maximum=MOST_HITS, default=DEFAULT_LIMIT)
-        return Response(_answer(search(query["q"], self._scope(), limit=limit, kind=kind)))
+        found = search(query["q"], self._scope(), limit=limit, kind=kind)
+        self.caller.note_use(_batches(found))
+        return Response(_answer(found))
 
     def _scope(self) -> Scope:
         now = timezone.now()
         if isinstance(self.caller, KeyCaller):
             return scope_of_key(self.caller.key, now=now)
         return scope_of_person(self.caller.access, now=now)
+
+
+def _batches(found: Found) -> Iterable[Batch]:
+    """The batches whose ids the answer has."""
+    for section in found.sections:
+        for hit in section.hits:
+            match hit.row:
+                case Batch() as batch:
+                    yield batch
+                case BatchObject(batch=batch) | FileFound(batch=Batch() as batch):
+                    yield batch
 
 
 def _answer(found: Found) -> dict[str, Any]:

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from batches.api.fields.names import BATCH_ID
+from batches.api.fields.names import BatchIdIfAny
 from batches.models import Batch, BatchObject, BulkOperation, ErrorGroup
-from batches.rules import identifiers
 from batches.rules.jsonl import result_id
 from batches.services.search.found import FileFound, Hit, HitKind, ModelFound, Reason
 from providers.models import Provider
@@ -28,12 +27,8 @@ class ShownHit(serializers.Serializer[Hit]):
     title = serializers.CharField(help_text="The remark, custom_id, filename, name or message.", allow_blank=True)
     status = serializers.CharField(help_text="Of a batch, request or bulk operation.", allow_null=True)
     project = serializers.SlugField(help_text="Of everything that belongs to one project.", allow_null=True)
-    batch_id = serializers.SerializerMethodField(help_text="The batch of a request, and the newest batch with a file.")
+    batch_id = BatchIdIfAny()  # of a batch and of a request; the newest batch that has a file
     line = serializers.IntegerField(help_text="Of a request.", allow_null=True)
-
-    @extend_schema_field({**BATCH_ID, "nullable": True})
-    def get_batch_id(self, _hit: Hit) -> str | None:
-        raise NotImplementedError("The whole row is made by to_representation.")
 
     def to_representation(self, hit: Hit) -> dict[str, Any]:
         none = {"status": None, "project": None, "batch_id": None, "line": None}
