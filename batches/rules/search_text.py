@@ -69,6 +69,9 @@ def words_of(text: str) -> Iterable[str]:
 
 def has_words(text: str, words: Iterable[str]) -> bool:
     """Whether each of the words is the beginning of a word of the text."""
+    words, lower = tuple(words), text.lower()
+    if not all(word in lower for word in words):
+        return False  # most texts are left out here, at a tenth of the cost
     present = list(words_of(text))
     return all(any(other.startswith(word) for other in present) for word in words)
 

@@ -75,6 +75,11 @@ document.addEventListener("keydown", (event) => {
   }
 });
 palette.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") {
+    event.preventDefault(); // else a search field with a text is emptied, and the palette stays
+    palette.close();
+    return;
+  }
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!step) return;
   event.preventDefault();

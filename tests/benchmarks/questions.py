@@ -24,7 +24,7 @@ from django.db import connection, transaction  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from batches.models import ApiKey, Batch, BatchErrorGroup, Dialect  # noqa: E402
+from batches.models import ApiKey, Batch, BatchErrorGroup, BatchObject, BatchResult, Dialect  # noqa: E402
 from batches.services.lifecycle.claim import Appetite, claim  # noqa: E402
 from batches.services.upkeep.reconcile import reconcile  # noqa: E402
 
@@ -106,6 +106,8 @@ class Place:
     running: Batch
     deep: Batch
     group: str
+    custom_id: str
+    request_id: str
 
     @property
     def names(self) -> dict[str, str]:
@@ -118,6 +120,8 @@ class Place:
             "at": f"{micros}-{self.deep.pk.hex}",
             "project": self.batch.project.slug,
             "group": self.group,
+            "custom_id": self.custom_id,
+            "request_id": self.request_id,
         }
 
 
@@ -129,7 +133,9 @@ def place() -> Place:
     first, last = Batch.objects.order_by("created_at")[0].created_at, running.created_at
     deep = newest.filter(created_at__lte=last - (last - first) * 0.9)[0]
     group = BatchErrorGroup.objects.select_related("group").filter(batch=ended)[0].group.fingerprint
-    return Place(ended, deep, running, deep, group)
+    called = BatchResult.objects.filter(batch=ended).values_list("request_id", flat=True)[0]
+    named = BatchObject.objects.filter(batch=ended, line=7).values_list("custom_id", flat=True)[0]
+    return Place(ended, deep, running, deep, group, named, called)
 
 
 def questions() -> dict[str, Callable[[], object]]:

@@ -73,7 +73,7 @@ def _named(kind: HitKind, identifier: str, title: str) -> dict[str, Any]:
 class ShownFound(serializers.Serializer[Any]):
     """What a search found, by kind, the newest of each kind first."""
 
-    data = ShownHit(many=True)
+    data = ShownHit(many=True)  # type: ignore[assignment]  # a serializer has one, too
     more = serializers.ListField(
         child=serializers.ChoiceField(choices=KINDS), help_text="The kinds of which there are further things than `limit`."
     )

@@ -26,17 +26,15 @@ def newest(batches: QuerySet[Batch]) -> QuerySet[Batch]:
 def find_batches(scope: Scope, asked: SearchText, *, limit: int) -> Section:
     """At most four queries."""
     hits: list[Hit] = []
+    named = scope.batches.select_related(*NAMED)
     if asked.ids:
         reason = Reason.ID if asked.id else Reason.ID_START
-        first, last = asked.ids
-        found = scope.batches.filter(pk__gte=first, pk__lte=last).select_related(*NAMED).order_by("-pk")[: limit + 1]
-        hits += [Hit(batch, reason) for batch in found]
+        hits += [Hit(batch, reason) for batch in named.filter(pk__range=asked.ids).order_by("-pk")[: limit + 1]]
     if asked.id or asked.sent:
         return section(HitKind.BATCH, hits, limit=limit)
     keys, bound = _keys(scope, asked, limit=limit)
-    found = newest(scope.batches.filter(pk__in=keys)).select_related(*NAMED)[: limit + 1] if keys else []
     reason = Reason.METADATA if asked.pair else Reason.WORDS
-    hits += [Hit(batch, reason) for batch in found]
+    hits += [Hit(batch, reason) for batch in newest(named.filter(pk__in=keys))[: limit + 1]]
     return section(HitKind.BATCH, hits, limit=limit, bound=bound)
 
 

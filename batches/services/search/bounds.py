@@ -12,18 +12,21 @@ MOST_SAME_IDS = 200  # results of all projects with one request id; a text that 
 NEWEST = 1000  # batches that are looked through beside an index
 NEWEST_WITHOUT_INDEX = 5000  # batches, or error groups, that are looked through for words where there is no index
 MOST_MATCHES = 2000  # rows that an index of words may find; the newest of them are shown
+UNBOUNDED = frozenset({HitKind.FILE, HitKind.OPERATION, HitKind.PROVIDER})  # looked up by their key, or a few rows in all
 _CANCELLED = "57014"  # PostgreSQL's code for a statement that took too long
 
 
 def bounded(kind: HitKind, ask: Callable[[], Section]) -> Section:
     """The answer to one question; or an empty section that says that its search took too long."""
-    if connection.vendor != "postgresql":
+    if connection.vendor != "postgresql" or kind in UNBOUNDED:
         return ask()
+    is_inside = connection.in_atomic_block
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = {LONGEST_MS}")
             found = ask()
-            cursor.execute("SET LOCAL statement_timeout TO DEFAULT")  # a transaction around this one goes on without it
+            if is_inside:
+                cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", "") != _CANCELLED:
             raise

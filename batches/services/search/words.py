@@ -51,7 +51,7 @@ class HasWords(Func):
         super().__init__(F("project"), *map(F, COLUMNS[model]), any_project, every_word)
         self.vector, self.everywhere = vector_sql(model), projects is None
 
-    def as_sql(self, compiler: SQLCompiler, *_: Any, **__: Any) -> tuple[str, tuple[Any, ...]]:  # type: ignore[override]
+    def as_sql(self, compiler: SQLCompiler, *_: Any, **__: Any) -> tuple[str, tuple[Any, ...]]:
         *columns, projects, words = [compiler.compile(part) for part in self.source_expressions]
         vector = self.vector.format(*(sql for sql, _ in columns))
         conditions = [(f"{vector} @@ to_tsquery('simple', {words[0]})", words[1])]

@@ -20,7 +20,7 @@ def follow(client: Client, address: str, words: str) -> tuple[str, str]:
     """Open an address and follow the link with these words; its address and its page."""
     shown = client.get(address).content.decode()
     links = re.findall(r'<a [^>]*href="([^"]*)"[^>]*>(.*?)</a>', shown, re.DOTALL)
-    found = [unescape(href) for href, text in links if words in re.sub(r"<[^>]*>|\s+", " ", text)]
+    found = [unescape(href) for href, text in links if words in " ".join(re.sub(r"<[^>]*>", " ", text).split())]
     assert found, f"{words} is not on {address}"
     href = found[0] if found[0].startswith("/") else address.partition("?")[0] + found[0]
     href = href.partition("#")[0]
