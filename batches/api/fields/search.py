@@ -69,7 +69,7 @@ def _named(kind: HitKind, identifier: str, title: str) -> dict[str, Any]:
     return {"kind": kind.word, "id": identifier, "title": title}
 
 
-@extend_schema_serializer(component_name="SearchAnswer")
+@extend_schema_serializer(component_name="SearchAnswer", many=False)
 class ShownFound(serializers.Serializer[Any]):
     """What a search found, by kind, the newest of each kind first."""
 
