@@ -54,7 +54,7 @@ class Holdings:
                 last_strike=None if waiting.last_strike is None else waiting.last_strike.timestamp(),
             )
             if waiting.not_before is not None and waiting.not_before > now:
-                self._senders.put_off(item, waiting.not_before)
+                self._senders.postpone(item, waiting.not_before)
             else:
                 lane.push(item)
 
