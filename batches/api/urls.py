@@ -12,6 +12,7 @@ from batches.api.calls.lineage import LineageView
 from batches.api.calls.models import Models
 from batches.api.calls.providers import Providers
 from batches.api.calls.quotas import Quotas
+from batches.api.calls.search import Search
 from batches.api.calls.stops import Stops
 from batches.api.errors import render_error
 from batches.api.fields.batch import batch_object
@@ -61,6 +62,7 @@ urlpatterns = [
     path("v1/providers/<str:name>", Providers.as_view({"get": "retrieve"})),
     path("v1/providers/<str:name>/check", Providers.as_view({"post": "check"})),
     path("v1/providers/<str:name>/resume", Providers.as_view({"post": "resume"})),
+    path("v1/search", Search.as_view({"get": "list"})),
     path("v1/stops", Stops.as_view({"get": "list"})),
     path("schema", openapi_document, name="schema"),
     path("docs", RedirectView.as_view(pattern_name="api:docs")),

@@ -29,6 +29,7 @@ from batches.console.pages.portal.api_keys import api_key, api_keys, new_api_key
 from batches.console.pages.portal.emergency_stops import emergency_stops, end_emergency_stop, new_stop
 from batches.console.pages.portal.overview import home, overview
 from batches.console.pages.portal.providers import check_provider, provider_list, provider_page, resume_provider
+from batches.console.pages.portal.search_page import search_page
 from batches.rules import fingerprints, identifiers
 
 
@@ -68,6 +69,7 @@ app_name = "console"
 urlpatterns = [
     path("", home, name="home"),
     path("overview/", overview, name="overview"),
+    path("search/", search_page, name="search"),
     path("providers/", provider_list, name="providers"),
     path("providers/<slug:name>/", provider_page, name="provider"),
     path("providers/<slug:name>/check/", check_provider, name="check_provider"),

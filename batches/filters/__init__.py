@@ -3,7 +3,7 @@
 Filters know models and `services.core`, and only read. Start with `batch`.
 """
 
-from batches.filters.batch import CREATED, METADATA, VIEWS, BatchFilter
+from batches.filters.batch import CREATED, METADATA, VIEWS, BatchFilter, HasPair
 from batches.filters.bulk_items import BulkItemFilter
 from batches.filters.conditions import Condition, holds_of, needs_attention, stopped_among, stuck_among
 from batches.filters.error_groups import ErrorGroupFilter
@@ -21,6 +21,7 @@ __all__ = [
     "BulkItemFilter",
     "Condition",
     "ErrorGroupFilter",
+    "HasPair",
     "StrictFilterSet",
     "holds_of",
     "is_negated",

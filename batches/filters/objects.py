@@ -14,7 +14,7 @@ from batches.rules.states import ObjectStatus
 class BatchObjectFilter(StrictFilterSet):
     """The filters over the objects of one batch."""
 
-    others = frozenset({"after", "before", "validation", "problem", "fragment"})
+    others = frozenset({"after", "before", "validation", "problem", "fragment", "list"})
 
     status = MultipleChoiceFilter(label="Status", choices=ObjectStatus.choices, distinct=False)
     custom_id = CharFilter(label="custom_id", lookup_expr="icontains", max_length=512)

@@ -81,6 +81,7 @@ NEEDS: Mapping[str, Mapping[str, Need]] = {
     "providers/*": {"GET": READ},
     "providers/*/check": {"POST": OPERATE},
     "providers/*/resume": {"POST": OPERATE},
+    "search": {"GET": READ},
     "stops": {"GET": READ},
 }
 

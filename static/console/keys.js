@@ -21,7 +21,7 @@ function move(step) {
 
 const acts = {
   "/": () => {
-    const field = document.querySelector("[data-search]");
+    const field = document.querySelector("[data-search]") ?? document.querySelector("[data-search-everything]");
     field?.focus();
     field?.select();
   },

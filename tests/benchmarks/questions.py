@@ -24,7 +24,7 @@ from django.db import connection, transaction  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from batches.models import ApiKey, Batch, BatchErrorGroup, Dialect  # noqa: E402
+from batches.models import ApiKey, Batch, BatchErrorGroup, BatchObject, BatchResult, Dialect  # noqa: E402
 from batches.services.lifecycle.claim import Appetite, claim  # noqa: E402
 from batches.services.upkeep.reconcile import reconcile  # noqa: E402
 
@@ -47,6 +47,14 @@ PAGES = {
     "console overview: 24 h": "/console/overview/?span=24h",
     "console providers": "/console/providers/",
     "console provider": "/console/providers/provider-1/",
+    "console search: a batch's id": "/console/search/?q={deep}&fragment=1",
+    "console search: a rare custom_id": "/console/search/?q={custom_id}&fragment=1",
+    "console search: a custom_id of every batch": "/console/search/?q=row-1&fragment=1",
+    "console search: a request id": "/console/search/?q={request_id}&fragment=1",
+    "console search: no such id": "/console/search/?q=no-such-thing-1&fragment=1",
+    "console search: words": "/console/search/?q=shard+failed",
+    "console search: a pair": "/console/search/?q=team%3Dteam-3",
+    "native search: a request id": "/api/v1/search?q={request_id}",
     "console list: first page": "/console/batches/",
     "console list: deep": "/console/batches/?after={at}",
     "console list: active": "/console/batches/?view=active",
@@ -98,6 +106,8 @@ class Place:
     running: Batch
     deep: Batch
     group: str
+    custom_id: str
+    request_id: str
 
     @property
     def names(self) -> dict[str, str]:
@@ -110,6 +120,8 @@ class Place:
             "at": f"{micros}-{self.deep.pk.hex}",
             "project": self.batch.project.slug,
             "group": self.group,
+            "custom_id": self.custom_id,
+            "request_id": self.request_id,
         }
 
 
@@ -121,7 +133,9 @@ def place() -> Place:
     first, last = Batch.objects.order_by("created_at")[0].created_at, running.created_at
     deep = newest.filter(created_at__lte=last - (last - first) * 0.9)[0]
     group = BatchErrorGroup.objects.select_related("group").filter(batch=ended)[0].group.fingerprint
-    return Place(ended, deep, running, deep, group)
+    called = BatchResult.objects.filter(batch=ended).values_list("request_id", flat=True)[0]
+    named = BatchObject.objects.filter(batch=ended, line=7).values_list("custom_id", flat=True)[0]
+    return Place(ended, deep, running, deep, group, named, called)
 
 
 def questions() -> dict[str, Callable[[], object]]:

@@ -203,7 +203,7 @@ TABLES: tuple[Rows, ...] = (
         | {
             "id": _line_id("line"),
             "line": "line",
-            "custom_id": "'row-' || line",
+            "custom_id": "CASE line WHEN 7 THEN 'order-' || n ELSE 'row-' || line END",  # one of each batch is its own
             "status": _OUTCOME,
             "round": "1",
             "attempts": f"CASE WHEN {_ANSWERED} THEN 1 ELSE 0 END",

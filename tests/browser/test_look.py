@@ -24,6 +24,9 @@ pytestmark = pytest.mark.once
 
 PATHS = [
     "overview/",
+    "search/",
+    "search/?q=a-1",
+    "search/?q=nothing-like-it",
     "providers/",
     "providers/simulator/",
     "batches/",

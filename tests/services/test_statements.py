@@ -29,6 +29,7 @@ from batches.services.lifecycle.validate import validate
 from batches.services.results.results import results, settled_results
 from batches.services.retry.retry import retry
 from batches.services.retry.selection import Selection
+from batches.services.search.bounds import NEWEST
 from batches.services.tally.assess import assess
 from batches.services.tally.outcomes import Settled, Tried
 from batches.services.upkeep.reconcile import reconcile
@@ -259,6 +260,17 @@ def test_e16_clients_that_ask_again_and_again_read_a_page(batch: Batch, path: st
     Batch.objects.filter(pk=batch.pk).update(dialect=Dialect.OPENAI)
     with reading(at_most=200):
         assert Client(headers={"Authorization": f"Bearer {key}"}).get(path.format(batch=batch)).status_code == 200
+
+
+@pytest.mark.parametrize("text", ["row-1", "row-0", "req_77", "nothing", "nightly", "team=search"])
+def test_a_search_reads_no_more_than_its_bounds(batch: Batch, text: str, admin_client: Client) -> None:
+    """`row-1` is the custom_id of a request of every batch of the others, `req_77` the request id of all requests of one.
+
+    An index of request ids names ranges of pages, and the last range is not in it yet.
+    """
+    admin_client.get("/console/account/inactive/")
+    with reading(at_most=NEWEST * 10):
+        assert admin_client.get(f"/console/search/?q={text}&fragment=1").status_code == 200
 
 
 def test_e18_a_look_of_the_beat_is_bounded(batch: Batch) -> None:

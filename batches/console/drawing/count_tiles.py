@@ -16,12 +16,14 @@ class Tile:
     title: str = ""
 
 
-def status_tiles(counts: Iterable[tuple[str, int, str, str]], *, chosen: Collection[str], table: str) -> list[Tile]:
+def status_tiles(
+    counts: Iterable[tuple[str, int, str, str]], *, chosen: Collection[str], table: str, kept: str = ""
+) -> list[Tile]:
     """Tiles that filter a table by status. `table` is the table's id. Each count has a label, a count, a status and a tone.
 
-    The status "" stands for all rows.
+    The status "" stands for all rows. `kept` are further parameters of the page's address.
     """
     return [
-        Tile(label, count, tone, f"?status={status}#{table}" if status else f"?#{table}", status in chosen)
+        Tile(label, count, tone, f"?status={status}{kept}#{table}" if status else f"?{kept}#{table}", status in chosen)
         for label, count, status, tone in counts
     ]

@@ -16,6 +16,7 @@ from batches.console.kit.columns import COLUMNS, BadColumn, Column, read_columns
 from batches.console.kit.list_query import chips, choices, panel, question, tidied
 from batches.console.kit.live import respond, wants_fragment
 from batches.console.kit.paging import SORTS, BadPosition, BadSort, KeysetPage, batches_page, capped, capped_count, read_sort
+from batches.console.kit.way_back import led_from_list
 from batches.console.pages.batches.view_tabs import view_tabs
 from batches.filters import CREATED, BatchFilter, holds_of, stopped_among, stuck_among
 from batches.models import Batch, BulkAct, load_counts
@@ -65,6 +66,7 @@ def batch_list(request: SignedIn) -> HttpResponseBase:
         "count": found.count(),
         "open": sum(not row.batch.is_terminal for row in rows),
         "columns": found.columns,
+        "led_from_list": led_from_list(request),
         "shown": {column.name for column in found.columns},
         "every_column": COLUMNS.values(),
         "sort": found.sort,

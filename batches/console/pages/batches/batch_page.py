@@ -21,6 +21,7 @@ from batches.console.kit.extras import extras_told
 from batches.console.kit.guards import guards_in_force
 from batches.console.kit.live import respond
 from batches.console.kit.paging import BadPosition, KeysetPage, objects_page
+from batches.console.kit.way_back import around, kept
 from batches.console.pages.acts.new_batch_form import as_query
 from batches.console.pages.acts.retry_batch import retriable
 from batches.console.pages.batches.family import after_retries, family
@@ -82,7 +83,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "spark": course(batch, minutes, now=now),
         "overdue": not batch.is_terminal and batch.expires_at <= now,
         **_why_it_waits(batch, now=now),
-        "tiles": status_tiles(_counted(batch.counts), chosen=request.GET.getlist("status"), table="objects"),
+        "tiles": status_tiles(_counted(batch.counts), chosen=request.GET.getlist("status"), table="objects", kept=kept(request)),
         "live": not batch.is_terminal,
         "events": list(batch.events.select_related("operation").order_by("-created_at", "-pk")[:LATEST_EVENTS])[::-1],
         "latency": latency(batch),
@@ -96,6 +97,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "rows": _with_error_codes(batch, page.rows, request.access.readable),
         "problems": problems,
         "filter": chosen,
+        "around": around(request),
         "filtered": bool(chosen.chosen) if not chosen.problems else True,
         "statuses": request.GET.getlist("status"),
         "retriable": retriable(batch),

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 from django.http import Http404, HttpResponseBase
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from batches.console.drawing import curl
 from batches.console.drawing.pretty import indent
 from batches.console.kit.access import SignedIn, find_batch, requires
+from batches.console.kit.list_query import chips
+from batches.console.kit.way_back import around, list_query
 from batches.console.pages.acts.retry_batch import retriable
+from batches.filters import BatchObjectFilter
 from batches.models import Batch, BatchError, BatchObject, BatchResult
 from batches.rules.errors import Gone
 from batches.rules.states import BatchStatus, ObjectStatus
@@ -54,6 +58,12 @@ class Relative:
     is_child: bool
 
 
+class Around(BatchObjectFilter):
+    """The filter that the reader came from. It chooses the requests before and behind this one."""
+
+    others = BatchObjectFilter.others | {"round", "full"}
+
+
 @require_safe
 @requires(Right.READ_BODIES)
 def object_page(request: SignedIn, batch_id: uuid.UUID, line: int) -> HttpResponseBase:
@@ -65,6 +75,7 @@ def object_page(request: SignedIn, batch_id: uuid.UUID, line: int) -> HttpRespon
         raise Http404("The batch has no such line.")
     whole = set(request.GET.getlist("full"))
     found.batch = batch
+    beside = Around(request.GET, queryset=objects, now=timezone.now())
     round_ = _round(request.GET.get("round", ""), found)
     answer = _result(found) if round_ == found.round else _earlier(found, round_)
     sent, gone = _request(batch, line)
@@ -79,18 +90,29 @@ def object_page(request: SignedIn, batch_id: uuid.UUID, line: int) -> HttpRespon
         "response_document": _document("response", answer.body, whole) if answer.body else None,
         "why_none": answer.why_none,
         "round": round_,
-        "rounds": [(f"Round {number}", f"?round={number}", number == round_) for number in range(1, found.round + 1)],
+        "rounds": list(_rounds(request, found, shown=round_)),
         "errors": BatchError.objects.filter(batch=batch, line=line, round=round_),
         "elsewhere": taken_up,
         "relatives": list(_relatives(request, found)),
         "may_retry": may_retry and (batch.is_terminal or batch.status == BatchStatus.IN_PROGRESS),
         "may_edit": may_retry and batch.is_terminal and sent,
         "tries": tries(batch, line),
-        "previous": objects.filter(line__lt=line).order_by("-line").values_list("line", flat=True).first(),
-        "next": objects.filter(line__gt=line).order_by("line").values_list("line", flat=True).first(),
+        "previous": beside.matching.filter(line__lt=line).order_by("-line").values_list("line", flat=True).first(),
+        "next": beside.matching.filter(line__gt=line).order_by("line").values_list("line", flat=True).first(),
+        "beside": [] if beside.problems else list(chips(beside)),
+        "problems": beside.problems,
+        "around": around(request),
+        "list_query": list_query(request),
         "curl": curl.send_object(batch, sent, address=address) if sent else "",
     }
     return render(request, "console/object.html", context)
+
+
+def _rounds(request: SignedIn, batch_object: BatchObject, *, shown: int) -> Iterable[tuple[str, str, bool]]:
+    """The tabs of the rounds. Their addresses keep the filter."""
+    beside = around(request).removeprefix("?")
+    for number in range(1, batch_object.round + 1):
+        yield f"Round {number}", f"?{beside}{'&' if beside else ''}round={number}", number == shown
 
 
 def _request(batch: Batch, line: int) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from django.urls import reverse
 from batches.console.drawing import curl
 from batches.console.kit.access import SignedIn
 from batches.console.kit.download_menu import batch_downloads
+from batches.console.kit.way_back import kept, list_query
 from batches.console.pages.acts.act_on_batch import offers
 from batches.console.pages.acts.retry_batch import may_retry
 from batches.models import Batch
@@ -16,10 +17,13 @@ TABS = (("Batch", "batch"), ("History", "batch_history"), ("As clients see it", 
 
 def page_around(request: SignedIn, batch: Batch, *, page: str) -> dict[str, object]:
     """The context of templates/console/batch_frame.html. `page` is the name of the current page's address."""
+    list_kept = f"?{kept(request)[1:]}" if kept(request) else ""
     may_act = request.access.may(Right.ACT, batch.project_id)
     return {
         "batch": batch,
-        "tabs": [(words, reverse(f"console:{name}", args=[batch.id]), name == page) for words, name in TABS],
+        "tabs": [(words, reverse(f"console:{name}", args=[batch.id]) + list_kept, name == page) for words, name in TABS],
+        "list_query": list_query(request),
+        "kept": kept(request),
         "may_clone": may_act,
         **_retry(request, batch),
         "offers": offers(batch, request.access),
