@@ -112,9 +112,8 @@ class PersonAdmin(TellsNothing[User], _UserAdmin):
         """Never: people who leave are deactivated, since audit entries name them."""
         return False
 
-    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
-        changed = [name for name in form.changed_data if not name.startswith(("password", "usable_password"))]
-        change_person(obj, changed=changed, actor=access(request).actor, now=timezone.now())
+    def save_model(self, request: HttpRequest, obj: User, _form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
+        change_person(obj, actor=access(request).actor, now=timezone.now())
 
     def save_formset(self, request: HttpRequest, _form: Any, formset: Any, change: bool) -> None:  # noqa: ARG002, FBT001
         save_rows(request, formset)

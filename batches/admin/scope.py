@@ -64,10 +64,8 @@ def save_rows(request: HttpRequest, formset: "BaseModelFormSet[Any, Any]") -> No
     formset.save(commit=False)
     for row in formset.deleted_objects:
         remove(row, actor=actor, now=now, project=getattr(row, "project", None))
-    for row, changed in formset.changed_objects:
-        configure(row, changed=changed, actor=actor, now=now, project=getattr(row, "project", None))
-    for row in formset.new_objects:
-        configure(row, changed=(), actor=actor, now=now, project=getattr(row, "project", None))
+    for row in (*(row for row, _ in formset.changed_objects), *formset.new_objects):
+        configure(row, actor=actor, now=now, project=getattr(row, "project", None))
 
 
 class CappedPaginator(_Paginator):
@@ -190,10 +188,10 @@ class Scoped(TellsNothing[M]):
                 record_refusal(act, actor=access(request).actor, now=timezone.now(), target=row, project=project)
         return super().changeform_view(request, object_id, form_url, extra_context)
 
-    def save_model(self, request: HttpRequest, obj: M, form: "ModelForm[M]", change: bool) -> None:  # noqa: ARG002, FBT001
+    def save_model(self, request: HttpRequest, obj: M, _form: "ModelForm[M]", change: bool) -> None:  # noqa: ARG002, FBT001
         """Save through the service, which leaves an audit entry."""
         actor, project = access(request).actor, self.project_of(obj) if self.project != "pk" else None
-        configure(obj, changed=form.changed_data, actor=actor, now=timezone.now(), project=project)
+        configure(obj, actor=actor, now=timezone.now(), project=project)
 
     def delete_model(self, request: HttpRequest, obj: M) -> None:
         remove(obj, actor=access(request).actor, now=timezone.now(), project=self.project_of(obj))

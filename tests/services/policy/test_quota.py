@@ -66,7 +66,7 @@ def test_objects_are_pending_once_their_batch_runs_and_at_once_where_they_were_a
 def test_a_file_is_stored_until_its_bytes_are_gone(project: Project) -> None:
     file = stored(project, request_lines(1))
     assert used(project)["stored_bytes"] == file.bytes
-    hide(file, now=timezone.now())
+    hide(file, actor=TESTER, now=timezone.now())
     assert used(project)["stored_bytes"] == file.bytes, "what is hidden is still kept"
     prune(now=timezone.now())
     assert used(project)["stored_bytes"] == 0
