@@ -1,6 +1,7 @@
 """People: users, their memberships of projects, and their saved views."""
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
@@ -51,11 +52,11 @@ class PersonAdmin(TellsNothing[User], _UserAdmin):
     show_full_result_count = False
     paginator = CappedPaginator
     filter_horizontal = ()
-    readonly_fields = ("sign_in", "second_factor", "oidc", "last_login", "date_joined")
+    readonly_fields = ("sign_in", "second_factor", "oidc", "records", "last_login", "date_joined")
     actions = ("reset_second_factor",)
     inlines = (ProjectInline,)
     fieldsets = (
-        (None, {"fields": ("username", "first_name", "last_name", "email", "sign_in", "second_factor", "oidc")}),
+        (None, {"fields": ("username", "first_name", "last_name", "email", "sign_in", "second_factor", "oidc", "records")}),
         (
             "May",
             {
@@ -85,6 +86,18 @@ class PersonAdmin(TellsNothing[User], _UserAdmin):
         """Whether the person signs in through the OIDC provider."""
         account = SocialAccount.objects.filter(user=person).first()
         return f"linked since {account.date_joined:%Y-%m-%d}" if account else "not linked"
+
+    @admin.display(description="Audit log")
+    def records(self, person: User) -> SafeString:
+        """Links to what the person did, and to what was done to their account."""
+        log, name = reverse("console:audit_log"), f"user {person.get_username()}"
+        return format_html(
+            '<a href="{}?{}">Acts of this person</a> · <a href="{}?{}">acts on this account</a>',
+            log,
+            urlencode({"who": name}),
+            log,
+            urlencode({"target": str(person.pk)}),
+        )
 
     @admin.action(description="Take the second factor away", permissions=["change"])
     def reset_second_factor(self, request: HttpRequest, people: QuerySet[User]) -> None:

@@ -8,7 +8,7 @@ from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
-from django.db.models import ForeignKey, Model, QuerySet
+from django.db.models import DateTimeField, ForeignKey, Model, QuerySet
 from django.forms import BaseModelFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -140,6 +140,12 @@ class Scoped(TellsNothing[M]):
             kwargs["queryset"] = access(request).providers()
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Say beside a field for a moment in which zone it is read."""
+        if isinstance(db_field, DateTimeField):
+            kwargs["help_text"] = " ".join(filter(None, (str(db_field.help_text), f"In {timezone.localtime():%Z}.")))
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
     def project_of(self, row: M) -> Project | None:
         """The project of a row; None for a row of the portal as a whole."""
         if self.project is None:
@@ -227,6 +233,14 @@ class Inline(LooksUpRows, _Inline[M, Any]):
 
     extra = 0
     show_change_link = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
+        """All rows; the form takes those of its own row, on which the person has the right (`may_change`).
+
+        Django's method asks for the right without naming a row, so that admins of projects would see no rows.
+        """
+        rows: QuerySet[M] = self.model._default_manager.order_by(*self.get_ordering(request))
+        return rows
 
     def may_change(self, request: HttpRequest, row: Any | None) -> bool:
         """Whether the person administers the row of the page."""

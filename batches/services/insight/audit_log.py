@@ -7,27 +7,25 @@ filters look through at most LOOKED_THROUGH rows of each table. The page then sa
 
 import re
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from heapq import merge
 from itertools import islice
 from typing import Any, NamedTuple
 
 from django.db.models import Q, QuerySet
 
-from batches.filters import AuditFilter
-from batches.filters.batch import PERIOD, UNITS
-from batches.models import AuditEntry, Event, Project
+from batches.models import AuditEntry, Event
 from batches.rules import identifiers
-from batches.rules.audit_words import CANCEL, NOTE, OF_BATCH, act_of_event, alike, choice_of, words_of
+from batches.rules.audit_words import CANCEL, NOTE, OF_BATCH, act_of_event, choice_of, words_of
 from batches.rules.changes import Told, told
 from batches.rules.keyset import behind, moment_as_number, number_as_moment
 from batches.rules.states import BatchStatus, Source
+from batches.services.insight.audit_question import LogQuestion
 
 LOOKED_THROUGH = 10_000  # the most rows of each table that one page looks through
 PIECE = 500  # the number of records that an export reads at once
-KINDS = ("user", "key")  # of actors, in front of their names
 _POSITION = re.compile(r"(\d{1,17})-([0-9a-f]{32})", re.ASCII)
 
 
@@ -48,46 +46,6 @@ class LogPosition(NamedTuple):
             return cls(number_as_moment(int(match[1])), uuid.UUID(match[2])) if match else None
         except OverflowError:
             return None
-
-
-@dataclass(frozen=True, slots=True)
-class LogQuestion:
-    """What a reader asks for. `within` are the projects whose records the reader may see; None for the whole portal."""
-
-    within: Collection[uuid.UUID] | None = None
-    projects: Collection[Project] = ()
-    who: str = ""
-    target: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
-    acts: Collection[str] = ()
-    outcome: str = ""
-    sources: Collection[str] = ()
-    text: str = ""
-
-    @classmethod
-    def of(cls, chosen: AuditFilter, *, within: Collection[uuid.UUID] | None) -> "LogQuestion":
-        """The question of a query that was understood."""
-        asked = chosen.chosen
-        period = PERIOD.fullmatch(asked.get("created", ""))
-        starts = [start for start in (asked.get("created_from"), _start(period, now=chosen.now)) if start]
-        return cls(
-            within=within,
-            projects=asked.get("project", ()),
-            who=asked.get("who", ""),
-            target=asked.get("target", ""),
-            since=max(starts, default=None),
-            until=asked.get("created_to"),
-            acts=alike(asked.get("what", ())),
-            outcome=asked.get("outcome", ""),
-            sources=asked.get("source", ()),
-            text=asked.get("text", ""),
-        )
-
-    @property
-    def looks_through(self) -> bool:
-        """Whether a filter is set that no index knows."""
-        return bool(self.acts or self.outcome or self.sources or self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +98,17 @@ class LogPage:
 
 def audit_page(question: LogQuestion, *, after: LogPosition | None = None, size: int) -> LogPage:
     """The newest records that match, behind a position. A constant number of queries."""
-    entries, entries_end = _looked_at(_entries(question), _matching_entries(question), question, after=after, size=size)
-    events, events_end = _looked_at(_events(question), _matching_events(question), question, after=after, size=size)
-    end = max(filter(None, (entries_end, events_end)), default=None)
-    streams = (map(record_of, entries), map(_of_event, events))
+    streams, ends = list[Iterator[Record]](), list[LogPosition]()
+    for actor in question.actors:
+        tables = (
+            (_entries(question, actor), _matching_entries(question), record_of),
+            (_events(question, actor), _matching_events(question), _of_event),
+        )
+        for base, matching, told_as in tables:
+            rows, end = _looked_at(base, matching, question, after=after, size=size)
+            streams.append(map(told_as, rows))
+            ends += [end] if end else []
+    end = max(ends, default=None)
     merged = merge(*streams, key=lambda record: record.position, reverse=True)
     found = [record for record in islice(merged, size + 1) if end is None or record.position >= end]
     if len(found) > size:
@@ -160,14 +125,6 @@ def audit_records(question: LogQuestion) -> Iterator[Record]:
         if page.following is None:
             return
         after = page.following
-
-
-def _start(period: re.Match[str] | None, *, now: datetime) -> datetime | None:
-    """The beginning of a period until now; None before the first possible time."""
-    try:
-        return now - timedelta(**{UNITS[period[2]]: int(period[1])}) if period else None
-    except OverflowError:
-        return None
 
 
 def _looked_at(
@@ -187,30 +144,30 @@ def _looked_at(
     return list(rows.filter(matching)[: size + 1]), end
 
 
-def _entries(question: LogQuestion) -> QuerySet[AuditEntry]:
-    rows = AuditEntry.objects.select_related("project").filter(_found_by_index(question))
+def _entries(question: LogQuestion, actor: str) -> QuerySet[AuditEntry]:
+    rows = AuditEntry.objects.select_related("project").filter(_found_by_index(question, actor))
     if question.target:
         rows = rows.filter(target_id=_key_of(question.target))
     return rows
 
 
-def _events(question: LogQuestion) -> QuerySet[Event]:
-    rows = Event.objects.filter(_found_by_index(question), project__isnull=False).select_related("project")
+def _events(question: LogQuestion, actor: str) -> QuerySet[Event]:
+    rows = Event.objects.filter(_found_by_index(question, actor), project__isnull=False).select_related("project")
     if question.target:
         identifier = identifiers.parse(question.target)
         rows = rows.filter(batch=identifier) if identifier else rows.none()
     return rows.none() if question.outcome == AuditEntry.Outcome.REFUSED else rows
 
 
-def _found_by_index(question: LogQuestion) -> Q:
+def _found_by_index(question: LogQuestion, actor: str) -> Q:
     """The conditions on columns that both tables have, in the order of their indexes."""
     found = Q()
     if question.within is not None:
         found &= Q(project__in=list(question.within))
     if question.projects:
         found &= Q(project__in=[project.pk for project in question.projects])
-    if question.who:
-        found &= Q(actor__in=[question.who, *(f"{kind} {question.who}" for kind in KINDS)])
+    if actor:
+        found &= Q(actor=actor)
     if question.since:
         found &= Q(created_at__gte=question.since)
     if question.until:

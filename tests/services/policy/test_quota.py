@@ -177,7 +177,8 @@ def test_setting_a_quota_leaves_the_others_and_a_trace(project: Project) -> None
     project.refresh_from_db()
     assert (project.max_open_batches, project.max_pending_objects, project.max_stored_bytes) == (None, None, 7)
     entry = AuditEntry.objects.latest("created_at")
-    assert (entry.act, entry.actor, entry.target, entry.reason) == ("set_quotas", "tester", "acme", "open_batches default")
+    assert (entry.act, entry.actor, entry.target) == ("set_quotas", "tester", "acme")
+    assert entry.changes == {"max_open_batches": [5, None]}
 
 
 def test_a_quota_that_is_no_number_from_0_is_refused(project: Project) -> None:

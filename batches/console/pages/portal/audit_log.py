@@ -1,7 +1,5 @@
 """The audit log, for admins of projects: who did what, when and why, with old and new values; and its exports."""
 
-import uuid
-from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +18,8 @@ from batches.models import AuditEntry
 from batches.rules import audit_words, identifiers
 from batches.rules.states import Source
 from batches.services.core.access import Right
-from batches.services.insight.audit_log import LogPage, LogPosition, LogQuestion, Record, audit_page, audit_records
+from batches.services.insight.audit_log import LogPage, LogPosition, Record, audit_page, audit_records
+from batches.services.insight.audit_question import LogQuestion, administered
 
 PAGE_SIZE = 50
 FIELDS = ("at", "actor", "source", "act", "what", "outcome", "project", "target_type", "target_id", "target", "reason", "changes")
@@ -35,7 +34,11 @@ def audit_log(request: SignedIn) -> HttpResponseBase:
     problems, page = list(chosen.problems), LogPage([])
     try:
         after = _position(request.GET.get("after", ""))
-        page = page if problems else audit_page(LogQuestion.of(chosen, within=_within(request)), after=after, size=PAGE_SIZE)
+        page = (
+            page
+            if problems
+            else audit_page(LogQuestion.of(chosen, within=administered(request.access)), after=after, size=PAGE_SIZE)
+        )
     except BadPosition as error:
         problems.append(str(error))
     context: dict[str, object] = {
@@ -66,7 +69,7 @@ def export_audit(request: SignedIn, form: str) -> HttpResponseBase:
     if chosen.problems:
         context = {"problems": chosen.problems, "clear": reverse("console:audit_log")}
         return render(request, "console/audit_not_exported.html", context, status=400)
-    records = map(_record, audit_records(LogQuestion.of(chosen, within=_within(request))))
+    records = map(_record, audit_records(LogQuestion.of(chosen, within=administered(request.access))))
     lines = csv_lines(map(_flat, records), FIELDS) if form == "csv" else map(json_line, records)
     headers = {"Content-Disposition": f'attachment; filename="audit-{now:%Y%m%dT%H%M%SZ}.{form}"'}
     return StreamingHttpResponse(lines, content_type=TYPES[form], headers=headers)
@@ -75,12 +78,6 @@ def export_audit(request: SignedIn, form: str) -> HttpResponseBase:
 def _chosen(request: SignedIn, *, now: datetime) -> AuditFilter:
     within = None if request.access.everywhere else request.access.projects(Right.MANAGE)
     return AuditFilter(request.GET, now=now, within=within)
-
-
-def _within(request: SignedIn) -> Collection[uuid.UUID] | None:
-    """The projects whose records the reader may see; None for an administrator of the portal, who sees all."""
-    roles = request.access.roles
-    return None if roles is None else [project for project in roles if request.access.may(Right.MANAGE, project)]
 
 
 def _position(text: str) -> LogPosition | None:
