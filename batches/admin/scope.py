@@ -9,9 +9,10 @@ from django.contrib.auth.models import User
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import DateTimeField, ForeignKey, Model, QuerySet
-from django.forms import BaseModelFormSet, ModelForm
+from django.forms import BaseInlineFormSet, BaseModelFormSet, CheckboxInput, ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from batches.admin.choice import LooksUpRows
 from batches.models import Project
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
     _Paginator = Paginator[QuerySet[Model]]
     _RelatedFilter = admin.RelatedFieldListFilter
     _Inline = admin.TabularInline
+    _InlineFormSet = BaseInlineFormSet[Any, Any, Any]
 else:
     _Paginator = Paginator
+    _InlineFormSet = BaseInlineFormSet
     _RelatedFilter = admin.RelatedFieldListFilter
 
     class _ModelAdmin(admin.ModelAdmin):
@@ -115,8 +118,9 @@ class Scoped(TellsNothing[M]):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list. If the address or a ticked row names a value that no column can hold, the request is refused."""
+        title = capfirst(self.opts.verbose_name_plural)
         try:
-            return super().changelist_view(request, extra_context)
+            return super().changelist_view(request, {"title": title, **(extra_context or {})})
         except (ValidationError, OverflowError) as error:
             raise BadRequest("The address or the form names something that there cannot be.") from error
 
@@ -141,10 +145,14 @@ class Scoped(TellsNothing[M]):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Say beside a field for a moment in which zone it is read."""
-        if isinstance(db_field, DateTimeField):
-            kwargs["help_text"] = " ".join(filter(None, (str(db_field.help_text), f"In {timezone.localtime():%Z}.")))
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
+        """Say beside a field for a moment in which zone it is read, and call its two inputs by name."""
+        if not isinstance(db_field, DateTimeField):
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        kwargs["help_text"] = " ".join(filter(None, (str(db_field.help_text), f"In {timezone.localtime():%Z}.")))
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        for part, widget in zip(("date", "time"), getattr(field and field.widget, "widgets", ()), strict=False):
+            widget.attrs["aria-label"] = f"{capfirst(db_field.verbose_name)}: {part}"
+        return field
 
     def project_of(self, row: M) -> Project | None:
         """The project of a row; None for a row of the portal as a whole."""
@@ -228,11 +236,24 @@ class Inside(ReadOnly[M]):
         return super().get_search_results(request, queryset, search_term)
 
 
+class LabelledRows(_InlineFormSet):
+    """Rows in a table, whose columns have the words. Each field is called by them, too, for people who hear the page."""
+
+    deletion_widget = CheckboxInput(attrs={"aria-label": "Delete"})
+
+
 class Inline(LooksUpRows, _Inline[M, Any]):
     """Rows on the page of another row. Admins of its project may change them; if it has no project, only superusers may."""
 
+    formset = LabelledRows
     extra = 0
     show_change_link = False
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            field.widget.attrs.setdefault("aria-label", str(capfirst(db_field.verbose_name)))
+        return field
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
         """All rows; the form takes those of its own row, on which the person has the right (`may_change`).

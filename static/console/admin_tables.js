@@ -1,3 +1,4 @@
+// What Django's tables and choices lack to be read on a narrow window, or heard.
 // On a narrow window the admin's tables are lists of cards: each cell gets the words of its column beside it.
 function label(table) {
   const words = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
@@ -14,3 +15,15 @@ for (const table of tables) {
   if (table.tBodies[0]) new MutationObserver(() => label(table)).observe(table.tBodies[0], { childList: true });
   table.classList.add("cards");
 }
+
+// The shown value of a choice that is looked up is called as its field.
+function nameChoices() {
+  for (const shown of document.querySelectorAll(".select2-selection__rendered:not([aria-label])")) {
+    const field = shown.closest(".select2-container").previousElementSibling;
+    const words = field?.labels?.[0]?.textContent || field?.getAttribute("aria-label") || "";
+    if (words) shown.setAttribute("aria-label", words.trim().replace(/:$/, ""));
+  }
+}
+
+addEventListener("load", nameChoices);
+document.addEventListener("formset:added", () => requestAnimationFrame(nameChoices));
