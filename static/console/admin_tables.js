@@ -20,8 +20,9 @@ for (const table of tables) {
 function nameChoices() {
   for (const shown of document.querySelectorAll(".select2-selection__rendered:not([aria-label])")) {
     const field = shown.closest(".select2-container").previousElementSibling;
-    const words = field?.labels?.[0]?.textContent || field?.getAttribute("aria-label") || "";
-    if (words) shown.setAttribute("aria-label", words.trim().replace(/:$/, ""));
+    const label = field?.labels?.[0] ?? shown.closest(".form-row")?.querySelector("label");
+    const words = field?.getAttribute("aria-label") || label?.textContent || shown.textContent;
+    shown.setAttribute("aria-label", words.trim().replace(/:$/, ""));
   }
 }
 

@@ -6,6 +6,7 @@
     (element) =>
       meant(element) &&
       element.checkVisibility() &&
+      element.clientWidth > 1 && // else it is there for who hears the page
       element.scrollWidth > element.clientWidth + 1 &&
       scrolls.has(getComputedStyle(element).overflowX) &&
       getComputedStyle(element).textOverflow !== "ellipsis",
