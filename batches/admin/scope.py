@@ -239,7 +239,9 @@ class Inside(ReadOnly[M]):
 class LabelledRows(_InlineFormSet):
     """Rows in a table, whose columns have the words. Each field is called by them, too, for people who hear the page."""
 
-    deletion_widget = CheckboxInput(attrs={"aria-label": "Delete"})
+    @classmethod
+    def get_deletion_widget(cls) -> CheckboxInput:
+        return CheckboxInput(attrs={"aria-label": "Delete"})
 
 
 class Inline(LooksUpRows, _Inline[M, Any]):

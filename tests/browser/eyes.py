@@ -53,5 +53,5 @@ def _flaws(page: Page, axe: Any, scheme: Scheme, width: int) -> list[object]:
 
 
 def _too_wide(page: Page) -> list[object]:
-    cut = [f"cut: {each}" for each in page.evaluate(CUT)]
+    cut: list[object] = [f"cut: {each}" for each in page.evaluate(CUT)]
     return ["wider than its window", *cut] if page.evaluate("document.documentElement.scrollWidth > window.innerWidth") else cut

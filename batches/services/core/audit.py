@@ -78,8 +78,10 @@ def stored(row: Model) -> Model | None:
 
 def changed(before: Model | None, after: Model | None) -> Changes:
     """The settings that differ between two states of a row; None stands for no row. Values of secrets are left out."""
-    model = type(before or after)
-    secret = {field.name for field in model._meta.concrete_fields if isinstance(field, BinaryField)}
+    either = before or after
+    if either is None:
+        return {}
+    secret = {field.name for field in either._meta.concrete_fields if isinstance(field, BinaryField)}
     return differences(_settings(before), _settings(after), secret=SECRET_FIELDS | secret)
 
 
