@@ -240,7 +240,7 @@ class LabelledRows(_InlineFormSet):
     """Rows in a table, whose columns have the words. Each field is called by them, too, for people who hear the page."""
 
     @classmethod
-    def get_deletion_widget(cls) -> CheckboxInput:
+    def get_deletion_widget(cls) -> CheckboxInput:  # type: ignore[override]  # the stubs promise a class, Django a widget, too
         return CheckboxInput(attrs={"aria-label": "Delete"})
 
 

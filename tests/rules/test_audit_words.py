@@ -45,7 +45,7 @@ def made_names() -> Iterator[str]:
             f"{action}_{view.thing}" for action, right in getattr(view, "requires", {}).items() if view and right in BODIES
         )
     for page in admin.site._registry.values():
-        if getattr(page, "changes", None) is not None:
+        if getattr(page, "changes", None):
             yield from (f"{verb}_{page.opts.model_name}" for verb in ("add", "change"))
         for inline in page.inlines:
             yield from (f"{verb}_{inline.model._meta.model_name}" for verb in ("add", "change", "remove"))
