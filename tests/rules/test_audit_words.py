@@ -41,9 +41,7 @@ def made_names() -> Iterator[str]:
     yield from (pattern.name or "" for pattern in urlpatterns if isinstance(pattern, URLPattern) and _right(pattern) in BODIES)
     for pattern in api_urls:
         view = getattr(pattern.callback, "cls", None)
-        yield from (
-            f"{action}_{view.thing}" for action, right in getattr(view, "requires", {}).items() if view and right in BODIES
-        )
+        yield from (f"{action}_{view.thing}" for action, right in getattr(view, "requires", {}).items() if right in BODIES)
     for page in admin.site._registry.values():
         if getattr(page, "changes", None):
             yield from (f"{verb}_{page.opts.model_name}" for verb in ("add", "change"))
