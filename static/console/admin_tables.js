@@ -26,5 +26,6 @@ function nameChoices() {
   }
 }
 
-addEventListener("load", nameChoices);
-document.addEventListener("formset:added", () => requestAnimationFrame(nameChoices));
+// Django's script draws choices some time after the page has loaded, and in each row that is added.
+nameChoices();
+new MutationObserver(nameChoices).observe(document.body, { childList: true, subtree: true });

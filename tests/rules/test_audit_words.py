@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib import admin
@@ -40,7 +41,7 @@ def made_names() -> Iterator[str]:
     yield from (name for what in Stopped for name in (f"stop_{what}", f"end_stop_of_{what}"))
     yield from (pattern.name or "" for pattern in urlpatterns if isinstance(pattern, URLPattern) and _right(pattern) in BODIES)
     for pattern in api_urls:
-        view = getattr(pattern.callback, "cls", None)
+        view: Any = getattr(pattern.callback, "cls", None)
         yield from (f"{action}_{view.thing}" for action, right in getattr(view, "requires", {}).items() if right in BODIES)
     for page in admin.site._registry.values():
         if getattr(page, "changes", None):
