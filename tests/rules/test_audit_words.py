@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.urls import URLPattern
+from django.urls import URLPattern, URLResolver
 
 from batches.api.urls import urlpatterns as api_urls
 from batches.console.urls import urlpatterns
@@ -39,7 +39,7 @@ def made_names() -> Iterator[str]:
     """The acts whose names are put together."""
     yield from (f"bulk_{act}" for act in BulkAct)
     yield from (name for what in Stopped for name in (f"stop_{what}", f"end_stop_of_{what}"))
-    yield from (pattern.name or "" for pattern in urlpatterns if isinstance(pattern, URLPattern) and _right(pattern) in BODIES)
+    yield from (pattern.name or "" for pattern in urlpatterns if _right(pattern) in BODIES)
     for pattern in api_urls:
         view: Any = getattr(pattern.callback, "cls", None)
         yield from (f"{action}_{view.thing}" for action, right in getattr(view, "requires", {}).items() if right in BODIES)
@@ -50,8 +50,8 @@ def made_names() -> Iterator[str]:
             yield from (f"{verb}_{inline.model._meta.model_name}" for verb in ("add", "change", "remove"))
 
 
-def _right(pattern: URLPattern) -> Right | None:
-    right: Right | None = getattr(pattern.callback, "right", None)
+def _right(pattern: URLPattern | URLResolver) -> Right | None:
+    right: Right | None = getattr(getattr(pattern, "callback", None), "right", None)
     return right
 
 
