@@ -12,6 +12,14 @@ from tests.processes import portal_process
 
 FOLDER = Path(__file__).parent / "screenshots"
 LOOKS = {"light-wide": ("light", 1280, 860), "dark-wide": ("dark", 1280, 860), "light-narrow": ("light", 320, 720)}
+# The admin is looked at from a phone's width to a wide one.
+ADMIN = {
+    "admin": "/admin/",
+    "admin-batches": "/admin/batches/batch/",
+    "admin-keys": "/admin/batches/apikey/",
+    "admin-new-provider": "/admin/providers/provider/add/",
+}
+ADMIN_WIDTHS = (390, 1024, 1360, 1920)
 PASSWORD = "screenshots"
 # The batches of the demo that are shown, by their remark.
 BATCHES = {
@@ -79,7 +87,8 @@ SHOTS = (
     Shot("check-input", "/console/batches/new/?from={running_id}", click="[data-submit]"),
     Shot("check-input-invalid", "/console/batches/new/?from={invalid_id}", click="[data-submit]"),
     Shot("not-found", "/console/nowhere/"),
-    Shot("admin", "/admin/batches/batch/"),
+    Shot("audit", "/console/audit/"),
+    *(Shot(name, path) for name, path in ADMIN.items()),
 )
 
 
@@ -132,6 +141,10 @@ def _take_all(page: Page, url: str, look: str) -> None:
         if shot.click and page.locator(shot.click).count():
             page.locator(shot.click).click()
         _take(page, f"{shot.name}-{look}")
+        for width in ADMIN_WIDTHS if shot.name in ADMIN and look.endswith("wide") else ():
+            page.set_viewport_size({"width": width, "height": 900})
+            _take(page, f"{shot.name}-{look.removesuffix('wide')}{width}")
+        page.set_viewport_size({"width": LOOKS[look][1], "height": LOOKS[look][2]})
 
 
 def _order(page: Page, url: str) -> None:

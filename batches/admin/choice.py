@@ -18,6 +18,12 @@ else:
 class FoundRow(AutocompleteSelect):
     """A widget that looks a row up. A text that cannot be a key counts as no choice; Django's own widget fails on it."""
 
+    def build_attrs(self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The attributes, with words in the place of no choice: they are all that a reader of the page can hear of it."""
+        attrs = super().build_attrs(base_attrs, extra_attrs)
+        attrs["data-placeholder"] = f"Choose: {self.field.verbose_name}"
+        return attrs
+
     def optgroups(self, name: str, value: Sequence[str], attr: dict[str, Any] | None = None) -> Any:
         return super().optgroups(name, [key for key in value if self._is_key(key)], attr)
 

@@ -1,6 +1,7 @@
 """People: users, their memberships of projects, and their saved views."""
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
@@ -51,11 +52,11 @@ class PersonAdmin(TellsNothing[User], _UserAdmin):
     show_full_result_count = False
     paginator = CappedPaginator
     filter_horizontal = ()
-    readonly_fields = ("sign_in", "second_factor", "oidc", "last_login", "date_joined")
+    readonly_fields = ("sign_in", "second_factor", "oidc", "records", "last_login", "date_joined")
     actions = ("reset_second_factor",)
     inlines = (ProjectInline,)
     fieldsets = (
-        (None, {"fields": ("username", "first_name", "last_name", "email", "sign_in", "second_factor", "oidc")}),
+        (None, {"fields": ("username", "first_name", "last_name", "email", "sign_in", "second_factor", "oidc", "records")}),
         (
             "May",
             {
@@ -86,6 +87,18 @@ class PersonAdmin(TellsNothing[User], _UserAdmin):
         account = SocialAccount.objects.filter(user=person).first()
         return f"linked since {account.date_joined:%Y-%m-%d}" if account else "not linked"
 
+    @admin.display(description="Audit log")
+    def records(self, person: User) -> SafeString:
+        """Links to what the person did, and to what was done to their account."""
+        log, name = reverse("console:audit_log"), f"user {person.get_username()}"
+        return format_html(
+            '<a href="{}?{}">Acts of this person</a> · <a href="{}?{}">acts on this account</a>',
+            log,
+            urlencode({"who": name}),
+            log,
+            urlencode({"target": str(person.pk)}),
+        )
+
     @admin.action(description="Take the second factor away", permissions=["change"])
     def reset_second_factor(self, request: HttpRequest, people: QuerySet[User]) -> None:
         actor, now = access(request).actor, timezone.now()
@@ -112,9 +125,8 @@ class PersonAdmin(TellsNothing[User], _UserAdmin):
         """Never: people who leave are deactivated, since audit entries name them."""
         return False
 
-    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
-        changed = [name for name in form.changed_data if not name.startswith(("password", "usable_password"))]
-        change_person(obj, changed=changed, actor=access(request).actor, now=timezone.now())
+    def save_model(self, request: HttpRequest, obj: User, _form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
+        change_person(obj, actor=access(request).actor, now=timezone.now())
 
     def save_formset(self, request: HttpRequest, _form: Any, formset: Any, change: bool) -> None:  # noqa: ARG002, FBT001
         save_rows(request, formset)

@@ -1,6 +1,8 @@
 """Records of the engine: files, slices, objects, results, errors, attempts, events, minutes, workers; and audit entries."""
 
 from django.contrib import admin
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from batches.admin.scope import Inside, OwnProjects, ReadOnly
 from batches.admin.sizes import WithSize
@@ -19,6 +21,8 @@ from batches.models import (
     UploadPart,
     Worker,
 )
+from batches.rules.audit_words import words_of
+from batches.rules.changes import told
 from batches.services.core.access import Right
 
 
@@ -135,9 +139,25 @@ class AuditEntryAdmin(ReadOnly[AuditEntry]):
     """Audit entries: acts and refusals. They can be searched by the id of the row, by act and by actor."""
 
     sees = Right.MANAGE
-    list_display = ("created_at", "act", "outcome", "actor", "source", "project", "target_type", "target", "reason")
+    list_display = ("created_at", "what", "outcome", "actor", "source", "project", "target", "reason", "changed")
+    readonly_fields = ("what", "changed")
+    exclude = ("act",)
     list_filter = ("outcome", "source", ("project", OwnProjects), ("created_at", admin.DateFieldListFilter))
     list_select_related = ("project",)
     found_by = "target_id"
     search_fields = ("act__startswith", "actor__startswith", "target__startswith")
-    search_help_text = "The id of what was acted on, or the beginning of an act, an actor or a name."
+    search_help_text = (
+        "The id of what was acted on, or the beginning of an act, an actor or a name. "
+        "Acts on single batches are in the console's audit log."
+    )
+
+    @admin.display(description="Act", ordering="act")
+    def what(self, entry: AuditEntry) -> str:
+        """The act in words."""
+        return words_of(entry.act)
+
+    @admin.display(description="Changes")
+    def changed(self, entry: AuditEntry) -> SafeString:
+        """Old and new values. A secret is told only to have changed."""
+        rows = ((each.name, "changed" if each.is_secret else f"{each.old} → {each.new}") for each in told(entry.changes))
+        return format_html_join(mark_safe("<br>"), "{}: {}", rows) or mark_safe("—")

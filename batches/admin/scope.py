@@ -8,10 +8,11 @@ from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
-from django.db.models import ForeignKey, Model, QuerySet
-from django.forms import BaseModelFormSet, ModelForm
+from django.db.models import DateTimeField, ForeignKey, Model, QuerySet
+from django.forms import BaseInlineFormSet, BaseModelFormSet, CheckboxInput, ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from batches.admin.choice import LooksUpRows
 from batches.models import Project
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
     _Paginator = Paginator[QuerySet[Model]]
     _RelatedFilter = admin.RelatedFieldListFilter
     _Inline = admin.TabularInline
+    _InlineFormSet = BaseInlineFormSet[Any, Any, Any]
 else:
     _Paginator = Paginator
+    _InlineFormSet = BaseInlineFormSet
     _RelatedFilter = admin.RelatedFieldListFilter
 
     class _ModelAdmin(admin.ModelAdmin):
@@ -64,10 +67,8 @@ def save_rows(request: HttpRequest, formset: "BaseModelFormSet[Any, Any]") -> No
     formset.save(commit=False)
     for row in formset.deleted_objects:
         remove(row, actor=actor, now=now, project=getattr(row, "project", None))
-    for row, changed in formset.changed_objects:
-        configure(row, changed=changed, actor=actor, now=now, project=getattr(row, "project", None))
-    for row in formset.new_objects:
-        configure(row, changed=(), actor=actor, now=now, project=getattr(row, "project", None))
+    for row in (*(row for row, _ in formset.changed_objects), *formset.new_objects):
+        configure(row, actor=actor, now=now, project=getattr(row, "project", None))
 
 
 class CappedPaginator(_Paginator):
@@ -117,8 +118,9 @@ class Scoped(TellsNothing[M]):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list. If the address or a ticked row names a value that no column can hold, the request is refused."""
+        title = capfirst(self.opts.verbose_name_plural)
         try:
-            return super().changelist_view(request, extra_context)
+            return super().changelist_view(request, {"title": title, **(extra_context or {})})
         except (ValidationError, OverflowError) as error:
             raise BadRequest("The address or the form names something that there cannot be.") from error
 
@@ -141,6 +143,16 @@ class Scoped(TellsNothing[M]):
         elif db_field.related_model is Provider:
             kwargs["queryset"] = access(request).providers()
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Say beside a field for a moment in which zone it is read, and call its two inputs by name."""
+        if not isinstance(db_field, DateTimeField):
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        kwargs["help_text"] = " ".join(filter(None, (str(db_field.help_text), f"In {timezone.localtime():%Z}.")))
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        for part, widget in zip(("date", "time"), getattr(field and field.widget, "widgets", ()), strict=False):
+            widget.attrs["aria-label"] = f"{capfirst(db_field.verbose_name)}: {part}"
+        return field
 
     def project_of(self, row: M) -> Project | None:
         """The project of a row; None for a row of the portal as a whole."""
@@ -190,10 +202,10 @@ class Scoped(TellsNothing[M]):
                 record_refusal(act, actor=access(request).actor, now=timezone.now(), target=row, project=project)
         return super().changeform_view(request, object_id, form_url, extra_context)
 
-    def save_model(self, request: HttpRequest, obj: M, form: "ModelForm[M]", change: bool) -> None:  # noqa: ARG002, FBT001
+    def save_model(self, request: HttpRequest, obj: M, _form: "ModelForm[M]", change: bool) -> None:  # noqa: ARG002, FBT001
         """Save through the service, which leaves an audit entry."""
         actor, project = access(request).actor, self.project_of(obj) if self.project != "pk" else None
-        configure(obj, changed=form.changed_data, actor=actor, now=timezone.now(), project=project)
+        configure(obj, actor=actor, now=timezone.now(), project=project)
 
     def delete_model(self, request: HttpRequest, obj: M) -> None:
         remove(obj, actor=access(request).actor, now=timezone.now(), project=self.project_of(obj))
@@ -224,11 +236,34 @@ class Inside(ReadOnly[M]):
         return super().get_search_results(request, queryset, search_term)
 
 
+class LabelledRows(_InlineFormSet):
+    """Rows in a table, whose columns have the words. Each field is called by them, too, for people who hear the page."""
+
+    @classmethod
+    def get_deletion_widget(cls) -> CheckboxInput:  # type: ignore[override]  # the stubs promise a class, Django a widget, too
+        return CheckboxInput(attrs={"aria-label": "Delete"})
+
+
 class Inline(LooksUpRows, _Inline[M, Any]):
     """Rows on the page of another row. Admins of its project may change them; if it has no project, only superusers may."""
 
+    formset = LabelledRows
     extra = 0
     show_change_link = False
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            field.widget.attrs.setdefault("aria-label", str(capfirst(db_field.verbose_name)))
+        return field
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
+        """All rows; the form takes those of its own row, on which the person has the right (`may_change`).
+
+        Django's method asks for the right without naming a row, so that admins of projects would see no rows.
+        """
+        rows: QuerySet[M] = self.model._default_manager.order_by(*self.get_ordering(request))
+        return rows
 
     def may_change(self, request: HttpRequest, row: Any | None) -> bool:
         """Whether the person administers the row of the page."""

@@ -26,6 +26,7 @@ from batches.console.pages.outcomes.compare_ticked import compare_ticked, export
 from batches.console.pages.outcomes.error_group import error_group, mark_error_group
 from batches.console.pages.outcomes.error_list import error_list
 from batches.console.pages.portal.api_keys import api_key, api_keys, new_api_key, revoke_api_key
+from batches.console.pages.portal.audit_log import audit_log, export_audit
 from batches.console.pages.portal.emergency_stops import emergency_stops, end_emergency_stop, new_stop
 from batches.console.pages.portal.overview import home, overview
 from batches.console.pages.portal.providers import check_provider, provider_list, provider_page, resume_provider
@@ -107,6 +108,9 @@ urlpatterns = [
     path("keys/new/", new_api_key, name="new_api_key"),
     path("keys/<uuid:key_id>/", api_key, name="api_key"),
     path("keys/<uuid:key_id>/revoke/", revoke_api_key, name="revoke_api_key"),
+    path("audit/", audit_log, name="audit_log"),
+    path("audit/export.csv", export_audit, {"form": "csv"}, name="export_audit"),
+    path("audit/export.jsonl", export_audit, {"form": "jsonl"}, name="export_audit_jsonl"),
     path("stops/", emergency_stops, name="emergency_stops"),
     path("stops/new/", new_stop, name="new_stop"),
     path("stops/<uuid:stop_id>/end/", end_emergency_stop, name="end_stop"),

@@ -3,6 +3,7 @@
 Filters know models and `services.core`, and only read. Start with `batch`.
 """
 
+from batches.filters.audit import AuditFilter
 from batches.filters.batch import CREATED, METADATA, VIEWS, BatchFilter, HasPair
 from batches.filters.bulk_items import BulkItemFilter
 from batches.filters.conditions import Condition, holds_of, needs_attention, stopped_among, stuck_among
@@ -15,6 +16,7 @@ __all__ = [
     "METADATA",
     "NOT",
     "VIEWS",
+    "AuditFilter",
     "BatchErrorFilter",
     "BatchFilter",
     "BatchObjectFilter",

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 from django.db.models.sql.compiler import SQLCompiler
@@ -15,7 +14,7 @@ from django.http import QueryDict
 from django_filters import CharFilter, ChoiceFilter, IsoDateTimeFilter, MultipleChoiceFilter
 
 from batches.filters.conditions import Condition, has_errors, in_condition, needs_attention
-from batches.filters.periods import LAST_NIGHT, LENGTH, NIGHT_BEGINS, NIGHT_ENDS, TODAY, span_of
+from batches.filters.periods import LAST_NIGHT, NIGHT_BEGINS, NIGHT_ENDS, TODAY, require_period, span_of
 from batches.filters.strict import Among, AmongRows, AmongTexts, StrictFilterSet, is_negated, negations, positive
 from batches.models import ApiKey, Batch, BatchErrorGroup, BatchObject, Dialect, Project
 from batches.rules import fingerprints
@@ -84,16 +83,7 @@ class BatchFilter(StrictFilterSet):
     key = AmongRows(label="API key", field_name="created_by_key", queryset=ApiKey.objects.all(), to_field_name="prefix")
     endpoint = AmongTexts(label="Endpoint", max_length=100)
     model = AmongTexts(label="Model", max_length=200)
-    created = CharFilter(
-        label="Created",
-        method="created_within",
-        validators=[
-            RegexValidator(
-                rf"\A(?:{LENGTH.pattern}|{TODAY}|{LAST_NIGHT})\Z",
-                "It is not a period such as 90m, 24h, 7d or 2w, nor today or last_night.",
-            )
-        ],
-    )
+    created = CharFilter(label="Created", method="created_within", validators=[require_period])
     created_from = IsoDateTimeFilter(
         label="Created from", field_name="created_at", lookup_expr="gte", validators=[require_in_any_zone]
     )

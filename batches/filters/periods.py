@@ -3,12 +3,17 @@
 import re
 from datetime import datetime, timedelta
 
+from django.core.validators import RegexValidator
 from django.utils import timezone
 
 LENGTH = re.compile(r"([1-9]\d{0,3})([mhdw])", re.ASCII)  # 90m, 24h, 7d, 2w
 TODAY, LAST_NIGHT = "today", "last_night"
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 NIGHT_BEGINS, NIGHT_ENDS = 18, 8  # the hours between which nobody watches what runs
+
+require_period = RegexValidator(
+    rf"\A(?:{LENGTH.pattern}|{TODAY}|{LAST_NIGHT})\Z", "It is not a period such as 90m, 24h, 7d or 2w, nor today or last_night."
+)
 
 Span = tuple[datetime | None, datetime | None]  # from its beginning, to before its end; None is no bound
 

@@ -1,4 +1,4 @@
-"""AuditEntry: what somebody did, or was not allowed to do, besides what a batch's own timeline tells."""
+"""AuditEntry: an act or a refusal of a person, a key or a command, besides the acts that a batch's own timeline tells."""
 
 from typing import ClassVar
 
@@ -10,7 +10,11 @@ from batches.rules.states import Source
 
 
 class AuditEntry(models.Model):
-    """Never changed, never deleted. `target` names what was acted on, for people; `target_id` for programs."""
+    """A record that is never changed and never deleted.
+
+    `target` names what was acted on, for people; `target_id` for programs. `changes` has old and new values
+    (`batches.rules.changes`); values of secrets are never in it.
+    """
 
     class Outcome(models.TextChoices):
         DONE = "done"
@@ -26,6 +30,7 @@ class AuditEntry(models.Model):
     target_id = models.CharField(max_length=64, blank=True)
     target = models.CharField(max_length=200, blank=True)
     reason = models.CharField(max_length=1000, blank=True)
+    changes = models.JSONField(null=True, editable=False)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -34,6 +39,8 @@ class AuditEntry(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["-created_at", "-id"], name="audit_list"),
             models.Index(fields=["target_id"], name="audit_target"),
+            models.Index(fields=["project", "-created_at", "-id"], name="audit_project"),
+            models.Index(fields=["actor", "-created_at", "-id"], name="audit_actor"),
         ]
 
     def __str__(self) -> str:

@@ -139,6 +139,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 LANGUAGE_CODE = "en-gb"
+FORMAT_MODULE_PATH = ["config.formats"]
 TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True

@@ -202,7 +202,7 @@ def test_quotas_are_the_portals_to_set(console: Client, member: SignIn, project:
     assert Project.objects.get().max_open_batches == 7
     entry = AuditEntry.objects.latest("created_at")
     assert (entry.act, entry.target) == ("change_project", "acme")
-    assert "max_open_batches" in entry.reason
+    assert (entry.changes or {})["max_open_batches"] == [None, 7]
 
 
 def test_what_is_refused_in_the_admin_is_on_record(member: SignIn, project: Project) -> None:
@@ -244,9 +244,9 @@ def test_a_credential_is_written_and_never_read(console: Client, simulator: Prov
     console.post(page_of(provider), provider_form(max_concurrency="6"))
     provider.refresh_from_db()
     assert (provider.connection().credential, provider.max_concurrency) == ("sk-1", 6)
-    acts = [(entry.act, entry.reason) for entry in AuditEntry.objects.order_by("created_at", "id")]
+    acts = [(entry.act, entry.changes) for entry in AuditEntry.objects.order_by("created_at", "id")]
     assert [act for act, _ in acts] == ["add_provider", "set_credential", "change_provider"]
-    assert acts[-1][1] == "max_concurrency"
+    assert acts[-1][1] == {"max_concurrency": [5, 6]}
     assert "sk-1" not in str(acts)
 
 

@@ -40,6 +40,8 @@ PATHS = [
     "errors/?text=nothing&window=7d",
     "errors/?window=1y",
     "errors/v1:same/",
+    "audit/",
+    "audit/?who=x&what=cancel_batch",
     "keys/",
     "keys/?state=all",
     "keys/new/",

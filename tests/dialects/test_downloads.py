@@ -13,7 +13,7 @@ from pytest_django import Settings
 from batches.models import Batch, BatchResult, File, Project
 from batches.services.storage.store import hide
 from batches.services.upkeep.prune import prune
-from tests.cast import stored
+from tests.cast import TESTER, stored
 from tests.services.pruned import mixed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("simulator")]
@@ -118,7 +118,7 @@ def batch(project: Project, settings: Settings) -> Batch:
 
 def delete(file: File | None) -> None:
     assert file is not None
-    hide(file, now=timezone.now())
+    hide(file, actor=TESTER, now=timezone.now())
 
 
 def answers(get: Get, batch: Batch) -> list[str]:

@@ -313,7 +313,8 @@ def test_another_address_needs_the_credential_again(monkeypatch: pytest.MonkeyPa
     assert "Stored the credential of provider up." in said
     made = Provider.objects.get(name="up")
     assert (made.base_url, made.connection().credential) == ("https://elsewhere.example", SECRET)
-    assert "https://host -> https://elsewhere.example" in AuditEntry.objects.get(act="change_provider").reason
+    changes = AuditEntry.objects.get(act="change_provider").changes or {}
+    assert changes["base_url"] == ["https://host", "https://elsewhere.example"]
 
 
 def test_a_variable_and_a_file_can_be_named_instead(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ class Files(NativeView):
         """Delete a file. It is hidden from everybody at once; a batch that runs over it still reads it."""
         self.allow_parameters()
         now = timezone.now()
-        hide(self.find_file(file_id, now=now), now=now)
+        hide(self.find_file(file_id, now=now), actor=self.actor, now=now)
         return Response(status=204)
 
 

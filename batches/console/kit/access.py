@@ -51,7 +51,8 @@ def requires(right: Right) -> Callable[[Callable[Concatenate[SignedIn, P], HttpR
             if signed_in.access.nowhere:
                 return render(request, "console/no_projects.html", status=403)
             try:
-                if not kwargs:
+                # What the address names; an argument of the route itself, such as the form of an export, names nothing.
+                if not getattr(request.resolver_match, "captured_kwargs", kwargs):
                     signed_in.access.require_somewhere(right, act=act_of(request), now=timezone.now())
                 return view(signed_in, *args, **kwargs)
             except NotFound as error:

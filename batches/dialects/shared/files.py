@@ -134,7 +134,7 @@ class OneFile(FilesView):
     def delete(self, _request: Request, file_id: str) -> Response:
         now = timezone.now()
         file = find_file(self.project, file_id, now=now)
-        hide(file, now=now)
+        hide(file, actor=self.actor, now=now)
         return Response(self.deleted(file))
 
 

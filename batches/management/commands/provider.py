@@ -215,7 +215,8 @@ class Command(BaseCommand):
         self.stdout.write(f"Removed provider {options['name']}.")
 
     def _rotate(self, _: dict[str, Any]) -> None:
-        rotated = providers.rotate_credentials(actor=COMMAND, now=timezone.now()) + rotate_second_factors()
+        now = timezone.now()
+        rotated = providers.rotate_credentials(actor=COMMAND, now=now) + rotate_second_factors(actor=COMMAND, now=now)
         self.stdout.write(f"Encrypted anew: {rotated}.")
 
 

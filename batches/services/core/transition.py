@@ -39,9 +39,14 @@ def transition(batch: Batch, to: BatchStatus, *, actor: Actor, now: datetime, no
 def record(
     batch: Batch, *, origin: BatchStatus | None, actor: Actor, now: datetime, note: str = "", act: Act | None = None
 ) -> Event:
-    """Add an event to the batch's timeline. `origin` is the status before, or None for its creation."""
+    """Add an event to the batch's timeline. `origin` is the status before, or None for its creation.
+
+    An act also belongs to the audit log of the batch's project. Moves, and the creation, do not.
+    """
+    is_act = act is not None or batch.status in (BatchStatus.CANCELLING, origin)
     return Event.objects.create(
         batch=batch,
+        project_id=batch.project_id if is_act else None,
         from_status=origin or "",
         to_status=batch.status,
         act=act or "",

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from batches.models import ErrorGroup
 from batches.rules.actors import Actor
-from batches.services.core.audit import record_act
+from batches.services.core.audit import plainly, record_act
 
 
 @transaction.atomic
@@ -32,7 +32,10 @@ def annotate(groups: QuerySet[ErrorGroup], note: str, *, actor: Actor, now: date
     found = _locked(groups.exclude(note=note))
     noted_by = actor.name[:200] if note else ""
     ErrorGroup.objects.filter(pk__in=[group.pk for group in found]).update(note=note, noted_by=noted_by)
-    return _recorded(found, "note_error_group", actor=actor, now=now, reason=note)
+    for group in found:
+        changes = plainly(note=(group.note, note))
+        record_act("note_error_group", actor=actor, now=now, target=group, project=group.project, changes=changes)
+    return len(found)
 
 
 def _locked(groups: QuerySet[ErrorGroup]) -> list[ErrorGroup]:

@@ -11,6 +11,7 @@ from batches.models import Batch, File, Project, Purpose
 from batches.rules.actors import Actor
 from batches.rules.default_model import bare_model
 from batches.rules.errors import NotFound
+from batches.services.core.audit import record_act
 from batches.services.core.route import route
 from batches.services.intake.submission import Submission, as_batch
 from batches.services.intake.submit import submit
@@ -59,12 +60,13 @@ def _is_as_asked(batch: Batch, submission: Submission) -> bool:
     return all((getattr(batch, name) or None) == (getattr(asked, name) or None) for name in _CHOSEN)
 
 
-def discard(file: File) -> bool:
+def discard(file: File, *, actor: Actor, now: datetime) -> bool:
     """Remove the row and bytes of a draft. False, and nothing is removed, if it is no draft or became a batch meanwhile."""
     with transaction.atomic():
         locked = File.objects.select_for_update().filter(pk=file.pk).first()
         if locked is None or not locked.is_draft or Batch.objects.filter(input_file=locked).exists():
             return False
+        record_act("discard_input", actor=actor, now=now, target=locked, project=locked.project, reason=locked.filename)
         locked.delete()
     locked.content.storage.delete(str(locked.content.name))
     return True

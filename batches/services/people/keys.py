@@ -11,7 +11,7 @@ from django.db import transaction
 from batches.models import ApiKey, KeyState, Project, Scope
 from batches.rules.actors import Actor
 from batches.rules.errors import Conflict, InvalidRequest
-from batches.services.core.audit import old_and_new, record_act
+from batches.services.core.audit import changed, record_act, stored
 
 _SLUG = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*", re.ASCII)
 SLUG_CHARS = 64
@@ -25,7 +25,7 @@ class KeyRevoked(Conflict):
     code = "key_revoked"
 
 
-def open_project(slug: str) -> Project:
+def open_project(slug: str, *, actor: Actor, now: datetime) -> Project:
     """The project with this slug; a new one if there is none. Raises InvalidRequest for a text that is no slug."""
     if slug.isascii() and slug.isprintable() and (known := Project.objects.filter(slug=slug).first()):
         return known
@@ -34,7 +34,10 @@ def open_project(slug: str) -> Project:
             f"A project's slug is 1 to {SLUG_CHARS} lower-case letters and digits, in words joined by hyphens or underscores.",
             param="project",
         )
-    return Project.objects.get_or_create(slug=slug)[0]
+    project, is_new = Project.objects.get_or_create(slug=slug)
+    if is_new:
+        record_act("add_project", actor=actor, now=now, target=project, project=project)
+    return project
 
 
 def issue_key(
@@ -55,7 +58,7 @@ def issue_key(
     chosen, networks = checked_scopes(scopes), checked_addresses(addresses)
     require_issuable(name, now=now, expires_at=expires_at)
     with transaction.atomic():
-        project = open_project(project_slug)
+        project = open_project(project_slug, actor=actor, now=now)
         key, plain = ApiKey.issue(
             project=project,
             name=name.strip(),
@@ -81,17 +84,11 @@ def change_key(key: ApiKey, *, name: str, expires_at: datetime | None, addresses
     if key.state(now=now) is KeyState.REVOKED:
         raise KeyRevoked("The key was revoked: it cannot be changed any more.")
     require_issuable(name, now=now, expires_at=None if expires_at == key.expires_at else expires_at)
-    changes: dict[str, tuple[object, object]] = {}
-    if name.strip() != key.name:
-        changes["name"] = (f'"{key.name}"', f'"{name.strip()}"')
-    if expires_at != key.expires_at:
-        changes["expires"] = (_moment(key.expires_at), _moment(expires_at))
-    if networks != key.addresses:
-        changes["addresses"] = (key.addresses or "any", networks or "any")
-    if changes:
-        key.name, key.expires_at, key.addresses = name.strip(), expires_at, networks
+    before = stored(key)
+    key.name, key.expires_at, key.addresses = name.strip(), expires_at, networks
+    if changes := changed(before, key):
         key.save(update_fields=["name", "expires_at", "addresses"])
-        record_act("change_key", actor=actor, now=now, target=key, project=key.project, reason=old_and_new(changes))
+        record_act("change_key", actor=actor, now=now, target=key, project=key.project, changes=changes)
     return key
 
 

@@ -13,8 +13,9 @@ from django.db import transaction
 
 from batches.models import ClaimedFlags, Membership, Project, Role
 from batches.rules.actors import Actor
+from batches.rules.changes import Changes
 from batches.rules.states import Source
-from batches.services.core.audit import record_act
+from batches.services.core.audit import plainly, record_act
 
 logger = logging.getLogger(__name__)
 
@@ -62,9 +63,9 @@ def apply_claims(user: User, given: ClaimedRights, *, now: datetime) -> None:
         if known is None:
             _record("add_membership", Membership.objects.create(user=user, project=project, role=role, by_claims=True), now=now)
         elif known.by_claims and known.role != role:
-            known.role = role
+            changes, known.role = plainly(role=(known.role, role)), role
             known.save(update_fields=["role"])
-            _record("change_membership", known, now=now)
+            _record("change_membership", known, now=now, changes=changes)
 
 
 def record_new_person(user: User, *, now: datetime) -> None:
@@ -79,18 +80,18 @@ def record_link(user: User, *, now: datetime) -> None:
 
 def _apply_flags(user: User, given: ClaimedRights, *, now: datetime) -> None:
     claimed = ClaimedFlags.objects.filter(user=user).first() or ClaimedFlags(user=user)
-    changed = []
+    changes: Changes = {}
     for flag in ("is_staff", "is_superuser"):
         wanted, has, by_claims = getattr(given, flag), getattr(user, flag), getattr(claimed, flag)
         if wanted != has and (wanted or by_claims):
             setattr(user, flag, wanted)
             setattr(claimed, flag, wanted)
-            changed.append(flag)
-    if changed:
-        user.save(update_fields=changed)
+            changes[flag] = [has, wanted]
+    if changes:
+        user.save(update_fields=list(changes))
         claimed.save()
-        record_act("change_user", actor=CLAIMS, now=now, target=user, reason=", ".join(changed))
+        record_act("change_user", actor=CLAIMS, now=now, target=user, changes=changes)
 
 
-def _record(act: str, membership: Membership, *, now: datetime) -> None:
-    record_act(act, actor=CLAIMS, now=now, target=membership, project=membership.project)
+def _record(act: str, membership: Membership, *, now: datetime, changes: Changes | None = None) -> None:
+    record_act(act, actor=CLAIMS, now=now, target=membership, project=membership.project, changes=changes)

@@ -1,6 +1,5 @@
 """people: change the account and the password of a person."""
 
-from collections.abc import Collection
 from datetime import datetime
 
 from allauth.usersessions.models import UserSession
@@ -15,9 +14,9 @@ from batches.services.people.sign_in import person
 
 
 @transaction.atomic
-def change_person(user: User, *, changed: Collection[str], actor: Actor, now: datetime) -> None:
+def change_person(user: User, *, actor: Actor, now: datetime) -> None:
     """Save a valid account. If it is deactivated, its sessions end for good."""
-    configure(user, changed=changed, actor=actor, now=now)
+    configure(user, actor=actor, now=now)
     if not user.is_active:
         end_all_sessions(user, actor=actor, why="deactivated", now=now)
 

@@ -13,7 +13,7 @@ from django.utils.text import slugify
 from batches.models import SavedView
 from batches.rules.errors import InvalidRequest, NotFound
 from batches.services.core.access import Access
-from batches.services.core.audit import record_act
+from batches.services.core.audit import changed, record_act, stored
 
 NAME_CHARS = 100
 QUERY_CHARS = 2000
@@ -63,7 +63,7 @@ def save_view(access: Access, draft: ViewChoices, *, query: str, now: datetime) 
                 view = SavedView.objects.create(
                     owner=access.user, name=name, slug=slug, query=query, is_shared=draft.is_shared, is_default=draft.is_default
                 )
-                record_act("save_view", actor=access.actor, now=now, target=view, reason=_sharing(draft))
+                record_act("save_view", actor=access.actor, now=now, target=view, changes=changed(None, view))
                 return view
         except IntegrityError:
             if not SavedView.objects.filter(slug=slug).exists():
@@ -75,11 +75,12 @@ def save_view(access: Access, draft: ViewChoices, *, query: str, now: datetime) 
 def change_view(view: SavedView, draft: ViewChoices, *, by: Access, now: datetime) -> None:
     """Change the name or readers of a view. Its address stays. Raises InvalidRequest, and NotFound for others' views."""
     _require_own(view, by)
+    before = stored(view)
     view.name = _name(draft)
     _make_room(by, draft)
     view.is_shared, view.is_default = draft.is_shared, draft.is_default
     view.save(update_fields=["name", "is_shared", "is_default", "updated_at"])
-    record_act("change_view", actor=by.actor, now=now, target=view, reason=_sharing(draft))
+    record_act("change_view", actor=by.actor, now=now, target=view, changes=changed(before, view))
 
 
 @transaction.atomic
@@ -87,16 +88,16 @@ def replace_query(view: SavedView, query: str, *, by: Access, now: datetime) -> 
     """Change the query of a view. Raises InvalidRequest, and NotFound for others' views."""
     _require_own(view, by)
     _require_short(query)
-    view.query = query
+    before, view.query = stored(view), query
     view.save(update_fields=["query", "updated_at"])
-    record_act("replace_view", actor=by.actor, now=now, target=view)
+    record_act("replace_view", actor=by.actor, now=now, target=view, changes=changed(before, view))
 
 
 @transaction.atomic
 def delete_view(view: SavedView, *, by: Access, now: datetime) -> None:
     """Delete a view. Raises NotFound for others' views."""
     _require_own(view, by)
-    record_act("delete_view", actor=by.actor, now=now, target=view)
+    record_act("delete_view", actor=by.actor, now=now, target=view, changes=changed(view, None))
     view.delete()
 
 
@@ -129,7 +130,3 @@ def _slugs(name: str) -> Iterator[str]:
     if first not in TAKEN:
         yield first
     yield from (f"{first}-{number}" for number in count(2))
-
-
-def _sharing(draft: ViewChoices) -> str:
-    return "shared" if draft.is_shared else "private"

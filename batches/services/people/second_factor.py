@@ -44,7 +44,7 @@ def reset_second_factor(user: User, *, actor: Actor, now: datetime) -> bool:
 
 
 @transaction.atomic
-def rotate_second_factors() -> int:
+def rotate_second_factors(*, actor: Actor, now: datetime) -> int:
     """Encrypt every second factor anew under the first of CREDENTIAL_KEYS. Return how many there are. Raises Conflict."""
     kept = list(Authenticator.objects.select_for_update())
     for authenticator in kept:
@@ -52,4 +52,6 @@ def rotate_second_factors() -> int:
             if name in authenticator.data:
                 authenticator.data[name] = rotate(authenticator.data[name])
         authenticator.save(update_fields=["data"])
+    if kept:
+        record_act("rotate_second_factors", actor=actor, now=now, reason=f"{len(kept)} encrypted anew.")
     return len(kept)

@@ -12,7 +12,7 @@ from batches.models import Batch, File, Project, Slice, Upload, UploadStatus
 from batches.rules.actors import Actor
 from batches.rules.errors import QuotaExceeded
 from batches.rules.states import BatchStatus
-from batches.services.core.audit import record_act
+from batches.services.core.audit import changed, record_act, stored
 from batches.services.core.model_validation import model_validation
 
 # The quotas by name, with their words on pages.
@@ -101,11 +101,12 @@ def set_quotas(project: Project, *, limits: Mapping[str, int | None], actor: Act
     A project over its new limit keeps everything that it has, and gets no more. Raises InvalidRequest.
     """
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    before = stored(project)
     for name, limit in limits.items():
         setattr(project, f"max_{name}", limit)
     with model_validation():
         project.clean_fields()
     project.save(update_fields=[f"max_{name}" for name in limits])
-    settings_words = ", ".join(f"{name} {'default' if limit is None else limit}" for name, limit in limits.items())
-    record_act("set_quotas", actor=actor, now=now, target=project, project=project, reason=settings_words)
+    changes = changed(before, project)
+    record_act("set_quotas", actor=actor, now=now, target=project, project=project, changes=changes)
     return project

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from batches.rules.actors import Actor
 from batches.rules.errors import InvalidRequest, NotFound
-from batches.services.core.audit import record_act
+from batches.services.core.audit import changed, record_act, stored
 from batches.services.core.model_validation import model_validation
 from batches.services.policy.guards import GUARDS
 from providers.models import Provider, ProviderModel
@@ -24,9 +24,10 @@ def tune_provider(provider: Provider, *, settings: Mapping[str, object], actor: 
     Raises InvalidRequest, naming the setting that is out of bounds, and changes nothing.
     """
     provider = Provider.objects.select_for_update().get(pk=provider.pk)
+    before = stored(provider)
     _set(provider, settings, known=PROVIDER_SETTINGS)
     provider.save(update_fields=[*settings, "updated_at"])
-    record_act("tune_provider", actor=actor, now=now, target=provider, reason=_words(settings))
+    record_act("tune_provider", actor=actor, now=now, target=provider, changes=changed(before, provider))
     return provider
 
 
@@ -39,9 +40,10 @@ def tune_model(provider: Provider, name: str, *, settings: Mapping[str, object],
     """
     Provider.objects.select_for_update().get(pk=provider.pk)  # two calls must not create the same model at once
     model = provider.models.filter(name=name).first() or ProviderModel(provider=provider, name=name)
+    before = stored(model)
     _set(model, settings, known=MODEL_SETTINGS)
     model.save()
-    record_act("tune_model", actor=actor, now=now, target=model, reason=f"{provider}: {_words(settings)}")
+    record_act("tune_model", actor=actor, now=now, target=model, reason=f"At {provider}.", changes=changed(before, model))
     return model
 
 
@@ -51,7 +53,7 @@ def forget_model(provider: Provider, name: str, *, actor: Actor, now: datetime) 
     model = provider.models.filter(name=name).first()
     if model is None:
         raise NotFound(f"Provider {provider} has no settings for a model {name[:100]!r}.", param="model")
-    record_act("forget_model", actor=actor, now=now, target=model, reason=str(provider))
+    record_act("forget_model", actor=actor, now=now, target=model, reason=f"At {provider}.", changes=changed(model, None))
     model.delete()
 
 
@@ -62,7 +64,3 @@ def _set(row: Provider | ProviderModel, settings: Mapping[str, object], *, known
         setattr(row, name, value)
     with model_validation():
         row.full_clean()
-
-
-def _words(settings: Mapping[str, object]) -> str:
-    return ", ".join(f"{name} {'none' if value is None else value}" for name, value in settings.items())

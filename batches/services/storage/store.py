@@ -12,7 +12,9 @@ from django.db import DatabaseError, transaction
 from django.db.models.fields.files import FieldFile
 
 from batches.models import ApiKey, File, Project, Purpose
+from batches.rules.actors import Actor
 from batches.rules.errors import InvalidRequest, TooLarge
+from batches.services.core.audit import record_act
 from batches.services.policy.emergency_stop import require_intake
 from batches.services.policy.quota import require_room
 from batches.services.storage.unpack import plain, plain_name
@@ -154,6 +156,8 @@ def _may_be_known(file: File) -> bool:
         return True
 
 
-def hide(file: File, *, now: datetime) -> None:
+@transaction.atomic
+def hide(file: File, *, actor: Actor, now: datetime) -> None:
     """Hide a file from clients at once. `prune` deletes its bytes when no running batch reads them."""
-    File.objects.filter(pk=file.pk, deleted_at=None).update(deleted_at=now)
+    if File.objects.filter(pk=file.pk, deleted_at=None).update(deleted_at=now):
+        record_act("delete_file", actor=actor, now=now, target=file, project=file.project, reason=file.filename)

@@ -19,7 +19,6 @@ from providers.secrets import sources
 from providers.secrets.references import Reference, referred
 from providers.transport.way import proxy_address
 
-MAX_SHOWN_CHARS = 200
 BY_COMMAND = "manage.py provider set, on a machine of the portal, can name it."
 
 
@@ -69,17 +68,6 @@ def leave_behind(provider: Provider, *, entered: Entered) -> None:
     before = stored(provider)
     if before is not None and destination_of(before) != destination_of(provider):
         provider.forget_secrets(but=entered.secrets)
-
-
-def address_change(before: Provider | None, provider: Provider) -> str:
-    """The old and the new place for the record; empty if the provider has not moved."""
-    if before is None:
-        return f"address: {provider.base_url[:MAX_SHOWN_CHARS]}" if provider.base_url else ""
-    old, new = destination_of(before), destination_of(provider)
-    changes = [("address", before.base_url, provider.base_url), ("adapter", old.adapter, new.adapter)]
-    changes.append(("proxy", old.proxy, new.proxy))
-    shown = [(what, was[:MAX_SHOWN_CHARS] or "none", now[:MAX_SHOWN_CHARS] or "none") for what, was, now in changes if was != now]
-    return "; ".join(f"{what}: {was} -> {now}" for what, was, now in shown)
 
 
 def _credential_problem(

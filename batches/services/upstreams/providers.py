@@ -12,16 +12,16 @@ from batches.models import Project, ProviderGrant
 from batches.rules.actors import Actor
 from batches.rules.errors import Conflict, InvalidRequest
 from batches.services.core import wake
-from batches.services.core.audit import record_act
+from batches.services.core.audit import hidden, plainly, record_act
 from batches.services.core.model_validation import model_validation
 from batches.services.tally.provider_health import ask_for_probe, ask_to_resume
-from batches.services.upstreams.moves import Entered, address_change, leave_behind, problems, stored
+from batches.services.upstreams.moves import Entered, leave_behind, problems, stored
+from batches.services.upstreams.records import record_no_default, settings_changed, take_default
 from providers.base import Check
 from providers.check import check
 from providers.models import CredentialUnavailable, Provider
 
 CREDENTIAL_FIELDS = frozenset({"credential", "credential_env", "credential_file", "remove_credential"})  # of a form
-SECRET_FIELDS = CREDENTIAL_FIELDS | {"secret_name", "secret_value"}
 
 
 class Credential(NamedTuple):
@@ -67,7 +67,7 @@ def add_provider(
     if default and not projects:
         _lock_all()
     provider.save()
-    record_act("add_provider", actor=actor, now=now, target=provider, reason=address_change(None, provider))
+    record_act("add_provider", actor=actor, now=now, target=provider, changes=settings_changed(None, provider))
     for project in projects:
         grant(provider, project=project, actor=actor, now=now, default=default)
     if default and not projects:
@@ -99,19 +99,17 @@ def change_provider(
     _seal(provider, entered=entered, actor=actor)
     act = "change_provider" if before else "add_provider"
     provider.save()
-    others = [name for name in changed if name not in SECRET_FIELDS and name != "enabled"]
-    if others or before is None:
-        about = "; ".join(filter(None, (address_change(before, provider), ", ".join(others))))
-        record_act(act, actor=actor, now=now, target=provider, reason=about)
+    if (settings := settings_changed(before, provider)) or before is None:
+        record_act(act, actor=actor, now=now, target=provider, changes=settings)
     if CREDENTIAL_FIELDS & set(changed):
         record_act("set_credential", actor=actor, now=now, target=provider, reason=provider.credential_kept)
     if "secret_name" in changed:
-        record_act("set_secret", actor=actor, now=now, target=provider, reason=", ".join(secrets))
+        record_act("set_secret", actor=actor, now=now, target=provider, changes=hidden(secrets))
     if "enabled" in changed:
         act = "enable_provider" if provider.enabled else "disable_provider"
         record_act(act, actor=actor, now=now, target=provider)
     if provider.is_default and "is_default" in changed:
-        provider.take_default()
+        take_default(provider, actor=actor, now=now)
 
 
 @transaction.atomic
@@ -120,12 +118,14 @@ def grant(provider: Provider, *, project: Project, actor: Actor, now: datetime, 
     if default:
         defaults = ProviderGrant.objects.select_for_update(of=("self",)).filter(project=project, is_default=True)
         for other in defaults.select_related("provider").order_by("pk"):
-            if other.provider.endpoints & provider.endpoints:
+            if other.provider_id != provider.pk and other.provider.endpoints & provider.endpoints:
                 ProviderGrant.objects.filter(pk=other.pk).update(is_default=False)
+                record_no_default(other.provider, project=project, actor=actor, now=now)
     granted, _ = ProviderGrant.objects.update_or_create(
         project=project, provider=provider, defaults={"is_default": True} if default else {}
     )
-    record_act("grant_provider", actor=actor, now=now, target=provider, project=project)
+    changes = plainly(is_default=(None, granted.is_default))
+    record_act("grant_provider", actor=actor, now=now, target=provider, project=project, changes=changes)
     return granted
 
 
@@ -160,9 +160,7 @@ def configure_provider(
         act = "set_credential" if any(credential) else "remove_credential"
         record_act(act, actor=actor, now=now, target=provider, reason=provider.credential_kept)
     if base_url is not None or options:
-        names = (["base_url"] if base_url is not None else []) + sorted(options or {})
-        about = "; ".join(filter(None, (address_change(before, provider), ", ".join(names))))
-        record_act("change_provider", actor=actor, now=now, target=provider, reason=about)
+        record_act("change_provider", actor=actor, now=now, target=provider, changes=settings_changed(before, provider))
     return provider
 
 
@@ -178,7 +176,7 @@ def set_secret(provider: Provider, name: str, *, secret: str, actor: Actor, now:
         kept.set_secret(name, secret)
     _require_entered(kept, entered=Entered(secrets={name}), actor=actor)
     kept.save(update_fields=["secrets_encrypted", "updated_at"])
-    record_act("set_secret" if secret else "remove_secret", actor=actor, now=now, target=provider, reason=name)
+    record_act("set_secret" if secret else "remove_secret", actor=actor, now=now, target=provider, changes=hidden([name]))
 
 
 @transaction.atomic
@@ -189,8 +187,9 @@ def make_default(provider: Provider, *, actor: Actor, now: datetime) -> None:
     """
     if not provider.granted_to_all:
         raise InvalidRequest(f"Provider {provider} is granted to some projects only: name those whose default it shall be.")
-    provider.take_default()
-    record_act("change_provider", actor=actor, now=now, target=provider, reason="is_default")
+    changes = plainly(is_default=(provider.is_default, True))
+    take_default(provider, actor=actor, now=now)
+    record_act("change_provider", actor=actor, now=now, target=provider, changes=changes)
 
 
 @transaction.atomic
@@ -234,7 +233,7 @@ def resume_provider(provider: Provider, *, actor: Actor, now: datetime, reason: 
 @transaction.atomic
 def remove_provider(provider: Provider, *, actor: Actor, now: datetime) -> None:
     """Remove a provider. Raises Conflict if any batch uses it, even an ended one, because its history names the provider."""
-    record_act("remove_provider", actor=actor, now=now, target=provider)
+    record_act("remove_provider", actor=actor, now=now, target=provider, changes=settings_changed(provider, None))
     try:
         provider.delete()
     except ProtectedError:

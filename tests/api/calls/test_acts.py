@@ -9,7 +9,7 @@ from batches.models import Batch, BatchError, BatchObject, Project, Role
 from batches.services.storage.store import hide
 from providers.models import Provider
 from tests.api.conftest import Native, problem
-from tests.cast import assert_counts_are_true, request_lines, started
+from tests.cast import TESTER, assert_counts_are_true, request_lines, started
 from tests.rounds import child_of, completed, run, validated
 
 pytestmark = pytest.mark.django_db
@@ -127,7 +127,7 @@ def test_a_retry_that_was_refused_may_be_repeated_with_its_key(native: Native, o
 
 def test_an_input_that_is_no_longer_kept_is_gone(native: Native, over: Batch) -> None:
     assert over.input_file is not None
-    hide(over.input_file, now=over.updated_at)
+    hide(over.input_file, actor=TESTER, now=over.updated_at)
     answer = native.post(f"batches/{over}/retry")
     assert (answer.status, problem(answer)["code"]) == (404, "content_gone")
 

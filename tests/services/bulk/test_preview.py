@@ -13,6 +13,7 @@ from batches.services.bulk.preview import preview
 from batches.services.core.access import Access
 from batches.services.storage.store import hide
 from providers.models import Provider
+from tests.cast import TESTER
 from tests.console.conftest import MakeBatch
 from tests.services.bulk.cast import counts, done, ids, member_of, ordered, outcomes
 
@@ -46,7 +47,7 @@ def states(make_batch: MakeBatch) -> list[Batch]:
     Batch.objects.filter(pk=paused.pk).update(paused_at=timezone.now())
     Batch.objects.filter(pk=important.pk).update(priority=7)
     assert gone.input_file is not None
-    hide(gone.input_file, now=timezone.now())
+    hide(gone.input_file, actor=TESTER, now=timezone.now())
     return [*found, paused, gone, important]
 
 

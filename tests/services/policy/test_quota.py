@@ -66,7 +66,7 @@ def test_objects_are_pending_once_their_batch_runs_and_at_once_where_they_were_a
 def test_a_file_is_stored_until_its_bytes_are_gone(project: Project) -> None:
     file = stored(project, request_lines(1))
     assert used(project)["stored_bytes"] == file.bytes
-    hide(file, now=timezone.now())
+    hide(file, actor=TESTER, now=timezone.now())
     assert used(project)["stored_bytes"] == file.bytes, "what is hidden is still kept"
     prune(now=timezone.now())
     assert used(project)["stored_bytes"] == 0
@@ -177,7 +177,8 @@ def test_setting_a_quota_leaves_the_others_and_a_trace(project: Project) -> None
     project.refresh_from_db()
     assert (project.max_open_batches, project.max_pending_objects, project.max_stored_bytes) == (None, None, 7)
     entry = AuditEntry.objects.latest("created_at")
-    assert (entry.act, entry.actor, entry.target, entry.reason) == ("set_quotas", "tester", "acme", "open_batches default")
+    assert (entry.act, entry.actor, entry.target) == ("set_quotas", "tester", "acme")
+    assert entry.changes == {"max_open_batches": [5, None]}
 
 
 def test_a_quota_that_is_no_number_from_0_is_refused(project: Project) -> None:

@@ -29,11 +29,8 @@ def test_tuning_a_provider_changes_what_is_named_and_leaves_a_trace(simulator: P
     found = Provider.objects.get()
     assert (found.requests_per_minute, found.max_cost, found.max_error_rate) == (None, Decimal("2.5"), 0.5)
     entry = AuditEntry.objects.latest("created_at")
-    assert (entry.act, entry.target, entry.reason) == (
-        "tune_provider",
-        "simulator",
-        "requests_per_minute none, max_error_rate 0.5",
-    )
+    assert (entry.act, entry.target) == ("tune_provider", "simulator")
+    assert entry.changes == {"requests_per_minute": [60, None], "max_error_rate": [None, 0.5]}
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_an_input_that_is_no_longer_kept_cannot_be_sent_again(batch: Batch, how:
     assert file is not None
     now = timezone.now()
     if how == "deleted":
-        hide(file, now=now)
+        hide(file, actor=TESTER, now=now)
     elif how == "lost":
         default_storage.delete(str(file.content.name))
     else:

@@ -100,7 +100,7 @@ def test_a_line_that_there_is_not_or_is_no_longer_kept_is_refused(batch: Batch) 
     with pytest.raises(InvalidRequest):
         sent(batch, line=9)
     assert batch.input_file is not None
-    hide(batch.input_file, now=timezone.now())
+    hide(batch.input_file, actor=TESTER, now=timezone.now())
     with pytest.raises(Gone):
         sent(batch)
 

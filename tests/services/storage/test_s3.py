@@ -102,7 +102,7 @@ def test_e7_a_download_is_streamed_and_may_be_a_part(project: Project, key: str)
 
 def test_a_deleted_file_goes_from_the_bucket(project: Project, bucket: Any) -> None:
     file = stored(project, b"{}\n")
-    hide(file, now=timezone.now())
+    hide(file, actor=TESTER, now=timezone.now())
     prune(now=timezone.now())
     assert names(bucket) == set()
 

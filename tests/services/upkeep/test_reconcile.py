@@ -132,7 +132,7 @@ def test_hidden_bytes_go_when_no_open_batch_reads_them(queue: Queue, project: Pr
     batch, now = submitted(project, request_lines(2)), timezone.now()
     file = batch.input_file
     assert file is not None
-    hide(file, now=now)
+    hide(file, actor=TESTER, now=now)
     prune(now=now)
     assert file.content.storage.exists(str(file.content.name))
     queue.run_until(lambda: Batch.objects.get(pk=batch.pk).is_terminal)

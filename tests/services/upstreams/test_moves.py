@@ -107,16 +107,18 @@ def test_a_proxy_that_is_a_secret_is_a_place_too() -> None:
 
 def test_the_old_and_the_new_address_are_on_record() -> None:
     provider = added()
-    assert AuditEntry.objects.get(act="add_provider").reason == f"address: {HERE}"
+    assert (AuditEntry.objects.get(act="add_provider").changes or {})["base_url"] == [None, HERE]
     configured(
         provider,
         base_url="https://elsewhere.example/v1",
         options={"proxy": "http://proxy.example:3128"},
         credential=Credential(OTHER),
     )
-    reason = AuditEntry.objects.get(act="change_provider").reason
-    assert f"address: {HERE} -> https://elsewhere.example/v1; proxy: none -> proxy.example:3128" in reason
-    assert not [entry for entry in AuditEntry.objects.all() if SECRET in entry.reason or OTHER in entry.reason]
+    assert AuditEntry.objects.get(act="change_provider").changes == {
+        "base_url": [HERE, "https://elsewhere.example/v1"],
+        "options.proxy": [None, "http://proxy.example:3128"],
+    }
+    assert not [entry for entry in AuditEntry.objects.all() if SECRET in str(vars(entry)) or OTHER in str(vars(entry))]
 
 
 # --- Variables and files -------------------------------------------------------------------------------------
@@ -259,7 +261,8 @@ def test_the_form_of_the_admin_asks_for_it_beside_its_field(console: Client) -> 
     assert console.post(page, form(base_url="https://elsewhere.example/v1", credential=OTHER)).status_code == 302
     made.refresh_from_db()
     assert (made.base_url, made.connection().credential) == ("https://elsewhere.example/v1", OTHER)
-    assert "https://host/v1 -> https://elsewhere.example/v1" in AuditEntry.objects.get(act="change_provider").reason
+    changes = AuditEntry.objects.get(act="change_provider").changes or {}
+    assert changes["base_url"] == ["https://host/v1", "https://elsewhere.example/v1"]
 
     assert (
         "enter it again"

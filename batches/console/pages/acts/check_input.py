@@ -102,7 +102,8 @@ def _form_problems(form: NewBatchForm) -> Iterator[str]:
 @requires(Right.ACT)
 def discard_input(request: SignedIn, file_id: uuid.UUID) -> HttpResponseBase:
     """Remove an upload that will not become a batch."""
-    if discard(_find(request, file_id, now=timezone.now())):
+    now = timezone.now()
+    if discard(_find(request, file_id, now=now), actor=actor(request), now=now):
         messages.success(request, "The upload was discarded. Nothing was sent.")
     else:
         messages.warning(request, "Nothing was discarded: a batch uses this file, or it was not uploaded here.")

@@ -23,19 +23,12 @@ from batches.rules.errors import InvalidRequest, PortalError
 from batches.services.bulk.preview import announced
 from batches.services.bulk.revoke import Fate, revoke, running_batches
 from batches.services.core.access import Right
+from batches.services.insight.audit_log import record_of
 from batches.services.people.keys import KeyRevoked, change_key, issue_key
 
 MOST_SHOWN = 500
 SHOWN_RECORDS = 50
 EXPIRES_SOON = timedelta(days=14)
-# The acts on keys in words, by their names in audit entries.
-ACTS = {
-    "issue_key": "Made",
-    "change_key": "Changed",
-    "revoke_key": "Revoked",
-    "api_key": "To see or change it",
-    "revoke_api_key": "To revoke it",
-}
 
 
 @require_safe
@@ -118,13 +111,13 @@ def api_key(request: SignedIn, key_id: uuid.UUID) -> HttpResponseBase:
     running = capped_count(running_batches(key))
     context = {
         "key": key,
+        "key_actor": f"key {key.name}",
         "standing": key_standing(key, now=now),
         "form": form if key.state(now=now) is not KeyState.REVOKED else None,
         "running": running,
         "running_told": capped(running),
         "records": [
-            (ACTS.get(entry.act, entry.act), entry)
-            for entry in AuditEntry.objects.filter(target_id=str(key.pk), target_type="apikey")[:SHOWN_RECORDS]
+            record_of(entry) for entry in AuditEntry.objects.filter(target_id=str(key.pk), target_type="apikey")[:SHOWN_RECORDS]
         ],
     }
     return render(request, "console/api_key.html", context, status=422 if form.is_bound else 200)

@@ -21,7 +21,7 @@ from batches.services.policy.guards import GUARDS
 from batches.services.storage.store import hide
 from batches.services.upkeep.prune import prune
 from providers.models import Provider, ProviderModel
-from tests.cast import request_line, request_lines, stored
+from tests.cast import TESTER, request_line, request_lines, stored
 from tests.console.conftest import MakeBatch, SignIn
 
 NEW = "/console/batches/new/"
@@ -278,7 +278,7 @@ def test_a_clone_is_like_its_original(console: Client, original: Batch) -> None:
 def test_an_input_that_is_no_longer_kept_has_to_be_chosen_again(console: Client, original: Batch, how: str) -> None:
     assert original.input_file is not None
     if how == "deleted":
-        hide(original.input_file, now=timezone.now())
+        hide(original.input_file, actor=TESTER, now=timezone.now())
     else:
         File.objects.update(**{{"expired": "expires_at", "purged": "purged_at"}[how]: timezone.now()})
     page = console.get(f"{NEW}?from={original}")

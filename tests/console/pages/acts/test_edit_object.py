@@ -11,7 +11,7 @@ from batches.console.pages.acts import edit_object
 from batches.models import AuditEntry, Batch, File, Project, Role
 from batches.rules.states import Act
 from batches.services.storage.store import hide
-from tests.cast import request_line, request_lines, started
+from tests.cast import TESTER, request_line, request_lines, started
 from tests.console.conftest import SignIn
 from tests.rounds import completed, lines_of, run, validated
 
@@ -115,7 +115,7 @@ def test_what_cannot_be_sent_again_cannot_be_edited(console: Client, batch: Batc
         assert "/edit/" not in console.get(f"/console/batches/{one}/lines/{line}/").content.decode()
     assert console.get(address(batch, 9)).status_code == 404
     assert batch.input_file is not None
-    hide(batch.input_file, now=timezone.now())
+    hide(batch.input_file, actor=TESTER, now=timezone.now())
     assert "no longer kept" in console.get(address(batch), follow=True).content.decode()
 
 

@@ -16,6 +16,7 @@ from batches.rules.states import BatchStatus
 from batches.services.core.transition import transition
 from batches.services.storage.store import hide
 from providers.models import Provider
+from tests.cast import TESTER
 from tests.console.conftest import MakeBatch
 
 NEW = "/console/batches/new/"
@@ -166,7 +167,7 @@ def test_a_file_that_is_no_longer_kept_is_said_to_be_gone(console: Client, make_
     file = batch.input_file
     assert file is not None
     if how == "deleted":
-        hide(file, now=timezone.now())
+        hide(file, actor=TESTER, now=timezone.now())
     elif how == "expired":
         File.objects.filter(pk=file.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     else:

@@ -9,7 +9,7 @@ from batches.models import Batch, BatchObject, ErrorGroup, Event, Project, Role
 from batches.rules.states import Act
 from batches.services.storage.store import hide
 from providers.models import Provider
-from tests.cast import request_lines, started, submitted
+from tests.cast import TESTER, request_lines, started, submitted
 from tests.console.conftest import SignIn
 from tests.rounds import again, at, child_of, completed, failed, fingerprint_of, lines_of, run, validated
 
@@ -190,7 +190,7 @@ def test_a_batch_that_is_being_checked_or_whose_input_is_gone_cannot_be_retried(
     answer = console.get(address(submitted(project, request_lines(1))), follow=True)
     assert "cannot be retried" in answer.content.decode()
     assert over.input_file is not None
-    hide(over.input_file, now=timezone.now())
+    hide(over.input_file, actor=TESTER, now=timezone.now())
     for answer in (console.get(address(over), follow=True), console.post(address(over), follow=True)):
         assert "no longer kept, so that its requests cannot be sent again" in answer.content.decode()
 

@@ -8,6 +8,7 @@ from batches.models import Attempt, Batch, BatchObject, Role
 from batches.rules.states import BatchStatus
 from batches.services.storage.store import hide
 from providers.models import Provider
+from tests.cast import TESTER
 from tests.console.conftest import MakeBatch, SignIn
 
 
@@ -156,6 +157,6 @@ def test_objects_lead_to_their_neighbours(console: Client, make_batch: MakeBatch
 def test_a_deleted_input_is_not_shown_once_its_bytes_are_gone(console: Client, make_batch: MakeBatch) -> None:
     batch = make_batch(succeeded=1)
     assert batch.input_file is not None
-    hide(batch.input_file, now=timezone.now())
+    hide(batch.input_file, actor=TESTER, now=timezone.now())
     type(batch.input_file).objects.filter(pk=batch.input_file.pk).update(purged_at=timezone.now())
     assert "no longer kept" in text(console, batch)

@@ -166,7 +166,8 @@ def test_name_expiry_and_addresses_are_changed_on_record(admin: Client, project:
         "192.0.2.7/32 2001:db8::/32",
     )
     text = page(admin, f"{KEYS}{key.pk}/")
-    assert "&quot;web&quot; is now &quot;app&quot;" in text
+    assert "<del>web</del>" in text
+    assert "<ins>app</ins>" in text
     assert "never is now 2030-01-02" in text
 
 
