@@ -78,6 +78,8 @@ WORDS: Mapping[str, str] = {
     "revoke_token": "Revoke account token",
     "audit_log": "Open audit log",
     "export_audit": "Export audit log",
+    "export_input_problems": "Export problems of an input",
+    "sample_input": "Download sample input",
     "export_audit_jsonl": "Export audit log",
     # Providers
     "add_provider": "Add provider",

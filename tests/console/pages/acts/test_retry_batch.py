@@ -208,7 +208,7 @@ def test_the_batch_page_offers_ticks_for_what_can_be_sent_again(console: Client,
     for group in ErrorGroup.objects.all():
         assert f"/retry/?error={group.fingerprint.replace(':', '%3A')}" in page
         assert f"/console/errors/{group.fingerprint}/" in page
-    assert "66 % of the failures" in page
+    assert "67 % of the failures" in page
     viewer = member(Role.VIEWER).get(f"/console/batches/{batch}/").content.decode()
     assert "/retry/" not in viewer
     assert 'name="line"' not in viewer

@@ -231,7 +231,7 @@ def test_the_history_has_the_timeline_and_who_was_refused(console: Client, membe
     console.post(f"/console/batches/{batch}/pause/", {"reason": "<b>Stop</b>"})
     page = console.get(f"/console/batches/{batch}/history/").content.decode()
     assert "user viewer of acme" in page
-    assert "cancel_batch" in page
+    assert "Cancel batch" in page
     assert "refused" in page
     assert "&lt;b&gt;Stop&lt;/b&gt;" in page
     assert page.index("<b>Created") < page.index("<b>In progress") < page.index("<b>Paused")

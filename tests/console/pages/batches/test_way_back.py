@@ -16,11 +16,12 @@ def batch(make_batch: MakeBatch) -> Batch:
     return make_batch(remark="Night", succeeded=2, failed=2)
 
 
-def follow(client: Client, address: str, words: str) -> tuple[str, str]:
+def follow(client: Client, address: str, words: str, *, exactly: bool = False) -> tuple[str, str]:
     """Open an address and follow the link with these words; its address and its page."""
     shown = client.get(address).content.decode()
     links = re.findall(r'<a [^>]*href="([^"]*)"[^>]*>(.*?)</a>', shown, re.DOTALL)
-    found = [unescape(href) for href, text in links if words in " ".join(re.sub(r"<[^>]*>", " ", text).split())]
+    texts = [(unescape(href), " ".join(re.sub(r"<[^>]*>", " ", text).split())) for href, text in links]
+    found = [href for href, text in texts if (text == words if exactly else words in text)]
     assert found, f"{words} is not on {address}"
     href = found[0] if found[0].startswith("/") else address.partition("?")[0] + found[0]
     href = href.partition("#")[0]
@@ -31,7 +32,7 @@ def follow(client: Client, address: str, words: str) -> tuple[str, str]:
 
 def test_o12_previous_and_next_stay_among_the_requests_that_match(console: Client, batch: Batch) -> None:
     """O12: next of a failed request was whatever came on the next line."""
-    of_group, _ = follow(console, f"/console/batches/{batch}/", "2 objects")
+    of_group, _ = follow(console, f"/console/batches/{batch}/", "2 requests", exactly=True)
     first, _ = follow(console, of_group, "a-3")
     second, shown = follow(console, first, "Next")
     assert second == f"/console/batches/{batch}/lines/4/?error=v1%3Asame"
