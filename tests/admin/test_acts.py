@@ -201,7 +201,7 @@ def test_a_project_whose_slug_the_admin_took_has_keys(console: Client) -> None:
 def test_keys_are_revoked_on_record(console: Client, project: Project) -> None:
     key, _ = ApiKey.issue(project=project, name="old")
     form = {"action": "revoke", "_selected_action": [key.pk]}
-    assert "Running batches: what becomes of them?" in console.post(KEYS, form).content.decode()
+    assert "Running batches: keep, pause or cancel them?" in console.post(KEYS, form).content.decode()
     assert not AuditEntry.objects.exists(), "a question does nothing"
     form |= {"fate": "run", "reason": "It leaked."}
     for expected in ("1 revoked, 0 were revoked before.", "0 revoked, 1 were revoked before."):

@@ -101,7 +101,7 @@ class Acts(NativeView):
     def reroute(self, _request: Request, batch_id: str) -> Response:
         """Have another provider carry out what is left: one that the project may use and that serves the endpoint.
 
-        What is in flight may still settle where it is. A call that the old provider carried out without answering is sent to
+        Requests in flight may still finish at {provider}. A call that the old provider carried out without answering is sent to
         the new one, too, and then paid for at both: pause the batch first, and give what is in flight time to settle.
         """
         batch, fields = self._asked(batch_id, RerouteBatch)

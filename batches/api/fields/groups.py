@@ -77,6 +77,6 @@ class MuteGroup(Fields):
 
 @extend_schema_serializer(component_name="AnnotateGroup")
 class AnnotateGroup(Fields):
-    """What others should know of it."""
+    """Note for other operators."""
 
     note = Text(max_length=GROUP_NOTE_CHARS, allow_blank=True)

@@ -43,7 +43,10 @@ class Doer:
 
 @dataclass(frozen=True, slots=True)
 class BatchAct:
-    """An act: its words, its form, its service, and the condition that a running batch must meet."""
+    """An act: its words, its form, its service, and the condition that a running batch must meet.
+
+    `{provider}` in `consequences` is the batch's provider. `done` may name values of the form, and the `{left}` requests.
+    """
 
     label: str
     question: str
@@ -55,13 +58,22 @@ class BatchAct:
     icon: str = ""
     fits: Callable[[Batch], bool] = lambda _: True
     destroys: bool = False  # whether the act cannot be undone
-    back: str = "Leave it as it is"
+    back: str = "Change nothing"
     least: Right = Right.ACT  # the right that the act needs; MANAGE: in the portal as a whole
 
     @property
     def is_of_portal(self) -> bool:
         """Whether only administrators of the portal may do the act, since it concerns other projects."""
         return self.least is Right.MANAGE
+
+    def told_before(self, batch: Batch) -> list[str]:
+        """The consequences for this batch."""
+        return [words.format(provider=batch.provider.name) for words in self.consequences]
+
+    def told_after(self, batch: Batch, said: Fields) -> str:
+        """The message after the act."""
+        left = batch.counts.pending
+        return self.done.format(left=f"{left:,} remaining request{'' if left == 1 else 's'}", **said)
 
 
 ACTS = {
@@ -70,27 +82,27 @@ ACTS = {
         question="Pause this batch?",
         consequences=PAUSING,
         button="Pause the batch",
-        done="The batch is paused. What is in flight may still settle.",
+        done="Batch paused. Requests in flight may still finish.",
         perform=lambda batch, _, by: pause(batch, actor=by.actor, now=by.now, reason=by.reason),
         icon="pause",
         fits=lambda batch: batch.paused_at is None,
     ),
     "resume": BatchAct(
         label="Resume",
-        question="Let this batch go on?",
+        question="Resume this batch?",
         consequences=RESUMING,
         button="Resume the batch",
-        done="The batch goes on.",
+        done="Batch resumed.",
         perform=lambda batch, _, by: resume(batch, actor=by.actor, now=by.now, reason=by.reason),
         icon="play",
         fits=lambda batch: batch.paused_at is not None,
     ),
     "prioritise": BatchAct(
         label="Priority",
-        question="Change its priority?",
+        question="Change the priority of this batch?",
         consequences=PRIORITISING,
         button="Change the priority",
-        done="The priority is changed.",
+        done="Priority changed to {priority}.",
         perform=lambda batch, said, by: prioritise(
             batch, priority=said["priority"], actor=by.actor, now=by.now, reason=by.reason
         ),
@@ -98,13 +110,13 @@ ACTS = {
     ),
     "precede": BatchAct(
         label="Precedence",
-        question="Have it go before other projects?",
+        question="Change the precedence of this batch?",
         consequences=(
-            "Its next slices are taken up before those of all batches with a lower precedence, whatever their project is.",
-            "The requests in flight are still divided among projects.",
+            "Workers take up its next slices before those of all batches with a lower precedence, in every project.",
+            "Projects still share the requests in flight.",
         ),
         button="Change the precedence",
-        done="The precedence is changed.",
+        done="Precedence changed to {precedence}.",
         perform=lambda batch, said, by: give_precedence(
             batch, precedence=said["precedence"], actor=by.actor, now=by.now, reason=by.reason
         ),
@@ -113,14 +125,14 @@ ACTS = {
     ),
     "reroute": BatchAct(
         label="Reroute",
-        question="Have another provider carry out the rest?",
+        question="Move the remaining requests to another provider?",
         consequences=(
-            "What is not in flight yet is sent to the other provider, with its prices and limits.",
-            "What is in flight may still settle where it is.",
-            "A call that the old provider carried out without answering is carried out, and paid for, once more.",
+            "Requests that are not in flight yet are sent to the other provider, at its prices and limits.",
+            "Requests in flight may still finish at {provider}.",
+            "Requests that {provider} processed without replying may run, and be billed, twice.",
         ),
         button="Reroute the batch",
-        done="What is left is sent to the other provider.",
+        done="Moved to {provider}: {left} will be sent there.",
         perform=lambda batch, said, by: reroute(
             batch, provider_name=said["provider"], actor=by.actor, now=by.now, reason=by.reason
         ),
@@ -128,10 +140,10 @@ ACTS = {
     ),
     "guards": BatchAct(
         label="Guards",
-        question="Change its guards?",
-        consequences=("A batch that goes beyond a guard is paused, and stays so until somebody resumes it.",),
+        question="Change the guards of this batch?",
+        consequences=("A batch that exceeds a guard is paused until an operator resumes it.",),
         button="Change the guards",
-        done="The guards are changed.",
+        done="Guards changed.",
         perform=lambda batch, said, by: set_guards(
             batch, guards=chosen_guards(said), actor=by.actor, now=by.now, reason=by.reason
         ),
@@ -142,7 +154,7 @@ ACTS = {
         question="Cancel this batch?",
         consequences=CANCELLING,
         button="Cancel the batch",
-        done="The batch is being cancelled. What is in flight may still settle.",
+        done="The batch is being cancelled. Requests in flight may still finish.",
         perform=lambda batch, _, by: cancel(batch, note=by.reason, actor=by.actor, now=by.now),
         icon="stop",
         destroys=True,
@@ -189,14 +201,15 @@ def act_on_batch(request: SignedIn, batch_id: uuid.UUID, word: str) -> HttpRespo
         except InvalidRequest as error:
             problems = [error.message]
         else:
-            messages.success(request, act.done)
+            messages.success(request, act.told_after(batch, said))
             return redirect("console:batch", batch.id)
     if request.method != "POST" and batch.status not in RUNNABLE:
-        messages.error(request, f"It cannot be changed any more: the batch is {batch.get_status_display().lower()}.")
+        messages.error(request, f"This batch is {batch.get_status_display().lower()} and can no longer be changed.")
         return redirect("console:batch", batch.id)
     context = {
         "batch": batch,
         "act": act,
+        "consequences": act.told_before(batch),
         "form": form,
         "problems": problems,
         "standing": state_of_batch(

@@ -166,7 +166,7 @@ def test_who_has_left_a_project_sees_no_more_of_its_batches(member: SignIn, runn
     Membership.objects.update(project=Project.objects.create(slug="other", name="Other"))
     page = ada.get(f"/console/bulk/{operation.pk}/").content.decode()
     assert "Number 0" not in page
-    assert "They belong to projects that you do not see." in page
+    assert "These batches belong to projects that you cannot see." in page
     assert b"Number 0" not in ada.get(f"/console/bulk/{operation.pk}/outcomes.csv").getvalue()
 
 

@@ -125,7 +125,7 @@ def test_acts_need_a_token_of_the_form(operator: object, form: dict[str, Any], m
 def test_a_batch_is_cancelled_after_a_question(console: Client, make_batch: MakeBatch) -> None:
     batch = make_batch(BatchStatus.IN_PROGRESS, succeeded=1, pending=2)
     page = console.get(f"/console/batches/{batch}/cancel/").content.decode()
-    assert "Objects that have not run will not be sent." in page
+    assert "Requests that have not run will not be sent." in page
     answer = console.post(f"/console/batches/{batch}/cancel/", {"reason": "Wrong file"}, follow=True)
     assert "The batch is being cancelled." in answer.content.decode()
     batch.refresh_from_db()

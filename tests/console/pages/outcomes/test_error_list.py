@@ -149,7 +149,7 @@ def test_lines_of_a_refused_input_are_a_group_too(console: Client, make_batch: M
     group = fails(batch, "Not JSON.")
     BatchError.objects.filter(batch=batch).update(round=None)
     page = page_of(console, f"{ERRORS}{group}/")
-    assert "A line of its input" in page
+    assert "A line of the input" in page
 
 
 @pytest.mark.parametrize("query", ["?window=1y", "?after=x", "?after=9.9.9"])
@@ -213,7 +213,7 @@ def test_a_note_is_kept_as_it_was_said_without_what_no_database_takes(console: C
 def test_an_act_that_there_is_not_changes_nothing(console: Client, batch: Batch) -> None:
     group = fails(batch, "Known")
     answer = console.post(f"{ERRORS}{group}/mark/", {"act": "delete"}, follow=True)
-    assert "There is no such act." in answer.content.decode()
+    assert "This page knows no such act." in answer.content.decode()
     assert not AuditEntry.objects.exists()
 
 

@@ -57,7 +57,7 @@ def test_a_stop_begins_after_a_question_with_its_consequences(
     answer = console.post(address, {"reason": "The <gateway> leaks"}, follow=True)
     stop = EmergencyStop.objects.get()
     assert (stop.what, stop.reason, stop.began_by) == (what, REASON, "user operator")
-    assert f"{stop.sentence} It is until somebody ends it." in " ".join(answer.content.decode().split())
+    assert f"{stop.sentence} The stop lasts until an administrator ends it." in " ".join(answer.content.decode().split())
 
 
 def test_a_stop_without_a_reason_is_not_begun(console: Client, simulator: Provider) -> None:
@@ -75,7 +75,7 @@ def test_what_is_stopped_already_is_said(console: Client, simulator: Provider) -
 
 @pytest.mark.parametrize("query", ["what=all&place=portal", "what=sending", "what=sending&place=provider:nobody", "place=%00"])
 def test_a_place_that_there_is_not_is_asked_for_again(console: Client, simulator: Provider, query: str) -> None:
-    assert "What is to be stopped?" in text_of(console, f"{STOPS}new/?{query}", status=422)
+    assert "Stop sending or intake" in text_of(console, f"{STOPS}new/?{query}", status=422)
 
 
 def test_it_ends_with_one_click_after_a_question(console: Client, make_batch: MakeBatch) -> None:
