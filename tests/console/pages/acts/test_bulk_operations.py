@@ -141,7 +141,7 @@ def test_what_failed_is_tried_again_as_an_operation_of_its_own(
     assert answered.headers["Location"] == f"/console/bulk/{second.pk}/"
     assert finished(second).done == 1
     page = console.get(f"/console/bulk/{second.pk}/").content.decode()
-    assert "What failed in" in page
+    assert "The failures of" in page
     assert f"/console/bulk/{second.pk}/" in console.get(address).content.decode()
     assert console.post(f"{address}retry/", {"token": "x"}, follow=True).status_code == 200
 

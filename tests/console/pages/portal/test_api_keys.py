@@ -232,7 +232,7 @@ def test_what_was_chosen_is_done(admin: Client, busy: ApiKey, fate: str, status:
         assert (batch.status, batch.paused_at is not None) == (status, paused)
     assert "It leaked." in AuditEntry.objects.get(act="revoke_key").reason
     again = admin.post(f"{KEYS}{busy.pk}/revoke/", {"fate": "cancel"}, follow=True)
-    assert "was revoked before" in text_of(again)
+    assert "was already revoked" in text_of(again)
     assert BulkOperation.objects.count() == (fate != "run")
 
 
