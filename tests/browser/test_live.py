@@ -72,7 +72,8 @@ def test_on_a_phone_files_and_timeline_come_before_fifty_rows(desk: Page, portal
     desk.set_viewport_size({"width": 1360, "height": 900})
     desk.goto(f"{portal.url}/console/batches/{batch}/")
     left, right = (desk.locator(name).bounding_box() for name in ("#objects", "#facts"))
-    assert left and right
+    assert left
+    assert right
     assert left["x"] + left["width"] < right["x"]
 
 
