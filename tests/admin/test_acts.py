@@ -108,8 +108,8 @@ def test_of_many_the_number_is_typed_and_too_many_are_refused(console: Client, m
     running = [make_batch(BatchStatus.IN_PROGRESS, pending=1) for _ in range(3)]
     settings.BULK_OPERATION_TYPED_ABOVE = 2
     page, form = ask(console, "pause", *running)
-    assert "Type 3 to go on" in page
-    assert "Type 3 to go on." in console.post(BATCHES, {**form, "reason": "x", "typed": "4"}).content.decode()
+    assert "Type 3 to confirm" in page
+    assert "Type 3 to confirm." in console.post(BATCHES, {**form, "reason": "x", "typed": "4"}).content.decode()
     settings.BULK_OPERATION_MAX_BATCHES = 2
     page, form = ask(console, "pause", *running)
     assert "These are too many" in page

@@ -189,7 +189,7 @@ def test_hostile_text_is_shown_and_not_obeyed(console: Client, batch: Batch, hos
 def test_a_group_is_muted_with_a_reason_set_aside_and_taken_back(console: Client, batch: Batch) -> None:
     group = fails(batch, "Known")
     answer = console.post(f"{ERRORS}{group}/mark/", {"act": "mute", "reason": "Ticket 7"}, follow=True)
-    assert "The group is muted" in answer.content.decode()
+    assert "Group muted" in answer.content.decode()
     assert "Ticket 7" in answer.content.decode()
     assert shown(console) == []
     assert shown(console, "?muted=yes") == ["Known"]
