@@ -1,5 +1,7 @@
 """Watching: the end of a batch is announced, and a narrow screen shows first what matters."""
 
+from typing import Any
+
 import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
@@ -22,7 +24,7 @@ def batch(make_batch: MakeBatch) -> Batch:
 
 def end(batch: Batch) -> None:
     piece = Slice.objects.get(batch=batch)
-    counts = {"total": piece.total, "succeeded": piece.succeeded, "failed": piece.failed}
+    counts: dict[str, Any] = {"total": piece.total, "succeeded": piece.succeeded, "failed": piece.failed}
     moved = transition(batch, BatchStatus.FINALIZING, actor=ENGINE, now=timezone.now())
     transition(moved, BatchStatus.COMPLETED, actor=ENGINE, now=timezone.now(), **counts)
 

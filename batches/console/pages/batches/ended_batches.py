@@ -19,9 +19,9 @@ MOST_WATCHED = 100
 @requires(Right.READ)
 def ended_batches(request: SignedIn) -> HttpResponseBase:
     """A note for each of these batches that has ended. Batches that run, or that the reader may not see, have none."""
-    found = {identifiers.parse(text) for text in request.GET.getlist("batch")}
-    named = found - {None}
-    if set(request.GET) - {"batch"} or found != named or len(named) > MOST_WATCHED:
+    found = [identifiers.parse(text) for text in request.GET.getlist("batch")]
+    named = {key for key in found if key is not None}
+    if set(request.GET) - {"batch"} or None in found or len(named) > MOST_WATCHED:
         raise BadRequest(f"This address takes only the ids of up to {MOST_WATCHED} batches, as 'batch'.")
     ended = list(request.access.batches().filter(pk__in=named, ended_at__isnull=False).select_related("input_file"))
     load_counts(ended)
