@@ -44,7 +44,7 @@ def test_a_view_is_saved_changed_updated_and_deleted(desk: Page, portal: Portal,
     ).first.click()
     expect(views.get_by_role("link", name="Finished modified")).to_be_visible()
     desk.get_by_role("button", name="Update “Finished”").click()
-    expect(desk.get_by_text("The view “Finished” is changed.")).to_be_visible()
+    expect(desk.get_by_text("View “Finished” changed.")).to_be_visible()
     assert SavedView.objects.get().query == "status=completed&project=acme"
 
     open_list(desk, portal)
