@@ -61,7 +61,7 @@ class PersonAdmin(TellsNothing[User], _UserAdmin):
             "May",
             {
                 "fields": ("is_active", "is_staff", "is_superuser"),
-                "description": "What somebody may do in a project is their role there. Staff may enter this admin; "
+                "description": "The role in a project gives the rights there. Staff may enter this admin; "
                 "a superuser is an admin of every project and of the portal.",
             },
         ),

@@ -43,7 +43,7 @@ class ApiKeyForm(_KeyForm):
         required=False,
         max_length=4000,
         widget=forms.Textarea({"rows": 2}),
-        help_text="Addresses and networks, such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32. Empty: from everywhere.",
+        help_text="Addresses and networks, such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32. Empty: any address.",
     )
 
     def clean_scopes(self) -> str:

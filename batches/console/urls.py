@@ -19,6 +19,7 @@ from batches.console.pages.batches.batch_history import batch_history
 from batches.console.pages.batches.batch_list import batch_list
 from batches.console.pages.batches.batch_page import batch_page
 from batches.console.pages.batches.downloads import download_file, export_batch, export_batch_problems
+from batches.console.pages.batches.ended_batches import ended_batches
 from batches.console.pages.batches.object_page import object_page
 from batches.console.pages.batches.views_saved import edit_view, new_view, saved_view, saved_views
 from batches.console.pages.outcomes.compare_batches import compare_batches, compare_objects
@@ -78,6 +79,7 @@ urlpatterns = [
     path("batches/", batch_list, name="batches"),
     path("batches/export.csv", export_batches, {"form": "csv"}, name="export_csv"),
     path("batches/export.jsonl", export_batches, {"form": "jsonl"}, name="export_jsonl"),
+    path("batches/ended/", ended_batches, name="ended_batches"),
     path("views/", saved_views, name="saved_views"),
     path("views/new/", new_view, name="new_view"),
     path("views/<slug:slug>/", saved_view, name="saved_view"),

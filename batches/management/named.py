@@ -17,7 +17,7 @@ def provider_named(name: str) -> Provider:
     """The provider of this name. Raises CommandError."""
     provider = Provider.objects.filter(name=name).first() if is_plain(name) else None
     if provider is None:
-        raise CommandError(f"There is no provider {name!r}; `provider list` shows those there are.")
+        raise CommandError(f"There is no provider {name!r}; `provider list` shows the known ones.")
     return provider
 
 

@@ -99,6 +99,12 @@ def when(value: datetime | None) -> SafeString:
 
 
 @register.filter
+def running(start: datetime, now: datetime) -> SafeString:
+    """The time since something began; the browser keeps it true."""
+    return format_html('<time datetime="{}" data-running>{}</time>', start.isoformat(timespec="seconds"), between(start, now))
+
+
+@register.filter
 def at(value: datetime | None) -> SafeString:
     """A time, exactly, with its zone."""
     if value is None:

@@ -90,6 +90,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "config.answers.health.Probes",
     "config.answers.caching.PrivateAnswers",
+    "config.answers.compression.CompressPages",
     "batches.dialects.middleware.DialectErrors",
     "config.answers.https.RefuseCleartext",
     "django.middleware.security.SecurityMiddleware",

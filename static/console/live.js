@@ -1,5 +1,6 @@
-// Live pages: fetch the regions of this very address and swap those that changed. Only while the page says that
-// something on it is still moving; paused while nobody looks, somebody types or has ticked rows, or a dialog is open.
+// Live pages: fetch the regions of this very address that changed, and swap them. Only while the page says that something on
+// it is still moving; paused while the page is hidden, while a field has the focus, rows are ticked or a dialog is open.
+// The ETag names the regions that the page has: the server sends only the others, or 304 if there are none.
 const page = document.querySelector("[data-live-page]");
 const note = document.querySelector("[data-live-note]");
 const summary = document.querySelector("[data-live-summary]");
@@ -58,21 +59,22 @@ function swap(html) {
   const holder = focused && !document.activeElement?.closest("[data-live-page]") && document.getElementById(focused.id);
   if (holder) (stops(holder)[focused.at] ?? holder).focus({ preventScroll: true });
   if (summary && says() !== said) summary.textContent = says();
+  document.dispatchEvent(new Event("swapped")); // ended.js looks for batches that ended
 }
 
 async function refresh() {
   const headers = { "X-Requested-With": "fragment" };
-  if (tag) headers["If-None-Match"] = tag;
+  if (tag) headers["If-None-Match"] = headers["X-Known-Regions"] = tag;
   try {
     const answer = await fetch(location.href, { headers, cache: "no-store", redirect: "error" });
     if (answer.status === 401) {
       page.insertAdjacentHTML("afterbegin", await answer.text());
       for (const element of document.querySelectorAll("[data-live]")) delete element.dataset.live;
       page.firstElementChild.scrollIntoView({ block: "center" });
-    } else if (answer.ok) {
+    } else if (answer.ok || answer.status === 304) {
+      if (answer.ok) swap(await answer.text());
       tag = answer.headers.get("ETag") ?? "";
-      swap(await answer.text());
-    } else if (answer.status !== 304) {
+    } else {
       throw new Error(String(answer.status));
     }
     updated = Date.now();

@@ -12,6 +12,17 @@ function relative(moment) {
   return distance > 0 ? `in ${coarse(seconds)}` : `${coarse(seconds)} ago`;
 }
 
+function running(start) {
+  const seconds = Math.max(Math.floor((Date.now() - start) / 1000), 0);
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  if (hours) return `${hours} h ${minutes} min`;
+  return minutes ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
+}
+
+setInterval(() => {
+  for (const time of document.querySelectorAll("time[data-running]")) time.textContent = running(Date.parse(time.dateTime));
+}, 1000);
+
 setInterval(() => {
   for (const time of document.querySelectorAll("time[data-relative]")) {
     const words = relative(Date.parse(time.dateTime));

@@ -126,8 +126,8 @@ def test_of_many_the_number_is_typed_and_too_many_are_refused(console: Client, m
     running = [make_batch(BatchStatus.IN_PROGRESS, pending=1) for _ in range(3)]
     settings.BULK_OPERATION_TYPED_ABOVE = 2
     page, form = ask(console, "pause", *running)
-    assert "Type 3 to go on" in page
-    assert "Type 3 to go on." in console.post(BATCHES, {**form, "reason": "x", "typed": "4"}).content.decode()
+    assert "Type 3 to confirm" in page
+    assert "Type 3 to confirm." in console.post(BATCHES, {**form, "reason": "x", "typed": "4"}).content.decode()
     settings.BULK_OPERATION_MAX_BATCHES = 2
     page, form = ask(console, "pause", *running)
     assert "These are too many" in page
@@ -219,7 +219,7 @@ def test_a_project_whose_slug_the_admin_took_has_keys(console: Client) -> None:
 def test_keys_are_revoked_on_record(console: Client, project: Project) -> None:
     key, _ = ApiKey.issue(project=project, name="old")
     form = {"action": "revoke", "_selected_action": [key.pk]}
-    assert "Running batches: what becomes of them?" in console.post(KEYS, form).content.decode()
+    assert "Running batches: keep, pause or cancel them?" in console.post(KEYS, form).content.decode()
     assert not AuditEntry.objects.exists(), "a question does nothing"
     form |= {"fate": "run", "reason": "It leaked."}
     for expected in ("1 revoked, 0 were revoked before.", "0 revoked, 1 were revoked before."):

@@ -64,7 +64,7 @@ def test_stops_are_ended_after_a_question(console: Client, project: Project, sim
     assert "End 2 stops" in asked
     assert EmergencyStop.objects.active().count() == 2
     assert "2 ended." in end(console, *stops, confirmed="1")
-    assert "there is nothing to end" in end(console, *stops)
+    assert "None of the selected stops is in force" in end(console, *stops)
     assert AuditEntry.objects.filter(act="end_stop_of_sending").count() == 2
 
 

@@ -44,7 +44,7 @@ def test_a_double_click_sends_once(desk: Page, portal: Portal, make_batch: MakeB
 
 def test_objects_are_ticked_by_keyboard_and_retried(desk: Page, portal: Portal, batch: Batch) -> None:
     desk.goto(f"{portal.url}/console/batches/{batch}/?status=failed")
-    bar = desk.get_by_role("form", name="Act on objects")
+    bar = desk.get_by_role("form", name="Act on requests")
     expect(bar).to_be_hidden()
     for key in ("j", "x", "j", "j", "Shift+X"):
         desk.keyboard.press(key)
@@ -66,11 +66,11 @@ def test_a_request_is_edited_and_sees_its_difference_before_it_is_sent(desk: Pag
     expect(desk.get_by_role("alert")).to_contain_text("The body is not valid JSON")
     field.fill('{"model": "m-2", "messages": [4]}')
     desk.get_by_role("button", name="Compare…").click()
-    expect(desk.get_by_label("What is different").locator("ins")).to_contain_text('"model": "m-2"')
-    desk.get_by_role("button", name="Edit further").click()
+    expect(desk.get_by_label("Differences").locator("ins")).to_contain_text('"model": "m-2"')
+    desk.get_by_role("button", name="Edit again").click()
     expect(field).to_have_value('{"model": "m-2", "messages": [4]}')
     desk.get_by_role("button", name="Compare…").click()
-    desk.get_by_role("button", name="Send it").click()
+    desk.get_by_role("button", name="Send the request").click()
     expect(desk.get_by_text("This batch sends 1 request again.")).to_be_visible()
     child = Batch.objects.get(parent=batch)
     assert batch.events.get(act="retried").note == f"1 object in {child}. Edited: changed model."
@@ -84,7 +84,7 @@ def test_a_group_is_muted_and_the_list_counts_on_without_it(desk: Page, portal: 
     desk.keyboard.press("g")
     desk.keyboard.press("e")
     expect(desk.get_by_role("heading", name="Nothing failed")).to_be_visible()
-    desk.get_by_role("link", name="Muted ones").click()
+    desk.get_by_role("link", name="Muted").click()
     expect(desk.get_by_role("link", name="The upstream failed.")).to_be_visible()
 
 
@@ -116,13 +116,13 @@ def test_errors_are_found_and_mended_without_scripts(browser: Browser, portal: P
     page.get_by_label("Message").fill("upstream")
     page.get_by_role("button", name="Search").click()
     page.get_by_role("link", name="The upstream failed.").click()
-    page.get_by_label("What others should know of it").fill("See ticket 7")
-    page.get_by_role("button", name="Keep the note").click()
-    expect(page.get_by_text("The note is kept.")).to_be_visible()
+    page.get_by_label("Note for other operators").fill("See ticket 7")
+    page.get_by_role("button", name="Save the note").click()
+    expect(page.get_by_text("Note saved.")).to_be_visible()
     page.get_by_role("link", name="3 requests of Partial").click()
     page.get_by_label("Select a-4").check()
     page.get_by_label("Select a-5").check()
-    page.get_by_role("form", name="Act on objects").get_by_role("button").click()
+    page.get_by_role("form", name="Act on requests").get_by_role("button").click()
     page.get_by_role("button", name="Send 2 again").click()
     expect(page.get_by_text("This batch sends 2 requests again.")).to_be_visible()
     context.close()

@@ -57,7 +57,7 @@ def test_a_batch_is_started_watched_to_its_end_explained_and_downloaded(desk: Pa
     assert download.value.suggested_filename == f"{batch}_output.jsonl"
     assert len(Path(download.value.path()).read_text().splitlines()) == 3
 
-    desk.get_by_role("link", name="1 object", exact=True).click()
+    desk.get_by_role("link", name="1 request", exact=True).click()
     expect(desk.locator("[data-row]")).to_have_count(1)
     desk.get_by_role("link", name="say-2").click()
     expect(desk.get_by_label("Request")).to_contain_text("Say 2.")

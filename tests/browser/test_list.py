@@ -33,7 +33,7 @@ def test_a_view_is_saved_changed_updated_and_deleted(desk: Page, portal: Portal,
     open_list(desk, portal, "?status=completed")
     desk.get_by_role("link", name="Save view…").click()
     desk.get_by_label("Name").fill("Finished")
-    desk.get_by_label("My list opens with it").check()
+    desk.get_by_label("Open my list with this view").check()
     desk.get_by_role("button", name="Save", exact=True).click()
     views = desk.get_by_role("navigation", name="Views")
     expect(views.get_by_role("link", name="Finished")).to_have_attribute("aria-current", "page")
@@ -44,7 +44,7 @@ def test_a_view_is_saved_changed_updated_and_deleted(desk: Page, portal: Portal,
     ).first.click()
     expect(views.get_by_role("link", name="Finished modified")).to_be_visible()
     desk.get_by_role("button", name="Update “Finished”").click()
-    expect(desk.get_by_text("The view “Finished” is changed.")).to_be_visible()
+    expect(desk.get_by_text("View “Finished” changed.")).to_be_visible()
     assert SavedView.objects.get().query == "status=completed&project=acme"
 
     open_list(desk, portal)

@@ -28,7 +28,7 @@ def test_the_overview_follows_what_happens(desk: Page, portal: Portal, batch: Ba
     BatchMinute.objects.create(batch=batch, minute=timezone.now().replace(second=0, microsecond=0), succeeded=1234)
     expect(desk.locator("#attention")).to_contain_text("Paused", timeout=15_000)
     expect(desk.locator("#numbers")).to_contain_text("1,234")
-    expect(desk.get_by_role("img", name="Objects a minute: 1,234 succeeded")).to_be_visible()
+    expect(desk.get_by_role("img", name="Requests a minute: 1,234 succeeded")).to_be_visible()
     assert desk.evaluate("window.sameDocument") is True
 
 
@@ -36,7 +36,7 @@ def test_a_chart_can_be_read_as_a_table_which_holds_still_meanwhile(desk: Page, 
     BatchMinute.objects.create(batch=batch, minute=timezone.now().replace(second=0, microsecond=0), failed=7)
     desk.goto(f"{portal.url}/console/overview/?span=24h")
     desk.get_by_text("As a table").first.click()
-    expect(desk.get_by_role("table", name="Objects an hour").get_by_role("cell", name="7", exact=True)).to_be_visible()
+    expect(desk.get_by_role("table", name="Requests an hour").get_by_role("cell", name="7", exact=True)).to_be_visible()
     expect(desk.locator("[data-live-note]")).to_contain_text("paused")
 
 
@@ -54,7 +54,7 @@ def test_by_keyboard_from_the_overview_to_a_pause_and_back(desk: Page, portal: P
     desk.keyboard.press("Tab")
     desk.keyboard.press("Tab")
     desk.keyboard.press("Enter")
-    expect(desk.get_by_text("The batch is paused.")).to_be_visible()
+    expect(desk.get_by_text("Batch paused.")).to_be_visible()
     expect(desk.locator("#summary")).to_contain_text("It was paused by user operator. The key is wrong.")
     expect(desk.get_by_role("link", name="Resume…")).to_be_visible()
 
@@ -65,9 +65,9 @@ def test_a_batch_is_changed_without_scripts(browser: Browser, portal: Portal, op
     page = context.new_page()
     sign_in(page, portal)
     for act, field, value, said in (
-        ("Priority…", "Priority", "7", "The priority is changed."),
-        ("Move…", "Provider", "other", "Moved to other: "),
-        ("Guards…", "Pause above so many tokens", "5000", "The guards are changed."),
+        ("Priority…", "Priority", "7", "Priority changed to 7."),
+        ("Move…", "Provider", "other", "Moved to other: 3 remaining requests will be sent there."),
+        ("Guards…", "Pause above this many tokens", "5000", "Guards changed."),
     ):
         page.goto(f"{portal.url}/console/batches/{batch}/")
         page.get_by_text("Change", exact=True).click()

@@ -116,7 +116,7 @@ def test_revoking_twice_says_so_and_keeps_the_first_time() -> None:
     apikey("revoke", ApiKey.objects.get().prefix)
     revoked_at = ApiKey.objects.get().revoked_at
 
-    with pytest.raises(CommandError, match="before"):
+    with pytest.raises(CommandError, match="already revoked"):
         apikey("revoke", ApiKey.objects.get().prefix)
 
     assert ApiKey.objects.get().revoked_at == revoked_at

@@ -36,7 +36,7 @@ def test_it_begins_is_listed_and_ends(project: Project, simulator: Provider, wor
     stop("end", str(begun.pk))
     assert stop("list") == ("", "Nothing is stopped.\n")
     assert set(AuditEntry.objects.values_list("actor", "source")) == {("command", "command")}
-    with pytest.raises(CommandError, match="ended before"):
+    with pytest.raises(CommandError, match="already ended"):
         stop("end", str(begun.pk))
 
 

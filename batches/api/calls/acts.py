@@ -105,7 +105,7 @@ class Acts(NativeView):
     def reroute(self, _request: Request, batch_id: str) -> Response:
         """Send the remaining requests to another provider, which the project may use and which serves the endpoint.
 
-        Requests in flight may still settle at the old provider. A call that the old provider carried out without answering is
+        Requests in flight may still finish at the old provider. A call that the old provider carried out without answering is
         sent to the new provider as well, and is then paid for at both. To avoid this, pause the batch first, and wait until the
         requests in flight have settled.
         """

@@ -113,7 +113,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):
 
     error_messages = DefaultMFAAdapter.error_messages | {
         "incorrect_code": AccountAdapter.error_messages["incorrect_code"],
-        "cannot_delete_authenticator": "This portal demands a second factor: you can replace yours, not go without.",
+        "cannot_delete_authenticator": "This portal requires a second factor. You can replace yours, but not remove it.",
     }
 
     def get_totp_label(self, user: Any) -> str:

@@ -59,7 +59,7 @@ class Endpoints(OpenIDConnectOAuth2Adapter):
         said = login.account.extra_data
         from_token, from_userinfo = said.get("id_token", {}), said.get("userinfo", {})
         if from_token.get("sub") != from_userinfo.get("sub", from_token.get("sub")):
-            raise OAuth2Error("The claims are about somebody else.")
+            raise OAuth2Error("The claims are about another person.")
         login.claims = from_token | from_userinfo
         # The same subject is somebody else at another issuer. No claim is stored.
         login.account.uid = salted_hmac("oidc", f"{settings.OIDC_ISSUER}\0{login.account.uid}", algorithm="sha256").hexdigest()

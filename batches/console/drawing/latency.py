@@ -41,7 +41,7 @@ def _histogram(values: list[int]) -> BarChart:
     labels = [f"≤ {took(bound)}" for bound in BOUNDS_MS] + [f"> {took(BOUNDS_MS[-1])}"]
     used = [at for at, count in enumerate(counts) if count]
     part = slice(used[0], used[-1] + 1)
-    return BarChart("Objects by latency", labels[part], [Series("Objects", "run", counts[part])])
+    return BarChart("Requests by latency", labels[part], [Series("Objects", "run", counts[part])])
 
 
 def _in_words(values: list[int]) -> str:

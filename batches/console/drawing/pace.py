@@ -58,7 +58,7 @@ def course(batch: Batch, minutes: Sequence[BatchMinute], *, now: datetime) -> Sp
     last = max(settled) if batch.is_terminal else _whole(now) - MINUTE
     first = max(min(settled), last - MINUTE * (MOST_MINUTES - 1))
     values = [settled.get(first + MINUTE * number, 0) for number in range((last - first) // MINUTE + 1)]
-    return Sparkline(values, "Objects a minute") if len(values) > 1 else None
+    return Sparkline(values, "Requests a minute") if len(values) > 1 else None
 
 
 def _whole(moment: datetime) -> datetime:

@@ -21,7 +21,7 @@ def charts(went: Throughput, *, span: Period) -> list[BarChart]:
     wrong = (("Failed for good", "bad", "failed"), ("Tried again", "warn", "retried"))
     return [
         BarChart(what, labels, [Series(label, tone, [getattr(step, name) for step in went.steps]) for label, tone, name in drawn])
-        for what, drawn in ((f"Objects {unit}", settled), (f"Failures {unit}", wrong))
+        for what, drawn in ((f"Requests {unit}", settled), (f"Failures {unit}", wrong))
     ]
 
 

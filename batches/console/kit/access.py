@@ -18,7 +18,7 @@ from batches.models import Batch
 from batches.rules.actors import Actor
 from batches.rules.errors import NotFound, NotPermitted
 from batches.rules.states import Source
-from batches.services.core.access import Access, Right, access_of
+from batches.services.core.access import Access, Right, RoleMissing, access_of, admins_of, least_role
 
 P = ParamSpec("P")
 M = TypeVar("M", bound=Model)
@@ -58,7 +58,7 @@ def requires(right: Right) -> Callable[[Callable[Concatenate[SignedIn, P], HttpR
             except NotFound as error:
                 raise Http404(error.message) from None
             except NotPermitted as error:
-                raise PermissionDenied(error.message) from None
+                raise PermissionDenied(refusal(signed_in, error)) from None
 
         guarded.right = right  # type: ignore[attr-defined]  # read by the test of all routes
         return guarded
@@ -90,3 +90,54 @@ def actor(request: SignedIn) -> Actor:
 def act_of(request: HttpRequest) -> str:
     """The name of the act in audit entries: the name of the page's address."""
     return (request.resolver_match and request.resolver_match.url_name) or request.path[:50]
+
+
+MOST_NAMED = 5  # the most admins that a refusal names
+_DOING = {
+    "pause_batch": "Pausing",
+    "resume_batch": "Resuming",
+    "prioritise_batch": "Changing the priority",
+    "precede_batch": "Changing the precedence",
+    "reroute_batch": "Rerouting",
+    "guards_batch": "Changing guards",
+    "cancel_batch": "Cancelling",
+    "retry_batch": "Retrying",
+    "edit_object": "Editing and resending a request",
+    "new_batch": "Starting a batch",
+    "check_input": "Starting a batch",
+    "discard_input": "Discarding an upload",
+    "new_bulk": "Acting on many batches",
+    "mark_error_group": "Changing an error group",
+    "check_provider": "Checking a provider",
+    "resume_provider": "Resuming a provider",
+    "new_api_key": "Making an API key",
+    "revoke_api_key": "Revoking an API key",
+    "new_stop": "Stopping sending or intake",
+    "end_stop": "Ending an emergency stop",
+}
+_DOING_BY_RIGHT = {
+    Right.READ: "Opening this page",
+    Right.READ_BODIES: "Reading requests and responses",
+    Right.ACT: "Acting on batches",
+    Right.MANAGE: "Administering a project",
+}
+
+
+def refusal(request: SignedIn, error: NotPermitted) -> str:
+    """The sentence of a refusal: the act, the role that it needs, the role of the person, and whom to ask."""
+    if not isinstance(error, RoleMissing):
+        return error.message
+    act = _DOING.get(act_of(request), _DOING_BY_RIGHT[error.right])
+    role, project = least_role(error.right), error.project
+    if project is not None:
+        own = (request.access.roles or {})[project.pk]
+        names = admins_of(project, most=MOST_NAMED)
+        whom = f"an admin of {project.slug}: {', '.join(names)}" if names else "an administrator of the portal"
+        return f"{act} needs the {role} role in {project.slug}; you are {_a(own)}. Ask {whom}."
+    if error.is_of_portal:
+        return f"{act} needs an administrator of the portal. Ask one of them."
+    return f"{act} needs the {role} role in a project; you have it in none. Ask an admin of your project."
+
+
+def _a(role: str) -> str:
+    return f"{'an' if role[0] in 'ao' else 'a'} {role}"

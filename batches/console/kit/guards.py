@@ -20,7 +20,7 @@ def guard_fields() -> dict[str, forms.Field]:
             required=False, min_value=0, max_value=1, label="Pause above this share of failures", help_text="From 0 to 1."
         ),
         "error_sample": forms.IntegerField(
-            required=False, min_value=1, max_value=MOST_OBJECTS, label="Look once so many have settled"
+            required=False, min_value=1, max_value=MOST_OBJECTS, label="Start checking after this many finished requests"
         ),
         "max_cost": forms.DecimalField(
             required=False,
@@ -34,7 +34,7 @@ def guard_fields() -> dict[str, forms.Field]:
             required=False,
             min_value=0,
             max_value=MOST_TOKENS,
-            label="Pause above so many tokens",
+            label="Pause above this many tokens",
             help_text="In and out together.",
         ),
     }
@@ -71,7 +71,10 @@ def guards_of_provider(provider: Provider) -> list[GuardInForce]:
 def _told(guards: Guards) -> Iterable[tuple[str, str]]:
     """The name and the words of each guard that is set."""
     if guards.max_error_rate is not None:
-        yield "max_error_rate", f"Failures above {percent(guards.max_error_rate)}, once {guards.error_sample:,} have settled"
+        yield (
+            "max_error_rate",
+            f"Failures above {percent(guards.max_error_rate)}, after {guards.error_sample:,} finished requests",
+        )
     if guards.max_cost is not None:
         yield "max_cost", f"Cost above {money(guards.max_cost)}"
     if guards.max_tokens is not None:

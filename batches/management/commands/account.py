@@ -23,7 +23,7 @@ class Command(BaseCommand):
         issue = actions.add_parser("issue", help="Print a new token, alone on stdout. It cannot be shown again.")
         issue.add_argument("--project", required=True, metavar="SLUG", help="The project whose keys it goes with.")
         issue.add_argument("--provider", required=True, metavar="NAME", help="The provider that it stands for.")
-        listing = actions.add_parser("list", help="Show the tokens there are, newest first.")
+        listing = actions.add_parser("list", help="List the tokens, newest first.")
         listing.add_argument("--project", metavar="SLUG", help="Only those of this project.")
         revoke = actions.add_parser("revoke", help="Refuse a token from now on.")
         revoke.add_argument("token", metavar="ID", help="The token's id, as `list` shows it.")
@@ -67,9 +67,9 @@ class Command(BaseCommand):
         key = identifiers.parse(text)
         token = AccountToken.objects.select_related("project", "provider").filter(pk=key).first() if key else None
         if token is None:
-            raise CommandError(f"There is no token with the id {text!r}; `account list` shows those there are.")
+            raise CommandError(f"There is no token with the id {text!r}; `account list` shows the known ones.")
         if not revoke_token(token, actor=COMMAND, now=timezone.now()):
-            raise CommandError(f"Token {token.id} was revoked before.")
+            raise CommandError(f"Token {token.id} was already revoked.")
         self.stderr.write(f"Token {token.id} ({token}) is refused from now on.")
 
 

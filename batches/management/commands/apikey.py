@@ -27,23 +27,21 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         create = actions.add_parser("create", help="Print a new key, alone on stdout. It cannot be shown again.")
-        create.add_argument("--project", required=True, metavar="SLUG", help="Its project, which is made when it is new.")
-        create.add_argument("--name", required=True, help="What will use the key.")
-        create.add_argument("--expires-in-days", type=_days, metavar="N", help="Never, unless given.")
+        create.add_argument("--project", required=True, metavar="SLUG", help="Its project. A new project is created.")
+        create.add_argument("--name", required=True, help="The service or person that will use the key.")
+        create.add_argument("--expires-in-days", type=_days, metavar="N", help="Default: never.")
         create.add_argument(
             "--scope",
             action="append",
             choices=Scope.values,
-            help="What it may do (repeatable). Every scope, unless given: "
-            + ". ".join(str(scope.label) for scope in Scope)
-            + ".",
+            help="What it may do (repeatable). Default: every scope. " + ". ".join(str(scope.label) for scope in Scope) + ".",
         )
         create.add_argument("--address", action="append", default=[], metavar="NETWORK", help=ADDRESS_HELP)
-        listing = actions.add_parser("list", help="Show the keys there are, newest first.")
+        listing = actions.add_parser("list", help="List the keys, newest first.")
         listing.add_argument("--project", metavar="SLUG", help="Only those of this project.")
         change = actions.add_parser("change", help="Rename a key, or change until when and from where it is accepted.")
         change.add_argument("key", metavar="PREFIX-OR-ID", help=KEY_HELP)
-        change.add_argument("--name", help="What will use the key.")
+        change.add_argument("--name", help="The service or person that will use the key.")
         expiry = change.add_mutually_exclusive_group()
         expiry.add_argument("--expires-in-days", type=_days, metavar="N", help="From now.")
         expiry.add_argument("--never-expires", action="store_true")
@@ -56,9 +54,9 @@ class Command(BaseCommand):
             "--batches",
             choices=Fate.values,
             default=Fate.RUN.value,
-            help="What becomes of its running batches; they run on unless given.",
+            help="What to do with its running batches. Default: let them run.",
         )
-        revoke.add_argument("--reason", default="", help="Why; on record.")
+        revoke.add_argument("--reason", default="", help="The reason. The audit log shows it.")
 
     def handle(self, *_args: object, action: str, **options: Any) -> None:
         match action:
@@ -141,7 +139,7 @@ class Command(BaseCommand):
         try:
             stopped = revoke_at_once(key, fate=fate, actor=COMMAND, now=timezone.now(), reason=reason)
         except Conflict:
-            raise CommandError(f"Key {key} was revoked before.") from None
+            raise CommandError(f"Key {key} was already revoked.") from None
         self.stderr.write(f"Key {key} of project {key.project} is refused from now on.")
         if fate is not Fate.RUN:
             self.stderr.write(f"Its running batches: {stopped} {'paused' if fate is Fate.PAUSE else 'being cancelled'}.")
@@ -156,7 +154,7 @@ def _expiry(days: int | None, *, now: datetime) -> datetime | None:
 def _found(prefix_or_id: str) -> ApiKey:
     key = _named(prefix_or_id).select_related("project").first()
     if key is None:
-        raise CommandError(f"There is no key {prefix_or_id!r}; `apikey list` shows those there are.")
+        raise CommandError(f"There is no key {prefix_or_id!r}; `apikey list` shows the known ones.")
     return key
 
 

@@ -48,7 +48,7 @@ class Command(BaseCommand):
             "set", help="change limits, guards, address, options or credential of a provider, or the default"
         )
         change.add_argument("name")
-        change.add_argument("--base-url", help="where it is from now on")
+        change.add_argument("--base-url", help="its new address")
         change.add_argument(
             "--option",
             action="append",
@@ -61,7 +61,7 @@ class Command(BaseCommand):
         change.add_argument(
             "--project", action="append", default=[], metavar="SLUG", help="with --default: in this project only (repeatable)"
         )
-        _add_credential(change).add_argument("--remove-credential", action="store_true", help="keep no credential of it any more")
+        _add_credential(change).add_argument("--remove-credential", action="store_true", help="remove its credential")
         add_amounts(change, PROVIDER_SETTINGS)
         secret = verbs.add_parser("secret", help="store a secret, read from standard input, that options refer to by its name")
         secret.add_argument("name")
@@ -70,7 +70,7 @@ class Command(BaseCommand):
         model = verbs.add_parser("model", help="set limits and prices of one of its models")
         model.add_argument("name")
         model.add_argument("model", help="as requests name it")
-        model.add_argument("--forget", action="store_true", help="have no limits and no prices of it any more")
+        model.add_argument("--forget", action="store_true", help="remove its limits and prices")
         add_amounts(model, MODEL_SETTINGS)
         verbs.add_parser("list", help="list the providers")
         verbs.add_parser("show", help="show limits, guards and prices of a provider").add_argument("name")
@@ -120,7 +120,7 @@ class Command(BaseCommand):
         projects = [_project(slug) for slug in dict.fromkeys(options["project"])]
         credential = _credential(options)
         if projects and not options["default"]:
-            raise CommandError("--project says whose default it shall be: give it with --default.")
+            raise CommandError("--project names the projects of a default: give it with --default.")
         is_configured = bool(changed or base_url is not None or credential)
         if not (limits or options["default"] or is_configured):
             raise CommandError("Nothing to set: name a limit or a guard, such as --requests-per-minute 600, or --default.")

@@ -6,10 +6,8 @@ from batches.management.commands.verify import Command as Verify
 
 
 class Command(Verify):
-    help = "The former name of `verify`, which this runs. It will be gone in the next release."
+    help = "The former name of `verify`. It runs `verify`, and the next release removes it."
 
     def handle(self, *arguments: Any, **options: Any) -> None:
-        self.stderr.write(
-            "`manage.py reconcile` is now called `manage.py verify`; the old name will be gone in the next release."
-        )
+        self.stderr.write("`manage.py reconcile` is now called `manage.py verify`; the next release removes the old name.")
         super().handle(*arguments, **options)

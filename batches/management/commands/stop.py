@@ -13,8 +13,8 @@ from batches.rules.errors import PortalError
 from batches.services.policy.emergency_stop import Place, begin_stop, end_stop, stops_in_force
 
 CONSEQUENCES = {
-    Stopped.SENDING: "No further request is sent, within about a second. What is in flight may settle; deadlines go on.",
-    Stopped.INTAKE: "Create calls, uploads, retries and clones are refused with 503. What was accepted goes on.",
+    Stopped.SENDING: "Sending ends within about a second. Requests in flight may still finish. Deadlines do not move.",
+    Stopped.INTAKE: "Create calls, uploads, retries and clones are refused with 503. Accepted batches keep running.",
 }
 
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             place.add_argument("--project", metavar="SLUG", help="For this project, whatever the provider.")
             begin.add_argument("--reason", required=True, help="One sentence. Tenants read it: on pages and in answers.")
         acts.add_parser("list", help="Show what is stopped, the oldest first.")
-        end = acts.add_parser("end", help="Let it go on.")
+        end = acts.add_parser("end", help="End a stop.")
         end.add_argument("stop", metavar="ID", help="The stop's id, as `list` shows it.")
 
     def handle(self, *_args: object, act: str, **options: Any) -> None:
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         except PortalError as error:
             raise CommandError(error.message) from None
         self.stdout.write(str(stop.pk))
-        self.stderr.write(f"{stop.sentence} {CONSEQUENCES[what]} It is until `manage.py stop end {stop.pk}`.")
+        self.stderr.write(f"{stop.sentence} {CONSEQUENCES[what]} It lasts until `manage.py stop end {stop.pk}`.")
 
     def _list(self) -> None:
         stops = stops_in_force()
@@ -64,9 +64,9 @@ class Command(BaseCommand):
         key = identifiers.parse(text)
         stop = EmergencyStop.objects.select_related("provider", "project").filter(pk=key).first() if key else None
         if stop is None:
-            raise CommandError(f"There is no stop with the id {text!r}; `stop list` shows those there are.")
+            raise CommandError(f"There is no stop with the id {text!r}; `stop list` shows the known ones.")
         if not end_stop(stop, actor=COMMAND, now=timezone.now()):
-            raise CommandError(f"This stop was ended before: {stop}.")
+            raise CommandError(f"This stop had already ended: {stop}.")
         self.stderr.write(f"The stop has ended: {stop}.")
 
 
@@ -76,6 +76,6 @@ def _place(provider_name: str | None, slug: str | None) -> Place:
     if slug is not None:
         project = Project.objects.called(slug)
         if project is None:
-            raise CommandError(f"There is no project {slug!r}; `project list` shows those there are.")
+            raise CommandError(f"There is no project {slug!r}; `project list` shows the known ones.")
         return Place(project=project)
     return Place()

@@ -113,7 +113,7 @@ def _require_as_shown(order: Order, count: int) -> None:
     if count > order.shown:
         raise MoreThanShown(f"By now it would be done to {count:,}, and you were shown {order.shown:,}. Look again.")
     if has_to_be_typed(order.shown) and order.typed != order.shown:
-        raise NotConfirmed(f"Type {order.shown} to go on.", param="typed")
+        raise NotConfirmed(f"Type {order.shown} to confirm.", param="typed")
 
 
 def _note_refusals(rows: BatchQuerySet, order: Order, *, by: Access, now: datetime) -> None:

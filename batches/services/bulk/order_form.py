@@ -13,7 +13,7 @@ from batches.services.bulk.create import Order
 from batches.services.bulk.preview import BulkPreview
 from batches.services.control.prioritise import HIGHEST, LOWEST
 
-_INCOMPLETE = dict.fromkeys(("required", "invalid"), "This form is not complete; look again.")
+_INCOMPLETE = dict.fromkeys(("required", "invalid"), "This form is incomplete. Load the page again.")
 
 
 def question(shown: BulkPreview) -> dict[str, object]:

@@ -12,8 +12,8 @@ from batches.services.core.transition import transition
 CANCELLABLE = frozenset(status for status in BatchStatus if BatchStatus.CANCELLING in MOVES[status])
 
 CANCELLING = (  # the effects of a cancellation as pages describe them, for one batch and for many
-    "Objects that have not run will not be sent.",
-    "What is in flight may still settle, and what has settled is kept.",
+    "Requests that have not run will not be sent.",
+    "Requests in flight may still finish. Results so far are kept.",
     "This cannot be undone.",
 )
 

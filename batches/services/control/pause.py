@@ -12,13 +12,13 @@ from batches.services.policy.guards import require_within_budget
 
 # The effects of both acts as pages describe them, for one batch and for many.
 PAUSING = (
-    "Nothing more is sent until somebody resumes what is paused.",
-    "What is in flight may still settle.",
-    "Deadlines stay as they are, and pass meanwhile.",
+    "No further request is sent until an operator resumes the batch.",
+    "Requests in flight may still finish.",
+    "The deadline does not move.",
 )
 RESUMING = (
-    "What is left is sent again, in its turn.",
-    "Where a guard stopped a batch for its failures, those until now are left out of account.",
+    "The remaining requests are sent again, in the usual order.",
+    "Failures so far will no longer count towards the guard.",
 )
 
 

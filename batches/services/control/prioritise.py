@@ -11,8 +11,8 @@ from batches.services.core.amend import Change, amend_running
 HIGHEST = 100
 LOWEST = -HIGHEST
 PRIORITISING = (  # the effects of a new priority as pages describe them, for one batch and for many
-    "Inside its project, a batch with a higher priority goes first, from its next slice on.",
-    f"A priority is from {LOWEST} to {HIGHEST}, and 0 unless it was changed. What other projects get does not change.",
+    "Within the project, the batch with the higher priority goes first, from its next slice on.",
+    f"A priority is from {LOWEST} to {HIGHEST}, by default 0. Other projects are not affected.",
 )
 
 

@@ -51,6 +51,14 @@ def least_role(right: Right) -> Role:
     return Role(settings.BODIES_ROLE) if right is Right.READ_BODIES else _LEAST_ROLES[right]
 
 
+class RoleMissing(NotPermitted):
+    """You may not do this: it needs a higher role."""
+
+    def __init__(self, right: Right, *, where: str, project: Project | None = None, is_of_portal: bool = False) -> None:
+        super().__init__(f"You may not do this: it needs the role {least_role(right)} {where}.")
+        self.right, self.project, self.is_of_portal = right, project, is_of_portal
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """The rights of one person. `roles` is their role in each project; None means an administrator of the portal."""
@@ -132,13 +140,13 @@ class Access:
             raise NotFound
         record_refusal(act, actor=self.actor, now=now, target=target, project=project, reason=reason)
         where = f"in project {project}" if project else "in the portal as a whole"
-        raise NotPermitted(f"You may not do this: it needs the role {least_role(right)} {where}.")
+        raise RoleMissing(right, where=where, project=project, is_of_portal=project is None)
 
     def require_somewhere(self, right: Right, *, act: str, now: datetime) -> None:
         """Raise NotPermitted, and record it, if the person has the right in no project at all."""
         if not self.may_somewhere(right):
             record_refusal(act, actor=self.actor, now=now)
-            raise NotPermitted(f"You may not do this: it needs the role {least_role(right)} in some project.")
+            raise RoleMissing(right, where="in some project")
 
     def find(self, rows: QuerySet[M], right: Right, *, act: str, now: datetime, project: str = "project", **lookup: Any) -> M:
         """The one row that the lookup names. Raises NotFound outside the person's projects.
@@ -152,6 +160,12 @@ class Access:
         assert isinstance(owner, Project)
         self.require(right, owner, act=act, now=now, target=row)
         return row
+
+
+def admins_of(project: Project, *, most: int) -> list[str]:
+    """The user names of people who administer a project, `most` at most."""
+    admins = Membership.objects.filter(project=project, role=Role.ADMIN, user__is_active=True)
+    return list(admins.order_by("created_at", "pk").values_list("user__username", flat=True)[:most])
 
 
 def access_of(user: User, *, source: Source) -> Access:

@@ -31,7 +31,7 @@ class ActForm(forms.Form):
         return ""
 
 
-_KEPT = "Optional; it is kept in the timeline."
+_KEPT = "Optional. The timeline shows it."
 
 
 class PriorityForm(ActForm):
@@ -42,7 +42,7 @@ class PriorityForm(ActForm):
             min_value=LOWEST,
             max_value=HIGHEST,
             initial=self.batch.priority,
-            help_text=f"From {LOWEST} to {HIGHEST}; what is higher goes first in its project. New batches have 0.",
+            help_text=f"From {LOWEST} to {HIGHEST}; higher goes first within the project. New batches have 0.",
         )
 
 
@@ -54,7 +54,7 @@ class PrecedenceForm(ActForm):
             min_value=LOWEST,
             max_value=HIGHEST,
             initial=self.batch.precedence,
-            help_text=f"From {LOWEST} to {HIGHEST}; what is higher goes before other projects. New batches have 0.",
+            help_text=f"From {LOWEST} to {HIGHEST}; higher goes before other projects. New batches have 0.",
         )
 
 

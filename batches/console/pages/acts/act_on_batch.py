@@ -43,26 +43,36 @@ class Doer:
 
 @dataclass(frozen=True, slots=True)
 class BatchAct:
-    """An act: its words, its form, its service, and the condition that a running batch must meet."""
+    """An act: its words, its form, its service, and the condition that a running batch must meet.
+
+    `{provider}` in `consequences` is the batch's provider. `done` may name values of the form.
+    """
 
     label: str
     question: str
     consequences: tuple[str, ...]
     button: str
-    done: str
+    done: str | Callable[[Batch], str]
     perform: Callable[[Batch, Fields, Doer], object]
     form: type[ActForm] = ActForm
     icon: str = ""
     fits: Callable[[Batch], bool] = lambda _: True
     destroys: bool = False  # whether the act cannot be undone
-    back: str = "Leave it as it is"
-    tells: Callable[[Batch], str] | None = None  # the outcome in words, where numbers or names belong to it
+    back: str = "Change nothing"
     least: Right = Right.ACT  # the right that the act needs; MANAGE: in the portal as a whole
 
     @property
     def is_of_portal(self) -> bool:
         """Whether only administrators of the portal may do the act, since it concerns other projects."""
         return self.least is Right.MANAGE
+
+    def told_before(self, batch: Batch) -> list[str]:
+        """The consequences for this batch."""
+        return [words.format(provider=batch.provider.name) for words in self.consequences]
+
+    def told_after(self, batch: Batch, said: Fields) -> str:
+        """The message after the act."""
+        return self.done.format(**said) if isinstance(self.done, str) else self.done(batch)
 
 
 ACTS = {
@@ -71,27 +81,27 @@ ACTS = {
         question="Pause this batch?",
         consequences=PAUSING,
         button="Pause the batch",
-        done="The batch is paused. What is in flight may still settle.",
+        done="Batch paused. Requests in flight may still finish.",
         perform=lambda batch, _, by: pause(batch, actor=by.actor, now=by.now, reason=by.reason),
         icon="pause",
         fits=lambda batch: batch.paused_at is None,
     ),
     "resume": BatchAct(
         label="Resume",
-        question="Let this batch go on?",
+        question="Resume this batch?",
         consequences=RESUMING,
         button="Resume the batch",
-        done="The batch goes on.",
+        done="Batch resumed.",
         perform=lambda batch, _, by: resume(batch, actor=by.actor, now=by.now, reason=by.reason),
         icon="play",
         fits=lambda batch: batch.paused_at is not None,
     ),
     "prioritise": BatchAct(
         label="Priority",
-        question="Change its priority?",
+        question="Change the priority of this batch?",
         consequences=PRIORITISING,
         button="Change the priority",
-        done="The priority is changed.",
+        done="Priority changed to {priority}.",
         perform=lambda batch, said, by: prioritise(
             batch, priority=said["priority"], actor=by.actor, now=by.now, reason=by.reason
         ),
@@ -99,13 +109,13 @@ ACTS = {
     ),
     "precede": BatchAct(
         label="Precedence",
-        question="Have it go before other projects?",
+        question="Change the precedence of this batch?",
         consequences=(
-            "Its next slices are taken up before those of all batches with a lower precedence, whatever their project is.",
-            "The requests in flight are still divided among projects.",
+            "Workers take up its next slices before those of all batches with a lower precedence, in every project.",
+            "Projects still share the requests in flight.",
         ),
         button="Change the precedence",
-        done="The precedence is changed.",
+        done="Precedence changed to {precedence}.",
         perform=lambda batch, said, by: give_precedence(
             batch, precedence=said["precedence"], actor=by.actor, now=by.now, reason=by.reason
         ),
@@ -117,8 +127,7 @@ ACTS = {
         question="Move the remaining requests to another provider?",
         consequences=MOVING,
         button="Move the batch",
-        done="Moved to another provider.",
-        tells=moved,
+        done=moved,
         perform=lambda batch, said, by: reroute(
             batch, provider_name=said["provider"], actor=by.actor, now=by.now, reason=by.reason
         ),
@@ -126,10 +135,10 @@ ACTS = {
     ),
     "guards": BatchAct(
         label="Guards",
-        question="Change its guards?",
-        consequences=("A batch that goes beyond a guard is paused, and stays so until somebody resumes it.",),
+        question="Change the guards of this batch?",
+        consequences=("A batch that exceeds a guard is paused until an operator resumes it.",),
         button="Change the guards",
-        done="The guards are changed.",
+        done="Guards changed.",
         perform=lambda batch, said, by: set_guards(
             batch, guards=chosen_guards(said), actor=by.actor, now=by.now, reason=by.reason
         ),
@@ -140,7 +149,7 @@ ACTS = {
         question="Cancel this batch?",
         consequences=CANCELLING,
         button="Cancel the batch",
-        done="The batch is being cancelled. What is in flight may still settle.",
+        done="The batch is being cancelled. Requests in flight may still finish.",
         perform=lambda batch, _, by: cancel(batch, note=by.reason, actor=by.actor, now=by.now),
         icon="stop",
         destroys=True,
@@ -187,14 +196,15 @@ def act_on_batch(request: SignedIn, batch_id: uuid.UUID, word: str) -> HttpRespo
         except InvalidRequest as error:
             problems = [error.message]
         else:
-            messages.success(request, act.tells(batch) if act.tells else act.done)
+            messages.success(request, act.told_after(batch, said))
             return redirect("console:batch", batch.id)
     if request.method != "POST" and batch.status not in RUNNABLE:
-        messages.error(request, f"It cannot be changed any more: the batch is {batch.get_status_display().lower()}.")
+        messages.error(request, f"This batch is {batch.get_status_display().lower()} and can no longer be changed.")
         return redirect("console:batch", batch.id)
     context = {
         "batch": batch,
         "act": act,
+        "consequences": act.told_before(batch),
         "form": form,
         "problems": problems,
         "standing": state_of_batch(

@@ -199,11 +199,11 @@ def retry_bulk(request: SignedIn, operation_id: uuid.UUID) -> HttpResponseBase:
         token = uuid.UUID(request.POST.get("token", ""))
         operation = retry_failed(operation, token=token, by=request.access, now=timezone.now())
     except ValueError:
-        messages.error(request, "This form is not complete; look again.")
+        messages.error(request, "This form is incomplete. Load the page again.")
     except PortalError as error:
         messages.error(request, error.message)
     else:
-        messages.success(request, f"What failed is tried again: {operation.total:,} in this operation.")
+        messages.success(request, f"Trying the {operation.total:,} failed batches again in this operation.")
     return redirect("console:bulk_operation", operation.pk)
 
 

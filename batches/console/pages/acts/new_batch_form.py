@@ -48,7 +48,7 @@ class NewBatchForm(forms.Form):
     on_invalid = forms.ChoiceField(required=False, choices=ON_INVALID)
     remark = forms.CharField(required=False, max_length=REMARK_CHARS)
     priority = forms.IntegerField(
-        required=False, min_value=LOWEST, max_value=HIGHEST, help_text=f"From {LOWEST} to {HIGHEST}; what is higher goes first."
+        required=False, min_value=LOWEST, max_value=HIGHEST, help_text=f"From {LOWEST} to {HIGHEST}; higher goes first."
     )
 
     def __init__(

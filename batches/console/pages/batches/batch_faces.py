@@ -47,6 +47,6 @@ def _why_not(face: Face, batch: Batch) -> str:
         return "A client deleted the batch: every API says that there is none."
     if face.is_whole and batch.counts.total > MOST_OBJECTS:
         return (
-            f"The answer has each of its {batch.counts.total:,} objects: too long for this page, but not for the command below."
+            f"The answer has each of its {batch.counts.total:,} requests: too long for this page, but not for the command below."
         )
     return face.cannot(batch)

@@ -14,7 +14,7 @@ from batches.console.drawing.batch_state import BatchState, Progress, progress, 
 from batches.console.kit.access import SignedIn, requires
 from batches.console.kit.columns import COLUMNS, BadColumn, Column, read_columns
 from batches.console.kit.list_query import chips, choices, panel, question, tidied
-from batches.console.kit.live import respond, wants_fragment
+from batches.console.kit.live import respond, unchanged, wants_fragment
 from batches.console.kit.paging import SORTS, BadPosition, BadSort, KeysetPage, batches_page, capped, capped_count, read_sort
 from batches.console.kit.way_back import led_from_list
 from batches.console.pages.batches.view_tabs import view_tabs
@@ -55,6 +55,9 @@ def batch_list(request: SignedIn) -> HttpResponseBase:
         return state_of_batch(batch, now=now, stuck=batch.pk in stuck, stopped=batch.pk in stopped, hold=hold)
 
     rows = [Row(batch, stands(batch), progress(batch)) for batch in found.page.rows]
+    facts = [fact for row in rows for fact in (row.batch, row.batch.counts, row.standing)]
+    if same := unchanged(request, [*facts, found.page.back, found.page.forward], now=now):
+        return same
     context: dict[str, object] = {
         "rows": rows,
         "page": found.page,

@@ -19,7 +19,7 @@ from batches.console.drawing.pace import course, latest_minutes, pace
 from batches.console.kit.access import SignedIn, find_batch, requires
 from batches.console.kit.extras import extras_told
 from batches.console.kit.guards import guards_in_force
-from batches.console.kit.live import respond
+from batches.console.kit.live import respond, unchanged
 from batches.console.kit.paging import BadPosition, KeysetPage, objects_page
 from batches.console.kit.way_back import around, kept
 from batches.console.pages.acts.new_batch_form import as_query
@@ -65,6 +65,8 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
     """Everything about one batch."""
     now = timezone.now()
     batch = find_batch(request, batch_id)
+    if same := unchanged(request, [batch, batch.counts], now=now):
+        return same
     chosen = BatchObjectFilter(request.GET, queryset=BatchObject.objects.filter(batch=batch), now=now)
     problems = list(chosen.problems)
     try:

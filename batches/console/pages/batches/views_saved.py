@@ -84,7 +84,7 @@ def _act(request: SignedIn, view: SavedView) -> HttpResponseBase:
     act = request.POST.get("act", "change")
     if act == "delete":
         delete_view(view, by=request.access, now=now)
-        messages.success(request, f"The view “{view.name}” is deleted.")
+        messages.success(request, f"View “{view.name}” deleted.")
         return redirect("console:saved_views")
     if act == "replace":
         query = tidied(QueryDict(request.POST.get("query", "")))
@@ -94,7 +94,7 @@ def _act(request: SignedIn, view: SavedView) -> HttpResponseBase:
         replace_query(view, kept(query), by=request.access, now=now)
     else:
         change_view(view, _draft(request), by=request.access, now=now)
-    messages.success(request, f"The view “{view.name}” is changed.")
+    messages.success(request, f"View “{view.name}” changed.")
     return redirect("console:saved_view", view.slug)
 
 

@@ -110,15 +110,15 @@ def mark_error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
     reason = form_text(request, "reason", chars=RECORDED_REASON_CHARS)
     if act == "mute":
         mute(groups, actor=actor(request), now=now, reason=reason)
-        messages.success(request, "The group is muted: it is counted on, and set aside in the list.")
+        messages.success(request, "Group muted. The portal still counts it; the list of errors hides it.")
     elif act == "unmute":
         unmute(groups, actor=actor(request), now=now, reason=reason)
-        messages.success(request, "The group is not muted any more.")
+        messages.success(request, "Group unmuted.")
     elif act == "note":
         annotate(groups, form_text(request, "note", chars=GROUP_NOTE_CHARS), actor=actor(request), now=now)
-        messages.success(request, "The note is kept.")
+        messages.success(request, "Note saved.")
     else:
-        messages.error(request, "There is no such act.")
+        messages.error(request, "This page knows no such act.")
     return redirect("console:error_group", fingerprint)
 
 

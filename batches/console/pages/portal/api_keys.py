@@ -106,7 +106,7 @@ def api_key(request: SignedIn, key_id: uuid.UUID) -> HttpResponseBase:
             messages.error(request, error.message)
             return redirect("console:api_key", key.pk)
         else:
-            messages.success(request, f"Key {key.name} is changed.")
+            messages.success(request, f"Key {key.name} changed.")
             return redirect("console:api_key", key.pk)
     running = capped_count(running_batches(key))
     context = {
@@ -129,7 +129,7 @@ def revoke_api_key(request: SignedIn, key_id: uuid.UUID) -> HttpResponseBase:
     """Ask about the fate of the running batches of a key. POST revokes the key."""
     now, key = timezone.now(), _find(request, key_id)
     if key.state(now=now) is KeyState.REVOKED:
-        messages.info(request, f"Key {key.name} was revoked before.")
+        messages.info(request, f"Key {key.name} was already revoked.")
         return redirect("console:api_key", key.pk)
     running = capped_count(running_batches(key))
     form = RevokeForm(request.POST if request.method == "POST" else None, running=running)

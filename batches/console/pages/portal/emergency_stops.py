@@ -68,8 +68,7 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(
         max_length=STOP_REASON_CHARS - 1,
         widget=forms.Textarea({"rows": 2}),
-        help_text="One sentence, written for the tenants: everybody concerned reads it on every page, in the batches that"
-        " wait, and in the answers of the API.",
+        help_text="One sentence for the tenants. They read it on every page, at waiting batches, and in the answers of the API.",
     )
 
 
@@ -104,7 +103,7 @@ def new_stop(request: SignedIn) -> HttpResponseBase:
         except (Conflict, InvalidRequest) as error:
             problems = [error.message]
         else:
-            messages.success(request, f"{stop.sentence} It is until somebody ends it.")
+            messages.success(request, f"{stop.sentence} The stop lasts until an administrator ends it.")
             return redirect("console:emergency_stops")
     context = {
         "form": form,
@@ -128,9 +127,9 @@ def end_emergency_stop(request: SignedIn, stop_id: uuid.UUID) -> HttpResponseBas
     require_may_stop(access, place, act=act_of(request), now=now, target=stop)
     if request.method == "POST" or stop.ended_at is not None:
         if stop.ended_at is None and end_stop(stop, actor=actor(request), now=now):
-            messages.success(request, f"The stop has ended: {stop.get_what_display().lower()} goes on for {stop.place}.")
+            messages.success(request, f"Stop ended: {stop.get_what_display().lower()} resumes for {stop.place}.")
         else:
-            messages.info(request, f"Somebody ended this stop before: {stop.get_what_display().lower()} for {stop.place}.")
+            messages.info(request, f"This stop had already ended: {stop.get_what_display().lower()} for {stop.place}.")
         return redirect("console:emergency_stops")
     return render(request, "console/end_stop.html", {"stop": stop, **_reach(place, now=now)})
 

@@ -21,7 +21,7 @@ ADDRESSES_CHARS = 4000
 class KeyForm(forms.Form):
     """The form for changing a key: its name, its expiry, and the addresses from which it is accepted."""
 
-    name = forms.CharField(max_length=NAME_CHARS, help_text="What will use the key.")
+    name = forms.CharField(max_length=NAME_CHARS, help_text="The service or person that will use the key.")
     expires_at = forms.DateTimeField(
         label="Expires",
         required=False,
@@ -33,7 +33,7 @@ class KeyForm(forms.Form):
         required=False,
         max_length=ADDRESSES_CHARS,
         widget=forms.Textarea({"rows": 2, "spellcheck": "false"}),
-        help_text="Addresses and networks, such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32. Empty: from everywhere.",
+        help_text="Addresses and networks, such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32. Empty: any address.",
     )
 
     def clean_addresses(self) -> str:
@@ -81,14 +81,14 @@ class RevokeForm(forms.Form):
         required=False,
         max_length=REASON_CHARS,
         widget=forms.Textarea({"rows": 2}),
-        help_text="Optional; on record.",
+        help_text="Optional. The audit log shows it.",
     )
 
     def __init__(self, data: Any, *, running: int) -> None:
         super().__init__(data)
         self.has_batches = running > 0
         if running:
-            asked = f"{capped(running)} running {'batch' if running == 1 else 'batches'}: what is to become of them?"
+            asked = f"{capped(running)} running {'batch' if running == 1 else 'batches'}: keep, pause or cancel them?"
             self.fields["fate"] = forms.ChoiceField(label=asked, choices=Fate.choices, widget=forms.RadioSelect)
 
     @property

@@ -147,7 +147,7 @@ def test_what_is_over_cannot_be_changed_and_that_is_said(console: Client, make_b
     for answer in (console.get(address(ended, word), follow=True), console.post(address(ended, word), said, follow=True)):
         text = answer.content.decode()
         assert answer.redirect_chain[-1][0] == f"/console/batches/{ended}/"
-        assert "be changed any more" in text or "cannot be" in text or "Cannot cancel" in text
+        assert "can no longer be changed" in text or "cannot be" in text or "Cannot cancel" in text
     assert console.get(f"/console/batches/{ended}/").context["offers"] == []
     assert Event.objects.filter(batch=ended).exclude(act="").count() == 0
 

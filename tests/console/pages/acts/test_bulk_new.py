@@ -150,9 +150,9 @@ def test_without_a_reason_it_is_asked_again(console: Client, running: list[Batch
 def test_of_many_the_number_has_to_be_typed(console: Client, running: list[Batch], settings: Settings) -> None:
     settings.BULK_OPERATION_TYPED_ABOVE = 2
     form = ask(console, *running)
-    assert "Type <b>3</b> to go on" in form["page"]
+    assert "Type <b>3</b> to confirm" in form["page"]
     answered = answer(console, form, typed="2")
-    assert "Type 3 to go on." in answered.content.decode()
+    assert "Type 3 to confirm." in answered.content.decode()
     assert not BulkOperation.objects.exists()
     assert answer(console, form, typed=" 3 ").status_code == 302
     assert BulkOperation.objects.get().total == 3

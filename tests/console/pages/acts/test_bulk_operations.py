@@ -141,7 +141,7 @@ def test_what_failed_is_tried_again_as_an_operation_of_its_own(
     assert answered.headers["Location"] == f"/console/bulk/{second.pk}/"
     assert finished(second).done == 1
     page = console.get(f"/console/bulk/{second.pk}/").content.decode()
-    assert "What failed in" in page
+    assert "The failures of" in page
     assert f"/console/bulk/{second.pk}/" in console.get(address).content.decode()
     assert console.post(f"{address}retry/", {"token": "x"}, follow=True).status_code == 200
 
@@ -166,7 +166,7 @@ def test_who_has_left_a_project_sees_no_more_of_its_batches(member: SignIn, runn
     Membership.objects.update(project=Project.objects.create(slug="other", name="Other"))
     page = ada.get(f"/console/bulk/{operation.pk}/").content.decode()
     assert "Number 0" not in page
-    assert "They belong to projects that you do not see." in page
+    assert "These batches belong to projects that you cannot see." in page
     assert b"Number 0" not in ada.get(f"/console/bulk/{operation.pk}/outcomes.csv").getvalue()
 
 

@@ -126,7 +126,7 @@ def test_acts_need_a_token_of_the_form(operator: object, form: dict[str, Any], m
 def test_a_batch_is_cancelled_after_a_question(console: Client, make_batch: MakeBatch) -> None:
     batch = make_batch(BatchStatus.IN_PROGRESS, succeeded=1, pending=2)
     page = console.get(f"/console/batches/{batch}/cancel/").content.decode()
-    assert "Objects that have not run will not be sent." in page
+    assert "Requests that have not run will not be sent." in page
     answer = console.post(f"/console/batches/{batch}/cancel/", {"reason": "Wrong file"}, follow=True)
     assert "The batch is being cancelled." in answer.content.decode()
     batch.refresh_from_db()
@@ -138,7 +138,7 @@ def test_a_batch_is_cancelled_after_a_question(console: Client, make_batch: Make
 def test_cancelling_what_is_over_changes_nothing_and_says_so(console: Client, make_batch: MakeBatch) -> None:
     batch = make_batch(BatchStatus.COMPLETED, succeeded=1)
     asked = console.get(f"/console/batches/{batch}/cancel/", follow=True)
-    assert "It cannot be changed any more: the batch is completed." in asked.content.decode()
+    assert "This batch is completed and can no longer be changed." in asked.content.decode()
     answer = console.post(f"/console/batches/{batch}/cancel/", follow=True)
     assert "Cannot cancel a batch with status" in answer.content.decode()
     batch.refresh_from_db()

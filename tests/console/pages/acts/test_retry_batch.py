@@ -53,7 +53,7 @@ def test_all_that_failed_in_a_running_batch_is_sent_again_in_place(console: Clie
     page = asked(console, batch)
     assert "Send 3 requests again?" in page
     assert "in place" in page
-    assert "At which provider?" not in page
+    assert "<span>Provider</span>" not in page
     assert "3 requests will be sent again in this batch, as a new round." in sent(console, batch, reason="Fixed\0.")
     assert failed(batch) == set()
     event = batch.events.get(act=Act.RETRIED)

@@ -206,8 +206,8 @@ def test_usage_cost_and_guards_are_told(console: Client, make_batch: MakeBatch) 
     type(batch.provider).objects.update(max_tokens=5000)
     page = text(console, batch)
     assert "1.2346 USD" in page
-    assert "3 objects without a price" in page
-    assert "Failures above 20 %, once 100 have settled" in page
+    assert "3 requests without a price" in page
+    assert "Failures above 20 %, after 100 finished requests" in page
     assert "Cost above 12.5 USD" in page
     assert "Tokens above 5,000 <span" in page
 
@@ -232,7 +232,7 @@ def test_the_history_has_the_timeline_and_who_was_refused(console: Client, membe
     page = console.get(f"/console/batches/{batch}/history/").content.decode()
     assert "user viewer of acme" in page
     assert "Cancel batch" in page
-    assert "refused" in page
+    assert ">Refused<" in page
     assert "&lt;b&gt;Stop&lt;/b&gt;" in page
     assert page.index("<b>Created") < page.index("<b>In progress") < page.index("<b>Paused")
 
@@ -272,4 +272,4 @@ def test_a_bulk_write_of_many_objects_is_not_shown_whole(console: Client, make_b
     assert "SUCCESS" in console.get(address).content.decode()
     assert "$ACCOUNT_TOKEN" in console.get(address).content.decode()
     Batch.objects.filter(pk=batch.pk).update(total=5000, succeeded=5000)
-    assert "each of its 5,000 objects" in console.get(address).content.decode()
+    assert "each of its 5,000 requests" in console.get(address).content.decode()

@@ -121,6 +121,6 @@ def test_a_view_whose_project_is_gone_says_so_and_can_still_be_deleted(
     page = console.get("/console/views/night-shift/", follow=True).content.decode()
     assert "There is no filter" in page or "does not take" in page
     assert "Nightly run" not in page
-    assert "not understood any more" in console.get("/console/views/night-shift/edit/").content.decode()
+    assert "no longer valid" in console.get("/console/views/night-shift/edit/").content.decode()
     console.post("/console/views/night-shift/edit/", {"act": "delete"})
     assert not SavedView.objects.exists()

@@ -210,7 +210,7 @@ def busy(project: Project, make_batch: MakeBatch) -> ApiKey:
 
 def test_the_question_says_how_many_batches_run_and_asks_what_becomes_of_them(admin: Client, busy: ApiKey) -> None:
     text = page(admin, f"{KEYS}{busy.pk}/revoke/")
-    assert "2 running batches: what is to become of them?" in text
+    assert "2 running batches: keep, pause or cancel them?" in text
     assert all(words in text for words in ("Let them run", "Pause them", "Cancel them"))
     undecided = admin.post(f"{KEYS}{busy.pk}/revoke/", {"reason": "It leaked."})
     assert undecided.status_code == 422
@@ -233,12 +233,12 @@ def test_what_was_chosen_is_done(admin: Client, busy: ApiKey, fate: str, status:
         assert (batch.status, batch.paused_at is not None) == (status, paused)
     assert "It leaked." in AuditEntry.objects.get(act="revoke_key").reason
     again = admin.post(f"{KEYS}{busy.pk}/revoke/", {"fate": "cancel"}, follow=True)
-    assert "was revoked before" in text_of(again)
+    assert "was already revoked" in text_of(again)
     assert BulkOperation.objects.count() == (fate != "run")
 
 
 def test_a_key_without_running_batches_is_revoked_without_that_question(admin: Client, project: Project) -> None:
     key = issue(project)
-    assert "It has no running batch." in page(admin, f"{KEYS}{key.pk}/revoke/")
+    assert "The key has no running batch." in page(admin, f"{KEYS}{key.pk}/revoke/")
     assert admin.post(f"{KEYS}{key.pk}/revoke/", {}).status_code == 302
     assert ApiKey.objects.get().revoked_at is not None

@@ -47,17 +47,17 @@ def test_a_stop_begins_after_a_question_with_its_consequences(
     address = f"{STOPS}new/?what={what}&place={place}"
     text = text_of(console, address)
     assert question in text
-    assert "written for the tenants" in text
+    assert "One sentence for the tenants" in text
     if what == "sending":
         assert "<b>1</b> running batch, with <b>3</b> requests left to send." in text
-        assert "Deadlines go on" in text
+        assert "Deadlines do not move" in text
     else:
         assert "are refused with 503" in text
     assert not EmergencyStop.objects.exists(), "a question does nothing"
     answer = console.post(address, {"reason": "The <gateway> leaks"}, follow=True)
     stop = EmergencyStop.objects.get()
     assert (stop.what, stop.reason, stop.began_by) == (what, REASON, "user operator")
-    assert f"{stop.sentence} It is until somebody ends it." in " ".join(answer.content.decode().split())
+    assert f"{stop.sentence} The stop lasts until an administrator ends it." in " ".join(answer.content.decode().split())
 
 
 def test_a_stop_without_a_reason_is_not_begun(console: Client, simulator: Provider) -> None:
@@ -75,7 +75,7 @@ def test_what_is_stopped_already_is_said(console: Client, simulator: Provider) -
 
 @pytest.mark.parametrize("query", ["what=all&place=portal", "what=sending", "what=sending&place=provider:nobody", "place=%00"])
 def test_a_place_that_there_is_not_is_asked_for_again(console: Client, simulator: Provider, query: str) -> None:
-    assert "What is to be stopped?" in text_of(console, f"{STOPS}new/?{query}", status=422)
+    assert "Stop sending or intake" in text_of(console, f"{STOPS}new/?{query}", status=422)
 
 
 def test_it_ends_with_one_click_after_a_question(console: Client, make_batch: MakeBatch) -> None:
@@ -85,12 +85,12 @@ def test_it_ends_with_one_click_after_a_question(console: Client, make_batch: Ma
     assert "End the stop of sending for the whole portal?" in text
     assert "<b>1</b> running batch, with <b>2</b> requests left, is sent again" in text
     assert EmergencyStop.objects.active().exists()
-    for told in ("The stop has ended: sending goes on for the whole portal.", "Somebody ended this stop before"):
+    for told in ("Stop ended: sending resumes for the whole portal.", "This stop had already ended"):
         assert told in console.post(f"{STOPS}{stop.pk}/end/", follow=True).content.decode()
     stop.refresh_from_db()
     assert stop.ended_by == "user operator"
     assert list(AuditEntry.objects.order_by("id").values_list("act", flat=True)) == ["stop_sending", "end_stop_of_sending"]
-    assert "Ended lately" in text_of(console, STOPS)
+    assert "Ended recently" in text_of(console, STOPS)
 
 
 def test_an_admin_of_a_project_stops_that_and_nothing_else(

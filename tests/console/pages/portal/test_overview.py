@@ -110,7 +110,7 @@ def test_what_settled_is_drawn_over_a_span(console: Client, make_batch: MakeBatc
     answer = console.get(f"/console/overview/?span={span}")
     settled, wrong = answer.context["charts"]
     assert [len(chart.places) for chart in (settled, wrong)] == [steps, steps]
-    assert settled.words.startswith(f"Objects {'a minute' if steps == 60 else 'an hour'}: 90 succeeded, 10 failed in all")
+    assert settled.words.startswith(f"Requests {'a minute' if steps == 60 else 'an hour'}: 90 succeeded, 10 failed in all")
     assert "10 failed for good, 3 tried again" in wrong.words
     text = answer.content.decode()
     assert "10.0 % of what settled" in text
