@@ -88,6 +88,12 @@ class Breaker(msgspec.Struct, array_like=True):
             self.until = min(self.until, now)
         self.is_shared = in_trouble
 
+    def try_now(self, *, now: float) -> None:
+        """Carry out an operator's order: a breaker that is open is half open at once, and its waits begin anew."""
+        if self.until is not None:
+            self.times, self.until = 0, min(self.until, now)
+            self.probe.end()
+
     def lets_probe(self, executor: str, *, in_flight: int, now: float) -> bool:
         """Whether this executor may send the probe of a half-open breaker. The executor must have something to send."""
         return self.until is not None and now >= self.until and self.probe.lets(executor, in_flight=in_flight, now=now)

@@ -130,7 +130,10 @@ def _hear_of_others(state: State, turn: Turn) -> None:
     in_trouble = state.is_broken
     for party in state.parties.values():
         party.breaker.hear_of_others(in_trouble=in_trouble, now=turn.now)
-    state.orders = state.orders.latest(turn.ask.orders)
+    if turn.ask.orders.is_news(after=state.orders):
+        state.orders = state.orders.latest(turn.ask.orders)
+        for party in state.parties.values():
+            party.breaker.try_now(now=turn.now)
     for account in state.accounts.values():
         for project, stake in account.stakes.items():
             if stake.hold.held:

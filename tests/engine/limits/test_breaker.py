@@ -3,7 +3,7 @@
 import pytest
 
 from batches.engine.limits.blame import PROBE_SECONDS, Vote
-from batches.engine.limits.breaker import CALM_SECONDS, FAILURES, FAULTS, MAX_OPEN_SECONDS, Breaker, Broken
+from batches.engine.limits.breaker import CALM_SECONDS, FAILURES, FAULTS, MAX_OPEN_SECONDS, OPEN_SECONDS, Breaker, Broken
 from providers.failures import Kind, Source
 
 DOWN = Kind.CONNECT
@@ -114,6 +114,24 @@ def test_a_newcomer_begins_with_a_probe_and_its_own_answer_decides() -> None:
     breaker.lets_probe("a", in_flight=0, now=101.5)
     note(breaker, 0, at=101.6, lived=True)
     assert breaker.until is None
+
+
+@pytest.mark.parametrize(("at", "until"), [(100.5, 100.5), (103.0, 101.0)])
+def test_an_operators_order_ends_its_wait_and_a_failed_probe_begins_the_waits_anew(at: float, until: float) -> None:
+    """O8: there was no way to try a provider before its breaker's wait was over."""
+    breaker = broken()
+    breaker.times = 7
+    breaker.try_now(now=at)
+    assert breaker.until == until
+    assert breaker.lets_probe("b", in_flight=0, now=at)
+    note(breaker, 1, at=at + 0.1, executor="b")
+    assert breaker.until == at + 0.1 + OPEN_SECONDS
+
+
+def test_an_order_changes_nothing_about_a_closed_breaker() -> None:
+    breaker = Breaker()
+    breaker.try_now(now=100.0)
+    assert breaker == Breaker()
 
 
 @pytest.mark.parametrize(
