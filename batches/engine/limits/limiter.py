@@ -45,13 +45,22 @@ def answer(
         state.orders, state.is_new = ask.orders, False
     for project, bid in ask.bids.items():
         _learn(state, project, bid, turn)
+    state.pulse.note(executor, ask.calls, [bid.tally for bid in ask.bids.values()], now=now)
     _hear_of_others(state, turn)
     shut = {project: _shut(state, project, bid, turn) for project, bid in ask.bids.items()}
     parts = {name: _parts(state, name, shut, turn) for name in state.accounts}
     awards = {project: _award(state, project, bid, shut[project], parts, turn) for project, bid in ask.bids.items()}
     asked = {name for bid in ask.bids.values() for name in bid.wants} & state.accounts.keys()
     conditions = {name: _condition(state.accounts[name], _granted(awards, name), now=now) for name in asked}
-    return Grant(awards, conditions, _allowed_together(state, ask), span.valid, state.in_use, state.broken(now=now))
+    return Grant(
+        awards,
+        conditions,
+        _allowed_together(state, ask),
+        span.valid,
+        state.in_use,
+        state.broken(now=now),
+        state.pulse.vitals(now=now),
+    )
 
 
 # --- Who is here -------------------------------------------------------------------------------------------------

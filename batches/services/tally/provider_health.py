@@ -12,6 +12,8 @@ from providers.models import Provider
 
 _NOTED = (
     *("concurrency", "in_use", "limited_until", "limited_reason", "breaker", "breaker_until", "breaker_reason"),
+    *("breaker_kind", "in_flight", "oldest_sent_at", "answered_at", "failed_in_a_row"),
+    *("recent_calls", "recent_succeeded", "recent_refused", "recent_unanswered"),
     *("hold_kind", "held_since", "hold_strikes", "probe_at", "updated_at"),
 )
 
