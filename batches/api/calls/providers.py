@@ -1,5 +1,6 @@
 """Providers: which there are to choose from, how they stand, and what an administrator of the portal does about a hold."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import prefetch_related_objects
@@ -17,6 +18,7 @@ from batches.api.view import NativeView
 from batches.http.fields import Fields
 from batches.rules.errors import NotFound
 from batches.services.core.access import Right
+from batches.services.standing.look import states_of_providers
 from batches.services.upstreams.providers import check_provider, resume_provider
 from providers.base import Check
 from providers.models import Provider
@@ -53,17 +55,17 @@ class Providers(NativeView):
         self.allow_parameters()
         providers = self.caller.providers()
         prefetch_related_objects(providers, "models", "health")
-        return self.page(listed(ShownProvider, providers), next_cursor=None)
+        return self.page(_shown(providers), next_cursor=None)
 
     @extend_schema(operation_id="retrieve_provider", summary="Retrieve a provider", responses=ShownProvider)
     def retrieve(self, _request: Request, name: str) -> Response:
         """One provider that your project may name."""
         self.allow_parameters()
-        return Response(ShownProvider(self._find(name)).data)
+        return Response(_shown([self._find(name)])[0])
 
     @extend_schema(operation_id="check_provider", summary="Check a provider", request=CheckProvider, responses=ShownCheck)
     def check(self, _request: Request, name: str) -> Response:
-        """Try a provider's connection, for 10 seconds at most. When it works, a provider that is held is tried at once.
+        """Try a provider's connection, for 10 seconds at most. When it works, a provider that is held or down is tried at once.
 
         Only for a signed-in administrator of the portal (403): a provider is not one project's.
         """
@@ -73,13 +75,13 @@ class Providers(NativeView):
 
     @extend_schema(operation_id="resume_provider", summary="Resume a provider", request=ResumeProvider, responses=ShownProvider)
     def resume(self, _request: Request, name: str) -> Response:
-        """End the hold of a provider now. A few requests are sent; when the first fails as before, it is held again.
+        """End the hold of a provider, and the wait of its breaker, now. When the next request fails as before, it waits again.
 
-        One that is not held stays as it is. Only for a signed-in administrator of the portal (403).
+        One that waits for nothing stays as it is. Only for a signed-in administrator of the portal (403).
         """
         provider, fields = self._asked(name, ResumeProvider)
         resume_provider(provider, actor=self.actor, now=timezone.now(), reason=fields["reason"])
-        return Response(ShownProvider(provider).data)
+        return Response(_shown([provider])[0])
 
     def _asked(self, name: str, serializer: type[serializers.Serializer[Any]]) -> tuple[Provider, dict[str, Any]]:
         """The provider that an act is about, and what its body says. Raises NotFound and NotPermitted."""
@@ -93,3 +95,8 @@ class Providers(NativeView):
             if provider.name == name:
                 return provider
         raise NotFound(f"There is no provider {name[:100]!r}.", param="name")
+
+
+def _shown(providers: Sequence[Provider]) -> list[dict[str, Any]]:
+    """Providers as they are shown, with as many queries for many as for one."""
+    return listed(ShownProvider, providers, states=states_of_providers(providers, now=timezone.now()))

@@ -12,11 +12,13 @@ from batches.api.fields.extras import ShownExtras
 from batches.api.fields.faces import batch_links
 from batches.api.fields.names import BatchId, BatchIdIfAny, FileIdIfAny, NamedKey, NamedProvider, listed
 from batches.api.fields.spending import ShownGuards, ShownUsage
+from batches.api.fields.standing import ShownBatchState
 from batches.models import Batch, Counts, Dialect, OnInvalid, load_counts
 from batches.rules.states import BatchStatus
-from batches.services.insight.waiting import Cause, Waiting, waiting
+from batches.services.insight.waiting import Cause, Waiting, stand
 from batches.services.intake.extras import kept_extras
 from batches.services.policy.guards import guards_of
+from batches.services.standing.look import states_of_batches
 
 
 @extend_schema_serializer(component_name="Counts")
@@ -67,6 +69,7 @@ class ShownBatch(serializers.Serializer[Batch]):
     on_invalid = serializers.ChoiceField(
         choices=OnInvalid.choices, help_text="Whether invalid lines of its input fail it, or are skipped and counted as failed."
     )
+    state = serializers.SerializerMethodField(help_text="How it stands: its status, or what keeps it from going on.")
     counts = ShownCounts()
     usage = ShownUsage(source="counts")
     guards = ShownGuards(source="*", help_text="Its own; null is as its provider has it.")
@@ -100,6 +103,10 @@ class ShownBatch(serializers.Serializer[Batch]):
     deleted_at = serializers.DateTimeField(allow_null=True, help_text="Since when its clients do not see it any more.")
     version = serializers.IntegerField(help_text="One more with every change of status, and with everything else done to it.")
     links = serializers.SerializerMethodField()  # under the host of `context["request"]`
+
+    @extend_schema_field(ShownBatchState)
+    def get_state(self, batch: Batch) -> dict[str, Any]:
+        return dict(ShownBatchState(self.context["states"][batch.pk]).data)
 
     @extend_schema_field(ShownGuards)
     def get_guards_in_force(self, batch: Batch) -> dict[str, Any]:
@@ -135,17 +142,19 @@ class ShownBatchDetail(ShownBatch):
     waiting = serializers.SerializerMethodField(help_text="Null while it goes on, and once it has ended.")
 
     @extend_schema_field(ShownWaiting(allow_null=True))
-    def get_waiting(self, batch: Batch) -> dict[str, Any] | None:
-        found = waiting(batch, now=timezone.now())
+    def get_waiting(self, _batch: Batch) -> dict[str, Any] | None:
+        found = self.context["waiting"]
         return None if found is None else dict(ShownWaiting(found).data)
 
 
 def batch_object(batch: Batch, request: HttpRequest) -> dict[str, Any]:
     """One batch whose project, provider and key are loaded, with all that is known of it."""
-    return ShownBatchDetail(context={"request": request}).to_representation(batch)
+    found = stand(batch, now=timezone.now())
+    context = {"request": request, "states": {batch.pk: found.state}, "waiting": found.waiting}
+    return ShownBatchDetail(context=context).to_representation(batch)
 
 
 def batch_objects(batches: Sequence[Batch], request: HttpRequest) -> list[dict[str, Any]]:
     """Batches whose project, provider and key are loaded, with as many queries for many as for one."""
     load_counts(batches)
-    return listed(ShownBatch, batches, request=request)
+    return listed(ShownBatch, batches, request=request, states=states_of_batches(batches, now=timezone.now()))

@@ -7,6 +7,7 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer, inline_serializer
 from rest_framework import serializers
 
+from batches.api.fields.standing import ShownProviderState
 from batches.http.fields import Fields, WholeNumber
 from batches.models import Counts, Project, ProviderHealth
 from batches.services.policy.guards import GUARDS
@@ -171,6 +172,7 @@ class ShownProvider(serializers.Serializer[Provider]):
     tokens_per_minute = serializers.IntegerField(allow_null=True)
     guards = ShownGuards(source="*", help_text="Of its batches that have none of their own.")
     currency = serializers.SerializerMethodField(help_text="Of its prices.")
+    state = serializers.SerializerMethodField(help_text="How it stands, as everybody sees it: one decision for pages and API.")
     hold = serializers.SerializerMethodField(help_text="Null while nothing holds it.")
     models = serializers.SerializerMethodField(
         help_text="Those with limits or prices of their own; others may be asked for, too."
@@ -184,6 +186,10 @@ class ShownProvider(serializers.Serializer[Provider]):
 
     def get_currency(self, _provider: Provider) -> str:
         return settings.CURRENCY
+
+    @extend_schema_field(ShownProviderState)
+    def get_state(self, provider: Provider) -> dict[str, Any]:
+        return dict(ShownProviderState(self.context["states"][provider.pk]).data)
 
     @extend_schema_field(ShownHold(allow_null=True))
     def get_hold(self, provider: Provider) -> dict[str, Any] | None:

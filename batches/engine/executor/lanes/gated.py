@@ -117,7 +117,7 @@ class GatedBacklog(Backlog):
 
 
 def _turn_to_a_probe(queue: deque[Item]) -> None:
-    """Bring a random object to the front, so that another probe is another kind of request: one without a fault, if one is met."""
+    """Bring a random object to the front, one without a fault if it is met, so that another probe is another kind of request."""
     for _ in range(PROBES_MET):
         queue.rotate(random.randrange(len(queue)))
         if queue[0].first_fault is None:
