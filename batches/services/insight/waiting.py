@@ -8,13 +8,12 @@ from enum import StrEnum
 from django.conf import settings
 from django.db.models import Count, Min, Q
 
-from batches.models import Batch, EmergencyStop, ThrottledBy, Worker
+from batches.models import Batch, ThrottledBy, Worker
 from batches.rules.states import BatchStatus
 from batches.services.lifecycle.turns import candidates, rank
-from batches.services.policy.stops_in_force import stop_of_sending
-from batches.services.standing.batch_state import BatchCode, BatchState, batch_state
-from batches.services.standing.look import facts_of, state_of_batch
-from batches.services.standing.provider_state import ProviderCode, ProviderState
+from batches.services.standing.batch_state import BatchCode, BatchFacts, BatchState, batch_state
+from batches.services.standing.look import facts_of, states_of_batches
+from batches.services.standing.provider_state import ProviderCode
 
 TAKEN_UP_WITHIN = timedelta(seconds=5)  # executors start when there is work; a lack of executors counts only after this time
 
@@ -82,20 +81,19 @@ class Facts:
     """The facts of the decision besides the batch and its state.
 
     `unfinished` is the number of the batch's slices with open objects. `leased` of them are leased, and `held_back` of them
-    wait until `not_before` or later. `stop` is the emergency stop of sending that holds for the batch. `ahead` is the number
-    of batches that are served before it; with `beyond` there may be more of them.
+    wait until `not_before` or later. `ahead` is the number of batches that are served before it; with `beyond` there may be more
+    of them. `about` is what its state was decided from.
     """
 
     unfinished: int = 0
     leased: int = 0
     held_back: int = 0
     not_before: datetime | None = None
-    stop: EmergencyStop | None = None
-    provider: ProviderState | None = None
     control_workers: int = 1
     executors: int = 1
     ahead: int = 0
     beyond: bool = False
+    about: BatchFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +107,11 @@ class Stand:
 def stand(batch: Batch, *, now: datetime) -> Stand:
     """How a batch stands. A handful of queries, whatever the size of the database."""
     if batch.is_terminal:
-        return Stand(state_of_batch(batch, now=now), None)
+        return Stand(states_of_batches([batch], now=now)[batch.pk], None)
     facts = _facts(batch, now=now)
     about = facts_of(batch, now=now, worked_on=bool(facts.leased))
     state = batch_state(batch, about, now=now)
-    return Stand(state, decide(batch, state, replace(facts, provider=about.provider), now=now))
+    return Stand(state, decide(batch, state, replace(facts, about=about), now=now))
 
 
 def waiting(batch: Batch, *, now: datetime) -> Waiting | None:
@@ -131,8 +129,8 @@ def decide(batch: Batch, state: BatchState, facts: Facts, *, now: datetime) -> W
         return _of_state(batch, state, facts)
     if not facts.unfinished:
         return _without(facts.control_workers, "control") or _winding_up(batch, state, facts)
-    limited = facts.provider if facts.provider and facts.provider.code is ProviderCode.AT_LIMIT else None
-    if limited is not None:
+    limited = facts.about.provider if facts.about else None
+    if limited is not None and limited.code is ProviderCode.AT_LIMIT:
         return Waiting(Cause.RATE_LIMITED, limited.sentence, limited.until, {"provider": batch.provider.name})
     if facts.held_back == facts.unfinished:
         return _because(Cause.BACKOFF, until=facts.not_before)
@@ -160,26 +158,28 @@ def _of_state(batch: Batch, state: BatchState, facts: Facts) -> Waiting:
     cause, sentence = _BY_CODE[state.code], state.sentence
     if state.code is BatchCode.THROTTLED and batch.throttled_by == ThrottledBy.OTHERS:
         cause = Cause.OTHERS_USE_IT
-    details: dict[str, str | int] = {}
-    if cause is Cause.SENDING_STOPPED and facts.stop is not None:
-        return _stopped(facts.stop)
+    return Waiting(cause, sentence, state.until, _details(cause, batch, facts.about))
+
+
+def _details(cause: Cause, batch: Batch, about: BatchFacts | None) -> dict[str, str | int]:
+    """What more is known of a cause, for programs."""
+    if cause is Cause.SENDING_STOPPED and about is not None and about.stop is not None:
+        place = {"provider": about.stop.provider.name} if about.stop.provider else {}
+        return {"reason": about.stop.reason, "since": about.stop.began_at.isoformat(), **place}
     if cause is Cause.PAUSED and batch.paused_at is not None:
         by = batch.paused_by or "an operator"
-        details = {"by": by, "reason": batch.paused_reason, "since": batch.paused_at.isoformat()}
-    elif cause is Cause.BLOCKED:
-        details = {"reason": batch.blocked_reason}
-    elif cause is not Cause.SENDING_STOPPED:
-        details = {"provider": batch.provider.name, **_about(facts.provider)}
-    return Waiting(cause, sentence, state.until, details)
-
-
-def _about(provider: ProviderState | None) -> dict[str, str | int]:
-    """What is known of a provider that keeps a batch from going on."""
+        return {"by": by, "reason": batch.paused_reason, "since": batch.paused_at.isoformat()}
+    if cause is Cause.BLOCKED:
+        return {"reason": batch.blocked_reason}
+    provider = None if about is None else about.provider
+    details: dict[str, str | int] = {"provider": batch.provider.name}
     if provider is None or not provider.is_closed:
-        return {}
-    kind = {"kind": provider.kind.value} if provider.kind else {}
-    since = {"since": provider.since.isoformat()} if provider.since else {}
-    return {**kind, "failures": provider.failed_in_a_row, "in_flight": provider.in_flight, **since}
+        return details
+    if provider.kind is not None:
+        details["kind"] = provider.kind.value
+    if provider.since is not None:
+        details["since"] = provider.since.isoformat()
+    return {**details, "failures": provider.failed_in_a_row, "in_flight": provider.in_flight}
 
 
 def _because(cause: Cause, *, until: datetime | None = None, **details: str | int) -> Waiting:
@@ -194,6 +194,7 @@ def _without(workers: int, role: str) -> Waiting | None:
 
 
 def _unchecked(batch: Batch) -> Waiting:
+    """The batch waits for its check: another worker's, if the one that began could not read the input."""
     if batch.put_off_reason:
         return _because(Cause.INPUT_OUT_OF_REACH, reason=batch.put_off_reason)
     return _because(Cause.NOT_VALIDATED)
@@ -205,14 +206,6 @@ def _winding_up(batch: Batch, state: BatchState, facts: Facts) -> Waiting:
     is_passing = state.code in (BatchCode.FINALIZING, BatchCode.CANCELLING, BatchCode.DEADLINE_PASSED)
     sentence = state.sentence if is_passing else "Every request has an outcome; the result files are about to be written."
     return Waiting(Cause.WINDING_UP, sentence, until)
-
-
-def _stopped(stop: EmergencyStop) -> Waiting:
-    """The batch waits for the end of an emergency stop."""
-    details: dict[str, str | int] = {"reason": stop.reason, "since": stop.began_at.isoformat()}
-    if stop.provider is not None:
-        details["provider"] = stop.provider.name
-    return Waiting(Cause.SENDING_STOPPED, f"{stop.sentence} {stop.reason} The deadline goes on.", details=details)
 
 
 def _queued(batch: Batch, facts: Facts, *, now: datetime) -> Waiting | None:
@@ -241,7 +234,7 @@ def _facts(batch: Batch, *, now: datetime) -> Facts:
     if batch.status != BatchStatus.IN_PROGRESS:
         return Facts(**slices, **there)
     ahead, beyond = (0, False) if slices["leased"] else _place(batch, now=now)
-    return Facts(**slices, **there, stop=stop_of_sending(batch), ahead=ahead, beyond=beyond)
+    return Facts(**slices, **there, ahead=ahead, beyond=beyond)
 
 
 def _place(batch: Batch, *, now: datetime) -> tuple[int, bool]:

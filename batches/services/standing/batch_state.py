@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from batches.models import Batch, ThrottledBy
+from batches.models import Batch, EmergencyStop, ThrottledBy
 from batches.rules.states import BatchStatus
 from batches.services.standing.provider_state import ProviderCode, ProviderState, spell
 from providers.failures import Kind
@@ -64,13 +64,14 @@ class BatchState:
 class BatchFacts:
     """What a batch's state is decided from, besides the batch and its counts.
 
-    `provider` is the state of its provider, or of its model there if that is the one without a success. `stopped`: an emergency
-    stop holds its sending back. `worked_on`: an executor holds some of it. `idle_for`: for how long nothing of it has finished,
-    if that is so long that it makes no progress. `last_failure` is the kind of one of the latest failed attempts.
+    `provider` is the state of its provider, or of its model there if that alone is held or limited. `stop` is the emergency stop
+    of sending that holds for it. Both are of running batches only. `worked_on`: an executor holds some of it.
+    `idle_for`: for how long nothing of it has finished, if that is so long that it makes no progress. `last_failure` is the kind of
+    one of the latest failed attempts.
     """
 
-    provider: ProviderState
-    stopped: bool = False
+    provider: ProviderState | None = None
+    stop: EmergencyStop | None = None
     worked_on: bool = False
     idle_for: timedelta | None = None
     last_failure: Kind | None = None
@@ -90,14 +91,12 @@ def batch_state(batch: Batch, facts: BatchFacts, *, now: datetime) -> BatchState
 
 
 def _running(batch: Batch, facts: BatchFacts, *, now: datetime) -> BatchState:
-    if facts.stopped:
-        left = _requests(batch.counts.pending)
-        return BatchState(
-            BatchCode.SENDING_STOPPED, "Stopped", f"An emergency stop keeps {left} from being sent. The deadline goes on."
-        )
+    if facts.stop is not None:
+        sentence = f"{facts.stop.sentence} {facts.stop.reason} The deadline goes on."
+        return BatchState(BatchCode.SENDING_STOPPED, "Stopped", sentence)
     if batch.is_paused:
         return BatchState(BatchCode.PAUSED, "Paused", _paused(batch))
-    if facts.provider.code in (ProviderCode.DISABLED, ProviderCode.SWITCHED_OFF):
+    if facts.provider is not None and facts.provider.code in (ProviderCode.DISABLED, ProviderCode.SWITCHED_OFF):
         return BatchState(BatchCode.PROVIDER_DISABLED, "Provider disabled", facts.provider.sentence)
     if batch.expires_at <= now:
         return _past_deadline(batch)
@@ -129,7 +128,7 @@ _BY_PROVIDER = {
 def _held_up(batch: Batch, facts: BatchFacts, *, now: datetime) -> BatchState | None:
     """The batch waits for its provider, or for a limit. None if nothing of the kind is known."""
     provider = facts.provider
-    if provider.is_closed and (found := _BY_PROVIDER.get(provider.code)):
+    if provider is not None and provider.is_closed and (found := _BY_PROVIDER.get(provider.code)):
         code, word = found
         return BatchState(code, word, f"{provider.sentence}{_waiting(batch)}{_idle(facts)}", provider.until)
     if not batch.is_throttled(now=now):

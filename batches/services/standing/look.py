@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db.models import Q
@@ -31,7 +31,7 @@ class Look:
         if not wanted:
             return cls(now)
         rows = ProviderHealth.objects.filter(provider__in=wanted)
-        stops = EmergencyStop.objects.active().filter(what=Stopped.SENDING).select_related("provider")
+        stops = EmergencyStop.objects.active().filter(what=Stopped.SENDING).select_related("provider", "project")
         return cls(now, list(stops), {(row.provider_id, row.model): row for row in rows})
 
     def provider(self, provider: Provider) -> ProviderState:
@@ -40,21 +40,21 @@ class Look:
         return provider_state(provider, self.health.get((provider.pk, "")), stopped=stopped, now=self.now)
 
     def for_batch(self, batch: Batch) -> ProviderState:
-        """The state of a batch's provider; of its model there, if that alone has no success."""
+        """The state of a batch's provider; of its model there, if that alone is held or limited."""
         whole = self.provider(batch.provider)
         if whole.is_closed or not batch.model:
             return whole
         keys = (batch.model, model_key(batch.model))
         row = next((row for key in keys if (row := self.health.get((batch.provider_id, key)))), None)
-        if row is None or row.hold is None:
+        if row is None or (row.hold is None and not row.is_limited(now=self.now)):
             return whole
         return provider_state(batch.provider, row, now=self.now)
 
-    def stops_batch(self, batch: Batch) -> bool:
-        """Whether a stop holds the sending of a batch back."""
-        return any(
-            stop.project_id in (None, batch.project_id) and stop.provider_id in (None, batch.provider_id) for stop in self.stops
-        )
+    def stop_of(self, batch: Batch) -> EmergencyStop | None:
+        """The stop of sending that holds for a batch: of several the one of the widest place. None if there is none."""
+        places = (None, batch.project_id), (None, batch.provider_id)
+        found = [stop for stop in self.stops if stop.project_id in places[0] and stop.provider_id in places[1]]
+        return min(found, key=lambda stop: (stop.project_id is not None, stop.provider_id is not None), default=None)
 
 
 def states_of_providers(providers: Iterable[Provider], *, now: datetime) -> dict[uuid.UUID, ProviderState]:
@@ -65,14 +65,19 @@ def states_of_providers(providers: Iterable[Provider], *, now: datetime) -> dict
 
 
 def states_of_batches(batches: Iterable[Batch], *, now: datetime) -> dict[uuid.UUID, BatchState]:
-    """The state of each batch. Three queries, whatever their number; their counts and providers must have been loaded."""
+    """The state of each batch. Three queries at most, whatever their number; counts and providers must have been loaded.
+
+    It is the state that `facts_of` leads to, without the words about the last failure.
+    """
     batches = list(batches)
     look = Look.at((batch.provider_id for batch in batches if batch.status == BatchStatus.IN_PROGRESS), now=now)
     idle = idle_since(batches, now=now)
     found = {}
     for batch in batches:
         since = idle.get(batch.pk)
-        facts = BatchFacts(look.for_batch(batch), look.stops_batch(batch), idle_for=None if since is None else now - since)
+        facts = BatchFacts(idle_for=None if since is None else now - since)
+        if batch.status == BatchStatus.IN_PROGRESS:
+            facts = replace(facts, provider=look.for_batch(batch), stop=look.stop_of(batch))
         found[batch.pk] = batch_state(batch, facts, now=now)
     return found
 
@@ -83,16 +88,11 @@ def facts_of(batch: Batch, *, now: datetime, worked_on: bool = False) -> BatchFa
     since = idle_since([batch], now=now).get(batch.pk)
     return BatchFacts(
         look.for_batch(batch),
-        stopped=look.stops_batch(batch),
+        stop=look.stop_of(batch),
         worked_on=worked_on,
         idle_for=None if since is None else now - since,
         last_failure=None if since is None else last_failure(batch),
     )
-
-
-def state_of_batch(batch: Batch, *, now: datetime, worked_on: bool = False) -> BatchState:
-    """The state of one batch. A handful of queries."""
-    return batch_state(batch, facts_of(batch, now=now, worked_on=worked_on), now=now)
 
 
 def at_providers(*codes: ProviderCode, now: datetime) -> Q:

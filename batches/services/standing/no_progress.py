@@ -27,12 +27,12 @@ def without_progress(*, now: datetime) -> Q:
     their turn. A batch that is checked or winds up is among them when no worker works on it, either.
     """
     slices = Slice.objects.filter(batch=OuterRef("pk"))
-    settles = Exists(slices.filter(last_settled_at__gt=since(now)))
-    begun = Q(begun_at__lte=since(now)) | Exists(slices.filter(last_settled_at__isnull=False))
+    settles = Q(Exists(slices.filter(last_settled_at__gt=since(now))))
+    begun = Q(begun_at__lte=since(now)) | Q(Exists(slices.filter(last_settled_at__isnull=False)))
     waits = Q(paused_at__isnull=False) | Q(blocked_until__gt=now) | sending_is_stopped()
     running = Q(status=BatchStatus.IN_PROGRESS, expires_at__gt=now) & begun & ~waits
     abandoned = ~Q(status=BatchStatus.IN_PROGRESS) & (Q(lease_expires_at=None) | Q(lease_expires_at__lte=now))
-    abandoned &= ~Exists(slices.filter(lease_expires_at__gt=now))
+    abandoned &= ~Q(Exists(slices.filter(lease_expires_at__gt=now)))
     return Q(ended_at=None, updated_at__lte=since(now)) & (running | abandoned) & ~settles
 
 
@@ -54,7 +54,7 @@ def last_failure(batch: Batch) -> Kind | None:
     The latest of all is not looked for: a batch may have millions of attempts.
     """
     pieces = batch.slices.filter(pending__gt=0, lease_epoch__gt=0).order_by("first_line")[:SLICES_ASKED]
-    found = []
+    found: list[Attempt] = []
     for piece in pieces:
         lines = Attempt.objects.filter(batch=batch, line__gte=piece.first_line, line__lte=piece.last_line)
         found += lines.order_by("-line", "-round", "-number")[:1]

@@ -320,7 +320,7 @@ def test_an_operators_order_has_a_provider_that_does_not_work_tried_at_once(orde
     provider.ask(a=provider.bid(tally=faults(FAILURES)))
     grant = _with_orders(provider, orders, a=provider.bid())
     assert grant.awards["a"].permits[WHOLE].share == 1, "the probe"
-    assert _with_orders(provider, orders, a=provider.bid(in_flight=1)).awards["a"].permits[WHOLE].share == 1, "it is one probe"
+    assert _with_orders(provider, orders, a=provider.bid(in_flight=1)).awards["a"].permits[WHOLE].share == 0, "it is one probe"
 
 
 def _with_orders(provider: Provider, orders: Orders, **bids: Bid) -> Grant:

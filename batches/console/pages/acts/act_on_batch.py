@@ -27,7 +27,7 @@ from batches.services.control.reroute import reroute
 from batches.services.core.access import Access, Right
 from batches.services.core.amend import RUNNABLE
 from batches.services.policy.guards import set_guards
-from batches.services.standing.look import state_of_batch
+from batches.services.standing.look import states_of_batches
 
 Fields = Mapping[str, Any]  # the values of the act's form, by name
 
@@ -199,7 +199,7 @@ def act_on_batch(request: SignedIn, batch_id: uuid.UUID, word: str) -> HttpRespo
         "act": act,
         "form": form,
         "problems": problems,
-        "standing": badge(state_of_batch(batch, now=now)),
+        "standing": badge(states_of_batches([batch], now=now)[batch.pk]),
         "progress": progress(batch),
     }
     return render(request, "console/act.html", context, status=422 if request.method == "POST" else 200)

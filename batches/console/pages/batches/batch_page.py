@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -140,7 +140,7 @@ def _files(batch: Batch, *, now: datetime) -> Iterable[FileLink]:
             yield FileLink(label, which, file, file.is_readable(now=now))
 
 
-def _with_error_codes(batch: Batch, objects: list[BatchObject], readable: Readable) -> list[ObjectRow]:
+def _with_error_codes(batch: Batch, objects: Sequence[BatchObject], readable: Readable) -> list[ObjectRow]:
     lines = [row.line for row in objects if row.status == ObjectStatus.FAILED]
     errors = BatchError.objects.filter(batch=batch, line__in=lines, round__isnull=False) if lines else ()
     codes = {(error.line, error.round): error.code for error in unquoting(errors, readable)}

@@ -135,7 +135,7 @@ def _failed_attempts(access: Access, provider: Provider, *, now: datetime) -> in
     minutes = access.within(provider_minutes(provider), project="batch__project").filter(
         minute__gte=GroupWindow.DAY.starts(now=now)
     )
-    return minutes.aggregate(found=Sum("retried", default=0))["found"]
+    return int(minutes.aggregate(found=Sum("retried", default=0))["found"])
 
 
 def _recent_kinds(access: Access, provider: Provider, *, now: datetime) -> list[dict[str, object]]:

@@ -8,11 +8,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from batches.console.drawing.provider_state import state_of_provider
 from batches.console.pages.portal.attention import CONCERNS, NAMED
-from batches.models import Batch, BatchMinute, EmergencyStop, Membership, Project, ProviderHealth, Role, Slice, Worker
+from batches.models import Batch, BatchMinute, EmergencyStop, Membership, Project, Role, Slice, Worker
 from batches.rules.states import BatchStatus
-from batches.services.insight.throughput import Flow, Period
+from batches.services.insight.throughput import Period
 from providers.models import Provider
 from tests.console.conftest import MakeBatch, SignIn
 
@@ -87,7 +86,7 @@ def test_every_concern_names_its_worst_and_leads_to_the_list_of_all(console: Cli
 def test_where_nothing_is_the_matter_that_is_said(console: Client, make_batch: MakeBatch) -> None:
     make_batch(succeeded=1)
     text = page(console)
-    assert "Nothing is stuck, blocked, late, failing or held back." in text
+    assert "Every provider and batch makes progress: nothing is blocked, late, failing or held back." in text
     assert "failed" not in text.partition('id="charts"')[0].lower().partition("needs attention")[2].partition("</section>")[0]
 
 
@@ -196,29 +195,3 @@ def test_a_member_of_two_projects_sees_both(member: SignIn, make_batch: MakeBatc
     text = page(viewer)
     assert "Ours" in text
     assert "Theirs" in text
-
-
-@pytest.mark.parametrize(
-    ("noted", "flow", "word"),
-    [
-        (None, Flow(), "Idle"),
-        ({}, Flow(), "Working"),
-        ({"updated_at": NOON - timedelta(minutes=1)}, Flow(succeeded=10), "Idle"),
-        ({"concurrency": 2}, Flow(), "Slowed down"),
-        ({"limited_until": NOON + timedelta(seconds=5)}, Flow(), "Throttled"),
-        ({"breaker": "half_open"}, Flow(), "Probing"),
-        ({"breaker": "open", "breaker_until": NOON + timedelta(seconds=5)}, Flow(), "Breaker open"),
-        ({"breaker": "open", "breaker_until": NOON, "updated_at": NOON - timedelta(hours=1)}, Flow(), "Idle"),
-        ({}, Flow(succeeded=9, failed=11), "Failing"),
-        ({}, Flow(succeeded=1, failed=2), "Working"),
-    ],
-)
-def test_a_provider_is_described_by_what_was_noted_of_it(noted: dict[str, object] | None, flow: Flow, word: str) -> None:
-    provider = Provider(name="p", adapter="simulator", max_concurrency=8)
-    fields = {"concurrency": 8, "in_use": 3, "updated_at": NOON, **(noted or {})}
-    health = None if noted is None else ProviderHealth(provider=provider, **fields)
-    state = state_of_provider(provider, health, flow, now=NOON)
-    assert state.standing.word == word
-    assert state.in_use == (0 if word == "Idle" else 3)
-    provider.enabled = False
-    assert state_of_provider(provider, health, flow, now=NOON).standing.word == "Disabled"
