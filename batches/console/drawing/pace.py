@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from batches.console.drawing.charts import Sparkline
 from batches.models import Batch, BatchMinute
 from batches.rules.states import BatchStatus
-from batches.services.tally.assess import RECENT
+from batches.services.tally.assess import RECENT, is_at_risk
 
 MINUTE = timedelta(minutes=1)
 ENOUGH = 20  # so many objects tell a pace within about a fifth
@@ -19,7 +19,7 @@ MOST_MINUTES = 120  # only so many latest minutes are drawn
 class Pace:
     """The pace of a batch: objects `per_minute` lately. `done_at` is None while no object settles.
 
-    `late` is the result of the task `assess`, as in the list of late batches.
+    `late` is the rule of the task `assess`.
     """
 
     per_minute: float
@@ -36,8 +36,14 @@ def pace(batch: Batch, minutes: Sequence[BatchMinute], *, now: datetime) -> Pace
     """The pace of a running batch; None for any other batch."""
     if batch.status != BatchStatus.IN_PROGRESS or batch.in_progress_at is None:
         return None
-    late = batch.expires_at <= now or batch.at_risk_since is not None
     settled, seconds = recently(batch.in_progress_at, minutes, now=now)
+    late = is_at_risk(
+        remaining=batch.counts.pending,
+        recent=settled,
+        seconds=seconds,
+        left=batch.expires_at - now,
+        window=batch.expires_at - batch.created_at,
+    )
     if not settled:
         return Pace(0, None, late)
     per_minute = settled / (max(seconds, 1) / 60)

@@ -55,7 +55,7 @@ class Holdings:
                 model=model,
                 last_strike=None if waiting.last_strike is None else waiting.last_strike.timestamp(),
                 first_fault=min(
-                    (at.timestamp() for kind, at in waiting.first_failed.items() if Kind(kind) in FAULTS), default=None
+                    (at.timestamp() for kind, at in waiting.first_sent.items() if Kind(kind) in FAULTS), default=None
                 ),
             )
             if waiting.not_before is not None and waiting.not_before > now:

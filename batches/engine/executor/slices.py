@@ -121,7 +121,7 @@ class Item:
     task: "asyncio.Task[None] | None" = None  # the sender that has it in flight
     sent_at: float = 0.0  # when the last attempt was sent, in seconds since 1970
     last_strike: float | None = None  # when it last failed because of the provider's account, in seconds since 1970
-    first_fault: float | None = None  # when it first failed as if the provider did not work, in seconds since 1970
+    first_fault: float | None = None  # when the attempt was sent that first came to a fault, in seconds since 1970
     gate: PermitGate | None = None  # the gate of its model, while the request is in flight
     passes: tuple[Pass, ...] = ()  # the permits it used, to be corrected by the real usage
 

@@ -23,10 +23,10 @@ CALM_SECONDS = 60.0  # a breaker that opens again within this time stays open fo
 def is_own_fault(kind: Kind, *, first_fault: float | None, worked_at: float) -> bool:
     """Whether a request is itself the reason for a fault, so that the fault shows nothing about the provider.
 
-    This is shown by a success of another request that was sent after this request's first fault: the provider has worked since,
-    and this request faults again. So each request is evidence against a provider once, and again only while nothing succeeds.
-    A connection that cannot be made is never the request's doing. Times are in seconds on one clock; `first_fault` is None for
-    a request that has not faulted before.
+    This is shown by a success of a call that was sent after the one that came to this request's first fault: the provider has
+    worked since, and this request faults again. So each request is evidence against a provider once, and again only while
+    nothing succeeds. A connection that cannot be made is never the request's doing. Both are the times at which calls were
+    sent, in seconds on one clock; `first_fault` is None for a request that has not faulted before.
     """
     return kind is not Kind.CONNECT and first_fault is not None and worked_at > first_fault
 

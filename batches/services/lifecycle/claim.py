@@ -4,7 +4,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import inf
 
 import msgspec
@@ -18,6 +18,8 @@ from batches.services.core.lease import LOST, lease_end
 from batches.services.lifecycle.turns import Candidate, candidates, rank
 from providers.failures import Kind
 
+RECORDED_WITHIN = timedelta(seconds=1)  # an outcome is on record so soon after its call ended
+
 
 class Pending(msgspec.Struct):
     """An object to be sent, and the failed attempts of this round."""
@@ -29,7 +31,7 @@ class Pending(msgspec.Struct):
     answered: int = 0  # how many attempts the upstream answered
     not_before: datetime | None = None
     last_strike: datetime | None = None  # when it last failed because of its provider's account
-    first_failed: Mapping[str, datetime] = {}  # when it first failed in this round, by kind
+    first_sent: Mapping[str, datetime] = {}  # about when the first attempt was sent that failed, by the kind of failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,15 +206,16 @@ def _waiting(piece: Slice) -> list[Pending]:
     found = {key: Pending(*key) for key in pending.values_list("line", "round")}
     # The database adds them up, because objects that were throttled all day have thousands of attempts.
     tried = Attempt.objects.filter(**lines).order_by().values_list("line", "round", "kind", "answered", "counted")
-    summed = tried.annotate(Count("pk"), Max("retry_at"), Min("created_at"), Max("created_at"))
-    for line, round_, kind, answered, counted, count, retry_at, earliest, latest in summed:
+    summed = tried.annotate(Count("pk"), Max("retry_at"), Min("created_at"), Max("created_at"), Max("latency_ms"))
+    for line, round_, kind, answered, counted, count, retry_at, earliest, latest, latency_ms in summed:
         if item := found.get((line, round_)):
             item.attempts += count
             if counted:
                 item.failures = {**item.failures, kind: item.failures.get(kind, 0) + count}
             item.answered += count if answered else 0
             item.not_before = retry_at if item.not_before is None else max(item.not_before, retry_at)
-            item.first_failed = {**item.first_failed, kind: min(item.first_failed.get(kind, earliest), earliest)}
+            sent_at = earliest - timedelta(milliseconds=latency_ms) - RECORDED_WITHIN
+            item.first_sent = {**item.first_sent, kind: min(item.first_sent.get(kind, sent_at), sent_at)}
             if Kind(kind).is_of_account:
                 item.last_strike = latest if item.last_strike is None else max(item.last_strike, latest)
     return list(found.values())

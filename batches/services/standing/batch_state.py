@@ -66,8 +66,8 @@ class BatchFacts:
 
     `provider` is the state of its provider, or of its model there if that alone is held or limited. `stop` is the emergency stop
     of sending that holds for it. Both are of running batches only. `worked_on`: an executor holds some of it.
-    `idle_for`: for how long nothing of it has finished, if that is so long that it makes no progress. `last_failure` is the kind of
-    one of the latest failed attempts.
+    `idle_for`: for how long nothing of it has finished, if that is so long that it makes no progress. `last_failure` is the kind
+    of one of the latest failed attempts.
     """
 
     provider: ProviderState | None = None
@@ -138,13 +138,17 @@ def _held_up(batch: Batch, facts: BatchFacts, *, now: datetime) -> BatchState | 
         sentence = f"Calls of this project fail one after the other, so that one at a time tests the provider.{_idle(facts)}"
         return BatchState(BatchCode.PROVIDER_DOWN, "Provider down", sentence, batch.throttled_until)
     if by is ThrottledBy.UPSTREAM:
-        sentence = f"The provider turned requests of this batch away.{_waiting(batch)}{_idle(facts)}"
+        sentence = f"The provider turned requests of this batch away{_why(batch)}.{_waiting(batch)}{_idle(facts)}"
         return BatchState(BatchCode.RATE_LIMITED, "Rate-limited", sentence, batch.throttled_until)
     if by is ThrottledBy.OTHERS:
         sentence = f"Other projects use all requests that the provider may get at a time.{_waiting(batch)}"
         return BatchState(BatchCode.THROTTLED, "Throttled", sentence)
-    sentence = f"A limit per minute, or of calls at a time, is used up for the moment.{_waiting(batch)}"
+    sentence = f"A limit per minute, or of calls at a time, is used up for the moment{_why(batch)}.{_waiting(batch)}"
     return BatchState(BatchCode.THROTTLED, "Throttled", sentence, batch.throttled_until)
+
+
+def _why(batch: Batch) -> str:
+    return f": {batch.throttled_reason.rstrip('.')}" if batch.throttled_reason else ""
 
 
 def _waiting(batch: Batch) -> str:

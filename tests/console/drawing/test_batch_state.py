@@ -1,4 +1,3 @@
-
 import pytest
 
 from batches.console.drawing.batch_state import TONES, percent

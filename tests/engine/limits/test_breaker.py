@@ -3,7 +3,16 @@
 import pytest
 
 from batches.engine.limits.blame import PROBE_SECONDS, Vote
-from batches.engine.limits.breaker import CALM_SECONDS, FAILURES, FAULTS, MAX_OPEN_SECONDS, OPEN_SECONDS, Breaker, Broken
+from batches.engine.limits.breaker import (
+    CALM_SECONDS,
+    FAILURES,
+    FAULTS,
+    MAX_OPEN_SECONDS,
+    OPEN_SECONDS,
+    Breaker,
+    Broken,
+    is_own_fault,
+)
 from providers.failures import Kind, Source
 
 DOWN = Kind.CONNECT
@@ -160,6 +169,26 @@ def test_what_opened_while_the_provider_was_in_trouble_is_tried_when_that_is_ove
     assert breaker.until == until
     breaker.hear_of_others(in_trouble=False, now=100.9)
     assert breaker.until == until, "once"
+
+
+@pytest.mark.parametrize(
+    ("kind", "first_fault", "worked_at", "own"),
+    [
+        (Kind.SERVER_ERROR, None, 100.0, False),  # it has not faulted before
+        (Kind.SERVER_ERROR, 50.0, 100.0, True),  # the provider has worked since
+        (Kind.SERVER_ERROR, 100.0, 50.0, False),  # nothing has succeeded since: it may be the provider
+        (Kind.SERVER_ERROR, 50.0, float("-inf"), False),
+        (Kind.TIMEOUT, 50.0, 100.0, True),
+        (Kind.CONNECTION_LOST, 50.0, 100.0, True),
+        (Kind.OVERLOADED, 50.0, 100.0, True),
+        (Kind.CONNECT, 50.0, 100.0, False),  # it was not even sent
+    ],
+)
+def test_a_fault_is_the_requests_own_when_others_succeeded_since_its_first(
+    kind: Kind, first_fault: float | None, worked_at: float, own: bool
+) -> None:
+    """O8: each poison request was counted with each of its attempts."""
+    assert is_own_fault(kind, first_fault=first_fault, worked_at=worked_at) is own
 
 
 @pytest.mark.parametrize("kind", Kind)

@@ -41,6 +41,10 @@ def _left(batch: Batch) -> tuple[str, datetime | None]:
     return f"{batch.counts.pending:,} of {batch.counts.total:,} left, deadline", batch.expires_at
 
 
+def _throttled(batch: Batch) -> tuple[str, datetime | None]:
+    return (batch.throttled_reason, None) if batch.throttled_reason else _left(batch)
+
+
 def _ended(batch: Batch) -> tuple[str, datetime | None]:
     return BatchStatus(batch.status).label.lower(), batch.ended_at
 
@@ -52,7 +56,7 @@ CONCERNS = (
     Concern("Late", "bad", "condition=late", "expires_at", lambda batch: ("deadline", batch.expires_at)),
     Concern("Input out of reach", "bad", "condition=put_off", "created_at", lambda batch: (batch.put_off_reason, None)),
     Concern("Failing", "bad", "view=active&has_errors=yes", "-created_at", _failures),
-    Concern("Throttled or rate-limited", "warn", "condition=throttled", "-throttled_until", _left),
+    Concern("Throttled or rate-limited", "warn", "condition=throttled", "-throttled_until", _throttled),
     Concern(
         "Paused", "warn", "condition=paused", "paused_at", lambda batch: (f"by {batch.paused_by or 'somebody'}", batch.paused_at)
     ),

@@ -197,7 +197,7 @@ class Lane(GatedBacklog):
         """Whether the request is the reason for its fault, by the rule of `breaker.is_own_fault`. Its first fault is noted."""
         first, worked_at = item.first_fault, max(self.gate.worked_at, self._worked_at)
         if first is None:
-            item.first_fault = time.time()
+            item.first_fault = item.sent_at
         return is_own_fault(failure.kind, first_fault=first, worked_at=worked_at)
 
     def _counts(self, item: Item) -> bool:
