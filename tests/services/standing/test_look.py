@@ -20,7 +20,7 @@ from tests.cast import request_lines, started
 
 pytestmark = pytest.mark.django_db
 
-WAITING = {
+WAITING: dict[str, dict[str, object]] = {
     "down": {"breaker": "open", "breaker_until": timedelta(minutes=1)},
     "hangs": {"in_flight": 9, "oldest_sent_at": timedelta(minutes=-5)},
     "refuses": {"recent_calls": 30, "recent_refused": 30},
@@ -136,7 +136,7 @@ def test_it_tells_one_of_its_latest_failures(project: Project, simulator: Provid
     for number, kind in enumerate((Kind.TIMEOUT, Kind.SERVER_ERROR), start=1):
         about = {"answered": True, "latency_ms": 1, "retry_at": now, "created_at": now + timedelta(seconds=number)}
         Attempt.objects.create(
-            batch=batch, line=batch.batch_objects.first().line, round=1, number=number, kind=kind.value, **about
+            batch=batch, line=batch.batch_objects.get(custom_id="row-1").line, round=1, number=number, kind=kind.value, **about
         )
     (batch,) = loaded()
     assert facts_of(batch, now=later(now)).last_failure is Kind.SERVER_ERROR

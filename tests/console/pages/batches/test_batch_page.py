@@ -269,3 +269,12 @@ def test_a_bulk_write_of_many_objects_is_not_shown_whole(console: Client, make_b
     assert "$ACCOUNT_TOKEN" in console.get(address).content.decode()
     Batch.objects.filter(pk=batch.pk).update(total=5000, succeeded=5000)
     assert "each of its 5,000 objects" in console.get(address).content.decode()
+
+
+def test_a_paused_batch_promises_no_end(console: Client, make_batch: MakeBatch) -> None:
+    """O7"""
+    batch = make_batch(BatchStatus.IN_PROGRESS, succeeded=10, pending=10)
+    BatchMinute.objects.create(batch=batch, minute=timezone.now().replace(second=0, microsecond=0), succeeded=10)
+    assert "Expected end" in text(console, batch)
+    Batch.objects.filter(pk=batch.pk).update(paused_at=timezone.now())
+    assert "Expected end" not in text(console, batch)

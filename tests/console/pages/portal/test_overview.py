@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from batches.console.pages.portal.attention import CONCERNS, NAMED
-from batches.models import Batch, BatchMinute, EmergencyStop, Membership, Project, Role, Slice, Worker
+from batches.models import Batch, BatchMinute, EmergencyStop, Membership, Project, ProviderHealth, Role, Slice, Worker
 from batches.rules.states import BatchStatus
 from batches.services.insight.throughput import Period
 from providers.models import Provider
@@ -195,3 +195,26 @@ def test_a_member_of_two_projects_sees_both(member: SignIn, make_batch: MakeBatc
     text = page(viewer)
     assert "Ours" in text
     assert "Theirs" in text
+
+
+def test_a_batch_under_two_concerns_keeps_its_counts_under_both(console: Client, make_batch: MakeBatch) -> None:
+    """O2: of a running batch that a guard had paused, one card said that its input was not valid."""
+    batch = make_batch(BatchStatus.IN_PROGRESS, failed=3, pending=4)
+    Batch.objects.filter(pk=batch.pk).update(paused_at=timezone.now(), paused_by="a guard")
+    matters = console.get("/console/overview/").context["matters"]
+    assert {matter.label: [one.words for one in matter.worst] for matter in matters} == {
+        "Failing": ["3 of 3 failed"],
+        "Paused": ["by a guard"],
+    }
+
+
+def test_a_provider_in_trouble_is_the_first_card(console: Client, simulator: Provider, make_batch: MakeBatch) -> None:
+    """O3, O5: the overview did not tell of a provider that was down or refused everything."""
+    now = timezone.now()
+    make_batch(BatchStatus.IN_PROGRESS, pending=4)
+    about = {"concurrency": 7, "recent_calls": 50, "recent_refused": 50, "updated_at": now}
+    ProviderHealth.objects.create(provider=simulator, **about)
+    attention = page(console).partition('id="attention"')[2]
+    assert attention.index("simulator</a>: rate-limiting") < attention.index("Throttled or rate-limited")
+    assert "50 of the last 50 calls turned away" in attention
+    assert "1 batch</a>, 4 requests" in attention
