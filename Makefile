@@ -10,7 +10,7 @@ check: export REDIS_URL =
 dev: export DEBUG = yes
 openapi: export DJANGO_SETTINGS_MODULE = tests.settings
 
-.PHONY: run dev help quick test test-both test-rest proof check format openapi lock clean
+.PHONY: run dev help quick test test-both test-rest proof coverage check format openapi lock clean
 
 run: .venv/production ## Start the portal: embedded, or on DATABASE_URL and REDIS_URL.
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -42,6 +42,9 @@ test-rest: .venv/development $(OTHER_CLIENTS) ## Run what `make test-both` runs 
 
 proof: .venv/development $(OTHER_CLIENTS) build/postgresql/installed ## Run everything, and chaos for 20 minutes; figures go to tests/proof.md.
 	$(BIN)/python -m tests.proof $(ARGS)
+
+coverage: .venv/development build/clients/oidc-provider/installed ## Measure lines and branches of services and engine under the gate's tests on SQLite.
+	$(BIN)/python -m tests.coverage $(ARGS)
 
 check: .venv/development ## Check format, lint, types, imports, migrations, and known faults of dependencies.
 	$(BIN)/ruff format --check .

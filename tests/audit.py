@@ -1,8 +1,8 @@
-"""`python -m tests.audit`: whether what production runs on is known to be vulnerable. A part of `make check`.
+"""`python -m tests.audit`: looks for known vulnerabilities of the packages of production. A part of `make check`.
 
-The versions in the lock are asked of the database of open source vulnerabilities (OSV), in one question. Where that cannot be
-reached it says so and passes: nobody's change waits for a network. An advisory that does not concern the portal is listed in
-IGNORED, with the reason.
+One request sends the versions in the lock to OSV, the database of open source vulnerabilities. If OSV cannot be reached, the
+audit says so and passes, so that a change does not wait for the network. An advisory that does not concern the portal is listed
+in IGNORED, with the reason.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 LOCK = Path(__file__).parent.parent / "requirements.lock"
 SERVICE = "https://api.osv.dev/v1/querybatch"
 SECONDS = 10.0
-IGNORED: dict[str, str] = {}  # advisories that do not concern the portal: why
+IGNORED: dict[str, str] = {}  # the reasons, by advisory
 
 
 def pinned(lock: str) -> Iterator[tuple[str, str]]:
@@ -25,7 +25,7 @@ def pinned(lock: str) -> Iterator[tuple[str, str]]:
 
 
 def advisories(packages: list[tuple[str, str]], *, service: str) -> dict[str, list[str]]:
-    """The advisories that concern each package, by `name==version`. Raises OSError where nobody can be asked."""
+    """The advisories about each package, by `name==version`. Raises OSError if the service cannot be reached."""
     asked = [{"package": {"name": name, "ecosystem": "PyPI"}, "version": version} for name, version in packages]
     body = json.dumps({"queries": asked}).encode()
     request = urllib.request.Request(service, body, {"Content-Type": "application/json"})  # noqa: S310 - a URL of our own

@@ -1,4 +1,4 @@
-"""What tests of services and of the engine begin with: lines, files, batches, a provider that is a local upstream."""
+"""The cast of tests of services and engine: lines, files, batches in each state, and providers at a local upstream."""
 
 import json
 from collections import Counter
@@ -57,7 +57,7 @@ def stored(project: Project, content: bytes, *, now: datetime | None = None) -> 
 
 
 def asked(project: Project, **more: Any) -> Submission:
-    """What tests ask for where they do not say otherwise."""
+    """The usual submission of tests. `more` replaces its properties."""
     usual: dict[str, Any] = {
         "dialect": Dialect.OPENAI,
         "endpoint": CHAT,
@@ -83,7 +83,7 @@ def submitted(
 
 
 def started(project: Project, content: bytes, **more: Any) -> Batch:
-    """A batch whose input was found good."""
+    """A batch whose input was validated, so that it runs."""
     batch = submitted(project, content, **more)
     validate(batch.id, now=timezone.now())
     batch.refresh_from_db()
@@ -91,12 +91,12 @@ def started(project: Project, content: bytes, **more: Any) -> Batch:
 
 
 def run_executor() -> None:
-    """One executor, in this thread, until it is idle."""
+    """Run one executor in this thread until it is idle."""
     execute.run()
 
 
 def ended(batch: Batch) -> Batch:
-    """The batch after one try to end it."""
+    """Finalize a batch, and return it."""
     finalize(batch.id, now=timezone.now())
     batch.refresh_from_db()
     batch._counts = None
@@ -109,12 +109,12 @@ def provider_at(base_url: str, *, name: str = "local", **more: Any) -> Provider:
 
 
 def statuses(batch: Batch) -> dict[str, str]:
-    """What became of each object."""
+    """The status of each object, by custom_id."""
     return dict(BatchObject.objects.filter(batch=batch).order_by("line").values_list("custom_id", "status"))
 
 
 def counted(batch: Batch) -> Counts:
-    """The counts of a batch's objects, row by row."""
+    """The counts of a batch, computed from the rows of its objects."""
     rows = list(BatchObject.objects.filter(batch=batch))
     return Counts(
         total=len(rows),
@@ -125,7 +125,7 @@ def counted(batch: Batch) -> Counts:
 
 
 def assert_counts_are_true(batch: Batch) -> None:
-    """The sum over the slices, and each slice's own counts, are what the rows say."""
+    """Assert that the counts of each slice, and their sum, agree with the rows of the objects."""
     fresh = Batch.objects.get(pk=batch.pk)
     assert fresh.counts == counted(fresh)
     for piece in Slice.objects.filter(batch=batch):
@@ -136,7 +136,7 @@ def assert_counts_are_true(batch: Batch) -> None:
 
 
 def _assert_groups_are_true(batch: Batch) -> None:
-    """Each error group of the batch counts the errors under its fingerprint whose object was not sent for again."""
+    """Assert that the count of each error group is the number of its errors whose object was not sent again."""
     errors = Counter(BatchError.objects.filter(batch=batch, retried_at=None).values_list("fingerprint", flat=True))
     groups = BatchErrorGroup.objects.filter(batch=batch, count__gt=0)
     assert dict(groups.values_list("group__fingerprint", "count")) == errors

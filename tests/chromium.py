@@ -1,4 +1,7 @@
-"""The browser of the browser tests: an installed Chromium, else one that this machine can get."""
+"""The browser of the browser tests: an installed Chromium, else one that this machine can get.
+
+The headless shell is Chromium without the browser around the page. It comes first: it costs a third of the CPU time.
+"""
 
 import os
 import shutil
@@ -8,7 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -19,7 +22,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--disable-dev-shm-usage",
 )
-PACKAGES = ("chromium", "fonts-dejavu-core", "fonts-liberation")
+PACKAGES = ("chromium-headless-shell", "fonts-dejavu-core", "fonts-liberation")
 
 
 class NoBrowser(Exception):
@@ -34,7 +37,9 @@ def executable() -> str:
         downloaded = playwright.chromium.executable_path
     if Path(downloaded).exists():
         return downloaded
-    raise NoBrowser("The browser tests need Chromium: run `apt-get install chromium` as root, or name a browser in CHROMIUM.")
+    raise NoBrowser(
+        "The browser tests need Chromium: run `apt-get install chromium-headless-shell` as root, or name a browser in CHROMIUM."
+    )
 
 
 def ensure() -> str:

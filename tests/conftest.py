@@ -33,7 +33,7 @@ hypothesis.settings.load_profile("gate")
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 QUEUES = ("control", "execute")
-PATIENCE = 10.0  # seconds until a test gives up waiting
+PATIENCE = 10.0  # the seconds after which a test stops waiting
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,7 +45,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what this session does not run; what needs the browser goes last.
+    """Leave out the tests that this session does not run, and put the tests with a browser last.
 
     Once it is started, Playwright's event loop runs in this thread, and the engine cannot run its own beside it.
     """
@@ -118,7 +118,7 @@ def simulator(db: None) -> Provider:
 
 @pytest.fixture
 def operator(db: None) -> User:
-    """Somebody who may do everything in the console; the password is `operator`."""
+    """A user who may do everything in the console; the password is `operator`."""
     return User.objects.create_superuser("operator", password="operator")
 
 
@@ -127,7 +127,7 @@ def operator(db: None) -> User:
 
 @dataclass(frozen=True, slots=True)
 class Portal:
-    """A portal that listens: where, and the plain text of an API key of `project`."""
+    """A portal that listens: its address, and the plain text of an API key of `project`."""
 
     url: str
     key: str
@@ -135,7 +135,7 @@ class Portal:
 
 @pytest.fixture
 def portal(live_server: LiveServer, simulator: Provider, key: str) -> Portal:
-    """The portal over real HTTP, in this process; what it announces waits in the queue (see `queue`)."""
+    """The portal over real HTTP, in this process. Its wakes wait in the queue (see `queue`)."""
     return Portal(url=live_server.url, key=key)
 
 
@@ -143,20 +143,20 @@ def portal(live_server: LiveServer, simulator: Provider, key: str) -> Portal:
 
 
 class Queue:
-    """The worker of the tests: runs what was announced, one task after the other, in the test's own thread."""
+    """The worker of the tests: it runs announced tasks, one after the other, in the test's own thread."""
 
     def __init__(self, app: Celery) -> None:
         self.app = app
 
     def drain(self) -> int:
-        """Run tasks until no message waits. The number of tasks that ran; an error of a task is raised."""
+        """Run tasks until no message waits. Return the number of tasks. An error of a task is raised."""
         ran = 0
         while any(self._run_next(name) for name in QUEUES):
             ran += 1
         return ran
 
     def run_until(self, condition: Callable[[], bool]) -> None:
-        """Drain, and reconcile as beat would, until the condition holds; fails after a while."""
+        """Drain the queue, and reconcile as the beat does, until the condition holds. Fails after PATIENCE seconds."""
         deadline = monotonic() + PATIENCE
         while True:
             self.drain()
@@ -167,7 +167,7 @@ class Queue:
             sleep(0.05)
 
     def clear(self) -> None:
-        """Forget all messages, as a broker does that lost its memory."""
+        """Drop all messages, like a broker that lost its memory."""
         with self.app.connection_for_read() as connection:
             for name in QUEUES:
                 with connection.SimpleQueue(name) as waiting:
@@ -187,7 +187,7 @@ class Queue:
 
 @pytest.fixture
 def queue(transactional_db: None, simulator: Provider) -> Iterator[Queue]:
-    """The engine in the test's hand: nothing runs but by `queue.drain()` or `queue.run_until(...)`."""
+    """The engine under the control of the test: tasks run only in `queue.drain()` and `queue.run_until(...)`."""
     app: Celery = current_app
     app.loader.import_default_modules()
     queue = Queue(app)

@@ -1,7 +1,7 @@
 """Emptying the database after a test that commits, in milliseconds.
 
-Django's own `flush` empties every table, one that nothing was written to as well, and makes permissions and content types
-again, one query each. Here those two stay, since no test writes them, and only tables with rows are emptied.
+Django's own `flush` empties every table, even tables without rows, and creates permissions and content types anew with one query
+each. Here these two stay, since no test writes them, and only tables with rows are emptied.
 """
 
 from django.apps import apps
@@ -14,14 +14,14 @@ KEPT = {Permission, ContentType}
 
 
 def empty(_: TransactionTestCase) -> None:
-    """Empty every table of a model, in no order: constraints are checked when it is over, or not at all."""
+    """Empty the table of every model, in any order. Constraints are checked at the end, or not at all."""
     quoted = [connection.ops.quote_name(table) for table in _tables()]
     looks = [f"SELECT {number} WHERE EXISTS (SELECT 1 FROM {table})" for number, table in enumerate(quoted)]  # noqa: S608
     with connection.constraint_checks_disabled(), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(looks))
         filled = [quoted[number] for (number,) in cursor.fetchall()]
         if filled and connection.vendor == "postgresql":
-            cursor.execute("SET LOCAL session_replication_role = replica")  # no trigger looks for what refers to a row
+            cursor.execute("SET LOCAL session_replication_role = replica")  # foreign keys are not checked
         for table in filled:
             cursor.execute(f"DELETE FROM {table}")  # noqa: S608
 

@@ -1,9 +1,9 @@
-"""How much of the suite a run takes, and which of its tests run on which database.
+"""The extents of the suite: which tests a run has, and on which database each test runs.
 
-`quick` is what a developer runs before each commit: on SQLite, without what commits, listens or needs a browser. `gate`
-is `make test`: everything on SQLite, and on PostgreSQL and Redis what can differ there. `double` is everything on both, and
-`rest` what it has and the gate has not; `proof` has what takes long as well. The markers that change a test's place are
-described in pyproject.toml.
+`quick` is for each commit: the tests on SQLite that do not commit, listen or need a browser. `gate` is `make test`: every test
+on SQLite, and the tests whose result can differ on PostgreSQL and Redis. `double` runs every test on both. `rest` has the tests
+of `double` that `gate` leaves out. `proof` has the slowest tests as well. pyproject.toml describes the markers that change the
+extent of a test.
 """
 
 import ast
@@ -20,16 +20,16 @@ ROOT = Path(__file__).parent.parent
 TESTS = ROOT / "tests"
 PRODUCT = ("batches", "config", "providers")
 
-# What a module has that may do something else on the other database or with the other broker.
+# Signs that the code of a module may behave differently on the other database or with the other broker.
 SIGNS = re.compile(
-    r"\bcursor\(|RawSQL|\.raw\(|\.extra\(|\bas_sql\b|\bFunc\(|\bCollate\b|\bCast\(|\bTrunc"  # SQL that is written by hand
+    r"\bcursor\(|RawSQL|\.raw\(|\.extra\(|\bas_sql\b|\bFunc\(|\bCollate\b|\bCast\(|\bTrunc"  # SQL by hand
     r"|select_for_update|skip_locked|advisory|fcntl"  # locks
-    r"|update_conflicts|ignore_conflicts|IntegrityError|OperationalError|DatabaseError"  # what a database refuses
-    r"|\.vendor\b|EMBEDDED|contrib\.postgres|psycopg|sqlite|\.explain\("  # a look at which it is
+    r"|update_conflicts|ignore_conflicts|IntegrityError|OperationalError|DatabaseError"  # errors of a database
+    r"|\.vendor\b|EMBEDDED|contrib\.postgres|psycopg|sqlite|\.explain\("  # a check which database it is
     r"|\bredis\b|Redis"
 )
 
-# What a test sends that not every database stores or compares: NUL, a number or a moment out of range.
+# Values in a test that not every database stores or compares: NUL, and numbers or times out of range.
 ODDITIES = re.compile(r"\\0(?!\d)|\\x00|\\u0000|2\s?\*\*\s?6[34]|not every database")
 
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
@@ -37,7 +37,7 @@ SLOW_FIXTURES = {"transactional_db", "live_server", "browser"}
 
 
 class Extent(StrEnum):
-    """How much of the suite runs; each but `rest` has what those before it have."""
+    """How much of the suite runs. Each extent except `rest` has all tests of the extents before it."""
 
     QUICK = "quick"
     GATE = "gate"
@@ -67,7 +67,7 @@ def belongs(item: pytest.Item, *, extent: Extent, embedded: bool) -> bool:
 
 
 def is_long(item: pytest.Item) -> bool:
-    """Whether a test is left to the double run: what says so, and chaos, but for those of it that stand for the others."""
+    """Whether a test is left to the double run: tests marked `long`, and chaos tests without the marker `gate`."""
     chaos = item.path.is_relative_to(TESTS / "chaos") and not item.get_closest_marker("gate")
     return chaos or item.get_closest_marker("long") is not None
 
@@ -77,7 +77,7 @@ def uses_database(item: pytest.Item) -> bool:
 
 
 def is_slow(item: pytest.Item) -> bool:
-    """Whether a test commits, listens, starts processes or drives a browser, or says that it is slow."""
+    """Whether a test commits, listens, starts processes, drives a browser, or is marked `slow`."""
     marker = item.get_closest_marker("django_db")
     commits = marker is not None and bool(marker.kwargs.get("transaction"))
     starts = bool({"tests.processes", "tests.servers"} & imported(item.path))
@@ -92,7 +92,7 @@ def _fixtures(item: pytest.Item) -> set[str]:
 
 
 def can_differ(item: pytest.Item) -> bool:
-    """Whether a test is about what can differ: by where it stands, by what it sends, or by what it uses."""
+    """Whether the result of a test can differ: by its place in the tree, by the values it sends, or by the names it uses."""
     if stands_at_home(item.path) or differing_names(item.path) & _fixtures(item):
         return True
     return isinstance(item, pytest.Function) and _sends_or_uses(item.function, item.path)
@@ -100,22 +100,22 @@ def can_differ(item: pytest.Item) -> bool:
 
 @cache
 def stands_at_home(test: Path) -> bool:
-    """Whether a test module stands where the tests of a product module with a sign stand."""
+    """Whether a test module is in the place for tests of a product module with a sign."""
     return any(is_home(test, of=module) for module in signed())
 
 
 @cache
 def _sends_or_uses(function: Callable[..., object], test: Path) -> bool:
-    """Whether the lines of a test function, or its cases, have oddities or such a name. Asked once for all of its cases."""
+    """Whether the source of a test function has oddities or a name that can differ. Computed once for all of its cases."""
     source = inspect.getsource(function)
     return ODDITIES.search(source) is not None or bool(differing_names(test) & set(re.findall(r"\w+", source)))
 
 
 @cache
 def differing_names(test: Path) -> frozenset[str]:
-    """The names of a test module that stand for what can differ.
+    """The names in a test module whose behaviour can differ.
 
-    What it imports from a product module with a sign, what it defines with oddities, and what it defines by such names.
+    These are names imported from a product module with a sign, names defined with oddities, and names defined by means of these.
     """
     text = test.read_text(encoding="utf-8")
     nodes = ast.parse(text).body
@@ -158,10 +158,10 @@ def signed() -> dict[str, str]:
 
 
 def is_home(test: Path, *, of: str) -> bool:
-    """Whether tests of a module stand here: in the file that is called after it, or else anywhere in the folder of its package.
+    """Whether a test module is the place for tests of a product module: named after it, or in the folder of its package.
 
-    `tests/services/lifecycle/test_claim.py` has those of `batches.services.lifecycle.claim`.
-    The folder is the one that is called as the package is, or is nearest to that.
+    `tests/services/lifecycle/test_claim.py` has the tests of `batches.services.lifecycle.claim`. The folder is the one with the
+    name of the package, or the nearest one above.
     """
     *packages, name = of.removeprefix("batches.").split(".")
     folder = TESTS.joinpath(*packages)
@@ -173,7 +173,7 @@ def is_home(test: Path, *, of: str) -> bool:
 
 @cache
 def imported(test: Path) -> frozenset[str]:
-    """The modules that a test module imports, and what it imports from them."""
+    """The modules that a test module imports, and the names that it imports from them."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(test.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -183,11 +183,11 @@ def imported(test: Path) -> frozenset[str]:
     return frozenset(names)
 
 
-# --- Who runs it -----------------------------------------------------------------------------------------------
+# --- Processes -------------------------------------------------------------------------------------------------
 
 
 def shared(item: pytest.Item) -> str | None:
-    """What a test shares with its neighbours (a module's portal, a package's servers): they stay in one process."""
+    """The group of tests that share a portal or servers, by its name. They run in one process. None if nothing is shared."""
     info = getattr(item, "_fixtureinfo", None)
     fixtures = [definition for found in info.name2fixturedefs.values() for definition in found] if info else []
     if packages := [str(definition.baseid) for definition in fixtures if definition.scope == "package"]:

@@ -1,6 +1,6 @@
-"""Matrices: one test that tries many cases, each in a transaction of its own, and tells of all that failed.
+"""Matrices: one test that tries many cases, each in a transaction of its own, and reports every case that failed.
 
-A case costs what it does, and not what pytest and the fixtures add to each test: routes and roles make thousands of them.
+Routes and roles make thousands of cases. In one test, the work of pytest and of fixtures is done once, and not for each case.
 """
 
 import copy
@@ -13,16 +13,16 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
-MOST = 2000  # characters of a failure that are told
+MOST = 2000  # the most characters of a failure that are shown
 
 Test = Callable[..., None]
 Cases = Iterable[Any] | Callable[[Mapping[str, Any]], Iterable[Any]]
 
 
 def every(names: str, cases: Cases, *, ids: Callable[[Any], str] = str) -> Callable[[Test], Test]:
-    """Have a test try every case, as `parametrize` would: `names` are the arguments, of which a case has one each.
+    """Make a test try every case, like `parametrize`. `names` are the arguments; each case has a value for each of them.
 
-    The database is as it was before each case. What the fixtures made is shared, so a test changes nothing of it but rows.
+    The rows of the database are restored after each case. A test must not change other things that fixtures made.
     `cases` may be a function of the fixtures.
     """
     arguments = [name.strip() for name in names.split(",")]
@@ -53,7 +53,7 @@ def every(names: str, cases: Cases, *, ids: Callable[[Any], str] = str) -> Calla
 
 
 def _failure_of(test: Test, arguments: dict[str, Any]) -> str:
-    """What went wrong with one case, if anything did; whatever it wrote is undone, and who was signed in still is."""
+    """The failure of one case; empty if it passed. Its writes are undone, and sessions are kept."""
     signed_in = [(value, copy.deepcopy(value.cookies)) for value in arguments.values() if isinstance(value, Client)]
     try:
         case = transaction.atomic()

@@ -26,15 +26,15 @@ from psycopg import sql
 from tests.servers import free_port, own_redis_url
 
 ROOT = Path(__file__).parent.parent
-STARTS_WITHIN = 120.0  # seconds; a machine may be busy
+STARTS_WITHIN = 120.0  # seconds, since a machine may be busy
 STOPS_WITHIN = 30.0
 
 
 class PortalProcess:
-    """`manage.py serve`, with whatever processes it starts; known by the data folder in their environment."""
+    """`manage.py serve` with all processes that it starts. They are found by the data folder in their environment."""
 
     def __init__(self, environment: Mapping[str, str], *, folder: Path, root: Path = ROOT) -> None:
-        """`root` is where its code is."""
+        """`root` is the folder of the code."""
         self.environment = dict(environment)
         self.folder = folder
         self.root = root
@@ -44,7 +44,7 @@ class PortalProcess:
 
     @property
     def output(self) -> str:
-        """All that its processes have written."""
+        """The output of all its processes."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     def manage(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -52,7 +52,7 @@ class PortalProcess:
         return _manage(self.environment, *words, root=self.root)
 
     def spawn(self, *words: str) -> subprocess.Popen[bytes]:
-        """Start a management command that goes on; what it writes is in `output`."""
+        """Start a management command that goes on running. Its output goes to `output`."""
         with self._log.open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "manage.py", *words],
@@ -77,7 +77,7 @@ class PortalProcess:
             time.sleep(0.1)
 
     def lacks(self) -> dict[str, str]:
-        """What `/readyz` says is missing."""
+        """The faults that `/readyz` reports."""
         try:
             with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:  # noqa: S310 - an address of our own
                 checks = json.load(answer)["checks"]
@@ -91,17 +91,17 @@ class PortalProcess:
         return {name: said for name, said in checks.items() if said != "ok"}
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
-        """Send a signal as a terminal or a service manager would; its exit code, once it has ended."""
+        """Send a signal, like a terminal or a service manager. Return the exit code once the portal has ended."""
         assert self.process is not None
         self.process.send_signal(number)
         return self.process.wait(timeout=STOPS_WITHIN)
 
     def pids(self) -> list[int]:
-        """All processes of this portal that run."""
+        """The running processes of this portal."""
         return [pid for pid, _ in self._running()]
 
     def children(self) -> list[int]:
-        """Those that `serve` itself has started."""
+        """The processes that `serve` itself has started."""
         assert self.process is not None
         return [pid for pid, parent in self._running() if parent == self.process.pid]
 
@@ -126,13 +126,13 @@ class PortalProcess:
 
 
 def portal_process(folder: Path, **settings: str) -> contextlib.AbstractContextManager[PortalProcess]:
-    """A migrated portal, not yet started; on PostgreSQL and Redis where the tests have them. Nothing of it stays behind."""
+    """A migrated portal that is not started yet. It uses PostgreSQL and Redis if the tests do. It is removed at the end."""
     return version_process(ROOT, folder, settings)
 
 
 @contextlib.contextmanager
 def version_process(root: Path, folder: Path, settings: Mapping[str, str]) -> Iterator[PortalProcess]:
-    """The same of a version of the portal whose code is at `root`."""
+    """A portal of the version whose code is at `root`, like `portal_process`."""
     environment = _bare_environment()
     environment |= {"BATCHYARD_DATA": str(folder), "PORT": str(free_port()), "PYTHONUNBUFFERED": "1", **settings}
     with contextlib.ExitStack() as stack:
@@ -169,7 +169,7 @@ def _migrate(environment: Mapping[str, str], *, root: Path = ROOT) -> None:
     assert migrated.returncode == 0, migrated.stderr
 
 
-# --- A database that every portal begins with, since migrating one takes seconds
+# --- The migrated database that each portal gets a copy of, since migrating takes seconds
 
 
 _rest_of_the_run = contextlib.ExitStack()
@@ -192,7 +192,7 @@ def _migrated_database(server: str) -> str:
 
 
 def _bare_environment() -> dict[str, str]:
-    """This process's, without what makes it the tests'."""
+    """The environment of this process, without the variables that the tests set."""
     return {
         name: value for name, value in os.environ.items() if name not in {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL"}
     }

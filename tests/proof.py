@@ -1,6 +1,6 @@
 """`make proof`: everything that proves the portal, one step after the other; its figures are left in tests/proof.md.
 
-Ends with 1 when any step failed. The other steps run all the same, so that one run tells of everything.
+The exit code is 1 if any step fails. The other steps run all the same, so that one run reports every failure.
 """
 
 import argparse
@@ -18,13 +18,13 @@ from tests.extent import ROOT, Extent
 RECORD = ROOT / "tests" / "proof.md"
 SEED = 9
 MINUTES = 20.0
-# What a step says of itself last: pytest's closing lines, or what chaos counted.
+# The last lines of a step: the summary of pytest, or the counts of chaos.
 SAID = re.compile(r"^=* ?(\d+ (?:passed|failed).*?) ?=*$|^(\d+ batches with .*)$|^([\d,]+ had been answered .*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A command, and what it proves."""
+    """A command, and the title of its proof."""
 
     what: str
     words: Sequence[str]
@@ -32,7 +32,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How a step went."""
+    """The result of a step."""
 
     step: Step
     code: int
@@ -62,7 +62,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def record(done: Sequence[Done], *, at: datetime) -> str:
-    """What the repository says of a run."""
+    """The text of tests/proof.md for a run."""
     rows = "\n".join(step.row() for step in done)
     head = "| what | | figures | took |\n| --- | --- | --- | --- |"
     cores = os.cpu_count()

@@ -29,7 +29,7 @@ from providers.models import Provider
 
 
 class ConsoleSession(SessionAuthentication):
-    """Authentication by the console's session. A body that is no form is not read for its CSRF token."""
+    """Authentication by a session of the console. The CSRF token is looked for in a body only if the body is a form."""
 
     def enforce_csrf(self, request: Request) -> None:
         super().enforce_csrf(request._request)  # type: ignore[arg-type]  # it uses only attributes that both types have

@@ -1,4 +1,4 @@
-"""Errors as the native API writes them: one object, the same for every status."""
+"""Errors of the native API: one object, with the same fields for every status."""
 
 from typing import Any
 
@@ -6,5 +6,5 @@ from batches.rules.errors import PortalError
 
 
 def render_error(error: PortalError, request_id: str) -> dict[str, Any]:
-    """`code` is stable and for programs, `message` for people; `param` names what is wrong, where one thing is."""
+    """The error object. `code` is stable and for programs, `message` is for people, `param` names the wrong parameter, if any."""
     return {"error": {"code": error.code, "message": error.message, "param": error.param, "request_id": request_id}}

@@ -1,14 +1,14 @@
-"""The paths of the native API, its OpenAPI document and the page made of it."""
+"""The paths of the native API, its OpenAPI document, and the page made from the document."""
 
 from django.urls import path
 from django.views.generic import RedirectView
 
 from batches.api.calls.acts import Acts
 from batches.api.calls.batches import Batches
-from batches.api.calls.family import Family
+from batches.api.calls.contents import BatchContents
 from batches.api.calls.files import Files
 from batches.api.calls.groups import ErrorGroups
-from batches.api.calls.inside import Inside
+from batches.api.calls.lineage import LineageView
 from batches.api.calls.models import Models
 from batches.api.calls.providers import Providers
 from batches.api.calls.quotas import Quotas
@@ -35,15 +35,15 @@ urlpatterns = [
     path("v1/batches/<str:batch_id>/retry", Acts.as_view({"post": "retry"})),
     path("v1/batches/<str:batch_id>/reroute", Acts.as_view({"post": "reroute"})),
     path("v1/batches/<str:batch_id>/prioritise", Acts.as_view({"post": "prioritise"})),
-    path("v1/batches/<str:batch_id>/objects", Inside.as_view({"get": "objects"})),
-    path("v1/batches/<str:batch_id>/objects/<int:line>", Inside.as_view({"get": "one_object"})),
-    path("v1/batches/<str:batch_id>/results", Inside.as_view({"get": "results"})),
-    path("v1/batches/<str:batch_id>/errors", Inside.as_view({"get": "errors"})),
-    path("v1/batches/<str:batch_id>/error-groups", Inside.as_view({"get": "groups"})),
-    path("v1/batches/<str:batch_id>/events", Inside.as_view({"get": "events"})),
-    path("v1/batches/<str:batch_id>/lineage", Family.as_view({"get": "members"})),
-    path("v1/batches/<str:batch_id>/lineage/results", Family.as_view({"get": "results"})),
-    path("v1/batches/<str:batch_id>/lineage/results.jsonl", Family.as_view({"get": "download"})),
+    path("v1/batches/<str:batch_id>/objects", BatchContents.as_view({"get": "objects"})),
+    path("v1/batches/<str:batch_id>/objects/<int:line>", BatchContents.as_view({"get": "one_object"})),
+    path("v1/batches/<str:batch_id>/results", BatchContents.as_view({"get": "results"})),
+    path("v1/batches/<str:batch_id>/errors", BatchContents.as_view({"get": "errors"})),
+    path("v1/batches/<str:batch_id>/error-groups", BatchContents.as_view({"get": "groups"})),
+    path("v1/batches/<str:batch_id>/events", BatchContents.as_view({"get": "events"})),
+    path("v1/batches/<str:batch_id>/lineage", LineageView.as_view({"get": "members"})),
+    path("v1/batches/<str:batch_id>/lineage/results", LineageView.as_view({"get": "results"})),
+    path("v1/batches/<str:batch_id>/lineage/results.jsonl", LineageView.as_view({"get": "download"})),
     path("v1/error-groups", ErrorGroups.as_view({"get": "list"})),
     path("v1/error-groups/<str:fingerprint>", ErrorGroups.as_view({"get": "retrieve"})),
     path("v1/error-groups/<str:fingerprint>/objects", ErrorGroups.as_view({"get": "objects"})),

@@ -32,13 +32,13 @@ DEFAULT_LIMIT = 20
 
 
 class NativeView(ViewSetMixin, DialectView):
-    """Knows its caller, and refuses what the caller may not do. `requires` names the right that each action needs.
+    """A view that checks the rights of its caller. `requires` names the right that each action needs.
 
-    Where the path names something, `find_batch` or `find_file` asks for the right in its project; else the caller needs
-    it in some project. A key may do what its scopes allow, in its own.
+    If the path names a batch or a file, `find_batch` and `find_file` check the right in its project. Otherwise the caller needs
+    the right in at least one project. A key has every right that its scopes allow, in its own project.
     """
 
-    thing: ClassVar[str]  # what is acted on, for records
+    thing: ClassVar[str]  # the word in audit entries for the thing that the calls act on
     requires: ClassVar[Mapping[str, Right]]
 
     render_error = staticmethod(render_error)
@@ -47,22 +47,22 @@ class NativeView(ViewSetMixin, DialectView):
 
     @cached_property
     def caller(self) -> Caller:
-        """Who sent this request."""
+        """The sender of this request."""
         return caller_of(self.request)
 
     @property
     def api_key(self) -> ApiKey | None:
-        """The API key of this call; None where somebody is signed in to the console."""
+        """The API key of this call; None for a session of the console."""
         return self.request.auth if isinstance(self.request.auth, ApiKey) else None
 
     @property
     def right(self) -> Right:
-        """What this call needs its caller to be allowed."""
+        """The right that this call needs."""
         return self.requires[self.action or ""]
 
     @property
     def act(self) -> str:
-        """What the caller wants to do, as records call it."""
+        """The name of this act in audit entries."""
         return f"{self.action}_{self.thing}"
 
     def find_batch(self, text: str) -> Batch:
@@ -78,14 +78,14 @@ class NativeView(ViewSetMixin, DialectView):
         return self.caller.actor
 
     def check_query(self, request: Request) -> None:
-        """Each action says itself what it reads; see `allow_parameters`."""
+        """Do nothing: each action names the parameters that it reads (see `allow_parameters`)."""
 
     def perform_authentication(self, request: Request) -> None:
         super().perform_authentication(request)
         self.is_caller_known = True
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """The answer, with the portal's version for callers who are known; strangers are not told it."""
+        """Add the portal's version to the answer, if the caller is known. Strangers do not get it."""
         answer = super().finalize_response(request, response, *args, **kwargs)
         if self.is_caller_known:
             answer.headers[VERSION_HEADER] = settings.VERSION
@@ -98,13 +98,13 @@ class NativeView(ViewSetMixin, DialectView):
             self.caller.require(self.right, None, act=self.act)
 
     def fields(self, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
-        """What the body says. Raises ValidationError, also for a name that the serializer does not have."""
+        """The fields of the body. Raises ValidationError, also for a name that the serializer does not have."""
         return valid(serializer, self.request.data)
 
     def repeatable(
         self, *, body: str, path: str = "", extras: Extras = NO_EXTRAS
     ) -> AbstractContextManager[IdempotencyRecord | None]:
-        """The reservation of this call (see `idempotency`). Sessions have none: they belong to people, who see what they did."""
+        """The reservation of this call (see `idempotency`). Calls of sessions have none, because people see what they did."""
         token = self.request.headers.get("Idempotency-Key", "")
         if len(token) > TOKEN_CHARS:
             raise InvalidValue(f"An Idempotency-Key may have {TOKEN_CHARS} characters.", param="Idempotency-Key")
@@ -119,7 +119,7 @@ class NativeView(ViewSetMixin, DialectView):
         return query_number(self.request.query_params, "limit", minimum=1, maximum=MAX_LIMIT, default=DEFAULT_LIMIT)
 
     def allow_parameters(self, *names: str) -> None:
-        """Raise InvalidRequest if the query string has any other, or one of these twice."""
+        """Raise InvalidRequest if the query string has a parameter besides these, or has one of these twice."""
         for name, values in self.request.query_params.lists():
             if name in names and len(values) > 1:
                 raise InvalidValue(f"Invalid value for {name!r}: it is given more than once.", param=name)
@@ -127,7 +127,7 @@ class NativeView(ViewSetMixin, DialectView):
                 raise UnknownParameter(f"There is no parameter {name[:100]!r} here.", param=name[:100])
 
     def page(self, items: Iterable[Any], *, next_cursor: object | None) -> Response:
-        """The answer of every list. `next` is the address of the page behind this one, with the same filters."""
+        """The answer of a list. `next` is the address of the next page, with the same filters."""
         cursor, following = None if next_cursor is None else str(next_cursor), None
         if cursor is not None:
             query = self.request.query_params.copy()
@@ -137,7 +137,7 @@ class NativeView(ViewSetMixin, DialectView):
 
 
 def require_understood(chosen: StrictFilterSet, query: QueryDict) -> None:
-    """Raise InvalidRequest, naming the parameter, for what a filter set does not understand, or only a form would send."""
+    """Raise InvalidRequest, naming the parameter, if a filter set does not accept it, or if it is empty, as in a form."""
     for name in query:
         if "" in query.getlist(name):
             raise InvalidValue(f"Invalid value for {name[:100]!r}: it is empty.", param=name[:100])

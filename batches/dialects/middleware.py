@@ -31,7 +31,7 @@ class DialectErrors:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         mount = _mount(request)
-        if mount is None or mount.told_by is None:
+        if mount is None or mount.recognises is None:
             response = self.get_response(request)
         elif mount.urlconf and _exists(request.path_info, mount.urlconf):
             request.urlconf = mount.urlconf
@@ -58,7 +58,7 @@ def _mount(request: HttpRequest) -> mounts.Mount | None:
 
 def _put_in_dialect(request: HttpRequest, response: HttpResponse, mount: mounts.Mount | None) -> None:
     """Replace the body of an error answer, if a dialect owns the path, or if probably a dialect's client asks for it."""
-    if response.status_code == 404 and mount and mount.told_by and not _is_ours(request):
+    if response.status_code == 404 and mount and mount.recognises and not _is_ours(request):
         response.status_code = 400
     speakers = _whose(request, mount) if response.status_code == 404 else [mount] if mount else []
     if not speakers:
@@ -74,7 +74,7 @@ def _whose(request: HttpRequest, mount: mounts.Mount | None) -> list[mounts.Moun
     path = request.path_info
     if mount is None and (path.startswith(PAGES) or "text/html" in request.headers.get("Accept", "")):
         return []  # the client is a browser
-    if mount and (mount.told_by or mount.advice):
+    if mount and (mount.recognises or mount.advice):
         return [mount]
     other = mounts.meant(path, exists=_exists)
     found = [each for each in (other, mount) if each]

@@ -18,14 +18,14 @@ class Mount:
     `prefixes` are the paths that the dialect answers for: its own, and paths that only its clients with a wrong base URL use.
     If two dialects match a path, the longer prefix wins.
 
-    A mount with `told_by` shares its paths with another dialect. It answers only if `told_by` recognises its clients by the
+    A mount with `recognises` shares its paths with another dialect. It answers only if `recognises` returns True for the
     headers of the request. Then the request goes to the views of `urlconf`, or gets an error if `urlconf` has no such path.
     """
 
     bases: Mapping[str, str]
     render_error: ErrorRenderer
     prefixes: tuple[str, ...]
-    told_by: Callable[[Headers], bool] | None = None
+    recognises: Callable[[Headers], bool] | None = None
     urlconf: str | None = None
     advice: str = ""  # advice for a client that asks for an unknown path; if empty, the base URLs are the advice
 
@@ -36,11 +36,11 @@ _by_prefix: dict[str, list[Mount]] = {}
 
 
 def mount(dialect: Mount) -> None:
-    """Register a dialect. If two dialects share a prefix, the one with `told_by` goes first."""
+    """Register a dialect. If two dialects share a prefix, the one with `recognises` goes first."""
     for prefix in dialect.prefixes:
         known = _by_prefix.setdefault(prefix, [])
         known.append(dialect)
-        known.sort(key=lambda each: each.told_by is None)
+        known.sort(key=lambda each: each.recognises is None)
 
 
 def owner(path: str, headers: Headers) -> Mount | None:
@@ -51,7 +51,7 @@ def owner(path: str, headers: Headers) -> Mount | None:
     prefix = _plain(path)
     while prefix:
         for found in _by_prefix.get(prefix, ()):
-            if found.told_by is None or found.told_by(headers):
+            if found.recognises is None or found.recognises(headers):
                 return found
         prefix = prefix.rpartition("/")[0]
     return None
@@ -96,8 +96,8 @@ def _plain(path: str) -> str:
 
 
 def _mounted() -> list[Mount]:
-    """Each dialect without `told_by`, once, in the order of mounting."""
+    """Each dialect without `recognises`, once, in the order of mounting."""
     found: list[Mount] = []
     for known in _by_prefix.values():
-        found += [each for each in known if each.told_by is None and each not in found]
+        found += [each for each in known if each.recognises is None and each not in found]
     return found

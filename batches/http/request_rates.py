@@ -105,8 +105,8 @@ class SharedCounts:
             for subject in subjects:
                 pipeline.incrby(_name(subject, minute), amount)
                 pipeline.get(_name(subject, minute - 1))
-            told = pipeline.execute()
-        found = [(int(used), int(before or 0)) for used, before in zip(told[::2], told[1::2], strict=True)]
+            counts = pipeline.execute()
+        found = [(int(used), int(before or 0)) for used, before in zip(counts[::2], counts[1::2], strict=True)]
         for subject, (used, _) in zip(subjects, found, strict=True):
             if used == amount:
                 self._redis.expire(_name(subject, minute), KEPT_SECONDS)

@@ -32,21 +32,21 @@ def alive(_request: HttpRequest) -> JsonResponse:
 @require_safe
 def ready(_request: HttpRequest) -> JsonResponse:
     """Answer with the result of `readiness`."""
-    status, told = readiness()
-    return JsonResponse(told, status=status)
+    status, document = readiness()
+    return JsonResponse(document, status=status)
 
 
 def readiness() -> tuple[HTTPStatus, dict[str, object]]:
     """The state of each thing that the portal needs: `ok`, or a few words about the fault. The status is 503 on any fault.
 
-    An emergency stop is shown, but is no fault: the portal does as it was told.
+    An emergency stop is shown, but is no fault: the portal does what an operator wants.
     """
     checks = {name: check() for name, check in CHECKS.items()}
     is_ready = set(checks.values()) == {OK}
-    told: dict[str, object] = {"status": "ready" if is_ready else "not ready", "checks": checks}
+    document: dict[str, object] = {"status": "ready" if is_ready else "not ready", "checks": checks}
     if stopped := _stopped():
-        told["stopped"] = stopped
-    return HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE, told
+        document["stopped"] = stopped
+    return HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE, document
 
 
 OK = "ok"

@@ -8,11 +8,11 @@ from http import HTTPStatus
 from batches.http.errors import RequestTimeout
 from batches.http.senders import SMALL_BODY, delay_of, project_of
 from batches.rules.errors import RateLimited, Unavailable
+from config.front.client_request import ClientRequest, Gone, Receive, Scope, Send, TooLate
 from config.front.exchange import PIECE, Application, Exchange, SmallFile
 from config.front.probes import Probes, rendered
 from config.front.tenants import Tenants
 from config.front.threads import Threads
-from config.front.visit import Gone, Receive, Scope, Send, TooLate, Visit
 
 
 class Bridge:
@@ -28,77 +28,77 @@ class Bridge:
         self._in_progress: Counter[Hashable] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        visit = Visit(scope, receive, send, loop=asyncio.get_running_loop())
-        if told := await self._probes.tell(scope["path"]):
-            await _tell(visit, *told)
+        request = ClientRequest(scope, receive, send, loop=asyncio.get_running_loop())
+        if probe_answer := await self._probes.answer(scope["path"]):
+            await _answer_probe(request, *probe_answer)
             return
-        if self._in_progress[visit.address] >= self._each:
-            await visit.refuse(RateLimited("There are too many requests in progress from your address; try again."))
+        if self._in_progress[request.address] >= self._each:
+            await request.refuse(RateLimited("There are too many requests in progress from your address; try again."))
             return
-        self._in_progress[visit.address] += 1
+        self._in_progress[request.address] += 1
         try:
-            await self._answer(visit)
+            await self._answer(request)
         except Gone:
-            pass  # the client cannot be told any more
+            pass  # no answer can reach the client any more
         except TooLate:
-            await visit.refuse(RequestTimeout())
+            await request.refuse(RequestTimeout())
         except Unavailable:
-            visit.connection.drop()  # the client is slow, and too many slow clients already occupy threads
+            request.connection.drop()  # the client is slow, and too many slow clients already occupy threads
         finally:
-            self._in_progress[visit.address] -= 1
-            if not self._in_progress[visit.address]:
-                del self._in_progress[visit.address]
+            self._in_progress[request.address] -= 1
+            if not self._in_progress[request.address]:
+                del self._in_progress[request.address]
 
-    async def _answer(self, visit: Visit) -> None:
-        body, is_whole = await _beginning(visit)
-        visit.connection.serve()
-        visit.client = self._tenants.client(visit.headers, address=visit.address)
-        exchange = Exchange(visit, self._threads, body=body, is_whole=is_whole)
-        self._threads.submit(lambda: exchange.run(self._application), client=visit.client)
+    async def _answer(self, request: ClientRequest) -> None:
+        body, is_whole = await _beginning(request)
+        request.connection.serve()
+        request.client = self._tenants.client(request.headers, address=request.address)
+        exchange = Exchange(request, self._threads, body=body, is_whole=is_whole)
+        self._threads.submit(lambda: exchange.run(self._application), client=request.client)
         rest = await exchange.rest
-        if (project := project_of(exchange.environ)) and project != visit.client:
-            self._tenants.learn(visit.headers, project=project)
+        if (project := project_of(exchange.environ)) and project != request.client:
+            self._tenants.learn(request.headers, project=project)
         if delay := delay_of(exchange.environ):
             await asyncio.sleep(delay)
         if isinstance(rest, SmallFile):
-            await _send(visit, exchange, rest)
+            await _send(request, exchange, rest)
         elif rest is None:
-            await visit.end()
+            await request.end()
         else:
-            await visit.answer(exchange.code, exchange.headers, rest)
+            await request.answer(exchange.code, exchange.headers, rest)
 
 
-async def _beginning(visit: Visit) -> tuple[bytes, bool]:
-    """Read the beginning of a body, and tell whether it is the whole body. Raises Gone and TooLate.
+async def _beginning(request: ClientRequest) -> tuple[bytes, bool]:
+    """Read the beginning of a body. Return it, and whether it is the whole body. Raises Gone and TooLate.
 
     A small body is read as a whole. Of a body without a declared length the beginning is read. Of a body that is declared as
     large nothing is read.
     """
-    declared = int(visit.headers.get(b"content-length", 0))
-    if not declared and b"transfer-encoding" not in visit.headers:
+    declared = int(request.headers.get(b"content-length", 0))
+    if not declared and b"transfer-encoding" not in request.headers:
         return b"", True
     body, has_more = bytearray(), True
     while has_more and max(declared, len(body)) <= SMALL_BODY:
-        piece, has_more = await visit.receive()
+        piece, has_more = await request.receive()
         body += piece
     return bytes(body), not has_more
 
 
-async def _send(visit: Visit, exchange: Exchange, file: SmallFile) -> None:
+async def _send(request: ClientRequest, exchange: Exchange, file: SmallFile) -> None:
     """Answer with a file, no faster than the client reads."""
     try:
-        await visit.begin(exchange.code, exchange.headers, file.read(PIECE))
+        await request.begin(exchange.code, exchange.headers, file.read(PIECE))
         while piece := file.read(PIECE):
-            await visit.go_on(piece)
-        await visit.end()
+            await request.go_on(piece)
+        await request.end()
     finally:
         file.close()
 
 
-async def _tell(visit: Visit, status: HTTPStatus, told: Mapping[str, object]) -> None:
+async def _answer_probe(request: ClientRequest, status: HTTPStatus, document: Mapping[str, object]) -> None:
     """Answer a probe. A probe may only read, so other methods than GET and HEAD are refused."""
-    if visit.scope["method"] not in ("GET", "HEAD"):
-        await visit.answer(HTTPStatus.METHOD_NOT_ALLOWED, [(b"allow", b"GET, HEAD"), (b"connection", b"close")], b"")
+    if request.scope["method"] not in ("GET", "HEAD"):
+        await request.answer(HTTPStatus.METHOD_NOT_ALLOWED, [(b"allow", b"GET, HEAD"), (b"connection", b"close")], b"")
         return
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-    await visit.answer(status, headers, rendered(told))
+    await request.answer(status, headers, rendered(document))

@@ -13,8 +13,8 @@ from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from batches.http.senders import counted_as
-from config.front.patience import Pace, Progress
-from config.front.room import Full, Room
+from config.front.admission import Admission, Full
+from config.front.client_pace import Pace, Progress
 
 LOOK_SECONDS = 1.0
 HEAD_BYTES = 64 * 1024
@@ -57,7 +57,7 @@ class Reception:
 
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
-        self.room: Room[Connection] = Room(total=bounds.connections, each=bounds.each)
+        self.admission: Admission[Connection] = Admission(total=bounds.connections, each=bounds.each)
         self._open: set[Connection] = set()
         self._looks = False
 
@@ -73,7 +73,7 @@ class Reception:
 
     def discard(self, connection: "Connection") -> None:
         self._open.discard(connection)
-        self.room.leave(connection)
+        self.admission.leave(connection)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         now = time.monotonic()
@@ -106,7 +106,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self._reception.add(self)
         try:
-            gone = self._reception.room.enter(self, address=counted_as(self.client[0]) if self.client else "")
+            gone = self._reception.admission.enter(self, address=counted_as(self.client[0]) if self.client else "")
         except Full:
             self._refuse(503, "Service Unavailable", "Too many connections; try again.", {"retry-after": "1"})
         else:
@@ -151,7 +151,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self._answered_at = time.monotonic()
-        self._reception.room.wait(self)
+        self._reception.admission.wait(self)
         super().on_response_complete()
 
     # --- Called by the bridge
@@ -161,7 +161,7 @@ class Connection(HttpToolsProtocol):
 
         A connection that is being served does not give way to new connections.
         """
-        self._reception.room.serve(self)
+        self._reception.admission.serve(self)
 
     def drop(self) -> None:
         """End the connection at once. Bytes that the client has not read are discarded, also those in the system's buffers."""
@@ -241,5 +241,5 @@ def _taken(connection: socket.socket, *, unread: int) -> int:
     """
     if sys.platform != "linux":
         return -unread
-    told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKED.size)
-    return int(_ACKED.unpack(told)[0])
+    tcp_info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKED.size)
+    return int(_ACKED.unpack(tcp_info)[0])

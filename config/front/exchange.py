@@ -12,8 +12,8 @@ from django.db import close_old_connections
 
 from batches.http.senders import is_known
 from batches.rules.errors import Unavailable
+from config.front.client_request import ClientRequest, Gone, Headers, Scope, Stranger
 from config.front.threads import NoRoom, Threads
-from config.front.visit import Gone, Headers, Scope, Stranger, Visit
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -53,34 +53,34 @@ _SAME_FOR_ALL: Environ = {
 class Exchange:
     """A request and its answer. `run` is called in the thread, all other methods on the event loop."""
 
-    def __init__(self, visit: Visit, threads: Threads, *, body: bytes, is_whole: bool) -> None:
+    def __init__(self, request: ClientRequest, threads: Threads, *, body: bytes, is_whole: bool) -> None:
         """`body` is the part of the body that has arrived; `is_whole`: this part is the whole body."""
         self.code = 500
         self.headers: Headers = []
         self.environ: Environ = {}
         # Set when the answer is made: its unsent rest. This is the whole answer, a file, or None if all pieces were sent.
-        self.rest: asyncio.Future[bytes | SmallFile | None] = visit.loop.create_future()
-        self._visit = visit
+        self.rest: asyncio.Future[bytes | SmallFile | None] = request.loop.create_future()
+        self._request = request
         self._threads = threads
         self._body = io.BytesIO(body) if is_whole else io.BufferedReader(_Arriving(self, body), PIECE)
 
     def run(self, application: Application) -> None:
         """Answer the request. An exception is passed to the event loop."""
         try:
-            if self._visit.is_over:
+            if self._request.is_over:
                 raise Gone
-            self.environ = environ_of(self._visit.scope, self._body)
+            self.environ = environ_of(self._request.scope, self._body)
             rest = self._made(application(self.environ, self._start))
         except Exception as error:  # noqa: BLE001 - the thread goes on
-            self._tell(self.rest.set_exception, error)
+            self._pass_on(self.rest.set_exception, error)
         else:
-            self._tell(self.rest.set_result, rest)
+            self._pass_on(self.rest.set_result, rest)
 
     def receive(self) -> tuple[bytes, bool]:
         """The next piece of the body, and whether more follows. Raises Stranger, Gone, TooLate and Unavailable."""
         if not is_known(self.environ):
             raise Stranger
-        return self._wait_for(self._visit.receive())
+        return self._wait_for(self._request.receive())
 
     def _start(self, status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> None:
         self.code = int(status[:3])
@@ -102,8 +102,8 @@ class Exchange:
     def _stream(self, pieces: Iterable[bytes]) -> bytes | None:
         """Send the answer while it is made, no faster than the client reads. For HEAD, no body is sent."""
         begun = False
-        for piece in () if self._visit.scope["method"] == "HEAD" else pieces:
-            step = self._visit.go_on(piece) if begun else self._visit.begin(self.code, self.headers, piece)
+        for piece in () if self._request.scope["method"] == "HEAD" else pieces:
+            step = self._request.go_on(piece) if begun else self._request.begin(self.code, self.headers, piece)
             self._wait_for(step)
             begun = True
         return None if begun else b""
@@ -113,24 +113,26 @@ class Exchange:
 
         The thread's database connection is given back, too.
         """
-        future = asyncio.run_coroutine_threadsafe(step, self._visit.loop)
+        future = asyncio.run_coroutine_threadsafe(step, self._request.loop)
         try:
             return future.result(BRIEFLY)
         except TimeoutError:
             close_old_connections()
         try:
-            with self._threads.waiting_for_client(self._visit.client):
+            with self._threads.waiting_for_client(self._request.client):
                 return future.result()
         except NoRoom:
             future.cancel()
             raise Unavailable("Too many clients send or read slowly just now; try again.") from None
 
-    def _tell(self, how: Callable[[Any], object], what: object) -> None:
-        def tell() -> None:
-            if not self.rest.done():
-                how(what)
+    def _pass_on(self, set_rest: Callable[[Any], object], result: object) -> None:
+        """Call a setter of `rest` on the event loop."""
 
-        self._visit.loop.call_soon_threadsafe(tell)
+        def pass_on() -> None:
+            if not self.rest.done():
+                set_rest(result)
+
+        self._request.loop.call_soon_threadsafe(pass_on)
 
 
 class _Arriving(io.RawIOBase):

@@ -8,37 +8,37 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
 PATIENCE_SECONDS = 2.0  # if the checks take longer, the portal counts as not ready
-FRESH_SECONDS = 1.0  # a good result is given to all who ask within so many seconds
+FRESH_SECONDS = 1.0  # a good result answers all probes within so many seconds
 
-Told = tuple[HTTPStatus, Mapping[str, object]]
+ProbeAnswer = tuple[HTTPStatus, Mapping[str, object]]
 
-ALIVE: Told = HTTPStatus.OK, {"status": "alive"}
+ALIVE: ProbeAnswer = HTTPStatus.OK, {"status": "alive"}
 
 
 class Probes:
     """Answers probes: whether the process is alive, and whether the portal can do its work."""
 
-    def __init__(self, readiness: Callable[[], Told]) -> None:
+    def __init__(self, readiness: Callable[[], ProbeAnswer]) -> None:
         """`readiness` runs the checks. It is called in a thread that is used for nothing else."""
         self._readiness = readiness
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="readyz")
-        self._asked: tuple[float, asyncio.Future[Told]] | None = None
+        self._asked: tuple[float, asyncio.Future[ProbeAnswer]] | None = None
 
-    async def tell(self, path: str) -> Told | None:
+    async def answer(self, path: str) -> ProbeAnswer | None:
         """The status and the document for a path; None if the path is no probe."""
         if path == "/healthz":
             return ALIVE
         return await self._in_time() if path == "/readyz" else None
 
-    async def _in_time(self) -> Told:
+    async def _in_time(self) -> ProbeAnswer:
         try:
             return await asyncio.wait_for(asyncio.shield(self._latest()), PATIENCE_SECONDS)
         except TimeoutError:
             why = {"web": f"the checks did not end within {PATIENCE_SECONDS:.0f} seconds"}
             return HTTPStatus.SERVICE_UNAVAILABLE, {"status": "not ready", "checks": why}
 
-    def _latest(self) -> "asyncio.Future[Told]":
-        """The checks that are running, or have succeeded a moment ago; else new checks."""
+    def _latest(self) -> "asyncio.Future[ProbeAnswer]":
+        """The checks that are running, or that succeeded a moment ago; else new checks."""
         now = time.monotonic()
         if self._asked:
             at, asked = self._asked
@@ -49,10 +49,10 @@ class Probes:
         return asked
 
 
-def _is_good(asked: "asyncio.Future[Told]") -> bool:
+def _is_good(asked: "asyncio.Future[ProbeAnswer]") -> bool:
     return not asked.exception() and asked.result()[0] == HTTPStatus.OK
 
 
-def rendered(told: Mapping[str, object]) -> bytes:
+def rendered(document: Mapping[str, object]) -> bytes:
     """The JSON of a probe's document."""
-    return json.dumps(told).encode()
+    return json.dumps(document).encode()

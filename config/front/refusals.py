@@ -16,9 +16,9 @@ Headers = list[tuple[bytes, bytes]]
 def refusal(error: PortalError, *, path: str, headers: Mapping[bytes, bytes]) -> tuple[Headers, bytes]:
     """The headers and the body of the answer to an error."""
     get_resolver().url_patterns  # noqa: B018 - loading the URLs mounts the dialects, if no request has done so yet
-    told = CaseInsensitiveMapping({name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()})
+    by_name = CaseInsensitiveMapping({name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()})
     identifier = f"req_{uuid.uuid4().hex}"
-    if mount := mounts.owner(path, told):
+    if mount := mounts.owner(path, by_name):
         kind, body = "application/json", encode(mount.render_error(error, identifier))
     else:
         kind, body = "text/plain; charset=utf-8", error.message.encode()

@@ -6,7 +6,8 @@ A provider may have these options, besides those of `json_api`:
 * `beta`: names of beta features, comma-separated, sent as `anthropic-beta` before those of a batch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -50,12 +51,8 @@ class AnthropicAdapter:
     simulated = False
 
     def __init__(self, connection: Connection) -> None:
-        with naming(connection):
-            options = read_options(connection.options, Options)
-        self._options = options
-        headers = auth_header(options.auth or "x-api-key", connection.credential)
+        options, addresses, headers, self._headers = api_of(connection)
         self._served = self.endpoints | set(options.further_endpoints)
-        addresses = Addresses(connection.base_url, options, endpoints=self._served)
         self._api = JsonApi(connection, options, addresses=addresses, headers=headers)
 
     @classmethod
@@ -77,13 +74,25 @@ class AnthropicAdapter:
         """End every connection."""
         await self._api.close()
 
-    def _headers(self, extras: Extras) -> dict[str, str]:
-        """The API's headers for a batch with these extras. A beta that both the provider and the batch name is sent once."""
-        options = self._options
-        betas = dict.fromkeys(filter(None, (*(options.beta or "").split(","), *extras.betas)))
-        headers = {"anthropic-version": options.version or extras.version or VERSION}
-        if betas:
-            headers["anthropic-beta"] = ",".join(betas)
-        if extras.user_profile:
-            headers["anthropic-user-profile-id"] = extras.user_profile
-        return headers
+
+def api_of(connection: Connection) -> tuple[Options, Addresses, dict[str, str], Callable[[Extras], dict[str, str]]]:
+    """The options of a provider with Anthropic's API, its addresses, the header that carries the credential, and `headers_for`.
+
+    Raises ValueError for options that cannot be used.
+    """
+    with naming(connection):
+        options = read_options(connection.options, Options)
+    addresses = Addresses(connection.base_url, options, endpoints=ANTHROPIC_ENDPOINTS | set(options.further_endpoints))
+    headers = auth_header(options.auth or "x-api-key", connection.credential)
+    return options, addresses, headers, partial(headers_for, options)
+
+
+def headers_for(options: Options, extras: Extras) -> dict[str, str]:
+    """The API's headers for a batch with these extras. A beta that both the provider and the batch name is sent once."""
+    betas = dict.fromkeys(filter(None, (*(options.beta or "").split(","), *extras.betas)))
+    headers = {"anthropic-version": options.version or extras.version or VERSION}
+    if betas:
+        headers["anthropic-beta"] = ",".join(betas)
+    if extras.user_profile:
+        headers["anthropic-user-profile-id"] = extras.user_profile
+    return headers

@@ -53,13 +53,8 @@ class OpenAIAdapter:
     simulated = False
 
     def __init__(self, connection: Connection) -> None:
-        with naming(connection):
-            given = read_options(connection.options, Options)
-            options = _as_paths(given)
+        options, addresses, headers = api_of(connection)
         self._served = self.endpoints | set(options.further_endpoints)
-        root = _AZURE_ROOT.sub("", connection.base_url) if given.azure else connection.base_url
-        addresses = Addresses(root, options, endpoints=self._served, path=options.path)
-        headers = auth_header(options.auth, connection.credential)
         self._api = JsonApi(connection, options, addresses=addresses, headers=headers)
 
     @classmethod
@@ -78,6 +73,20 @@ class OpenAIAdapter:
     async def close(self) -> None:
         """End every connection."""
         await self._api.close()
+
+
+def api_of(connection: Connection) -> tuple[Options, Addresses, dict[str, str]]:
+    """The options of a provider with OpenAI's API, its addresses, and the header that carries the credential.
+
+    Raises ValueError for options that cannot be used.
+    """
+    with naming(connection):
+        given = read_options(connection.options, Options)
+        options = _as_paths(given)
+    root = _AZURE_ROOT.sub("", connection.base_url) if given.azure else connection.base_url
+    served = OPENAI_ENDPOINTS | set(options.further_endpoints)
+    addresses = Addresses(root, options, endpoints=served, path=options.path)
+    return options, addresses, auth_header(options.auth, connection.credential)
 
 
 def _as_paths(options: Options) -> Options:

@@ -171,10 +171,10 @@ def _meaning(escape: re.Match[bytes]) -> bytes:
 def _parts(secret: str) -> Iterator[str]:
     """A secret, and its parts that are secrets themselves: a token behind `Bearer`, a user's password, a password in a URL."""
     yield secret
-    if told := _SCHEME.fullmatch(secret):
-        yield told[2]
-        if told[1].lower() == "basic":
-            yield from _password_in(told[2])
+    if header := _SCHEME.fullmatch(secret):
+        yield header[2]
+        if header[1].lower() == "basic":
+            yield from _password_in(header[2])
     if "://" in secret and (password := _password_of(secret)):
         yield unquote(password)
 

@@ -48,7 +48,7 @@ class FullTransport:
         self._most = MaxBytes(max_bytes, MAX_ERROR_BYTES)
         self._headers = {**CONSTANT_HEADERS, **headers}
         self._tls = tls_of(way) if way.ca or way.certificate else True
-        self._through, self._consent = _proxy(way.proxy)
+        self._through, self._consent = proxy_of(way.proxy)
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, method: str, url: URL, *, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply | Failure:
@@ -83,7 +83,7 @@ class FullTransport:
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes, *, seconds: float, progress: SimpleNamespace
     ) -> Reply:
         if self._session is None:
-            self._session = _session()
+            self._session = open_session()
         async with self._session.request(
             method,
             url,
@@ -176,7 +176,9 @@ async def _find_room(room: Reading, size: int, patience: asyncio.Timeout) -> Non
         patience.reschedule(ends_at + asyncio.get_running_loop().time() - began)
 
 
-def _session() -> aiohttp.ClientSession:
+def open_session() -> aiohttp.ClientSession:
+    """A session that repeats nothing, keeps no cookie and makes its sockets through the guard. Its requests may be traced."""
+
     async def begun(_session: aiohttp.ClientSession, context: SimpleNamespace, _about: Any) -> None:
         context.trace_request_ctx.begun = True
 
@@ -199,7 +201,7 @@ def _session() -> aiohttp.ClientSession:
     return session
 
 
-def _proxy(url: str) -> tuple[URL | None, dict[str, str]]:
+def proxy_of(url: str) -> tuple[URL | None, dict[str, str]]:
     """The proxy's address, and the headers that authenticate the client to the proxy."""
     if not url:
         return None, {}

@@ -18,7 +18,7 @@ BASE = "/api/v1"
 
 
 class Native(Api):
-    """Calls the portal with a key, or with a session whose CSRF token it sends along."""
+    """A client that calls the portal with a key, or with a session and its CSRF token."""
 
     def __init__(self, key: str | None = None, *, user: User | None = None) -> None:
         super().__init__(key)
@@ -61,7 +61,7 @@ def request(custom_id: str, **changes: Any) -> dict[str, Any]:
 
 
 def problem(answer: Answer) -> dict[str, Any]:
-    """The error of an answer that is nothing else; it names the request."""
+    """The error of an answer. The answer must have nothing else, and must name the request."""
     assert set(answer.json) == {"error"}, answer.content
     error: dict[str, Any] = answer.json["error"]
     assert set(error) == {"code", "message", "param", "request_id"}
@@ -91,7 +91,7 @@ def nobody(db: None) -> Native:
 
 @pytest.fixture
 def signed_in(project: Project, simulator: Provider) -> Callable[..., Native]:
-    """A client with the session of somebody with just this role, in `project` unless another one is given."""
+    """Makes a client with the session of a person who has only this role, in `project` unless another one is named."""
 
     def sign_in(role: Role | None, *, of: Project | None = None) -> Native:
         person = User.objects.create_user(f"{role or 'nobody'} of {of or project}")

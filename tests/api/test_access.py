@@ -1,4 +1,4 @@
-"""Who may see and do what, and that every refusal is an error of this API."""
+"""The rights of each kind of caller for each call. Every refusal is an error of this API."""
 
 import re
 from collections.abc import Callable
@@ -59,7 +59,7 @@ def test_a_key_sees_nothing_of_another_project(native: Native, stranger: Native,
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One call of the native API: its path with `{batch_id}` and the like, its method and the right that it needs."""
+    """One call of the native API: its path with placeholders such as `{batch_id}`, its method, and the right that it needs."""
 
     path: str
     method: str
@@ -77,7 +77,7 @@ class Route:
 
 
 def routes() -> list[Route]:
-    """Every one, from the portal's own URLs; one without a right fails here."""
+    """Every call, from the portal's own URLs. A call without a right fails here."""
     found = []
     for pattern in urlpatterns:
         view = getattr(pattern.callback, "cls", None)
@@ -89,7 +89,7 @@ def routes() -> list[Route]:
     return found
 
 
-# What needs a right in the portal as a whole; tests/api/calls/test_providers.py asks for it.
+# Calls that need a right in the whole portal; tests/api/calls/test_providers.py tests them.
 PORTALS_OWN = {"providers/{name}/check", "providers/{name}/resume"}
 ROUTES = [route for route in routes() if route.path not in PORTALS_OWN]
 GROUP = "v1:same"
@@ -102,7 +102,7 @@ BODIES = {
 
 @pytest.fixture
 def grouped(make_batch: MakeBatch) -> Batch:
-    """A batch of which everything that a path can name exists."""
+    """A batch that has a row for every placeholder of a path."""
     return make_batch(BatchStatus.IN_PROGRESS, pending=1, succeeded=1, failed=1)
 
 

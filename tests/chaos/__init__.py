@@ -1,4 +1,4 @@
-"""A portal of real processes that is harmed, one fault a test, and proves afterwards that it agrees with itself.
+"""Chaos tests: each harms a portal of real processes in one way, and proves afterwards that its records agree.
 
-`python -m tests.chaos` throws random faults for as long as one wants. Start with `stage`.
+`python -m tests.chaos` throws random faults for as long as it is told to. Start with `stage`.
 """

@@ -1,8 +1,8 @@
 """`python -m tests.chaos`: throw random faults at a portal that is at work, then prove every count.
 
-Executors, workers, the beat and the web server are killed, executors are held up, Redis is flushed and killed, PostgreSQL
-started again, the disk gets full, the clock is wrong, and the upstream has its moods, while clients submit, cancel, pause,
-resume, retry and prioritise. Exits with 1 when anything is not true afterwards.
+Executors, workers, the beat and the web server are killed, executors are suspended, Redis is flushed and killed, PostgreSQL is
+restarted, the disk fills up, the clock is set wrong, and the upstream misbehaves. Meanwhile clients submit, cancel, pause,
+resume, retry and prioritise. The exit code is 1 if the proof finds a violation.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from tests.chaos.proof import INPUT_PRICE, OUTPUT_PRICE, repeated, violations
 from tests.chaos.stage import Stage, stage
 from tests.servers import NoServer
 
-MOST = 20  # violations that are printed
+MOST = 20  # the most violations that are printed
 
 
 def main(words: list[str]) -> int:
@@ -33,7 +33,7 @@ def main(words: list[str]) -> int:
     print(f"Seed {options.seed}, {options.minutes:g} minutes.", flush=True)
     with tempfile.TemporaryDirectory(prefix="batchyard-chaos-") as name:
         folder = Path(name)
-        folder.chmod(0o755)  # PostgreSQL may have to run as somebody else
+        folder.chmod(0o755)  # PostgreSQL may have to run as another user
         servers = Servers(folder)
         try:
             with stage(folder, DATABASE_URL=servers.database_url, REDIS_URL=servers.redis_url) as running:
@@ -65,7 +65,7 @@ def _run(running: Stage, servers: Servers, options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # ends the servers and the portal on the way
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # the exit ends the servers and the portal
     try:
         sys.exit(main(sys.argv[1:]))
     except NoServer as reason:

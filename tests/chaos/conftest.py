@@ -1,4 +1,4 @@
-"""One portal for all tests of this folder: each harms it and proves that it is whole again, before the next does."""
+"""One portal for all tests of this folder. Each test harms it, and proves that it has recovered before the next test."""
 
 import tempfile
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from tests.chaos.stage import Stage, stage
 
 @pytest.fixture(scope="package")
 def servers() -> Iterator[Servers]:
-    """A PostgreSQL and a Redis that nobody else uses."""
+    """A PostgreSQL and a Redis for these tests alone."""
     with tempfile.TemporaryDirectory(prefix="batchyard-chaos-") as folder:
-        Path(folder).chmod(0o755)  # PostgreSQL may have to run as somebody else
+        Path(folder).chmod(0o755)  # PostgreSQL may have to run as another user
         servers = Servers(Path(folder))
         try:
             yield servers
@@ -33,7 +33,7 @@ def _grown_up(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture
 def grown_up(_grown_up: Stage) -> Stage:
-    """A portal on PostgreSQL and Redis, ready; started again should the test before have left it dead."""
+    """A portal on PostgreSQL and Redis that is ready. It is started again if the test before has left it dead."""
     process = _grown_up.portal.process
     if process is None or process.poll() is not None:
         _grown_up.portal.start()

@@ -1,4 +1,4 @@
-"""What is done to the servers and the processes of a portal while it runs."""
+"""The faults of servers and processes: each function harms a portal that runs."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from tests.servers import postgresql, redis_server
 
 
 class Servers:
-    """A PostgreSQL and a Redis that can be taken away, and come back where they were."""
+    """A PostgreSQL and a Redis that can be stopped, and that come back at the same addresses."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -22,7 +22,7 @@ class Servers:
         self.redis_url = self._redis.enter_context(redis_server(folder))
 
     def restart_postgresql(self, *, away: float) -> None:
-        """Cut every connection, be away for some seconds, come back with what was committed."""
+        """Restart PostgreSQL: connections are cut, it is away for some seconds, and committed data is kept."""
         self._postgresql.close()
         time.sleep(away)
         self._postgresql.enter_context(postgresql(self._folder, port=_port(self.database_url)))
@@ -35,14 +35,14 @@ class Servers:
         return int(told["process_id"])
 
     def kill_redis(self, *, away: float) -> None:
-        """Kill it, be away for some seconds, come back empty."""
+        """Kill Redis. It is away for some seconds, and comes back empty."""
         os.kill(self.redis_pid(), signal.SIGKILL)
         self._redis.close()
         time.sleep(away)
         self._redis.enter_context(redis_server(self._folder, port=_port(self.redis_url)))
 
     def flush_redis(self) -> None:
-        """Have it forget everything, and go on."""
+        """Remove everything from Redis, which goes on running."""
         with redis.Redis.from_url(self.redis_url) as client:
             client.flushall()
 
@@ -56,14 +56,14 @@ def _port(url: str) -> int:
 
 
 def kill(pids: Sequence[int]) -> None:
-    """As the kernel does when memory runs out: no word of warning."""
+    """Kill processes without a warning, as the kernel does when memory runs out."""
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager
 def frozen(pid: int) -> Iterator[None]:
-    """Hold a process up, as a machine does that has no memory or no processor left for it."""
+    """Suspend a process during the block, as if the machine had no processor left for it."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield

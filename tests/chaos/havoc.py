@@ -1,7 +1,7 @@
 """Random faults and acts, one after the other, on a portal that always has work; then proof that every count is true.
 
-A seed decides what happens in which order and at what distance, so that it can be repeated; only the machine's own pace
-differs from one time to the next.
+A seed decides the faults and acts, their order and their distances, so that a run can be repeated. Only the pace of the machine
+differs between runs.
 """
 
 import random
@@ -18,14 +18,14 @@ from tests.chaos.levers import leave_room, set_clock
 from tests.chaos.moods import GOOD, MOODS, Moody
 from tests.chaos.stage import Run, Stage
 
-OPEN = 5  # batches that are kept going
+OPEN = 5  # the number of batches that are kept open
 SIZES = (1, 40, 300, 1500, 4000)
 ROLES = ("--queues execute", "--queues control", "beat", "config.web")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that was done, from when until when on the monotonic clock. `costs`: executors may have lost what they knew."""
+    """A fault, with its beginning and end on the monotonic clock. `costs`: executors may have lost unrecorded outcomes."""
 
     name: str
     began: float
@@ -35,7 +35,7 @@ class Fault:
 
 @dataclass(slots=True)
 class Havoc:
-    """Does one thing after the other to a portal, and remembers what."""
+    """Does one act or fault after the other to a portal, and remembers them."""
 
     stage: Stage
     servers: Servers
@@ -52,7 +52,7 @@ class Havoc:
         self.stage.upstream.behave(self.upstream.behaviour)
 
     def go_on_for(self, seconds: float) -> None:
-        """Throw faults for so long; then have everything as it should be, and go on with what was paused."""
+        """Throw faults for so many seconds. Then undo all lasting faults, and resume paused batches."""
         until = time.monotonic() + seconds
         acts = [self.cancel, self.pause, self.resume, self.retry, self.prioritise]
         faults = [
@@ -69,10 +69,10 @@ class Havoc:
         for (run,) in self.stage.rows("SELECT id FROM batches_batch WHERE paused_at IS NOT NULL"):
             self.stage.act(Run(f"batch_{run.hex}", 0), "resume")
 
-    # --- What clients and operators do
+    # --- Acts of clients and operators
 
     def keep_busy(self) -> None:
-        """Submit batches until enough of them are open; what cannot be submitted just now is left."""
+        """Submit batches until enough are open. A batch that cannot be submitted at the moment is left out."""
         with suppress(OSError, HTTPException):
             for _ in range(OPEN - self.open()):
                 size = self.dice.choice(SIZES)
@@ -98,7 +98,7 @@ class Havoc:
         self._act("prioritise", among=3, priority=self.dice.randint(-2, 2))
 
     def _act(self, verb: str, *, among: int, **about: object) -> None:
-        """On one of the latest batches, whatever has become of it."""
+        """Do an act to one of the latest batches, in whatever state it is."""
         if not self.runs:
             return
         run = self.dice.choice(self.runs[-among:])
@@ -131,7 +131,7 @@ class Havoc:
             family = {int(pid) for pid in Path(f"/proc/{victim}/task/{victim}/children").read_text().split()}
             with self._noted(f"kill -9 of {words}", costs=words == ROLES[0]):
                 kill([victim])
-                # They work on until they are swept.
+                # The executors work on until they are removed as dead.
                 self.stage.wait_until(lambda: family.isdisjoint(self.stage.portal.pids()), what="its processes had gone")
 
     def hold_up_an_executor(self) -> None:
@@ -162,7 +162,7 @@ class Havoc:
             leave_room(self.stage.portal.folder, None)
 
     def move_the_clock(self) -> None:
-        """By more than a lease lasts: others take over what somebody works on."""
+        """Move the clock by more than a lease lasts, so that leases run out while executors work."""
         with self._noted("the clock is wrong", costs=True):
             set_clock(self.stage.portal.folder, timedelta(seconds=self.dice.choice([-20, 20, 60])))
             time.sleep(self.dice.uniform(0.5, 3.0))

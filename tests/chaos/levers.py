@@ -1,4 +1,4 @@
-"""What can be done to the disk and the clock of a portal that runs: files in its data folder tell how they are."""
+"""Levers of the disk and the clock of a portal that runs. Files in its data folder hold their settings."""
 
 import time
 from datetime import datetime, timedelta
@@ -10,18 +10,18 @@ from django.core.files.base import File
 
 from tests.full_disk import FullDisk
 
-SLOW_BYTES = 16 * 1024  # of a slow read
+SLOW_BYTES = 16 * 1024  # the bytes of one slow read
 
 
 class Disk(FullDisk):
-    """A disk that fails in the middle of each file with more bytes than there is room."""
+    """A disk that fails in the middle of each file that has more bytes than it has room."""
 
     def space(self) -> int | None:
-        return _told(_room(settings.DATA_DIR))
+        return _number_in(_room(settings.DATA_DIR))
 
     def _open(self, name: str, mode: str = "rb") -> "File[Any]":
         opened: File[Any] = super()._open(name, mode)  # type: ignore[misc]
-        if pause := _told(_pause(settings.DATA_DIR)):
+        if pause := _number_in(_pause(settings.DATA_DIR)):
             slow: Any = SlowFile(cast("IO[bytes]", opened.file), pause / 1000)
             opened.file = slow
             opened.__dict__.update(read=slow.read)
@@ -29,7 +29,7 @@ class Disk(FullDisk):
 
 
 class SlowFile:
-    """A file that takes its time for each read, and then has little."""
+    """A file whose reads are slow, and return few bytes each."""
 
     def __init__(self, source: IO[bytes], pause: float) -> None:
         self._source, self._pause = source, pause
@@ -43,23 +43,23 @@ class SlowFile:
 
 
 def leave_room(folder: Path, size: int | None) -> None:
-    """Leave so many bytes on the disk; None: as many as anybody wants."""
+    """Set the room on the disk in bytes; None for no limit."""
     _tell(_room(folder), size)
 
 
 def slow_down(folder: Path, milliseconds: int | None) -> None:
-    """Have each read of a stored file take so long; None: as long as it takes."""
+    """Set how long each read of a stored file takes; None for no delay."""
     _tell(_pause(folder), milliseconds)
 
 
 def set_clock(folder: Path, ahead: timedelta | None) -> None:
-    """Have the clock of every process be so much ahead; None: right."""
+    """Set how much the clock of every process is ahead; None for the right time."""
     _tell(_clock(folder), None if ahead is None else int(ahead.total_seconds()))
 
 
 def moved(now: datetime) -> datetime:
-    """What the portal takes for the time."""
-    return now + timedelta(seconds=_told(_clock(settings.DATA_DIR)) or 0)
+    """The time on the clock of the portal."""
+    return now + timedelta(seconds=_number_in(_clock(settings.DATA_DIR)) or 0)
 
 
 def _room(folder: Path) -> Path:
@@ -74,7 +74,7 @@ def _clock(folder: Path) -> Path:
     return folder / "clock"
 
 
-def _told(path: Path) -> int | None:
+def _number_in(path: Path) -> int | None:
     try:
         return int(path.read_text())
     except FileNotFoundError:
@@ -87,4 +87,4 @@ def _tell(path: Path, value: int | None) -> None:
         return
     fresh = path.with_suffix(".new")
     fresh.write_text(str(value))
-    fresh.replace(path)  # nobody reads half of it
+    fresh.replace(path)  # so that no process reads half of the file

@@ -1,4 +1,4 @@
-"""How an upstream behaves for a while, at random; and what is remembered of it."""
+"""Moods of an upstream: random misbehaviour for a while, and a record of it."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from tests.chaos.stage import LATENCY, usual
 from tests.upstream import Answer, Behaviour, Request, babble, break_off, drop, refuse, say, stay_silent, succeed
 
-SHARE = 0.15  # of the calls meet the mood
+SHARE = 0.15  # the part of the calls that the mood spoils
 GOOD = "good"
 MOODS: Mapping[str, Callable[[], Answer]] = {
     "silent": stay_silent,
@@ -23,7 +23,7 @@ MOODS: Mapping[str, Callable[[], Answer]] = {
 
 
 class Moody:
-    """Answers as usual, but for a share of the calls as its mood has it. `final` numbers those that were not spoilt."""
+    """Answers as usual, except a share of the calls, which the mood spoils. `final` holds the calls that were not spoilt."""
 
     def __init__(self, seed: int) -> None:
         self.mood = GOOD

@@ -1,4 +1,4 @@
-"""What must be true of a portal after everything that was done to it: each violation as a sentence."""
+"""The proof after chaos: finds each rule that a portal violates, as a sentence."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,9 +11,9 @@ from tests.chaos.havoc import Fault, Havoc
 from tests.chaos.stage import LATENCY, UNFLUSHED_SECONDS, Stage
 from tests.upstream import Request
 
-ON_ITS_WAY_SECONDS = 1.0  # from a process that is killed to the moment that the upstream takes it in
-INPUT_TOKENS, OUTPUT_TOKENS = 9, 3  # of each success
-INPUT_PRICE, OUTPUT_PRICE = 1, 2  # for a million of them
+ON_ITS_WAY_SECONDS = 1.0  # the most time between the kill of a process and the arrival of its last call
+INPUT_TOKENS, OUTPUT_TOKENS = 9, 3  # the usage of each success
+INPUT_PRICE, OUTPUT_PRICE = 1, 2  # per million tokens
 _NANOS_A_TOKEN = 1000
 
 
@@ -34,7 +34,7 @@ _BATCHES = """
 
 
 def violations(havoc: Havoc) -> Iterator[str]:
-    """Everything that is not as it must be."""
+    """All violations."""
     stage = havoc.stage
     said = stage.portal.manage("verify", "--check")
     if said.returncode:
@@ -50,7 +50,7 @@ def violations(havoc: Havoc) -> Iterator[str]:
 
 
 def repeated(havoc: Havoc) -> int:
-    """How many calls were made again although they had been answered for good."""
+    """The number of calls that were repeated although the first call had a final answer."""
     return sum(_again(sent, havoc) for sent in _calls(havoc.stage).values())
 
 
@@ -92,7 +92,7 @@ def _lines(root: Path, name: str | None) -> list[bytes]:
 
 
 def _calls(stage: Stage) -> Mapping[str, list[Request]]:
-    """What the upstream received for each round of each object, in order."""
+    """The calls that the upstream received for each round of each object, in order."""
     found = defaultdict(list)
     for request in stage.upstream.requests:
         found[request.idempotency_key.rpartition("-")[0]].append(request)
@@ -100,7 +100,7 @@ def _calls(stage: Stage) -> Mapping[str, list[Request]]:
 
 
 def _of_object(name: str, sent: Sequence[Request], havoc: Havoc) -> Iterator[str]:
-    """A call that was answered for good is made again only when what came of it was lost with whoever knew it."""
+    """A call with a final answer is repeated only if its outcome was lost together with its executor."""
     for request in sent[:-1]:
         if request.number in havoc.upstream.final and not any(_excuses(fault, request) for fault in havoc.faults):
             yield f"{name} was sent again, although its answer at {request.at:.2f} was no victim of a fault"

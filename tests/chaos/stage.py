@@ -1,4 +1,4 @@
-"""A portal that is harmed while it runs: its servers, its upstream, and what must be true in spite of it all."""
+"""The stage of chaos: a portal that runs, its servers, its upstream, and the rules that must hold after every fault."""
 
 import contextlib
 import http.client
@@ -21,9 +21,9 @@ from tests.benchmarks.inputs import ENDPOINT, custom_id, input_line
 from tests.processes import PortalProcess, portal_process
 from tests.upstream import Answer, Behaviour, Request, Upstream, refuse, succeed
 
-LATENCY = 0.1  # seconds that the upstream takes for an answer
-UNFLUSHED_SECONDS = 5.0  # by so much what an executor knows may be older than what is on record, on a machine that is busy
-REFUSED_EVERY = 10  # one object in so many is answered with 400
+LATENCY = 0.1  # the seconds that the upstream takes for an answer
+UNFLUSHED_SECONDS = 5.0  # on a busy machine, an executor records an outcome at most so many seconds after it arrived
+REFUSED_EVERY = 10  # one object in so many gets a 400
 LINE_BYTES = 300
 BOUNDARY = "batchyard-chaos"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
@@ -58,7 +58,7 @@ class Executor:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A batch that was started: its id as clients know it, and how many lines it has."""
+    """A batch that was started: its id as clients know it, and the number of its lines."""
 
     id: str
     lines: int
@@ -70,23 +70,23 @@ class Run:
 
 @dataclass(slots=True)
 class Stage:
-    """A portal with its upstream, as a client and as whoever harms it."""
+    """A portal with its upstream, for a test that is its client and harms it."""
 
     portal: PortalProcess
     upstream: Upstream
     key: str
 
-    # --- What a client does
+    # --- Acts of a client
 
     def ask(self, path: str, *, body: bytes | None = None, kind: str = "application/json") -> bytes:
-        """GET, or with a body POST, on a connection of its own."""
+        """Send a GET, or a POST if there is a body, on a new connection."""
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": kind}
         request = urllib.request.Request(self.portal.url + path, body, headers)  # noqa: S310 - an address of our own
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             return bytes(answer.read())
 
     def begin(self, lines: int, behaviour: Behaviour | None = None) -> Run:
-        """Start a batch; the upstream has forgotten whatever was before, and does as told."""
+        """Start a batch at an upstream that has forgotten earlier calls. `behaviour` is that of the upstream."""
         self.upstream.forget()
         self.upstream.behave(behaviour or usual)
         return self.submit(lines)
@@ -102,7 +102,7 @@ class Stage:
         self.ask(f"/v1/batches/{run.id}/cancel", body=b"")
 
     def act(self, run: Run, verb: str, **about: object) -> int:
-        """Do something to a batch by the native API; the status of the answer, which may be a refusal."""
+        """Act on a batch through the native API. Return the status of the answer, which may be a refusal."""
         try:
             self.ask(f"/api/v1/batches/{run.id}/{verb}", body=json.dumps(about).encode())
         except urllib.error.HTTPError as answer:
@@ -111,7 +111,7 @@ class Stage:
         return 200
 
     def look(self, run: Run) -> dict[str, Any]:
-        """The batch, or nothing while the portal cannot say."""
+        """The batch as the native API shows it; empty while the portal cannot answer."""
         try:
             return dict(json.loads(self.ask(f"/v1/batches/{run.id}")))
         except urllib.error.HTTPError as answer:
@@ -121,7 +121,7 @@ class Stage:
         return {}
 
     def wait_until(self, look: Callable[[], T], *, what: str) -> T:
-        """Look until there is something, and return that."""
+        """Call `look` until its result is true, and return the result."""
         deadline = time.monotonic() + PATIENCE
         while not (found := look()):
             assert time.monotonic() < deadline, f"Waited in vain until {what}.\n{self.portal.output[-4000:]}"
@@ -129,7 +129,7 @@ class Stage:
         return found
 
     def wait_until_answered(self, run: Run, share: float) -> None:
-        """Wait until the portal says that this share of the batch has an outcome."""
+        """Wait until this part of the objects has an outcome."""
 
         def answered() -> bool:
             counts = self.look(run).get("request_counts", {})
@@ -147,10 +147,10 @@ class Stage:
             return []
         return [json.loads(line) for line in self.ask(f"/v1/files/{file_id}/content").splitlines()]
 
-    # --- What must be true, whatever happened
+    # --- Rules that hold after every fault
 
     def assert_complete(self, run: Run) -> None:
-        """The batch completes as `usual` has it, each object with its own outcome and idempotency key; nothing disagrees."""
+        """Assert that the batch completes with the outcomes of `usual`, and that keys and records are right."""
         refused = {custom_id(number) for number in range(run.lines) if number % REFUSED_EVERY == 0}
         batch = self.assert_one_outcome_each(run)
         assert batch["status"] == "completed"
@@ -163,7 +163,7 @@ class Stage:
         self.assert_one_key_each()
 
     def assert_one_outcome_each(self, run: Run) -> dict[str, Any]:
-        """The batch ends; each object is in one of its files once, in input order; counts say the same; nothing disagrees."""
+        """Assert that the batch ends with each object in its files once, in input order, and that all counts agree."""
         batch = self.wait_until_ended(run)
         files = [self.file_lines(batch[name]) for name in ("output_file_id", "error_file_id")]
         names = [[line["custom_id"] for line in lines] for lines in files]
@@ -176,7 +176,7 @@ class Stage:
         return batch
 
     def assert_agrees(self) -> None:
-        """The portal agrees with itself, and keeps no bytes that nobody knows."""
+        """Assert that `verify` finds no disagreement, and no bytes without a row."""
         said = self.portal.manage("verify", "--check")
         assert (said.returncode, said.stdout) == (0, "Everything agrees.\n"), said.stdout + said.stderr
         known = {name for (name,) in self.rows("SELECT content FROM batches_file WHERE purged_at IS NULL")}
@@ -189,12 +189,12 @@ class Stage:
         return [{line["custom_id"]: line for line in lines} for lines in files]
 
     def assert_one_key_each(self) -> None:
-        """However often an object was sent: always under the same idempotency key, which no other object has."""
+        """Assert that all sends of an object have the same idempotency key, and that no other object has it."""
         keys = set(self.sent())
         assert len(keys) == len({name for name, _ in keys}) == len({key for _, key in keys})
 
     def sent(self) -> list[tuple[str, str]]:
-        """What the upstream received: the custom_id and the idempotency key of each request."""
+        """The custom_id and the idempotency key of each request that the upstream received."""
         return [(marker(request), request.idempotency_key) for request in self.upstream.requests]
 
     def sent_before(self, moment: float) -> set[str]:
@@ -205,10 +205,10 @@ class Stage:
         """The objects that the upstream received more than once."""
         return {name for name, times in Counter(name for name, _ in self.sent()).items() if times > 1}
 
-    # --- What goes on inside
+    # --- A look inside
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """What the portal's database says."""
+        """The rows of a query of the portal's database."""
         if "DATABASE_URL" not in self.portal.environment:
             with contextlib.closing(sqlite3.connect(self.portal.folder / "batchyard.sqlite3")) as embedded:
                 return embedded.execute(query, parameters).fetchall()
@@ -216,7 +216,7 @@ class Stage:
             return connection.execute(query.encode(), parameters).fetchall()
 
     def assert_counts_are_true(self, run: Run) -> None:
-        """What the slices of a batch say, summed up, is what its objects say; each round that settled has one result."""
+        """Assert that the counts of slices agree with the objects, and that each settled round has one result."""
         summed = self.rows(
             "SELECT sum(pending), sum(succeeded), sum(failed), sum(cancelled) FROM batches_slice WHERE batch_id = %s", run.key
         )
@@ -231,7 +231,7 @@ class Stage:
         assert settled == [(statuses.get("succeeded", 0) + statuses.get("failed", 0),) * 2]
 
     def executors(self, run: Run) -> list[Executor]:
-        """Who holds slices of a batch just now, and lives."""
+        """The executors that are alive and hold slices of a batch."""
         found = self.rows(
             "SELECT DISTINCT w.id, w.name FROM batches_slice s JOIN batches_worker w ON w.id = s.lease_owner"
             " WHERE s.batch_id = %s AND s.lease_expires_at > now()",
@@ -253,12 +253,12 @@ class Stage:
         return {name for (name,) in found}
 
     def leased(self, executor: Executor, *, locking: str = "") -> int:
-        """How many slices with open objects it holds, as the others see it."""
+        """The number of slices with open objects that an executor holds, according to the database."""
         held = "SELECT id FROM batches_slice WHERE lease_owner = %s AND pending > 0"
         return len(self.rows(f"{held} {locking}", executor.id))
 
     def is_writing(self, executor: Executor) -> bool:
-        """Whether it is in the middle of a transaction, for which the others would have to wait."""
+        """Whether an executor is inside a transaction that others would have to wait for."""
         return self.leased(executor, locking="FOR UPDATE SKIP LOCKED") < self.leased(executor)
 
     def leader(self, words: str) -> int:
@@ -269,7 +269,7 @@ class Stage:
         raise AssertionError(f"no process runs {words}")
 
     def successor(self, words: str, *, of: int) -> int | None:
-        """The process that runs with these words after another one was killed, once there is one."""
+        """The process with these words that replaces a killed one; None until there is one."""
         try:
             found = self.leader(words)
         except (AssertionError, FileNotFoundError, ProcessLookupError):
@@ -278,12 +278,12 @@ class Stage:
 
 
 def marker(request: Request) -> str:
-    """The custom_id of the object that a request is about."""
+    """The custom_id of the object in a request."""
     return str(request.json["user"])
 
 
 def usual(request: Request) -> Answer:
-    """One in so many is refused."""
+    """The usual answer: one object in REFUSED_EVERY is refused, the others succeed."""
     number = int(marker(request).rpartition("-")[2])
     return refuse(400, delay=LATENCY) if number % REFUSED_EVERY == 0 else succeed(delay=LATENCY)
 

@@ -1,4 +1,4 @@
-"""The upstream misbehaves while a batch runs: each object still has its own outcome, and is sent no more than it must be."""
+"""The upstream misbehaves while a batch runs. Each object gets its own outcome, and is sent no more often than necessary."""
 
 import json
 from collections import defaultdict
@@ -10,8 +10,8 @@ from tests.chaos.stage import LATENCY, Stage, marker, usual
 from tests.upstream import Answer, Request, babble, break_off, drop, refuse, say, stay_silent, succeed
 
 LINES = 400
-HIT_EVERY = 8  # one object in so many meets the fault, the first time that it is sent
-ASKED = 1.0  # seconds that a 429 asks to wait
+HIT_EVERY = 8  # the first send of one object in so many meets the fault
+ASKED = 1.0  # the seconds that a 429 asks to wait
 LARGE = 10_000_000
 
 

@@ -1,4 +1,4 @@
-"""The worker of a bulk operation is killed while it acts: each batch is acted on, and none of them twice."""
+"""The worker of a bulk operation is killed while it acts. Each batch is acted on once."""
 
 import json
 from datetime import timedelta
@@ -11,7 +11,7 @@ from tests.chaos.levers import set_clock
 from tests.chaos.stage import FORM, LINE_BYTES, Stage, form
 
 BATCHES = 60
-# Every batch failed, and a retry of one that has ended makes another batch: what is done twice is seen.
+# Every batch has failed, and a retry of an ended batch makes a new batch, so an act that is done twice would be seen.
 ORDER = """
 import uuid
 from django.contrib.auth.models import User
@@ -53,7 +53,7 @@ def test_a_killed_worker_of_a_bulk_operation_leaves_nothing_out_and_does_nothing
     assert grown_up.rows(children) == [(BATCHES, BATCHES)]
     assert grown_up.wait_until_ended(run)["status"] == "completed"
 
-    # A worker that is killed before it can tell of a file has written bytes that nobody knows: a day later they can go.
+    # A worker that is killed before it saves the row of a file leaves orphaned bytes, which are removed a day later.
     set_clock(grown_up.portal.folder, timedelta(hours=25))
     try:
         mended = grown_up.portal.manage("verify", "--repair", "--orphans")

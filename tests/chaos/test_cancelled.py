@@ -7,7 +7,7 @@ import pytest
 from tests.benchmarks.inputs import custom_id
 from tests.chaos.stage import Stage
 
-HEARD_WITHIN = 2.0  # seconds
+HEARD_WITHIN = 2.0  # the seconds within which an executor learns of the cancellation
 
 
 @pytest.mark.servers

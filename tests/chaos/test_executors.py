@@ -1,4 +1,4 @@
-"""Executors that lose slices, that are woken too often, and that lack something that another one has."""
+"""Executors that lose slices, that are woken too often, and that lack a credential which another executor has."""
 
 import signal
 from collections import Counter
@@ -20,7 +20,7 @@ LOSE = (
 
 
 def calls(running: Stage, run: Run) -> Counter[str]:
-    """How often each idempotency key of one batch was received."""
+    """How often the upstream received each idempotency key of one batch."""
     keys = (request.idempotency_key for request in running.upstream.requests)
     return Counter(key for key in keys if key.startswith(run.key.hex))
 
@@ -77,7 +77,7 @@ def test_a_burst_of_wakes_makes_no_executor_too_many(grown_up: Stage) -> None:
 
 
 def test_many_resumes_leave_an_embedded_portal_room_for_everything_else(tmp_path: Path) -> None:
-    """E2: each of them wakes an executor; there is one, and batches are validated and ended meanwhile."""
+    """E2: each resume wakes an executor. Only one executor runs, and batches are validated and ended meanwhile."""
     with stage(tmp_path, EXECUTORS="1") as embedded:
         run = embedded.begin(1500)
         embedded.wait_until_answered(run, 0.1)
@@ -96,7 +96,7 @@ def test_many_resumes_leave_an_embedded_portal_room_for_everything_else(tmp_path
 
 @pytest.mark.servers
 def test_a_batch_waits_for_the_worker_that_has_the_credential(grown_up: Stage) -> None:
-    """E4: the portal's own workers lack the variable; they say so, fail nothing, and leave the batch to the one that has it."""
+    """E4: workers without the variable report that, fail nothing, and leave the batch to the worker that has the variable."""
     grown_up.upstream.forget()
     grown_up.upstream.behave(usual)
     words = ("--adapter", "openai", "--base-url", grown_up.upstream.base_url, "--credential-env", "BATCHYARD_CREDENTIAL_CHAOS")

@@ -79,7 +79,7 @@ def test_a_portal_that_is_told_to_stop_brings_its_work_home_and_goes_on_when_it_
 
 @contextlib.contextmanager
 def _half_an_upload(stage: Stage) -> Iterator[None]:
-    """An upload of which the server has received, and spooled, only the beginning."""
+    """An upload whose beginning the server has received and spooled, while the rest is missing."""
     content = form(b"{}\n" * 2**22)
     head = (
         f"POST /v1/files HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {stage.key}\r\nContent-Length: {len(content)}\r\n"

@@ -11,7 +11,7 @@ from tests.crowd import crowd
 
 CLIENTS = 40
 PATHS = ("/v1/batches?limit=5", "/api/v1/batches?limit=5", "/v1/files?limit=5")
-REQUESTS = 1000  # after a server is back, of which none may fail
+REQUESTS = 1000  # the number of requests after a server is back; none may fail
 NO_MINUTES = 20.0  # seconds: a bound that a busy machine keeps, and that a portal which waits for itself does not
 
 

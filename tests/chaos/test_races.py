@@ -1,4 +1,4 @@
-"""Acts of people, and work done twice, that meet the end of a batch; and a deadline that is suddenly there."""
+"""Races with the end of a batch: acts of people, repeated work, and a deadline that comes suddenly."""
 
 import random
 import threading
@@ -13,13 +13,13 @@ from tests.chaos.faults import frozen
 from tests.chaos.levers import leave_room, set_clock
 from tests.chaos.stage import LATENCY, UNFLUSHED_SECONDS, Run, Stage
 
-SMALL = 120  # lines; such a batch takes a moment
+SMALL = 120  # the lines of a batch that takes only a moment
 FULL = "No space left on device"
 
 
 @contextmanager
 def meanwhile(*acts: Callable[[], object]) -> Iterator[None]:
-    """Do these at the same time."""
+    """Run these acts at the same time as the block."""
     threads = [threading.Thread(target=act) for act in acts]
     for thread in threads:
         thread.start()
@@ -104,7 +104,7 @@ def test_a_clock_that_passes_the_deadline_ends_the_batch_with_what_was_answered(
     answered = {name for name, line in (output | error).items() if line["response"]}
     sent = {name for name, _ in grown_up.sent()}
     assert answered <= sent
-    # All leases were over at once, so that what had not been handed in by then is too late.
+    # All leases ran out at once, so outcomes that had not been handed in by then were dropped.
     assert (sent - answered).isdisjoint(grown_up.sent_before(moved_at - LATENCY - UNFLUSHED_SECONDS))
     grown_up.assert_one_key_each()
     grown_up.assert_complete(grown_up.begin(20))  # although the clock has gone back

@@ -1,4 +1,4 @@
-"""A file storage that answers slowly: what reads it keeps its lease."""
+"""A file storage that answers slowly. The worker that reads it keeps its lease."""
 
 from collections.abc import Iterator
 

@@ -176,7 +176,7 @@ def test_a_refused_create_frees_its_idempotency_key(face: Face) -> None:
     assert face.create("a", Idempotency_Key="k").status in (200, 202)
 
 
-def assert_told(face: Face, document: object, quota: str, sentence: str) -> None:
+def assert_names_quota(face: Face, document: object, quota: str, sentence: str) -> None:
     """A create call that a quota has no room for is refused in the dialect's own 429, changes nothing and frees its key."""
     before = Batch.objects.count(), File.objects.count()
     Project.objects.filter(slug="acme").update(**{quota: 1})
@@ -194,13 +194,17 @@ def assert_told(face: Face, document: object, quota: str, sentence: str) -> None
 def test_a_quota_of_batches_is_told_in_the_dialects_own_429(face: Face) -> None:
     document = face.document(["a", "b"], failing=[])
     face.batch_id()
-    assert_told(face, document, "max_open_batches", "Project acme may have 1 open batches; it has 1, and this would add 1.")
+    assert_names_quota(
+        face, document, "max_open_batches", "Project acme may have 1 open batches; it has 1, and this would add 1."
+    )
 
 
 @of(*(name for name, face in FACES.items() if not issubclass(face, OpenAIFace)))
 def test_a_quota_of_objects_is_told_in_the_dialects_own_429(face: Face) -> None:
     document = face.document(["a", "b"], failing=[])
-    assert_told(face, document, "max_pending_objects", "Project acme may have 1 pending objects; it has 0, and this would add 2.")
+    assert_names_quota(
+        face, document, "max_pending_objects", "Project acme may have 1 pending objects; it has 0, and this would add 2."
+    )
 
 
 @of("openai", "novita")

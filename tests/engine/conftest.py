@@ -1,4 +1,4 @@
-"""A local upstream and a provider that reaches it; an engine that does not wait long."""
+"""A local upstream, a provider that points to it, and settings with short waits for the engine."""
 
 import pytest
 from pytest_django import Settings
@@ -12,12 +12,12 @@ __all__ = ["upstream"]
 
 @pytest.fixture(autouse=True)
 def quick(settings: Settings) -> None:
-    """No test waits for what is long by default."""
+    """Shorten the long default waits of the engine."""
     settings.BACKOFF_BASE_SECONDS = 0.01
     settings.BACKOFF_CAP_SECONDS = 0.05
 
 
 @pytest.fixture
 def provider(transactional_db: None, upstream: Upstream) -> Provider:
-    """The portal's default provider: the local upstream."""
+    """The portal's default provider, which points to the local upstream."""
     return provider_at(upstream.base_url)

@@ -66,9 +66,9 @@ def test_a_conflict_is_not_to_be_tried_again_unless_it_was_a_race(error: PortalE
 
 
 def test_who_is_to_come_back_is_told_when_in_the_one_way_that_every_client_knows() -> None:
-    told = headers(InProgress())
-    assert set(told) == {"Retry-After"}
-    assert 0 < int(told["Retry-After"]) <= 60, "some clients wait no longer, others give up"
+    named = headers(InProgress())
+    assert set(named) == {"Retry-After"}
+    assert 0 < int(named["Retry-After"]) <= 60, "some clients wait no longer, others give up"
 
 
 def test_the_first_of_many_problems_is_named_with_its_path() -> None:

@@ -13,7 +13,7 @@ def render(error: PortalError, request_id: str) -> dict[str, str]:
 
 OUTER = Mount(bases={"x": "/outer"}, render_error=render, prefixes=("/outer", "/stray"))
 INNER = Mount(bases={"x": ""}, render_error=render, prefixes=("/outer/inner/deep",))
-SHARED = Mount(bases={"x": ""}, render_error=render, prefixes=("/outer/shared",), told_by=lambda headers: "Whose" in headers)
+SHARED = Mount(bases={"x": ""}, render_error=render, prefixes=("/outer/shared",), recognises=lambda headers: "Whose" in headers)
 
 
 @pytest.fixture(autouse=True)

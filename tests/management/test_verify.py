@@ -33,7 +33,7 @@ def batch(project: Project, simulator: Provider) -> Batch:
     return batch
 
 
-def told(*arguments: str) -> str:
+def output_of(*arguments: str) -> str:
     output = StringIO()
     call_command("verify", *arguments, stdout=output)
     return output.getvalue()
@@ -50,8 +50,8 @@ def complaints(*arguments: str) -> str:
 
 def test_a_portal_that_agrees_with_itself_is_said_to(project: Project, simulator: Provider) -> None:
     started(project, request_lines(2))
-    assert told("--check") == told("--repair") == "Everything agrees.\n"
-    assert told("--check", "--json") == ""
+    assert output_of("--check") == output_of("--repair") == "Everything agrees.\n"
+    assert output_of("--check", "--json") == ""
 
 
 def test_a_check_prints_what_disagrees_and_changes_nothing(batch: Batch) -> None:
@@ -61,8 +61,8 @@ def test_a_check_prints_what_disagrees_and_changes_nothing(batch: Batch) -> None
 
 
 def test_a_repair_says_what_it_did_and_leaves_an_event(batch: Batch) -> None:
-    assert told("--repair").splitlines()[0].endswith(" failed is 1 and ought to be 0. Counted lines 1 to 2 anew.")
-    assert told("--check") == "Everything agrees.\n"
+    assert output_of("--repair").splitlines()[0].endswith(" failed is 1 and ought to be 0. Counted lines 1 to 2 anew.")
+    assert output_of("--check") == "Everything agrees.\n"
     event = Event.objects.get(act="repaired")
     assert (event.actor, event.source, event.from_status, event.to_status) == (
         "command verify",
@@ -80,26 +80,26 @@ def test_what_cannot_be_mended_is_said_and_fails_the_command(batch: Batch) -> No
 def test_programs_get_json(batch: Batch) -> None:
     found = json.loads(complaints("--check", "--json"))
     assert (found["check"], found["batch"]) == ("slice_counts", str(batch))
-    mended = json.loads(told("--repair", "--json"))
+    mended = json.loads(output_of("--repair", "--json"))
     assert mended["done"] == "Counted lines 1 to 2 anew."
 
 
 def test_one_batch_is_looked_at_alone(batch: Batch, project: Project) -> None:
     other = started(project, request_lines(1))
-    assert told("--check", "--batch", str(other)) == "Everything agrees.\n"
+    assert output_of("--check", "--batch", str(other)) == "Everything agrees.\n"
     assert str(batch) in complaints("--check", "--batch", batch.pk.hex)
     for unknown in ("batch_" + "0" * 32, "nonsense"):
         with pytest.raises(CommandError, match="There is no batch"):
-            told("--check", "--batch", unknown)
+            output_of("--check", "--batch", unknown)
 
 
 def test_old_batches_can_be_left_out(batch: Batch) -> None:
     Batch.objects.filter(pk=batch.pk).update(created_at=timezone.now() - timedelta(days=2))
     yesterday = timezone.now() - timedelta(days=1)
-    assert told("--check", "--since", yesterday.date().isoformat()) == "Everything agrees.\n"
+    assert output_of("--check", "--since", yesterday.date().isoformat()) == "Everything agrees.\n"
     complaints("--check", "--since", (yesterday - timedelta(days=2)).isoformat())
     with pytest.raises(CommandError, match="is not a time"):
-        told("--check", "--since", "yesterday")
+        output_of("--check", "--since", "yesterday")
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,8 @@ def test_rows_of_a_batch_that_is_gone_are_deleted(
     kept, gone = started(project, request_lines(1)), uuid7()
     model._default_manager.create(batch_id=gone, **fields)
     assert complaints("--check") == f"orphan_rows: {model._meta.verbose_name_plural} of batch {gone}, which is gone.\n"
-    assert "Deleted 1." in told("--repair")
-    assert told("--check") == "Everything agrees.\n"
+    assert "Deleted 1." in output_of("--repair")
+    assert output_of("--check") == "Everything agrees.\n"
     assert BatchObject.objects.filter(batch=kept).count() == 1
 
 
@@ -142,7 +142,7 @@ def test_old_bytes_of_no_file_are_deleted_by_a_repair(
     abandoned, recent, young = (
         default_storage.save(name(project, id_made(hours_ago=hours)), ContentFile(b"?")) for hours in (25, 2, 0)
     )
-    assert told("--check") == told("--repair") == "Everything agrees.\n"
+    assert output_of("--check") == output_of("--repair") == "Everything agrees.\n"
     told_of = complaints("--check", "--orphans").splitlines()
     assert sorted(told_of) == sorted(f"orphan_files: nothing refers to {name}." for name in (abandoned, recent))
 
@@ -150,7 +150,7 @@ def test_old_bytes_of_no_file_are_deleted_by_a_repair(
     assert f"orphan_files: nothing refers to {abandoned}. Deleted." in told_of
     assert [default_storage.exists(name) for name in (abandoned, recent, young)] == [False, True, True]
     default_storage.delete(recent)
-    assert told("--check", "--orphans") == "Everything agrees.\n"
+    assert output_of("--check", "--orphans") == "Everything agrees.\n"
 
 
 def test_bytes_that_the_portal_did_not_write_are_listed_and_left(project: Project, simulator: Provider) -> None:
@@ -161,7 +161,7 @@ def test_bytes_that_the_portal_did_not_write_are_listed_and_left(project: Projec
 
 
 def test_what_is_checked_can_be_listed(db: None) -> None:
-    listed = told("--list")
+    listed = output_of("--list")
     assert "slice_counts: The counts, tokens and cost of a slice are those of its objects.\n" in listed
     assert "unknown_adapter: Open batches are at providers that this version can speak to. (cannot be mended)\n" in listed
 

@@ -14,6 +14,15 @@ ROOT = Path(__file__).parents[2]
 def test_it_prints_our_version_and_not_only_djangos() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
-    told = subprocess.run([sys.executable, "manage.py", "version"], cwd=ROOT, capture_output=True, text=True, check=True)
+    output = subprocess.run([sys.executable, "manage.py", "version"], cwd=ROOT, capture_output=True, text=True, check=True)
 
-    assert told.stdout.startswith(f"Batchyard {version} (Django ")
+    assert output.stdout.startswith(f"Batchyard {version} (Django ")
+
+
+def test_the_changelog_names_the_present_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+
+    named = f"The version is `{version}` until" if ".dev" in version else f"\n## {version}\n"
+
+    assert named in changelog

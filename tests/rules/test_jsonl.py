@@ -150,7 +150,7 @@ def test_dumped_json_is_one_line_without_nan() -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "told"),
+    ("document", "message"),
     [
         (b'{"a":NaN}', "invalid character (byte 105)"),
         (b'{"a":"x', "it ends too early"),
@@ -161,7 +161,7 @@ def test_dumped_json_is_one_line_without_nan() -> None:
         (b'{"a":[' + b"9" * 5000 + b"]}", "Integer value out of range"),
     ],
 )
-def test_what_makes_a_document_no_json_is_said_with_its_place(document: bytes, told: str) -> None:
+def test_what_makes_a_document_no_json_is_said_with_its_place(document: bytes, message: str) -> None:
     with pytest.raises(msgspec.DecodeError) as refused:
         msgspec.json.decode(document)
-    assert complaint(refused.value, document, start=100) == told
+    assert complaint(refused.value, document, start=100) == message

@@ -1,4 +1,4 @@
-"""The cast of the attacks."""
+"""The cast of the security tests."""
 
 import pytest
 from django.utils import timezone
@@ -16,7 +16,7 @@ __all__ = ["console", "count_queries", "make_batch", "member", "native", "upstre
 
 @pytest.fixture
 def tenant(project: Project, simulator: Provider, make_batch: MakeBatch) -> Tenant:
-    """One of everything, and no text in it but the canary."""
+    """A tenant with one row of everything. Every text of the rows is the canary."""
     batch = Furnish(project, simulator, make_batch)()
     EmergencyStop.objects.create(what="sending", project=project, reason="r", began_at=timezone.now(), began_by="user x")
     return tenant_of(batch, but=simulator)

@@ -1,6 +1,6 @@
-"""Clients that hold a portal up: they send half of a request, send it byte by byte, or do not read what they asked for.
+"""Clients that hold a portal up: they send half of a request, send it byte by byte, or do not read the answer.
 
-They run in a process of their own, so that they take no time from the client that measures, and come back when the portal
+They run in a process of their own, so that they take no time from the client that measures. They connect again when the portal
 ends their connections. `python -m tests.security.slow_clients` starts them; see `slow_clients`.
 """
 
@@ -13,9 +13,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
-STEP_SECONDS = 1.0  # between a client's bytes
-BACK_AFTER_SECONDS = 0.5  # a client comes back so long after its connection has ended
-RECEIVE_BYTES = 4096  # that the system keeps for a client which does not read
+STEP_SECONDS = 1.0  # the seconds between two bytes of a client
+BACK_AFTER_SECONDS = 0.5  # the seconds until a client connects again
+RECEIVE_BYTES = 4096  # the bytes that the system buffers for a client that does not read
 ADDRESSES = [f"127.0.0.{number}" for number in range(2, 18)]
 BIG = "/static/admin/js/vendor/xregexp/xregexp.js"  # the largest file that strangers may read
 FORM = b"multipart/form-data; boundary=b"
@@ -24,14 +24,14 @@ UPLOAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.jsonl
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """So many strangers and so many clients with this key, who reach the portal at a port and read a file."""
+    """Numbers of strangers and of clients with a key, the port of the portal, and the file that they read."""
 
     port: int
     strangers: int
     keyed: int = 0
     key: str = ""
     file_id: str = ""
-    only: int | None = None  # of the kinds
+    only: int | None = None  # the number of the only kind of client that comes; None for all kinds
 
 
 def request(
@@ -45,7 +45,7 @@ def request(
 
 
 def strangers() -> list[tuple[bytes, bytes]]:
-    """What each kind of stranger sends at once, and then again and again."""
+    """For each kind of stranger: the bytes it sends at once, and the bytes it sends again and again."""
     form = b"csrfmiddlewaretoken=" + b"a" * 64
     wrong = {"Authorization": "Bearer by_wrong"}
     encoded = b"application/x-www-form-urlencoded"
@@ -65,7 +65,7 @@ def strangers() -> list[tuple[bytes, bytes]]:
 
 
 def keyed(crowd: Crowd) -> list[tuple[bytes, bytes]]:
-    """The same of each kind of client with a key."""
+    """The same bytes for each kind of client with a key."""
     headers = {"Authorization": f"Bearer {crowd.key}"}
     return [
         (request("POST", "/v1/files", length=100_000_000, kind=FORM, headers=headers) + UPLOAD + b"x" * 70_000, b"x"),
@@ -76,7 +76,7 @@ def keyed(crowd: Crowd) -> list[tuple[bytes, bytes]]:
 
 @contextlib.contextmanager
 def slow_clients(crowd: Crowd) -> Iterator[None]:
-    """These clients do what they do until the block ends; it begins when all of them have come once."""
+    """Run these clients during the block. The block begins once all of them have connected."""
     command = [sys.executable, "-m", "tests.security.slow_clients", json.dumps(asdict(crowd))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
@@ -111,7 +111,7 @@ async def _come_again(port: int, address: str, first: bytes, more: bytes, came: 
 
 
 async def _hold_up(port: int, address: str, first: bytes, more: bytes, came: asyncio.Event) -> None:
-    """One connection, until the portal ends it. Nothing is read."""
+    """Hold one connection until the portal ends it. Nothing is read."""
     loop = asyncio.get_running_loop()
     with socket.socket() as connection:
         connection.setblocking(False)
@@ -126,14 +126,14 @@ async def _hold_up(port: int, address: str, first: bytes, more: bytes, came: asy
 
 
 async def _send(connection: socket.socket, content: bytes) -> None:
-    """As much as the portal takes."""
+    """Send as many of these bytes as the portal takes."""
     if content:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(connection, content), STEP_SECONDS)
 
 
 def _has_ended(connection: socket.socket) -> bool:
-    """Whether the portal has closed the connection, as far as one can tell without reading an answer."""
+    """Whether the portal has closed the connection. The answer is not read for this."""
     try:
         return connection.recv(1, socket.MSG_PEEK) == b""
     except BlockingIOError:

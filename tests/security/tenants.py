@@ -1,6 +1,6 @@
-"""A tenant whose every text is a canary, what there is of it to be asked for, and whoever else may ask.
+"""A tenant whose texts are all canaries, the ids and names of its things, and visitors who may ask for them.
 
-The canary gets into every text column of every table, so that a new column is looked for without anybody remembering.
+The canary is put into every text column of every table, so that a new column is tested without a change here.
 """
 
 import json
@@ -31,7 +31,7 @@ from tests.security.routes import Address
 
 CANARY = "canary-7f3a"
 UNKNOWN = uuid.UUID(int=0)
-# Columns that are no text of a tenant: the engine, the storage or Django reads them.
+# Columns that hold no text of a tenant, since the engine, the storage or Django reads them.
 READ_BY_PROGRAMS = {
     *("adapter", "auth_header", "auth_scheme", "base_url", "content", "digest", "dialect", "endpoint", "fingerprint", "input"),
     *(
@@ -63,14 +63,14 @@ READ_BY_PROGRAMS = {
         "language",
     ),
 }
-# Tables that are the portal's own, not a tenant's.
+# Tables that belong to the portal, and not to a tenant.
 PORTALS = {"worker", "claimedflags", "contenttype", "permission", "group", "session", "logentry", "site"}
 
-Pair = tuple[str, str]  # what is the tenant's, and what there is none of
+Pair = tuple[str, str]  # an id or name of the tenant's, and one that does not exist
 
 
 def _texts(model: type[Model]) -> Iterator[str]:
-    """The text columns in which a tenant's words may be."""
+    """The text columns that may hold a tenant's words."""
     for column in model._meta.concrete_fields:
         long_enough = isinstance(column, TextField) or (
             isinstance(column, CharField) and (column.max_length or 0) > len(CANARY) + 4
@@ -80,13 +80,13 @@ def _texts(model: type[Model]) -> Iterator[str]:
 
 
 def models() -> list[type[Model]]:
-    """Every table that may have something of a tenant."""
+    """Every table that may have rows of a tenant."""
     own: list[type[Model]] = [*apps.get_app_config("batches").get_models(), *apps.get_app_config("providers").get_models(), User]
     return [model for model in own if model._meta.model_name not in PORTALS]
 
 
 def fill_with_canaries(*, but: Provider) -> None:
-    """Put the canary into every text of every row, but for those of one provider, which is everybody's."""
+    """Put the canary into every text of every row, except the rows of one provider, which everybody may use."""
     for model in models():
         rows = model._default_manager.all()
         rows = rows.exclude(pk=but.pk) if model is Provider else rows
@@ -98,17 +98,17 @@ def fill_with_canaries(*, but: Provider) -> None:
 
 @dataclass(frozen=True)
 class Tenant:
-    """What a project has, by the names under which addresses ask for it."""
+    """The things of a project, by the names of the placeholders in addresses."""
 
     project: Project
     batch: Batch
-    provider: Provider  # which no other project may use
+    provider: Provider  # a provider that no other project may use
     rows: Mapping[type[Model], Model] = field(repr=False)
-    ids: frozenset[str] = field(repr=False)  # of every row, as hex
+    ids: frozenset[str] = field(repr=False)  # the ids of every row, as hex
 
     @cached_property
     def things(self) -> dict[str, Pair]:
-        """A value of the tenant's for whatever an address may name, and one that there is not. A new name needs one here."""
+        """For each placeholder of addresses: a value of the tenant, and one that does not exist. Add a pair for a new one."""
         batch, of = self.batch, self._of
         nothing, model = str(UNKNOWN), str(ContentType.objects.get_for_model(Batch).pk)
         return {
@@ -148,7 +148,7 @@ class Tenant:
 
 
 def tenant_of(batch: Batch, *, but: Provider) -> Tenant:
-    """All that there is by now, as one tenant's; `but` is everybody's provider."""
+    """A tenant that owns all present rows. `but` is the provider that everybody may use."""
     fill_with_canaries(but=but)
     ids = set()
     rows: dict[type[Model], Model] = {}
@@ -164,12 +164,12 @@ def tenant_of(batch: Batch, *, but: Provider) -> Tenant:
     return Tenant(project, batch, hidden, rows, frozenset(ids))
 
 
-# --- Who asks ------------------------------------------------------------------------------------------------------
+# --- Visitors ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """Somebody who asks: by a key, by a session, or by neither. Each call is of a browser of its own."""
+    """A visitor with a key, with a session, or with neither. Each call uses a new browser."""
 
     name: str
     key: str = ""
@@ -204,7 +204,7 @@ class Visitor:
 
 
 def programs(project: Project) -> list[Visitor]:
-    """Programs with keys of a project: with all scopes, with each alone, and with those that are no longer good."""
+    """Programs with keys of a project: with all scopes, with each scope alone, and with expired and revoked keys."""
     now = timezone.now()
     made = {"key": ApiKey.issue(project=project, name="all")[1]}
     made |= {f"key to {scope}": ApiKey.issue(project=project, name=scope, scopes=[scope])[1] for scope in Scope.values}
@@ -215,7 +215,7 @@ def programs(project: Project) -> list[Visitor]:
 
 
 def people(project: Project) -> list[Visitor]:
-    """People of a project, of none, and those of both kinds who may enter the admin."""
+    """People with and without a project, each with and without access to the admin."""
     found = [_person(role, project=project, role=role) for role in Role.values]
     found += [_person("member of nothing"), _person("staff of nothing", is_staff=True)]
     return [*found, _person("staff", project=project, role=Role.ADMIN, is_staff=True)]
@@ -229,7 +229,7 @@ def _person(name: str, *, project: Project | None = None, role: str = "", is_sta
 
 
 def visitor_of(person: User, *, name: str) -> Visitor:
-    """Somebody who is signed in."""
+    """A visitor who is signed in."""
     client = Client()
     client.force_login(person)
     return Visitor(name, session=client.cookies[settings.SESSION_COOKIE_NAME].value)
@@ -238,9 +238,9 @@ def visitor_of(person: User, *, name: str) -> Visitor:
 NOBODY = Visitor("nobody")
 
 
-# --- What an answer tells --------------------------------------------------------------------------------------------
+# --- Texts of answers ------------------------------------------------------------------------------------------------
 
-# What no two answers have in common: tokens, ids of what a call made, moments.
+# Parts that differ between any two answers: tokens, ids of new rows, times.
 _ONE_OFF = re.compile(
     r'(?<=name="csrfmiddlewaretoken" value=")\w+|\breq_\w+|[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
     r"|\b\d{10}\b|\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)?|<time [^>]*>[^<]*</time>|\"latency\":\d+"
@@ -248,30 +248,30 @@ _ONE_OFF = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What an answer tells, but for the ids that it was asked for."""
+class AnswerText:
+    """The status and the text of an answer, without the ids that the request named."""
 
     status: int
     text: str
 
     def leaks(self, tenant: Tenant) -> list[str]:
-        """What of a tenant it has."""
+        """The ids and secrets of a tenant in the text."""
         plain = self.text.replace("-", "")
         return [word for word in (CANARY.replace("-", ""), *tenant.ids) if word in plain]
 
     @property
     def gist(self) -> tuple[int, str]:
-        """What can be compared with another answer."""
+        """The status, and the text without parts that differ from answer to answer."""
         return self.status, _ONE_OFF.sub("", self.text)
 
 
-def told(answer: HttpResponseBase, *asked: str) -> Told:
-    """Read an answer: its body, where it leads, and what the next page is to say."""
+def text_of(answer: HttpResponseBase, *asked: str) -> AnswerText:
+    """The text of an answer: its body, the address it redirects to, and its messages for the next page."""
     body = answer.getvalue() if answer.streaming else answer.content  # type: ignore[attr-defined]
     text = "\n".join((body.decode(errors="replace"), answer.headers.get("Location", ""), *_messages(answer)))
     for form in sorted({form for value in asked for form in _spelled(value)}, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", "…", text)
-    return Told(answer.status_code, text)
+    return AnswerText(answer.status_code, text)
 
 
 def _messages(answer: Any) -> list[str]:
@@ -280,6 +280,6 @@ def _messages(answer: Any) -> list[str]:
 
 
 def _spelled(value: str) -> set[str]:
-    """How an answer may write an id."""
+    """The spellings of an id in answers."""
     key = identifiers.parse(value)
     return {value, quote(value), quote_plus(quote(value)), *([str(key), key.hex] if key else [])} - {""}

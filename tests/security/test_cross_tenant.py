@@ -15,7 +15,7 @@ from batches.api.openapi.document import document
 from batches.models import ApiKey, Project
 from tests.matrix import every
 from tests.security.routes import Address, addresses
-from tests.security.tenants import NOBODY, Tenant, Visitor, people, programs, told, visitor_of
+from tests.security.tenants import NOBODY, Tenant, Visitor, people, programs, text_of, visitor_of
 
 pytestmark = pytest.mark.once
 
@@ -55,11 +55,11 @@ def test_nobody_learns_anything_of_another_tenant(
     named = tenant.named(address)
     asked = [value for pair in named.values() for value in pair]
     theirs, nothing = ({name: pair[which] for name, pair in named.items()} for which in (0, 1))
-    said = told(visitor.ask(method, address.of(theirs)), *asked)
+    said = text_of(visitor.ask(method, address.of(theirs)), *asked)
     assert said.status < 500
     assert said.leaks(tenant) == []
     if named:
-        assert said.gist == told(visitor.ask(method, address.of(nothing)), *asked).gist
+        assert said.gist == text_of(visitor.ask(method, address.of(nothing)), *asked).gist
 
 
 @pytest.mark.parametrize("face", FACES)
@@ -70,9 +70,9 @@ def test_the_tenant_itself_finds_what_the_walk_looks_for(tenant: Tenant, operato
         address for address in addresses() if address.face == face and "GET" in address.methods and "logout" not in address.path
     ]
     paths = [address.of({name: pair[0] for name, pair in tenant.named(address).items()}) for address in here]
-    told_to_owner = {path: told(owner.ask("GET", path)) for path in paths}
-    assert [path for path, said in told_to_owner.items() if said.status >= 500] == []
-    finds = [path for path, said in told_to_owner.items() if said.leaks(tenant)]
+    shown_to_owner = {path: text_of(owner.ask("GET", path)) for path in paths}
+    assert [path for path, said in shown_to_owner.items() if said.status >= 500] == []
+    finds = [path for path, said in shown_to_owner.items() if said.leaks(tenant)]
     assert len(finds) * 2 >= len(paths), "there is something to be found"
 
 

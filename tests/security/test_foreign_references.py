@@ -25,7 +25,7 @@ from tests.dialects.openai.conftest import CHAT
 from tests.dialects.routes import ROUTES, Route
 from tests.matrix import every
 from tests.security.routes import Address, addresses
-from tests.security.tenants import Pair, Tenant, Visitor, people, programs, told, visitor_of
+from tests.security.tenants import Pair, Tenant, Visitor, people, programs, text_of, visitor_of
 
 pytestmark = pytest.mark.once
 
@@ -138,7 +138,7 @@ def require_same(tenant: Tenant, pairs: Iterable[Pair], ask: Ask) -> None:
     A model may be echoed without its provider, so that is left out as well.
     """
     named = [value for pair in (*pairs, references(tenant)["provider"]) for value in pair]
-    theirs, nothing = (told(undone(ask, which), *named) for which in (0, 1))
+    theirs, nothing = (text_of(undone(ask, which), *named) for which in (0, 1))
     assert theirs.status < 500
     assert theirs.leaks(tenant) == []
     assert theirs.gist == nothing.gist
@@ -295,7 +295,9 @@ PAGES = [address for address in addresses() if address.face in ("admin", "consol
 def fields(tenant: Tenant, own: Batch, operator: User) -> dict[str, set[str]]:
     """The fields of every page's forms, as somebody sees them who may do everything."""
     owner = visitor_of(operator, name="operator")
-    return {address.path: set(_FIELD.findall(told(owner.ask("GET", _own_path(address, tenant, own))).text)) for address in PAGES}
+    return {
+        address.path: set(_FIELD.findall(text_of(owner.ask("GET", _own_path(address, tenant, own))).text)) for address in PAGES
+    }
 
 
 def _own_path(address: Address, tenant: Tenant, own: Batch) -> str:

@@ -12,7 +12,7 @@ from tests.console.conftest import MakeBatch, SignIn
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
-def told(client: Client, path: str, **query: str) -> tuple[int, str]:
+def answer_to(client: Client, path: str, **query: str) -> tuple[int, str]:
     """What an answer tells, but for what was asked."""
     answer = client.get(path, query)
     return answer.status_code, answer.headers.get("Location", "")
@@ -28,7 +28,7 @@ def test_a_new_batch_for_a_project_that_is_not_ones_own_is_as_for_one_that_there
     acmes: Client, other_project: Project, simulator: Provider
 ) -> None:
     path = "/console/batches/new/"
-    assert told(acmes, path, project="globex") == told(acmes, path, project="nowhere") == (200, "")
+    assert answer_to(acmes, path, project="globex") == answer_to(acmes, path, project="nowhere") == (200, "")
     assert "globex" not in acmes.get(path, {"project": "globex"}).content.decode()
     posted = [acmes.post(path, {"project": project, "endpoint": "/v1/embeddings"}) for project in ("globex", "nowhere")]
     assert [answer.status_code for answer in posted] == [422, 422]
@@ -44,10 +44,10 @@ def test_the_history_of_a_row_that_one_may_not_see_is_refused_whether_or_not_it_
     for page in ("history", "change", "delete"):
         person = [reverse(f"admin:auth_user_{page}", args=[key]) for key in (somebody.pk, 99_999)]
         provider = [reverse(f"admin:providers_provider_{page}", args=[key]) for key in (simulator.pk, nobody)]
-        assert told(stranger, person[0]) == told(stranger, person[1]) == (403, "")
-        assert told(stranger, provider[0]) == told(stranger, provider[1]) == (403, "")
+        assert answer_to(stranger, person[0]) == answer_to(stranger, person[1]) == (403, "")
+        assert answer_to(stranger, provider[0]) == answer_to(stranger, provider[1]) == (403, "")
         batches = [reverse(f"admin:batches_batch_{page}", args=[key]) for key in (foreign.pk, nobody)]
-        assert told(stranger, batches[0]) == told(stranger, batches[1])
+        assert answer_to(stranger, batches[0]) == answer_to(stranger, batches[1])
 
 
 LOOK_UP = "/admin/autocomplete/?app_label=batches&model_name={model}&field_name={field}&term={term}"
@@ -58,7 +58,7 @@ def test_who_uses_the_portal_cannot_be_looked_up(acmes: Client) -> None:
     for term in ("", "an", "anna", "anna@", "nobody"):
         for model in ("membership", "savedview", "bulkoperation"):
             field = "user" if model == "membership" else "owner"
-            assert told(acmes, LOOK_UP.format(model=model, field=field, term=term)) == (403, "")
+            assert answer_to(acmes, LOOK_UP.format(model=model, field=field, term=term)) == (403, "")
 
 
 def test_but_a_member_is_made_of_whom_one_can_name(acmes: Client, project: Project) -> None:

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from batches.http.senders import SMALL_BODY, is_known
-from config.front.visit import Stranger
+from config.front.client_request import Stranger
 from tests.matrix import every
 
 CALLS = [("POST", "multipart/form-data; boundary=b"), ("POST", "application/json"), ("PATCH", "application/json")]

@@ -1,4 +1,4 @@
-"""E15: where two ask the same, both are told the same."""
+"""E15: where two parts of the portal answer the same question, both answer alike."""
 
 from datetime import timedelta
 from typing import Any
@@ -60,8 +60,8 @@ def test_e15_a_rehearsal_finds_what_validation_finds(project: Project, content: 
     found = Findings()
     assert batch.input_file is not None
     check_file(batch.input_file, rules=rules_for(batch), findings=found)
-    told = sorted((error.code, error.line or 0, error.message) for error in batch.errors.all())
-    assert sorted((problem.code, problem.line or 0, problem.message) for problem in found.problems) == told
+    stored = sorted((error.code, error.line or 0, error.message) for error in batch.errors.all())
+    assert sorted((problem.code, problem.line or 0, problem.message) for problem in found.problems) == stored
 
 
 def test_e15_a_provider_is_granted_to_all_who_ask_or_to_none(project: Project) -> None:
@@ -73,8 +73,8 @@ def test_e15_a_provider_is_granted_to_all_who_ask_or_to_none(project: Project) -
 
 
 def test_e15_a_create_call_is_documented_as_it_is_read() -> None:
-    read, told = creation.CreateBatch().fields, documented.CreateBatch().fields
-    assert told.keys() - read.keys() == {"requests"}
+    read, documented_fields = creation.CreateBatch().fields, documented.CreateBatch().fields
+    assert documented_fields.keys() - read.keys() == {"requests"}
     for name, field in read.items():
-        assert (told[name].required, told[name].allow_null) == (field.required, field.allow_null), name
+        assert (documented_fields[name].required, documented_fields[name].allow_null) == (field.required, field.allow_null), name
     assert LineRules(CHAT).model == ""

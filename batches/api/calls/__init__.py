@@ -1,4 +1,4 @@
-"""The calls of the native API, with a module for each kind of row. Each call parses its input and calls one service.
+"""The calls of the native API: a module for each kind of thing. Each call parses its input and calls one service.
 
 This package knows `fields`, `openapi` and the base of the views. Start with `batches`.
 """

@@ -1,4 +1,4 @@
-"""What can be done to a batch while it runs, and after its end: pause, resume, retry, reroute, prioritise."""
+"""Acts on one batch: pause, resume, retry, reroute, prioritise."""
 
 import hashlib
 from typing import Any
@@ -40,20 +40,20 @@ class Acts(NativeView):
 
     @extend_schema(operation_id="pause_batch", summary="Pause a batch", request=PauseBatch, responses=ShownBatchDetail)
     def pause(self, _request: Request, batch_id: str) -> Response:
-        """Send nothing more of a batch until it is resumed. What is in flight may still settle.
+        """Send nothing more of a batch until it is resumed. Requests in flight may still settle.
 
-        Its deadline stays as it is, and passes while it is paused. One that is being validated starts paused. Pausing it
-        again changes nothing; once it is over, or being wound up, it cannot be paused (409).
+        The deadline does not change, and may pass while the batch is paused. A batch that is being validated starts paused.
+        Pausing it again changes nothing. A batch that has ended, or is being finalized or cancelled, cannot be paused (409).
         """
         batch, fields = self._asked(batch_id, PauseBatch)
         return self._answer(pause(batch, actor=self.actor, now=timezone.now(), reason=fields["reason"]))
 
     @extend_schema(operation_id="resume_batch", summary="Resume a batch", request=ResumeBatch, responses=ShownBatchDetail)
     def resume(self, _request: Request, batch_id: str) -> Response:
-        """Let a paused batch go on, whoever paused it. One that is not paused stays as it is.
+        """Let a paused batch go on, whoever paused it. A batch that is not paused stays as it is.
 
-        After a guard has paused it for its failures, those until now are left out of account. One that has used up its
-        budget of money or tokens cannot be resumed before that is raised (409).
+        If a guard paused the batch for its error rate, failures until now no longer count. A batch that has reached its guard of
+        cost or tokens can only be resumed once that guard is raised (409).
         """
         batch, fields = self._asked(batch_id, ResumeBatch)
         return self._answer(resume(batch, actor=self.actor, now=timezone.now(), reason=fields["reason"]))
@@ -67,17 +67,18 @@ class Acts(NativeView):
         examples=examples.RETRY,
     )
     def retry(self, _request: Request, batch_id: str) -> Response:
-        """Send again what did not succeed; what succeeded is never sent again.
+        """Send the objects again that did not succeed. An object that succeeded is never sent again.
 
-        While the batch runs, in place: its failed objects become pending in a new round, and earlier rounds stay in their
-        history. After its end, as a child batch: a new one, whose `parent_id` it is, over the same lines of its input, those
-        that never ran included, and with the same window from now on. `/lineage/results` reads all of them as one.
+        A batch that runs is retried in place: its failed objects become pending in a new round, and the earlier rounds stay in
+        their history. A batch that has ended is retried as a child batch: a new batch over the same lines of the input, those
+        that were never sent included. Its `parent_id` names the ended batch, and its window is the same, from now on.
+        `/lineage/results` reads the results of all these batches as one.
 
-        Objects that succeeded in another batch of the lineage, or are in one that has not ended, are skipped, so that
-        nothing is paid for twice by accident. Where nothing is left to retry, the answer is 409; where the input is no
-        longer kept, 404 with the code `content_gone`. While the batch is validated or wound up, it cannot be retried (409).
+        Objects that succeeded in another batch of the lineage, or are in one that has not ended, are skipped, so that nothing is
+        paid for twice by accident. If no object is left to retry, the answer is 409. If the input is no longer kept, it is 404
+        with the code `content_gone`. A batch that is being validated, finalized or cancelled cannot be retried (409).
 
-        With an `Idempotency-Key`, repeating the call within 24 hours does nothing more.
+        With an `Idempotency-Key`, the same call within 24 hours changes nothing more.
         """
         batch, fields = self._asked(batch_id, RetryBatch)
         digest = hashlib.sha256(jsonl.dump(sorted(fields.items())).encode()).hexdigest()
@@ -99,10 +100,11 @@ class Acts(NativeView):
 
     @extend_schema(operation_id="reroute_batch", summary="Reroute a batch", request=RerouteBatch, responses=ShownBatchDetail)
     def reroute(self, _request: Request, batch_id: str) -> Response:
-        """Have another provider carry out what is left: one that the project may use and that serves the endpoint.
+        """Send the remaining requests to another provider, which the project may use and which serves the endpoint.
 
-        What is in flight may still settle where it is. A call that the old provider carried out without answering is sent to
-        the new one, too, and then paid for at both: pause the batch first, and give what is in flight time to settle.
+        Requests in flight may still settle at the old provider. A call that the old provider carried out without answering is
+        sent to the new provider as well, and is then paid for at both. To avoid this, pause the batch first, and wait until the
+        requests in flight have settled.
         """
         batch, fields = self._asked(batch_id, RerouteBatch)
         now = timezone.now()
@@ -112,7 +114,7 @@ class Acts(NativeView):
         operation_id="prioritise_batch", summary="Change a batch's priority", request=PrioritiseBatch, responses=ShownBatchDetail
     )
     def prioritise(self, _request: Request, batch_id: str) -> Response:
-        """Have a batch go before those of its project with a lower priority, and after those with a higher one."""
+        """Change the priority of a batch. In its project, batches with a higher priority go first."""
         batch, fields = self._asked(batch_id, PrioritiseBatch)
         now = timezone.now()
         return self._answer(prioritise(batch, priority=fields["priority"], actor=self.actor, now=now, reason=fields["reason"]))

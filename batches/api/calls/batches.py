@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from batches.api.calls.creation import CreateCall, drafted, good_lines, rehearse, sketched
+from batches.api.calls.creation import CreateCall, call_of_body, call_of_head, dry_run_findings, good_lines
 from batches.api.fields.batch import ShownBatch, ShownBatchDetail, batch_object, batch_objects
 from batches.api.fields.creation import CancelBatch, ShownDryRun, create_body, one_a_line
 from batches.api.fields.spending import UpdateBatch
@@ -32,7 +32,7 @@ from batches.services.policy.quota import require_room_now
 
 
 class BatchQuery(BatchFilter):
-    """The console's filters, with this API's own parameters beside them."""
+    """The filters of the console, and the parameters of pages."""
 
     others = frozenset({"limit", "cursor"})
 
@@ -62,8 +62,8 @@ class Batches(NativeView):
     def list(self, request: Request) -> Response:
         """The batches of your project, whatever dialect they came through, the newest first.
 
-        Every filter narrows the list; `status` may be given several times, and any of them will do. Pairs of metadata
-        are asked for with `metadata.KEY=VALUE`, such as `metadata.team=search`.
+        Several filters find the batches that fit all of them. `status` may be given several times; a batch has to have one of
+        the given statuses. A pair of metadata is found with `metadata.KEY=VALUE`, such as `metadata.team=search`.
         """
         caller = self.caller
         everything = caller.batches().select_related("project", "provider", "created_by_key")
@@ -86,30 +86,29 @@ class Batches(NativeView):
     def create(self, request: Request) -> Response:
         """Start a batch over a file that you uploaded, or over requests that come with this call.
 
-        An uploaded file is checked afterwards: the batch is `validating` until then, and `failed` with its errors if lines
-        are wrong. Requests that come with the call are checked at once, and the first that is wrong refuses the call.
+        An uploaded file is checked after the call: the batch is `validating` until then, and `failed` if lines are invalid.
+        Requests that come with the call are checked at once, and the call is refused with the first invalid one.
 
-        With `dry_run` nothing is created, whatever the outcome: the answer tells every problem of the call and of its
-        requests, and who would carry them out.
+        With `dry_run` nothing is created. The answer lists the problems of the call and of its requests, and names the provider.
 
-        With an `Idempotency-Key`, repeating the call within 24 hours answers with the batch of the first.
+        With an `Idempotency-Key`, the same call within 24 hours answers with the batch of the first call.
         """
         self.allow_parameters()
         now = timezone.now()
         body = create_body(request._request, at_array=lambda head: self._check_head(head, now=now))
         with spooled(one_a_line(body)) as items:
-            draft = drafted(body, headers=request.headers, caller=self.caller, now=now)
-            if draft.asked.get("dry_run"):
-                return Response(self._findings(draft, items, now=now))
-            if draft.errors:
-                raise draft.errors[0]
-            with self.repeatable(body=body.digest, extras=draft.extras) as reservation:
-                batch = (reservation and reservation.batch) or self._submit(draft, items, body, reservation, now=now)
+            call = call_of_body(body, headers=request.headers, caller=self.caller, now=now)
+            if call.fields.get("dry_run"):
+                return Response(self._dry_run(call, items, now=now))
+            if call.errors:
+                raise call.errors[0]
+            with self.repeatable(body=body.digest, extras=call.extras) as reservation:
+                batch = (reservation and reservation.batch) or self._submit(call, items, body, reservation, now=now)
         return self._answer(batch, status=201)
 
     @extend_schema(operation_id="retrieve_batch", summary="Retrieve a batch", responses=ShownBatchDetail)
     def retrieve(self, _request: Request, batch_id: str) -> Response:
-        """How a batch stands now, and where else it can be seen."""
+        """The present state of a batch, and the addresses of its contents and of its other views."""
         self.allow_parameters()
         return self._answer(self.find_batch(batch_id))
 
@@ -117,9 +116,9 @@ class Batches(NativeView):
         operation_id="update_batch", summary="Change a batch's guards", request=UpdateBatch, responses=ShownBatchDetail
     )
     def update(self, _request: Request, batch_id: str) -> Response:
-        """Set what pauses a batch that runs, or will run: guards that you name are changed, others stay.
+        """Change guards of a batch that has not ended. Guards that you do not name stay as they are.
 
-        A batch that a guard has paused stays paused until it is resumed. Once it is over, nothing can be changed (409).
+        A batch that a guard has paused stays paused until it is resumed. An ended batch cannot be changed (409).
         """
         self.allow_parameters()
         batch = self.find_batch(batch_id)
@@ -130,9 +129,9 @@ class Batches(NativeView):
         operation_id="cancel_batch", summary="Cancel a batch", request=documented.CancelBatch, responses=ShownBatchDetail
     )
     def cancel(self, request: Request, batch_id: str) -> Response:
-        """Stop a batch: what is in flight may still settle, what has settled is kept.
+        """Stop a batch. Requests in flight may still settle, and all results are kept.
 
-        The batch is `cancelling` until its files are written, then `cancelled`. Cancelling it again changes nothing; one
+        The batch is `cancelling` until its files are written, then `cancelled`. Cancelling it again changes nothing. A batch
         that has ended, or whose files are being written, cannot be cancelled (409).
         """
         self.allow_parameters()
@@ -141,27 +140,27 @@ class Batches(NativeView):
         return self._answer(cancel(batch, actor=self.actor, now=timezone.now(), note=note))
 
     def _check_head(self, head: dict[str, Any], *, now: datetime) -> None:
-        """Refuse what cannot become a batch before its requests are read, once it is known to be no dry run."""
+        """Refuse a call that cannot become a batch before its requests are read, unless it is, or may be, a dry run."""
         if head.get("dry_run") is not False:
             return
-        draft = sketched(head, caller=self.caller, now=now)
-        if draft.errors:
-            raise draft.errors[0]
-        if draft.project is not None and not self.may_repeat:
-            require_intake(draft.project, provider=draft.provider)
-            require_room_now(draft.project, open_batches=1, stored_bytes=self.announced_bytes)
+        call = call_of_head(head, caller=self.caller, now=now)
+        if call.errors:
+            raise call.errors[0]
+        if call.project is not None and not self.may_repeat:
+            require_intake(call.project, provider=call.provider)
+            require_room_now(call.project, open_batches=1, stored_bytes=self.announced_bytes)
 
     def _answer(self, batch: Batch, *, status: int = 200) -> Response:
         shown = batch_object(batch, self.request._request)
         return Response(shown, status=status, headers={"Location": shown["links"]["self"]} if status == 201 else None)
 
-    def _findings(self, draft: CreateCall, items: "UploadedFile[Any]", *, now: datetime) -> dict[str, Any]:
-        found = rehearse(draft, items)
-        window = draft.asked.get("completion_window")
+    def _dry_run(self, call: CreateCall, items: "UploadedFile[Any]", *, now: datetime) -> dict[str, Any]:
+        found = dry_run_findings(call, items)
+        window = call.fields.get("completion_window")
         shown = {
-            "valid": not found.count or (draft.skips and found.may_skip),
+            "valid": not found.count or (call.skips and found.may_skip),
             "requests": found.requests,
-            "provider": draft.provider,
+            "provider": call.provider,
             "expires_at": now + window.length if window else None,
             "estimate": found.estimate,
             "problem_count": found.count,
@@ -174,7 +173,7 @@ class Batches(NativeView):
 
     def _submit(
         self,
-        draft: CreateCall,
+        call: CreateCall,
         items: "UploadedFile[Any]",
         body: InlineBody,
         reservation: IdempotencyRecord | None,
@@ -182,9 +181,9 @@ class Batches(NativeView):
         now: datetime,
     ) -> Batch:
         key = self.api_key
-        if draft.file is not None:
-            return submit(draft.submission(), input_file=draft.file, actor=self.actor, now=now, key=key, reservation=reservation)
-        assert draft.rules is not None
-        submission = draft.submission(requests=body.count)
-        with spooled(good_lines(items, rules=draft.rules, skips=draft.skips)) as content:
+        if call.file is not None:
+            return submit(call.submission(), input_file=call.file, actor=self.actor, now=now, key=key, reservation=reservation)
+        assert call.rules is not None
+        submission = call.submission(requests=body.count)
+        with spooled(good_lines(items, rules=call.rules, skips=call.skips)) as content:
             return submit_gathered(submission, content, actor=self.actor, now=now, key=key, reservation=reservation)

@@ -1,4 +1,4 @@
-"""Creating a batch: everything that a create call says is checked, and then the batch submitted, or the findings told."""
+"""Create calls of the native API: reading and checking one, and making its submission, or the findings of a dry run."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -34,16 +34,16 @@ from providers.models import Provider
 T = TypeVar("T")
 
 
-class AskedExtras(TypedDict):
-    """What the body of a create call asks of the upstream beside the requests."""
+class ExtrasFields(TypedDict):
+    """The member `extras` of a create call, after its check."""
 
     betas: list[str]
     version: str
     user_profile: str
 
 
-class Asked(TypedDict, total=False):
-    """What a create call says besides its requests, as far as it is right, as `CreateBatch` reads it."""
+class CreateFields(TypedDict, total=False):
+    """The members of a create call besides its requests, as `CreateBatch` parses them. Invalid members are left out."""
 
     endpoint: str
     input_file_id: str | None
@@ -56,15 +56,15 @@ class Asked(TypedDict, total=False):
     remark: str
     priority: int
     guards: OwnGuards | None
-    extras: AskedExtras | None
+    extras: ExtrasFields | None
     dry_run: bool
 
 
 @dataclass(slots=True)
 class CreateCall:
-    """A batch that does not exist yet. `errors` is all that is wrong with it, besides its requests."""
+    """A create call, and the rows that it names. `errors` are its problems, except those of its requests."""
 
-    asked: Asked = field(default_factory=Asked)
+    fields: CreateFields = field(default_factory=CreateFields)
     errors: list[PortalError] = field(default_factory=list)
     project: Project | None = None
     provider: Provider | None = None
@@ -74,41 +74,41 @@ class CreateCall:
 
     @property
     def rules(self) -> LineRules | None:
-        """What its lines must be; None while its endpoint is not known."""
-        endpoint = self.asked.get("endpoint")
+        """The rules for the lines of the batch; None if the endpoint is not known."""
+        endpoint = self.fields.get("endpoint")
         if not endpoint:
             return None
         return input_rules(dialect=Dialect.NATIVE, endpoint=endpoint, provider=self.provider, default_model=self.default_model)
 
     @property
     def skips(self) -> bool:
-        """Whether invalid requests are left out, rather than refuse the batch."""
-        return bool(self.asked.get("on_invalid") == OnInvalid.SKIP)
+        """Whether invalid requests are skipped, and do not refuse the call."""
+        return bool(self.fields.get("on_invalid") == OnInvalid.SKIP)
 
     def submission(self, *, requests: int = 0) -> Submission:
-        """The batch that was asked for, with so many requests in the call itself. To be asked where nothing is wrong."""
-        asked, window = self.asked, self.asked["completion_window"]
+        """The submission of a call without errors. `requests` is the number of requests in the call itself."""
+        fields, window = self.fields, self.fields["completion_window"]
         assert self.project is not None
         assert self.provider is not None
         return Submission(
             project=self.project,
             dialect=Dialect.NATIVE,
-            endpoint=asked["endpoint"],
+            endpoint=fields["endpoint"],
             completion_window=window.word,
             window=window.length,
-            metadata=asked["metadata"],
+            metadata=fields["metadata"],
             provider_name=self.provider.name,
-            remark=asked["remark"],
-            priority=asked["priority"],
-            guards=asked["guards"] or OwnGuards(),
+            remark=fields["remark"],
+            priority=fields["priority"],
+            guards=fields["guards"] or OwnGuards(),
             extras=self.extras,
-            model=asked["model"],
-            on_invalid=OnInvalid(asked["on_invalid"]),
+            model=fields["model"],
+            on_invalid=OnInvalid(fields["on_invalid"]),
             requests=requests,
         )
 
     def attempt(self, step: Callable[[], T]) -> T | None:
-        """What a step finds; what is wrong with it is kept."""
+        """The result of a step. If it raises, its error is added to `errors`, and the result is None."""
         try:
             return step()
         except PortalError as error:
@@ -116,60 +116,60 @@ class CreateCall:
             return None
 
 
-def drafted(body: InlineBody, *, headers: Mapping[str, str], caller: Caller, now: datetime) -> CreateCall:
-    """The draft of a create call whose body was read."""
-    draft = CreateCall()
-    _read_fields(body.head, draft)
-    draft.errors += _source_errors(body, draft)
-    draft.extras = draft.attempt(lambda: _extras(draft, headers)) or NO_EXTRAS
-    _look_up(draft, caller=caller, now=now)
-    return draft
+def call_of_body(body: InlineBody, *, headers: Mapping[str, str], caller: Caller, now: datetime) -> CreateCall:
+    """The create call of a body that was read to its end."""
+    call = CreateCall()
+    _read_fields(body.head, call)
+    call.errors += _source_errors(body, call)
+    call.extras = call.attempt(lambda: _extras(call, headers)) or NO_EXTRAS
+    _look_up(call, caller=caller, now=now)
+    return call
 
 
-def sketched(head: Mapping[str, Any], *, caller: Caller, now: datetime) -> CreateCall:
-    """The draft of a create call whose first members were read. What the later ones may still give is no error yet."""
-    draft = CreateCall()
-    _read_fields(head, draft, partial=True)
-    _look_up(draft, caller=caller, now=now)
-    return draft
+def call_of_head(head: Mapping[str, Any], *, caller: Caller, now: datetime) -> CreateCall:
+    """The create call of the members before the requests. A member that is missing is no error, since it may follow."""
+    call = CreateCall()
+    _read_fields(head, call, partial=True)
+    _look_up(call, caller=caller, now=now)
+    return call
 
 
-def _look_up(draft: CreateCall, *, caller: Caller, now: datetime) -> None:
-    """Find what the fields name."""
-    project = draft.attempt(lambda: caller.project(draft.asked.get("project"), act="create_batch"))
+def _look_up(call: CreateCall, *, caller: Caller, now: datetime) -> None:
+    """Find the project, the file and the provider that the call names."""
+    project = call.attempt(lambda: caller.project(call.fields.get("project"), act="create_batch"))
     if project is None:
         return
-    draft.project = project
-    if file_id := draft.asked.get("input_file_id"):
-        draft.file = draft.attempt(lambda: _input_file(caller, file_id, project=project, now=now))
-    if endpoint := draft.asked.get("endpoint"):
-        name = draft.asked.get("provider") or provider_of_model(project, draft.asked.get("model"))
-        provider = draft.attempt(lambda: route(project, endpoint=endpoint, name=name))
+    call.project = project
+    if file_id := call.fields.get("input_file_id"):
+        call.file = call.attempt(lambda: _input_file(caller, file_id, project=project, now=now))
+    if endpoint := call.fields.get("endpoint"):
+        name = call.fields.get("provider") or provider_of_model(project, call.fields.get("model"))
+        provider = call.attempt(lambda: route(project, endpoint=endpoint, name=name))
         if provider is not None:
-            draft.provider = provider
-            asked = draft.asked.get("model")
-            draft.default_model = draft.attempt(lambda: usable_model(asked, endpoint=endpoint, provider=provider)) or ""
+            call.provider = provider
+            model = call.fields.get("model")
+            call.default_model = call.attempt(lambda: usable_model(model, endpoint=endpoint, provider=provider)) or ""
 
 
-def _read_fields(head: Mapping[str, Any], draft: CreateCall, *, partial: bool = False) -> None:
+def _read_fields(head: Mapping[str, Any], call: CreateCall, *, partial: bool = False) -> None:
     known = CreateBatch(partial=partial).fields
     found: dict[str, Any] = {}
     for name in head:
         if name not in known and name != ARRAY:
-            draft.errors.append(UnknownParameter(f"There is no parameter {name[:100]!r}.", param=name[:100]))
+            call.errors.append(UnknownParameter(f"There is no parameter {name[:100]!r}.", param=name[:100]))
     for name, declared in known.items():
         try:
             found[name] = declared.run_validation(head.get(name, empty))
         except ValidationError as problem:
-            draft.errors.append(first_problem(ValidationError({name: problem.detail})))
+            call.errors.append(first_problem(ValidationError({name: problem.detail})))
         except SkipField:
             continue
-    draft.asked = cast("Asked", found)
+    call.fields = cast("CreateFields", found)
 
 
-def _source_errors(body: InlineBody, draft: CreateCall) -> Iterator[PortalError]:
-    """What is wrong with where the requests come from: either a file or the call itself."""
-    from_file = draft.asked.get("input_file_id") is not None
+def _source_errors(body: InlineBody, call: CreateCall) -> Iterator[PortalError]:
+    """The problems with the source of the requests, which is either a file or the call itself."""
+    from_file = call.fields.get("input_file_id") is not None
     if ARRAY in body.head:
         yield InvalidType(f"Invalid value for '{ARRAY}': it must be an array.", param=ARRAY)
     elif from_file and body.has_array:
@@ -178,11 +178,11 @@ def _source_errors(body: InlineBody, draft: CreateCall) -> Iterator[PortalError]
         yield MissingParameter(f"Give input_file_id, or {ARRAY} with at least one item.", param=ARRAY)
 
 
-def _extras(draft: CreateCall, headers: Mapping[str, str]) -> Extras:
-    """What the body asks for beside the requests, else what the headers of Anthropic's clients do."""
-    named = draft.asked.get("extras")
+def _extras(call: CreateCall, headers: Mapping[str, str]) -> Extras:
+    """The extras in the body; if it has none, those in the headers that Anthropic's clients send."""
+    named = call.fields.get("extras")
     extras = asked_extras(headers) if named is None else checked_extras(**named)
-    return fitting_extras(extras, endpoint=draft.asked.get("endpoint") or "")
+    return fitting_extras(extras, endpoint=call.fields.get("endpoint") or "")
 
 
 def _input_file(caller: Caller, text: str, *, project: Project, now: datetime) -> File:
@@ -195,7 +195,7 @@ def _input_file(caller: Caller, text: str, *, project: Project, now: datetime) -
 
 
 def item_lines(items: "Content[Any]", *, endpoint: str) -> Iterator[Line]:
-    """The items of a create call as lines of an input file; `items` has one a line."""
+    """The items of a create call as lines of an input file. `items` has one item on each line."""
     items.seek(0)
     for number, line in enumerate(read_lines(cast(BinaryIO, items), max_line_bytes=settings.MAX_LINE_BYTES), start=1):
         content = input_line(line.content or b"", endpoint=endpoint)
@@ -203,7 +203,7 @@ def item_lines(items: "Content[Any]", *, endpoint: str) -> Iterator[Line]:
 
 
 def good_lines(items: "Content[Any]", *, rules: LineRules, skips: bool = False) -> Iterator[bytes]:
-    """The items as an input file. Raises InvalidValue for the first that is not what it should be, unless those are skipped."""
+    """The lines of an input file with these items. Raises InvalidValue for the first invalid item, unless `skips` is True."""
     checker = LineChecker(rules)
     for line in item_lines(items, endpoint=rules.endpoint):
         _, problems = checker.check(line) if not skips else ("", [])
@@ -214,19 +214,19 @@ def good_lines(items: "Content[Any]", *, rules: LineRules, skips: bool = False) 
         yield line.content + b"\n"
 
 
-def rehearse(draft: CreateCall, items: "Content[Any]") -> Findings:
-    """Look at everything that creating the batch, and its validation later, would look at."""
+def dry_run_findings(call: CreateCall, items: "Content[Any]") -> Findings:
+    """All problems that would refuse the call, or fail the validation of its batch, and an estimate. Nothing is created."""
     findings = Findings()
-    for error in draft.errors:
+    for error in call.errors:
         findings.add(Problem(error.code, error.message, error.param or ""))
-    if (rules := draft.rules) is None:
+    if (rules := call.rules) is None:
         return findings
     findings.estimate = Estimate(rules.endpoint, rules.model)
-    if draft.file is None:
+    if call.file is None:
         check_lines(item_lines(items, endpoint=rules.endpoint), rules=rules, findings=findings)
     else:
-        check_file(draft.file, rules=rules, findings=findings)
-    findings.estimate.price(draft.provider)
-    if draft.project is not None:
-        check_quotas(draft.project, findings, stored_bytes=0 if draft.file else items.size)
+        check_file(call.file, rules=rules, findings=findings)
+    findings.estimate.price(call.provider)
+    if call.project is not None:
+        check_quotas(call.project, findings, stored_bytes=0 if call.file else items.size)
     return findings

@@ -53,7 +53,7 @@ class Files(NativeView):
         responses=page_of(ShownFile, "FilePage"),
     )
     def list(self, request: Request) -> Response:
-        """The files of your project, the newest first: those that were uploaded, and those that batches wrote."""
+        """The files of your project, the newest first: uploaded files, and files that batches wrote."""
         query, caller = request.query_params, self.caller
         self.allow_parameters("purpose", "cursor", "limit")
         purpose = query_word(query, "purpose", words=tuple(Purpose.values), default="")
@@ -75,7 +75,7 @@ class Files(NativeView):
         responses={201: documented.UPLOADED},
     )
     def create(self, request: Request) -> Response:
-        """Upload the input of a batch: one request a line, as JSON. It is checked when a batch is created over it."""
+        """Upload the input of a batch: one request on each line, as JSON. It is checked when a batch is created over it."""
         self.allow_parameters()
         content = one_file(request, "file")
         form = form_fields(request.POST, others(request.FILES, "file"), names=FIELDS)
@@ -93,7 +93,7 @@ class Files(NativeView):
 
     @extend_schema(operation_id="retrieve_file", summary="Retrieve a file", responses=ShownFile)
     def retrieve(self, request: Request, file_id: str) -> Response:
-        """What a file is; its bytes are at `links.content`."""
+        """The properties of a file. Its bytes are at `links.content`."""
         self.allow_parameters()
         file = self.find_file(file_id, now=timezone.now())
         return Response(ShownFile(file, context={"request": request}).data)
@@ -104,7 +104,7 @@ class Files(NativeView):
         responses={(200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY, "The bytes, as they are kept.")},
     )
     def content(self, request: Request, file_id: str) -> HttpResponseBase:
-        """The bytes of a file: an input as it was uploaded, or the results that a batch has written, one a line."""
+        """The bytes of a file: an input as it was uploaded, or the results of a batch, one on each line."""
         self.allow_parameters()
         now = timezone.now()
         file = self.find_file(file_id, now=now)
@@ -113,7 +113,7 @@ class Files(NativeView):
 
     @extend_schema(operation_id="delete_file", summary="Delete a file", responses={204: OpenApiResponse(None, "It is deleted.")})
     def destroy(self, _request: Request, file_id: str) -> Response:
-        """The file is gone for everybody at once. A batch that runs over it still reads it."""
+        """Delete a file. It is hidden from everybody at once; a batch that runs over it still reads it."""
         self.allow_parameters()
         now = timezone.now()
         hide(self.find_file(file_id, now=now), now=now)

@@ -31,7 +31,7 @@ AnyPosition = TypeVar("AnyPosition", GroupPosition, MemberPosition)
 
 
 class GroupQuery(ErrorGroupFilter):
-    """The console's filters, with this API's own parameters beside them."""
+    """The filters of the console, and the parameters of this call."""
 
     others = frozenset({"window", "batch", "limit", "cursor"})
 
@@ -57,9 +57,11 @@ class ErrorGroups(NativeView):
         responses=page_of(ShownGroup, "GroupPage"),
     )
     def list(self, request: Request) -> Response:
-        """Why objects of any batch failed in the last hours or days, the most frequent reason first."""
+        """The error groups of the last hours or days over all batches, the largest first."""
         query, now = request.query_params, timezone.now()
-        searched = self._groups(Right.READ_BODIES if query.get("text") else Right.READ)  # by what they may read
+        searched = self._groups(
+            Right.READ_BODIES if query.get("text") else Right.READ
+        )  # a search in messages needs the right to read bodies
         chosen = GroupQuery(query, queryset=searched, now=now)
         require_understood(chosen, query)
         groups: QuerySet[ErrorGroup] = chosen.matching
@@ -75,7 +77,7 @@ class ErrorGroups(NativeView):
         operation_id="retrieve_error_group", summary="Retrieve an error group", parameters=[WINDOW], responses=ShownGroupDetail
     )
     def retrieve(self, _request: Request, fingerprint: str) -> Response:
-        """One error group, with some of its messages as they came, and what its members were found alike in."""
+        """One error group, with some of its messages unchanged, and the properties that its members share."""
         self.allow_parameters("window")
         return self._answer(fingerprint)
 
@@ -86,7 +88,7 @@ class ErrorGroups(NativeView):
         responses=page_of(ShownMember, "MemberPage"),
     )
     def objects(self, request: Request, fingerprint: str) -> Response:
-        """The objects that failed so and were not sent for again: by batch, the one where it was seen last first, and line."""
+        """The failed objects of the group that were not sent again, by batch and line. The batch that failed last comes first."""
         self.allow_parameters("limit", "cursor")
         groups = self._groups()
         self._require(groups, fingerprint)
@@ -97,7 +99,7 @@ class ErrorGroups(NativeView):
 
     @extend_schema(operation_id="mute_error_group", summary="Mute an error group", request=MuteGroup, responses=ShownGroupDetail)
     def mute(self, request: Request, fingerprint: str) -> Response:
-        """Set it aside, in your projects: it is still counted, and shown with `muted`. Muting it again changes nothing."""
+        """Mute the group in your projects: it is still counted and shown, with `muted`. Muting it again changes nothing."""
         reason = self._fields(request, MuteGroup)["reason"]
         mute(self._changeable(fingerprint), actor=self.actor, now=timezone.now(), reason=reason)
         return self._answer(fingerprint)
@@ -106,7 +108,7 @@ class ErrorGroups(NativeView):
         operation_id="unmute_error_group", summary="Unmute an error group", request=MuteGroup, responses=ShownGroupDetail
     )
     def unmute(self, request: Request, fingerprint: str) -> Response:
-        """Have it want attention again, in your projects."""
+        """End the muting of the group in your projects."""
         reason = self._fields(request, MuteGroup)["reason"]
         unmute(self._changeable(fingerprint), actor=self.actor, now=timezone.now(), reason=reason)
         return self._answer(fingerprint)
@@ -115,13 +117,13 @@ class ErrorGroups(NativeView):
         operation_id="note_error_group", summary="Annotate an error group", request=AnnotateGroup, responses=ShownGroupDetail
     )
     def note(self, request: Request, fingerprint: str) -> Response:
-        """Put a note beside it, in your projects, in place of the one before; an empty one takes it away."""
+        """Replace the note of the group in your projects. An empty note removes it."""
         note = self._fields(request, AnnotateGroup)["note"]
         annotate(self._changeable(fingerprint), note, actor=self.actor, now=timezone.now())
         return self._answer(fingerprint)
 
     def _groups(self, right: Right = Right.READ) -> QuerySet[ErrorGroup]:
-        """Those in whose projects the caller has the right."""
+        """The groups of the projects in which the caller has the right."""
         if isinstance(self.caller, KeyCaller):
             return ErrorGroup.objects.filter(project=self.caller.key.project)
         return self.caller.access.within(ErrorGroup.objects.all(), right=right)
@@ -133,7 +135,7 @@ class ErrorGroups(NativeView):
         return group
 
     def _changeable(self, fingerprint: str) -> QuerySet[ErrorGroup]:
-        """The group in the projects where it is the caller's to change. Raises NotFound and NotPermitted."""
+        """The group in the projects where the caller may change it. Raises NotFound and NotPermitted."""
         seen = self._require(self._groups(), fingerprint)
         groups = self._groups(self.right).filter(fingerprint=fingerprint)
         if not groups.exists():

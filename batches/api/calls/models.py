@@ -1,4 +1,4 @@
-"""Models: what a project may name."""
+"""Models that a project may name."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,10 +21,10 @@ PROJECT = OpenApiParameter("project", str, description="The slug of a project; o
 class ShownModel(serializers.Serializer[OfferedModel]):
     """A model that a project may name, and the provider that owns it."""
 
-    id = serializers.CharField(help_text="Its name, behind that of its provider where another one has a model of this name.")
-    name = serializers.CharField(help_text="As its provider knows it.")
+    id = serializers.CharField(help_text="The name; or `provider/name` if the plain name means a model of another provider.")
+    name = serializers.CharField(help_text="The name at its provider.")
     provider = NamedProvider()
-    endpoints = serializers.SerializerMethodField(help_text="What its provider serves.")
+    endpoints = serializers.SerializerMethodField(help_text="The endpoints that its provider serves.")
 
     def get_endpoints(self, model: OfferedModel) -> list[str]:
         return sorted(model.provider.endpoints)
@@ -41,10 +41,10 @@ class Models(NativeView):
         operation_id="list_models", summary="List models", parameters=[PROJECT], responses=page_of(ShownModel, "ModelPage")
     )
     def list(self, request: Request) -> Response:
-        """The models that your project may name: those with limits or prices at a provider, those that a provider's options
-        map to others, and those that your latest batches named.
+        """The models that your project may name.
 
-        A provider may know more: it is not asked.
+        These are the models with limits or prices at a provider, the names that a provider's options map, and the models that
+        your latest batches named. A provider may serve more models; it is not asked.
         """
         return self.page(listed(ShownModel, self._models(request)), next_cursor=None)
 

@@ -1,4 +1,4 @@
-"""Providers: which there are to choose from, how they stand, and what an administrator of the portal does about a hold."""
+"""Providers that a project may use, their state, and the acts of an administrator of the portal on a hold."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,20 +26,20 @@ from providers.models import Provider
 
 @extend_schema_serializer(component_name="CheckProvider")
 class CheckProvider(Fields):
-    """Nothing can be set."""
+    """An empty object; the body may be left out."""
 
 
 @extend_schema_serializer(component_name="ResumeProvider")
 class ResumeProvider(Reasoned):
-    """May be left out."""
+    """The body may be left out."""
 
 
 @extend_schema_serializer(component_name="ProviderCheck")
 class ShownCheck(serializers.Serializer[Check]):
-    """What came of trying the connection."""
+    """The result of a connection check."""
 
-    ok = serializers.BooleanField(help_text="Whether the provider can be used, as far as its check tells.")
-    message = serializers.CharField(help_text="For people.")
+    ok = serializers.BooleanField(help_text="Whether the check found that the provider can be used.")
+    message = serializers.CharField(help_text="The result, for people.")
 
 
 class Providers(NativeView):
@@ -51,7 +51,7 @@ class Providers(NativeView):
 
     @extend_schema(operation_id="list_providers", summary="List providers", responses=page_of(ShownProvider, "ProviderPage"))
     def list(self, _request: Request) -> Response:
-        """Everything that your project may name as `provider` of a batch, by name, with limits, guards, prices and hold."""
+        """The providers that your project may use, by name, with their limits, guards, prices and hold."""
         self.allow_parameters()
         providers = self.caller.providers()
         prefetch_related_objects(providers, "models", "health")
@@ -59,15 +59,15 @@ class Providers(NativeView):
 
     @extend_schema(operation_id="retrieve_provider", summary="Retrieve a provider", responses=ShownProvider)
     def retrieve(self, _request: Request, name: str) -> Response:
-        """One provider that your project may name."""
+        """One provider that your project may use."""
         self.allow_parameters()
         return Response(_shown([self._find(name)])[0])
 
     @extend_schema(operation_id="check_provider", summary="Check a provider", request=CheckProvider, responses=ShownCheck)
     def check(self, _request: Request, name: str) -> Response:
-        """Try a provider's connection, for 10 seconds at most. When it works, a provider that is held or down is tried at once.
+        """Try the connection of a provider, for 10 seconds at most. After a success, one that is held or down is probed at once.
 
-        Only for a signed-in administrator of the portal (403): a provider is not one project's.
+        Only a signed-in administrator of the portal may do this (else 403), since a provider serves several projects.
         """
         provider, _ = self._asked(name, CheckProvider)
         found = check_provider(provider, actor=self.actor, now=timezone.now())
@@ -75,16 +75,16 @@ class Providers(NativeView):
 
     @extend_schema(operation_id="resume_provider", summary="Resume a provider", request=ResumeProvider, responses=ShownProvider)
     def resume(self, _request: Request, name: str) -> Response:
-        """End the hold of a provider, and the wait of its breaker, now. When the next request fails as before, it waits again.
+        """End the hold of a provider, and the wait of its breaker, now. If the next request fails as before, it waits again.
 
-        One that waits for nothing stays as it is. Only for a signed-in administrator of the portal (403).
+        A provider that waits for nothing stays as it is. Only a signed-in administrator of the portal may do this (else 403).
         """
         provider, fields = self._asked(name, ResumeProvider)
         resume_provider(provider, actor=self.actor, now=timezone.now(), reason=fields["reason"])
         return Response(_shown([provider])[0])
 
     def _asked(self, name: str, serializer: type[serializers.Serializer[Any]]) -> tuple[Provider, dict[str, Any]]:
-        """The provider that an act is about, and what its body says. Raises NotFound and NotPermitted."""
+        """The provider of an act, and the fields of its body. Raises NotFound and NotPermitted."""
         self.allow_parameters()
         provider = self._find(name)
         self.caller.require_portal(act=self.act, target=provider)

@@ -1,4 +1,4 @@
-"""Quotas: what a project has, and may have."""
+"""Quotas of a project: the limits, and the present use."""
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -22,7 +22,7 @@ class Quotas(NativeView):
 
     @extend_schema(operation_id="retrieve_quotas", summary="Retrieve quotas", parameters=[PROJECT], responses=ShownQuotas)
     def retrieve(self, request: Request) -> Response:
-        """How many open batches, pending objects and stored bytes your project has, and may have."""
+        """The quotas of your project: open batches, pending objects and stored bytes, with their limits."""
         self.allow_parameters("project")
         return Response(ShownQuotas(self._project(request.query_params.get("project"))).data)
 

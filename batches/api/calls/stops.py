@@ -1,4 +1,4 @@
-"""Emergency stops: what is stopped at present, for programs that would rather wait than be refused."""
+"""Emergency stops in force, for programs that want to wait instead of being refused."""
 
 from drf_spectacular.utils import extend_schema, extend_schema_serializer
 from rest_framework import serializers
@@ -14,7 +14,7 @@ from batches.services.core.access import Right
 
 @extend_schema_serializer(component_name="EmergencyStop")
 class ShownStop(serializers.Serializer[EmergencyStop]):
-    """A stop in force. One that names neither a provider nor a project is for the whole portal."""
+    """A stop in force. A stop that names neither a provider nor a project holds for the whole portal."""
 
     what = serializers.ChoiceField(
         choices=Stopped.values,
@@ -22,7 +22,7 @@ class ShownStop(serializers.Serializer[EmergencyStop]):
     )
     provider = serializers.CharField(source="provider.name", default=None, allow_null=True)
     project = serializers.CharField(source="project.slug", default=None, allow_null=True)
-    reason = serializers.CharField(help_text="For people.")
+    reason = serializers.CharField(help_text="The reason, for people.")
     began_at = serializers.DateTimeField()
 
 
@@ -35,6 +35,6 @@ class Stops(NativeView):
 
     @extend_schema(operation_id="list_stops", summary="List emergency stops", responses=page_of(ShownStop, "EmergencyStopPage"))
     def list(self, _request: Request) -> Response:
-        """What operators have stopped of what concerns your project: sending or intake. It goes on when they end the stop."""
+        """The stops of sending or intake that concern your project. Sending or intake goes on when an operator ends the stop."""
         self.allow_parameters()
         return self.page(listed(ShownStop, self.caller.stops()), next_cursor=None)

@@ -1,4 +1,4 @@
-"""What clients of the native API send and get: serializers, and nothing else.
+"""The bodies that clients of the native API send and get. This package has serializers, and nothing else.
 
-It knows services and `batches.http`. Start with `creation` and `batch`.
+This package knows services and `batches.http`. Start with `creation` and `batch`.
 """

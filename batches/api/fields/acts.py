@@ -1,4 +1,4 @@
-"""What clients of the native API send and get when they pause, resume, retry, reroute and prioritise batches."""
+"""Bodies and answers of the calls that pause, resume, retry, reroute and prioritise a batch."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from batches.services.retry.selection import MOST_LINES, Selection
 
 
 class Lines(serializers.ListField):
-    """Numbers of lines, each once or more often."""
+    """A list of line numbers. A number may be in the list more than once."""
 
     child = WholeNumber(minimum=1, maximum=LAST_LINE)
 
@@ -27,34 +27,37 @@ class Lines(serializers.ListField):
 
 
 class Reasoned(Fields):
-    """Why something is done."""
+    """A body with the reason for an act."""
 
     reason = Text(max_length=REASON_CHARS, allow_blank=True, default="", help_text="Why; for the batch's timeline.")
 
 
 @extend_schema_serializer(component_name="PauseBatch")
 class PauseBatch(Reasoned):
-    """May be left out."""
+    """The body may be left out."""
 
 
 @extend_schema_serializer(component_name="ResumeBatch")
 class ResumeBatch(Reasoned):
-    """May be left out."""
+    """The body may be left out."""
 
 
 @extend_schema_serializer(component_name="RetryBatch")
 class RetryBatch(Reasoned):
-    """What to send again: without `error_group` and `lines`, all that did not succeed. May be left out."""
+    """The objects to send again: without `error_group` and `lines`, all that did not succeed. The body may be left out."""
 
     error_group = Text(
         max_length=fingerprints.CHARS,
         required=False,
         allow_null=True,
-        help_text="Only objects that failed for this reason: the fingerprint.",
+        help_text="The fingerprint of an error group: only objects that failed for this reason are sent again.",
     )
     lines = Lines(required=False, allow_null=True, help_text="Only the objects at these lines of the input.")
     provider = Text(
-        max_length=64, required=False, allow_null=True, help_text="Who shall carry out a child batch; else whoever did before."
+        max_length=64,
+        required=False,
+        allow_null=True,
+        help_text="The provider of a child batch; if not given, that of its parent.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -65,38 +68,39 @@ class RetryBatch(Reasoned):
 
 @extend_schema_serializer(component_name="RerouteBatch")
 class RerouteBatch(Reasoned):
-    """Who shall carry out what is left."""
+    """The provider for the remaining requests."""
 
     provider = Text(max_length=64, help_text="The name of a provider that the project may use.")
 
 
 @extend_schema_serializer(component_name="PrioritiseBatch")
 class PrioritiseBatch(Reasoned):
-    """How early it shall go."""
+    """The new priority."""
 
     priority = Priority()
 
 
 @extend_schema_serializer(component_name="Retried")
 class ShownRetried(serializers.Serializer[Any]):
-    """What a retry did; the numbers are null where the call repeats an earlier one."""
+    """The result of a retry. The numbers are null if the call repeats an earlier call."""
 
     mode = serializers.ChoiceField(
-        choices=[mode.value for mode in RetryMode], help_text="`in_place`: in this batch. `child`: in a new one."
+        choices=[mode.value for mode in RetryMode],
+        help_text="`in_place`: this batch sends the objects again. `child`: a new batch does.",
     )
-    retried = serializers.IntegerField(allow_null=True, help_text="How many objects are sent again.")
+    retried = serializers.IntegerField(allow_null=True, help_text="The number of objects that are sent again.")
     skipped = serializers.IntegerField(
         allow_null=True,
-        help_text="How many of those selected are not: they did not fail, or another retry has taken them up.",
+        help_text="The number of selected objects that are not sent again: they did not fail, or another retry sends them.",
     )
-    batch = ShownBatchDetail(help_text="The batch that sends them.")
+    batch = ShownBatchDetail(help_text="The batch that sends the objects.")
 
 
-RETRIED_IN_PLACE = OpenApiResponse(ShownRetried, "What failed is pending again in this batch.")
-RETRIED_AS_CHILD = OpenApiResponse(ShownRetried, "A new batch has what did not succeed.")
+RETRIED_IN_PLACE = OpenApiResponse(ShownRetried, "The failed objects are pending again in this batch.")
+RETRIED_AS_CHILD = OpenApiResponse(ShownRetried, "A new batch sends the objects that did not succeed.")
 
 
 def selection_of(fields: dict[str, Any]) -> Selection:
-    """What a retry is about."""
+    """The objects that a retry selects."""
     lines = fields.get("lines")
     return Selection(fingerprint=fields.get("error_group") or "", lines=None if lines is None else frozenset(lines))

@@ -1,4 +1,4 @@
-"""A batch as clients of the native API get it: in a list, and by itself with what keeps it from going on."""
+"""A batch as the native API shows it: in a list, and alone, with the reason why it waits."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +23,7 @@ from batches.services.standing.look import states_of_batches
 
 @extend_schema_serializer(component_name="Counts")
 class ShownCounts(serializers.Serializer[Counts]):
-    """How the objects stand. `total` is always the sum of the others; all are 0 until the input has been checked."""
+    """The number of objects in each status. `total` is the sum of the others. All are 0 until the input has been checked."""
 
     total = serializers.IntegerField()
     pending = serializers.IntegerField()
@@ -35,16 +35,16 @@ class ShownCounts(serializers.Serializer[Counts]):
 
 @extend_schema_serializer(component_name="BatchLinks")
 class ShownLinks(serializers.Serializer[Any]):
-    """The same batch elsewhere: in each dialect that can show it, else null; and what is inside it."""
+    """Addresses of the batch: its contents, and the batch in each dialect; null for a dialect that cannot show it."""
 
     self = serializers.URLField()
     objects = serializers.URLField()
     results = serializers.URLField()
-    errors = serializers.URLField()  # type: ignore[assignment]  # a serializer has something of this name, too
+    errors = serializers.URLField()  # type: ignore[assignment]  # serializers have an attribute of this name
     error_groups = serializers.URLField()
     events = serializers.URLField()
     lineage = serializers.URLField()
-    parent = serializers.URLField(allow_null=True)  # type: ignore[assignment]  # so it has of this one
+    parent = serializers.URLField(allow_null=True)  # type: ignore[assignment]  # serializers have an attribute of this name
     openai = serializers.URLField()
     anthropic = serializers.URLField(allow_null=True)
     bifrost = serializers.URLField()
@@ -55,7 +55,7 @@ class ShownLinks(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="Batch")
 class ShownBatch(serializers.Serializer[Batch]):
-    """A batch, through whatever dialect it came."""
+    """A batch of any dialect."""
 
     id = BatchId()
     status = serializers.ChoiceField(choices=BatchStatus.choices)
@@ -63,25 +63,30 @@ class ShownBatch(serializers.Serializer[Batch]):
     provider = NamedProvider()
     dialect = serializers.ChoiceField(choices=Dialect.choices)
     endpoint = serializers.CharField()
-    model = serializers.CharField(help_text="Empty when its lines name several. Until they were checked: what was asked for.")
+    model = serializers.CharField(
+        help_text="The model; empty if its lines name several. Until the lines have been checked, the model of the create call."
+    )
     priority = serializers.IntegerField()
     completion_window = serializers.CharField()
     on_invalid = serializers.ChoiceField(
-        choices=OnInvalid.choices, help_text="Whether invalid lines of its input fail it, or are skipped and counted as failed."
+        choices=OnInvalid.choices,
+        help_text="Whether invalid lines of its input fail the batch, or are skipped and count as failed.",
     )
     state = serializers.SerializerMethodField(help_text="How it stands: its status, or what keeps it from going on.")
     counts = ShownCounts()
     usage = ShownUsage(source="counts")
-    guards = ShownGuards(source="*", help_text="Its own; null is as its provider has it.")
-    guards_in_force = serializers.SerializerMethodField(help_text="Its own and, where it has none, its provider's.")
-    extras = serializers.SerializerMethodField(help_text="What its requests are sent with beside their bodies; null for nothing.")
-    error_count = serializers.IntegerField(help_text="Problems of the input, or how many invalid lines were skipped.")
-    throttled_until = serializers.DateTimeField(allow_null=True, help_text="Until when the provider's limits hold it back.")
+    guards = ShownGuards(source="*", help_text="The batch's own guards. Null: the provider's guard holds.")
+    guards_in_force = serializers.SerializerMethodField(help_text="The batch's own guards, or else its provider's.")
+    extras = serializers.SerializerMethodField(help_text="Headers that are sent with each request; null if there are none.")
+    error_count = serializers.IntegerField(
+        help_text="The number of problems of the input, or of invalid lines that were skipped."
+    )
+    throttled_until = serializers.DateTimeField(allow_null=True, help_text="When the limits of its provider may let it go on.")
     throttled_reason = serializers.CharField()
-    paused_at = serializers.DateTimeField(allow_null=True, help_text="Since when nothing more of it is sent.")
+    paused_at = serializers.DateTimeField(allow_null=True, help_text="When the batch was paused; null if it is not paused.")
     paused_by = serializers.CharField()
     paused_reason = serializers.CharField()
-    parent_id = BatchIdIfAny()  # whose failures it retries
+    parent_id = BatchIdIfAny()  # the batch whose failures this one retries
     input_file_id = FileIdIfAny()
     output_file_id = FileIdIfAny()
     error_file_id = FileIdIfAny()
@@ -91,7 +96,7 @@ class ShownBatch(serializers.Serializer[Batch]):
     created_by = serializers.CharField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
-    expires_at = serializers.DateTimeField(help_text="Its deadline: what has not run by then does not run.")
+    expires_at = serializers.DateTimeField(help_text="The deadline. Requests that were not sent by then are not sent.")
     in_progress_at = serializers.DateTimeField(allow_null=True)
     finalizing_at = serializers.DateTimeField(allow_null=True)
     cancelling_at = serializers.DateTimeField(allow_null=True)
@@ -100,9 +105,11 @@ class ShownBatch(serializers.Serializer[Batch]):
     expired_at = serializers.DateTimeField(allow_null=True)
     cancelled_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
-    deleted_at = serializers.DateTimeField(allow_null=True, help_text="Since when its clients do not see it any more.")
-    version = serializers.IntegerField(help_text="One more with every change of status, and with everything else done to it.")
-    links = serializers.SerializerMethodField()  # under the host of `context["request"]`
+    deleted_at = serializers.DateTimeField(allow_null=True, help_text="When the batch was hidden from its clients.")
+    version = serializers.IntegerField(
+        help_text="A counter that grows with every change of status and every other act on the batch."
+    )
+    links = serializers.SerializerMethodField()  # addresses under the host of `context["request"]`
 
     @extend_schema_field(ShownBatchState)
     def get_state(self, batch: Batch) -> dict[str, Any]:
@@ -123,23 +130,25 @@ class ShownBatch(serializers.Serializer[Batch]):
 
 @extend_schema_serializer(component_name="Waiting")
 class ShownWaiting(serializers.Serializer[Waiting]):
-    """What keeps a batch from going on at present."""
+    """The reason why a batch waits at present."""
 
     code = serializers.ChoiceField(
         source="cause.value",
         choices=[cause.value for cause in Cause],
         help_text=" ".join(f"`{cause.value}`: {cause.sentence}" for cause in Cause),
     )
-    sentence = serializers.CharField(help_text="For people.")
-    until = serializers.DateTimeField(allow_null=True, help_text="When it may go on, where that is known.")
-    details = serializers.DictField(help_text="What more is known of it, such as `by`, `reason`, `provider` or `ahead`.")
+    sentence = serializers.CharField(help_text="The reason, for people.")
+    until = serializers.DateTimeField(allow_null=True, help_text="When the batch may go on; null if that is not known.")
+    details = serializers.DictField(help_text="Details of the reason, such as `by`, `reason`, `provider` or `ahead`.")
 
 
 @extend_schema_serializer(component_name="BatchDetail")
 class ShownBatchDetail(ShownBatch):
-    """One batch, with what keeps it from going on."""
+    """One batch, with the reason why it waits."""
 
-    waiting = serializers.SerializerMethodField(help_text="Null while it goes on, and once it has ended.")
+    waiting = serializers.SerializerMethodField(
+        help_text="The reason why the batch waits; null if it does not wait, or has ended."
+    )
 
     @extend_schema_field(ShownWaiting(allow_null=True))
     def get_waiting(self, _batch: Batch) -> dict[str, Any] | None:
@@ -148,13 +157,13 @@ class ShownBatchDetail(ShownBatch):
 
 
 def batch_object(batch: Batch, request: HttpRequest) -> dict[str, Any]:
-    """One batch whose project, provider and key are loaded, with all that is known of it."""
+    """The document for one batch. Its project, provider and key must be loaded."""
     found = stand(batch, now=timezone.now())
     context = {"request": request, "states": {batch.pk: found.state}, "waiting": found.waiting}
     return ShownBatchDetail(context=context).to_representation(batch)
 
 
 def batch_objects(batches: Sequence[Batch], request: HttpRequest) -> list[dict[str, Any]]:
-    """Batches whose project, provider and key are loaded, with as many queries for many as for one."""
+    """The documents for batches whose projects, providers and keys are loaded. The number of queries does not grow with them."""
     load_counts(batches)
     return listed(ShownBatch, batches, request=request, states=states_of_batches(batches, now=timezone.now()))

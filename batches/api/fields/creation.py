@@ -1,4 +1,4 @@
-"""Creating a batch: what clients of the native API send, and what a dry run tells them. A name that is not known is refused."""
+"""The body of a create call, and the answer to a dry run. An unknown name is refused."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,7 +24,7 @@ ARRAY = "requests"
 
 
 class Flag(serializers.BooleanField):
-    """true or false, and nothing that could be turned into one."""
+    """A JSON boolean. No other value is converted to one."""
 
     def to_internal_value(self, data: object) -> bool:
         if not isinstance(data, bool):
@@ -33,25 +33,25 @@ class Flag(serializers.BooleanField):
 
 
 class CreateBatch(Fields):
-    """A create call, besides its `requests`, which are read from the stream."""
+    """The members of a create call besides its `requests`, which are read from the stream."""
 
-    endpoint = Text(max_length=100, help_text="What the requests are for, such as `/v1/chat/completions`.")
+    endpoint = Text(max_length=100, help_text="The API path that the requests are for, such as `/v1/chat/completions`.")
     input_file_id = Text(required=False, allow_null=True, default=None, help_text="A file of purpose `batch`.")
     completion_window = AnyCompletionWindow(
         default=USUAL_WINDOW,
-        help_text="How long it may take: a whole number of minutes, hours or days such as `90m`, `24h` or `7d`; from `15m` to "
-        "the longest that the portal allows.",
+        help_text="The time that the batch may take: a whole number of minutes, hours or days such as `90m`, `24h` or `7d`; "
+        "from `15m` to the longest that the portal allows.",
     )
     project = Text(required=False, allow_null=True, default=None, help_text="Only needed without an API key.")
     provider = Text(
-        required=False, allow_null=True, default=None, help_text="Who shall carry it out; else the default for the endpoint."
+        required=False, allow_null=True, default=None, help_text="The provider; if not given, the default for the endpoint."
     )
     model = Text(
         max_length=QUALIFIED_MODEL_CHARS,
         required=False,
         allow_null=True,
         default=None,
-        help_text="For requests that name none, as `MODEL` or `PROVIDER/MODEL`; with it, no request may name another.",
+        help_text="The model of requests that name none, as `MODEL` or `PROVIDER/MODEL`. Then no request may name another.",
     )
     on_invalid = OneOf(
         OnInvalid.values,
@@ -60,16 +60,19 @@ class CreateBatch(Fields):
         "has its line in the error file.",
     )
     metadata = Metadata()
-    remark = Text(max_length=REMARK_CHARS, allow_blank=True, default="", help_text="What people shall call it.")
+    remark = Text(max_length=REMARK_CHARS, allow_blank=True, default="", help_text="A name or note for people.")
     priority = Priority(default=0)
     guards = SetGuards(
-        required=False, allow_null=True, default=None, help_text="What shall pause it; else its provider's guards."
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="The batch's own guards. For those not given, the provider's hold.",
     )
     extras = SetExtras(
         required=False,
         allow_null=True,
         default=None,
-        help_text="What to send beside the bodies of requests of `/v1/messages`.",
+        help_text="Headers to send with each request. Only for `/v1/messages`.",
     )
     dry_run = Flag(
         default=False,
@@ -84,7 +87,7 @@ class CancelBatch(Fields):
 
 
 class InlineItem(msgspec.Struct, forbid_unknown_fields=True):
-    """One of the requests: a line of an input file, but that `method` and `url` may be left out."""
+    """An item of `requests`. It is like a line of an input file, but `method` and `url` may be left out."""
 
     custom_id: str
     body: msgspec.Raw
@@ -96,7 +99,7 @@ _decode_item = msgspec.json.Decoder(InlineItem).decode
 
 
 def create_body(request: HttpRequest, *, at_array: CheckHead) -> InlineBody:
-    """The body of a create call, not yet read."""
+    """The body of a create call, before it is read."""
     if (request.content_type or "").startswith(FORM):
         raise UnsupportedMediaType("Send the request body as JSON (Content-Type: application/json).")
     return InlineBody(
@@ -110,7 +113,7 @@ def create_body(request: HttpRequest, *, at_array: CheckHead) -> InlineBody:
 
 
 def one_a_line(body: InlineBody) -> Iterator[bytes]:
-    """The items of a create call as they came, each on a line. Raises InvalidRequest."""
+    """The items of a create call, each as it came, but on one line. Raises InvalidRequest."""
     for item in body.items():
         value = item.value
         if b"\n" in value or b"\r" in value:
@@ -125,7 +128,7 @@ def one_a_line(body: InlineBody) -> Iterator[bytes]:
 
 
 def input_line(item: bytes, *, endpoint: str) -> bytes:
-    """An item as a line of an input file. One that is not what it should be stays as it is, for the rules to say why."""
+    """An item as a line of an input file. An invalid item stays as it is, so that the rules for lines can report its problem."""
     try:
         found = _decode_item(item)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -137,22 +140,24 @@ def input_line(item: bytes, *, endpoint: str) -> bytes:
 
 @extend_schema_serializer(component_name="Problem")
 class ShownProblem(serializers.Serializer[Any]):
-    """Something that keeps a batch from being created, or from running."""
+    """A problem that would refuse a create call, or fail its batch or one of its requests."""
 
     code = serializers.CharField()
     message = serializers.CharField()
     param = serializers.CharField(allow_null=True)
-    line = serializers.IntegerField(allow_null=True, help_text="The line, or the number of the item of `requests`, from 1.")
+    line = serializers.IntegerField(allow_null=True, help_text="The number of the line, or of the item of `requests`, from 1.")
 
 
 @extend_schema_serializer(component_name="DryRun")
 class ShownDryRun(serializers.Serializer[Any]):
-    """What a create call would have met. Nothing was created."""
+    """The findings of a dry run. Nothing was created."""
 
-    valid = serializers.BooleanField(help_text="Whether it would run, without its invalid requests where those are skipped.")
-    requests = serializers.IntegerField(help_text="How many were looked at.")
+    valid = serializers.BooleanField(
+        help_text="Whether the batch would run. With `on_invalid: skip`, invalid requests do not count."
+    )
+    requests = serializers.IntegerField(help_text="The number of requests that were checked.")
     provider = NamedProvider(allow_null=True)
     expires_at = serializers.DateTimeField(allow_null=True)
-    estimate = ShownEstimate(help_text="Of what the good requests may use.")
+    estimate = ShownEstimate(help_text="The estimate for the valid requests.")
     problem_count = serializers.IntegerField()
-    problems = ShownProblem(many=True, help_text="The first 1,000 of them.")
+    problems = ShownProblem(many=True, help_text="The first 1,000 problems.")

@@ -1,4 +1,4 @@
-"""What a batch asks of its upstream beside the bodies, as clients of the native API send and get it."""
+"""Extras of a batch: headers of Anthropic's API that are sent to the upstream with each request."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from batches.services.intake.extras import NAME_CHARS, VERSION_CHARS, Extras
 
 BETAS_HELP = "Beta features, sent as `anthropic-beta`."
 VERSION_HELP = "The version that the requests were written for, sent as `anthropic-version` unless the provider has one."
-USER_PROFILE_HELP = "On whose behalf the requests are sent: `anthropic-user-profile-id`."
+USER_PROFILE_HELP = "The user on whose behalf the requests are sent, as `anthropic-user-profile-id`."
 
 
 @extend_schema_serializer(component_name="SetExtras")
@@ -33,7 +33,7 @@ class SetExtras(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="Extras")
 class ShownExtras(serializers.Serializer[Extras]):
-    """Headers of Anthropic's API that every request of the batch is sent with."""
+    """Headers of Anthropic's API that are sent with every request of the batch."""
 
     betas = serializers.ListField(child=serializers.CharField(), help_text=BETAS_HELP)
     version = serializers.CharField(help_text=VERSION_HELP)

@@ -1,4 +1,4 @@
-"""Where else a batch can be seen: its address in every dialect that can show it, and in the console."""
+"""The addresses of a batch: in every dialect that can show it, and in the console."""
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -11,7 +11,7 @@ INSIDE = ("objects", "results", "errors", "error-groups", "events", "lineage")
 
 
 def batch_links(batch: Batch, request: HttpRequest) -> dict[str, str | None]:
-    """Absolute addresses by name: itself, what is inside it, and its faces; null for a face that cannot show it."""
+    """Absolute addresses by name: the batch, its contents, and its faces; None for a dialect that cannot show it."""
     itself = request.build_absolute_uri(f"/api/v1/batches/{batch}")
     links: dict[str, str | None] = {"self": itself}
     links |= {name.replace("-", "_"): f"{itself}/{name}" for name in INSIDE}

@@ -1,4 +1,4 @@
-"""Files as clients of the native API get them."""
+"""Files as the native API shows them."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from batches.models import File, Purpose
 
 @extend_schema_serializer(component_name="FileLinks")
 class ShownFileLinks(serializers.Serializer[Any]):
-    """The file elsewhere."""
+    """Addresses of the file, and of its bytes."""
 
     self = serializers.URLField()
     content = serializers.URLField()
@@ -19,7 +19,7 @@ class ShownFileLinks(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="File")
 class ShownFile(serializers.Serializer[File]):
-    """A file that a client uploaded or that a batch wrote."""
+    """A file that a client uploaded, or that a batch wrote."""
 
     id = FileId()
     project = serializers.SlugField(source="project.slug")

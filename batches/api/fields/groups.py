@@ -1,4 +1,4 @@
-"""Error groups as clients of the native API get them, and what is sent about them."""
+"""Error groups as the native API shows them, and the bodies of calls that mute or annotate one."""
 
 from typing import Any
 
@@ -14,52 +14,56 @@ from batches.services.core.audit import RECORDED_REASON_CHARS
 
 @extend_schema_serializer(component_name="Group")
 class ShownGroup(serializers.Serializer[Any]):
-    """An error group, over all the projects that you see. `count`, `trend` and `batches` are those of the window."""
+    """An error group over all the projects that you see. `count`, `trend` and `batches` are for the window of the call."""
 
     fingerprint = serializers.CharField()
     count = serializers.IntegerField()
-    trend = serializers.ListField(child=serializers.IntegerField(), help_text="The count in equal steps up to now.")
-    batches = serializers.IntegerField(help_text="How many batches it touched, counted to 100 for each project.")
-    more_batches = serializers.BooleanField(help_text="Whether it touched more than `batches`.")
+    trend = serializers.ListField(
+        child=serializers.IntegerField(), help_text="The count in each of several equal intervals; the last one ends now."
+    )
+    batches = serializers.IntegerField(help_text="The number of batches with such failures, counted up to 100 for each project.")
+    more_batches = serializers.BooleanField(help_text="Whether there are more such batches than `batches`.")
     projects = serializers.ListField(child=serializers.SlugField())
     providers = serializers.ListField(child=serializers.SlugField())
     code = serializers.CharField()
-    source = serializers.CharField(help_text="Who has to act on it.")  # type: ignore[assignment]  # a field has one, too
+    source = serializers.CharField(help_text="Who has to act on these failures.")  # type: ignore[assignment]  # a field has one, too
     kind = serializers.CharField(source="kind.value", allow_null=True)
     http_status = serializers.IntegerField(allow_null=True)
     sample = serializers.CharField(help_text="One of the messages.")
-    sentence = serializers.CharField(help_text="What its kind of failure means.")
+    sentence = serializers.CharField(help_text="The meaning of this kind of failure.")
     hint = serializers.CharField(help_text="Whether trying again can help.")
     first_seen = serializers.DateTimeField()
     last_seen = serializers.DateTimeField(allow_null=True)
-    muted = serializers.BooleanField(help_text="Whether it was set aside in every project.")
+    muted = serializers.BooleanField(help_text="Whether the group is muted in every project.")
     note = serializers.CharField()
     noted_by = serializers.CharField()
 
 
 @extend_schema_serializer(component_name="Because")
 class ShownBecause(serializers.Serializer[Any]):
-    """What the members of an error group are alike in; `message` has words in angle brackets for what varies."""
+    """The properties that all members of an error group share. Words in angle brackets in `message` stand for parts that vary."""
 
     message = serializers.CharField()
     source = serializers.CharField()  # type: ignore[assignment]  # a field has one, too
     provider = serializers.CharField()
     http_status = serializers.IntegerField(allow_null=True)
     code = serializers.CharField()
-    version = serializers.CharField(help_text="Of the rules by which messages are compared.")
+    version = serializers.CharField(help_text="The version of the rules by which messages are compared.")
 
 
 @extend_schema_serializer(component_name="GroupDetail")
 class ShownGroupDetail(ShownGroup):
-    """An error group, and why its members are in it."""
+    """An error group, with the properties that its members share."""
 
-    messages = serializers.ListField(child=serializers.CharField(), help_text="Up to five different ones, as they came.")
+    messages = serializers.ListField(
+        child=serializers.CharField(), help_text="Up to five different messages of members, unchanged."
+    )
     because = ShownBecause()
 
 
 @extend_schema_serializer(component_name="GroupMember")
 class ShownMember(serializers.Serializer[BatchError]):
-    """An object that failed so, and what it was told. Find it at `/batches/{batch_id}/objects/{line}`."""
+    """An object that failed for this reason, with its message. Read the object at `/batches/{batch_id}/objects/{line}`."""
 
     batch_id = BatchId()
     line = serializers.IntegerField()
@@ -70,13 +74,13 @@ class ShownMember(serializers.Serializer[BatchError]):
 
 @extend_schema_serializer(component_name="MuteGroup")
 class MuteGroup(Fields):
-    """Why."""
+    """The reason for muting."""
 
     reason = Text(max_length=RECORDED_REASON_CHARS, allow_blank=True, default="")
 
 
 @extend_schema_serializer(component_name="AnnotateGroup")
 class AnnotateGroup(Fields):
-    """What others should know of it."""
+    """A note for other people."""
 
     note = Text(max_length=GROUP_NOTE_CHARS, allow_blank=True)

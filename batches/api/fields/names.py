@@ -1,4 +1,4 @@
-"""Fields that several of the native API's shapes have: ids, names, a priority; and rows as a list shows them."""
+"""Fields that several bodies of the native API have: ids, names, a priority; and the rows of lists."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,7 +18,7 @@ BATCH_ID = {"type": "string", "pattern": f"^batch_{ID}$", "example": "batch_019b
 
 @extend_schema_field(BATCH_ID)
 class BatchId(PrefixedId):
-    """A batch's id. Other spellings of it, such as `msgbatch_…` or a plain UUID, are understood wherever one is sent."""
+    """A batch's id. Calls also accept other spellings of it, such as `msgbatch_…` or a plain UUID."""
 
     def __init__(self) -> None:
         super().__init__("batch_")
@@ -47,7 +47,7 @@ class FileIdIfAny(FileId):
 
 @extend_schema_serializer(component_name="ProviderName")
 class NamedProvider(serializers.Serializer[Provider]):
-    """Which provider, and whether its answers are made up."""
+    """A provider's name, and whether its answers are made up."""
 
     name = serializers.CharField()
     simulated = serializers.BooleanField()
@@ -55,20 +55,22 @@ class NamedProvider(serializers.Serializer[Provider]):
 
 @extend_schema_serializer(component_name="KeyName")
 class NamedKey(serializers.Serializer[ApiKey]):
-    """Which API key; of its text only the first characters, which tell it from others."""
+    """An API key: its name, and the first characters of its text, which tell it from other keys."""
 
     name = serializers.CharField()
     prefix = serializers.CharField()
 
 
 class Priority(WholeNumber):
-    """Where a batch stands among those of its project."""
+    """The rank of a batch among the batches of its project."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(minimum=LOWEST, maximum=HIGHEST, help_text="A higher one goes first in its project.", **options)
+        super().__init__(
+            minimum=LOWEST, maximum=HIGHEST, help_text="In its project, a batch with a higher priority goes first.", **options
+        )
 
 
 def listed(serializer: type[serializers.Serializer[Any]], rows: Iterable[Any], **context: Any) -> list[dict[str, Any]]:
-    """Rows as this serializer shows one."""
+    """The documents of this serializer for rows."""
     one = serializer(context=context)
     return [one.to_representation(row) for row in rows]

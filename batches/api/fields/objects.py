@@ -1,4 +1,4 @@
-"""What is inside a batch, as clients of the native API get it: objects, results, attempts, errors and events."""
+"""The contents of a batch as the native API shows them: objects, results, attempts, errors and events."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from batches.services.results.object_result import ObjectResult
 
 @extend_schema_serializer(component_name="ObjectError")
 class ShownObjectError(serializers.Serializer[Any]):
-    """Why an object failed, or never ran."""
+    """The reason why an object failed, or was never sent."""
 
     code = serializers.CharField()
     message = serializers.CharField()
@@ -20,28 +20,30 @@ class ShownObjectError(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="BatchObject")
 class ShownObject(serializers.Serializer[Any]):
-    """One request of a batch and what became of it."""
+    """One request of a batch, with its status and figures."""
 
     line = serializers.IntegerField(help_text="Its line in the input, from 1.")
     custom_id = serializers.CharField()
     status = serializers.ChoiceField(choices=["pending", "succeeded", "failed", "cancelled", "expired"])
-    round = serializers.IntegerField(help_text="How many times it was deliberately sent for.")
-    attempts = serializers.IntegerField(help_text="How often it was sent in this round.")
+    round = serializers.IntegerField(help_text="The number of the round; each retry by a person or client begins a new one.")
+    attempts = serializers.IntegerField(help_text="How often the request was sent in this round.")
     http_status = serializers.IntegerField(allow_null=True)
     latency_ms = serializers.IntegerField(allow_null=True)
     input_tokens = serializers.IntegerField(allow_null=True)
     output_tokens = serializers.IntegerField(allow_null=True)
-    request_id = serializers.CharField(help_text="The provider's id of the request, else the key that it was sent under.")
+    request_id = serializers.CharField(
+        help_text="The provider's id of the request; if it gave none, the idempotency key of the call."
+    )
     settled_at = serializers.DateTimeField(allow_null=True)
     error = ShownObjectError(allow_null=True)
 
 
 @extend_schema_serializer(component_name="Attempt")
 class ShownTry(serializers.Serializer[Any]):
-    """One time that an object was sent."""
+    """One attempt: one call to the provider."""
 
     round = serializers.IntegerField()
-    number = serializers.IntegerField(help_text="From 1, within the round.")
+    number = serializers.IntegerField(help_text="The number of the attempt in its round, from 1.")
     succeeded = serializers.BooleanField()
     kind = serializers.CharField(
         source="kind.value", allow_null=True, help_text="The kind of failure; null for the attempt that settled the object."
@@ -57,10 +59,10 @@ class ShownTry(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="Answer")
 class ShownAnswer(serializers.Serializer[Any]):
-    """What the provider answered.
+    """The provider's answer.
 
-    `body` is what it sent; what is no JSON object is put into one. The status of a request that failed is never that of a
-    success: 502 stands for an answer that looked like one.
+    `body` is the body of the answer; a body that is no JSON object is put into one. A failed request never has the status of a
+    success: if the provider reported an error inside a 2xx answer, the status is 502.
     """
 
     status_code = serializers.IntegerField()
@@ -70,10 +72,10 @@ class ShownAnswer(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="BatchObjectDetail")
 class ShownObjectDetail(ShownObject):
-    """One object with its request, its answer and every attempt in between."""
+    """One object with its request, its answer and every attempt."""
 
     request = serializers.JSONField(
-        help_text="The input line as the client wrote it, as text where it is no JSON; null when it is no longer kept."
+        help_text="The input line as the client wrote it, or its text if it is no JSON; null if it is no longer kept."
     )
     response = ShownAnswer(allow_null=True)
     history = ShownTry(many=True)
@@ -81,7 +83,7 @@ class ShownObjectDetail(ShownObject):
 
 @extend_schema_serializer(component_name="Result")
 class ShownResult(serializers.Serializer[Any]):
-    """What came of one object: a response, or an error where there is none. `request` is there when it was asked for."""
+    """The result of one object: a response, or an error if there is none. `request` is included if the call asks for it."""
 
     line = serializers.IntegerField()
     custom_id = serializers.CharField()
@@ -93,17 +95,19 @@ class ShownResult(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="BatchError")
 class ShownError(serializers.Serializer[BatchError]):
-    """One reason why the input was refused, or why an object failed in one of its rounds."""
+    """A problem of the input, or the failure of an object in one of its rounds."""
 
     code = serializers.CharField()
     message = serializers.CharField()
     param = serializers.CharField()
-    line = serializers.IntegerField(allow_null=True, help_text="Null for what concerns the input, or the batch, as a whole.")
-    round = serializers.IntegerField(allow_null=True, help_text="Null for what concerns the input.")
+    line = serializers.IntegerField(allow_null=True, help_text="Null if the error is about the whole input or batch.")
+    round = serializers.IntegerField(allow_null=True, help_text="Null if the error is about the input.")
     kind = serializers.CharField()
-    source = serializers.CharField(help_text="Who has to act on it.")  # type: ignore[assignment]  # a field has one, too
+    source = serializers.CharField(help_text="Who has to act on the error.")  # type: ignore[assignment]  # a field has one, too
     http_status = serializers.IntegerField(allow_null=True)
-    fingerprint = serializers.CharField(help_text="The same for errors that differ in ids, numbers and quoted text alone.")
+    fingerprint = serializers.CharField(
+        help_text="Errors that differ only in ids, numbers and quoted text have the same fingerprint."
+    )
     created_at = serializers.DateTimeField()
 
 
@@ -124,7 +128,7 @@ class ShownErrorGroup(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="Event")
 class ShownEvent(serializers.Serializer[Event]):
-    """One entry of a batch's timeline; `from_status` is empty for its creation, and equal to `to_status` for a note."""
+    """An entry of a batch's timeline. `from_status` is empty for the creation. It equals `to_status` if the status stayed."""
 
     from_status = serializers.CharField()
     to_status = serializers.ChoiceField(choices=BatchStatus.choices)
@@ -136,7 +140,7 @@ class ShownEvent(serializers.Serializer[Event]):
 
 
 def result_object(result: ObjectResult, *, line: int) -> dict[str, Any]:
-    """What came of an object, as a ShownResult; `line` is the line that the client knows it by."""
+    """The fields of a ShownResult. `line` is the line by which the client knows the object."""
     return {
         "line": line,
         "custom_id": result.custom_id,

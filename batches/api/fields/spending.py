@@ -1,4 +1,4 @@
-"""What clients of the native API send and get about guards, limits, prices, quotas and costs."""
+"""Guards, limits, prices, quotas and costs, as clients of the native API send and get them."""
 
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,7 @@ from batches.services.policy.quota import QUOTAS, quotas
 from providers.guards import COST_DECIMALS, COST_DIGITS, MOST_OBJECTS, MOST_TOKENS
 from providers.models import Provider, ProviderModel
 
-CURRENCY_HELP = "Of the portal; nothing is converted."
+CURRENCY_HELP = "The currency of the portal. Amounts are not converted."
 
 
 class Fraction(serializers.FloatField):
@@ -33,7 +33,7 @@ class Fraction(serializers.FloatField):
 
 
 class Amount(serializers.DecimalField):
-    """Money: a JSON number or, exactly, a string."""
+    """An amount of money: a JSON number, or a string, which is exact."""
 
     def __init__(self, **options: Any) -> None:
         messages: dict[str, Any] = {"invalid": "It must be an amount, such as '12.50'.", "min_value": "It must be at least 0."}
@@ -49,21 +49,27 @@ class Amount(serializers.DecimalField):
 
 @extend_schema_serializer(component_name="SetGuards")
 class SetGuards(Fields):
-    """Guards of one batch; what is null, or not given at its creation, is as its provider has it."""
+    """The guards of one batch. For a guard that is null, or not given at the creation, the provider's guard holds."""
 
     default_error_messages = {"invalid": "It must be an object of guards."}  # noqa: RUF012 - declared so by the base class
 
-    max_error_rate = Fraction(required=False, allow_null=True, help_text="The share of failed objects above which it is paused.")
-    error_sample = WholeNumber(
-        minimum=1, maximum=MOST_OBJECTS, required=False, allow_null=True, help_text="How many must have settled before it counts."
+    max_error_rate = Fraction(
+        required=False, allow_null=True, help_text="The batch is paused above this share of failed objects."
     )
-    max_cost = Amount(required=False, allow_null=True, help_text="The cost above which it is paused, as far as that is known.")
+    error_sample = WholeNumber(
+        minimum=1,
+        maximum=MOST_OBJECTS,
+        required=False,
+        allow_null=True,
+        help_text="The error rate counts once this many objects have settled.",
+    )
+    max_cost = Amount(required=False, allow_null=True, help_text="The batch is paused above this known cost.")
     max_tokens = WholeNumber(
         minimum=0,
         maximum=MOST_TOKENS,
         required=False,
         allow_null=True,
-        help_text="Input and output tokens above which it is paused.",
+        help_text="The batch is paused above this number of input and output tokens.",
     )
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
@@ -75,14 +81,14 @@ class SetGuards(Fields):
 
 
 class UpdateBatch(Fields):
-    """What may be changed about a batch that runs, or will run."""
+    """The changes of a batch that has not ended."""
 
-    guards = SetGuards(help_text="Those that are named are changed; null is the provider's again.")
+    guards = SetGuards(help_text="The guards to change. With null, the provider's guard holds again.")
 
 
 @extend_schema_serializer(component_name="Guards")
 class ShownGuards(serializers.Serializer[Any]):
-    """What pauses a batch; null is no guard."""
+    """The bounds beyond which a batch is paused. Null is no guard."""
 
     max_error_rate = serializers.FloatField(allow_null=True)
     error_sample = serializers.IntegerField(allow_null=True)
@@ -92,17 +98,19 @@ class ShownGuards(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="Usage")
 class ShownUsage(serializers.Serializer[Counts]):
-    """Tokens as the provider counted them; `cached_tokens` are part of the input, `reasoning_tokens` of the output."""
+    """Tokens as the provider counted them. `cached_tokens` are part of the input, `reasoning_tokens` of the output."""
 
     input_tokens = serializers.IntegerField()
     output_tokens = serializers.IntegerField()
     cached_tokens = serializers.IntegerField()
     reasoning_tokens = serializers.IntegerField()
-    other_tokens = serializers.IntegerField(help_text="Of answers whose provider told only the sum of their tokens.")
+    other_tokens = serializers.IntegerField(help_text="The tokens of answers for which the provider reported only a sum.")
     cost = serializers.DecimalField(
-        max_digits=28, decimal_places=6, allow_null=True, help_text="As far as it is known; null when nothing is known of it."
+        max_digits=28, decimal_places=6, allow_null=True, help_text="The known part of the cost; null if no cost is known."
     )
-    unpriced = serializers.IntegerField(help_text="Objects that succeeded and whose cost is not known: not part of `cost`.")
+    unpriced = serializers.IntegerField(
+        help_text="The number of succeeded objects whose cost is unknown. They are not part of `cost`."
+    )
     currency = serializers.SerializerMethodField(help_text=CURRENCY_HELP)
 
     def get_currency(self, _counts: Counts) -> str:
@@ -111,13 +119,18 @@ class ShownUsage(serializers.Serializer[Counts]):
 
 @extend_schema_serializer(component_name="Estimate")
 class ShownEstimate(serializers.Serializer[Any]):
-    """What the requests may use, judged by their size and by the tokens that they allow for their answers."""
+    """An estimate of tokens and cost, from the size of the requests and the tokens that they allow for answers."""
 
-    input_bytes = serializers.IntegerField(help_text="Of all request bodies.")
-    input_tokens = serializers.IntegerField(allow_null=True, help_text="Null where the endpoint counts no tokens.")
-    output_tokens = serializers.IntegerField(allow_null=True, help_text="At most; null when a request sets no limit.")
+    input_bytes = serializers.IntegerField(help_text="The bytes of all request bodies.")
+    input_tokens = serializers.IntegerField(allow_null=True, help_text="Null if the endpoint counts no tokens.")
+    output_tokens = serializers.IntegerField(
+        allow_null=True, help_text="The most that is possible; null if a request sets no limit."
+    )
     cost = serializers.DecimalField(
-        max_digits=28, decimal_places=6, allow_null=True, help_text="At most; null when tokens or prices are not known."
+        max_digits=28,
+        decimal_places=6,
+        allow_null=True,
+        help_text="The most that is possible; null if tokens or prices are unknown.",
     )
     currency = serializers.SerializerMethodField(help_text=CURRENCY_HELP)
 
@@ -127,7 +140,7 @@ class ShownEstimate(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="ProviderModel")
 class ShownModel(serializers.Serializer[ProviderModel]):
-    """A model's own limits, which hold besides the provider's, and its prices per million tokens; null is unknown."""
+    """A model's own limits, which hold besides the provider's, and its prices per million tokens. Null is an unknown price."""
 
     name = serializers.CharField()
     max_concurrency = serializers.IntegerField(allow_null=True)
@@ -135,28 +148,36 @@ class ShownModel(serializers.Serializer[ProviderModel]):
     tokens_per_minute = serializers.IntegerField(allow_null=True)
     input_price = serializers.DecimalField(max_digits=12, decimal_places=6, allow_null=True)
     cached_price = serializers.DecimalField(
-        max_digits=12, decimal_places=6, allow_null=True, help_text="Of input that came from a cache; null: as any other."
+        max_digits=12,
+        decimal_places=6,
+        allow_null=True,
+        help_text="The price of input from a cache; null: the price of other input.",
     )
     output_price = serializers.DecimalField(max_digits=12, decimal_places=6, allow_null=True)
 
 
 @extend_schema_serializer(component_name="ProviderHold")
 class ShownHold(serializers.Serializer[ProviderHealth]):
-    """Why a provider gets nothing but one request now and then. Its batches wait, and go on when that request succeeds."""
+    """A provider's hold: only one request is sent now and then. Its batches wait, and go on when that request succeeds."""
 
-    kind = serializers.CharField(source="hold.value", help_text="Such as `quota_exhausted` or `authentication`.")
-    sentence = serializers.CharField(source="hold.sentence", help_text="For people.")
+    kind = serializers.CharField(
+        source="hold.value", help_text="The kind of failure, such as `quota_exhausted` or `authentication`."
+    )
+    sentence = serializers.CharField(source="hold.sentence", help_text="The reason, for people.")
     account_problem = serializers.BooleanField(
-        source="has_account_problem", help_text="Somebody has to mend the account; else the provider asks to wait for long."
+        source="has_account_problem",
+        help_text="Whether a person has to mend the account. If false, the provider asks for a long wait.",
     )
     since = serializers.DateTimeField(source="held_since")
-    failures = serializers.IntegerField(source="hold_strikes", help_text="Calls in a row that failed for this reason.")
+    failures = serializers.IntegerField(
+        source="hold_strikes", help_text="The number of calls in a row that failed for this reason."
+    )
     next_try_at = serializers.DateTimeField(source="probe_at")
 
 
 @extend_schema_serializer(component_name="Provider")
 class ShownProvider(serializers.Serializer[Provider]):
-    """A provider that may be named in a create call. Where it is, and with what credential, is not shown to anybody."""
+    """A provider that a create call may name. Its address and its credential are never shown."""
 
     name = serializers.CharField()
     adapter = serializers.CharField()
@@ -164,25 +185,25 @@ class ShownProvider(serializers.Serializer[Provider]):
     enabled = serializers.BooleanField()
     endpoints = serializers.SerializerMethodField()
     transport = serializers.SerializerMethodField(
-        help_text="The HTTP client that it is reached with: `fast path`, or `aiohttp` where a proxy or certificates of its own "
-        "are needed; empty where none is."
+        help_text="The HTTP client that reaches the provider: `fast path`, or `aiohttp` if it needs a proxy or own certificates; "
+        "empty for the simulator."
     )
     max_concurrency = serializers.IntegerField()
     requests_per_minute = serializers.IntegerField(allow_null=True)
     tokens_per_minute = serializers.IntegerField(allow_null=True)
-    guards = ShownGuards(source="*", help_text="Of its batches that have none of their own.")
-    currency = serializers.SerializerMethodField(help_text="Of its prices.")
-    state = serializers.SerializerMethodField(help_text="How it stands, as everybody sees it: one decision for pages and API.")
-    hold = serializers.SerializerMethodField(help_text="Null while nothing holds it.")
+    guards = ShownGuards(source="*", help_text="The guards of its batches that have no own guards.")
+    currency = serializers.SerializerMethodField(help_text="The currency of its prices.")
+    state = serializers.SerializerMethodField(help_text="The state of the provider, as pages show it.")
+    hold = serializers.SerializerMethodField(help_text="The hold of the provider; null if there is none.")
     models = serializers.SerializerMethodField(
-        help_text="Those with limits or prices of their own; others may be asked for, too."
+        help_text="The models with limits or prices of their own. Requests may name other models, too."
     )
 
     def get_endpoints(self, provider: Provider) -> list[str]:
         return sorted(provider.endpoints)
 
     def get_transport(self, provider: Provider) -> str:
-        return provider.way.partition(":")[0]  # the rest tells where it is
+        return provider.way.partition(":")[0]  # the rest names its address
 
     def get_currency(self, _provider: Provider) -> str:
         return settings.CURRENCY
@@ -203,7 +224,7 @@ class ShownProvider(serializers.Serializer[Provider]):
 
 @extend_schema_serializer(component_name="Quota")
 class ShownQuota(serializers.Serializer[Any]):
-    """How much of something a project may have at once, and has."""
+    """A quota of a project: the limit, and the present use."""
 
     limit = serializers.IntegerField(allow_null=True, help_text="Null is no limit.")
     used = serializers.IntegerField()
@@ -211,7 +232,7 @@ class ShownQuota(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="Quotas")
 class ShownQuotas(serializers.Serializer[Project]):
-    """What a project has and may have. Over a limit, calls are answered with 429 and batches fail their validation."""
+    """The quotas of a project, by name. Beyond a limit, calls are answered with 429, and batches fail their validation."""
 
     project = serializers.SlugField(source="slug")
     quotas = serializers.SerializerMethodField()

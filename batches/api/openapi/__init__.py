@@ -1,4 +1,4 @@
-"""How the native API is documented: the OpenAPI document made of views and serializers, its examples, and its page.
+"""The documentation of the native API: the OpenAPI document, made from views and serializers; its examples; and its page.
 
 Start with `schema`.
 """

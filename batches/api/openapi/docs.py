@@ -1,4 +1,4 @@
-"""The page that explains the native API: made of the OpenAPI document, without a script."""
+"""The page that explains the native API. It is made from the OpenAPI document, and has no script."""
 
 from dataclasses import replace
 from functools import cache
@@ -18,7 +18,7 @@ SECTIONS = ("Batches", "Inside a batch", "Error groups", "Files", "Providers", "
 
 @require_safe
 def docs_page(request: HttpRequest) -> HttpResponse:
-    """What there is to call, how, and what comes back; for everybody."""
+    """The page with all calls, their parameters and their answers. Everybody may read it."""
     host = request.build_absolute_uri("/").rstrip("/")
     context = {
         "sections": sections(host),
@@ -40,7 +40,7 @@ def _operations() -> list[tuple[str, Operation]]:
 
 
 def sections(host: str) -> list[Section]:
-    """Every operation by section, in the order of their paths; `host` is where the calls go."""
+    """Every operation by section, in the order of their paths. `host` is the address in the examples."""
     found: dict[str, list[Operation]] = {}
     for name, operation in _operations():
         calls = [Sample(sample.label, sample.text.replace(HOST, host)) for sample in operation.calls]
@@ -61,7 +61,7 @@ STEPS = {
     "retrieve": f"curl {HOST}{BASE}/batches/batch_… {KEY}",
     "results": f"curl {HOST}{BASE}/batches/batch_…/results {KEY}",
 }
-# Under which base URL each client finds its contract.
+# The clients of each dialect, and their base URLs.
 DIALECTS = (
     ("OpenAI", "/v1"),
     ("Anthropic", "/anthropic"),

@@ -18,7 +18,7 @@ RENDERERS = {"json": OpenApiJsonRenderer, "yaml": OpenApiYamlRenderer}
 
 @cache
 def document() -> dict[str, Any]:
-    """The document. It depends on nothing but the code."""
+    """The document. It depends on the code alone."""
     found: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return found
 
@@ -31,7 +31,7 @@ def _rendered(form: str) -> bytes:
 
 @require_safe
 def openapi_document(request: HttpRequest) -> HttpResponse:
-    """The document, for everybody: JSON, or YAML with `?format=yaml`."""
+    """The document as JSON, or as YAML with `?format=yaml`. Everybody may read it."""
     form = request.GET.get("format", "json")
     if form not in RENDERERS:
         error = InvalidValue("Invalid value for 'format': it must be json or yaml.", param="format")

@@ -1,4 +1,4 @@
-"""What the document says of parameters and bodies that no serializer reads."""
+"""Parameters and bodies in the document that no serializer of the views describes."""
 
 from typing import Any
 
@@ -22,8 +22,8 @@ LIMIT = OpenApiParameter(
     description="How many items a page may have.",
 )
 PAGE = [LIMIT, CURSOR]
-INCLUDE = OpenApiParameter("include", str, enum=["request"], description="What each result has besides.")
-PURPOSE = OpenApiParameter("purpose", str, enum=Purpose.values, description="What the file is for.")
+INCLUDE = OpenApiParameter("include", str, enum=["request"], description="What to include in each result: its input line.")
+PURPOSE = OpenApiParameter("purpose", str, enum=Purpose.values, description="The purpose of the files to list.")
 IDEMPOTENCY_KEY = [
     OpenApiParameter(
         "Idempotency-Key",
@@ -33,25 +33,25 @@ IDEMPOTENCY_KEY = [
     )
 ]
 CREATED = OpenApiResponse(ShownBatchDetail, "The batch, which waits for its validation.")
-REHEARSED = OpenApiResponse(ShownDryRun, "What a dry run found; nothing was created.")
+REHEARSED = OpenApiResponse(ShownDryRun, "The findings of a dry run. Nothing was created.")
 UPLOADED = OpenApiResponse(ShownFile, "The file.")
 
 
 @extend_schema_serializer(component_name="InlineRequest")
 class InlineRequest(serializers.Serializer[Any]):
-    """One request, as in a line of an input file; `method` and `url` may be left out."""
+    """One request, like a line of an input file. `method` and `url` may be left out."""
 
-    custom_id = serializers.CharField(max_length=512, help_text="What you know it by; not twice in a batch.")
-    body = serializers.DictField(help_text="What the provider gets; one without `model` asks for the batch's.")
+    custom_id = serializers.CharField(max_length=512, help_text="Your id of the request. It must be unique in the batch.")
+    body = serializers.DictField(help_text="The body that the provider gets. A body without `model` gets the model of the batch.")
     method = serializers.ChoiceField(choices=["POST"], required=False)
-    url = serializers.CharField(required=False, help_text="If given, the batch's endpoint.")
+    url = serializers.CharField(required=False, help_text="If given, it must be the endpoint of the batch.")
 
 
 @extend_schema_serializer(component_name="CreateBatch")
 class CreateBatch(creation.CreateBatch):
-    """What to run, and how. Give either `input_file_id` or `requests`."""
+    """The batch to create. Give either `input_file_id` or `requests`."""
 
-    completion_window = serializers.RegexField(  # type: ignore[assignment]  # only drawn, not read
+    completion_window = serializers.RegexField(  # type: ignore[assignment]  # only shown in the document, not used for parsing
         f"^{WINDOW_PATTERN}$",
         required=False,
         default="24h",
@@ -62,16 +62,19 @@ class CreateBatch(creation.CreateBatch):
 
 @extend_schema_serializer(component_name="CancelBatch")
 class CancelBatch(creation.CancelBatch):
-    """May be left out."""
+    """The body may be left out."""
 
 
 @extend_schema_serializer(component_name="CreateFile")
 class CreateFile(serializers.Serializer[Any]):
-    """A form with a file."""
+    """A form with one file."""
 
     file = serializers.FileField(help_text="The bytes, with a filename.")
     purpose = serializers.ChoiceField(choices=PURPOSES, required=False, default=Purpose.BATCH.value)
     lifetime_seconds = serializers.IntegerField(
-        min_value=MIN_LIFETIME_SECONDS, max_value=MAX_LIFETIME_SECONDS, required=False, help_text="How long it is kept."
+        min_value=MIN_LIFETIME_SECONDS,
+        max_value=MAX_LIFETIME_SECONDS,
+        required=False,
+        help_text="The seconds for which the file is kept.",
     )
     project = serializers.SlugField(required=False, help_text="Only needed without an API key.")

@@ -1,4 +1,4 @@
-"""Examples for the document and the page made of it: of what is sent, and a value for every field of what comes back."""
+"""Examples for the document and its page: bodies of requests, and a value for every field of answers."""
 
 from typing import Any
 
@@ -54,10 +54,10 @@ RETRY = [
 
 MOMENT = "2026-05-04T09:30:00.125000Z"
 DEADLINE = "2026-05-04T15:30:00.125000Z"
-HOST = "http://portal"  # stands for wherever the page is asked for
+HOST = "http://portal"  # stands for the address of the portal, which the page puts in its place
 _BATCH = f"{HOST}/api/v1/batches/{BATCH_ID}"
 
-# By component and field, else by field; what has an example of its own keeps it.
+# Values by component and field, or else by field. A field with an example of its own keeps that.
 VALUES: dict[str, Any] = {
     "adapter": "openai",
     "actor": "key nightly-jobs",
@@ -211,7 +211,7 @@ VALUES: dict[str, Any] = {
     ),
     **dict.fromkeys(("output_file_id", "error_file_id", "throttled_until"), None),
 }
-# What differs, in the answer of one operation, from the examples above.
+# Values for the answers of single operations, in place of the examples above.
 NOTHING_YET = {"total": 0, "pending": 0, "succeeded": 0, "failed": 0, "cancelled": 0, "expired": 0}
 ANSWERS: dict[str, dict[str, Any]] = {
     "create_batch": {
@@ -236,5 +236,5 @@ ANSWERS: dict[str, dict[str, Any]] = {
 
 
 def value_of(component: str, name: str) -> Any:
-    """An example for a field; KeyError when there is none."""
+    """An example for a field. Raises KeyError if there is none."""
     return VALUES[f"{component}.{name}"] if f"{component}.{name}" in VALUES else VALUES[name]

@@ -1,4 +1,4 @@
-"""Operations as the page that explains the native API tells of them: read out of the OpenAPI document."""
+"""The operations of the OpenAPI document, for the page that explains the native API."""
 
 import json
 import re
@@ -26,7 +26,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One way in which a call is answered, and the fields of its body, or of an item of its list."""
+    """One possible answer of a call, and the fields of its body, or of an item of its list."""
 
     status: str
     about: SafeString
@@ -35,7 +35,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One call."""
+    """One call of the API."""
 
     id: str
     method: str
@@ -50,23 +50,23 @@ class Operation:
 
     @property
     def good(self) -> list[Answer]:
-        """The answers to a call that went well."""
+        """The answers to a call that succeeds."""
         return [answer for answer in self.answers if answer.status < "300"]
 
     @property
     def bad(self) -> list[Answer]:
-        """The answers to any other, all of them errors."""
+        """The answers to a call that fails."""
         return [answer for answer in self.answers if answer.status >= "300"]
 
     @property
     def browsable(self) -> bool:
-        """Whether following a link makes this call, for those who are signed in."""
+        """Whether people who are signed in can make this call by following a link."""
         return self.method == "GET" and "{" not in self.path
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The calls about one kind of thing."""
+    """The calls for one kind of thing."""
 
     name: str
     operations: list[Operation]
@@ -77,7 +77,7 @@ class Section:
 
 
 def read_operation(path: str, method: str, operation: Schema) -> Operation:
-    """An operation of the document."""
+    """An operation, read from the document."""
     bodies: dict[str, Schema] = operation.get("requestBody", {}).get("content", {})
     kind = next(iter(bodies), "")
     content = bodies.get(kind, {})
@@ -118,7 +118,7 @@ def _answer(status: str, answer: Schema) -> Answer:
 
 
 def _fields(schema: Schema, *, within: str = "") -> list[Field]:
-    """The fields of an object, and behind each those inside it: `counts.total`, `requests[].body`."""
+    """The fields of an object. Each is followed by the fields inside it, such as `counts.total` or `requests[].body`."""
     required = schema.get("required", ())
     shown = []
     for name, declared in schema.get("properties", {}).items():
@@ -140,7 +140,7 @@ def _about(schema: Schema) -> SafeString:
 
 
 def _kind(schema: Schema) -> tuple[str, list[str]]:
-    """What a value is, in a word or two, and the words that it may be."""
+    """The type of a value in a word or two, and the allowed words if it is one of several."""
     nullable = " or null" if schema.get("nullable") else ""
     plain = resolved(schema)
     if plain.get("type") == "array":
@@ -157,7 +157,7 @@ def _kind(schema: Schema) -> tuple[str, list[str]]:
 
 
 def prose(text: str) -> SafeString:
-    """Paragraphs, with what stands in backticks as code."""
+    """The HTML of paragraphs. Text in backticks becomes code."""
     paragraphs = (" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text.strip()))
     return mark_safe("".join(f"<p>{_inline(paragraph)}</p>" for paragraph in paragraphs if paragraph))  # noqa: S308 - escaped
 

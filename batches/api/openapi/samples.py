@@ -1,4 +1,4 @@
-"""Values and commands for the page that explains the native API: made of what the OpenAPI document allows."""
+"""Sample values and commands for the page that explains the native API, made from the OpenAPI document."""
 
 import json
 import re
@@ -19,14 +19,14 @@ Schema = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Something to look at, or to copy."""
+    """A sample to read or to copy."""
 
     label: str
     text: str
 
 
 def resolved(schema: Schema) -> Schema:
-    """A schema with its reference followed."""
+    """A schema; if it is a reference, the schema that it refers to."""
     for combined in ("allOf", "oneOf"):
         if combined in schema:
             return resolved(schema[combined][0])
@@ -37,7 +37,7 @@ def resolved(schema: Schema) -> Schema:
 
 
 def example(schema: Schema, *, component: str = "", name: str = "") -> Any:
-    """A value that a schema allows: the example that is known for it, else one of its type."""
+    """A value that a schema allows: its known example, or else a value of its type."""
     with suppress(KeyError):
         return value_of(component, name)
     if "example" in schema:
@@ -57,7 +57,7 @@ def example(schema: Schema, *, component: str = "", name: str = "") -> Any:
 
 
 def calls(path: str, method: str, kind: str, content: Schema, body: Schema) -> Iterable[Sample]:
-    """The call as a command, once for each example of its body."""
+    """The call as a command: one sample for each example of its body."""
     url = HOST + re.sub(r"\{(\w+)\}", lambda match: IN_PATHS[match[1]], path)
     command = f"curl {shlex.quote(url)} \\\n  {KEY}"
     if kind.startswith("multipart/"):

@@ -1,4 +1,4 @@
-"""How the views become an OpenAPI document: every parameter, every answer, and who may ask."""
+"""The OpenAPI document of the views: each parameter, each answer, and the callers that are allowed."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ ALWAYS = ("400", "401", "403", "413", "429", "503")
 
 
 class NativeSchema(AutoSchema):
-    """Takes an operation's section from its view, its text from its method, and adds every error that it can answer."""
+    """The schema of an operation: its section is the view's, its text is the method's, and every possible error is added."""
 
     def get_tags(self) -> list[str]:
         tag: str = self.view.tag  # type: ignore[attr-defined]  # every view of this API has one
@@ -74,12 +74,12 @@ class NativeSchema(AutoSchema):
 
 
 def error_response(description: str) -> dict[str, Any]:
-    """An answer whose body is an error."""
+    """The description of an answer whose body is an error."""
     return {"description": description, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
 
 
 def parameters_of(filters: type[FilterSet]) -> list[OpenApiParameter]:
-    """The query parameters that a filter set understands, but for the spelling of negations that is no identifier."""
+    """The query parameters of a filter set. The spelling of negations that is no identifier is left out."""
     declared: dict[str, Filter] = filters.get_filters()  # type: ignore[no-untyped-call]
     return [_parameter(name, filter_) for name, filter_ in declared.items() if not name.endswith(NOT)]
 
@@ -131,7 +131,7 @@ DESCRIPTIONS = {
 
 
 def page_of(item: type[serializers.Serializer[Any]], name: str) -> Any:
-    """The answer of a list."""
+    """The schema of a page of a list."""
     page = inline_serializer(
         name,
         fields={
@@ -144,10 +144,10 @@ def page_of(item: type[serializers.Serializer[Any]], name: str) -> Any:
 
 
 class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # the library registers it untyped
-    """An API key, or the console's session."""
+    """Authentication by an API key, or by a session of the console."""
 
     target_class = "batches.api.access.CallerAuthentication"
-    name = ("key", "session")  # type: ignore[assignment]  # the library takes several, and says one
+    name = ("key", "session")  # type: ignore[assignment]  # the library accepts several names, but is typed for one
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, str]]:
         del auto_schema
@@ -172,7 +172,7 @@ class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 
 class MetadataSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # the library registers it untyped
-    """Pairs of strings."""
+    """Metadata: pairs of strings."""
 
     target_class = "batches.http.fields.Metadata"
 
@@ -188,12 +188,12 @@ class MetadataSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untype
 
 
 def only_native(endpoints: list[Any]) -> list[Any]:
-    """What the document describes: this API, and none of the dialects, whose contracts are written elsewhere."""
+    """The endpoints of this API. The other dialects follow contracts that their vendors document."""
     return [endpoint for endpoint in endpoints if endpoint[0].startswith(f"{BASE}/")]
 
 
 def with_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Add the one shape that all errors have."""
+    """Add the schema of errors, which is the same for all calls."""
     error = {
         "type": "object",
         "properties": {

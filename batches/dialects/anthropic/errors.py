@@ -4,7 +4,7 @@ from typing import Any
 
 from batches.rules.errors import PortalError
 
-# The contract's words by status. A status without a word gets the word of its class.
+# The contract's types of errors by status. Any other status gets the type of its class.
 TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -27,10 +27,10 @@ def render_error(error: PortalError, request_id: str) -> dict[str, Any]:
 
 
 def envelope(kind: str, message: str, *, request_id: str | None) -> dict[str, Any]:
-    """An error: its type is inside the inner object."""
+    """An error. The inner object holds its type and its message."""
     return {"type": "error", "error": {"type": kind, "message": message}, "request_id": request_id}
 
 
 def error_type(status: int) -> str:
-    """The contract's word for an HTTP status."""
+    """The contract's type of an error with this HTTP status."""
     return TYPES.get(status) or ("invalid_request_error" if 400 <= status < 500 else "api_error")

@@ -34,7 +34,7 @@ _params = msgspec.json.Decoder(_Params)
 
 
 def create_body(request: HttpRequest, *, at_array: CheckHead) -> InlineBody:
-    """The body of a create call, not yet read."""
+    """The body of a create call, before it is read."""
     return InlineBody(
         request,
         array="requests",
@@ -79,9 +79,9 @@ def check_body(body: InlineBody) -> None:
 def page_of(
     items: Sequence[dict[str, Any]], *, after: str | None, before: str | None, limit: int
 ) -> tuple[Sequence[dict[str, Any]], bool]:
-    """The items of a short list behind, or before, the one with an id, and whether there are more that way.
+    """A page of a short list, after or before the item with an id, and whether the list goes on in this direction.
 
-    Raises InvalidValue for an id that is not in the list, and where both are given.
+    Raises InvalidValue for an id that is not in the list, and if both ids are given.
     """
     if after is not None and before is not None:
         raise InvalidValue("after_id and before_id: give one of them, not both.", param="before_id")

@@ -1,4 +1,4 @@
-"""What Anthropic's clients get: `type` names the kind, times are RFC 3339 in UTC with microseconds, unset is null."""
+"""Answers for Anthropic's clients: `type` names the kind of object, times are RFC 3339 in UTC, empty fields are null."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from batches.services.results.object_result import ObjectResult
 PREFIX = "msgbatch_"
 CHUNK = 64 * 1024
 
-# Many to one: only the counts tell how a batch ended.
+# The contract has three words for eight statuses. Clients see from the counts how a batch ended.
 PROCESSING_STATUS = {
     BatchStatus.VALIDATING: "in_progress",
     BatchStatus.IN_PROGRESS: "in_progress",
@@ -39,7 +39,7 @@ RESULT_TYPES = {
 
 
 class Moment(serializers.Field[Any, Any, Any, Any]):
-    """A moment as `2026-11-21T08:00:00.000000Z`."""
+    """A time as `2026-11-21T08:00:00.000000Z`."""
 
     def __init__(self, *, source: str | None = None) -> None:
         super().__init__(read_only=True, source=source)
@@ -49,7 +49,7 @@ class Moment(serializers.Field[Any, Any, Any, Any]):
 
 
 class MessageBatch(serializers.Serializer[Batch]):
-    """A batch. `context` has `url`, that of all batches as the client calls it, and `now`."""
+    """A batch. `context` has `url`, the address of the list of batches as the client uses it, and `now`."""
 
     id = PrefixedId(PREFIX)
     type = Constant("message_batch")
@@ -72,7 +72,7 @@ class MessageBatch(serializers.Serializer[Batch]):
         return PROCESSING_STATUS[BatchStatus(batch.status)]
 
     def get_request_counts(self, batch: Batch) -> dict[str, int]:
-        """Everything is processing until all of it has ended."""
+        """The counts. The contract counts every request as processing until the batch has ended."""
         counts = batch.counts
         done = batch.is_terminal
         return {
@@ -85,14 +85,14 @@ class MessageBatch(serializers.Serializer[Batch]):
 
 
 def message_batches(batches: Sequence[Batch], *, url: str, now: datetime) -> list[dict[str, Any]]:
-    """Batches, with as many queries for many as for one."""
+    """The documents for batches. The number of queries does not grow with the number of batches."""
     load_counts(batches)
     serializer = MessageBatch(context={"url": url, "now": now})
     return [serializer.to_representation(batch) for batch in batches]
 
 
 def model_info(model: OfferedModel) -> dict[str, Any]:
-    """A model. `owned_by` is beside the contract: the provider that carries its requests out."""
+    """The document for a model. `owned_by` is not in the contract: it names the provider of the model."""
     return {
         "type": "model",
         "id": model.id,
@@ -104,7 +104,7 @@ def model_info(model: OfferedModel) -> dict[str, Any]:
 
 
 def listed(items: Sequence[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
-    """The list envelope."""
+    """The document for a page of a list."""
     return {
         "data": items,
         "has_more": has_more,
@@ -114,12 +114,12 @@ def listed(items: Sequence[dict[str, Any]], *, has_more: bool) -> dict[str, Any]
 
 
 def deleted(batch: Batch) -> dict[str, Any]:
-    """What is left of a deleted batch."""
+    """The document for a deleted batch."""
     return {"id": render(PREFIX, batch.id), "type": "message_batch_deleted"}
 
 
 def result_lines(results: Iterable[ObjectResult]) -> Iterator[bytes]:
-    """Results as JSON lines, put together to about 64 KB. No line is blank, and none ends in CRLF: the decoder fails on both."""
+    """Results as JSON lines, in pieces of about 64 KB. The decoder of Anthropic's SDK takes no blank line, and no CRLF."""
     held: list[bytes] = []
     size = 0
     for result in results:
@@ -148,7 +148,7 @@ class _Reason(msgspec.Struct):
 
 
 class _Error(msgspec.Struct):
-    """An upstream's answer that has the contract's shape already."""
+    """An error document of an upstream that already has the contract's shape."""
 
     type: Literal["error"]
     error: _Reason
@@ -159,7 +159,7 @@ _decode_error = msgspec.json.Decoder(_Error).decode
 
 
 def _error(result: ObjectResult) -> object:
-    """Why an object failed: the upstream's own answer where that has the contract's shape, else one made of what is known."""
+    """The error of a failed object: the upstream's document if it has the contract's shape, else one made from the failure."""
     if result.body:
         try:
             _decode_error(result.body)

@@ -1,4 +1,4 @@
-"""The paths of the Anthropic dialect; none ends in a slash, and none redirects."""
+"""The paths of the Anthropic dialect. No path ends in a slash, and none redirects."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ from batches.http.mounts import Mount, mount
 from batches.models import Dialect
 from batches.rules import identifiers
 
-# Besides its own, what those ask for who give the SDK a base URL with /v1, and those who write a URL without.
+# The own paths, and the paths of clients whose base URL ends in /v1 or whose path lacks it.
 mount(
     Mount(
         bases={"Anthropic's clients": ""},
@@ -27,19 +27,23 @@ BATCHES = "Batches of this API are at /v1/messages/batches; without the header a
 
 
 def is_ours(headers: Mapping[str, str]) -> bool:
-    """Whether a request comes from a client of this API: what it calls may be another dialect's path, too."""
+    """Whether the headers are those of a client of this API. Some paths belong to another dialect as well."""
     return "anthropic-version" in headers
 
 
-# Where the base URL is that of the OpenAI dialect, too, only the header tells whose models and whose errors are meant.
-mount(Mount(bases={"Anthropic's clients": ""}, render_error=render_error, prefixes=("/v1",), told_by=is_ours, urlconf=__name__))
-mount(Mount(bases={"Anthropic's clients": ""}, render_error=render_error, prefixes=("/v1/files",), told_by=is_ours, advice=FILES))
+# The OpenAI dialect has the paths below /v1, too. There only the header shows which dialect a client expects.
+mount(
+    Mount(bases={"Anthropic's clients": ""}, render_error=render_error, prefixes=("/v1",), recognises=is_ours, urlconf=__name__)
+)
+mount(
+    Mount(bases={"Anthropic's clients": ""}, render_error=render_error, prefixes=("/v1/files",), recognises=is_ours, advice=FILES)
+)
 mount(
     Mount(
         bases={"Anthropic's clients": ""},
         render_error=render_error,
         prefixes=("/v1/batches", "/v1/uploads"),
-        told_by=is_ours,
+        recognises=is_ours,
         advice=BATCHES,
     )
 )

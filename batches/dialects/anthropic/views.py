@@ -1,4 +1,4 @@
-"""The views of the Anthropic dialect: each parses, makes one call of a service, and renders."""
+"""The views of the Anthropic dialect. Each view parses a call, calls one service, and renders the answer."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -31,7 +31,7 @@ from batches.services.policy.catalogue import OfferedModel
 from batches.services.results.results import results
 
 WINDOW = timedelta(hours=24)
-LIFECYCLES = ("active", "deprecated", "retired")  # of models; all that are listed here are active
+LIFECYCLES = ("active", "deprecated", "retired")  # the states of models in the contract; all models of the portal are active
 PATH = "/v1/messages/batches"
 
 
@@ -42,26 +42,26 @@ class NotEnded(InvalidRequest):
 
 
 class AnthropicView(DialectView):
-    """A view of this dialect. What it shows are batches of messages, through whatever dialect they came."""
+    """A view of this dialect. It shows batches of messages, whichever dialect created them."""
 
     render_error = staticmethod(render_error)
     key_headers = ("x-api-key",)
-    lenient = frozenset({"GET", "HEAD"})  # as the contract has it
+    lenient = frozenset({"GET", "HEAD"})  # the contract ignores unknown parameters of these methods
 
     def find(self, text: str) -> Batch:
-        """The project's batch with this id. Raises NotFound, also for one that cannot be shown here."""
+        """The project's batch with this id. Raises NotFound, also for a batch of another endpoint than messages."""
         batch = find_batch(self.key, text)
         if batch.endpoint != inbound.ENDPOINT:
             raise NotFound(f"Batch {text} is one of {batch.endpoint}, not of messages: read it at /v1/batches/{batch}.")
         return batch
 
     def rendered(self, batches: list[Batch], *, now: datetime) -> list[dict[str, Any]]:
-        """Batches, with URLs under the host and the base URL that this request came to."""
+        """The documents for batches, with addresses under the host and the base URL of this request."""
         base = self.request.path.partition(PATH)[0]
         return outbound.message_batches(batches, url=self.request.build_absolute_uri(base + PATH), now=now)
 
     def answer(self, batch: Batch) -> Response:
-        """One batch."""
+        """The answer that shows one batch."""
         return Response(self.rendered([batch], now=timezone.now())[0])
 
 
@@ -86,7 +86,7 @@ class Batches(AnthropicView):
         return Response(outbound.listed(self.rendered(page.rows, now=timezone.now()), has_more=page.has_more))
 
     def check_head(self, head: dict[str, Any], provider_name: str | None) -> None:
-        """Refuse what cannot become a batch before its requests are read. All is asked again afterwards."""
+        """Refuse a call that cannot become a batch, before its requests are read. All checks are repeated afterwards."""
         inbound.check_head(head)
         self.require_room_for_batch(endpoint=inbound.ENDPOINT, provider=provider_name)
 
@@ -130,7 +130,7 @@ class CancelBatch(AnthropicView):
 
     def post(self, _request: Request, batch_id: str) -> Response:
         batch = self.find(batch_id)
-        with suppress(NotCancellable):  # a cancel may come too late to cancel anything
+        with suppress(NotCancellable):  # the contract answers a cancellation that comes too late with the batch as it is
             cancel(batch, actor=self.actor, now=timezone.now())
         return self.answer(batch)
 
@@ -148,7 +148,7 @@ class BatchResults(AnthropicView):
 
 
 class AnthropicModels(AnthropicView, models.ModelsView):
-    """How models are shown."""
+    """The format of models."""
 
     def shown(self, model: OfferedModel) -> dict[str, Any]:
         return outbound.model_info(model)

@@ -1,1 +1,1 @@
-"""The Bifrost dialect: every provider through one face, for clients that have `http://HOST/bifrost` as base URL."""
+"""The Bifrost dialect: one API for every provider, for clients that have `http://HOST/bifrost` as base URL."""

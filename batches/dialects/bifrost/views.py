@@ -91,7 +91,7 @@ class Batches(BifrostView, BatchCreation):
     """/batches"""
 
     dialect = Dialect.BIFROST
-    called = BATCHES
+    create_path = BATCHES
     parameters = inbound.CreateBatch
     request_types: ClassVar = {"GET": "batch_list", "POST": "batch_create"}
     reads: ClassVar = {"GET": ("after", "before", "limit", "status")}
@@ -182,7 +182,7 @@ class BifrostFiles(BifrostView, files.FilesView):
             require_granted(self.project, name)
             self.provider = name
 
-    def told(self, shown: Mapping[str, Any]) -> dict[str, Any]:
+    def with_call_fields(self, shown: Mapping[str, Any]) -> dict[str, Any]:
         """A document with the fields about the call."""
         return {**shown, "extra_fields": self.extra_fields()}
 
@@ -191,14 +191,14 @@ class BifrostFiles(BifrostView, files.FilesView):
         return outbound.file_object(file, url=self.url(FILES))
 
     def shown(self, file: File) -> dict[str, Any]:
-        return self.told(self.file_object(file))
+        return self.with_call_fields(self.file_object(file))
 
     def listed(self, page: Page[File]) -> dict[str, Any]:
         listed = list_object(map(self.file_object, page.rows), has_more=page.has_more)
-        return self.told(listed | ({"after": listed["last_id"]} if page.has_more else {}))
+        return self.with_call_fields(listed | ({"after": listed["last_id"]} if page.has_more else {}))
 
     def deleted(self, file: File) -> dict[str, Any]:
-        return self.told(super().deleted(file))
+        return self.with_call_fields(super().deleted(file))
 
 
 class Files(BifrostFiles, files.Files):

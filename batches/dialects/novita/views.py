@@ -60,7 +60,7 @@ class OneModel(NovitaView, models.OneModel):
 
 
 class NovitaBatches(NovitaView, batches.BatchesView):
-    """How batches are shown."""
+    """The format of batches."""
 
     def shown(self, batches: Sequence[Batch]) -> list[dict[str, Any]]:
         return outbound.batch_objects(batches)
@@ -70,7 +70,7 @@ class Batches(NovitaBatches, batches.Batches):
     """/batches"""
 
     dialect = Dialect.NOVITA
-    called = "/openai/v1/batches"
+    create_path = "/openai/v1/batches"
     parameters = inbound.CreateBatch
     endpoints = inbound.ENDPOINTS
 

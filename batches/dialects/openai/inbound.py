@@ -1,4 +1,4 @@
-"""What OpenAI's clients send. Keys that are not named here are refused."""
+"""Bodies from OpenAI's clients. Unknown keys are refused."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from batches.http.fields import AnyCompletionWindow, EndpointPath, Fields, Filen
 
 
 class CreateUpload(Fields):
-    """The promise of a file that arrives in parts."""
+    """A body that starts the upload of a file in parts."""
 
     bytes = WholeNumber(minimum=1)
     filename = Filename()
@@ -21,7 +21,7 @@ class CreateUpload(Fields):
 
 
 class CompleteUpload(Fields):
-    """Which parts make up the file, in which order."""
+    """A body that completes an upload: the parts of the file, in their order."""
 
     part_ids = serializers.ListField(
         child=Text(), error_messages={"not_a_list": "It must be a list of part ids.", "null": "It must not be null."}
@@ -30,16 +30,16 @@ class CompleteUpload(Fields):
 
 
 class Endpoint(EndpointPath):
-    """What a batch is for, also without its version."""
+    """The endpoint of a batch. The version may be missing, as in Azure's calls."""
 
     def to_internal_value(self, data: object) -> str:
         return super().to_internal_value(canonical(data) if isinstance(data, str) else data)
 
 
 class CreateBatch(creation.CreateBatch):
-    """A batch, as OpenAI's contract has it; besides, `model` as `provider/model`, or `provider`, choose who carries it out.
+    """A create body in OpenAI's format. In addition, `provider`, or `model` as `provider/model`, choose the provider.
 
-    A window may be left out with requests in the call alone.
+    The window may be left out only if the requests are in the call itself.
     """
 
     endpoint = Endpoint(required=False, allow_null=True, default=None)

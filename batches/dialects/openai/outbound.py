@@ -1,4 +1,4 @@
-"""What OpenAI's clients get: `object` names the kind, times are whole seconds, what is not set is null."""
+"""Answers for OpenAI's clients: `object` names the kind, times are whole seconds, empty fields are null."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from batches.models import Batch, Upload, UploadPart
 
 
 class ShownUpload(serializers.Serializer[Upload]):
-    """An upload in parts; `file` is null until it is completed."""
+    """An upload in parts. `file` is null until the upload is completed."""
 
     id = PrefixedId("upload_")
     object = Constant("upload")
@@ -36,7 +36,7 @@ class ShownPart(serializers.Serializer[UploadPart]):
 
 
 class ShownBatch(serializers.Serializer[Batch]):
-    """A batch. `context["reasons"]` says why each failed one failed."""
+    """A batch. `context["reasons"]` holds the errors of each failed batch."""
 
     id = PrefixedId("batch_")
     object = Constant("batch")
@@ -83,5 +83,5 @@ class ShownBatch(serializers.Serializer[Batch]):
 
 
 def batch_objects(batches: Sequence[Batch]) -> list[dict[str, Any]]:
-    """Batches, with as many queries for many as for one."""
+    """The documents for batches. The number of queries does not grow with the number of batches."""
     return shown_with_reasons(batches, ShownBatch)

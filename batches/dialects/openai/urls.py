@@ -1,4 +1,4 @@
-"""The paths of the OpenAI dialect; none ends in a slash, and none redirects."""
+"""The paths of the OpenAI dialect. No path ends in a slash, and none redirects."""
 
 import re
 from collections.abc import Mapping
@@ -20,19 +20,19 @@ mount(
         prefixes=("/v1", *(f"{wrong}/{thing}" for wrong in ("", "/api") for thing in THINGS)),
     )
 )
-# Azure's client has `http://HOST` as endpoint and puts `/openai` behind it; Groq's puts `/openai/v1` behind its base URL,
-# where the Novita dialect is: it has a base URL of its own, and what it calls without that is told by its name.
+# Azure's client adds `/openai` to its endpoint `http://HOST`. Groq's client adds `/openai/v1` to its base URL. With the base URL
+# `http://HOST` its calls would reach the Novita dialect, so they are recognised by the name of the client.
 AZURE = tuple(f"/openai/{thing}" for thing in (*THINGS, "deployments"))
 mount(Mount(bases={"Azure's clients": ""}, render_error=render_error, prefixes=AZURE))
 mount(Mount(bases={"Groq's client": "/groq"}, render_error=render_error, prefixes=("/groq",)))
 
 
 def is_groqs(headers: Mapping[str, str]) -> bool:
-    """Whether a request comes from Groq's own client."""
+    """Whether the headers are those of Groq's own client."""
     return re.match(r"(?:Async)?Groq/", headers.get("User-Agent", "")) is not None
 
 
-mount(Mount(bases={"Groq's client": "/groq"}, render_error=render_error, prefixes=("/openai/v1",), told_by=is_groqs))
+mount(Mount(bases={"Groq's client": "/groq"}, render_error=render_error, prefixes=("/openai/v1",), recognises=is_groqs))
 add_face(Face(Dialect.OPENAI, lambda batch: f"/v1/batches/{batch}", lambda batch, *_: batch_objects([batch])[0]))
 
 urlpatterns = [

@@ -1,4 +1,4 @@
-"""The views of the OpenAI dialect: each parses, makes one call of a service, and renders."""
+"""The views of the OpenAI dialect. Each view parses a call, calls one service, and renders the answer."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -27,10 +27,10 @@ from batches.services.intake.uploads import add_part, cancel_upload, complete_up
 
 
 class OpenAIView(DialectView):
-    """A view of this dialect. Clients of gateways send their `provider` with every call."""
+    """A view of this dialect. Clients of gateways send `provider` with every call."""
 
     render_error = staticmethod(render_error)
-    key_headers = ("api-key",)  # Azure's clients
+    key_headers = ("api-key",)  # the header of Azure's clients
     always_reads = ("provider",)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -90,7 +90,9 @@ class CompleteUpload(OpenAIView):
 
     def post(self, request: Request, upload_id: str) -> Response:
         upload = find_upload(self.project, upload_id)
-        if self.is_retry and upload.status == UploadStatus.COMPLETED:  # whose answer was lost: nothing else names the file
+        if (
+            self.is_retry and upload.status == UploadStatus.COMPLETED
+        ):  # the first answer was lost, and only this answer names the file
             return Response(outbound.ShownUpload(upload).data)
         fields = valid(inbound.CompleteUpload, request.data)
         part_ids = []
@@ -122,7 +124,7 @@ class OneModel(OpenAIView, models.OneModel):
 
 
 class OpenAIBatches(OpenAIView, batches.BatchesView):
-    """How batches are shown."""
+    """The format of batches."""
 
     def shown(self, batches: Sequence[Batch]) -> list[dict[str, Any]]:
         return outbound.batch_objects(batches)
@@ -132,7 +134,7 @@ class Batches(OpenAIBatches, batches.Batches):
     """/batches"""
 
     dialect = Dialect.OPENAI
-    called = "/v1/batches"
+    create_path = "/v1/batches"
     parameters = inbound.CreateBatch
 
 

@@ -18,7 +18,7 @@ from batches.services.intake.idempotency import note_use
 
 
 class BatchesView(DialectView):
-    """A view of batches. A dialect says here how it shows them."""
+    """A view of batches. A dialect overrides the methods that make its documents."""
 
     def shown(self, batches: Sequence[Batch]) -> list[dict[str, Any]]:
         """The dialect's documents for batches. The number of queries must not grow with the number of batches."""

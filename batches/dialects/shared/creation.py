@@ -65,7 +65,7 @@ class ProviderName(Text):
 
 
 class CreateBatch(Fields):
-    """What dialects have in common; each adds its `endpoint`. The window is the `usual_window` unless given."""
+    """The parameters that the dialects share. Each dialect adds its `endpoint`. Without a window, `usual_window` holds."""
 
     usual_window: ClassVar[CompletionWindow] = USUAL_WINDOW
 
@@ -79,7 +79,7 @@ class CreateBatch(Fields):
         return window or self.usual_window
 
 
-class Asked(TypedDict):
+class CreateFields(TypedDict):
     """The parameters of a create call besides its requests, as CreateBatch parses them. Some contracts lack the last two."""
 
     endpoint: str | None
@@ -151,12 +151,12 @@ class Items:
 
 
 class BatchCreation(DialectView):
-    """A view that creates batches: of `dialect`, from what `parameters` describes."""
+    """A view that creates batches of `dialect`. `parameters` is the serializer of the body."""
 
     dialect: ClassVar[Dialect]
-    called: ClassVar[str]  # the name of the create call, the same for all paths of the dialect
+    create_path: ClassVar[str]  # the path under which repeated create calls are recognised, the same for all paths of the dialect
     parameters: ClassVar[type[CreateBatch]]
-    endpoints: ClassVar[Sequence[str]] = ENDPOINTS  # of the contract
+    endpoints: ClassVar[Sequence[str]] = ENDPOINTS  # the endpoints of the contract
 
     def max_body_bytes(self) -> int:
         return settings.MAX_INLINE_BYTES
@@ -184,13 +184,13 @@ class BatchCreation(DialectView):
         items = Items(self.project)
         with spooled(body.lines(items.read)) as content:
             require_one_input(body)
-            asked = cast("Asked", valid(self.parameters, {name: body.head[name] for name in body.head if name != ARRAY}))
+            asked = cast("CreateFields", valid(self.parameters, {name: body.head[name] for name in body.head if name != ARRAY}))
             model = asked.get("model")
             self._require_known(asked["endpoint"])
             named = named_provider(request) or asked.get("provider")
             provider = self.provider_name(chosen_provider(self.project, model=model, named=named))
             extras = asked_extras(request.headers)
-            with self.reserved(body=body.digest, path=self.called, provider=provider, extras=extras) as reservation:
+            with self.reserved(body=body.digest, path=self.create_path, provider=provider, extras=extras) as reservation:
                 if reservation.batch is not None:
                     return reservation.batch, model
                 actor, now, key = self.actor, timezone.now(), self.key
@@ -227,7 +227,9 @@ class BatchCreation(DialectView):
         if endpoint is not None:
             require_endpoint(self.project, endpoint, place="Invalid value for 'endpoint'", known=self.endpoints)
 
-    def _submission(self, asked: Asked, endpoint: str, *, provider: str | None, extras: Extras, requests: int = 0) -> Submission:
+    def _submission(
+        self, asked: CreateFields, endpoint: str, *, provider: str | None, extras: Extras, requests: int = 0
+    ) -> Submission:
         window = asked["completion_window"]
         return Submission(
             project=self.project,

@@ -41,7 +41,7 @@ class CreateFile(Fields):
 
 
 class ShownFile(serializers.Serializer[File]):
-    """A file. Everything that is stored is ready to be used, hence `processed`."""
+    """A file. Its status is always `processed`, since a stored file can be used at once."""
 
     id = PrefixedId("file-")
     object = Constant("file")
@@ -54,7 +54,7 @@ class ShownFile(serializers.Serializer[File]):
 
 
 class FilesView(DialectView):
-    """A view of files. A dialect says here how it shows them."""
+    """A view of files. A dialect overrides the methods that make its documents."""
 
     def shown(self, file: File) -> Mapping[str, Any]:
         """The dialect's document for a file."""

@@ -12,7 +12,7 @@ from batches.services.policy.catalogue import OfferedModel, find_model, models_o
 
 
 class ModelsView(DialectView):
-    """A view of models. A dialect may show them otherwise."""
+    """A view of models. A dialect may override the methods that make its documents."""
 
     def shown(self, model: OfferedModel) -> Mapping[str, Any]:
         """The document for a model, in the format of OpenAI. The age of a model is unknown, so `created` is its provider's."""
@@ -32,7 +32,7 @@ class Models(ModelsView):
 
 
 class OneModel(ModelsView):
-    """/models/{model}, of which the name may have slashes"""
+    """/models/{model}; the name of a model may have slashes"""
 
     def get(self, request: Request, model: str) -> Response:
         if model.endswith("/"):

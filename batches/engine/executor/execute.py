@@ -152,27 +152,27 @@ class Executor:
             answer = await database.take(Turn(report, demands, self._appetite()))
         except BaseException:
             self._outbox.put_back(handed_in)
-            self._tell_again(demands)
+            self._report_again(demands)
             raise
         if answer is None:
             self._outbox.put_back(handed_in)
-            self._tell_again(demands)
+            self._report_again(demands)
             self.holdings.take_back(report.done)
             return
         self._outbox.has_handed_in(handed_in)
         self._senders.leased_until = began + settings.LEASE_SECONDS
         now = time.monotonic()
         self._note_rates(now=now)
-        self._tell_again(demands, heard=answer.granted.keys(), unsure=answer.unsure)
+        self._report_again(demands, heard=answer.granted.keys(), unsure=answer.unsure)
         self._apply(answer, report)
 
-    def _tell_again(
+    def _report_again(
         self, demands: Mapping[uuid.UUID, Demand], *, heard: Set[uuid.UUID] = frozenset(), unsure: Set[uuid.UUID] = frozenset()
     ) -> None:
         """Repeat in the next turn the asks that the limiter did not hear. If it may have heard one, return no permits twice."""
         for provider_id, demand in demands.items():
             if demand.ask is not None and provider_id not in heard:
-                self.roads[provider_id].tell_again(demand.ask.without_returned() if provider_id in unsure else demand.ask)
+                self.roads[provider_id].report_again(demand.ask.without_returned() if provider_id in unsure else demand.ask)
 
     def _demands(self) -> dict[uuid.UUID, Demand]:
         now, since = time.monotonic(), self.holdings.flying_since()

@@ -59,7 +59,7 @@ class Holdings:
                 ),
             )
             if waiting.not_before is not None and waiting.not_before > now:
-                self._senders.put_off(item, waiting.not_before)
+                self._senders.postpone(item, waiting.not_before)
             else:
                 lane.push(item)
 

@@ -1,4 +1,4 @@
-"""Gates: the permits that an executor has for a project's requests to a provider or a model until its next turn."""
+"""Gates: the permits that an executor has until its next turn, for one project's requests to a provider or a model."""
 
 import math
 import time
@@ -19,7 +19,7 @@ def estimate(body: bytes) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Stay:
+class Barrier:
     """Why a gate lets nothing through, and until when on the event loop's clock."""
 
     until: float
@@ -47,7 +47,7 @@ class PermitGate:
     def __init__(self, caps: Caps) -> None:
         self.share = math.inf  # how many requests may be in flight
         self.in_flight = 0
-        self.stay: Stay | None = None
+        self.barrier: Barrier | None = None
         self.held: AccountHeld | None = None
         self.worked_at = -math.inf  # when the last successful call was sent, by this host's clock
         self._seen = Seen()  # the answers since the last ask
@@ -77,7 +77,7 @@ class PermitGate:
     def is_open(self) -> bool:
         """Whether nothing limits the requests through this gate."""
         unlimited = self._ends == math.inf and self.share == math.inf and not self._is_struck
-        return unlimited and self.stay is None and time.monotonic() >= self._held_until
+        return unlimited and self.barrier is None and time.monotonic() >= self._held_until
 
     def note_success(self, sent_at: float) -> None:
         """Note a success of a call that was sent at this time."""
@@ -160,7 +160,7 @@ class PermitGate:
             seen=seen,
         )
 
-    def tell_again(self, want: Want) -> None:
+    def report_again(self, want: Want) -> None:
         """Repeat the reports and returned permits of a want that the limiter did not hear in the next one."""
         for cell, requests, tokens in want.returned:
             self.give_back(cell, requests, tokens)
@@ -171,7 +171,7 @@ class PermitGate:
 
     def grant(self, permit: Permit, *, asked_at: float, valid: float) -> None:
         """Take over the limiter's answer to the ask of `asked_at`. Its permits last for `valid` seconds from then."""
-        self.stay = None if permit.why is None else Stay(asked_at + permit.shut_for, permit.reason, permit.why)
+        self.barrier = None if permit.why is None else Barrier(asked_at + permit.shut_for, permit.reason, permit.why)
         self.held = permit.held
         self.is_struck_out = self._seen.strikes >= STRIKES  # only strikes since the ask count
         if self.share != math.inf:

@@ -53,7 +53,7 @@ class Senders:
         """The lane that the objects of a slice go through."""
         return self.roads[held.batch.provider_id].lane(held.batch.project_id)
 
-    def put_off(self, item: Item, until: datetime, *, reason: str = "") -> None:
+    def postpone(self, item: Item, until: datetime, *, reason: str = "") -> None:
         """Let an object wait for its next attempt. `reason` is set if it waits because of the upstream's limits."""
         delay = max((until - timezone.now()).total_seconds(), 0)
         timer = asyncio.get_running_loop().call_later(delay, self._retry, item)
@@ -63,7 +63,7 @@ class Senders:
         """Start a stopped slice again whose objects all wait, because the database thread failed to let go of it."""
         held.stopped_at = None
         for wait in list(held.waiting.values()):
-            self.put_off(wait.item, wait.until, reason=wait.reason)
+            self.postpone(wait.item, wait.until, reason=wait.reason)
 
     def _retry(self, item: Item) -> None:
         del item.held.waiting[item.line]
@@ -183,5 +183,5 @@ class Senders:
             Tried(held.slice_id, held.batch_id, item.line, item.round, item.attempts, latency_ms, failure, at, counts)
         )
         if held.stopped_at is None:
-            self.put_off(item, at, reason=failure.kind.sentence if failure.kind in backoff.THROTTLED else "")
+            self.postpone(item, at, reason=failure.kind.sentence if failure.kind in backoff.THROTTLED else "")
         return True

@@ -122,17 +122,17 @@ class TakeUp:
         except (OperationalError, InterfaceError):
             raise
         except (CredentialUnavailable, CannotRun) as error:
-            self._put_off(lease, batch.provider_id, str(error), block_provider)
+            self._leave_to_others(lease, batch.provider_id, str(error), block_provider)
         except (Gone, InputChanged) as error:
             _give_up(batch, str(error))
             give_back(lease)
         except StorageAway as error:
-            self._put_off(lease, batch_id, str(error), block_batch)
+            self._leave_to_others(lease, batch_id, str(error), block_batch)
         except Exception as error:
             logger.exception("%s could not be read; trying again later", lease.piece)
-            self._put_off(lease, batch_id, f"Its requests could not be read ({type(error).__name__}).", block_batch)
+            self._leave_to_others(lease, batch_id, f"Its requests could not be read ({type(error).__name__}).", block_batch)
 
-    def _put_off(self, lease: Lease, subject: uuid.UUID, reason: str, block: Block) -> None:
+    def _leave_to_others(self, lease: Lease, subject: uuid.UUID, reason: str, block: Block) -> None:
         """Leave a slice, and all work of its `subject` (a provider or a batch), to other workers for AGAIN_SECONDS."""
         self.obstacles[subject] = Obstacle(reason, time.monotonic() + AGAIN_SECONDS, block)
         give_back(lease)

@@ -70,10 +70,10 @@ def _why(held: HeldSlice, lane: Lane, *, now: datetime) -> Throttled | None:
     if lane.gate.held is not None and lane.gate.held.kind.is_of_account:
         return Throttled(now, "", ThrottledBy.UPSTREAM)  # the provider's page already says that its account must be mended
     has_ready = len(held.waiting) + len(held.flying) < held.open
-    stay = lane.stay_of(held.batch_id) if has_ready or lane.probing else None
-    if stay is not None:
-        until = max(now + timedelta(seconds=stay.until - time.monotonic()), now + LEAST)
-        return Throttled(until, f"Provider {held.batch.provider.name}: {stay.reason}", _BY[stay.why])
+    barrier = lane.barrier_for(held.batch_id) if has_ready or lane.probing else None
+    if barrier is not None:
+        until = max(now + timedelta(seconds=barrier.until - time.monotonic()), now + LEAST)
+        return Throttled(until, f"Provider {held.batch.provider.name}: {barrier.reason}", _BY[barrier.why])
     if not held.only_waits():
         return None
     soonest = min(held.waiting.values(), key=lambda wait: wait.until)

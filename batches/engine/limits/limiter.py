@@ -13,11 +13,11 @@ from batches.engine.limits.breaker import Breaker
 from batches.engine.limits.hold import LONGEST_SECONDS, Hold
 from batches.engine.limits.permits import UPSTREAM_SAYS, Shut, permit_for, probe_permit
 from batches.engine.limits.slots import Claim, grant_slots
-from batches.engine.limits.state import WHOLE, Account, Party, Stake, State
+from batches.engine.limits.state import WHOLE, ProjectAtProvider, ProjectAtTarget, State, Target
 from batches.engine.limits.windows import Window, WindowSize
 
 UNKNOWN_SECONDS = 1.0  # after a lost state nobody gets more concurrency for this long; by then all executors have reported
-MOST_ACCOUNTS = 64  # with this many accounts, further models get one only if an operator has set limits for them
+MOST_TARGETS = 64  # with this many targets, further models get one only if an operator has set limits for them
 
 
 class Turn(NamedTuple):
@@ -48,10 +48,10 @@ def answer(
     state.pulse.note(executor, ask.calls, [bid.tally for bid in ask.bids.values()], now=now)
     _hear_of_others(state, turn)
     shut = {project: _shut(state, project, bid, turn) for project, bid in ask.bids.items()}
-    parts = {name: _parts(state, name, shut, turn) for name in state.accounts}
+    parts = {name: _parts(state, name, shut, turn) for name in state.targets}
     awards = {project: _award(state, project, bid, shut[project], parts, turn) for project, bid in ask.bids.items()}
-    asked = {name for bid in ask.bids.values() for name in bid.wants} & state.accounts.keys()
-    conditions = {name: _condition(state.accounts[name], _granted(awards, name), now=now) for name in asked}
+    asked = {name for bid in ask.bids.values() for name in bid.wants} & state.targets.keys()
+    conditions = {name: _condition(state.targets[name], _granted(awards, name), now=now) for name in asked}
     return Grant(
         awards,
         conditions,
@@ -68,44 +68,46 @@ def answer(
 
 def _leave(state: State, turn: Turn) -> None:
     """Remove the executor's shares of projects that it does not bid for."""
-    for account in state.accounts.values():
-        for project, stake in account.stakes.items():
+    for target in state.targets.values():
+        for project, at_target in target.projects.items():
             if project not in turn.ask.bids:
-                stake.holding.shares.pop(turn.executor, None)
+                at_target.holding.shares.pop(turn.executor, None)
 
 
 def _welcome(state: State, project: str, bid: Bid, turn: Turn) -> None:
     """Add a project that is new at this provider. If the provider is in trouble, the project begins with a probe."""
-    if project not in state.parties:
+    if project not in state.projects:
         broken = state.broken(now=turn.now)
-        state.parties[project] = Party(turn.now, Breaker() if broken is None else Breaker.of_newcomer(broken, now=turn.now))
+        state.projects[project] = ProjectAtProvider(
+            turn.now, Breaker() if broken is None else Breaker.of_newcomer(broken, now=turn.now)
+        )
     if bid.tally.answers or bid.wants[WHOLE].in_flight or bid.wants[WHOLE].wanted:
-        state.parties[project].heard_at = turn.now
+        state.projects[project].heard_at = turn.now
     for name, want in bid.wants.items():
-        account = _account(state, name, want.caps, turn)
-        if account is not None and project not in account.stakes:
+        target = _target(state, name, want.caps, turn)
+        if target is not None and project not in target.projects:
             is_first = state.is_new and name == WHOLE
-            held = turn.ask.held if is_first else account.held(now=turn.now)
+            held = turn.ask.held if is_first else target.held(now=turn.now)
             orders = turn.ask.orders if state.is_new else state.orders
-            account.stakes[project] = Stake(hold=Hold.of_newcomer(held, orders, now=turn.now))
+            target.projects[project] = ProjectAtTarget(hold=Hold.of_newcomer(held, orders, now=turn.now))
 
 
-def _account(state: State, name: str, caps: Caps, turn: Turn) -> Account | None:
-    """The account of this name; a new one if there is none. None if there are too many.
+def _target(state: State, name: str, caps: Caps, turn: Turn) -> Target | None:
+    """The target of this name; a new one if there is none. None if there are too many.
 
-    A new account after a lost state has full windows, because nobody knows how much was granted before.
+    A new target after a lost state has full windows, because nobody knows how much was granted before.
     """
-    account = state.accounts.get(name)
-    if account is None:
-        if caps == Caps() and len(state.accounts) >= MOST_ACCOUNTS:
+    target = state.targets.get(name)
+    if target is None:
+        if caps == Caps() and len(state.targets) >= MOST_TARGETS:
             return None
-        account = state.accounts[name] = Account(turn.now)
+        target = state.targets[name] = Target(turn.now)
         if state.unknown_before and turn.now < state.begun_at + turn.span.seconds:
             if caps.requests is not None:
-                account.requests = Window.of_unknown_past(limit=caps.requests, now=state.begun_at, span=turn.span)
+                target.requests = Window.of_unknown_past(limit=caps.requests, now=state.begun_at, span=turn.span)
             if caps.tokens is not None:
-                account.tokens = Window.of_unknown_past(limit=caps.tokens, now=state.begun_at, span=turn.span)
-    return account
+                target.tokens = Window.of_unknown_past(limit=caps.tokens, now=state.begun_at, span=turn.span)
+    return target
 
 
 # --- What came back ----------------------------------------------------------------------------------------------
@@ -113,19 +115,19 @@ def _account(state: State, name: str, caps: Caps, turn: Turn) -> Account | None:
 
 def _learn(state: State, project: str, bid: Bid, turn: Turn) -> None:
     """Record the report in a project's bid."""
-    party, tally, now = state.parties[project], bid.tally, turn.now
+    at_provider, tally, now = state.projects[project], bid.tally, turn.now
     for name, want in bid.wants.items():
-        if (account := state.accounts.get(name)) is None:
+        if (target := state.targets.get(name)) is None:
             continue
         for cell, requests, tokens in want.returned:
-            account.requests.give_back(cell, requests)
-            account.tokens.give_back(cell, tokens)
-        stake = account.stakes[project]
+            target.requests.give_back(cell, requests)
+            target.tokens.give_back(cell, tokens)
+        at_target = target.projects[project]
         if want.held_for:
-            stake.held_until = max(stake.held_until, now + want.held_for)
-        stake.hold.note(turn.executor, want.seen, longest=turn.longest_hold, now=now)
-    party.breaker.note(turn.executor, lived=tally.lived, failures=tally.failures, kind=tally.kind, now=now)
-    party.adaptive.note(
+            at_target.held_until = max(at_target.held_until, now + want.held_for)
+        at_target.hold.note(turn.executor, want.seen, longest=turn.longest_hold, now=now)
+    at_provider.breaker.note(turn.executor, lived=tally.lived, failures=tally.failures, kind=tally.kind, now=now)
+    at_provider.adaptive.note(
         answers=tally.answers,
         turned_away=tally.turned_away,
         drained=any(want.held_for for want in bid.wants.values()),
@@ -137,18 +139,18 @@ def _learn(state: State, project: str, bid: Bid, turn: Turn) -> None:
 def _hear_of_others(state: State, turn: Turn) -> None:
     """Tell every project's breaker and holds about the other projects' answers, and carry out the orders of operators."""
     in_trouble = state.is_broken
-    for party in state.parties.values():
-        party.breaker.hear_of_others(in_trouble=in_trouble, now=turn.now)
+    for at_provider in state.projects.values():
+        at_provider.breaker.hear_of_others(in_trouble=in_trouble, now=turn.now)
     if turn.ask.orders.is_news(after=state.orders):
         state.orders = state.orders.latest(turn.ask.orders)
-        for party in state.parties.values():
-            party.breaker.try_now(now=turn.now)
-    for account in state.accounts.values():
-        for project, stake in account.stakes.items():
-            if stake.hold.held:
-                others = (other.hold.worked_at for name, other in account.stakes.items() if name != project)
-                stake.hold.hear_of_others(worked_at=max(others, default=float("-inf")), now=turn.now)
-            stake.hold.carry_out(state.orders, now=turn.now)  # an order comes after the answers that it is about
+        for at_provider in state.projects.values():
+            at_provider.breaker.try_now(now=turn.now)
+    for target in state.targets.values():
+        for project, at_target in target.projects.items():
+            if at_target.hold.held:
+                others = (other.hold.worked_at for name, other in target.projects.items() if name != project)
+                at_target.hold.hear_of_others(worked_at=max(others, default=float("-inf")), now=turn.now)
+            at_target.hold.carry_out(state.orders, now=turn.now)  # an order comes after the answers that it is about
 
 
 # --- What may be sent --------------------------------------------------------------------------------------------
@@ -157,14 +159,14 @@ def _hear_of_others(state: State, turn: Turn) -> None:
 def _shut(state: State, project: str, bid: Bid, turn: Turn) -> dict[str, Shut]:
     """The provider and models that a project's breaker and holds have shut. With the provider its models are shut, too."""
     now, whole = turn.now, bid.wants[WHOLE]
-    breaker, hold = state.parties[project].breaker, state.accounts[WHOLE].stakes[project].hold
+    breaker, hold = state.projects[project].breaker, state.targets[WHOLE].projects[project].hold
     if (broken := breaker.snapshot(now=now)) is not None:
         probes = whole.wanted > 0 and breaker.lets_probe(turn.executor, in_flight=whole.in_flight, now=now)
         nothing = Permit(0, 0, None, shut_for=broken.open_for, reason=broken.reason, why=Why.BREAKER, held=hold.snapshot(now=now))
         return dict.fromkeys(bid.wants, Shut(nothing, probes))
     if (shut := _held(hold, whole, turn)) is not None:
         return dict.fromkeys(bid.wants, shut)
-    holds = {name: account.stakes[project].hold for name in bid.wants if name and (account := state.accounts.get(name))}
+    holds = {name: target.projects[project].hold for name in bid.wants if name and (target := state.targets.get(name))}
     return {name: shut for name, hold in holds.items() if (shut := _held(hold, bid.wants[name], turn))}
 
 
@@ -178,7 +180,7 @@ def _held(hold: Hold, want: Want, turn: Turn) -> Shut | None:
 
 def _parts(state: State, name: str, shut: Mapping[str, Mapping[str, Shut]], turn: Turn) -> dict[str, int]:
     """How many requests each project may have in flight to a provider or model; empty if there is no such limit."""
-    account, ask = state.accounts[name], turn.ask
+    target, ask = state.targets[name], turn.ask
     wants = {project: bid.wants[name] for project, bid in ask.bids.items() if name in bid.wants}
     limit = next((want.caps.concurrency for want in wants.values()), None)
     if limit is None:
@@ -188,9 +190,9 @@ def _parts(state: State, name: str, shut: Mapping[str, Mapping[str, Shut]], turn
     for project, want in wants.items():
         most = limit if name else state.allowed(project, limit=limit)
         closed = shut[project].get(name)
-        claims[project] = _claim(want, closed, account.stakes[project], most=most, is_unknown=is_unknown)
+        claims[project] = _claim(want, closed, target.projects[project], most=most, is_unknown=is_unknown)
     return grant_slots(
-        {project: stake.holding for project, stake in account.stakes.items()},
+        {project: at_target.holding for project, at_target in target.projects.items()},
         turn.executor,
         claims,
         limit=limit,
@@ -200,13 +202,13 @@ def _parts(state: State, name: str, shut: Mapping[str, Mapping[str, Shut]], turn
     )
 
 
-def _claim(want: Want, shut: Shut | None, stake: Stake, *, most: int, is_unknown: bool) -> Claim:
+def _claim(want: Want, shut: Shut | None, at_target: ProjectAtTarget, *, most: int, is_unknown: bool) -> Claim:
     """An executor's claim to slots. For a probe it is one more than are in flight."""
     if shut is None:
         return Claim(want.in_flight, min(want.wanted, want.in_flight) if is_unknown else want.wanted, most)
     if not shut.probes:
         return Claim(want.in_flight, 0, 0)
-    others = sum(share.used for share in stake.holding.shares.values())
+    others = sum(share.used for share in at_target.holding.shares.values())
     return Claim(want.in_flight, want.in_flight + 1, others + want.in_flight + 1)
 
 
@@ -215,19 +217,19 @@ def _award(
 ) -> Award:
     permits = {}
     for name, want in bid.wants.items():
-        account = state.accounts.get(name)
+        target = state.targets.get(name)
         part = parts.get(name, {}).get(project)
-        if account is None:
+        if target is None:
             permits[name] = Permit(None, None, None)
         elif (closed := shut.get(name)) is None:
-            permits[name] = permit_for(account, project, want, part, now=turn.now, span=turn.span)
+            permits[name] = permit_for(target, project, want, part, now=turn.now, span=turn.span)
         else:
-            permits[name] = probe_permit(account, project, want, part, closed, now=turn.now, span=turn.span)
-    hold = state.accounts[WHOLE].stakes[project].hold
-    worked_at = max(stake.hold.worked_at for stake in state.accounts[WHOLE].stakes.values())
+            permits[name] = probe_permit(target, project, want, part, closed, now=turn.now, span=turn.span)
+    hold = state.targets[WHOLE].projects[project].hold
+    worked_at = max(at_target.hold.worked_at for at_target in state.targets[WHOLE].projects.values())
     return Award(
         permits,
-        state.parties[project].breaker.snapshot(now=turn.now),
+        state.projects[project].breaker.snapshot(now=turn.now),
         worked_for=turn.now - worked_at,
         lifted_for=turn.now - hold.lifted_at,
         excused_for=turn.now - hold.excused_at,
@@ -241,10 +243,10 @@ def _granted(awards: Mapping[str, Award], name: str) -> list[Permit]:
     return [award.permits[name] for award in awards.values() if name in award.permits]
 
 
-def _condition(account: Account, permits: Iterable[Permit], *, now: float) -> Condition:
+def _condition(target: Target, permits: Iterable[Permit], *, now: float) -> Condition:
     """The condition of a provider or model itself. It leaves out whatever holds back single projects only."""
     limited = next((permit for permit in permits if permit.why is Why.LIMIT), None)
-    held, exhausted_for = account.held(now=now), account.exhausted_for(now=now)
+    held, exhausted_for = target.held(now=now), target.exhausted_for(now=now)
     if held is not None:
         return Condition(held, held.probe_in, held.reason)
     if limited is not None:
@@ -255,5 +257,7 @@ def _condition(account: Account, permits: Iterable[Permit], *, now: float) -> Co
 def _allowed_together(state: State, ask: Ask) -> int:
     """How many requests the projects with shares may have in flight together."""
     limit = next((bid.wants[WHOLE].caps.concurrency or 1 for bid in ask.bids.values()), 1)
-    here = [project for project, stake in state.accounts[WHOLE].stakes.items() if stake.holding.shares] if ask.bids else []
+    here = (
+        [project for project, at_target in state.targets[WHOLE].projects.items() if at_target.holding.shares] if ask.bids else []
+    )
     return min(sum(state.allowed(project, limit=limit) for project in here), limit) if here else limit

@@ -3,7 +3,7 @@
 import msgspec
 
 from batches.engine.limits.asks import Permit, Want, Why
-from batches.engine.limits.state import Account
+from batches.engine.limits.state import Target
 from batches.engine.limits.windows import WindowSize
 
 UPSTREAM_SAYS = "the upstream says that its limit is used up"
@@ -18,13 +18,13 @@ class Shut(msgspec.Struct, frozen=True):
 
 
 def probe_permit(
-    account: Account, project: str, want: Want, part: int | None, shut: Shut, *, now: float, span: WindowSize
+    target: Target, project: str, want: Want, part: int | None, shut: Shut, *, now: float, span: WindowSize
 ) -> Permit:
     """The permit for one probe, in addition to requests that are in flight. It is for no call if no probe may be sent."""
     if not shut.probes or part == 0:
         return shut.permit
     one = msgspec.structs.replace(want, requests=min(want.requests, 1), tokens=want.least_tokens)
-    permit = _windowed(account, project, one, now=now, span=span)
+    permit = _windowed(target, project, one, now=now, span=span)
     if permit.reason:
         return msgspec.structs.replace(permit, share=0, held=shut.permit.held)
     share = want.in_flight + 1 if part is None else part
@@ -32,29 +32,29 @@ def probe_permit(
     return msgspec.structs.replace(shut.permit, share=share, requests=requests, tokens=permit.tokens, cell=permit.cell)
 
 
-def permit_for(account: Account, project: str, want: Want, part: int | None, *, now: float, span: WindowSize) -> Permit:
+def permit_for(target: Target, project: str, want: Want, part: int | None, *, now: float, span: WindowSize) -> Permit:
     """The permit of a project whose breaker and hold let it send."""
-    stake = account.stakes[project]
-    if now < stake.held_until:
-        return Permit(part, 0, 0, shut_for=stake.held_until - now, reason=UPSTREAM_SAYS, why=Why.UPSTREAM)
-    permit = _windowed(account, project, want, now=now, span=span)
-    if part == 0 and want.wanted and not stake.holding.used and not permit.reason:
+    at_target = target.projects[project]
+    if now < at_target.held_until:
+        return Permit(part, 0, 0, shut_for=at_target.held_until - now, reason=UPSTREAM_SAYS, why=Why.UPSTREAM)
+    permit = _windowed(target, project, want, now=now, span=span)
+    if part == 0 and want.wanted and not at_target.holding.used and not permit.reason:
         return msgspec.structs.replace(permit, share=0, reason=OTHERS_USE_IT, why=Why.OTHERS)
     return msgspec.structs.replace(permit, share=part)
 
 
-def _windowed(account: Account, project: str, want: Want, *, now: float, span: WindowSize) -> Permit:
+def _windowed(target: Target, project: str, want: Want, *, now: float, span: WindowSize) -> Permit:
     """The permits that the limits per minute leave. `requests` is None if only tokens are limited, and the reverse."""
     caps = want.caps
     if not caps.windowed:
         return Permit(None, None, None)
     if not want.requests:
         return Permit(None, 0, 0)
-    mine = account.stakes[project].drawn
-    others = [stake.drawn for name, stake in account.stakes.items() if name != project]
+    mine = target.projects[project].drawn
+    others = [at_target.drawn for name, at_target in target.projects.items() if name != project]
     windows = [
-        (account.requests, caps.requests, want.requests, 1, "requests"),
-        (account.tokens, caps.tokens, want.tokens, max(want.least_tokens, 1), "tokens"),
+        (target.requests, caps.requests, want.requests, 1, "requests"),
+        (target.tokens, caps.tokens, want.tokens, max(want.least_tokens, 1), "tokens"),
     ]
     granted: dict[str, int] = {}
     part = 0.0

@@ -13,6 +13,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from batches.management.amounts import add_amounts, given
+from batches.management.named import provider_named
+from batches.management.smoke import add_arguments, run_smoke
 from batches.models import Project
 from batches.rules.actors import COMMAND
 from batches.rules.errors import PortalError
@@ -25,10 +27,7 @@ CREDENTIAL_HELP = "read the API key from standard input, and keep it encrypted"
 
 
 class Command(BaseCommand):
-    help = (
-        "Add, list, check, resume, enable, disable and remove providers, set their limits, guards and prices, "
-        "and rotate credentials."
-    )
+    help = "Add, list, try, resume, enable, disable and remove providers, set limits, guards and prices, rotate credentials."
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -86,6 +85,7 @@ class Command(BaseCommand):
         check.add_argument("name")
         check.add_argument("--call", default="", metavar="MODEL", help="send one small call of this model, which is paid for")
         check.add_argument("--endpoint", default="", help="of that call, such as /v1/embeddings; else the first that it serves")
+        add_arguments(verbs.add_parser("smoke", help="try a provider's batch API with a job of ten small requests"))
         verbs.add_parser("rotate", help="encrypt stored credentials and second factors anew under the first of CREDENTIAL_KEYS")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -124,7 +124,7 @@ class Command(BaseCommand):
         is_configured = bool(changed or base_url is not None or credential)
         if not (limits or options["default"] or is_configured):
             raise CommandError("Nothing to set: name a limit or a guard, such as --requests-per-minute 600, or --default.")
-        provider, now = _provider(options["name"]), timezone.now()
+        provider, now = provider_named(options["name"]), timezone.now()
         if is_configured:
             provider = providers.configure_provider(
                 provider, base_url=base_url, options=changed, credential=credential, actor=COMMAND, now=now
@@ -148,7 +148,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Provider {provider} is the default{f' of {where}' if where else ''}.")
 
     def _secret(self, options: dict[str, Any]) -> None:
-        provider, name = _provider(options["name"]), options["secret"]
+        provider, name = provider_named(options["name"]), options["secret"]
         secret = "" if options["forget"] else sys.stdin.read().strip()
         if not secret and not options["forget"]:
             raise CommandError("There is nothing on standard input; to remove a secret: --forget.")
@@ -156,7 +156,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{'Forgot' if options['forget'] else 'Stored'} secret {name} of provider {provider.name}.")
 
     def _model(self, options: dict[str, Any]) -> None:
-        provider, name = _provider(options["name"]), options["model"]
+        provider, name = provider_named(options["name"]), options["model"]
         limits = given(options, MODEL_SETTINGS)
         if options["forget"]:
             forget_model(provider, name, actor=COMMAND, now=timezone.now())
@@ -166,7 +166,7 @@ class Command(BaseCommand):
         self.stdout.write(_settings(model, MODEL_SETTINGS))
 
     def _show(self, options: dict[str, Any]) -> None:
-        provider = _provider(options["name"])
+        provider = provider_named(options["name"])
         self.stdout.write(_settings(provider, PROVIDER_SETTINGS))
         for line in _about(provider):
             self.stdout.write(line)
@@ -183,28 +183,35 @@ class Command(BaseCommand):
 
     def _check(self, options: dict[str, Any]) -> None:
         found = providers.check_provider(
-            _provider(options["name"]), actor=COMMAND, now=timezone.now(), model=options["call"], endpoint=options["endpoint"]
+            provider_named(options["name"]),
+            actor=COMMAND,
+            now=timezone.now(),
+            model=options["call"],
+            endpoint=options["endpoint"],
         )
         if not found.ok:
             raise CommandError(found.message)
         self.stdout.write(found.message)
 
+    def _smoke(self, options: dict[str, Any]) -> None:
+        run_smoke(options, self.stdout)
+
     def _resume(self, options: dict[str, Any]) -> None:
-        if providers.resume_provider(_provider(options["name"]), actor=COMMAND, now=timezone.now()):
+        if providers.resume_provider(provider_named(options["name"]), actor=COMMAND, now=timezone.now()):
             self.stdout.write(f"Resumed provider {options['name']}.")
         else:
             self.stdout.write(f"Provider {options['name']} is not held: nothing to resume.")
 
     def _enable(self, options: dict[str, Any]) -> None:
-        providers.enable_provider(_provider(options["name"]), actor=COMMAND, now=timezone.now())
+        providers.enable_provider(provider_named(options["name"]), actor=COMMAND, now=timezone.now())
         self.stdout.write(f"Enabled provider {options['name']}.")
 
     def _disable(self, options: dict[str, Any]) -> None:
-        providers.disable_provider(_provider(options["name"]), actor=COMMAND, now=timezone.now())
+        providers.disable_provider(provider_named(options["name"]), actor=COMMAND, now=timezone.now())
         self.stdout.write(f"Disabled provider {options['name']}.")
 
     def _remove(self, options: dict[str, Any]) -> None:
-        providers.remove_provider(_provider(options["name"]), actor=COMMAND, now=timezone.now())
+        providers.remove_provider(provider_named(options["name"]), actor=COMMAND, now=timezone.now())
         self.stdout.write(f"Removed provider {options['name']}.")
 
     def _rotate(self, _: dict[str, Any]) -> None:
@@ -247,14 +254,6 @@ def _option(text: str) -> tuple[str, Any]:
         return key, json.loads(value)
     except ValueError:
         return key, value
-
-
-def _provider(name: str) -> Provider:
-    try:
-        return Provider.objects.get(name=name)
-    except Provider.DoesNotExist:
-        known = ", ".join(Provider.objects.values_list("name", flat=True)) or "none"
-        raise CommandError(f"There is no provider {name!r}. Known: {known}.") from None
 
 
 def _project(slug: str) -> Project:

@@ -87,12 +87,12 @@ class Command(BaseCommand):
         return left
 
     def _say(self, options: dict[str, Any], check: str, text: str, **more: str) -> None:
-        told = {name: value for name, value in more.items() if value}
+        details = {name: value for name, value in more.items() if value}
         if options["json"]:
-            self.stdout.write(json.dumps({"check": check, "text": text, **told}))
+            self.stdout.write(json.dumps({"check": check, "text": text, **details}))
             return
-        batch = f"{told['batch']}: " if "batch" in told else ""
-        outcome = told.get("done") or (f"Not mended. {told['reason']}" if "reason" in told else "")
+        batch = f"{details['batch']}: " if "batch" in details else ""
+        outcome = details.get("done") or (f"Not mended. {details['reason']}" if "reason" in details else "")
         self.stdout.write(f"{check}: {batch}{text}.{f' {outcome}' if outcome else ''}")
 
 

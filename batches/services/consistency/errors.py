@@ -20,19 +20,19 @@ _Counted = tuple[uuid.UUID, str, int, int]  # a batch and a fingerprint; the num
 def _groups(page: BatchesPage, now: datetime) -> Found:
     del now
     counted = _all_groups(page) if page.sample is None else _some_groups(page)
-    for batch_id, fingerprint, true, told in counted:
-        if true != told:
-            yield page.by_id[batch_id], f"{true} errors are like {fingerprint}, and {told} are counted", fingerprint
+    for batch_id, fingerprint, actual, recorded in counted:
+        if actual != recorded:
+            yield page.by_id[batch_id], f"{actual} errors are like {fingerprint}, and {recorded} are counted", fingerprint
 
 
 def _all_groups(page: BatchesPage) -> Iterator[_Counted]:
     """All groups of each batch, and errors without a group."""
     for batch in page.batches:
         errors = BatchError.objects.filter(batch=batch, retried_at=None).order_by().values_list("fingerprint")
-        true = dict(errors.annotate(Count("pk")))
-        told = dict(BatchErrorGroup.objects.filter(batch=batch).order_by().values_list("group__fingerprint", "count"))
-        for fingerprint in sorted(true.keys() | told.keys()):
-            yield batch.pk, fingerprint, true.get(fingerprint, 0), told.get(fingerprint, 0)
+        actual = dict(errors.annotate(Count("pk")))
+        recorded = dict(BatchErrorGroup.objects.filter(batch=batch).order_by().values_list("group__fingerprint", "count"))
+        for fingerprint in sorted(actual.keys() | recorded.keys()):
+            yield batch.pk, fingerprint, actual.get(fingerprint, 0), recorded.get(fingerprint, 0)
 
 
 def _some_groups(page: BatchesPage) -> Iterator[_Counted]:
@@ -43,9 +43,9 @@ def _some_groups(page: BatchesPage) -> Iterator[_Counted]:
         with bulk.row_by_row(), bulk.cursor() as cursor:
             cursor.execute(_COUNTED, [bulk.adapt(BatchErrorGroup, "id", group_id)])
             rows = cursor.fetchall()
-        for batch_id, fingerprint, told, true in rows:
-            if true is not None:
-                yield as_uuid(batch_id), fingerprint, true, told
+        for batch_id, fingerprint, recorded, actual in rows:
+            if actual is not None:
+                yield as_uuid(batch_id), fingerprint, actual, recorded
 
 
 _COUNTED = f"""

@@ -69,7 +69,7 @@ def orphan_files(*, now: datetime) -> Iterator[str]:
     while some := list(islice(names, AT_ONCE)):
         known = set(File.objects.filter(content__in=some).values_list("content", flat=True))
         known |= set(UploadPart.objects.filter(content__in=some).values_list("content", flat=True))
-        yield from (name for name in some if name not in known and _may_be_told(name, now=now))
+        yield from (name for name in some if name not in known and _is_old_enough(name, now=now))
 
 
 def remove_orphan_file(name: str, *, now: datetime) -> bool:
@@ -88,7 +88,8 @@ def begun_at(name: str) -> datetime | None:
     return datetime.fromtimestamp((int(own[1], 16) >> 80) / 1000, tz=UTC)
 
 
-def _may_be_told(name: str, *, now: datetime) -> bool:
+def _is_old_enough(name: str, *, now: datetime) -> bool:
+    """Whether the row of a file with this name would have been saved by now."""
     begun = begun_at(name)
     return begun is None or now - begun >= YOUNG
 

@@ -141,22 +141,22 @@ def _deal(rivals: Sequence[Candidate], wanted: int, *, most: Mapping[uuid.UUID, 
     """
     taken: Counter[uuid.UUID] = Counter()
     taken_of: Counter[uuid.UUID] = Counter()  # by project
-    given: Counter[uuid.UUID] = Counter()  # cost, by batch and by project
+    dealt: Counter[uuid.UUID] = Counter()  # cost, by batch and by project
     for _ in range(wanted):
         rivals = [
             rival
             for rival in rivals
             if taken[rival.batch_id] < rival.free
             and taken_of[rival.project_id] < most.get(rival.project_id, wanted)
-            and given[rival.project_id] < cost
+            and dealt[rival.project_id] < cost
         ]
         if not rivals:
             break
-        best = min(rivals, key=lambda rival: rank(rival, given=given[rival.batch_id], given_to_project=given[rival.project_id]))
+        best = min(rivals, key=lambda rival: rank(rival, dealt=dealt[rival.batch_id], dealt_to_project=dealt[rival.project_id]))
         taken[best.batch_id] += 1
         taken_of[best.project_id] += 1
-        given[best.batch_id] += best.weight
-        given[best.project_id] += best.weight
+        dealt[best.batch_id] += best.weight
+        dealt[best.project_id] += best.weight
     return taken
 
 

@@ -46,8 +46,8 @@ class Candidate:
 Rank = tuple[int, int, int, bool, int, datetime, uuid.UUID]
 
 
-def rank(candidate: Candidate, *, given: int = 0, given_to_project: int = 0) -> Rank:
-    """The sort key of candidates: the lowest is served first. `given` and `given_to_project` are the cost just dealt out.
+def rank(candidate: Candidate, *, dealt: int = 0, dealt_to_project: int = 0) -> Rank:
+    """The sort key of candidates: the lowest is served first. `dealt` and `dealt_to_project` are the cost just dealt out.
 
     First comes precedence, which only administrators of the portal set. Then comes the project that is served least. Inside
     a project the order is: priority, batches that will miss their deadline, the batch that is served least, age. So no client
@@ -55,9 +55,9 @@ def rank(candidate: Candidate, *, given: int = 0, given_to_project: int = 0) -> 
     """
     return (
         -candidate.precedence,
-        candidate.project_served + given_to_project,
+        candidate.project_served + dealt_to_project,
         *candidate.standing,
-        candidate.served + given,
+        candidate.served + dealt,
         candidate.created_at,
         candidate.batch_id,
     )

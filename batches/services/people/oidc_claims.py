@@ -1,4 +1,4 @@
-"""claims: the groups that an OIDC provider names give roles and flags, and take them away again, at each sign-in.
+"""oidc_claims: the groups that an OIDC provider names give roles and flags, and take them away again, at each sign-in.
 
 Claims take away only roles and flags that claims gave. Those given by hand stay.
 """
@@ -24,7 +24,7 @@ _RANKS = list(Role)
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class ClaimedRights:
     """The roles that claims give, by project slug, and the flags of the account."""
 
     roles: Mapping[str, Role]
@@ -35,18 +35,18 @@ class Given:
         return bool(self.roles) or self.is_staff or self.is_superuser
 
 
-def given_by(groups: Collection[str], rules: Mapping[str, Sequence[str]]) -> Given:
+def given_by(groups: Collection[str], rules: Mapping[str, Sequence[str]]) -> ClaimedRights:
     """The roles and flags that these groups give by OIDC_GROUPS. Of several roles in one project the highest counts."""
     gifts = {gift for group in groups for gift in rules.get(group, ())}
     roles: dict[str, Role] = {}
     for gift in gifts - {STAFF, ADMIN}:
         slug, _, word = gift.partition(":")
         roles[slug] = max(Role(word), roles.get(slug, Role.VIEWER), key=_RANKS.index)
-    return Given(roles, is_staff=bool(gifts & {STAFF, ADMIN}), is_superuser=ADMIN in gifts)
+    return ClaimedRights(roles, is_staff=bool(gifts & {STAFF, ADMIN}), is_superuser=ADMIN in gifts)
 
 
 @transaction.atomic
-def apply_claims(user: User, given: Given, *, now: datetime) -> None:
+def apply_claims(user: User, given: ClaimedRights, *, now: datetime) -> None:
     """Make a person's roles and flags match their claims. Each change is recorded."""
     _apply_flags(user, given, now=now)
     wanted = {project: given.roles[project.slug] for project in Project.objects.filter(slug__in=given.roles)}
@@ -77,7 +77,7 @@ def record_link(user: User, *, now: datetime) -> None:
     record_act("link_account", actor=CLAIMS, now=now, target=user)
 
 
-def _apply_flags(user: User, given: Given, *, now: datetime) -> None:
+def _apply_flags(user: User, given: ClaimedRights, *, now: datetime) -> None:
     claimed = ClaimedFlags.objects.filter(user=user).first() or ClaimedFlags(user=user)
     changed = []
     for flag in ("is_staff", "is_superuser"):

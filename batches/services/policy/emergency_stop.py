@@ -63,8 +63,8 @@ def end_stop(stop: EmergencyStop, *, actor: Actor, now: datetime) -> bool:
     active = EmergencyStop.objects.active().filter(pk=stop.pk)
     if not active.update(ended_at=now, ended_by=actor.name[:200]):
         return False
-    told = f"It began at {stop.began_at:%Y-%m-%d %H:%M %Z}, by {stop.began_by}: {stop.reason}"
-    record_act(f"end_stop_of_{stop.what}", actor=actor, now=now, target=stop, project=stop.project, reason=told)
+    reason = f"It began at {stop.began_at:%Y-%m-%d %H:%M %Z}, by {stop.began_by}: {stop.reason}"
+    record_act(f"end_stop_of_{stop.what}", actor=actor, now=now, target=stop, project=stop.project, reason=reason)
     if stop.what == Stopped.SENDING:
         wake.execute()
     return True

@@ -30,7 +30,7 @@ class Entered(NamedTuple):
     secrets: Collection[str] = ()
 
 
-class Place(NamedTuple):
+class Destination(NamedTuple):
     """The place that a provider's secrets are sent to."""
 
     adapter: str
@@ -39,10 +39,10 @@ class Place(NamedTuple):
     ca: str
 
 
-def place_of(provider: Provider) -> Place:
+def destination_of(provider: Provider) -> Destination:
     """The place that the provider's secrets are sent to at present, in words without secrets."""
     options = provider.options if isinstance(provider.options, dict) else {}
-    return Place(
+    return Destination(
         provider.adapter, _origin(provider.base_url), _proxy(provider, options.get("proxy")), str(options.get("ca") or "")
     )
 
@@ -55,7 +55,7 @@ def stored(provider: Provider) -> Provider | None:
 def problems(provider: Provider, *, entered: Entered, actor: Actor) -> dict[str, str]:
     """The secrets that must be entered before this changed provider may be saved: a sentence for each field."""
     before = stored(provider)
-    has_moved = before is not None and place_of(before) != place_of(provider)
+    has_moved = before is not None and destination_of(before) != destination_of(provider)
     found = {}
     if problem := _credential_problem(before, provider, has_moved=has_moved, entered=entered, actor=actor):
         found["credential"] = problem
@@ -67,7 +67,7 @@ def problems(provider: Provider, *, entered: Entered, actor: Actor) -> dict[str,
 def leave_behind(provider: Provider, *, entered: Entered) -> None:
     """Forget the old secrets of a provider that has moved, except those that were entered again. Does not save."""
     before = stored(provider)
-    if before is not None and place_of(before) != place_of(provider):
+    if before is not None and destination_of(before) != destination_of(provider):
         provider.forget_secrets(but=entered.secrets)
 
 
@@ -75,7 +75,7 @@ def address_change(before: Provider | None, provider: Provider) -> str:
     """The old and the new place for the record; empty if the provider has not moved."""
     if before is None:
         return f"address: {provider.base_url[:MAX_SHOWN_CHARS]}" if provider.base_url else ""
-    old, new = place_of(before), place_of(provider)
+    old, new = destination_of(before), destination_of(provider)
     changes = [("address", before.base_url, provider.base_url), ("adapter", old.adapter, new.adapter)]
     changes.append(("proxy", old.proxy, new.proxy))
     shown = [(what, was[:MAX_SHOWN_CHARS] or "none", now[:MAX_SHOWN_CHARS] or "none") for what, was, now in changes if was != now]

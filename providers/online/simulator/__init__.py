@@ -1,4 +1,4 @@
-"""The built-in upstream: it answers any model on every endpoint, deterministically, and fails when it is told to.
+"""The built-in upstream. It answers any model on every endpoint, deterministically, and fails if it is asked to.
 
-`adapter` decides what to answer, the other modules make answers up. Start with `adapter`.
+`adapter` decides between an answer and a failure. The other modules make answers up. Start with `adapter`.
 """

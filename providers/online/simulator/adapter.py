@@ -1,16 +1,16 @@
 """Adapter `simulator`: a built-in upstream that answers any model on every endpoint, deterministically.
 
-The same body always gets the same answer, and the answer says that it is simulated. Options of the provider make it
-slow or unreliable. One request can be steered by an extra field of its body, on any endpoint:
+The same body always gets the same answer, and the answer says that it is simulated. Options of the provider make the
+simulator slow or unreliable. A request can ask for its own outcome by an extra field of its body, on any endpoint:
 
     "simulate": {"status": 400, "times": 1, "latency_ms": 50}
 
 * `status`: fail with this HTTP status (400 to 599), or `failure`: fail without an answer (see `_Lost`);
-* `times`: only the first so many sends of this object fail, in whatever round; without it, all do;
-* `latency_ms`: take this long, a minute at most; `retry_after`: ask to wait so many seconds; `code`, `message`: words of the
-  error.
+* `times`: the number of sends of this object that fail, over all rounds; without it, every send fails;
+* `latency_ms`: the time until the answer, a minute at most; `retry_after`: the seconds that the error asks to wait; `code` and
+  `message`: those of the error.
 
-Such a failure says nothing about the provider: it is marked as staged, and no limit, breaker or hold heeds it.
+Such a failure says nothing about the provider. It is marked as staged, and no limit, breaker or hold counts it.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from providers.online.simulator import answers, refusals
 from providers.online.simulator.messages import in_anthropics_words
 from providers.transport import Reply
 
-MAX_REMEMBERED = 50_000  # objects whose sends are counted; the oldest are forgotten first
+MAX_REMEMBERED = 50_000  # the number of objects whose sends are counted; the oldest are forgotten first
 _NO_SECRETS = Secrets("")
 
 _Rate = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -41,17 +41,17 @@ _Lost = Literal["timeout", "connect_error", "connection_lost"]
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a provider that uses the simulator may set. Rates are shares of requests, from 0 to 1."""
+    """The options of a provider that uses the simulator. Rates are parts of the requests, from 0 to 1."""
 
     latency_ms: _Milliseconds = 0.0
-    latency_jitter_ms: _Milliseconds = 0.0  # up to so much more, by hash
-    failure_rate: _Rate = 0.0  # bodies that always get a 400 or a 500
-    rate_limit_rate: _Rate = 0.0  # sends that get a 429; a repeat rolls again
-    retry_after_seconds: _Seconds = 1.0  # what a 429 asks for
+    latency_jitter_ms: _Milliseconds = 0.0  # the longest additional latency; the hash of the body decides how much of it
+    failure_rate: _Rate = 0.0  # the part of bodies that always get a 400 or a 500
+    rate_limit_rate: _Rate = 0.0  # the part of sends that get a 429; each send of an object is decided anew
+    retry_after_seconds: _Seconds = 1.0  # the Retry-After of a 429
 
 
 class Steering(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the `simulate` field of one request may ask for."""
+    """The `simulate` field of a request. The docstring of this module explains it."""
 
     status: Annotated[int, msgspec.Meta(ge=400, le=599)] | None = None
     failure: _Lost | None = None
@@ -63,7 +63,7 @@ class Steering(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SimulatorAdapter:
-    """An upstream inside the portal. Everything it answers is made up."""
+    """An upstream inside the portal. All of its answers are made up."""
 
     endpoints = OPENAI_ENDPOINTS | ANTHROPIC_ENDPOINTS | ACCOUNTING_ENDPOINTS
     simulated = True
@@ -75,7 +75,7 @@ class SimulatorAdapter:
 
     @classmethod
     def problems(cls, *, base_url: str, options: Mapping[str, Any]) -> dict[str, str]:
-        """What is wrong with a provider's settings, by field."""
+        """The problems of a provider's settings, by field."""
         found = {}
         if base_url:
             found["base_url"] = "The simulator is built in and has no base URL."
@@ -84,7 +84,7 @@ class SimulatorAdapter:
         return found
 
     async def send(self, call: Call) -> Outcome:
-        """A made-up answer, after the simulated latency."""
+        """Wait for the simulated latency, and return a made-up outcome."""
         if call.endpoint not in self.endpoints:
             return Failure(Kind.PORTAL, f"The simulator does not serve {call.endpoint}.", code=Kind.PORTAL.value)
         digest = blake2b(call.body, digest_size=16, person=call.endpoint[-16:].encode()).digest()
@@ -106,7 +106,7 @@ class SimulatorAdapter:
         return await self._success(call, request, digest)
 
     async def _as_steered(self, call: Call, steering: Steering, request: dict[str, Any], digest: bytes) -> Outcome:
-        """The failure that the request asks for, as long as it does."""
+        """The failure that the request asks for; a success once its `times` are used up."""
         assert steering.status is not None
         if not _still_fails(call, steering):
             return await self._success(call, request, digest)
@@ -117,7 +117,7 @@ class SimulatorAdapter:
         return msgspec.structs.replace(outcome, is_staged=True) if isinstance(outcome, Failure) else outcome
 
     async def _success(self, call: Call, request: dict[str, Any], digest: bytes) -> Outcome:
-        """The answer, held to the same limit as any upstream's. A long one is made in a thread, once there is room for it."""
+        """A made-up success; a failure if it is too large. A long answer waits for room, and is made in a thread."""
 
         def make() -> Outcome:
             reply = answers.answer(call.endpoint, request, digest=digest)
@@ -141,11 +141,11 @@ class SimulatorAdapter:
         return Failure(Kind.RESPONSE_TOO_LARGE, message, code=Kind.RESPONSE_TOO_LARGE.value, http_status=200)
 
     async def check(self, *, model: str = "", endpoint: str = "") -> Check:  # noqa: ARG002
-        """Always usable."""
+        """The simulator can always be used."""
         return Check(True, "The simulator is built in and always answers; its answers are made up.")
 
     async def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing: the simulator has no connections."""
 
     def _latency(self, digest: bytes, steering: Steering) -> float:
         if steering.latency_ms is not None:
@@ -153,7 +153,7 @@ class SimulatorAdapter:
         return (self._options.latency_ms + _share(digest[0:4]) * self._options.latency_jitter_ms) / 1000
 
     def _refusal(self, call: Call, digest: bytes) -> Reply | None:
-        """The failure that falls to this request; None when it is to succeed."""
+        """The failure that the provider's rates choose for this call; None if the call succeeds."""
         options = self._options
         if _share(digest[4:8]) < options.failure_rate:
             return refusals.refusal(400 if digest[8] % 2 else 500, digest=digest)
@@ -163,7 +163,7 @@ class SimulatorAdapter:
 
 
 def _request(call: Call) -> tuple[dict[str, Any], Steering]:
-    """The request and how it steers the simulator. Raises refusals.Refusal as an upstream would refuse it."""
+    """The request, and its `simulate` field. Raises refusals.Refusal for a request that any upstream would refuse."""
     try:
         request = msgspec.json.decode(call.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -189,7 +189,7 @@ def _lost(kind: Kind, *, is_staged: bool) -> Failure:
 
 
 def _share(digest: bytes) -> float:
-    """A number from 0 to just below 1, evenly spread over digests."""
+    """A number from 0 to 1 (exclusive). The numbers of different digests are spread evenly."""
     return int.from_bytes(digest, "big") / 2.0 ** (8 * len(digest))
 
 
@@ -198,7 +198,7 @@ def _rolled(call: Call) -> bytes:
 
 
 class _Sends:
-    """How often each object was sent, in this process. The oldest objects are forgotten first."""
+    """Counts the sends of each object in this process. The oldest objects are forgotten first."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
@@ -216,7 +216,7 @@ _sends = _Sends()
 
 
 def _still_fails(call: Call, steering: Steering) -> bool:
-    """Whether `times` is not used up yet, counted over the rounds of one object."""
+    """Count a send, and return whether it still fails. The sends of all rounds of an object count together."""
     if steering.times is None:
         return True
     thing = call.idempotency_key.rsplit("-", 2)[0]

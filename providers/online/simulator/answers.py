@@ -1,4 +1,4 @@
-"""What the simulator says: made-up answers in the shape of each endpoint, marked as simulated."""
+"""The simulator's successes: made-up answers in the shape of each endpoint, marked as simulated."""
 
 import base64
 import struct
@@ -20,17 +20,17 @@ MARK = "simulated"
 CREATED_AT = 1_767_225_600  # the same for every answer: answers depend on the request alone
 DEFAULT_DIMENSIONS = 16
 MAX_DIMENSIONS = 4096
-MAX_ITEMS = 2048  # answers to one request, as with real upstreams' limit of inputs
+MAX_ITEMS = 2048  # the most inputs of one request that are answered; real upstreams have the same limit
 _QUOTED_CHARS = 200
-_NUMBER_BYTES = 9  # of a vector, with its comma
-_ITEM_BYTES = 60  # around a vector
+_NUMBER_BYTES = 9  # the bytes of one number of a vector, with its comma
+_ITEM_BYTES = 60  # the bytes around a vector
 _CENTRED = [byte - 127.5 for byte in range(256)]
 _SQUARES = [number * number for number in _CENTRED]
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
 
 
 def size_of(endpoint: str, request: dict[str, Any]) -> int:
-    """About how many bytes a success would have, where a short request may ask for a long answer; else 0."""
+    """About how many bytes a success would have, for endpoints where a short request may ask for a long answer; 0 for others."""
     if endpoint != "/v1/embeddings":
         return 0
     dimensions = _dimensions(request)
@@ -39,7 +39,7 @@ def size_of(endpoint: str, request: dict[str, Any]) -> int:
 
 
 def answer(endpoint: str, request: dict[str, Any], *, digest: bytes) -> Reply:
-    """A success in the shape of the endpoint."""
+    """A success in the shape of the endpoint; a refusal if no answer fits the request."""
     try:
         document = _ANSWERS[endpoint](request, digest)
     except Unfit as problem:
@@ -48,7 +48,7 @@ def answer(endpoint: str, request: dict[str, Any], *, digest: bytes) -> Reply:
 
 
 def _asked(value: Any) -> str:
-    """The last text in a prompt of any shape: a string, messages, or content parts."""
+    """The last text in a prompt. The prompt is a string, messages, or content parts."""
     match value:
         case str():
             return value
@@ -68,7 +68,7 @@ def _text(value: Any) -> str:
 
 
 def _tokens(value: Any) -> int:
-    """About one token for four characters."""
+    """An estimate of tokens: one for four characters."""
     return len(msgspec.json.encode(value)) // 4 + 1
 
 
@@ -144,7 +144,7 @@ def _response(request: dict[str, Any], digest: bytes) -> dict[str, Any]:
 
 
 def _items(value: Any) -> list[Any]:
-    """The inputs of a request that takes one or many; a list of token numbers is one."""
+    """The inputs of a request, which takes one input or a list. A list of token numbers is one input."""
     if isinstance(value, list) and not all(isinstance(item, int) for item in value):
         return value[:MAX_ITEMS]
     return [value]
@@ -161,7 +161,7 @@ def _embeddings(request: dict[str, Any], _: bytes) -> dict[str, Any]:
     for index, item in enumerate(_items(request["input"])):
         vector = _vector(item, dimensions)
         found = base64.b64encode(struct.pack(f"<{dimensions}f", *vector)).decode() if packed else vector
-        # Encoded one by one: the encoder lets nothing else run meanwhile.
+        # Vectors are encoded one by one, because the encoder holds the GIL.
         data.append({"object": "embedding", "index": index, "embedding": msgspec.Raw(msgspec.json.encode(found))})
     spent = _tokens(request["input"])
     usage = {"prompt_tokens": spent, "total_tokens": spent}

@@ -1,4 +1,4 @@
-"""What the simulator says on `/v1/messages`: answers and errors in Anthropic's shapes."""
+"""The simulator's answers and errors on `/v1/messages`, in Anthropic's shapes."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ _TYPES = {
 def message(
     request: dict[str, Any], *, identifier: str, content: list[dict[str, Any]], reason: str, spent: int, made: int
 ) -> dict[str, Any]:
-    """A message. The simulator has no cache."""
+    """A message as Anthropic answers it. The simulator has no cache, so no tokens are cached."""
     usage = {"input_tokens": spent, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": made}
     return {
         "id": identifier,
@@ -37,7 +37,7 @@ def message(
 
 
 def in_anthropics_words(reply: Reply) -> Reply:
-    """An error in OpenAI's shape, put into Anthropic's; a success as it is."""
+    """A reply with an error in OpenAI's shape, turned into Anthropic's shape. A success stays as it is."""
     if reply.status < 400:
         return reply
     said = msgspec.json.decode(reply.body)["error"]["message"]

@@ -7,14 +7,18 @@ from typing import Any
 
 from providers.online.simulator.patterns import Unfit
 
-MOST = 10**18  # so far from 0 may a bound be
+MOST = 10**18  # a bound must be nearer to 0 than this
 Schema = Mapping[str, Any]
-# A bound and its mark, so that of two equal ones the narrower wins: a low one is marked when open, a high one when closed.
+# A bound with a mark, which decides between equal bounds so that the narrower one wins. A lower bound is marked if it excludes
+# its value, an upper bound if it includes its value.
 Bound = tuple[Fraction, bool]
 
 
 def numeral(schema: Schema, *, whole: bool, number: int) -> int | float:
-    """A number within its bounds; the first that `number` asks for is 1 where steps are given and 1 is within them."""
+    """A number that fits the schema; each `number` gives another one, as far as there are any.
+
+    With steps, the first number is the step nearest to 1 that is within the bounds. Raises Unfit.
+    """
     low = max(_bounds(schema, {"minimum": False, "exclusiveMinimum": True}), default=None)
     high = min(_bounds(schema, {"maximum": True, "exclusiveMaximum": False}), default=None)
     step = _bound(schema, "multipleOf") or None
@@ -32,7 +36,7 @@ def numeral(schema: Schema, *, whole: bool, number: int) -> int | float:
 
 
 def _place(low: Bound | None, high: Bound | None, step: Fraction, *, number: int) -> int:
-    """How many steps make a number within these bounds."""
+    """The number of steps from 0 to a number within these bounds. Raises Unfit."""
     first = None if low is None else math.ceil(low[0] / step) + (low[1] and low[0] % step == 0)
     last = None if high is None else math.floor(high[0] / step) - (not high[1] and high[0] % step == 0)
     if first is not None and last is not None and first > last:

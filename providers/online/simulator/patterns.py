@@ -1,15 +1,15 @@
 """Texts that match a pattern, for structured answers of the simulator.
 
-A pattern is read and never matched: one that a request brings could keep a matcher busy for ever. What texts cannot be made
-for, such as a look-ahead or a reference to a group, is Unfit.
+A pattern is parsed, and never used for matching: matching the pattern of a request could take for ever. For some patterns no
+text can be made, such as one with a look-ahead or a reference to a group; they raise Unfit.
 """
 
 from collections.abc import Callable, Iterator
 
-MOST_CHARS = 4096  # of a pattern, and of a text
-MOST_GROUPS = 32  # within each other
+MOST_CHARS = 4096  # the most characters of a pattern, and of a text
+MOST_GROUPS = 32  # the deepest nesting of groups
 
-Part = Callable[[int], str]  # makes a text; the number says how often what may be repeated is, beyond its least
+Part = Callable[[int], str]  # makes the text of a part; the number is how many more repetitions than the fewest are made
 
 _CLASSES = {"d": "0123456789", "w": "abcdefghijklmnopqrstuvwxyz0123456789_", "s": " "}
 _VISIBLE = "".join(map(chr, range(32, 127)))
@@ -17,11 +17,11 @@ _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "0": "\0"}
 
 
 class Unfit(Exception):
-    """No answer can be made that fits what is asked for."""
+    """No answer fits the request."""
 
 
 def matching(pattern: str, *, least: int = 0) -> str:
-    """A text that matches, of at least so many characters where the pattern leaves room. Raises Unfit."""
+    """A text that matches the pattern. It has at least `least` characters if the pattern lets it be so long. Raises Unfit."""
     if len(pattern) > MOST_CHARS:
         raise Unfit("a pattern is too long")
     part = _Reader(pattern).whole()
@@ -36,7 +36,7 @@ def matching(pattern: str, *, least: int = 0) -> str:
 
 
 class _Reader:
-    """Reads a pattern from its beginning to its end."""
+    """A parser of one pattern, from its beginning to its end."""
 
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
@@ -49,7 +49,7 @@ class _Reader:
         return part
 
     def _choice(self) -> Part:
-        """Alternatives: the first of them."""
+        """Parse alternatives, and keep the first one."""
         first = self._sequence()
         while self._take("|"):
             self._sequence()
@@ -104,7 +104,7 @@ class _Reader:
         least, most = self._bounds()
         if (least, most) == (1, 1):
             return part
-        self._take("?")  # lazy, which makes no difference
+        self._take("?")  # a lazy repetition matches the same texts
 
         def make(more: int) -> str:
             times = least + more if most is None else min(least + more, most)
@@ -131,7 +131,7 @@ class _Reader:
         return int(least), (int(most) if most else None) if comma else int(least)
 
     def _members(self) -> Iterator[str]:
-        """The characters of a class, as far as they are visible ASCII or named outright."""
+        """The characters of a class in brackets. Of a range or a negated class, only those that are visible ASCII."""
         negated = self._take("^")
         members: list[str] = []
         while not self._peek("]") or not members:
@@ -151,7 +151,7 @@ class _Reader:
         return "".join(self._escaped()) if character == "\\" else character
 
     def _escaped(self) -> Iterator[str]:
-        """The characters that an escape stands for."""
+        """The characters that an escape may stand for."""
         name = self._next()
         if name in _CLASSES:
             return iter(_CLASSES[name])
@@ -198,5 +198,5 @@ def _first(characters: Iterator[str]) -> str:
 
 
 def _preferred() -> str:
-    """Visible characters, letters first."""
+    """The visible ASCII characters, lower-case letters first."""
     return "abcdefghijklmnopqrstuvwxyz" + _VISIBLE

@@ -1,4 +1,4 @@
-"""How the simulator refuses: what no upstream would carry out, and failures as an upstream would answer them."""
+"""The simulator's refusals: requests that no upstream would carry out, and failures in the words of an upstream."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import msgspec
 from providers.base import ACCOUNTING_ENDPOINTS
 from providers.transport import Reply
 
-# The field that carries what is asked, by endpoint.
+# The field with the input or prompt, by endpoint.
 _REQUIRED = {
     "/v1/responses": "input",
     "/v1/chat/completions": "messages",
@@ -19,7 +19,7 @@ _REQUIRED = {
     "/v1/videos": "prompt",
     "/v1/messages": "messages",
 }
-# What real upstreams answer with a status, in words.
+# The code and the message that real upstreams give with a status.
 _WORDS = {
     400: ("invalid_request_error", "The request is not valid."),
     401: ("invalid_api_key", "The API key is not valid."),
@@ -33,7 +33,7 @@ _WORDS = {
 
 
 class Refusal(Exception):
-    """The request would be refused by any upstream."""
+    """Any upstream would refuse the request."""
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class Refusal(Exception):
 
 
 def require(endpoint: str, request: dict[str, Any]) -> None:
-    """Raise Refusal when a request lacks its model or what it asks. A record to be written may be any object."""
+    """Raise Refusal if a request lacks its model or its input. A record to be written may be any object."""
     if endpoint in ACCOUNTING_ENDPOINTS:
         return
     wanted = _REQUIRED[endpoint]
@@ -61,7 +61,7 @@ def require(endpoint: str, request: dict[str, Any]) -> None:
 def refusal(
     status: int, *, digest: bytes, code: str | None = None, message: str | None = None, retry_after: float | None = None
 ) -> Reply:
-    """A failure as an upstream would answer it."""
+    """A failure in the words of an upstream. `code` and `message` replace the usual ones of the status."""
     usual_code, usual_message = _WORDS.get(status) or _WORDS[400 if status < 500 else 500]
     return _error(
         status, message=message or f"Simulated: {usual_message}", code=code or usual_code, retry_after=retry_after, digest=digest
@@ -80,5 +80,5 @@ def _error(
 
 
 def made_up_id(prefix: str, digest: bytes) -> str:
-    """The same for the same request."""
+    """An id with this prefix. The same request always gets the same id."""
     return prefix + digest.hex()

@@ -1,8 +1,9 @@
 """Values that fit a JSON Schema, for structured answers of the simulator.
 
-The same schema always gets the same value, bounded in size and depth. Optional properties are given as far as the third
-level; deeper, everything is as small as it may be, so that a schema that refers to itself comes to an end. What cannot be
-fitted, such as an object that must hold itself, is Unfit. `not`, `if` and rules over names of properties are passed by.
+The same schema always gets the same value. Its size and depth are bounded: optional properties are made down to the third
+level only, and deeper values are as small as the schema allows, so that a schema that refers to itself comes to an end. A
+schema that no value fits raises Unfit, such as an object that must contain itself. The keywords `not` and `if`, and rules about
+the names of properties, are ignored.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,10 +12,10 @@ from typing import Any
 from providers.online.simulator.numbers import numeral
 from providers.online.simulator.patterns import Unfit, matching
 
-MOST_VALUES = 5000  # tried for one answer
-MOST_CHARS = 100_000  # of all texts of one answer
+MOST_VALUES = 5000  # the most values that are tried for one answer
+MOST_CHARS = 100_000  # the most characters of all texts of one answer
 MAX_DEPTH = 40
-FULL_DEPTH = 3  # to which what is optional is given
+FULL_DEPTH = 3  # above this depth optional properties are made, too
 TEXT = "simulated"
 
 _FORMATS = {
@@ -38,7 +39,7 @@ _FORMATS = {
     "byte": "c2ltdWxhdGVk",
     "binary": TEXT,
 }
-# What tells the type of a schema that does not name it.
+# The keywords that show the type of a schema without `type`.
 _TELLING = {
     "object": ("properties", "required", "additionalProperties", "minProperties"),
     "array": ("items", "prefixItems", "minItems", "maxItems", "contains"),
@@ -49,12 +50,12 @@ Schema = Mapping[str, Any]
 
 
 def fitting(schema: Any) -> Any:
-    """A value that fits. Raises Unfit."""
+    """A value that fits the schema. Raises Unfit."""
     return _Maker(schema).make(schema, depth=0, number=0)
 
 
 class _Maker:
-    """Makes the values of one answer; `number` tells those apart that must differ."""
+    """Makes the values of one answer. Values with a different `number` differ, as unique items must."""
 
     def __init__(self, root: Any) -> None:
         self._root = root
@@ -77,7 +78,7 @@ class _Maker:
         return self._typed(schema, depth=depth, number=number)
 
     def _resolved(self, schema: Any) -> dict[str, Any]:
-        """A schema with whatever it refers to, and all of its `allOf`, put into it."""
+        """A schema merged with its `$ref` and with each part of its `allOf`. Raises Unfit."""
         found = _plain(schema)
         for _ in range(MAX_DEPTH):
             if isinstance(reference := found.pop("$ref", None), str):
@@ -90,7 +91,7 @@ class _Maker:
         raise Unfit("the schema refers to itself and to nothing else")
 
     def _at(self, reference: str) -> Any:
-        """What a reference inside the document leads to. Raises Unfit."""
+        """The schema that a reference inside the document leads to. Raises Unfit."""
         target = self._root
         for step in reference.removeprefix("#").split("/")[1:]:
             step = step.replace("~1", "/").replace("~0", "~").replace("%25", "%")
@@ -114,7 +115,7 @@ class _Maker:
         return fit[number % len(fit)]
 
     def _branch(self, schema: Schema, word: str, *, depth: int, number: int) -> Any:
-        """The first of the alternatives that can be fitted; far down, null where that is one."""
+        """A value for the first alternative that a value fits. Deep inside, null comes first if it is an alternative."""
         rest = {name: value for name, value in schema.items() if name != word}
         branches = list(schema[word])
         if depth >= FULL_DEPTH:
@@ -160,7 +161,7 @@ class _Maker:
                 except _TooMuch:
                     raise
                 except Unfit:
-                    continue  # it may be left out
+                    continue  # the property is optional
         least = _whole(schema, "minProperties")
         for name in (name for name in properties if name not in made):
             if len(made) < least:
@@ -192,7 +193,7 @@ class _Maker:
             except Unfit:
                 if place < max(_whole(schema, "minItems"), len(first)):
                     raise
-                break  # a list without the item will do
+                break  # the list is long enough without the item
         return made
 
     def _text(self, schema: Schema, *, number: int) -> str:
@@ -216,11 +217,11 @@ class _Maker:
 
 
 class _TooMuch(Unfit):
-    """No other alternative is to be tried."""
+    """The answer has become too large, so no other alternative is tried."""
 
 
 def _numbered(form: str, number: int) -> str:
-    """A text of a format, another for each number."""
+    """A text of a format; another text for each number."""
     text = _FORMATS[form]
     if not number:
         return text
@@ -242,7 +243,7 @@ def _listed(schema: Schema, name: str) -> list[Any]:
 
 
 def _plain(schema: Any) -> dict[str, Any]:
-    """A schema as an object. Raises Unfit for what nothing fits."""
+    """A schema as an object: `true` is an empty one. Raises Unfit for `false`, and for a value that is no schema."""
     if isinstance(schema, Mapping):
         return dict(schema)
     if schema is False:
@@ -263,7 +264,7 @@ def _type_of(value: Any) -> str:
 
 
 def _merged(first: Schema, second: Schema) -> dict[str, Any]:
-    """What fits both, as far as that is a matter of the same words."""
+    """A schema for the values that fit both schemas. Only keywords that both have are compared."""
     both = {**first, **second}
     for name in first.keys() & second.keys():
         both[name] = _agreed(name, first[name], second[name])

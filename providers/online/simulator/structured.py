@@ -8,13 +8,13 @@ import msgspec
 from providers.online.simulator.patterns import Unfit
 from providers.online.simulator.schemas import fitting
 
-Name = Callable[[str], str]  # an id with this prefix
+Name = Callable[[str], str]  # makes an id with this prefix
 
 _ANY_OBJECT = {"simulated": True}
 
 
 def chat_message(request: Mapping[str, Any], text: str, *, identifier: Name) -> tuple[dict[str, Any], str]:
-    """The message of a chat completion, and why it ends. Raises Unfit."""
+    """The message of a chat completion, and its `finish_reason`. Raises Unfit."""
     message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
     if isinstance(function := request.get("function_call"), Mapping):
         chosen = _chosen(_list(request, "functions"), function.get("name"), within=None)
@@ -47,7 +47,7 @@ def response_output(request: Mapping[str, Any], text: str, *, identifier: Name) 
 
 
 def message_content(request: Mapping[str, Any], text: str, *, identifier: Name) -> tuple[list[dict[str, Any]], str]:
-    """The content of a message of Anthropic's, and why it stops. Raises Unfit."""
+    """The content of an Anthropic message, and its `stop_reason`. Raises Unfit."""
     choice = request.get("tool_choice")
     kind = choice.get("type") if isinstance(choice, Mapping) else None
     if kind in ("any", "tool"):
@@ -61,7 +61,7 @@ def message_content(request: Mapping[str, Any], text: str, *, identifier: Name) 
 
 
 def _formatted(form: Any, holder: Any, text: str) -> str:
-    """The text of an answer in the form that is asked for; `holder` has its schema."""
+    """The text of an answer in the format that the request asks for. `holder` is the object with the schema. Raises Unfit."""
     kind = form.get("type") if isinstance(form, Mapping) else None
     if kind == "json_object":
         return _json({**_ANY_OBJECT, "answer": text})
@@ -74,7 +74,7 @@ def _formatted(form: Any, holder: Any, text: str) -> str:
 
 
 def _is_forced(choice: Any) -> bool:
-    """Whether a tool has to be called."""
+    """Whether the request demands the call of a tool."""
     if not isinstance(choice, Mapping):
         return bool(choice == "required")
     if choice.get("type") == "allowed_tools":
@@ -83,13 +83,13 @@ def _is_forced(choice: Any) -> bool:
 
 
 def _allowed(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a choice among some tools says: chat completions have it one level down."""
+    """The fields of a choice among allowed tools. In chat completions they are one level deeper."""
     inner = choice.get("allowed_tools")
     return inner if isinstance(inner, Mapping) else choice
 
 
 def _chosen_tool(tools: Iterable[Any], choice: Any) -> Mapping[str, Any]:
-    """The tool to be called, without the level that chat completions have around it. Raises Unfit."""
+    """The tool to be called, without the object that chat completions put around it. Raises Unfit."""
     if not isinstance(choice, Mapping):
         return _chosen(map(_inside, tools), None, within=None)
     if choice.get("type") == "allowed_tools":
@@ -99,7 +99,7 @@ def _chosen_tool(tools: Iterable[Any], choice: Any) -> Mapping[str, Any]:
 
 
 def _inside(tool: Any) -> Mapping[str, Any]:
-    """A function or custom tool; nothing for tools that the upstream runs itself."""
+    """The fields of a function or custom tool. A tool that the upstream runs itself has no name among them."""
     if not isinstance(tool, Mapping):
         return {}
     kind = tool.get("type")
@@ -108,7 +108,7 @@ def _inside(tool: Any) -> Mapping[str, Any]:
 
 
 def _chosen(tools: Iterable[Any], name: Any, *, within: list[Any] | None) -> Mapping[str, Any]:
-    """The first tool that may be called, or that of this name. Raises Unfit."""
+    """The tool with this name, or the first one if `name` is None. `within` are the allowed names. Raises Unfit."""
     for tool in tools:
         known = tool.get("name") if isinstance(tool, Mapping) else None
         if isinstance(known, str) and name in (None, known) and (within is None or known in within):

@@ -1,4 +1,4 @@
-"""Creating a batch: over a file or with its requests, refused, rehearsed, repeated."""
+"""Creating a batch over a file or with its requests: accepted, refused, as a dry run, and repeated."""
 
 from collections.abc import Callable
 from typing import Any

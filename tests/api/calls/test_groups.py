@@ -1,4 +1,4 @@
-"""Error groups over the caller's projects, and what people make of them."""
+"""Error groups over the caller's projects: lists, members, muting and notes."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""How a held provider stands, and what an administrator does about it, in the native API (U5)."""
+"""U5: a held provider in the native API, and the acts of an administrator on its hold."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Why a batch is waiting, as the native API tells it."""
+"""The reason why a batch waits, in the native API."""
 
 from django.utils import timezone
 

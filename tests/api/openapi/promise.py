@@ -1,20 +1,20 @@
-"""What clients of version 1 may rely on: what one OpenAPI document says that a later one does not say any more."""
+"""The promise to clients of version 1: finds the parts of an OpenAPI document that a later document breaks."""
 
 import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# What may be said better at any time, besides whatever begins with x-, which is the generator's.
+# Texts that may change at any time. Names that begin with x- are the generator's, and may change as well.
 WORDS = frozenset({"description", "summary", "example", "examples", "title"})
 MAY_GROW = frozenset({"required", "enum", "tags", "security", "parameters", "allOf", "oneOf"})  # lists without an order
 SCHEMA = re.compile(r"/components/schemas/(\w+)")
 
 
 def broken(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """The places of a document where something was taken away, changed or newly demanded, each with a word about it.
+    """The places of a document where a part was removed or changed, or became required, each with a word about it.
 
-    Of what only answers have, nothing is demanded: a client gets more of it.
+    A field of answers alone may become required, since clients then always get it.
     """
     asked = _asked(after)
     for place, what in _differences(before, after):
@@ -42,7 +42,7 @@ def _differences(before: Any, after: Any, *, at: str = "") -> Iterator[tuple[str
 
 
 def _differences_of_lists(name: str, before: list[Any], after: list[Any], *, at: str) -> Iterator[tuple[str, str]]:
-    """The same of lists, whose members are known by what names them."""
+    """The differences of two lists. Members are matched by their names."""
     known, found = ({_key(item): item for item in items} for items in (before, after))
     for key, item in known.items():
         if key not in found:
@@ -59,7 +59,7 @@ def _key(item: Any) -> str:
 
 
 def _asked(document: Mapping[str, Any]) -> set[str]:
-    """The schemas that the bodies of requests have, directly or inside others."""
+    """The names of the schemas in bodies of requests, directly or inside other schemas."""
     bodies = [
         operation["requestBody"]
         for operations in document["paths"].values()

@@ -1,4 +1,4 @@
-"""The OpenAPI document: it is valid, it is served, and the portal does what it says."""
+"""The OpenAPI document: it is valid, it is served, and the portal behaves as it describes."""
 
 import json
 import re
@@ -60,7 +60,7 @@ def test_no_call_that_the_document_allows_is_answered_otherwise_than_it_says(
     config = tmp_path / "schemathesis.toml"
     lines = [f"{json.dumps(name)} = {json.dumps(value)}" for name, value in parameters.items()]
     config.write_text("\n".join(["[parameters]", *lines]))
-    # A cursor or an id may have the right form and yet be none of this portal's: 400 and 404 are good answers then.
+    # A generated cursor or id may have the right form and still be unknown to this portal: 400 and 404 are then right.
     # On a connection that is kept, the test server's answers wait for acknowledgements.
     arguments = f"--config-file {config} run {portal.url}/api/schema --seed 1 --max-examples 8 --workers 1"
     options = ["--phases", "examples,coverage,fuzzing", "--exclude-checks", "positive_data_acceptance"]

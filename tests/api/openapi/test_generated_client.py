@@ -104,7 +104,7 @@ def test_a_generated_client_compiles_lists_creates_and_is_told_errors(package: P
 
 
 def assert_works(client: Any) -> None:
-    """List with filters, create, retrieve, cancel, and be told errors."""
+    """Assert that the client can list with filters, create, retrieve and cancel, and that it reads errors."""
     models = module("models")
     item = {"custom_id": "a", "body": {"model": "m", "messages": [{"role": "user", "content": "?"}]}}
     asked = models.CreateBatch.from_dict({"endpoint": "/v1/chat/completions", "requests": [item], "remark": "generated"})

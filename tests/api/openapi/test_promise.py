@@ -1,4 +1,4 @@
-"""The native API's promise: the document changes only when somebody says so, and version 1 takes nothing away."""
+"""The native API's promise: each change of the document is acknowledged, and version 1 removes nothing."""
 
 from copy import deepcopy
 from difflib import unified_diff
@@ -14,7 +14,7 @@ from batches.api.openapi.document import document
 from tests.api.openapi.promise import broken
 
 KEPT = Path(__file__).parent / "v1.yaml"
-SHOWN = 60  # lines of a difference
+SHOWN = 60  # the most lines of a difference that a failure shows
 
 
 @cache

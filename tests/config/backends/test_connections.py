@@ -92,13 +92,13 @@ def test_a_transaction_that_was_left_open_is_rolled_back_before_the_next_use(ser
 
 def test_a_database_that_is_away_is_told_at_once_and_to_everybody_who_waits() -> None:
     pool = connections(f"postgres://postgres@127.0.0.1:{free_port()}/postgres", max_size=1)
-    told: list[str] = []
+    messages: list[str] = []
 
     def ask() -> None:
         try:
             pool.getconn()
         except psycopg.OperationalError as error:
-            told.append(str(error))
+            messages.append(str(error))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     began = time.monotonic()
@@ -107,8 +107,8 @@ def test_a_database_that_is_away_is_told_at_once_and_to_everybody_who_waits() ->
     for thread in threads:
         thread.join()
 
-    assert len(told) == 8
-    assert all("refused" in words for words in told)
+    assert len(messages) == 8
+    assert all("refused" in words for words in messages)
     assert time.monotonic() - began < PATIENCE  # nobody waited until the end of his patience
 
 

@@ -13,10 +13,10 @@ import uvicorn
 from django.http.response import HttpResponseBase
 
 from config.front.bridge import Bridge
+from config.front.client_pace import Pace
 from config.front.connection import Bounds, Reception
 from config.front.exchange import Environ
-from config.front.patience import Pace
-from config.front.probes import Probes, Told
+from config.front.probes import ProbeAnswer, Probes
 from config.front.threads import Threads
 
 PATIENCE = 20.0
@@ -116,7 +116,7 @@ def served(views: Mapping[str, View], *, slots: int = 4, guests: int = 4, reques
             thread.join(PATIENCE)
 
 
-def _readiness(checks: Mapping[str, str]) -> Told:
+def _readiness(checks: Mapping[str, str]) -> ProbeAnswer:
     good = set(checks.values()) == {"ok"}
     status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
     return status, {"status": "ready" if good else "not ready", "checks": checks}

@@ -98,12 +98,12 @@ def test_nearly_five_megabytes_are_accepted(merge: Merge) -> None:
 
 
 @pytest.mark.parametrize(
-    ("item_id", "told"),
+    ("item_id", "message"),
     [("", "empty"), (None, "str"), (5, "str"), ("x" * 513, "512"), ("a\0b", "NUL"), (["a"], "str")],
 )
-def test_an_id_that_is_no_usable_string_is_refused(merge: Merge, item_id: Any, told: str) -> None:
+def test_an_id_that_is_no_usable_string_is_refused(merge: Merge, item_id: Any, message: str) -> None:
     found = problem(merge.create({"batch_items": [item("fine"), item(item_id)]}))
-    assert told in found["detail"]
+    assert message in found["detail"]
     assert found["source"] == {"pointer": "/batch_items/1/item_id"}
 
 

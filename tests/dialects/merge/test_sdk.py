@@ -88,13 +88,13 @@ def test_an_item_that_fails_says_why(client: Merge, queue: Queue) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ids", "told"), [([f"item-{n}" for n in range(101)], "at most 100"), (["a", "b", "a"], "unique"), ([], "batch_items")]
+    ("ids", "message"), [([f"item-{n}" for n in range(101)], "at most 100"), (["a", "b", "a"], "unique"), ([], "batch_items")]
 )
-def test_what_is_no_batch_is_refused_with_a_list_of_errors(client: Merge, ids: list[str], told: str) -> None:
+def test_what_is_no_batch_is_refused_with_a_list_of_errors(client: Merge, ids: list[str], message: str) -> None:
     with pytest.raises(ApiError) as refused:
         client.accounting.invoices.bulk_create(batch_items=items(*ids))
     assert refused.value.status_code == 400
-    assert told in refused.value.body["errors"][0]["detail"]
+    assert message in refused.value.body["errors"][0]["detail"]
     assert refused.value.body["warnings"] == []
     assert not Batch.objects.exists()
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 FULL = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "four"}, "finish_reason": "stop"}]}
 
 
-def told(document: object) -> Answer:
+def document_answer(document: object) -> Answer:
     return say(json.dumps(document).encode(), x_request_id="")
 
 
@@ -31,7 +31,7 @@ def test_u1_an_error_inside_a_2xx_is_tried_again_by_its_code_and_is_in_the_error
 ) -> None:
     provider_at(upstream.base_url)
     batch = started(project, request_lines(1))
-    upstream.behave(lambda _: told({"error": {"message": "Provider returned error", "code": 502}}))
+    upstream.behave(lambda _: document_answer({"error": {"message": "Provider returned error", "code": 502}}))
     run_executor()
     assert len(upstream.requests) == 5
     assert len({request.idempotency_key for request in upstream.requests}) == 5, "each was answered: the next is a new call"
@@ -43,7 +43,10 @@ def test_u1_an_error_inside_a_2xx_is_tried_again_by_its_code_and_is_in_the_error
     assert_counts_are_true(batch)
 
 
-@pytest.mark.parametrize("answer", [told({}), told(None), told("four"), say(b'data: {"choices":[]}\n\ndata: [DONE]\n\n')])
+@pytest.mark.parametrize(
+    "answer",
+    [document_answer({}), document_answer(None), document_answer("four"), say(b'data: {"choices":[]}\n\ndata: [DONE]\n\n')],
+)
 def test_u4_what_was_paid_and_cannot_be_understood_is_sent_once(answer: Answer, project: Project, upstream: Upstream) -> None:
     provider_at(upstream.base_url)
     batch = started(project, request_lines(1))
@@ -89,7 +92,7 @@ def test_u9_a_total_counts_for_the_budget_and_costs_nothing_known(project: Proje
     provider = provider_at(upstream.base_url)
     ProviderModel.objects.create(provider=provider, name="m", input_price=Decimal(1), output_price=Decimal(1))
     batch = started(project, request_lines(3))
-    upstream.answer(told({**FULL, "usage": {"total_tokens": 12}}), told({**FULL, "usage": {}}), succeed())
+    upstream.answer(document_answer({**FULL, "usage": {"total_tokens": 12}}), document_answer({**FULL, "usage": {}}), succeed())
     run_executor()
     ended(batch)
     counts = batch.counts
@@ -109,7 +112,9 @@ def test_u9_the_token_guard_sees_a_total() -> None:
 def test_u14_response_request_id_is_never_empty(project: Project, upstream: Upstream) -> None:
     provider_at(upstream.base_url)
     batch = started(project, request_lines(2))
-    upstream.behave(lambda request: told(FULL) if request.json["n"] == "row-1" else say(b"{}", status=400, x_request_id=""))
+    upstream.behave(
+        lambda request: document_answer(FULL) if request.json["n"] == "row-1" else say(b"{}", status=400, x_request_id="")
+    )
     run_executor()
     ended(batch)
     for line in output_lines(batch) + error_lines(batch):

@@ -95,8 +95,8 @@ def test_what_shuts_a_gate_shuts_it_at_once() -> None:
     limited = gate(Caps(requests=60), block(3))
     limited.grant(block(0, shut_for=2.0, reason="it is used up"), asked_at=100.2, valid=VALID)
     assert passed(limited, now=100.3) == 0
-    assert limited.stay is not None
-    assert (limited.stay.until, limited.stay.reason) == (102.2, "it is used up")
+    assert limited.barrier is not None
+    assert (limited.barrier.until, limited.barrier.reason) == (102.2, "it is used up")
 
 
 def test_tokens_limit_what_passes_and_are_corrected_by_what_was_used() -> None:

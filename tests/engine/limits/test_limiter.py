@@ -11,7 +11,7 @@ from batches.engine.limits.asks import Ask, Bid, Caps, Grant, Tally, Want, Why
 from batches.engine.limits.blame import Vote, is_in_trouble
 from batches.engine.limits.breaker import FAILURES
 from batches.engine.limits.hold import STRIKES, Orders, Seen
-from batches.engine.limits.limiter import MOST_ACCOUNTS, answer
+from batches.engine.limits.limiter import MOST_TARGETS, answer
 from batches.engine.limits.permits import OTHERS_USE_IT
 from batches.engine.limits.slots import SHARE_SECONDS
 from batches.engine.limits.state import MOST_IDLE, REMEMBERED_SECONDS, WHOLE, State
@@ -265,7 +265,7 @@ def test_a_project_that_is_well_is_forgotten_after_a_minute_and_one_in_trouble_i
     provider.ask("x", a=provider.bid(tally=successes()), b=provider.bid(tally=faults(FAILURES)))
     provider.now += SHARE_SECONDS + REMEMBERED_SECONDS
     provider.ask("y", c=provider.bid())
-    assert set(provider.state.parties) == {"b", "c"}
+    assert set(provider.state.projects) == {"b", "c"}
 
 
 def test_the_state_stays_small_however_many_projects_come_and_go() -> None:
@@ -274,7 +274,7 @@ def test_the_state_stays_small_however_many_projects_come_and_go() -> None:
         name = f"{number:032x}"
         provider.ask("x" * 32, **{name: provider.bid(tally=faults(FAILURES)), "well": provider.bid(tally=successes())})
         provider.now += 0.25
-    assert len(provider.state.parties) <= MOST_IDLE + 3
+    assert len(provider.state.projects) <= MOST_IDLE + 3
     assert len(msgspec.msgpack.encode(provider.state)) < 20_000
 
 
@@ -284,7 +284,7 @@ def test_models_that_clients_make_up_do_not_fill_the_state() -> None:
         whole = provider.bid().wants[WHOLE]
         grant = provider.ask(a=Bid({WHOLE: whole, f"#{number}": Want(Caps(), wanted=1, held_for=3600.0)}))
         assert set(grant.awards["a"].permits) == {WHOLE, f"#{number}"}
-    assert len(provider.state.accounts) <= MOST_ACCOUNTS
+    assert len(provider.state.targets) <= MOST_TARGETS
 
 
 def test_the_state_of_many_projects_at_work_is_small() -> None:
@@ -310,7 +310,7 @@ def test_operators_orders_reach_every_project() -> None:
     provider.ask(a=provider.bid(seen=struck), b=provider.bid(seen=struck))
     grant = _with_orders(provider, Orders(resume=1.0), c=provider.bid())
     assert grant.conditions[WHOLE].held is None
-    assert {stake.hold.held for stake in provider.state.accounts[WHOLE].stakes.values()} == {False}
+    assert {at_target.hold.held for at_target in provider.state.targets[WHOLE].projects.values()} == {False}
 
 
 @pytest.mark.parametrize("orders", [Orders(probe=1.0), Orders(resume=1.0)])

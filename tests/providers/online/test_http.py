@@ -183,12 +183,12 @@ def test_an_upstream_that_answers_a_look_can_be_used(upstream: Upstream, answer:
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"), [(refuse(401), "401"), (refuse(403), "403"), (refuse(500), "500"), (redirect("/login"), "redirect")]
+    ("answer", "words"), [(refuse(401), "401"), (refuse(403), "403"), (refuse(500), "500"), (redirect("/login"), "redirect")]
 )
-def test_an_upstream_that_refuses_the_credential_or_fails_cannot(upstream: Upstream, answer: Answer, told: str) -> None:
+def test_an_upstream_that_refuses_the_credential_or_fails_cannot(upstream: Upstream, answer: Answer, words: str) -> None:
     found = check(upstream, answer)
     assert not found.ok
-    assert told in found.message
+    assert words in found.message
 
 
 def test_an_upstream_that_is_not_there_cannot(upstream: Upstream) -> None:

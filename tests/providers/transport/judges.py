@@ -21,12 +21,12 @@ MOST = 64 * 1024
 SECONDS = 20.0
 BODY = b"{}"
 LOST, REFUSED = "lost", "refused"
-# A verdict: what was lost or refused, or status and body.
+# A verdict: the kind of failure, or the status and the body.
 Verdict = str | tuple[int, bytes]
 
 
 class Stage:
-    """Sends odd answers to whoever asks, each on a connection of its own."""
+    """A server that sends odd answers, each on a connection of its own."""
 
     def __init__(self) -> None:
         self.requests = 0
@@ -41,7 +41,7 @@ class Stage:
         self._server.close()
 
     async def ask(self, client: Callable[[], Transport], odd: Odd) -> Reply | Failure:
-        """What a fresh client makes of the answer. The request was sent once."""
+        """The outcome of a fresh client for the answer. Asserts that the request was sent once."""
         self._pieces, before, transport = odd.pieces, self.requests, client()
         try:
             found = await transport.send("POST", self.url, headers={}, body=BODY, seconds=SECONDS)
@@ -84,7 +84,7 @@ def verdict(found: Reply | Failure) -> Verdict:
 
 
 def judged_by_h11(odd: Odd) -> Verdict:
-    """What h11 makes of the answer."""
+    """The verdict of h11 on the answer."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
     connection.send(h11.Request(method="POST", target="/v1", headers=[("Host", "x"), ("Content-Length", str(len(BODY)))]))
     connection.send(h11.Data(data=BODY))

@@ -1,4 +1,4 @@
-"""Odd answers of upstreams, made up from a seed: what a server, or something between, may send, and what it should not."""
+"""Odd answers of upstreams, generated from a seed: legal ones, and ones that a server or proxy should not send."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Odd:
-    """An answer and how it comes: the server sends the pieces and closes. `traits` say what is odd about it."""
+    """An answer in the pieces in which the server sends it; then it closes. `traits` name the oddities."""
 
     traits: frozenset[str]
     pieces: tuple[bytes, ...]
@@ -24,7 +24,7 @@ class Odd:
 
 
 def chunked(body: bytes, sizes: list[int], *, extension: bytes = b"", trailers: bytes = b"") -> bytes:
-    """A body in chunks of these sizes; the last takes what is left."""
+    """A body in chunks of these sizes. The last chunk has the rest."""
     written, start = b"", 0
     for size in [*sizes, len(body)]:
         if piece := body[start : start + size]:
@@ -154,7 +154,7 @@ NOTHING_LIKE_IT = {
 
 
 def odd_answers(seed: int, count: int) -> Iterator[Odd]:
-    """So many of them: first each oddity by itself, whole and byte by byte, then mixtures and mutilations."""
+    """`count` odd answers: first each oddity alone, whole and byte by byte, then mixtures and mutilations."""
     made = 0
     for odd in _each_by_itself():
         for pieces in ((odd[1],), _bytewise(odd[1])):
@@ -193,7 +193,7 @@ def _mixture(chance: random.Random) -> tuple[frozenset[str], bytes]:
 
 
 def _split(content: bytes, chance: random.Random) -> tuple[bytes, ...]:
-    """In a few pieces; short answers now and then byte by byte."""
+    """Split an answer into a few pieces. A short answer is sometimes split into bytes."""
     if len(content) < 400 and chance.random() < 0.2:
         return _bytewise(content)
     cuts = sorted(chance.randrange(len(content) + 1) for _ in range(chance.randrange(5)))

@@ -5,7 +5,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from batches.models import AuditEntry, ClaimedFlags, Membership, Project, Role
-from batches.services.people.oidc_claims import Given, apply_claims, given_by
+from batches.services.people.oidc_claims import ClaimedRights, apply_claims, given_by
 
 RULES = {
     "ops": ["admin"],
@@ -14,7 +14,7 @@ RULES = {
     "leads": ["acme:admin"],
     "ghosts": ["nowhere:viewer"],
 }
-NOTHING = Given({}, is_staff=False, is_superuser=False)
+NOTHING = ClaimedRights({}, is_staff=False, is_superuser=False)
 
 
 @pytest.mark.parametrize(
@@ -22,14 +22,14 @@ NOTHING = Given({}, is_staff=False, is_superuser=False)
     [
         ([], NOTHING),
         (["unknown", ""], NOTHING),
-        (["ops"], Given({}, is_staff=True, is_superuser=True)),
-        (["desk"], Given({"acme": Role.VIEWER}, is_staff=True, is_superuser=False)),
-        (["desk", "ml"], Given({"acme": Role.OPERATOR, "globex": Role.VIEWER}, is_staff=True, is_superuser=False)),
-        (["leads", "ml", "desk"], Given({"acme": Role.ADMIN, "globex": Role.VIEWER}, is_staff=True, is_superuser=False)),
+        (["ops"], ClaimedRights({}, is_staff=True, is_superuser=True)),
+        (["desk"], ClaimedRights({"acme": Role.VIEWER}, is_staff=True, is_superuser=False)),
+        (["desk", "ml"], ClaimedRights({"acme": Role.OPERATOR, "globex": Role.VIEWER}, is_staff=True, is_superuser=False)),
+        (["leads", "ml", "desk"], ClaimedRights({"acme": Role.ADMIN, "globex": Role.VIEWER}, is_staff=True, is_superuser=False)),
     ],
     ids=str,
 )
-def test_groups_give_what_the_rules_say_and_the_highest_of_several_roles(groups: list[str], given: Given) -> None:
+def test_groups_give_what_the_rules_say_and_the_highest_of_several_roles(groups: list[str], given: ClaimedRights) -> None:
     assert given_by(groups, RULES) == given
     assert bool(given) == (given != NOTHING)
 

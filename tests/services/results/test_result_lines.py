@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid7
 
-from batches.api.calls.inside import _result
+from batches.api.calls.contents import _result
 from batches.dialects.anthropic.outbound import result_lines
 from batches.dialects.merge.outbound import created_id
 from batches.dialects.shared.result_documents import result_item

@@ -114,8 +114,8 @@ def test_the_old_and_the_new_address_are_on_record() -> None:
         options={"proxy": "http://proxy.example:3128"},
         credential=Credential(OTHER),
     )
-    told = AuditEntry.objects.get(act="change_provider").reason
-    assert f"address: {HERE} -> https://elsewhere.example/v1; proxy: none -> proxy.example:3128" in told
+    reason = AuditEntry.objects.get(act="change_provider").reason
+    assert f"address: {HERE} -> https://elsewhere.example/v1; proxy: none -> proxy.example:3128" in reason
     assert not [entry for entry in AuditEntry.objects.all() if SECRET in entry.reason or OTHER in entry.reason]
 
 

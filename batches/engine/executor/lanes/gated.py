@@ -74,7 +74,7 @@ class GatedBacklog(Backlog):
                 _turn_to_a_probe(queue)
             item = queue[0]
             stopped = item.held.stopped_at is not None
-            if self.gated and not stopped and (gate := self._in_the_way_of(item)):
+            if self.gated and not stopped and (gate := self._closed_gate_for(item)):
                 if gate is self.gate:
                     return None
                 self._park(key)
@@ -93,7 +93,7 @@ class GatedBacklog(Backlog):
             if self._gate_of(model) is not None:
                 self.gated = True
 
-    def _in_the_way_of(self, item: Item) -> PermitGate | None:
+    def _closed_gate_for(self, item: Item) -> PermitGate | None:
         """The gate that holds an object back at present; None if it may pass."""
         now = time.monotonic()
         if not self.gate.admits(item.body, now=now):

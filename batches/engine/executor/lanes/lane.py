@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from batches.engine.executor.lanes.gated import GatedBacklog
-from batches.engine.executor.permits import Stay
+from batches.engine.executor.permits import Barrier
 from batches.engine.executor.slices import Item
 from batches.engine.limits.adaptive import TURNED_AWAY
 from batches.engine.limits.asks import Award, Bid, Tally, Why
@@ -105,11 +105,11 @@ class Lane(GatedBacklog):
         tally, self.tally = self.tally, Tally()
         return Bid(wants, tally)
 
-    def tell_again(self, bid: Bid) -> None:
+    def report_again(self, bid: Bid) -> None:
         """Repeat the reports and returned permits of a bid that the limiter did not hear in the next bid."""
         self.tally = self.tally.after(bid.tally)
         for gate, name in self._gates_by_key(bid.wants):
-            gate.tell_again(bid.wants[name])
+            gate.report_again(bid.wants[name])
             self.must_ask |= gate.is_struck_out
 
     def grant(self, award: Award, *, asked_at: float, valid: float, now: float) -> None:
@@ -125,15 +125,15 @@ class Lane(GatedBacklog):
         self.share = whole.share or 0
         self.probing = award.broken is not None or self.gate.held is not None
         if award.broken is not None:
-            self.gate.stay = _stay_of_breaker(award.broken, asked_at=asked_at)
+            self.gate.barrier = _barrier_of_breaker(award.broken, asked_at=asked_at)
         since = time.time() - (now - asked_at)
         self._lifted_at, self._excused_at = since - award.lifted_for, since - award.excused_for
         self._worked_at = since - award.worked_for
         is_outdone = whole.why is Why.OTHERS
         if is_outdone:
-            self.gate.stay = None  # `outdone_since` announces it, and only once it lasts
+            self.gate.barrier = None  # `outdone_since` announces it, and only once it lasts
         self._look_at_gates()
-        is_shut = not self.share and self.gate.stay is None and bool(self.ready)
+        is_shut = not self.share and self.gate.barrier is None and bool(self.ready)
         self.outdone_since = (self.outdone_since or now) if is_shut and is_outdone else None
         self.shut_since = (self.shut_since or now) if is_shut and not is_outdone else None
 
@@ -219,23 +219,23 @@ class Lane(GatedBacklog):
         usual_lines, usual_size = self.usual_slice
         return max(min(math.ceil(lines / usual_lines), size // usual_size), 0)
 
-    def stay_of(self, batch_id: uuid.UUID) -> Stay | None:
+    def barrier_for(self, batch_id: uuid.UUID) -> Barrier | None:
         """Why no ready object of this batch can be sent; None if one of them can."""
-        if self.gate.stay is not None:
-            return self.gate.stay
+        if self.gate.barrier is not None:
+            return self.gate.barrier
         long_ago = time.monotonic() - SHUT_SECONDS
         if self.outdone_since is not None and self.outdone_since < long_ago:
-            return Stay(self.outdone_since, OTHERS_USE_IT, Why.OTHERS)
+            return Barrier(self.outdone_since, OTHERS_USE_IT, Why.OTHERS)
         if self.shut_since is not None and self.shut_since < long_ago:
-            return Stay(self.shut_since, _IN_USE, Why.LIMIT)
+            return Barrier(self.shut_since, _IN_USE, Why.LIMIT)
         models = self.models_of(batch_id)
-        stays = [self.gates[model].stay for model in models if model in self.gates]
-        held_back = [stay for stay in stays if stay is not None]
-        return min(held_back, key=lambda stay: stay.until) if held_back and len(held_back) == len(models) else None
+        barriers = [self.gates[model].barrier for model in models if model in self.gates]
+        held_back = [barrier for barrier in barriers if barrier is not None]
+        return min(held_back, key=lambda barrier: barrier.until) if held_back and len(held_back) == len(models) else None
 
 
-def _stay_of_breaker(broken: Broken, *, asked_at: float) -> Stay:
+def _barrier_of_breaker(broken: Broken, *, asked_at: float) -> Barrier:
     if not broken.open_for:
-        return Stay(asked_at + PROBE_SECONDS, f"circuit breaker half open, {broken.reason}", Why.BREAKER)
+        return Barrier(asked_at + PROBE_SECONDS, f"circuit breaker half open, {broken.reason}", Why.BREAKER)
     until = timezone.now() + timedelta(seconds=broken.open_for)
-    return Stay(asked_at + broken.open_for, f"circuit breaker open until {until:%H:%M:%S} UTC, {broken.reason}", Why.BREAKER)
+    return Barrier(asked_at + broken.open_for, f"circuit breaker open until {until:%H:%M:%S} UTC, {broken.reason}", Why.BREAKER)

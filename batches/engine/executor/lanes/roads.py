@@ -83,10 +83,10 @@ class Road:
             elif now - lane.used_at > EMPTY_SECONDS:
                 del self._lanes[project_id]
 
-    def tell_again(self, ask: Ask) -> None:
+    def report_again(self, ask: Ask) -> None:
         """Repeat the reports and returned permits of an ask that the limiter did not hear in the next ask."""
         for project, bid in ask.bids.items():
-            self.lane(uuid.UUID(project)).tell_again(bid)
+            self.lane(uuid.UUID(project)).report_again(bid)
 
     def grant(self, granted: Granted, *, now: float) -> None:
         """Hand the awards of the limiter to the lanes."""

@@ -1,4 +1,4 @@
-"""A batch with its retries through the native API: who they are, counts, and results as one."""
+"""The lineage of a batch through the native API: its batches, their counts, and their results as one list."""
 
 import json
 
@@ -26,7 +26,7 @@ def root(project: Project, simulator: Provider, settings: Settings) -> Batch:
 
 @pytest.fixture
 def child(root: Batch) -> Batch:
-    """The retry of both, of which the second failed again."""
+    """The retry of both; the second failed again."""
     return completed(child_of(root), late={2})
 
 

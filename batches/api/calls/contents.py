@@ -1,4 +1,4 @@
-"""What is inside one batch: its objects, results, errors and events."""
+"""The contents of one batch: its objects, results, errors and events."""
 
 import uuid
 from collections.abc import Iterable
@@ -42,18 +42,18 @@ from batches.services.results.results import request_of, result_of
 
 
 class ObjectQuery(BatchObjectFilter):
-    """The console's filters, with this API's own parameters beside them."""
+    """The filters of the console, and the parameters of pages."""
 
     others = frozenset({"limit", "cursor"})
 
 
 class ErrorQuery(BatchErrorFilter):
-    """The filters, with this API's own parameters beside them."""
+    """The filters of errors, and the parameters of pages."""
 
     others = frozenset({"limit", "cursor"})
 
 
-class Inside(NativeView):
+class BatchContents(NativeView):
     """/batches/{batch_id}/…"""
 
     tag = "Inside a batch"
@@ -70,7 +70,7 @@ class Inside(NativeView):
         responses=page_of(ShownObject, "ObjectPage"),
     )
     def objects(self, request: Request, batch_id: str) -> Response:
-        """The requests of a batch and how each stands, by line. There are none until the input has been checked.
+        """The requests of a batch with their statuses, by line. There are none until the input has been checked.
 
         `error` takes the fingerprint of an error group, and lists the objects whose latest round failed for that reason.
         """
@@ -85,7 +85,7 @@ class Inside(NativeView):
 
     @extend_schema(operation_id="retrieve_object", summary="Retrieve one object", responses=ShownObjectDetail)
     def one_object(self, _request: Request, batch_id: str, line: int) -> Response:
-        """One request as its client wrote it, the answer as the provider gave it, and every attempt in between."""
+        """One request as its client wrote it, the answer as the provider gave it, and every attempt."""
         self.allow_parameters()
         batch = self.find_batch(batch_id)
         row = BatchObject.objects.filter(batch=batch, line=line).first() if line <= LAST_LINE else None
@@ -105,11 +105,11 @@ class Inside(NativeView):
         responses=page_of(ShownResult, "ResultPage"),
     )
     def results(self, request: Request, batch_id: str) -> Response:
-        """What came of the objects, in input order; at any time, also while the batch runs.
+        """The results of the objects in input order, also while the batch runs.
 
-        While it runs, `next_cursor` is never null: where a page has no `next`, ask again later from there, and what has
-        settled since is listed, with some of what you have. Tell results apart by `custom_id`. With `include=request` each
-        has the line that it answers.
+        While the batch runs, `next_cursor` is never null. After a page without `next`, ask again later from this cursor: the
+        answer lists the results since then, and repeats some that you have. Tell results apart by `custom_id`. With
+        `include=request` each result has its input line.
         """
         query = request.query_params
         self.allow_parameters("cursor", "limit", "include")
@@ -133,7 +133,7 @@ class Inside(NativeView):
         responses=page_of(ShownError, "ErrorPage"),
     )
     def errors(self, request: Request, batch_id: str) -> Response:
-        """Why the input was refused, line by line, or why objects failed, in the order in which it was recorded."""
+        """The problems of the input, or the failures of objects, in the order in which they were recorded."""
         batch = self.find_batch(batch_id)
         rows: QuerySet[BatchError] = BatchError.objects.filter(batch=batch)
         chosen = ErrorQuery(request.query_params, queryset=rows, now=timezone.now())
@@ -148,7 +148,7 @@ class Inside(NativeView):
         responses=page_of(ShownErrorGroup, "ErrorGroupPage"),
     )
     def groups(self, _request: Request, batch_id: str) -> Response:
-        """Why objects failed, grouped by what is the same in their messages: the 50 largest groups, the largest first."""
+        """The failures of objects, grouped by the parts of messages that do not vary: the 50 largest groups, largest first."""
         self.allow_parameters()
         batch = self.find_batch(batch_id)
         groups = unquoting_groups(batch, error_groups(batch), self.caller.readable)
@@ -161,7 +161,7 @@ class Inside(NativeView):
         responses=page_of(ShownEvent, "EventPage"),
     )
     def events(self, request: Request, batch_id: str) -> Response:
-        """Everything that happened to a batch, when and through whom, the earliest first."""
+        """The timeline of a batch: each move and act, with its time and its actor, the earliest first."""
         self.allow_parameters("cursor", "limit")
         events = Event.objects.filter(batch=self.find_batch(batch_id))
         cursor = request.query_params.get("cursor")
@@ -171,7 +171,7 @@ class Inside(NativeView):
 
 
 def _with_errors(batch: Batch, rows: Iterable[BatchObject], readable: Readable) -> list[dict[str, Any]]:
-    """Objects as they are shown, with the error of their latest round; one query for all of them."""
+    """The fields of objects, with the error of their latest round. One query finds the errors of all."""
     rows = load_attempts(batch, list(rows))
     failed = [row.line for row in rows if row.status == ObjectStatus.FAILED]
     recorded = BatchError.objects.filter(batch=batch, line__in=failed, round__isnull=False) if failed else ()

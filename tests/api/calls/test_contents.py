@@ -1,4 +1,4 @@
-"""What is inside one batch: objects, results, errors, error groups, events."""
+"""The contents of one batch: objects, results, errors, error groups, events."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def failing(custom_id: str, message: str = "Not this one.") -> dict[str, Any]:
 
 
 def steered(custom_id: str, **simulate: Any) -> dict[str, Any]:
-    """A request that tells the simulator what to do."""
+    """A request whose `simulate` field tells the simulator the outcome."""
     asked = request(custom_id)
     return asked | {"body": asked["body"] | {"simulate": simulate}}
 

@@ -1,4 +1,4 @@
-"""E13: what an executor tells the limiter, and gives back to it, is not lost when nobody hears it."""
+"""E13: reports and returned permits that the limiter did not hear are reported again, and not lost."""
 
 import time
 import uuid
@@ -56,7 +56,7 @@ def test_failures_that_nobody_heard_of_still_open_the_breaker(road: Road, lane: 
     lane.tally.answers = FAILURES // 2
     unheard = ask_of(road.demand(now=time.monotonic()))
     assert lane.tally == Tally()
-    road.tell_again(unheard)
+    road.report_again(unheard)
     for _ in range(FAILURES // 2):
         lane.note_failure(item(), FAULT)
     assert ask_of(road.demand(now=time.monotonic() + 1)).bids[PROJECT.hex].tally.failures == FAILURES
@@ -92,7 +92,7 @@ def test_strikes_that_nobody_heard_of_still_stop_what_is_sent() -> None:
     for _ in range(STRIKES):
         gate.note_strike(Kind.QUOTA)
     unheard = gate.want(Caps(), wanted=1, in_flight=0, could_send=1, now=now)
-    gate.tell_again(unheard)
+    gate.report_again(unheard)
     assert not gate.admits(b"{}", now=now)
     assert gate.want(Caps(), wanted=1, in_flight=0, could_send=1, now=now).seen.strikes == STRIKES
 
@@ -103,7 +103,7 @@ def test_permits_that_were_not_used_are_given_back_once_somebody_hears_it() -> N
     unheard = gate.want(Caps(), wanted=1, in_flight=0, could_send=1, now=now + 1)
     assert unheard.returned == ((7, 5, 0),)
     assert gate.want(Caps(), wanted=1, in_flight=0, could_send=1, now=now + 1).returned == ()
-    gate.tell_again(unheard)
+    gate.report_again(unheard)
     assert gate.want(Caps(), wanted=1, in_flight=0, could_send=1, now=now + 1).returned == ((7, 5, 0),)
 
 
@@ -112,12 +112,12 @@ def test_that_an_upstream_has_nothing_left_is_told_until_somebody_hears_it() -> 
     gate.hold(30)
     unheard = gate.want(Caps(), wanted=1, in_flight=0, could_send=1, now=now)
     assert unheard.held_for > 29
-    gate.tell_again(unheard)
+    gate.report_again(unheard)
     assert gate.want(Caps(), wanted=1, in_flight=0, could_send=1, now=now).held_for > 29
     assert gate.want(Caps(), wanted=1, in_flight=0, could_send=1, now=now).held_for == 0
 
 
-def test_what_may_have_been_heard_is_told_again_but_gives_no_permit_back_twice() -> None:
+def test_what_may_have_been_heard_is_reported_again_but_gives_no_permit_back_twice() -> None:
     bid = Bid({WHOLE: Want(Caps(8), returned=((1, 2, 3),), held_for=4.0)}, Tally(answers=1))
     again = Ask({"acme": bid}, 256).without_returned().bids["acme"]
     assert (again.wants[WHOLE].returned, again.wants[WHOLE].held_for, again.tally) == ((), 4.0, bid.tally)

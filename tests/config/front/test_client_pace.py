@@ -2,7 +2,7 @@
 
 import pytest
 
-from config.front.patience import Pace, Progress
+from config.front.client_pace import Pace, Progress
 
 PACE = Pace(seconds=10.0, bytes=1000)
 

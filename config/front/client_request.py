@@ -1,4 +1,4 @@
-"""The visit: one request on the event loop, with its client and the ways to answer it."""
+"""A client's request on the event loop: its headers, its body, its connection, and the ways to answer it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
@@ -28,8 +28,8 @@ class Stranger(ConnectionError):
     """The client is a stranger, and its body is not small: no thread waits for such a body."""
 
 
-class Visit:
-    """A request, with the ASGI callables that belong to it."""
+class ClientRequest:
+    """A request, with its ASGI callables. `exchange` runs Django for it in a thread."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, *, loop: asyncio.AbstractEventLoop) -> None:
         self.scope = scope

@@ -1,4 +1,4 @@
-"""A batch with the retries of its failures: which they are, and what came of each request in the end."""
+"""The lineage of a batch: the batch with all of its retries, and the final result of each request."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -31,22 +31,24 @@ JSON_LINES = "application/jsonl"
 
 @extend_schema_serializer(component_name="Lineage")
 class ShownLineage(serializers.Serializer[Any]):
-    """The batch that was submitted first, and every retry of what did not succeed in it."""
+    """The first batch of a lineage, and all retries of its failures."""
 
-    counts = ShownCounts(help_text="How the requests of the first batch stand, whichever batch decides that.")
-    usage = ShownUsage(help_text="Of all batches together.")
-    batches = ShownBatch(many=True, help_text="The first batch, then its retries by age; `parent_id` tells what each retries.")
+    counts = ShownCounts(help_text="The requests of the first batch by their final status, in whichever batch of the lineage.")
+    usage = ShownUsage(help_text="The usage of all batches together.")
+    batches = ShownBatch(
+        many=True, help_text="The first batch, then its retries by age. Each retries the batch that `parent_id` names."
+    )
 
 
 @extend_schema_serializer(component_name="MergedResult")
 class ShownMergedResult(ShownResult):
-    """What came of one request in the end. `line` is its line in the input of the first batch."""
+    """The final result of one request. `line` is its line in the input of the first batch."""
 
-    batch_id = BatchId()  # that it was sent with
-    request = None  # type: ignore[assignment]  # not read here
+    batch_id = BatchId()  # the batch of the lineage that has the result
+    request = None  # type: ignore[assignment]  # results of a lineage have no request
 
 
-class Family(NativeView):
+class LineageView(NativeView):
     """/batches/{batch_id}/lineage…"""
 
     tag = "Inside a batch"
@@ -59,7 +61,7 @@ class Family(NativeView):
 
     @extend_schema(operation_id="retrieve_lineage", summary="Retrieve a batch's lineage", responses=ShownLineage)
     def members(self, request: Request, batch_id: str) -> Response:
-        """A batch, the batch whose failures it retries, and so on to the first; and every retry of any of them."""
+        """The lineage of a batch: the first batch, and every retry of it or of its retries."""
         self.allow_parameters()
         members = self._lineage(batch_id)
         counts = merged_counts(members)
@@ -78,9 +80,9 @@ class Family(NativeView):
         responses=page_of(ShownMergedResult, "MergedResultPage"),
     )
     def results(self, request: Request, batch_id: str) -> Response:
-        """What came of each request of the first batch, in its order: its success, in whichever batch, else its last failure.
+        """The final result of each request of the first batch, in its order: the success in any batch, else the last failure.
 
-        What is being retried at present is not listed: read the results again when every batch has ended.
+        Requests that are being retried at present are not listed. Read the results again when every batch has ended.
         """
         self.allow_parameters("cursor", "limit")
         limit = self.limit()
@@ -95,7 +97,7 @@ class Family(NativeView):
         responses={(200, JSON_LINES): OpenApiResponse(OpenApiTypes.BINARY, "A result a line, as in an output file.")},
     )
     def download(self, _request: Request, batch_id: str) -> StreamingHttpResponse:
-        """The same as lines of JSON, good and bad together, in the order of the first batch."""
+        """The final results as JSON lines, successes and failures together, in the order of the first batch."""
         self.allow_parameters()
         members = self._lineage(batch_id)
         name = f"{identifiers.render('batch_', members[0].id)}_lineage.jsonl"
@@ -104,7 +106,7 @@ class Family(NativeView):
         return StreamingHttpResponse(lines, content_type=JSON_LINES, headers=headers)
 
     def _lineage(self, batch_id: str) -> list[Batch]:
-        """As far as the caller sees it."""
+        """The batches of the lineage that the caller may see."""
         named = self.caller.batches().select_related("project", "provider", "created_by_key")
         return lineage(self.find_batch(batch_id), among=named)
 

@@ -1,0 +1,90 @@
+"""Lines of a result file while it arrives: JSONL as providers write it, with flat memory.
+
+A byte order mark, carriage returns, empty lines and gzip are read through. A last line without an end is a line if it is
+whole JSON; otherwise the file was cut.
+"""
+
+import zlib
+from codecs import BOM_UTF8
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+
+_GZIP = zlib.MAX_WBITS | 16
+_MAGIC = b"\x1f\x8b"
+
+
+class Cut(Exception):
+    """The file breaks off within a line."""
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line. `document` is its JSON; if it is none, `problem` says so. `number` counts from 1."""
+
+    number: int
+    raw: bytes
+    document: Any = None
+    problem: str = ""
+
+
+async def lines_of(pieces: AsyncIterator[bytes], *, most: int) -> AsyncIterator[Line]:
+    """The lines that are not empty. A line with more than `most` bytes is a line with a problem. Raises Cut."""
+    number, is_over = 0, False
+    rest = bytearray()
+    async for piece in _unpacked(pieces):
+        rest += piece
+        while (end := rest.find(b"\n")) >= 0:
+            number += 1
+            raw = bytes(rest[:end])
+            del rest[: end + 1]
+            if is_over:
+                is_over = False
+                yield Line(number, b"", problem=f"It has more than {most} bytes.")
+            elif raw := _trimmed(raw, number):
+                yield _line(number, raw, most)
+        if len(rest) > most:
+            is_over = True
+            rest.clear()
+    if is_over:
+        raise Cut
+    if raw := _trimmed(bytes(rest), number + 1):
+        last = _line(number + 1, raw, most)
+        if last.problem:
+            raise Cut
+        yield last
+
+
+def _trimmed(raw: bytes, number: int) -> bytes:
+    return (raw.removeprefix(BOM_UTF8) if number == 1 else raw).strip()
+
+
+def _line(number: int, raw: bytes, most: int) -> Line:
+    if len(raw) > most:
+        return Line(number, b"", problem=f"It has more than {most} bytes.")
+    try:
+        document = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Line(number, raw, problem="It is not JSON.")
+    return Line(number, raw, document)
+
+
+async def _unpacked(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces, unpacked if they begin as gzip."""
+    unpack: Any = None
+    is_first = True
+    async for piece in pieces:
+        if is_first and piece:
+            is_first = False
+            unpack = zlib.decompressobj(_GZIP) if piece.startswith(_MAGIC) else None
+        if unpack is None:
+            yield piece
+            continue
+        while piece:
+            try:
+                yield unpack.decompress(piece, 2**20)
+            except zlib.error:
+                raise Cut from None
+            piece = unpack.unconsumed_tail
+            if unpack.eof:
+                piece, unpack = unpack.unused_data, zlib.decompressobj(_GZIP)
