@@ -13,7 +13,7 @@ def test_a_batch_tells_why_it_waits(native: Native) -> None:
     created = native.create().json
     assert created["waiting"] == {
         "code": "not_validated",
-        "sentence": "Its input has not been checked to the end yet.",
+        "sentence": "The input has not been checked to its end yet.",
         "until": None,
         "details": {},
     }
