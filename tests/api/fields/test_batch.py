@@ -20,7 +20,7 @@ def test_a_batch_tells_why_it_waits(native: Native) -> None:
     validate(Batch.objects.get().pk, now=now)
     Batch.objects.update(paused_at=now, paused_by="user ops", paused_reason="Odd answers.")
     shown = native.get(f"batches/{created['id']}").json["waiting"]
-    assert (shown["code"], shown["sentence"]) == ("paused", "It was paused by user ops. Odd answers.")
+    assert (shown["code"], shown["sentence"]) == ("paused", "Paused by user ops. Odd answers.")
     assert (shown["details"]["by"], shown["details"]["reason"]) == ("user ops", "Odd answers.")
 
 
