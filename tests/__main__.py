@@ -21,7 +21,7 @@ from tests.extent import ROOT, Extent
 from tests.servers import NoServer, servers
 
 # Processes of the two sessions, on two cores: tests wait for servers, upstreams and pages much of their time.
-EMBEDDED_PROCESSES, SERVERS_PROCESSES = 4, 2
+EMBEDDED_PROCESSES, SERVERS_PROCESSES = 3, 2
 SLOWEST = 50
 PYTEST = ("-m", "pytest")
 EMBEDDED = {"TEST_DATABASE_URL": "", "TEST_REDIS_URL": ""}

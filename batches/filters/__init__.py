@@ -1,12 +1,12 @@
 """Filters over batches, their objects and errors, shared by all lists, exports, APIs and bulk acts.
 
-Filters know models and `services.core`, and only read. Start with `batch`.
+Filters know models, `services.core` and `services.standing`, and only read. Start with `batch`.
 """
 
 from batches.filters.audit import AuditFilter
 from batches.filters.batch import CREATED, METADATA, VIEWS, BatchFilter, HasPair
 from batches.filters.bulk_items import BulkItemFilter
-from batches.filters.conditions import Condition, holds_of, needs_attention, stopped_among, stuck_among
+from batches.filters.conditions import Condition, needs_attention
 from batches.filters.error_groups import ErrorGroupFilter
 from batches.filters.objects import BatchErrorFilter, BatchObjectFilter
 from batches.filters.strict import NOT, StrictFilterSet, is_negated, positive
@@ -25,10 +25,7 @@ __all__ = [
     "ErrorGroupFilter",
     "HasPair",
     "StrictFilterSet",
-    "holds_of",
     "is_negated",
     "needs_attention",
     "positive",
-    "stopped_among",
-    "stuck_among",
 ]

@@ -1,18 +1,16 @@
 """Conditions of a batch besides its status. Each is one condition of a database query."""
 
-import uuid
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Q, TextChoices
+from django.db.models import Q, TextChoices
 
-from batches.models import Batch, ProviderHealth, Slice
+from batches.models import Batch, Slice, ThrottledBy
 from batches.models.recovered import has_unresolved, is_recovered
 from batches.rules.states import BatchStatus
 from batches.services.policy.stops_in_force import sending_is_stopped
-from providers.failures import Kind
-
-STUCK_AFTER = timedelta(minutes=10)
+from batches.services.standing.look import at_providers
+from batches.services.standing.no_progress import without_progress
+from batches.services.standing.provider_state import TROUBLES, ProviderCode
 
 
 class Condition(TextChoices):
@@ -20,12 +18,15 @@ class Condition(TextChoices):
 
     PAUSED = "paused"
     ACCOUNT_PROBLEM = "account_problem", "account problem"
-    THROTTLED = "throttled"
+    PROVIDER_DOWN = "provider_down", "provider down"
+    NOT_ANSWERING = "not_answering", "provider not answering"
+    THROTTLED = "throttled", "throttled or rate-limited"
     BLOCKED = "blocked"
     PUT_OFF = "put_off", "input out of reach"
     OVERDUE = "overdue"
     LATE = "late", "late at its pace"
-    STUCK = "stuck"
+    NO_PROGRESS = "no_progress", "no progress"
+    STUCK = "stuck", "stuck (no progress)"
     PARTIAL = "partial", "completed with failures"
     UNRESOLVED = "unresolved", "unresolved failures"
     STOPPED = "stopped", "sending stopped"
@@ -38,7 +39,11 @@ def in_condition(condition: str, *, now: datetime) -> Q:
     if condition == Condition.PAUSED:
         return Q(status=BatchStatus.IN_PROGRESS, paused_at__isnull=False)
     if condition == Condition.ACCOUNT_PROBLEM:
-        return has_account_problem()
+        return at_providers(ProviderCode.ACCOUNT_PROBLEM, now=now)
+    if condition == Condition.PROVIDER_DOWN:
+        return is_provider_down(now=now)
+    if condition == Condition.NOT_ANSWERING:
+        return at_providers(ProviderCode.NOT_ANSWERING, now=now)
     if condition == Condition.THROTTLED:
         return is_throttled(now=now)
     if condition == Condition.BLOCKED:
@@ -49,8 +54,8 @@ def in_condition(condition: str, *, now: datetime) -> Q:
         return Q(ended_at=None, expires_at__lte=now)
     if condition == Condition.LATE:
         return is_late(now=now)
-    if condition == Condition.STUCK:
-        return is_stuck(now=now)
+    if condition in (Condition.NO_PROGRESS, Condition.STUCK):
+        return without_progress(now=now)
     if condition == Condition.UNRESOLVED:
         return has_unresolved()
     return Q(status=BatchStatus.COMPLETED, failed__gt=0)
@@ -61,16 +66,16 @@ def is_stopped() -> Q:
     return Q(status=BatchStatus.IN_PROGRESS) & sending_is_stopped()
 
 
-def has_account_problem() -> Q:
-    """Running batches whose provider is held because of its account. The held providers, which are few, are looked up first."""
-    held = ProviderHealth.objects.with_account_problem().order_by().values("provider")
-    return Q(status=BatchStatus.IN_PROGRESS, provider__in=held)
-
-
 def is_throttled(*, now: datetime) -> Q:
-    """Running batches whose open objects all wait because of limits, or whose provider asks for a long wait."""
-    held = ProviderHealth.objects.filter(model="", hold_kind=Kind.RATE_LIMITED.value).order_by().values("provider")
-    return Q(status=BatchStatus.IN_PROGRESS) & (Q(throttled_until__gt=now) | Q(provider__in=held))
+    """Running batches whose open objects all wait because of limits, or whose provider turns everything away."""
+    throttled = Q(status=BatchStatus.IN_PROGRESS, throttled_until__gt=now)
+    return throttled | at_providers(ProviderCode.RATE_LIMITING, now=now)
+
+
+def is_provider_down(*, now: datetime) -> Q:
+    """Running batches whose provider is down, or fails their project's calls one after the other."""
+    broken = Q(status=BatchStatus.IN_PROGRESS, throttled_until__gt=now, throttled_by=ThrottledBy.BREAKER)
+    return broken | at_providers(ProviderCode.DOWN, now=now)
 
 
 def is_put_off() -> Q:
@@ -88,43 +93,6 @@ def is_blocked(*, now: datetime) -> Q:
     return Q(ended_at=None, blocked_until__gt=now)
 
 
-def is_stuck(*, now: datetime) -> Q:
-    """Open batches that were begun, that no worker works on, and that have had no event for a while.
-
-    Paused, stopped, throttled and blocked batches, and those at a provider with an account problem, are not stuck: they wait
-    for a known reason. Batches that were not begun wait for their turn.
-    """
-    alive = Slice.objects.filter(batch=OuterRef("pk")).filter(
-        Q(lease_expires_at__gt=now) | Q(last_settled_at__gt=now - STUCK_AFTER)
-    )
-    begun = Slice.objects.filter(batch=OuterRef("pk"), last_settled_at__isnull=False)
-    paused = Q(status=BatchStatus.IN_PROGRESS, paused_at__isnull=False)
-    unbegun = Q(status=BatchStatus.IN_PROGRESS) & ~Q(Exists(begun))
-    blocked = Q(status=BatchStatus.IN_PROGRESS) & is_blocked(now=now)
-    waits = unbegun | paused | is_stopped() | has_account_problem() | is_throttled(now=now) | blocked
-    quiet = Q(ended_at=None, updated_at__lte=now - STUCK_AFTER) & (Q(lease_expires_at=None) | Q(lease_expires_at__lte=now))
-    return quiet & ~waits & ~Q(Exists(alive))
-
-
-def stuck_among(batches: Iterable[Batch], *, now: datetime) -> set[uuid.UUID]:
-    """The ids of the stuck batches among these. If none of them can be stuck, there is no query."""
-    quiet = [batch.pk for batch in batches if not batch.is_terminal and batch.updated_at <= now - STUCK_AFTER]
-    return set(Batch.objects.filter(is_stuck(now=now), pk__in=quiet).values_list("pk", flat=True)) if quiet else set()
-
-
-def stopped_among(batches: Iterable[Batch]) -> set[uuid.UUID]:
-    """The ids of those batches whose sending an emergency stop holds back. If none of them runs, there is no query."""
-    running = [batch.pk for batch in batches if batch.status == BatchStatus.IN_PROGRESS]
-    return set(Batch.objects.filter(sending_is_stopped(), pk__in=running).values_list("pk", flat=True)) if running else set()
-
-
-def holds_of(batches: Iterable[Batch]) -> dict[uuid.UUID, Kind]:
-    """The held providers of these batches, with the kind of failure. If none of the batches runs, there is no query."""
-    wanted = {batch.provider_id for batch in batches if batch.status == BatchStatus.IN_PROGRESS}
-    rows = ProviderHealth.objects.filter(provider__in=wanted, model="").exclude(hold_kind="") if wanted else ()
-    return {row.provider_id: row.hold for row in rows if row.hold is not None}
-
-
 def has_errors() -> Q:
     """Batches with validation errors or failed objects, also while they run."""
     failing = Slice.objects.filter(failed__gt=0, batch__ended_at=None).order_by().values("batch")  # such batches are few
@@ -138,9 +106,9 @@ def ended_badly() -> Q:
 
 
 def needs_attention(*, now: datetime) -> Q:
-    """Batches that ended badly, or that are late, held back, blocked, paused, stopped or stuck."""
-    held_back = is_late(now=now) | is_throttled(now=now) | has_account_problem() | is_put_off() | is_blocked(now=now)
-    held_back |= Q(paused_at__isnull=False) | is_stopped() | is_stuck(now=now)
-    # The stuck batches, which are few, are found by a query of their own. As a condition of each batch, PostgreSQL would read
-    # all slices to find them.
+    """Batches that ended badly, or that are late, held back, blocked, paused, stopped or without progress."""
+    held_back = is_late(now=now) | is_put_off() | is_blocked(now=now) | is_stopped() | Q(paused_at__isnull=False)
+    held_back |= Q(throttled_until__gt=now) | at_providers(*TROUBLES, now=now) | without_progress(now=now)
+    # The open batches in question, which are few, are found by a query of their own. As a condition of each batch, PostgreSQL
+    # would read all slices to find those without progress.
     return ended_badly() | Q(pk__in=Batch.objects.filter(held_back, ended_at=None).order_by().values("pk"))

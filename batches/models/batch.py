@@ -135,6 +135,7 @@ class Batch(Counted, Recovered, Guarded, Leased):
     updated_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     in_progress_at = models.DateTimeField(null=True, blank=True)
+    begun_at = models.DateTimeField(null=True, blank=True, help_text="When an executor first took up some of its objects.")
     finalizing_at = models.DateTimeField(null=True, blank=True)
     cancelling_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
@@ -269,17 +270,18 @@ class Batch(Counted, Recovered, Guarded, Leased):
 
 def load_counts(batches: Iterable[Batch]) -> None:
     """Give each batch its counts, with at most one query for all of them."""
-    live = {}
+    live: dict[UUID, list[Batch]] = {}
     for batch in batches:
         if batch.status not in COUNTED:
             batch._counts = Counts()
         elif batch.is_terminal:
             batch._counts = Counts(**{name: getattr(batch, name) for name in COUNT_FIELDS})
         else:
-            live[batch.pk] = batch
+            live.setdefault(batch.pk, []).append(batch)  # the same batch may be there more than once
             batch._counts = Counts()
     for pk, counts in slice_sums(live).items():
-        live[pk]._counts = counts
+        for batch in live[pk]:
+            batch._counts = counts
 
 
 def slice_sums(batches: Iterable[UUID]) -> dict[UUID, Counts]:

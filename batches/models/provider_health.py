@@ -41,6 +41,11 @@ class ProviderHealth(models.Model):
     `limited_until` is the time until which rate limits hold all requests back. `breaker_until` is the time until which the
     circuit breaker lets only probes through.
 
+    `in_flight` is how many calls were sent and not answered yet, over all workers, and `oldest_sent_at` when the first of these
+    was sent. The `recent_` counts are outcomes of the latest calls, of a minute at most; `recent_refused` of them were turned
+    away with a 429, and `recent_unanswered` failed without an answer. `failed_in_a_row` is how many calls failed since the last
+    success. A row of a model has none of these.
+
     `hold_kind` is the kind of failure that began a hold; it is empty without a hold. Only acts of operators write
     `probe_asked_at` and `resumed_at`. Executors read them, and send a probe at once, or end the hold.
 
@@ -62,6 +67,15 @@ class ProviderHealth(models.Model):
     breaker = models.CharField(max_length=9, choices=Breaker.choices, default=Breaker.CLOSED)
     breaker_until = models.DateTimeField(null=True, blank=True)
     breaker_reason = models.CharField(max_length=200, blank=True)
+    breaker_kind = models.CharField(max_length=32, blank=True, default="", db_default="", help_text="Of the last fault.")
+    in_flight = models.PositiveIntegerField(default=0, db_default=0)
+    oldest_sent_at = models.DateTimeField(null=True, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True, help_text="When the last answer came, whatever it said.")
+    recent_calls = models.PositiveIntegerField(default=0, db_default=0)
+    recent_succeeded = models.PositiveIntegerField(default=0, db_default=0)
+    recent_refused = models.PositiveIntegerField(default=0, db_default=0)
+    recent_unanswered = models.PositiveIntegerField(default=0, db_default=0)
+    failed_in_a_row = models.PositiveIntegerField(default=0, db_default=0)
     hold_kind = models.CharField(max_length=32, blank=True, default="", db_default="")
     held_since = models.DateTimeField(null=True, blank=True)
     hold_strikes = models.PositiveIntegerField(default=0, db_default=0, help_text="Calls in a row that failed for this reason.")

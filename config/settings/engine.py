@@ -31,6 +31,8 @@ BACKOFF_CAP_SECONDS = knob("BACKOFF_CAP_SECONDS", seconds, 60.0)
 LONGEST_WAIT_SECONDS = knob("LONGEST_WAIT_SECONDS", seconds, 600.0)  # an object's longest wait for its next attempt
 HOLD_PROBE_SECONDS = knob("HOLD_PROBE_SECONDS", seconds, 300.0)  # the longest time between two probes of a held provider
 STANDBY_AFTER_SECONDS = knob("STANDBY_AFTER_SECONDS", seconds, 300.0)  # how long a provider is down before its standby takes over
+NOT_ANSWERING_SECONDS = knob("NOT_ANSWERING_SECONDS", seconds, 60.0)  # a provider that answers nothing for so long is shown so
+NO_PROGRESS_SECONDS = knob("NO_PROGRESS_SECONDS", seconds, 600.0)  # a begun batch of which nothing finishes for so long, too
 CANCEL_GRACE_SECONDS = knob("CANCEL_GRACE_SECONDS", seconds, 30.0)  # requests in flight may still settle for this long
 RECONCILE_SECONDS = knob("RECONCILE_SECONDS", seconds, 1.0)
 

@@ -55,7 +55,7 @@ def test_by_keyboard_from_the_overview_to_a_pause_and_back(desk: Page, portal: P
     desk.keyboard.press("Tab")
     desk.keyboard.press("Enter")
     expect(desk.get_by_text("Batch paused.")).to_be_visible()
-    expect(desk.locator("#summary")).to_contain_text("It was paused by user operator. The key is wrong.")
+    expect(desk.locator("#summary")).to_contain_text("Paused by user operator. The key is wrong.")
     expect(desk.get_by_role("link", name="Resume…")).to_be_visible()
 
 

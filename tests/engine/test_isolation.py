@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.engine.executor.execute import Executor
-from batches.engine.executor.slices import HeldSlice
+from batches.engine.executor.slices import HeldSlice, Item
 from batches.models import Batch, BatchError, Project, Slice
 from batches.services.control.cancel import cancel
 from batches.services.core.lease import free_all
@@ -99,7 +99,8 @@ def test_a_call_that_outlasts_its_batch_is_given_up_before_others_end_the_batch(
             self.is_cancelled = True
 
     flying = Flying()
-    held = HeldSlice(Batch(), Lease(Slice(batch_id=uuid.uuid4()), 1, None), deadline=0.0, open=1, size=1, flying={1: flying})  # type: ignore[dict-item]
+    held = HeldSlice(Batch(), Lease(Slice(batch_id=uuid.uuid4()), 1, None), deadline=0.0, open=1, size=1)
+    held.flying[1] = Item(held, 1, 1, b"", 0, 0, 0, "", task=flying)  # type: ignore[arg-type]
     held.stopped_at, held.held_back = time.monotonic() - stopped_ago, held_back
     running = Executor()
     running.holdings.held[uuid.uuid4()] = held

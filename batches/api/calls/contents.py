@@ -39,7 +39,7 @@ from batches.services.core.access import Readable, Right
 from batches.services.exports.results_export import export_results
 from batches.services.insight.groups_in_batch import error_groups
 from batches.services.insight.withheld import unquoting, unquoting_groups
-from batches.services.results.attempts import tries
+from batches.services.results.attempts import load_attempts, tries
 from batches.services.results.object_result import ObjectResult
 from batches.services.results.results import request_of, result_of
 
@@ -195,7 +195,7 @@ class BatchContents(NativeView):
 
 def _with_errors(batch: Batch, rows: Iterable[BatchObject], readable: Readable) -> list[dict[str, Any]]:
     """The fields of objects, with the error of their latest round. One query finds the errors of all."""
-    rows = list(rows)
+    rows = load_attempts(batch, list(rows))
     failed = [row.line for row in rows if row.status == ObjectStatus.FAILED]
     recorded = BatchError.objects.filter(batch=batch, line__in=failed, round__isnull=False) if failed else ()
     errors = {(error.line, error.round): (error.code, error.message) for error in unquoting(recorded, readable)}

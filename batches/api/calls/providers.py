@@ -1,6 +1,6 @@
 """Providers that a project may use, their state, and the acts of an administrator of the portal on a hold."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import prefetch_related_objects
@@ -18,6 +18,7 @@ from batches.api.view import NativeView
 from batches.http.fields import Fields
 from batches.rules.errors import NotFound
 from batches.services.core.access import Right
+from batches.services.standing.look import states_of_providers
 from batches.services.upstreams.providers import check_provider, resume_provider
 from providers.base import Check
 from providers.models import Provider
@@ -54,17 +55,17 @@ class Providers(NativeView):
         self.allow_parameters()
         providers = self.caller.providers()
         prefetch_related_objects(providers, "models", "health")
-        return self.page(listed(ShownProvider, providers, **self._context(providers)), next_cursor=None)
+        return self.page(self._shown(providers), next_cursor=None)
 
     @extend_schema(operation_id="retrieve_provider", summary="Retrieve a provider", responses=ShownProvider)
     def retrieve(self, _request: Request, name: str) -> Response:
         """One provider that your project may use."""
         self.allow_parameters()
-        return self._shown(self._find(name))
+        return Response(self._shown([self._find(name)])[0])
 
     @extend_schema(operation_id="check_provider", summary="Check a provider", request=CheckProvider, responses=ShownCheck)
     def check(self, _request: Request, name: str) -> Response:
-        """Try the connection of a provider, for 10 seconds at most. After a success, a held provider gets its next probe at once.
+        """Try the connection of a provider, for 10 seconds at most. After a success, one that is held or down is probed at once.
 
         Only a signed-in administrator of the portal may do this (else 403), since a provider serves several projects.
         """
@@ -74,20 +75,21 @@ class Providers(NativeView):
 
     @extend_schema(operation_id="resume_provider", summary="Resume a provider", request=ResumeProvider, responses=ShownProvider)
     def resume(self, _request: Request, name: str) -> Response:
-        """End the hold of a provider now. If the next request fails as before, the hold begins again.
+        """End the hold of a provider, and the wait of its breaker, now. If the next request fails as before, it waits again.
 
-        A provider without a hold stays as it is. Only a signed-in administrator of the portal may do this (else 403).
+        A provider that waits for nothing stays as it is. Only a signed-in administrator of the portal may do this (else 403).
         """
         provider, fields = self._asked(name, ResumeProvider)
         resume_provider(provider, actor=self.actor, now=timezone.now(), reason=fields["reason"])
-        return self._shown(provider)
+        return Response(self._shown([provider])[0])
 
-    def _shown(self, provider: Provider) -> Response:
-        return Response(ShownProvider(provider, context=self._context(self.caller.providers())).data)
+    def _shown(self, providers: Sequence[Provider]) -> Sequence[dict[str, Any]]:
+        """Providers as they are shown, with as many queries for many as for one.
 
-    def _context(self, providers: Iterable[Provider]) -> dict[str, Any]:
-        """The names that the caller may read, for standbys: a project does not learn of providers that it may not use."""
-        return {"names": {provider.pk: provider.name for provider in providers}}
+        `names` are those that the caller may read, for standbys: a project does not learn of providers that it may not use.
+        """
+        names = {provider.pk: provider.name for provider in self.caller.providers()}
+        return listed(ShownProvider, providers, names=names, states=states_of_providers(providers, now=timezone.now()))
 
     def _asked(self, name: str, serializer: type[serializers.Serializer[Any]]) -> tuple[Provider, dict[str, Any]]:
         """The provider of an act, and the fields of its body. Raises NotFound and NotPermitted."""
@@ -101,3 +103,8 @@ class Providers(NativeView):
             if provider.name == name:
                 return provider
         raise NotFound(f"There is no provider {name[:100]!r}.", param="name")
+
+
+def _shown(providers: Sequence[Provider]) -> list[dict[str, Any]]:
+    """Providers as they are shown, with as many queries for many as for one."""
+    return listed(ShownProvider, providers, states=states_of_providers(providers, now=timezone.now()))

@@ -12,11 +12,13 @@ from batches.api.fields.extras import ShownExtras
 from batches.api.fields.faces import batch_links
 from batches.api.fields.names import BatchId, BatchIdIfAny, FileIdIfAny, NamedKey, NamedProvider, listed
 from batches.api.fields.spending import ShownGuards, ShownUsage
+from batches.api.fields.standing import ShownBatchState
 from batches.models import Batch, Counts, Dialect, OnInvalid, load_counts
 from batches.rules.states import BatchStatus
-from batches.services.insight.waiting import Cause, Waiting, waiting
+from batches.services.insight.waiting import Cause, Waiting, stand
 from batches.services.intake.extras import kept_extras
 from batches.services.policy.guards import guards_of
+from batches.services.standing.look import states_of_batches
 
 
 @extend_schema_serializer(component_name="Counts")
@@ -70,6 +72,7 @@ class ShownBatch(serializers.Serializer[Batch]):
         choices=OnInvalid.choices,
         help_text="Whether invalid lines of its input fail the batch, or are skipped and count as failed.",
     )
+    state = serializers.SerializerMethodField(help_text="How it stands: its status, or what keeps it from going on.")
     counts = ShownCounts()
     net_counts = ShownCounts(
         help_text="The same after its retries: an object counts as succeeded if its request succeeded here, or in another batch "
@@ -112,6 +115,10 @@ class ShownBatch(serializers.Serializer[Batch]):
     )
     links = serializers.SerializerMethodField()  # addresses under the host of `context["request"]`
 
+    @extend_schema_field(ShownBatchState)
+    def get_state(self, batch: Batch) -> dict[str, Any]:
+        return dict(ShownBatchState(self.context["states"][batch.pk]).data)
+
     @extend_schema_field(ShownGuards)
     def get_guards_in_force(self, batch: Batch) -> dict[str, Any]:
         return dict(ShownGuards(guards_of(batch)).data)
@@ -148,17 +155,19 @@ class ShownBatchDetail(ShownBatch):
     )
 
     @extend_schema_field(ShownWaiting(allow_null=True))
-    def get_waiting(self, batch: Batch) -> dict[str, Any] | None:
-        found = waiting(batch, now=timezone.now())
+    def get_waiting(self, _batch: Batch) -> dict[str, Any] | None:
+        found = self.context["waiting"]
         return None if found is None else dict(ShownWaiting(found).data)
 
 
 def batch_object(batch: Batch, request: HttpRequest) -> dict[str, Any]:
     """The document for one batch. Its project, provider and key must be loaded."""
-    return ShownBatchDetail(context={"request": request}).to_representation(batch)
+    found = stand(batch, now=timezone.now())
+    context = {"request": request, "states": {batch.pk: found.state}, "waiting": found.waiting}
+    return ShownBatchDetail(context=context).to_representation(batch)
 
 
 def batch_objects(batches: Sequence[Batch], request: HttpRequest) -> list[dict[str, Any]]:
     """The documents for batches whose projects, providers and keys are loaded. The number of queries does not grow with them."""
     load_counts(batches)
-    return listed(ShownBatch, batches, request=request)
+    return listed(ShownBatch, batches, request=request, states=states_of_batches(batches, now=timezone.now()))

@@ -8,6 +8,7 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer, inline_serializer
 from rest_framework import serializers
 
+from batches.api.fields.standing import ShownProviderState
 from batches.http.fields import Fields, WholeNumber
 from batches.models import Counts, Project, ProviderHealth
 from batches.services.policy.guards import GUARDS
@@ -196,6 +197,7 @@ class ShownProvider(serializers.Serializer[Provider]):
     )
     guards = ShownGuards(source="*", help_text="The guards of its batches that have no own guards.")
     currency = serializers.SerializerMethodField(help_text="The currency of its prices.")
+    state = serializers.SerializerMethodField(help_text="The state of the provider, as pages show it.")
     hold = serializers.SerializerMethodField(help_text="The hold of the provider; null if there is none.")
     models = serializers.SerializerMethodField(
         help_text="The models with limits or prices of their own. Requests may name other models, too."
@@ -213,6 +215,10 @@ class ShownProvider(serializers.Serializer[Provider]):
     def get_standby(self, provider: Provider) -> str | None:
         names: dict[UUID | None, str] = self.context["names"]  # of the providers that the caller may know of
         return names.get(provider.standby_id)
+
+    @extend_schema_field(ShownProviderState)
+    def get_state(self, provider: Provider) -> dict[str, Any]:
+        return dict(ShownProviderState(self.context["states"][provider.pk]).data)
 
     @extend_schema_field(ShownHold(allow_null=True))
     def get_hold(self, provider: Provider) -> dict[str, Any] | None:

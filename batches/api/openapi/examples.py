@@ -144,7 +144,7 @@ VALUES: dict[str, Any] = {
     "Batch.provider": {"name": "gateway", "simulated": False},
     "BatchDetail.provider": {"name": "gateway", "simulated": False},
     "Waiting.code": "queue_position",
-    "Waiting.sentence": "3 batches are served before it.",
+    "Waiting.sentence": "3 batches are served before this one.",
     "Waiting.until": None,
     "Waiting.details": {"ahead": 3},
     "DryRun.provider": {"name": "gateway", "simulated": False},

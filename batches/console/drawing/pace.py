@@ -10,14 +10,16 @@ from batches.rules.states import BatchStatus
 from batches.services.tally.assess import RECENT, is_at_risk
 
 MINUTE = timedelta(minutes=1)
+ENOUGH = 20  # so many objects tell a pace within about a fifth
+LEAST_SECONDS = 30.0  # outcomes are recorded in flushes, so that a shorter span says little
 MOST_MINUTES = 120  # only so many latest minutes are drawn
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The pace of a batch: objects `per_minute` over the last minutes. `done_at` is None while no object settles.
+    """The pace of a batch: objects `per_minute` lately. `done_at` is None while no object settles.
 
-    `late` is the result of the task `assess`.
+    `late` is the rule of the task `assess`.
     """
 
     per_minute: float
@@ -34,11 +36,9 @@ def pace(batch: Batch, minutes: Sequence[BatchMinute], *, now: datetime) -> Pace
     """The pace of a running batch; None for any other batch."""
     if batch.status != BatchStatus.IN_PROGRESS or batch.in_progress_at is None:
         return None
-    begun = max(batch.in_progress_at, _whole(now - RECENT))
-    settled = sum(row.succeeded + row.failed for row in minutes if row.minute >= _whole(begun))
-    seconds, remaining = (now - begun).total_seconds(), batch.counts.pending
+    settled, seconds = recently(batch.in_progress_at, minutes, now=now)
     late = is_at_risk(
-        remaining=remaining,
+        remaining=batch.counts.pending,
         recent=settled,
         seconds=seconds,
         left=batch.expires_at - now,
@@ -47,7 +47,23 @@ def pace(batch: Batch, minutes: Sequence[BatchMinute], *, now: datetime) -> Pace
     if not settled:
         return Pace(0, None, late)
     per_minute = settled / (max(seconds, 1) / 60)
-    return Pace(per_minute, now + timedelta(minutes=min(remaining / per_minute, 60 * 24 * 365)), late)
+    return Pace(per_minute, now + timedelta(minutes=min(batch.counts.pending / per_minute, 60 * 24 * 365)), late)
+
+
+def recently(begun: datetime, minutes: Sequence[BatchMinute], *, now: datetime) -> tuple[int, float]:
+    """How many objects settled lately, and in how many seconds.
+
+    It is the shortest span of the last minutes in which ENOUGH objects settled, so that a load or a trouble that is over does not
+    count any more; else all of RECENT.
+    """
+    settled, seconds = 0, 0.0
+    for number in range(RECENT // MINUTE + 1):
+        start = _whole(now) - number * MINUTE
+        settled += sum(row.succeeded + row.failed for row in minutes if row.minute == start)
+        seconds = (now - max(begun, start)).total_seconds()
+        if start <= begun or (settled >= ENOUGH and seconds >= LEAST_SECONDS):
+            break
+    return settled, seconds
 
 
 def course(batch: Batch, minutes: Sequence[BatchMinute], *, now: datetime) -> Sparkline | None:

@@ -1,37 +1,48 @@
-"""The states of providers in words: from the notes of the engine, and from the recent outcomes of their requests."""
+"""The states of providers as pages draw them, with the outcomes of their calls. `services.standing` decides about the states."""
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from batches.console.drawing.batch_state import BatchState, Tone
-from batches.models import EmergencyStop, ProviderHealth, Stopped
-from batches.models.worker import ALIVE_FOR
+from batches.console.drawing.batch_state import Badge, Tone
+from batches.models import ProviderHealth
 from batches.services.insight.throughput import Flow
+from batches.services.standing.look import Look
+from batches.services.standing.provider_state import FAILING, SAMPLE, ProviderCode, ProviderState
 from providers.models import Provider
 
-FAILING = 0.5  # a provider with a lower share of successes is called failing, ...
-SAMPLE = 20  # ... if at least so many objects have settled
+TONES: dict[ProviderCode, Tone] = {
+    ProviderCode.DISABLED: Tone.MUTE,
+    ProviderCode.SWITCHED_OFF: Tone.MUTE,
+    ProviderCode.SENDING_STOPPED: Tone.BAD,
+    ProviderCode.ACCOUNT_PROBLEM: Tone.BAD,
+    ProviderCode.DOWN: Tone.BAD,
+    ProviderCode.NOT_ANSWERING: Tone.BAD,
+    ProviderCode.RATE_LIMITING: Tone.WARN,
+    ProviderCode.FAILING: Tone.BAD,
+    ProviderCode.AT_LIMIT: Tone.RUN,
+    ProviderCode.WORKING: Tone.GOOD,
+    ProviderCode.IDLE: Tone.MUTE,
+}
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderState:
-    """A provider with its state, and the outcomes of its requests in a span of time.
-
-    `in_use` is the part of the `allowed` concurrency that is taken at present. An operator may have allowed more.
-    """
+class ProviderRow:
+    """A provider with its state, and the outcomes of its calls in a span of time."""
 
     provider: Provider
-    standing: BatchState
+    state: ProviderState
     flow: Flow
     health: ProviderHealth | None
-    in_use: int
-    allowed: int
+
+    @property
+    def standing(self) -> Badge:
+        return Badge(self.state.word, TONES[self.state.code], self.state.sentence, self.state.until)
 
     @property
     def success(self) -> str:
-        """The share of successes, rounded down: 100 % means that all requests succeeded."""
+        """The share of attempts that succeeded, rounded down: 100 % means that all of them did."""
         rate = self.flow.success_rate
         return "—" if rate is None else f"{int(rate * 1000) / 10:g} %"
 
@@ -41,76 +52,21 @@ class ProviderState:
 
 
 def is_failing(flow: Flow) -> bool:
-    """Whether most of the settled objects have failed."""
-    return flow.settled >= SAMPLE and flow.succeeded < FAILING * flow.settled
+    """Whether most attempts have failed."""
+    return flow.attempts >= SAMPLE and flow.succeeded < FAILING * flow.attempts
 
 
-def provider_states(
-    providers: Iterable[Provider], flows: Mapping[uuid.UUID, Flow], *, stops: Sequence[EmergencyStop], now: datetime
-) -> list[ProviderState]:
-    """The state of each provider, found with one query. Providers in trouble come first, then the busiest.
-
-    `stops` are the emergency stops in force.
-    """
+def provider_rows(providers: Iterable[Provider], flows: Mapping[uuid.UUID, Flow], *, now: datetime) -> list[ProviderRow]:
+    """Each provider with its state, found with two queries. Providers in trouble come first, then the busiest."""
     providers = list(providers)
-    noted = {row.provider_id: row for row in ProviderHealth.objects.filter(provider__in=providers, model="")}
-    states = [
-        state_of_provider(
-            provider,
-            noted.get(provider.pk),
-            flows.get(provider.pk, Flow()),
-            stops=stops,
-            now=now,
-        )
-        for provider in providers
-    ]
-    return sorted(states, key=lambda state: (_TROUBLE.index(state.standing.tone), -state.flow.settled, state.provider.name))
+    look = Look.at((provider.pk for provider in providers), now=now)
+    rows = [provider_row(provider, flows.get(provider.pk, Flow()), look=look) for provider in providers]
+    return sorted(rows, key=lambda row: (_TROUBLE.index(row.standing.tone), -row.flow.attempts, row.provider.name))
 
 
 _TROUBLE = (Tone.BAD, Tone.WARN, Tone.GOOD, Tone.RUN, Tone.WAIT, Tone.MUTE)
 
 
-def state_of_provider(
-    provider: Provider, health: ProviderHealth | None, flow: Flow, *, stops: Sequence[EmergencyStop] = (), now: datetime
-) -> ProviderState:
-    """The state of one provider. The engine's notes count only while an executor works: an idle engine notes nothing."""
-    stopped = any(stop.what == Stopped.SENDING and stop.project_id is None and stop.is_about(provider) for stop in stops)
-    at_work = health is not None and health.updated_at > now - ALIVE_FOR
-    return ProviderState(
-        provider,
-        STOPPED if stopped else _standing(provider, health, flow, at_work=at_work, now=now),
-        flow,
-        health,
-        in_use=health.in_use if health and at_work else 0,
-        allowed=health.concurrency if health and at_work else provider.max_concurrency,
-    )
-
-
-STOPPED = BatchState("Sending stopped", Tone.BAD, "An emergency stop lets nothing be sent to it; its batches wait.")
-
-
-def _standing(provider: Provider, health: ProviderHealth | None, flow: Flow, *, at_work: bool, now: datetime) -> BatchState:
-    if not provider.enabled:
-        return BatchState("Disabled", Tone.MUTE, "It is sent nothing; its batches wait.")
-    if provider.is_switched_off:
-        return BatchState("Switched off", Tone.MUTE, "The portal's settings take the simulator away; its batches wait.")
-    if health is not None and health.has_account_problem and health.hold is not None:
-        return BatchState(
-            "Account problem", Tone.BAD, f"{health.hold.sentence} It gets one request now and then until one succeeds."
-        )
-    if health is not None and health.breaker_until is not None and health.breaker_until > now:
-        return BatchState("Breaker open", Tone.BAD, "It kept failing: for a while only a probe is sent to it.")
-    if at_work and health is not None and health.breaker != ProviderHealth.Breaker.CLOSED:
-        return BatchState("Probing", Tone.WARN, "It kept failing; a single request finds out whether it works again.")
-    if health is not None and health.hold is not None:
-        sentence = "It asks to wait for long: it gets one request now and then until it takes more."
-        return BatchState("Rate-limiting", Tone.WARN, sentence)
-    if health is not None and health.is_limited(now=now):
-        return BatchState("Throttled", Tone.WARN, "Its rate limits hold everything back for a moment.")
-    if is_failing(flow):
-        return BatchState("Failing", Tone.BAD, "It answers, but most of what it was sent lately failed.")
-    if at_work and health is not None and health.concurrency < provider.max_concurrency:
-        return BatchState("Slowed down", Tone.WARN, "It turned requests away, so fewer are sent at a time until it takes more.")
-    if at_work:
-        return BatchState("Working", Tone.GOOD, "Requests are being sent to it.")
-    return BatchState("Idle", Tone.MUTE, "Nothing is sent to it at present.")
+def provider_row(provider: Provider, flow: Flow, *, look: Look) -> ProviderRow:
+    """One provider with its state."""
+    return ProviderRow(provider, look.provider(provider), flow, look.health.get((provider.pk, "")))

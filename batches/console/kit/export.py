@@ -1,7 +1,7 @@
 """Exports of the filtered list of batches: streamed, so that a million rows take no more memory than a page."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +11,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from batches.console.drawing.batch_state import state_of_batch
 from batches.console.kit.access import SignedIn, requires
 from batches.console.kit.exports import not_exported
 from batches.console.kit.list_query import LOOK, POSITION, question
@@ -21,6 +20,8 @@ from batches.models import Batch, load_counts
 from batches.rules.csv_lines import csv_lines
 from batches.rules.jsonl import unbroken
 from batches.services.core.access import Right
+from batches.services.standing.batch_state import BatchState
+from batches.services.standing.look import states_of_batches
 
 PIECE = 500  # the number of batches that are read at once
 COUNTED = ("total", "pending", "succeeded", "failed", "cancelled", "expired")
@@ -48,7 +49,8 @@ def export_batches(request: SignedIn, form: str) -> HttpResponseBase:
         problems.append(str(error))
     if problems:
         return not_exported(request, problems, back=f"{reverse('console:batches')}?view=all")
-    records = (record(batch, now=now) for batch in _in_pieces(chosen.matching.select_related(*named), sort))
+    pieces = _in_pieces(chosen.matching.select_related(*named), sort)
+    records = (record(batch, state) for piece in pieces for batch, state in _with_states(piece, now=now))
     lines = csv_lines(records, FIELDS) if form == "csv" else map(json_line, records)
     headers = {"Content-Disposition": f'attachment; filename="batches-{now:%Y%m%dT%H%M%SZ}.{form}"'}
     return StreamingHttpResponse(lines, content_type=TYPES[form], headers=headers)
@@ -61,26 +63,31 @@ def _repeated(request: SignedIn) -> Iterator[str]:
             yield f"The parameter “{name}” is given more than once."
 
 
-def _in_pieces(matching: QuerySet[Batch], sort: Sort) -> Iterator[Batch]:
+def _in_pieces(matching: QuerySet[Batch], sort: Sort) -> Iterator[list[Batch]]:
     """All rows, piece by piece, by key. So no database cursor stays open, and new rows do not shift the pieces."""
     last: Batch | None = None
     while True:
         rest = matching if last is None else matching.filter(sort.behind(getattr(last, sort.field), last.pk))
         piece = list(sort.ordered(rest)[:PIECE])
         load_counts(piece)
-        yield from piece
+        yield piece
         if len(piece) < PIECE:
             return
         last = piece[-1]
 
 
-def record(batch: Batch, *, now: datetime) -> dict[str, Any]:
+def _with_states(batches: Sequence[Batch], *, now: datetime) -> Iterator[tuple[Batch, BatchState]]:
+    states = states_of_batches(batches, now=now)
+    return ((batch, states[batch.pk]) for batch in batches)
+
+
+def record(batch: Batch, state: BatchState) -> dict[str, Any]:
     """The fields of a batch in an export. Times are in UTC."""
     counts = batch.counts
     return {
         "id": str(batch),
         "status": batch.status,
-        "standing": state_of_batch(batch, now=now).word,
+        "standing": state.word,
         "project": batch.project.slug,
         "provider": batch.provider.name,
         "dialect": batch.dialect,

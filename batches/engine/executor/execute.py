@@ -175,8 +175,8 @@ class Executor:
                 self.roads[provider_id].report_again(demand.ask.without_returned() if provider_id in unsure else demand.ask)
 
     def _demands(self) -> dict[uuid.UUID, Demand]:
-        now = time.monotonic()
-        return {provider_id: road.demand(now=now) for provider_id, road in self.roads.items()}
+        now, since = time.monotonic(), self.holdings.flying_since()
+        return {provider_id: road.demand(now=now, since=since.get(provider_id)) for provider_id, road in self.roads.items()}
 
     def _note_rates(self, *, now: float) -> None:
         """Update the rate of each lane by the answers since the last turn."""

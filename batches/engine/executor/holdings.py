@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from math import inf
 
 from django.conf import settings
 from django.utils import timezone
@@ -15,6 +16,7 @@ from batches.engine.executor.senders import Senders
 from batches.engine.executor.slices import HeldSlice, Item, beyond_probes
 from batches.engine.executor.take_up import Taken
 from batches.engine.executor.throttle_notices import Announcements
+from batches.engine.limits.breaker import FAULTS
 from batches.services.lifecycle.settle import Receipt, Report
 from providers.failures import Kind
 
@@ -52,11 +54,23 @@ class Holdings:
                 answered=waiting.answered,
                 model=model,
                 last_strike=None if waiting.last_strike is None else waiting.last_strike.timestamp(),
+                first_fault=min(
+                    (at.timestamp() for kind, at in waiting.first_sent.items() if Kind(kind) in FAULTS), default=None
+                ),
             )
             if waiting.not_before is not None and waiting.not_before > now:
                 self._senders.postpone(item, waiting.not_before)
             else:
                 lane.push(item)
+
+    def flying_since(self) -> dict[uuid.UUID, float]:
+        """When the oldest request in flight to each provider was sent, in seconds since 1970."""
+        found: dict[uuid.UUID, float] = {}
+        for held in self.held.values():
+            if held.flying:
+                provider_id = held.batch.provider_id
+                found[provider_id] = min(found.get(provider_id, inf), held.flying_since)
+        return found
 
     def report(self, handed_in: HandedIn, *, lanes: Iterable[Lane]) -> Report:
         """The report for this turn: outcomes, renewed leases, and the slices to let go of."""

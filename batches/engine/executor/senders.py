@@ -98,8 +98,8 @@ class Senders:
         if held.deadline - started < timeout:
             timeout = math.ceil(max(held.deadline - started, 0) + settings.CANCEL_GRACE_SECONDS)
         call = Call(held.batch.endpoint, item.body, item.idempotency_key, timeout, held.extras)
-        held.flying[item.line] = task
-        item.sent_at = time.time()
+        item.task, item.sent_at = task, time.time()
+        held.flying[item.line] = item
         lane.in_flight += 1
         try:
             outcome = await lane.road.adapter.send(call)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf
 from operator import itemgetter
 
 from django.conf import settings
@@ -28,7 +29,7 @@ class HeldSlice:
     deadline: float  # when its batch expires, on the event loop's clock
     open: int  # how many objects have not settled
     size: int  # bytes of the bodies of these objects
-    flying: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)  # by line
+    flying: dict[int, "Item"] = field(default_factory=dict)  # by line, the one that was sent first at the front
     waiting: dict[int, "Wait"] = field(default_factory=dict)  # by line
     stopped_at: float | None = None  # when the slice stopped sending, on the event loop's clock
     strikes: int = 0  # how many strikes (see `limits.hold`) and failed probes its requests had
@@ -42,6 +43,11 @@ class HeldSlice:
         self.slice_id, self.batch_id = self.lease.piece.id, self.lease.piece.batch_id
         self.key = self.batch_id.hex
         self.extras = kept_extras(self.batch)
+
+    @property
+    def flying_since(self) -> float:
+        """When the oldest request in flight was sent, in seconds since 1970; infinity if none is in flight."""
+        return next(iter(self.flying.values())).sent_at if self.flying else inf
 
     @property
     def is_done(self) -> bool:
@@ -74,8 +80,9 @@ class HeldSlice:
     def abort(self, *, now: float) -> None:
         """Stop the slice, and cancel its requests in flight."""
         self.stop(now=now)
-        for task in self.flying.values():
-            task.cancel()
+        for item in self.flying.values():
+            assert item.task is not None
+            item.task.cancel()
 
 
 def beyond_probes(slices: Iterable[HeldSlice]) -> list[HeldSlice]:
@@ -111,8 +118,10 @@ class Item:
     counted: int  # how many attempts count against the limit
     answered: int  # how many attempts the upstream answered
     model: str
+    task: "asyncio.Task[None] | None" = None  # the sender that has it in flight
     sent_at: float = 0.0  # when the last attempt was sent, in seconds since 1970
     last_strike: float | None = None  # when it last failed because of the provider's account, in seconds since 1970
+    first_fault: float | None = None  # when the attempt was sent that first came to a fault, in seconds since 1970
     gate: PermitGate | None = None  # the gate of its model, while the request is in flight
     passes: tuple[Pass, ...] = ()  # the permits it used, to be corrected by the real usage
 

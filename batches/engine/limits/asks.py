@@ -53,6 +53,9 @@ class Tally(msgspec.Struct):
     lived: bool = False  # whether any outcome was not a fault
     failures: int = 0  # how many consecutive faults came at the end
     kind: str = ""  # the kind of the last fault
+    failed: int = 0  # how many of the answers were no success
+    refused: int = 0  # how many the upstream turned away with a 429
+    unanswered: int = 0  # how many calls came to a fault without an answer
 
     def after(self, earlier: "Tally") -> "Tally":
         """This report joined with an earlier one that the limiter did not hear."""
@@ -62,7 +65,17 @@ class Tally(msgspec.Struct):
             lived=earlier.lived or self.lived,
             failures=self.failures if self.lived else earlier.failures + self.failures,
             kind=self.kind or earlier.kind,
+            failed=earlier.failed + self.failed,
+            refused=earlier.refused + self.refused,
+            unanswered=earlier.unanswered + self.unanswered,
         )
+
+
+class Calls(msgspec.Struct, frozen=True):
+    """An executor's calls to a provider that are in flight, and for how many seconds the oldest of them has been."""
+
+    in_flight: int = 0
+    oldest_for: float = 0.0
 
 
 class Bid(msgspec.Struct, frozen=True):
@@ -91,6 +104,7 @@ class Ask(msgspec.Struct, frozen=True):
     quiet: bool = False
     held: AccountHeld | None = None
     orders: Orders = msgspec.field(default_factory=Orders)
+    calls: Calls = msgspec.field(default_factory=Calls)
 
     def without_returned(self) -> "Ask":
         """This ask without returned permits, for a limiter that may have heard it."""
@@ -136,6 +150,23 @@ class Condition(msgspec.Struct, frozen=True):
     reason: str = ""  # why nothing may be sent
 
 
+class Vitals(msgspec.Struct):
+    """The calls to a provider, over all executors and projects: those in flight, and the outcomes of the latest (`pulse`).
+
+    `oldest_for` is for how many seconds the oldest call in flight has been sent, and `answered_for` how many seconds ago the
+    last answer came. `failed_in_a_row` is how many calls failed since the last success.
+    """
+
+    in_flight: int = 0
+    oldest_for: float = 0.0
+    answered_for: float = float("inf")
+    calls: int = 0
+    succeeded: int = 0
+    refused: int = 0
+    unanswered: int = 0
+    failed_in_a_row: int = 0
+
+
 class Grant(msgspec.Struct, frozen=True):
     """The answer to an ask: an award for each project, and the condition of the provider and its models."""
 
@@ -145,3 +176,4 @@ class Grant(msgspec.Struct, frozen=True):
     valid: float  # for how many seconds permits last
     in_use: int = 0  # how many slots all executors use together
     broken: Broken | None = None
+    vitals: Vitals = msgspec.field(default_factory=Vitals)

@@ -1,5 +1,7 @@
 """The circuit breaker of a project at a provider: after many faults in a row nothing is sent for a while, then one call.
 
+A fault of a request that is itself the reason for it is not one of them (`is_own_fault`).
+
 closed ── 20 faults in a row ──> open ── time passes ──> half open ── the probe is answered ──> closed
                                    └──────────── the probe is a fault: longer than before ──┘
 """
@@ -16,6 +18,17 @@ OPEN_SECONDS = 1.0  # how long a breaker is open at first; the time doubles with
 MAX_OPEN_SECONDS = 60.0
 MOST_DOUBLINGS = 10  # an upstream may be down for days, and 2 to the power of all failed probes would overflow
 CALM_SECONDS = 60.0  # a breaker that opens again within this time stays open for longer than the last time
+
+
+def is_own_fault(kind: Kind, *, first_fault: float | None, worked_at: float) -> bool:
+    """Whether a request is itself the reason for a fault, so that the fault shows nothing about the provider.
+
+    This is shown by a success of a call that was sent after the one that came to this request's first fault: the provider has
+    worked since, and this request faults again. So each request is evidence against a provider once, and again only while
+    nothing succeeds. A connection that cannot be made is never the request's doing. Both are the times at which calls were
+    sent, in seconds on one clock; `first_fault` is None for a request that has not faulted before.
+    """
+    return kind is not Kind.CONNECT and first_fault is not None and worked_at > first_fault
 
 
 class Broken(msgspec.Struct, frozen=True):
@@ -87,6 +100,12 @@ class Breaker(msgspec.Struct, array_like=True):
         if self.is_shared and not in_trouble:
             self.until = min(self.until, now)
         self.is_shared = in_trouble
+
+    def try_now(self, *, now: float) -> None:
+        """Carry out an operator's order: a breaker that is open is half open at once, and its waits begin anew."""
+        if self.until is not None:
+            self.times, self.until = 0, min(self.until, now)
+            self.probe.end()
 
     def lets_probe(self, executor: str, *, in_flight: int, now: float) -> bool:
         """Whether this executor may send the probe of a half-open breaker. The executor must have something to send."""

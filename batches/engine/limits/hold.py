@@ -94,6 +94,10 @@ class Orders(msgspec.Struct, array_like=True):
     def latest(self, other: "Orders") -> "Orders":
         return Orders(max(self.probe, other.probe), max(self.resume, other.resume))
 
+    def is_news(self, *, after: "Orders") -> bool:
+        """Whether one of these orders came later than the others."""
+        return self.probe > after.probe or self.resume > after.resume
+
 
 class Hold(msgspec.Struct, array_like=True):
     """The hold of one project, fed by all executors together. Times are in seconds on the clock that `now` is read from."""

@@ -45,13 +45,22 @@ def answer(
         state.orders, state.is_new = ask.orders, False
     for project, bid in ask.bids.items():
         _learn(state, project, bid, turn)
+    state.pulse.note(executor, ask.calls, [bid.tally for bid in ask.bids.values()], now=now)
     _hear_of_others(state, turn)
     shut = {project: _shut(state, project, bid, turn) for project, bid in ask.bids.items()}
     parts = {name: _parts(state, name, shut, turn) for name in state.targets}
     awards = {project: _award(state, project, bid, shut[project], parts, turn) for project, bid in ask.bids.items()}
     asked = {name for bid in ask.bids.values() for name in bid.wants} & state.targets.keys()
     conditions = {name: _condition(state.targets[name], _granted(awards, name), now=now) for name in asked}
-    return Grant(awards, conditions, _allowed_together(state, ask), span.valid, state.in_use, state.broken(now=now))
+    return Grant(
+        awards,
+        conditions,
+        _allowed_together(state, ask),
+        span.valid,
+        state.in_use,
+        state.broken(now=now),
+        state.pulse.vitals(now=now),
+    )
 
 
 # --- Who is here -------------------------------------------------------------------------------------------------
@@ -132,7 +141,10 @@ def _hear_of_others(state: State, turn: Turn) -> None:
     in_trouble = state.is_broken
     for at_provider in state.projects.values():
         at_provider.breaker.hear_of_others(in_trouble=in_trouble, now=turn.now)
-    state.orders = state.orders.latest(turn.ask.orders)
+    if turn.ask.orders.is_news(after=state.orders):
+        state.orders = state.orders.latest(turn.ask.orders)
+        for at_provider in state.projects.values():
+            at_provider.breaker.try_now(now=turn.now)
     for target in state.targets.values():
         for project, at_target in target.projects.items():
             if at_target.hold.held:

@@ -8,6 +8,7 @@ from batches.engine.limits.adaptive import Adaptive
 from batches.engine.limits.blame import is_in_trouble
 from batches.engine.limits.breaker import Breaker, Broken
 from batches.engine.limits.hold import STRIKES, AccountHeld, Hold, Orders
+from batches.engine.limits.pulse import Pulse
 from batches.engine.limits.slots import Holding, charge
 from batches.engine.limits.windows import Drawn, Window, WindowSize
 
@@ -69,6 +70,7 @@ class State(msgspec.Struct, array_like=True, tag="by-project-1"):
     projects: dict[str, ProjectAtProvider] = msgspec.field(default_factory=dict)  # by project
     orders: Orders = msgspec.field(default_factory=Orders)
     is_new: bool = True  # whether no ask has been answered yet
+    pulse: Pulse = msgspec.field(default_factory=Pulse)
 
     @classmethod
     def begin(cls, *, now: float, quiet: bool) -> "State":

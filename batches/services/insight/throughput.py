@@ -56,9 +56,14 @@ class Flow:
         return self.succeeded + self.failed
 
     @property
+    def attempts(self) -> int:
+        """All attempts: those that settled their object, and those that another one followed."""
+        return self.settled + self.retried
+
+    @property
     def success_rate(self) -> float | None:
-        """The share of settled objects that succeeded; None if no object settled."""
-        return self.succeeded / self.settled if self.settled else None
+        """The share of attempts that succeeded; None if there was no attempt."""
+        return self.succeeded / self.attempts if self.attempts else None
 
     @property
     def usual_latency_ms(self) -> int | None:

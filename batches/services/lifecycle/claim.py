@@ -4,19 +4,21 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import inf
 
 import msgspec
 from django.db import transaction
-from django.db.models import Count, F, Max, Q
+from django.db.models import Count, F, Max, Min, Q
 from django.utils import timezone
 
-from batches.models import Attempt, BatchObject, Slice
+from batches.models import Attempt, Batch, BatchObject, Slice
 from batches.rules.states import BatchStatus, ObjectStatus
 from batches.services.core.lease import LOST, lease_end
 from batches.services.lifecycle.turns import Candidate, candidates, rank
 from providers.failures import Kind
+
+RECORDED_WITHIN = timedelta(seconds=1)  # an outcome is on record so soon after its call ended
 
 
 class Pending(msgspec.Struct):
@@ -29,6 +31,7 @@ class Pending(msgspec.Struct):
     answered: int = 0  # how many attempts the upstream answered
     not_before: datetime | None = None
     last_strike: datetime | None = None  # when it last failed because of its provider's account
+    first_sent: Mapping[str, datetime] = {}  # about when the first attempt was sent that failed, by the kind of failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,13 @@ def claim(*, executor: uuid.UUID, appetite: Appetite, now: datetime) -> list[Lea
     So a busy executor still takes up a small new batch at once. A lease hands out only objects that are still pending.
     """
     most = max(appetite.otherwise, sum(appetite.wanted.values()), 1)
-    chosen = share(candidates(now=now, most=most), appetite)
-    return [lease for batch_id, count in chosen.items() for lease in _lease(batch_id, count, executor=executor, now=now)]
+    found = candidates(now=now, most=most)
+    chosen = share(found, appetite)
+    leases = [lease for batch_id, count in chosen.items() for lease in _lease(batch_id, count, executor=executor, now=now)]
+    unbegun = {candidate.batch_id for candidate in found if not candidate.begun}
+    if begun := unbegun & {lease.piece.batch_id for lease in leases}:
+        Batch.objects.filter(pk__in=begun, begun_at=None).update(begun_at=now)
+    return leases
 
 
 NEWCOMERS = 16  # how many newcomers are taken up at once, however little is wanted
@@ -198,14 +206,16 @@ def _waiting(piece: Slice) -> list[Pending]:
     found = {key: Pending(*key) for key in pending.values_list("line", "round")}
     # The database adds them up, because objects that were throttled all day have thousands of attempts.
     tried = Attempt.objects.filter(**lines).order_by().values_list("line", "round", "kind", "answered", "counted")
-    summed = tried.annotate(Count("pk"), Max("retry_at"), Max("created_at"))
-    for line, round_, kind, answered, counted, count, retry_at, latest in summed:
+    summed = tried.annotate(Count("pk"), Max("retry_at"), Min("created_at"), Max("created_at"), Max("latency_ms"))
+    for line, round_, kind, answered, counted, count, retry_at, earliest, latest, latency_ms in summed:
         if item := found.get((line, round_)):
             item.attempts += count
             if counted:
                 item.failures = {**item.failures, kind: item.failures.get(kind, 0) + count}
             item.answered += count if answered else 0
             item.not_before = retry_at if item.not_before is None else max(item.not_before, retry_at)
+            sent_at = earliest - timedelta(milliseconds=latency_ms) - RECORDED_WITHIN
+            item.first_sent = {**item.first_sent, kind: min(item.first_sent.get(kind, sent_at), sent_at)}
             if Kind(kind).is_of_account:
                 item.last_strike = latest if item.last_strike is None else max(item.last_strike, latest)
     return list(found.values())

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db.models import Exists, Q
 
-from batches.models import Batch, EmergencyStop, Stopped
+from batches.models import EmergencyStop, Stopped
 
 
 def sending_is_stopped() -> Q:
@@ -44,10 +44,3 @@ def unsent() -> Unsent:
         frozenset(stop.provider_id for stop in active if stop.project_id is None),
         frozenset(stop.project_id for stop in active if stop.project_id is not None),
     )
-
-
-def stop_of_sending(batch: Batch) -> EmergencyStop | None:
-    """The stop of sending that holds for a batch: of several the one of the widest place. None if there is none."""
-    stops = EmergencyStop.objects.active().filter(what=Stopped.SENDING).select_related("provider", "project")
-    found = stops.concerning(project=batch.project_id, provider=batch.provider_id)
-    return min(found, key=lambda stop: (stop.project_id is not None, stop.provider_id is not None), default=None)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import OuterRef, Subquery
+
 from batches.models import Attempt, Batch, BatchError, BatchObject, BatchResult
 from batches.rules.states import ObjectStatus
 from providers.failures import Kind
@@ -26,6 +28,20 @@ class Try:
     ended_at: datetime
     retry_after: float | None  # how many seconds the upstream asked to wait
     retry_at: datetime | None
+
+
+def load_attempts(batch: Batch, objects: Sequence[BatchObject]) -> Sequence[BatchObject]:
+    """Give pending objects the number of attempts of their present round, which only the ledger knows. Returns the objects.
+
+    One query for all of them, and none if no object is pending. An object of a batch that ended has its number in its row.
+    """
+    pending = {found.line: found for found in objects if found.status == ObjectStatus.PENDING}
+    if pending and not batch.is_terminal:
+        mine = Attempt.objects.filter(batch=batch, line=OuterRef("line"), round=OuterRef("round")).order_by("-number")
+        rows = BatchObject.objects.filter(batch=batch, line__in=list(pending)).order_by()
+        for line, number in rows.values_list("line", Subquery(mine.values("number")[:1])):
+            pending[line].attempts = number or 0
+    return objects
 
 
 def tries(batch: Batch, line: int) -> list[Try]:

@@ -12,6 +12,8 @@ from providers.models import Provider
 
 _NOTED = (
     *("concurrency", "in_use", "limited_until", "limited_reason", "breaker", "breaker_until", "breaker_reason"),
+    *("breaker_kind", "in_flight", "oldest_sent_at", "answered_at", "failed_in_a_row"),
+    *("recent_calls", "recent_succeeded", "recent_refused", "recent_unanswered"),
     *("hold_kind", "held_since", "hold_strikes", "probe_at", "updated_at"),
 )
 
@@ -44,16 +46,18 @@ def worked_since(provider_id: uuid.UUID, since: datetime) -> bool:
 
 
 def ask_for_probe(provider: Provider, *, now: datetime) -> None:
-    """Order the executors to send a probe to a held provider. They see the order within seconds."""
+    """Order the executors to send a probe to a provider that is held, or whose breaker is open. They see it within seconds."""
     rows = ProviderHealth.objects.filter(provider=provider)
     rows.filter(model="").update(probe_asked_at=now)
     rows.exclude(hold_kind="").update(probe_at=now)
+    rows.filter(breaker_until__gt=now).update(breaker_until=now)
 
 
 def ask_to_resume(provider: Provider, *, now: datetime) -> bool:
-    """Order the executors to end the holds of a provider and of its models. Return whether there was a hold."""
+    """Order the executors to end the holds of a provider and its models, and its breaker's wait. Return whether it waited."""
     rows = ProviderHealth.objects.filter(provider=provider)
-    if not rows.exclude(hold_kind="").exists():
+    if not rows.exclude(hold_kind="", breaker=ProviderHealth.Breaker.CLOSED).exists():
         return False
     rows.update(resumed_at=now, hold_kind="", held_since=None, hold_strikes=0, probe_at=None)
+    rows.filter(breaker_until__gt=now).update(breaker_until=now)
     return True

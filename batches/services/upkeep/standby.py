@@ -22,7 +22,7 @@ from batches.services.control.reroute import reroute
 from batches.services.core.audit import record_act
 from batches.services.insight.standby_moves import MOVE_TO_STANDBY
 from batches.services.policy.serving import foreign_to, listed_models, unserved_by
-from batches.services.tally.downtime import is_down, note_downtime
+from batches.services.standing.downtime import is_down, note_downtime
 from providers.models import Provider
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def _can_take_over(standby: Provider, *, now: datetime) -> bool:
     """Whether the standby is enabled, not down itself, and not stopped by an operator."""
     if not standby.enabled or standby.is_switched_off:
         return False
-    health = ProviderHealth.objects.filter(provider=standby, model="").first()
+    health = ProviderHealth.objects.filter(provider=standby, model="").select_related("provider").first()
     if health is not None and is_down(health, now=now):
         return False
     stops = EmergencyStop.objects.active().filter(project=None)

@@ -209,8 +209,8 @@ def disable_provider(provider: Provider, *, actor: Actor, now: datetime, reason:
 def check_provider(provider: Provider, *, actor: Actor, now: datetime, model: str = "", endpoint: str = "") -> Check:
     """Try the connection for at most 10 seconds, and record the outcome. Must not be called in a transaction.
 
-    With a model, one small call is tried, too, which costs money. After a success a held provider sends its next probe at once,
-    because only a probe shows whether the account pays for requests.
+    With a model, one small call is tried, too, which costs money. After a success a provider that is held, or whose breaker is
+    open, gets its next probe at once (see `probe_provider`), because only a probe shows whether it answers requests.
     """
     found = check(provider, model=model, endpoint=endpoint)
     with transaction.atomic():
@@ -221,8 +221,23 @@ def check_provider(provider: Provider, *, actor: Actor, now: datetime, model: st
 
 
 @transaction.atomic
+def probe_provider(provider: Provider, *, actor: Actor, now: datetime, reason: str = "") -> None:
+    """Test a provider now: its next probe, one request that waits, is sent within seconds, however long the wait was to be.
+
+    The probe is a real request of a batch, so nothing is sent without one. Its answer decides whether sending goes on. A
+    provider that waits for nothing stays as it is.
+    """
+    ask_for_probe(provider, now=now)
+    record_act("probe_provider", actor=actor, now=now, target=provider, reason=reason)
+    wake.execute()
+
+
+@transaction.atomic
 def resume_provider(provider: Provider, *, actor: Actor, now: datetime, reason: str = "") -> bool:
-    """End the hold of a provider now. The hold begins again if the next request fails as before. Return whether it was held."""
+    """End the hold of a provider now, and the wait of its breaker. Return whether it waited.
+
+    The hold begins again if the next request fails as before. A breaker that is tried closes when the next request is answered.
+    """
     if not ask_to_resume(provider, now=now):
         return False
     record_act("resume_provider", actor=actor, now=now, target=provider, reason=reason)

@@ -120,7 +120,7 @@ def test_a_list_makes_as_many_queries_for_many_as_for_one(
     for number in range(6):
         make_batch(BatchStatus.IN_PROGRESS if number % 2 else BatchStatus.FAILED, pending=2 * (number % 2))
     native.get("batches")
-    with django_assert_num_queries(3):  # the key, the batches, the counts
+    with django_assert_num_queries(5):  # the key, the batches, the counts, the stops, the providers
         assert len(ids(native.get("batches"))) == 6
 
 

@@ -13,14 +13,14 @@ def test_a_batch_tells_why_it_waits(native: Native) -> None:
     created = native.create().json
     assert created["waiting"] == {
         "code": "not_validated",
-        "sentence": "Its input has not been checked to the end yet.",
+        "sentence": "The input has not been checked to its end yet.",
         "until": None,
         "details": {},
     }
     validate(Batch.objects.get().pk, now=now)
     Batch.objects.update(paused_at=now, paused_by="user ops", paused_reason="Odd answers.")
     shown = native.get(f"batches/{created['id']}").json["waiting"]
-    assert (shown["code"], shown["sentence"]) == ("paused", "It was paused by user ops. Odd answers.")
+    assert (shown["code"], shown["sentence"]) == ("paused", "Paused by user ops. Odd answers.")
     assert (shown["details"]["by"], shown["details"]["reason"]) == ("user ops", "Odd answers.")
 
 

@@ -1,15 +1,14 @@
-from datetime import timedelta
-
 import pytest
-from django.utils import timezone
 
-from batches.console.drawing.batch_state import TONES, Tone, percent, state_of_batch
-from batches.models import Batch
-from batches.rules.states import BatchStatus
+from batches.console.drawing.batch_state import TONES, percent
+from batches.console.drawing.provider_state import TONES as PROVIDER_TONES
+from batches.services.standing.batch_state import BatchCode
+from batches.services.standing.provider_state import ProviderCode
 
 
-def test_every_status_has_a_tone() -> None:
-    assert TONES.keys() == set(BatchStatus)
+def test_every_state_has_a_tone() -> None:
+    assert TONES.keys() == set(BatchCode)
+    assert PROVIDER_TONES.keys() == set(ProviderCode)
 
 
 @pytest.mark.parametrize(
@@ -29,21 +28,3 @@ def test_every_status_has_a_tone() -> None:
 )
 def test_a_share_is_rounded_down_and_neither_end_is_shown_early(part: int, total: int, ended: bool, shown: str) -> None:
     assert percent(part, total, ended=ended) == shown
-
-
-def test_what_holds_a_batch_back_goes_before_its_status() -> None:
-    now = timezone.now()
-    later = now + timedelta(minutes=1)
-    running = Batch(status=BatchStatus.IN_PROGRESS)
-    throttled = Batch(status=BatchStatus.IN_PROGRESS, throttled_until=later)
-    paused = Batch(status=BatchStatus.IN_PROGRESS, throttled_until=later, paused_at=now)
-    assert (state_of_batch(running, now=now).word, state_of_batch(running, now=now).tone) == ("In progress", Tone.RUN)
-    assert state_of_batch(throttled, now=now).word == "Throttled"
-    assert state_of_batch(paused, now=now).word == "Paused"
-
-
-@pytest.mark.parametrize("status", [BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS, BatchStatus.CANCELLING])
-def test_a_stuck_batch_is_named_so_and_red(status: BatchStatus) -> None:
-    stands = state_of_batch(Batch(status=status), now=timezone.now(), stuck=True)
-    assert stands.word == f"{status.label.capitalize()}, stuck"
-    assert stands.tone == Tone.BAD

@@ -214,6 +214,21 @@ def test_a_broken_upstream_is_left_alone_and_costs_no_object_its_attempts(
     assert len(upstream.requests) < 8 * 12
 
 
+def test_requests_that_always_fail_do_not_open_the_breaker_of_a_provider_that_works(
+    project: Project, provider: Provider, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """O8: at the end of a batch its poison requests alone were sent again and again, which were 20 faults in a row."""
+    monkeypatch.setattr(breaker, "OPEN_SECONDS", 600.0)
+    poison = {f"row-{number}" for number in range(300) if number % 10 == 3}
+    upstream.behave(lambda request: refuse(500) if named(request) in poison else succeed())
+    batch = started(project, request_lines(300))
+    with executors(1):
+        wait_until(lambda: "pending" not in statuses(batch).values())
+    assert {name for name, status in statuses(batch).items() if status == "failed"} == poison
+    assert {sent(upstream)[name] for name in poison} == {5}, "they were tried as often as any"
+    assert health(provider).breaker == "closed"
+
+
 def test_single_500s_do_not_open_the_breaker(project: Project, provider: Provider, upstream: Upstream) -> None:
     upstream.behave(lambda request: refuse(500) if request.number % 3 and request.repeat < 4 else succeed())
     batch = started(project, request_lines(60))

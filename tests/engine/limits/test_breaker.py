@@ -3,7 +3,16 @@
 import pytest
 
 from batches.engine.limits.blame import PROBE_SECONDS, Vote
-from batches.engine.limits.breaker import CALM_SECONDS, FAILURES, FAULTS, MAX_OPEN_SECONDS, Breaker, Broken
+from batches.engine.limits.breaker import (
+    CALM_SECONDS,
+    FAILURES,
+    FAULTS,
+    MAX_OPEN_SECONDS,
+    OPEN_SECONDS,
+    Breaker,
+    Broken,
+    is_own_fault,
+)
 from providers.failures import Kind, Source
 
 DOWN = Kind.CONNECT
@@ -116,6 +125,24 @@ def test_a_newcomer_begins_with_a_probe_and_its_own_answer_decides() -> None:
     assert breaker.until is None
 
 
+@pytest.mark.parametrize(("at", "until"), [(100.5, 100.5), (103.0, 101.0)])
+def test_an_operators_order_ends_its_wait_and_a_failed_probe_begins_the_waits_anew(at: float, until: float) -> None:
+    """O8: there was no way to try a provider before its breaker's wait was over."""
+    breaker = broken()
+    breaker.times = 7
+    breaker.try_now(now=at)
+    assert breaker.until == until
+    assert breaker.lets_probe("b", in_flight=0, now=at)
+    note(breaker, 1, at=at + 0.1, executor="b")
+    assert breaker.until == at + 0.1 + OPEN_SECONDS
+
+
+def test_an_order_changes_nothing_about_a_closed_breaker() -> None:
+    breaker = Breaker()
+    breaker.try_now(now=100.0)
+    assert breaker == Breaker()
+
+
 @pytest.mark.parametrize(
     ("reports", "vote"),
     [
@@ -142,6 +169,26 @@ def test_what_opened_while_the_provider_was_in_trouble_is_tried_when_that_is_ove
     assert breaker.until == until
     breaker.hear_of_others(in_trouble=False, now=100.9)
     assert breaker.until == until, "once"
+
+
+@pytest.mark.parametrize(
+    ("kind", "first_fault", "worked_at", "own"),
+    [
+        (Kind.SERVER_ERROR, None, 100.0, False),  # it has not faulted before
+        (Kind.SERVER_ERROR, 50.0, 100.0, True),  # the provider has worked since
+        (Kind.SERVER_ERROR, 100.0, 50.0, False),  # nothing has succeeded since: it may be the provider
+        (Kind.SERVER_ERROR, 50.0, float("-inf"), False),
+        (Kind.TIMEOUT, 50.0, 100.0, True),
+        (Kind.CONNECTION_LOST, 50.0, 100.0, True),
+        (Kind.OVERLOADED, 50.0, 100.0, True),
+        (Kind.CONNECT, 50.0, 100.0, False),  # it was not even sent
+    ],
+)
+def test_a_fault_is_the_requests_own_when_others_succeeded_since_its_first(
+    kind: Kind, first_fault: float | None, worked_at: float, own: bool
+) -> None:
+    """O8: each poison request was counted with each of its attempts."""
+    assert is_own_fault(kind, first_fault=first_fault, worked_at=worked_at) is own
 
 
 @pytest.mark.parametrize("kind", Kind)

@@ -313,5 +313,15 @@ def test_operators_orders_reach_every_project() -> None:
     assert {at_target.hold.held for at_target in provider.state.targets[WHOLE].projects.values()} == {False}
 
 
+@pytest.mark.parametrize("orders", [Orders(probe=1.0), Orders(resume=1.0)])
+def test_an_operators_order_has_a_provider_that_does_not_work_tried_at_once(orders: Orders) -> None:
+    """O8: nothing but time ended the wait of a breaker."""
+    provider = Provider()
+    provider.ask(a=provider.bid(tally=faults(FAILURES)))
+    grant = _with_orders(provider, orders, a=provider.bid())
+    assert grant.awards["a"].permits[WHOLE].share == 1, "the probe"
+    assert _with_orders(provider, orders, a=provider.bid(in_flight=1)).awards["a"].permits[WHOLE].share == 0, "it is one probe"
+
+
 def _with_orders(provider: Provider, orders: Orders, **bids: Bid) -> Grant:
     return answer(provider.state, "x", Ask(bids, 256, provider.projects, orders=orders), now=provider.now, span=SPAN)

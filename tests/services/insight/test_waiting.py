@@ -9,11 +9,13 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from batches.models import Batch, EmergencyStop, Project, ProviderHealth, Slice, Worker
+from batches.models import Batch, Counts, EmergencyStop, Project, ProviderHealth, Slice, Worker
 from batches.services.control.block import block_provider
 from batches.services.control.cancel import cancel
-from batches.services.insight.waiting import Cause, Facts, decide, waiting
+from batches.services.insight.waiting import Cause, Facts, Waiting, decide, waiting
 from batches.services.lifecycle.claim import Appetite, claim
+from batches.services.standing.batch_state import BatchFacts, batch_state
+from batches.services.standing.provider_state import provider_state
 from providers.models import Provider
 from tests.cast import TESTER, request_lines, started, submitted
 
@@ -32,11 +34,26 @@ def running(**changes: Any) -> Batch:
         "in_progress_at": NOW - timedelta(hours=1),
         "expires_at": NOW + timedelta(hours=23),
     }
-    return Batch(**(fields | changes))
+    batch = Batch(**(fields | changes))
+    batch._counts = Counts(total=10, pending=4, succeeded=6)
+    return batch
 
 
-def health(**fields: Any) -> tuple[ProviderHealth, ...]:
-    return (ProviderHealth(**fields),)
+def health(**fields: Any) -> ProviderHealth:
+    return ProviderHealth(**{"concurrency": 10, "updated_at": NOW} | fields)
+
+
+def facts(
+    batch: Batch, unfinished: int = 0, *, health: ProviderHealth | None = None, stop: EmergencyStop | None = None, **more: Any
+) -> Facts:
+    provider = provider_state(batch.provider, health, now=NOW)
+    return Facts(unfinished, about=BatchFacts(provider, stop, worked_on=bool(more.get("leased"))), **more)
+
+
+def decided(batch: Batch, unfinished: int = 0, **known: Any) -> Waiting | None:
+    found = facts(batch, unfinished, **known)
+    assert found.about is not None
+    return decide(batch, batch_state(batch, found.about, now=NOW), found, now=NOW)
 
 
 OPEN = {"breaker": "open", "breaker_until": SOON, "breaker_reason": "10 failures in a row"}
@@ -46,101 +63,106 @@ LIMITED = {"limited_until": SOON, "limited_reason": "60 requests per minute"}
 
 
 @pytest.mark.parametrize(
-    ("batch", "facts", "cause", "until"),
+    ("batch", "known", "cause", "until"),
     [
-        (running(status="validating"), Facts(), Cause.NOT_VALIDATED, None),
-        (running(status="validating"), Facts(control_workers=0), Cause.NO_WORKER, None),
+        (running(status="validating"), {}, Cause.NOT_VALIDATED, None),
+        (running(status="validating"), {"control_workers": 0}, Cause.NO_WORKER, None),
         # What somebody decided comes first ...
-        (running(paused_at=GONE), Facts(4, health=health(**OPEN)), Cause.PAUSED, None),
-        (running(paused_at=GONE), Facts(4, leased=4), Cause.PAUSED, None),
-        (running(paused_at=GONE), Facts(4, stop=STOP), Cause.SENDING_STOPPED, None),
-        (running(), Facts(4, leased=4, stop=STOP, health=health(**EMPTY)), Cause.SENDING_STOPPED, None),
-        (running(provider=Provider(enabled=False)), Facts(4, leased=4), Cause.PROVIDER_DISABLED, None),
+        (running(paused_at=GONE), {"unfinished": 4, "health": health(**OPEN)}, Cause.PAUSED, None),
+        (running(paused_at=GONE), {"unfinished": 4, "leased": 4}, Cause.PAUSED, None),
+        (running(paused_at=GONE), {"unfinished": 4, "stop": STOP}, Cause.SENDING_STOPPED, None),
+        (running(), {"unfinished": 4, "leased": 4, "stop": STOP, "health": health(**EMPTY)}, Cause.SENDING_STOPPED, None),
+        (running(provider=Provider(enabled=False)), {"unfinished": 4, "leased": 4}, Cause.PROVIDER_DISABLED, None),
         # ... then what the workers that saw it lack ...
-        (running(blocked_until=SOON), Facts(4, executors=0), Cause.BLOCKED, None),
-        (running(blocked_until=SOON, throttled_until=SOON), Facts(4, health=health(**OPEN)), Cause.BLOCKED, None),
-        (running(blocked_until=GONE), Facts(4, ahead=3), Cause.QUEUE_POSITION, None),
+        (running(blocked_until=SOON), {"unfinished": 4, "executors": 0}, Cause.BLOCKED, None),
+        (running(blocked_until=SOON, throttled_until=SOON), {"unfinished": 4, "health": health(**OPEN)}, Cause.BLOCKED, None),
+        (running(blocked_until=GONE), {"unfinished": 4, "ahead": 3}, Cause.QUEUE_POSITION, None),
         # ... then what the provider does, first what somebody has to mend ...
-        (running(), Facts(4, health=health(**EMPTY, **OPEN)), Cause.ACCOUNT_PROBLEM, SOON),
-        (running(throttled_until=SOON), Facts(4, leased=4, health=health(**EMPTY)), Cause.ACCOUNT_PROBLEM, SOON),
-        (running(), Facts(4, health=health(**EMPTY | {"hold_kind": "rate_limited"})), Cause.RATE_LIMITED, SOON),
-        (running(paused_at=GONE), Facts(4, health=health(**EMPTY)), Cause.PAUSED, None),
-        (running(), Facts(4, health=health(**OPEN, **LIMITED)), Cause.BREAKER_OPEN, SOON),
-        (running(), Facts(4, health=health(**OPEN | {"breaker": "half_open"})), Cause.BREAKER_OPEN, SOON),
-        (running(), Facts(4, leased=4, health=health(**LIMITED)), Cause.RATE_LIMITED, SOON),
-        (running(throttled_until=SOON), Facts(4, leased=4), Cause.THROTTLED, SOON),
-        (running(throttled_until=SOON, throttled_by="upstream"), Facts(4, leased=4), Cause.THROTTLED, SOON),
-        (running(throttled_until=SOON, throttled_by="limit"), Facts(4, leased=4), Cause.RATE_LIMITED, SOON),
-        (running(throttled_until=SOON, throttled_by="breaker"), Facts(4, leased=4), Cause.BREAKER_OPEN, SOON),
-        (running(throttled_until=SOON, throttled_by="others"), Facts(4, leased=4), Cause.OTHERS_USE_IT, None),
-        (running(), Facts(4, held_back=4, not_before=SOON), Cause.BACKOFF, SOON),
+        (running(), {"unfinished": 4, "health": health(**EMPTY, **OPEN)}, Cause.ACCOUNT_PROBLEM, SOON),
+        (running(throttled_until=SOON), {"unfinished": 4, "leased": 4, "health": health(**EMPTY)}, Cause.ACCOUNT_PROBLEM, SOON),
+        (running(), {"unfinished": 4, "health": health(**EMPTY | {"hold_kind": "rate_limited"})}, Cause.THROTTLED, SOON),
+        (running(paused_at=GONE), {"unfinished": 4, "health": health(**EMPTY)}, Cause.PAUSED, None),
+        (running(), {"unfinished": 4, "health": health(**OPEN, **LIMITED)}, Cause.BREAKER_OPEN, SOON),
+        (running(), {"unfinished": 4, "health": health(**OPEN | {"breaker": "half_open"})}, Cause.BREAKER_OPEN, SOON),
+        (running(), {"unfinished": 4, "leased": 4, "health": health(**LIMITED)}, Cause.RATE_LIMITED, SOON),
+        (running(throttled_until=SOON), {"unfinished": 4, "leased": 4}, Cause.THROTTLED, SOON),
+        (running(throttled_until=SOON, throttled_by="upstream"), {"unfinished": 4, "leased": 4}, Cause.THROTTLED, SOON),
+        (running(throttled_until=SOON, throttled_by="limit"), {"unfinished": 4, "leased": 4}, Cause.RATE_LIMITED, SOON),
+        (running(throttled_until=SOON, throttled_by="breaker"), {"unfinished": 4, "leased": 4}, Cause.BREAKER_OPEN, SOON),
+        (running(throttled_until=SOON, throttled_by="others"), {"unfinished": 4, "leased": 4}, Cause.OTHERS_USE_IT, None),
+        (running(), {"unfinished": 4, "held_back": 4, "not_before": SOON}, Cause.BACKOFF, SOON),
         # ... and then whether anybody is there.
-        (running(), Facts(4, executors=0), Cause.NO_WORKER, None),
-        (running(), Facts(4, ahead=3), Cause.QUEUE_POSITION, None),
-        (running(in_progress_at=NOW, updated_at=NOW), Facts(4, executors=0), Cause.QUEUE_POSITION, None),
-        (running(), Facts(0), Cause.WINDING_UP, None),
-        (running(expires_at=GONE), Facts(4, leased=2), Cause.WINDING_UP, None),
-        (running(status="finalizing", finalizing_at=NOW), Facts(), Cause.WINDING_UP, None),
-        (running(status="cancelling", cancelling_at=NOW), Facts(4, leased=1), Cause.WINDING_UP, NOW + timedelta(seconds=30)),
-        (running(status="cancelling", cancelling_at=NOW), Facts(4, control_workers=0), Cause.NO_WORKER, None),
+        (running(), {"unfinished": 4, "executors": 0}, Cause.NO_WORKER, None),
+        (running(), {"unfinished": 4, "ahead": 3}, Cause.QUEUE_POSITION, None),
+        (running(in_progress_at=NOW, updated_at=NOW), {"unfinished": 4, "executors": 0}, Cause.QUEUE_POSITION, None),
+        (running(), {"unfinished": 0}, Cause.WINDING_UP, None),
+        (running(expires_at=GONE), {"unfinished": 4, "leased": 2}, Cause.WINDING_UP, None),
+        (running(status="finalizing", finalizing_at=NOW), {}, Cause.WINDING_UP, None),
+        (
+            running(status="cancelling", cancelling_at=NOW),
+            {"unfinished": 4, "leased": 1},
+            Cause.WINDING_UP,
+            NOW + timedelta(seconds=30),
+        ),
+        (running(status="cancelling", cancelling_at=NOW), {"unfinished": 4, "control_workers": 0}, Cause.NO_WORKER, None),
     ],
 )
 def test_a_batch_waits_for_the_first_thing_that_keeps_it(
-    batch: Batch, facts: Facts, cause: Cause, until: datetime | None
+    batch: Batch, known: dict[str, Any], cause: Cause, until: datetime | None
 ) -> None:
-    found = decide(batch, facts, now=NOW)
+    found = decided(batch, **known)
     assert found is not None
     assert (found.cause, found.until) == (cause, until)
     assert found.sentence.endswith(".")
 
 
 @pytest.mark.parametrize(
-    ("batch", "facts"),
+    ("batch", "known"),
     [
-        (running(), Facts(4, leased=1)),
-        (running(), Facts(4, leased=1, held_back=3, not_before=SOON)),
-        (running(throttled_until=GONE), Facts(4, leased=1)),
-        (running(blocked_until=SOON), Facts(4, leased=1)),  # another worker can carry it out
-        (running(), Facts(4, leased=1, health=health(limited_until=GONE, breaker="open", breaker_until=GONE))),
-        (running(), Facts(4, leased=1, health=health(breaker="closed", breaker_until=SOON))),
+        (running(), {"unfinished": 4, "leased": 1}),
+        (running(), {"unfinished": 4, "leased": 1, "held_back": 3, "not_before": SOON}),
+        (running(throttled_until=GONE), {"unfinished": 4, "leased": 1}),
+        (running(blocked_until=SOON), {"unfinished": 4, "leased": 1}),  # another worker can carry it out
+        (running(), {"unfinished": 4, "leased": 1, "health": health(limited_until=GONE)}),
+        (running(), {"unfinished": 4, "leased": 1, "health": health(breaker="closed", breaker_until=SOON)}),
     ],
 )
-def test_a_batch_that_somebody_works_on_does_not_wait(batch: Batch, facts: Facts) -> None:
-    assert decide(batch, facts, now=NOW) is None
+def test_a_batch_that_somebody_works_on_does_not_wait(batch: Batch, known: dict[str, Any]) -> None:
+    assert decided(batch, **known) is None
 
 
 @pytest.mark.parametrize(
-    ("facts", "sentence"),
+    ("known", "sentence"),
     [
-        (Facts(4), "It is the next to be taken up."),
-        (Facts(4, ahead=1), "1 batch is served before it."),
-        (Facts(4, ahead=1200, beyond=True), "At least 1,200 batches are served before it."),
+        ({"unfinished": 4}, "This batch is the next to be taken up."),
+        ({"unfinished": 4, "ahead": 1}, "1 batch is served before this one."),
+        ({"unfinished": 4, "ahead": 1200, "beyond": True}, "At least 1,200 batches are served before this one."),
     ],
 )
-def test_its_place_is_told_in_words(facts: Facts, sentence: str) -> None:
-    found = decide(running(), facts, now=NOW)
+def test_its_place_is_told_in_words(known: dict[str, Any], sentence: str) -> None:
+    found = decided(running(), **known)
     assert found is not None
     assert found.sentence == sentence
 
 
 def test_who_is_stopped_reads_for_what_and_why_and_that_the_deadline_goes_on() -> None:
-    found = decide(running(), Facts(4, stop=STOP), now=NOW)
+    found = decided(running(), 4, stop=STOP)
     assert found is not None
-    assert found.sentence == "Sending is stopped for provider upstream. It is on fire. Its deadline goes on."
+    assert found.sentence == "Sending is stopped for provider upstream. It is on fire. The deadline goes on."
     assert found.details == {"reason": "It is on fire.", "since": GONE.isoformat(), "provider": "upstream"}
 
 
 def test_who_paused_it_and_why_is_told() -> None:
-    found = decide(running(paused_at=GONE, paused_by="user ops", paused_reason="Looks odd."), Facts(4), now=NOW)
+    found = decided(running(paused_at=GONE, paused_by="user ops", paused_reason="Looks odd."), 4)
     assert found is not None
-    assert found.sentence == "It was paused by user ops. Looks odd."
+    assert found.sentence == "Paused by user ops. Looks odd."
     assert found.details == {"by": "user ops", "reason": "Looks odd.", "since": GONE.isoformat()}
 
 
 def test_a_simulator_that_is_switched_off_keeps_its_batches(settings: Settings) -> None:
     """E11"""
     settings.SIMULATOR = False
-    found = decide(running(provider=Provider(name="simulator", adapter="simulator")), Facts(4), now=NOW)
+    found = decided(running(provider=Provider(name="simulator", adapter="simulator")), 4)
     assert found is not None
     assert found.cause == Cause.PROVIDER_DISABLED
     assert "SIMULATOR" in found.sentence
@@ -256,7 +278,7 @@ def test_its_place_is_that_of_the_claim(
     places = []
     for one in (urgent, batch, second):
         known = fresh(one)
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             found = waiting(known, now=timezone.now())
         assert found is not None
         places.append(found.details)

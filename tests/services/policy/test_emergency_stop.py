@@ -29,9 +29,10 @@ from batches.services.policy.emergency_stop import (
     seen_in,
     stops_in_force,
 )
-from batches.services.policy.stops_in_force import sending_is_stopped, stop_of_sending
+from batches.services.policy.stops_in_force import sending_is_stopped
 from batches.services.retry.retry import retry
 from batches.services.retry.selection import Selection
+from batches.services.standing.look import Look
 from providers.models import Provider
 from tests.cast import TESTER, asked, request_lines, started, stored, submitted
 
@@ -139,7 +140,8 @@ def test_claim_settle_filter_and_page_agree_on_what_is_not_sent(
     everything = {batch.pk for batch in batches}
     assert everything - {found.batch_id for found in candidates(now=timezone.now(), most=1)} == expected
     assert set(Batch.objects.filter(sending_is_stopped()).values_list("pk", flat=True)) == expected
-    assert {batch.pk for batch in batches if stop_of_sending(batch)} == expected
+    look = Look.at((batch.provider_id for batch in batches), now=timezone.now())
+    assert {batch.pk for batch in batches if look.stop_of(batch)} == expected
     leased = {batch.slices.get().pk: batch for batch in batches}
     Slice.objects.update(lease_epoch=1, lease_expires_at=timezone.now() + timedelta(minutes=1))
     receipt = settle(Report({batch.pk: batch for batch in batches}, dict.fromkeys(leased, 1)), now=timezone.now())

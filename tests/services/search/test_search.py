@@ -33,6 +33,7 @@ from batches.services.search.search import FINDERS, BadSearch, search
 from batches.services.search.words import has_word_index
 from batches.services.storage.store import hide
 from providers.models import Provider, ProviderModel
+from tests.cast import TESTER
 from tests.console.conftest import MakeBatch
 
 pytestmark = [pytest.mark.both, pytest.mark.django_db]
@@ -254,7 +255,7 @@ def test_a_key_finds_what_its_projects_clients_see(project: Project, make_batch:
         assert search(text, scope_of_key(key, now=now), limit=5).total, text
     Batch.objects.filter(pk=secret.pk).update(deleted_at=now)
     assert secret.input_file is not None
-    hide(secret.input_file, now=now)
+    hide(secret.input_file, actor=TESTER, now=now)
     gone = {"v1:same", "upstream failed"}  # groups outlive their batches
     for text in [text for text in everything_of(secret) if text not in gone]:
         assert not search(text, scope_of_key(key, now=now), limit=5).total, text

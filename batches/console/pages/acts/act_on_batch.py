@@ -13,11 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from batches.console.drawing.batch_state import progress, state_of_batch
+from batches.console.drawing.batch_state import badge, progress
 from batches.console.kit.access import SignedIn, act_of, actor, find_batch, requires
 from batches.console.kit.guards import chosen_guards
 from batches.console.pages.acts.act_forms import ActForm, GuardsForm, PrecedenceForm, PriorityForm, RerouteForm
-from batches.filters import holds_of, stopped_among
 from batches.models import Batch
 from batches.rules.actors import Actor
 from batches.rules.errors import Conflict, InvalidRequest
@@ -28,6 +27,7 @@ from batches.services.control.reroute import MOVING, moved, reroute
 from batches.services.core.access import Access, Right
 from batches.services.core.amend import RUNNABLE
 from batches.services.policy.guards import set_guards
+from batches.services.standing.look import states_of_batches
 
 Fields = Mapping[str, Any]  # the values of the act's form, by name
 
@@ -207,9 +207,7 @@ def act_on_batch(request: SignedIn, batch_id: uuid.UUID, word: str) -> HttpRespo
         "consequences": act.told_before(batch),
         "form": form,
         "problems": problems,
-        "standing": state_of_batch(
-            batch, now=now, stopped=bool(stopped_among([batch])), hold=holds_of([batch]).get(batch.provider_id)
-        ),
+        "standing": badge(states_of_batches([batch], now=now)[batch.pk]),
         "progress": progress(batch),
     }
     return render(request, "console/act.html", context, status=422 if request.method == "POST" else 200)

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from batches.console.drawing.batch_state import BatchState, Progress, Tone, percent
+from batches.console.drawing.batch_state import Badge, Progress, Tone, percent
 from batches.console.drawing.count_tiles import status_tiles
 from batches.console.kit.access import SignedIn, requires
 from batches.console.kit.export import TYPES, moment
@@ -48,7 +48,7 @@ class Row:
 
     operation: BulkOperation
     title: str
-    standing: BatchState
+    standing: Badge
     progress: Progress
 
 
@@ -58,19 +58,19 @@ def row_of(operation: BulkOperation) -> Row:
     return Row(operation, title, _standing(operation), _progress(operation))
 
 
-def _standing(operation: BulkOperation) -> BatchState:
+def _standing(operation: BulkOperation) -> Badge:
     status = BulkOperation.Status(operation.status)
     if status is BulkOperation.Status.PENDING:
-        return BatchState("Waiting", Tone.WAIT, "It begins as soon as a worker has a free hand.")
+        return Badge("Waiting", Tone.WAIT, "It begins as soon as a worker has a free hand.")
     if status is BulkOperation.Status.RUNNING:
-        return BatchState("Running", Tone.RUN, "Its batches are acted on, one after the other, the oldest first.")
+        return Badge("Running", Tone.RUN, "Its batches are acted on, one after the other, the oldest first.")
     if status is BulkOperation.Status.CANCELLED:
-        return BatchState("Cancelled", Tone.MUTE, "The rest was cancelled. What was done before stays done.")
+        return Badge("Cancelled", Tone.MUTE, "The rest was cancelled. What was done before stays done.")
     if operation.failed:
-        return BatchState(f"Done, {operation.failed:,} failed", Tone.BAD, "It came to its end; with some batches it failed.")
+        return Badge(f"Done, {operation.failed:,} failed", Tone.BAD, "It came to its end; with some batches it failed.")
     if operation.skipped:
-        return BatchState(f"Done, {operation.skipped:,} skipped", Tone.WARN, "It came to its end; some batches were left alone.")
-    return BatchState("Done", Tone.GOOD, "It was done to every batch." if operation.total else "There was no batch to act on.")
+        return Badge(f"Done, {operation.skipped:,} skipped", Tone.WARN, "It came to its end; some batches were left alone.")
+    return Badge("Done", Tone.GOOD, "It was done to every batch." if operation.total else "There was no batch to act on.")
 
 
 def _progress(operation: BulkOperation) -> Progress:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from batches.console.drawing import curl
-from batches.console.drawing.batch_state import BatchState, Progress, progress, state_of_batch
+from batches.console.drawing.batch_state import Badge, Progress, badge, progress
 from batches.console.kit.access import SignedIn, requires
 from batches.console.kit.columns import COLUMNS, BadColumn, Column, read_columns
 from batches.console.kit.list_query import chips, choices, panel, question, tidied
@@ -18,11 +18,12 @@ from batches.console.kit.live import respond, unchanged, wants_fragment
 from batches.console.kit.paging import SORTS, BadPosition, BadSort, KeysetPage, batches_page, capped, capped_count, read_sort
 from batches.console.kit.way_back import led_from_list
 from batches.console.pages.batches.view_tabs import view_tabs
-from batches.filters import CREATED, BatchFilter, holds_of, stopped_among, stuck_among
+from batches.filters import CREATED, BatchFilter
 from batches.models import Batch, BulkAct, load_counts
 from batches.services.bulk.acts import VERBS
 from batches.services.core.access import Right
 from batches.services.people.saved_views import default_view
+from batches.services.standing.look import states_of_batches
 from providers.base import OPENAI_ENDPOINTS
 
 PAGE_SIZE = 50
@@ -33,7 +34,7 @@ class Row:
     """A batch with the words that its row shows."""
 
     batch: Batch
-    standing: BatchState
+    standing: Badge
     progress: Progress
 
 
@@ -46,15 +47,8 @@ def batch_list(request: SignedIn) -> HttpResponseBase:
     now = timezone.now()
     found = Found(request, now=now)
     load_counts(found.page.rows)
-    stuck = stuck_among(found.page.rows, now=now)
-    stopped = stopped_among(found.page.rows)
-    holds = holds_of(found.page.rows)
-
-    def stands(batch: Batch) -> BatchState:
-        hold = holds.get(batch.provider_id)
-        return state_of_batch(batch, now=now, stuck=batch.pk in stuck, stopped=batch.pk in stopped, hold=hold)
-
-    rows = [Row(batch, stands(batch), progress(batch)) for batch in found.page.rows]
+    states = states_of_batches(found.page.rows, now=now)
+    rows = [Row(batch, badge(states[batch.pk]), progress(batch)) for batch in found.page.rows]
     facts = [fact for row in rows for fact in (row.batch, row.batch.counts, row.standing)]
     if same := unchanged(request, [*facts, found.page.back, found.page.forward], now=now):
         return same

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from batches.console.drawing.batch_state import progress, state_of_batch
+from batches.console.drawing.batch_state import badge, progress
 from batches.console.drawing.count_tiles import status_tiles
 from batches.console.drawing.latency import latency
 from batches.console.drawing.pace import course, latest_minutes, pace
@@ -26,13 +26,14 @@ from batches.console.pages.acts.new_batch_form import as_query
 from batches.console.pages.acts.retry_batch import retriable
 from batches.console.pages.batches.family import after_retries, family
 from batches.console.pages.batches.page_around import page_around
-from batches.filters import BatchObjectFilter, holds_of, stopped_among
+from batches.filters import BatchObjectFilter
 from batches.models import Batch, BatchError, BatchObject, Counts, File
 from batches.rules.states import ObjectStatus
 from batches.services.core.access import Readable, Right
 from batches.services.insight.groups_in_batch import error_groups
-from batches.services.insight.waiting import Cause, Waiting, waiting
+from batches.services.insight.waiting import Cause, Stand, stand
 from batches.services.insight.withheld import unquoting, unquoting_groups
+from batches.services.results.attempts import load_attempts
 from batches.services.retry.elsewhere import elsewhere
 
 PAGE_SIZE = 50
@@ -74,17 +75,17 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
     except BadPosition as error:
         problems.append(str(error))
         page = KeysetPage([])
-    minutes, stopped = latest_minutes(batch), bool(stopped_among([batch]))
+    minutes, found = latest_minutes(batch), stand(batch, now=now)
     context: dict[str, object] = {
         **page_around(request, batch, page="batch"),
         "now": now,
         "counts": batch.counts,
-        "standing": state_of_batch(batch, now=now, stopped=stopped, hold=holds_of([batch]).get(batch.provider_id)),
+        "standing": badge(found.state),
         "progress": progress(batch),
-        "pace": None if stopped else pace(batch, minutes, now=now),  # a stopped batch has no known end
+        "pace": pace(batch, minutes, now=now) if found.state.code.moves else None,  # a batch that waits has no known end
         "spark": course(batch, minutes, now=now),
         "overdue": not batch.is_terminal and batch.expires_at <= now,
-        **_why_it_waits(batch, now=now),
+        **_why_it_waits(found),
         "tiles": status_tiles(_counted(batch.counts), chosen=request.GET.getlist("status"), table="objects", kept=kept(request)),
         "live": not batch.is_terminal,
         "events": list(batch.events.select_related("operation").order_by("-created_at", "-pk")[:LATEST_EVENTS])[::-1],
@@ -96,7 +97,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "groups": unquoting_groups(batch, error_groups(batch), request.access.readable) if batch.counts.failed else [],
         "files": list(_files(batch, now=now)),
         "page": page,
-        "rows": _with_error_codes(batch, page.rows, request.access.readable),
+        "rows": _with_error_codes(batch, load_attempts(batch, page.rows), request.access.readable),
         "problems": problems,
         "filter": chosen,
         "around": around(request),
@@ -110,19 +111,18 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
 
 _TONES = {
     **dict.fromkeys((Cause.PROVIDER_DISABLED, Cause.ACCOUNT_PROBLEM, Cause.BREAKER_OPEN, Cause.NO_WORKER), "error"),
-    **dict.fromkeys((Cause.INPUT_OUT_OF_REACH, Cause.SENDING_STOPPED), "error"),
+    **dict.fromkeys((Cause.INPUT_OUT_OF_REACH, Cause.SENDING_STOPPED, Cause.NOT_ANSWERING, Cause.NO_PROGRESS), "error"),
     **dict.fromkeys((Cause.PAUSED, Cause.RATE_LIMITED, Cause.THROTTLED), "warning"),
 }
 
 
-def _why_it_waits(batch: Batch, *, now: datetime) -> dict[str, object]:
-    """The reason why the batch waits, the message of its provider, and the tone of the notice."""
-    found: Waiting | None = waiting(batch, now=now)
+def _why_it_waits(stands: Stand) -> dict[str, object]:
+    """The reason why the batch waits, and the tone of the notice. A reason in the state's own sentence is not said twice."""
+    found = stands.waiting
     if found is None:
         return {}
-    is_told = found.cause in (Cause.PAUSED, Cause.SENDING_STOPPED)  # the sentence itself names the reason
-    reason = "" if is_told else found.details.get("reason", "")
-    return {"waiting": found, "waiting_reason": reason, "waiting_tone": _TONES.get(found.cause, "")}
+    is_told = found.sentence == stands.state.sentence
+    return {"waiting": found, "waiting_is_told": is_told, "waiting_tone": _TONES.get(found.cause, "")}
 
 
 def _counted(counts: Counts) -> Iterable[tuple[str, int, str, str]]:
@@ -148,7 +148,7 @@ def _files(batch: Batch, *, now: datetime) -> Iterable[FileLink]:
             yield FileLink(label, which, file, file.is_readable(now=now))
 
 
-def _with_error_codes(batch: Batch, objects: list[BatchObject], readable: Readable) -> list[ObjectRow]:
+def _with_error_codes(batch: Batch, objects: Sequence[BatchObject], readable: Readable) -> list[ObjectRow]:
     lines = [row.line for row in objects if row.status == ObjectStatus.FAILED]
     errors = BatchError.objects.filter(batch=batch, line__in=lines, round__isnull=False) if lines else ()
     codes = {(error.line, error.round): error.code for error in unquoting(errors, readable)}

@@ -6,11 +6,12 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from batches.console.drawing.batch_state import state_of_batch
+from batches.console.drawing.batch_state import badge
 from batches.console.kit.access import SignedIn, requires
 from batches.models import load_counts
 from batches.rules import identifiers
 from batches.services.core.access import Right
+from batches.services.standing.look import states_of_batches
 
 MOST_WATCHED = 100
 
@@ -25,6 +26,6 @@ def ended_batches(request: SignedIn) -> HttpResponseBase:
         raise BadRequest(f"This address takes only the ids of up to {MOST_WATCHED} batches, as 'batch'.")
     ended = list(request.access.batches().filter(pk__in=named, ended_at__isnull=False).select_related("input_file"))
     load_counts(ended)
-    now = timezone.now()
-    rows = [(batch, state_of_batch(batch, now=now)) for batch in ended]
+    states = states_of_batches(ended, now=timezone.now())
+    rows = [(batch, badge(states[batch.pk])) for batch in ended]
     return render(request, "console/ended_batches.html", {"rows": rows})

@@ -20,7 +20,7 @@ from batches.models import Batch, BatchError, BatchObject, BatchResult
 from batches.rules.errors import Gone
 from batches.rules.states import BatchStatus, ObjectStatus
 from batches.services.core.access import Right
-from batches.services.results.attempts import tries
+from batches.services.results.attempts import load_attempts, tries
 from batches.services.results.results import request_body, result_of
 from batches.services.retry.elsewhere import elsewhere
 from batches.services.retry.lineage import lineage
@@ -76,6 +76,7 @@ def object_page(request: SignedIn, batch_id: uuid.UUID, line: int) -> HttpRespon
     whole = set(request.GET.getlist("full"))
     found.batch = batch
     beside = Around(request.GET, queryset=objects, now=timezone.now())
+    load_attempts(batch, [found])
     round_ = _round(request.GET.get("round", ""), found)
     answer = _result(found) if round_ == found.round else _earlier(found, round_)
     sent, gone = _request(batch, line)

@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
-from batches.console.drawing.batch_state import BatchState, Tone
+from batches.console.drawing.batch_state import Badge, Tone
 from batches.console.kit.access import SignedIn, actor, find, requires
 from batches.console.kit.paging import capped, capped_count
 from batches.console.pages.portal.key_forms import KeyForm, NewKeyForm, RevokeForm
@@ -162,13 +162,13 @@ def _find(request: SignedIn, key_id: uuid.UUID) -> ApiKey:
     return find(request, ApiKey.objects.select_related("project"), pk=key_id)
 
 
-def key_standing(key: ApiKey, *, now: datetime) -> BatchState:
+def key_standing(key: ApiKey, *, now: datetime) -> Badge:
     """Whether a key is accepted, in a word, a tone and a sentence."""
     state = key.state(now=now)
     if state is KeyState.REVOKED:
-        return BatchState("Revoked", Tone.MUTE, "It is refused for good.")
+        return Badge("Revoked", Tone.MUTE, "It is refused for good.")
     if state is KeyState.EXPIRED:
-        return BatchState("Expired", Tone.MUTE, "It is refused. With a later expiry it would be accepted again.")
+        return Badge("Expired", Tone.MUTE, "It is refused. With a later expiry it would be accepted again.")
     if key.expires_at is not None and key.expires_at < now + EXPIRES_SOON:
-        return BatchState("Expires soon", Tone.WARN, "It is accepted until then.")
-    return BatchState("Usable", Tone.GOOD, "It is accepted.")
+        return Badge("Expires soon", Tone.WARN, "It is accepted until then.")
+    return Badge("Usable", Tone.GOOD, "It is accepted.")

@@ -37,18 +37,26 @@ def _failures(batch: Batch) -> tuple[str, datetime | None]:
     return (f"{counts.failed:,} of {counts.settled:,} failed" if counts.total else "its input is not valid"), None
 
 
+def _left(batch: Batch) -> tuple[str, datetime | None]:
+    return f"{batch.counts.pending:,} of {batch.counts.total:,} left, deadline", batch.expires_at
+
+
+def _throttled(batch: Batch) -> tuple[str, datetime | None]:
+    return (batch.throttled_reason, None) if batch.throttled_reason else _left(batch)
+
+
 def _ended(batch: Batch) -> tuple[str, datetime | None]:
     return BatchStatus(batch.status).label.lower(), batch.ended_at
 
 
 CONCERNS = (
     Concern("Sending stopped", "bad", "condition=stopped", "expires_at", lambda batch: ("deadline", batch.expires_at)),
-    Concern("Stuck", "bad", "condition=stuck", "updated_at", lambda batch: ("nothing since", batch.updated_at)),
+    Concern("No progress", "bad", "condition=no_progress", "expires_at", _left),
     Concern("Blocked", "bad", "condition=blocked", "expires_at", lambda batch: (batch.blocked_reason, None)),
     Concern("Late", "bad", "condition=late", "expires_at", lambda batch: ("deadline", batch.expires_at)),
     Concern("Input out of reach", "bad", "condition=put_off", "created_at", lambda batch: (batch.put_off_reason, None)),
     Concern("Failing", "bad", "view=active&has_errors=yes", "-created_at", _failures),
-    Concern("Throttled", "warn", "condition=throttled", "-throttled_until", lambda batch: (batch.throttled_reason, None)),
+    Concern("Throttled or rate-limited", "warn", "condition=throttled", "-throttled_until", _throttled),
     Concern(
         "Paused", "warn", "condition=paused", "paused_at", lambda batch: (f"by {batch.paused_by or 'somebody'}", batch.paused_at)
     ),

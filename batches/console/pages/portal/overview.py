@@ -10,13 +10,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from batches.console.drawing import curl
-from batches.console.drawing.provider_state import provider_states
+from batches.console.drawing.provider_state import provider_rows
 from batches.console.drawing.throughput_charts import charts, span_tabs
 from batches.console.kit.access import SignedIn, requires
 from batches.console.kit.live import respond
 from batches.console.kit.stop_banner import stops_shown
 from batches.console.pages.portal.account_problems import account_problems
 from batches.console.pages.portal.attention import problems
+from batches.console.pages.portal.provider_troubles import troubles
 from batches.console.pages.portal.recent_activity import recent_activity
 from batches.models import BatchMinute, Slice, Worker
 from batches.services.core.access import Right
@@ -44,7 +45,7 @@ def overview(request: SignedIn) -> HttpResponseBase:
     went = throughput(access.within(BatchMinute.objects.all(), project="batch__project"), span=span, now=now)
     stops = stops_shown(request)
     providers = list(access.providers()[:MOST_PROVIDERS])
-    states = provider_states(providers, went.by_provider, stops=stops, now=now)
+    states = provider_rows(providers, went.by_provider, now=now)
     workers = list(Worker.objects.alive(now=now))
     context: dict[str, object] = {
         "any_batch": access.batches().exists(),
@@ -54,6 +55,7 @@ def overview(request: SignedIn) -> HttpResponseBase:
         "tabs": span_tabs(reverse("console:overview"), span),
         "stops": [(stop, access.may(Right.MANAGE, stop.project_id)) for stop in stops],
         "may_stop": access.may_somewhere(Right.MANAGE),
+        "troubles": troubles(access, states, now=now),
         "account_problems": account_problems(access, now=now),
         "matters": problems(access, now=now),
         "standby_moves": standby_moves(access, providers, now=now),

@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from batches.console.drawing.batch_state import progress, state_of_batch
-from batches.console.drawing.provider_state import provider_states, state_of_provider
+from batches.console.drawing.batch_state import badge, progress
+from batches.console.drawing.provider_state import provider_row, provider_rows
 from batches.console.drawing.throughput_charts import charts, span_tabs
 from batches.console.kit.access import SignedIn, actor, requires
 from batches.console.kit.guards import guards_of_provider
@@ -21,13 +21,13 @@ from batches.console.kit.paging import capped, capped_count
 from batches.console.kit.stop_banner import stops_shown
 from batches.console.pages.portal.account_problems import account_problem
 from batches.console.pages.portal.provider_acts import provider_acts
-from batches.filters import stopped_among
 from batches.models import BatchMinute, ErrorGroupHour, ProviderHealth, load_counts
 from batches.rules.states import BatchStatus
 from batches.services.core.access import Access, Right, everything
 from batches.services.insight.error_groups import GroupWindow
 from batches.services.insight.standby_moves import standby_moves
 from batches.services.insight.throughput import PERIODS, Period, throughput
+from batches.services.standing.look import Look, states_of_batches
 from batches.services.upstreams import providers
 from providers.failures import Kind
 from providers.models import Provider
@@ -44,7 +44,7 @@ def provider_list(request: SignedIn) -> HttpResponseBase:
     now = timezone.now()
     minutes = request.access.within(BatchMinute.objects.all(), project="batch__project")
     flows = throughput(minutes, span=Period.HOUR, now=now).by_provider
-    states = provider_states(request.access.providers()[:MOST_PROVIDERS], flows, stops=stops_shown(request), now=now)
+    states = provider_rows(request.access.providers()[:MOST_PROVIDERS], flows, now=now)
     context: dict[str, object] = {"states": states}
     return respond(request, "console/providers.html", regions="console/providers_regions.html", context=context)
 
@@ -59,11 +59,11 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
     went = throughput(access.within(provider_minutes(provider), project="batch__project"), span=span, now=now)
     health = {row.model: row for row in ProviderHealth.objects.filter(provider=provider)}
     waiting = access.batches().filter(provider=provider, status=BatchStatus.IN_PROGRESS)
-    rows = list(waiting.select_related("input_file").order_by("-priority", "created_at")[:SHOWN_BATCHES])
+    rows = list(waiting.select_related("input_file", "provider").order_by("-priority", "created_at")[:SHOWN_BATCHES])
     load_counts(rows)
     count = len(rows) if len(rows) < SHOWN_BATCHES else capped_count(waiting)
     stops = stops_shown(request)
-    hold, stopped = health[""].hold if "" in health else None, stopped_among(rows)
+    look, states = Look.at([provider.pk], now=now), states_of_batches(rows, now=now)
     context: dict[str, object] = {
         "provider": provider,
         "problem": account_problem(access, health.get(""), now=now),
@@ -71,16 +71,15 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
         "standby": access.providers().filter(pk=provider.standby_id).first() if provider.standby_id else None,
         "standby_after": f"{settings.STANDBY_AFTER_SECONDS / 60:g} min",
         "standby_moves": standby_moves(access, [provider], now=now),
-        "state": state_of_provider(provider, health.get(""), went.total, stops=stops, now=now),
+        "state": provider_row(provider, went.total, look=look),
         "span": span,
         "tabs": span_tabs(reverse("console:provider", args=[provider.name]), span),
         "charts": charts(went, span=span),
         "models": [(model, health.get(model.name)) for model in provider.models.all()],
         "now": now,
         "kinds": _recent_kinds(access, provider, now=now),
-        "batches": [
-            (batch, state_of_batch(batch, now=now, stopped=batch.pk in stopped, hold=hold), progress(batch)) for batch in rows
-        ],
+        "failed_attempts": _failed_attempts(access, provider, now=now),
+        "batches": [(batch, badge(states[batch.pk]), progress(batch)) for batch in rows],
         "batch_count": capped(count),
         "more_batches": count > len(rows),
         "guards": guards_of_provider(provider),
@@ -135,6 +134,14 @@ def _find(access: Access, name: str) -> Provider:
     if provider is None:
         raise Http404("There is no such provider.")
     return provider
+
+
+def _failed_attempts(access: Access, provider: Provider, *, now: datetime) -> int:
+    """How many attempts failed in 24 hours that another attempt follows, or followed."""
+    minutes = access.within(provider_minutes(provider), project="batch__project").filter(
+        minute__gte=GroupWindow.DAY.starts(now=now)
+    )
+    return int(minutes.aggregate(found=Sum("retried", default=0))["found"])
 
 
 def _recent_kinds(access: Access, provider: Provider, *, now: datetime) -> list[dict[str, object]]:

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from batches.engine.limits.state import WHOLE
 if TYPE_CHECKING:
     from batches.engine.executor.lanes.roads import Road
 
+PROBES_MET = 8  # how many objects are looked at for one without a fault
 MOST_GATES = 16  # for models that no operator has configured; requests of further models wait one by one
 
 
@@ -69,7 +71,7 @@ class GatedBacklog(Backlog):
             key = self._turns[0]
             queue = self._queues[key]
             if self.probing:
-                queue.rotate(random.randrange(len(queue)))  # another probe should be another kind of request
+                _turn_to_a_probe(queue)
             item = queue[0]
             stopped = item.held.stopped_at is not None
             if self.gated and not stopped and (gate := self._closed_gate_for(item)):
@@ -112,6 +114,14 @@ class GatedBacklog(Backlog):
             item.gate.in_flight -= 1
             item.gate = None
             self._unpark(item.model)
+
+
+def _turn_to_a_probe(queue: deque[Item]) -> None:
+    """Bring a random object to the front, one without a fault if it is met, so that another probe is another kind of request."""
+    for _ in range(PROBES_MET):
+        queue.rotate(random.randrange(len(queue)))
+        if queue[0].first_fault is None:
+            return
 
 
 def _whole(caps: Caps) -> Caps:

@@ -15,11 +15,12 @@ from batches.engine.executor.permits import Barrier
 from batches.engine.executor.slices import Item
 from batches.engine.limits.adaptive import TURNED_AWAY
 from batches.engine.limits.asks import Award, Bid, Tally, Why
-from batches.engine.limits.breaker import FAILURES, FAULTS, Broken
+from batches.engine.limits.breaker import FAILURES, FAULTS, Broken, is_own_fault
 from batches.engine.limits.hold import counts, is_strike
 from batches.engine.limits.permits import OTHERS_USE_IT
 from batches.engine.limits.state import WHOLE
 from providers.base import Failure
+from providers.failures import Kind
 
 if TYPE_CHECKING:
     from batches.engine.executor.lanes.roads import Road
@@ -152,13 +153,18 @@ class Lane(GatedBacklog):
     def note_failure(self, item: Item, failure: Failure) -> bool:
         """Note a failure. Return whether it counts against the request's attempts, as far as the provider decides that.
 
-        After FAILURES faults or STRIKES strikes in a row nothing more is sent until the limiter has answered.
+        After FAILURES faults or STRIKES strikes in a row nothing more is sent until the limiter has answered. A fault of which
+        the request itself is the reason is not counted among them, unless the request was a probe.
         """
         tally = self.tally
+        tally.failed += 1
+        tally.refused += failure.kind is Kind.RATE_LIMITED
         tally.turned_away += failure.kind in TURNED_AWAY
+        tally.unanswered += failure.kind in FAULTS and not failure.kind.answered
         if failure.kind in FAULTS:
-            tally.failures += 1
-            tally.kind = failure.kind.value
+            if not self._is_own_fault(item, failure) or self.probing:
+                tally.failures += 1
+                tally.kind = failure.kind.value
             if self.probing:
                 self._probe_failed = True
                 item.held.strikes += 1
@@ -186,6 +192,13 @@ class Lane(GatedBacklog):
             item.held.strikes += 1
             self.gated, self._probe_failed = True, True
             self.must_ask |= struck.is_struck_out
+
+    def _is_own_fault(self, item: Item, failure: Failure) -> bool:
+        """Whether the request is the reason for its fault, by the rule of `breaker.is_own_fault`. Its first fault is noted."""
+        first, worked_at = item.first_fault, max(self.gate.worked_at, self._worked_at)
+        if first is None:
+            item.first_fault = item.sent_at
+        return is_own_fault(failure.kind, first_fault=first, worked_at=worked_at)
 
     def _counts(self, item: Item) -> bool:
         """Whether a failure of the account counts, by the rule of `hold.counts`. It becomes the request's last strike."""

@@ -1,6 +1,7 @@
 """Roads: an executor's ways to its providers. A road has a lane for each project."""
 
 import math
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 
@@ -8,7 +9,7 @@ from django.conf import settings
 
 from batches.engine.executor.lanes.lane import Lane
 from batches.engine.executor.lanes.upstreams import Demand, Granted, Need, Opened, caps_of
-from batches.engine.limits.asks import Ask, Caps
+from batches.engine.limits.asks import Ask, Calls, Caps
 from batches.models.provider_health import model_key
 from providers.base import Adapter
 from providers.models import ProviderModel
@@ -59,16 +60,21 @@ class Road:
 
     # --- The limiter -----------------------------------------------------------------------------------------
 
-    def demand(self, *, now: float) -> Demand:
-        """The demand for a turn. It has an ask if a lane could send more than it may, and else every ASK_SECONDS."""
+    def demand(self, *, now: float, since: float | None = None) -> Demand:
+        """The demand for a turn. It has an ask if a lane could send more than it may, and else every ASK_SECONDS.
+
+        `since` is when the oldest request in flight was sent, in seconds since 1970.
+        """
         self._remove_empty(now=now)
         busy = {project_id.hex: lane for project_id, lane in self._lanes.items() if lane.is_busy}
         needs = {project: Need(lane.in_flight, lane.wanted, lane.share) for project, lane in busy.items()}
         is_due = now - self._asked_at > ASK_SECONDS and (busy or self._has_asked)
+        calls = Calls() if since is None else Calls(sum(lane.in_flight for lane in self), max(time.time() - since, 0.0))
         if not is_due and not any(lane.is_urgent for lane in busy.values()):
-            return Demand(needs)
+            return Demand(needs, calls=calls)
         self._asked_at, self._has_asked = now, bool(busy)
-        return Demand(needs, Ask({project: lane.bid(now=now) for project, lane in busy.items()}, settings.EXECUTOR_CONCURRENCY))
+        bids = {project: lane.bid(now=now) for project, lane in busy.items()}
+        return Demand(needs, Ask(bids, settings.EXECUTOR_CONCURRENCY), calls)
 
     def _remove_empty(self, *, now: float) -> None:
         for project_id, lane in list(self._lanes.items()):

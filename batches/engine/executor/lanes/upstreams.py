@@ -12,8 +12,9 @@ import msgspec
 import redis
 from django.conf import settings
 
+from batches.engine.executor.lanes.health_rows import health_rows, hold_of, with_hold
 from batches.engine.limits import keeping
-from batches.engine.limits.asks import Ask, Bid, Caps, Condition, Grant, Want
+from batches.engine.limits.asks import Ask, Bid, Calls, Caps, Grant, Want
 from batches.engine.limits.hold import AccountHeld, Orders
 from batches.engine.limits.state import WHOLE
 from batches.models import ProviderHealth
@@ -46,10 +47,14 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The needs of an executor at one provider, by project, and its ask for the limiter if it is time for one."""
+    """The needs of an executor at one provider, by project, and its ask for the limiter if it is time for one.
+
+    `calls` are its calls to the provider that are in flight.
+    """
 
     needs: Mapping[str, Need] = field(default_factory=dict)
     ask: Ask | None = None
+    calls: Calls = field(default_factory=Calls)
 
     @property
     def in_flight(self) -> int:
@@ -120,9 +125,9 @@ class Upstreams:
         models = {model.name: model for model in ProviderModel.objects.filter(provider=provider)}
         known = self._known[provider.pk] = _Upstream(provider, models, quiet, count_of_users(provider))
         health = {row.model: row for row in ProviderHealth.objects.filter(provider=provider)}
-        known.held, known.orders = _held(health.get(WHOLE), now=now), _orders(provider, health.get(WHOLE))
+        known.held, known.orders = hold_of(health.get(WHOLE), now=now), _orders(provider, health.get(WHOLE))
         row = ProviderHealth(provider=provider, concurrency=provider.max_concurrency)
-        note_health([_with_hold(row, known.held, now=now)], now=now)
+        note_health([with_hold(row, known.held, now=now)], now=now)
         held_models = frozenset(name for name, row in health.items() if name != WHOLE and row.hold_kind)
         return Opened(provider.pk, adapter, caps_of(provider), models, held_models)
 
@@ -157,9 +162,11 @@ class Upstreams:
         found: dict[uuid.UUID, Granted] = {}
         self.unsure = frozenset()
         for provider_id, known in self._known.items():
-            ask = _asked(demands.get(provider_id, Demand()), caps_of(known.provider), taken=taken.get(provider_id, {}))
+            demand = demands.get(provider_id, Demand())
+            ask = _asked(demand, caps_of(known.provider), taken=taken.get(provider_id, {}))
             if ask is None:
                 continue
+            ask = msgspec.structs.replace(ask, calls=demand.calls)
             try:
                 found[provider_id] = self._ask(provider_id, known, ask)
             except redis.RedisError as error:
@@ -189,7 +196,7 @@ class Upstreams:
             demand = demands.get(provider_id, Demand())
             if known.grant is not None and demand.needs and time.monotonic() - known.noted_at > HEALTH_SECONDS:
                 known.noted_at = time.monotonic()
-                found += _health(known, known.grant, now=now)
+                found += health_rows(known.provider, known.models, known.grant, now=now)
         if found:
             note_health(found, now=now)
 
@@ -236,13 +243,6 @@ def _bid(need: Need, caps: Caps) -> Bid:
     return Bid({WHOLE: Want(caps, in_flight=max(need.in_flight, need.share), wanted=wanted)})
 
 
-def _held(health: ProviderHealth | None, *, now: datetime) -> AccountHeld | None:
-    """The hold of the last noted health."""
-    if health is None or health.hold is None or health.held_since is None:
-        return None
-    return AccountHeld(health.hold, health.hold_strikes, (now - health.held_since).total_seconds())
-
-
 def _orders(provider: Provider, health: ProviderHealth | None) -> Orders:
     """The last orders of operators. A change of a provider's settings, such as its credential, also orders a probe."""
     asked = [provider.updated_at, health and health.probe_asked_at]
@@ -259,40 +259,3 @@ def _state(grant: Grant) -> tuple[bool, list[tuple[str, Kind | None]]]:
     """Breaker and holds of a grant: a change of these is noted at once."""
     holds = [(name, condition.held.kind if condition.held else None) for name, condition in grant.conditions.items()]
     return grant.broken is None, sorted(holds, key=lambda found: found[0])
-
-
-def _health(known: _Upstream, grant: Grant, *, now: datetime) -> list[ProviderHealth]:
-    """The rows to note: one for the provider as a whole, and one for each model with limits."""
-    breaker, breaker_until = ProviderHealth.Breaker.CLOSED, None
-    if grant.broken is not None:
-        breaker = ProviderHealth.Breaker.OPEN if grant.broken.open_for else ProviderHealth.Breaker.HALF_OPEN
-        breaker_until = now + timedelta(seconds=grant.broken.open_for)
-    found = []
-    for name, condition in grant.conditions.items():
-        limited = bool(condition.reason) and grant.broken is None and not _is_of_account(condition)
-        own = known.models[name].max_concurrency if name in known.models else None
-        row = ProviderHealth(
-            provider=known.provider,
-            model=name,
-            concurrency=min(grant.concurrency, own or grant.concurrency),
-            in_use=grant.in_use if name == WHOLE else 0,
-            limited_until=now + timedelta(seconds=condition.shut_for) if limited else None,
-            limited_reason=condition.reason if limited else "",
-            breaker=breaker,
-            breaker_until=breaker_until,
-            breaker_reason=grant.broken.reason if grant.broken else "",
-        )
-        found.append(_with_hold(row, condition.held, now=now))
-    return found
-
-
-def _is_of_account(condition: Condition) -> bool:
-    return condition.held is not None and condition.held.kind.is_of_account
-
-
-def _with_hold(row: ProviderHealth, held: AccountHeld | None, *, now: datetime) -> ProviderHealth:
-    if held is not None:
-        row.hold_kind, row.hold_strikes = held.kind.value, held.strikes
-        row.held_since = now - timedelta(seconds=held.held_for)
-        row.probe_at = now + timedelta(seconds=held.probe_in)
-    return row

@@ -86,7 +86,7 @@ def test_the_page_of_the_provider_says_so(console: Client, make_batch: MakeBatch
 def test_the_page_of_a_batch_says_why_it_waits(console: Client, make_batch: MakeBatch, hold: ProviderHealth) -> None:
     batch = make_batch(BatchStatus.IN_PROGRESS, pending=1)
     text = text_of(console, f"/console/batches/{batch.id}/")
-    assert "Why it waits:</b> Provider simulator has an account problem:" in text
+    assert "simulator has an account problem (1,234 calls in a row failed):" in text
     assert SENTENCE in text
 
 

@@ -8,11 +8,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from batches.console.drawing.provider_state import state_of_provider
 from batches.console.pages.portal.attention import CONCERNS, NAMED
 from batches.models import Batch, BatchMinute, EmergencyStop, Membership, Project, ProviderHealth, Role, Slice, Worker
 from batches.rules.states import BatchStatus
-from batches.services.insight.throughput import Flow, Period
+from batches.services.insight.throughput import Period
 from providers.models import Provider
 from tests.console.conftest import MakeBatch, SignIn
 
@@ -69,11 +68,11 @@ def test_every_concern_names_its_worst_and_leads_to_the_list_of_all(console: Cli
     assert [matter.label for matter in matters] == [concern.label for concern in CONCERNS]
     found = {matter.label: [one.batch.remark for one in matter.worst] for matter in matters}
     assert found["Sending stopped"] == ["Held in an emergency"]
-    assert found["Stuck"] == ["Stands still"]
+    assert found["No progress"] == ["Stands still"]
     assert found["Blocked"] == ["No key here"]
     assert found["Late"] == ["Too slow"]
     assert found["Failing"] == ["Goes wrong"]
-    assert found["Throttled"] == ["Turned away"]
+    assert found["Throttled or rate-limited"] == ["Turned away"]
     assert found["Paused"] == ["Held by hand"]
     text = answer.content.decode()
     assert "Slow &lt;down&gt;." in text
@@ -87,7 +86,7 @@ def test_every_concern_names_its_worst_and_leads_to_the_list_of_all(console: Cli
 def test_where_nothing_is_the_matter_that_is_said(console: Client, make_batch: MakeBatch) -> None:
     make_batch(succeeded=1)
     text = page(console)
-    assert "Nothing is stuck, blocked, late, failing or held back." in text
+    assert "Every provider and batch makes progress: nothing is blocked, late, failing or held back." in text
     assert "failed" not in text.partition('id="charts"')[0].lower().partition("needs attention")[2].partition("</section>")[0]
 
 
@@ -115,7 +114,7 @@ def test_what_settled_is_drawn_over_a_span(console: Client, make_batch: MakeBatc
     text = answer.content.decode()
     assert "10.0 % of what settled" in text
     assert "500 ms" in text, "the provider's latency"
-    assert "90 %" in text
+    assert "87.3 %" in text, "90 of 103 attempts"
 
 
 def test_a_span_ends_with_the_step_that_runs() -> None:
@@ -176,7 +175,7 @@ def test_the_number_of_queries_does_not_grow(
         in_trouble(make_batch)
         Provider.objects.create(name=f"more-{number}", adapter="simulator")
     assert count_queries(lambda: page(console)) == few
-    assert few <= 33
+    assert few <= 34
 
 
 def test_the_regions_alone_are_refreshed(console: Client, make_batch: MakeBatch) -> None:
@@ -198,27 +197,24 @@ def test_a_member_of_two_projects_sees_both(member: SignIn, make_batch: MakeBatc
     assert "Theirs" in text
 
 
-@pytest.mark.parametrize(
-    ("noted", "flow", "word"),
-    [
-        (None, Flow(), "Idle"),
-        ({}, Flow(), "Working"),
-        ({"updated_at": NOON - timedelta(minutes=1)}, Flow(succeeded=10), "Idle"),
-        ({"concurrency": 2}, Flow(), "Slowed down"),
-        ({"limited_until": NOON + timedelta(seconds=5)}, Flow(), "Throttled"),
-        ({"breaker": "half_open"}, Flow(), "Probing"),
-        ({"breaker": "open", "breaker_until": NOON + timedelta(seconds=5)}, Flow(), "Breaker open"),
-        ({"breaker": "open", "breaker_until": NOON, "updated_at": NOON - timedelta(hours=1)}, Flow(), "Idle"),
-        ({}, Flow(succeeded=9, failed=11), "Failing"),
-        ({}, Flow(succeeded=1, failed=2), "Working"),
-    ],
-)
-def test_a_provider_is_described_by_what_was_noted_of_it(noted: dict[str, object] | None, flow: Flow, word: str) -> None:
-    provider = Provider(name="p", adapter="simulator", max_concurrency=8)
-    fields = {"concurrency": 8, "in_use": 3, "updated_at": NOON, **(noted or {})}
-    health = None if noted is None else ProviderHealth(provider=provider, **fields)
-    state = state_of_provider(provider, health, flow, now=NOON)
-    assert state.standing.word == word
-    assert state.in_use == (0 if word == "Idle" else 3)
-    provider.enabled = False
-    assert state_of_provider(provider, health, flow, now=NOON).standing.word == "Disabled"
+def test_a_batch_under_two_concerns_keeps_its_counts_under_both(console: Client, make_batch: MakeBatch) -> None:
+    """O2: of a running batch that a guard had paused, one card said that its input was not valid."""
+    batch = make_batch(BatchStatus.IN_PROGRESS, failed=3, pending=4)
+    Batch.objects.filter(pk=batch.pk).update(paused_at=timezone.now(), paused_by="a guard")
+    matters = console.get("/console/overview/").context["matters"]
+    assert {matter.label: [one.words for one in matter.worst] for matter in matters} == {
+        "Failing": ["3 of 3 failed"],
+        "Paused": ["by a guard"],
+    }
+
+
+def test_a_provider_in_trouble_is_the_first_card(console: Client, simulator: Provider, make_batch: MakeBatch) -> None:
+    """O3, O5: the overview did not tell of a provider that was down or refused everything."""
+    now = timezone.now()
+    make_batch(BatchStatus.IN_PROGRESS, pending=4)
+    about = {"concurrency": 7, "recent_calls": 50, "recent_refused": 50, "updated_at": now}
+    ProviderHealth.objects.create(provider=simulator, **about)
+    attention = page(console).partition('id="attention"')[2]
+    assert attention.index("simulator</a>: rate-limiting") < attention.index("Throttled or rate-limited")
+    assert "50 of the last 50 calls turned away" in attention
+    assert "1 batch</a>, 4 requests" in attention

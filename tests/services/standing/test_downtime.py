@@ -7,7 +7,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from batches.models import ProviderHealth
-from batches.services.tally.downtime import is_down, note_downtime
+from batches.services.standing.downtime import is_down, note_downtime
 from providers.models import Provider
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
@@ -27,10 +27,13 @@ OPEN: dict[str, Any] = {"breaker": "open", "breaker_until": NOW + timedelta(seco
         ({"hold_kind": "authentication", "updated_at": LONG_AGO}, True),
         ({"hold_kind": "rate_limited"}, False),
         ({"limited_until": NOW + timedelta(seconds=30)}, False),
+        ({"in_flight": 3, "oldest_sent_at": LONG_AGO}, True),
+        ({"in_flight": 3, "oldest_sent_at": LONG_AGO, "updated_at": LONG_AGO}, False),
     ],
 )
 def test_a_provider_is_down_if_it_carries_nothing_out(noted: dict[str, Any], *, down: bool) -> None:
-    assert is_down(ProviderHealth(**{"updated_at": NOW, **noted}), now=NOW) is down
+    health = ProviderHealth(provider=Provider(name="up", adapter="openai"), **{"updated_at": NOW, **noted})
+    assert is_down(health, now=NOW) is down
 
 
 @pytest.mark.django_db
