@@ -72,7 +72,7 @@ def test_every_bad_line_is_counted_and_the_first_are_shown(console: Client, uplo
     answer = console.get(address)
     page = answer.content.decode()
     assert "Not ready: 103 problems" in page
-    assert "The first 50 are shown." in page
+    assert "The first 50 of 103 are shown." in page
     assert len(answer.context["problems"]) == 50
     assert "Start the batch" not in page
 
