@@ -49,7 +49,7 @@ def template_texts() -> Iterator[tuple[str, str]]:
 
 
 def sentences() -> Iterator[tuple[str, str]]:
-    """Every string with a space in it, besides docstrings, of the code that makes texts of pages."""
+    """Every string with a space, and every word in an f-string, of the code that makes texts of pages; no docstrings."""
     for folder in CODE:
         for path in sorted((ROOT / folder).rglob("*.py")):
             tree = ast.parse(path.read_text())
@@ -60,12 +60,13 @@ def sentences() -> Iterator[tuple[str, str]]:
                 and node.body
                 and isinstance(node.body[0], ast.Expr)
             }
+            parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
             for node in ast.walk(tree):
                 if (
                     isinstance(node, ast.Constant)
                     and isinstance(node.value, str)
                     and id(node) not in docstrings
-                    and " " in node.value
+                    and (" " in node.value or (id(node) in parts and node.value.isalpha()))
                 ):
                     yield f"{path.relative_to(ROOT)}:{node.lineno}", node.value
 
