@@ -52,7 +52,7 @@ def sent(client: Client, batch: Batch, query: str = "", **fields: object) -> str
 def test_all_that_failed_in_a_running_batch_is_sent_again_in_place(console: Client, batch: Batch) -> None:
     page = asked(console, batch)
     assert "Send 3 requests again?" in page
-    assert "in place" in page
+    assert "<b>in this batch</b>" in page
     assert "<span>Provider</span>" not in page
     assert "3 requests will be sent again in this batch, as a new round." in sent(console, batch, reason="Fixed\0.")
     assert failed(batch) == set()
