@@ -79,7 +79,11 @@ class ProviderForm(_ModelForm):
         super().__init__(*args, **kwargs)
         names = set(registry.offered()) | ({self.instance.adapter} if self.instance.adapter else set())
         self.fields["adapter"].choices = [(name, name) for name in sorted(names)]  # type: ignore[attr-defined]
-        state = "A credential is stored. Leave this empty to keep it." if self.instance.credential_encrypted else "No credential is stored."
+        state = (
+            "A credential is stored. Leave this empty to keep it."
+            if self.instance.credential_encrypted
+            else "No credential is stored."
+        )
         self.fields["credential"].help_text = f"{state} Encrypted before it is stored, and never shown again."
         self.fields["secret_value"].help_text = f"{_secrets_kept(self.instance)} Encrypted like the credential; empty removes it."
 
