@@ -251,7 +251,7 @@ def test_o16_a_token_is_shown_once_and_revoked_after_a_question(console: Client,
     assert "acct_" not in console.get(f"{TOKENS}{token.pk}/change/").content.decode()
     question = console.post(TOKENS, {"action": "revoke", "_selected_action": [token.pk]}).content.decode()
     assert AccountToken.objects.filter(revoked_at=None).exists(), "a question does nothing"
-    assert "Running batches go on." in question
+    assert "Running batches keep running." in question
     console.post(TOKENS, {"action": "revoke", "_selected_action": [token.pk], "confirmed": "1", "reason": "Leaked"})
     token.refresh_from_db()
     assert token.revoked_at is not None

@@ -68,10 +68,10 @@ def test_batches_are_cancelled_watched_and_looked_into(desk: Page, portal: Porta
     expect(summary).to_contain_text("Done, 1 skipped")
     desk.get_by_role("link", name="Skipped 1").click()
     expect(desk.locator("[data-row]")).to_have_count(1)
-    expect(desk.get_by_text("Being cancelled already.")).to_be_visible()
+    expect(desk.get_by_text("Already being cancelled.")).to_be_visible()
     with desk.expect_download() as download:
         desk.get_by_role("link", name="Outcomes as CSV").click()
-    assert "Being cancelled already." in Path(download.value.path()).read_text()
+    assert "Already being cancelled." in Path(download.value.path()).read_text()
 
 
 def test_everything_that_matches_is_typed_and_the_rest_cancelled(

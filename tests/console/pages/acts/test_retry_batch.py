@@ -124,7 +124,7 @@ def test_a_double_click_on_an_ended_batch_makes_one_child(console: Client, over:
     answer = console.post(address(over), {"version": version})
     assert answer.headers["Location"] == f"/console/batches/{child}/"
     completed(validated(child), odd={1, 2})
-    assert "nothing more was sent" in sent(console, over, version=version), "also when they have failed once more"
+    assert "nothing was sent twice" in sent(console, over, version=version), "also when they have failed once more"
     assert Batch.objects.get(parent=over) == child
 
 

@@ -55,7 +55,7 @@ def test_when_everything_is_mended_no_page_offers_a_retry(console: Client, mende
     """O9."""
     shown = page(console, f"/console/batches/{mended}/")
     assert "Succeeded after retries" in shown
-    assert "All 8 requests succeeded, 4 in a retry." in shown
+    assert "All 8 requests succeeded, 4 of them in a retry." in shown
     assert "/retry/" not in shown
     group = page(console, f"/console/errors/{fingerprint_of(mended, 'timeout')}/")
     assert "/retry/" not in group
