@@ -160,7 +160,7 @@ def test_the_list_is_filtered_by_its_cells_and_its_panel(desk: Page, portal: Por
     expect(desk.get_by_role("heading", name="No batch matches")).to_be_visible()
     desk.get_by_role("link", name="Remove Status: Cancelled").click()
     expect(desk.get_by_role("link", name="One")).to_be_visible()
-    desk.get_by_title("Turn round").click()
+    desk.get_by_title("Reverse this filter").click()
     expect(desk.locator(".chips")).to_contain_text("Project is not acme")
     expect(desk.get_by_role("heading", name="No batch matches")).to_be_visible()
 

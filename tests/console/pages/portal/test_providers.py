@@ -66,7 +66,7 @@ def test_a_provider_shows_how_it_is_doing_and_who_waits_for_it(
 def test_a_provider_that_nothing_was_ever_sent_to_has_a_page(console: Client, simulator: Provider) -> None:
     text = page(console)
     assert "Idle" in text
-    assert "No batch of yours runs here." in text
+    assert "No batch that you can see is in progress at" in text
     assert "No request failed for good in 24 hours." in text
     assert "/v1/chat/completions" in text
 
