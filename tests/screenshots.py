@@ -1,5 +1,6 @@
 """Pictures of the console: `python -m tests.screenshots` starts a portal with the demo and puts them into tests/screenshots/."""
 
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -88,6 +89,7 @@ SHOTS = (
     Shot("check-input-invalid", "/console/batches/new/?from={invalid_id}", click="[data-submit]"),
     Shot("not-found", "/console/nowhere/"),
     Shot("audit", "/console/audit/"),
+    Shot("search", "/console/search/?q=macros"),
     *(Shot(name, path) for name, path in ADMIN.items()),
 )
 
@@ -127,8 +129,8 @@ def _windows(browser: Browser, url: str) -> Iterator[tuple[str, Page]]:
 
 def _take_all(page: Page, url: str, look: str) -> None:
     page.goto(f"{url}/console/batches/")
-    for badge in ("Completed with", "Cancelled", "Throttled", "Expired"):  # the demo has come far enough
-        page.locator(".badge", has_text=badge).first.wait_for(timeout=DEMO_SECONDS * 1000)
+    for badge in ("Completed with", "Cancelled", "Throttled|Rate-limited", "Expired"):  # the demo has come far enough
+        page.locator(".badge", has_text=re.compile(badge)).first.wait_for(timeout=DEMO_SECONDS * 1000)
     titles = {name: page.locator(".title", has_text=words) for name, words in BATCHES.items()}
     page.goto(f"{url}/console/bulk/")
     if not page.locator("[data-row]").count():
