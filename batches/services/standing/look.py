@@ -96,13 +96,16 @@ def facts_of(batch: Batch, *, now: datetime, worked_on: bool = False) -> BatchFa
 
 
 def at_providers(*codes: ProviderCode, now: datetime) -> Q:
-    """Running batches at providers that are in one of these states and have no success at present.
+    """Running batches at providers, or at models of these, that are in one of these states and have no success at present.
 
-    The providers, which are few, are decided about first, so that a filter finds just what pages show.
+    The providers and the held models, which are few, are decided about first, so that a filter finds just what pages show.
     """
-    found = []
-    for row in ProviderHealth.objects.filter(SUSPECT, model="").select_related("provider"):
-        state = provider_state(row.provider, row, now=now)
-        if state.code in codes and state.is_closed:
-            found.append(row.provider_id)
-    return Q(status=BatchStatus.IN_PROGRESS, provider__in=found)
+    suspects = list(ProviderHealth.objects.filter(SUSPECT, Q(model="") | ~Q(hold_kind="")).select_related("provider"))
+    states = {(row.provider_id, row.model): provider_state(row.provider, row, now=now) for row in suspects}
+    closed = {provider_id for (provider_id, model), state in states.items() if not model and state.is_closed}
+    in_one = {key for key, state in states.items() if state.code in codes and state.is_closed}
+    found = Q(provider__in=[provider_id for provider_id, model in in_one if not model])
+    for provider_id, model in in_one:
+        if model and provider_id not in closed:  # the state of a provider that is closed as a whole comes first
+            found |= Q(provider=provider_id, model=model)
+    return Q(status=BatchStatus.IN_PROGRESS) & found
