@@ -32,7 +32,8 @@ OPEN: dict[str, Any] = {"breaker": "open", "breaker_until": NOW + timedelta(seco
     ],
 )
 def test_a_provider_is_down_if_it_carries_nothing_out(noted: dict[str, Any], *, down: bool) -> None:
-    health = ProviderHealth(provider=Provider(name="up", adapter="openai"), **{"updated_at": NOW, **noted})
+    provider = Provider(name="up", adapter="openai")
+    health = ProviderHealth(provider=provider, concurrency=8, **{"updated_at": NOW, **noted})
     assert is_down(health, now=NOW) is down
 
 
