@@ -13,6 +13,7 @@ from batches.rules.states import Act, BatchStatus, Source
 from providers.models import Provider
 from tests.cast import request_lines, started
 
+pytestmark = pytest.mark.both
 indexes = import_module("batches.migrations.0019_indexes_of_acts_and_recoveries")
 
 
