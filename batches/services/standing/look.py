@@ -64,13 +64,14 @@ def states_of_providers(providers: Iterable[Provider], *, now: datetime) -> dict
     return {provider.pk: look.provider(provider) for provider in providers}
 
 
-def states_of_batches(batches: Iterable[Batch], *, now: datetime) -> dict[uuid.UUID, BatchState]:
+def states_of_batches(batches: Iterable[Batch], *, now: datetime, look: Look | None = None) -> dict[uuid.UUID, BatchState]:
     """The state of each batch. Three queries at most, whatever their number; counts and providers must have been loaded.
 
-    It is the state that `facts_of` leads to, without the words about the last failure.
+    It is the state that `facts_of` leads to, without the words about the last failure. A caller that has looked at the providers
+    already passes its `look`; then it takes one query at most.
     """
     batches = list(batches)
-    look = Look.at((batch.provider_id for batch in batches if batch.status == BatchStatus.IN_PROGRESS), now=now)
+    look = look or Look.at((batch.provider_id for batch in batches if batch.status == BatchStatus.IN_PROGRESS), now=now)
     idle = idle_since(batches, now=now)
     found = {}
     for batch in batches:
