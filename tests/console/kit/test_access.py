@@ -34,10 +34,10 @@ def test_it_names_the_admins_of_the_project_and_of_no_other(
     """A refusal said only that the account lacks the permission."""
     admin_of(project, "ada")
     admin_of(project, "bob")
-    admin_of(other_project, "eve")
+    admin_of(other_project, "mallory")
     page = refused(member(Role.VIEWER), f"/console/batches/{batch}/retry/")
     assert "Retrying needs the operator role in acme; you are a viewer. Ask an admin of acme: ada, bob." in page
-    assert "eve" not in page
+    assert "mallory" not in page
 
 
 def test_it_names_a_few_of_many_and_nobody_who_has_left(member: SignIn, batch: Batch, project: Project) -> None:
