@@ -26,7 +26,7 @@ class Named(_Choice):
     widget = forms.TextInput
 
     def __init__(self, **kwargs: Any) -> None:
-        errors = {"invalid_choice": "There is nobody of this name."}
+        errors = {"invalid_choice": "No account has this name."}
         people = User.objects.filter(is_active=True)
         super().__init__(people, to_field_name="username", error_messages=errors, **kwargs)
 
@@ -40,7 +40,7 @@ class NamesMembers(_BaseAdmin):
 
     def formfield_for_dbfield(self, db_field: "Field[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "user" and not access(request).everywhere:
-            return Named(help_text="The name that they sign in with.")
+            return Named(help_text="The name that the person signs in with.")
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
 

@@ -48,16 +48,16 @@ class ProviderForm(_ModelForm):
     actor: ClassVar[Actor]
     sealed: frozenset[str] = frozenset()  # the secrets of headers whose values were given as text
 
-    adapter = forms.ChoiceField(help_text="The kind of upstream. The simulator is built in and makes its answers up.")
+    adapter = forms.ChoiceField(help_text="The kind of upstream. The simulator is built in, and its answers are made up.")
     credential = forms.CharField(
         required=False,
         strip=True,
         validators=[validate_credential],
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
     )
-    remove_credential = forms.BooleanField(required=False, help_text="Keep no credential of it any more.")
+    remove_credential = forms.BooleanField(required=False, help_text="Delete the stored credential.")
 
-    secret_name = forms.CharField(required=False, max_length=64, help_text="Of a secret that options refer to by this name.")
+    secret_name = forms.CharField(required=False, max_length=64, help_text="The name by which options refer to the secret.")
     secret_value = forms.CharField(
         required=False, strip=True, widget=WriteOnly(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"})
     )
@@ -66,20 +66,24 @@ class ProviderForm(_ModelForm):
         model = Provider
         fields = "__all__"
         help_texts: ClassVar = {
-            "name": "How clients and operators name it.",
+            "name": "The name that clients and operators use.",
             "base_url": "Such as https://api.example.com/v1. Empty for the simulator.",
             "credential_env": "Instead of a stored credential: the environment variable of the workers that holds it. Enter the "
             "credential, too: it is compared, and not stored.",
             "credential_file": "The same, with a file in CREDENTIALS_DIR of the workers.",
             "options": "A JSON object with settings of the adapter.",
-            "enabled": "A disabled provider is sent nothing: it gets no new batches, and running ones wait.",
+            "enabled": "Nothing is sent to a disabled provider: it gets no new batches, and running ones wait.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         names = set(registry.offered()) | ({self.instance.adapter} if self.instance.adapter else set())
         self.fields["adapter"].choices = [(name, name) for name in sorted(names)]  # type: ignore[attr-defined]
-        state = "One is set; left empty, it stays." if self.instance.credential_encrypted else "None is set."
+        state = (
+            "A credential is stored. Leave this empty to keep it."
+            if self.instance.credential_encrypted
+            else "No credential is stored."
+        )
         self.fields["credential"].help_text = f"{state} Encrypted before it is stored, and never shown again."
         self.fields["secret_value"].help_text = f"{_secrets_kept(self.instance)} Encrypted like the credential; empty removes it."
 

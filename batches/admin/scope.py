@@ -122,7 +122,7 @@ class Scoped(TellsNothing[M]):
         try:
             return super().changelist_view(request, {"title": title, **(extra_context or {})})
         except (ValidationError, OverflowError) as error:
-            raise BadRequest("The address or the form names something that there cannot be.") from error
+            raise BadRequest("The address or the form has an impossible value.") from error
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
         rows = super().get_queryset(request)

@@ -69,7 +69,7 @@ form.addEventListener("submit", (event) => {
     else refuse(`The portal answered ${request.status}. Nothing was kept.`);
     element(".wrong-text, .note.error")?.scrollIntoView({ block: "center" });
   });
-  request.addEventListener("error", () => refuse("The upload broke off. Nothing was kept."));
+  request.addEventListener("error", () => refuse("The upload was interrupted. Nothing was kept."));
   bar.value = 0;
   words.textContent = "";
   busy(true);

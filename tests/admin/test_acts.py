@@ -45,7 +45,7 @@ def test_an_act_asks_for_a_reason_first_and_touches_nothing(console: Client, mak
     page, form = ask(console, "cancel", running, over)
     assert "Cancel 1 batch" in page
     assert str(running) in page
-    assert "<b>1</b> ended already" in page
+    assert "<b>1</b> already ended" in page
     assert 'name="reason"' in page
     assert "Give a reason." in console.post(BATCHES, {**form, "reason": " "}).content.decode()
     assert not BulkOperation.objects.exists()
@@ -130,7 +130,7 @@ def test_of_many_the_number_is_typed_and_too_many_are_refused(console: Client, m
     assert "Type 3 to confirm." in console.post(BATCHES, {**form, "reason": "x", "typed": "4"}).content.decode()
     settings.BULK_OPERATION_MAX_BATCHES = 2
     page, form = ask(console, "pause", *running)
-    assert "These are too many" in page
+    assert "Too many batches" in page
     assert "token" not in form
     assert not BulkOperation.objects.exists()
 
@@ -251,7 +251,7 @@ def test_o16_a_token_is_shown_once_and_revoked_after_a_question(console: Client,
     assert "acct_" not in console.get(f"{TOKENS}{token.pk}/change/").content.decode()
     question = console.post(TOKENS, {"action": "revoke", "_selected_action": [token.pk]}).content.decode()
     assert AccountToken.objects.filter(revoked_at=None).exists(), "a question does nothing"
-    assert "Running batches go on." in question
+    assert "Running batches keep running." in question
     console.post(TOKENS, {"action": "revoke", "_selected_action": [token.pk], "confirmed": "1", "reason": "Leaked"})
     token.refresh_from_db()
     assert token.revoked_at is not None

@@ -68,7 +68,7 @@ def test_without_scripts_one_sets_up_a_second_factor_signs_in_with_it_and_change
     plain.get_by_role("button", name="Set up the second factor").click()
     expect(plain.locator(".codes li")).to_have_count(10)
     expect(plain.get_by_role("status")).to_contain_text("Your second factor is set up.")
-    plain.get_by_role("link", name="They are kept").click()
+    plain.get_by_role("link", name="I have saved them").click()
     plain.get_by_role("button", name="Sign out").click()
 
     sign_in(plain, live_server, path="/admin/")

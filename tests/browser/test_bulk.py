@@ -51,7 +51,7 @@ def test_batches_are_cancelled_watched_and_looked_into(desk: Page, portal: Porta
     desk.get_by_label("Select this page").check()
     desk.get_by_role("button", name="Cancel…").click()
     expect(desk.get_by_role("heading", name="Cancel 4 batches?")).to_be_visible()
-    expect(desk.get_by_text("1 ended already")).to_be_visible()
+    expect(desk.get_by_text("1 already ended")).to_be_visible()
     desk.get_by_label("Why?").fill("A wrong prompt")
     desk.get_by_role("button", name="Cancel 4 batches").click()
     expect(desk).to_have_url(list_address)
@@ -59,7 +59,7 @@ def test_batches_are_cancelled_watched_and_looked_into(desk: Page, portal: Porta
     cancel(batches[0], actor=TESTER, now=timezone.now())
 
     desk.get_by_role("link", name="Watch the operation").click()
-    summary = desk.get_by_role("region", name="How it stands")
+    summary = desk.get_by_role("region", name="State")
     expect(summary).to_contain_text("Waiting")
     do_next(the_operation())
     expect(summary).to_contain_text("1 of 4")
@@ -68,10 +68,10 @@ def test_batches_are_cancelled_watched_and_looked_into(desk: Page, portal: Porta
     expect(summary).to_contain_text("Done, 1 skipped")
     desk.get_by_role("link", name="Skipped 1").click()
     expect(desk.locator("[data-row]")).to_have_count(1)
-    expect(desk.get_by_text("Being cancelled already.")).to_be_visible()
+    expect(desk.get_by_text("Already being cancelled.")).to_be_visible()
     with desk.expect_download() as download:
         desk.get_by_role("link", name="Outcomes as CSV").click()
-    assert "Being cancelled already." in Path(download.value.path()).read_text()
+    assert "Already being cancelled." in Path(download.value.path()).read_text()
 
 
 def test_everything_that_matches_is_typed_and_the_rest_cancelled(
@@ -92,7 +92,7 @@ def test_everything_that_matches_is_typed_and_the_rest_cancelled(
     do_next(the_operation())
     expect(desk.get_by_text("1 of 4")).to_be_visible()
     desk.get_by_role("button", name="Cancel the rest").click()
-    expect(desk.get_by_text("3 of 4 batches were left alone")).to_be_visible()
+    expect(desk.get_by_text("3 of 4 batches were not reached")).to_be_visible()
     assert Batch.objects.exclude(paused_at=None).count() == 1
 
 
@@ -108,7 +108,7 @@ def test_what_failed_is_tried_again(desk: Page, portal: Portal, make_batch: Make
     settings.PROJECT_MAX_OPEN_BATCHES = None
     desk.get_by_role("button", name="Retry the one that failed").click()
     finish()
-    expect(desk.get_by_text("It was done to every batch.")).to_be_visible()
+    expect(desk.get_by_text("Every batch was acted on.")).to_be_visible()
     desk.get_by_role("link", name="another operation").click()
     expect(desk.get_by_text("Tried again")).to_be_visible()
 
@@ -160,7 +160,7 @@ def test_a_bulk_operation_without_scripts(browser: Browser, portal: Portal, oper
     expect(page).to_have_url(re.compile("view=active"))
     finish()
     page.get_by_role("link", name="Watch the operation").click()
-    expect(page.get_by_text("It was done to every batch.")).to_be_visible()
+    expect(page.get_by_text("Every batch was acted on.")).to_be_visible()
     context.close()
     batches[0].refresh_from_db()
     assert batches[0].status == BatchStatus.CANCELLING

@@ -92,7 +92,7 @@ def test_each_dialects_document_and_the_history_are_a_tab_away(desk: Page, porta
     desk.get_by_role("link", name="Anthropic").click()
     expect(desk.get_by_text("It shows batches of /v1/messages only.")).to_be_visible()
     desk.get_by_role("link", name="History").click()
-    expect(desk.get_by_role("heading", name="Audit")).to_be_visible()
+    expect(desk.get_by_role("heading", name="Views and refusals")).to_be_visible()
 
 
 def test_a_providers_connection_is_checked_from_its_page(desk: Page, portal: Portal, batch: Batch) -> None:

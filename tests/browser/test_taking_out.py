@@ -48,7 +48,7 @@ def test_two_batches_of_the_list_are_compared_in_three_clicks(desk: Page, portal
     clicks.on(desk.get_by_role("button", name="Compare two"))
     expect(desk.get_by_text("75 % of the answers match: 3 of 4 compared.")).to_be_visible()
     assert clicks.count == 3
-    desk.get_by_role("link", name="Show those that differ").click()
+    desk.get_by_role("link", name="Show answers that differ").click()
     expect(desk.locator("[data-row]")).to_have_text(re.compile("a-3.*Differs.*colour", re.DOTALL))
     desk.locator("summary", has_text="Download").click()
     with desk.expect_download() as download:

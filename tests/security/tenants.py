@@ -270,7 +270,7 @@ def text_of(answer: HttpResponseBase, *asked: str) -> AnswerText:
     body = answer.getvalue() if answer.streaming else answer.content  # type: ignore[attr-defined]
     text = "\n".join((body.decode(errors="replace"), answer.headers.get("Location", ""), *_messages(answer)))
     for form in sorted({form for value in asked for form in _spelled(value)}, key=len, reverse=True):
-        text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", "…", text)
+        text = re.sub(rf"(?:(?<!\w)|(?<=%3D)){re.escape(form)}(?!\w)", "…", text)  # %3D: an equals sign within a parameter
     return AnswerText(answer.status_code, text)
 
 

@@ -36,7 +36,7 @@ REFERENCES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("batch", "batches", "with", "from", "_selected_action"), ("batch", "batch_pk")),
     **dict.fromkeys(("after", "before", "after_id", "before_id", "cursor", "text"), ("batch", "file")),
     **dict.fromkeys(("input_file", "input_file_id", "file_id"), ("file",)),
-    **dict.fromkeys(("error", "error_group", "fingerprint"), ("fingerprint",)),
+    **dict.fromkeys(("error", "error_group", "error_groups", "fingerprint"), ("fingerprint",)),
     **dict.fromkeys(("model", "not_model"), ("model", "routed")),
     **dict.fromkeys(("key", "not_key", "created_by_key"), ("key", "key_pk")),
     **dict.fromkeys(("user", "owner"), ("user_pk",)),  # whom one can name one may make a member: test_oracles.py
@@ -45,6 +45,7 @@ REFERENCES: Mapping[str, tuple[str, ...]] = {
     "place": ("place", "place_pk"),
     "token": ("token",),
     "custom_id": ("text",),
+    "q": ("batch", "file", "project", "provider", "fingerprint", "text", "model"),
 }
 HARMLESS = {
     *(
@@ -59,6 +60,12 @@ HARMLESS = {
         "created",
         "created_from",
         "created_to",
+        "outcome",
+        "scope",
+        "format",
+        "compression",
+        "worth_retrying",
+        "kind",
     ),
     *(
         "dialect",

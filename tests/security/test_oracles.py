@@ -70,7 +70,7 @@ def test_but_a_member_is_made_of_whom_one_can_name(acmes: Client, project: Proje
         answer = acmes.post(page, {"user": unknown, "project": str(project.pk), "role": "viewer"})
         assert answer.status_code == 200
     assert (
-        "There is nobody of this name."
+        "No account has this name."
         in acmes.post(page, {"user": str(anna.pk), "project": str(project.pk), "role": "viewer"}).content.decode()
     )
     assert acmes.post(page, {"user": "anna", "project": str(project.pk), "role": "viewer"}).status_code == 302

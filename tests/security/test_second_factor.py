@@ -315,7 +315,7 @@ def test_once_it_is_set_up_everything_opens_and_it_cannot_be_given_up(demanded: 
 
     assert client.get("/admin/").status_code == 200
     assert may_enter(client)
-    assert "demands a second factor" in client.post(f"{INDEX}remove/").content.decode()
+    assert "requires a second factor" in client.post(f"{INDEX}remove/").content.decode()
     assert Authenticator.objects.filter(type="totp").exists()
 
 

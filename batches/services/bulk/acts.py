@@ -38,18 +38,18 @@ class Parameters(TypedDict, total=False):
 class Obstacle(TextChoices):
     """Why an act leaves a batch alone. The label is said of many, behind their number, and of one."""
 
-    NOT_PERMITTED = "not_permitted", "not permitted: it takes an operator of the project"
-    ENDED = "ended", "ended already"
-    CANCELLING = "cancelling", "being cancelled already"
-    FINALIZING = "finalizing", "being wound up: the result files are being written"
+    NOT_PERMITTED = "not_permitted", "not permitted: only operators of the project may"
+    ENDED = "ended", "already ended"
+    CANCELLING = "cancelling", "already being cancelled"
+    FINALIZING = "finalizing", "writing their result files"
     VALIDATING = "validating", "not validated yet"
-    PAUSED = "paused", "paused already"
+    PAUSED = "paused", "already paused"
     NOT_PAUSED = "not_paused", "not paused"
-    NOTHING_FAILED = "nothing_failed", "without any failure"
+    NOTHING_FAILED = "nothing_failed", "without failures"
     NOT_IN_GROUP = "not_in_group", "without a failure of this group"
     INPUT_GONE = "input_gone", "without the input file, which is no longer kept"
-    SAME_PRIORITY = "same_priority", "at this priority already"
-    SAME_PROVIDER = "same_provider", "at this provider already"
+    SAME_PRIORITY = "same_priority", "already at this priority"
+    SAME_PROVIDER = "same_provider", "already at this provider"
     NOT_GRANTED = "not_granted", "in a project that may not use this provider"
     NOT_SERVED = "not_served", "for an endpoint that this provider does not serve"
     NOT_LISTED = "not_listed", "for a model that this provider does not list"
@@ -209,8 +209,8 @@ VERBS: dict[BulkAct, Verb] = {
         "Retry the failures of",
         "retried",
         (
-            "What failed is sent again: in place while a batch runs, as a new batch after its end. What succeeded is not.",
-            "What another retry has taken up is left out, so that nothing is paid for twice.",
+            "Failed requests are sent again: in the batch while it runs, in a child batch after its end.",
+            "Requests that succeeded, or that another retry has taken up, are skipped, so that none is billed twice.",
         ),
         RETRYABLE,
         _not_retried,
@@ -239,7 +239,7 @@ VERBS: dict[BulkAct, Verb] = {
 def read_act(name: str) -> BulkAct:
     """The act of this name. Raises InvalidRequest."""
     if name not in BulkAct.values:
-        raise InvalidRequest(f"Choose what is to be done: {', '.join(BulkAct.values)}.", param="act")
+        raise InvalidRequest(f"Choose an act: {', '.join(BulkAct.values)}.", param="act")
     return BulkAct(name)
 
 

@@ -88,14 +88,14 @@ def create(choice: Choice, order: Order, *, by: Access, now: datetime) -> BulkOp
     except IntegrityError:
         if earlier := _earlier(order, by):
             return earlier
-        raise LostRace("Some of these batches were removed meanwhile; look again.") from None
+        raise LostRace("Some of these batches were deleted meanwhile. Preview the act again.") from None
     return operation
 
 
 def _earlier(order: Order, by: Access) -> BulkOperation | None:
     found = BulkOperation.objects.filter(token=order.token).first()
     if found is not None and found.owner_id != by.user.pk:
-        raise InvalidRequest("This token was used by somebody else.", param="token")
+        raise InvalidRequest("Another person used this token.", param="token")
     return found
 
 
@@ -109,9 +109,9 @@ def _reason(order: Order) -> str:
 def _require_as_shown(order: Order, count: int) -> None:
     most = settings.BULK_OPERATION_MAX_BATCHES
     if count > most:
-        raise TooMany(f"One operation may be about {most:,} batches, and these are more: narrow the filter.", param="query")
+        raise TooMany(f"One operation acts on {most:,} batches at most, and more match. Narrow the filter.", param="query")
     if count > order.shown:
-        raise MoreThanShown(f"By now it would be done to {count:,}, and you were shown {order.shown:,}. Look again.")
+        raise MoreThanShown(f"The act now fits {count:,} batches; the preview showed {order.shown:,}. Preview it again.")
     if has_to_be_typed(order.shown) and order.typed != order.shown:
         raise NotConfirmed(f"Type {order.shown} to confirm.", param="typed")
 

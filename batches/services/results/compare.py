@@ -30,7 +30,7 @@ class Verdict(models.TextChoices):
     ONLY_FIRST = "only_first", "Only in the first"
     ONLY_SECOND = "only_second", "Only in the second"
     OPEN = "open", "Not settled yet"
-    BOTH_FINE = "both_fine", "Fine in both"
+    BOTH_FINE = "both_fine", "Succeeded in both"
 
     @property
     def sentence(self) -> str:

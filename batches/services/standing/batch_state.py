@@ -93,7 +93,7 @@ def batch_state(batch: Batch, facts: BatchFacts, *, now: datetime) -> BatchState
 
 def _running(batch: Batch, facts: BatchFacts, *, now: datetime) -> BatchState:
     if facts.stop is not None:
-        sentence = f"{facts.stop.sentence} {facts.stop.reason} The deadline goes on."
+        sentence = f"{facts.stop.sentence} {facts.stop.reason} The deadline does not move."
         return BatchState(BatchCode.SENDING_STOPPED, "Stopped", sentence)
     if batch.is_paused:
         return BatchState(BatchCode.PAUSED, "Paused", _paused(batch))

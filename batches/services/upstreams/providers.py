@@ -210,26 +210,15 @@ def check_provider(provider: Provider, *, actor: Actor, now: datetime, model: st
     """Try the connection for at most 10 seconds, and record the outcome. Must not be called in a transaction.
 
     With a model, one small call is tried, too, which costs money. After a success a provider that is held, or whose breaker is
-    open, gets its next probe at once (see `probe_provider`), because only a probe shows whether it answers requests.
+    open, gets its next probe at once, because only a probe, a real request of a batch, shows whether it answers requests.
     """
     found = check(provider, model=model, endpoint=endpoint)
     with transaction.atomic():
         record_act("check_provider", actor=actor, now=now, target=provider, reason=found.message)
         if found.ok:
             ask_for_probe(provider, now=now)
+            wake.execute()
     return found
-
-
-@transaction.atomic
-def probe_provider(provider: Provider, *, actor: Actor, now: datetime, reason: str = "") -> None:
-    """Test a provider now: its next probe, one request that waits, is sent within seconds, however long the wait was to be.
-
-    The probe is a real request of a batch, so nothing is sent without one. Its answer decides whether sending goes on. A
-    provider that waits for nothing stays as it is.
-    """
-    ask_for_probe(provider, now=now)
-    record_act("probe_provider", actor=actor, now=now, target=provider, reason=reason)
-    wake.execute()
 
 
 @transaction.atomic

@@ -44,7 +44,7 @@ def test_a_batch_waits_for_a_cause_of_its_own(native: Native, make_batch: MakeBa
     waiting = native.get(f"batches/{batch}").json["waiting"]
     assert waiting == {
         "code": "sending_stopped",
-        "sentence": "Sending is stopped for provider simulator. It is on fire. The deadline goes on.",
+        "sentence": "Sending is stopped for provider simulator. It is on fire. The deadline does not move.",
         "until": None,
         "details": {"reason": "It is on fire.", "since": stop.began_at.isoformat(), "provider": "simulator"},
     }

@@ -32,7 +32,7 @@ def test_a_token_of_somebody_else_is_refused(root: Access, project: Project, mak
     batch, twice = make_batch(BatchStatus.IN_PROGRESS, pending=1), order()
     create(these(root, [str(batch)]), twice, by=root, now=timezone.now())
     ada = member_of(project)
-    with pytest.raises(InvalidRequest, match="somebody else"):
+    with pytest.raises(InvalidRequest, match="Another person"):
         create(these(ada, [str(batch)]), twice, by=ada, now=timezone.now())
 
 
@@ -77,7 +77,7 @@ def test_of_many_the_number_is_typed(root: Access, make_batch: MakeBatch, settin
 
 def test_no_more_is_acted_on_than_was_shown(root: Access, make_batch: MakeBatch) -> None:
     batches = [make_batch(BatchStatus.IN_PROGRESS, pending=1) for _ in range(3)]
-    with pytest.raises(MoreThanShown, match="shown 2"):
+    with pytest.raises(MoreThanShown, match="showed 2"):
         ordered(root, batches, shown=2)
     assert not BulkOperation.objects.exists()
 

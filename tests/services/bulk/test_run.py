@@ -59,7 +59,7 @@ def test_of_two_operators_the_second_finds_it_done(root: Access, project: Projec
     batch = make_batch(BatchStatus.IN_PROGRESS, pending=1)
     first, second = ordered(root, [batch]), ordered(member_of(project), [batch])
     assert outcomes(done(first)) == {batch.pk: ("done", "")}
-    assert outcomes(done(second)) == {batch.pk: ("skipped", "Being cancelled already.")}
+    assert outcomes(done(second)) == {batch.pk: ("skipped", "Already being cancelled.")}
     assert Event.objects.filter(to_status=BatchStatus.CANCELLING).count() == 1
 
 
@@ -75,7 +75,7 @@ def test_who_has_lost_the_right_meanwhile_acts_on_nothing_more(project: Project,
         User.objects.filter(pk=ada.user.pk).update(is_active=False)
     else:
         User.objects.get(pk=ada.user.pk).delete()
-    assert outcomes(done(operation)) == {batch.pk: ("skipped", "Not permitted: it takes an operator of the project.")}
+    assert outcomes(done(operation)) == {batch.pk: ("skipped", "Not permitted: only operators of the project may.")}
     batch.refresh_from_db()
     assert batch.status == BatchStatus.IN_PROGRESS
 

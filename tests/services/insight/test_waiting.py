@@ -148,7 +148,7 @@ def test_its_place_is_told_in_words(known: dict[str, Any], sentence: str) -> Non
 def test_who_is_stopped_reads_for_what_and_why_and_that_the_deadline_goes_on() -> None:
     found = decided(running(), 4, stop=STOP)
     assert found is not None
-    assert found.sentence == "Sending is stopped for provider upstream. It is on fire. The deadline goes on."
+    assert found.sentence == "Sending is stopped for provider upstream. It is on fire. The deadline does not move."
     assert found.details == {"reason": "It is on fire.", "since": GONE.isoformat(), "provider": "upstream"}
 
 

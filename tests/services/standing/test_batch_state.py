@@ -48,7 +48,7 @@ def throttled(by: str) -> dict[str, Any]:
             {"paused_at": AGO},
             known(DOWN, stop=STOP),
             BatchCode.SENDING_STOPPED,
-            "provider up. It is on fire. The deadline goes on.",
+            "provider up. It is on fire. The deadline does not move.",
         ),
         ({"paused_at": AGO, "paused_by": "ops", "paused_reason": "Odd."}, known(DOWN), BatchCode.PAUSED, "Paused by ops. Odd."),
         ({"paused_at": AGO, "expires_at": AGO}, known(), BatchCode.PAUSED, "Paused by an operator."),

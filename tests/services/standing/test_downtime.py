@@ -32,8 +32,7 @@ OPEN: dict[str, Any] = {"breaker": "open", "breaker_until": NOW + timedelta(seco
     ],
 )
 def test_a_provider_is_down_if_it_carries_nothing_out(noted: dict[str, Any], *, down: bool) -> None:
-    provider = Provider(name="up", adapter="openai")
-    health = ProviderHealth(provider=provider, concurrency=8, **{"updated_at": NOW, **noted})
+    health = ProviderHealth(provider=Provider(name="up", adapter="openai"), **{"concurrency": 1, "updated_at": NOW, **noted})
     assert is_down(health, now=NOW) is down
 
 

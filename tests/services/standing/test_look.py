@@ -122,7 +122,7 @@ NOW = timezone.now()
         (lambda _: None, False),  # it waits for its turn
         (begin_and(paused_at=NOW), False),
         (begin_and(blocked_until=NOW + timedelta(hours=1)), False),
-        (begin_and(updated_at=NOW + timedelta(minutes=5)), False),
+        (begin_and(updated_at=NOW + timedelta(hours=1)), False),
         (begin_and(status=BatchStatus.CANCELLING, cancelling_at=NOW), False),  # it is worked on
         (begin_and(status=BatchStatus.VALIDATING, begun_at=None), False),
     ],

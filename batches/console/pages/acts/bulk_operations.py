@@ -61,16 +61,26 @@ def row_of(operation: BulkOperation) -> Row:
 def _standing(operation: BulkOperation) -> Badge:
     status = BulkOperation.Status(operation.status)
     if status is BulkOperation.Status.PENDING:
-        return Badge("Waiting", Tone.WAIT, "It begins as soon as a worker has a free hand.")
+        return Badge("Waiting", Tone.WAIT, "The operation starts as soon as a worker is free.")
     if status is BulkOperation.Status.RUNNING:
-        return Badge("Running", Tone.RUN, "Its batches are acted on, one after the other, the oldest first.")
+        return Badge("Running", Tone.RUN, "A worker acts on the batches one by one, the oldest first.")
     if status is BulkOperation.Status.CANCELLED:
-        return Badge("Cancelled", Tone.MUTE, "The rest was cancelled. What was done before stays done.")
+        return Badge(
+            "Cancelled",
+            Tone.MUTE,
+            f"Cancelled with {operation.left:,} of {operation.total:,} batches left. Finished acts are not undone.",
+        )
     if operation.failed:
-        return Badge(f"Done, {operation.failed:,} failed", Tone.BAD, "It came to its end; with some batches it failed.")
+        return Badge(
+            f"Done, {operation.failed:,} failed", Tone.BAD, f"{operation.failed:,} of {operation.total:,} batches failed."
+        )
     if operation.skipped:
-        return Badge(f"Done, {operation.skipped:,} skipped", Tone.WARN, "It came to its end; some batches were left alone.")
-    return Badge("Done", Tone.GOOD, "It was done to every batch." if operation.total else "There was no batch to act on.")
+        return Badge(
+            f"Done, {operation.skipped:,} skipped",
+            Tone.WARN,
+            f"{operation.skipped:,} of {operation.total:,} batches were skipped.",
+        )
+    return Badge("Done", Tone.GOOD, "Every batch was acted on." if operation.total else "No batch matched.")
 
 
 def _progress(operation: BulkOperation) -> Progress:
@@ -160,7 +170,7 @@ def _counted(operation: BulkOperation) -> Iterator[tuple[str, int, str, str]]:
     if operation.failed:
         yield "Failed", operation.failed, BulkItem.Status.FAILED, "bad"
     if operation.left:
-        yield "Left alone" if operation.ended_at else "Left", operation.left, BulkItem.Status.PENDING, "wait"
+        yield "Not reached" if operation.ended_at else "Left", operation.left, BulkItem.Status.PENDING, "wait"
 
 
 def _query_in_words(request: SignedIn, operation: BulkOperation) -> dict[str, object]:
@@ -186,7 +196,7 @@ def cancel_bulk(request: SignedIn, operation_id: uuid.UUID) -> HttpResponseBase:
     except Conflict as error:
         messages.error(request, error.message)
     else:
-        messages.success(request, f"Cancelled. {operation.left:,} of {operation.total:,} batches were left alone.")
+        messages.success(request, f"Operation cancelled. {operation.left:,} of {operation.total:,} batches were not reached.")
     return redirect("console:bulk_operation", operation.pk)
 
 
@@ -203,7 +213,7 @@ def retry_bulk(request: SignedIn, operation_id: uuid.UUID) -> HttpResponseBase:
     except PortalError as error:
         messages.error(request, error.message)
     else:
-        messages.success(request, f"Trying the {operation.total:,} failed batches again in this operation.")
+        messages.success(request, f"This operation tries the {operation.total:,} failed batches again.")
     return redirect("console:bulk_operation", operation.pk)
 
 

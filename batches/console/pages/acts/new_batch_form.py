@@ -34,7 +34,7 @@ ENDPOINTS = sorted(OPENAI_ENDPOINTS, key=lambda endpoint: (endpoint != DEFAULT_E
 PASTE_CHARS = 100_000  # the most characters of pasted lines; a file may have far more
 PLAIN = ("project", "endpoint", "provider", "window", "model", "on_invalid", "remark", "priority", *GUARDS, *EXTRAS)
 
-ON_INVALID = ((OnInvalid.FAIL.value, "Fail the whole batch"), (OnInvalid.SKIP.value, "Are skipped; the valid ones run"))
+ON_INVALID = ((OnInvalid.FAIL.value, "Fail the whole batch"), (OnInvalid.SKIP.value, "Skip them and run the valid ones"))
 
 
 class NewBatchForm(forms.Form):
@@ -56,7 +56,7 @@ class NewBatchForm(forms.Form):
     ) -> None:
         """`known` are the first values of the fields: from an address, or from another batch."""
         super().__init__(data, files, initial={"window": USUAL_WINDOW.word, "priority": 0, **_first_values(known)})
-        self.fields["window"].help_text = f"A whole number of m, h or d, such as 90m, 24h or 7d; from 15m to {longest_window()}."
+        self.fields["window"].help_text = f"For example 90m, 24h or 7d; from 15m to {longest_window()}."
         self.fields.update(guard_fields())
         self.known = known
         project_field = self.fields["project"]

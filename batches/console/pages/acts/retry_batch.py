@@ -101,11 +101,11 @@ def read_selection(query: QueryDict) -> Selection:
     groups = frozenset(query.getlist("error"))
     worth = query.get("worth", "")
     if "groups" in query and not groups:
-        raise InvalidRequest("Tick the error groups that are to be sent again.")
+        raise InvalidRequest("Tick the error groups to send again.")
     if "some" in query and not lines:
-        raise InvalidRequest("Tick the requests that are to be sent again.")
+        raise InvalidRequest("Tick the requests to send again.")
     if not all(line.isascii() and line.isdigit() and len(line) < 11 and 0 < int(line) <= LAST_LINE for line in lines):
-        raise InvalidRequest("A line is named by its number.")
+        raise InvalidRequest("A line must be a whole number.")
     named = sum(map(bool, (groups, lines, worth)))
     if named > 1 or worth not in ("", "yes") or not all(re.fullmatch(fingerprints.PATTERN, group) for group in groups):
         raise InvalidRequest("The address does not name requests of the batch.")
@@ -134,14 +134,14 @@ def answer_to_repetition(request: SignedIn, batch: Batch) -> HttpResponseBase | 
     last = mine.order_by("-created_at", "-id").first() if version is not None else None
     if last is None:
         return None
-    messages.warning(request, f"You had just retried {batch}, so nothing more was sent. What was: {last.note}")
+    messages.warning(request, f"You retried {batch} a moment ago, so nothing was sent twice. The first retry: {last.note}")
     child = Batch.objects.filter(parent=batch, created_by=me.name, created_at__gte=last.created_at).first()
     return redirect("console:batch", child.pk if child else batch.pk)
 
 
 def say_retried(request: SignedIn, batch: Batch, done: Retried) -> HttpResponseBase:
     """Show a message about a retry, and redirect to the batch that carries it out."""
-    left_out = f" {done.skipped:,} skipped: succeeded already, or in another retry." if done.skipped else ""
+    left_out = f" {done.skipped:,} skipped: already succeeded, or in another retry." if done.skipped else ""
     if done.mode is RetryMode.IN_PLACE:
         messages.success(request, f"{done.requests} will be sent again in this batch, as a new round.{left_out}")
     else:

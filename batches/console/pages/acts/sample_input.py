@@ -16,7 +16,7 @@ from batches.rules.jsonl import dump
 from batches.services.core.access import Right
 
 ENDPOINT_CHARS = 200
-QUESTIONS = ("What is the capital of France?", "Translate to German: good morning.", "Name three prime numbers.")
+QUESTIONS = ("Name the capital of France.", "Translate to German: good morning.", "Name three prime numbers.")
 MODEL = "MODEL"
 
 

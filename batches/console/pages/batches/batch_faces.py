@@ -44,7 +44,7 @@ def batch_faces(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
 def _why_not(face: Face, batch: Batch) -> str:
     """The reason why a face is not shown; empty if it is shown."""
     if batch.deleted_at is not None:
-        return "A client deleted the batch: every API says that there is none."
+        return "A client deleted the batch, so no API shows it any more."
     if face.is_whole and batch.counts.total > MOST_OBJECTS:
         return (
             f"The answer has each of its {batch.counts.total:,} requests: too long for this page, but not for the command below."

@@ -129,7 +129,7 @@ def _round(text: str, batch_object: BatchObject) -> int:
     if not text:
         return batch_object.round
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= batch_object.round):
-        raise Http404("The object has no such round.")
+        raise Http404("The request has no such round.")
     return int(text)
 
 

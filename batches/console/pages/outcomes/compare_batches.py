@@ -91,9 +91,9 @@ class BadVerdict(ValueError):
 def _compared(query: QueryDict, first: Batch, second: Batch, *, with_bodies: bool) -> dict[str, object]:
     words, match = query.getlist("verdict"), query.get("answers", "")
     if not set(words) <= set(Verdict.values):
-        raise BadVerdict("The address asks for a verdict that there is not.")
+        raise BadVerdict("The address names an unknown verdict.")
     if match and not (match in _MATCHES and with_bodies):
-        raise BadVerdict("The address asks for answers that cannot be told apart here.")
+        raise BadVerdict("The address filters by answers in a way that this page cannot.")
     chosen = {Verdict(word) for word in words}
     counts = compare(first, second)
     tiles = [_tile(verdict, count, query, is_chosen=verdict in chosen) for verdict, count in counts.items() if count]
@@ -135,9 +135,9 @@ def _second(request: SignedIn, first: Batch, asked: str) -> tuple[Batch | None, 
     """The batch to compare with, or the reason why there is none."""
     identifier = identifiers.parse(asked)
     if identifier == first.pk:
-        return None, "This is the batch itself."
+        return None, "A batch cannot be compared with itself."
     try:
-        return (find_batch(request, identifier), "") if identifier else (None, "This is no batch's id.")
+        return (find_batch(request, identifier), "") if identifier else (None, "This is not the id of a batch.")
     except NotFound:
         return None, "There is no batch with this id."
 
@@ -201,7 +201,7 @@ def compare_objects(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
     second = find_batch(request, other)
     objects = [_named(batch, custom_id) for batch in (first, second)]
     if objects == [None, None]:
-        raise Http404("Neither batch has an object with this custom_id.")
+        raise Http404("Neither batch has a request with this custom_id.")
     answers = [_answer(found) for found in objects]
     context = {
         "batch": first,

@@ -32,7 +32,7 @@ def compare_ticked(request: SignedIn) -> HttpResponseBase:
         return redirect(Asked(request).back)
     found = list(request.access.batches().filter(pk__in=ticked).order_by("created_at", "pk"))
     if len(found) != 2:
-        messages.error(request, "One of the two batches does not exist any more.")
+        messages.error(request, "One of the two batches was deleted.")
         return redirect(Asked(request).back)
     first, second = found
     return redirect(f"{reverse('console:compare', args=[first.pk])}?with={second}")

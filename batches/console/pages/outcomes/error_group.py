@@ -118,7 +118,7 @@ def mark_error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
         annotate(groups, form_text(request, "note", chars=GROUP_NOTE_CHARS), actor=actor(request), now=now)
         messages.success(request, "Note saved.")
     else:
-        messages.error(request, "This page knows no such act.")
+        messages.error(request, "The form names no act of this page.")
     return redirect("console:error_group", fingerprint)
 
 

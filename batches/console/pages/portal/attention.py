@@ -34,7 +34,7 @@ class Concern:
 
 def _failures(batch: Batch) -> tuple[str, datetime | None]:
     counts = batch.counts
-    return (f"{counts.failed:,} of {counts.settled:,} failed" if counts.total else "its input is not valid"), None
+    return (f"{counts.failed:,} of {counts.settled:,} failed" if counts.total else "its input is invalid"), None
 
 
 def _left(batch: Batch) -> tuple[str, datetime | None]:
@@ -43,6 +43,10 @@ def _left(batch: Batch) -> tuple[str, datetime | None]:
 
 def _throttled(batch: Batch) -> tuple[str, datetime | None]:
     return (batch.throttled_reason, None) if batch.throttled_reason else _left(batch)
+
+
+def _paused(batch: Batch) -> tuple[str, datetime | None]:
+    return f"by {batch.paused_by or 'an operator'}", batch.paused_at
 
 
 def _ended(batch: Batch) -> tuple[str, datetime | None]:
@@ -57,9 +61,7 @@ CONCERNS = (
     Concern("Input out of reach", "bad", "condition=put_off", "created_at", lambda batch: (batch.put_off_reason, None)),
     Concern("Failing", "bad", "view=active&has_errors=yes", "-created_at", _failures),
     Concern("Throttled or rate-limited", "warn", "condition=throttled", "-throttled_until", _throttled),
-    Concern(
-        "Paused", "warn", "condition=paused", "paused_at", lambda batch: (f"by {batch.paused_by or 'somebody'}", batch.paused_at)
-    ),
+    Concern("Paused", "warn", "condition=paused", "paused_at", _paused),
     Concern("Failed or expired in 24 h", "bad", "status=failed&status=expired&created=24h", "-created_at", _ended, ended=True),
     Concern("Completed with failures in 24 h", "warn", "condition=partial&created=24h", "-created_at", _failures, ended=True),
 )

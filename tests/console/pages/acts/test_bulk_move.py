@@ -63,7 +63,7 @@ def test_a_target_that_is_down_itself_is_pointed_out(console: Client, running: l
 def test_where_no_provider_can_take_them_nothing_can_be_ordered(console: Client, make_batch: MakeBatch) -> None:
     make_batch(BatchStatus.IN_PROGRESS, pending=1)
     page = question(console, ALL)["page"]
-    assert "No other provider can take any of them" in page
+    assert "No other provider can take these batches" in page
     assert "<button" not in page
 
 

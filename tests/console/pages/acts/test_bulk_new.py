@@ -31,8 +31,8 @@ def test_the_question_says_to_how_many_and_why_not_to_the_others(
     page = ask_all(console)["page"]
     assert "Cancel 3 batches?" in page
     assert "<b>3 can be cancelled</b>" in page
-    assert "<b>1</b> ended already" in page
-    assert "<b>1</b> being cancelled already" in page
+    assert "<b>1</b> already ended" in page
+    assert "<b>1</b> already being cancelled" in page
     assert all(str(batch) in page for batch in running)
     assert not BulkOperation.objects.exists()
 
@@ -58,7 +58,7 @@ def test_of_those_that_were_ticked_the_possible_ones_are_ordered(console: Client
 
 def test_what_cannot_be_done_to_any_is_said_and_offers_no_button(console: Client, make_batch: MakeBatch) -> None:
     page = ask(console, make_batch())["page"]
-    assert "There is nothing to do" in page
+    assert "No batch can be cancelled" in page
     assert "<button" not in page
     assert f'href="{BACK}"' in page
 
@@ -66,8 +66,8 @@ def test_what_cannot_be_done_to_any_is_said_and_offers_no_button(console: Client
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ({}, "Choose what is to be done"),
-        ({"act": "explode", "scope": "matching"}, "Choose what is to be done"),
+        ({}, "Choose an act"),
+        ({"act": "explode", "scope": "matching"}, "Choose an act"),
         ({"act": "cancel"}, "Choose 1 to 1,000 batches"),
         ({"act": "cancel", "batch": ["nonsense\0"]}, "is not the id of a batch"),
         ({"act": "cancel", "scope": "matching", "query": "status=lost"}, "does not take “lost”"),
@@ -161,7 +161,7 @@ def test_of_many_the_number_has_to_be_typed(console: Client, running: list[Batch
 def test_too_many_are_refused_before_anything_is_asked(console: Client, running: list[Batch], settings: Settings) -> None:
     settings.BULK_OPERATION_MAX_BATCHES = 2
     page = ask_all(console)["page"]
-    assert "These are too many" in page
+    assert "Too many batches" in page
     assert "<button" not in page
 
 
@@ -173,7 +173,7 @@ def test_more_than_was_shown_is_asked_about_again_with_the_new_number(console: C
     answered = answer(console, form)
     page = answered.content.decode()
     assert answered.status_code == 409
-    assert "By now it would be done to 2, and you were shown 1. Look again." in page
+    assert "The act now fits 2 batches; the preview showed 1. Preview it again." in page
     assert "Resume 2 batches?" in page
 
 

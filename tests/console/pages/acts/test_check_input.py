@@ -72,7 +72,7 @@ def test_every_bad_line_is_counted_and_the_first_are_shown(console: Client, uplo
     answer = console.get(address)
     page = answer.content.decode()
     assert "Not ready: 103 problems" in page
-    assert "The first 50 are shown." in page
+    assert "The first 50 of 103 are shown." in page
     assert len(answer.context["problems"]) == 50
     assert "Start the batch" not in page
 
@@ -282,7 +282,7 @@ def test_an_input_that_is_no_longer_kept_has_to_be_chosen_again(console: Client,
     else:
         File.objects.update(**{{"expired": "expires_at", "purged": "purged_at"}[how]: timezone.now()})
     page = console.get(f"{NEW}?from={original}")
-    assert "no longer kept: choose it again" in page.content.decode()
+    assert "no longer keeps the input file of that batch" in page.content.decode()
     assert page.context["form"].kept is None
 
 
@@ -320,7 +320,7 @@ def test_c12_the_report_offers_to_start_without_the_bad_lines_and_a_clone_keeps_
 def test_c12_the_report_says_that_a_batch_that_skips_bad_lines_may_start(console: Client, uploaded: Any) -> None:
     page = console.get(uploaded(request_lines(2) + b"nonsense\n" * 2, on_invalid="skip")).content.decode()
     assert "Ready to start without 2 bad lines" in page
-    assert "each counts as failed" in page
+    assert "Bad lines count as failed" in page
     assert "Not ready" not in page
 
 

@@ -100,9 +100,9 @@ def test_a_request_that_is_too_large_is_not_offered_for_editing(
 def test_a_double_click_sends_it_once(console: Client, batch: Batch) -> None:
     posted(console, batch, "send")
     child = Batch.objects.get(parent=batch)
-    assert "nothing more was sent" in posted(console, batch, "send")[1]
+    assert "nothing was sent twice" in posted(console, batch, "send")[1]
     completed(validated(child), odd={1})
-    assert "nothing more was sent" in posted(console, batch, "send")[1], "also when it has failed once more"
+    assert "nothing was sent twice" in posted(console, batch, "send")[1], "also when it has failed once more"
     assert Batch.objects.get(parent=batch) == child
 
 

@@ -52,7 +52,7 @@ def sent(client: Client, batch: Batch, query: str = "", **fields: object) -> str
 def test_all_that_failed_in_a_running_batch_is_sent_again_in_place(console: Client, batch: Batch) -> None:
     page = asked(console, batch)
     assert "Send 3 requests again?" in page
-    assert "in place" in page
+    assert "<b>in this batch</b>" in page
     assert "<span>Provider</span>" not in page
     assert "3 requests will be sent again in this batch, as a new round." in sent(console, batch, reason="Fixed\0.")
     assert failed(batch) == set()
@@ -72,9 +72,9 @@ def test_one_group_is_sent_again(console: Client, batch: Batch) -> None:
 def test_ticked_objects_are_sent_again_and_what_has_not_failed_is_left_out(console: Client, batch: Batch) -> None:
     page = asked(console, batch, "?some=yes&line=1&line=2&line=8")
     assert "Send 1 request again?" in page
-    assert "<b>2</b> of those selected skipped: succeeded, or not settled." in page
+    assert "<b>2</b> skipped: they succeeded or did not finish yet." in page
     assert "row-8" in page
-    assert "2 skipped: succeeded already, or in another retry." in sent(console, batch, "?some=yes&line=1&line=2&line=8")
+    assert "2 skipped: already succeeded, or in another retry." in sent(console, batch, "?some=yes&line=1&line=2&line=8")
     assert failed(batch) == {4, 5}
 
 
@@ -94,7 +94,7 @@ def test_what_another_retry_has_is_left_out_and_the_question_says_so(console: Cl
     completed(child_of(over, at(1)))
     child_of(over, at(4))
     page = asked(console, over)
-    assert "There is nothing to send again" in page
+    assert "No request can be sent again" in page
     assert "<b>1</b> skipped: it already succeeded in a retry." in page
     assert "<b>1</b> skipped: it is in a retry that has not ended." in page
     assert "Send 0 again" not in page
@@ -112,7 +112,7 @@ def test_a_double_click_on_a_running_batch_retries_once(console: Client, batch: 
     sent(console, batch, query, version=version)
     run(batch, odd={1, 4, 5})
     page = sent(console, batch, query, version=version)
-    assert f"You had just retried {batch}, so nothing more was sent." in page
+    assert f"You retried {batch} a moment ago, so nothing was sent twice." in page
     assert failed(batch) >= {1, 4}
     assert Event.objects.filter(batch=batch, act=Act.RETRIED).count() == 1
 
@@ -124,7 +124,7 @@ def test_a_double_click_on_an_ended_batch_makes_one_child(console: Client, over:
     answer = console.post(address(over), {"version": version})
     assert answer.headers["Location"] == f"/console/batches/{child}/"
     completed(validated(child), odd={1, 2})
-    assert "nothing more was sent" in sent(console, over, version=version), "also when they have failed once more"
+    assert "nothing was sent twice" in sent(console, over, version=version), "also when they have failed once more"
     assert Batch.objects.get(parent=over) == child
 
 
@@ -151,14 +151,14 @@ def test_a_batch_that_ended_while_one_read_is_asked_about_again(console: Client,
     ("query", "message"),
     [
         ("?line=99", "has no object at line 99"),
-        ("?line=0", "A line is named by its number."),
-        ("?line=x", "A line is named by its number."),
-        ("?line=99999999999999999999", "A line is named by its number."),
-        ("?line=" + "9" * 5000, "A line is named by its number."),
+        ("?line=0", "A line must be a whole number."),
+        ("?line=x", "A line must be a whole number."),
+        ("?line=99999999999999999999", "A line must be a whole number."),
+        ("?line=" + "9" * 5000, "A line must be a whole number."),
         ("?line=1&error=v1:x", "does not name requests"),
         ("?error=v1:none", "No object of this batch failed for a reason of this group."),
         ("?error=%00", "does not name requests"),
-        ("?some=yes", "Tick the requests that are to be sent again."),
+        ("?some=yes", "Tick the requests to send again."),
     ],
 )
 def test_what_the_batch_has_not_is_refused_and_nothing_is_sent(console: Client, batch: Batch, query: str, message: str) -> None:
@@ -177,7 +177,7 @@ def test_a_provider_that_there_is_not_is_refused(console: Client, over: Batch) -
 def test_a_batch_without_failures_has_nothing_to_retry(console: Client, project: Project) -> None:
     batch = completed(started(project, request_lines(2)))
     page = asked(console, batch)
-    assert "There is nothing to send again" in page
+    assert "No request can be sent again" in page
     assert "No request of this batch has failed." in page
     answer = console.post(address(batch), {"version": batch.version})
     assert (answer.status_code, Batch.objects.count()) == (409, 1)

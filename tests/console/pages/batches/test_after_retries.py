@@ -55,7 +55,7 @@ def test_when_everything_is_mended_no_page_offers_a_retry(console: Client, mende
     """O9."""
     shown = page(console, f"/console/batches/{mended}/")
     assert "Succeeded after retries" in shown
-    assert "All 8 requests succeeded, 4 in a retry." in shown
+    assert "All 8 requests succeeded, 4 of them in a retry." in shown
     assert "/retry/" not in shown
     group = page(console, f"/console/errors/{fingerprint_of(mended, 'timeout')}/")
     assert "/retry/" not in group
@@ -94,11 +94,11 @@ def test_a_retry_is_previewed_by_group_with_the_reason_why_it_helps(console: Cli
     """O10."""
     shown = page(console, f"/console/batches/{batch}/retry/?worth=yes")
     assert "Send 2 requests again?" in shown
-    assert "<b>1</b> skipped: another try does not mend their failure." in shown
-    assert "The upstream did not answer in time. 1 more succeeded in a retry." in shown
+    assert "<b>1</b> skipped: a retry will not help." in shown
+    assert "The upstream did not answer in time. 1 more already succeeded in a retry." in shown
     everything = page(console, f"/console/batches/{batch}/retry/")
     assert "Send 3 requests again?" in everything
-    assert "<b>1 will not be helped</b>" in everything
+    assert "<b>1</b> will probably fail again" in everything
     assert "Retry only the 2 worth retrying" in everything
     assert "<b>1</b> skipped: it already succeeded in a retry." in everything
 
@@ -110,8 +110,8 @@ def test_several_ticked_groups_are_one_child_batch(console: Client, batch: Batch
     answer = console.post(address, {"version": batch.version}, follow=True)
     child = Batch.objects.get(parent=batch, remark__startswith="Retry 2 of Nightly")
     shown = " ".join(answer.content.decode().split())
-    assert "This batch sends 3 requests again. 1 skipped: succeeded already, or in another retry. When it ends" in shown
-    assert "which has 5 of 8 now and may have 8 then." in shown
+    assert "This batch sends 3 requests again. 1 skipped: already succeeded, or in another retry. When it ends" in shown
+    assert "</a>: 5 of 8 now, up to 8 then." in shown
     assert child.announced == 3
 
 

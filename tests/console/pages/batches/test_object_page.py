@@ -137,7 +137,7 @@ def test_a_failed_object_says_why(console: Client, make_batch: MakeBatch) -> Non
 def test_an_object_that_waits_has_no_answer_yet(console: Client, make_batch: MakeBatch) -> None:
     page = text(console, make_batch(BatchStatus.IN_PROGRESS, pending=1))
     assert "None yet." in page
-    assert "It has not been sent yet." in page
+    assert "The request has not been sent yet." in page
 
 
 def test_an_object_that_never_ran_says_why(console: Client, make_batch: MakeBatch) -> None:

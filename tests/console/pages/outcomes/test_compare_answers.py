@@ -41,7 +41,7 @@ def test_pairs_that_are_shown_have_their_answers_compared(console: Client, two: 
     rows = console.get(address(*two, "verdict=both_fine")).context["rows"]
     assert [row.compared.match.label for row in rows] == ["Same answer", "Same answer", "Differs", "Same answer"]
     page = console.get(address(*two, "custom_id=a-1", page="object/")).content.decode()
-    assert "Apart from ids, times and token counts, the answers are the same." in page
+    assert "The answers differ only in ids, times and token counts." in page
 
 
 def test_who_may_not_read_answers_is_told_that_they_are_not_compared(
@@ -73,7 +73,7 @@ def test_answers_that_are_in_files_are_left_to_the_download(console: Client, two
     Batch.objects.filter(pk=two[0].pk).update(results_pruned_at=timezone.now())
     BatchResult.objects.filter(batch=two[0]).delete()
     page = console.get(address(*two, "verdict=both_fine")).content.decode()
-    assert "These answers have been moved to files." in page
+    assert "The portal has moved these answers to files." in page
     assert console.get(address(*two, page="pairs/")).status_code in (200, 410)
 
 

@@ -29,7 +29,7 @@ def two(make_batch: MakeBatch) -> tuple[Batch, Batch]:
 def test_tiles_count_and_the_table_shows_what_differs(console: Client, two: tuple[Batch, Batch]) -> None:
     answer = console.get(address(*two))
     tiles = {tile.label: tile.count for tile in answer.context["tiles"]}
-    assert tiles == {"Regressed": 1, "Failed in both": 1, "Only in the second": 1, "Fine in both": 1}
+    assert tiles == {"Regressed": 1, "Failed in both": 1, "Only in the second": 1, "Succeeded in both": 1}
     assert [row.pair.custom_id for row in answer.context["rows"]] == ["a-2", "a-3", "a-4"]
     page = answer.content.decode()
     assert "Before" in page
@@ -40,7 +40,7 @@ def test_a_tile_filters_the_table_and_the_filter_is_in_the_address(console: Clie
     answer = console.get(address(*two, verdict="both_fine"))
     assert [row.pair.custom_id for row in answer.context["rows"]] == ["a-1"]
     assert 'aria-current="true"' in answer.content.decode()
-    assert "No request here" in console.get(address(*two, verdict="fixed")).content.decode()
+    assert "No pair has this outcome" in console.get(address(*two, verdict="fixed")).content.decode()
 
 
 def test_pages_follow_one_another_and_each_asks_as_much(
@@ -116,7 +116,7 @@ def test_an_id_of_no_batch_is_said_beside_the_field(console: Client, make_batch:
 
 def test_a_batch_is_not_compared_with_itself(console: Client, make_batch: MakeBatch) -> None:
     batch = make_batch(succeeded=1)
-    assert "This is the batch itself." in console.get(address(batch, batch)).content.decode()
+    assert "A batch cannot be compared with itself." in console.get(address(batch, batch)).content.decode()
     assert console.get(address(batch, batch, "object/", custom_id="a-1")).status_code == 404
 
 
@@ -143,7 +143,7 @@ def answers(client: Client, two: tuple[Batch, Batch], custom_id: str = "a-1") ->
 
 def test_two_answers_are_compared_with_their_keys_in_order(console: Client, two: tuple[Batch, Batch]) -> None:
     page = answers(console, two)
-    assert "Where the answers differ" in page
+    assert "Differences between the answers" in page
     assert "<del>  &quot;a&quot;: &quot;<b>red</b>&quot;,</del>" in page
     assert "<ins>  &quot;a&quot;: &quot;<b>blue</b>&quot;,</ins>" in page
     assert "<span>  &quot;b&quot;: 1</span>" in page
@@ -156,8 +156,8 @@ def test_the_same_answers_are_said_to_be_the_same(console: Client, make_batch: M
 
 def test_of_what_only_one_batch_has_its_answer_is_shown(console: Client, two: tuple[Batch, Batch]) -> None:
     page = answers(console, two, "a-4")
-    assert "has no such request" in page
-    assert "The one answer" in page
+    assert "no request with this custom_id" in page
+    assert "<h2>Answer</h2>" in page
     assert "blue" in page
 
 

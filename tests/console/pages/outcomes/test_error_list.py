@@ -222,7 +222,7 @@ def test_a_note_is_kept_as_it_was_said_without_what_no_database_takes(console: C
 def test_an_act_that_there_is_not_changes_nothing(console: Client, batch: Batch) -> None:
     group = fails(batch, "Known")
     answer = console.post(f"{ERRORS}{group}/mark/", {"act": "delete"}, follow=True)
-    assert "This page knows no such act." in answer.content.decode()
+    assert "The form names no act of this page." in answer.content.decode()
     assert not AuditEntry.objects.exists()
 
 

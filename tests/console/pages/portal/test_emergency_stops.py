@@ -200,7 +200,7 @@ def test_the_page_of_a_batch_says_why_it_waits_and_that_its_deadline_goes_on(con
     begin(place=Place(project=batch.project))
     text = text_of(console, f"/console/batches/{batch}/")
     assert "Expected end" not in text
-    assert f"Sending is stopped for project acme. {TOLD} The deadline goes on." in text
+    assert f"Sending is stopped for project acme. {TOLD} The deadline does not move." in text
     assert ">Stopped</span>" in text
 
 

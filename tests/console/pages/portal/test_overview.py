@@ -133,7 +133,7 @@ def test_what_waits_and_who_is_alive_is_told(console: Client, make_batch: MakeBa
     Worker.objects.create(role="execute", name="dead:3", started_at=now, seen_at=now - timedelta(minutes=1), in_flight=99)
     text = page(console)
     assert "<b>1,200</b>" in text
-    assert "1 slice, 1 worked on" in text
+    assert "1 slice, 1 in work" in text
     assert "1 control, 1 executor<" in text
     assert "<b>17</b>" in text
     assert "a:2: Variable &lt;KEY&gt; is not set." in text, "whoever sees the whole portal is told what a worker lacks"

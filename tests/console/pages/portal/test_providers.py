@@ -66,7 +66,7 @@ def test_a_provider_shows_how_it_is_doing_and_who_waits_for_it(
 def test_a_provider_that_nothing_was_ever_sent_to_has_a_page(console: Client, simulator: Provider) -> None:
     text = page(console)
     assert "Idle" in text
-    assert "No batch of yours runs here." in text
+    assert "No batch that you can see is in progress at" in text
     assert "No request failed for good in 24 hours." in text
     assert "/v1/chat/completions" in text
 
@@ -139,7 +139,7 @@ def test_the_number_of_queries_does_not_grow(
         Provider.objects.create(name=f"more-{number}", adapter="simulator")
         make_batch(BatchStatus.IN_PROGRESS, succeeded=1, failed=1, pending=1)
     assert count_queries(lambda: page(console, path)) == few
-    assert few <= 19
+    assert few <= 22
 
 
 @pytest.mark.parametrize("span", ["24h", "7d", "nonsense"])
