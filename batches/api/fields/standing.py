@@ -16,7 +16,7 @@ class ShownProviderState(serializers.Serializer[ProviderState]):
         choices=[code.value for code in ProviderCode],
         help_text=" ".join(f"`{code.value}`: {code.meaning}" for code in ProviderCode),
     )
-    sentence = serializers.CharField(help_text="For people.")
+    sentence = serializers.CharField(help_text="The state in a sentence with numbers, for people.")
     until = serializers.DateTimeField(allow_null=True, help_text="When the next test call may be sent, where that is known.")
     in_flight = serializers.IntegerField(help_text="Calls that were sent and not answered yet.")
     oldest_sent_at = serializers.DateTimeField(allow_null=True, help_text="When the first of these was sent.")
@@ -30,7 +30,13 @@ class ShownProviderState(serializers.Serializer[ProviderState]):
 class ShownBatchState(serializers.Serializer[BatchState]):
     """How a batch stands: its status, or what keeps it from going on."""
 
-    code = serializers.ChoiceField(source="code.value", choices=[code.value for code in BatchCode])
-    word = serializers.CharField(help_text="For a badge.")
-    sentence = serializers.CharField(help_text="For people.")
+    code = serializers.ChoiceField(
+        source="code.value",
+        choices=[code.value for code in BatchCode],
+        help_text="The status, or in its place: why a batch does not go on (`no_progress`: nothing has finished for a while, and "
+        "no other reason is known), or how its requests ended (`recovered`: retries have made up for all failures; "
+        "`partly_failed`, `all_failed`; `input_invalid`: nothing was sent). Further codes may come.",
+    )
+    word = serializers.CharField(help_text="The state in a word or two, for people.")
+    sentence = serializers.CharField(help_text="The state in a sentence with numbers, for people.")
     until = serializers.DateTimeField(allow_null=True, help_text="When the batch may go on, where that is known.")

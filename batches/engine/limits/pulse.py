@@ -43,6 +43,7 @@ class Pulse(msgspec.Struct, array_like=True):
 
     def note(self, executor: str, calls: Calls, tallies: Iterable[Tally], *, now: float) -> None:
         """Record an executor's report: its calls in flight, and the outcomes of all of its projects."""
+        self.flying = {name: one for name, one in self.flying.items() if one.ends > now}  # those of dead executors go
         if calls.in_flight:
             self.flying[executor] = Flying(calls.in_flight, now - calls.oldest_for, now + SHARE_SECONDS)
         else:

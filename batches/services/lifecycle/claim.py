@@ -91,8 +91,8 @@ def claim(*, executor: uuid.UUID, appetite: Appetite, now: datetime) -> list[Lea
     chosen = share(found, appetite)
     leases = [lease for batch_id, count in chosen.items() for lease in _lease(batch_id, count, executor=executor, now=now)]
     unbegun = {candidate.batch_id for candidate in found if not candidate.begun}
-    if begun := unbegun & {lease.piece.batch_id for lease in leases}:
-        Batch.objects.filter(pk__in=begun, begun_at=None).update(begun_at=now)
+    for batch_id in unbegun & {lease.piece.batch_id for lease in leases}:  # one by one, so that no deadlock arises
+        Batch.objects.filter(pk=batch_id, begun_at=None).update(begun_at=now)
     return leases
 
 

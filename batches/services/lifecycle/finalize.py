@@ -20,7 +20,7 @@ from batches.services.lifecycle.layout import clear, lay_out_unchecked
 from batches.services.lifecycle.result_writer import Inconsistent, ResultFiles, result_files
 from batches.services.storage.store import undone_on_error
 from batches.services.tally.recount import recount
-from batches.services.tally.recoveries import count_recoveries
+from batches.services.tally.recoveries import count_recoveries, lock_lineage
 from batches.services.tally.result_rows import Uncalled, insert_uncalled
 
 logger = logging.getLogger(__name__)
@@ -141,6 +141,8 @@ def _end(batch: Batch, files: ResultFiles, outcome: BatchStatus) -> None:
 
 @transaction.atomic
 def _record(batch: Batch, files: ResultFiles, outcome: BatchStatus, stored: dict[str, File], *, now: datetime) -> None:
+    if batch.parent_id is not None:
+        lock_lineage(batch)  # first, because two retries of one batch may end at once
     hold(batch)
     for file in stored.values():
         file.save(force_insert=True)

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from django.db.models import Q
 
 from batches.models import BatchObject
+from batches.models.batch import BatchQuerySet
 from batches.rules.states import ObjectStatus
 from batches.services.tally.recoveries import RECOVERABLE, lineages
 
 
-def elsewhere(objects: Sequence[BatchObject]) -> dict[uuid.UUID, BatchObject]:
+def elsewhere(objects: Sequence[BatchObject], *, among: BatchQuerySet) -> dict[uuid.UUID, BatchObject]:
     """For each of these objects that another batch of its lineage has taken up: the object there, with its batch.
 
-    Taken up is a request that succeeded in another batch, or is in a retry that has not ended. At most two queries.
+    Taken up is a request that succeeded in another batch, or is in a retry that has not ended. Only batches of `among`, which
+    the reader may see, are looked at. At most two queries.
     """
     failed = [found for found in objects if found.status in RECOVERABLE]
     relatives = {
@@ -24,7 +26,9 @@ def elsewhere(objects: Sequence[BatchObject]) -> dict[uuid.UUID, BatchObject]:
         return {}
     taken_up = Q(status=ObjectStatus.SUCCEEDED) | Q(batch__ended_at=None)
     names = {found.custom_id for found in failed}
-    same = BatchObject.objects.filter(taken_up, batch__in=others, custom_id__in=names).select_related("batch__input_file")
+    seen = among.filter(pk__in=others).order_by().values("pk")
+    rows = BatchObject.objects.filter(taken_up, batch__in=others, custom_id__in=names).filter(batch__in=seen)
+    same = rows.select_related("batch__input_file")
     by_name: dict[str, list[BatchObject]] = {}
     for found in same.order_by("batch"):
         by_name.setdefault(found.custom_id, []).append(found)

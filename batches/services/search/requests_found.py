@@ -1,7 +1,7 @@
 """Requests by their custom_id, by the provider's id of a call, and by the portal's own ids of requests and calls.
 
 No index may have a column of BatchObject that settling changes, so ids of calls are searched in results and attempts. These
-rows are written once. Migration 0014 says how they are indexed.
+rows are written once. Migration 0016 says how they are indexed.
 """
 
 import uuid

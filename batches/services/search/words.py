@@ -14,7 +14,7 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from batches.models import Batch, ErrorGroup
 
-# The texts that are indexed, as SQL over the columns below. Migration 0014 builds the indexes over exactly these expressions.
+# The texts that are indexed, as SQL over the columns below. Migration 0016 builds the indexes over exactly these expressions.
 _TEXTS = {
     Batch: "{1} || ' ' || COALESCE({2}::text, '')",
     ErrorGroup: "{1} || ' ' || {2} || ' ' || {3} || ' ' || {4}",

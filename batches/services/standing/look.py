@@ -64,13 +64,14 @@ def states_of_providers(providers: Iterable[Provider], *, now: datetime) -> dict
     return {provider.pk: look.provider(provider) for provider in providers}
 
 
-def states_of_batches(batches: Iterable[Batch], *, now: datetime) -> dict[uuid.UUID, BatchState]:
+def states_of_batches(batches: Iterable[Batch], *, now: datetime, look: Look | None = None) -> dict[uuid.UUID, BatchState]:
     """The state of each batch. Three queries at most, whatever their number; counts and providers must have been loaded.
 
-    It is the state that `facts_of` leads to, without the words about the last failure.
+    It is the state that `facts_of` leads to, without the words about the last failure. A caller that has looked at the providers
+    already passes its `look`; then it takes one query at most.
     """
     batches = list(batches)
-    look = Look.at((batch.provider_id for batch in batches if batch.status == BatchStatus.IN_PROGRESS), now=now)
+    look = look or Look.at((batch.provider_id for batch in batches if batch.status == BatchStatus.IN_PROGRESS), now=now)
     idle = idle_since(batches, now=now)
     found = {}
     for batch in batches:
@@ -96,13 +97,16 @@ def facts_of(batch: Batch, *, now: datetime, worked_on: bool = False) -> BatchFa
 
 
 def at_providers(*codes: ProviderCode, now: datetime) -> Q:
-    """Running batches at providers that are in one of these states and have no success at present.
+    """Running batches at providers, or at models of these, that are in one of these states and have no success at present.
 
-    The providers, which are few, are decided about first, so that a filter finds just what pages show.
+    The providers and the held models, which are few, are decided about first, so that a filter finds just what pages show.
     """
-    found = []
-    for row in ProviderHealth.objects.filter(SUSPECT, model="").select_related("provider"):
-        state = provider_state(row.provider, row, now=now)
-        if state.code in codes and state.is_closed:
-            found.append(row.provider_id)
-    return Q(status=BatchStatus.IN_PROGRESS, provider__in=found)
+    suspects = list(ProviderHealth.objects.filter(SUSPECT, Q(model="") | ~Q(hold_kind="")).select_related("provider"))
+    states = {(row.provider_id, row.model): provider_state(row.provider, row, now=now) for row in suspects}
+    closed = {provider_id for (provider_id, model), state in states.items() if not model and state.is_closed}
+    in_one = {key for key, state in states.items() if state.code in codes and state.is_closed}
+    found = Q(provider__in=[provider_id for provider_id, model in in_one if not model])
+    for provider_id, model in in_one:
+        if model and provider_id not in closed:  # the state of a provider that is closed as a whole comes first
+            found |= Q(provider=provider_id, model=model)
+    return Q(status=BatchStatus.IN_PROGRESS) & found

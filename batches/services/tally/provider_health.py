@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 
 from batches.models import ProviderHealth
 from batches.models.provider_health import DIGESTED
+from batches.models.worker import ALIVE_FOR
 from providers.models import Provider
 
 _NOTED = (
@@ -38,6 +39,13 @@ def note_health(found: Sequence[ProviderHealth], *, now: datetime) -> None:
             )
     except IntegrityError:
         return  # one of them has just been removed
+
+
+def note_opening(row: ProviderHealth, *, now: datetime) -> None:
+    """Note that an executor begins to use a provider. What other executors noted a moment ago stays, because it is still true."""
+    lately = ProviderHealth.objects.filter(provider=row.provider_id, model=row.model, updated_at__gt=now - ALIVE_FOR)
+    if not lately.update(updated_at=now):
+        note_health([row], now=now)
 
 
 def worked_since(provider_id: uuid.UUID, since: datetime) -> bool:

@@ -13,7 +13,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from batches.models import Batch, EmergencyStop, Event, ProviderHealth, Slice
+from batches.models import Batch, EmergencyStop, Event, ProviderHealth, Slice, Stopped
 from batches.models.batch import BatchQuerySet
 from batches.rules.actors import ENGINE
 from batches.rules.errors import PortalError
@@ -38,7 +38,7 @@ def let_standbys_take_over(*, now: datetime) -> None:
         if standby is None or not provider.enabled or health.down_since is None or health.down_since > since:
             continue
         try:
-            if _can_take_over(standby, now=now):
+            if _can_take_over(standby, provider, now=now):
                 _take_over(provider, standby, since=health.down_since, now=now)
         except (OperationalError, InterfaceError):
             raise
@@ -46,15 +46,15 @@ def let_standbys_take_over(*, now: datetime) -> None:
             logger.exception("%s could not take over from %s", standby, provider)  # the other providers still get their turn
 
 
-def _can_take_over(standby: Provider, *, now: datetime) -> bool:
-    """Whether the standby is enabled, not down itself, and not stopped by an operator."""
+def _can_take_over(standby: Provider, provider: Provider, *, now: datetime) -> bool:
+    """Whether the standby is enabled, not down itself, and not stopped by an operator, and neither is sending to the provider."""
     if not standby.enabled or standby.is_switched_off:
         return False
     health = ProviderHealth.objects.filter(provider=standby, model="").select_related("provider").first()
     if health is not None and is_down(health, now=now):
         return False
     stops = EmergencyStop.objects.active().filter(project=None)
-    return not any(stop.is_about(standby) for stop in stops)
+    return not any(stop.is_about(standby) or (stop.what == Stopped.SENDING and stop.is_about(provider)) for stop in stops)
 
 
 def _take_over(provider: Provider, standby: Provider, *, since: datetime, now: datetime) -> None:

@@ -393,6 +393,17 @@ def test_a_provider_that_was_at_work_lately_starts_slowly_when_its_limits_are_fo
     assert upstream.requests[0].at - began > WindowSize(WINDOW).seconds / 10
 
 
+@pytest.mark.parametrize(("seconds", "breaker"), [(1, "open"), (60, "closed")], ids=["just now", "a while ago"])
+def test_an_executor_that_begins_does_not_deny_what_others_noted_just_now(provider: Provider, seconds: int, breaker: str) -> None:
+    """Else a provider that is down would look well for a moment, and its standby would begin to wait anew."""
+    now = timezone.now()
+    noted = now - timedelta(seconds=seconds)
+    ProviderHealth.objects.create(provider=provider, concurrency=1, breaker="open", updated_at=noted)
+    Upstreams(uuid.uuid4()).open(Provider.objects.get(pk=provider.pk), now=now)
+    health = ProviderHealth.objects.get(provider=provider)
+    assert (health.breaker, health.updated_at) == (breaker, now)
+
+
 @pytest.mark.parametrize(("fresh", "permits"), [(60.0, True), (0.0, False)], ids=["just now", "a while ago"])
 def test_that_nobody_has_sent_anything_is_believed_only_for_a_moment(
     provider: Provider, monkeypatch: pytest.MonkeyPatch, fresh: float, permits: bool

@@ -29,6 +29,13 @@ def test_calls_in_flight_are_those_of_all_executors_that_are_alive() -> None:
     assert pulse.vitals(now=101.0 + SHARE_SECONDS).in_flight == 0, "it is not heard of"
 
 
+def test_executors_that_died_are_forgotten() -> None:
+    pulse = Pulse()
+    for number in range(100):
+        pulse.note(f"executor {number}", Calls(1), [], now=number * 2.0 * SHARE_SECONDS)
+    assert len(pulse.flying) == 1
+
+
 def test_of_a_busy_provider_only_the_latest_seconds_count() -> None:
     """O3: a provider that begins to refuse everything is seen at once, and so is one that comes back."""
     pulse = Pulse()

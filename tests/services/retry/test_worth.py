@@ -134,13 +134,14 @@ def test_a_request_is_found_where_it_succeeded_or_is_being_sent_again(
     done, running = completed(child_of(batch, at(2))), child_of(batch, at(5))
     objects = list(batch.batch_objects.order_by("line"))
     with django_assert_max_num_queries(2):
-        found = {each.line: elsewhere(objects).get(each.pk) for each in [objects[0]]}
+        found = {each.line: elsewhere(objects, among=Batch.objects.all()).get(each.pk) for each in [objects[0]]}
     assert found == {1: None}
-    there = elsewhere(objects)
+    there = elsewhere(objects, among=Batch.objects.all())
     assert {each.line: (there[each.pk].batch, there[each.pk].line) for each in objects if each.pk in there} == {
         2: (done, 1),
         5: (running, 1),
     }
+    assert not elsewhere(objects, among=Batch.objects.filter(pk=batch.pk)), "what the reader may not see is not named"
 
 
 # --- Names -----------------------------------------------------------------------------------------------------

@@ -70,6 +70,18 @@ def test_states_and_filters_say_the_same(running: dict[str, Batch], django_asser
     assert found_by("view=attention") == {"down", "hangs", "refuses", "empty"}
 
 
+def test_a_batch_whose_model_alone_is_held_is_found_too(running: dict[str, Batch]) -> None:
+    now = timezone.now()
+    Batch.objects.filter(pk=running["works"].pk).update(model="small")
+    held = {"hold_kind": "quota_exhausted", "held_since": now, "hold_strikes": 5, "probe_at": now + timedelta(minutes=1)}
+    ProviderHealth.objects.create(provider=running["works"].provider, model="small", concurrency=10, updated_at=now, **held)
+    states = states_of_batches(loaded(), now=now)
+    assert states[running["works"].pk].code is BatchCode.ACCOUNT_PROBLEM
+    assert found_by("condition=account_problem") == {"empty", "works"}
+    Batch.objects.filter(pk=running["works"].pk).update(model="large")
+    assert found_by("condition=account_problem") == {"empty"}
+
+
 # --- No progress ---------------------------------------------------------------------------------------------
 
 

@@ -106,6 +106,11 @@ def _stopped(_provider: Provider, standby: Provider, _batch: Batch) -> None:
     EmergencyStop.objects.create(what="sending", provider=standby, **stop)
 
 
+def _sending_stopped(provider: Provider, _standby: Provider, _batch: Batch) -> None:
+    stop = {"reason": "Fire.", "began_at": timezone.now(), "began_by": "user ops"}
+    EmergencyStop.objects.create(what="sending", provider=provider, **stop)
+
+
 def _project_stopped(_provider: Provider, _standby: Provider, batch: Batch) -> None:
     stop = {"reason": "Fire.", "began_at": timezone.now(), "began_by": "user ops"}
     EmergencyStop.objects.create(what="intake", project=batch.project, **stop)
@@ -145,6 +150,7 @@ Hinder = Callable[[Provider, Provider, Batch], None]
         _disabled,
         _down_too,
         _stopped,
+        _sending_stopped,
         _project_stopped,
         _not_granted,
         _other_endpoint,

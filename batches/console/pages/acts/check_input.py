@@ -90,7 +90,10 @@ def export_input_problems(request: SignedIn, file_id: uuid.UUID) -> HttpResponse
         request.access.require(Right.READ_BODIES, file.project, act=act_of(request), now=now, target=file)
     of_the_batch: list[Problem] = []
     rules, _ = _rules(form, note=of_the_batch.append)
-    return export_answer(export_problems(file, rules=rules, of_the_batch=of_the_batch, with_bodies=with_bodies))
+    try:
+        return export_answer(export_problems(file, rules=rules, of_the_batch=of_the_batch, with_bodies=with_bodies))
+    except Unavailable:  # the report says so
+        return redirect(f"{reverse('console:check_input', args=[file.pk])}?{_parameters(request.GET).urlencode()}")
 
 
 def _form_problems(form: NewBatchForm) -> Iterator[str]:

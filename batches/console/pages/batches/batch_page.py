@@ -29,7 +29,7 @@ from batches.console.pages.batches.page_around import page_around
 from batches.filters import BatchObjectFilter
 from batches.models import Batch, BatchError, BatchObject, Counts, File
 from batches.rules.states import ObjectStatus
-from batches.services.core.access import Readable, Right
+from batches.services.core.access import Access, Right
 from batches.services.insight.groups_in_batch import error_groups
 from batches.services.insight.waiting import Cause, Stand, stand
 from batches.services.insight.withheld import unquoting, unquoting_groups
@@ -97,7 +97,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "groups": unquoting_groups(batch, error_groups(batch), request.access.readable) if batch.counts.failed else [],
         "files": list(_files(batch, now=now)),
         "page": page,
-        "rows": _with_error_codes(batch, load_attempts(batch, page.rows), request.access.readable),
+        "rows": _with_error_codes(batch, load_attempts(batch, page.rows), request.access),
         "problems": problems,
         "filter": chosen,
         "around": around(request),
@@ -148,11 +148,11 @@ def _files(batch: Batch, *, now: datetime) -> Iterable[FileLink]:
             yield FileLink(label, which, file, file.is_readable(now=now))
 
 
-def _with_error_codes(batch: Batch, objects: Sequence[BatchObject], readable: Readable) -> list[ObjectRow]:
+def _with_error_codes(batch: Batch, objects: Sequence[BatchObject], access: Access) -> list[ObjectRow]:
     lines = [row.line for row in objects if row.status == ObjectStatus.FAILED]
     errors = BatchError.objects.filter(batch=batch, line__in=lines, round__isnull=False) if lines else ()
-    codes = {(error.line, error.round): error.code for error in unquoting(errors, readable)}
-    taken_up = elsewhere(objects)
+    codes = {(error.line, error.round): error.code for error in unquoting(errors, access.readable)}
+    taken_up = elsewhere(objects, among=access.batches())
     return [ObjectRow(row, codes.get((row.line, row.round), ""), taken_up.get(row.pk)) for row in objects]
 
 

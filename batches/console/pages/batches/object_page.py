@@ -80,7 +80,7 @@ def object_page(request: SignedIn, batch_id: uuid.UUID, line: int) -> HttpRespon
     round_ = _round(request.GET.get("round", ""), found)
     answer = _result(found) if round_ == found.round else _earlier(found, round_)
     sent, gone = _request(batch, line)
-    taken_up = elsewhere([found]).get(found.pk)
+    taken_up = elsewhere([found], among=request.access.batches()).get(found.pk)
     may_retry = request.access.may(Right.ACT, batch.project) and found.status in retriable(batch) and taken_up is None
     address = batch.provider.base_url if request.access.everywhere else ""
     context = {

@@ -20,7 +20,7 @@ from batches.console.pages.acts.retry_batch import may_retry
 from batches.console.pages.outcomes.error_list import WORDS, BadWindow, read_window, window_tabs
 from batches.models import AuditEntry, Batch, BatchError, BatchObject, ErrorGroup, load_counts
 from batches.models.error_group import GROUP_NOTE_CHARS
-from batches.services.core.access import Right
+from batches.services.core.access import Access, Right
 from batches.services.core.audit import RECORDED_REASON_CHARS
 from batches.services.insight import group_members
 from batches.services.insight.error_group_notes import annotate, mute, unmute
@@ -88,7 +88,7 @@ def error_group(request: SignedIn, fingerprint: str) -> HttpResponseBase:
         "batches": touched,
         "downloads": [_download(row.batch, fingerprint) for row in touched],
         "without_bodies": not all(request.access.may(Right.READ_BODIES, row.batch.project_id) for row in touched),
-        "members": [] if problems else list(_members(unquoting(page.errors, request.access.readable))),
+        "members": [] if problems else list(_members(unquoting(page.errors, request.access.readable), request.access)),
         "forward": str(page.following) if page.following and not problems else "",
         "deep": bool(after),
         "may_act": any(
@@ -168,7 +168,7 @@ def _download(batch: Batch, fingerprint: str) -> Download:
     return results_download(batch, f"{batch.remark or batch}", {"error": fingerprint})
 
 
-def _members(errors: Sequence[BatchError]) -> Iterable[Member]:
+def _members(errors: Sequence[BatchError], access: Access) -> Iterable[Member]:
     """The errors with their batches and objects, in four queries."""
     batches = Batch.objects.select_related("input_file").in_bulk({error.batch_id for error in errors})
     lines: dict[object, list[int]] = {}
@@ -178,7 +178,7 @@ def _members(errors: Sequence[BatchError]) -> Iterable[Member]:
     for batch_id, of_batch in lines.items():
         wanted |= Q(batch=batch_id, line__in=of_batch)
     objects = {(found.batch_id, found.line): found for found in BatchObject.objects.filter(wanted)} if errors else {}
-    taken_up = elsewhere(list(objects.values()))
+    taken_up = elsewhere(list(objects.values()), among=access.batches())
     for error in errors:
         found = objects.get((error.batch_id, error.line or 0))
         yield Member(error, batches[error.batch_id], found, taken_up.get(found.pk) if found else None)

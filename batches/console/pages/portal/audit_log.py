@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from batches.console.kit.access import SignedIn, requires
 from batches.console.kit.export import TYPES, json_line, moment
+from batches.console.kit.exports import not_exported
 from batches.console.kit.list_query import MOST_CHOICES, chips, with_changes
 from batches.console.kit.paging import BadPosition
 from batches.filters import CREATED, AuditFilter
@@ -68,8 +69,7 @@ def export_audit(request: SignedIn, form: str) -> HttpResponseBase:
     now = timezone.now()
     chosen = _chosen(request, now=now)
     if chosen.problems:
-        context = {"problems": chosen.problems, "clear": reverse("console:audit_log")}
-        return render(request, "console/audit_not_exported.html", context, status=400)
+        return not_exported(request, chosen.problems, back=reverse("console:audit_log"))
     records = map(_record, audit_records(LogQuestion.of(chosen, within=administered(request.access))))
     lines = csv_lines(map(_flat, records), FIELDS) if form == "csv" else map(json_line, records)
     headers = {"Content-Disposition": f'attachment; filename="audit-{now:%Y%m%dT%H%M%SZ}.{form}"'}

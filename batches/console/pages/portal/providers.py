@@ -21,7 +21,7 @@ from batches.console.kit.paging import capped, capped_count
 from batches.console.kit.stop_banner import stops_shown
 from batches.console.pages.portal.account_problems import account_problem
 from batches.console.pages.portal.provider_acts import provider_acts
-from batches.models import BatchMinute, ErrorGroupHour, ProviderHealth, load_counts
+from batches.models import BatchMinute, ErrorGroupHour, load_counts
 from batches.rules.states import BatchStatus
 from batches.services.core.access import Access, Right, everything
 from batches.services.insight.error_groups import GroupWindow
@@ -57,13 +57,14 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
     provider = _find(access, name)
     span = PERIODS.get(request.GET.get("span", ""), Period.HOUR)
     went = throughput(access.within(provider_minutes(provider), project="batch__project"), span=span, now=now)
-    health = {row.model: row for row in ProviderHealth.objects.filter(provider=provider)}
+    look = Look.at([provider.pk], now=now)
+    health = {model: row for (_, model), row in look.health.items()}
     waiting = access.batches().filter(provider=provider, status=BatchStatus.IN_PROGRESS)
     rows = list(waiting.select_related("input_file", "provider").order_by("-priority", "created_at")[:SHOWN_BATCHES])
     load_counts(rows)
     count = len(rows) if len(rows) < SHOWN_BATCHES else capped_count(waiting)
     stops = stops_shown(request)
-    look, states = Look.at([provider.pk], now=now), states_of_batches(rows, now=now)
+    states = states_of_batches(rows, now=now, look=look)
     context: dict[str, object] = {
         "provider": provider,
         "problem": account_problem(access, health.get(""), now=now),

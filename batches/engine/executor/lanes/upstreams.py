@@ -19,7 +19,7 @@ from batches.engine.limits.hold import AccountHeld, Orders
 from batches.engine.limits.state import WHOLE
 from batches.models import ProviderHealth
 from batches.services.core.route import count_of_users
-from batches.services.tally.provider_health import note_health, worked_since
+from batches.services.tally.provider_health import note_health, note_opening, worked_since
 from providers import registry
 from providers.base import Adapter
 from providers.failures import Kind
@@ -127,7 +127,7 @@ class Upstreams:
         health = {row.model: row for row in ProviderHealth.objects.filter(provider=provider)}
         known.held, known.orders = hold_of(health.get(WHOLE), now=now), _orders(provider, health.get(WHOLE))
         row = ProviderHealth(provider=provider, concurrency=provider.max_concurrency)
-        note_health([with_hold(row, known.held, now=now)], now=now)
+        note_opening(with_hold(row, known.held, now=now), now=now)
         held_models = frozenset(name for name, row in health.items() if name != WHOLE and row.hold_kind)
         return Opened(provider.pk, adapter, caps_of(provider), models, held_models)
 

@@ -332,6 +332,15 @@ def test_e4_an_input_that_cannot_be_read_now_is_a_finding(console: Client, uploa
     assert "Start the batch" not in page
 
 
+def test_e4_the_problems_of_an_input_that_cannot_be_read_now_are_left_to_its_report(
+    console: Client, uploaded: Any, settings: Settings
+) -> None:
+    address = uploaded(request_lines(2))
+    settings.MEDIA_ROOT = settings.MEDIA_ROOT / "not mounted"
+    answer = console.get(address.replace("?", "problems/?", 1))
+    assert (answer.status_code, answer.headers["Location"]) == (302, address)
+
+
 def test_e4_a_page_that_needs_the_storage_says_503_while_that_is_away(console: Client, uploaded: Any, settings: Settings) -> None:
     address = uploaded(request_lines(2))
     report = console.get(address)
