@@ -3,6 +3,7 @@
 import re
 import subprocess
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,7 @@ TOP_LEVEL = {
 LOCKS = ("requirements.lock", "tests/requirements.lock")
 MAX_PYTHON_LINES = 300
 MAX_TEMPLATE_LINES = 150
+MAX_MODULES = 12
 
 # Put together from pieces, so that this file passes too.
 REGISTRIES = re.compile(
@@ -135,6 +137,12 @@ def test_files_can_be_read_in_one_sitting() -> None:
     }
 
     assert python | templates == {}
+
+
+def test_a_room_holds_a_dozen_modules_at_most() -> None:
+    rooms = Counter(str(Path(name).parent) for name, _ in sources() if not name.endswith("__init__.py"))
+
+    assert {room: modules for room, modules in rooms.items() if modules > MAX_MODULES and room != "batches/models"} == {}
 
 
 def test_models_hide_nothing_in_signals_or_in_save() -> None:

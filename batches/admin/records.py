@@ -5,7 +5,6 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from batches.admin.scope import Inside, OwnProjects, ReadOnly
-from batches.admin.sizes import WithSize
 from batches.models import (
     Attempt,
     AuditEntry,
@@ -21,9 +20,18 @@ from batches.models import (
     UploadPart,
     Worker,
 )
-from batches.rules.audit_words import words_of
 from batches.rules.changes import told
+from batches.rules.display.audit_words import words_of
+from batches.rules.display.sizes import size
 from batches.services.core.access import Right
+
+
+class WithSize:
+    """Adds the column `size` to lists of rows that have `bytes`."""
+
+    @admin.display(description="size", ordering="bytes")
+    def size(self, row: File | Upload | UploadPart) -> str:
+        return size(row.bytes)
 
 
 @admin.register(File)

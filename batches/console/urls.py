@@ -5,7 +5,7 @@ import uuid
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from batches.console.kit.export import export_batches
+from batches.console.kit.lists.list_export import export_batches
 from batches.console.pages.acts.act_on_batch import ACTS, act_on_batch
 from batches.console.pages.acts.bulk_new import new_bulk
 from batches.console.pages.acts.bulk_operations import bulk_operation, bulk_operations, cancel_bulk, export_outcomes, retry_bulk

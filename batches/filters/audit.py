@@ -11,7 +11,7 @@ from batches.filters.batch import require_in_any_zone
 from batches.filters.periods import require_period
 from batches.filters.strict import Among, AmongRows, StrictFilterSet
 from batches.models import AuditEntry, Project
-from batches.rules.audit_words import choices
+from batches.rules.display.audit_words import choices
 from batches.rules.states import Source
 
 

@@ -1,4 +1,4 @@
-"""HTTP for all APIs of the portal: views, bodies, fields, errors, pages, ids and rates of requests, scopes of keys.
+"""HTTP for all APIs of the portal: views, bodies, fields, errors, pages, ids of requests, scopes of keys, callers.
 
 This package knows services, and neither dialects nor the native API. Start with `views.DialectView`.
 """

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from batches.http.errors import InvalidBody, LengthRequired, UnsupportedMediaType
 from batches.rules.errors import TooLarge
-from batches.rules.jsonl import complaint
+from batches.rules.lines.jsonl import complaint
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

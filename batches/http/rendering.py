@@ -8,7 +8,7 @@ import msgspec
 from rest_framework import renderers, serializers
 
 from batches.rules import identifiers
-from batches.rules.jsonl import is_too_deep, unbroken
+from batches.rules.lines.jsonl import is_too_deep, unbroken
 
 _encoder = msgspec.json.Encoder()
 

@@ -18,13 +18,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from batches.http import errors
-from batches.http.call_limits import Call, begin_call
+from batches.http.callers.call_limits import Call, begin_call
+from batches.http.callers.senders import client_address, vouch
 from batches.http.errors import InvalidValue, UnknownParameter
 from batches.http.parsers import JSONParser, NoNegotiation, bound_body, require_plain
 from batches.http.rendering import JSONRenderer
 from batches.http.request_ids import request_id
 from batches.http.scopes import need_of, require_scope
-from batches.http.senders import client_address, vouch
 from batches.models import ApiKey, IdempotencyRecord, Project
 from batches.rules.actors import Actor
 from batches.rules.errors import NotAuthenticated, PortalError, TooLarge

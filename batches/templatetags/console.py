@@ -17,8 +17,8 @@ from batches.console.drawing.words import amount, between, exact, number, relati
 from batches.console.kit.stop_banner import access_shown, told
 from batches.models import Batch, File
 from batches.rules import identifiers
-from batches.rules.shares import share_in_words, shares
-from batches.rules.sizes import size
+from batches.rules.display.shares import share_in_words, shares
+from batches.rules.display.sizes import size
 from batches.rules.states import ObjectStatus
 from batches.services.core.access import Right
 

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Hashable, Mapping
 from http import HTTPStatus
 
+from batches.http.callers.senders import SMALL_BODY, delay_of, project_of
 from batches.http.errors import RequestTimeout
-from batches.http.senders import SMALL_BODY, delay_of, project_of
 from batches.rules.errors import RateLimited, Unavailable
 from config.front.client_request import ClientRequest, Gone, Receive, Scope, Send, TooLate
 from config.front.exchange import PIECE, Application, Exchange, SmallFile

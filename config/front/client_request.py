@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any
 
-from batches.http.senders import client_address, counted_as
+from batches.http.callers.senders import client_address, counted_as
 from batches.rules.errors import PortalError
 from config.front.connection import EXTENSION, Connection
 from config.front.refusals import refusal

@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from batches.http.senders import counted_as
+from batches.http.callers.senders import counted_as
 from config.front.admission import Admission, Full
 from config.front.client_pace import Pace, Progress
 

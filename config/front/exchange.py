@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from django.db import close_old_connections
 
-from batches.http.senders import is_known
+from batches.http.callers.senders import is_known
 from batches.rules.errors import Unavailable
 from config.front.client_request import ClientRequest, Gone, Headers, Scope, Stranger
 from config.front.threads import NoRoom, Threads

@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from batches.http.senders import SMALL_BODY, is_known
+from batches.http.callers.senders import SMALL_BODY, is_known
 from config.front.client_request import Stranger
 from tests.matrix import every
 

@@ -11,7 +11,7 @@ from django.test import RequestFactory
 from pytest_django import Settings
 
 from batches.console.account.waiting_room import WaitingRoom
-from batches.http.senders import delay_of
+from batches.http.callers.senders import delay_of
 from tests.security.people import CODE, LOGIN
 
 WAITING = 5

@@ -12,7 +12,7 @@ from batches.console.drawing.pace import pace
 from batches.engine.executor.permits import estimate
 from batches.filters.conditions import is_late
 from batches.models import Batch, BatchMinute, Project
-from batches.rules.line_rules import LineRules
+from batches.rules.lines.line_rules import LineRules
 from batches.services.core.route import granted_providers
 from batches.services.intake.check_input import Findings, check_file
 from batches.services.intake.input_rules import rules_for

@@ -23,7 +23,7 @@ from batches.api.fields.batch import ShownBatchDetail, batch_object
 from batches.api.openapi import documented, examples
 from batches.api.view import NativeView
 from batches.models import Batch
-from batches.rules import jsonl
+from batches.rules.lines import jsonl
 from batches.services.control.pause import pause, resume
 from batches.services.control.prioritise import prioritise
 from batches.services.control.reroute import reroute

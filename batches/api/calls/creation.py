@@ -18,8 +18,8 @@ from batches.http.errors import InvalidType, InvalidValue, MissingParameter, Unk
 from batches.http.fields import CompletionWindow
 from batches.models import Dialect, File, OnInvalid, Project, Purpose
 from batches.rules.errors import PortalError
-from batches.rules.jsonl import Line, read_lines
-from batches.rules.line_rules import LineChecker, LineRules, Problem
+from batches.rules.lines.jsonl import Line, read_lines
+from batches.rules.lines.line_rules import LineChecker, LineRules, Problem
 from batches.services.core.access import Right
 from batches.services.core.route import route
 from batches.services.intake.check_input import Findings, check_file, check_lines, check_quotas

@@ -17,8 +17,8 @@ from batches.http.errors import InvalidBody, UnsupportedMediaType
 from batches.http.fields import USUAL_WINDOW, AnyCompletionWindow, Fields, Metadata, OneOf, Text
 from batches.http.parsers import FORM
 from batches.models import NOTE_CHARS, REMARK_CHARS, OnInvalid
-from batches.rules.jsonl import complaint, request_line
-from batches.rules.line_rules import QUALIFIED_MODEL_CHARS
+from batches.rules.lines.jsonl import complaint, request_line
+from batches.rules.lines.line_rules import QUALIFIED_MODEL_CHARS
 
 ARRAY = "requests"
 

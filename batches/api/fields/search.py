@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from batches.api.fields.names import BatchIdIfAny
 from batches.models import Batch, BatchObject, BulkOperation, ErrorGroup
-from batches.rules.jsonl import result_id
+from batches.rules.lines.jsonl import result_id
 from batches.services.search.found import FileFound, Hit, HitKind, ModelFound, Reason
 from providers.models import Provider
 

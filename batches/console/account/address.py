@@ -1,9 +1,9 @@
-"""The address of a request for a page, as it is recorded, and as it is counted. The rules are those of `batches.http.senders`."""
+"""The address of a request for a page, as it is recorded and counted, by `batches.http.callers.senders`."""
 
 from allauth.core.internal.httpkit import clean_client_ip
 from django.http import HttpRequest
 
-from batches.http import senders
+from batches.http.callers import senders
 
 UNKNOWN = "0.0.0.0"  # noqa: S104 - used if the server names no address, as on a Unix socket
 

@@ -20,7 +20,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from batches.console.account.address import client_network
-from batches.http.senders import answer_late
+from batches.http.callers.senders import answer_late
 
 PATIENCE_SECONDS = 10.0  # a request that waits longer for its turn is turned away
 LATELY_SECONDS = 60.0  # the counts of visits are halved after each such interval

@@ -8,7 +8,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from batches.http.senders import SMALL_BODY, vouch
+from batches.http.callers.senders import SMALL_BODY, vouch
 
 
 class RefuseLargeForms:

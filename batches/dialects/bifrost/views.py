@@ -23,8 +23,8 @@ from batches.http.paging import Page, page_beside, query_number, query_word
 from batches.http.rendering import list_object
 from batches.http.views import DialectView
 from batches.models import Batch, Dialect, File
-from batches.rules.default_model import bare_model
 from batches.rules.errors import Gone, PortalError
+from batches.rules.lines.default_model import bare_model
 from batches.services.control.cancel import cancel
 from batches.services.intake.idempotency import note_use
 from batches.services.policy.catalogue import OfferedModel

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from batches.models import Batch, Dialect
 from batches.rules.errors import Gone
-from batches.rules.jsonl import read_request
+from batches.rules.lines.jsonl import read_request
 from batches.rules.states import BatchStatus, ObjectStatus
 from batches.services.results.object_result import ObjectResult
 from batches.services.results.results import number_lines, read_input, results, results_without_answers

@@ -13,7 +13,7 @@ from batches.dialects.shared.reading import completed_and_failed, shown_with_rea
 from batches.http.rendering import Constant, PrefixedId
 from batches.models import Batch, File, Purpose
 from batches.rules import identifiers
-from batches.rules.jsonl import read_lines
+from batches.rules.lines.jsonl import read_lines
 from batches.rules.states import BatchStatus
 from batches.services.storage.ranges import reading
 

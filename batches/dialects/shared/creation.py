@@ -36,8 +36,8 @@ from batches.http.parsers import FORM
 from batches.http.views import DialectView
 from batches.models import Batch, Dialect, File, OnInvalid, Project
 from batches.rules.errors import Gone
-from batches.rules.jsonl import read_lines, read_request, request_line
-from batches.rules.line_rules import QUALIFIED_MODEL_CHARS
+from batches.rules.lines.jsonl import read_lines, read_request, request_line
+from batches.rules.lines.line_rules import QUALIFIED_MODEL_CHARS
 from batches.services.core.route import route
 from batches.services.intake.extras import Extras, asked_extras, fitting_extras
 from batches.services.intake.inline import spooled, submit_gathered

@@ -11,8 +11,8 @@ from django.http import HttpRequest, UnreadablePostError
 from batches.http.errors import InvalidBody, InvalidValue, RequestTimeout
 from batches.http.parsers import read_member
 from batches.rules.errors import TooLarge
-from batches.rules.json_stream import Item, Malformed, Member, TooLong, read_members
-from batches.rules.jsonl import complaint, is_too_deep, request_line
+from batches.rules.lines.json_stream import Item, Malformed, Member, TooLong, read_members
+from batches.rules.lines.jsonl import complaint, is_too_deep, request_line
 
 HEAD_BYTES = 1024**2  # all members besides the requests, together
 

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from batches.engine.limits.asks import Caps, Permit, Want, Why
 from batches.engine.limits.hold import STRIKES, AccountHeld, Seen
-from batches.rules.tokens import tokens_of
+from batches.rules.lines.tokens import tokens_of
 from providers.base import Usage
 from providers.failures import Kind
 

@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from batches.engine.executor.lanes.upstreams import CannotRun, Opened, Upstreams
 from batches.models import Batch
-from batches.rules import jsonl
 from batches.rules.actors import ENGINE
 from batches.rules.errors import Gone, LostRace, StorageAway
+from batches.rules.lines import jsonl
 from batches.rules.states import BatchStatus
 from batches.services.control.block import block_batch, block_provider, unblock
 from batches.services.lifecycle.claim import Appetite, Lease, Pending, claim, give_back

@@ -31,7 +31,7 @@ def record_act(
 ) -> AuditEntry:
     """Record an act, such as `revoke_key`, with the old and new values of what it changed (see `changed`).
 
-    Must be called in the transaction of the act. A new act gets its words in `batches.rules.audit_words`.
+    Must be called in the transaction of the act. A new act gets its words in `batches.rules.display.audit_words`.
     """
     outcome = AuditEntry.Outcome.DONE
     return _record(act, outcome, actor=actor, now=now, target=target, project=project, reason=reason, changes=changes)

@@ -6,8 +6,8 @@ from django.db.models import QuerySet
 
 from batches.models import Batch, BatchObject
 from batches.rules import identifiers
-from batches.rules.csv_lines import csv_lines
-from batches.rules.jsonl import dump, unbroken
+from batches.rules.display.csv_lines import csv_lines
+from batches.rules.lines.jsonl import dump, unbroken
 from batches.services.exports.form import Compression, Export, Form, exported
 from batches.services.results.compare import Pair, Verdict
 from batches.services.results.compare_answers import CHUNK, Compared, compared_for_export

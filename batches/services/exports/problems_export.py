@@ -5,8 +5,8 @@ from itertools import chain
 
 from batches.models import Batch, BatchError, File
 from batches.rules import identifiers
-from batches.rules.csv_lines import csv_lines
-from batches.rules.line_rules import LineRules, Problem
+from batches.rules.display.csv_lines import csv_lines
+from batches.rules.lines.line_rules import LineRules, Problem
 from batches.services.core.access import Readable
 from batches.services.exports.form import Export, Form, exported
 from batches.services.insight.withheld import unquoting

@@ -8,8 +8,8 @@ from uuid import UUID
 import msgspec
 
 from batches.models import Batch, BatchObject
-from batches.rules import jsonl
 from batches.rules.answer_text import read_answer
+from batches.rules.lines import jsonl
 from batches.rules.states import ObjectStatus
 from batches.services.insight.withheld import words_for
 from batches.services.results.object_result import ObjectResult, result_line

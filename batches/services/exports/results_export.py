@@ -7,7 +7,7 @@ from enum import StrEnum
 from batches.models import Batch, BatchError
 from batches.models.batch import BatchQuerySet
 from batches.rules import identifiers
-from batches.rules.csv_lines import csv_lines
+from batches.rules.display.csv_lines import csv_lines
 from batches.rules.states import ObjectStatus
 from batches.services.exports.form import Compression, Export, Form, exported
 from batches.services.exports.result_records import ANSWER, Outcome, fields, line_of, records

@@ -18,8 +18,8 @@ from django.db.models import Q, QuerySet
 
 from batches.models import AuditEntry, Event
 from batches.rules import identifiers
-from batches.rules.audit_words import CANCEL, NOTE, OF_BATCH, act_of_event, choice_of, words_of
 from batches.rules.changes import Told, told
+from batches.rules.display.audit_words import CANCEL, NOTE, OF_BATCH, act_of_event, choice_of, words_of
 from batches.rules.keyset import behind, moment_as_number, number_as_moment
 from batches.rules.states import BatchStatus, Source
 from batches.services.insight.audit_question import LogQuestion

@@ -8,7 +8,7 @@ from datetime import datetime
 from batches.filters import AuditFilter
 from batches.filters.periods import span_of
 from batches.models import Project
-from batches.rules.audit_words import alike
+from batches.rules.display.audit_words import alike
 from batches.services.core.access import Access, Right
 
 KINDS = ("user", "key")  # of actors, in front of their names

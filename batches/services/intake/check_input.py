@@ -8,8 +8,8 @@ from django.db import transaction
 
 from batches.models import File, Project
 from batches.rules.errors import QuotaExceeded, Unavailable
-from batches.rules.jsonl import Line
-from batches.rules.line_rules import LineChecker, LineRules, Problem
+from batches.rules.lines.jsonl import Line
+from batches.rules.lines.line_rules import LineChecker, LineRules, Problem
 from batches.services.intake.input_lines import Checked, InputOutOfReach, Problems, checked_file, checked_lines
 from batches.services.policy.estimate import Estimate
 from batches.services.policy.quota import require_room

@@ -9,8 +9,8 @@ from django.db import transaction
 
 from batches.models import Batch, File, Project, Purpose
 from batches.rules.actors import Actor
-from batches.rules.default_model import bare_model
 from batches.rules.errors import NotFound
+from batches.rules.lines.default_model import bare_model
 from batches.services.core.audit import record_act
 from batches.services.core.route import route
 from batches.services.intake.submission import Submission, as_batch

@@ -10,8 +10,8 @@ from typing import BinaryIO, cast
 from django.conf import settings
 
 from batches.models import File
-from batches.rules.jsonl import Line, read_lines
-from batches.rules.line_rules import LineChecker, Problem
+from batches.rules.lines.jsonl import Line, read_lines
+from batches.rules.lines.line_rules import LineChecker, Problem
 from batches.services.storage.ranges import Readable, opened
 
 Note = Callable[[Problem], None]

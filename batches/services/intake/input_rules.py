@@ -4,7 +4,7 @@ from django.conf import settings
 
 from batches.models import Batch, Dialect
 from batches.models.batch import FROM_FILES, OF_ONE_MODEL
-from batches.rules.line_rules import LineRules
+from batches.rules.lines.line_rules import LineRules
 from providers.models import Provider
 
 

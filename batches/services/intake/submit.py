@@ -6,9 +6,9 @@ from django.db import transaction
 
 from batches.models import ApiKey, Batch, File, IdempotencyRecord, Purpose
 from batches.rules.actors import Actor
-from batches.rules.default_model import bare_model
 from batches.rules.errors import InvalidRequest
-from batches.rules.line_rules import MODEL_CHARS
+from batches.rules.lines.default_model import bare_model
+from batches.rules.lines.line_rules import MODEL_CHARS
 from batches.services.core import wake
 from batches.services.core.route import route
 from batches.services.core.transition import record

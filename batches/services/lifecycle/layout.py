@@ -24,7 +24,7 @@ from batches.models import (
     unnamed,
 )
 from batches.rules.errors import LostRace
-from batches.rules.line_rules import LineChecker, Problem
+from batches.rules.lines.line_rules import LineChecker, Problem
 from batches.rules.states import BatchStatus, ObjectStatus
 from batches.services.core.lease import hold
 from batches.services.intake.input_lines import Checked, Problems, checked_file

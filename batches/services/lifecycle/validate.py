@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from batches.models import Batch, OnInvalid
 from batches.rules.actors import ENGINE
 from batches.rules.errors import QuotaExceeded
-from batches.rules.line_rules import LineChecker, Problem
+from batches.rules.lines.line_rules import LineChecker, Problem
 from batches.rules.states import BatchStatus
 from batches.services.core import wake
 from batches.services.core.lease import at_work, hold, lease_batch

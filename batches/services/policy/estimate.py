@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from batches.rules.tokens import tokens_of
+from batches.rules.lines.tokens import tokens_of
 from providers.base import Usage
 from providers.models import Provider
 

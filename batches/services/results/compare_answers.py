@@ -12,7 +12,7 @@ from django.db import models
 
 from batches.models import Batch, BatchObject
 from batches.rules.answer_match import first_difference
-from batches.rules.shares import share_in_words, shares
+from batches.rules.display.shares import share_in_words, shares
 from batches.rules.states import ObjectStatus
 from batches.services.results.answers_at import answers_at
 from batches.services.results.compare import Pair, Verdict, pairs, place_of

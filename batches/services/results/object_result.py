@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from batches.models import INVALID_LINE
-from batches.rules import jsonl
+from batches.rules.lines import jsonl
 from batches.rules.states import ObjectStatus
 
 FAILED_STATUS = 400  # HTTP statuses from this one on mean a failure

@@ -8,8 +8,8 @@ from datetime import datetime
 from django.utils import timezone
 
 from batches.models import Batch, File, Slice
-from batches.rules import jsonl
 from batches.rules.errors import Gone
+from batches.rules.lines import jsonl
 from batches.rules.states import ObjectStatus
 from batches.services.storage.ranges import is_kept, stream_range
 

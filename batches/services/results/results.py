@@ -14,9 +14,9 @@ from django.db import connection
 from django.utils import timezone
 
 from batches.models import LAST_LINE, Batch, BatchError, BatchObject, BatchResult, Slice, bulk, unnamed
-from batches.rules import jsonl
-from batches.rules.default_model import line_with_model
 from batches.rules.errors import Gone
+from batches.rules.lines import jsonl
+from batches.rules.lines.default_model import line_with_model
 from batches.rules.states import ObjectStatus
 from batches.services.results.object_result import ObjectResult
 from batches.services.results.result_files import SliceResults, are_withdrawn, require_result_files

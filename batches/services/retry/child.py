@@ -11,7 +11,7 @@ from django.db.models import Q
 from batches.models import ApiKey, Batch, BatchObject, File, Purpose, Slice
 from batches.rules.actors import Actor
 from batches.rules.errors import Conflict, Gone, InProgress, LostRace
-from batches.rules.jsonl import unbroken
+from batches.rules.lines.jsonl import unbroken
 from batches.rules.states import OPEN, SETTLED, Act, BatchStatus, ObjectStatus
 from batches.services.core.amend import amend
 from batches.services.intake.inline import FILENAME, spooled

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from batches.models import Batch
 from batches.rules.actors import Actor
-from batches.rules.edits import Edit, edit
 from batches.rules.errors import InvalidRequest
+from batches.rules.lines.edits import Edit, edit
 from batches.services.intake.input_rules import rules_for
 from batches.services.policy.emergency_stop import require_intake
 from batches.services.results.results import request_of

@@ -3,7 +3,7 @@
 import pytest
 
 from batches.models import Batch, BatchObject, BatchResult
-from batches.rules.jsonl import result_id
+from batches.rules.lines.jsonl import result_id
 from tests.api.conftest import Native, problem
 from tests.console.conftest import MakeBatch
 

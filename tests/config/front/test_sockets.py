@@ -13,7 +13,7 @@ import pytest
 from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from pytest_django import Settings
 
-from batches.http.senders import answer_late, vouch
+from batches.http.callers.senders import answer_late, vouch
 from config.front.exchange import Environ
 from tests.config.front.served import PATIENCE, Served, head, rest_of, served, until
 

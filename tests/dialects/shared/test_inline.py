@@ -12,7 +12,7 @@ from django.test import RequestFactory
 from batches.dialects.shared.inline import HEAD_BYTES, InlineBody, InlineRequest, decode_item
 from batches.http.errors import InvalidBody, InvalidValue, RequestTimeout
 from batches.rules.errors import TooLarge
-from batches.rules.jsonl import MAX_DEPTH
+from batches.rules.lines.jsonl import MAX_DEPTH
 
 
 class Item(msgspec.Struct):

@@ -12,7 +12,7 @@ from batches.dialects.anthropic.outbound import result_lines
 from batches.dialects.merge.outbound import created_id
 from batches.dialects.shared.result_documents import result_item
 from batches.http.rendering import encode
-from batches.rules import jsonl
+from batches.rules.lines import jsonl
 from batches.rules.states import ObjectStatus
 from batches.services.results.object_result import ObjectResult, result_line
 

@@ -22,7 +22,7 @@ from batches.models import (
     Project,
     Role,
 )
-from batches.rules.jsonl import result_id
+from batches.rules.lines.jsonl import result_id
 from batches.rules.states import BatchStatus, Source
 from batches.services.core.access import access_of
 from batches.services.insight.withheld import WITHHELD

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods
 
 from batches.console.kit.access import SignedIn, requires
-from batches.console.kit.list_query import in_words
+from batches.console.kit.lists.list_query import in_words
 from batches.filters import BatchFilter
 from batches.models import BulkAct, BulkOperation
 from batches.rules.errors import InvalidRequest, PortalError

@@ -15,15 +15,15 @@ from django.views.decorators.http import require_POST, require_safe
 from batches.console.drawing.batch_state import Badge, Progress, Tone, percent
 from batches.console.drawing.count_tiles import status_tiles
 from batches.console.kit.access import SignedIn, requires
-from batches.console.kit.export import TYPES, moment
 from batches.console.kit.exports import not_exported
-from batches.console.kit.list_query import in_words
+from batches.console.kit.lists.list_export import TYPES, moment
+from batches.console.kit.lists.list_query import in_words
+from batches.console.kit.lists.paging import BadPosition, KeysetPage, keyed_page
 from batches.console.kit.live import respond
-from batches.console.kit.paging import BadPosition, KeysetPage, keyed_page
 from batches.filters import BatchFilter, BulkItemFilter
 from batches.http.parameters import allow_parameters
 from batches.models import BulkAct, BulkItem, BulkOperation
-from batches.rules.csv_lines import csv_lines
+from batches.rules.display.csv_lines import csv_lines
 from batches.rules.errors import Conflict, InvalidRequest, NotFound, PortalError
 from batches.rules.states import Source
 from batches.services.bulk.cancel import cancel_rest

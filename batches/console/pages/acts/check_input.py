@@ -23,7 +23,7 @@ from batches.http.fields import USUAL_WINDOW
 from batches.http.parameters import allow_parameters
 from batches.models import Batch, File, OnInvalid, Purpose
 from batches.rules.errors import InvalidRequest, PortalError, Unavailable
-from batches.rules.line_rules import LineRules, Problem
+from batches.rules.lines.line_rules import LineRules, Problem
 from batches.services.core.access import Right
 from batches.services.core.route import route
 from batches.services.exports.problems_export import export_problems

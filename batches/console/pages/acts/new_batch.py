@@ -19,8 +19,8 @@ from batches.console.kit.live import wants_fragment
 from batches.console.pages.acts.new_batch_form import UploadForm, as_query
 from batches.models import Batch, File, Purpose
 from batches.rules import identifiers
+from batches.rules.display.sizes import size
 from batches.rules.errors import NotFound, PortalError
-from batches.rules.sizes import size
 from batches.services.core.access import Right
 from batches.services.intake.drafts import keep_draft
 

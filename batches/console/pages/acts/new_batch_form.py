@@ -22,7 +22,7 @@ from batches.http.fields import (
 from batches.models import REMARK_CHARS, Batch, Dialect, File, OnInvalid, Project
 from batches.rules import identifiers
 from batches.rules.errors import InvalidRequest, NoProvider
-from batches.rules.line_rules import QUALIFIED_MODEL_CHARS
+from batches.rules.lines.line_rules import QUALIFIED_MODEL_CHARS
 from batches.services.control.prioritise import HIGHEST, LOWEST
 from batches.services.core.route import granted_providers, route
 from batches.services.intake.submission import Submission, submission_of

@@ -12,7 +12,7 @@ from batches.console.kit.exports import not_exported
 from batches.console.pages.acts.new_batch_form import DEFAULT_ENDPOINT
 from batches.http.parameters import allow_parameters
 from batches.rules.errors import InvalidRequest
-from batches.rules.jsonl import dump
+from batches.rules.lines.jsonl import dump
 from batches.services.core.access import Right
 
 ENDPOINT_CHARS = 200

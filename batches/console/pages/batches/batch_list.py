@@ -12,11 +12,20 @@ from django.views.decorators.http import require_safe
 from batches.console.drawing import curl
 from batches.console.drawing.batch_state import Badge, Progress, badge, progress
 from batches.console.kit.access import SignedIn, requires
-from batches.console.kit.columns import COLUMNS, BadColumn, Column, read_columns
-from batches.console.kit.list_query import chips, choices, panel, question, tidied
+from batches.console.kit.lists.columns import COLUMNS, BadColumn, Column, read_columns
+from batches.console.kit.lists.list_query import chips, choices, panel, question, tidied
+from batches.console.kit.lists.paging import (
+    SORTS,
+    BadPosition,
+    BadSort,
+    KeysetPage,
+    batches_page,
+    capped,
+    capped_count,
+    read_sort,
+)
+from batches.console.kit.lists.way_back import led_from_list
 from batches.console.kit.live import respond, unchanged, wants_fragment
-from batches.console.kit.paging import SORTS, BadPosition, BadSort, KeysetPage, batches_page, capped, capped_count, read_sort
-from batches.console.kit.way_back import led_from_list
 from batches.console.pages.batches.view_tabs import view_tabs
 from batches.filters import CREATED, BatchFilter
 from batches.models import Batch, BulkAct, load_counts

@@ -19,9 +19,9 @@ from batches.console.drawing.pace import course, latest_minutes, pace
 from batches.console.kit.access import SignedIn, find_batch, requires
 from batches.console.kit.extras import extras_told
 from batches.console.kit.guards import guards_in_force
+from batches.console.kit.lists.paging import BadPosition, KeysetPage, objects_page
+from batches.console.kit.lists.way_back import around, kept
 from batches.console.kit.live import respond, unchanged
-from batches.console.kit.paging import BadPosition, KeysetPage, objects_page
-from batches.console.kit.way_back import around, kept
 from batches.console.pages.acts.new_batch_form import as_query
 from batches.console.pages.acts.retry_batch import retriable
 from batches.console.pages.batches.family import after_retries, family

@@ -12,8 +12,8 @@ from django.views.decorators.http import require_safe
 from batches.console.drawing import curl
 from batches.console.drawing.pretty import indent
 from batches.console.kit.access import SignedIn, find_batch, requires
-from batches.console.kit.list_query import chips
-from batches.console.kit.way_back import around, list_query
+from batches.console.kit.lists.list_query import chips
+from batches.console.kit.lists.way_back import around, list_query
 from batches.console.pages.acts.retry_batch import retriable
 from batches.filters import BatchObjectFilter
 from batches.models import Batch, BatchError, BatchObject, BatchResult

@@ -5,7 +5,7 @@ from django.urls import reverse
 from batches.console.drawing import curl
 from batches.console.kit.access import SignedIn
 from batches.console.kit.download_menu import batch_downloads
-from batches.console.kit.way_back import kept, list_query
+from batches.console.kit.lists.way_back import kept, list_query
 from batches.console.pages.acts.act_on_batch import offers
 from batches.console.pages.acts.retry_batch import may_retry
 from batches.models import Batch

@@ -6,7 +6,7 @@ from django.http import QueryDict
 from django.urls import reverse
 
 from batches.console.kit.access import SignedIn
-from batches.console.kit.list_query import LOOK, POSITION, question
+from batches.console.kit.lists.list_query import LOOK, POSITION, question
 from batches.filters import VIEWS
 from batches.models import SavedView
 from batches.services.people.saved_views import visible_views

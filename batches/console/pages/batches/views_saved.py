@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from batches.console.kit.access import SignedIn, requires
-from batches.console.kit.list_query import in_words, tidied
+from batches.console.kit.lists.list_query import in_words, tidied
 from batches.console.pages.batches.view_tabs import kept
 from batches.filters import BatchFilter
 from batches.models import SavedView

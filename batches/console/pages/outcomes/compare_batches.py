@@ -15,7 +15,7 @@ from batches.console.drawing.diff import difference
 from batches.console.kit.access import SignedIn, find_batch, requires
 from batches.console.kit.download_menu import in_each_format
 from batches.console.kit.exports import reads_bodies
-from batches.console.kit.list_query import with_changes
+from batches.console.kit.lists.list_query import with_changes
 from batches.models import Batch, BatchObject
 from batches.rules import identifiers
 from batches.rules.answer_match import first_difference

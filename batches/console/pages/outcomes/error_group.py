@@ -15,7 +15,7 @@ from batches.console.drawing.charts import BarChart, Series
 from batches.console.kit.access import SignedIn, act_of, actor, requires
 from batches.console.kit.download_menu import Download, results_download
 from batches.console.kit.form_text import form_text
-from batches.console.kit.paging import BadPosition
+from batches.console.kit.lists.paging import BadPosition
 from batches.console.pages.acts.retry_batch import may_retry
 from batches.console.pages.outcomes.error_list import WORDS, BadWindow, read_window, window_tabs
 from batches.models import AuditEntry, Batch, BatchError, BatchObject, ErrorGroup, load_counts

@@ -10,9 +10,9 @@ from django.views.decorators.http import require_safe
 
 from batches.console.drawing.charts import Sparkline
 from batches.console.kit.access import SignedIn, requires
-from batches.console.kit.list_query import chips, choices, with_changes
+from batches.console.kit.lists.list_query import chips, choices, with_changes
+from batches.console.kit.lists.paging import BadPosition
 from batches.console.kit.live import respond
-from batches.console.kit.paging import BadPosition
 from batches.filters import ErrorGroupFilter
 from batches.models import ErrorGroup
 from batches.services.core.access import Right

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from batches.console.kit.paging import capped, capped_count
+from batches.console.kit.lists.paging import capped, capped_count
 from batches.filters import Condition
 from batches.models import Batch, ProviderHealth, Slice
 from batches.rules.states import BatchStatus

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from batches.console.drawing.batch_state import Badge, Tone
 from batches.console.kit.access import SignedIn, actor, find, requires
-from batches.console.kit.paging import capped, capped_count
+from batches.console.kit.lists.paging import capped, capped_count
 from batches.console.pages.portal.key_forms import KeyForm, NewKeyForm, RevokeForm
 from batches.models import ApiKey, AuditEntry, KeyState
 from batches.rules.errors import InvalidRequest, PortalError

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.http import QueryDict
 from django.urls import reverse
 
-from batches.console.kit.paging import capped, capped_count
+from batches.console.kit.lists.paging import capped, capped_count
 from batches.filters import BatchFilter
 from batches.models import Batch, load_counts
 from batches.rules.states import BatchStatus

@@ -10,14 +10,15 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from batches.console.kit.access import SignedIn, requires
-from batches.console.kit.export import TYPES, json_line, moment
 from batches.console.kit.exports import not_exported
-from batches.console.kit.list_query import MOST_CHOICES, chips, with_changes
-from batches.console.kit.paging import BadPosition
+from batches.console.kit.lists.list_export import TYPES, json_line, moment
+from batches.console.kit.lists.list_query import MOST_CHOICES, chips, with_changes
+from batches.console.kit.lists.paging import BadPosition
 from batches.filters import CREATED, AuditFilter
 from batches.models import AuditEntry
-from batches.rules import audit_words, identifiers
-from batches.rules.csv_lines import csv_lines
+from batches.rules import identifiers
+from batches.rules.display import audit_words
+from batches.rules.display.csv_lines import csv_lines
 from batches.rules.states import Source
 from batches.services.core.access import Right
 from batches.services.insight.audit_log import LogPage, LogPosition, Record, audit_page, audit_records

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from batches.console.kit.access import SignedIn, act_of, actor, requires
-from batches.console.kit.paging import capped, capped_count
+from batches.console.kit.lists.paging import capped, capped_count
 from batches.console.kit.stop_banner import stops_shown
 from batches.models import Batch, EmergencyStop, Project, Slice, Stopped
 from batches.models.emergency_stop import STOP_REASON_CHARS

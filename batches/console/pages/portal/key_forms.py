@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 
-from batches.console.kit.paging import capped
+from batches.console.kit.lists.paging import capped
 from batches.filters.batch import require_in_any_zone
 from batches.models import ApiKey, Project, Scope
 from batches.rules.actors import REASON_CHARS

@@ -6,7 +6,7 @@ from django.db.models import Count, Q
 from django.http import QueryDict
 from django.urls import reverse
 
-from batches.console.kit.paging import COUNT_CAP, capped
+from batches.console.kit.lists.paging import COUNT_CAP, capped
 from batches.models.batch import BatchQuerySet
 from batches.services.bulk.targets import Target, targets
 from batches.services.core.access import Access, Right

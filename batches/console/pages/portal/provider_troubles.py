@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from batches.console.drawing.provider_state import ProviderRow
-from batches.console.kit.paging import capped, capped_count
+from batches.console.kit.lists.paging import capped, capped_count
 from batches.models import Batch, Slice
 from batches.rules.states import BatchStatus
 from batches.services.core.access import Access

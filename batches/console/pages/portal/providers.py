@@ -16,8 +16,8 @@ from batches.console.drawing.provider_state import provider_row, provider_rows
 from batches.console.drawing.throughput_charts import charts, span_tabs
 from batches.console.kit.access import SignedIn, actor, requires
 from batches.console.kit.guards import guards_of_provider
+from batches.console.kit.lists.paging import capped, capped_count
 from batches.console.kit.live import respond
-from batches.console.kit.paging import capped, capped_count
 from batches.console.kit.stop_banner import stops_shown
 from batches.console.pages.portal.account_problems import account_problem
 from batches.console.pages.portal.provider_acts import provider_acts

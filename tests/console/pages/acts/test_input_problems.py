@@ -13,8 +13,8 @@ from pytest_django import Settings
 
 from batches.console.pages.acts.sample_input import sample_lines
 from batches.models import AuditEntry, Batch, BatchError, File, OnInvalid, Project, Role
-from batches.rules.jsonl import read_lines
-from batches.rules.line_rules import LineChecker, LineRules
+from batches.rules.lines.jsonl import read_lines
+from batches.rules.lines.line_rules import LineChecker, LineRules
 from batches.rules.states import BatchStatus
 from providers.base import OPENAI_ENDPOINTS
 from providers.models import Provider

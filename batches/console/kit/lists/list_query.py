@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from batches.console.drawing.words import exact
-from batches.console.kit.columns import DEFAULT
-from batches.console.kit.paging import SORTS
+from batches.console.kit.lists.columns import DEFAULT
+from batches.console.kit.lists.paging import SORTS
 from batches.filters import CREATED, METADATA, NOT, VIEWS, BatchFilter, StrictFilterSet, is_negated, positive
 from batches.services.core.access import Access
 

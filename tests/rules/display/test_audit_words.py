@@ -13,7 +13,7 @@ from django.urls import URLPattern, URLResolver
 from batches.api.urls import urlpatterns as api_urls
 from batches.console.urls import urlpatterns
 from batches.models import BulkAct, Stopped
-from batches.rules.audit_words import OF_BATCH, WORDS, act_of_event, alike, choice_of, choices, words_of
+from batches.rules.display.audit_words import OF_BATCH, WORDS, act_of_event, alike, choice_of, choices, words_of
 from batches.rules.states import Act, BatchStatus
 from batches.services.core.access import Right
 from tests.services.recorded import FACES, SERVICES

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.http import QueryDict
 
-from batches.console.kit.paging import SORTS
+from batches.console.kit.lists.paging import SORTS
 
 
 class BadColumn(ValueError):

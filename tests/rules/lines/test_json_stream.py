@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batches.rules import json_stream
-from batches.rules.json_stream import CHUNK, Item, Malformed, Member, Read, TooLong, read_members
+from batches.rules.lines import json_stream
+from batches.rules.lines.json_stream import CHUNK, Item, Malformed, Member, Read, TooLong, read_members
 
 ODD = (
     b' {\n "model" : "m{[\\"" , "n":-1.5e-7,"t":true, "f" :false,"z":null, "requests"\t:\r\n['

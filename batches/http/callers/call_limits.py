@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from django.conf import settings
 
-from batches.http.request_rates import Rate, rates
+from batches.http.callers.request_rates import Rate, rates
 from batches.models import ApiKey
 from batches.rules.errors import RateLimited
 

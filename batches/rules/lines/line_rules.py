@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
-from batches.rules.jsonl import Line, complaint, is_too_deep
+from batches.rules.lines.jsonl import Line, complaint, is_too_deep
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from batches.rules.default_model import line_with_model, with_model
-from batches.rules.jsonl import Line
-from batches.rules.line_rules import LineChecker, LineRules
+from batches.rules.lines.default_model import line_with_model, with_model
+from batches.rules.lines.jsonl import Line
+from batches.rules.lines.line_rules import LineChecker, LineRules
 
 CHAT = "/v1/chat/completions"
 

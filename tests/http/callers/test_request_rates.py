@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 import redis
 
-from batches.http.request_rates import LocalCounts, Rate, Rates, SharedCounts, opens_in, room
+from batches.http.callers.request_rates import LocalCounts, Rate, Rates, SharedCounts, opens_in, room
 from tests.servers import free_port, own_redis_url
 
 START = 1_000_000 * 60.0  # the beginning of a minute, in seconds since 1970

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from batches.rules.edits import edit
-from batches.rules.line_rules import LineRules
+from batches.rules.lines.edits import edit
+from batches.rules.lines.line_rules import LineRules
 from tests.cast import CHAT
 
 LINE = b'{"custom_id": "a-1", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "m", "n": 1.10, "stop": "x"}}'

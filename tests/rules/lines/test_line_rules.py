@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from batches.rules.fingerprints import fingerprint
-from batches.rules.jsonl import MAX_DEPTH, Line, read_request
-from batches.rules.line_rules import LineChecker, LineRules, Problem
+from batches.rules.lines.jsonl import MAX_DEPTH, Line, read_request
+from batches.rules.lines.line_rules import LineChecker, LineRules, Problem
 
 CHAT = "/v1/chat/completions"
 

@@ -4,7 +4,7 @@ import io
 
 import msgspec
 
-from batches.rules.json_stream import Member, read_members
+from batches.rules.lines.json_stream import Member, read_members
 
 _Members = dict[str, msgspec.Raw]
 _decode_members = msgspec.json.Decoder(_Members).decode

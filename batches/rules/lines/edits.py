@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from batches.rules.jsonl import Line, is_too_deep
-from batches.rules.line_rules import LineChecker, LineRules, Problem
+from batches.rules.lines.jsonl import Line, is_too_deep
+from batches.rules.lines.line_rules import LineChecker, LineRules, Problem
 
 _BYTE = re.compile(r" \(byte (\d+)\)$")
 _NAME = re.compile(r"[\w.-]{1,40}", re.ASCII)

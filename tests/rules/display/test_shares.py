@@ -2,7 +2,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from batches.rules.shares import share_in_words, shares
+from batches.rules.display.shares import share_in_words, shares
 
 
 @pytest.mark.parametrize(

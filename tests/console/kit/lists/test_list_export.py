@@ -10,10 +10,10 @@ from django.http import StreamingHttpResponse
 from django.test import Client
 from django.utils import timezone
 
-from batches.console.kit import export
-from batches.console.kit.export import FIELDS
+from batches.console.kit.lists import list_export
+from batches.console.kit.lists.list_export import FIELDS
 from batches.models import Project, Role
-from batches.rules.csv_lines import cell
+from batches.rules.display.csv_lines import cell
 from batches.rules.states import BatchStatus
 from tests.console.conftest import MakeBatch, SignIn
 
@@ -58,7 +58,7 @@ def test_both_forms_hold_what_the_filters_match_in_the_lists_order(console: Clie
 def test_a_list_longer_than_a_piece_is_exported_whole_and_in_order(
     console: Client, make_batch: MakeBatch, monkeypatch: pytest.MonkeyPatch, count_queries: Callable[[Callable[[], object]], int]
 ) -> None:
-    monkeypatch.setattr(export, "PIECE", 3)
+    monkeypatch.setattr(list_export, "PIECE", 3)
     now = timezone.now()
     made = [make_batch(created_at=now - timedelta(minutes=number // 2), succeeded=1) for number in range(10)]
     for sort in ("-created", "created", "-ended", "ended", "priority", "deadline"):

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from batches.rules.sizes import size
+from batches.rules.display.sizes import size
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ from django.views.decorators.http import require_safe
 
 from batches.console.kit.access import SignedIn, requires
 from batches.console.kit.exports import not_exported
-from batches.console.kit.list_query import LOOK, POSITION, question
-from batches.console.kit.paging import SORTS, BadSort, Sort, read_sort
+from batches.console.kit.lists.list_query import LOOK, POSITION, question
+from batches.console.kit.lists.paging import SORTS, BadSort, Sort, read_sort
 from batches.filters import BatchFilter
 from batches.models import Batch, load_counts
-from batches.rules.csv_lines import csv_lines
-from batches.rules.jsonl import unbroken
+from batches.rules.display.csv_lines import csv_lines
+from batches.rules.lines.jsonl import unbroken
 from batches.services.core.access import Right
 from batches.services.standing.batch_state import BatchState
 from batches.services.standing.look import states_of_batches

@@ -8,7 +8,7 @@ from django.http import QueryDict
 from django.test import Client
 from django.utils import timezone
 
-from batches.console.kit.list_query import tidied
+from batches.console.kit.lists.list_query import tidied
 from batches.models import Batch
 from batches.rules.states import BatchStatus
 from tests.console.conftest import MakeBatch

@@ -8,8 +8,8 @@ import uuid
 import msgspec
 import pytest
 
-from batches.rules import jsonl
-from batches.rules.jsonl import MAX_DEPTH, complaint, error_line, is_too_deep, read_lines, response_line
+from batches.rules.lines import jsonl
+from batches.rules.lines.jsonl import MAX_DEPTH, complaint, error_line, is_too_deep, read_lines, response_line
 
 BOM = b"\xef\xbb\xbf"
 FILES = [

@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.http import request_rates
-from batches.http.call_limits import begin_call
+from batches.http.callers import request_rates
+from batches.http.callers.call_limits import begin_call
 from batches.models import ApiKey, File, Project
 from batches.rules.errors import RateLimited
 from batches.services.people.authenticate import authenticate
