@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import msgspec
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from uuid_utils.compat import uuid7
@@ -55,6 +55,19 @@ class Provider(KeepsSecrets, Guarded):
         on_delete=models.SET_NULL,
         related_name="stands_by_for",
         help_text="Takes over running batches when this provider is down for longer than STANDBY_AFTER_SECONDS.",
+    )
+    jobs_family = models.CharField(
+        max_length=32, blank=True, default="", db_default="", help_text="The kind of its own batch API; empty if it has none."
+    )
+    max_open_jobs = models.PositiveIntegerField(
+        default=100, db_default=100, validators=[MinValueValidator(1)], help_text="Jobs at its batch API at one time."
+    )
+    execution = models.CharField(
+        max_length=9,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of its batches, if neither they nor their project say: direct, delegated, hybrid or auto.",
     )
     is_default = models.BooleanField(default=False, help_text="Used where nothing names a provider.")
     granted_to_all = models.BooleanField(default=True, help_text="Every project may use it; else only those it is granted to.")
@@ -214,6 +227,14 @@ class ProviderModel(models.Model):
         help_text="Of input tokens that came from the upstream's cache; empty: as any other.",
     )
     output_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True, validators=[MinValueValidator(0)])
+    batch_factor = models.DecimalField(
+        max_digits=5,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(1)],
+        help_text="The share of these prices that the provider's batch API charges; empty: as its kind usually does.",
+    )
 
     class Meta:
         ordering: ClassVar = ["provider", "name"]

@@ -6,6 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from batches.engine import gc_tuning as collector
+from batches.engine.delegation import delegator
 from batches.engine.executor import execute as executor
 from batches.models import Worker
 from batches.services.bulk.run import run as run_operation
@@ -28,6 +29,12 @@ def validate(batch_id: str) -> None:
 def execute() -> None:
     """Run an executor until it has no more work. The task is acknowledged early: a lost task costs a lease, not a result."""
     executor.run()
+
+
+@shared_task(name="batches.engine.delegate", acks_late=False)
+def delegate() -> None:
+    """Speak to the providers' batch APIs until no job is due. It is acknowledged early: a lost task costs a lease."""
+    delegator.run()
 
 
 @shared_task(name="batches.engine.finalize")

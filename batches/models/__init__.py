@@ -22,6 +22,7 @@ from batches.models.object import INVALID_LINE, LAST_LINE, BatchObject, unnamed
 from batches.models.pace import BatchMinute
 from batches.models.project import Project, ProviderGrant
 from batches.models.provider_health import ProviderHealth
+from batches.models.provider_job import ProviderJob, ProviderJobIncident
 from batches.models.result import BatchResult
 from batches.models.saved_view import SavedView
 from batches.models.slice import Slice
@@ -63,6 +64,8 @@ __all__ = [
     "Project",
     "ProviderGrant",
     "ProviderHealth",
+    "ProviderJob",
+    "ProviderJobIncident",
     "Purpose",
     "Role",
     "SavedView",

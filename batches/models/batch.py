@@ -17,6 +17,7 @@ from batches.models.project import Project
 from batches.models.recovered import RECOVERY_INDEXES, Recovered
 from batches.rules import identifiers
 from batches.rules.actors import REASON_CHARS
+from batches.rules.execution import Execution
 from batches.rules.states import COUNTED, NEVER_RAN, OPEN, TERMINAL, BatchStatus, ObjectStatus
 from providers.failures import Kind
 from providers.guards import Guarded
@@ -92,6 +93,14 @@ class Batch(Counted, Recovered, Guarded, Leased):
         default=OnInvalid.FAIL,
         db_default=OnInvalid.FAIL,
         help_text="Whether invalid lines of its input fail it, or are skipped.",
+    )
+
+    execution = models.CharField(
+        max_length=9, choices=Execution.choices, default=Execution.DIRECT, db_default=Execution.DIRECT, help_text="Who calls."
+    )
+    execution_reason = models.CharField(max_length=300, blank=True, default="", db_default="", help_text="Why it runs so.")
+    taken_back_at = models.DateTimeField(
+        null=True, blank=True, help_text="When requests were first taken back from the provider's batch API, to be sent directly."
     )
 
     status = models.CharField(max_length=12, choices=BatchStatus.choices, default=BatchStatus.VALIDATING)

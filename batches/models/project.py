@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 from uuid_utils.compat import uuid7
 
+from batches.rules.execution import Execution
 from providers.models import Provider
 
 
@@ -23,6 +24,14 @@ class Project(models.Model):
     max_open_batches = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: the portal's default.")
     max_pending_objects = models.PositiveBigIntegerField(null=True, blank=True, help_text="Empty: the portal's default.")
     max_stored_bytes = models.PositiveBigIntegerField(null=True, blank=True, help_text="Empty: the portal's default.")
+    may_delegate = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Its requests may be stored at providers, by their batch APIs, until their results are here.",
+    )
+    execution = models.CharField(
+        max_length=9, choices=Execution.choices, blank=True, default="", db_default="", help_text="Empty: as the provider says."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ProjectQuerySet.as_manager()

@@ -31,6 +31,16 @@ class Slice(Counted, Leased):
     error_end = models.PositiveBigIntegerField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
     lost_leases = models.SmallIntegerField(default=0, db_default=0, editable=False)
+    # The job at a provider's batch API that carries out the open objects. Executors leave such a slice alone.
+    provider_job = models.ForeignKey(
+        "ProviderJob",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="slices",
+        db_index=False,
+        db_constraint=False,
+    )
 
     last_settled_at = models.DateTimeField(null=True, blank=True)
 
@@ -48,6 +58,7 @@ class Slice(Counted, Leased):
             models.Index(fields=["batch", "first_line"], condition=Q(pending__gt=0), name="slice_unfinished"),
             # The leased slices: a handful of rows. From them `turns` computes how much each batch and project is served.
             models.Index(fields=["batch"], condition=Q(lease_owner__isnull=False), name="slice_leased"),
+            models.Index(fields=["provider_job"], condition=Q(provider_job__isnull=False), name="slice_delegated"),
         ]
 
     def __str__(self) -> str:

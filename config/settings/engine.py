@@ -34,6 +34,17 @@ STANDBY_AFTER_SECONDS = knob("STANDBY_AFTER_SECONDS", seconds, 300.0)  # how lon
 NOT_ANSWERING_SECONDS = knob("NOT_ANSWERING_SECONDS", seconds, 60.0)  # a provider that answers nothing for so long is shown so
 NO_PROGRESS_SECONDS = knob("NO_PROGRESS_SECONDS", seconds, 600.0)  # a begun batch of which nothing finishes for so long, too
 CANCEL_GRACE_SECONDS = knob("CANCEL_GRACE_SECONDS", seconds, 30.0)  # requests in flight may still settle for this long
+JOB_ROWS = knob("JOB_ROWS", whole(1, 100_000), 2000)  # requests of one job at a provider's batch API
+JOB_BYTES = knob("JOB_BYTES", whole(1), 64 * 1024**2)  # and the bytes of their lines
+JOB_ATTEMPTS = knob("JOB_ATTEMPTS", whole(1, 10), 3)  # jobs for one request before it fails, if it is not sent directly
+JOB_POLL_SECONDS = knob("JOB_POLL_SECONDS", seconds, 60.0)  # between two looks at a running job
+JOB_POLLS_PER_MINUTE = knob("JOB_POLLS_PER_MINUTE", whole(1), 200)  # looks at one provider whose jobs are looked at one by one
+JOB_DOUBT_SECONDS = knob("JOB_DOUBT_SECONDS", seconds, 600.0)  # how long a job is looked for whose create call was not answered
+JOB_GRACE_SECONDS = knob("JOB_GRACE_SECONDS", seconds, 600.0)  # how long results that are missing may come late
+JOB_CANCEL_SECONDS = knob("JOB_CANCEL_SECONDS", seconds, 900.0)  # how long a cancelled batch waits for the rows of its jobs
+JOB_RESERVE_SECONDS = knob("JOB_RESERVE_SECONDS", seconds, 300.0)  # kept before the deadline to finish hybrid batches directly
+AUTO_JOB_ROWS = knob("AUTO_JOB_ROWS", whole(1), 100)  # smaller batches with `auto` run directly
+AUTO_JOB_WINDOW_SECONDS = knob("AUTO_JOB_WINDOW_SECONDS", seconds, 4 * 3600.0)  # and those with a shorter completion window
 RECONCILE_SECONDS = knob("RECONCILE_SECONDS", seconds, 1.0)
 
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
@@ -52,7 +63,10 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker without a limit
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "control"
-CELERY_TASK_ROUTES = {"batches.engine.execute": {"queue": "execute"}}
+CELERY_TASK_ROUTES = {
+    "batches.engine.execute": {"queue": "execute"},
+    "batches.engine.delegate": {"queue": "delegate"},
+}
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

@@ -147,5 +147,18 @@ class KeepsSecrets(models.Model):
         return f"The credential of provider {self.name} is encrypted under a key that CREDENTIAL_KEYS does not hold."
 
 
+def opened(secret: bytes) -> str:
+    """The text of a credential that was encrypted as a provider's is. Raises CredentialUnavailable."""
+    try:
+        return _cipher().decrypt(secret).decode()
+    except InvalidToken:
+        raise CredentialUnavailable("A former credential is encrypted under a key that CREDENTIAL_KEYS does not hold.") from None
+
+
+def sealed_credential(secret: str) -> bytes:
+    """A credential, encrypted under the first of CREDENTIAL_KEYS."""
+    return _cipher().encrypt(secret.encode())
+
+
 def _cipher() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in settings.CREDENTIAL_KEYS])

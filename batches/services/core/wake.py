@@ -40,6 +40,11 @@ def execute() -> None:
     _after_commit("batches.engine.execute")
 
 
+def delegate() -> None:
+    """Wake a worker for jobs at the providers' batch APIs."""
+    _after_commit("batches.engine.delegate")
+
+
 def finalize(batch_id: uuid.UUID) -> None:
     """Wake a worker for a batch that may have nothing left to run."""
     _after_commit("batches.engine.finalize", batch_id)

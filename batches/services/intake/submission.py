@@ -6,6 +6,7 @@ from datetime import timedelta
 from batches.models import Batch, Dialect, OnInvalid, Project
 from batches.rules.states import BatchStatus
 from batches.services.intake.extras import NO_EXTRAS, Extras, kept_extras, stored_extras
+from batches.services.policy.execution import ASKED
 from batches.services.policy.guards import OwnGuards, checked_guards, own_guards
 from providers.models import Provider
 
@@ -16,7 +17,7 @@ class Submission:
 
     `completion_window` is the client's word for `window`. `model` is for lines that name none, as `MODEL` or
     `PROVIDER/MODEL`. `extras` have been checked (see `extras`). `guards` are checked when the batch is made. `requests` is
-    the number of requests that came with the create call.
+    the number of requests that came with the create call. `execution` is the batch's own wish, or empty.
     """
 
     project: Project
@@ -35,6 +36,7 @@ class Submission:
     extras: Extras = NO_EXTRAS
     guards: OwnGuards = field(default_factory=OwnGuards)
     requests: int = 0
+    execution: str = ""
 
 
 def as_batch(submission: Submission, *, provider: Provider, default_model: str) -> Batch:
@@ -83,4 +85,5 @@ def submission_of(batch: Batch) -> Submission:
         operation_name=batch.operation_name,
         extras=kept_extras(batch),
         guards=own_guards(batch),
+        execution=batch.execution if batch.execution_reason == ASKED else "",
     )

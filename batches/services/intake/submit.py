@@ -16,6 +16,7 @@ from batches.services.intake.idempotency import complete_reservation
 from batches.services.intake.submission import Submission, as_batch
 from batches.services.people.authenticate import require_not_revoked
 from batches.services.policy.emergency_stop import require_intake
+from batches.services.policy.execution import chosen_at_submit
 from batches.services.policy.quota import require_room
 from providers.models import Provider
 
@@ -47,6 +48,8 @@ def submit(
     default_model = usable_model(submission.model, endpoint=endpoint, provider=provider)
     require_room(project, open_batches=1, pending_objects=submission.requests)
     batch = as_batch(submission, provider=provider, default_model=default_model)
+    choice = chosen_at_submit(submission.execution, project=project, provider=provider, endpoint=endpoint)
+    batch.execution, batch.execution_reason = choice.execution, choice.reason[:300]
     batch.input_file = input_file
     batch.created_by, batch.created_by_key = actor.name, key
     batch.created_at = batch.updated_at = now

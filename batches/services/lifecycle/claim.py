@@ -173,7 +173,7 @@ def anything_to_claim(*, now: datetime) -> bool:
 def _lease(batch_id: uuid.UUID, count: int, *, executor: uuid.UUID, now: datetime) -> list[Lease]:
     locked = Slice.objects.select_for_update(of=("self",), skip_locked=True)
     running = {"batch__status": BatchStatus.IN_PROGRESS, "batch__paused_at": None}
-    free = locked.filter(_free(now), batch=batch_id, pending__gt=0, **running)
+    free = locked.filter(_free(now), batch=batch_id, pending__gt=0, provider_job=None, **running)
     pieces = list(free.order_by("first_line")[:count])
     if not pieces:
         return []

@@ -15,7 +15,7 @@ from django.db.models import Case, Count, Exists, OuterRef, Q, When
 from batches.models import Batch, Slice
 from batches.models.batch import BatchQuerySet
 from batches.rules.states import BatchStatus
-from batches.services.lifecycle.finalize import WINDING_UP, begin, finalize
+from batches.services.lifecycle.finalize import WINDING_UP, begin, finalize, waits_for_jobs
 from batches.services.lifecycle.validate import validate
 
 LOOK_SECONDS = 1.0
@@ -35,7 +35,7 @@ def finalize_next(announced: uuid.UUID, *, now: datetime) -> None:
     _look.begin_others(now=now)
     may_settle = Exists(Slice.objects.filter(batch=OuterRef("pk"), pending__gt=0, lease_expires_at__gt=now))
     just_now = Q(updated_at__gt=now - timedelta(seconds=settings.CANCEL_GRACE_SECONDS))
-    ready = Batch.objects.filter(status__in=WINDING_UP).exclude(just_now & may_settle)
+    ready = Batch.objects.filter(status__in=WINDING_UP).exclude(just_now & may_settle).exclude(waits_for_jobs(now))
     finalize(_whose_turn(announced, ready, now=now), now=now)
 
 

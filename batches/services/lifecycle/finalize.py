@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from batches.models import COUNT_FIELDS, Batch, BatchError, BatchObject, File, Slice
+from batches.models import COUNT_FIELDS, Batch, BatchError, BatchObject, File, ProviderJob, Slice
 from batches.rules.actors import ENGINE
+from batches.rules.execution import JobState
 from batches.rules.states import BatchStatus, ObjectStatus
 from batches.services.core.lease import at_work, hold, lease_batch
 from batches.services.core.transition import transition
@@ -63,9 +64,22 @@ def _must_wait(batch: Batch, *, now: datetime) -> bool:
         return False
     since = batch.cancelling_at if batch.status == BatchStatus.CANCELLING else batch.finalizing_at
     assert since is not None
+    if Batch.objects.filter(waits_for_jobs(now), pk=batch.pk).exists():
+        return True
     if now >= since + timedelta(seconds=settings.CANCEL_GRACE_SECONDS):
         return False
     return batch.slices.filter(pending__gt=0, lease_expires_at__gt=now).exists()
+
+
+def waits_for_jobs(now: datetime) -> Q:
+    """The condition of a batch whose jobs at its provider still bring rows home, after it was cancelled or its deadline."""
+    jobs = ProviderJob.objects.filter(batch=OuterRef("pk"), released_at=None)
+    coming = Q(Exists(jobs.filter(state=JobState.COLLECTING)), status=BatchStatus.FINALIZING)
+    at_work = jobs.filter(state__in=[JobState.SENDING, JobState.RUNNING, JobState.COLLECTING])
+    patience = now - timedelta(seconds=settings.JOB_CANCEL_SECONDS)
+    recent = Q(cancelling_at__gt=patience) | Q(cancelling_at=None, finalizing_at__gt=patience)
+    unfinished = Exists(Slice.objects.filter(batch=OuterRef("pk"), pending__gt=0))
+    return Q(unfinished) & recent & (coming | Q(Exists(at_work), status=BatchStatus.CANCELLING))
 
 
 def _wind_up(batch: Batch) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from batches.models import Batch, Slice, bulk
+from batches.rules.execution import Execution
 from batches.rules.states import BatchStatus
 from batches.services.policy.stops_in_force import is_sent_sql
 from providers.models import Provider
@@ -66,6 +67,7 @@ def rank(candidate: Candidate, *, dealt: int = 0, dealt_to_project: int = 0) -> 
 _COST = f"s.pending + s.pending * (s.input_end - s.input_start) / s.total / {BYTES_AS_A_REQUEST}"
 _FREE = """s.batch_id = {batch}.id AND s.pending > 0
                 AND (s.lease_expires_at IS NULL OR s.lease_expires_at <= %(now)s)
+                AND s.provider_job_id IS NULL
                 AND (s.not_before IS NULL OR s.not_before <= %(now)s)"""
 # For each batch one free slice is looked up in the index of unfinished slices. More free slices are counted only for the
 # batches on the short list. Leased slices are in an index of their own. So neither a long history nor long batches make the
@@ -92,6 +94,8 @@ _CANDIDATES = f"""
              FROM {Batch._meta.db_table} b
              JOIN {Provider._meta.db_table} p ON p.id = b.provider_id
             WHERE b.status = '{BatchStatus.IN_PROGRESS.value}' AND b.paused_at IS NULL AND b.expires_at > %(now)s AND p.enabled
+              AND (b.execution = '{Execution.DIRECT.value}'
+                   OR (b.execution = '{Execution.HYBRID.value}' AND b.taken_back_at IS NOT NULL))
               AND {is_sent_sql("b")}),
            waiting AS (
            SELECT r.*, coalesce(l.cost, 0) AS served, coalesce(v.cost, 0) AS project_served,

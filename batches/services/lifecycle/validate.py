@@ -20,6 +20,7 @@ from batches.services.core.transition import transition
 from batches.services.intake.input_lines import InputOutOfReach
 from batches.services.intake.input_rules import rules_for
 from batches.services.lifecycle.layout import Bad, Findings, clear, input_error, lay_out
+from batches.services.policy.execution import CannotDelegate, chosen_at_start
 from batches.services.policy.quota import require_room
 from batches.services.tally.error_groups import record_errors
 from batches.services.tally.workers import process_name
@@ -65,12 +66,14 @@ def _start(batch: Batch, findings: Findings, *, model: str) -> None:
     try:
         with transaction.atomic():
             hold(batch)
+            choice = chosen_at_start(batch, model=model, requests=findings.good_lines)
+            about |= {"execution": choice.execution, "execution_reason": choice.reason[:300]}
             if not batch.announced:  # announced objects have counted against the quota since the batch was created
                 objects = batch.slices.aggregate(pending=Sum("pending", default=0))["pending"]
                 require_room(batch.project, pending_objects=objects)
             transition(batch, BatchStatus.IN_PROGRESS, actor=ENGINE, now=timezone.now(), note=note, **about)
-            wake.execute()
-    except QuotaExceeded as error:
+            wake.delegate() if choice.execution.is_handed_over else wake.execute()
+    except (QuotaExceeded, CannotDelegate) as error:
         findings.add(Problem(error.code, error.message, ""))
 
 

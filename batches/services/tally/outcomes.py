@@ -21,7 +21,7 @@ class Settled(msgspec.Struct, frozen=True):
     line: int
     round: int
     attempts: int
-    latency_ms: int
+    latency_ms: int | None  # None if no call was made for it alone
     outcome: Success | Failure
     cost_nanos: int | None = None  # in billionths of the portal's currency; None when unknown
 

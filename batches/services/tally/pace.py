@@ -21,7 +21,7 @@ def note_pace(settled: Sequence[Settled], tried: Sequence[Tried], *, now: dateti
     for item in settled:
         count = counts.setdefault(item.batch_id, [0] * len(_COUNTED))
         count[0 if isinstance(item.outcome, Success) else 1] += 1
-        count[4] += item.latency_ms
+        count[4] += item.latency_ms or 0
     for attempt in tried:
         count = counts.setdefault(attempt.batch_id, [0] * len(_COUNTED))
         count[2] += 1

@@ -14,6 +14,9 @@ from batches.rules.states import BatchStatus
 from batches.services.bulk.run import wake_unattended
 from batches.services.control.enforce_guards import enforce_guards
 from batches.services.core import wake
+from batches.services.delegation.due import anything_due
+from batches.services.delegation.hand_over import anything_to_hand_over
+from batches.services.delegation.take_back import recall_due
 from batches.services.lifecycle.claim import anything_to_claim
 from batches.services.lifecycle.expire import expire
 from batches.services.lifecycle.finalize import WINDING_UP
@@ -31,6 +34,8 @@ def reconcile(*, now: datetime) -> None:
     Batches of a provider that is down for long move to its standby.
     """
     wake_unattended(now=now)
+    if anything_due(now=now):
+        wake.delegate()
     if not Batch.objects.filter(ended_at=None).exists():
         return  # an idle portal makes only these two queries a second
     overdue = Batch.objects.filter(ended_at=None, expires_at__lte=now).exclude(status__in=WINDING_UP)
@@ -43,6 +48,9 @@ def reconcile(*, now: datetime) -> None:
             raise
         except Exception:
             logger.exception("%s could not be expired", batch)  # the other batches are still expired
+    recall_due(now=now)
+    if anything_to_hand_over():
+        wake.delegate()
     enforce_guards(now=now)
     let_standbys_take_over(now=now)
     unattended = Batch.objects.filter(Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)).order_by("created_at")

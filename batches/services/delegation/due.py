@@ -1,0 +1,126 @@
+"""due: which provider jobs are looked at next, and the lease under which one worker does it."""
+
+import uuid
+from collections import Counter
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from batches.models import ProviderJob
+from batches.rules.errors import LostRace
+from batches.rules.execution import AT_PROVIDER, JobState
+from batches.rules.states import BatchStatus
+from batches.services.core.lease import lease_end
+from batches.services.policy.stops_in_force import unsent
+from providers.jobs.profiles import PROFILES
+
+PREPARED_AT_ONCE = 8  # how many jobs of one provider are uploaded at once
+LOOKED_AT = 2000  # how many waiting jobs are considered for the free places
+
+
+def anything_due(*, now: datetime) -> bool:
+    """Whether a job waits to be looked at by somebody."""
+    return ProviderJob.objects.filter(_free(now), poll_at__lte=now).exists()
+
+
+def next_due() -> datetime | None:
+    """When a job is to be looked at next; None if there is none."""
+    return ProviderJob.objects.filter(poll_at__isnull=False).order_by("poll_at").values_list("poll_at", flat=True).first()
+
+
+def _free(now: datetime) -> Q:
+    return Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
+
+
+def take_due(owner: uuid.UUID, *, now: datetime, most: int) -> list[ProviderJob]:
+    """Lease the jobs that are due, at most so many: those at a provider first, then those that can be created now."""
+    due = ProviderJob.objects.filter(_free(now), poll_at__lte=now)
+    begun = list(due.exclude(state=JobState.PREPARING).order_by("poll_at").values_list("pk", flat=True)[:most])
+    begun += _creatable(now=now)[: max(most - len(begun), 0)]
+    return _lease(begun, owner, now=now)
+
+
+def take_running(owner: uuid.UUID, *, provider_id: uuid.UUID, now: datetime, until: datetime, most: int) -> list[ProviderJob]:
+    """Lease further running jobs of a provider that are due before `until`, to be looked at with one list."""
+    soon = ProviderJob.objects.filter(_free(now), provider=provider_id, state=JobState.RUNNING, poll_at__lte=until, recall="")
+    return _lease(list(soon.order_by("poll_at").values_list("pk", flat=True)[:most]), owner, now=now)
+
+
+def _creatable(*, now: datetime) -> list[uuid.UUID]:
+    """The waiting jobs that may be created now, in their order: providers have room for so many, and projects take turns."""
+    waiting = ProviderJob.objects.filter(_free(now), state=JobState.PREPARING, poll_at__lte=now)
+    to_close = list(
+        waiting.filter(~Q(recall="") | ~Q(batch__status=BatchStatus.IN_PROGRESS)).values_list("pk", flat=True)[:LOOKED_AT]
+    )
+    running = waiting.filter(recall="", batch__status=BatchStatus.IN_PROGRESS, batch__paused_at=None, provider__enabled=True)
+    columns = ("pk", "provider", "family", "batch__project", "provider__max_open_jobs", "batch__precedence")
+    order = ("-batch__precedence", "-batch__priority", "batch__created_at", "first_line")
+    rows = list(running.order_by(*order).values_list(*columns)[:LOOKED_AT])
+    if not rows:
+        return to_close
+    at_provider = ProviderJob.objects.filter(state__in=AT_PROVIDER)
+    being_made = ProviderJob.objects.filter(state=JobState.PREPARING, lease_expires_at__gt=now)
+    places, projects, doubtful = Counter[uuid.UUID](), Counter[tuple[uuid.UUID, uuid.UUID]](), set[uuid.UUID]()
+    taken = (at_provider | being_made).order_by().values_list("provider", "batch__project", "state")
+    for provider, project, state in taken:
+        places[provider] += 1
+        projects[provider, project] += 1
+        if state in (JobState.SENDING, JobState.UNCERTAIN, JobState.PREPARING):
+            doubtful.add(provider)
+    chosen: list[uuid.UUID] = []
+    made = Counter[uuid.UUID]()
+    stops = unsent()
+    rows = [row for row in rows if not stops.has(provider=row[1], project=row[3])]
+    while rows:
+        best = min(range(len(rows)), key=lambda index: (-rows[index][5], projects[rows[index][1], rows[index][3]], index))
+        pk, provider, family, project, most, _ = rows.pop(best)
+        alone = not PROFILES[family].has_marker if family in PROFILES else True
+        if places[provider] >= most or made[provider] >= PREPARED_AT_ONCE or (alone and (provider in doubtful or made[provider])):
+            rows = [row for row in rows if row[1] != provider]
+            continue
+        chosen.append(pk)
+        made[provider] += 1
+        places[provider] += 1
+        projects[provider, project] += 1
+    return to_close + chosen
+
+
+@transaction.atomic
+def _lease(keys: list[uuid.UUID], owner: uuid.UUID, *, now: datetime) -> list[ProviderJob]:
+    locked = ProviderJob.objects.select_for_update(of=("self",), skip_locked=True).filter(_free(now), pk__in=keys)
+    found = list(locked.values_list("pk", flat=True))
+    if not found:
+        return []
+    ProviderJob.objects.filter(pk__in=found).update(
+        lease_owner=owner, lease_epoch=F("lease_epoch") + 1, lease_expires_at=lease_end(timezone.now())
+    )
+    jobs = (
+        ProviderJob.objects.filter(pk__in=found).defer("seen").select_related("batch__input_file", "batch__project", "provider")
+    )
+    order = {pk: place for place, pk in enumerate(keys)}
+    return sorted(jobs, key=lambda job: order[job.pk])
+
+
+def renew(owner: uuid.UUID) -> None:
+    """Renew the leases of the jobs that a delegator holds."""
+    held = ProviderJob.objects.filter(lease_owner=owner, poll_at__isnull=False)
+    held.update(lease_expires_at=lease_end(timezone.now()))
+
+
+def write(job: ProviderJob, *, now: datetime, release: bool = True, **changes: object) -> None:
+    """Write columns of a leased job, and by default give the lease back. Raises LostRace if another worker has the job."""
+    changes |= {"updated_at": now}
+    if release:
+        changes |= {"lease_owner": None, "lease_expires_at": None}
+    held = ProviderJob.objects.filter(pk=job.pk, lease_epoch=job.lease_epoch)
+    if not held.update(**changes):
+        raise LostRace
+    for name, value in changes.items():
+        setattr(job, name, value)
+
+
+def put_off(job: ProviderJob, *, seconds: float, now: datetime, failure: str = "") -> None:
+    """Look at a job again after so many seconds, because something did not work."""
+    write(job, now=now, poll_at=now + timedelta(seconds=seconds), tries=F("tries") + 1, failure=failure[:500])
