@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 
 from batches.models import Batch, BatchObject, ProviderJob, Slice
-from batches.rules.execution import Execution, IncidentCode, JobState
+from batches.rules.execution import Execution, IncidentCode, JobState, Recall
 from batches.rules.lines import jsonl
 from batches.rules.states import BatchStatus, ObjectStatus
 from batches.services.delegation.due import BUSY, hold_back, let_next, put_off, write
@@ -34,7 +34,7 @@ FULL_SECONDS = 30.0  # after a refusal that is about the moment; doubled with ea
 LONGEST_SECONDS = 600.0
 LOOKS = 3  # how many complete lists without the job show that it does not exist
 HELD_SECONDS = 300.0
-FORGOTTEN_AFTER = timedelta(hours=48)  # a job in doubt whose requests are elsewhere is looked for no longer
+FORGOTTEN_AFTER = timedelta(hours=48)  # a job in doubt that nobody waits for any more is looked for no longer
 NOTHING_CAME = "No job came of the last create call."
 
 
@@ -199,7 +199,8 @@ def looked_for(job: ProviderJob, found: Found | Failure, *, now: datetime) -> No
         return
     elif waited and (strangers or not found.is_complete):
         open_incident(job, IncidentCode.UNCERTAIN, _why_uncertain(job, strangers), now=now)
-    if job.released_at is not None and now - job.sent_at > FORGOTTEN_AFTER:
+    is_elsewhere = job.released_at is not None or job.recall == Recall.STOPPED
+    if is_elsewhere and now - job.sent_at > FORGOTTEN_AFTER:
         note = "It never appeared at the provider."
         write(job, now=now, state=JobState.ENDED, ended_at=now, poll_at=now if job.input_ref else None, note=note)
         return
