@@ -1,4 +1,4 @@
-"""Which job at the provider was adopted, which were ruled out, and when the end was seen. New columns are empty."""
+"""Which job at the provider was adopted, which were ruled out, and when the end was seen. New columns are empty or 0."""
 
 from django.db import migrations, models
 
@@ -15,6 +15,11 @@ class Migration(migrations.Migration):
             field=models.JSONField(
                 blank=True, help_text="Ids of jobs at the provider that are not this one any more.", null=True
             ),
+        ),
+        migrations.AddField(
+            model_name="providerjob",
+            name="uploads",
+            field=models.PositiveIntegerField(db_default=0, default=0, help_text="Begun uploads of its input."),
         ),
         migrations.AddField(
             model_name="providerjob",

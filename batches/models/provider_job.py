@@ -49,6 +49,7 @@ class ProviderJob(Leased):
     rows = models.PositiveIntegerField(default=0, help_text="Requests in its input.")
     bytes = models.PositiveBigIntegerField(default=0, help_text="Of its input.")
     input_ref = models.CharField(max_length=500, blank=True, help_text="The provider's id of the input.")
+    uploads = models.PositiveIntegerField(default=0, db_default=0, help_text="Begun uploads of its input.")
     before = models.CharField(max_length=200, blank=True, help_text="The newest job at the provider before the create call.")
     remote_id = models.CharField(max_length=300, blank=True, help_text="The provider's id of the job.")
     ruled_out = models.JSONField(null=True, blank=True, help_text="Ids of jobs at the provider that are not this one any more.")
@@ -126,6 +127,11 @@ class ProviderJob(Leased):
     def collected(self) -> int:
         """The rows of the results so far."""
         return self.succeeded + self.failed + self.never_ran + self.duplicates + self.late
+
+    @property
+    def has_files(self) -> bool:
+        """Whether something of the job may be stored at its provider."""
+        return bool(self.input_ref or self.uploads or self.remote_id)
 
     @property
     def is_proven(self) -> bool:

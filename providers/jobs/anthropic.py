@@ -165,6 +165,10 @@ class AnthropicJobs:
             return [f"message batch {job.remote_id}: {found.message}"]
         return []
 
+    async def sweep(self, names: Sequence[str], *, since: datetime) -> Sequence[str]:  # noqa: ARG002
+        """Nothing: no rows are uploaded without their job."""
+        return []
+
     async def close(self) -> None:
         """End every connection."""
         await self._client.close()

@@ -4,7 +4,7 @@ Words for states are read in any case. A file id may be null, absent or empty. C
 an intent is kept in the job's metadata, and shows in the list of jobs.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
@@ -174,8 +174,30 @@ class OpenAIJobs:
 
     async def remove(self, job: Snapshot) -> Sequence[str]:
         """Delete the input file and the result files. What is still there, in words."""
+        return await self._deleted(filter(None, (job.input_ref, *job.outputs)))
+
+    async def sweep(self, names: Sequence[str], *, since: datetime) -> Sequence[str]:
+        """Delete the input files with these names, which are the portal's own. What is still there, in words."""
+        wanted, after = {f"{name}.jsonl" for name in names}, ""
+        mine: list[str] = []
+        for _ in range(MAX_PAGES):
+            found = await self._client.call("GET", self._client.url("/v1/files", **({"after": after} if after else {})))
+            if isinstance(found, Failure):
+                return [f"the list of files: {found.message}"]
+            rows = found.get("data") if isinstance(found, dict) else None
+            files = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+            mine += [text(row, "id") for row in files if text(row, "filename") in wanted]
+            oldest = timestamp(files[-1], "created_at") if files else None
+            is_old = oldest is not None and oldest < since - SLACK
+            if is_old or not files or not found.get("has_more") or text(files[-1], "id") in ("", after):
+                break
+            after = text(files[-1], "id")
+        return await self._deleted(filter(None, mine))
+
+    async def _deleted(self, files: Iterable[str]) -> list[str]:
+        """Delete files. What is still there, in words."""
         left = []
-        for file in filter(None, (job.input_ref, *job.outputs)):
+        for file in files:
             found = await self._client.call("DELETE", self._client.url(f"/v1/files/{file}"))
             if isinstance(found, Failure) and found.http_status != 404:
                 left.append(f"file {file}: {found.message}")

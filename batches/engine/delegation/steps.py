@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from typing import IO
@@ -64,8 +65,17 @@ class Steps:
             case JobState.COLLECTING:
                 await self._collect(job, driver)
             case JobState.ENDED | JobState.REFUSED:
-                left = await driver.remove(as_snapshot(job)) if job.is_proven else [NOT_PROVEN.format(job.remote_id)]
-                await self._database(tidy.removed, job, left, now=timezone.now())
+                await self._database(tidy.removed, job, await self._removed(job, driver), now=timezone.now())
+
+    async def _removed(self, job: ProviderJob, driver: Driver) -> Sequence[str]:
+        """Delete at the provider what a job has stored there. What is left, in words."""
+        if not job.is_proven:
+            return [NOT_PROVEN.format(job.remote_id)]
+        left = list(await driver.remove(as_snapshot(job))) if job.input_ref or job.remote_id else []
+        if job.uploads > 1 or (job.uploads and not job.input_ref):  # of one of them, nobody knows what came
+            names = [job.marker, *job.former_markers]
+            left += await driver.sweep(names, since=job.created_at - SLACK)
+        return left
 
     async def _create(self, job: ProviderJob, driver: Driver) -> None:
         """Upload the input unless it is there, then make the create call once."""
@@ -78,6 +88,7 @@ class Steps:
                 content = await self._written(job, driver, file)
                 if content is None:
                     return
+                await self._database(submitting.begin_upload, job, now=timezone.now())
                 reference = await driver.upload(content, name=job.marker)
                 if isinstance(reference, Failure):
                     await self._database(submitting.not_created, job, reference, later=_later(reference), now=timezone.now())

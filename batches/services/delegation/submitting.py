@@ -79,6 +79,11 @@ def may_be_created(job: ProviderJob) -> bool:
     return wanted.exists() and ProviderJob.objects.filter(pk=job.pk, recall="").exists()
 
 
+def begin_upload(job: ProviderJob, *, now: datetime) -> None:
+    """Record that an upload begins. If it is the last that is heard of it, its file is looked for at the end. Raises LostRace."""
+    write(job, now=now, release=False, uploads=job.uploads + 1)
+
+
 def note_uploaded(job: ProviderJob, *, rows: int, size: int, input_ref: str, now: datetime) -> None:
     """Record the input of a job. Raises LostRace."""
     write(job, now=now, release=False, rows=rows, bytes=size, input_ref=input_ref)
@@ -122,7 +127,7 @@ def rule_out(job: ProviderJob, *, note: str, now: datetime) -> None:
     with transaction.atomic():
         open_incident(job, IncidentCode.FOREIGN_ROWS, note, now=now)
         former = [*(job.ruled_out or ()), job.remote_id]
-        changes = {"state": JobState.UNCERTAIN, "looks": 0, "ruled_out": former, "adopted_at": None}
+        changes: dict[str, Any] = {"state": JobState.UNCERTAIN, "looks": 0, "ruled_out": former, "adopted_at": None}
         write(job, now=now, poll_at=now, note=note[:500], **changes, **_NOTHING_THERE)
 
 
@@ -153,7 +158,7 @@ def not_created(job: ProviderJob, failure: Failure, *, later: bool, now: datetim
         seconds = max(seconds, failure.retry_after or 0)
         until = now + timedelta(seconds=seconds)
         with transaction.atomic():
-            changes = {"poll_at": until, "tries": job.tries + 1, "failure": message[:500], "note": BUSY}
+            changes: dict[str, Any] = {"poll_at": until, "tries": job.tries + 1, "failure": message[:500], "note": BUSY}
             write(job, now=now, state=JobState.PREPARING, **changes)
             if failure.kind.retryable or failure.kind.is_of_account:
                 hold_back(job, until=until, note=BUSY, now=now)
@@ -161,7 +166,7 @@ def not_created(job: ProviderJob, failure: Failure, *, later: bool, now: datetim
                 open_incident(job, IncidentCode.REFUSED, message, now=now)
         return
     with transaction.atomic():
-        write(job, now=now, state=JobState.REFUSED, ended_at=now, poll_at=now if job.input_ref else None, failure=message[:500])
+        write(job, now=now, state=JobState.REFUSED, ended_at=now, poll_at=now if job.has_files else None, failure=message[:500])
         open_incident(job, IncidentCode.REFUSED, message, now=now)
         if delegated:
             pieces = list(Slice.objects.select_for_update().filter(provider_job=job, pending__gt=0).order_by("pk"))
@@ -202,7 +207,7 @@ def looked_for(job: ProviderJob, found: Found | Failure, *, now: datetime) -> No
     is_elsewhere = job.released_at is not None or job.recall == Recall.STOPPED
     if is_elsewhere and now - job.sent_at > FORGOTTEN_AFTER:
         note = "It never appeared at the provider."
-        write(job, now=now, state=JobState.ENDED, ended_at=now, poll_at=now if job.input_ref else None, note=note)
+        write(job, now=now, state=JobState.ENDED, ended_at=now, poll_at=now if job.has_files else None, note=note)
         return
     is_held = waited and (candidates or strangers or not found.is_complete)
     seconds = HELD_SECONDS if is_held else min(60.0, settings.JOB_DOUBT_SECONDS / 5)
@@ -275,5 +280,5 @@ def nothing_to_send(job: ProviderJob, *, now: datetime) -> None:
     """End a job that was not created and is not wanted any more, or has no open request left."""
     with transaction.atomic():
         note = "It was taken back before it was sent." if job.recall else "No request was left to send."
-        write(job, now=now, state=JobState.ENDED, ended_at=now, poll_at=now if job.input_ref else None, note=note)
+        write(job, now=now, state=JobState.ENDED, ended_at=now, poll_at=now if job.has_files else None, note=note)
         release_slices(job, now=now)

@@ -39,12 +39,17 @@ class Killer:
 
     def step(self) -> None:
         """A moment at which the process may die."""
-        if self._left is None:
-            return
-        if self._left <= 0:
+        self.live()
+        if self._left == 0:
             self.is_dead = True
             raise Killed
-        self._left -= 1
+        if self._left is not None:
+            self._left -= 1
+
+    def live(self) -> None:
+        """Do anything at all, which a dead process does not."""
+        if self.is_dead and self._left is not None:
+            raise Killed
 
 
 def at_calls(killer: Killer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,11 +77,14 @@ def _dying(killer: Killer, call: Any) -> Any:
 
 
 @contextmanager
-def at_statements(killer: Killer) -> Iterator[None]:
-    """Die before each statement of a delegator's database thread."""
+def at_statements(killer: Killer, *, counted: bool = True) -> Iterator[None]:
+    """Die before each statement of a delegator's database thread; or, if they are not counted, make none when dead."""
 
     def dying(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
-        killer.step()
+        if counted:
+            killer.step()
+        else:
+            killer.live()
         return execute(sql, params, many, context)
 
     def connected(connection: Any, **_: Any) -> None:
