@@ -31,7 +31,8 @@ from providers.base import Failure, Success
 from providers.failures import Kind
 from providers.jobs.base import Ending, RowKind, RowResult
 
-BUSY_SECONDS = 10.0  # how long rows wait whose requests an executor has in hand
+BUSY_SECONDS = 10.0  # how long rows wait whose requests an executor has in hand; doubled with each look
+LONGEST_BUSY_SECONDS = 300.0
 UNREADABLE_TRIES = 20
 QUEUE_FULL = "The provider's queue was full, so that the job failed. It is created anew."
 
@@ -112,7 +113,8 @@ def _own(job: ProviderJob, found: Iterable[RowResult], seen: Bits, tally: _Tally
 
 def _record(job: ProviderJob, rows: list[_Row], prices: Prices, seen: Bits, tally: _Tally, *, now: datetime) -> int:
     """Settle the requests of these rows that are still open; count the others. How many rows wait for an executor."""
-    batch = Batch.objects.select_related("provider").get(pk=job.batch_id)
+    batch = Batch.objects.get(pk=job.batch_id)
+    batch.provider = job.provider  # who failed, if the batch was moved since
     first, last = min(row.line for row in rows), max(row.line for row in rows)
     around = Slice.objects.select_for_update(of=("self",)).filter(batch=batch, last_line__gte=first, first_line__lte=last)
     pieces = list(around.order_by("pk"))
@@ -128,7 +130,9 @@ def _record(job: ProviderJob, rows: list[_Row], prices: Prices, seen: Bits, tall
         if piece is None or not status:
             tally.add("foreign")
             continue
-        is_open = status == ObjectStatus.PENDING and round_ == row.round
+        # A later round that is still open takes the success of an earlier one: the request is the same, and it is paid.
+        came_good = round_ > row.round and isinstance(row.found.outcome, Success)
+        is_open = status == ObjectStatus.PENDING and (round_ == row.round or came_good)
         in_hand = piece.provider_job_id != job.pk and piece.lease_expires_at is not None and piece.lease_expires_at > now
         if is_open and in_hand:
             busy += 1
@@ -145,9 +149,9 @@ def _record(job: ProviderJob, rows: list[_Row], prices: Prices, seen: Bits, tall
             continue
         if isinstance(outcome, Failure) and outcome.kind.retryable and batch.execution == Execution.HYBRID:
             tally.add("failed")
-            tried.append(Tried(piece.pk, batch.pk, row.line, row.round, job.attempt, 0, outcome, now))
+            tried.append(Tried(piece.pk, batch.pk, row.line, round_, job.attempt, 0, outcome, now))
         else:
-            settled.append(Settled(piece.pk, batch.pk, row.line, row.round, job.attempt, None, outcome, cost))
+            settled.append(Settled(piece.pk, batch.pk, row.line, round_, job.attempt, None, outcome, cost))
             tally.add("succeeded" if isinstance(outcome, Success) else "failed")
             tally.add("cost_nanos", cost or 0)
             tally.add("direct_cost_nanos", direct or 0)
@@ -185,7 +189,9 @@ def finish(job: ProviderJob, *, busy: int, outputs: list[str], now: datetime) ->
     fresh = ProviderJob.objects.get(pk=job.pk)
     write(job, now=now, release=False, outputs=outputs)
     if busy:
-        write(job, now=now, poll_at=now + timedelta(seconds=BUSY_SECONDS), note=f"{busy:,} rows wait for calls in flight.")
+        seconds = min(BUSY_SECONDS * 2 ** min(job.looks, 8), LONGEST_BUSY_SECONDS)
+        note = f"{busy:,} rows wait for calls in flight."
+        write(job, now=now, poll_at=now + timedelta(seconds=seconds), looks=job.looks + 1, note=note)
         return False
     came = Bits(fresh, bytes(fresh.seen)).count()
     missing = max(job.rows - came, 0)

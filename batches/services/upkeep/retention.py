@@ -17,6 +17,7 @@ from batches.models import (
     ErrorGroupHour,
     Event,
     File,
+    ProviderJob,
     Slice,
 )
 from batches.models.file import REMOVAL_PAUSE
@@ -65,8 +66,10 @@ def remove_old_batches(*, now: datetime) -> int:
     retries = Batch.objects.filter(parent=OuterRef("pk"))
     refused = File.objects.filter(removal_failed_at__gt=now - REMOVAL_PAUSE)
     stuck = refused.filter(Q(pk=OuterRef("input_file")) | Q(pk=OuterRef("output_file")) | Q(pk=OuterRef("error_file")))
+    jobs = ProviderJob.objects.filter(batch=OuterRef("pk"))
+    at_provider = jobs.filter(Q(poll_at__isnull=False) | ~Q(left_behind=[]))  # their rows know what is to be deleted there
     batches = list(
-        old.filter(~Exists(retries), ~Exists(stuck))
+        old.filter(~Exists(retries), ~Exists(stuck), ~Exists(at_provider))
         .select_related("input_file", "output_file", "error_file")
         .order_by("created_at", "id")[:BATCHES_AT_ONCE]
     )
