@@ -195,7 +195,8 @@ def finish(job: ProviderJob, *, busy: int, outputs: list[str], now: datetime) ->
         return False
     came = Bits(fresh, bytes(fresh.seen)).count()
     missing = max(job.rows - came, 0)
-    since = job.remote_ended_at or job.started_at or now
+    ended_at = job.remote_ended_at if job.remote_ended_at is not None and job.remote_ended_at <= now else None
+    since = ended_at or job.started_at or now  # the provider's clock may be ahead
     if not came and job.problem_kind == Kind.RATE_LIMITED.value:
         create_again(job, now=now, seconds=FULL_SECONDS * 2 ** min(len(job.former_markers), 5), note=QUEUE_FULL)
         return False

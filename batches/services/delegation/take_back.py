@@ -31,7 +31,7 @@ from providers.models import Provider
 
 MOST_EARLY = MOST_OF_WINDOW + CANCEL_OF_WINDOW  # no job is taken back before this part of the window is left
 KNOWN_FOR = timedelta(minutes=10)  # how long the concurrency that a provider allowed counts
-MEASURED_OVER = timedelta(hours=1)  # the time over which calls are measured
+MEASURED_OVER = timedelta(minutes=15)  # the time over which calls are measured
 AT_ONCE = 500
 
 
@@ -176,8 +176,8 @@ def recall(job: ProviderJob, *, actor: Actor, now: datetime) -> ProviderJob:
 def release_slices(job: ProviderJob, *, now: datetime, note: str = "") -> int:
     """Free the slices of a job that have open requests, and let others carry them out. How many slices.
 
-    In a hybrid batch the executors do; in a delegated one the next job does. The caller need not hold the job. Rows are locked
-    in the order of `collecting`, so that no deadlock arises: job, slices, batch.
+    In a hybrid batch the executors do; in a delegated one, or at another provider, the next job does. The caller need not hold
+    the job. Rows are locked in the order of `collecting`, so that no deadlock arises: job, slices, batch.
     """
     changes: dict[str, object] = {"released_at": now, "updated_at": now} | ({"note": note[:500]} if note else {})
     ProviderJob.objects.filter(pk=job.pk, released_at=None).update(**changes)
@@ -189,7 +189,7 @@ def release_slices(job: ProviderJob, *, now: datetime, note: str = "") -> int:
     batch = Batch.objects.select_for_update(no_key=True).get(pk=job.batch_id)
     if batch.status in TERMINAL:
         return len(freed)
-    if batch.execution == Execution.HYBRID:
+    if batch.execution == Execution.HYBRID and job.recall != Recall.MOVED:
         send_directly(batch, requests=sum(freed.values()), why=note or _why(job), now=now)
     else:
         wake.delegate()
