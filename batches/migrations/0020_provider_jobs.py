@@ -103,6 +103,28 @@ class Migration(migrations.Migration):
                 help_text="Its requests may be stored at providers, by their batch APIs, until their results are here.",
             ),
         ),
+        migrations.AlterField(
+            model_name="event",
+            name="act",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("paused", "Paused"),
+                    ("resumed", "Resumed"),
+                    ("retried", "Retried"),
+                    ("rerouted", "Rerouted"),
+                    ("reprioritised", "Reprioritised"),
+                    ("guarded", "stopped by a guard"),
+                    ("reguarded", "guards changed"),
+                    ("repaired", "Repaired"),
+                    ("handed_over", "handed over to the provider's batch API"),
+                    ("taken_back", "taken back from the provider's batch API"),
+                    ("sent_directly", "finished directly"),
+                ],
+                help_text="What was done besides a move.",
+                max_length=16,
+            ),
+        ),
         migrations.CreateModel(
             name="ProviderJob",
             fields=[
@@ -141,6 +163,7 @@ class Migration(migrations.Migration):
                 ("rows", models.PositiveIntegerField(default=0, help_text="Requests in its input.")),
                 ("bytes", models.PositiveBigIntegerField(default=0, help_text="Of its input.")),
                 ("input_ref", models.CharField(blank=True, help_text="The provider's id of the input.", max_length=500)),
+                ("uploads", models.PositiveIntegerField(db_default=0, default=0, help_text="Begun uploads of its input.")),
                 (
                     "before",
                     models.CharField(
@@ -148,6 +171,18 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("remote_id", models.CharField(blank=True, help_text="The provider's id of the job.", max_length=300)),
+                (
+                    "ruled_out",
+                    models.JSONField(
+                        blank=True, help_text="Ids of jobs at the provider that are not this one any more.", null=True
+                    ),
+                ),
+                (
+                    "adopted_at",
+                    models.DateTimeField(
+                        blank=True, help_text="When it was found, without the answer of a create call.", null=True
+                    ),
+                ),
                 ("word", models.CharField(blank=True, help_text="The provider's word for its state.", max_length=64)),
                 ("ending", models.CharField(blank=True, max_length=10)),
                 ("problem_kind", models.CharField(blank=True, default="", help_text="Why it failed as a whole.", max_length=32)),
@@ -168,6 +203,10 @@ class Migration(migrations.Migration):
                     "started_at",
                     models.DateTimeField(blank=True, help_text="When it was known to exist at the provider.", null=True),
                 ),
+                (
+                    "collecting_at",
+                    models.DateTimeField(blank=True, help_text="When its end at the provider was first seen.", null=True),
+                ),
                 ("ended_at", models.DateTimeField(blank=True, null=True)),
                 (
                     "removed_at",
@@ -186,6 +225,7 @@ class Migration(migrations.Migration):
                             ("late", "it would miss the deadline"),
                             ("stopped", "its batch was cancelled or has ended"),
                             ("person", "somebody took it back"),
+                            ("moved", "its batch was moved before it was sent"),
                         ],
                         default="",
                         max_length=8,

@@ -62,6 +62,7 @@ class Recall(models.TextChoices):
     LATE = "late", "it would miss the deadline"
     STOPPED = "stopped", "its batch was cancelled or has ended"
     PERSON = "person", "somebody took it back"
+    MOVED = "moved", "its batch was moved before it was sent"
 
 
 class IncidentCode(models.TextChoices):

@@ -100,6 +100,13 @@ class Act(models.TextChoices):
     GUARDED = "guarded", "stopped by a guard"
     REGUARDED = "reguarded", "guards changed"
     REPAIRED = "repaired"
+    HANDED_OVER = "handed_over", "handed over to the provider's batch API"
+    TAKEN_BACK = "taken_back", "taken back from the provider's batch API"
+    FINISHED_DIRECTLY = "sent_directly", "finished directly"
+
+
+# What the engine does with each batch that is handed over. The timeline of the batch tells of it, and no audit log.
+OF_DELEGATION = frozenset({Act.HANDED_OVER, Act.TAKEN_BACK, Act.FINISHED_DIRECTLY})
 
 
 class Source(models.TextChoices):

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from tests.batch_apis.calls import are_named, created, owner_of, page, seen, sent
+from tests.batch_apis.calls import answered, are_named, created, owner_of, page, seen, sent
 from tests.batch_apis.plan import Counts, Ending
 from tests.batch_apis.results import answer_to, rendered
 from tests.batch_apis.world import Job, Row, World
@@ -43,7 +43,8 @@ class AnthropicFace:
             ("DELETE", "/{id}", self.delete),
             ("GET", "/{id}/results", self.results),
         )
-        return [web.route(method, f"{ROOT}{path}", self._known(handler)) for method, path, handler in calls]
+        routes = [web.route(method, f"{ROOT}{path}", self._known(handler)) for method, path, handler in calls]
+        return [*routes, web.post("/v1/messages", self._known(self.directly))]
 
     def _known(self, handler: Any) -> Any:
         async def answer(request: web.Request) -> web.StreamResponse:
@@ -56,6 +57,9 @@ class AnthropicFace:
             return found
 
         return answer
+
+    async def directly(self, request: web.Request) -> web.Response:
+        return answered(self.world, Row("", "/v1/messages", await request.read()))
 
     async def create(self, request: web.Request) -> Any:
         asked = msgspec.json.decode(await request.read())

@@ -7,8 +7,10 @@ from typing import Any
 from aiohttp import web
 
 from tests.batch_apis.plan import Create, Plan
-from tests.batch_apis.world import Job, World
+from tests.batch_apis.results import answer_to
+from tests.batch_apis.world import Job, Row, World
 
+ONCE = b"[500]"  # in a request: it fails in a job, and succeeds when it is sent directly
 Problem = Callable[..., web.Response]  # an error in the family's words: status, message, code
 
 
@@ -62,6 +64,15 @@ async def sent(request: web.Request, job: Job | None, content: bytes, *, kind: s
     assert request.transport is not None
     request.transport.close()
     return response
+
+
+def answered(world: World, row: Row) -> web.Response:
+    """The answer to a request that is sent directly, as a row of a job would be answered. What is said to fail once succeeds."""
+    with world.lock:
+        world.direct.append(row.body)
+        number = len(world.direct)
+    plain = Row(row.custom_id, row.endpoint, row.body.replace(ONCE, b""))
+    return web.Response(status=plain.status, body=answer_to(plain, number=number), content_type="application/json")
 
 
 def _dropped(request: web.Request) -> web.Response:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from tests.batch_apis.calls import are_named, created, owner_of, page, seen, sent
+from tests.batch_apis.calls import answered, are_named, created, owner_of, page, seen, sent
 from tests.batch_apis.plan import Counts
 from tests.batch_apis.results import answer_to, rendered
 from tests.batch_apis.world import Job, Row, StoredFile, World
@@ -52,6 +52,7 @@ class OpenAIFace:
             ("GET", "/batches", self.list),
             ("GET", "/batches/{id}", self.get),
             ("POST", "/batches/{id}/cancel", self.cancel),
+            ("POST", "/chat/completions", self.directly),
         )
         return [web.route(method, f"{self.root}{path}", self._known(handler)) for method, path, handler in calls]
 
@@ -64,6 +65,9 @@ class OpenAIFace:
             return found
 
         return answer
+
+    async def directly(self, request: web.Request) -> web.Response:
+        return answered(self.world, Row("", "/v1/chat/completions", await request.read()))
 
     # --- files
 

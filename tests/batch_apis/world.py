@@ -109,6 +109,7 @@ class World:
         self.jobs: dict[str, Job] = {}
         self.files: dict[str, StoredFile] = {}
         self.calls: deque[tuple[str, str]] = deque(maxlen=100_000)  # method and path
+        self.direct: list[bytes] = []  # the bodies of requests that were sent directly
         self.max_open_rows: int | None = None  # more than that, over all jobs of an owner, and a job fails as a whole
         self._plans: deque[Plan] = deque()
         self._default = DEFAULT

@@ -37,7 +37,8 @@ SLACK = timedelta(minutes=5)
 
 def run() -> None:
     """Run a delegator until no job is due for a while. Any number of them may run; leases keep them apart."""
-    if hand_over.anything_to_hand_over() or due.anything_due(now=timezone.now()):
+    now = timezone.now()
+    if hand_over.anything_to_hand_over(now=now) or due.anything_due(now=now):
         asyncio.run(Delegator(uuid7()).run())
 
 

@@ -147,8 +147,8 @@ class Steps:
         return Input(file, rows, size)  # type: ignore[arg-type]
 
     async def _look(self, job: ProviderJob, driver: Driver) -> None:
-        """See how a job stands; or cancel it, if it was taken back and cancelling it keeps what is done."""
-        if job.recall and job.cancel_asked_at is None and driver.profile.cancel_keeps and job.is_proven:
+        """See how a job stands; or cancel it, if it was taken back."""
+        if watching.is_to_be_cancelled(job):
             found, record = await driver.cancel(job.remote_id), watching.cancel_asked
         else:
             found, record = await driver.get(job.remote_id), watching.running

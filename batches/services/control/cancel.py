@@ -14,6 +14,7 @@ CANCELLABLE = frozenset(status for status in BatchStatus if BatchStatus.CANCELLI
 CANCELLING = (  # the effects of a cancellation as pages describe them, for one batch and for many
     "Requests that have not run will not be sent.",
     "Requests in flight may still finish. Results so far are kept.",
+    "Jobs at a provider's batch API are cancelled there; the results that they have still come home.",
     "This cannot be undone.",
 )
 

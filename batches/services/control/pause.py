@@ -4,6 +4,7 @@ from datetime import datetime
 
 from batches.models import Batch
 from batches.rules.actors import REASON_CHARS, Actor
+from batches.rules.execution import Execution
 from batches.rules.states import Act
 from batches.services.core import wake
 from batches.services.core.amend import Change, amend_running
@@ -14,6 +15,7 @@ from batches.services.policy.guards import require_within_budget
 PAUSING = (
     "No further request is sent until an operator resumes the batch.",
     "Requests in flight may still finish.",
+    "Jobs at a provider's batch API run on, and their results still come home; no further job is created.",
     "The deadline does not move.",
 )
 RESUMING = (
@@ -54,4 +56,6 @@ def resume(batch: Batch, *, actor: Actor, now: datetime, reason: str = "") -> Ba
 
     if amend_running(batch, Act.RESUMED, change, actor=actor, now=now):
         wake.execute()
+        if Execution(batch.execution).is_handed_over:
+            wake.delegate()
     return batch

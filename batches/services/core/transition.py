@@ -8,7 +8,7 @@ from django.db.models import F
 from batches.models import NOTE_CHARS, Batch, Event
 from batches.rules.actors import Actor
 from batches.rules.errors import LostRace
-from batches.rules.states import MOVES, STAMPS, TERMINAL, Act, BatchStatus
+from batches.rules.states import MOVES, OF_DELEGATION, STAMPS, TERMINAL, Act, BatchStatus
 from batches.services.core.conditions import NOT_BLOCKED, NOT_PAUSED, NOT_THROTTLED
 
 
@@ -41,9 +41,10 @@ def record(
 ) -> Event:
     """Add an event to the batch's timeline. `origin` is the status before, or None for its creation.
 
-    An act also belongs to the audit log of the batch's project. Moves, and the creation, do not.
+    An act also belongs to the audit log of the batch's project. Moves, the creation, and what the engine does with the jobs of
+    a batch do not.
     """
-    is_act = act is not None or batch.status in (BatchStatus.CANCELLING, origin)
+    is_act = act not in OF_DELEGATION and (act is not None or batch.status in (BatchStatus.CANCELLING, origin))
     return Event.objects.create(
         batch=batch,
         project_id=batch.project_id if is_act else None,

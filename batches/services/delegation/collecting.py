@@ -110,7 +110,8 @@ def _own(job: ProviderJob, found: Iterable[RowResult], seen: Bits, tally: _Tally
 
 def _record(job: ProviderJob, rows: list[_Row], prices: Prices, seen: Bits, tally: _Tally, *, now: datetime) -> int:
     """Settle the requests of these rows that are still open; count the others. How many rows wait for an executor."""
-    batch = Batch.objects.select_related("provider").get(pk=job.batch_id)
+    batch = Batch.objects.get(pk=job.batch_id)
+    batch.provider = job.provider  # who failed, if the batch was moved since
     first, last = min(row.line for row in rows), max(row.line for row in rows)
     around = Slice.objects.select_for_update(of=("self",)).filter(batch=batch, last_line__gte=first, first_line__lte=last)
     pieces = list(around.order_by("pk"))
@@ -126,7 +127,9 @@ def _record(job: ProviderJob, rows: list[_Row], prices: Prices, seen: Bits, tall
         if piece is None or not status:
             tally.add("foreign")
             continue
-        is_open = status == ObjectStatus.PENDING and round_ == row.round
+        # A later round that is still open takes the success of an earlier one: the request is the same, and it is paid.
+        came_good = round_ > row.round and isinstance(row.found.outcome, Success)
+        is_open = status == ObjectStatus.PENDING and (round_ == row.round or came_good)
         in_hand = piece.provider_job_id != job.pk and piece.lease_expires_at is not None and piece.lease_expires_at > now
         if is_open and in_hand:
             busy += 1
@@ -143,9 +146,9 @@ def _record(job: ProviderJob, rows: list[_Row], prices: Prices, seen: Bits, tall
             continue
         if isinstance(outcome, Failure) and outcome.kind.retryable and batch.execution == Execution.HYBRID:
             tally.add("failed")
-            tried.append(Tried(piece.pk, batch.pk, row.line, row.round, job.attempt, 0, outcome, now))
+            tried.append(Tried(piece.pk, batch.pk, row.line, round_, job.attempt, 0, outcome, now))
         else:
-            settled.append(Settled(piece.pk, batch.pk, row.line, row.round, job.attempt, None, outcome, cost))
+            settled.append(Settled(piece.pk, batch.pk, row.line, round_, job.attempt, None, outcome, cost))
             tally.add("succeeded" if isinstance(outcome, Success) else "failed")
             tally.add("cost_nanos", cost or 0)
             tally.add("direct_cost_nanos", direct or 0)

@@ -19,7 +19,8 @@ from providers.base import Failure
 from providers.failures import Kind
 from providers.jobs.base import Ending
 
-BUSY_SECONDS = 10.0  # how long rows wait whose requests an executor has in hand
+BUSY_SECONDS = 10.0  # how long rows wait whose requests an executor has in hand; doubled with each look
+LONGEST_BUSY_SECONDS = 300.0
 UNREADABLE_TRIES = 20
 
 
@@ -43,8 +44,9 @@ def finish(job: ProviderJob, reading: Reading, *, now: datetime) -> bool:
     write(job, now=now, release=False, **read)
     fresh = ProviderJob.objects.get(pk=job.pk)
     if reading.busy:
+        seconds = min(BUSY_SECONDS * 2 ** min(job.looks, 8), LONGEST_BUSY_SECONDS)
         note = f"{reading.busy:,} rows wait for calls in flight."
-        write(job, now=now, poll_at=now + timedelta(seconds=BUSY_SECONDS), note=note)
+        write(job, now=now, poll_at=now + timedelta(seconds=seconds), looks=job.looks + 1, note=note)
         return False
     came = Bits(fresh, bytes(fresh.seen)).count()
     if not came and fresh.foreign and not fresh.is_proven:

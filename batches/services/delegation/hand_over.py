@@ -11,13 +11,16 @@ from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, Q
 from uuid_utils.compat import uuid7
 
-from batches.models import Batch, ProviderJob, Slice
+from batches.models import Batch, Event, ProviderJob, Slice
 from batches.models.batch import BatchQuerySet
-from batches.rules.execution import Execution
-from batches.rules.states import BatchStatus
+from batches.rules.actors import ENGINE
+from batches.rules.execution import Execution, Recall
+from batches.rules.states import Act, BatchStatus
+from batches.services.control.pause import pause
 from batches.services.core import wake
 from batches.services.delegation.give_up import fail_lost
-from batches.services.policy.execution import profile_of
+from batches.services.delegation.take_back import recall_at, send_directly, tell
+from batches.services.policy.execution import obstacle_of, profile_of
 from providers.jobs.profiles import Profile
 
 logger = logging.getLogger(__name__)
@@ -42,21 +45,30 @@ def size_for(profile: Profile) -> Size:
 
 def hand_over_some(*, now: datetime) -> int:
     """Lay jobs over the slices of batches that are to be handed over and have slices without a job. How many batches."""
-    found = list(_waiting().order_by("created_at").values_list("pk", flat=True)[:BATCHES_AT_ONCE])
+    order = ("-precedence", "-priority", "created_at")
+    found = list(_waiting(now=now).order_by(*order).values_list("pk", flat=True)[:BATCHES_AT_ONCE])
     for batch_id in found:
         hand_over(batch_id, now=now)
     return len(found)
 
 
-def anything_to_hand_over() -> bool:
+def anything_to_hand_over(*, now: datetime) -> bool:
     """Whether a batch waits for its jobs."""
-    return _waiting().exists()
+    return _waiting(now=now).exists()
 
 
-def _waiting() -> BatchQuerySet:
-    free = Exists(Slice.objects.filter(batch=OuterRef("pk"), pending__gt=0, provider_job=None))
-    hybrid = Q(execution=Execution.HYBRID, taken_back_at=None)
-    return Batch.objects.filter(free, hybrid | Q(execution=Execution.DELEGATED), status=BatchStatus.IN_PROGRESS)
+def _waiting(*, now: datetime) -> BatchQuerySet:
+    """The batches with slices for jobs. A paused batch gets none, nor does one whose requests were taken back."""
+    free = Exists(Slice.objects.filter(_in_no_hand(now), batch=OuterRef("pk"), pending__gt=0, provider_job=None))
+    handed_over = [Execution.HYBRID, Execution.DELEGATED]
+    return Batch.objects.filter(
+        free, execution__in=handed_over, taken_back_at=None, paused_at=None, status=BatchStatus.IN_PROGRESS
+    )
+
+
+def _in_no_hand(now: datetime) -> Q:
+    """The condition of a slice that no executor holds: it may hold slices of a batch that was moved a moment ago."""
+    return Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
 
 
 @transaction.atomic
@@ -65,16 +77,23 @@ def hand_over(batch_id: uuid.UUID, *, now: datetime) -> list[ProviderJob]:
 
     Requests that were in JOB_ATTEMPTS jobs already and came home from none of them fail.
     """
-    running = Batch.objects.select_for_update(no_key=True, of=("self",)).select_related("provider")
+    running = Batch.objects.select_for_update(no_key=True, of=("self",)).select_related("provider", "project")
     batch = running.filter(pk=batch_id, status=BatchStatus.IN_PROGRESS).first()
     if batch is None or not Execution(batch.execution).is_handed_over:
         return []
-    profile = profile_of(batch.provider)
-    if profile is None:  # an operator took the provider's batch API away, or the batch was moved
-        _send_directly(batch, now=now)
-        return []
     free = Slice.objects.select_for_update(of=("self",)).filter(batch=batch, pending__gt=0, provider_job=None)
-    pieces = list(free.order_by("first_line"))
+    pieces = list(free.filter(_in_no_hand(now)).order_by("first_line"))
+    open_requests = sum(piece.pending for piece in pieces)
+    if not pieces:
+        return []
+    profile = profile_of(batch.provider)
+    problem = obstacle_of(batch, provider=batch.provider)
+    if problem or profile is None:
+        _go_on_without(batch, problem, requests=open_requests, now=now)
+        return []
+    if now >= recall_at(batch, family=profile.name, open_requests=open_requests):
+        _too_late(batch, requests=open_requests, now=now)
+        return []
     attempts = _attempts(batch)
     jobs: list[ProviderJob] = []
     laid: list[tuple[ProviderJob, Sequence[Slice]]] = []
@@ -90,15 +109,32 @@ def hand_over(batch_id: uuid.UUID, *, now: datetime) -> list[ProviderJob]:
     for job, group in laid:
         Slice.objects.filter(pk__in=[piece.pk for piece in group]).update(provider_job=job, not_before=None)
     if jobs:
+        rows = sum(job.rows for job in jobs)
+        many = f"{rows:,} request{'' if rows == 1 else 's'} in {len(jobs):,} job{'' if len(jobs) == 1 else 's'}"
+        tell(batch, Act.HANDED_OVER, f"{many}, at {batch.provider}.", now=now)
         wake.delegate()
     return jobs
 
 
-def _send_directly(batch: Batch, *, now: datetime) -> None:
-    """Let the executors carry out what has no job, if the batch may be sent directly at all."""
+def _go_on_without(batch: Batch, problem: str, *, requests: int, now: datetime) -> None:
+    """Go on with requests that may not be handed over any more. A hybrid batch is sent directly.
+
+    A delegated batch is paused: whoever asked for it did not ask for the price of direct calls.
+    """
     if batch.execution == Execution.HYBRID:
-        Batch.objects.filter(pk=batch.pk, taken_back_at=None).update(taken_back_at=now)
-        wake.execute()
+        send_directly(batch, requests=requests, why=problem, now=now)
+    else:
+        pause(batch, actor=ENGINE, now=now, reason=problem)
+
+
+def _too_late(batch: Batch, *, requests: int, now: datetime) -> None:
+    """Create no job that would be taken back at once. A hybrid batch is sent directly; in a delegated one the rest expires."""
+    why = "A job would miss the deadline."
+    if batch.execution == Execution.HYBRID:
+        send_directly(batch, requests=requests, why=why, now=now)
+    elif Batch.objects.filter(pk=batch.pk, taken_back_at=None).update(taken_back_at=now):
+        many = f"{requests:,} request{'' if requests == 1 else 's'}"
+        tell(batch, Act.TAKEN_BACK, f"{many} will expire. {why}", now=now)
 
 
 def grouped(pieces: Sequence[Slice], size: Size) -> Iterator[list[Slice]]:
@@ -118,9 +154,17 @@ def grouped(pieces: Sequence[Slice], size: Size) -> Iterator[list[Slice]]:
 
 
 def _attempts(batch: Batch) -> dict[int, int]:
-    """How many jobs each slice was in that came back from some, by its first line."""
+    """How many jobs at its provider each slice was in and came back from, by its first line.
+
+    A job counts only if the provider had it and nobody took it back. After a retry of failed requests counting begins anew.
+    """
     found: dict[int, int] = {}
-    ended = ProviderJob.objects.filter(batch=batch).values("first_line", "last_line").annotate(attempt=Max("attempt"))
+    had = ProviderJob.objects.filter(batch=batch, provider=batch.provider_id, started_at__isnull=False)
+    had = had.exclude(recall=Recall.PERSON)
+    retried_at = Event.objects.filter(batch=batch, act=Act.RETRIED).aggregate(latest=Max("created_at"))["latest"]
+    if retried_at is not None:
+        had = had.filter(created_at__gt=retried_at)
+    ended = had.values("first_line", "last_line").annotate(attempt=Max("attempt"))
     spans = [(row["first_line"], row["last_line"], row["attempt"]) for row in ended.order_by()]
     if not spans:
         return found

@@ -24,6 +24,7 @@ from batches.services.delegation.take_back import release_slices
 from batches.services.delegation.watching import running
 from batches.services.delegation.wire_ids import wire_id
 from batches.services.intake.extras import kept_extras
+from batches.services.policy.stops_in_force import unsent
 from batches.services.results.results import slice_lines
 from providers.base import Failure
 from providers.jobs.base import Found, Intent, Row, Snapshot
@@ -74,8 +75,14 @@ def intent_of(job: ProviderJob) -> Intent:
 
 
 def may_be_created(job: ProviderJob) -> bool:
-    """Whether the batch of a job still wants it."""
-    wanted = Batch.objects.filter(pk=job.batch_id, status=BatchStatus.IN_PROGRESS)
+    """Whether the batch of a job still wants it, and its project still allows it."""
+    wanted = Batch.objects.filter(
+        pk=job.batch_id,
+        status=BatchStatus.IN_PROGRESS,
+        provider=job.provider_id,
+        provider__jobs_family=job.family,
+        project__may_delegate=True,
+    )
     return wanted.exists() and ProviderJob.objects.filter(pk=job.pk, recall="").exists()
 
 
@@ -92,9 +99,9 @@ def note_uploaded(job: ProviderJob, *, rows: int, size: int, input_ref: str, now
 @transaction.atomic
 def begin_sending(job: ProviderJob, *, before: str, now: datetime) -> bool:
     """Commit that the create call is made now. False, and nothing is written, if the batch no longer wants it."""
-    batch = Batch.objects.select_for_update(no_key=True).get(pk=job.batch_id)
-    recalled = ProviderJob.objects.filter(pk=job.pk).exclude(recall="").exists()
-    if batch.status != BatchStatus.IN_PROGRESS or batch.paused_at is not None or recalled:
+    batch = Batch.objects.select_for_update(no_key=True, of=("self",)).select_related("provider").get(pk=job.batch_id)
+    stopped = unsent().has(provider=batch.provider_id, project=batch.project_id)
+    if not may_be_created(job) or batch.paused_at is not None or not batch.provider.enabled or stopped:
         write(job, now=now, poll_at=now + timedelta(seconds=1))
         return False
     write(job, now=now, release=False, state=JobState.SENDING, sent_at=now, before=before[:200], looks=0, note="")
@@ -279,6 +286,7 @@ def note_surfaced(provider: Provider, found: Sequence[Snapshot], *, now: datetim
 def nothing_to_send(job: ProviderJob, *, now: datetime) -> None:
     """End a job that was not created and is not wanted any more, or has no open request left."""
     with transaction.atomic():
-        note = "It was taken back before it was sent." if job.recall else "No request was left to send."
+        is_left = Slice.objects.filter(provider_job=job, pending__gt=0).exists()
+        note = "It was taken back before it was sent." if is_left else "No request was left to send."
         write(job, now=now, state=JobState.ENDED, ended_at=now, poll_at=now if job.has_files else None, note=note)
         release_slices(job, now=now)

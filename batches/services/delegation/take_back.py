@@ -1,23 +1,37 @@
 """take_back: return requests from provider jobs to the executors, and decide when jobs are taken back."""
 
-import math
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Count, Sum
 
-from batches.models import Batch, ProviderJob, Slice
-from batches.rules.actors import Actor
+from batches.models import NOTE_CHARS, Batch, Event, ProviderHealth, ProviderJob, Slice, load_counts
+from batches.rules.actors import ENGINE, Actor
 from batches.rules.errors import Conflict
 from batches.rules.execution import OPEN_JOBS, Execution, Recall
-from batches.rules.states import TERMINAL, BatchStatus
+from batches.rules.states import TERMINAL, Act, BatchStatus
 from batches.services.core import wake
+from batches.services.core.transition import record
+from batches.services.policy.deadline_guard import (
+    CALL_SECONDS,
+    CANCEL_OF_WINDOW,
+    MOST_OF_WINDOW,
+    Course,
+    JobAtWork,
+    Pace,
+    recall_times,
+)
+from batches.services.tally.pace import call_seconds
 from providers.jobs.profiles import PROFILES
 from providers.models import Provider
 
-CALL_SECONDS = 10.0  # how long one direct call takes, where nothing better is known
-MARGIN = 1.25  # direct calls may be slower than expected
-MOST_OF_WINDOW = 0.5  # the reserve takes at most this part of the completion window
+MOST_EARLY = MOST_OF_WINDOW + CANCEL_OF_WINDOW  # no job is taken back before this part of the window is left
+KNOWN_FOR = timedelta(minutes=10)  # how long the concurrency that a provider allowed counts
+MEASURED_OVER = timedelta(minutes=15)  # the time over which calls are measured
 AT_ONCE = 500
 
 
@@ -27,54 +41,100 @@ class NotRecallable(Conflict):
     code = "not_recallable"
 
 
-def direct_seconds(requests: int, provider: Provider) -> float:
-    """About how long the executors need for so many requests at a provider, with its limits."""
-    seconds = math.ceil(requests / max(provider.max_concurrency, 1)) * CALL_SECONDS
-    if provider.requests_per_minute:
-        seconds = max(seconds, requests / provider.requests_per_minute * 60)
-    return seconds * MARGIN
-
-
-def reserve(batch: Batch, *, open_requests: int) -> timedelta:
-    """The time before its deadline that a hybrid batch needs to finish its open requests directly."""
-    seconds = max(direct_seconds(open_requests, batch.provider), settings.JOB_RESERVE_SECONDS)
-    window = (batch.expires_at - batch.created_at).total_seconds()
-    return timedelta(seconds=min(seconds, window * MOST_OF_WINDOW))
-
-
 def recall_at(batch: Batch, *, family: str, open_requests: int) -> datetime:
-    """When the jobs of a batch are taken back: what is cancelled then is home early enough.
-
-    A batch that is delegated alone is cancelled only so early that its results still arrive. Where a cancelled job brings
-    nothing home, it runs on.
-    """
-    profile = PROFILES.get(family)
-    takes = profile.cancel_takes if profile is not None and profile.cancel_keeps else timedelta()
-    takes = min(takes, (batch.expires_at - batch.created_at) / 8)
-    if batch.execution == Execution.HYBRID:
-        takes += reserve(batch, open_requests=open_requests)
-    return batch.expires_at - takes
+    """When a job with so many open requests is taken back, if it is the only one. See `policy.deadline_guard`."""
+    job = JobAtWork(batch.pk, open_requests, _cancel_takes(family))
+    return recall_times([_course(batch, (job,))], pace=_pace(batch.provider), least=_least())[batch.pk]
 
 
 def recall_due(*, now: datetime) -> int:
     """Take back the jobs of batches that stopped, and those that would miss their deadline. How many."""
     stopped = ProviderJob.objects.open().filter(recall="").exclude(batch__status=BatchStatus.IN_PROGRESS)
-    count = stopped.update(recall=Recall.STOPPED, recalled_at=now, recalled_by="engine", poll_at=now)
-    for batch in _near_their_deadline():
-        jobs = list(ProviderJob.objects.open().filter(batch=batch, recall="").values_list("pk", "family"))
-        left = batch.counts.pending
-        late = [pk for pk, family in jobs if now >= recall_at(batch, family=family, open_requests=left)]
-        count += ProviderJob.objects.filter(pk__in=late, recall="").update(
-            recall=Recall.LATE, recalled_at=now, recalled_by="engine", poll_at=now
-        )
+    count = stopped.update(recall=Recall.STOPPED, recalled_at=now, recalled_by=ENGINE.name, poll_at=now)
+    near: defaultdict[Provider, list[Batch]] = defaultdict(list)
+    for batch in _near_their_deadline(now=now):
+        near[batch.provider].append(batch)
+    for provider, batches in near.items():
+        count += _recall_late(provider, batches, now=now)
     return count + _release_overdue(now=now)
 
 
-def _near_their_deadline() -> list[Batch]:
-    """The running batches with open jobs that nobody has taken back, those with the nearest deadlines."""
+def _near_their_deadline(*, now: datetime) -> list[Batch]:
+    """The running batches with jobs that nobody has taken back, those whose jobs may be due to be taken back at all."""
     open_jobs = ProviderJob.objects.open().filter(recall="", batch__status=BatchStatus.IN_PROGRESS)
-    batches = Batch.objects.filter(pk__in=open_jobs.values("batch"), status=BatchStatus.IN_PROGRESS)
-    return list(batches.select_related("provider").order_by("expires_at")[:AT_ONCE])
+    batches = Batch.objects.filter(pk__in=open_jobs.order_by().values("batch"), status=BatchStatus.IN_PROGRESS)
+    found = batches.select_related("provider").order_by("expires_at")[:AT_ONCE]
+    return [batch for batch in found if now >= batch.expires_at - (batch.expires_at - batch.created_at) * MOST_EARLY]
+
+
+def _recall_late(provider: Provider, batches: Sequence[Batch], *, now: datetime) -> int:
+    """Take back the jobs of some batches of one provider for which it is time. How many."""
+    load_counts(batches)
+    courses = {batch.pk: _course(batch, jobs, pending=batch.counts.pending) for batch, jobs in _jobs_at_work(batches)}
+    times = recall_times(courses.values(), pace=_pace(provider, now=now), least=_least())
+    count = 0
+    for batch in batches:
+        late = [job.key for job in courses[batch.pk].jobs if now >= times[job.key]]
+        if late:
+            count += _recall_some(batch, late, now=now)
+    return count
+
+
+@transaction.atomic
+def _recall_some(batch: Batch, late: Sequence[uuid.UUID], *, now: datetime) -> int:
+    """Take back some jobs of one batch, which get no successors. The event counts all that were taken back for this reason."""
+    taken = ProviderJob.objects.filter(pk__in=late, recall="").update(
+        recall=Recall.LATE, recalled_at=now, recalled_by=ENGINE.name, poll_at=now
+    )
+    if not taken:
+        return 0
+    Batch.objects.filter(pk=batch.pk, taken_back_at=None).update(taken_back_at=now)
+    jobs = ProviderJob.objects.filter(batch=batch, recall=Recall.LATE).aggregate(jobs=Count("pk"), rows=Sum("rows"))
+    tell(batch, Act.TAKEN_BACK, f"{_counted(**jobs)} would miss the deadline.", now=now)
+    return taken
+
+
+def _counted(*, jobs: int, rows: int) -> str:
+    """`2 jobs with 20 requests`."""
+    return f"{jobs:,} job{'' if jobs == 1 else 's'} with {rows:,} request{'' if rows == 1 else 's'}"
+
+
+def _jobs_at_work(batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[JobAtWork]]]:
+    """The jobs of each batch that nobody has taken back, with their open requests."""
+    jobs = ProviderJob.objects.open().filter(batch__in=batches, recall="").annotate(open_requests=Sum("slices__pending"))
+    columns = ("pk", "batch", "family", "open_requests", "rows", "reported_succeeded", "reported_failed", "started_at")
+    found: defaultdict[uuid.UUID, list[JobAtWork]] = defaultdict(list)
+    for pk, batch_id, family, left, rows, succeeded, failed, started_at in jobs.order_by().values_list(*columns):
+        done = ((succeeded or 0) + (failed or 0)) / rows if rows else 0.0
+        found[batch_id].append(JobAtWork(pk, left or 0, _cancel_takes(family), min(done, 1.0), started_at))
+    for batch in batches:
+        yield batch, found[batch.pk]
+
+
+def _course(batch: Batch, jobs: Collection[JobAtWork], *, pending: int = 0) -> Course:
+    loose = max(pending - sum(job.requests for job in jobs), 0)
+    return Course(batch.created_at, batch.expires_at, jobs, batch.execution == Execution.HYBRID, loose)
+
+
+def _cancel_takes(family: str) -> timedelta:
+    """How long a cancelled job is waited for; 0 where it brings nothing home, so that it runs on."""
+    profile = PROFILES.get(family)
+    return profile.cancel_takes if profile is not None and profile.cancel_keeps else timedelta()
+
+
+def _least() -> timedelta:
+    return timedelta(seconds=settings.JOB_RESERVE_SECONDS)
+
+
+def _pace(provider: Provider, *, now: datetime | None = None) -> Pace:
+    """How fast executors send to a provider at present, as far as it is known; or how fast they may, without the time."""
+    if now is None:
+        return Pace(provider.max_concurrency, per_minute=provider.requests_per_minute)
+    lately = ProviderHealth.objects.filter(provider=provider, model="", updated_at__gt=now - KNOWN_FOR)
+    allowed = lately.values_list("concurrency", flat=True).first()
+    concurrency = min(provider.max_concurrency, allowed or provider.max_concurrency)
+    measured = call_seconds(provider.pk, since=now - MEASURED_OVER)
+    return Pace(concurrency, measured or CALL_SECONDS, provider.requests_per_minute)
 
 
 def _release_overdue(*, now: datetime) -> int:
@@ -86,14 +146,13 @@ def _release_overdue(*, now: datetime) -> int:
         batch__execution=Execution.HYBRID,
     )
     count = 0
-    for job in held.select_related("batch__provider").defer("seen")[:AT_ONCE]:
-        left = job.batch.counts.pending
-        overdue = (
-            job.recall == Recall.PERSON
-            and job.recalled_at
-            and now >= job.recalled_at + timedelta(seconds=settings.JOB_CANCEL_SECONDS)
-        )
-        if overdue or now >= job.batch.expires_at - reserve(job.batch, open_requests=left):
+    for job in held.select_related("batch__provider").defer("seen").order_by("recalled_at")[:AT_ONCE]:
+        assert job.recalled_at is not None
+        takes = _course(job.batch, ()).cancel_time(_cancel_takes(job.family))
+        if takes and job.recall == Recall.PERSON:
+            takes = timedelta(seconds=settings.JOB_CANCEL_SECONDS)
+        latest = recall_at(job.batch, family="", open_requests=job.rows)
+        if now >= min(job.recalled_at + takes, max(latest, job.recalled_at)):
             count += release_slices(job, now=now, note="The provider did not give it back in time.")
     return count
 
@@ -117,17 +176,53 @@ def recall(job: ProviderJob, *, actor: Actor, now: datetime) -> ProviderJob:
 def release_slices(job: ProviderJob, *, now: datetime, note: str = "") -> int:
     """Free the slices of a job that have open requests, and let others carry them out. How many slices.
 
-    In a hybrid batch the executors do; in a delegated one the next job does. The caller need not hold the job.
+    In a hybrid batch the executors do; in a delegated one, or at another provider, the next job does. The caller need not hold
+    the job. Rows are locked in the order of `collecting`, so that no deadlock arises: job, slices, batch.
     """
-    batch = Batch.objects.select_for_update(no_key=True).get(pk=job.batch_id)
-    freed = Slice.objects.filter(provider_job=job, pending__gt=0).update(provider_job=None, not_before=None)
     changes: dict[str, object] = {"released_at": now, "updated_at": now} | ({"note": note[:500]} if note else {})
     ProviderJob.objects.filter(pk=job.pk, released_at=None).update(**changes)
-    if not freed or batch.status in TERMINAL:
-        return freed
-    if batch.execution == Execution.HYBRID:
-        Batch.objects.filter(pk=batch.pk, taken_back_at=None).update(taken_back_at=now)
-        wake.execute()
+    pieces = Slice.objects.select_for_update().filter(provider_job=job, pending__gt=0).order_by("pk")
+    freed = dict(pieces.values_list("pk", "pending"))
+    if not freed:
+        return 0
+    Slice.objects.filter(pk__in=freed).update(provider_job=None, not_before=None)
+    batch = Batch.objects.select_for_update(no_key=True).get(pk=job.batch_id)
+    if batch.status in TERMINAL:
+        return len(freed)
+    if batch.execution == Execution.HYBRID and job.recall != Recall.MOVED:
+        send_directly(batch, requests=sum(freed.values()), why=note or _why(job), now=now)
     else:
         wake.delegate()
-    return freed
+    return len(freed)
+
+
+def _why(job: ProviderJob) -> str:
+    """Why a job leaves requests to others, in one sentence."""
+    if job.recall:
+        return f"Job {job.marker} was taken back: {Recall(job.recall).label}."
+    return f"Job {job.marker} brought no result that can be kept for all of its requests."
+
+
+def send_directly(batch: Batch, *, requests: int, why: str, now: datetime) -> None:
+    """Let the executors send the requests of a hybrid batch that are in no job. The first time is told in the timeline."""
+    if Batch.objects.filter(pk=batch.pk, taken_back_at=None).update(taken_back_at=now) or not _is_told(batch):
+        many = "1 request is" if requests == 1 else f"{requests:,} requests are"
+        tell(batch, Act.FINISHED_DIRECTLY, f"{many} sent directly, and so will be others without a result. {why}", now=now)
+    wake.execute()
+
+
+def _is_told(batch: Batch) -> bool:
+    return Event.objects.filter(batch=batch, act=Act.FINISHED_DIRECTLY).exists()
+
+
+def tell(batch: Batch, act: Act, note: str, *, now: datetime) -> None:
+    """Note in the timeline of a running batch what the engine did with its jobs. An event of this kind gets the new note.
+
+    The version of the batch stays, because nothing changed that somebody may have chosen.
+    """
+    told = Event.objects.filter(batch=batch, act=act, source=ENGINE.source).order_by("-created_at").first()
+    if told is not None and act is Act.TAKEN_BACK:
+        Event.objects.filter(pk=told.pk).update(note=note[:NOTE_CHARS])
+        return
+    batch.refresh_from_db(fields=["status", "version"])
+    record(batch, origin=BatchStatus(batch.status), actor=ENGINE, now=now, note=note, act=act)

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from batches.models import ProviderJob
 from batches.rules.execution import IncidentCode, JobState
+from batches.rules.states import BatchStatus
 from batches.services.delegation.due import put_off, write
 from batches.services.delegation.incidents import open_incident
 from batches.services.delegation.take_back import recall_at
@@ -66,8 +67,11 @@ def running(job: ProviderJob, found: Snapshot, *, now: datetime) -> None:
     if collect and was != JobState.COLLECTING:
         changes |= {"looks": 0, "collecting_at": now}
     with transaction.atomic():
+        # Somebody may have taken the job back since it was leased, and would wait for the next look but one.
+        job.recall = ProviderJob.objects.select_for_update(of=("self",)).values_list("recall", flat=True).get(pk=job.pk)
         _tell(job, found, now=now)
-        write(job, now=now, poll_at=now if collect else next_look(job, now=now), **changes)
+        at_once = collect or (job.recall and job.cancel_asked_at is None and was != JobState.RUNNING)
+        write(job, now=now, poll_at=now if at_once else next_look(job, now=now), **changes)
 
 
 def _tell(job: ProviderJob, found: Snapshot, *, now: datetime) -> None:
@@ -81,6 +85,19 @@ def _tell(job: ProviderJob, found: Snapshot, *, now: datetime) -> None:
         open_incident(job, IncidentCode.COUNTS_DIFFER, note, now=now)
     if found.problem is not None and found.problem.kind is not Kind.RATE_LIMITED:
         open_incident(job, IncidentCode.FAILED, found.problem.message, now=now)
+
+
+def is_to_be_cancelled(job: ProviderJob) -> bool:
+    """Whether a running job is to be cancelled at its provider with the next call.
+
+    Where a cancelled job brings nothing home, a job that was taken back runs on while its batch does: its results may still be
+    the first. After the end of the batch nobody wants them, and they would only cost. A job that was adopted without a marker
+    is not cancelled before its rows prove that it is ours.
+    """
+    if not job.recall or job.cancel_asked_at is not None or not job.is_proven:
+        return False
+    profile = PROFILES.get(job.family)
+    return job.batch.status != BatchStatus.IN_PROGRESS or (profile is not None and profile.cancel_keeps)
 
 
 def cancel_asked(job: ProviderJob, found: Snapshot, *, now: datetime) -> None:

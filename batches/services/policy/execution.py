@@ -48,6 +48,20 @@ def obstacle(provider: Provider, *, project: Project, endpoint: str) -> str:
     return ""
 
 
+def obstacle_of(batch: Batch, *, provider: Provider) -> str:
+    """Why a batch whose input is known cannot be handed over to this provider, in one sentence; empty if it can."""
+    problem = obstacle(provider, project=batch.project, endpoint=batch.endpoint)
+    return problem or _obstacle_of_input(provider, batch.model)
+
+
+def _obstacle_of_input(provider: Provider, model: str) -> str:
+    """Why the provider's batch API cannot take an input; `model` is empty if it has several."""
+    profile = profile_of(provider)
+    if profile is not None and profile.one_model and not model:
+        return f"The batch API of provider {provider.name} takes one model in a job, and the input asks for several."
+    return ""
+
+
 def chosen_at_submit(asked: str, *, project: Project, provider: Provider, endpoint: str) -> Choice:
     """The execution of a batch to be created. `asked` is the batch's own wish, or empty.
 
@@ -72,15 +86,13 @@ def chosen_at_submit(asked: str, *, project: Project, provider: Provider, endpoi
 def chosen_at_start(batch: Batch, *, model: str, requests: int) -> Choice:
     """The execution of a batch whose input is known: `model` is empty if it has several.
 
-    Raises CannotDelegate if the batch can only run directly although it asks for more.
+    Raises CannotDelegate if the batch can only run directly although it asks for more itself.
     """
     execution = Execution(batch.execution)
     if execution is Execution.DIRECT:
         return Choice(execution, batch.execution_reason)
     problem = obstacle(batch.provider, project=batch.project, endpoint=batch.endpoint)
-    profile = profile_of(batch.provider)
-    if not problem and profile is not None and profile.one_model and not model:
-        problem = f"The batch API of provider {batch.provider.name} takes one model in a job, and the input asks for several."
+    problem = problem or _obstacle_of_input(batch.provider, model)
     if execution is Execution.AUTO:
         window = (batch.expires_at - batch.created_at).total_seconds()
         if not problem and requests < settings.AUTO_JOB_ROWS:
@@ -88,6 +100,30 @@ def chosen_at_start(batch: Batch, *, model: str, requests: int) -> Choice:
         if not problem and window < settings.AUTO_JOB_WINDOW_SECONDS:
             problem = "Its completion window is too short for a batch API."
         return Choice(Execution.DIRECT, problem) if problem else Choice(Execution.HYBRID, batch.execution_reason)
-    if problem:
+    if problem and batch.execution_reason == ASKED:
         raise CannotDelegate(problem, param="execution")
-    return Choice(execution, batch.execution_reason)
+    return Choice(Execution.DIRECT, problem) if problem else Choice(execution, batch.execution_reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """How a batch goes on at another provider. `directly`: executors send what the old provider does not bring home."""
+
+    choice: Choice
+    directly: bool = False
+
+
+def chosen_at_move(batch: Batch, *, provider: Provider) -> Move:
+    """How an open batch is carried out at another provider.
+
+    Requests of a batch that was handed over go to the batch API of the other provider, too, if it can take them. If not, they
+    are sent directly: somebody moves a batch so that it goes on.
+    """
+    execution = Execution(batch.execution)
+    if execution is Execution.DIRECT:
+        return Move(Choice(execution, batch.execution_reason))
+    if batch.in_progress_at is None:  # its input is not known, and it has no jobs
+        problem = obstacle(provider, project=batch.project, endpoint=batch.endpoint)
+        return Move(Choice(Execution.DIRECT, problem) if problem else Choice(execution, batch.execution_reason))
+    problem = obstacle_of(batch, provider=provider)
+    return Move(Choice(Execution.HYBRID, problem), directly=True) if problem else Move(Choice(execution, batch.execution_reason))

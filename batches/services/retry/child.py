@@ -11,18 +11,21 @@ from django.db.models import Q
 from batches.models import ApiKey, Batch, BatchObject, File, Purpose, Slice
 from batches.rules.actors import Actor
 from batches.rules.errors import Conflict, Gone, InProgress, LostRace
+from batches.rules.execution import Execution
 from batches.rules.lines.jsonl import unbroken
 from batches.rules.states import OPEN, SETTLED, Act, BatchStatus, ObjectStatus
 from batches.services.core.amend import amend
 from batches.services.intake.inline import FILENAME, spooled
 from batches.services.intake.submission import submission_of
 from batches.services.intake.submit import submit
+from batches.services.policy.execution import obstacle
 from batches.services.results.results import slice_lines
 from batches.services.retry.lineage import lineage
 from batches.services.retry.naming import EDITED, adjective, child_remark
 from batches.services.retry.order import RetryOrder
 from batches.services.retry.selection import Chosen, Selection, chosen
 from batches.services.storage.store import keep, take_back, write
+from providers.models import Provider
 
 UNSUCCESSFUL = SETTLED - {ObjectStatus.SUCCEEDED}
 NAMES_A_QUERY = 500
@@ -164,6 +167,7 @@ def submit_child(batch: Batch, requests: ChildInput, *, order: RetryOrder, actor
     submission = replace(
         like,
         provider_name=order.provider_name or like.provider_name,
+        execution=_execution(batch, like.execution, provider_name=order.provider_name),
         remark=requests.remark,
         requests=requests.taken,
     )
@@ -174,6 +178,17 @@ def submit_child(batch: Batch, requests: ChildInput, *, order: RetryOrder, actor
     amend(batch, Act.RETRIED, actor=actor, now=now, note=note, expecting=as_of(order.version))
     child.refresh_from_db()
     return child
+
+
+def _execution(batch: Batch, wished: str, *, provider_name: str | None) -> str:
+    """The wish of a child batch: that of its parent, unless it can be sent only directly there.
+
+    A delegated batch that stays at its provider is refused then, because nobody asked for the price of direct calls.
+    """
+    provider = batch.provider if provider_name is None else Provider.objects.filter(name=provider_name).first()
+    if not wished or provider is None or (provider_name is None and wished == Execution.DELEGATED):
+        return wished
+    return "" if obstacle(provider, project=batch.project, endpoint=batch.endpoint) else wished
 
 
 def retriable_lineage(batch: Batch, *, now: datetime) -> list[Batch]:

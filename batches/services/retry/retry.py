@@ -4,6 +4,7 @@ A batch that runs is retried in place: its failed objects begin a new round. A b
 batch: a new batch over an input of the same lines, with the ended batch as its `parent`; see `batches.services.retry.lineage`.
 """
 
+import uuid
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -25,10 +26,12 @@ from batches.models import (
     BatchObject,
     ErrorGroup,
     Event,
+    ProviderJob,
     Slice,
 )
 from batches.rules.actors import Actor
 from batches.rules.errors import Conflict, InvalidRequest, LostRace
+from batches.rules.execution import OPEN_JOBS, Execution
 from batches.rules.states import TERMINAL, Act, BatchStatus, ObjectStatus
 from batches.services.core import wake
 from batches.services.core.amend import amend
@@ -139,7 +142,8 @@ def _retry_in_place(batch: Batch, selection: Selection, *, order: RetryOrder, ac
     for start in range(0, len(touched), SLICES_A_TRANSACTION):
         try:
             with transaction.atomic():
-                # Slices are locked before the batch, as in settle, so that no deadlock arises.
+                # Jobs are locked before slices and these before the batch, as in settle, so that no deadlock arises.
+                jobs = _lock_jobs(touched[start : start + SLICES_A_TRANSACTION])
                 slices = Slice.objects.select_for_update().filter(pk__in=touched[start : start + SLICES_A_TRANSACTION])
                 pieces = list(slices.order_by("pk"))
                 if event is None:
@@ -147,6 +151,7 @@ def _retry_in_place(batch: Batch, selection: Selection, *, order: RetryOrder, ac
                 count = _send_again(batch, selection, pieces, now=now)
                 if not count:
                     continue
+                Slice.objects.filter(pk__in=[piece.pk for piece in pieces], provider_job__in=jobs).update(provider_job=None)
                 note = " ".join(filter(None, (_objects(retried + count), order.reason)))
                 # A resume acknowledged failures that the new round takes back.
                 fewer: dict[str, Any] = {
@@ -158,6 +163,8 @@ def _retry_in_place(batch: Batch, selection: Selection, *, order: RetryOrder, ac
                 else:
                     _note_more(batch, event, now=now, note=note, **fewer)
                 wake.execute()
+                if Execution(batch.execution).is_handed_over:
+                    wake.delegate()
         except LostRace:
             if not retried:
                 raise
@@ -166,6 +173,14 @@ def _retry_in_place(batch: Batch, selection: Selection, *, order: RetryOrder, ac
     if not retried:
         raise NothingToRetry
     return retried
+
+
+def _lock_jobs(slices: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+    """Lock the provider jobs of some slices. The answer are those that will not bring home what is pending from now on."""
+    keys = Slice.objects.filter(pk__in=slices, provider_job__isnull=False).order_by().values("provider_job")
+    locked = ProviderJob.objects.select_for_update(of=("self",)).filter(pk__in=keys).order_by("pk")
+    rows = locked.values_list("pk", "state", "released_at")
+    return [pk for pk, state, released_at in rows if state not in OPEN_JOBS or released_at is not None]
 
 
 def _selected(batch: Batch, selection: Selection) -> int:

@@ -4,9 +4,11 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.db.models import F, Sum
 from uuid_utils.compat import uuid7
 
 from batches.models import BatchMinute, bulk
+from batches.rules.execution import Execution
 from batches.services.tally.outcomes import Settled, Tried
 from providers.base import Success
 from providers.failures import Kind
@@ -29,3 +31,13 @@ def note_pace(settled: Sequence[Settled], tried: Sequence[Tried], *, now: dateti
     minute = now.replace(second=0, microsecond=0)
     rows = [(uuid7(), batch_id, minute, *count) for batch_id, count in sorted(counts.items())]
     bulk.add(BatchMinute, ("id", "batch", "minute", *_COUNTED), rows, keys=("batch", "minute"), added=_COUNTED)
+
+
+def call_seconds(provider_id: uuid.UUID, *, since: datetime) -> float | None:
+    """How long a direct call to a provider has taken on average since then; None if none was made.
+
+    Batches with other ways of being carried out do not count: their rows of provider jobs have no latency.
+    """
+    minutes = BatchMinute.objects.filter(minute__gte=since, batch__provider=provider_id, batch__execution=Execution.DIRECT)
+    found = minutes.aggregate(calls=Sum(F("succeeded") + F("failed")), latency=Sum("latency_ms"))
+    return found["latency"] / found["calls"] / 1000 if found["calls"] and found["latency"] else None

@@ -51,7 +51,7 @@ def reconcile(*, now: datetime) -> None:
         except Exception:
             logger.exception("%s could not be expired", batch)  # the other batches are still expired
     recall_due(now=now)
-    if anything_to_hand_over():
+    if anything_to_hand_over(now=now):
         wake.delegate()
     enforce_guards(now=now)
     let_standbys_take_over(now=now)

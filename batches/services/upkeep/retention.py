@@ -68,9 +68,11 @@ def remove_old_batches(*, now: datetime) -> int:
     retries = Batch.objects.filter(parent=OuterRef("pk"))
     refused = File.objects.filter(removal_failed_at__gt=now - REMOVAL_PAUSE)
     stuck = refused.filter(Q(pk=OuterRef("input_file")) | Q(pk=OuterRef("output_file")) | Q(pk=OuterRef("error_file")))
-    at_work = ProviderJob.objects.filter(Q(state__in=OPEN_JOBS) | Q(poll_at__isnull=False), batch=OuterRef("pk"))
+    jobs = ProviderJob.objects.filter(batch=OuterRef("pk"))
+    # Their rows know what is to be deleted at the provider.
+    at_provider = jobs.filter(Q(state__in=OPEN_JOBS) | Q(poll_at__isnull=False) | ~Q(left_behind=[]))
     batches = list(
-        old.filter(~Exists(retries), ~Exists(stuck), ~Exists(at_work))
+        old.filter(~Exists(retries), ~Exists(stuck), ~Exists(at_provider))
         .select_related("input_file", "output_file", "error_file")
         .order_by("created_at", "id")[:BATCHES_AT_ONCE]
     )

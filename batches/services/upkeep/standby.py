@@ -10,13 +10,14 @@ from itertools import groupby
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from batches.models import Batch, EmergencyStop, Event, ProviderHealth, Slice, Stopped
 from batches.models.batch import BatchQuerySet
 from batches.rules.actors import ENGINE
 from batches.rules.errors import PortalError
+from batches.rules.execution import Execution
 from batches.rules.states import Act, BatchStatus, Source
 from batches.services.control.reroute import reroute
 from batches.services.core.audit import record_act
@@ -69,12 +70,16 @@ def _take_over(provider: Provider, standby: Provider, *, since: datetime, now: d
 
 
 def _to_move(provider: Provider, standby: Provider) -> BatchQuerySet:
-    """The running batches with requests left that the standby can carry out, and that the rule has not moved before."""
+    """The running batches with requests left that the standby can carry out, and that the rule has not moved before.
+
+    What is at the provider's batch API comes home from there, or is taken back before the deadline; only then is it moved.
+    """
     moved_before = Event.objects.filter(batch=OuterRef("pk"), act=Act.REROUTED, source=Source.ENGINE)
     stopped = EmergencyStop.objects.active().filter(project__isnull=False).order_by().values("project")
     found = Batch.objects.filter(
-        Exists(Slice.objects.filter(batch=OuterRef("pk"), pending__gt=0)),
+        Exists(Slice.objects.filter(batch=OuterRef("pk"), pending__gt=0, provider_job=None)),
         ~Exists(moved_before),
+        Q(execution=Execution.DIRECT) | Q(execution=Execution.HYBRID, taken_back_at__isnull=False),
         ended_at=None,
         status=BatchStatus.IN_PROGRESS,
         provider=provider,
