@@ -1,6 +1,7 @@
 """Conditions that keep jobs from being created: stops, disabled providers, permissions that are gone."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
