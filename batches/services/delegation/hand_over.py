@@ -18,7 +18,7 @@ from batches.rules.states import BatchStatus
 from batches.services.core import wake
 from batches.services.delegation.give_up import fail_lost
 from batches.services.policy.execution import profile_of
-from providers.jobs.profiles import Profile
+from providers.jobs.profiles import PROFILES, Profile
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,9 @@ def anything_to_hand_over() -> bool:
 def _waiting() -> BatchQuerySet:
     free = Exists(Slice.objects.filter(batch=OuterRef("pk"), pending__gt=0, provider_job=None))
     hybrid = Q(execution=Execution.HYBRID, taken_back_at=None)
-    return Batch.objects.filter(free, hybrid | Q(execution=Execution.DELEGATED), status=BatchStatus.IN_PROGRESS)
+    # A batch that is delegated alone waits while its project or provider does not allow it.
+    delegated = Q(execution=Execution.DELEGATED, project__may_delegate=True, provider__jobs_family__in=list(PROFILES))
+    return Batch.objects.filter(free, hybrid | delegated, status=BatchStatus.IN_PROGRESS)
 
 
 @transaction.atomic
@@ -65,12 +67,12 @@ def hand_over(batch_id: uuid.UUID, *, now: datetime) -> list[ProviderJob]:
 
     Requests that were in JOB_ATTEMPTS jobs already and came home from none of them fail.
     """
-    running = Batch.objects.select_for_update(no_key=True, of=("self",)).select_related("provider")
+    running = Batch.objects.select_for_update(no_key=True, of=("self",)).select_related("provider", "project")
     batch = running.filter(pk=batch_id, status=BatchStatus.IN_PROGRESS).first()
     if batch is None or not Execution(batch.execution).is_handed_over:
         return []
     profile = profile_of(batch.provider)
-    if profile is None:  # an operator took the provider's batch API away, or the batch was moved
+    if profile is None or not batch.project.may_delegate:  # somebody took it away, or the batch was moved
         _send_directly(batch, now=now)
         return []
     free = Slice.objects.select_for_update(of=("self",)).filter(batch=batch, pending__gt=0, provider_job=None)

@@ -5,7 +5,7 @@ whether the call created a job, it is looked for by its marker, and adopted. It 
 has shown that it does not exist, or when somebody decides so.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -24,6 +24,7 @@ from batches.services.delegation.watching import running
 from batches.services.delegation.wire_ids import wire_id
 from batches.services.intake.extras import kept_extras
 from batches.services.results.results import slice_lines
+from batches.services.upstreams.former import own_columns
 from providers.base import Failure
 from providers.jobs.base import Found, Intent, Row, Snapshot
 from providers.models import Provider
@@ -34,6 +35,8 @@ LOOKS = 3  # how many complete lists without the job show that it does not exist
 HELD_SECONDS = 300.0
 FORGOTTEN_AFTER = timedelta(hours=48)  # a job in doubt whose requests are elsewhere is looked for no longer
 NOTHING_CAME = "No job came of the last create call."
+# Of a job whose input was uploaded under a credential that has been replaced and is refused now.
+UPLOAD_ANEW: Mapping[str, object] = {"input_ref": "", "former_base_url": "", "former_credential": b""}
 
 
 class InputUnreadable(Exception):
@@ -72,14 +75,15 @@ def intent_of(job: ProviderJob) -> Intent:
 
 
 def may_be_created(job: ProviderJob) -> bool:
-    """Whether the batch of a job still wants it."""
-    wanted = Batch.objects.filter(pk=job.batch_id, status=BatchStatus.IN_PROGRESS)
+    """Whether the batch of a job still wants it, and its project still allows it."""
+    wanted = Batch.objects.filter(pk=job.batch_id, status=BatchStatus.IN_PROGRESS, project__may_delegate=True)
     return wanted.exists() and ProviderJob.objects.filter(pk=job.pk, recall="").exists()
 
 
+@transaction.atomic
 def note_uploaded(job: ProviderJob, *, rows: int, size: int, input_ref: str, now: datetime) -> None:
     """Record the input of a job. Raises LostRace."""
-    write(job, now=now, release=False, rows=rows, bytes=size, input_ref=input_ref)
+    write(job, now=now, release=False, rows=rows, bytes=size, input_ref=input_ref, **own_columns(job))
 
 
 @transaction.atomic
@@ -90,7 +94,8 @@ def begin_sending(job: ProviderJob, *, before: str, now: datetime) -> bool:
     if batch.status != BatchStatus.IN_PROGRESS or batch.paused_at is not None or recalled:
         write(job, now=now, poll_at=now + timedelta(seconds=1))
         return False
-    write(job, now=now, release=False, state=JobState.SENDING, sent_at=now, before=before[:200], looks=0, note="")
+    sending = {"state": JobState.SENDING, "sent_at": now, "before": before[:200], "looks": 0, "note": ""}
+    write(job, now=now, release=False, **sending, **own_columns(job))
     return True
 
 
@@ -110,7 +115,8 @@ def not_created(job: ProviderJob, failure: Failure, *, later: bool, now: datetim
     """Record that no job came of the create call, or of the upload before it."""
     message = failure.message
     delegated = job.batch.execution == Execution.DELEGATED
-    if later or (delegated and (failure.kind.is_of_account or failure.kind.retryable)):
+    was_replaced = failure.kind.is_of_account and bool(job.former_credential)
+    if later or was_replaced or (delegated and (failure.kind.is_of_account or failure.kind.retryable)):
         seconds = min(FULL_SECONDS * 2 ** min(job.tries, 8), LONGEST_SECONDS)
         seconds = max(seconds, failure.retry_after or 0)
         write(
@@ -121,6 +127,7 @@ def not_created(job: ProviderJob, failure: Failure, *, later: bool, now: datetim
             tries=job.tries + 1,
             failure=message[:500],
             note=f"The provider takes no further job at the moment: {message}"[:500],
+            **(UPLOAD_ANEW if was_replaced else {}),
         )
         if not later:
             open_incident(job, IncidentCode.REFUSED, message, now=now)
