@@ -18,6 +18,7 @@ from batches.rules.execution import JobState, Recall
 from batches.services.core import wake
 from batches.services.core.audit import changed, record_act, stored
 from batches.services.core.model_validation import model_validation
+from batches.services.core.route import granted
 from providers.jobs.profiles import PROFILES
 from providers.models import Provider
 
@@ -71,9 +72,9 @@ def place_of(provider: Provider) -> Place:
     return Place(provider, provider.jobs_region, PROFILES[provider.jobs_family].keeps_results.days)
 
 
-def places() -> list[Place]:
-    """The places of all providers with a batch API."""
-    found = Provider.objects.filter(jobs_family__in=list(PROFILES)).order_by("name")
+def places_for(project: Project) -> list[Place]:
+    """The places of the providers with a batch API that a project may use."""
+    found = Provider.objects.filter(granted([project]), jobs_family__in=list(PROFILES)).distinct().order_by("name")
     return [place_of(provider) for provider in found]
 
 
