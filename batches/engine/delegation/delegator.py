@@ -84,13 +84,13 @@ class Delegator:
             logger.warning("the database did not answer (%s); trying again", type(error).__name__)
             await asyncio.sleep(1)
             return True
-        together: defaultdict[tuple[uuid.UUID, bytes], list[ProviderJob]] = defaultdict(list)
+        by_provider: defaultdict[uuid.UUID, list[ProviderJob]] = defaultdict(list)
         for job in jobs:
-            if job.state == JobState.RUNNING and not job.recall:
-                together[job.provider_id, bytes(job.former_credential)].append(job)
+            if job.state == JobState.RUNNING and not job.recall and not job.former_credential:
+                by_provider[job.provider_id].append(job)
             else:
                 self._begin(job)
-        for some in together.values():
+        for some in by_provider.values():
             if len(some) >= LISTED_FROM:
                 self._begin(some[0], among=some)
             else:
@@ -147,12 +147,12 @@ class Delegator:
             more = await self._database(
                 due.take_running,
                 self._owner,
-                like=jobs[0],
+                provider_id=jobs[0].provider_id,
                 now=timezone.now(),
                 until=soon,
                 most=LISTED_AT_ONCE,
             )
-            jobs = [*jobs, *more]
+            jobs = [*jobs, *(job for job in more if not job.former_credential)]
             oldest = min(job.remote_created_at or job.created_at for job in jobs)
             found = await driver.recent(since=oldest - SLACK)
             for surfaced in await self._database(self._record, jobs, found):

@@ -42,10 +42,10 @@ def take_due(owner: uuid.UUID, *, now: datetime, most: int) -> list[ProviderJob]
     return _lease(begun, owner, now=now)
 
 
-def take_running(owner: uuid.UUID, *, like: ProviderJob, now: datetime, until: datetime, most: int) -> list[ProviderJob]:
-    """Lease further running jobs under the credential of this one that are due before `until`, to be looked at with one list."""
-    account = {"provider": like.provider_id, "former_credential": bytes(like.former_credential)}
-    soon = ProviderJob.objects.filter(_free(now), state=JobState.RUNNING, poll_at__lte=until, recall="", **account)
+def take_running(owner: uuid.UUID, *, provider_id: uuid.UUID, now: datetime, until: datetime, most: int) -> list[ProviderJob]:
+    """Lease further running jobs of a provider that are due before `until`, to be looked at with one list."""
+    soon = ProviderJob.objects.filter(_free(now), provider=provider_id, state=JobState.RUNNING, poll_at__lte=until, recall="")
+    soon = soon.filter(former_credential=b"")  # the list of the present account does not show the others
     return _lease(list(soon.order_by("poll_at").values_list("pk", flat=True)[:most]), owner, now=now)
 
 

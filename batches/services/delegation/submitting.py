@@ -19,6 +19,7 @@ from batches.rules.states import BatchStatus, ObjectStatus
 from batches.services.delegation.due import put_off, write
 from batches.services.delegation.give_up import fail_open
 from batches.services.delegation.incidents import open_incident, resolve_incidents
+from batches.services.delegation.prices import JobEstimate, over_budget_with
 from batches.services.delegation.take_back import release_slices
 from batches.services.delegation.watching import running
 from batches.services.delegation.wire_ids import wire_id
@@ -34,6 +35,7 @@ LONGEST_SECONDS = 600.0
 LOOKS = 3  # how many complete lists without the job show that it does not exist
 HELD_SECONDS = 300.0
 FORGOTTEN_AFTER = timedelta(hours=48)  # a job in doubt whose requests are elsewhere is looked for no longer
+WAITS_FOR_BUDGET = "It waits for room in the budget."
 NOTHING_CAME = "No job came of the last create call."
 # Of a job whose input was uploaded under a credential that has been replaced and is refused now.
 UPLOAD_ANEW: Mapping[str, object] = {"input_ref": "", "former_base_url": "", "former_credential": b""}
@@ -80,6 +82,27 @@ def may_be_created(job: ProviderJob) -> bool:
     return wanted.exists() and ProviderJob.objects.filter(pk=job.pk, recall="").exists()
 
 
+def note_estimated(job: ProviderJob, estimate: JobEstimate, *, now: datetime) -> None:
+    """Record what a job may use and cost at most. Raises LostRace."""
+    write(job, now=now, release=False, estimated_tokens=estimate.tokens, estimated_nanos=estimate.nanos())
+
+
+def within_budget(job: ProviderJob, *, now: datetime) -> bool:
+    """Whether the budget of its batch has room for a job. If not, the job waits, with the reason on it.
+
+    The requests of a hybrid batch of which no job is open are left to the executors, which stop at the guard by themselves.
+    """
+    reason = over_budget_with(job)
+    if not reason:
+        return True
+    others = ProviderJob.objects.at_provider().filter(batch=job.batch_id).exclude(pk=job.pk)
+    if job.batch.execution == Execution.HYBRID and not others.exists():
+        nothing_to_send(job, now=now, note=reason)
+    else:
+        write(job, now=now, poll_at=now + timedelta(seconds=settings.JOB_POLL_SECONDS), note=f"{WAITS_FOR_BUDGET} {reason}"[:500])
+    return False
+
+
 @transaction.atomic
 def note_uploaded(job: ProviderJob, *, rows: int, size: int, input_ref: str, now: datetime) -> None:
     """Record the input of a job. Raises LostRace."""
@@ -93,6 +116,8 @@ def begin_sending(job: ProviderJob, *, before: str, now: datetime) -> bool:
     recalled = ProviderJob.objects.filter(pk=job.pk).exclude(recall="").exists()
     if batch.status != BatchStatus.IN_PROGRESS or batch.paused_at is not None or recalled:
         write(job, now=now, poll_at=now + timedelta(seconds=1))
+        return False
+    if not within_budget(job, now=now):
         return False
     sending = {"state": JobState.SENDING, "sent_at": now, "before": before[:200], "looks": 0, "note": ""}
     write(job, now=now, release=False, **sending, **own_columns(job))
@@ -213,9 +238,9 @@ def note_surfaced(provider: Provider, found: Sequence[Snapshot], *, now: datetim
     return surfaced
 
 
-def nothing_to_send(job: ProviderJob, *, now: datetime) -> None:
+def nothing_to_send(job: ProviderJob, *, now: datetime, note: str = "") -> None:
     """End a job that was not created and is not wanted any more, or has no open request left."""
     with transaction.atomic():
-        note = "It was taken back before it was sent." if job.recall else "No request was left to send."
+        note = note or ("It was taken back before it was sent." if job.recall else "No request was left to send.")
         write(job, now=now, state=JobState.ENDED, ended_at=now, poll_at=now if job.input_ref else None, note=note)
         release_slices(job, now=now)
