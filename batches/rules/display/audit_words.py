@@ -108,6 +108,7 @@ WORDS: Mapping[str, str] = {
     "end_stop": "End emergency stop",
     "set_quotas": "Change quotas",
     "set_delegation": "Change delegation of project",
+    "delegation": "Open delegation",
     # People
     "add_user": "Add person",
     "change_user": "Change person",

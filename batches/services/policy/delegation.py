@@ -7,6 +7,7 @@ and jobs at the provider run on and come home: they are paid for.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -54,11 +55,12 @@ NO_JOBS = OpenJobs()
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the batch API of a provider keeps requests and results, and for how long."""
+    """Where the batch API of a provider keeps requests and results, for how long, and its usual share of the direct price."""
 
     provider: Provider
     region: str
     days: int
+    factor: Decimal | None
 
     @property
     def sentence(self) -> str:
@@ -69,12 +71,18 @@ class Place:
 
 def place_of(provider: Provider) -> Place:
     """The place of a provider that has a batch API."""
-    return Place(provider, provider.jobs_region, PROFILES[provider.jobs_family].keeps_results.days)
+    profile = PROFILES[provider.jobs_family]
+    return Place(provider, provider.jobs_region, profile.keeps_results.days, profile.price_factor)
 
 
 def places_for(project: Project) -> list[Place]:
     """The places of the providers with a batch API that a project may use."""
-    found = Provider.objects.filter(granted([project]), jobs_family__in=list(PROFILES)).distinct().order_by("name")
+    return places_among(Provider.objects.filter(granted([project])))
+
+
+def places_among(providers: QuerySet[Provider]) -> list[Place]:
+    """The places of those of the providers that have a batch API, by name."""
+    found = providers.filter(jobs_family__in=list(PROFILES)).order_by("name").distinct()
     return [place_of(provider) for provider in found]
 
 
