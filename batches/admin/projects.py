@@ -93,7 +93,7 @@ class ProjectAdmin(Scoped[Project]):
     @admin.display(description="where they are kept")
     def where(self, project: Project) -> SafeString:
         """The providers with a batch API that the project may use, with their region and retention."""
-        found = places_for(project) if project.pk else []
+        found = [] if project._state.adding else places_for(project)
         lines = format_html_join(mark_safe("<br>"), "{}: {}.", ((place.provider.name, place.sentence) for place in found))
         return lines or mark_safe("No provider that the project may use has a batch API.")
 
