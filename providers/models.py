@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 from providers import registry
 from providers.base import Connection, CredentialUnavailable, Usage
 from providers.guards import Guarded
+from providers.jobs.registry import family_problem
 from providers.secrets import sources
 from providers.secrets.references import referred, resolved
 from providers.secrets.secrecy import KeepsSecrets, validate_credential
@@ -22,6 +23,9 @@ from providers.secrets.sources import Missing
 from providers.transport.way import ENVIRONMENT, WayOptions, way_to
 
 __all__ = ["CredentialUnavailable", "Provider", "ProviderModel", "validate_credential"]
+
+EXECUTIONS = ("direct", "delegated", "hybrid", "auto")
+REGION_CHARS = 200
 
 
 class ProviderQuerySet(models.QuerySet["Provider"]):
@@ -69,6 +73,13 @@ class Provider(KeepsSecrets, Guarded):
         db_default="",
         help_text="Of its batches, if neither they nor their project say: direct, delegated, hybrid or auto.",
     )
+    jobs_region = models.CharField(
+        max_length=REGION_CHARS,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Where its batch API keeps requests and results, in words for people who allow that, such as EU (Frankfurt).",
+    )
     is_default = models.BooleanField(default=False, help_text="Used where nothing names a provider.")
     granted_to_all = models.BooleanField(default=True, help_text="Every project may use it; else only those it is granted to.")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -102,6 +113,12 @@ class Provider(KeepsSecrets, Guarded):
         if not isinstance(self.options, dict):
             raise ValidationError({"options": "The options must be a JSON object."})
         problems = adapter.problems(base_url=self.base_url, options=self.options)
+        if unfit := family_problem(self.jobs_family, adapter=self.adapter, options=self.options):
+            problems["jobs_family"] = unfit
+        if self.execution not in ("", *EXECUTIONS):
+            problems["execution"] = f"It is one of {', '.join(EXECUTIONS)}, not {self.execution!r}."
+        elif self.execution not in ("", "direct") and not self.jobs_family:
+            problems["execution"] = f"It cannot be {self.execution} without a batch API: name its jobs_family, too."
         if unfit := self._standby_problem():
             problems["standby"] = unfit
         if self.credential_env and (problem := sources.variable_problem(self.credential_env)):

@@ -7,10 +7,14 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db.models import Field
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from batches.admin.scope import Inline, OwnProjects, ReadOnly, Scoped, access
 from batches.models import Membership, Project, ProviderGrant
 from batches.services.core.access import Right
+from batches.services.policy.delegation import PROJECT_SETTINGS, places_for, set_delegation
 
 # Only the type checker needs the parameters of the classes.
 if TYPE_CHECKING:
@@ -73,6 +77,10 @@ class ProjectAdmin(Scoped[Project]):
     search_fields = ("slug__istartswith", "name")
     fieldsets = (
         (None, {"fields": ("slug", "name", "created_at")}),
+        (
+            "Batch APIs of providers",
+            {"fields": ("may_delegate", "execution", "where"), "description": "Whether and where requests may be stored."},
+        ),
         ("Quotas", {"fields": ("max_open_batches", "max_pending_objects", "max_stored_bytes")}),
     )
     inlines = (MembershipInline, GrantInline)
@@ -80,7 +88,26 @@ class ProjectAdmin(Scoped[Project]):
     def get_readonly_fields(self, request: HttpRequest, row: Project | None = None) -> tuple[str, ...]:
         """The slug never changes, since clients and files name a project by it. Only a superuser sets quotas."""
         quotas = () if access(request).everywhere else ("max_open_batches", "max_pending_objects", "max_stored_bytes")
-        return (*(("slug",) if row else ()), "created_at", *quotas)
+        return (*(("slug",) if row else ()), "created_at", "where", *quotas)
+
+    @admin.display(description="where they are kept")
+    def where(self, project: Project) -> SafeString:
+        """The providers with a batch API that the project may use, with their region and retention."""
+        found = [] if project._state.adding else places_for(project)
+        lines = format_html_join(mark_safe("<br>"), "{}: {}.", ((place.provider.name, place.sentence) for place in found))
+        return lines or mark_safe("No provider that the project may use has a batch API.")
+
+    def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:  # noqa: FBT001
+        """Save through the services: delegation has an act of its own, which tells of open jobs."""
+        asked = {name: getattr(obj, name) for name in PROJECT_SETTINGS if change and name in form.changed_data}
+        for name in asked:
+            setattr(obj, name, form.initial[name])
+        if not asked or set(form.changed_data) - set(asked):
+            super().save_model(request, obj, form, change)
+        if asked:
+            _, jobs = set_delegation(obj, settings=asked, actor=access(request).actor, now=timezone.now())
+            if jobs.sentence:
+                self.message_user(request, jobs.sentence)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return access(request).everywhere

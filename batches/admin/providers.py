@@ -11,12 +11,14 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from batches.admin.scope import Inline, ReadOnly, Scoped, access
-from batches.models import ProviderGrant, ProviderHealth
+from batches.admin.scope import Inline, Scoped, access
+from batches.models import ProviderGrant
 from batches.rules.actors import Actor
 from batches.services.core.access import Right
+from batches.services.policy.delegation import about_jobs
 from batches.services.upstreams.moves import Entered, problems
 from batches.services.upstreams.providers import (
+    CREDENTIAL_FIELDS,
     change_provider,
     check_provider,
     disable_provider,
@@ -24,8 +26,16 @@ from batches.services.upstreams.providers import (
     resume_provider,
 )
 from providers import registry
-from providers.models import CredentialUnavailable, Provider, ProviderModel, validate_credential
+from providers.jobs.profiles import PROFILES
+from providers.models import EXECUTIONS, CredentialUnavailable, Provider, ProviderModel, validate_credential
 
+CARRIED = CREDENTIAL_FIELDS | {
+    "adapter",
+    "base_url",
+    "options",
+    "jobs_family",
+    "secret_name",
+}  # what becomes of open jobs is told
 MOST_CHECKED = 10  # the most providers that are checked at once; each check may take 10 seconds
 
 # Only the type checker needs the parameter of the class.
@@ -84,6 +94,8 @@ class ProviderForm(_ModelForm):
             if self.instance.credential_encrypted
             else "No credential is stored."
         )
+        for name, known in (("jobs_family", sorted(PROFILES)), ("execution", EXECUTIONS)):
+            self.fields[name].widget = forms.Select(choices=[("", "---------"), *((each, each) for each in known)])
         self.fields["credential"].help_text = f"{state} Encrypted before it is stored, and never shown again."
         self.fields["secret_value"].help_text = f"{_secrets_kept(self.instance)} Encrypted like the credential; empty removes it."
 
@@ -142,6 +154,7 @@ class ModelInline(Inline[ProviderModel]):
         "input_price",
         "cached_price",
         "output_price",
+        "batch_factor",
     )
 
 
@@ -183,6 +196,13 @@ class ProviderAdmin(Scoped[Provider]):
             },
         ),
         ("Use", {"fields": ("enabled", "is_default", "granted_to_all", "standby")}),
+        (
+            "Batch API",
+            {
+                "fields": ("jobs_family", "max_open_jobs", "execution", "jobs_region"),
+                "description": "Its own batch API stores requests and results until they are here. A project has to allow that.",
+            },
+        ),
         ("Limits", {"fields": ("max_concurrency", "requests_per_minute", "tokens_per_minute")}),
         (
             "Guards",
@@ -221,6 +241,8 @@ class ProviderAdmin(Scoped[Provider]):
         credential, secrets = form.entered
         changed = form.changed_data
         change_provider(obj, changed=changed, credential=credential, secrets=secrets, actor=form.actor, now=timezone.now())
+        if (CARRIED & set(changed)) and (jobs := about_jobs(obj)):
+            self.message_user(request, jobs)
 
     def get_form(self, request: HttpRequest, obj: Provider | None = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001
         """The form for the person who asks, since the required fields depend on the person."""
@@ -262,37 +284,3 @@ class ProviderAdmin(Scoped[Provider]):
         for provider in found:
             verb(provider, actor=access(request).actor, now=timezone.now())
         self.message_user(request, f"{len(found)} {done}.", messages.SUCCESS)
-
-
-@admin.register(ProviderModel)
-class ProviderModelAdmin(ReadOnly[ProviderModel]):
-    """Models at providers. They are changed on the pages of providers."""
-
-    project = None
-    list_display = ("name", "provider", "input_price", "cached_price", "output_price", "requests_per_minute", "tokens_per_minute")
-    list_filter = ("provider",)
-    list_select_related = ("provider",)
-    search_fields = ("name__istartswith", "provider__name__istartswith")
-    show_facets = admin.ShowFacets.ALLOW
-
-
-@admin.register(ProviderHealth)
-class ProviderHealthAdmin(ReadOnly[ProviderHealth]):
-    project = None
-    list_display = (
-        "provider",
-        "model",
-        "concurrency",
-        "in_use",
-        "limited_until",
-        "limited_reason",
-        "breaker",
-        "breaker_until",
-        "hold_kind",
-        "held_since",
-        "updated_at",
-    )
-    list_filter = ("breaker", "hold_kind", "provider")
-    list_select_related = ("provider",)
-    search_fields = ("provider__name__istartswith", "model__istartswith")
-    show_facets = admin.ShowFacets.ALLOW

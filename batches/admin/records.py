@@ -1,4 +1,4 @@
-"""Records of the engine: files, slices, objects, results, errors, attempts, events, minutes, workers; and audit entries."""
+"""Records of the engine: files, slices, objects, results, errors, events, workers, health of providers; and audit entries."""
 
 from django.contrib import admin
 from django.utils.html import format_html_join
@@ -15,6 +15,7 @@ from batches.models import (
     Event,
     File,
     IdempotencyRecord,
+    ProviderHealth,
     Slice,
     Upload,
     UploadPart,
@@ -24,6 +25,7 @@ from batches.rules.changes import told
 from batches.rules.display.audit_words import words_of
 from batches.rules.display.sizes import size
 from batches.services.core.access import Right
+from providers.models import ProviderModel
 
 
 class WithSize:
@@ -169,3 +171,46 @@ class AuditEntryAdmin(ReadOnly[AuditEntry]):
         """Old and new values. A secret is told only to have changed."""
         rows = ((each.name, "changed" if each.is_secret else f"{each.old} → {each.new}") for each in told(entry.changes))
         return format_html_join(mark_safe("<br>"), "{}: {}", rows) or mark_safe("—")
+
+
+@admin.register(ProviderModel)
+class ProviderModelAdmin(ReadOnly[ProviderModel]):
+    """Models at providers. They are changed on the pages of providers."""
+
+    project = None
+    list_display = (
+        "name",
+        "provider",
+        "input_price",
+        "cached_price",
+        "output_price",
+        "batch_factor",
+        "requests_per_minute",
+        "tokens_per_minute",
+    )
+    list_filter = ("provider",)
+    list_select_related = ("provider",)
+    search_fields = ("name__istartswith", "provider__name__istartswith")
+    show_facets = admin.ShowFacets.ALLOW
+
+
+@admin.register(ProviderHealth)
+class ProviderHealthAdmin(ReadOnly[ProviderHealth]):
+    project = None
+    list_display = (
+        "provider",
+        "model",
+        "concurrency",
+        "in_use",
+        "limited_until",
+        "limited_reason",
+        "breaker",
+        "breaker_until",
+        "hold_kind",
+        "held_since",
+        "updated_at",
+    )
+    list_filter = ("breaker", "hold_kind", "provider")
+    list_select_related = ("provider",)
+    search_fields = ("provider__name__istartswith", "model__istartswith")
+    show_facets = admin.ShowFacets.ALLOW

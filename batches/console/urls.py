@@ -10,6 +10,7 @@ from batches.console.pages.acts.act_on_batch import ACTS, act_on_batch
 from batches.console.pages.acts.bulk_new import new_bulk
 from batches.console.pages.acts.bulk_operations import bulk_operation, bulk_operations, cancel_bulk, export_outcomes, retry_bulk
 from batches.console.pages.acts.check_input import check_input, discard_input, export_input_problems
+from batches.console.pages.acts.delegation import delegation
 from batches.console.pages.acts.edit_object import edit_object
 from batches.console.pages.acts.new_batch import new_batch
 from batches.console.pages.acts.retry_batch import retry_batch
@@ -113,6 +114,7 @@ urlpatterns = [
     path("audit/", audit_log, name="audit_log"),
     path("audit/export.csv", export_audit, {"form": "csv"}, name="export_audit"),
     path("audit/export.jsonl", export_audit, {"form": "jsonl"}, name="export_audit_jsonl"),
+    path("delegation/", delegation, name="delegation"),
     path("stops/", emergency_stops, name="emergency_stops"),
     path("stops/new/", new_stop, name="new_stop"),
     path("stops/<uuid:stop_id>/end/", end_emergency_stop, name="end_stop"),

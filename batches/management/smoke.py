@@ -24,7 +24,7 @@ def add_arguments(smoke: CommandParser) -> None:
 def run_smoke(options: dict[str, Any], out: OutputWrapper) -> None:
     """Run the test, a line for each step. Raises CommandError if a step failed."""
     provider = provider_named(options["name"])
-    family = options["family"] or _family(provider)
+    family = options["family"] or provider.jobs_family or _family(provider)
 
     async def steps() -> bool:
         ok = True

@@ -48,6 +48,8 @@ class ProviderJob(Leased):
     last_line = models.PositiveIntegerField()
     rows = models.PositiveIntegerField(default=0, help_text="Requests in its input.")
     bytes = models.PositiveBigIntegerField(default=0, help_text="Of its input.")
+    estimated_tokens = models.PositiveBigIntegerField(null=True, blank=True, help_text="That its requests may use.")
+    estimated_nanos = models.PositiveBigIntegerField(null=True, blank=True, help_text="That they may cost, as far as is known.")
     input_ref = models.CharField(max_length=500, blank=True, help_text="The provider's id of the input.")
     uploads = models.PositiveIntegerField(default=0, db_default=0, help_text="Begun uploads of its input.")
     before = models.CharField(max_length=200, blank=True, help_text="The newest job at the provider before the create call.")

@@ -160,5 +160,13 @@ def sealed_credential(secret: str) -> bytes:
     return _cipher().encrypt(secret.encode())
 
 
+def resealed(secret: bytes) -> bytes:
+    """An encrypted text, encrypted anew under the first of CREDENTIAL_KEYS. Raises CredentialUnavailable."""
+    try:
+        return _cipher().rotate(secret)
+    except InvalidToken:
+        raise CredentialUnavailable("A former credential is encrypted under a key that CREDENTIAL_KEYS does not hold.") from None
+
+
 def _cipher() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in settings.CREDENTIAL_KEYS])

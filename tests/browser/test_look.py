@@ -45,6 +45,7 @@ PATHS = [
     "keys/",
     "keys/?state=all",
     "keys/new/",
+    "delegation/",
     "stops/",
     "stops/new/",
     "stops/new/?what=sending&place=portal",

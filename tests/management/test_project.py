@@ -53,3 +53,17 @@ def test_a_mistake_is_named_and_changes_nothing(project: Project, arguments: lis
         project_command(*arguments)
     project.refresh_from_db()
     assert project.max_open_batches is None
+
+
+def test_allowing_delegation_shows_where_requests_are_kept(project: Project) -> None:
+    Provider.objects.create(
+        name="up", adapter="openai", base_url="https://host.example/v1", jobs_family="openai", jobs_region="US (Iowa)"
+    )
+
+    said = project_command("set", "acme", "--may-delegate", "yes", "--execution", "hybrid").splitlines()
+
+    assert said[0] == "up\topenai: region US (Iowa), results kept for 30 days unless they are deleted before"
+    assert said[1].endswith("\tmay_delegate\texecution hybrid")
+    assert project_command("set", "acme", "--may-delegate", "no", "--execution", "none").endswith("stored_bytes 0/-\n")
+    project.refresh_from_db()
+    assert (project.may_delegate, project.execution) == (False, "")

@@ -21,7 +21,15 @@ def admin(client: Client, operator: User) -> Client:
 
 def form(**fields: Any) -> dict[str, Any]:
     empty = {f"{rows}-{forms}_FORMS": "0" for rows in ("models", "grants") for forms in ("TOTAL", "INITIAL")}
-    usual = {**empty, "name": "up", "adapter": "openai", "base_url": "https://host/v1", "options": "{}", "max_concurrency": 8}
+    usual = {
+        **empty,
+        "name": "up",
+        "adapter": "openai",
+        "base_url": "https://host/v1",
+        "options": "{}",
+        "max_concurrency": 8,
+        "max_open_jobs": 100,
+    }
     return {**usual, "enabled": "on", "granted_to_all": "on", **fields}
 
 

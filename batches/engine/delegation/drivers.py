@@ -1,14 +1,13 @@
 """The drivers of a delegator: one for each provider and credential that it speaks to."""
 
 import uuid
-from dataclasses import replace
 from datetime import datetime
 
 from batches.models import ProviderJob
+from batches.services.upstreams.former import former_connection
 from providers.base import Connection
 from providers.jobs.base import Driver
 from providers.jobs.registry import connect
-from providers.secrets.secrecy import opened
 
 Key = tuple[uuid.UUID, datetime, str, bytes]
 
@@ -25,9 +24,7 @@ class Drivers:
         Raises CredentialUnavailable and KeyError. It may read the database.
         """
         former = bytes(job.former_credential)
-        connection = job.provider.connection()
-        if former:
-            connection = replace(connection, base_url=job.former_base_url, credential=opened(former))
+        connection = former_connection(job) if former else job.provider.connection()
         return (job.provider_id, job.provider.updated_at, job.family, former), connection
 
     def open(self, key: Key, connection: Connection) -> Driver:

@@ -16,7 +16,7 @@ from batches.rules.errors import Gone, StorageAway
 from batches.rules.execution import JobState
 from batches.services.delegation import collecting, concluding, submitting, tidy, watching
 from batches.services.delegation.due import put_off
-from batches.services.delegation.prices import Prices
+from batches.services.delegation.prices import JobEstimate, Prices, has_budget
 from batches.services.delegation.submitting import InputUnreadable
 from providers.base import Failure
 from providers.failures import Kind
@@ -82,11 +82,13 @@ class Steps:
         if not await self._database(submitting.may_be_created, job):
             await self._database(submitting.nothing_to_send, job, now=timezone.now())
             return
+        if job.estimated_tokens is not None and not await self._database(submitting.within_budget, job, now=timezone.now()):
+            return
         with tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as file:
             content = None
             if not job.input_ref:
                 content = await self._written(job, driver, file)
-                if content is None:
+                if content is None or not await self._database(submitting.within_budget, job, now=timezone.now()):
                     return
                 await self._database(submitting.begin_upload, job, now=timezone.now())
                 reference = await driver.upload(content, name=job.marker)
@@ -127,9 +129,14 @@ class Steps:
 
         def write() -> tuple[int, int]:
             rows = size = 0
+            estimate = JobEstimate(job) if has_budget(job.batch) else None
             for found in submitting.rows_of(job):
                 rows += len(found)
+                if estimate is not None:
+                    estimate.add(found)
                 size += driver.write_input(found, endpoint=job.batch.endpoint, into=file)  # type: ignore[arg-type]
+            if estimate is not None:
+                submitting.note_estimated(job, estimate, now=timezone.now())
             return rows, size
 
         try:

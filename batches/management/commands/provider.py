@@ -2,9 +2,7 @@
 
 import json
 import sys
-from argparse import ArgumentTypeError
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 from getpass import getpass
 from typing import Any
 
@@ -12,16 +10,24 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
-from batches.management.amounts import add_amounts, given
+from batches.management.amounts import add_amounts, given, key_value, told
 from batches.management.named import provider_named
 from batches.management.smoke import add_arguments, run_smoke
 from batches.models import Project
 from batches.rules.actors import COMMAND
 from batches.rules.errors import PortalError
 from batches.services.people.second_factor import rotate_second_factors
-from batches.services.policy.tune import MODEL_SETTINGS, PROVIDER_SETTINGS, forget_model, tune_model, tune_provider
+from batches.services.policy.delegation import about_jobs, place_of
+from batches.services.policy.tune import (
+    JOB_SETTINGS,
+    MODEL_SETTINGS,
+    PROVIDER_SETTINGS,
+    forget_model,
+    tune_model,
+    tune_provider,
+)
 from batches.services.upstreams import providers
-from providers.models import CredentialUnavailable, Provider, ProviderModel
+from providers.models import CredentialUnavailable, Provider
 
 CREDENTIAL_HELP = "read the API key from standard input, and keep it encrypted"
 
@@ -41,11 +47,16 @@ class Command(BaseCommand):
             "--project", action="append", default=[], metavar="SLUG", help="let only this project use it (repeatable)"
         )
         add.add_argument(
-            "--option", action="append", default=[], type=_option, metavar="KEY=VALUE", help="setting of the adapter (repeatable)"
+            "--option",
+            action="append",
+            default=[],
+            type=key_value,
+            metavar="KEY=VALUE",
+            help="setting of the adapter (repeatable)",
         )
         add_amounts(add, PROVIDER_SETTINGS)
         change = verbs.add_parser(
-            "set", help="change limits, guards, address, options or credential of a provider, or the default"
+            "set", help="change limits, guards, batch API, address, options or credential of a provider, or the default"
         )
         change.add_argument("name")
         change.add_argument("--base-url", help="its new address")
@@ -53,7 +64,7 @@ class Command(BaseCommand):
             "--option",
             action="append",
             default=[],
-            type=_option,
+            type=key_value,
             metavar="KEY=VALUE",
             help="setting of the adapter; null takes one away (repeatable)",
         )
@@ -135,7 +146,9 @@ class Command(BaseCommand):
         if limits:
             provider = tune_provider(provider, settings=limits, actor=COMMAND, now=now)
         if limits or changed or base_url is not None:
-            self.stdout.write(_settings(provider, PROVIDER_SETTINGS))
+            self.stdout.write(_settings(provider))
+        if (limits or is_configured) and (jobs := about_jobs(provider)):
+            self.stdout.write(jobs)
         if options["default"]:
             self._make_default(provider, projects)
 
@@ -163,15 +176,15 @@ class Command(BaseCommand):
             self.stdout.write(f"Forgot model {name} of provider {provider}.")
             return
         model = tune_model(provider, name, settings=limits, actor=COMMAND, now=timezone.now())
-        self.stdout.write(_settings(model, MODEL_SETTINGS))
+        self.stdout.write(told(model, MODEL_SETTINGS))
 
     def _show(self, options: dict[str, Any]) -> None:
         provider = provider_named(options["name"])
-        self.stdout.write(_settings(provider, PROVIDER_SETTINGS))
+        self.stdout.write(_settings(provider))
         for line in _about(provider):
             self.stdout.write(line)
         for model in provider.models.all():
-            self.stdout.write(_settings(model, MODEL_SETTINGS))
+            self.stdout.write(told(model, MODEL_SETTINGS))
 
     def _list(self, _: dict[str, Any]) -> None:
         for provider in Provider.objects.prefetch_related("grants__project"):
@@ -246,17 +259,6 @@ def _secret() -> str:
     return secret
 
 
-def _option(text: str) -> tuple[str, Any]:
-    """Parse `key=value`. The value is parsed as JSON if it is JSON; else it is text."""
-    key, separator, value = text.partition("=")
-    if not (key and separator):
-        raise ArgumentTypeError(f"{text!r} is not KEY=VALUE")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value
-
-
 def _project(slug: str) -> Project:
     try:
         return Project.objects.get(slug=slug)
@@ -265,25 +267,19 @@ def _project(slug: str) -> Project:
         raise CommandError(f"There is no project {slug!r}. Known: {known}.") from None
 
 
-def _settings(row: Provider | ProviderModel, names: Iterable[str]) -> str:
-    """A line with the row and its settings that are not empty."""
-    values = [(name, getattr(row, name)) for name in names]
-    return "\t".join(
-        [
-            row.name,
-            *(
-                f"{name} {value:f}" if isinstance(value, Decimal) else f"{name} {value}"
-                for name, value in values
-                if value is not None
-            ),
-        ]
-    )
+def _settings(provider: Provider) -> str:
+    """A line with the settings of a provider; those of its batch API if it has one."""
+    return told(provider, PROVIDER_SETTINGS if provider.jobs_family else [n for n in PROVIDER_SETTINGS if n not in JOB_SETTINGS])
 
 
 def _about(provider: Provider) -> Iterator[str]:
     """Lines about the connection and the options of a provider. Secrets are shown only by name."""
     if provider.way:
         yield f"{provider.name}\ttransport {provider.way}"
+    if provider.jobs_family:
+        yield f"{provider.name}\tbatch API {place_of(provider).sentence}"
+    if jobs := about_jobs(provider):
+        yield f"{provider.name}\t{jobs}"
     if provider.options:
         yield f"{provider.name}\toptions {json.dumps(provider.options, sort_keys=True)}"
     if stored := provider.secret_names:

@@ -85,7 +85,7 @@ WORDS: Mapping[str, str] = {
     "add_provider": "Add provider",
     "change_provider": "Change provider",
     "remove_provider": "Remove provider",
-    "tune_provider": "Change limits or guards of provider",
+    "tune_provider": "Change limits, guards or batch API of provider",
     "tune_model": "Change limits or prices of model",
     "forget_model": "Remove limits and prices of model",
     "set_credential": "Set credential",
@@ -107,6 +107,8 @@ WORDS: Mapping[str, str] = {
     "new_stop": "Begin emergency stop",
     "end_stop": "End emergency stop",
     "set_quotas": "Change quotas",
+    "set_delegation": "Change delegation of project",
+    "delegation": "Open delegation",
     # People
     "add_user": "Add person",
     "change_user": "Change person",

@@ -52,6 +52,7 @@ def take_due(owner: uuid.UUID, *, now: datetime, most: int) -> list[ProviderJob]
 def take_running(owner: uuid.UUID, *, provider_id: uuid.UUID, now: datetime, until: datetime, most: int) -> list[ProviderJob]:
     """Lease further running jobs of a provider that are due before `until`, to be looked at with one list."""
     soon = ProviderJob.objects.filter(_free(now), provider=provider_id, state=JobState.RUNNING, poll_at__lte=until, recall="")
+    soon = soon.filter(former_credential=b"")  # the list of the present account does not show the others
     return _lease(list(soon.order_by("poll_at").values_list("pk", flat=True)[:most]), owner, now=now)
 
 

@@ -20,12 +20,14 @@ from batches.rules.states import BatchStatus, ObjectStatus
 from batches.services.delegation.due import BUSY, hold_back, let_next, put_off, write
 from batches.services.delegation.give_up import fail_open
 from batches.services.delegation.incidents import open_incident, resolve_incidents
+from batches.services.delegation.prices import JobEstimate, over_budget_with
 from batches.services.delegation.take_back import release_slices
 from batches.services.delegation.watching import running
 from batches.services.delegation.wire_ids import wire_id
 from batches.services.intake.extras import kept_extras
 from batches.services.policy.stops_in_force import unsent
 from batches.services.results.results import slice_lines
+from batches.services.upstreams.former import own_columns
 from providers.base import Failure
 from providers.jobs.base import Found, Intent, Row, Snapshot
 from providers.jobs.profiles import PROFILES
@@ -36,7 +38,10 @@ LONGEST_SECONDS = 600.0
 LOOKS = 3  # how many complete lists without the job show that it does not exist
 HELD_SECONDS = 300.0
 FORGOTTEN_AFTER = timedelta(hours=48)  # a job in doubt that nobody waits for any more is looked for no longer
+WAITS_FOR_BUDGET = "It waits for room in the budget."
 NOTHING_CAME = "No job came of the last create call."
+# Of a job whose input was uploaded under a credential that has been replaced and is refused now.
+UPLOAD_ANEW: Mapping[str, object] = {"input_ref": "", "former_base_url": "", "former_credential": b""}
 
 
 class InputUnreadable(Exception):
@@ -91,9 +96,31 @@ def begin_upload(job: ProviderJob, *, now: datetime) -> None:
     write(job, now=now, release=False, uploads=job.uploads + 1)
 
 
+def note_estimated(job: ProviderJob, estimate: JobEstimate, *, now: datetime) -> None:
+    """Record what a job may use and cost at most. Raises LostRace."""
+    write(job, now=now, release=False, estimated_tokens=estimate.tokens, estimated_nanos=estimate.nanos())
+
+
+def within_budget(job: ProviderJob, *, now: datetime) -> bool:
+    """Whether the budget of its batch has room for a job. If not, the job waits, with the reason on it.
+
+    The requests of a hybrid batch of which no job is open are left to the executors, which stop at the guard by themselves.
+    """
+    reason = over_budget_with(job)
+    if not reason:
+        return True
+    others = ProviderJob.objects.at_provider().filter(batch=job.batch_id).exclude(pk=job.pk)
+    if job.batch.execution == Execution.HYBRID and not others.exists():
+        nothing_to_send(job, now=now, note=reason)
+    else:
+        write(job, now=now, poll_at=now + timedelta(seconds=settings.JOB_POLL_SECONDS), note=f"{WAITS_FOR_BUDGET} {reason}"[:500])
+    return False
+
+
+@transaction.atomic
 def note_uploaded(job: ProviderJob, *, rows: int, size: int, input_ref: str, now: datetime) -> None:
     """Record the input of a job. Raises LostRace."""
-    write(job, now=now, release=False, rows=rows, bytes=size, input_ref=input_ref)
+    write(job, now=now, release=False, rows=rows, bytes=size, input_ref=input_ref, **own_columns(job))
 
 
 @transaction.atomic
@@ -104,7 +131,10 @@ def begin_sending(job: ProviderJob, *, before: str, now: datetime) -> bool:
     if not may_be_created(job) or batch.paused_at is not None or not batch.provider.enabled or stopped:
         write(job, now=now, poll_at=now + timedelta(seconds=1))
         return False
-    write(job, now=now, release=False, state=JobState.SENDING, sent_at=now, before=before[:200], looks=0, note="")
+    if not within_budget(job, now=now):
+        return False
+    sending = {"state": JobState.SENDING, "sent_at": now, "before": before[:200], "looks": 0, "note": ""}
+    write(job, now=now, release=False, **sending, **own_columns(job))
     return True
 
 
@@ -160,13 +190,14 @@ def not_created(job: ProviderJob, failure: Failure, *, later: bool, now: datetim
     """Record that no job came of the create call, or of the upload before it."""
     message = failure.message
     delegated = job.batch.execution == Execution.DELEGATED
-    if later or (delegated and (failure.kind.is_of_account or failure.kind.retryable)):
+    was_replaced = failure.kind.is_of_account and bool(job.former_credential)
+    if later or was_replaced or (delegated and (failure.kind.is_of_account or failure.kind.retryable)):
         seconds = min(FULL_SECONDS * 2 ** min(job.tries, 8), LONGEST_SECONDS)
         seconds = max(seconds, failure.retry_after or 0)
         until = now + timedelta(seconds=seconds)
         with transaction.atomic():
             changes: dict[str, Any] = {"poll_at": until, "tries": job.tries + 1, "failure": message[:500], "note": BUSY}
-            write(job, now=now, state=JobState.PREPARING, **changes)
+            write(job, now=now, state=JobState.PREPARING, **changes, **(UPLOAD_ANEW if was_replaced else {}))
             if failure.kind.retryable or failure.kind.is_of_account:
                 hold_back(job, until=until, note=BUSY, now=now)
             if not later:
@@ -283,10 +314,10 @@ def note_surfaced(provider: Provider, found: Sequence[Snapshot], *, now: datetim
     return surfaced
 
 
-def nothing_to_send(job: ProviderJob, *, now: datetime) -> None:
+def nothing_to_send(job: ProviderJob, *, now: datetime, note: str = "") -> None:
     """End a job that was not created and is not wanted any more, or has no open request left."""
     with transaction.atomic():
         is_left = Slice.objects.filter(provider_job=job, pending__gt=0).exists()
-        note = "It was taken back before it was sent." if is_left else "No request was left to send."
+        note = note or ("It was taken back before it was sent." if is_left else "No request was left to send.")
         write(job, now=now, state=JobState.ENDED, ended_at=now, poll_at=now if job.has_files else None, note=note)
         release_slices(job, now=now)

@@ -15,7 +15,8 @@ from batches.services.core import wake
 from batches.services.core.audit import hidden, plainly, record_act
 from batches.services.core.model_validation import model_validation
 from batches.services.tally.provider_health import ask_for_probe, ask_to_resume
-from batches.services.upstreams.moves import Entered, leave_behind, problems, stored
+from batches.services.upstreams.former import carry_jobs, keep_former, rotate_former
+from batches.services.upstreams.moves import Entered, leave_behind, problems
 from batches.services.upstreams.records import record_no_default, settings_changed, take_default
 from providers.base import Check
 from providers.check import check
@@ -93,14 +94,16 @@ def change_provider(
     """
     if provider.is_default and "is_default" in changed:
         _lock_all()
-    before, entered = stored(provider), Entered(credential, secrets)
+    before = Provider.objects.select_for_update().filter(pk=provider.pk).first()
+    entered = Entered(credential, secrets)
     if credential and not (provider.credential_env or provider.credential_file):
         provider.set_credential(credential)
     _seal(provider, entered=entered, actor=actor)
     act = "change_provider" if before else "add_provider"
     provider.save()
+    jobs = carry_jobs(before, provider, actor=actor, now=now)
     if (settings := settings_changed(before, provider)) or before is None:
-        record_act(act, actor=actor, now=now, target=provider, changes=settings)
+        record_act(act, actor=actor, now=now, target=provider, reason=jobs, changes=settings)
     if CREDENTIAL_FIELDS & set(changed):
         record_act("set_credential", actor=actor, now=now, target=provider, reason=provider.credential_kept)
     if "secret_name" in changed:
@@ -156,11 +159,13 @@ def configure_provider(
         provider.full_clean()
     _seal(provider, entered=Entered(credential.secret if credential else ""), actor=actor)
     provider.save()
+    jobs = carry_jobs(before, provider, actor=actor, now=now)
     if credential is not None:
         act = "set_credential" if any(credential) else "remove_credential"
         record_act(act, actor=actor, now=now, target=provider, reason=provider.credential_kept)
     if base_url is not None or options:
-        record_act("change_provider", actor=actor, now=now, target=provider, changes=settings_changed(before, provider))
+        settings = settings_changed(before, provider)
+        record_act("change_provider", actor=actor, now=now, target=provider, reason=jobs, changes=settings)
     return provider
 
 
@@ -172,10 +177,12 @@ def set_secret(provider: Provider, name: str, *, secret: str, actor: Actor, now:
     Raises CredentialUnavailable when the other secrets cannot be deciphered.
     """
     kept = Provider.objects.select_for_update().get(pk=provider.pk)
+    before = Provider.objects.get(pk=provider.pk)
     with model_validation():
         kept.set_secret(name, secret)
     _require_entered(kept, entered=Entered(secrets={name}), actor=actor)
     kept.save(update_fields=["secrets_encrypted", "updated_at"])
+    keep_former(before, kept, now=now)
     record_act("set_secret" if secret else "remove_secret", actor=actor, now=now, target=provider, changes=hidden([name]))
 
 
@@ -248,7 +255,7 @@ def remove_provider(provider: Provider, *, actor: Actor, now: datetime) -> None:
 
 @transaction.atomic
 def rotate_credentials(*, actor: Actor, now: datetime) -> int:
-    """Encrypt every stored credential anew under the first of CREDENTIAL_KEYS. Return how many there are.
+    """Encrypt every stored credential anew under the first of CREDENTIAL_KEYS, also those that jobs keep. How many there are.
 
     Raises providers.models.CredentialUnavailable, and changes nothing, if one cannot be deciphered.
     """
@@ -258,7 +265,7 @@ def rotate_credentials(*, actor: Actor, now: datetime) -> int:
         provider.rotate_credential()
         provider.save(update_fields=["credential_encrypted", "secrets_encrypted", "updated_at"])
         record_act("rotate_credential", actor=actor, now=now, target=provider)
-    return len(kept)
+    return len(kept) + rotate_former()
 
 
 def _set_credential(provider: Provider, secret: str, *, variable: str, file: str) -> None:

@@ -27,9 +27,11 @@ from batches.services.core.access import Access, Right, everything
 from batches.services.insight.error_groups import GroupWindow
 from batches.services.insight.standby_moves import standby_moves
 from batches.services.insight.throughput import PERIODS, Period, throughput
+from batches.services.policy.delegation import place_of
 from batches.services.standing.look import Look, states_of_batches
 from batches.services.upstreams import providers
 from providers.failures import Kind
+from providers.jobs.profiles import PROFILES
 from providers.models import Provider
 
 MOST_PROVIDERS = 200
@@ -45,7 +47,7 @@ def provider_list(request: SignedIn) -> HttpResponseBase:
     minutes = request.access.within(BatchMinute.objects.all(), project="batch__project")
     flows = throughput(minutes, span=Period.HOUR, now=now).by_provider
     states = provider_rows(request.access.providers()[:MOST_PROVIDERS], flows, now=now)
-    context: dict[str, object] = {"states": states}
+    context: dict[str, object] = {"states": states, "may_delegate": request.access.may_somewhere(Right.MANAGE)}
     return respond(request, "console/providers.html", regions="console/providers_regions.html", context=context)
 
 
@@ -84,6 +86,8 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
         "batch_count": capped(count),
         "more_batches": count > len(rows),
         "guards": guards_of_provider(provider),
+        "place": place_of(provider) if provider.jobs_family in PROFILES else None,
+        "may_delegate": access.may_somewhere(Right.MANAGE),
         "endpoints": sorted(provider.endpoints),
         "currency": settings.CURRENCY,
         "credential": provider.credential_kept if access.everywhere else "",
