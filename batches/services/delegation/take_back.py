@@ -12,6 +12,7 @@ from batches.rules.errors import Conflict
 from batches.rules.execution import OPEN_JOBS, Execution, Recall
 from batches.rules.states import TERMINAL, BatchStatus
 from batches.services.core import wake
+from batches.services.core.audit import record_act
 from providers.jobs.profiles import PROFILES
 from providers.models import Provider
 
@@ -57,7 +58,10 @@ def recall_at(batch: Batch, *, family: str, open_requests: int) -> datetime:
 
 
 def recall_due(*, now: datetime) -> int:
-    """Take back the jobs of batches that stopped, and those that would miss their deadline. How many."""
+    """Take back the jobs of batches that stopped, and those that would miss their deadline. How many.
+
+    A batch with a job that would be late is marked as at risk.
+    """
     stopped = ProviderJob.objects.open().filter(recall="").exclude(batch__status=BatchStatus.IN_PROGRESS)
     count = stopped.update(recall=Recall.STOPPED, recalled_at=now, recalled_by="engine", poll_at=now)
     for batch in _near_their_deadline():
@@ -67,6 +71,8 @@ def recall_due(*, now: datetime) -> int:
         count += ProviderJob.objects.filter(pk__in=late, recall="").update(
             recall=Recall.LATE, recalled_at=now, recalled_by="engine", poll_at=now
         )
+        if late:
+            Batch.objects.filter(pk=batch.pk, status=BatchStatus.IN_PROGRESS, at_risk_since=None).update(at_risk_since=now)
     return count + _release_overdue(now=now)
 
 
@@ -98,7 +104,8 @@ def _release_overdue(*, now: datetime) -> int:
     return count
 
 
-def recall(job: ProviderJob, *, actor: Actor, now: datetime) -> ProviderJob:
+@transaction.atomic
+def recall(job: ProviderJob, *, actor: Actor, now: datetime, reason: str = "") -> ProviderJob:
     """Take a job back: cancel it at its provider, bring home what is done, and leave the rest to others.
 
     A job that is being taken back is returned unchanged. Raises NotRecallable.
@@ -109,6 +116,8 @@ def recall(job: ProviderJob, *, actor: Actor, now: datetime) -> ProviderJob:
     job.refresh_from_db()
     if not taken and job.state not in OPEN_JOBS:
         raise NotRecallable(f"A job with state '{job.state}' cannot be taken back.")
+    if taken:
+        record_act("take_back_job", actor=actor, now=now, target=job, project=job.batch.project, reason=reason)
     wake.delegate()
     return job
 
