@@ -1,4 +1,4 @@
-"""What bounds a project: its quotas, and the emergency stops in force, for programs that want to wait instead of being refused."""
+"""The bounds of a project: its quotas, and the emergency stops in force, for programs that would rather wait than be refused."""
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer
 from rest_framework import serializers

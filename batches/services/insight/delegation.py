@@ -1,14 +1,15 @@
-"""delegation: what the provider jobs of batches did and cost, in sums for pages and programs."""
+"""delegation: what the provider jobs of batches do, did and cost, in sums for pages and programs."""
 
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from django.db.models import Count, Sum
+from django.db.models import Count, F, Max, Q, Sum
+from django.db.models.functions import Coalesce, Greatest
 
 from batches.models import Batch, ProviderJob
-from batches.rules.execution import Execution, JobState
+from batches.rules.execution import AT_PROVIDER, Execution, JobState
 
 _SUMS = ("succeeded", "duplicates", "late", "unpriced", "cost_nanos", "direct_cost_nanos", "wasted_nanos")
 
@@ -73,3 +74,27 @@ def delegations(batches: Iterable[Batch]) -> dict[uuid.UUID, Delegation]:
         for name in _SUMS:
             sums[row["batch"]][name] += row[f"sum_{name}"]
     return {pk: Delegation(jobs[pk], sums[pk]) for pk in keys}
+
+
+@dataclass(frozen=True, slots=True)
+class Underway:
+    """What providers tell of a batch that they run. `name` is the provider's id of its job, if it is in one job as a whole.
+
+    `done` is the number of requests that the provider has finished, as it counts, and whose results are not here yet.
+    """
+
+    name: str = ""
+    done: int = 0
+
+
+def underway(batches: Iterable[Batch]) -> dict[uuid.UUID, Underway]:
+    """What providers tell of each batch that was handed over. One query, and none if no batch was."""
+    keys = [batch.pk for batch in batches if Execution(batch.execution).is_handed_over]
+    if not keys:
+        return {}
+    here = F("succeeded") + F("failed") + F("never_ran") + F("duplicates") + F("late")
+    there = Coalesce("reported_succeeded", 0) + Coalesce("reported_failed", 0)
+    running = Q(state__in=AT_PROVIDER, released_at=None)
+    rows = ProviderJob.objects.filter(batch__in=keys).order_by().values("batch")
+    told = rows.annotate(jobs=Count("pk"), name=Max("remote_id"), done=Sum(Greatest(there - here, 0), filter=running))
+    return {row["batch"]: Underway(row["name"] if row["jobs"] == 1 else "", row["done"] or 0) for row in told}

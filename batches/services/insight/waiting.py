@@ -92,8 +92,8 @@ class Facts:
     """The facts of the decision besides the batch and its state.
 
     `unfinished` is the number of slices with open objects that no provider job has. `leased` of them are leased, and `held_back`
-    of them wait until `not_before` or later. `ahead` is the number of batches that are served before it; with `beyond` there may be more
-    of them. `about` is what its state was decided from.
+    of them wait until `not_before` or later. `ahead` is the number of batches that are served before it; with `beyond` there may
+    be more of them. `about` is what its state was decided from.
     """
 
     unfinished: int = 0

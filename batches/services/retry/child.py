@@ -11,12 +11,15 @@ from django.db.models import Q
 from batches.models import ApiKey, Batch, BatchObject, File, Purpose, Slice
 from batches.rules.actors import Actor
 from batches.rules.errors import Conflict, Gone, InProgress, LostRace
+from batches.rules.execution import Execution
 from batches.rules.lines.jsonl import unbroken
 from batches.rules.states import OPEN, SETTLED, Act, BatchStatus, ObjectStatus
 from batches.services.core.amend import amend
+from batches.services.core.route import route
 from batches.services.intake.inline import FILENAME, spooled
 from batches.services.intake.submission import submission_of
 from batches.services.intake.submit import submit
+from batches.services.policy.execution import obstacle
 from batches.services.results.results import slice_lines
 from batches.services.retry.lineage import lineage
 from batches.services.retry.naming import EDITED, adjective, child_remark
@@ -164,6 +167,7 @@ def submit_child(batch: Batch, requests: ChildInput, *, order: RetryOrder, actor
     submission = replace(
         like,
         provider_name=order.provider_name or like.provider_name,
+        execution=_wish_of(batch, provider_name=order.provider_name or batch.provider.name),
         remark=requests.remark,
         requests=requests.taken,
     )
@@ -174,6 +178,15 @@ def submit_child(batch: Batch, requests: ChildInput, *, order: RetryOrder, actor
     amend(batch, Act.RETRIED, actor=actor, now=now, note=note, expecting=as_of(order.version))
     child.refresh_from_db()
     return child
+
+
+def _wish_of(batch: Batch, *, provider_name: str) -> Execution | str:
+    """The parent's wish for its execution. A hybrid batch runs directly where it cannot be handed over any more."""
+    if batch.execution_asked != Execution.HYBRID:
+        return batch.execution_asked
+    provider = route(batch.project, endpoint=batch.endpoint, name=provider_name)
+    possible = not obstacle(provider, project=batch.project, endpoint=batch.endpoint)
+    return Execution.HYBRID if possible else Execution.AUTO
 
 
 def retriable_lineage(batch: Batch, *, now: datetime) -> list[Batch]:
