@@ -7,8 +7,8 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer, inline_serializer
 from rest_framework import serializers
 
+from batches.api.fields.names import JobId
 from batches.http.fields import Fields
-from batches.http.rendering import PrefixedId
 from batches.models import ProviderJob, ProviderJobIncident
 from batches.rules.execution import IncidentCode, JobState, Recall
 from batches.services.insight.delegation import Delegation
@@ -119,7 +119,7 @@ class ShownCollectedCounts(serializers.Serializer[ProviderJob]):
 class ShownProviderJob(serializers.Serializer[ProviderJob]):
     """A job at the provider's own batch API, over some lines of a batch."""
 
-    id = PrefixedId("job_")
+    id = JobId()
     state = serializers.ChoiceField(
         choices=JobState.choices, help_text=" ".join(f"`{state.value}`: {state.sentence}" for state in JobState)
     )
