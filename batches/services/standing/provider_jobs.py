@@ -1,8 +1,7 @@
 """provider_jobs: what the jobs of delegated batches do at their providers, in numbers, for states, waits and faces."""
 
 import uuid
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -129,17 +128,18 @@ def _is_under_way(batch: Batch) -> bool:
     return not batch.is_terminal and batch.status != BatchStatus.VALIDATING
 
 
-def _facts_of(rows: Iterable[Mapping[str, object]], note: str, at_provider: int, direct: int) -> JobFacts:
-    jobs, requests, sums = Counter[JobState](), Counter[JobState](), Counter[str]()
-    looks: list[datetime] = []
-    for row in rows:
-        state = JobState(str(row["state"]))
-        jobs[state], requests[state] = _number(row["jobs"]), _number(row["requests"])
-        sums.update(held=_number(row["held"]), recalled=_number(row["recalled"]))
-        if isinstance(look := row["look"], datetime):
-            looks.append(look)
+def _facts_of(rows: Sequence[Mapping[str, object]], note: str, at_provider: int, direct: int) -> JobFacts:
+    by_state = {JobState(str(row["state"])): row for row in rows}
+    looks = [look for row in rows if isinstance(look := row["look"], datetime)]
     return JobFacts(
-        jobs, requests, sums["held"], sums["recalled"], at_provider, note, next_look_at=min(looks, default=None), direct=direct
+        {state: _number(row["jobs"]) for state, row in by_state.items()},
+        {state: _number(row["requests"]) for state, row in by_state.items()},
+        held=sum(_number(row["held"]) for row in rows),
+        recalled=sum(_number(row["recalled"]) for row in rows),
+        at_provider=at_provider,
+        note=note,
+        next_look_at=min(looks, default=None),
+        direct=direct,
     )
 
 

@@ -72,8 +72,8 @@ TAKEN_BACK = {"execution": "hybrid", "taken_back_at": AGO}
             delegated("running", "running", "collecting", "uncertain", "preparing"),
             "at_provider",
             (
-                "2 jobs with 20 requests are at up; the results of 1 job with 10 requests are being collected from up; nobody knows "
-                "yet whether up has 1 job with 10 requests; 1 job with 10 requests waits to be sent to up. 700 of 800 requests"
+                "2 jobs with 20 requests are at up; the results of 1 job with 10 requests are being collected from up; nobody "
+                "knows yet whether up has 1 job with 10 requests; 1 job with 10 requests waits to be sent to up. 700 of 800"
             ),
         ),
         (DELEGATED, delegated("collecting", "uncertain"), "collecting", "The results of 1 job with 10 requests are being"),
@@ -82,8 +82,8 @@ TAKEN_BACK = {"execution": "hybrid", "taken_back_at": AGO}
             delegated("uncertain", "preparing", held=1),
             "uncertain",
             (
-                "Nobody knows yet whether up has 1 job with 10 requests; 1 job with 10 requests waits to be sent to up. 1 job waits "
-                "for the decision of a person."
+                "Nobody knows yet whether up has 1 job with 10 requests; 1 job with 10 requests waits to be sent to up. 1 job "
+                "waits for the decision of a person."
             ),
         ),
         (DELEGATED, delegated("running", recalled=1), "at_provider", "is at up. 1 job is being taken back."),
