@@ -9,4 +9,4 @@ from batches.rules.execution import Execution
 def carried_directly() -> Q:
     """Batches of which executors carry something out: direct ones, and hybrid ones with requests that were taken back."""
     free = Exists(Slice.objects.filter(batch=OuterRef("pk"), pending__gt=0, provider_job=None))
-    return Q(execution=Execution.DIRECT) | (Q(execution=Execution.HYBRID, taken_back_at__isnull=False) & free)
+    return Q(execution=Execution.DIRECT) | (Q(execution=Execution.HYBRID, taken_back_at__isnull=False) & Q(free))

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any, cast
 
 from django.db.models import Count, F, Max, Q, Sum
 from django.db.models.functions import Coalesce, Greatest
@@ -69,7 +70,8 @@ def delegations(batches: Iterable[Batch]) -> dict[uuid.UUID, Delegation]:
     rows = ProviderJob.objects.filter(batch__in=keys).order_by().values("batch", "state")
     jobs: dict[uuid.UUID, dict[JobState, int]] = {pk: {} for pk in keys}
     sums: dict[uuid.UUID, dict[str, int]] = {pk: dict.fromkeys(_SUMS, 0) for pk in keys}
-    for row in rows.annotate(jobs=Count("pk"), **{f"sum_{name}": Sum(name) for name in _SUMS}):
+    found = rows.annotate(jobs=Count("pk"), **{f"sum_{name}": Sum(name) for name in _SUMS})
+    for row in cast("Iterable[dict[str, Any]]", found):
         jobs[row["batch"]][JobState(row["state"])] = row["jobs"]
         for name in _SUMS:
             sums[row["batch"]][name] += row[f"sum_{name}"]

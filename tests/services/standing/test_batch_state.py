@@ -45,8 +45,8 @@ def delegated(*states: str, **more: Any) -> BatchFacts:
     return known(DOWN, jobs=known_of_jobs)
 
 
-DELEGATED = {"execution": "delegated"}
-TAKEN_BACK = {"execution": "hybrid", "taken_back_at": AGO}
+DELEGATED: dict[str, Any] = {"execution": "delegated"}
+TAKEN_BACK: dict[str, Any] = {"execution": "hybrid", "taken_back_at": AGO}
 
 
 @pytest.mark.parametrize(
