@@ -5,15 +5,15 @@ from django.views.generic import RedirectView
 
 from batches.api.calls.acts import Acts
 from batches.api.calls.batches import Batches
+from batches.api.calls.bounds import Quotas, Stops
 from batches.api.calls.contents import BatchContents
 from batches.api.calls.files import Files
 from batches.api.calls.groups import ErrorGroups
 from batches.api.calls.lineage import LineageView
 from batches.api.calls.models import Models
+from batches.api.calls.provider_jobs import ProviderJobs
 from batches.api.calls.providers import Providers
-from batches.api.calls.quotas import Quotas
 from batches.api.calls.search import Search
-from batches.api.calls.stops import Stops
 from batches.api.errors import render_error
 from batches.api.fields.batch import batch_object
 from batches.api.openapi.docs import docs_page
@@ -46,6 +46,9 @@ urlpatterns = [
     path("v1/batches/<str:batch_id>/lineage", LineageView.as_view({"get": "members"})),
     path("v1/batches/<str:batch_id>/lineage/results", LineageView.as_view({"get": "results"})),
     path("v1/batches/<str:batch_id>/lineage/results.jsonl", LineageView.as_view({"get": "download"})),
+    path("v1/batches/<str:batch_id>/provider_jobs", ProviderJobs.as_view({"get": "list"})),
+    path("v1/batches/<str:batch_id>/provider_jobs/<str:job_id>/take_back", ProviderJobs.as_view({"post": "take_back"})),
+    path("v1/batches/<str:batch_id>/provider_jobs/<str:job_id>/poll", ProviderJobs.as_view({"post": "poll"})),
     path("v1/error-groups", ErrorGroups.as_view({"get": "list"})),
     path("v1/error-groups/<str:fingerprint>", ErrorGroups.as_view({"get": "retrieve"})),
     path("v1/error-groups/<str:fingerprint>/objects", ErrorGroups.as_view({"get": "objects"})),

@@ -11,6 +11,7 @@ from django.http import QueryDict
 from rest_framework import serializers
 
 from batches.http.errors import InvalidType, InvalidValue, UnknownParameter
+from batches.rules.execution import Execution
 
 UNKNOWN = "unknown"  # the code of the problem "unknown parameter"
 METADATA_PAIRS = 16
@@ -53,6 +54,13 @@ class OneOf(serializers.ChoiceField):
             self.fail("invalid")
         word: str = super().to_internal_value(data)
         return word
+
+
+class HowToRun(OneOf):
+    """Who makes the calls of a batch; null or nothing leaves it to the project and the provider."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(Execution.values, required=False, allow_null=True, default=None, **options)
 
 
 class EndpointPath(Text):

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("batches", "0019_indexes_of_acts_and_recoveries"),
-        ("providers", "0006_batch_apis"),
+        ("providers", "0007_region_of_batch_apis"),
     ]
 
     operations = [
@@ -62,6 +62,11 @@ class Migration(migrations.Migration):
                 help_text="Who calls.",
                 max_length=9,
             ),
+        ),
+        migrations.AddField(
+            model_name="batch",
+            name="execution_asked",
+            field=models.CharField(blank=True, db_default="", default="", help_text="The wish of its maker.", max_length=9),
         ),
         migrations.AddField(
             model_name="batch",
@@ -162,6 +167,14 @@ class Migration(migrations.Migration):
                 ("last_line", models.PositiveIntegerField()),
                 ("rows", models.PositiveIntegerField(default=0, help_text="Requests in its input.")),
                 ("bytes", models.PositiveBigIntegerField(default=0, help_text="Of its input.")),
+                (
+                    "estimated_tokens",
+                    models.PositiveBigIntegerField(blank=True, help_text="That its requests may use.", null=True),
+                ),
+                (
+                    "estimated_nanos",
+                    models.PositiveBigIntegerField(blank=True, help_text="That they may cost, as far as is known.", null=True),
+                ),
                 ("input_ref", models.CharField(blank=True, help_text="The provider's id of the input.", max_length=500)),
                 ("uploads", models.PositiveIntegerField(db_default=0, default=0, help_text="Begun uploads of its input.")),
                 (

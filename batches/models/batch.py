@@ -98,6 +98,7 @@ class Batch(Counted, Recovered, Guarded, Leased):
     execution = models.CharField(
         max_length=9, choices=Execution.choices, default=Execution.DIRECT, db_default=Execution.DIRECT, help_text="Who calls."
     )
+    execution_asked = models.CharField(max_length=9, blank=True, default="", db_default="", help_text="The wish of its maker.")
     execution_reason = models.CharField(max_length=300, blank=True, default="", db_default="", help_text="Why it runs so.")
     taken_back_at = models.DateTimeField(
         null=True, blank=True, help_text="When requests were first taken back from the provider's batch API, to be sent directly."

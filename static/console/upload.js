@@ -1,7 +1,7 @@
 // The form of a new batch: shows how far the upload is, and keeps the chosen file when something else is wrong.
 // Without this script the same form is sent by the browser.
 const form = document.getElementById("new-batch");
-const fields = ["form-errors", "project-field", "endpoint-field", "provider-field", "window-field", "remark-field", "file-field", "paste-field", "guard-fields"];
+const fields = ["form-errors", "project-field", "endpoint-field", "provider-field", "window-field", "execution-field", "remark-field", "file-field", "paste-field", "guard-fields"];
 
 function element(selector) {
   return form.querySelector(selector);
@@ -79,7 +79,7 @@ form.addEventListener("submit", (event) => {
 async function offerProviders() {
   const query = new URLSearchParams({ project: form.elements.project.value, endpoint: form.elements.endpoint.value });
   const answer = await fetch(`${form.action}?${query}`, { headers: { "X-Requested-With": "fragment" } });
-  if (answer.ok) adopt(await answer.text(), ["provider-field"]);
+  if (answer.ok) adopt(await answer.text(), ["provider-field", "execution-field"]);
 }
 
 function wasChanged(choice) {

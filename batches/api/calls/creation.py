@@ -28,6 +28,7 @@ from batches.services.intake.input_rules import input_rules
 from batches.services.intake.submission import Submission
 from batches.services.intake.submit import usable_model
 from batches.services.policy.estimate import Estimate
+from batches.services.policy.execution import chosen_at_submit
 from batches.services.policy.guards import OwnGuards
 from providers.models import Provider
 
@@ -57,6 +58,7 @@ class CreateFields(TypedDict, total=False):
     priority: int
     guards: OwnGuards | None
     extras: ExtrasFields | None
+    execution: str | None
     dry_run: bool
 
 
@@ -104,6 +106,7 @@ class CreateCall:
             extras=self.extras,
             model=fields["model"],
             on_invalid=OnInvalid(fields["on_invalid"]),
+            execution=fields["execution"] or "",
             requests=requests,
         )
 
@@ -149,6 +152,8 @@ def _look_up(call: CreateCall, *, caller: Caller, now: datetime) -> None:
             call.provider = provider
             model = call.fields.get("model")
             call.default_model = call.attempt(lambda: usable_model(model, endpoint=endpoint, provider=provider)) or ""
+            wish = call.fields.get("execution") or ""
+            call.attempt(lambda: chosen_at_submit(wish, project=project, provider=provider, endpoint=endpoint))
 
 
 def _read_fields(head: Mapping[str, Any], call: CreateCall, *, partial: bool = False) -> None:

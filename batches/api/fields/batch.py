@@ -12,9 +12,11 @@ from batches.api.fields.extras import ShownExtras
 from batches.api.fields.faces import batch_links
 from batches.api.fields.names import BatchId, BatchIdIfAny, FileIdIfAny, NamedKey, NamedProvider, listed
 from batches.api.fields.spending import ShownGuards, ShownUsage
-from batches.api.fields.standing import ShownBatchState
+from batches.api.fields.standing import ShownBatchState, ShownDelegation
 from batches.models import Batch, Counts, Dialect, OnInvalid, load_counts
+from batches.rules.execution import Execution
 from batches.rules.states import BatchStatus
+from batches.services.insight.delegation import delegations
 from batches.services.insight.waiting import Cause, Waiting, stand
 from batches.services.intake.extras import kept_extras
 from batches.services.policy.guards import guards_of
@@ -44,6 +46,7 @@ class ShownLinks(serializers.Serializer[Any]):
     error_groups = serializers.URLField()
     events = serializers.URLField()
     lineage = serializers.URLField()
+    provider_jobs = serializers.URLField()
     parent = serializers.URLField(allow_null=True)  # type: ignore[assignment]  # serializers have an attribute of this name
     openai = serializers.URLField()
     anthropic = serializers.URLField(allow_null=True)
@@ -71,6 +74,14 @@ class ShownBatch(serializers.Serializer[Batch]):
     on_invalid = serializers.ChoiceField(
         choices=OnInvalid.choices,
         help_text="Whether invalid lines of its input fail the batch, or are skipped and count as failed.",
+    )
+    execution = serializers.ChoiceField(
+        choices=Execution.choices,
+        help_text="Who makes the calls. `auto` becomes `hybrid` or `direct` when the input has been checked.",
+    )
+    execution_reason = serializers.CharField(help_text="Why it runs so, for people; empty if nobody asked for anything.")
+    delegation = serializers.SerializerMethodField(
+        help_text="Its jobs at the provider's own batch API; null for a batch that was not handed over."
     )
     state = serializers.SerializerMethodField(help_text="How it stands: its status, or what keeps it from going on.")
     counts = ShownCounts()
@@ -119,6 +130,11 @@ class ShownBatch(serializers.Serializer[Batch]):
     def get_state(self, batch: Batch) -> dict[str, Any]:
         return dict(ShownBatchState(self.context["states"][batch.pk]).data)
 
+    @extend_schema_field(ShownDelegation(allow_null=True))
+    def get_delegation(self, batch: Batch) -> dict[str, Any] | None:
+        found = self.context["delegations"].get(batch.pk)
+        return None if found is None else dict(ShownDelegation(found).data)
+
     @extend_schema_field(ShownGuards)
     def get_guards_in_force(self, batch: Batch) -> dict[str, Any]:
         return dict(ShownGuards(guards_of(batch)).data)
@@ -163,11 +179,13 @@ class ShownBatchDetail(ShownBatch):
 def batch_object(batch: Batch, request: HttpRequest) -> dict[str, Any]:
     """The document for one batch. Its project, provider and key must be loaded."""
     found = stand(batch, now=timezone.now())
-    context = {"request": request, "states": {batch.pk: found.state}, "waiting": found.waiting}
+    known = {"states": {batch.pk: found.state}, "delegations": delegations([batch])}
+    context = {"request": request, "waiting": found.waiting, **known}
     return ShownBatchDetail(context=context).to_representation(batch)
 
 
 def batch_objects(batches: Sequence[Batch], request: HttpRequest) -> list[dict[str, Any]]:
     """The documents for batches whose projects, providers and keys are loaded. The number of queries does not grow with them."""
     load_counts(batches)
-    return listed(ShownBatch, batches, request=request, states=states_of_batches(batches, now=timezone.now()))
+    states = states_of_batches(batches, now=timezone.now())
+    return listed(ShownBatch, batches, request=request, states=states, delegations=delegations(batches))

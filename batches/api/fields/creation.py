@@ -14,7 +14,7 @@ from batches.api.fields.names import NamedProvider, Priority
 from batches.api.fields.spending import SetGuards, ShownEstimate
 from batches.dialects.shared.inline import CheckHead, InlineBody
 from batches.http.errors import InvalidBody, UnsupportedMediaType
-from batches.http.fields import USUAL_WINDOW, AnyCompletionWindow, Fields, Metadata, OneOf, Text
+from batches.http.fields import USUAL_WINDOW, AnyCompletionWindow, Fields, HowToRun, Metadata, OneOf, Text
 from batches.http.parsers import FORM
 from batches.models import NOTE_CHARS, REMARK_CHARS, OnInvalid
 from batches.rules.lines.jsonl import complaint, request_line
@@ -73,6 +73,11 @@ class CreateBatch(Fields):
         allow_null=True,
         default=None,
         help_text="Headers to send with each request. Only for `/v1/messages`.",
+    )
+    execution = HowToRun(
+        help_text="Who makes the calls. `direct`: the portal sends each request. `delegated`: the provider's own batch API runs "
+        "them. `hybrid`: delegated, and what would miss the deadline is taken back and sent directly. `auto`: hybrid where it "
+        "pays, else direct. If not given, the project or else the provider decides. A wish that cannot be met is refused."
     )
     dry_run = Flag(
         default=False,

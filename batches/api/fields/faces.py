@@ -7,7 +7,7 @@ from batches.dialects.shared.faces import faces
 from batches.models import Batch, Dialect
 from batches.rules import identifiers
 
-INSIDE = ("objects", "results", "errors", "error-groups", "events", "lineage")
+INSIDE = ("objects", "results", "errors", "error-groups", "events", "lineage", "provider_jobs")
 
 
 def batch_links(batch: Batch, request: HttpRequest) -> dict[str, str | None]:

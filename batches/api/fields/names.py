@@ -29,6 +29,14 @@ class BatchIdIfAny(BatchId):
     """A batch's id, or null."""
 
 
+@extend_schema_field({"type": "string", "pattern": f"^job_{ID}$", "example": "job_019bd3a1d2f07c44b0e1a86390b4c215"})
+class JobId(PrefixedId):
+    """A provider job's id."""
+
+    def __init__(self) -> None:
+        super().__init__("job_")
+
+
 FILE_ID = {"type": "string", "pattern": f"^file-{ID}$", "example": "file-019bd3a0f1e97d0c8b52a6e4731c9d08"}
 
 

@@ -13,7 +13,17 @@ from batches.api.openapi.operations import Operation, Section, read_operation
 from batches.api.openapi.samples import KEY, Sample, pretty
 from batches.api.openapi.schema import BASE
 
-SECTIONS = ("Batches", "Inside a batch", "Error groups", "Search", "Files", "Providers", "Quotas", "Emergency stops")
+SECTIONS = (
+    "Batches",
+    "Inside a batch",
+    "Provider jobs",
+    "Error groups",
+    "Search",
+    "Files",
+    "Providers",
+    "Quotas",
+    "Emergency stops",
+)
 
 
 @require_safe

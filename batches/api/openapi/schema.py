@@ -29,6 +29,7 @@ PATH_PARAMETERS = {
     ),
     "file_id": OpenApiParameter("file_id", str, "path", description="Its id (`file-…`)."),
     "fingerprint": OpenApiParameter("fingerprint", str, "path", description="Its fingerprint (`v1:…`)."),
+    "job_id": OpenApiParameter("job_id", str, "path", description="Its id (`job_…`)."),
     "line": OpenApiParameter("line", OpenApiTypes.INT, "path", description="The object's line in the input, from 1."),
     "name": OpenApiParameter("name", str, "path", description="Its name."),
 }

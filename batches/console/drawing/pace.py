@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from batches.console.drawing.charts import Sparkline
 from batches.models import Batch, BatchMinute
+from batches.rules.execution import Execution
 from batches.rules.states import BatchStatus
 from batches.services.tally.assess import RECENT, is_at_risk
 
@@ -19,7 +20,7 @@ MOST_MINUTES = 120  # only so many latest minutes are drawn
 class Pace:
     """The pace of a batch: objects `per_minute` lately. `done_at` is None while no object settles.
 
-    `late` is the rule of the task `assess`.
+    `late` is the rule of the task `assess`; of a delegated batch it is what was decided about its provider jobs.
     """
 
     per_minute: float
@@ -37,13 +38,15 @@ def pace(batch: Batch, minutes: Sequence[BatchMinute], *, now: datetime) -> Pace
     if batch.status != BatchStatus.IN_PROGRESS or batch.in_progress_at is None:
         return None
     settled, seconds = recently(batch.in_progress_at, minutes, now=now)
-    late = is_at_risk(
-        remaining=batch.counts.pending,
-        recent=settled,
-        seconds=seconds,
-        left=batch.expires_at - now,
-        window=batch.expires_at - batch.created_at,
-    )
+    late = batch.at_risk_since is not None
+    if batch.execution == Execution.DIRECT:
+        late = is_at_risk(
+            remaining=batch.counts.pending,
+            recent=settled,
+            seconds=seconds,
+            left=batch.expires_at - now,
+            window=batch.expires_at - batch.created_at,
+        )
     if not settled:
         return Pace(0, None, late)
     per_minute = settled / (max(seconds, 1) / 60)

@@ -136,7 +136,9 @@ class OneBatch(BifrostView):
 
     def get(self, request: Request, batch_id: str) -> Response:
         batch = self.find(request, batch_id)
-        return self.answer(outbound.batch_objects([batch], url=self.url(BATCHES), now=timezone.now())[0])
+        shown = outbound.batch_objects([batch], url=self.url(BATCHES), now=timezone.now())[0]
+        extra = self.extra_fields(deployment=self.model) | outbound.provider_jobs(batch)
+        return Response({**shown, "extra_fields": extra})
 
 
 class CancelBatch(BifrostView):

@@ -25,6 +25,7 @@ from batches.http.fields import (
     AnyCompletionWindow,
     CompletionWindow,
     Fields,
+    HowToRun,
     Lifetime,
     Metadata,
     OneOf,
@@ -44,6 +45,7 @@ from batches.services.intake.inline import spooled, submit_gathered
 from batches.services.intake.submission import Submission
 from batches.services.intake.submit import submit
 from batches.services.policy.emergency_stop import require_intake
+from batches.services.policy.execution import chosen_at_submit
 from batches.services.policy.quota import require_room_now
 from batches.services.storage.ranges import reading
 
@@ -74,6 +76,7 @@ class CreateBatch(Fields):
     input_file_id = Text(required=False, allow_null=True, default=None)
     metadata = Metadata()
     output_expires_after = Lifetime()
+    execution = HowToRun()
 
     def validate_completion_window(self, window: CompletionWindow | None) -> CompletionWindow:
         return window or self.usual_window
@@ -88,6 +91,7 @@ class CreateFields(TypedDict):
     input_file_id: str | None
     metadata: dict[str, str] | None
     output_expires_after: timedelta | None
+    execution: str | None
     model: NotRequired[str | None]
     provider: NotRequired[str | None]
 
@@ -221,7 +225,9 @@ class BatchCreation(DialectView):
             require_granted(self.project, str(self.provider_name(provider)))
         if endpoint := fields.get("endpoint"):
             self._require_known(endpoint)
-            require_intake(self.project, provider=route(self.project, endpoint=endpoint, name=provider))
+            chosen = route(self.project, endpoint=endpoint, name=provider)
+            require_intake(self.project, provider=chosen)
+            chosen_at_submit(fields.get("execution") or "", project=self.project, provider=chosen, endpoint=endpoint)
 
     def _require_known(self, endpoint: str | None) -> None:
         if endpoint is not None:
@@ -244,6 +250,7 @@ class BatchCreation(DialectView):
             model=asked.get("model"),
             on_invalid=OnInvalid(asked["on_invalid"]),
             requests=requests,
+            execution=asked["execution"] or "",
         )
 
 

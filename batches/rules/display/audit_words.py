@@ -29,6 +29,8 @@ WORDS: Mapping[str, str] = {
     "guards_batch": "Change guards",
     "repair_batch": "Repair batch",
     "cancel_batch": "Cancel batch",
+    "take_back_job": "Take provider job back",
+    "poll_job": "Look at provider job",
     "note_batch": "Note on batch",
     "create_batch": "Create batch",
     "new_batch": "Create batch",

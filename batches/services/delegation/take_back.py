@@ -15,6 +15,7 @@ from batches.rules.errors import Conflict
 from batches.rules.execution import OPEN_JOBS, Execution, Recall
 from batches.rules.states import TERMINAL, Act, BatchStatus
 from batches.services.core import wake
+from batches.services.core.audit import record_act
 from batches.services.core.transition import record
 from batches.services.policy.deadline_guard import (
     CALL_SECONDS,
@@ -48,7 +49,10 @@ def recall_at(batch: Batch, *, family: str, open_requests: int) -> datetime:
 
 
 def recall_due(*, now: datetime) -> int:
-    """Take back the jobs of batches that stopped, and those that would miss their deadline. How many."""
+    """Take back the jobs of batches that stopped, and those that would miss their deadline. How many.
+
+    A batch with a job that would be late is marked as at risk.
+    """
     stopped = ProviderJob.objects.open().filter(recall="").exclude(batch__status=BatchStatus.IN_PROGRESS)
     count = stopped.update(recall=Recall.STOPPED, recalled_at=now, recalled_by=ENGINE.name, poll_at=now)
     near: defaultdict[Provider, list[Batch]] = defaultdict(list)
@@ -89,6 +93,7 @@ def _recall_some(batch: Batch, late: Sequence[uuid.UUID], *, now: datetime) -> i
     if not taken:
         return 0
     Batch.objects.filter(pk=batch.pk, taken_back_at=None).update(taken_back_at=now)
+    Batch.objects.filter(pk=batch.pk, status=BatchStatus.IN_PROGRESS, at_risk_since=None).update(at_risk_since=now)
     jobs = ProviderJob.objects.filter(batch=batch, recall=Recall.LATE).aggregate(jobs=Count("pk"), rows=Sum("rows"))
     tell(batch, Act.TAKEN_BACK, f"{_counted(**jobs)} would miss the deadline.", now=now)
     return taken
@@ -157,7 +162,8 @@ def _release_overdue(*, now: datetime) -> int:
     return count
 
 
-def recall(job: ProviderJob, *, actor: Actor, now: datetime) -> ProviderJob:
+@transaction.atomic
+def recall(job: ProviderJob, *, actor: Actor, now: datetime, reason: str = "") -> ProviderJob:
     """Take a job back: cancel it at its provider, bring home what is done, and leave the rest to others.
 
     A job that is being taken back is returned unchanged. Raises NotRecallable.
@@ -168,6 +174,8 @@ def recall(job: ProviderJob, *, actor: Actor, now: datetime) -> ProviderJob:
     job.refresh_from_db()
     if not taken and job.state not in OPEN_JOBS:
         raise NotRecallable(f"A job with state '{job.state}' cannot be taken back.")
+    if taken:
+        record_act("take_back_job", actor=actor, now=now, target=job, project=job.batch.project, reason=reason)
     wake.delegate()
     return job
 

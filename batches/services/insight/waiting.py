@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db.models import Count, Min, Q
 
 from batches.models import Batch, ThrottledBy, Worker
+from batches.rules.execution import AT_PROVIDER
 from batches.rules.states import BatchStatus
 from batches.services.lifecycle.turns import candidates, rank
 from batches.services.standing.batch_state import BatchCode, BatchFacts, BatchState, batch_state
@@ -34,6 +35,11 @@ class Cause(StrEnum):
     THROTTLED = "throttled"
     OTHERS_USE_IT = "others_use_it"
     BACKOFF = "backoff"
+    HANDING_OVER = "handing_over"
+    WAITING_FOR_ROOM = "waiting_for_room"
+    AT_PROVIDER = "at_provider"
+    UNCERTAIN = "uncertain"
+    COLLECTING = "collecting"
     NO_PROGRESS = "no_progress"
     NO_WORKER = "no_worker"
     QUEUE_POSITION = "queue_position"
@@ -59,6 +65,11 @@ _SENTENCES = {
     Cause.THROTTLED: "The provider turns requests away because there are too many.",
     Cause.OTHERS_USE_IT: "Other projects use all requests that the provider may get at a time.",
     Cause.BACKOFF: "Each open request failed a moment ago, and waits for its next attempt.",
+    Cause.HANDING_OVER: "Its requests are about to be sent to the provider's own batch API.",
+    Cause.WAITING_FOR_ROOM: "The provider's own batch API takes no further job at the moment.",
+    Cause.AT_PROVIDER: "Its requests are in jobs at the provider's own batch API, whose results come when a job ends.",
+    Cause.UNCERTAIN: "A create call was not answered: it is being found out whether the provider has the job.",
+    Cause.COLLECTING: "Its jobs have ended at the provider; their results are being brought home.",
     Cause.NO_PROGRESS: "The batch was begun, and nothing of it has finished for a while.",
     Cause.NO_WORKER: "No worker is running that could take the batch up.",
     Cause.QUEUE_POSITION: "Other batches are served first.",
@@ -80,9 +91,9 @@ class Waiting:
 class Facts:
     """The facts of the decision besides the batch and its state.
 
-    `unfinished` is the number of the batch's slices with open objects. `leased` of them are leased, and `held_back` of them
-    wait until `not_before` or later. `ahead` is the number of batches that are served before it; with `beyond` there may be more
-    of them. `about` is what its state was decided from.
+    `unfinished` is the number of slices with open objects that no provider job has. `leased` of them are leased, and `held_back`
+    of them wait until `not_before` or later. `ahead` is the number of batches that are served before it; with `beyond` there may
+    be more of them. `about` is what its state was decided from.
     """
 
     unfinished: int = 0
@@ -150,7 +161,13 @@ _BY_CODE = {
     BatchCode.NOT_ANSWERING: Cause.NOT_ANSWERING,
     BatchCode.RATE_LIMITED: Cause.THROTTLED,
     BatchCode.THROTTLED: Cause.RATE_LIMITED,
+    BatchCode.HANDING_OVER: Cause.HANDING_OVER,
+    BatchCode.WAITING_FOR_ROOM: Cause.WAITING_FOR_ROOM,
+    BatchCode.AT_PROVIDER: Cause.AT_PROVIDER,
+    BatchCode.UNCERTAIN: Cause.UNCERTAIN,
+    BatchCode.COLLECTING: Cause.COLLECTING,
 }
+_OF_JOBS = frozenset({Cause.HANDING_OVER, Cause.WAITING_FOR_ROOM, Cause.AT_PROVIDER, Cause.UNCERTAIN, Cause.COLLECTING})
 
 
 def _of_state(batch: Batch, state: BatchState, facts: Facts) -> Waiting:
@@ -171,6 +188,9 @@ def _details(cause: Cause, batch: Batch, about: BatchFacts | None) -> dict[str, 
         return {"by": by, "reason": batch.paused_reason, "since": batch.paused_at.isoformat()}
     if cause is Cause.BLOCKED:
         return {"reason": batch.blocked_reason}
+    if cause in _OF_JOBS and about is not None and about.jobs is not None:
+        jobs = {f"jobs_{state.value}": count for state, count in about.jobs.jobs.items()}
+        return {"provider": batch.provider.name, **jobs, "held": about.jobs.held, "recalled": about.jobs.recalled}
     provider = None if about is None else about.provider
     details: dict[str, str | int] = {"provider": batch.provider.name}
     if provider is None or not provider.is_closed:
@@ -203,6 +223,9 @@ def _unchecked(batch: Batch) -> Waiting:
 def _winding_up(batch: Batch, state: BatchState, facts: Facts) -> Waiting:
     since = batch.cancelling_at or batch.finalizing_at
     until = since + timedelta(seconds=settings.CANCEL_GRACE_SECONDS) if facts.leased and since else None
+    jobs = facts.about.jobs if facts.about is not None else None
+    if since and jobs is not None and jobs.count(*AT_PROVIDER):
+        until = since + timedelta(seconds=settings.JOB_CANCEL_SECONDS)
     is_passing = state.code in (BatchCode.FINALIZING, BatchCode.CANCELLING, BatchCode.DEADLINE_PASSED)
     sentence = state.sentence if is_passing else "Every request has an outcome; the result files are about to be written."
     return Waiting(Cause.WINDING_UP, sentence, until)
@@ -225,7 +248,7 @@ def _facts(batch: Batch, *, now: datetime) -> Facts:
     workers = dict(Worker.objects.alive(now=now).order_by().values_list("role").annotate(Count("pk")))
     there = {"control_workers": workers.get(Worker.Role.CONTROL, 0), "executors": workers.get(Worker.Role.EXECUTE, 0)}
     later = Q(not_before__gt=now)
-    slices = batch.slices.filter(pending__gt=0).aggregate(
+    slices = batch.slices.filter(pending__gt=0, provider_job=None).aggregate(
         unfinished=Count("pk"),
         leased=Count("pk", filter=Q(lease_expires_at__gt=now)),
         held_back=Count("pk", filter=later),

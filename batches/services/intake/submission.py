@@ -6,7 +6,6 @@ from datetime import timedelta
 from batches.models import Batch, Dialect, OnInvalid, Project
 from batches.rules.states import BatchStatus
 from batches.services.intake.extras import NO_EXTRAS, Extras, kept_extras, stored_extras
-from batches.services.policy.execution import ASKED
 from batches.services.policy.guards import OwnGuards, checked_guards, own_guards
 from providers.models import Provider
 
@@ -61,6 +60,7 @@ def as_batch(submission: Submission, *, provider: Provider, default_model: str) 
         remark=submission.remark,
         operation_name=submission.operation_name,
         extras=stored_extras(submission.extras),
+        execution_asked=submission.execution,
         total=submission.requests,
         pending=submission.requests,
         **checked_guards(submission.guards),
@@ -85,5 +85,5 @@ def submission_of(batch: Batch) -> Submission:
         operation_name=batch.operation_name,
         extras=kept_extras(batch),
         guards=own_guards(batch),
-        execution=batch.execution if batch.execution_reason == ASKED else "",
+        execution=batch.execution_asked,
     )

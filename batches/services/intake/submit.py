@@ -34,9 +34,9 @@ def submit(
     """Accept a batch over an uploaded file, and wake a worker for its validation.
 
     A `reservation` (see `idempotency`) gets the batch. Raises InvalidRequest for a file of another purpose, an unusable model
-    or a guard out of bounds, NoProvider when no provider serves the endpoint, IntakeStopped, QuotaExceeded, NotAuthenticated
-    when the key was revoked since the call began, and LostRace when the reservation is gone. After an error nothing is
-    written.
+    or a guard out of bounds, CannotDelegate for an execution that is not possible, NoProvider when no provider serves the
+    endpoint, IntakeStopped, QuotaExceeded, NotAuthenticated when the key was revoked since the call began, and LostRace when
+    the reservation is gone. After an error nothing is written.
     """
     if input_file.purpose != Purpose.BATCH:
         raise InvalidRequest(f"File {input_file} has purpose {input_file.purpose}; it must be batch.", param="input_file_id")

@@ -100,7 +100,7 @@ def chosen_at_start(batch: Batch, *, model: str, requests: int) -> Choice:
         if not problem and window < settings.AUTO_JOB_WINDOW_SECONDS:
             problem = "Its completion window is too short for a batch API."
         return Choice(Execution.DIRECT, problem) if problem else Choice(Execution.HYBRID, batch.execution_reason)
-    if problem and batch.execution_reason == ASKED:
+    if problem and batch.execution_asked:
         raise CannotDelegate(problem, param="execution")
     return Choice(Execution.DIRECT, problem) if problem else Choice(execution, batch.execution_reason)
 

@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from batches.models import Batch, EmergencyStop, ThrottledBy
+from batches.rules.execution import JobState
 from batches.rules.states import BatchStatus
+from batches.services.standing.provider_jobs import JobFacts
 from batches.services.standing.provider_state import ProviderCode, ProviderState, spell
 from providers.failures import Kind
 
@@ -28,6 +30,11 @@ class BatchCode(StrEnum):
     NOT_ANSWERING = "not_answering"
     RATE_LIMITED = "rate_limited"
     THROTTLED = "throttled"
+    HANDING_OVER = "handing_over"
+    WAITING_FOR_ROOM = "waiting_for_room"
+    AT_PROVIDER = "at_provider"
+    UNCERTAIN = "uncertain"
+    COLLECTING = "collecting"
     NO_PROGRESS = "no_progress"
     IN_PROGRESS = "in_progress"
     DEADLINE_PASSED = "deadline_passed"
@@ -68,7 +75,7 @@ class BatchFacts:
     `provider` is the state of its provider, or of its model there if that alone is held or limited. `stop` is the emergency stop
     of sending that holds for it. Both are of running batches only. `worked_on`: an executor holds some of it.
     `idle_for`: for how long nothing of it has finished, if that is so long that it makes no progress. `last_failure` is the kind
-    of one of the latest failed attempts.
+    of one of the latest failed attempts. `jobs` is what is known of the provider jobs of a batch that was handed over.
     """
 
     provider: ProviderState | None = None
@@ -76,6 +83,7 @@ class BatchFacts:
     worked_on: bool = False
     idle_for: timedelta | None = None
     last_failure: Kind | None = None
+    jobs: JobFacts | None = None
 
 
 def batch_state(batch: Batch, facts: BatchFacts, *, now: datetime) -> BatchState:
@@ -93,18 +101,38 @@ def batch_state(batch: Batch, facts: BatchFacts, *, now: datetime) -> BatchState
 
 def _running(batch: Batch, facts: BatchFacts, *, now: datetime) -> BatchState:
     if facts.stop is not None:
-        sentence = f"{facts.stop.sentence} {facts.stop.reason} The deadline does not move."
+        sentence = f"{facts.stop.sentence} {facts.stop.reason} The deadline does not move.{_beside(batch, facts)}"
         return BatchState(BatchCode.SENDING_STOPPED, "Stopped", sentence)
     if batch.is_paused:
-        return BatchState(BatchCode.PAUSED, "Paused", _paused(batch))
+        return BatchState(BatchCode.PAUSED, "Paused", f"{_paused(batch)}{_beside(batch, facts)}")
     if facts.provider is not None and facts.provider.code in (ProviderCode.DISABLED, ProviderCode.SWITCHED_OFF):
         return BatchState(BatchCode.PROVIDER_DISABLED, "Provider disabled", facts.provider.sentence)
     if batch.expires_at <= now:
         return _past_deadline(batch)
+    if facts.jobs is not None and facts.jobs.carries(batch) and batch.counts.pending:
+        return _delegated(batch, facts.jobs)
     if batch.is_blocked(now=now) and not facts.worked_on:
         sentence = f"No worker that looked at this batch can carry it out. {batch.blocked_reason}".strip()
         return BatchState(BatchCode.BLOCKED, "Blocked", sentence)
     return _held_up(batch, facts, now=now) or _moving(batch, facts)
+
+
+def _delegated(batch: Batch, jobs: JobFacts) -> BatchState:
+    """A batch whose open requests are all in provider jobs: the furthest that one of these has come is its state."""
+    sentence = f"{jobs.told(batch)} {_finished(batch)}"
+    if jobs.count(JobState.RUNNING, JobState.SENDING):
+        return BatchState(BatchCode.AT_PROVIDER, "At provider", sentence)
+    if jobs.count(JobState.COLLECTING):
+        return BatchState(BatchCode.COLLECTING, "Collecting", sentence)
+    if jobs.count(JobState.UNCERTAIN):
+        return BatchState(BatchCode.UNCERTAIN, "Uncertain", sentence)
+    if jobs.count(JobState.PREPARING) and (jobs.note or jobs.at_provider >= batch.provider.max_open_jobs):
+        return BatchState(BatchCode.WAITING_FOR_ROOM, "Waiting for room", sentence, jobs.next_look_at)
+    return BatchState(BatchCode.HANDING_OVER, "Handing over", sentence)
+
+
+def _finished(batch: Batch) -> str:
+    return f"{batch.counts.settled:,} of {_requests(batch.counts.total)} have finished."
 
 
 def _paused(batch: Batch) -> str:
@@ -167,7 +195,12 @@ def _moving(batch: Batch, facts: BatchFacts) -> BatchState:
         failure = f" Last failure: {facts.last_failure.sentence}" if facts.last_failure else ""
         sentence = f"Nothing has finished for {spell(facts.idle_for)}; {_requests(counts.pending)} left.{failure}"
         return BatchState(BatchCode.NO_PROGRESS, "No progress", sentence)
-    return BatchState(BatchCode.IN_PROGRESS, "In progress", f"{counts.settled:,} of {_requests(counts.total)} have finished.")
+    return BatchState(BatchCode.IN_PROGRESS, "In progress", f"{_finished(batch)}{_beside(batch, facts)}")
+
+
+def _beside(batch: Batch, facts: BatchFacts) -> str:
+    """What provider jobs do meanwhile: what is at a provider goes on there, and is paid."""
+    return f" {facts.jobs.told(batch)}" if facts.jobs is not None and facts.jobs.open else ""
 
 
 # --- Before and after ------------------------------------------------------------------------------------------
@@ -188,6 +221,9 @@ def _passing(batch: Batch, facts: BatchFacts) -> BatchState:
             f"The deadline has passed: {_requests(left)} without an outcome {'is' if left == 1 else 'are'} marked as expired."
         )
         return BatchState(code, word, f"{sentence} Then the result files are written.")
+    if code is BatchCode.CANCELLING and left and facts.jobs is not None and facts.jobs.open:
+        sentence = f"{_requests(left)} left. {facts.jobs.told(batch)} What is done by then counts; the others are cancelled."
+        return BatchState(code, word, sentence)
     if code is BatchCode.CANCELLING and left:
         sentence = (
             f"{_requests(left)} left: calls in flight may finish, the others are cancelled. Then the result files are written."

@@ -10,8 +10,10 @@ from django.db.models import Q
 from batches.models import Batch, EmergencyStop, ProviderHealth, Stopped
 from batches.models.provider_health import model_key
 from batches.rules.states import BatchStatus
+from batches.services.core.direct import carried_directly
 from batches.services.standing.batch_state import BatchFacts, BatchState, batch_state
 from batches.services.standing.no_progress import idle_since, last_failure
+from batches.services.standing.provider_jobs import job_facts
 from batches.services.standing.provider_state import SUSPECT, ProviderCode, ProviderState, provider_state
 from providers.models import Provider
 
@@ -67,16 +69,18 @@ def states_of_providers(providers: Iterable[Provider], *, now: datetime) -> dict
 def states_of_batches(batches: Iterable[Batch], *, now: datetime, look: Look | None = None) -> dict[uuid.UUID, BatchState]:
     """The state of each batch. Three queries at most, whatever their number; counts and providers must have been loaded.
 
+    Batches that were handed over to a provider's batch API take four more at most.
+
     It is the state that `facts_of` leads to, without the words about the last failure. A caller that has looked at the providers
-    already passes its `look`; then it takes one query at most.
+    already passes its `look`; then it takes two queries less.
     """
     batches = list(batches)
     look = look or Look.at((batch.provider_id for batch in batches if batch.status == BatchStatus.IN_PROGRESS), now=now)
-    idle = idle_since(batches, now=now)
+    idle, jobs = idle_since(batches, now=now), job_facts(batches)
     found = {}
     for batch in batches:
         since = idle.get(batch.pk)
-        facts = BatchFacts(idle_for=None if since is None else now - since)
+        facts = BatchFacts(idle_for=None if since is None else now - since, jobs=jobs.get(batch.pk))
         if batch.status == BatchStatus.IN_PROGRESS:
             facts = replace(facts, provider=look.for_batch(batch), stop=look.stop_of(batch))
         found[batch.pk] = batch_state(batch, facts, now=now)
@@ -93,6 +97,7 @@ def facts_of(batch: Batch, *, now: datetime, worked_on: bool = False) -> BatchFa
         worked_on=worked_on,
         idle_for=None if since is None else now - since,
         last_failure=None if since is None else last_failure(batch),
+        jobs=job_facts([batch]).get(batch.pk),
     )
 
 
@@ -100,6 +105,7 @@ def at_providers(*codes: ProviderCode, now: datetime) -> Q:
     """Running batches at providers, or at models of these, that are in one of these states and have no success at present.
 
     The providers and the held models, which are few, are decided about first, so that a filter finds just what pages show.
+    Batches whose open requests are all in provider jobs are not among them.
     """
     suspects = list(ProviderHealth.objects.filter(SUSPECT, Q(model="") | ~Q(hold_kind="")).select_related("provider"))
     states = {(row.provider_id, row.model): provider_state(row.provider, row, now=now) for row in suspects}
@@ -109,4 +115,4 @@ def at_providers(*codes: ProviderCode, now: datetime) -> Q:
     for provider_id, model in in_one:
         if model and provider_id not in closed:  # the state of a provider that is closed as a whole comes first
             found |= Q(provider=provider_id, model=model)
-    return Q(status=BatchStatus.IN_PROGRESS) & found
+    return Q(status=BatchStatus.IN_PROGRESS) & found & carried_directly()

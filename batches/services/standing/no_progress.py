@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Exists, Max, OuterRef, Q
 
-from batches.models import Attempt, Batch, Slice
+from batches.models import Attempt, Batch, ProviderJob, Slice
+from batches.rules.execution import Execution
 from batches.rules.states import BatchStatus
+from batches.services.core.direct import carried_directly
 from batches.services.policy.stops_in_force import sending_is_stopped
 from providers.failures import Kind
 
@@ -24,16 +26,25 @@ def without_progress(*, now: datetime) -> Q:
     """Open batches that were begun, and of which nothing has finished for NO_PROGRESS_SECONDS, whoever works on them.
 
     Paused, stopped and blocked batches are not among them: somebody knows why they wait. Batches that were not begun wait for
-    their turn. A batch that is checked or winds up is among them when no worker works on it, either.
+    their turn, and batches whose open requests are all in provider jobs wait for their provider. A batch that is checked or
+    winds up is among them when no worker works on it, either, and no provider job still brings results home.
     """
     slices = Slice.objects.filter(batch=OuterRef("pk"))
     settles = Q(Exists(slices.filter(last_settled_at__gt=since(now))))
     begun = Q(begun_at__lte=since(now)) | Q(Exists(slices.filter(last_settled_at__isnull=False)))
     waits = Q(paused_at__isnull=False) | Q(blocked_until__gt=now) | sending_is_stopped()
-    running = Q(status=BatchStatus.IN_PROGRESS, expires_at__gt=now) & begun & ~waits
+    running = Q(status=BatchStatus.IN_PROGRESS, expires_at__gt=now) & begun & ~waits & carried_directly()
     abandoned = ~Q(status=BatchStatus.IN_PROGRESS) & (Q(lease_expires_at=None) | Q(lease_expires_at__lte=now))
-    abandoned &= ~Q(Exists(slices.filter(lease_expires_at__gt=now)))
+    abandoned &= ~Q(Exists(slices.filter(lease_expires_at__gt=now))) & ~_brings_home(now)
     return Q(ended_at=None, updated_at__lte=since(now)) & (running | abandoned) & ~settles
+
+
+def _brings_home(now: datetime) -> Q:
+    """Batches that wind up and may still wait for the results of jobs at their provider."""
+    jobs = ProviderJob.objects.at_provider().filter(batch=OuterRef("pk"), released_at=None)
+    patience = now - timedelta(seconds=settings.JOB_CANCEL_SECONDS)
+    lately = Q(cancelling_at__gt=patience) | Q(cancelling_at=None, finalizing_at__gt=patience)
+    return ~Q(execution=Execution.DIRECT) & lately & Q(Exists(jobs))
 
 
 def idle_since(batches: Iterable[Batch], *, now: datetime) -> dict[uuid.UUID, datetime]:

@@ -7,6 +7,7 @@ from django.db.models.functions import Coalesce
 
 from batches.models import Batch, BatchMinute, Slice
 from batches.rules.states import BatchStatus
+from batches.services.core.direct import carried_directly
 
 RECENT = timedelta(minutes=5)  # the time over which the pace is measured
 MARGIN = 1.25  # the pace must be this many times faster than the deadline demands
@@ -28,13 +29,17 @@ def is_at_risk(*, remaining: int, recent: int, seconds: float, left: timedelta, 
 
 
 def assess(*, now: datetime) -> None:
-    """Mark the running batches that are at risk, and unmark those that no longer are."""
+    """Mark the running batches that are at risk, and unmark those that no longer are.
+
+    The pace of direct calls says nothing about requests in provider jobs: they are no part of what remains, and batches with
+    nothing else are left alone. When such a batch is late, `delegation.take_back` decides and marks it.
+    """
     since = now.replace(second=0, microsecond=0) - RECENT
-    unfinished = Slice.objects.filter(batch=OuterRef("pk"), pending__gt=0)
+    unfinished = Slice.objects.filter(batch=OuterRef("pk"), pending__gt=0, provider_job=None)
     minutes = BatchMinute.objects.filter(batch=OuterRef("pk"), minute__gte=since)
-    running = Batch.objects.filter(ended_at=None, status=BatchStatus.IN_PROGRESS, expires_at__gt=now).annotate(
-        remaining=_total(unfinished, Sum("pending")), recent=_total(minutes, Sum(F("succeeded") + F("failed")))
-    )
+    running = Batch.objects.filter(
+        carried_directly(), ended_at=None, status=BatchStatus.IN_PROGRESS, expires_at__gt=now
+    ).annotate(remaining=_total(unfinished, Sum("pending")), recent=_total(minutes, Sum(F("succeeded") + F("failed"))))
     columns = ("pk", "at_risk_since", "created_at", "in_progress_at", "expires_at", "remaining", "recent")
     rows = running.order_by("expires_at").values_list(*columns)[:AT_ONCE]
     for pk, marked, created_at, begun, expires_at, remaining, recent in rows:

@@ -1,6 +1,7 @@
 """Why a batch is waiting."""
 
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,11 +11,13 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from batches.models import Batch, Counts, EmergencyStop, Project, ProviderHealth, Slice, Worker
+from batches.rules.execution import JobState
 from batches.services.control.block import block_provider
 from batches.services.control.cancel import cancel
 from batches.services.insight.waiting import Cause, Facts, Waiting, decide, waiting
 from batches.services.lifecycle.claim import Appetite, claim
 from batches.services.standing.batch_state import BatchFacts, batch_state
+from batches.services.standing.provider_jobs import JobFacts
 from batches.services.standing.provider_state import provider_state
 from providers.models import Provider
 from tests.cast import TESTER, request_lines, started, submitted
@@ -47,7 +50,8 @@ def facts(
     batch: Batch, unfinished: int = 0, *, health: ProviderHealth | None = None, stop: EmergencyStop | None = None, **more: Any
 ) -> Facts:
     provider = provider_state(batch.provider, health, now=NOW)
-    return Facts(unfinished, about=BatchFacts(provider, stop, worked_on=bool(more.get("leased"))), **more)
+    about = BatchFacts(provider, stop, worked_on=bool(more.get("leased")), jobs=more.pop("jobs", None))
+    return Facts(unfinished, about=about, **more)
 
 
 def decided(batch: Batch, unfinished: int = 0, **known: Any) -> Waiting | None:
@@ -143,6 +147,56 @@ def test_its_place_is_told_in_words(known: dict[str, Any], sentence: str) -> Non
     found = decided(running(), **known)
     assert found is not None
     assert found.sentence == sentence
+
+
+def jobs(*states: str, **more: Any) -> JobFacts:
+    """Jobs of 2 requests each in these states."""
+    counts = Counter(map(JobState, states))
+    return JobFacts(counts, {state: 2 * count for state, count in counts.items()}, next_look_at=SOON, **more)
+
+
+@pytest.mark.parametrize(
+    ("known", "cause", "until"),
+    [
+        ({"jobs": jobs(direct=4)}, Cause.HANDING_OVER, None),
+        ({"jobs": jobs("preparing", note="The queue is full.")}, Cause.WAITING_FOR_ROOM, SOON),
+        ({"jobs": jobs("preparing", at_provider=100)}, Cause.WAITING_FOR_ROOM, SOON),
+        ({"jobs": jobs("running", "preparing", "uncertain")}, Cause.AT_PROVIDER, None),
+        ({"jobs": jobs("running"), "executors": 0, "control_workers": 0}, Cause.AT_PROVIDER, None),
+        ({"jobs": jobs("running"), "health": health(**OPEN)}, Cause.AT_PROVIDER, None),
+        ({"jobs": jobs("uncertain", held=1)}, Cause.UNCERTAIN, None),
+        ({"jobs": jobs("collecting", "uncertain")}, Cause.COLLECTING, None),
+        ({"jobs": jobs("running"), "stop": STOP}, Cause.SENDING_STOPPED, None),
+    ],
+)
+def test_a_delegated_batch_waits_for_its_jobs(known: dict[str, Any], cause: Cause, until: datetime | None) -> None:
+    found = decided(running(execution="delegated"), 0, **known)
+    assert found is not None
+    assert (found.cause, found.until) == (cause, until)
+
+
+def test_where_jobs_are_is_told_with_numbers() -> None:
+    found = decided(running(execution="delegated"), 0, jobs=jobs("running", "running", "preparing", recalled=1))
+    assert found is not None
+    assert found.sentence == (
+        "2 jobs with 4 requests are at upstream; 1 job with 2 requests waits to be sent to upstream. 1 job is being taken back. "
+        "6 of 10 requests have finished."
+    )
+    assert found.details == {"provider": "upstream", "jobs_running": 2, "jobs_preparing": 1, "held": 0, "recalled": 1}
+
+
+def test_what_a_hybrid_batch_has_taken_back_waits_as_the_requests_of_any_batch() -> None:
+    hybrid = running(execution="hybrid", taken_back_at=GONE)
+    found = decided(hybrid, 1, jobs=jobs("running", direct=2), ahead=3)
+    assert found is not None
+    assert found.cause is Cause.QUEUE_POSITION
+
+
+def test_a_cancelled_batch_waits_for_its_jobs_as_long_as_they_are_waited_for(settings: Settings) -> None:
+    settings.JOB_CANCEL_SECONDS = 900
+    found = decided(running(execution="delegated", status="cancelling", cancelling_at=NOW), 0, jobs=jobs("running"))
+    assert found is not None
+    assert (found.cause, found.until) == (Cause.WINDING_UP, NOW + timedelta(minutes=15))
 
 
 def test_who_is_stopped_reads_for_what_and_why_and_that_the_deadline_goes_on() -> None:

@@ -13,6 +13,7 @@ from batches.rules.states import Act, BatchStatus
 from batches.services.control.cancel import cancel
 from batches.services.lifecycle.expire import expire
 from batches.services.lifecycle.fail import fail
+from batches.services.policy.execution import CannotDelegate
 from batches.services.retry.child import AlreadyRetried, NothingToRetry
 from batches.services.retry.lineage import lineage
 from batches.services.retry.retry import RetryMode
@@ -71,6 +72,45 @@ def test_a_child_may_go_to_another_provider(batch: Batch) -> None:
         again(batch, provider_name="nobody")
     assert lineage(batch) == [batch]
     assert again(batch, provider_name="other").batch.provider.name == "other"
+
+
+@pytest.fixture
+def delegates(project: Project) -> Provider:
+    """A provider with a batch API, at which the project may delegate."""
+    project.may_delegate = True
+    project.save()
+    return Provider.objects.create(name="other", adapter="simulator", granted_to_all=True, jobs_family="openai")
+
+
+def ended_with(project: Project, wish: str) -> Batch:
+    """A batch with this wish for its execution, of which one request failed. It was carried out directly all the same."""
+    batch = started(project, request_lines(2), execution=wish, provider_name="other")
+    Batch.objects.filter(pk=batch.pk).update(execution="direct")
+    batch.refresh_from_db()
+    return completed(batch, odd={1})
+
+
+@pytest.mark.parametrize("wish", ["", "direct", "hybrid", "auto", "delegated"])
+def test_a_child_keeps_its_parents_wish_for_its_execution(project: Project, delegates: Provider, wish: str) -> None:
+    batch = ended_with(project, wish)
+    child = again(batch).batch
+    assert child.execution_asked == wish
+
+
+@pytest.mark.parametrize(("wish", "execution"), [("hybrid", "direct"), ("auto", "direct")])
+def test_a_child_that_cannot_be_handed_over_runs_directly_if_its_parent_allows(
+    project: Project, delegates: Provider, wish: str, execution: str
+) -> None:
+    batch = ended_with(project, wish)
+    child = again(batch, provider_name="simulator").batch
+    assert (child.execution, child.execution_reason) == (execution, "No batch API of provider simulator is set up.")
+
+
+def test_a_delegated_batch_has_no_child_that_would_run_directly(project: Project, delegates: Provider) -> None:
+    batch = ended_with(project, "delegated")
+    with pytest.raises(CannotDelegate, match="No batch API of provider simulator"):
+        again(batch, provider_name="simulator")
+    assert lineage(batch) == [batch]
 
 
 def test_one_error_group_or_single_lines_can_be_retried(batch: Batch) -> None:

@@ -1,13 +1,16 @@
 """The state of a batch, as a table of what is known and what is said."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from batches.models import Batch, Counts, EmergencyStop, ProviderHealth
+from batches.rules.execution import JobState
 from batches.rules.states import BatchStatus
 from batches.services.standing.batch_state import BatchCode, BatchFacts, batch_state
+from batches.services.standing.provider_jobs import JobFacts
 from batches.services.standing.provider_state import provider_state
 from providers.failures import Kind
 from providers.models import Provider
@@ -33,6 +36,89 @@ def batch(status: BatchStatus = BatchStatus.IN_PROGRESS, *, left: int = 0, **cha
 def known(noted: dict[str, Any] | None = None, **more: Any) -> BatchFacts:
     health = ProviderHealth(**{"concurrency": 10, "updated_at": NOW} | (noted or {}))
     return BatchFacts(provider_state(UP, health, now=NOW), **more)
+
+
+def delegated(*states: str, **more: Any) -> BatchFacts:
+    """What is known of a batch with jobs of 10 requests each in these states, at a provider whose calls fail."""
+    jobs = Counter(map(JobState, states))
+    known_of_jobs = JobFacts(jobs, {state: 10 * count for state, count in jobs.items()}, **more)
+    return known(DOWN, jobs=known_of_jobs)
+
+
+DELEGATED: dict[str, Any] = {"execution": "delegated"}
+TAKEN_BACK: dict[str, Any] = {"execution": "hybrid", "taken_back_at": AGO}
+
+
+@pytest.mark.parametrize(
+    ("changes", "facts", "code", "sentence"),
+    [
+        (
+            DELEGATED,
+            delegated(direct=100),
+            "handing_over",
+            "100 requests wait to be handed over to the batch API of up. 700 of 800",
+        ),
+        (DELEGATED, delegated("preparing"), "handing_over", "1 job with 10 requests waits to be sent to up."),
+        (DELEGATED, delegated("preparing", note="Queue full."), "waiting_for_room", "1 job with 10 requests waits (Queue full)."),
+        (
+            DELEGATED,
+            delegated("preparing", "preparing", at_provider=100),
+            "waiting_for_room",
+            "2 jobs with 20 requests wait for room at up, which has 100 of 100 jobs at most.",
+        ),
+        (DELEGATED, delegated("sending"), "at_provider", "1 job with 10 requests is at up."),
+        (
+            DELEGATED,
+            delegated("running", "running", "collecting", "uncertain", "preparing"),
+            "at_provider",
+            (
+                "2 jobs with 20 requests are at up; the results of 1 job with 10 requests are being collected from up; nobody "
+                "knows yet whether up has 1 job with 10 requests; 1 job with 10 requests waits to be sent to up. 700 of 800"
+            ),
+        ),
+        (DELEGATED, delegated("collecting", "uncertain"), "collecting", "The results of 1 job with 10 requests are being"),
+        (
+            DELEGATED,
+            delegated("uncertain", "preparing", held=1),
+            "uncertain",
+            (
+                "Nobody knows yet whether up has 1 job with 10 requests; 1 job with 10 requests waits to be sent to up. 1 job "
+                "waits for the decision of a person."
+            ),
+        ),
+        (DELEGATED, delegated("running", recalled=1), "at_provider", "is at up. 1 job is being taken back."),
+        # What somebody decided comes first, and tells that the provider goes on.
+        (
+            DELEGATED | {"paused_at": AGO},
+            delegated("running"),
+            "paused",
+            "Paused by an operator. 1 job with 10 requests is at up.",
+        ),
+        (DELEGATED | {"expires_at": AGO}, delegated("running"), "deadline_passed", "The deadline has passed"),
+        # The requests that a hybrid batch took back stand as those of any batch.
+        ({"execution": "hybrid"}, delegated("running"), "at_provider", "is at up"),
+        (TAKEN_BACK, delegated("running"), "at_provider", "is at up"),
+        (TAKEN_BACK, delegated("running", direct=5), "provider_down", "up is not reachable"),
+    ],
+)
+def test_a_batch_with_jobs_at_its_provider_says_how_many_and_what_they_do(
+    changes: dict[str, Any], facts: BatchFacts, code: str, sentence: str
+) -> None:
+    found = batch_state(batch(left=100, **changes), facts, now=NOW)
+    assert (found.code, sentence in found.sentence) == (code, True), found.sentence
+
+
+def test_a_hybrid_batch_that_is_finished_directly_tells_what_its_jobs_do_meanwhile() -> None:
+    jobs = JobFacts({JobState.RUNNING: 1}, {JobState.RUNNING: 10}, recalled=1, direct=90)
+    found = batch_state(batch(left=100, **TAKEN_BACK), known(jobs=jobs), now=NOW)
+    assert found.code is BatchCode.IN_PROGRESS
+    assert found.sentence == "700 of 800 requests have finished. 1 job with 10 requests is at up. 1 job is being taken back."
+
+
+def test_a_cancelled_batch_tells_that_its_jobs_come_home() -> None:
+    jobs = JobFacts({JobState.RUNNING: 2}, {JobState.RUNNING: 20}, recalled=2)
+    found = batch_state(batch(BatchStatus.CANCELLING, left=20, **DELEGATED), known(jobs=jobs), now=NOW)
+    assert "20 requests left. 2 jobs with 20 requests are at up. 2 jobs are being taken back." in found.sentence
 
 
 def throttled(by: str) -> dict[str, Any]:

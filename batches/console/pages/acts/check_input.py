@@ -32,6 +32,7 @@ from batches.services.intake.drafts import discard, start
 from batches.services.intake.input_rules import input_rules
 from batches.services.intake.submit import usable_model
 from batches.services.policy.estimate import Estimate
+from batches.services.policy.execution import chosen_at_submit
 from providers.models import Provider
 
 PARAMETERS = (*PLAIN, "input_file")  # that describe a batch in an address
@@ -198,6 +199,7 @@ def _rules(form: NewBatchForm, *, note: Callable[[Problem], None]) -> tuple[Line
     try:
         provider = route(asked.project, endpoint=asked.endpoint, name=asked.provider_name)
         default_model = usable_model(asked.model, endpoint=asked.endpoint, provider=provider)
+        chosen_at_submit(asked.execution, project=asked.project, provider=provider, endpoint=asked.endpoint)
     except PortalError as error:
         note(Problem(error.code, error.message, error.param or ""))
     rules = input_rules(dialect=asked.dialect, endpoint=asked.endpoint, provider=provider, default_model=default_model)

@@ -22,18 +22,28 @@ from batches.http.fields import (
 from batches.models import REMARK_CHARS, Batch, Dialect, File, OnInvalid, Project
 from batches.rules import identifiers
 from batches.rules.errors import InvalidRequest, NoProvider
+from batches.rules.execution import Execution
 from batches.rules.lines.line_rules import QUALIFIED_MODEL_CHARS
 from batches.services.control.prioritise import HIGHEST, LOWEST
 from batches.services.core.route import granted_providers, route
 from batches.services.intake.submission import Submission, submission_of
+from batches.services.policy.execution import profile_of
 from batches.services.policy.guards import GUARDS
 from providers.base import ANTHROPIC_ENDPOINTS, OPENAI_ENDPOINTS
 
 DEFAULT_ENDPOINT = "/v1/chat/completions"
 ENDPOINTS = sorted(OPENAI_ENDPOINTS, key=lambda endpoint: (endpoint != DEFAULT_ENDPOINT, endpoint))
 PASTE_CHARS = 100_000  # the most characters of pasted lines; a file may have far more
-PLAIN = ("project", "endpoint", "provider", "window", "model", "on_invalid", "remark", "priority", *GUARDS, *EXTRAS)
+PLAIN = ("project", "endpoint", "provider", "window", "model", "on_invalid", "execution", "remark", "priority", *GUARDS, *EXTRAS)
 
+EXECUTIONS = (
+    ("", "As the project or the provider says"),
+    (Execution.DIRECT.value, "Direct: the portal sends each request"),
+    (Execution.DELEGATED.value, "Delegated: the provider's batch API runs them, at its batch price"),
+    (Execution.HYBRID.value, "Hybrid: delegated, and what would miss the deadline is sent directly"),
+    (Execution.AUTO.value, "Auto: hybrid if it is large and has time, else direct"),
+)
+EXECUTION_HELP = "Delegated requests are stored at the provider until their results are here."
 ON_INVALID = ((OnInvalid.FAIL.value, "Fail the whole batch"), (OnInvalid.SKIP.value, "Skip them and run the valid ones"))
 
 
@@ -63,6 +73,9 @@ class NewBatchForm(forms.Form):
         assert isinstance(project_field, forms.ModelChoiceField)
         project_field.queryset = projects
         granted = granted_providers(project) if project else []
+        may_delegate = project is not None and project.may_delegate and any(map(profile_of, granted))
+        if may_delegate or known.get("execution"):  # a wish that came with a copied batch is refused, and not forgotten
+            self.fields["execution"] = forms.ChoiceField(required=False, choices=EXECUTIONS, help_text=EXECUTION_HELP)
         endpoint = known.get("endpoint") or DEFAULT_ENDPOINT
         if not any(endpoint in (*ENDPOINTS, *provider.endpoints) for provider in granted):
             endpoint = DEFAULT_ENDPOINT
@@ -131,6 +144,7 @@ class NewBatchForm(forms.Form):
             on_invalid=OnInvalid(chosen["on_invalid"] or OnInvalid.FAIL),
             remark=chosen["remark"],
             priority=chosen["priority"] or 0,
+            execution=chosen.get("execution", ""),
             extras=chosen_extras(chosen),
             guards=chosen_guards(chosen),
         )
@@ -206,6 +220,7 @@ def as_query(batch: Batch) -> QueryDict:
         "provider": like.provider_name,
         "window": like.completion_window,
         "model": like.model,
+        "execution": like.execution,
         "on_invalid": "" if like.on_invalid == OnInvalid.FAIL else like.on_invalid,
         "remark": like.remark,
         "priority": like.priority,

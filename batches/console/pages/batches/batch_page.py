@@ -112,7 +112,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
 _TONES = {
     **dict.fromkeys((Cause.PROVIDER_DISABLED, Cause.ACCOUNT_PROBLEM, Cause.BREAKER_OPEN, Cause.NO_WORKER), "error"),
     **dict.fromkeys((Cause.INPUT_OUT_OF_REACH, Cause.SENDING_STOPPED, Cause.NOT_ANSWERING, Cause.NO_PROGRESS), "error"),
-    **dict.fromkeys((Cause.PAUSED, Cause.RATE_LIMITED, Cause.THROTTLED), "warning"),
+    **dict.fromkeys((Cause.PAUSED, Cause.RATE_LIMITED, Cause.THROTTLED, Cause.UNCERTAIN), "warning"),
 }
 
 
