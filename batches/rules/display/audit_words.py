@@ -61,6 +61,14 @@ WORDS: Mapping[str, str] = {
     "cancel_bulk": "Stop bulk operation",
     "retry_bulk": "Retry bulk operation",
     "new_bulk": "Act on many batches",
+    # Jobs at the providers' batch APIs
+    "look_at_job": "Look at provider job",
+    "recall_job": "Take provider job back",
+    "adopt_job": "Adopt provider job",
+    "recreate_job": "Create provider job again",
+    "leave_job": "Leave requests of provider job to others",
+    "resolve_incident": "Resolve incident of provider job",
+    "act_on_jobs": "Act on many provider jobs",
     # Errors
     "mute_error_group": "Mute error group",
     "unmute_error_group": "Unmute error group",

@@ -5,18 +5,22 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from batches.models import ProviderJob
+from batches.rules.actors import Actor
 from batches.rules.errors import LostRace
-from batches.rules.execution import AT_PROVIDER, JobState
+from batches.rules.execution import AT_PROVIDER, OPEN_JOBS, JobState
 from batches.rules.states import BatchStatus
+from batches.services.core import wake
+from batches.services.core.audit import record_acts
 from batches.services.core.lease import lease_end
 from batches.services.policy.stops_in_force import unsent
 from providers.jobs.profiles import PROFILES
 
 PREPARED_AT_ONCE = 8  # how many jobs of one provider are uploaded at once
+RECORDED_AT_ONCE = 500
 LOOKED_AT = 2000  # how many waiting jobs are considered for the free places
 
 
@@ -101,6 +105,28 @@ def _lease(keys: list[uuid.UUID], owner: uuid.UUID, *, now: datetime) -> list[Pr
     )
     order = {pk: place for place, pk in enumerate(keys)}
     return sorted(jobs, key=lambda job: order[job.pk])
+
+
+def to_look_at(jobs: QuerySet[ProviderJob]) -> QuerySet[ProviderJob]:
+    """Those of the jobs at which there is something to look at: open ones, and those with files left at the provider."""
+    return jobs.filter(Q(state__in=OPEN_JOBS) | ~Q(left_behind=[]))
+
+
+def look_now(jobs: QuerySet[ProviderJob], *, actor: Actor, now: datetime) -> int:
+    """Let jobs be looked at as soon as a worker is free, each with its audit entry. How many.
+
+    A job that a worker has in hand is looked at again afterwards only if the worker finds that it should be.
+    """
+    keys = list(to_look_at(jobs).order_by("pk").values_list("pk", flat=True))
+    for start in range(0, len(keys), RECORDED_AT_ONCE):
+        with transaction.atomic():
+            found = ProviderJob.objects.filter(pk__in=keys[start : start + RECORDED_AT_ONCE])
+            found.update(poll_at=now, tries=0)
+            rows = found.order_by("pk").select_related("batch__project").defer("seen")
+            record_acts("look_at_job", [(row, row.batch.project) for row in rows], actor=actor, now=now)
+    if keys:
+        wake.delegate()
+    return len(keys)
 
 
 def renew(owner: uuid.UUID) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from batches.models import Batch, ProviderJob, Slice
 from batches.rules.actors import Actor
@@ -12,6 +13,7 @@ from batches.rules.errors import Conflict
 from batches.rules.execution import OPEN_JOBS, Execution, Recall
 from batches.rules.states import TERMINAL, BatchStatus
 from batches.services.core import wake
+from batches.services.core.audit import record_acts
 from providers.jobs.profiles import PROFILES
 from providers.models import Provider
 
@@ -98,19 +100,40 @@ def _release_overdue(*, now: datetime) -> int:
     return count
 
 
-def recall(job: ProviderJob, *, actor: Actor, now: datetime) -> ProviderJob:
+@transaction.atomic
+def recall(job: ProviderJob, *, actor: Actor, now: datetime, reason: str = "") -> ProviderJob:
     """Take a job back: cancel it at its provider, bring home what is done, and leave the rest to others.
 
     A job that is being taken back is returned unchanged. Raises NotRecallable.
     """
-    taken = ProviderJob.objects.filter(pk=job.pk, state__in=OPEN_JOBS, recall="").update(
-        recall=Recall.PERSON, recalled_at=now, recalled_by=actor.name[:200], poll_at=now, updated_at=now
-    )
+    taken = recall_many(ProviderJob.objects.filter(pk=job.pk), actor=actor, now=now, reason=reason)
     job.refresh_from_db()
     if not taken and job.state not in OPEN_JOBS:
         raise NotRecallable(f"A job with state '{job.state}' cannot be taken back.")
-    wake.delegate()
     return job
+
+
+def recallable(jobs: QuerySet[ProviderJob]) -> QuerySet[ProviderJob]:
+    """Those of the jobs that can be taken back."""
+    return jobs.filter(state__in=OPEN_JOBS, recall="")
+
+
+def recall_many(jobs: QuerySet[ProviderJob], *, actor: Actor, now: datetime, reason: str = "") -> int:
+    """Take back those of the jobs that can be, each with its audit entry. How many."""
+    keys = list(recallable(jobs).order_by("pk").values_list("pk", flat=True))
+    count = 0
+    for start in range(0, len(keys), AT_ONCE):
+        with transaction.atomic():
+            locked = ProviderJob.objects.select_for_update(of=("self",)).filter(pk__in=keys[start : start + AT_ONCE])
+            rows = list(recallable(locked).order_by("pk").select_related("batch__project").defer("seen"))
+            ProviderJob.objects.filter(pk__in=[row.pk for row in rows]).update(
+                recall=Recall.PERSON, recalled_at=now, recalled_by=actor.name[:200], poll_at=now, updated_at=now
+            )
+            record_acts("recall_job", [(row, row.batch.project) for row in rows], actor=actor, now=now, reason=reason)
+        count += len(rows)
+    if count:
+        wake.delegate()
+    return count
 
 
 @transaction.atomic
