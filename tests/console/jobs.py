@@ -12,7 +12,12 @@ from batches.services.delegation.incidents import open_incident
 
 
 def make_job(
-    batch: Batch, *, state: JobState = JobState.RUNNING, incident: IncidentCode | None = None, note: str = "", **columns: Any
+    batch: Batch,
+    *,
+    state: JobState = JobState.RUNNING,
+    incident: IncidentCode | None = None,
+    incident_note: str = "",
+    **columns: Any,
 ) -> ProviderJob:
     """A job over the lines of a batch; with an open incident of a kind."""
     now, pk = timezone.now(), uuid7()
@@ -35,7 +40,7 @@ def make_job(
         }
     )
     if incident is not None:
-        open_incident(job, incident, note or f"About {incident}.", now=now)
+        open_incident(job, incident, incident_note or f"About {incident}.", now=now)
     return job
 
 
