@@ -20,13 +20,13 @@ WORDS: dict[JobState, tuple[str, Tone]] = {
     JobState.REFUSED: ("Refused", Tone.BAD),
 }
 RECALLED: dict[Recall, str] = {
-    Recall.LATE: "it would miss the deadline",
-    Recall.STOPPED: "its batch was cancelled or has ended",
-    Recall.PERSON: "an operator took it back",
+    Recall.LATE: "It would miss the deadline.",
+    Recall.STOPPED: "Its batch was cancelled or has ended.",
+    Recall.PERSON: "The rest of its requests is left to others.",
 }
 _ENDINGS = {
-    Ending.CANCELLED.value: ("Cancelled", Tone.MUTE, "It was cancelled at the provider; the results until then are here."),
-    Ending.EXPIRED.value: ("Expired", Tone.WARN, "It expired at the provider; the results until then are here."),
+    Ending.CANCELLED.value: ("Cancelled", Tone.MUTE, "It was cancelled at the provider; the results until then are collected."),
+    Ending.EXPIRED.value: ("Expired", Tone.WARN, "It expired at the provider; the results until then are collected."),
     Ending.FAILED.value: ("Failed", Tone.BAD, "It failed at the provider as a whole."),
 }
 
@@ -81,21 +81,23 @@ def progress(job: ProviderJob) -> Progress:
     if not job.rows:
         return Progress(text="Not counted yet" if job.state in OPEN_JOBS else "No requests")
     named = (("failed", job.failed), ("never ran", job.never_ran), ("duplicates", job.duplicates), ("too late", job.late))
+    further = (f"{count:,} {word}" for word, count in named if count)
     return Progress(
         succeeded=min(round(100 * (job.succeeded + job.duplicates + job.late) / job.rows, 2), 100),
         failed=min(round(100 * (job.failed + job.never_ran) / job.rows, 2), 100),
         percent=percent(min(job.collected, job.rows), job.rows, ended=job.state not in OPEN_JOBS),
-        text=" · ".join([f"{job.collected:,} of {job.rows:,} here", *(f"{count:,} {word}" for word, count in named if count)]),
+        text=" · ".join([f"{job.collected:,} of {job.rows:,} collected", *further]),
     )
 
 
 def theirs(job: ProviderJob) -> str:
     """The provider's counts in words. A count that it does not tell is unknown, which is not 0."""
-    counts = (job.reported_total, job.reported_succeeded, job.reported_failed)
-    if counts == (None, None, None):
-        return "unknown"
-    total, succeeded, failed = (known(count) for count in counts)
-    return f"{succeeded} of {total} succeeded, {failed} failed"
+    total, succeeded, failed = job.reported_total, job.reported_succeeded, job.reported_failed
+    if succeeded is None and failed is None:
+        return "unknown" if total is None else f"{total:,} in all, the rest unknown"
+    of_all = "" if total is None else f" of {total:,}"
+    good = "succeeded unknown" if succeeded is None else f"{succeeded:,}{of_all} succeeded"
+    return f"{good} · {'failed unknown' if failed is None else f'{failed:,} failed'}"
 
 
 def known(count: int | None) -> str:
@@ -126,7 +128,7 @@ def both_counts(job: ProviderJob) -> Iterator[BothCounts]:
     yield BothCounts("Succeeded", f"{good:,}", known(reported), apart)
     yield BothCounts("Failed", f"{job.failed:,}", known(job.reported_failed))
     yield BothCounts("Cancelled or expired before they ran", f"{job.never_ran:,}")
-    yield BothCounts("Not here yet" if not over else "Without a result", f"{max(job.rows - job.collected, 0):,}")
+    yield BothCounts("Not collected yet" if not over else "Without a result", f"{max(job.rows - job.collected, 0):,}")
     yield BothCounts("Duplicates", f"{job.duplicates:,}", hint="their requests had settled otherwise")
     yield BothCounts("Too late", f"{job.late:,}", hint="their batch had stopped")
     if job.foreign:

@@ -43,6 +43,7 @@ def batch_jobs(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "page": page,
         "rows": job_rows(page.rows),
         "problems": problems,
+        "caption": "Provider jobs, the newest first",
         "may_act": request.access.may(Right.ACT, batch.project_id),
         "troubles": open_troubles(ProviderJobIncident.objects.filter(job__batch=batch), named=NAMED_INCIDENTS),
         "recall_at": _recall_at(batch, page.rows),
@@ -54,7 +55,7 @@ def batch_jobs(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
 def how_it_runs(batch: Batch) -> dict[str, object]:
     """How a batch is carried out, and what its provider jobs come to. One query if it was handed over, else none."""
     execution = Execution(batch.execution)
-    context: dict[str, object] = {"execution": execution, "execution_words": execution.label.partition(":")}
+    context: dict[str, object] = {"execution": execution, "runs_how": execution.label.partition(": ")[2]}
     if execution.is_handed_over:
         sums = job_sums([batch]).get(batch.pk, NO_JOBS)
         context |= {"sums": sums, "bill": bill_of(batch, sums)}

@@ -56,12 +56,13 @@ class AdoptForm(JobForm):
     def add_fields(self) -> None:
         ambiguous = self.job.incidents.filter(code=IncidentCode.AMBIGUOUS, resolved_at=None).first()
         self.candidates = decide.candidates(ambiguous) if ambiguous else []
+        named = f" The provider lists {', '.join(self.candidates)}." if self.candidates else ""
         widget = forms.TextInput({"list": "candidates", "autocomplete": "off", "spellcheck": "false"})
         self.fields["remote_id"] = forms.CharField(
             label="Job id at the provider",
             max_length=decide.ID_CHARS,
             widget=widget,
-            help_text="As the provider's console or its list of batches shows it, for example batch_abc123.",
+            help_text=f"As the provider's console or its list of batches shows it, such as batch_abc123.{named}",
         )
 
 

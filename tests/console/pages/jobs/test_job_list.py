@@ -35,7 +35,7 @@ def test_a_job_is_told_with_both_sides_and_an_unknown_count_is_not_0(console: Cl
     make_job(batch, remote_id="batch_7", word="in_progress", succeeded=1200, reported_total=2000, reported_succeeded=1300)
     make_job(batch, state=JobState.UNCERTAIN, incident=IncidentCode.UNCERTAIN)
     text = page(console)
-    for words in ("Nightly", "batch_7", "“in_progress”", "1,200 of 2,000 here", "1,300 of 2,000 succeeded, unknown failed"):
+    for words in ("Nightly", "batch_7", "“in_progress”", "1,200 of 2,000 collected", "1,300 of 2,000 succeeded · failed unknown"):
         assert words in text
     assert "Needs a decision" in text
     assert '<span class="hint">unknown</span>' in text
