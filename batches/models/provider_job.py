@@ -49,8 +49,11 @@ class ProviderJob(Leased):
     rows = models.PositiveIntegerField(default=0, help_text="Requests in its input.")
     bytes = models.PositiveBigIntegerField(default=0, help_text="Of its input.")
     input_ref = models.CharField(max_length=500, blank=True, help_text="The provider's id of the input.")
+    uploads = models.PositiveIntegerField(default=0, db_default=0, help_text="Begun uploads of its input.")
     before = models.CharField(max_length=200, blank=True, help_text="The newest job at the provider before the create call.")
     remote_id = models.CharField(max_length=300, blank=True, help_text="The provider's id of the job.")
+    ruled_out = models.JSONField(null=True, blank=True, help_text="Ids of jobs at the provider that are not this one any more.")
+    adopted_at = models.DateTimeField(null=True, blank=True, help_text="When it was found, without the answer of a create call.")
 
     word = models.CharField(max_length=64, blank=True, help_text="The provider's word for its state.")
     ending = models.CharField(max_length=10, blank=True)
@@ -67,6 +70,7 @@ class ProviderJob(Leased):
     updated_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True, blank=True, help_text="Before the first create call of this marker.")
     started_at = models.DateTimeField(null=True, blank=True, help_text="When it was known to exist at the provider.")
+    collecting_at = models.DateTimeField(null=True, blank=True, help_text="When its end at the provider was first seen.")
     ended_at = models.DateTimeField(null=True, blank=True)
     removed_at = models.DateTimeField(null=True, blank=True, help_text="When its files were gone at the provider.")
     left_behind = models.JSONField(default=list, blank=True)
@@ -123,6 +127,16 @@ class ProviderJob(Leased):
     def collected(self) -> int:
         """The rows of the results so far."""
         return self.succeeded + self.failed + self.never_ran + self.duplicates + self.late
+
+    @property
+    def has_files(self) -> bool:
+        """Whether something of the job may be stored at its provider."""
+        return bool(self.input_ref or self.uploads or self.remote_id)
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the job at the provider is certainly the portal's: its create call was answered, or a row of it came."""
+        return self.adopted_at is None or self.collected > 0
 
     @property
     def saved_nanos(self) -> int:

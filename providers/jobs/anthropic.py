@@ -4,8 +4,9 @@ A job that may have come of an unanswered create call is looked for among the jo
 the call, and must have as many rows. Two such jobs cannot be told apart by the list; their results can, by the row ids.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from datetime import datetime
 from typing import Any, BinaryIO
 
 import msgspec
@@ -38,7 +39,6 @@ from providers.online.model_names import renamed
 from providers.transport import Reply
 
 PATH = "/v1/messages/batches"
-SLACK = timedelta(seconds=60)  # between the provider's clock and ours
 MAX_PAGES = 50
 _STATES = {
     "in_progress": JobStatus.RUNNING,
@@ -104,15 +104,15 @@ class AnthropicJobs:
         return Created(job) if job.remote_id else Uncertain(_unreadable("The job was created, and answered without an id."))
 
     async def find(self, intent: Intent) -> Found | Failure:
-        """The jobs that are newer than the intent, and have as many rows."""
-        found = await self._newer(intent.before) if intent.before else await self.recent(since=intent.since - SLACK)
+        """The jobs that are newer than the intent, and have as many rows. Clocks are not asked, since they differ.
+
+        Counts are a hint: a newer job with other counts is among the `others`.
+        """
+        found = await self._listed("before_id", "first_id", start=intent.before) if intent.before else await self._all()
         if isinstance(found, Failure):
             return found
-        since = intent.since - SLACK
-        mine = [
-            job for job in found.jobs if job.counts.total == intent.rows and (job.created_at is None or job.created_at >= since)
-        ]
-        return Found(mine, found.is_complete)
+        mine = [job for job in found.jobs if job.counts.total == intent.rows]
+        return Found(mine, found.is_complete, [job for job in found.jobs if job.counts.total != intent.rows])
 
     async def get(self, remote_id: str) -> Snapshot | Failure:
         """The job as it is now."""
@@ -122,8 +122,8 @@ class AnthropicJobs:
         """All jobs since then, from the pages of the list."""
         return await self._listed("after_id", "last_id", since=since)
 
-    async def _newer(self, than: str) -> Found | Failure:
-        return await self._listed("before_id", "first_id", start=than)
+    async def _all(self) -> Found | Failure:
+        return await self._listed("after_id", "last_id")
 
     async def _listed(self, parameter: str, end: str, *, start: str = "", since: datetime | None = None) -> Found | Failure:
         """Pages in one direction, until the list ends or a job is older than `since`."""
@@ -151,16 +151,22 @@ class AnthropicJobs:
             return await self.get(remote_id)
         return self._shown(found)
 
-    async def results(self, job: Snapshot, *, endpoint: str) -> AsyncIterator[RowResult | OddLine]:
+    async def results(self, job: Snapshot, *, endpoint: str) -> AsyncGenerator[RowResult | OddLine]:
         """The rows of the results, from the provider's own host whatever `results_url` names."""
-        async for line in self._client.lines(self._client.url(f"{PATH}/{job.remote_id}/results"), headers=self._headers):
-            yield self._result(line, job.remote_id, endpoint)
+        url = self._client.url(f"{PATH}/{job.remote_id}/results")
+        async with aclosing(self._client.lines(url, headers=self._headers)) as lines:
+            async for line in lines:
+                yield self._result(line, job.remote_id, endpoint)
 
     async def remove(self, job: Snapshot) -> Sequence[str]:
         """Delete the job, and its rows and results with it. What is still there, in words."""
         found = await self._client.call("DELETE", self._client.url(f"{PATH}/{job.remote_id}"), headers=self._headers)
         if isinstance(found, Failure) and found.http_status != 404:
             return [f"message batch {job.remote_id}: {found.message}"]
+        return []
+
+    async def sweep(self, names: Sequence[str], *, since: datetime) -> Sequence[str]:  # noqa: ARG002
+        """Nothing: no rows are uploaded without their job."""
         return []
 
     async def close(self) -> None:

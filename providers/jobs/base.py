@@ -4,7 +4,7 @@ A driver raises for nothing that a provider does. A call that may have been carr
 `Uncertain`, and is never repeated by the driver: whoever asked looks for the job with `find`, and decides.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -136,10 +136,15 @@ class Uncertain:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The jobs that may be that of an intent. `is_complete`: no other job of that time can exist unseen."""
+    """The jobs that may be that of an intent. `is_complete`: no other job of that time can exist unseen.
+
+    `others` are further jobs of that time, which only their counts tell apart from the intent's. If one of them is nobody's, no
+    list proves that the intent's job does not exist.
+    """
 
     jobs: Sequence[Snapshot]
     is_complete: bool
+    others: Sequence[Snapshot] = ()
 
 
 class RowKind(Enum):
@@ -213,12 +218,16 @@ class Driver(Protocol):
         """Ask to cancel. A job that has ended is shown as it is."""
         ...
 
-    def results(self, job: Snapshot, *, endpoint: str) -> AsyncIterator[RowResult | OddLine]:
+    def results(self, job: Snapshot, *, endpoint: str) -> AsyncGenerator[RowResult | OddLine]:
         """The rows of the results in any order, streamed. Raises ResultsUnreadable."""
         ...
 
     async def remove(self, job: Snapshot) -> Sequence[str]:
         """Delete the job's input and outputs at the provider. What is still there, in words; nothing if all is gone."""
+        ...
+
+    async def sweep(self, names: Sequence[str], *, since: datetime) -> Sequence[str]:
+        """Delete uploads under these names whose answer was lost. What is still there, in words."""
         ...
 
     async def close(self) -> None: ...

@@ -1,6 +1,6 @@
 """HTTP to a provider's batch API: small JSON calls, uploads and downloads, with the provider's own options and credential."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import msgspec
@@ -54,7 +54,7 @@ class JobClient:
         reply = await self._streams.upload(url, fields=form, file=content.content, filename=name, seconds=UPLOAD_SECONDS)
         return self._read(reply)
 
-    async def lines(self, url: URL, *, headers: Mapping[str, str] | None = None) -> AsyncIterator[Line]:
+    async def lines(self, url: URL, *, headers: Mapping[str, str] | None = None) -> AsyncGenerator[Line]:
         """The lines of a result file. Raises ResultsUnreadable."""
         async with self._streams.download(url, headers=headers or {}) as download:
             if download.refusal is not None:
@@ -63,7 +63,9 @@ class JobClient:
             try:
                 async for line in lines_of(download.pieces(), most=self._max_line_bytes):
                     yield line
-            except (Cut, ConnectionLost, TimeoutError, OSError):
+            except Cut:
+                raise ResultsUnreadable(_cut()) from None
+            except (ConnectionLost, TimeoutError, OSError):
                 raise ResultsUnreadable(_lost()) from None
 
     async def close(self) -> None:
@@ -82,6 +84,12 @@ class JobClient:
                 return document
         found = judge_look(reply, secrets=self.secrets)
         return found if isinstance(found, Failure) else _lost()
+
+
+def _cut() -> Failure:
+    """All bytes came, and the last line or its packing is not whole: the provider keeps it so."""
+    kind = Kind.INVALID_RESPONSE
+    return Failure(kind, "The results break off within a line.", code=kind.value)
 
 
 def _lost() -> Failure:

@@ -4,7 +4,8 @@ Words for states are read in any case. A file id may be null, absent or empty. C
 an intent is kept in the job's metadata, and shows in the list of jobs.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
@@ -39,7 +40,7 @@ from providers.online.openai import api_of
 from providers.transport import Reply
 
 MARKER = "batchyard"
-SLACK = timedelta(seconds=60)  # between the provider's clock and ours
+SLACK = timedelta(hours=1)  # the provider's clock may differ so much from ours
 MAX_PAGES = 200
 _STATES = {
     "validating": JobStatus.VALIDATING,
@@ -117,13 +118,14 @@ class OpenAIJobs:
         return Created(job) if job.remote_id else Uncertain(_unreadable("The job was created, and answered without an id."))
 
     async def find(self, intent: Intent) -> Found | Failure:
-        """The jobs with the intent's marker or input file."""
+        """The jobs with the intent's marker; or with its input file, where the list shows no marker.
+
+        The input of a job that is created anew is the same, so that a file proves less than a marker.
+        """
         found = await self.recent(since=intent.since - SLACK)
         if isinstance(found, Failure):
             return found
-        mine = [
-            job for job in found.jobs if job.marker == intent.marker or (intent.input_ref and job.input_ref == intent.input_ref)
-        ]
+        mine = [job for job in found.jobs if job.marker == intent.marker or _has_file(job, intent)]
         return Found(mine, found.is_complete)
 
     async def get(self, remote_id: str) -> Snapshot | Failure:
@@ -163,16 +165,39 @@ class OpenAIJobs:
             return await self.get(remote_id)
         return self._shown(found)
 
-    async def results(self, job: Snapshot, *, endpoint: str) -> AsyncIterator[RowResult | OddLine]:
+    async def results(self, job: Snapshot, *, endpoint: str) -> AsyncGenerator[RowResult | OddLine]:
         """The rows of the output file and of the error file."""
         for output in job.outputs:
-            async for line in self._client.lines(self._client.url(f"/v1/files/{output}/content")):
-                yield self._result(line, output, endpoint)
+            async with aclosing(self._client.lines(self._client.url(f"/v1/files/{output}/content"))) as lines:
+                async for line in lines:
+                    yield self._result(line, output, endpoint)
 
     async def remove(self, job: Snapshot) -> Sequence[str]:
         """Delete the input file and the result files. What is still there, in words."""
+        return await self._deleted(filter(None, (job.input_ref, *job.outputs)))
+
+    async def sweep(self, names: Sequence[str], *, since: datetime) -> Sequence[str]:
+        """Delete the input files with these names, which are the portal's own. What is still there, in words."""
+        wanted, after = {f"{name}.jsonl" for name in names}, ""
+        mine: list[str] = []
+        for _ in range(MAX_PAGES):
+            found = await self._client.call("GET", self._client.url("/v1/files", **({"after": after} if after else {})))
+            if isinstance(found, Failure):
+                return [f"the list of files: {found.message}"]
+            rows = found.get("data") if isinstance(found, dict) else None
+            files = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+            mine += [text(row, "id") for row in files if text(row, "filename") in wanted]
+            oldest = timestamp(files[-1], "created_at") if files else None
+            is_old = oldest is not None and oldest < since - SLACK
+            if is_old or not files or not found.get("has_more") or text(files[-1], "id") in ("", after):
+                break
+            after = text(files[-1], "id")
+        return await self._deleted(filter(None, mine))
+
+    async def _deleted(self, files: Iterable[str]) -> list[str]:
+        """Delete files. What is still there, in words."""
         left = []
-        for file in filter(None, (job.input_ref, *job.outputs)):
+        for file in files:
             found = await self._client.call("DELETE", self._client.url(f"/v1/files/{file}"))
             if isinstance(found, Failure) and found.http_status != 404:
                 left.append(f"file {file}: {found.message}")
@@ -251,6 +276,10 @@ class OpenAIJobs:
 
 # The codes of a job that failed because the provider's queue was full: the job is tried again later, and its rows are good.
 _QUEUE_FULL = frozenset({"token_limit_exceeded", "quotaExceeded", "too_many_tasks"})
+
+
+def _has_file(job: Snapshot, intent: Intent) -> bool:
+    return not job.marker and bool(intent.input_ref) and job.input_ref == intent.input_ref
 
 
 def _awaits_file(failure: Failure) -> bool:

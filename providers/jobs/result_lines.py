@@ -70,9 +70,9 @@ def _line(number: int, raw: bytes, most: int) -> Line:
 
 
 async def _unpacked(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The pieces, unpacked if they begin as gzip."""
+    """The pieces, unpacked if they begin as gzip. Raises Cut if the packing is not whole."""
     unpack: Any = None
-    is_first = True
+    is_first, is_whole = True, True
     async for piece in pieces:
         if is_first and piece:
             is_first = False
@@ -82,9 +82,15 @@ async def _unpacked(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             continue
         while piece:
             try:
-                yield unpack.decompress(piece, 2**20)
+                unpacked = unpack.decompress(piece, 2**20)
             except zlib.error:
                 raise Cut from None
-            piece = unpack.unconsumed_tail
+            yield unpacked
+            # A full piece may leave more in the unpacker, which comes with the next call.
+            piece, is_whole = unpack.unconsumed_tail, unpack.eof
             if unpack.eof:
                 piece, unpack = unpack.unused_data, zlib.decompressobj(_GZIP)
+    if not is_whole:
+        yield unpack.flush()
+        if not unpack.eof:
+            raise Cut

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from tests.batch_apis.calls import are_named, created, owner_of, page, seen
+from tests.batch_apis.calls import are_named, created, owner_of, page, seen, sent
 from tests.batch_apis.plan import Counts, Ending
 from tests.batch_apis.results import answer_to, rendered
 from tests.batch_apis.world import Job, Row, World
@@ -128,7 +128,7 @@ class AnthropicFace:
             return problem(404, "The results are no longer available.")
         if job.plan.redirected:
             raise web.HTTPFound(f"{self._storage_url()}/{job.id}")
-        return web.Response(body=results_of(job, self.world.now), content_type="application/x-jsonl")
+        return await sent(request, job, results_of(job, self.world.now), kind="application/x-jsonl")
 
     def _job(self, request: web.Request) -> Job | None:
         job = self.world.jobs.get(request.match_info["id"])

@@ -33,6 +33,8 @@ async def created(
             return problem(429, "Too many jobs.", "rate_limit_exceeded", headers=headers)
         case Create.DROPPED:
             return _dropped(request)
+        case Create.SILENT_BEFORE:
+            await asyncio.sleep(3600)
     job = make()
     match plan.create:
         case Create.LOST_ANSWER:
@@ -42,6 +44,24 @@ async def created(
         case Create.SILENT_AFTER:
             await asyncio.sleep(3600)
     return web.json_response(shown(job))
+
+
+async def sent(request: web.Request, job: Job | None, content: bytes, *, kind: str) -> web.StreamResponse:
+    """The results of a job, with the faults of its plan: a reading may break off in the middle, at another byte each time."""
+    readings = 0
+    if job is not None:
+        job.readings += 1
+        readings = job.readings
+    if job is None or readings > job.plan.breaks + job.plan.stalls:
+        return web.Response(body=content, content_type=kind)
+    response = web.StreamResponse(headers={"Content-Length": str(len(content)), "Content-Type": kind})
+    await response.prepare(request)
+    await response.write(content[: len(content) * readings // (readings + 1)])
+    if readings > job.plan.breaks:
+        await asyncio.sleep(3600)
+    assert request.transport is not None
+    request.transport.close()
+    return response
 
 
 def _dropped(request: web.Request) -> web.Response:

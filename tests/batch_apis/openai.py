@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from tests.batch_apis.calls import are_named, created, owner_of, page, seen
+from tests.batch_apis.calls import are_named, created, owner_of, page, seen, sent
 from tests.batch_apis.plan import Counts
 from tests.batch_apis.results import answer_to, rendered
 from tests.batch_apis.world import Job, Row, StoredFile, World
@@ -100,7 +100,7 @@ class OpenAIFace:
         maker = next((job for job in self.world.jobs.values() if stored.id in job.files.values()), None)
         if maker is not None and maker.plan.redirected:
             raise web.HTTPFound(f"{self._storage_url()}/{stored.id}")
-        return web.Response(body=stored.content, content_type="application/octet-stream")
+        return await sent(request, maker, stored.content, kind="application/octet-stream")
 
     def _stored(self, request: web.Request) -> StoredFile | None:
         stored = self.world.files.get(request.match_info["id"])

@@ -21,6 +21,7 @@ class Create(StrEnum):
     LOST_ANSWER = "lost_answer"  # the job is created; the connection ends instead of an answer
     ERROR_AFTER = "error_after"  # the job is created; the answer is a 500
     SILENT_AFTER = "silent_after"  # the job is created; no answer comes
+    SILENT_BEFORE = "silent_before"  # nothing is created; no answer comes
     ERROR_BEFORE = "error_before"  # nothing is created; the answer is a 500
     DROPPED = "dropped"  # nothing is created; the connection ends
     BUSY = "busy"  # nothing is created; the answer is a 429
@@ -84,6 +85,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     cancel_refused: bool = False
     redirected: bool = False  # results are on another host
     results_gone: bool = False
+    breaks: int = 0  # the number of first readings of results that end in the middle
+    stalls: int = 0  # the number of first readings that stop in the middle, without an end
 
 
 DEFAULT = Plan()

@@ -55,6 +55,7 @@ class Job:
     cancelled_at: float | None = None
     looks: int = 0
     looks_after_end: int = 0
+    readings: int = 0  # of its results
     is_deleted: bool = False
     files: dict[str, str] = field(default_factory=dict)  # output and error file, once they were made
 

@@ -50,6 +50,7 @@ class Delegator:
         self._drivers = Drivers()
         self._steps = Steps(self._database)
         self._working: dict[uuid.UUID, asyncio.Task[None]] = {}
+        self._held: dict[uuid.UUID, set[uuid.UUID]] = {}  # the jobs that each of these tasks works on
 
     async def run(self) -> None:
         """Work until nothing is due, or the process is told to stop. What is in hand is finished."""
@@ -101,7 +102,13 @@ class Delegator:
     def _begin(self, job: ProviderJob, among: Sequence[ProviderJob] = ()) -> None:
         task = asyncio.create_task(self._list(among) if among else self._step(job))
         self._working[job.pk] = task
-        task.add_done_callback(lambda _: self._working.pop(job.pk, None))
+        self._held[job.pk] = {one.pk for one in among} or {job.pk}
+        task.add_done_callback(lambda done: self._done(job.pk, done))
+
+    def _done(self, key: uuid.UUID, task: asyncio.Task[None]) -> None:
+        if self._working.get(key) is task:  # else the job was taken up again after its lease had run out
+            del self._working[key]
+            self._held.pop(key, None)
 
     async def _wait(self) -> None:
         """Wait until a step ends, for a moment at most."""
@@ -114,7 +121,7 @@ class Delegator:
         while True:
             await asyncio.sleep(settings.LEASE_SECONDS / 4)
             try:
-                await self._database(due.renew, self._owner)
+                await self._database(due.renew, self._owner, [key for keys in self._held.values() for key in keys])
             except (OperationalError, InterfaceError):
                 logger.warning("the leases of provider jobs could not be renewed")
 
@@ -153,6 +160,8 @@ class Delegator:
                 most=LISTED_AT_ONCE,
             )
             jobs = [*jobs, *(job for job in more if not job.former_credential)]
+            if jobs[0].pk in self._held:
+                self._held[jobs[0].pk].update(job.pk for job in jobs)
             oldest = min(job.remote_created_at or job.created_at for job in jobs)
             found = await driver.recent(since=oldest - SLACK)
             for surfaced in await self._database(self._record, jobs, found):

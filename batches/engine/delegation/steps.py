@@ -2,15 +2,19 @@
 
 import logging
 import tempfile
+from collections.abc import Sequence
+from contextlib import aclosing
+from datetime import timedelta
 from typing import IO
 
+from django.conf import settings
 from django.utils import timezone
 
 from batches.engine.delegation.database import DatabaseThread
 from batches.models import ProviderJob
 from batches.rules.errors import Gone, StorageAway
 from batches.rules.execution import JobState
-from batches.services.delegation import collecting, submitting, tidy, watching
+from batches.services.delegation import collecting, concluding, submitting, tidy, watching
 from batches.services.delegation.due import put_off
 from batches.services.delegation.prices import Prices
 from batches.services.delegation.submitting import InputUnreadable
@@ -20,6 +24,7 @@ from providers.jobs.base import (
     Created,
     Driver,
     Ending,
+    Found,
     Input,
     JobStatus,
     NotCreated,
@@ -34,6 +39,8 @@ logger = logging.getLogger(__name__)
 SPOOLED_BYTES = 4 * 1024**2  # a smaller input stays in memory, a larger one goes to a file
 ROWS_AT_ONCE = 2000
 BYTES_AT_ONCE = 8 * 1024**2  # of answers that are recorded together
+NOT_PROVEN = "job {}: it was never shown to be the portal's own, and is left alone"
+SLACK = timedelta(minutes=5)
 PORTAL_SECONDS = 30.0  # after a fault of the portal's own
 
 
@@ -58,8 +65,17 @@ class Steps:
             case JobState.COLLECTING:
                 await self._collect(job, driver)
             case JobState.ENDED | JobState.REFUSED:
-                left = await driver.remove(as_snapshot(job))
-                await self._database(tidy.removed, job, left, now=timezone.now())
+                await self._database(tidy.removed, job, await self._removed(job, driver), now=timezone.now())
+
+    async def _removed(self, job: ProviderJob, driver: Driver) -> Sequence[str]:
+        """Delete at the provider what a job has stored there. What is left, in words."""
+        if not job.is_proven:
+            return [NOT_PROVEN.format(job.remote_id)]
+        left = list(await driver.remove(as_snapshot(job))) if job.input_ref or job.remote_id else []
+        if job.uploads > 1 or (job.uploads and not job.input_ref):  # of one of them, nobody knows what came
+            names = [job.marker, *job.former_markers]
+            left += await driver.sweep(names, since=job.created_at - SLACK)
+        return left
 
     async def _create(self, job: ProviderJob, driver: Driver) -> None:
         """Upload the input unless it is there, then make the create call once."""
@@ -72,6 +88,7 @@ class Steps:
                 content = await self._written(job, driver, file)
                 if content is None:
                     return
+                await self._database(submitting.begin_upload, job, now=timezone.now())
                 reference = await driver.upload(content, name=job.marker)
                 if isinstance(reference, Failure):
                     await self._database(submitting.not_created, job, reference, later=_later(reference), now=timezone.now())
@@ -91,7 +108,12 @@ class Steps:
                 await self._send(job, driver, content)
 
     async def _send(self, job: ProviderJob, driver: Driver, content: Input | None) -> None:
-        made = await driver.create(submitting.intent_of(job), content)
+        intent = submitting.intent_of(job)
+        if timezone.now() - intent.since > timedelta(seconds=settings.JOB_DOUBT_SECONDS / 2):
+            # This process stood still after its intent was committed: by now another may look for the job in vain.
+            await self._database(submitting.in_doubt, job, None, now=timezone.now())
+            return
+        made = await driver.create(intent, content)
         now = timezone.now()
         if isinstance(made, Created):
             await self._database(submitting.created, job, made.job, now=now)
@@ -126,43 +148,57 @@ class Steps:
 
     async def _look(self, job: ProviderJob, driver: Driver) -> None:
         """See how a job stands; or cancel it, if it was taken back and cancelling it keeps what is done."""
-        if job.recall and job.cancel_asked_at is None and driver.profile.cancel_keeps:
-            found = await driver.cancel(job.remote_id)
-            await self._database(watching.cancel_asked, job, found, now=timezone.now())
-            return
-        found = await driver.get(job.remote_id)
-        if isinstance(found, Failure):
-            await self._database(watching.missed, job, found, now=timezone.now())
+        if job.recall and job.cancel_asked_at is None and driver.profile.cancel_keeps and job.is_proven:
+            found, record = await driver.cancel(job.remote_id), watching.cancel_asked
         else:
-            await self._database(watching.running, job, found, now=timezone.now())
+            found, record = await driver.get(job.remote_id), watching.running
+        if isinstance(found, Failure):
+            await self._database(concluding.missed, job, found, now=timezone.now())
+            return
+        await self._database(record, job, found, now=timezone.now())
+        if job.former_markers and driver.profile.has_marker:
+            await self._look_for_former(job, driver)
+
+    async def _look_for_former(self, job: ProviderJob, driver: Driver) -> None:
+        """Cancel jobs of create calls of which nothing seemed to have come."""
+        listed = await driver.recent(since=job.created_at - SLACK)
+        if isinstance(listed, Found):
+            for surfaced in await self._database(submitting.note_surfaced, job.provider, listed.jobs, now=timezone.now()):
+                await driver.cancel(surfaced)
 
     async def _collect(self, job: ProviderJob, driver: Driver) -> None:
         """Bring the results home. The job is shown once more, since results may be named after its end."""
         found = await driver.get(job.remote_id)
+        if isinstance(found, Failure) and not job.outputs:  # nobody knows whether there are results
+            await self._database(concluding.missed, job, found, now=timezone.now())
+            return
         seen = found if isinstance(found, Snapshot) and found.has_ended else as_snapshot(job)
-        if isinstance(found, Snapshot):
-            job.outputs = list(seen.outputs)
         prices = await self._database(Prices, job)
         rows: list[RowResult] = []
-        size = unreadable = busy = 0
+        size = unreadable = busy = foreign = 0
         try:
             if seen.outputs:
-                async for each in driver.results(seen, endpoint=job.batch.endpoint):
-                    if isinstance(each, OddLine):
-                        unreadable += not job.looks  # lines without an id are counted the first time alone
-                        continue
-                    rows.append(each)
-                    size += len(each.outcome.body) if each.outcome is not None else 0
-                    if len(rows) >= ROWS_AT_ONCE or size >= BYTES_AT_ONCE:
-                        busy += await self._database(collecting.collect, job, rows, prices, now=timezone.now())
-                        rows, size = [], 0
+                async with aclosing(driver.results(seen, endpoint=job.batch.endpoint)) as results:
+                    async for each in results:
+                        if isinstance(each, OddLine):
+                            unreadable += 1
+                            continue
+                        rows.append(each)
+                        size += len(each.outcome.body) if each.outcome is not None else 0
+                        if len(rows) >= ROWS_AT_ONCE or size >= BYTES_AT_ONCE:
+                            taken = await self._database(collecting.collect, job, rows, prices, now=timezone.now())
+                            busy, foreign = busy + taken.busy, foreign + taken.foreign
+                            rows, size = [], 0
         except ResultsUnreadable as problem:
             if rows:
                 await self._database(collecting.collect, job, rows, prices, now=timezone.now())
-            await self._database(collecting.unreadable_results, job, problem.failure, now=timezone.now())
+            await self._database(concluding.unreadable_results, job, problem.failure, now=timezone.now())
             return
-        busy += await self._database(collecting.collect, job, rows, prices, unreadable=unreadable, now=timezone.now())
-        await self._database(collecting.finish, job, busy=busy, outputs=list(seen.outputs), now=timezone.now())
+        taken = await self._database(collecting.collect, job, rows, prices, now=timezone.now())
+        reading = concluding.Reading(
+            outputs=list(seen.outputs), busy=busy + taken.busy, foreign=foreign + taken.foreign, unreadable=unreadable
+        )
+        await self._database(concluding.finish, job, reading, now=timezone.now())
 
 
 def as_snapshot(job: ProviderJob) -> Snapshot:

@@ -14,14 +14,22 @@ from batches.models import Batch
 from batches.models.batch import BatchQuerySet
 from batches.rules.actors import RECONCILE, Actor
 from batches.rules.states import Act, BatchStatus
-from batches.services.consistency import counts, errors, files, recoveries, rows, states
+from batches.services.consistency import counts, errors, files, jobs, recoveries, rows, states
 from batches.services.consistency.base import BatchesPage, Check, Disagreement, NotMended, some_lines
 from batches.services.core.transition import record
 
 logger = logging.getLogger(__name__)
 
 # The checks run in this order, because a later check may rely on rows that an earlier one has mended.
-CHECKS: tuple[Check, ...] = (*states.CHECKS, *rows.CHECKS, *counts.CHECKS, *errors.CHECKS, *recoveries.CHECKS, *files.CHECKS)
+CHECKS: tuple[Check, ...] = (
+    *states.CHECKS,
+    *rows.CHECKS,
+    *counts.CHECKS,
+    *errors.CHECKS,
+    *recoveries.CHECKS,
+    *files.CHECKS,
+    *jobs.CHECKS,
+)
 UNATTENDED = tuple(check for check in CHECKS if check.unattended)
 PAGE = 50  # how many batches are checked together
 LOOKED_AT = 10  # how many batches of each kind one run of the beat checks

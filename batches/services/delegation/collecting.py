@@ -7,33 +7,23 @@ was paid in vain, and is only counted.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from batches.models import Batch, BatchObject, ProviderJob, Slice
 from batches.rules.errors import LostRace
-from batches.rules.execution import Execution, IncidentCode, JobState
+from batches.rules.execution import Execution
 from batches.rules.states import ObjectStatus
+from batches.rules.wire_ids import own_row
 from batches.services.core.lease import lease_end
-from batches.services.delegation.due import put_off, write
-from batches.services.delegation.incidents import open_incident, resolve_incidents
 from batches.services.delegation.prices import Prices
-from batches.services.delegation.submitting import FULL_SECONDS, create_again
-from batches.services.delegation.take_back import release_slices
-from batches.services.delegation.wire_ids import own_row
 from batches.services.lifecycle.settle import Report, settle
 from batches.services.tally.outcomes import Settled, Tried
 from providers.base import Failure, Success
-from providers.failures import Kind
-from providers.jobs.base import Ending, RowKind, RowResult
-
-BUSY_SECONDS = 10.0  # how long rows wait whose requests an executor has in hand
-UNREADABLE_TRIES = 20
-QUEUE_FULL = "The provider's queue was full, so that the job failed. It is created anew."
+from providers.jobs.base import RowKind, RowResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +33,14 @@ class _Row:
     line: int
     round: int
     found: RowResult
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of the rows of one call: `busy` ones must be read again, `foreign` ones are of no request of the job."""
+
+    busy: int = 0
+    foreign: int = 0
 
 
 @dataclass(slots=True)
@@ -79,8 +77,8 @@ class Bits:
 
 
 @transaction.atomic
-def collect(job: ProviderJob, found: Sequence[RowResult], prices: Prices, *, unreadable: int = 0, now: datetime) -> int:
-    """Record rows of a job's results. How many must be read again later, because an executor has their requests in hand.
+def collect(job: ProviderJob, found: Sequence[RowResult], prices: Prices, *, now: datetime) -> Taken:
+    """Record rows of a job's results. Rows whose requests an executor has in hand must be read again later.
 
     Raises LostRace if another worker has the job.
     """
@@ -89,13 +87,13 @@ def collect(job: ProviderJob, found: Sequence[RowResult], prices: Prices, *, unr
     if stored is None:
         raise LostRace
     seen, tally = Bits(job, bytes(stored)), _Tally()
-    tally.add("unreadable", unreadable)
     rows = list(_own(job, found, seen, tally))
     busy = _record(job, rows, prices, seen, tally, now=now) if rows else 0
+    foreign = tally.counts.pop("foreign", 0)  # each reading meets the same ones: `finish` records them
     changes: dict[str, object] = {name: F(name) + number for name, number in tally.counts.items() if number}
     lease = {"lease_expires_at": lease_end(timezone.now())}
     ProviderJob.objects.filter(pk=job.pk).update(seen=seen.stored(), updated_at=now, **lease, **changes)
-    return busy
+    return Taken(busy, foreign)
 
 
 def _own(job: ProviderJob, found: Iterable[RowResult], seen: Bits, tally: _Tally) -> Iterable[_Row]:
@@ -174,79 +172,3 @@ def _settle(batch: Batch, pieces: Sequence[Slice], settled: list[Settled], tried
     receipt = settle(Report({batch.pk: batch}, epochs, settled, tried, done=dict.fromkeys(keys)), now=now)
     if receipt.lost:
         raise LostRace
-
-
-def finish(job: ProviderJob, *, busy: int, outputs: list[str], now: datetime) -> bool:
-    """Conclude after the results were read to their end. False if they are read again later.
-
-    The lines of the results are compared with the lines that were sent. Missing ones may come late; then their requests are
-    left to others.
-    """
-    fresh = ProviderJob.objects.get(pk=job.pk)
-    write(job, now=now, release=False, outputs=outputs)
-    if busy:
-        write(job, now=now, poll_at=now + timedelta(seconds=BUSY_SECONDS), note=f"{busy:,} rows wait for calls in flight.")
-        return False
-    came = Bits(fresh, bytes(fresh.seen)).count()
-    missing = max(job.rows - came, 0)
-    since = job.remote_ended_at or job.started_at or now
-    if not came and job.problem_kind == Kind.RATE_LIMITED.value:
-        create_again(job, now=now, seconds=FULL_SECONDS * 2 ** min(len(job.former_markers), 5), note=QUEUE_FULL)
-        return False
-    complete = job.ending in (Ending.COMPLETED.value, Ending.CANCELLED.value, Ending.EXPIRED.value)
-    if missing and complete and not _is_over(since, job, now=now):
-        seconds = max(settings.JOB_GRACE_SECONDS / 10, 1.0)
-        note = f"{missing:,} results are missing; they may come late."
-        write(job, now=now, poll_at=now + timedelta(seconds=seconds), looks=job.looks + 1, note=note)
-        return False
-    with transaction.atomic():
-        note = _conclusion(fresh, missing=missing)
-        write(job, now=now, state=JobState.ENDED, ended_at=now, poll_at=now, tries=0, failure="", looks=0, note=note)
-        _tell(fresh, missing=missing, came=came, now=now)
-        release_slices(job, now=now)
-    return True
-
-
-def _is_over(since: datetime, job: ProviderJob, *, now: datetime) -> bool:
-    """Whether missing results are no longer waited for. Cancelled and expired jobs may well have none for some rows."""
-    grace = settings.JOB_GRACE_SECONDS
-    if job.ending != Ending.COMPLETED.value and job.looks >= 2:
-        return True
-    return now >= since + timedelta(seconds=grace) and job.looks >= 1
-
-
-def _conclusion(job: ProviderJob, *, missing: int) -> str:
-    parts = [f"{job.succeeded:,} succeeded", f"{job.failed:,} failed"]
-    more = (("never_ran", "never ran"), ("duplicates", "were duplicates"), ("late", "came too late"))
-    parts += [f"{getattr(job, name):,} {words}" for name, words in more if getattr(job, name)]
-    if missing:
-        parts.append(f"{missing:,} had no result")
-    return f"{', '.join(parts)}."
-
-
-def _tell(job: ProviderJob, *, missing: int, came: int, now: datetime) -> None:
-    """Open the incidents of what was collected, with the numbers of both sides."""
-    if missing and job.ending == Ending.COMPLETED.value:
-        note = f"{job.rows:,} requests were sent, and {came:,} results came: {missing:,} are missing."
-        open_incident(job, IncidentCode.MISSING_ROWS, note, now=now)
-    else:
-        resolve_incidents(job, IncidentCode.MISSING_ROWS, by="engine", resolution="Every result came.", now=now)
-    if job.foreign:
-        note = f"{job.foreign:,} results are of requests that were not in the job."
-        open_incident(job, IncidentCode.FOREIGN_ROWS, note, now=now)
-    if job.unreadable:
-        open_incident(job, IncidentCode.UNREADABLE, f"{job.unreadable:,} lines of the results cannot be read.", now=now)
-    reported = (job.reported_succeeded, job.reported_failed)
-    if None not in reported and job.ending == Ending.COMPLETED.value:
-        good = job.succeeded + job.duplicates + job.late
-        if (reported[0] or 0) > came:
-            note = f"The provider counts {reported[0]:,} succeeded and {reported[1]:,} failed; {good:,} results succeeded."
-            open_incident(job, IncidentCode.COUNTS_DIFFER, note, now=now)
-
-
-def unreadable_results(job: ProviderJob, failure: Failure, *, now: datetime) -> None:
-    """Record that the results could not be read to their end. They are read again; after many times people are told."""
-    if job.tries + 1 >= UNREADABLE_TRIES:
-        open_incident(job, IncidentCode.UNREADABLE, f"The results cannot be read: {failure.message}", now=now)
-    seconds = min(settings.JOB_POLL_SECONDS / 4 * 2 ** min(job.tries, 6), settings.JOB_POLL_SECONDS * 5)
-    put_off(job, seconds=max(seconds, failure.retry_after or 0), now=now, failure=failure.message)

@@ -1,6 +1,6 @@
-"""decide: the decisions of people about provider jobs in doubt, and about incidents.
+"""decide: what people do about provider jobs: look now, decide about a job in doubt, resolve an incident.
 
-No decision calls a provider. The next look at an adopted job finds out whether the provider has it. Each decision takes the job
+No act calls a provider. The next look at an adopted job finds out whether the provider has it. Each decision takes the job
 from whichever worker had it before: a lease that is in force refuses it, and an older one is fenced off.
 """
 
@@ -8,21 +8,23 @@ import re
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q, QuerySet
 
 from batches.models import ProviderJob, ProviderJobIncident
 from batches.models.provider_job import NOTE_CHARS
 from batches.rules.actors import Actor
 from batches.rules.errors import Conflict, InvalidRequest
-from batches.rules.execution import HELD, IncidentCode, JobState, Recall
+from batches.rules.execution import HELD, OPEN_JOBS, IncidentCode, JobState, Recall
 from batches.services.core import wake
-from batches.services.core.audit import plainly, record_act
+from batches.services.core.audit import plainly, record_act, record_acts
 from batches.services.delegation.due import write
 from batches.services.delegation.incidents import resolve_incidents
 from batches.services.delegation.submitting import create_again
 from batches.services.delegation.take_back import release_slices
 
+AT_ONCE = 500
 ID_CHARS = 300
+_STRANGER = re.compile(r"newer; (\S+), with")
 _ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:@-]{{0,{ID_CHARS - 1}}}")
 
 
@@ -57,23 +59,50 @@ class AlreadyResolved(Conflict):
 
 
 def candidates(incident: ProviderJobIncident) -> list[str]:
-    """The ids that the note of an ambiguous job names."""
-    if incident.code != IncidentCode.AMBIGUOUS:
-        return []
-    return [name for name in incident.note.rpartition(": ")[2].rstrip(".").split(", ") if _ID.fullmatch(name)]
+    """The ids that the note of an incident names as those of jobs that may be the one in doubt."""
+    if incident.code == IncidentCode.AMBIGUOUS:
+        named = incident.note.rpartition(": ")[2].rstrip(".").split(", ")
+    else:
+        named = _STRANGER.findall(incident.note) if incident.code == IncidentCode.UNCERTAIN else []
+    return [name for name in named if _ID.fullmatch(name)]
+
+
+def to_look_at(jobs: QuerySet[ProviderJob]) -> QuerySet[ProviderJob]:
+    """Those of the jobs at which there is something to look at: open ones, and those with files left at the provider."""
+    return jobs.filter(Q(state__in=OPEN_JOBS) | ~Q(left_behind=[]))
+
+
+def look_now(jobs: QuerySet[ProviderJob], *, actor: Actor, now: datetime) -> int:
+    """Let jobs be looked at as soon as a worker is free, each with its audit entry. How many.
+
+    A job that a worker has in hand is looked at again afterwards only if the worker finds that it should be.
+    """
+    keys = list(to_look_at(jobs).order_by("pk").values_list("pk", flat=True))
+    for start in range(0, len(keys), AT_ONCE):
+        with transaction.atomic():
+            some = ProviderJob.objects.filter(pk__in=keys[start : start + AT_ONCE])
+            locked = some.select_for_update(of=("self",)).order_by("pk")
+            rows = list(locked.select_related("batch__project").defer("seen"))
+            some.update(poll_at=now, tries=0)
+            record_acts("look_at_job", [(row, row.batch.project) for row in rows], actor=actor, now=now)
+    if keys:
+        wake.delegate()
+    return len(keys)
 
 
 @transaction.atomic
 def adopt(job: ProviderJob, *, remote_id: str, actor: Actor, now: datetime, reason: str = "") -> ProviderJob:
-    """Take a job of the provider for this one. Raises NotAJobId, JobIdTaken, JobBusy and NotInDoubt."""
+    """Take a job of the provider for this one; only its rows prove that it is. Raises NotAJobId, JobIdTaken, JobBusy and NotInDoubt."""
     remote_id = remote_id.strip()
     if not _ID.fullmatch(remote_id):
         raise NotAJobId(param="remote_id")
     held = _in_doubt(job, now=now)
     if ProviderJob.objects.filter(provider=held.provider_id, remote_id=remote_id).exclude(pk=held.pk).exists():
         raise JobIdTaken(f"Another provider job already has the id {remote_id}.", param="remote_id")
+    if remote_id in (held.ruled_out or ()):
+        raise JobIdTaken(f"Job {remote_id} was ruled out: its rows are not those of this job.", param="remote_id")
     note = f"Adopted as job {remote_id} by {actor.name}."
-    changes = {"remote_id": remote_id, "started_at": held.started_at or now, "note": note[:NOTE_CHARS]}
+    changes = {"remote_id": remote_id, "started_at": held.started_at or now, "adopted_at": now, "note": note[:NOTE_CHARS]}
     write(held, now=now, state=JobState.RUNNING, poll_at=now, looks=0, tries=0, failure="", **changes)
     _decided(held, f"It is job {remote_id}.", actor=actor, now=now)
     told = plainly(remote_id=("", remote_id))

@@ -2,25 +2,28 @@
 
 import uuid
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from batches.models import ProviderJob
-from batches.rules.actors import Actor
+from batches.models.provider_job import ProviderJobQuerySet
 from batches.rules.errors import LostRace
-from batches.rules.execution import AT_PROVIDER, OPEN_JOBS, JobState
+from batches.rules.execution import AT_PROVIDER, JobState
 from batches.rules.states import BatchStatus
-from batches.services.core import wake
-from batches.services.core.audit import record_acts
 from batches.services.core.lease import lease_end
 from batches.services.policy.stops_in_force import unsent
 from providers.jobs.profiles import PROFILES
+from providers.models import Provider
 
+QUEUE_FULL = "The provider's queue is full. It is created when there is room."
+BUSY = "The provider takes no further job at the moment."
 PREPARED_AT_ONCE = 8  # how many jobs of one provider are uploaded at once
-RECORDED_AT_ONCE = 500
+KEYS_A_STATEMENT = 10_000
 LOOKED_AT = 2000  # how many waiting jobs are considered for the free places
 
 
@@ -59,10 +62,7 @@ def _creatable(*, now: datetime) -> list[uuid.UUID]:
         waiting.filter(~Q(recall="") | ~Q(batch__status=BatchStatus.IN_PROGRESS)).values_list("pk", flat=True)[:LOOKED_AT]
     )
     running = waiting.filter(recall="", batch__status=BatchStatus.IN_PROGRESS, batch__paused_at=None, provider__enabled=True)
-    columns = ("pk", "provider", "family", "batch__project", "provider__max_open_jobs", "batch__precedence")
-    order = ("-batch__precedence", "-batch__priority", "batch__created_at", "first_line")
-    rows = list(running.order_by(*order).values_list(*columns)[:LOOKED_AT])
-    if not rows:
+    if not running.exists():
         return to_close
     at_provider = ProviderJob.objects.filter(state__in=AT_PROVIDER)
     being_made = ProviderJob.objects.filter(state=JobState.PREPARING, lease_expires_at__gt=now)
@@ -73,6 +73,7 @@ def _creatable(*, now: datetime) -> list[uuid.UUID]:
         projects[provider, project] += 1
         if state in (JobState.SENDING, JobState.UNCERTAIN, JobState.PREPARING):
             doubtful.add(provider)
+    rows = _foremost(running, places)
     chosen: list[uuid.UUID] = []
     made = Counter[uuid.UUID]()
     stops = unsent()
@@ -91,6 +92,38 @@ def _creatable(*, now: datetime) -> list[uuid.UUID]:
     return to_close + chosen
 
 
+_Candidate = tuple[uuid.UUID, uuid.UUID, str, uuid.UUID, int, int]  # job, provider, family, project, places, precedence
+
+
+def _foremost(waiting: ProviderJobQuerySet, places: Mapping[uuid.UUID, int]) -> list[_Candidate]:
+    """The first jobs of each project at each provider that has room, in their order. However many one has, all are considered."""
+    full = [pk for pk, most in Provider.objects.filter(pk__in=places).values_list("pk", "max_open_jobs") if places[pk] >= most]
+    order = ("-batch__precedence", "-batch__priority", "batch__created_at", "first_line")
+    place = Window(RowNumber(), partition_by=[F("provider"), F("batch__project")], order_by=order)
+    first = waiting.exclude(provider__in=full).annotate(place=place).filter(place__lte=PREPARED_AT_ONCE).order_by(*order)
+    columns = ("pk", "provider", "family", "batch__project", "provider__max_open_jobs", "batch__precedence")
+    return list(first.values_list(*columns)[:LOOKED_AT])
+
+
+def hold_back(job: ProviderJob, *, until: datetime, note: str, now: datetime) -> int:
+    """Let the other jobs of a model wait as well that its provider has just refused for want of room. How many."""
+    others = ProviderJob.objects.filter(
+        _free(now), provider=job.provider_id, model=job.model, state=JobState.PREPARING, recall=""
+    )
+    return others.exclude(pk=job.pk).filter(poll_at__lt=until).update(poll_at=until, note=note[:500], updated_at=now)
+
+
+def let_next(job: ProviderJob, *notes: str, now: datetime) -> None:
+    """Try one waiting job of each project again, as there is room: of those that wait at this job's model with these notes."""
+    held = ProviderJob.objects.filter(provider=job.provider_id, model=job.model, state=JobState.PREPARING, note__in=notes)
+    first: dict[uuid.UUID, uuid.UUID] = {}
+    order = ("-batch__precedence", "-batch__priority", "batch__created_at", "first_line")
+    for pk, project in held.filter(poll_at__gt=now).order_by(*order).values_list("pk", "batch__project")[:LOOKED_AT]:
+        first.setdefault(project, pk)
+    if first:
+        ProviderJob.objects.filter(_free(now), pk__in=first.values(), state=JobState.PREPARING).update(poll_at=now)
+
+
 @transaction.atomic
 def _lease(keys: list[uuid.UUID], owner: uuid.UUID, *, now: datetime) -> list[ProviderJob]:
     locked = ProviderJob.objects.select_for_update(of=("self",), skip_locked=True).filter(_free(now), pk__in=keys)
@@ -107,32 +140,11 @@ def _lease(keys: list[uuid.UUID], owner: uuid.UUID, *, now: datetime) -> list[Pr
     return sorted(jobs, key=lambda job: order[job.pk])
 
 
-def to_look_at(jobs: QuerySet[ProviderJob]) -> QuerySet[ProviderJob]:
-    """Those of the jobs at which there is something to look at: open ones, and those with files left at the provider."""
-    return jobs.filter(Q(state__in=OPEN_JOBS) | ~Q(left_behind=[]))
-
-
-def look_now(jobs: QuerySet[ProviderJob], *, actor: Actor, now: datetime) -> int:
-    """Let jobs be looked at as soon as a worker is free, each with its audit entry. How many.
-
-    A job that a worker has in hand is looked at again afterwards only if the worker finds that it should be.
-    """
-    keys = list(to_look_at(jobs).order_by("pk").values_list("pk", flat=True))
-    for start in range(0, len(keys), RECORDED_AT_ONCE):
-        with transaction.atomic():
-            found = ProviderJob.objects.filter(pk__in=keys[start : start + RECORDED_AT_ONCE])
-            found.update(poll_at=now, tries=0)
-            rows = found.order_by("pk").select_related("batch__project").defer("seen")
-            record_acts("look_at_job", [(row, row.batch.project) for row in rows], actor=actor, now=now)
-    if keys:
-        wake.delegate()
-    return len(keys)
-
-
-def renew(owner: uuid.UUID) -> None:
-    """Renew the leases of the jobs that a delegator holds."""
-    held = ProviderJob.objects.filter(lease_owner=owner, poll_at__isnull=False)
-    held.update(lease_expires_at=lease_end(timezone.now()))
+def renew(owner: uuid.UUID, keys: Sequence[uuid.UUID]) -> None:
+    """Renew the leases of the jobs that a delegator works on. A job that it has dropped is free when its lease runs out."""
+    for start in range(0, len(keys), KEYS_A_STATEMENT):
+        held = ProviderJob.objects.filter(pk__in=keys[start : start + KEYS_A_STATEMENT], lease_owner=owner)
+        held.update(lease_expires_at=lease_end(timezone.now()))
 
 
 def write(job: ProviderJob, *, now: datetime, release: bool = True, **changes: object) -> None:

@@ -5,34 +5,36 @@ whether the call created a job, it is looked for by its marker, and adopted. It 
 has shown that it does not exist, or when somebody decides so.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 from django.conf import settings
 from django.db import transaction
 
 from batches.models import Batch, BatchObject, ProviderJob, Slice
-from batches.rules.execution import Execution, IncidentCode, JobState
+from batches.rules.execution import Execution, IncidentCode, JobState, Recall
 from batches.rules.lines import jsonl
 from batches.rules.states import BatchStatus, ObjectStatus
-from batches.services.delegation.due import put_off, write
+from batches.rules.wire_ids import wire_id
+from batches.services.delegation.due import BUSY, hold_back, let_next, put_off, write
 from batches.services.delegation.give_up import fail_open
 from batches.services.delegation.incidents import open_incident, resolve_incidents
 from batches.services.delegation.take_back import release_slices
 from batches.services.delegation.watching import running
-from batches.services.delegation.wire_ids import wire_id
 from batches.services.intake.extras import kept_extras
 from batches.services.results.results import slice_lines
 from providers.base import Failure
 from providers.jobs.base import Found, Intent, Row, Snapshot
+from providers.jobs.profiles import PROFILES
 from providers.models import Provider
 
 FULL_SECONDS = 30.0  # after a refusal that is about the moment; doubled with each
 LONGEST_SECONDS = 600.0
 LOOKS = 3  # how many complete lists without the job show that it does not exist
 HELD_SECONDS = 300.0
-FORGOTTEN_AFTER = timedelta(hours=48)  # a job in doubt whose requests are elsewhere is looked for no longer
+FORGOTTEN_AFTER = timedelta(hours=48)  # a job in doubt that nobody waits for any more is looked for no longer
 NOTHING_CAME = "No job came of the last create call."
 
 
@@ -77,6 +79,11 @@ def may_be_created(job: ProviderJob) -> bool:
     return wanted.exists() and ProviderJob.objects.filter(pk=job.pk, recall="").exists()
 
 
+def begin_upload(job: ProviderJob, *, now: datetime) -> None:
+    """Record that an upload begins. If it is the last that is heard of it, its file is looked for at the end. Raises LostRace."""
+    write(job, now=now, release=False, uploads=job.uploads + 1)
+
+
 def note_uploaded(job: ProviderJob, *, rows: int, size: int, input_ref: str, now: datetime) -> None:
     """Record the input of a job. Raises LostRace."""
     write(job, now=now, release=False, rows=rows, bytes=size, input_ref=input_ref)
@@ -97,6 +104,7 @@ def begin_sending(job: ProviderJob, *, before: str, now: datetime) -> bool:
 def created(job: ProviderJob, found: Snapshot, *, now: datetime) -> None:
     """Record that the job exists: its create call was answered, or it was found and is adopted."""
     running(job, found, now=now)
+    let_next(job, BUSY, now=now)
     resolve_incidents(
         job,
         *(IncidentCode.UNCERTAIN, IncidentCode.AMBIGUOUS, IncidentCode.REFUSED),
@@ -106,6 +114,41 @@ def created(job: ProviderJob, found: Snapshot, *, now: datetime) -> None:
     )
 
 
+def adopt(job: ProviderJob, found: Snapshot, *, now: datetime) -> None:
+    """Take a job at the provider for this one. Where its marker does not show, only its rows prove that it is."""
+    profile = PROFILES.get(job.family)
+    if profile is None or not profile.has_marker:
+        write(job, now=now, release=False, adopted_at=now)
+    created(job, found, now=now)
+
+
+def rule_out(job: ProviderJob, *, note: str, now: datetime) -> None:
+    """Record that the adopted job is somebody else's, by the ids of its rows. The job is in doubt again."""
+    with transaction.atomic():
+        open_incident(job, IncidentCode.FOREIGN_ROWS, note, now=now)
+        former = [*(job.ruled_out or ()), job.remote_id]
+        changes: dict[str, Any] = {"state": JobState.UNCERTAIN, "looks": 0, "ruled_out": former, "adopted_at": None}
+        write(job, now=now, poll_at=now, note=note[:500], **changes, **_NOTHING_THERE)
+
+
+# The columns of a job that is not known to exist at its provider.
+_NOTHING_THERE: Mapping[str, Any] = {
+    "started_at": None,
+    "collecting_at": None,
+    "remote_id": "",
+    "word": "",
+    "ending": "",
+    "problem_kind": "",
+    "outputs": [],
+    "reported_total": None,
+    "reported_succeeded": None,
+    "reported_failed": None,
+    "remote_created_at": None,
+    "remote_ended_at": None,
+    "remote_expires_at": None,
+}
+
+
 def not_created(job: ProviderJob, failure: Failure, *, later: bool, now: datetime) -> None:
     """Record that no job came of the create call, or of the upload before it."""
     message = failure.message
@@ -113,20 +156,17 @@ def not_created(job: ProviderJob, failure: Failure, *, later: bool, now: datetim
     if later or (delegated and (failure.kind.is_of_account or failure.kind.retryable)):
         seconds = min(FULL_SECONDS * 2 ** min(job.tries, 8), LONGEST_SECONDS)
         seconds = max(seconds, failure.retry_after or 0)
-        write(
-            job,
-            now=now,
-            state=JobState.PREPARING,
-            poll_at=now + timedelta(seconds=seconds),
-            tries=job.tries + 1,
-            failure=message[:500],
-            note=f"The provider takes no further job at the moment: {message}"[:500],
-        )
-        if not later:
-            open_incident(job, IncidentCode.REFUSED, message, now=now)
+        until = now + timedelta(seconds=seconds)
+        with transaction.atomic():
+            changes: dict[str, Any] = {"poll_at": until, "tries": job.tries + 1, "failure": message[:500], "note": BUSY}
+            write(job, now=now, state=JobState.PREPARING, **changes)
+            if failure.kind.retryable or failure.kind.is_of_account:
+                hold_back(job, until=until, note=BUSY, now=now)
+            if not later:
+                open_incident(job, IncidentCode.REFUSED, message, now=now)
         return
     with transaction.atomic():
-        write(job, now=now, state=JobState.REFUSED, ended_at=now, poll_at=now if job.input_ref else None, failure=message[:500])
+        write(job, now=now, state=JobState.REFUSED, ended_at=now, poll_at=now if job.has_files else None, failure=message[:500])
         open_incident(job, IncidentCode.REFUSED, message, now=now)
         if delegated:
             pieces = list(Slice.objects.select_for_update().filter(provider_job=job, pending__gt=0).order_by("pk"))
@@ -147,10 +187,11 @@ def looked_for(job: ProviderJob, found: Found | Failure, *, now: datetime) -> No
     if isinstance(found, Failure):
         put_off(job, seconds=min(30.0, settings.JOB_DOUBT_SECONDS / 10), now=now, failure=found.message)
         return
-    known = set(ProviderJob.objects.filter(provider=job.provider_id).exclude(remote_id="").values_list("remote_id", flat=True))
-    candidates = [one for one in found.jobs if one.remote_id not in known]
+    taken = _taken(job, [*found.jobs, *found.others])
+    candidates = [one for one in found.jobs if one.remote_id not in taken]
+    strangers = [one for one in found.others if one.remote_id not in taken]
     if len(candidates) == 1:
-        created(job, candidates[0], now=now)
+        adopt(job, candidates[0], now=now)
         return
     assert job.sent_at is not None
     waited = (now - job.sent_at).total_seconds() >= settings.JOB_DOUBT_SECONDS
@@ -158,50 +199,79 @@ def looked_for(job: ProviderJob, found: Found | Failure, *, now: datetime) -> No
     if candidates:
         names = ", ".join(one.remote_id for one in candidates[:5])
         open_incident(job, IncidentCode.AMBIGUOUS, f"The provider has {len(candidates)} jobs that may be it: {names}.", now=now)
-    elif found.is_complete and waited and looks >= LOOKS:
+    elif found.is_complete and not strangers and waited and looks >= LOOKS:
         create_again(job, now=now)
         return
-    elif waited:
-        note = f"The create call was not answered, and the list of the provider does not show everything. {job.failure}"
-        open_incident(job, IncidentCode.UNCERTAIN, note, now=now)
-    if job.released_at is not None and now - job.sent_at > FORGOTTEN_AFTER:
+    elif waited and (strangers or not found.is_complete):
+        open_incident(job, IncidentCode.UNCERTAIN, _why_uncertain(job, strangers), now=now)
+    is_elsewhere = job.released_at is not None or job.recall == Recall.STOPPED
+    if is_elsewhere and now - job.sent_at > FORGOTTEN_AFTER:
         note = "It never appeared at the provider."
-        write(job, now=now, state=JobState.ENDED, ended_at=now, poll_at=now if job.input_ref else None, note=note)
+        write(job, now=now, state=JobState.ENDED, ended_at=now, poll_at=now if job.has_files else None, note=note)
         return
-    seconds = HELD_SECONDS if waited and (candidates or not found.is_complete) else min(60.0, settings.JOB_DOUBT_SECONDS / 5)
+    is_held = waited and (candidates or strangers or not found.is_complete)
+    seconds = HELD_SECONDS if is_held else min(60.0, settings.JOB_DOUBT_SECONDS / 5)
     write(job, now=now, looks=looks, poll_at=now + timedelta(seconds=seconds))
+
+
+def _taken(job: ProviderJob, listed: Sequence[Snapshot]) -> set[str]:
+    """Of the listed jobs, those that are known to be other jobs of the portal, or nobody's."""
+    of_others = ProviderJob.objects.filter(provider=job.provider_id).exclude(pk=job.pk)
+    keys = [one.remote_id for one in listed]
+    taken = {*(job.ruled_out or ())}
+    for start in range(0, len(keys), 500):
+        some = of_others.filter(remote_id__in=keys[start : start + 500])
+        taken.update(some.values_list("remote_id", flat=True))
+    return taken
+
+
+def _why_uncertain(job: ProviderJob, strangers: Sequence[Snapshot]) -> str:
+    if not strangers:
+        return f"The create call was not answered, and the list of the provider does not show everything. {job.failure}"
+    one = strangers[0]
+    counted = "an unknown number of" if one.counts.total is None else f"{one.counts.total:,}"
+    return (
+        f"The create call was not answered. {len(strangers)} jobs of nobody are newer; {one.remote_id}, with {counted} requests, "
+        f"may be this one of {job.rows:,}."
+    )
 
 
 def create_again(job: ProviderJob, *, now: datetime, seconds: float = 0.0, note: str = NOTHING_CAME) -> None:
     """Let a job be created anew under a new marker, after so many seconds. The old marker is known as long as the job is."""
     former = [*job.former_markers, job.marker]
+    ruled_out = [*(job.ruled_out or ()), *filter(None, [job.remote_id])]
     write(
         job,
         now=now,
         state=JobState.PREPARING,
         former_markers=former,
         marker=f"by{job.pk.hex}n{len(former)}",
-        remote_id="",
-        word="",
-        ending="",
-        outputs=[],
+        ruled_out=ruled_out,
+        adopted_at=None,
         poll_at=now + timedelta(seconds=seconds),
         looks=0,
         tries=0,
         note=note,
+        **_NOTHING_THERE,
     )
 
 
 def note_surfaced(provider: Provider, found: Sequence[Snapshot], *, now: datetime) -> list[str]:
-    """The listed jobs with a marker that was given up: they run, and are paid, beside the jobs that replaced them."""
+    """Tell of listed jobs with a marker that was given up: they are paid beside the jobs that replaced them.
+
+    Those that still run are the answer, to be cancelled.
+    """
     surfaced = []
     lost = ProviderJob.objects.filter(provider=provider).exclude(former_markers=[]).defer("seen")
     by_marker = {marker: job for job in lost for marker in job.former_markers}
     for one in found:
         job = by_marker.get(one.marker) if one.marker else None
-        if job is not None and one.remote_id != job.remote_id and not one.has_ended:
-            note = f"Job {one.remote_id} was taken for lost and runs at the provider, beside {job.remote_id or 'its successor'}."
-            open_incident(job, IncidentCode.SURFACED, note, now=now)
+        if job is None or one.remote_id == job.remote_id or one.remote_id in (job.ruled_out or ()):
+            continue
+        does = "has run" if one.has_ended else "runs"
+        note = f"Job {one.remote_id} was taken for lost and {does} at the provider, beside {job.remote_id or 'its successor'}."
+        open_incident(job, IncidentCode.SURFACED, note, now=now)
+        if not one.has_ended:
             surfaced.append(one.remote_id)
     return surfaced
 
@@ -210,5 +280,5 @@ def nothing_to_send(job: ProviderJob, *, now: datetime) -> None:
     """End a job that was not created and is not wanted any more, or has no open request left."""
     with transaction.atomic():
         note = "It was taken back before it was sent." if job.recall else "No request was left to send."
-        write(job, now=now, state=JobState.ENDED, ended_at=now, poll_at=now if job.input_ref else None, note=note)
+        write(job, now=now, state=JobState.ENDED, ended_at=now, poll_at=now if job.has_files else None, note=note)
         release_slices(job, now=now)

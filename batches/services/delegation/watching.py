@@ -64,7 +64,7 @@ def running(job: ProviderJob, found: Snapshot, *, now: datetime) -> None:
     if job.started_at is None:
         changes["started_at"] = job.started_at = now
     if collect and was != JobState.COLLECTING:
-        changes["looks"] = 0
+        changes |= {"looks": 0, "collecting_at": now}
     with transaction.atomic():
         _tell(job, found, now=now)
         write(job, now=now, poll_at=now if collect else next_look(job, now=now), **changes)
@@ -83,11 +83,8 @@ def _tell(job: ProviderJob, found: Snapshot, *, now: datetime) -> None:
         open_incident(job, IncidentCode.FAILED, found.problem.message, now=now)
 
 
-def cancel_asked(job: ProviderJob, found: Snapshot | Failure, *, now: datetime) -> None:
-    """Record the answer to a cancellation. A failed one is repeated with the next look."""
-    if isinstance(found, Failure):
-        missed(job, found, now=now)
-        return
+def cancel_asked(job: ProviderJob, found: Snapshot, *, now: datetime) -> None:
+    """Record that the provider was asked to cancel, and how the job stood then. A call that failed is repeated."""
     write(job, now=now, release=False, cancel_asked_at=now)
     running(job, found, now=now)
 

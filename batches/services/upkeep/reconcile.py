@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.db.models import Exists, OuterRef, Q
 
-from batches.models import Batch, Slice, Worker
+from batches.models import Batch, ProviderJob, Slice, Worker
 from batches.rules.actors import RECONCILE
 from batches.rules.errors import LostRace
 from batches.rules.states import BatchStatus
@@ -37,7 +37,9 @@ def reconcile(*, now: datetime) -> None:
     if anything_due(now=now):
         wake.delegate()
     if not Batch.objects.filter(ended_at=None).exists():
-        return  # an idle portal makes only these two queries a second
+        if ProviderJob.objects.open().exists():
+            recall_due(now=now)  # jobs may outlive their batches
+        return  # an idle portal makes only these few queries a second
     overdue = Batch.objects.filter(ended_at=None, expires_at__lte=now).exclude(status__in=WINDING_UP)
     for batch in overdue.order_by("expires_at")[:AT_ONCE]:
         try:

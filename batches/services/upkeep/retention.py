@@ -17,9 +17,11 @@ from batches.models import (
     ErrorGroupHour,
     Event,
     File,
+    ProviderJob,
     Slice,
 )
 from batches.models.file import REMOVAL_PAUSE
+from batches.rules.execution import OPEN_JOBS
 from batches.rules.states import TERMINAL
 from batches.services.consistency.orphans import HOT
 from batches.services.storage.store import remove_bytes
@@ -55,7 +57,8 @@ def _some(batches: QuerySet[Batch]) -> list[uuid.UUID]:
 def remove_old_batches(*, now: datetime) -> int:
     """Remove batches that ended BATCH_RETENTION_DAYS ago, with all their rows and files. Return how many.
 
-    Without this setting no batch is removed. A batch stays as long as a child batch of it does.
+    Without this setting no batch is removed. A batch stays as long as a child batch of it does, and as long as one of its jobs is
+    open at a provider or has files there that are still to be deleted: only the job knows of them.
     """
     if settings.BATCH_RETENTION_DAYS is None:
         return 0
@@ -65,8 +68,9 @@ def remove_old_batches(*, now: datetime) -> int:
     retries = Batch.objects.filter(parent=OuterRef("pk"))
     refused = File.objects.filter(removal_failed_at__gt=now - REMOVAL_PAUSE)
     stuck = refused.filter(Q(pk=OuterRef("input_file")) | Q(pk=OuterRef("output_file")) | Q(pk=OuterRef("error_file")))
+    at_work = ProviderJob.objects.filter(Q(state__in=OPEN_JOBS) | Q(poll_at__isnull=False), batch=OuterRef("pk"))
     batches = list(
-        old.filter(~Exists(retries), ~Exists(stuck))
+        old.filter(~Exists(retries), ~Exists(stuck), ~Exists(at_work))
         .select_related("input_file", "output_file", "error_file")
         .order_by("created_at", "id")[:BATCHES_AT_ONCE]
     )

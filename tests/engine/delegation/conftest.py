@@ -12,9 +12,10 @@ from pytest_django import Settings
 from batches.engine.delegation import delegator
 from batches.models import Batch, Project, ProviderJob
 from batches.rules.states import BatchStatus
+from batches.services.delegation.take_back import recall
 from providers.models import Provider
 from tests.batch_apis import BatchApis
-from tests.cast import CHAT, ended, provider_at, request_line, run_executor, started
+from tests.cast import CHAT, TESTER, ended, provider_at, request_line, run_executor, started
 
 ROUNDS = 60
 MESSAGES = "/v1/messages"
@@ -97,6 +98,11 @@ class Stage:
         found = ended(batch)
         assert found.status not in (BatchStatus.IN_PROGRESS, BatchStatus.FINALIZING)
         return found
+
+    def take_back(self, batch: Batch) -> None:
+        """Take every job of a batch back, as a person does."""
+        for job in ProviderJob.objects.open().filter(batch=batch):
+            recall(job, actor=TESTER, now=timezone.now())
 
     def jobs(self, batch: Batch) -> list[ProviderJob]:
         return list(ProviderJob.objects.filter(batch=batch).order_by("created_at", "first_line"))

@@ -11,7 +11,8 @@ from batches.rules.errors import Conflict, InvalidRequest, LostRace, PortalError
 from batches.rules.execution import HELD, IncidentCode, JobState, Recall
 from batches.rules.states import BatchStatus
 from batches.services.delegation import decide
-from batches.services.delegation.due import look_now, write
+from batches.services.delegation.decide import look_now
+from batches.services.delegation.due import write
 from batches.services.delegation.submitting import looked_for
 from batches.services.delegation.take_back import NotRecallable, recall, recall_many
 from providers.jobs.base import Found, JobStatus, Snapshot
@@ -45,6 +46,7 @@ def test_an_adopted_job_is_looked_at_next(job: ProviderJob) -> None:
     decide.adopt(job, remote_id=" batch_7 ", actor=TESTER, now=now, reason="Seen in their console")
     job.refresh_from_db()
     assert (job.state, job.remote_id, job.poll_at, job.started_at) == (JobState.RUNNING, "batch_7", now, now)
+    assert not job.is_proven, "only its rows prove that it is the portal's"
     incident = incident_of(job)
     assert (incident.resolved_by, incident.resolution) == (TESTER.name, "It is job batch_7.")
     entry = AuditEntry.objects.get()
@@ -63,6 +65,12 @@ def test_only_an_id_is_adopted(job: ProviderJob, wrong: str) -> None:
 def test_a_job_that_is_another_one_is_not_adopted(job: ProviderJob, batch: Batch) -> None:
     make_job(batch, remote_id="batch_7")
     with pytest.raises(decide.JobIdTaken, match="batch_7"):
+        decide.adopt(job, remote_id="batch_7", actor=TESTER, now=timezone.now())
+
+
+def test_a_job_that_was_ruled_out_is_not_adopted_again(job: ProviderJob) -> None:
+    ProviderJob.objects.update(ruled_out=["batch_7"])
+    with pytest.raises(decide.JobIdTaken, match="ruled out"):
         decide.adopt(job, remote_id="batch_7", actor=TESTER, now=timezone.now())
 
 
@@ -125,11 +133,17 @@ def test_a_worker_that_comes_too_late_writes_nothing_after_a_decision(
 
 
 def test_the_ids_that_may_be_it_are_offered(job: ProviderJob) -> None:
-    found = Found([Snapshot(f"batch_{n}", JobStatus.RUNNING, "in_progress") for n in (1, 2)], is_complete=True)
-    looked_for(job, found, now=timezone.now())
-    incident = job.incidents.get(code=IncidentCode.AMBIGUOUS)
-    assert decide.candidates(incident) == ["batch_1", "batch_2"]
+    listed = [Snapshot(f"batch_{n}", JobStatus.RUNNING, "in_progress") for n in (1, 2)]
+    looked_for(job, Found(listed, is_complete=True), now=timezone.now())
+    assert decide.candidates(job.incidents.get(code=IncidentCode.AMBIGUOUS)) == ["batch_1", "batch_2"]
     assert decide.candidates(job.incidents.get(code=IncidentCode.UNCERTAIN)) == []
+
+
+def test_a_job_of_nobody_that_may_be_it_is_offered(job: ProviderJob) -> None:
+    later = timezone.now() + timedelta(days=1)
+    strangers = Found([], is_complete=True, others=[Snapshot("batch_5", JobStatus.RUNNING, "in_progress")])
+    looked_for(job, strangers, now=later)
+    assert decide.candidates(job.incidents.get(code=IncidentCode.UNCERTAIN)) == ["batch_5"]
 
 
 def test_an_incident_is_resolved_once_and_with_a_note(batch: Batch) -> None:

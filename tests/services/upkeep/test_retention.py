@@ -21,11 +21,13 @@ from batches.models import (
     ErrorGroupHour,
     File,
     Project,
+    ProviderJob,
     Purpose,
     Upload,
     UploadPart,
     UploadStatus,
 )
+from batches.rules.execution import JobState
 from batches.rules.states import BatchStatus
 from batches.services.core.audit import record_act
 from batches.services.intake.uploads import add_part, cancel_upload, start_upload
@@ -314,3 +316,29 @@ def test_e9_a_part_that_cannot_be_deleted_is_tried_again(project: Project, stuck
     prune(now=now)
 
     assert not UploadPart.objects.exists()
+
+
+def test_an_old_batch_stays_while_a_job_of_it_is_open_or_has_files_at_its_provider(batch: Batch, settings: Settings) -> None:
+    settings.BATCH_RETENTION_DAYS = 30
+    long_ago(batch, 31)
+    now = timezone.now()
+    job = ProviderJob.objects.create(
+        batch=batch,
+        provider=batch.provider,
+        state=JobState.COLLECTING,
+        marker="by0",
+        first_line=1,
+        last_line=2,
+        created_at=now,
+        updated_at=now,
+        sent_at=now,
+        poll_at=None,
+    )
+    assert remove_old_batches(now=now) == 0
+
+    ProviderJob.objects.filter(pk=job.pk).update(state=JobState.ENDED, poll_at=now)
+    assert remove_old_batches(now=now) == 0
+
+    ProviderJob.objects.filter(pk=job.pk).update(poll_at=None, removed_at=now)
+    assert remove_old_batches(now=now) == 1
+    assert not ProviderJob.objects.exists()

@@ -22,7 +22,7 @@ from batches.rules.errors import Conflict, InvalidRequest
 from batches.rules.execution import HELD, OPEN_JOBS, Execution, IncidentCode, JobState
 from batches.services.core.access import Right
 from batches.services.delegation import decide
-from batches.services.delegation.due import look_now
+from batches.services.delegation.decide import look_now
 from batches.services.delegation.take_back import recall
 
 NAMED = ("batch__project", "batch__provider", "batch__input_file", "provider")
@@ -54,8 +54,8 @@ class AdoptForm(JobForm):
     """The form for the provider's id of a job. It offers the ids that the incident names."""
 
     def add_fields(self) -> None:
-        ambiguous = self.job.incidents.filter(code=IncidentCode.AMBIGUOUS, resolved_at=None).first()
-        self.candidates = decide.candidates(ambiguous) if ambiguous else []
+        held = self.job.incidents.filter(code__in=HELD, resolved_at=None)
+        self.candidates = [name for incident in held for name in decide.candidates(incident)]
         named = f" The provider lists {', '.join(self.candidates)}." if self.candidates else ""
         widget = forms.TextInput({"list": "candidates", "autocomplete": "off", "spellcheck": "false"})
         self.fields["remote_id"] = forms.CharField(
@@ -129,7 +129,7 @@ JOB_ACTS = {
         consequences=(
             "The job with this id counts as created by Batchyard, and its results are collected.",
             "Batchyard looks at it next. If {provider} does not know the id, an incident says so.",
-            "A wrong id changes no result: rows that were never asked for are counted, and not used.",
+            "A wrong id changes no result: as soon as rows of others come, the job is ruled out, and in doubt again.",
         ),
         button="Adopt this job",
         done="Job adopted. Batchyard looks at it next.",

@@ -27,7 +27,7 @@ from batches.rules.actors import REASON_CHARS, Actor
 from batches.rules.errors import InvalidRequest
 from batches.rules.execution import OPEN_JOBS
 from batches.services.core.access import Access, Right
-from batches.services.delegation.due import look_now, to_look_at
+from batches.services.delegation.decide import look_now, to_look_at
 from batches.services.delegation.take_back import recall_many, recallable
 
 SAMPLE = 10
