@@ -32,6 +32,11 @@ OLDER = [
     ("24h", "More than 24 hours"),
     ("7d", "More than 7 days"),
 ]
+RECALLS = [
+    (Recall.LATE.value, "would be late"),
+    (Recall.STOPPED.value, "its batch stopped"),
+    (Recall.PERSON.value, "by an operator"),
+]
 
 require_length = RegexValidator(rf"\A{LENGTH.pattern}\Z", "It is not a length of time such as 90m, 24h, 7d or 2w.")
 
@@ -49,7 +54,7 @@ class ProviderJobFilter(StrictFilterSet):
     provider = AmongRows(label="Provider", queryset=Provider.objects.all(), to_field_name="name")
     batch = CharFilter(label="Batch", method="of_batch", max_length=80)
     incident = MultipleChoiceFilter(label="Incident", choices=IncidentCode.choices, method="with_incident")
-    recall = Among(label="Taken back because", choices=Recall.choices)
+    recall = Among(label="Taken back", choices=RECALLS)
     older = CharFilter(label="Open for", method="open_for", validators=[require_length])
     created = CharFilter(label="Created", method="created_within", validators=[require_period])
     created_from = IsoDateTimeFilter(

@@ -92,7 +92,10 @@ def look_now(jobs: QuerySet[ProviderJob], *, actor: Actor, now: datetime) -> int
 
 @transaction.atomic
 def adopt(job: ProviderJob, *, remote_id: str, actor: Actor, now: datetime, reason: str = "") -> ProviderJob:
-    """Take a job of the provider for this one; only its rows prove that it is. Raises NotAJobId, JobIdTaken, JobBusy and NotInDoubt."""
+    """Take a job of the provider for this one. Only its rows prove that it is.
+
+    Raises NotAJobId, JobIdTaken, JobBusy and NotInDoubt.
+    """
     remote_id = remote_id.strip()
     if not _ID.fullmatch(remote_id):
         raise NotAJobId(param="remote_id")
