@@ -180,6 +180,7 @@ class ProviderJobAdmin(ReadOnly[ProviderJob]):
     """Provider jobs without their former credential, their former address, and the bits of the rows that were seen."""
 
     project = "batch__project"
+    sees = Right.READ_BODIES  # messages may quote bodies
     list_display = (
         *("marker", "state", "word", "provider", "batch_id", "lines", "rows", "collected", "remote_id", "recall"),
         *("poll_at", "created_at", "console"),
@@ -221,6 +222,7 @@ class ProviderJobIncidentAdmin(ReadOnly[ProviderJobIncident]):
     """Incidents of provider jobs, resolved ones included."""
 
     project = "job__batch__project"
+    sees = Right.READ_BODIES  # messages may quote bodies
     list_display = ("code", "note", "job", "opened_at", "resolved_at", "resolved_by", "resolution")
     list_filter = ("code", ("resolved_at", admin.EmptyFieldListFilter), ("job__batch__project", OwnProjects))
     list_select_related = ("job",)

@@ -11,6 +11,8 @@ from django.db.models import Count, Min, Q, QuerySet, Sum
 
 from batches.models import Batch, ProviderJob, ProviderJobIncident
 from batches.rules.execution import AT_PROVIDER, HELD, OPEN_JOBS, IncidentCode
+from batches.services.core.access import Readable
+from batches.services.insight.withheld import unquoting_incidents, unquoting_jobs
 from providers.jobs.profiles import PROFILES, Profile
 from providers.models import Provider
 
@@ -112,14 +114,15 @@ class BatchApi:
         return self.taken >= self.most
 
 
-def batch_api(provider: Provider, among: QuerySet[ProviderJob]) -> BatchApi | None:
+def batch_api(provider: Provider, among: QuerySet[ProviderJob], readable: Readable) -> BatchApi | None:
     """The batch API of a provider; None if it has none. `among` are the jobs that the reader sees."""
     profile = PROFILES.get(provider.jobs_family)
     if profile is None:
         return None
     open_jobs = among.filter(provider=provider, state__in=OPEN_JOBS).order_by()
     found = open_jobs.aggregate(jobs=Count("pk"), requests=Sum("rows", default=0), oldest=Min("created_at"))
-    failed = among.filter(provider=provider).exclude(failure="").defer("seen").order_by("-created_at", "-pk").first()
+    failed = among.filter(provider=provider).exclude(failure="").select_related("batch").defer("seen")
+    latest = unquoting_jobs(failed.order_by("-created_at", "-pk")[:1], readable)
     return BatchApi(
         profile,
         taken=ProviderJob.objects.filter(provider=provider, state__in=AT_PROVIDER).count(),
@@ -127,7 +130,7 @@ def batch_api(provider: Provider, among: QuerySet[ProviderJob]) -> BatchApi | No
         open=found["jobs"],
         requests=found["requests"],
         oldest=found["oldest"],
-        failed=failed,
+        failed=latest[0] if latest else None,
     )
 
 
@@ -144,13 +147,13 @@ class Trouble:
         return self.code in HELD
 
 
-def open_troubles(incidents: QuerySet[ProviderJobIncident], *, named: int) -> list[Trouble]:
+def open_troubles(incidents: QuerySet[ProviderJobIncident], readable: Readable, *, named: int) -> list[Trouble]:
     """The open ones of these incidents by kind; those first at which nothing continues without a decision. Two queries."""
     waiting = incidents.filter(resolved_at=None)
     counts = Counter(dict(waiting.order_by().values_list("code").annotate(found=Count("pk"))))
     if not counts:
         return []
     related = waiting.select_related("job__batch__input_file", "job__provider").defer("job__seen")
-    newest = list(related.order_by("-opened_at", "-pk")[:EXAMINED])
+    newest = unquoting_incidents(related.order_by("-opened_at", "-pk")[:EXAMINED], readable)
     order = sorted(counts, key=lambda code: (code not in HELD, list(IncidentCode).index(IncidentCode(code))))
     return [Trouble(IncidentCode(code), counts[code], [one for one in newest if one.code == code][:named]) for code in order]

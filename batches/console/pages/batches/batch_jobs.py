@@ -29,6 +29,7 @@ def batch_jobs(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
     now = timezone.now()
     batch = find_batch(request, batch_id)
     problems: list[str] = []
+    incidents = ProviderJobIncident.objects.filter(job__batch=batch)
     try:
         jobs = with_incidents(ProviderJob.objects.filter(batch=batch))
         after, before = request.GET.get("after"), request.GET.get("before")
@@ -45,7 +46,7 @@ def batch_jobs(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "problems": problems,
         "caption": "Provider jobs, the newest first",
         "may_act": request.access.may(Right.ACT, batch.project_id),
-        "troubles": open_troubles(ProviderJobIncident.objects.filter(job__batch=batch), named=NAMED_INCIDENTS),
+        "troubles": open_troubles(incidents, request.access.readable, named=NAMED_INCIDENTS),
         "recall_at": _recall_at(batch, page.rows),
         "currency": settings.CURRENCY,
     }

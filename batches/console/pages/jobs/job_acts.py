@@ -24,6 +24,7 @@ from batches.services.core.access import Right
 from batches.services.delegation import decide
 from batches.services.delegation.decide import look_now
 from batches.services.delegation.take_back import recall
+from batches.services.insight.withheld import unquoting_incidents
 
 NAMED = ("batch__project", "batch__provider", "batch__input_file", "provider")
 
@@ -227,7 +228,7 @@ def resolve_incident(request: SignedIn, job_id: uuid.UUID, code: str) -> HttpRes
     if request.method != "POST" and (incident.resolved_at is not None or incident.code in HELD):
         messages.error(request, "This incident is resolved by a decision about its job, or was resolved already.")
         return redirect("console:provider_job", job.pk)
-    return _ask(request, job, _resolving(incident), perform=_resolve(incident))
+    return _ask(request, job, _resolving(*unquoting_incidents([incident], request.access.readable)), perform=_resolve(incident))
 
 
 def _resolve(incident: ProviderJobIncident) -> Callable[[ProviderJob, Mapping[str, Any], Doer], object]:
@@ -263,7 +264,7 @@ def _ask(
         else:
             messages.success(request, act.done)
             return redirect("console:provider_job", job.pk)
-    waiting = list(job.incidents.filter(resolved_at=None))
+    waiting = unquoting_incidents(job.incidents.filter(resolved_at=None), request.access.readable)
     words = {"provider": job.provider.name, "others": others(job)}
     context = {
         "job": job,

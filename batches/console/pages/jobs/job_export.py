@@ -20,6 +20,7 @@ from batches.models import ProviderJob
 from batches.rules.display.csv_lines import csv_lines
 from batches.services.core.access import Right
 from batches.services.insight.provider_jobs import bill_of_job
+from batches.services.insight.withheld import unquoting_jobs
 
 PIECE = 500  # the number of jobs that are read at once
 PLAIN = ("marker", "attempt", "state", "word", "note", "first_line", "last_line", "rows", "bytes")
@@ -46,7 +47,8 @@ def export_jobs(request: SignedIn, form: str) -> HttpResponseBase:
         problems.append(str(error))
     if problems:
         return not_exported(request, problems, back=reverse("console:provider_jobs"))
-    records = (_record(job) for job in _in_order(with_incidents(chosen.matching), sort))
+    jobs = _in_order(with_incidents(chosen.matching), sort)
+    records = (_record(job) for one in jobs for job in unquoting_jobs([one], request.access.readable))
     lines = csv_lines(records, FIELDS) if form == "csv" else map(json_line, records)
     headers = {"Content-Disposition": f'attachment; filename="provider-jobs-{now:%Y%m%dT%H%M%SZ}.{form}"'}
     return StreamingHttpResponse(lines, content_type=TYPES[form], headers=headers)

@@ -17,6 +17,7 @@ from batches.rules.execution import HELD, OPEN_JOBS
 from batches.services.core.access import Right
 from batches.services.insight.audit_log import record_of
 from batches.services.insight.provider_jobs import bill_of_job
+from batches.services.insight.withheld import unquoting_incidents, unquoting_jobs
 from providers.jobs.profiles import PROFILES
 
 LATEST_ACTS = 20
@@ -28,7 +29,8 @@ def job_page(request: SignedIn, job_id: uuid.UUID) -> HttpResponseBase:
     """Everything about one provider job. Its credential is never shown."""
     now = timezone.now()
     job = find_job(request, job_id)
-    incidents = list(job.incidents.order_by("-opened_at", "-pk"))
+    unquoting_jobs([job], request.access.readable)
+    incidents = unquoting_incidents(job.incidents.order_by("-opened_at", "-pk"), request.access.readable)
     waiting = [one for one in incidents if one.resolved_at is None]
     may_act = request.access.may(Right.ACT, job.batch.project_id)
     profile = PROFILES.get(job.family)

@@ -59,7 +59,7 @@ def overview(request: SignedIn) -> HttpResponseBase:
         "troubles": troubles(access, states, now=now),
         "account_problems": account_problems(access, now=now),
         "matters": problems(access, now=now),
-        "incidents": open_troubles(access.within(incidents, project="job__batch__project"), named=NAMED),
+        "incidents": open_troubles(access.within(incidents, project="job__batch__project"), access.readable, named=NAMED),
         "standby_moves": standby_moves(access, providers, now=now),
         "may_check": access.everywhere,
         "now": now,

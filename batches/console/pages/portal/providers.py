@@ -85,7 +85,7 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
         "batch_count": capped(count),
         "more_batches": count > len(rows),
         "guards": guards_of_provider(provider),
-        "batch_api": batch_api(provider, access.within(ProviderJob.objects.all(), project="batch__project")),
+        "batch_api": batch_api(provider, access.within(ProviderJob.objects.all(), project="batch__project"), access.readable),
         "polls_a_minute": settings.JOB_POLLS_PER_MINUTE,
         "endpoints": sorted(provider.endpoints),
         "currency": settings.CURRENCY,

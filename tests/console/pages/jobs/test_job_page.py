@@ -2,6 +2,7 @@
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from batches.models import AuditEntry, Batch, ProviderJob, Role
 from batches.rules.execution import IncidentCode, JobState, Recall
@@ -189,3 +190,21 @@ def test_two_batches_are_compared_by_how_they_ran(console: Client, batch: Batch,
         assert words in text
     plain = console.get(f"/console/batches/{direct}/compare/?with={make_batch(succeeded=1)}").content.decode()
     assert "Duplicates and too late" not in plain
+
+
+def test_a_message_of_the_provider_is_withheld_from_who_may_read_no_bodies(
+    member: SignIn, batch: Batch, settings: Settings
+) -> None:
+    settings.BODIES_ROLE = "admin"
+    batch.provider.jobs_family = "openai"
+    batch.provider.save()
+    secret = "Line 3 says Ada has the flu."
+    job = make_job(
+        batch, state=JobState.REFUSED, failure=secret, note=secret, incident=IncidentCode.REFUSED, incident_note=secret
+    )
+    client = member(Role.OPERATOR)
+    paths = [f"jobs/{job.pk}/", f"jobs/{job.pk}/incidents/refused/", f"batches/{batch}/jobs/", "overview/"]
+    for path in [*paths, "providers/simulator/", "jobs/export.csv", "jobs/export.jsonl"]:
+        answer = client.get(f"/console/{path}")
+        assert secret not in (answer.getvalue() if answer.streaming else answer.content).decode(), path
+    assert secret in page(member(Role.ADMIN), job)
