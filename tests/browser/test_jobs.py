@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -23,7 +24,7 @@ NOTES = {
     IncidentCode.COUNTS_DIFFER: "The provider counts 2,000 succeeded and 0 failed; 1,996 results succeeded.",
     IncidentCode.MISSING_ROWS: "2,000 requests were sent, and 1,996 results came: 4 are missing.",
 }
-EVERY_STATE = (
+EVERY_STATE: tuple[tuple[JobState, dict[str, Any]], ...] = (
     (JobState.PREPARING, {"note": "The provider takes no further job at the moment: the queue of tokens is full.", "poll": 5}),
     (JobState.SENDING, {}),
     (JobState.UNCERTAIN, {"incident": IncidentCode.AMBIGUOUS}),

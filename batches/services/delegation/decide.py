@@ -6,6 +6,7 @@ from whichever worker had it before: a lease that is in force refuses it, and an
 
 import re
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
@@ -105,7 +106,12 @@ def adopt(job: ProviderJob, *, remote_id: str, actor: Actor, now: datetime, reas
     if remote_id in (held.ruled_out or ()):
         raise JobIdTaken(f"Job {remote_id} was ruled out: its rows are not those of this job.", param="remote_id")
     note = f"Adopted as job {remote_id} by {actor.name}."
-    changes = {"remote_id": remote_id, "started_at": held.started_at or now, "adopted_at": now, "note": note[:NOTE_CHARS]}
+    changes: dict[str, Any] = {
+        "remote_id": remote_id,
+        "started_at": held.started_at or now,
+        "adopted_at": now,
+        "note": note[:NOTE_CHARS],
+    }
     write(held, now=now, state=JobState.RUNNING, poll_at=now, looks=0, tries=0, failure="", **changes)
     _decided(held, f"It is job {remote_id}.", actor=actor, now=now)
     told = plainly(remote_id=("", remote_id))
@@ -136,7 +142,7 @@ def leave(job: ProviderJob, *, actor: Actor, now: datetime, reason: str = "") ->
     created again, and it is cancelled if it appears. Raises JobBusy and NotInDoubt.
     """
     held = _in_doubt(job, now=now)
-    taken = {} if held.recall else {"recall": Recall.PERSON, "recalled_at": now, "recalled_by": actor.name[:200]}
+    taken: dict[str, Any] = {} if held.recall else {"recall": Recall.PERSON, "recalled_at": now, "recalled_by": actor.name[:200]}
     write(held, now=now, poll_at=now, **taken)
     freed = release_slices(held, now=now, note=f"Its requests were left to others by {actor.name}.")
     _decided(held, "Its requests were left to others.", actor=actor, now=now)

@@ -128,7 +128,7 @@ def _before(data: QueryDict, *, now: datetime) -> datetime:
     if "before" not in data:
         return now
     try:
-        found = parse_datetime(data["before"])
+        found = parse_datetime(data.get("before", ""))
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
