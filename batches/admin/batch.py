@@ -42,9 +42,12 @@ def _action(act: BulkAct) -> Action:
 class BatchAdmin(ReadOnly[Batch]):
     """Batches. Counts are shown only after the end of a batch; the console shows those of a running batch."""
 
-    list_display = ("__str__", "status", "project", "provider", "model", "final_total", "final_failed", "created_at", "console")
+    list_display = (
+        *("__str__", "status", "project", "provider", "model", "runs", "final_total", "final_failed", "created_at", "console"),
+    )
     list_filter = (
         "status",
+        "execution",
         "dialect",
         ("project", OwnProjects),
         ("created_at", admin.DateFieldListFilter),
@@ -54,6 +57,11 @@ class BatchAdmin(ReadOnly[Batch]):
     search_fields = ("pk",)
     search_help_text = "The id of a batch, in any of its forms. Words and metadata are searched for in the console."
     actions = tuple(_action(act) for act in BulkAct)
+
+    @admin.display(description="Execution", ordering="execution")
+    def runs(self, batch: Batch) -> str:
+        """How the batch is carried out, in one word."""
+        return batch.execution
 
     @admin.display(description="Total at its end")
     def final_total(self, batch: Batch) -> str:

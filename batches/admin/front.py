@@ -36,6 +36,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "Batches": {
         "Batch": "Read batches; act on many at once",
         "BatchObject": "Requests of a batch",
+        "ProviderJob": "Jobs at the batch APIs of providers",
+        "ProviderJobIncident": "Provider jobs that need or needed a person",
         "BatchResult": "Results, without their bodies",
         "BulkOperation": "Acts on many batches",
         "BulkItem": "The outcome of an act on each batch",

@@ -1,7 +1,9 @@
-"""Records of the engine: files, slices, objects, results, errors, events, workers, health of providers; and audit entries."""
+"""Records of the engine: files, slices, objects, results, errors, events, workers, health, provider jobs; and audit entries."""
 
 from django.contrib import admin
-from django.utils.html import format_html_join
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from batches.admin.scope import Inside, OwnProjects, ReadOnly
@@ -16,6 +18,8 @@ from batches.models import (
     File,
     IdempotencyRecord,
     ProviderHealth,
+    ProviderJob,
+    ProviderJobIncident,
     Slice,
     Upload,
     UploadPart,
@@ -214,3 +218,59 @@ class ProviderHealthAdmin(ReadOnly[ProviderHealth]):
     list_select_related = ("provider",)
     search_fields = ("provider__name__istartswith", "model__istartswith")
     show_facets = admin.ShowFacets.ALLOW
+
+
+@admin.register(ProviderJob)
+class ProviderJobAdmin(ReadOnly[ProviderJob]):
+    """Provider jobs without their former credential, their former address, and the bits of the rows that were seen."""
+
+    project = "batch__project"
+    sees = Right.READ_BODIES  # messages may quote bodies
+    list_display = (
+        *("marker", "state", "word", "provider", "batch_id", "lines", "rows", "collected", "remote_id", "recall"),
+        *("poll_at", "created_at", "console"),
+    )
+    list_filter = (
+        "state",
+        "family",
+        "recall",
+        ("batch__project", OwnProjects),
+        ("provider", admin.RelatedOnlyFieldListFilter),
+        ("created_at", admin.DateFieldListFilter),
+    )
+    list_select_related = ("provider",)
+    search_fields = ("marker__exact", "remote_id__exact", "input_ref__exact")
+    search_help_text = "The id of a batch in any of its forms; or a marker, a job's or an input's id at the provider, all of it."
+    found_by = "batch"
+    exclude = ("former_base_url",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderJob]:
+        return super().get_queryset(request).defer("seen", "former_credential")
+
+    @admin.display(description="Lines", ordering="first_line")
+    def lines(self, job: ProviderJob) -> str:
+        return f"{job.first_line:,} to {job.last_line:,}"
+
+    @admin.display(description="Collected")
+    def collected(self, job: ProviderJob) -> str:
+        """The rows of the results so far."""
+        return f"{job.collected:,}"
+
+    @admin.display(description="Console")
+    def console(self, job: ProviderJob) -> SafeString:
+        """A link to the job's page in the console."""
+        return format_html('<a href="/console/jobs/{}/">Open</a>', str(job.pk))
+
+
+@admin.register(ProviderJobIncident)
+class ProviderJobIncidentAdmin(ReadOnly[ProviderJobIncident]):
+    """Incidents of provider jobs, resolved ones included."""
+
+    project = "job__batch__project"
+    sees = Right.READ_BODIES  # messages may quote bodies
+    list_display = ("code", "note", "job", "opened_at", "resolved_at", "resolved_by", "resolution")
+    list_filter = ("code", ("resolved_at", admin.EmptyFieldListFilter), ("job__batch__project", OwnProjects))
+    list_select_related = ("job",)
+    search_fields = ("job__marker__exact", "job__remote_id__exact")
+    search_help_text = "The id of a batch in any of its forms; or a job's marker or id at the provider, all of it."
+    found_by = "job__batch"

@@ -17,12 +17,18 @@ from batches.console.pages.acts.retry_batch import retry_batch
 from batches.console.pages.acts.sample_input import sample_input
 from batches.console.pages.batches.batch_faces import batch_faces
 from batches.console.pages.batches.batch_history import batch_history
+from batches.console.pages.batches.batch_jobs import batch_jobs
 from batches.console.pages.batches.batch_list import batch_list
 from batches.console.pages.batches.batch_page import batch_page
 from batches.console.pages.batches.downloads import download_file, export_batch, export_batch_problems
 from batches.console.pages.batches.ended_batches import ended_batches
 from batches.console.pages.batches.object_page import object_page
 from batches.console.pages.batches.views_saved import edit_view, new_view, saved_view, saved_views
+from batches.console.pages.jobs.job_acts import JOB_ACTS, act_on_job, look_at_job, resolve_incident
+from batches.console.pages.jobs.job_export import export_jobs
+from batches.console.pages.jobs.job_list import job_list
+from batches.console.pages.jobs.job_page import job_page
+from batches.console.pages.jobs.many_jobs import act_on_jobs
 from batches.console.pages.outcomes.compare_batches import compare_batches, compare_objects
 from batches.console.pages.outcomes.compare_ticked import compare_ticked, export_compared
 from batches.console.pages.outcomes.error_group import error_group, mark_error_group
@@ -99,11 +105,20 @@ urlpatterns = [
     path("batches/<batch_id:batch_id>/retry/", retry_batch, name="retry_batch"),
     path("batches/<batch_id:batch_id>/files/<str:which>/", download_file, name="file"),
     path("batches/<batch_id:batch_id>/history/", batch_history, name="batch_history"),
+    path("batches/<batch_id:batch_id>/jobs/", batch_jobs, name="batch_jobs"),
     path("batches/<batch_id:batch_id>/faces/", batch_faces, name="batch_faces"),
     path("batches/<batch_id:batch_id>/export/", export_batch, name="export_batch"),
     path("batches/<batch_id:batch_id>/problems/", export_batch_problems, name="export_batch_problems"),
     path("batches/<batch_id:batch_id>/lines/<int:line>/", object_page, name="object"),
     path("batches/<batch_id:batch_id>/lines/<int:line>/edit/", edit_object, name="edit_object"),
+    path("jobs/", job_list, name="provider_jobs"),
+    path("jobs/export.csv", export_jobs, {"form": "csv"}, name="export_jobs_csv"),
+    path("jobs/export.jsonl", export_jobs, {"form": "jsonl"}, name="export_jobs_jsonl"),
+    path("jobs/act/", act_on_jobs, name="act_on_jobs"),
+    path("jobs/<uuid:job_id>/", job_page, name="provider_job"),
+    path("jobs/<uuid:job_id>/look/", look_at_job, name="look_at_job"),
+    *(path(f"jobs/<uuid:job_id>/{word}/", act_on_job, {"word": word}, name=f"{word}_job") for word in JOB_ACTS),
+    path("jobs/<uuid:job_id>/incidents/<slug:code>/", resolve_incident, name="resolve_incident"),
     path("errors/", error_list, name="errors"),
     path("errors/<fingerprint:fingerprint>/", error_group, name="error_group"),
     path("errors/<fingerprint:fingerprint>/mark/", mark_error_group, name="mark_error_group"),

@@ -9,12 +9,15 @@ from batches.filters.bulk_items import BulkItemFilter
 from batches.filters.conditions import Condition, needs_attention
 from batches.filters.error_groups import ErrorGroupFilter
 from batches.filters.objects import BatchErrorFilter, BatchObjectFilter
+from batches.filters.provider_jobs import JOB_VIEWS, OLDER, ProviderJobFilter
 from batches.filters.strict import NOT, StrictFilterSet, is_negated, positive
 
 __all__ = [
     "CREATED",
+    "JOB_VIEWS",
     "METADATA",
     "NOT",
+    "OLDER",
     "VIEWS",
     "AuditFilter",
     "BatchErrorFilter",
@@ -24,6 +27,7 @@ __all__ = [
     "Condition",
     "ErrorGroupFilter",
     "HasPair",
+    "ProviderJobFilter",
     "StrictFilterSet",
     "is_negated",
     "needs_attention",

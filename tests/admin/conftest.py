@@ -27,6 +27,8 @@ from batches.models import (
     Project,
     ProviderGrant,
     ProviderHealth,
+    ProviderJob,
+    ProviderJobIncident,
     Role,
     SavedView,
     Upload,
@@ -76,6 +78,20 @@ class Furnish:
         )
         BatchErrorGroup.objects.create(batch=batch, group=group, count=1, first_seen=now, last_seen=now)
         ErrorGroupHour.objects.create(group=group, hour=now, count=1)
+        job = ProviderJob.objects.create(
+            batch=batch,
+            provider=provider,
+            family="openai",
+            window="24h",
+            marker=f"by{number}",
+            first_line=1,
+            last_line=2,
+            former_base_url="https://a-secret-of-theirs.example",
+            former_credential=b"gAAAA-a-secret-of-theirs",
+            created_at=now,
+            updated_at=now,
+        )
+        ProviderJobIncident.objects.create(job=job, code="gone", note="It is gone.", opened_at=now, updated_at=now)
         operation = BulkOperation.objects.create(
             owner=person, actor="user x", source="console", act=BulkAct.CANCEL, reason="r", created_before=now, created_at=now
         )

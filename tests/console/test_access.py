@@ -12,14 +12,16 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.console.urls import urlpatterns
-from batches.models import ApiKey, AuditEntry, Batch, EmergencyStop, ErrorGroup, Event, Membership, Project, Role
+from batches.models import ApiKey, AuditEntry, Batch, EmergencyStop, ErrorGroup, Event, Membership, Project, ProviderJob, Role
+from batches.rules.execution import IncidentCode, JobState
 from batches.rules.states import BatchStatus, Source
 from batches.services.core.access import Right, access_of, least_role
 from tests.console.conftest import MakeBatch, SignIn
+from tests.console.jobs import make_job
 from tests.matrix import every
 
 # What addresses name, each of `batch`'s project, or open to it: a route with another name needs a value here.
-NAMED = {"line": 1, "which": "input", "fingerprint": "v1:same", "name": "simulator"}
+NAMED = {"line": 1, "which": "input", "fingerprint": "v1:same", "name": "simulator", "code": "gone"}
 # What is a person's own, whatever their role; tests/console/test_routes.py asks for it.
 PERSONAL = {"operation_id", "slug"}
 # What needs a right in the portal as a whole.
@@ -40,6 +42,8 @@ class Route:
             values["key_id"] = key_of(batch).pk
         if "stop_id" in self.names:
             values["stop_id"] = stop_of(batch).pk
+        if "job_id" in self.names:
+            values["job_id"] = job_of(batch).pk
         return reverse(f"console:{self.name}", kwargs={name: values[name] for name in self.names})
 
     def target(self, batch: Batch) -> str:
@@ -51,6 +55,8 @@ class Route:
             return str(key_of(batch))
         if "stop_id" in self.names:
             return str(stop_of(batch))
+        if "job_id" in self.names:
+            return str(job_of(batch))
         return next((targets[name] for name in self.names if name in targets), "")
 
     def ask(self, client: Client, batch: Batch) -> HttpResponseBase:
@@ -70,6 +76,11 @@ def stop_of(batch: Batch) -> EmergencyStop:
     """A stop of intake for the batch's project."""
     about = {"reason": "It is on fire.", "began_at": timezone.now(), "began_by": "user ops"}
     return EmergencyStop.objects.get_or_create(what="intake", project=batch.project, defaults=about)[0]
+
+
+def job_of(batch: Batch) -> ProviderJob:
+    """A job in doubt over the lines of the batch, with an incident."""
+    return batch.provider_jobs.first() or make_job(batch, state=JobState.UNCERTAIN, incident=IncidentCode.GONE)
 
 
 def routes() -> list[Route]:

@@ -15,7 +15,7 @@ from batches.models import Batch, ProviderJob
 from batches.rules import identifiers
 from batches.rules.errors import NotFound
 from batches.services.core.access import Right
-from batches.services.delegation.poll_now import poll_now
+from batches.services.delegation.decide import look_at
 from batches.services.delegation.take_back import recall
 
 
@@ -68,7 +68,7 @@ class ProviderJobs(NativeView):
         """Have a job looked at as soon as a worker is free, instead of at `next_poll_at`. A job that is over is not (409)."""
         batch, job = self._find(batch_id, job_id)
         self.fields(PollJob)
-        return Response(self._shown(poll_now(job, actor=self.actor, now=timezone.now()), batch))
+        return Response(self._shown(look_at(job, actor=self.actor, now=timezone.now()), batch))
 
     def _find(self, batch_id: str, job_id: str) -> tuple[Batch, ProviderJob]:
         """The batch and its job that the path names. Raises NotFound and NotPermitted."""

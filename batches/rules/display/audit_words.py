@@ -29,8 +29,6 @@ WORDS: Mapping[str, str] = {
     "guards_batch": "Change guards",
     "repair_batch": "Repair batch",
     "cancel_batch": "Cancel batch",
-    "take_back_job": "Take provider job back",
-    "poll_job": "Look at provider job",
     "note_batch": "Note on batch",
     "create_batch": "Create batch",
     "new_batch": "Create batch",
@@ -63,6 +61,14 @@ WORDS: Mapping[str, str] = {
     "cancel_bulk": "Stop bulk operation",
     "retry_bulk": "Retry bulk operation",
     "new_bulk": "Act on many batches",
+    # Jobs at the providers' batch APIs
+    "look_at_job": "Look at provider job",
+    "recall_job": "Take provider job back",
+    "adopt_job": "Adopt provider job",
+    "recreate_job": "Create provider job again",
+    "leave_job": "Leave requests of provider job to others",
+    "resolve_incident": "Resolve incident of provider job",
+    "act_on_jobs": "Act on many provider jobs",
     # Errors
     "mute_error_group": "Mute error group",
     "unmute_error_group": "Unmute error group",

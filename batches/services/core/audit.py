@@ -4,7 +4,7 @@ An act on one batch is an event of the batch's timeline (`transition.record`), a
 (`insight.audit_log`) reads both.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -34,7 +34,21 @@ def record_act(
     Must be called in the transaction of the act. A new act gets its words in `batches.rules.display.audit_words`.
     """
     outcome = AuditEntry.Outcome.DONE
-    return _record(act, outcome, actor=actor, now=now, target=target, project=project, reason=reason, changes=changes)
+    entry = _entry(act, outcome, actor=actor, now=now, target=target, project=project, reason=reason, changes=changes)
+    entry.save(force_insert=True)
+    return entry
+
+
+def record_acts(
+    act: str, targets: Iterable[tuple[Model, Project]], *, actor: Actor, now: datetime, reason: str = ""
+) -> list[AuditEntry]:
+    """Record one act on many rows, each with its project. Must be called in the transaction of the act."""
+    done = AuditEntry.Outcome.DONE
+    entries = (
+        _entry(act, done, actor=actor, now=now, target=row, project=project, reason=reason, changes=None)
+        for row, project in targets
+    )
+    return AuditEntry.objects.bulk_create(entries)
 
 
 def record_refusal(
@@ -42,10 +56,12 @@ def record_refusal(
 ) -> AuditEntry:
     """Record an act that was refused. Must be called outside of a transaction that will be rolled back."""
     outcome = AuditEntry.Outcome.REFUSED
-    return _record(act, outcome, actor=actor, now=now, target=target, project=project, reason=reason, changes=None)
+    entry = _entry(act, outcome, actor=actor, now=now, target=target, project=project, reason=reason, changes=None)
+    entry.save(force_insert=True)
+    return entry
 
 
-def _record(
+def _entry(
     act: str,
     outcome: AuditEntry.Outcome,
     *,
@@ -56,7 +72,7 @@ def _record(
     reason: str,
     changes: Changes | None,
 ) -> AuditEntry:
-    return AuditEntry.objects.create(
+    return AuditEntry(
         act=act[:50],
         outcome=outcome,
         actor=actor.name[:200],

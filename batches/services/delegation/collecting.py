@@ -17,9 +17,9 @@ from batches.models import Batch, BatchObject, ProviderJob, Slice
 from batches.rules.errors import LostRace
 from batches.rules.execution import Execution
 from batches.rules.states import ObjectStatus
+from batches.rules.wire_ids import own_row
 from batches.services.core.lease import lease_end
 from batches.services.delegation.prices import Prices
-from batches.services.delegation.wire_ids import own_row
 from batches.services.lifecycle.settle import Report, settle
 from batches.services.tally.outcomes import Settled, Tried
 from providers.base import Failure, Success

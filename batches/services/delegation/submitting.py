@@ -17,13 +17,13 @@ from batches.models import Batch, BatchObject, ProviderJob, Slice
 from batches.rules.execution import Execution, IncidentCode, JobState, Recall
 from batches.rules.lines import jsonl
 from batches.rules.states import BatchStatus, ObjectStatus
+from batches.rules.wire_ids import wire_id
 from batches.services.delegation.due import BUSY, hold_back, let_next, put_off, write
 from batches.services.delegation.give_up import fail_open
 from batches.services.delegation.incidents import open_incident, resolve_incidents
 from batches.services.delegation.prices import JobEstimate, over_budget_with
 from batches.services.delegation.take_back import release_slices
 from batches.services.delegation.watching import running
-from batches.services.delegation.wire_ids import wire_id
 from batches.services.intake.extras import kept_extras
 from batches.services.policy.stops_in_force import unsent
 from batches.services.results.results import slice_lines

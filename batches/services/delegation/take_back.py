@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Sum
+from django.db.models import Count, QuerySet, Sum
 
 from batches.models import NOTE_CHARS, Batch, Event, ProviderHealth, ProviderJob, Slice, load_counts
 from batches.rules.actors import ENGINE, Actor
@@ -15,7 +15,7 @@ from batches.rules.errors import Conflict
 from batches.rules.execution import OPEN_JOBS, Execution, Recall
 from batches.rules.states import TERMINAL, Act, BatchStatus
 from batches.services.core import wake
-from batches.services.core.audit import record_act
+from batches.services.core.audit import record_acts
 from batches.services.core.transition import record
 from batches.services.policy.deadline_guard import (
     CALL_SECONDS,
@@ -168,16 +168,34 @@ def recall(job: ProviderJob, *, actor: Actor, now: datetime, reason: str = "") -
 
     A job that is being taken back is returned unchanged. Raises NotRecallable.
     """
-    taken = ProviderJob.objects.filter(pk=job.pk, state__in=OPEN_JOBS, recall="").update(
-        recall=Recall.PERSON, recalled_at=now, recalled_by=actor.name[:200], poll_at=now, updated_at=now
-    )
+    taken = recall_many(ProviderJob.objects.filter(pk=job.pk), actor=actor, now=now, reason=reason)
     job.refresh_from_db()
     if not taken and job.state not in OPEN_JOBS:
         raise NotRecallable(f"A job with state '{job.state}' cannot be taken back.")
-    if taken:
-        record_act("take_back_job", actor=actor, now=now, target=job, project=job.batch.project, reason=reason)
-    wake.delegate()
     return job
+
+
+def recallable(jobs: QuerySet[ProviderJob]) -> QuerySet[ProviderJob]:
+    """Those of the jobs that can be taken back."""
+    return jobs.filter(state__in=OPEN_JOBS, recall="")
+
+
+def recall_many(jobs: QuerySet[ProviderJob], *, actor: Actor, now: datetime, reason: str = "") -> int:
+    """Take back those of the jobs that can be, each with its audit entry. How many."""
+    keys = list(recallable(jobs).order_by("pk").values_list("pk", flat=True))
+    count = 0
+    for start in range(0, len(keys), AT_ONCE):
+        with transaction.atomic():
+            locked = ProviderJob.objects.select_for_update(of=("self",)).filter(pk__in=keys[start : start + AT_ONCE])
+            rows = list(recallable(locked).order_by("pk").select_related("batch__project").defer("seen"))
+            ProviderJob.objects.filter(pk__in=[row.pk for row in rows]).update(
+                recall=Recall.PERSON, recalled_at=now, recalled_by=actor.name[:200], poll_at=now, updated_at=now
+            )
+            record_acts("recall_job", [(row, row.batch.project) for row in rows], actor=actor, now=now, reason=reason)
+        count += len(rows)
+    if count:
+        wake.delegate()
+    return count
 
 
 @transaction.atomic

@@ -7,7 +7,8 @@ own words: the kind of the failure and its meaning.
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from batches.models import Batch, BatchError, ErrorGroup
+from batches.models import Batch, BatchError, ErrorGroup, ProviderJob, ProviderJobIncident
+from batches.rules.execution import IncidentCode
 from batches.services.core.access import Readable, everything
 from batches.services.insight.groups_in_batch import GroupInBatch
 from providers.failures import Kind
@@ -54,3 +55,28 @@ def unquoting_groups(batch: Batch, groups: Iterable[GroupInBatch], readable: Rea
         return list(groups)
     redacted = ((group, words_for(group.kind.value if group.kind else "", group.code)) for group in groups)
     return [replace(group, code=code, sample=message) for group, (code, message) in redacted]
+
+
+# The incidents whose notes quote what a provider said.
+QUOTING = frozenset(
+    {IncidentCode.UNCERTAIN, IncidentCode.REFUSED, IncidentCode.FAILED, IncidentCode.UNREADABLE, IncidentCode.GONE}
+)
+
+
+def unquoting_jobs(jobs: Iterable[ProviderJob], readable: Readable) -> list[ProviderJob]:
+    """Provider jobs with their batches, with texts replaced if their reader may not read bodies. The rows must not be saved."""
+    rows = list(jobs)
+    for row in rows:
+        if (row.failure or row.problem_kind) and not readable(row.batch.project_id):
+            row.note = WITHHELD
+            row.failure = WITHHELD if row.failure else ""
+    return rows
+
+
+def unquoting_incidents(incidents: Iterable[ProviderJobIncident], readable: Readable) -> list[ProviderJobIncident]:
+    """Incidents of such jobs, with notes replaced that quote a provider. The rows must not be saved."""
+    rows = list(incidents)
+    for row in rows:
+        if row.code in QUOTING and not readable(row.job.batch.project_id):
+            row.note = WITHHELD
+    return rows

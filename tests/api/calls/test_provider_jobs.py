@@ -96,7 +96,7 @@ def test_a_job_is_taken_back_once(api: Native, batch: Batch) -> None:
         answer = api.post(path(batch, job, "take_back"), {"reason": "Too slow."})
         assert answer.status == 200, answer.content
         assert (answer.json["recall"], answer.json["recalled_by"]) == ("person", "key tests")
-    entry = AuditEntry.objects.get(act="take_back_job")
+    entry = AuditEntry.objects.get(act="recall_job")
     assert (entry.actor, entry.reason, entry.project) == ("key tests", "Too slow.", batch.project)
 
 
@@ -107,15 +107,15 @@ def test_a_job_is_looked_at_when_somebody_asks(api: Native, batch: Batch) -> Non
     job.refresh_from_db()
     assert job.poll_at is not None
     assert before <= job.poll_at <= timezone.now()
-    assert AuditEntry.objects.filter(act="poll_job").count() == 1
+    assert AuditEntry.objects.filter(act="look_at_job").count() == 1
 
 
-@pytest.mark.parametrize(("act", "code"), [("take_back", "not_recallable"), ("poll", "nothing_to_poll")])
+@pytest.mark.parametrize(("act", "code"), [("take_back", "not_recallable"), ("poll", "nothing_to_look_at")])
 def test_nothing_is_done_to_a_job_that_is_over(api: Native, batch: Batch, act: str, code: str) -> None:
     ProviderJob.objects.update(state="ended", poll_at=None)
     answer = api.post(path(batch, ProviderJob.objects.get(first_line=1), act))
     assert (answer.status, answer.json["error"]["code"]) == (409, code)
-    assert not AuditEntry.objects.filter(act__in=["take_back_job", "poll_job"]).exists()
+    assert not AuditEntry.objects.filter(act__in=["recall_job", "look_at_job"]).exists()
 
 
 @pytest.mark.parametrize("act", ["take_back", "poll"])

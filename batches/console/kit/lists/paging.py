@@ -2,13 +2,14 @@
 
 import re
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from django.db.models import F, Model, Q, QuerySet
 
-from batches.models import Batch, BatchObject
+from batches.models import Batch, BatchObject, ProviderJob
 from batches.rules.keyset import behind, moment_as_number, number_as_moment
 
 M = TypeVar("M", bound=Model)
@@ -33,12 +34,13 @@ class BadSort(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """An order of batches by one column, then by id. Batches without a value come last, or first in descending order."""
+    """An order of rows by one column, then by id. Rows without a value come last, or first in descending order."""
 
     name: str
     field: str
     label: str
     descending: bool
+    model: type[Model] = Batch
 
     @property
     def parameter(self) -> str:
@@ -46,9 +48,9 @@ class Sort:
 
     @property
     def flipped(self) -> "Sort":
-        return Sort(self.name, self.field, self.label, not self.descending)
+        return replace(self, descending=not self.descending)
 
-    def ordered(self, queryset: QuerySet[Batch]) -> QuerySet[Batch]:
+    def ordered(self, queryset: QuerySet[M]) -> QuerySet[M]:
         column = F(self.field)
         if self.descending:
             return queryset.order_by(column.desc(nulls_first=self._nullable), "-pk")
@@ -69,12 +71,12 @@ class Sort:
             raise BadPosition
         return self.behind(None if match[1] == "none" else self._read(int(match[1])), uuid.UUID(match[2]))
 
-    def position(self, batch: Batch) -> str:
-        """The position of a batch in this order, as text for an address."""
-        value = getattr(batch, self.field)
+    def position(self, row: Model) -> str:
+        """The position of a row in this order, as text for an address."""
+        value = getattr(row, self.field)
         if isinstance(value, datetime):
             value = moment_as_number(value)
-        return f"{'none' if value is None else value}-{batch.pk.hex}"
+        return f"{'none' if value is None else value}-{row.pk.hex}"
 
     def _read(self, value: int) -> Value:
         if self.field == "priority":
@@ -87,7 +89,7 @@ class Sort:
     @property
     def _nullable(self) -> bool | None:
         """Whether the column may be NULL. Django wants None and not False here."""
-        return Batch._meta.get_field(self.field).null or None
+        return self.model._meta.get_field(self.field).null or None
 
 
 # Each order has an index. Progress, counts and cost cannot have one: while a batch runs, they are sums over its slices.
@@ -102,11 +104,20 @@ SORTS = {
 }
 
 
-def read_sort(parameter: str) -> Sort:
+JOB_SORTS = {
+    sort.name: sort
+    for sort in (
+        Sort("created", "created_at", "Created", descending=True, model=ProviderJob),
+        Sort("look", "poll_at", "Next look", descending=False, model=ProviderJob),
+    )
+}
+
+
+def read_sort(parameter: str, *, among: Mapping[str, Sort] = SORTS) -> Sort:
     """The order that a parameter names: `deadline`, or `-deadline` for descending. Raises BadSort."""
-    sort = SORTS.get(parameter.removeprefix("-") or "created") if parameter != "-" else None
+    sort = among.get(parameter.removeprefix("-") or "created") if parameter != "-" else None
     if sort is None:
-        raise BadSort(f"The list cannot be sorted by “{parameter[:50]}”, only by {', '.join(SORTS)}.")
+        raise BadSort(f"The list cannot be sorted by “{parameter[:50]}”, only by {', '.join(among)}.")
     descending = parameter.startswith("-") if parameter else sort.descending
     return sort if sort.descending == descending else sort.flipped
 
@@ -157,6 +168,13 @@ class _ByKey(Generic[M]):
 
 def batches_page(queryset: QuerySet[Batch], *, sort: Sort, after: str | None, before: str | None, size: int) -> KeysetPage[Batch]:
     """A page of batches in an order, after or before a position. Raises BadPosition."""
+    return _page(queryset, sort, after=after, before=before, size=size)
+
+
+def jobs_page(
+    queryset: QuerySet[ProviderJob], *, sort: Sort, after: str | None, before: str | None, size: int
+) -> KeysetPage[ProviderJob]:
+    """A page of provider jobs in an order, after or before a position. Raises BadPosition."""
     return _page(queryset, sort, after=after, before=before, size=size)
 
 

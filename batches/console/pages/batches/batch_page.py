@@ -24,6 +24,7 @@ from batches.console.kit.lists.way_back import around, kept
 from batches.console.kit.live import respond, unchanged
 from batches.console.pages.acts.new_batch_form import as_query
 from batches.console.pages.acts.retry_batch import retriable
+from batches.console.pages.batches.batch_jobs import how_it_runs
 from batches.console.pages.batches.family import after_retries, family
 from batches.console.pages.batches.page_around import page_around
 from batches.filters import BatchObjectFilter
@@ -91,6 +92,7 @@ def batch_page(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
         "events": list(batch.events.select_related("operation").order_by("-created_at", "-pk")[:LATEST_EVENTS])[::-1],
         "latency": latency(batch),
         "guards": guards_in_force(batch),
+        **how_it_runs(batch),
         "extras": list(extras_told(batch)),
         **after_retries(batch, family(batch, request.access)),
         "currency": settings.CURRENCY,

@@ -9,19 +9,27 @@ from batches.console.kit.lists.way_back import kept, list_query
 from batches.console.pages.acts.act_on_batch import offers
 from batches.console.pages.acts.retry_batch import may_retry
 from batches.models import Batch
+from batches.rules.execution import Execution
 from batches.services.core.access import Right
 from batches.services.retry.preview import outlook_of
 
-TABS = (("Batch", "batch"), ("History", "batch_history"), ("As clients see it", "batch_faces"))
+TABS = (
+    ("Batch", "batch"),
+    ("Provider jobs", "batch_jobs"),  # for batches that are handed over
+    ("History", "batch_history"),
+    ("As clients see it", "batch_faces"),
+)
 
 
 def page_around(request: SignedIn, batch: Batch, *, page: str) -> dict[str, object]:
     """The context of templates/console/batch_frame.html. `page` is the name of the current page's address."""
     list_kept = f"?{kept(request)[1:]}" if kept(request) else ""
     may_act = request.access.may(Right.ACT, batch.project_id)
+    has_jobs = Execution(batch.execution).is_handed_over or page == "batch_jobs"
+    tabs = [(words, name) for words, name in TABS if has_jobs or name != "batch_jobs"]
     return {
         "batch": batch,
-        "tabs": [(words, reverse(f"console:{name}", args=[batch.id]) + list_kept, name == page) for words, name in TABS],
+        "tabs": [(words, reverse(f"console:{name}", args=[batch.id]) + list_kept, name == page) for words, name in tabs],
         "list_query": list_query(request),
         "kept": kept(request),
         "may_clone": may_act,

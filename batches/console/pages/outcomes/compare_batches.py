@@ -16,6 +16,7 @@ from batches.console.kit.access import SignedIn, find_batch, requires
 from batches.console.kit.download_menu import in_each_format
 from batches.console.kit.exports import reads_bodies
 from batches.console.kit.lists.list_query import with_changes
+from batches.console.pages.outcomes.compare_runs import sides
 from batches.models import Batch, BatchObject
 from batches.rules import identifiers
 from batches.rules.answer_match import first_difference
@@ -73,6 +74,7 @@ def compare_batches(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
     context: dict[str, object] = {
         "batch": first,
         "second": second,
+        "sides": sides(first, second),
         "problems": [],
         "without_bodies": not with_bodies,
         "downloads": [in_each_format("Every pair", reverse("console:export_pairs", args=[first.pk]), {"with": str(second)})],

@@ -95,6 +95,8 @@ def _address(request: SignedIn, record: Record) -> str:
     match record.target_type:
         case "batch" if identifier:
             return reverse("console:batch", args=[identifier])
+        case "providerjob" if identifier:
+            return reverse("console:provider_job", args=[identifier])
         case "apikey" if identifier:
             return reverse("console:api_key", args=[identifier])
         case "bulkoperation" if identifier and request.access.everywhere:

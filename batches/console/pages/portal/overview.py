@@ -16,11 +16,12 @@ from batches.console.kit.access import SignedIn, requires
 from batches.console.kit.live import respond
 from batches.console.kit.stop_banner import stops_shown
 from batches.console.pages.portal.account_problems import account_problems
-from batches.console.pages.portal.attention import problems
+from batches.console.pages.portal.attention import NAMED, problems
 from batches.console.pages.portal.provider_troubles import troubles
 from batches.console.pages.portal.recent_activity import recent_activity
-from batches.models import BatchMinute, Slice, Worker
+from batches.models import BatchMinute, ProviderJobIncident, Slice, Worker
 from batches.services.core.access import Right
+from batches.services.insight.provider_jobs import open_troubles
 from batches.services.insight.standby_moves import standby_moves
 from batches.services.insight.throughput import PERIODS, Flow, Period, backlog, throughput
 
@@ -43,7 +44,7 @@ def overview(request: SignedIn) -> HttpResponseBase:
     access = request.access
     span = PERIODS.get(request.GET.get("span", ""), Period.HOUR)
     went = throughput(access.within(BatchMinute.objects.all(), project="batch__project"), span=span, now=now)
-    stops = stops_shown(request)
+    stops, incidents = stops_shown(request), ProviderJobIncident.objects.all()
     providers = list(access.providers()[:MOST_PROVIDERS])
     states = provider_rows(providers, went.by_provider, now=now)
     workers = list(Worker.objects.alive(now=now))
@@ -58,6 +59,7 @@ def overview(request: SignedIn) -> HttpResponseBase:
         "troubles": troubles(access, states, now=now),
         "account_problems": account_problems(access, now=now),
         "matters": problems(access, now=now),
+        "incidents": open_troubles(access.within(incidents, project="job__batch__project"), access.readable, named=NAMED),
         "standby_moves": standby_moves(access, providers, now=now),
         "may_check": access.everywhere,
         "now": now,

@@ -21,10 +21,11 @@ from batches.console.kit.live import respond
 from batches.console.kit.stop_banner import stops_shown
 from batches.console.pages.portal.account_problems import account_problem
 from batches.console.pages.portal.provider_acts import provider_acts
-from batches.models import BatchMinute, ErrorGroupHour, load_counts
+from batches.models import BatchMinute, ErrorGroupHour, ProviderJob, load_counts
 from batches.rules.states import BatchStatus
 from batches.services.core.access import Access, Right, everything
 from batches.services.insight.error_groups import GroupWindow
+from batches.services.insight.provider_jobs import batch_api
 from batches.services.insight.standby_moves import standby_moves
 from batches.services.insight.throughput import PERIODS, Period, throughput
 from batches.services.policy.delegation import place_of
@@ -88,6 +89,8 @@ def provider_page(request: SignedIn, name: str) -> HttpResponseBase:
         "guards": guards_of_provider(provider),
         "place": place_of(provider) if provider.jobs_family in PROFILES else None,
         "may_delegate": access.may_somewhere(Right.MANAGE),
+        "batch_api": batch_api(provider, access.within(ProviderJob.objects.all(), project="batch__project"), access.readable),
+        "polls_a_minute": settings.JOB_POLLS_PER_MINUTE,
         "endpoints": sorted(provider.endpoints),
         "currency": settings.CURRENCY,
         "credential": provider.credential_kept if access.everywhere else "",
