@@ -17,7 +17,7 @@ from batches.models import Batch, BatchObject, ProviderJob, Slice
 from batches.rules.execution import Execution, IncidentCode, JobState, Recall
 from batches.rules.lines import jsonl
 from batches.rules.states import BatchStatus, ObjectStatus
-from batches.services.delegation.due import BUSY, hold_back, let_next, put_off, write
+from batches.services.delegation.due import BUSY, hold_back, let_next, lock_batch, put_off, write
 from batches.services.delegation.give_up import fail_open
 from batches.services.delegation.incidents import open_incident, resolve_incidents
 from batches.services.delegation.take_back import release_slices
@@ -166,6 +166,7 @@ def not_created(job: ProviderJob, failure: Failure, *, later: bool, now: datetim
                 open_incident(job, IncidentCode.REFUSED, message, now=now)
         return
     with transaction.atomic():
+        lock_batch(job)
         write(job, now=now, state=JobState.REFUSED, ended_at=now, poll_at=now if job.has_files else None, failure=message[:500])
         open_incident(job, IncidentCode.REFUSED, message, now=now)
         if delegated:
@@ -279,6 +280,7 @@ def note_surfaced(provider: Provider, found: Sequence[Snapshot], *, now: datetim
 def nothing_to_send(job: ProviderJob, *, now: datetime) -> None:
     """End a job that was not created and is not wanted any more, or has no open request left."""
     with transaction.atomic():
+        lock_batch(job)
         note = "It was taken back before it was sent." if job.recall else "No request was left to send."
         write(job, now=now, state=JobState.ENDED, ended_at=now, poll_at=now if job.has_files else None, note=note)
         release_slices(job, now=now)
