@@ -58,12 +58,11 @@ def is_being_read(stage: Stage, apis: BatchApis) -> bool:
 Moment = Callable[[Stage, BatchApis], bool]
 MOMENTS = [
     pytest.param(Plan(seconds=0, create=Create.SILENT_BEFORE), is_silent, id="between intent and send"),
-    pytest.param(Plan(seconds=0, create=Create.SILENT_AFTER), is_silent, id="between send and record"),
+    pytest.param(Plan(seconds=0, create=Create.SILENT_AFTER), is_silent, id="between send and record", marks=pytest.mark.gate),
     pytest.param(Plan(seconds=0, stalls=1), is_being_read, id="in the middle of the results"),
 ]
 
 
-@pytest.mark.gate
 @pytest.mark.parametrize(("plan", "moment"), MOMENTS)
 def test_a_killed_embedded_portal_makes_no_job_twice_and_brings_everything_home(
     tmp_path: Path, plan: Plan, moment: Moment

@@ -9,10 +9,16 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from batches.models import Batch, Project, Slice, ThrottledBy
+from batches.models import Batch, Project, ProviderJob, Slice, ThrottledBy
+from batches.services.delegation.collecting import collect
+from batches.services.delegation.hand_over import hand_over
+from batches.services.delegation.prices import Prices
+from batches.services.delegation.take_back import release_slices
+from batches.rules.wire_ids import wire_id
 from batches.services.lifecycle.claim import Appetite, claim
 from batches.services.lifecycle.settle import Report, Throttled, settle
 from batches.services.upstreams.providers import change_provider
+from providers.jobs.base import RowKind, RowResult
 from providers.models import Provider
 from tests.cast import TESTER, request_lines, started
 
@@ -60,6 +66,24 @@ def test_e13_two_executors_that_are_throttled_hold_one_batch_at_a_time(pair: lis
     forwards, backwards = _throttles(pair), _throttles(pair[::-1])
     assert at_once(lambda: settle(forwards, now=timezone.now()), lambda: settle(backwards, now=timezone.now())) == []
     assert Batch.objects.filter(throttled_until__isnull=False).count() == len(pair)
+
+
+def test_e13_results_that_come_home_wait_for_nobody_who_takes_their_job_back(project: Project) -> None:
+    Project.objects.filter(pk=project.pk).update(may_delegate=True)
+    project.refresh_from_db()
+    Provider.objects.update(jobs_family="openai")
+    batch = started(project, request_lines(3), execution="delegated")
+    (job,) = hand_over(batch.pk, now=timezone.now())
+    rows = [RowResult(wire_id(job.pk, line=line, round_=1), RowKind.CANCELLED) for line in (1, 2, 3)]
+
+    def come_home() -> None:
+        collect(ProviderJob.objects.get(pk=job.pk), rows, Prices(job), now=timezone.now())
+
+    def take_back() -> None:
+        release_slices(job, now=timezone.now())
+        Slice.objects.filter(batch=batch).update(provider_job=job)
+
+    assert at_once(come_home, take_back) == []
 
 
 def test_e13_who_settles_waits_for_nobody_that_waits_for_him(pair: list[Batch]) -> None:

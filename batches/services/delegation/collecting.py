@@ -19,6 +19,7 @@ from batches.rules.execution import Execution
 from batches.rules.states import ObjectStatus
 from batches.rules.wire_ids import own_row
 from batches.services.core.lease import lease_end
+from batches.services.delegation.due import lock_batch
 from batches.services.delegation.prices import Prices
 from batches.services.lifecycle.settle import Report, settle
 from batches.services.tally.outcomes import Settled, Tried
@@ -82,13 +83,14 @@ def collect(job: ProviderJob, found: Sequence[RowResult], prices: Prices, *, now
 
     Raises LostRace if another worker has the job.
     """
+    batch = lock_batch(job)
     locked = ProviderJob.objects.select_for_update(of=("self",)).filter(pk=job.pk, lease_epoch=job.lease_epoch)
     stored = locked.values_list("seen", flat=True).first()
     if stored is None:
         raise LostRace
     seen, tally = Bits(job, bytes(stored)), _Tally()
     rows = list(_own(job, found, seen, tally))
-    busy = _record(job, rows, prices, seen, tally, now=now) if rows else 0
+    busy = _record(job, batch, rows, prices, seen, tally, now=now) if rows else 0
     foreign = tally.counts.pop("foreign", 0)  # each reading meets the same ones: `finish` records them
     changes: dict[str, object] = {name: F(name) + number for name, number in tally.counts.items() if number}
     lease = {"lease_expires_at": lease_end(timezone.now())}
@@ -108,9 +110,8 @@ def _own(job: ProviderJob, found: Iterable[RowResult], seen: Bits, tally: _Tally
             yield _Row(*own, row)
 
 
-def _record(job: ProviderJob, rows: list[_Row], prices: Prices, seen: Bits, tally: _Tally, *, now: datetime) -> int:
+def _record(job: ProviderJob, batch: Batch, rows: list[_Row], prices: Prices, seen: Bits, tally: _Tally, *, now: datetime) -> int:
     """Settle the requests of these rows that are still open; count the others. How many rows wait for an executor."""
-    batch = Batch.objects.get(pk=job.batch_id)
     batch.provider = job.provider  # who failed, if the batch was moved since
     first, last = min(row.line for row in rows), max(row.line for row in rows)
     around = Slice.objects.select_for_update(of=("self",)).filter(batch=batch, last_line__gte=first, first_line__lte=last)

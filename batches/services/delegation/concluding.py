@@ -10,7 +10,7 @@ from batches.models import ProviderJob
 from batches.rules.execution import IncidentCode, JobState
 from batches.services.delegation import watching
 from batches.services.delegation.collecting import Bits
-from batches.services.delegation.due import BUSY, QUEUE_FULL, hold_back, let_next, put_off, write
+from batches.services.delegation.due import BUSY, QUEUE_FULL, hold_back, let_next, lock_batch, put_off, write
 from batches.services.delegation.incidents import open_incident, resolve_incidents
 from batches.services.delegation.submitting import FULL_SECONDS, create_again, rule_out
 from batches.services.delegation.take_back import release_slices
@@ -74,6 +74,7 @@ def finish(job: ProviderJob, reading: Reading, *, now: datetime) -> bool:
 @transaction.atomic
 def _conclude(job: ProviderJob, fresh: ProviderJob, *, now: datetime) -> None:
     """End a job with what came of it, and leave its open requests to others."""
+    lock_batch(job)
     came = Bits(fresh, bytes(fresh.seen)).count()
     missing = max(job.rows - came, 0)
     note = _conclusion(fresh, missing=missing)

@@ -10,7 +10,7 @@ from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
-from batches.models import ProviderJob
+from batches.models import Batch, ProviderJob
 from batches.models.provider_job import ProviderJobQuerySet
 from batches.rules.errors import LostRace
 from batches.rules.execution import AT_PROVIDER, JobState
@@ -146,6 +146,11 @@ def renew(owner: uuid.UUID, keys: Sequence[uuid.UUID]) -> None:
     for start in range(0, len(keys), KEYS_A_STATEMENT):
         held = ProviderJob.objects.filter(pk__in=keys[start : start + KEYS_A_STATEMENT], lease_owner=owner)
         held.update(lease_expires_at=lease_end(timezone.now()))
+
+
+def lock_batch(job: ProviderJob) -> Batch:
+    """Lock the batch of a job. Whoever changes a job together with slices does so first, so that no two wait in a circle."""
+    return Batch.objects.select_for_update(no_key=True, of=("self",)).select_related("provider").get(pk=job.batch_id)
 
 
 def write(job: ProviderJob, *, now: datetime, release: bool = True, **changes: object) -> None:

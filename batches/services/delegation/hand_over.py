@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Exists, Max, OuterRef, Q
 from uuid_utils.compat import uuid7
 
@@ -44,12 +44,20 @@ def size_for(profile: Profile) -> Size:
 
 
 def hand_over_some(*, now: datetime) -> int:
-    """Lay jobs over the slices of batches that are to be handed over and have slices without a job. How many batches."""
+    """Lay jobs over the slices of batches that are to be handed over and have slices without a job. How many got jobs.
+
+    A batch that cannot be handed over keeps no other one from it.
+    """
+    done = 0
     order = ("-precedence", "-priority", "created_at")
-    found = list(_waiting(now=now).order_by(*order).values_list("pk", flat=True)[:BATCHES_AT_ONCE])
-    for batch_id in found:
-        hand_over(batch_id, now=now)
-    return len(found)
+    for batch_id in list(_waiting(now=now).order_by(*order).values_list("pk", flat=True)[:BATCHES_AT_ONCE]):
+        try:
+            done += bool(hand_over(batch_id, now=now))
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception("batch %s could not be handed over", batch_id)
+    return done
 
 
 def anything_to_hand_over(*, now: datetime) -> bool:

@@ -18,7 +18,7 @@ from batches.rules.execution import Execution, IncidentCode, JobState, Recall
 from batches.rules.lines import jsonl
 from batches.rules.states import BatchStatus, ObjectStatus
 from batches.rules.wire_ids import wire_id
-from batches.services.delegation.due import BUSY, hold_back, let_next, put_off, write
+from batches.services.delegation.due import BUSY, hold_back, let_next, lock_batch, put_off, write
 from batches.services.delegation.give_up import fail_open
 from batches.services.delegation.incidents import open_incident, resolve_incidents
 from batches.services.delegation.prices import JobEstimate, over_budget_with
@@ -204,6 +204,7 @@ def not_created(job: ProviderJob, failure: Failure, *, later: bool, now: datetim
                 open_incident(job, IncidentCode.REFUSED, message, now=now)
         return
     with transaction.atomic():
+        lock_batch(job)
         write(job, now=now, state=JobState.REFUSED, ended_at=now, poll_at=now if job.has_files else None, failure=message[:500])
         open_incident(job, IncidentCode.REFUSED, message, now=now)
         if delegated:
@@ -317,6 +318,7 @@ def note_surfaced(provider: Provider, found: Sequence[Snapshot], *, now: datetim
 def nothing_to_send(job: ProviderJob, *, now: datetime, note: str = "") -> None:
     """End a job that was not created and is not wanted any more, or has no open request left."""
     with transaction.atomic():
+        lock_batch(job)
         is_left = Slice.objects.filter(provider_job=job, pending__gt=0).exists()
         note = note or ("It was taken back before it was sent." if is_left else "No request was left to send.")
         write(job, now=now, state=JobState.ENDED, ended_at=now, poll_at=now if job.has_files else None, note=note)

@@ -1,10 +1,13 @@
 """Every plan of the stand-in, played through a whole delegated batch with both families."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import ProviderJob
-from batches.rules.execution import IncidentCode, JobState
+from batches.rules.execution import AT_PROVIDER, IncidentCode, JobState
 from batches.rules.states import BatchStatus
 from providers.jobs import client
 from tests.batch_apis import Counts, Create, Ending, Oddity, Plan
@@ -208,3 +211,25 @@ def test_a_job_that_was_taken_back_brings_home_what_is_done_and_the_next_job_doe
     assert batch.succeeded == ROWS
     assert_whole(stage, batch, rows=ROWS)
     assert_paid_rows_are_here(stage, batch)
+
+
+def test_a_full_queue_is_filled_again_as_room_appears_and_no_row_is_tried_by_itself(stage: Stage, settings: Settings) -> None:
+    if stage.family != "openai":
+        pytest.skip("message batches do not fail as a whole")
+    settings.JOB_ROWS = 5
+    stage.apis.world.max_open_rows = 10
+    batch = stage.batch(25)
+
+    for _ in range(40):
+        stage.work()
+        stage.apis.advance(40)
+        due = ProviderJob.objects.filter(state__in=AT_PROVIDER)  # what waits for room waits on
+        due.update(poll_at=timezone.now() - timedelta(seconds=1))
+        if stage.settled(batch)():
+            break
+    batch = stage.end(batch)
+
+    assert batch.succeeded == 25
+    assert len(stage.apis.jobs) == 8  # of the first five, three were too many
+    assert [job.attempt for job in stage.jobs(batch)] == [1] * 5
+    assert_whole(stage, batch, rows=25)

@@ -16,7 +16,7 @@ from batches.services.delegation import collecting, concluding, due, submitting
 from batches.services.delegation.concluding import Reading
 from batches.services.delegation.hand_over import hand_over_some
 from batches.services.delegation.prices import Prices
-from batches.services.delegation.wire_ids import wire_id
+from batches.rules.wire_ids import wire_id
 from batches.services.lifecycle.turns import candidates
 from providers.base import Failure, Outcome, Success
 from providers.failures import Kind
