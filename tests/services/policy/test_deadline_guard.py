@@ -16,11 +16,13 @@ PACE = Pace(concurrency=100, call_seconds=8.0)  # 10 requests a second, with the
 
 
 def job(requests: int, **more: Any) -> JobAtWork:
-    return JobAtWork(uuid.uuid4(), requests, **({"cancel_takes": TEN_MINUTES, "started_at": NOON} | more))
+    usual: dict[str, Any] = {"cancel_takes": TEN_MINUTES, "started_at": NOON}
+    return JobAtWork(uuid.uuid4(), requests, **(usual | more))
 
 
 def course(*jobs: JobAtWork, deadline: datetime = NOON + DAY, window: timedelta = DAY, **more: Any) -> Course:
-    return Course(deadline - window, deadline, jobs, **{"finishes": True} | more)
+    usual: dict[str, Any] = {"finishes": True}
+    return Course(deadline - window, deadline, jobs, **(usual | more))
 
 
 def before_deadline(*courses: Course, pace: Pace = PACE, least: timedelta = FIVE_MINUTES) -> list[timedelta]:

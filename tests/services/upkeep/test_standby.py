@@ -7,7 +7,8 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.models import AuditEntry, Batch, EmergencyStop, Event, Project, ProviderGrant, ProviderHealth, Role
+from batches.models import AuditEntry, Batch, EmergencyStop, Event, Project, ProviderGrant, ProviderHealth, ProviderJob, Role
+from batches.rules.execution import Execution
 from batches.rules.states import Act, BatchStatus
 from batches.services.control.pause import pause
 from batches.services.control.reroute import reroute
@@ -141,6 +142,24 @@ def _no_standby(provider: Provider, _standby: Provider, _batch: Batch) -> None:
     Provider.objects.filter(pk=provider.pk).update(standby=None)
 
 
+def _at_batch_api(provider: Provider, _standby: Provider, batch: Batch) -> None:
+    batch.slices.update(provider_job=a_job(batch, provider))
+
+
+def _delegated(_provider: Provider, _standby: Provider, batch: Batch) -> None:
+    Batch.objects.filter(pk=batch.pk).update(execution=Execution.DELEGATED)
+
+
+def _not_taken_back(_provider: Provider, _standby: Provider, batch: Batch) -> None:
+    Batch.objects.filter(pk=batch.pk).update(execution=Execution.HYBRID)
+
+
+def a_job(batch: Batch, provider: Provider) -> ProviderJob:
+    now = timezone.now()
+    times = {"created_at": now, "updated_at": now}
+    return ProviderJob.objects.create(batch=batch, provider=provider, marker="job", first_line=1, last_line=9, **times)
+
+
 Hinder = Callable[[Provider, Provider, Batch], None]
 
 
@@ -158,6 +177,9 @@ Hinder = Callable[[Provider, Provider, Batch], None]
         _paused,
         _source_disabled,
         _no_standby,
+        _at_batch_api,
+        _delegated,
+        _not_taken_back,
     ],
 )
 def test_a_batch_stays_where_the_standby_cannot_or_a_person_does_not_want_it(
@@ -168,6 +190,13 @@ def test_a_batch_stays_where_the_standby_cannot_or_a_person_does_not_want_it(
     let_standbys_take_over(now=timezone.now())
     assert provider_of(batch) == "simulator"
     assert not AuditEntry.objects.filter(act="move_to_standby").exists()
+
+
+def test_what_is_sent_directly_of_a_hybrid_batch_moves(simulator: Provider, standby: Provider, batch: Batch) -> None:
+    Batch.objects.filter(pk=batch.pk).update(execution=Execution.HYBRID, taken_back_at=timezone.now())
+    down(simulator)
+    let_standbys_take_over(now=timezone.now())
+    assert provider_of(batch) == "up-standby"
 
 
 def test_a_standby_that_lists_the_model_and_is_granted_takes_it(simulator: Provider, standby: Provider, batch: Batch) -> None:
