@@ -10,11 +10,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from batches.models import Batch, Project, ProviderJob, Slice, ThrottledBy
+from batches.rules.wire_ids import wire_id
 from batches.services.delegation.collecting import collect
 from batches.services.delegation.hand_over import hand_over
 from batches.services.delegation.prices import Prices
 from batches.services.delegation.take_back import release_slices
-from batches.rules.wire_ids import wire_id
 from batches.services.lifecycle.claim import Appetite, claim
 from batches.services.lifecycle.settle import Report, Throttled, settle
 from batches.services.upstreams.providers import change_provider

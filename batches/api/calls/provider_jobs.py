@@ -75,7 +75,8 @@ class ProviderJobs(NativeView):
         self.allow_parameters()
         batch = self.find_batch(batch_id)
         jobs = ProviderJob.objects.filter(batch=batch).defer("seen").select_related("provider", "batch__project")
-        job = jobs.filter(pk=identifiers.parse(job_id)).first()
+        pk = identifiers.parse(job_id)
+        job = jobs.filter(pk=pk).first() if pk is not None else None
         if job is None:
             raise NotFound(f"Batch {batch} has no provider job with the id {job_id[:100]!r}.", param="job_id")
         return batch, job

@@ -197,7 +197,8 @@ def not_created(job: ProviderJob, failure: Failure, *, later: bool, now: datetim
         until = now + timedelta(seconds=seconds)
         with transaction.atomic():
             changes: dict[str, Any] = {"poll_at": until, "tries": job.tries + 1, "failure": message[:500], "note": BUSY}
-            write(job, now=now, state=JobState.PREPARING, **changes, **(UPLOAD_ANEW if was_replaced else {}))
+            changes |= UPLOAD_ANEW if was_replaced else {}
+            write(job, now=now, state=JobState.PREPARING, **changes)
             if failure.kind.retryable or failure.kind.is_of_account:
                 hold_back(job, until=until, note=BUSY, now=now)
             if not later:

@@ -96,7 +96,7 @@ def test_the_requests_of_a_hybrid_batch_are_sent_directly_then(
 
     assert hand_over(batch.id, now=timezone.now()) == []
     assert bool(Batch.objects.get(pk=batch.pk).taken_back_at) is goes_on
-    assert not anything_to_hand_over()
+    assert not anything_to_hand_over(now=timezone.now())
 
 
 @pytest.mark.parametrize("family", [None, "groq"])

@@ -1,5 +1,7 @@
 """The page of delegation: which projects let providers store their requests, how their batches run, and where that would be."""
 
+from typing import Any
+
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponseBase
@@ -23,8 +25,9 @@ class DelegationForm(forms.Form):
     may_delegate = forms.BooleanField(required=False)
     execution = forms.ChoiceField(required=False, choices=[("", "as the provider says"), *Execution.choices])
 
-    def __init__(self, *args: object, project: Project) -> None:
-        super().__init__(*args, auto_id=f"{project.slug}_%s", initial={name: getattr(project, name) for name in self.base_fields})  # type: ignore[arg-type]
+    def __init__(self, *args: Any, project: Project) -> None:
+        initial = {name: getattr(project, name) for name in self.base_fields}
+        super().__init__(*args, auto_id=f"{project.slug}_%s", initial=initial)
         self.project = project
 
 
