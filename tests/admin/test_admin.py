@@ -240,7 +240,7 @@ def test_a_credential_is_written_and_never_read(console: Client, simulator: Prov
     assert provider.connection().credential == "sk-1"
     page = console.get(page_of(provider)).content.decode()
     assert "sk-1" not in page
-    assert "One is set" in page
+    assert "A credential is stored" in page
     console.post(page_of(provider), provider_form(max_concurrency="6"))
     provider.refresh_from_db()
     assert (provider.connection().credential, provider.max_concurrency) == ("sk-1", 6)

@@ -78,7 +78,7 @@ REQUESTS: Proofs = {
         "dialects/test_routes::test_without_a_key_the_door_is_closed",
     ],
     "an input has a byte order mark, CRLF, blank lines or no last line end": [
-        "rules/test_jsonl::test_blank_lines_count_but_are_not_lines",
+        "rules/lines/test_jsonl::test_blank_lines_count_but_are_not_lines",
         "dialects/openai/test_flow::test_a_file_may_differ_in_what_does_not_matter",
         "dialects/openai/test_flow::test_a_bad_input_fails_the_batch_with_its_code_and_line",
     ],
@@ -96,7 +96,7 @@ RESULTS: Proofs = {
     ],
     "a line is no JSON, or has numbers that JSON does not have": [
         "http/test_rendering::test_what_is_no_json_number_is_null",
-        "rules/test_jsonl::test_dumped_json_is_one_line_without_nan",
+        "rules/lines/test_jsonl::test_dumped_json_is_one_line_without_nan",
         "providers/online/test_openai::test_a_pretty_printed_body_becomes_one_line_with_its_numbers_kept",
         "engine/executor/test_execute::test_garbage_fails_the_object_and_nothing_else",
     ],
