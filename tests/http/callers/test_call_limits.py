@@ -12,8 +12,8 @@ from batches.http.callers.call_limits import begin_call
 from batches.models import ApiKey, File, Project
 from batches.rules.errors import RateLimited
 from batches.services.people.authenticate import authenticate
+from tests.dialects.intake.conftest import api
 from tests.dialects.openai.conftest import Answer, Api
-from tests.dialects.test_intake import api
 
 __all__ = ["api"]
 
