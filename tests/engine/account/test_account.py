@@ -19,7 +19,7 @@ from tests.engine.account.conftest import CONCURRENCY, Account, all_succeeded, h
 from tests.engine.executors import executors, named, sent, wait_until
 from tests.upstream import Upstream
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]
 ANSWER = b'{"choices": [{"message": {"role": "assistant", "content": "Hello"}}]}'
 BILLING = b'{"type": "error", "error": {"type": "billing_error", "message": "There is an issue with your payment."}}'
 BALANCE = b'{"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}'

@@ -18,7 +18,7 @@ from tests.engine.account.conftest import Account, all_succeeded, health, is_hel
 from tests.engine.executors import executors, wait_until
 from tests.upstream import Upstream
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]
 
 
 @pytest.mark.usefixtures("patient")

@@ -1,18 +1,11 @@
 """Groups of an OpenID Connect provider are found where the settings say."""
 
-import shutil
 from typing import Any
 
 import pytest
 from pytest_django import Settings
 
 from batches.console.account.oidc import groups_in
-
-pytestmark = [
-    pytest.mark.once,
-    pytest.mark.django_db,
-    pytest.mark.skipif(shutil.which("node") is None, reason="There is no Node on this machine."),
-]
 
 
 @pytest.mark.parametrize(

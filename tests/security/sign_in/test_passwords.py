@@ -16,7 +16,7 @@ from tests.security.sign_in.people import (
     signs_in,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("anna", "few_attempts")]
+pytestmark = [pytest.mark.django_db, pytest.mark.both, pytest.mark.usefixtures("anna", "few_attempts")]
 
 
 NEW = "a new and longer one"

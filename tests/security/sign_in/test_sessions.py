@@ -20,7 +20,7 @@ from tests.security.sign_in.people import (
     signs_in,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("anna", "few_attempts")]
+pytestmark = [pytest.mark.django_db, pytest.mark.both, pytest.mark.usefixtures("anna", "few_attempts")]
 
 
 def test_one_sees_ones_sessions_and_ends_all_others() -> None:

@@ -25,7 +25,7 @@ from tests.security.sign_in.people import (
     signs_in,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("anna", "few_attempts")]
+pytestmark = [pytest.mark.django_db, pytest.mark.both, pytest.mark.usefixtures("anna", "few_attempts")]
 
 
 # --- Guessing ------------------------------------------------------------------------------------------------
