@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from batches.models import Batch, BatchMinute, Project
-from batches.services.tally.assess import assess, is_at_risk
+from batches.services.tally.late_batches import assess, is_at_risk
 from providers.models import Provider
 from tests.cast import request_lines, started
 
