@@ -1,4 +1,4 @@
-"""assess: mark the batches that will miss their deadline at their present pace, so that they are taken up first."""
+"""Late batches: `assess` marks those that will miss their deadline at their present pace, so that they are taken up first."""
 
 from datetime import datetime, timedelta
 

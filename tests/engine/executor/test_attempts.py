@@ -9,12 +9,7 @@ from batches.models import Attempt, BatchObject, Project, Slice
 from batches.services.results.results import result_of
 from providers.models import Provider
 from tests.answers import break_off, drop, refuse, say, stay_silent
-from tests.cast import (
-    request_lines,
-    run_executor,
-    started,
-    statuses,
-)
+from tests.cast import request_lines, run_executor, started, statuses
 from tests.engine.executors import wait_until
 from tests.upstream import Upstream
 

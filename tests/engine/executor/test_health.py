@@ -16,12 +16,7 @@ from batches.engine.limits.windows import WindowSize
 from batches.models import Batch, Project, ProviderHealth
 from providers.models import Provider, ProviderModel
 from tests.answers import say
-from tests.cast import (
-    request_lines,
-    run_executor,
-    started,
-    statuses,
-)
+from tests.cast import request_lines, run_executor, started, statuses
 from tests.engine.executors import executors, wait_until
 from tests.upstream import Upstream
 

@@ -11,15 +11,7 @@ from batches.services.retry.retry import retry
 from batches.services.retry.selection import EVERYTHING
 from providers.models import Provider
 from tests.answers import refuse, stay_silent, succeed
-from tests.cast import (
-    TESTER,
-    assert_counts_are_true,
-    provider_at,
-    request_lines,
-    run_executor,
-    started,
-    statuses,
-)
+from tests.cast import TESTER, assert_counts_are_true, provider_at, request_lines, run_executor, started, statuses
 from tests.engine.executors import executors, named, sent, wait_until
 from tests.upstream import Upstream
 

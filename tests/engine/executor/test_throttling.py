@@ -13,16 +13,7 @@ from batches.services.control.cancel import cancel
 from batches.services.lifecycle.validate import validate
 from providers.models import Provider, ProviderModel
 from tests.answers import drop, refuse, succeed
-from tests.cast import (
-    TESTER,
-    assert_counts_are_true,
-    request_line,
-    request_lines,
-    run_executor,
-    started,
-    statuses,
-    submitted,
-)
+from tests.cast import TESTER, assert_counts_are_true, request_line, request_lines, run_executor, started, statuses, submitted
 from tests.engine.executors import executors, named, sent, wait_until
 from tests.upstream import Upstream
 

@@ -2,12 +2,7 @@
 
 from collections.abc import Mapping
 
-from batches.engine.limits.slots import (
-    Claim,
-    Holding,
-    charge,
-    grant_slots,
-)
+from batches.engine.limits.slots import Claim, Holding, charge, grant_slots
 
 
 class Slots:

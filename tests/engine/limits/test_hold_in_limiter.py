@@ -3,13 +3,7 @@
 import math
 
 from batches.engine.limits.asks import Ask, Bid, Caps, Grant, Permit, Want
-from batches.engine.limits.hold import (
-    FIRST_SECONDS,
-    STRIKES,
-    AccountHeld,
-    Orders,
-    Seen,
-)
+from batches.engine.limits.hold import FIRST_SECONDS, STRIKES, AccountHeld, Orders, Seen
 from batches.engine.limits.limiter import answer
 from batches.engine.limits.state import WHOLE, State
 from batches.engine.limits.windows import WindowSize

@@ -4,14 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batches.engine.limits.slots import (
-    MOST_OWED,
-    SHARE_SECONDS,
-    TURN_SECONDS,
-    Claim,
-    divide,
-    kept_free,
-)
+from batches.engine.limits.slots import MOST_OWED, SHARE_SECONDS, TURN_SECONDS, Claim, divide, kept_free
 from tests.engine.limits.divided import Slots
 
 PLENTY = 99

@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batches.engine.limits.slots import (
-    TURN_SECONDS,
-    Claim,
-)
+from batches.engine.limits.slots import TURN_SECONDS, Claim
 from tests.engine.limits.divided import Slots
 
 

@@ -6,16 +6,7 @@ import pytest
 
 from providers.base import Failure, Success
 from providers.failures import Kind
-from providers.jobs.base import (
-    Created,
-    Ending,
-    Found,
-    JobStatus,
-    OddLine,
-    ResultsUnreadable,
-    RowKind,
-    RowResult,
-)
+from providers.jobs.base import Created, Ending, Found, JobStatus, OddLine, ResultsUnreadable, RowKind, RowResult
 from tests.batch_apis import BatchApis, Counts, Oddity, Plan
 from tests.batch_apis import Ending as Planned
 from tests.providers.jobs.driving import SECRET, Driving

@@ -4,11 +4,7 @@ import pytest
 
 from providers.base import Failure
 from providers.failures import Kind
-from providers.jobs.base import (
-    Found,
-    NotCreated,
-    Uncertain,
-)
+from providers.jobs.base import Found, NotCreated, Uncertain
 from tests.batch_apis import BatchApis, Create, Plan
 from tests.providers.jobs.driving import Driving
 

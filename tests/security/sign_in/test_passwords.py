@@ -8,13 +8,7 @@ from pytest_django import Settings
 
 from batches.models import AuditEntry
 from tests.security.sign_in.conftest import records
-from tests.security.sign_in.people import (
-    ACCOUNT,
-    PASSWORD,
-    may_enter,
-    signed_in,
-    signs_in,
-)
+from tests.security.sign_in.people import ACCOUNT, PASSWORD, may_enter, signed_in, signs_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both, pytest.mark.usefixtures("anna", "few_attempts")]
 

@@ -11,14 +11,7 @@ from batches.console.account.session_life import BEGAN, SEEN
 from batches.services.people.sessions import MOST
 from batches.services.upkeep.prune import prune
 from tests.security.sign_in.conftest import records
-from tests.security.sign_in.people import (
-    PASSWORD,
-    SESSIONS,
-    browser,
-    may_enter,
-    signed_in,
-    signs_in,
-)
+from tests.security.sign_in.people import PASSWORD, SESSIONS, browser, may_enter, signed_in, signs_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both, pytest.mark.usefixtures("anna", "few_attempts")]
 

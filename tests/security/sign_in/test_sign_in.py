@@ -15,15 +15,7 @@ from batches.console.account.urls import urlpatterns
 from batches.models import AuditEntry
 from config.settings.people import sign_in_rates
 from tests.security.sign_in.conftest import ATTEMPTS, records
-from tests.security.sign_in.people import (
-    LOGIN,
-    PASSWORD,
-    browser,
-    may_enter,
-    sign_in,
-    signed_in,
-    signs_in,
-)
+from tests.security.sign_in.people import LOGIN, PASSWORD, browser, may_enter, sign_in, signed_in, signs_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both, pytest.mark.usefixtures("anna", "few_attempts")]
 

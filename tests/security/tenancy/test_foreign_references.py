@@ -18,15 +18,7 @@ from batches.models import Batch
 from tests.dialects.openai.conftest import CHAT
 from tests.dialects.routes import ROUTES, Route
 from tests.matrix import every
-from tests.security.tenancy.conftest import (
-    HARMLESS,
-    REFERENCES,
-    REQUESTS,
-    Ask,
-    looking,
-    references,
-    require_same,
-)
+from tests.security.tenancy.conftest import HARMLESS, REFERENCES, REQUESTS, Ask, looking, references, require_same
 from tests.security.tenancy.tenants import Pair, Tenant, Visitor
 
 pytestmark = pytest.mark.once

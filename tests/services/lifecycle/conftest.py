@@ -7,10 +7,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.models import (
-    Batch,
-    Project,
-)
+from batches.models import Batch, Project
 from batches.services.lifecycle.claim import Appetite, Lease, claim
 from batches.services.lifecycle.settle import Receipt, Report, settle
 from batches.services.tally.outcomes import Settled, Tried

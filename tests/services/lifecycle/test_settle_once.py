@@ -5,13 +5,7 @@ import uuid
 import pytest
 from django.utils import timezone
 
-from batches.models import (
-    Attempt,
-    Batch,
-    BatchError,
-    BatchResult,
-    Slice,
-)
+from batches.models import Attempt, Batch, BatchError, BatchResult, Slice
 from batches.services.lifecycle.claim import Lease, claim
 from batches.services.lifecycle.settle import Receipt
 from providers.base import Failure

@@ -4,11 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from batches.models import (
-    Membership,
-    Project,
-    Role,
-)
+from batches.models import Membership, Project, Role
 from batches.rules.states import Source
 from batches.services.core.access import access_of
 from batches.services.search.scope import Scope, scope_of_person

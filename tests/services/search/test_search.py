@@ -7,18 +7,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.models import (
-    ApiKey,
-    Attempt,
-    Batch,
-    BatchObject,
-    BatchResult,
-    BulkAct,
-    BulkOperation,
-    ErrorGroup,
-    Project,
-    Role,
-)
+from batches.models import ApiKey, Attempt, Batch, BatchObject, BatchResult, BulkAct, BulkOperation, ErrorGroup, Project, Role
 from batches.rules.lines.jsonl import result_id
 from batches.services.insight.withheld import WITHHELD
 from batches.services.search import batches_found, requests_found

@@ -4,9 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from batches.models import (
-    Batch,
-)
+from batches.models import Batch
 from batches.rules.states import BatchStatus
 from batches.services.search import bounds
 from batches.services.search.found import HitKind

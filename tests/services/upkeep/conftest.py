@@ -6,10 +6,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.models import (
-    Batch,
-    Project,
-)
+from batches.models import Batch, Project
 from tests.services.pruned import mixed
 
 

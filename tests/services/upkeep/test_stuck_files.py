@@ -9,15 +9,7 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.models import (
-    Batch,
-    File,
-    Project,
-    Purpose,
-    Upload,
-    UploadPart,
-    UploadStatus,
-)
+from batches.models import Batch, File, Project, Purpose, Upload, UploadPart, UploadStatus
 from batches.services.intake.uploads import add_part, cancel_upload, start_upload
 from batches.services.upkeep import prune as pruning
 from batches.services.upkeep import retention
