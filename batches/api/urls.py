@@ -24,7 +24,14 @@ from batches.models import Dialect
 
 mount(Mount(bases={"The native API": "/api/v1"}, render_error=render_error, prefixes=("/api",)))
 
-add_face(Face(Dialect.NATIVE, lambda batch: f"/api/v1/batches/{batch}", lambda batch, request, _: batch_object(batch, request)))
+add_face(
+    Face(
+        Dialect.NATIVE,
+        "/api/v1",
+        lambda batch: f"/api/v1/batches/{batch}",
+        lambda batch, request, _: batch_object(batch, request),
+    )
+)
 
 app_name = "api"
 urlpatterns = [

@@ -12,7 +12,7 @@ from batches.models import Worker
 from batches.services.bulk.run import run as run_operation
 from batches.services.consistency.verify import verify_recent as prove_some
 from batches.services.lifecycle.control_turns import finalize_next, validate_next
-from batches.services.tally.assess import assess as assess_all
+from batches.services.tally.late_batches import assess as assess_all
 from batches.services.tally.workers import heartbeat, process_identity
 from batches.services.upkeep.prune import prune as prune_all
 from batches.services.upkeep.reconcile import reconcile as reconcile_all

@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import Model
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from batches.models import (
@@ -129,3 +131,11 @@ def furnish(project: Project, simulator: Provider, make_batch: MakeBatch) -> Fur
 def staff(member: SignIn) -> Client:
     """Somebody of the support desk: an operator of `project` who may enter the admin."""
     return member(Role.OPERATOR, is_staff=True)
+
+
+def page_of(row: Model) -> str:
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+def name(model: object) -> str:
+    return model._meta.model_name if isinstance(model, type) and issubclass(model, Model) else str(model)  # type: ignore[return-value]

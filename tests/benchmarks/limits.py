@@ -15,12 +15,12 @@ from typing import Any
 import psycopg
 import redis
 
+from tests.answers import succeed
 from tests.benchmarks.inputs import WrongResult, write_input
 from tests.benchmarks.portal import Portal, database_servers, grown_up
 from tests.benchmarks.tables import table, verdict
 from tests.benchmarks.upstream import Upstream
 from tests.upstream import Upstream as Recorder
-from tests.upstream import succeed
 
 GOAL = 0.01  # of the limit may be sent beyond it
 MINUTE = 60.0

@@ -19,7 +19,8 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from tests.benchmarks.scale_rows import SHAPE, TABLES, Rows
+from tests.benchmarks.scale_rows import SHAPE, Rows
+from tests.benchmarks.scale_tables import TABLES
 from tests.processes import ROOT
 from tests.servers import postgresql
 

@@ -9,7 +9,7 @@ from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from tests.browser.eyes import findings
-from tests.security.people import PASSWORD, code_of, recovery_codes, with_second_factor
+from tests.security.sign_in.people import PASSWORD, code_of, recovery_codes, with_second_factor
 
 pytestmark = pytest.mark.once
 

@@ -13,10 +13,11 @@ from datetime import timedelta
 from http.client import HTTPException
 from pathlib import Path
 
+from tests.chaos.client import Run
 from tests.chaos.faults import Servers, frozen, kill
 from tests.chaos.levers import leave_room, set_clock
 from tests.chaos.moods import GOOD, MOODS, Moody
-from tests.chaos.stage import Run, Stage
+from tests.chaos.stage import Stage
 
 OPEN = 5  # the number of batches that are kept open
 SIZES = (1, 40, 300, 1500, 4000)

@@ -3,8 +3,8 @@
 import random
 from collections.abc import Callable, Mapping
 
-from tests.chaos.stage import LATENCY, usual
-from tests.upstream import Answer, Behaviour, Request, babble, break_off, drop, refuse, say, stay_silent, succeed
+from tests.answers import Answer, Behaviour, Request, babble, break_off, drop, refuse, say, stay_silent, succeed
+from tests.chaos.client import LATENCY, usual
 
 SHARE = 0.15  # the part of the calls that the mood spoils
 GOOD = "good"

@@ -7,9 +7,10 @@ from uuid import UUID
 
 import msgspec
 
+from tests.answers import Request
+from tests.chaos.client import LATENCY, UNFLUSHED_SECONDS
 from tests.chaos.havoc import Fault, Havoc
-from tests.chaos.stage import LATENCY, UNFLUSHED_SECONDS, Stage
-from tests.upstream import Request
+from tests.chaos.stage import Stage
 
 ON_ITS_WAY_SECONDS = 1.0  # the most time between the kill of a process and the arrival of its last call
 INPUT_TOKENS, OUTPUT_TOKENS = 9, 3  # the usage of each success

@@ -10,6 +10,11 @@ from typing import Any, ClassVar
 
 from tests.dialects.openai.conftest import CHAT, Answer, Api
 
+# The steps of a batch's life. Each face has a word for each of them.
+STEPS = (
+    *("validating", "running", "throttled", "finalizing", "cancelling"),
+    *("all succeeded", "some failed", "all failed", "rejected", "cancelled", "expired"),
+)
 MODEL = {"model": "m", "messages": [{"role": "user", "content": "two plus two?"}]}
 
 
@@ -19,8 +24,14 @@ class Face(Api, ABC):
     batches: ClassVar[str]
     known_by: ClassVar[str] = "id"  # where a batch says who it is
     query: ClassVar[str] = ""  # what every call needs
+    words: ClassVar[str]  # a word for each of STEPS
     lists: ClassVar[bool] = True
     cancels: ClassVar[bool] = True
+
+    @classmethod
+    def word(cls, step: str) -> str:
+        """The dialect's word for a step of a batch's life."""
+        return dict(zip(STEPS, cls.words.split(), strict=True))[step]
 
     def path(self, *parts: str) -> str:
         return "/".join((self.batches, *parts)) + self.query
@@ -85,6 +96,7 @@ class OpenAIFace(Face):
     """Files in, files out."""
 
     batches = "/v1/batches"
+    words = "validating in_progress in_progress finalizing cancelling completed completed completed failed cancelled expired"
     files: ClassVar[str] = "/v1/files"
     window: ClassVar[str] = "24h"
 
@@ -124,6 +136,7 @@ class NovitaFace(OpenAIFace):
     """The same, with rows that name nothing but themselves."""
 
     batches = "/openai/v1/batches"
+    words = "VALIDATING PROGRESS PROGRESS PROGRESS CANCELLING COMPLETED COMPLETED COMPLETED FAILED CANCELLED EXPIRED"
     files = "/openai/v1/files"
     window = "48h"
 
@@ -135,6 +148,7 @@ class BifrostFace(Face):
     """Requests in the call, results as one document."""
 
     batches = "/bifrost/v1/batches"
+    words = "validating in_progress in_progress finalizing cancelling completed completed completed failed canceled expired"
     query = "?provider=simulator"
 
     def document(self, custom_ids: Sequence[str], *, failing: Sequence[str]) -> dict[str, Any]:
@@ -165,6 +179,7 @@ class AnthropicFace(Face):
     """Requests for messages in the call, results as lines."""
 
     batches = "/v1/messages/batches"
+    words = "in_progress in_progress in_progress in_progress canceling ended ended ended ended ended ended"
 
     def __init__(self, key: str | None) -> None:
         super().__init__(key)
@@ -205,6 +220,9 @@ class MergeFace(Face):
     """Records to be written, on behalf of a linked account."""
 
     batches = "/api/accounting/v1/invoices/bulk"
+    words = (
+        "ENQUEUED IN_PROGRESS RATE_LIMITED IN_PROGRESS IN_PROGRESS SUCCESS PARTIAL_SUCCESS FAILED FAILED PARTIAL_SUCCESS FAILED"
+    )
     known_by = "batch_id"
     lists = False
     cancels = False

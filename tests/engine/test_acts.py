@@ -14,10 +14,11 @@ from batches.services.control.pause import pause, resume
 from batches.services.control.reroute import reroute
 from batches.services.retry.lineage import lineage, merged_counts, merged_results
 from providers.models import Provider
+from tests.answers import refuse, succeed
 from tests.cast import TESTER, assert_counts_are_true, ended, request_lines, run_executor, started, statuses
-from tests.engine.executor.test_execute import executors, named, wait_until
+from tests.engine.executors import executors, named, wait_until
 from tests.rounds import again, child_of, group_of
-from tests.upstream import Upstream, refuse, succeed
+from tests.upstream import Upstream
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,9 +14,10 @@ from batches.services.lifecycle.claim import anything_to_claim
 from batches.services.policy.emergency_stop import Place, begin_stop, end_stop
 from batches.services.upkeep.reconcile import reconcile
 from providers.models import Provider
+from tests.answers import succeed
 from tests.cast import TESTER, assert_counts_are_true, ended, request_lines, run_executor, started, statuses
-from tests.engine.executor.test_execute import executors, sent, wait_until
-from tests.upstream import Upstream, succeed
+from tests.engine.executors import executors, sent, wait_until
+from tests.upstream import Upstream
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]
 

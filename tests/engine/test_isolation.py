@@ -21,9 +21,10 @@ from providers import registry
 from providers.base import Call, Check, Connection, Failure, Outcome, Success
 from providers.failures import Kind
 from providers.models import Provider
+from tests.answers import succeed
 from tests.cast import TESTER, assert_counts_are_true, ended, request_lines, run_executor, started, statuses
-from tests.engine.executor.test_execute import executors, named, sent, wait_until
-from tests.upstream import Upstream, succeed
+from tests.engine.executors import executors, named, sent, wait_until
+from tests.upstream import Upstream
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,9 +10,10 @@ from batches.engine.executor import db_turn, take_up
 from batches.models import Batch, Project, Slice, Worker
 from batches.rules.states import BatchStatus
 from providers.models import Provider
+from tests.answers import succeed
 from tests.cast import provider_at, request_lines, run_executor, started, statuses
-from tests.engine.executor.test_execute import executors, sent, wait_until
-from tests.upstream import Upstream, succeed
+from tests.engine.executors import executors, sent, wait_until
+from tests.upstream import Upstream
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

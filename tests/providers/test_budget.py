@@ -14,7 +14,8 @@ from providers.transport.fast import FastTransport
 from providers.transport.full import FullTransport
 from providers.transport.interface import Transport
 from providers.transport.way import Way
-from tests.upstream import Answer, Upstream, say, upstream
+from tests.answers import Answer, say
+from tests.upstream import Upstream, upstream
 
 __all__ = ["upstream"]
 

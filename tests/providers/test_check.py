@@ -7,8 +7,9 @@ from pytest_django import Settings
 from providers import check as check_module
 from providers.check import check
 from providers.models import Provider
+from tests.answers import Answer, redirect, refuse, say, stay_silent
 from tests.providers.calls import SECRET
-from tests.upstream import Answer, Upstream, redirect, refuse, say, stay_silent
+from tests.upstream import Upstream
 
 
 def provider(upstream: Upstream, *, credential: str = SECRET) -> Provider:

@@ -8,7 +8,7 @@ from providers.models import Provider
 from tests.admin.conftest import Furnish
 from tests.api.conftest import native
 from tests.console.conftest import MakeBatch, console, count_queries, make_batch, member
-from tests.security.tenants import Tenant, tenant_of
+from tests.security.tenancy.tenants import Tenant, tenant_of
 from tests.upstream import upstream
 
 __all__ = ["console", "count_queries", "make_batch", "member", "native", "upstream"]

@@ -18,7 +18,7 @@ from batches.services.intake.check_input import Findings, check_file
 from batches.services.intake.input_rules import rules_for
 from batches.services.people.accounts import require_granted
 from batches.services.policy.estimate import Estimate
-from batches.services.tally.assess import assess
+from batches.services.tally.late_batches import assess
 from providers.models import Provider
 from tests.cast import CHAT, request_line, request_lines, started
 

@@ -30,7 +30,7 @@ from batches.services.results.results import results, settled_results
 from batches.services.retry.retry import retry
 from batches.services.retry.selection import Selection
 from batches.services.search.bounds import NEWEST
-from batches.services.tally.assess import assess
+from batches.services.tally.late_batches import assess
 from batches.services.tally.outcomes import Settled, Tried
 from batches.services.upkeep.reconcile import reconcile
 from providers.base import Failure, Success

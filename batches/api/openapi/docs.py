@@ -12,6 +12,8 @@ from batches.api.openapi.examples import HOST
 from batches.api.openapi.operations import Operation, Section, read_operation
 from batches.api.openapi.samples import KEY, Sample, pretty
 from batches.api.openapi.schema import BASE
+from batches.dialects.shared.faces import faces
+from batches.models import Dialect
 
 SECTIONS = (
     "Batches",
@@ -33,7 +35,7 @@ def docs_page(request: HttpRequest) -> HttpResponse:
     context = {
         "sections": sections(host),
         "steps": {name: text.replace(HOST, host) for name, text in STEPS.items()},
-        "dialects": [(name, host + path) for name, path in DIALECTS],
+        "dialects": [(face.dialect.label, host + face.base) for face in faces() if face.dialect != Dialect.NATIVE],
         "base": BASE,
         "error": ERROR,
     }
@@ -71,14 +73,6 @@ STEPS = {
     "retrieve": f"curl {HOST}{BASE}/batches/batch_… {KEY}",
     "results": f"curl {HOST}{BASE}/batches/batch_…/results {KEY}",
 }
-# The clients of each dialect, and their base URLs.
-DIALECTS = (
-    ("OpenAI", "/v1"),
-    ("Anthropic", "/anthropic"),
-    ("Bifrost", "/bifrost/v1"),
-    ("Novita", "/openai/v1"),
-    ("Merge", "/api"),
-)
 ERROR = pretty(
     {
         "error": {

@@ -1,4 +1,4 @@
-"""The address of a request for a page, as it is recorded and counted, by `batches.http.callers.senders`."""
+"""The address of a person's request, for records and for counting sign-ins. `batches.http.callers.senders` finds it."""
 
 from allauth.core.internal.httpkit import clean_client_ip
 from django.http import HttpRequest

@@ -8,7 +8,7 @@ from batches.console.drawing.charts import Sparkline
 from batches.models import Batch, BatchMinute
 from batches.rules.execution import Execution
 from batches.rules.states import BatchStatus
-from batches.services.tally.assess import RECENT, is_at_risk
+from batches.services.tally.late_batches import RECENT, is_at_risk
 
 MINUTE = timedelta(minutes=1)
 ENOUGH = 20  # so many objects tell a pace within about a fifth

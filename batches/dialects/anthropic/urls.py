@@ -53,6 +53,7 @@ mount(
 add_face(
     Face(
         Dialect.ANTHROPIC,
+        base="/anthropic",
         path=lambda batch: f"{views.PATH}/{identifiers.render(PREFIX, batch.id)}",
         show=lambda batch, request, now: message_batches([batch], url=request.build_absolute_uri(views.PATH), now=now)[0],
         cannot=lambda batch: "" if batch.endpoint == ENDPOINT else f"It shows batches of {ENDPOINT} only.",

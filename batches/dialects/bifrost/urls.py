@@ -21,6 +21,7 @@ mount(
 add_face(
     Face(
         Dialect.BIFROST,
+        base="/bifrost/v1",
         path=lambda batch: f"/bifrost/v1/batches/{batch}?provider={quote(batch.provider.name)}",
         show=lambda batch, request, now: batch_objects([batch], url=request.build_absolute_uri(views.BATCHES), now=now)[0],
     )

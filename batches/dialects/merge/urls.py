@@ -14,6 +14,7 @@ mount(Mount(bases={"Merge's client": "/api"}, render_error=render_error, prefixe
 add_face(
     Face(
         Dialect.MERGE,
+        base="/api",
         path=lambda batch: f"/api{batch.endpoint}/bulk/{batch.id}",
         show=lambda batch, _, now: bulk_object(batch, id_path=batch.provider.id_path, now=now),
         cannot=lambda batch: "" if batch.endpoint in ENDPOINTS.values() else "It shows bulk writes of accounting records only.",

@@ -10,7 +10,9 @@ from batches.http.mounts import Mount, mount
 from batches.models import Dialect
 
 mount(Mount(bases={"Novita's clients": "/openai/v1"}, render_error=render_error, prefixes=("/openai",)))
-add_face(Face(Dialect.NOVITA, lambda batch: f"/openai/v1/batches/{batch}", lambda batch, *_: batch_objects([batch])[0]))
+add_face(
+    Face(Dialect.NOVITA, "/openai/v1", lambda batch: f"/openai/v1/batches/{batch}", lambda batch, *_: batch_objects([batch])[0])
+)
 
 urlpatterns = [
     path("models", views.Models.as_view()),

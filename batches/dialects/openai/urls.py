@@ -33,7 +33,7 @@ def is_groqs(headers: Mapping[str, str]) -> bool:
 
 
 mount(Mount(bases={"Groq's client": "/groq"}, render_error=render_error, prefixes=("/openai/v1",), recognises=is_groqs))
-add_face(Face(Dialect.OPENAI, lambda batch: f"/v1/batches/{batch}", lambda batch, *_: batch_objects([batch])[0]))
+add_face(Face(Dialect.OPENAI, "/v1", lambda batch: f"/v1/batches/{batch}", lambda batch, *_: batch_objects([batch])[0]))
 
 urlpatterns = [
     path("models", views.Models.as_view()),

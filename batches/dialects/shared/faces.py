@@ -17,13 +17,14 @@ from batches.models import Batch, Dialect
 class Face:
     """The face of one dialect.
 
-    `path` is the path at which clients read a batch. `show` makes the document of the answer, with addresses under the host
-    of a request; fields about the call itself are left out. `cannot` is the reason why the dialect cannot show a batch; it is
-    empty if it can. `header` is a header that clients send besides their key. `is_whole` tells whether the answer has every
-    object of the batch.
+    `base` is the base URL that clients are told, after the host. `path` is the path at which clients read a batch. `show`
+    makes the document of the answer, with addresses under the host of a request; fields about the call itself are left out.
+    `cannot` is the reason why the dialect cannot show a batch; it is empty if it can. `header` is a header that clients send
+    besides their key. `is_whole` tells whether the answer has every object of the batch.
     """
 
     dialect: Dialect
+    base: str
     path: Callable[[Batch], str]
     show: Callable[[Batch, HttpRequest, datetime], Mapping[str, Any]]
     cannot: Callable[[Batch], str] = lambda _: ""

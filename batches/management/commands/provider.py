@@ -28,6 +28,7 @@ from batches.services.policy.tune import (
 )
 from batches.services.upstreams import providers
 from providers.models import CredentialUnavailable, Provider
+from providers.registry import ADAPTERS
 
 CREDENTIAL_HELP = "read the API key from standard input, and keep it encrypted"
 
@@ -39,7 +40,7 @@ class Command(BaseCommand):
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         add = verbs.add_parser("add", help="add a provider")
         add.add_argument("name")
-        add.add_argument("--adapter", required=True, help="the kind of upstream: openai, anthropic, http or simulator")
+        add.add_argument("--adapter", required=True, help=f"the kind of upstream, one of {', '.join(ADAPTERS)}")
         add.add_argument("--base-url", default="", help="such as https://api.example.com/v1")
         _add_credential(add)
         add.add_argument("--default", action="store_true", help="use it where a batch names no provider")

@@ -17,6 +17,7 @@ from batches.rules.states import TERMINAL, Act, BatchStatus
 from batches.services.core import wake
 from batches.services.core.audit import record_acts
 from batches.services.core.transition import record
+from batches.services.delegation.due import lock_batch
 from batches.services.policy.deadline_guard import (
     CALL_SECONDS,
     CANCEL_OF_WINDOW,
@@ -87,6 +88,7 @@ def _recall_late(provider: Provider, batches: Sequence[Batch], *, now: datetime)
 @transaction.atomic
 def _recall_some(batch: Batch, late: Sequence[uuid.UUID], *, now: datetime) -> int:
     """Take back some jobs of one batch, which get no successors. The event counts all that were taken back for this reason."""
+    Batch.objects.select_for_update(no_key=True).get(pk=batch.pk)
     taken = ProviderJob.objects.filter(pk__in=late, recall="").update(
         recall=Recall.LATE, recalled_at=now, recalled_by=ENGINE.name, poll_at=now
     )
@@ -203,8 +205,9 @@ def release_slices(job: ProviderJob, *, now: datetime, note: str = "") -> int:
     """Free the slices of a job that have open requests, and let others carry them out. How many slices.
 
     In a hybrid batch the executors do; in a delegated one, or at another provider, the next job does. The caller need not hold
-    the job. Rows are locked in the order of `collecting`, so that no deadlock arises: job, slices, batch.
+    the job. Rows are locked in one order everywhere, so that no deadlock arises: batch, job, slices.
     """
+    batch = lock_batch(job)
     changes: dict[str, object] = {"released_at": now, "updated_at": now} | ({"note": note[:500]} if note else {})
     ProviderJob.objects.filter(pk=job.pk, released_at=None).update(**changes)
     pieces = Slice.objects.select_for_update().filter(provider_job=job, pending__gt=0).order_by("pk")
@@ -212,7 +215,6 @@ def release_slices(job: ProviderJob, *, now: datetime, note: str = "") -> int:
     if not freed:
         return 0
     Slice.objects.filter(pk__in=freed).update(provider_job=None, not_before=None)
-    batch = Batch.objects.select_for_update(no_key=True).get(pk=job.batch_id)
     if batch.status in TERMINAL:
         return len(freed)
     if batch.execution == Execution.HYBRID and job.recall != Recall.MOVED:

@@ -6,13 +6,19 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from batches.models import Batch
+from batches.rules.actors import ENGINE
+from batches.rules.states import BatchStatus
+from batches.services.core.transition import transition
 from providers.models import Provider
 from tests.upstream import upstream
 
 __all__ = ["upstream"]  # the fixture
 
 BATCHES = "/v1/messages/batches"
+ENDED = (BatchStatus.IN_PROGRESS, BatchStatus.FINALIZING, BatchStatus.COMPLETED)
 PARAMS = {"model": "m-small", "max_tokens": 64, "messages": [{"role": "user", "content": "two plus two?"}]}
 
 
@@ -117,3 +123,15 @@ def stranger(other_key: str, simulator: Provider) -> Api:
 def nobody(db: None) -> Api:
     """A client without a key."""
     return Api({})
+
+
+def stored_batch(batch_id: str) -> Batch:
+    return Batch.objects.get(pk=batch_id.removeprefix("msgbatch_"))
+
+
+def move(batch_id: str, *path: BatchStatus, **changes: Any) -> Batch:
+    """Take the batch along the lifecycle, as the engine would."""
+    batch = stored_batch(batch_id)
+    for status in path:
+        batch = transition(batch, status, actor=ENGINE, now=timezone.now(), **(changes if status == path[-1] else {}))
+    return batch

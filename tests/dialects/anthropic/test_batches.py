@@ -1,38 +1,21 @@
 """Message batches: retrieve, list, cancel, delete; and which batches this face shows."""
 
-from typing import Any
-
 import pytest
 from django.core.files.base import ContentFile
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from batches.dialects.anthropic.outbound import PROCESSING_STATUS, RESULT_TYPES
-from batches.models import Batch, Dialect, Event, File, Project, Purpose
-from batches.rules.actors import ENGINE, Actor
+from batches.models import Batch, Dialect, Project, Purpose
+from batches.rules.actors import Actor
 from batches.rules.states import SETTLED, BatchStatus, Source
-from batches.services.core.transition import transition
 from batches.services.intake.submit import submit
 from batches.services.lifecycle.validate import validate
 from batches.services.storage.store import store
 from tests.cast import asked
-from tests.conftest import Queue
-from tests.dialects.anthropic.conftest import BATCHES, Api, request
+from tests.dialects.anthropic.conftest import BATCHES, ENDED, Api, move, request, stored_batch
 
 UNKNOWN = "msgbatch_" + "0" * 32
-ENDED = (BatchStatus.IN_PROGRESS, BatchStatus.FINALIZING, BatchStatus.COMPLETED)
-
-
-def stored_batch(batch_id: str) -> Batch:
-    return Batch.objects.get(pk=batch_id.removeprefix("msgbatch_"))
-
-
-def move(batch_id: str, *path: BatchStatus, **changes: Any) -> Batch:
-    """Take the batch along the lifecycle, as the engine would."""
-    batch = stored_batch(batch_id)
-    for status in path:
-        batch = transition(batch, status, actor=ENGINE, now=timezone.now(), **(changes if status == path[-1] else {}))
-    return batch
 
 
 def submitted(project: Project, *, endpoint: str, dialect: Dialect = Dialect.BIFROST) -> Batch:
@@ -227,88 +210,3 @@ def test_a_long_list_costs_no_more_queries_than_a_short_one(
         move(api.batch_id(), BatchStatus.IN_PROGRESS)
     with django_assert_max_num_queries(6):
         assert len(api.get().json["data"]) == 12
-
-
-# --- Cancel ------------------------------------------------------------------------------------------------------
-
-
-def test_cancelling_twice_is_cancelling_once(api: Api, queue: Queue) -> None:
-    batch_id = api.batch_id(request("a"), request("b"))
-    first, second = api.cancel(batch_id), api.cancel(batch_id)
-    assert first.status == second.status == 200
-    assert first.json == second.json
-    assert first.json["processing_status"] == "canceling"
-    assert first.json["cancel_initiated_at"] is not None
-    assert first.json["request_counts"]["processing"] == 2
-
-    queue.run_until(lambda: Batch.objects.get().is_terminal)
-
-    shown = api.batch(batch_id)
-    assert shown["processing_status"] == "ended"
-    assert shown["request_counts"] == {"processing": 0, "succeeded": 0, "errored": 0, "canceled": 2, "expired": 0}
-    assert api.results(batch_id).results == {"a": {"type": "canceled"}, "b": {"type": "canceled"}}
-    assert api.cancel(batch_id).json == shown
-
-
-@pytest.mark.parametrize("path", [ENDED, ENDED[:2], (BatchStatus.FAILED,)])
-def test_a_cancel_that_comes_too_late_changes_nothing(api: Api, path: tuple[BatchStatus, ...]) -> None:
-    batch_id = api.batch_id()
-    move(batch_id, *path)
-    before = api.batch(batch_id)
-    answer = api.cancel(batch_id)
-    assert (answer.status, answer.json) == (200, before)
-
-
-def test_a_batch_cancelled_while_it_is_validated_keeps_its_requests_once(api: Api, queue: Queue) -> None:
-    batch_id = api.batch_id(*(request(f"r{number}") for number in range(600)))
-    batch = stored_batch(batch_id)
-    validate(batch.pk, now=timezone.now())
-    Batch.objects.update(status=BatchStatus.VALIDATING, in_progress_at=None)  # laid out, its last step lost
-    api.cancel(batch_id)
-    queue.run_until(lambda: Batch.objects.get().is_terminal)
-    assert api.batch(batch_id)["request_counts"]["canceled"] == 600
-    assert len(api.results(batch_id).results) == 600
-
-
-# --- Delete ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("path", [(), (BatchStatus.IN_PROGRESS,), (BatchStatus.CANCELLING,), ENDED[:2]])
-def test_a_batch_that_has_not_ended_cannot_be_deleted(api: Api, path: tuple[BatchStatus, ...]) -> None:
-    batch_id = api.batch_id()
-    if path:
-        move(batch_id, *path)
-    answer = api.delete(batch_id)
-    assert (answer.status, answer.error["type"]) == (400, "invalid_request_error")
-    assert "cancel" in answer.error["message"]
-    assert api.batch(batch_id)["id"] == batch_id
-
-
-def test_a_deleted_batch_is_gone_for_its_clients_in_every_dialect(api: Api, queue: Queue) -> None:
-    batch_id = api.batch_id()
-    queue.run_until(lambda: Batch.objects.get().is_terminal)
-    assert len(api.get("/openai/v1/files").json["data"]) == 2, "its input and its output"
-    answer = api.delete(batch_id)
-    assert (answer.status, answer.json) == (200, {"id": batch_id, "type": "message_batch_deleted"})
-    for gone in (api.get(f"{BATCHES}/{batch_id}"), api.results(batch_id), api.cancel(batch_id), api.delete(batch_id)):
-        assert gone.status == 404
-    assert api.get(f"/v1/batches/{batch_id}").status == 404
-    assert api.get().json["data"] == api.get("/openai/v1/files").json["data"] == []
-
-
-def test_operators_still_see_a_deleted_batch_and_who_deleted_it(api: Api) -> None:
-    batch_id = api.batch_id()
-    batch = move(batch_id, *ENDED)
-    api.delete(batch_id)
-    event = Event.objects.last()
-    assert event is not None
-    assert (event.actor, event.from_status, event.to_status) == ("key tests", "completed", "completed")
-    assert event.version == batch.version + 1
-    assert Batch.objects.get().deleted_at is not None
-
-
-def test_a_file_that_a_client_uploaded_outlives_the_batch(api: Api, project: Project) -> None:
-    batch: Any = submitted(project, endpoint="/v1/messages")
-    move(f"msgbatch_{batch.id.hex}", *ENDED)
-    assert api.delete(str(batch)).status == 200
-    assert File.objects.get().deleted_at is None

@@ -14,13 +14,14 @@ from batches.services.retry.resend import resend
 from batches.services.retry.retry import retry
 from batches.services.retry.selection import Selection
 from providers.models import Provider
+from tests.answers import refuse
 from tests.api.conftest import Native, problem
 from tests.api.conftest import request as native_request
 from tests.cast import TESTER
 from tests.conftest import Portal, Queue
 from tests.dialects.anthropic.conftest import Api, request
 from tests.dialects.conformance import FACES
-from tests.upstream import Upstream, refuse
+from tests.upstream import Upstream
 
 EXTRAS = {"betas": ["one-2026-01-01", "two-2026-02-02"], "version": "2026-10-21"}
 

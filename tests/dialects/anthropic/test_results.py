@@ -15,8 +15,7 @@ from batches.models import Batch, BatchObject, BatchResult
 from batches.rules.states import ObjectStatus
 from batches.services.results.object_result import ObjectResult
 from tests.conftest import Queue
-from tests.dialects.anthropic.conftest import BATCHES, Api, request
-from tests.dialects.anthropic.test_batches import ENDED, move
+from tests.dialects.anthropic.conftest import BATCHES, ENDED, Api, move, request
 
 
 def result(**changes: Any) -> ObjectResult:

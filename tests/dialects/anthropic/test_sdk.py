@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from batches.models import Batch, BatchObject, BatchResult
 from tests.conftest import Portal, Queue
-from tests.dialects.anthropic.test_batches import ENDED, move
+from tests.dialects.anthropic.conftest import ENDED, move
 
 
 @pytest.fixture

@@ -4,9 +4,10 @@ import pytest
 
 from batches.models import Batch
 from providers.models import Provider
+from tests.answers import Answer, Request, refuse, say
 from tests.conftest import Queue
 from tests.dialects.merge.conftest import Merge, item
-from tests.upstream import Answer, Request, Upstream, refuse, say, upstream
+from tests.upstream import Upstream, upstream
 
 __all__ = ["upstream"]
 

@@ -9,8 +9,9 @@ from pytest_django import Settings
 from batches.models import BatchObject, Counts, Project
 from batches.services.policy.guards import Guards, over_budget
 from providers.models import ProviderModel
+from tests.answers import Answer, refuse, say, succeed
 from tests.cast import assert_counts_are_true, ended, error_lines, output_lines, provider_at, request_lines, run_executor, started
-from tests.upstream import Answer, Upstream, refuse, say, succeed
+from tests.upstream import Upstream
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

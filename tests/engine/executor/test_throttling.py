@@ -1,7 +1,5 @@
 """The engine under limits: those an operator sets, those an upstream tells, and those that a broken one asks for."""
 
-import uuid
-from datetime import timedelta
 from decimal import Decimal
 from time import monotonic
 
@@ -9,31 +7,15 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.engine.executor.lanes import upstreams
-from batches.engine.executor.lanes.upstreams import Demand, Upstreams
 from batches.engine.limits import breaker, keeping
-from batches.engine.limits.asks import Ask, Bid, Caps, Want
-from batches.engine.limits.state import WHOLE
-from batches.engine.limits.windows import WindowSize
-from batches.models import Attempt, Batch, BatchObject, Dialect, Project, ProviderHealth, Slice
+from batches.models import Attempt, Batch, BatchObject, Dialect, Project, ProviderHealth
 from batches.services.control.cancel import cancel
 from batches.services.lifecycle.validate import validate
-from batches.services.retry.retry import retry
-from batches.services.retry.selection import EVERYTHING
 from providers.models import Provider, ProviderModel
-from tests.cast import (
-    TESTER,
-    assert_counts_are_true,
-    provider_at,
-    request_line,
-    request_lines,
-    run_executor,
-    started,
-    statuses,
-    submitted,
-)
-from tests.engine.executor.test_execute import executors, named, sent, wait_until
-from tests.upstream import Upstream, drop, refuse, say, stay_silent, succeed
+from tests.answers import drop, refuse, succeed
+from tests.cast import TESTER, assert_counts_are_true, request_line, request_lines, run_executor, started, statuses, submitted
+from tests.engine.executors import executors, named, sent, wait_until
+from tests.upstream import Upstream
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -291,145 +273,3 @@ def test_a_price_that_is_added_while_a_batch_runs_counts_within_seconds(
     counts = fresh(batch).counts
     assert 0 < counts.unpriced < 40
     assert counts.cost_nanos == (60 - counts.unpriced) * 12_000
-
-
-# --- Batches that are held back ------------------------------------------------------------------------------------
-
-
-def test_a_paused_batch_sends_nothing_more_and_what_is_in_flight_may_take_its_time(
-    project: Project, provider: Provider, upstream: Upstream, settings: Settings
-) -> None:
-    settings.EXECUTOR_CONCURRENCY, settings.CANCEL_GRACE_SECONDS = 2, 0.1
-    upstream.behave(lambda _: succeed(delay=1.5))
-    batch = started(project, request_lines(6))
-    with executors(1):
-        upstream.wait_until(lambda u: len(u.requests) == 2)
-        Batch.objects.filter(pk=batch.pk).update(paused_at=timezone.now(), paused_by="tester")
-    assert sorted(statuses(batch).values()) == ["pending"] * 4 + ["succeeded"] * 2
-    assert upstream.abandoned == 0
-    assert not Slice.objects.filter(lease_expires_at__isnull=False).exists()
-    Batch.objects.filter(pk=batch.pk).update(paused_at=None)
-    upstream.behave(lambda _: succeed())
-    run_executor()
-    assert set(statuses(batch).values()) == {"succeeded"}
-    assert set(sent(upstream).values()) == {1}
-
-
-def test_a_batch_that_is_cancelled_while_it_is_held_back_waits_no_longer_than_any(
-    project: Project, provider: Provider, upstream: Upstream, settings: Settings
-) -> None:
-    settings.CANCEL_GRACE_SECONDS = 0.2
-    upstream.behave(lambda _: stay_silent())
-    batch = started(project, request_lines(2))
-    with executors(1):
-        upstream.wait_until(lambda u: len(u.requests) == 2)
-        Batch.objects.filter(pk=batch.pk).update(paused_at=timezone.now())
-        wait_until(lambda: fresh(batch).paused_at)
-        cancel(fresh(batch), actor=TESTER, now=timezone.now())
-    assert upstream.abandoned == 2
-
-
-def test_a_batch_that_is_routed_elsewhere_goes_on_there(
-    project: Project, provider: Provider, upstream: Upstream, settings: Settings
-) -> None:
-    settings.EXECUTOR_CONCURRENCY, settings.SLICE_LINES = 2, 2
-    upstream.behave(lambda _: succeed(delay=1.0))
-    with Upstream() as elsewhere:
-        batch = started(project, request_lines(10))
-        other = provider_at(elsewhere.base_url, name="other")
-        with executors(1):
-            upstream.wait_until(lambda u: len(u.requests) == 2)
-            Batch.objects.filter(pk=batch.pk).update(provider=other)
-        assert (len(upstream.requests), len(elsewhere.requests)) == (2, 8)
-    assert upstream.abandoned == 0
-    assert set(statuses(batch).values()) == {"succeeded"}
-    assert_counts_are_true(batch)
-
-
-@pytest.mark.parametrize("while_held", [True, False])
-def test_objects_that_are_to_be_sent_again_are_sent_in_another_round(
-    project: Project, provider: Provider, upstream: Upstream, settings: Settings, while_held: bool
-) -> None:
-    upstream.behave(
-        lambda request: (
-            refuse(400)
-            if named(request) == "row-1" and request.repeat == 1
-            else succeed(delay=1.0 if while_held and named(request) == "row-2" else 0.0)
-        )
-    )
-    batch = started(project, request_lines(2))
-    with executors(1):
-        wait_until(lambda: statuses(batch)["row-1"] == "failed")
-        retry(fresh(batch), selection=EVERYTHING, actor=TESTER, now=timezone.now())
-    run_executor()
-    assert statuses(batch) == {"row-1": "succeeded", "row-2": "succeeded"}
-    keys = [request.idempotency_key for request in upstream.requests if named(request) == "row-1"]
-    assert [key.rpartition(".")[2] for key in keys] == ["1-1-0", "1-2-0"]
-    assert sent(upstream) == {"row-1": 2, "row-2": 1}
-
-
-# --- What everybody sees ---------------------------------------------------------------------------------------------
-
-
-def test_how_a_provider_does_is_noted_while_it_works(project: Project, provider: Provider, upstream: Upstream) -> None:
-    ProviderModel.objects.create(provider=provider, name="m", requests_per_minute=6)
-    started(project, request_lines(8))
-    with executors(1):
-        wait_until(lambda: ProviderHealth.objects.filter(provider=provider, model="m", limited_until__isnull=False).exists())
-        limited = health(provider, "m")
-        assert limited.is_limited(now=timezone.now() - timedelta(seconds=1))
-        assert limited.limited_reason == "its limit of 6 requests per minute is used up"
-        assert (health(provider).concurrency, health(provider).breaker, limited.concurrency) == (256, "closed", 256)
-
-
-def test_a_provider_that_was_at_work_lately_starts_slowly_when_its_limits_are_forgotten(
-    project: Project, provider: Provider, upstream: Upstream
-) -> None:
-    Provider.objects.update(requests_per_minute=600)
-    ProviderHealth.objects.create(provider=provider, concurrency=1, updated_at=timezone.now())
-    started(project, request_lines(2))
-    began = monotonic()
-    run_executor()
-    assert upstream.requests[0].at - began > WindowSize(WINDOW).seconds / 10
-
-
-@pytest.mark.parametrize(("seconds", "breaker"), [(1, "open"), (60, "closed")], ids=["just now", "a while ago"])
-def test_an_executor_that_begins_does_not_deny_what_others_noted_just_now(provider: Provider, seconds: int, breaker: str) -> None:
-    """Else a provider that is down would look well for a moment, and its standby would begin to wait anew."""
-    now = timezone.now()
-    noted = now - timedelta(seconds=seconds)
-    ProviderHealth.objects.create(provider=provider, concurrency=1, breaker="open", updated_at=noted)
-    Upstreams(uuid.uuid4()).open(Provider.objects.get(pk=provider.pk), now=now)
-    health = ProviderHealth.objects.get(provider=provider)
-    assert (health.breaker, health.updated_at) == (breaker, now)
-
-
-@pytest.mark.parametrize(("fresh", "permits"), [(60.0, True), (0.0, False)], ids=["just now", "a while ago"])
-def test_that_nobody_has_sent_anything_is_believed_only_for_a_moment(
-    provider: Provider, monkeypatch: pytest.MonkeyPatch, fresh: float, permits: bool
-) -> None:
-    monkeypatch.setattr(upstreams, "QUIET_SECONDS", fresh)
-    known = Upstreams(uuid.uuid4())
-    Provider.objects.update(requests_per_minute=600)
-    known.open(Provider.objects.get(pk=provider.pk), now=timezone.now())
-    want = Want(Caps(8, 600), wanted=1, requests=1)
-    granted = known.ask({provider.pk: Demand(ask=Ask({"acme": Bid({WHOLE: want})}, 256))}, {})
-    assert bool(granted[provider.pk].grant.awards["acme"].permits[WHOLE].requests) == permits
-
-
-def test_a_provider_that_is_used_for_the_first_time_starts_at_once(
-    project: Project, provider: Provider, upstream: Upstream
-) -> None:
-    Provider.objects.update(requests_per_minute=600)
-    started(project, request_lines(2))
-    began = monotonic()
-    run_executor()
-    assert upstream.requests[0].at - began < 1.0
-
-
-def test_an_answer_that_is_no_json_says_nothing_of_tokens(project: Project, provider: Provider, upstream: Upstream) -> None:
-    Provider.objects.update(tokens_per_minute=1000)
-    upstream.answer(say(b'{"choices":[{}]}'), say(b"nonsense"))
-    batch = started(project, request_lines(3))
-    run_executor()
-    assert sorted(statuses(batch).values()) == ["failed", "succeeded", "succeeded"]

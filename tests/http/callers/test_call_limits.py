@@ -12,8 +12,10 @@ from batches.http.callers.call_limits import begin_call
 from batches.models import ApiKey, File, Project
 from batches.rules.errors import RateLimited
 from batches.services.people.authenticate import authenticate
+from providers.models import Provider
+from tests.dialects.conformance import FACES
+from tests.dialects.intake.conftest import api
 from tests.dialects.openai.conftest import Answer, Api
-from tests.dialects.test_intake import api
 
 __all__ = ["api"]
 
@@ -65,6 +67,19 @@ def test_too_many_calls_in_a_minute_are_told_in_the_words_of_the_dialect(api: Ap
     assert kind(name, refused) == EXPECTED.get(name, ("rate_limit_error", "rate_limit_exceeded"))
     assert 1 <= int(refused.headers["Retry-After"]) <= 120
     assert "x-should-retry" not in refused.headers
+
+
+@pytest.mark.parametrize("name", sorted(FACES))
+def test_every_dialect_tells_its_clients_that_there_were_too_many_calls(
+    key: str, simulator: Provider, settings: Settings, name: str
+) -> None:
+    settings.KEY_REQUESTS_PER_MINUTE = 1
+    face = FACES[name](key)
+    face.read("none")
+
+    refused = face.read("none")
+    assert refused.status == 429
+    assert "in a minute" in face.problem(refused)
 
 
 def test_all_keys_of_a_project_share_what_it_may_do(api: Api, settings: Settings, project: Project) -> None:

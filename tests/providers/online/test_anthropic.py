@@ -9,8 +9,9 @@ import pytest
 from providers.base import Adapter, Call, Check, Connection, Outcome, Usage
 from providers.failures import Kind
 from providers.online.anthropic import AnthropicAdapter
+from tests.answers import Answer, drop, redirect, refuse, say, succeed
 from tests.providers.calls import SECRET, call, failed, send, succeeded, talk
-from tests.upstream import Answer, Upstream, drop, redirect, refuse, say, succeed
+from tests.upstream import Upstream
 
 BODY = {"model": "m", "max_tokens": 64, "messages": [{"role": "user", "content": "two plus two?"}]}
 

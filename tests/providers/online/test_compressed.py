@@ -9,8 +9,9 @@ import pytest
 
 from providers.base import Connection
 from providers.failures import Kind
+from tests.answers import babble, say
 from tests.providers.calls import SECRET, call, failed, send, succeeded
-from tests.upstream import Upstream, babble, say
+from tests.upstream import Upstream
 
 ANSWERS = {
     "openai": ("/v1/chat/completions", b'{"choices":[{"message":{"content":"four"}}],"usage":{"prompt_tokens":9}}'),

@@ -10,8 +10,9 @@ import pytest
 from providers import registry
 from providers.base import ACCOUNTING_ENDPOINTS, ANTHROPIC_ENDPOINTS, OPENAI_ENDPOINTS, Adapter, Call, Check, Connection, Outcome
 from providers.failures import Kind
+from tests.answers import refuse, stay_silent
 from tests.providers.calls import CHAT, SECRET, call, failed, send, succeeded, talk
-from tests.upstream import Upstream, refuse, stay_silent
+from tests.upstream import Upstream
 
 HTTP_ENDPOINTS = sorted(ACCOUNTING_ENDPOINTS | OPENAI_ENDPOINTS)  # it serves what its options say
 

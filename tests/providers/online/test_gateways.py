@@ -11,8 +11,9 @@ from providers.check import check
 from providers.failures import Kind
 from providers.models import CredentialUnavailable, Provider, ProviderModel
 from providers.online.model_names import model_of, renamed
+from tests.answers import Request, refuse, say, succeed
 from tests.providers.calls import CHAT, SECRET, call, failed, send
-from tests.upstream import Request, Upstream, refuse, say, succeed
+from tests.upstream import Upstream
 
 HIDDEN = "gateway-secret-0123456789"
 

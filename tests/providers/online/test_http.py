@@ -9,8 +9,9 @@ from providers.base import ACCOUNTING_ENDPOINTS, Adapter, Check, Connection, Fai
 from providers.failures import Kind
 from providers.models import Provider
 from providers.online.http import HttpAdapter, record_url
+from tests.answers import Answer, drop, redirect, refuse, say, stay_silent, succeed
 from tests.providers.calls import SECRET, call, failed, send, succeeded, talk
-from tests.upstream import Answer, Upstream, drop, redirect, refuse, say, stay_silent, succeed
+from tests.upstream import Upstream
 
 INVOICES = "/accounting/v1/invoices"
 INVOICE = rb'{"total_amount": 120.50, "memo": "\u00e9\/", "n": 12345678901234567890123}'

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from providers.base import Connection
 from providers.secrets.redaction import REDACTED, Secrets
+from tests.answers import Answer, refuse, say, succeed
 from tests.providers.calls import answered, call, failed, send, succeeded
-from tests.security.spellings import SPELLINGS, cores
-from tests.upstream import Answer, Upstream, refuse, say, succeed
+from tests.security.texts.spellings import SPELLINGS, cores
+from tests.upstream import Upstream
 
 PLAIN = "sk-Proj-very-secret-0123456789"
 ODD = "sk/With+odd=\"\\signs'&<all>%41"

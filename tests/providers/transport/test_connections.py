@@ -1,52 +1,20 @@
 """Connections: kept and used again, given up when they should be, and no request sent twice. Over real HTTP."""
 
 import asyncio
-import ssl
-from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
-from pathlib import Path
+from collections.abc import Iterable
 
 import pytest
-import uvloop
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from yarl import URL
 
-from providers.transport import connections, dial
+from providers.transport import connections
 from providers.transport.connections import Client
-from providers.transport.interface import ConnectFailed, ConnectionLost, MaxBytes, Reply
+from providers.transport.interface import ConnectFailed, ConnectionLost, MaxBytes
+from tests.answers import babble, drop, say, stay_silent
+from tests.providers.transport.conftest import Run, post
 from tests.servers import free_port
-from tests.upstream import Upstream, babble, drop, say, stay_silent
+from tests.upstream import Upstream
 
-Session = Callable[[Client], Awaitable[None]]
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-
-
-@pytest.fixture(params=[uvloop.new_event_loop, asyncio.new_event_loop], ids=["uvloop", "asyncio"])
-def session(request: pytest.FixtureRequest) -> Callable[[Session], None]:
-    """Runs a coroutine with a client, on the event loop of executors and on Python's own."""
-
-    def run(work: Session) -> None:
-        async def whole() -> None:
-            client = Client(headers={"Accept": "application/json"}, most=MaxBytes(2**20, 2**16))
-            try:
-                await work(client)
-            finally:
-                await client.close()
-
-        with asyncio.Runner(loop_factory=request.param) as runner:
-            runner.run(whole())
-
-    return run
-
-
-Run = Callable[[Session], None]
-
-
-async def post(client: Client, url: str, body: bytes = b"{}", *, seconds: float = 20.0) -> Reply:
-    return await client.send("POST", URL(url), headers={"Idempotency-Key": "key"}, body=body, seconds=seconds)
 
 
 async def none_is_left(client: Client) -> None:
@@ -186,78 +154,6 @@ def test_a_header_cannot_begin_another(session: Run, upstream: Upstream, value: 
     session(work)
 
     assert not upstream.requests
-
-
-# --- TLS ---------------------------------------------------------------------------------------------------
-
-
-def test_an_upstream_with_a_certificate_that_is_trusted(session: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    certificate = self_signed(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    dial._tls.cache_clear()
-
-    async def work(client: Client) -> None:
-        async with TlsServer(certificate) as server:
-            port = server.sockets[0].getsockname()[1]
-            assert (await post(client, f"https://127.0.0.1:{port}/v1")).body == b"hi"
-
-    session(work)
-    dial._tls.cache_clear()
-
-
-def test_an_upstream_with_a_certificate_that_is_not(session: Run, tmp_path: Path) -> None:
-    certificate = self_signed(tmp_path)
-
-    async def work(client: Client) -> None:
-        async with TlsServer(certificate) as server:
-            port = server.sockets[0].getsockname()[1]
-            with pytest.raises(ConnectFailed, match="CERTIFICATE_VERIFY_FAILED"):
-                await post(client, f"https://127.0.0.1:{port}/v1")
-
-    session(work)
-
-
-class TlsServer:
-    """Answers whatever it is asked, behind TLS, on the test's own event loop."""
-
-    def __init__(self, certificate: Path) -> None:
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(certificate)
-
-    async def __aenter__(self) -> asyncio.Server:
-        self._server = await asyncio.start_server(self._talk, "127.0.0.1", 0, ssl=self._context)
-        return self._server
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n{}")
-        writer.write(ANSWER)
-        await writer.drain()
-        await reader.read()
-        writer.close()
-
-
-def self_signed(folder: Path) -> Path:
-    """A certificate of 127.0.0.1 with its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "upstream")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(
-            name, name, key.public_key(), x509.random_serial_number(), now - timedelta(hours=1), now + timedelta(days=1)
-        )
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "upstream.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
 
 
 def test_a_request_given_up_as_its_answer_comes_leaves_the_next_one_on_the_connection_alone(session: Run) -> None:

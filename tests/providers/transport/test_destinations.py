@@ -15,9 +15,10 @@ from providers.transport.destinations import NEVER, NOT_PUBLIC, PROVIDERS, Refus
 from providers.transport.fast import FastTransport
 from providers.transport.full import FullTransport
 from providers.transport.way import Way
+from tests.answers import redirect
 from tests.providers.transport.proxy import Proxy
 from tests.providers.transport.proxy import Upstream as Answering
-from tests.upstream import Upstream, redirect
+from tests.upstream import Upstream
 
 TENANTS = tenants([])
 

@@ -13,9 +13,9 @@ from providers.base import CredentialUnavailable, Failure
 from providers.failures import Kind
 from providers.transport import Reply, Transport, WayOptions, open_transport
 from providers.transport.full import FullTransport
+from tests.answers import Answer, drop
 from tests.providers.transport.certificates import Authority
 from tests.providers.transport.proxy import Proxy, Server, Upstream
-from tests.upstream import Answer, drop
 from tests.upstream import Upstream as Recorder
 
 SECRET = "hunter2 of proxies"

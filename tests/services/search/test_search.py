@@ -4,64 +4,32 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.models import (
-    ApiKey,
-    Attempt,
-    Batch,
-    BatchObject,
-    BatchResult,
-    BulkAct,
-    BulkOperation,
-    ErrorGroup,
-    Membership,
-    Project,
-    Role,
-)
+from batches.models import ApiKey, Attempt, Batch, BatchObject, BatchResult, BulkAct, BulkOperation, ErrorGroup, Project, Role
 from batches.rules.lines.jsonl import result_id
-from batches.rules.states import BatchStatus, Source
-from batches.services.core.access import access_of
 from batches.services.insight.withheld import WITHHELD
-from batches.services.search import batches_found, bounds, requests_found
+from batches.services.search import batches_found, requests_found
 from batches.services.search.found import FileFound, Found, Hit, HitKind, Reason, key_of
-from batches.services.search.scope import Scope, scope_of_key, scope_of_person
-from batches.services.search.search import FINDERS, BadSearch, search
+from batches.services.search.scope import Scope, scope_of_key
+from batches.services.search.search import FINDERS, search
 from batches.services.search.words import has_word_index
 from batches.services.storage.store import hide
 from providers.models import Provider, ProviderModel
 from tests.cast import TESTER
 from tests.console.conftest import MakeBatch
+from tests.services.search.conftest import member
 
 pytestmark = [pytest.mark.both, pytest.mark.django_db]
 
 NOBODY_HAS_IT = "nothing-like-it"
 
 
-def member(project: Project, role: Role = Role.OPERATOR) -> Scope:
-    person = User.objects.create_user(f"{role} of {project}")
-    Membership.objects.create(user=person, project=project, role=role)
-    return scope_of_person(access_of(person, source=Source.CONSOLE), now=timezone.now())
-
-
-@pytest.fixture
-def scope(project: Project) -> Scope:
-    """An operator of `project`."""
-    return member(project)
-
-
 @pytest.fixture
 def stranger(other_project: Project) -> Scope:
     """An admin of another project, which may use the same provider."""
     return member(other_project, Role.ADMIN)
-
-
-@pytest.fixture
-def make_batch(project: Project, simulator: Provider) -> MakeBatch:
-    return MakeBatch(project, simulator)
 
 
 def hits(found: Found, kind: HitKind) -> list[Hit]:
@@ -259,48 +227,3 @@ def test_a_key_finds_what_its_projects_clients_see(project: Project, make_batch:
     gone = {"v1:same", "upstream failed"}  # groups outlive their batches
     for text in [text for text in everything_of(secret) if text not in gone]:
         assert not search(text, scope_of_key(key, now=now), limit=5).total, text
-
-
-def test_bodies_are_never_searched(scope: Scope, make_batch: MakeBatch) -> None:
-    make_batch(succeeded=1, body='{"answer": "Needle"}', lines=b'{"custom_id": "a-1", "body": {"model": "Needle"}}\n')
-    assert not search("Needle", scope, limit=5).total
-
-
-@pytest.mark.parametrize("text", ["", "   ", "a\0b", "x" * 513])
-def test_a_text_that_cannot_be_searched_for_is_refused(scope: Scope, text: str) -> None:
-    with pytest.raises(BadSearch):
-        search(text, scope, limit=5)
-
-
-@pytest.mark.parametrize(
-    "text", ["%", "_", "'", '"', "\\", "a'b:*", "!!", "& |", "<->", "(", "x" * 512, "ａ", "\u202e", "=", "a=b=", "0" * 40]
-)
-def test_any_other_text_is_answered(scope: Scope, make_batch: MakeBatch, text: str) -> None:
-    make_batch(BatchStatus.IN_PROGRESS, pending=1, remark="Some remark")
-    assert search(text, scope, limit=5).only_one is None
-
-
-def test_the_number_of_queries_does_not_depend_on_what_is_found(scope: Scope, make_batch: MakeBatch) -> None:
-    counts = []
-    for _ in range(2):
-        make_batch(succeeded=3, remark="a-1"), make_batch(succeeded=3, remark="a-1")
-        with CaptureQueriesContext(connection) as captured:
-            search("a-1", scope, limit=20)
-        counts.append(len(captured))
-    assert counts[0] == counts[1] <= 40
-
-
-@pytest.mark.servers
-def test_a_statement_that_takes_too_long_is_ended_and_told(scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow() -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_sleep(5)")
-
-    monkeypatch.setattr(bounds, "LONGEST_MS", 20)
-    section = bounds.bounded(HitKind.BATCH, slow)  # type: ignore[arg-type]
-    assert section.hits == []
-    assert section.bound.startswith("This search took longer than 20 ms")
-    assert Batch.objects.count() == 0  # the transaction goes on
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW statement_timeout")
-        assert cursor.fetchone() == ("0",)

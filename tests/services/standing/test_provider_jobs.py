@@ -19,7 +19,7 @@ from batches.services.delegation.take_back import recall_due, release_slices
 from batches.services.standing.batch_state import BatchCode
 from batches.services.standing.look import facts_of, states_of_batches
 from batches.services.standing.provider_jobs import job_facts
-from batches.services.tally.assess import assess
+from batches.services.tally.late_batches import assess
 from providers.models import Provider
 from tests.cast import provider_at, request_lines, started
 

@@ -1,11 +1,9 @@
 """Letting go: of rows whose answers are in files, of old batches with all that is theirs, of old counts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, ClassVar
 
 import pytest
-from django.core.files.base import ContentFile
 from django.db.models import Model
 from django.utils import timezone
 from pytest_django import Settings
@@ -22,40 +20,22 @@ from batches.models import (
     File,
     Project,
     ProviderJob,
-    Purpose,
-    Upload,
-    UploadPart,
-    UploadStatus,
 )
 from batches.rules.execution import JobState
 from batches.rules.states import BatchStatus
 from batches.services.core.audit import record_act
-from batches.services.intake.uploads import add_part, cancel_upload, start_upload
 from batches.services.results.results import results
-from batches.services.upkeep import prune as pruning
 from batches.services.upkeep import retention
 from batches.services.upkeep.prune import prune
 from batches.services.upkeep.retention import RETENTION, prune_results, remove_old_batches
-from tests.cast import TESTER, request_lines, started, stored
+from tests.cast import TESTER, request_lines, started
 from tests.services.pruned import mixed
-from tests.watched_storage import WatchedStorage
+from tests.services.upkeep.conftest import long_ago
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("simulator")]
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def batch(project: Project, settings: Settings) -> Batch:
-    """A batch that has ended, with every outcome in it."""
-    return mixed(project, settings)
-
-
-def long_ago(batch: Batch, days: int) -> None:
-    """Make it as if a batch had been created and ended that many days ago."""
-    then = timezone.now() - timedelta(days=days)
-    Batch.objects.filter(pk=batch.pk).update(created_at=then, ended_at=then)
 
 
 def belongings() -> dict[str, int]:
@@ -212,110 +192,6 @@ def test_a_batch_that_was_never_laid_out_goes_too(project: Project, settings: Se
     long_ago(refused, 31)
     assert remove_old_batches(now=timezone.now()) == 1
     assert belongings() == {}
-
-
-# --- E9: what the storage refuses to delete stops nothing else, and is shown ------------------------------------------
-
-
-class Stuck(WatchedStorage):
-    """A storage that does not delete these names."""
-
-    names: ClassVar[set[str]] = set()
-
-    def delete(self, name: str) -> None:
-        if name in self.names:
-            raise PermissionError(name)
-        super().delete(name)
-
-
-@pytest.fixture
-def stuck(settings: Settings) -> Iterator[set[str]]:
-    """The names of bytes that cannot be deleted."""
-    backend = f"{Stuck.__module__}.{Stuck.__qualname__}"
-    settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": backend}}
-    yield Stuck.names
-    Stuck.names.clear()
-
-
-def test_e9_a_file_that_cannot_be_deleted_keeps_no_other_from_going(project: Project, stuck: set[str]) -> None:
-    now = timezone.now()
-    bad, good = stored(project, b"a"), stored(project, b"b")
-    File.objects.update(deleted_at=now)
-    stuck.add(str(bad.content.name))
-
-    prune(now=now)
-
-    bad.refresh_from_db()
-    good.refresh_from_db()
-    assert (bad.purged_at, bad.removal_failed_at) == (None, now)
-    assert (good.purged_at, good.removal_failed_at) == (now, None)
-
-
-def test_e9_files_that_cannot_be_deleted_leave_the_next_run_to_others(
-    project: Project, stuck: set[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pruning, "AT_ONCE", 2)
-    now = timezone.now()
-    files = [stored(project, b"a") for _ in range(4)]
-    File.objects.update(deleted_at=now)
-    stuck.update(str(file.content.name) for file in files[2:])  # those that come first: files are listed newest first
-
-    prune(now=now)
-    prune(now=now)
-
-    assert File.objects.filter(purged_at=now).count() == 2
-    stuck.clear()
-    prune(now=now + 2 * HOUR)
-    assert not File.objects.filter(purged_at=None).exists()
-    assert not File.objects.exclude(removal_failed_at=None).exists()
-
-
-def test_e9_a_batch_whose_file_cannot_be_deleted_stays_and_keeps_no_other(
-    project: Project, settings: Settings, stuck: set[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(retention, "BATCHES_AT_ONCE", 1)
-    settings.BATCH_RETENTION_DAYS = 30
-    first, second = mixed(project, settings), mixed(project, settings)
-    long_ago(first, 40)
-    long_ago(second, 35)
-    assert first.output_file is not None
-    stuck.add(str(first.output_file.content.name))
-    now = timezone.now()
-
-    for _ in range(2):
-        remove_old_batches(now=now)
-
-    assert list(Batch.objects.all()) == [first]
-    stuck.clear()
-    remove_old_batches(now=now + 2 * HOUR)
-    assert not Batch.objects.exists()
-
-
-def test_e9_parts_that_a_killed_process_left_behind_are_swept(project: Project) -> None:
-    now = timezone.now()
-    promised: dict[str, Any] = {"filename": "x", "mime_type": "x", "purpose": Purpose.USER_DATA, "size": 6, "now": now}
-    left, pending = start_upload(project, **promised), start_upload(project, **promised)
-    parts = [add_part(upload, ContentFile(b"abc"), now=now) for upload in (left, pending)]
-    Upload.objects.filter(pk=left.pk).update(status=UploadStatus.COMPLETED)
-
-    prune(now=now)
-
-    assert list(UploadPart.objects.all()) == [parts[1]]
-    assert not parts[0].content.storage.exists(str(parts[0].content.name))
-
-
-def test_e9_a_part_that_cannot_be_deleted_is_tried_again(project: Project, stuck: set[str]) -> None:
-    now = timezone.now()
-    upload = start_upload(project, filename="x", mime_type="x", purpose=Purpose.USER_DATA, size=6, now=now)
-    bad, _good = add_part(upload, ContentFile(b"abc"), now=now), add_part(upload, ContentFile(b"def"), now=now)
-    stuck.add(str(bad.content.name))
-
-    cancel_upload(upload, now=now)
-    assert list(UploadPart.objects.all()) == [bad]
-    stuck.clear()
-    prune(now=now)
-
-    assert not UploadPart.objects.exists()
 
 
 def test_an_old_batch_stays_while_a_job_of_it_is_open_or_has_files_at_its_provider(batch: Batch, settings: Settings) -> None:

@@ -27,7 +27,7 @@ class DelegationForm(forms.Form):
 
     def __init__(self, *args: Any, project: Project) -> None:
         initial = {name: getattr(project, name) for name in self.base_fields}
-        super().__init__(*args, auto_id=f"{project.slug}_%s", initial=initial)
+        super().__init__(*args, auto_id=f"{project.slug}_%s", initial=initial)  # type: ignore[misc]
         self.project = project
 
 

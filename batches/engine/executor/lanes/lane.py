@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.utils import timezone
 
-from batches.engine.executor.lanes.gated import GatedBacklog
+from batches.engine.executor.lanes.gates import GatedBacklog
 from batches.engine.executor.permits import Barrier
 from batches.engine.executor.slices import Item
 from batches.engine.limits.adaptive import TURNED_AWAY

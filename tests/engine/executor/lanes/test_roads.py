@@ -6,7 +6,7 @@ import uuid
 import pytest
 from pytest_django import Settings
 
-from batches.engine.executor.lanes.gated import MOST_GATES
+from batches.engine.executor.lanes.gates import MOST_GATES
 from batches.engine.executor.lanes.lane import Lane
 from batches.engine.executor.lanes.roads import ASK_SECONDS, EMPTY_SECONDS, Road
 from batches.engine.executor.lanes.upstreams import Granted, Need, Opened

@@ -1,0 +1,58 @@
+"""Executors in threads of their own, and the requests that an upstream got from them."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic, sleep
+
+from django.db import connection
+
+from batches.engine.executor import execute
+from tests.answers import Request
+from tests.upstream import Upstream
+
+PATIENCE = 10.0
+
+
+def named(request: Request) -> str:
+    """The custom_id of the object that a request is for."""
+    return str(request.json["n"])
+
+
+def sent(upstream: Upstream) -> Counter[str]:
+    """How often each object was sent."""
+    return Counter(named(request) for request in upstream.requests)
+
+
+@contextmanager
+def executors(count: int) -> Iterator[None]:
+    """Executors in threads of their own; at the end they have become idle and gone."""
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            execute.run()
+        except BaseException as error:
+            failures.append(error)
+            raise
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        for thread in threads:
+            thread.join(PATIENCE)
+    assert not failures
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = monotonic() + PATIENCE
+    while not condition():
+        assert monotonic() < deadline, "It did not come about."
+        sleep(0.02)
