@@ -11,13 +11,13 @@ from uuid_utils.compat import uuid7
 
 from batches.models.api_key import ApiKey
 from batches.models.counts import COUNT_FIELDS, Counted, Counts
+from batches.models.executed import Executed
 from batches.models.file import File
 from batches.models.lease import Leased
 from batches.models.project import Project
 from batches.models.recovered import RECOVERY_INDEXES, Recovered
 from batches.rules import identifiers
 from batches.rules.actors import REASON_CHARS
-from batches.rules.execution import Execution
 from batches.rules.states import COUNTED, NEVER_RAN, OPEN, TERMINAL, BatchStatus, ObjectStatus
 from providers.failures import Kind
 from providers.guards import Guarded
@@ -67,7 +67,7 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         return self.filter(project=project, deleted_at=None)
 
 
-class Batch(Counted, Recovered, Guarded, Leased):
+class Batch(Counted, Recovered, Executed, Guarded, Leased):
     """A batch. `status` is written by `services.core.transition` alone; the lease is for the control work on it.
 
     The counts here are frozen when the batch ends; until then they are the sum over its slices (`counts`), and `total`
@@ -93,15 +93,6 @@ class Batch(Counted, Recovered, Guarded, Leased):
         default=OnInvalid.FAIL,
         db_default=OnInvalid.FAIL,
         help_text="Whether invalid lines of its input fail it, or are skipped.",
-    )
-
-    execution = models.CharField(
-        max_length=9, choices=Execution.choices, default=Execution.DIRECT, db_default=Execution.DIRECT, help_text="Who calls."
-    )
-    execution_asked = models.CharField(max_length=9, blank=True, default="", db_default="", help_text="The wish of its maker.")
-    execution_reason = models.CharField(max_length=300, blank=True, default="", db_default="", help_text="Why it runs so.")
-    taken_back_at = models.DateTimeField(
-        null=True, blank=True, help_text="When requests were first taken back from the provider's batch API, to be sent directly."
     )
 
     status = models.CharField(max_length=12, choices=BatchStatus.choices, default=BatchStatus.VALIDATING)
