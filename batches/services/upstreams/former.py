@@ -61,7 +61,7 @@ def keep_former(before: Provider, provider: Provider, *, now: datetime) -> int:
     return there.update(updated_at=now, **columns)
 
 
-def own_columns(job: ProviderJob) -> dict[str, object]:
+def own_columns(job: ProviderJob) -> dict[str, Any]:
     """The columns by which a job keeps the credential that its worker uses, if it was replaced since the job was taken up.
 
     Must be called in the transaction that writes them: it locks the provider, so that nobody replaces it meanwhile.
@@ -94,7 +94,7 @@ def rotate_former() -> int:
     return len(found)
 
 
-def _columns(before: Provider, after: Provider) -> dict[str, object]:
+def _columns(before: Provider, after: Provider) -> dict[str, Any]:
     """The columns for the jobs of a provider as it was; none if it reaches the same account at the same address still."""
     try:
         former = _former(before)

@@ -2,7 +2,7 @@
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpResponseBase
+from django.http import HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
@@ -12,7 +12,7 @@ from batches.models import Project
 from batches.rules.errors import NotFound
 from batches.rules.execution import Execution
 from batches.services.core.access import Right
-from batches.services.policy.delegation import jobs_of_project, open_jobs, places_among, set_delegation
+from batches.services.policy.delegation import PROJECT_SETTINGS, jobs_of_project, open_jobs, places_among, set_delegation
 
 MOST_PROJECTS = 200
 
@@ -23,8 +23,9 @@ class DelegationForm(forms.Form):
     may_delegate = forms.BooleanField(required=False)
     execution = forms.ChoiceField(required=False, choices=[("", "as the provider says"), *Execution.choices])
 
-    def __init__(self, *args: object, project: Project) -> None:
-        super().__init__(*args, auto_id=f"{project.slug}_%s", initial={name: getattr(project, name) for name in self.base_fields})  # type: ignore[arg-type]
+    def __init__(self, data: QueryDict | None = None, *, project: Project) -> None:
+        initial = {name: getattr(project, name) for name in PROJECT_SETTINGS}
+        super().__init__(data, auto_id=f"{project.slug}_%s", initial=initial)
         self.project = project
 
 
