@@ -105,7 +105,8 @@ def change_provider(
     if (settings := settings_changed(before, provider)) or before is None:
         record_act(act, actor=actor, now=now, target=provider, reason=jobs, changes=settings)
     if CREDENTIAL_FIELDS & set(changed):
-        record_act("set_credential", actor=actor, now=now, target=provider, reason=provider.credential_kept)
+        kept = "; ".join(filter(None, (provider.credential_kept, jobs)))
+        record_act("set_credential", actor=actor, now=now, target=provider, reason=kept)
     if "secret_name" in changed:
         record_act("set_secret", actor=actor, now=now, target=provider, changes=hidden(secrets))
     if "enabled" in changed:
@@ -162,7 +163,8 @@ def configure_provider(
     jobs = carry_jobs(before, provider, actor=actor, now=now)
     if credential is not None:
         act = "set_credential" if any(credential) else "remove_credential"
-        record_act(act, actor=actor, now=now, target=provider, reason=provider.credential_kept)
+        kept = "; ".join(filter(None, (provider.credential_kept, jobs)))
+        record_act(act, actor=actor, now=now, target=provider, reason=kept)
     if base_url is not None or options:
         settings = settings_changed(before, provider)
         record_act("change_provider", actor=actor, now=now, target=provider, reason=jobs, changes=settings)
