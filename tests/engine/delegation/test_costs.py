@@ -1,6 +1,7 @@
 """What a delegated batch costs: right to the cent of the price table, and within the budgets of its guards."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db.models import Sum
@@ -41,8 +42,9 @@ def test_the_price_of_batches_is_the_models_or_else_the_familys(stage: Stage, fa
     batch = stage.play(stage.batch(5))
 
     (job,) = stage.jobs(batch)
-    assert batch.counts.cost_nanos == job.cost_nanos == 5 * direct * share
-    assert (job.direct_cost_nanos, job.saved_nanos, batch.counts.unpriced) == (5 * direct, 5 * direct * (1 - share), 0)
+    cost = int(5 * direct * share)
+    assert batch.counts.cost_nanos == job.cost_nanos == cost
+    assert (job.direct_cost_nanos, job.saved_nanos, batch.counts.unpriced) == (5 * direct, 5 * direct - cost, 0)
 
 
 def test_without_a_known_factor_the_cost_is_not_known(stage: Stage) -> None:
@@ -74,7 +76,7 @@ def test_sixty_percent_at_the_price_of_batches_and_the_rest_directly(stage: Stag
 
 def bounded(stage: Stage, rows: int, *, answer: int | None, execution: str = "delegated", **guards: object) -> Batch:
     """A batch whose requests allow an answer of so many tokens; without a number, any answer."""
-    more = {} if answer is None else {"max_tokens": answer}
+    more: dict[str, Any] = {} if answer is None else {"max_tokens": answer}
     lines = [request_line(f"row-{number:02}", **more) for number in range(rows)]
     return started(stage.project, b"".join(lines), endpoint=CHAT, execution=execution, guards=guards)
 
