@@ -13,7 +13,6 @@ import msgspec
 from django.db.models import Q
 
 from batches.models import ProviderJob
-from batches.rules.actors import Actor
 from batches.rules.execution import AT_PROVIDER
 from batches.services.policy.delegation import family_changed
 from providers.base import Connection
@@ -36,7 +35,7 @@ class _Former(msgspec.Struct, frozen=True):
     secrets: dict[str, str] = {}
 
 
-def carry_jobs(before: Provider | None, provider: Provider, *, actor: Actor, now: datetime) -> str:
+def carry_jobs(before: Provider | None, provider: Provider, *, by: str, now: datetime) -> str:
     """See to the open jobs of a provider that has changed. A sentence about them; empty if nothing becomes of them.
 
     Must be called in the transaction of the change, under a lock of the provider.
@@ -45,7 +44,7 @@ def carry_jobs(before: Provider | None, provider: Provider, *, actor: Actor, now
         return ""
     kept = keep_former(before, provider, now=now)
     found = [f"{kept:,} {'job keeps its' if kept == 1 else 'jobs keep their'} former credential and address."] if kept else []
-    return " ".join([*found, family_changed(before, provider, actor=actor, now=now).sentence]).strip()
+    return " ".join([*found, family_changed(before, provider, by=by, now=now).sentence]).strip()
 
 
 def keep_former(before: Provider, provider: Provider, *, now: datetime) -> int:

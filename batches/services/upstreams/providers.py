@@ -101,7 +101,7 @@ def change_provider(
     _seal(provider, entered=entered, actor=actor)
     act = "change_provider" if before else "add_provider"
     provider.save()
-    jobs = carry_jobs(before, provider, actor=actor, now=now)
+    jobs = carry_jobs(before, provider, by=actor.name, now=now)
     if (settings := settings_changed(before, provider)) or before is None:
         record_act(act, actor=actor, now=now, target=provider, reason=jobs, changes=settings)
     if CREDENTIAL_FIELDS & set(changed):
@@ -160,7 +160,7 @@ def configure_provider(
         provider.full_clean()
     _seal(provider, entered=Entered(credential.secret if credential else ""), actor=actor)
     provider.save()
-    jobs = carry_jobs(before, provider, actor=actor, now=now)
+    jobs = carry_jobs(before, provider, by=actor.name, now=now)
     if credential is not None:
         act = "set_credential" if any(credential) else "remove_credential"
         kept = "; ".join(filter(None, (provider.credential_kept, jobs)))
