@@ -187,3 +187,31 @@ def test_u13_a_call_is_tried_when_a_model_is_named() -> None:
         provider("add", "up", "--adapter", "openai", "--base-url", upstream.base_url)
         assert "has no list of models" in provider("check", "up")
         assert "One call of /v1/chat/completions with model m succeeded" in provider("check", "up", "--call", "m")
+
+
+def test_a_batch_api_is_set_up_and_shown(db: None) -> None:
+    provider("add", "up", "--adapter", "openai", "--base-url", "https://host.example/v1", "--jobs-family", "openai")
+    provider("set", "up", "--jobs-region", "EU (Frankfurt)", "--max-open-jobs", "7", "--execution", "hybrid")
+    provider("model", "up", "m", "--batch-factor", "0.4")
+
+    shown = provider("show", "up")
+
+    assert "\tjobs_family openai\tmax_open_jobs 7\texecution hybrid\tjobs_region EU (Frankfurt)\n" in shown
+    assert "up\tbatch API openai: region EU (Frankfurt), results kept for 30 days unless they are deleted before\n" in shown
+    assert "m\tbatch_factor 0.4000\n" in shown
+    assert "jobs" not in provider("set", "up", "--execution", "none", "--jobs-family", "none")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--jobs-family", "bedrock"], "jobs_family: There is no family of batch APIs 'bedrock'"),
+        (["--jobs-family", "anthropic"], "jobs_family: The family anthropic does not fit adapter openai"),
+        (["--execution", "hybrid"], "execution: It cannot be hybrid without a batch API"),
+        (["--max-open-jobs", "0"], "max_open_jobs: "),
+    ],
+)
+def test_a_batch_api_that_cannot_be_is_refused_by_name(db: None, arguments: list[str], named: str) -> None:
+    provider("add", "up", "--adapter", "openai", "--base-url", "https://host.example/v1")
+    with pytest.raises(CommandError, match=named):
+        provider("set", "up", *arguments)

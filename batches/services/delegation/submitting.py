@@ -41,7 +41,7 @@ FORGOTTEN_AFTER = timedelta(hours=48)  # a job in doubt that nobody waits for an
 WAITS_FOR_BUDGET = "It waits for room in the budget."
 NOTHING_CAME = "No job came of the last create call."
 # Of a job whose input was uploaded under a credential that has been replaced and is refused now.
-UPLOAD_ANEW: Mapping[str, object] = {"input_ref": "", "former_base_url": "", "former_credential": b""}
+UPLOAD_ANEW: Mapping[str, Any] = {"input_ref": "", "former_base_url": "", "former_credential": b""}
 
 
 class InputUnreadable(Exception):
@@ -133,7 +133,7 @@ def begin_sending(job: ProviderJob, *, before: str, now: datetime) -> bool:
         return False
     if not within_budget(job, now=now):
         return False
-    sending = {"state": JobState.SENDING, "sent_at": now, "before": before[:200], "looks": 0, "note": ""}
+    sending: dict[str, Any] = {"state": JobState.SENDING, "sent_at": now, "before": before[:200], "looks": 0, "note": ""}
     write(job, now=now, release=False, **sending, **own_columns(job))
     return True
 

@@ -129,25 +129,25 @@ def set_delegation(project: Project, *, settings: Mapping[str, object], actor: A
     found = NO_JOBS
     if "may_delegate" in changes and not project.may_delegate:
         found = open_jobs(jobs_of_project(project))
-        take_back_unsent(jobs_of_project(project), actor=actor, now=now)
+        take_back_unsent(jobs_of_project(project), by=actor.name, now=now)
     record_act("set_delegation", actor=actor, now=now, target=project, project=project, reason=found.sentence, changes=changes)
     return project, found
 
 
-def family_changed(before: Provider, provider: Provider, *, actor: Actor, now: datetime) -> OpenJobs:
+def family_changed(before: Provider, provider: Provider, *, by: str, now: datetime) -> OpenJobs:
     """Take unsent jobs back if the provider's batch API is another one now, or none. The jobs that were open then."""
     if before.jobs_family == provider.jobs_family:
         return NO_JOBS
     jobs = ProviderJob.objects.open().filter(provider=provider).exclude(family=provider.jobs_family)
     found = open_jobs(jobs)
-    take_back_unsent(jobs, actor=actor, now=now)
+    take_back_unsent(jobs, by=by, now=now)
     return found
 
 
-def take_back_unsent(jobs: QuerySet[ProviderJob], *, actor: Actor, now: datetime) -> int:
+def take_back_unsent(jobs: QuerySet[ProviderJob], *, by: str, now: datetime) -> int:
     """Take back those of the jobs that no provider has. Their requests are left to others. How many."""
     unsent = ProviderJob.objects.filter(pk__in=jobs.filter(state=JobState.PREPARING, recall="").values("pk"))
-    count = unsent.update(recall=Recall.PERSON, recalled_at=now, recalled_by=actor.name[:200], poll_at=now, updated_at=now)
+    count = unsent.update(recall=Recall.PERSON, recalled_at=now, recalled_by=by[:200], poll_at=now, updated_at=now)
     if count:
         wake.delegate()
     return count

@@ -32,7 +32,7 @@ def tune_provider(provider: Provider, *, settings: Mapping[str, object], actor: 
     before = Provider.objects.get(pk=provider.pk)
     _set(provider, settings, known=PROVIDER_SETTINGS)
     provider.save(update_fields=[*settings, "updated_at"])
-    jobs = family_changed(before, provider, actor=actor, now=now)
+    jobs = family_changed(before, provider, by=actor.name, now=now)
     changes = changed(before, provider)
     record_act("tune_provider", actor=actor, now=now, target=provider, reason=jobs.sentence, changes=changes)
     return provider

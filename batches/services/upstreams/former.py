@@ -13,7 +13,6 @@ import msgspec
 from django.db.models import Q
 
 from batches.models import ProviderJob
-from batches.rules.actors import Actor
 from batches.rules.execution import AT_PROVIDER
 from batches.services.policy.delegation import family_changed
 from providers.base import Connection
@@ -36,7 +35,7 @@ class _Former(msgspec.Struct, frozen=True):
     secrets: dict[str, str] = {}
 
 
-def carry_jobs(before: Provider | None, provider: Provider, *, actor: Actor, now: datetime) -> str:
+def carry_jobs(before: Provider | None, provider: Provider, *, by: str, now: datetime) -> str:
     """See to the open jobs of a provider that has changed. A sentence about them; empty if nothing becomes of them.
 
     Must be called in the transaction of the change, under a lock of the provider.
@@ -45,7 +44,7 @@ def carry_jobs(before: Provider | None, provider: Provider, *, actor: Actor, now
         return ""
     kept = keep_former(before, provider, now=now)
     found = [f"{kept:,} {'job keeps its' if kept == 1 else 'jobs keep their'} former credential and address."] if kept else []
-    return " ".join([*found, family_changed(before, provider, actor=actor, now=now).sentence]).strip()
+    return " ".join([*found, family_changed(before, provider, by=by, now=now).sentence]).strip()
 
 
 def keep_former(before: Provider, provider: Provider, *, now: datetime) -> int:
@@ -61,7 +60,7 @@ def keep_former(before: Provider, provider: Provider, *, now: datetime) -> int:
     return there.update(updated_at=now, **columns)
 
 
-def own_columns(job: ProviderJob) -> dict[str, object]:
+def own_columns(job: ProviderJob) -> dict[str, Any]:
     """The columns by which a job keeps the credential that its worker uses, if it was replaced since the job was taken up.
 
     Must be called in the transaction that writes them: it locks the provider, so that nobody replaces it meanwhile.
@@ -94,7 +93,7 @@ def rotate_former() -> int:
     return len(found)
 
 
-def _columns(before: Provider, after: Provider) -> dict[str, object]:
+def _columns(before: Provider, after: Provider) -> dict[str, Any]:
     """The columns for the jobs of a provider as it was; none if it reaches the same account at the same address still."""
     try:
         former = _former(before)

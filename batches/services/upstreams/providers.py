@@ -101,11 +101,12 @@ def change_provider(
     _seal(provider, entered=entered, actor=actor)
     act = "change_provider" if before else "add_provider"
     provider.save()
-    jobs = carry_jobs(before, provider, actor=actor, now=now)
+    jobs = carry_jobs(before, provider, by=actor.name, now=now)
     if (settings := settings_changed(before, provider)) or before is None:
         record_act(act, actor=actor, now=now, target=provider, reason=jobs, changes=settings)
     if CREDENTIAL_FIELDS & set(changed):
-        record_act("set_credential", actor=actor, now=now, target=provider, reason=provider.credential_kept)
+        kept = "; ".join(filter(None, (provider.credential_kept, jobs)))
+        record_act("set_credential", actor=actor, now=now, target=provider, reason=kept)
     if "secret_name" in changed:
         record_act("set_secret", actor=actor, now=now, target=provider, changes=hidden(secrets))
     if "enabled" in changed:
@@ -159,10 +160,11 @@ def configure_provider(
         provider.full_clean()
     _seal(provider, entered=Entered(credential.secret if credential else ""), actor=actor)
     provider.save()
-    jobs = carry_jobs(before, provider, actor=actor, now=now)
+    jobs = carry_jobs(before, provider, by=actor.name, now=now)
     if credential is not None:
         act = "set_credential" if any(credential) else "remove_credential"
-        record_act(act, actor=actor, now=now, target=provider, reason=provider.credential_kept)
+        kept = "; ".join(filter(None, (provider.credential_kept, jobs)))
+        record_act(act, actor=actor, now=now, target=provider, reason=kept)
     if base_url is not None or options:
         settings = settings_changed(before, provider)
         record_act("change_provider", actor=actor, now=now, target=provider, reason=jobs, changes=settings)

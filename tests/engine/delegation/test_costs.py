@@ -42,8 +42,9 @@ def test_the_price_of_batches_is_the_models_or_else_the_familys(stage: Stage, fa
     batch = stage.play(stage.batch(5))
 
     (job,) = stage.jobs(batch)
-    assert batch.counts.cost_nanos == job.cost_nanos == 5 * direct * share
-    assert (job.direct_cost_nanos, job.saved_nanos, batch.counts.unpriced) == (5 * direct, int(5 * direct * (1 - share)), 0)
+    cost = int(5 * direct * share)
+    assert batch.counts.cost_nanos == job.cost_nanos == cost
+    assert (job.direct_cost_nanos, job.saved_nanos, batch.counts.unpriced) == (5 * direct, 5 * direct - cost, 0)
 
 
 def test_without_a_known_factor_the_cost_is_not_known(stage: Stage) -> None:

@@ -179,5 +179,6 @@ def test_neither_credential_is_told_anywhere(stage: Stage, caplog: pytest.LogCap
 
     told = [str(row) for row in AuditEntry.objects.values_list("reason", "changes", "target")]
     told += [caplog.text, shown.getvalue(), *(repr(vars(job)) for job in stage.jobs(batch))]
+    assert AuditEntry.objects.get(act="set_credential").reason.endswith("3 jobs keep their former credential and address.")
     assert "3 jobs are open at its batch API, 3 of them under a former credential" in shown.getvalue()
     assert not any(secret in text for secret in (A, B) for text in told)

@@ -1,10 +1,8 @@
 """The page of delegation: which projects let providers store their requests, how their batches run, and where that would be."""
 
-from typing import Any
-
 from django import forms
 from django.contrib import messages
-from django.http import HttpResponseBase
+from django.http import HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
@@ -14,7 +12,7 @@ from batches.models import Project
 from batches.rules.errors import NotFound
 from batches.rules.execution import Execution
 from batches.services.core.access import Right
-from batches.services.policy.delegation import jobs_of_project, open_jobs, places_among, set_delegation
+from batches.services.policy.delegation import PROJECT_SETTINGS, jobs_of_project, open_jobs, places_among, set_delegation
 
 MOST_PROJECTS = 200
 
@@ -25,9 +23,9 @@ class DelegationForm(forms.Form):
     may_delegate = forms.BooleanField(required=False)
     execution = forms.ChoiceField(required=False, choices=[("", "as the provider says"), *Execution.choices])
 
-    def __init__(self, *args: Any, project: Project) -> None:
-        initial = {name: getattr(project, name) for name in self.base_fields}
-        super().__init__(*args, auto_id=f"{project.slug}_%s", initial=initial)  # type: ignore[misc]
+    def __init__(self, data: QueryDict | None = None, *, project: Project) -> None:
+        initial = {name: getattr(project, name) for name in PROJECT_SETTINGS}
+        super().__init__(data, auto_id=f"{project.slug}_%s", initial=initial)
         self.project = project
 
 
