@@ -59,7 +59,7 @@ def anthropic(live_server: LiveServer, key: str) -> Iterator[Anthropic]:
 def test_openais_sdk_reads_a_delegated_batch_as_any_other(stage: Stage, openai: OpenAI) -> None:
     file = openai.files.create(file=("jobs.jsonl", lines(12, refused=3)), purpose="batch")
     batch = openai.batches.create(
-        input_file_id=file.id, endpoint=CHAT, completion_window="24h", extra_body={"execution": "delegated"}
+        input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h", extra_body={"execution": "delegated"}
     )
     assert batch.status == "validating"
     started = checked()
@@ -91,7 +91,7 @@ def test_openais_sdk_reads_a_delegated_batch_as_any_other(stage: Stage, openai: 
 def test_openais_sdk_cancels_a_delegated_batch_and_gets_what_was_done(stage: Stage, openai: OpenAI) -> None:
     file = openai.files.create(file=("jobs.jsonl", lines(12)), purpose="batch")
     batch = openai.batches.create(
-        input_file_id=file.id, endpoint=CHAT, completion_window="24h", extra_body={"execution": "delegated"}
+        input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h", extra_body={"execution": "delegated"}
     )
     checked()
     stage.work()
