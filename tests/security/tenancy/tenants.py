@@ -115,6 +115,7 @@ class Tenant:
             "batch_id": (str(batch), identifiers.render("batch_", UNKNOWN)),
             "file_id": (str(batch.input_file), identifiers.render("file-", UNKNOWN)),
             "upload_id": (str(of("upload")), identifiers.render("upload_", UNKNOWN)),
+            "job_id": (str(of("providerjob").pk), nothing),
             "key_id": (str(of("apikey").pk), nothing),
             "stop_id": (str(of("emergencystop").pk), nothing),
             "operation_id": (str(of("bulkoperation").pk), nothing),
