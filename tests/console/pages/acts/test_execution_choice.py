@@ -10,7 +10,8 @@ from django.utils.http import urlencode
 from batches.models import Batch, Project
 from providers.models import Provider
 from tests.cast import request_lines, started
-from tests.console.pages.acts.test_clone import ABOUT, NEW, cloned
+from tests.console.pages.acts.test_check_input import ABOUT, NEW
+from tests.console.pages.acts.test_clone import cloned
 
 pytestmark = pytest.mark.django_db
 
