@@ -85,7 +85,7 @@ def test_after_a_resume_the_failures_of_before_do_not_count(project: Project, si
     batch = seen(batch)
     assert batch.is_paused
     assert batch.counts.failed >= before + 10
-    assert "objects since it was resumed failed" in batch.paused_reason
+    assert "requests since it was resumed failed" in batch.paused_reason
 
 
 @pytest.mark.parametrize(
