@@ -18,7 +18,7 @@ from batches.services.control.cancel import cancel
 from batches.services.control.prioritise import prioritise
 from batches.services.core.audit import record_act, record_refusal
 from batches.services.core.transition import record
-from batches.services.insight import audit_log
+from batches.services.insight import audit_log, audit_question
 from batches.services.insight.audit_log import LogPosition, audit_page, audit_records
 from batches.services.insight.audit_question import LogQuestion
 from batches.services.policy.quota import set_quotas
@@ -137,6 +137,21 @@ def test_a_page_looks_through_so_many_rows_and_says_how_far(batch: Batch, monkey
         after = page.following
     assert (found, pages > 1) == (["set_quotas"], True)
     assert [record.act for record in audit_records(question)] == ["set_quotas"], "an export goes on to the end"
+
+
+def test_the_records_of_several_projects_are_read_one_project_after_the_other(
+    batch: Batch, project: Project, other_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_history(batch)
+    set_quotas(other_project, limits={"open_batches": 3}, actor=ANNA, now=NOW + timedelta(minutes=2.5))
+    both = [project.pk, other_project.pk]
+    assert [len(part.within or ()) for part in asked("", within=both).parts] == [1, 1]
+    together = acts(LogQuestion(within=both))
+    assert together.count("set_quotas") == 2
+    assert acts(asked("project=globex", within=both)) == ["set_quotas"]
+    assert acts(asked("project=globex", within=[project.pk])) == []
+    monkeypatch.setattr(audit_question, "MOST_PARTS", 1)
+    assert acts(LogQuestion(within=both)) == together, "those of many projects are read at once"
 
 
 @pytest.mark.parametrize("text", ["x", "1-2", "9" * 18 + "-" + "f" * 32, "1-" + "g" * 32, "-1-" + "f" * 32])
