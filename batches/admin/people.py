@@ -40,6 +40,10 @@ class ProjectInline(Inline[Membership]):
     fields = ("project", "role")
     autocomplete_fields = ("project",)
 
+    def get_extra(self, _request: HttpRequest, person: User | None = None, **_more: Any) -> int:
+        """One empty row for a person without a project: a new colleague is given a role next."""
+        return int(person is None or not Membership.objects.filter(user=person).exists())
+
 
 @admin.register(User)
 class PersonAdmin(TellsNothing[User], _UserAdmin):

@@ -127,6 +127,17 @@ def test_every_page_can_be_read_and_is_no_wider_than_its_window(
     assert found == []
 
 
+def test_the_header_shows_every_section_whole_at_every_width(desk: Page) -> None:
+    """O17: at 1,280 px the last of them was cut."""
+    sections = desk.get_by_role("navigation", name="Main")
+    cut = []
+    for width in range(1000, 1600, 10):
+        desk.set_viewport_size({"width": width, "height": 800})
+        if sections.evaluate("nav => nav.scrollWidth > nav.clientWidth"):
+            cut.append(width)
+    assert cut == []
+
+
 def test_the_choice_of_colours_is_kept_and_known_to_the_server(desk: Page) -> None:
     ground = "getComputedStyle(document.body).backgroundColor"
     light = desk.evaluate(ground)

@@ -1,4 +1,4 @@
-"""The search in a browser: the journey to one request, and the palette by keyboard alone."""
+"""The search in a browser: the palette by keyboard alone, and the page without scripts."""
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -18,15 +18,6 @@ def batch(make_batch: MakeBatch) -> Batch:
     batches = [make_batch(remark=f"Nightly run {number}", succeeded=3, failed=1) for number in range(3)]
     BatchObject.objects.filter(batch=batches[1], line=2).update(custom_id="order-2026-0007")
     return batches[1]
-
-
-def test_o13_the_request_of_a_custom_id_is_one_key_away(desk: Page, batch: Batch) -> None:
-    """O13: six clicks and four loads, and the custom_id was lost on the way. Now: a click, a text, Enter."""
-    desk.get_by_role("search", name="Everything").get_by_role("searchbox").click()
-    desk.keyboard.type("order-2026-0007")
-    desk.keyboard.press("Enter")
-    desk.wait_for_url(f"**/batches/{batch}/lines/2/")
-    expect(desk.get_by_role("heading", name="order-2026-0007")).to_be_visible()
 
 
 def test_the_palette_is_used_by_keyboard_alone(desk: Page, portal: Portal, batch: Batch) -> None:

@@ -143,7 +143,7 @@ def _move(choice: Choice, question: Question, *, now: datetime) -> Move:
 
 
 def words(act: BulkAct, count: int, parameters: Parameters) -> str:
-    """`Cancel 280 batches`, `Move 37 batches to up-standby`."""
+    """`Cancel 280 batches`, `Move 37 batches to up-standby`. The target is left out where the parameters have none."""
     return f"{VERBS[act].word} {count:,} {'batch' if count == 1 else 'batches'}{_to(parameters)}"
 
 

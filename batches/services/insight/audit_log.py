@@ -97,15 +97,17 @@ class LogPage:
 
 
 def audit_page(question: LogQuestion, *, after: LogPosition | None = None, size: int) -> LogPage:
-    """The newest records that match, behind a position. A constant number of queries."""
+    """The newest records that match, behind a position. Two queries for each part of the question, whatever the tables have."""
     streams, ends = list[Iterator[Record]](), list[LogPosition]()
-    for actor in question.actors:
+    parts = question.parts
+    depth = max(LOOKED_THROUGH // max(len(parts), 1), 1)
+    for part in parts:
         tables = (
-            (_entries(question, actor), _matching_entries(question), record_of),
-            (_events(question, actor), _matching_events(question), _of_event),
+            (_entries(part), _matching_entries(part), record_of),
+            (_events(part), _matching_events(part), _of_event),
         )
         for base, matching, told_as in tables:
-            rows, end = _looked_at(base, matching, question, after=after, size=size)
+            rows, end = _looked_at(base, matching, after=after, size=size, depth=depth if part.looks_through else None)
             streams.append(map(told_as, rows))
             ends += [end] if end else []
     end = max(ends, default=None)
@@ -128,14 +130,17 @@ def audit_records(question: LogQuestion) -> Iterator[Record]:
 
 
 def _looked_at(
-    base: QuerySet[Any], matching: Q, question: LogQuestion, *, after: LogPosition | None, size: int
+    base: QuerySet[Any], matching: Q, *, after: LogPosition | None, size: int, depth: int | None
 ) -> tuple[list[Any], LogPosition | None]:
-    """The rows of one table for a page; and the last row that was looked through, if there are more rows behind it."""
+    """The rows of one table for a page; and the last row that was looked through, if there are more rows behind it.
+
+    At most `depth` rows are looked through; None if an index finds all that match.
+    """
     rows = base.filter(behind("created_at", after.moment, after.key, descending=True)) if after else base
     rows = rows.order_by("-created_at", "-pk")
     end = None
-    if question.looks_through:
-        last = rows.values_list("created_at", "pk")[LOOKED_THROUGH : LOOKED_THROUGH + 1].first()
+    if depth is not None:
+        last = rows.values_list("created_at", "pk")[depth : depth + 1].first()
         end = LogPosition(*last) if last else None
         if end:
             rows = rows.filter(
@@ -144,30 +149,30 @@ def _looked_at(
     return list(rows.filter(matching)[: size + 1]), end
 
 
-def _entries(question: LogQuestion, actor: str) -> QuerySet[AuditEntry]:
-    rows = AuditEntry.objects.select_related("project").filter(_found_by_index(question, actor))
+def _entries(question: LogQuestion) -> QuerySet[AuditEntry]:
+    rows = AuditEntry.objects.select_related("project").filter(_found_by_index(question))
     if question.target:
         rows = rows.filter(target_id=_key_of(question.target))
     return rows
 
 
-def _events(question: LogQuestion, actor: str) -> QuerySet[Event]:
-    rows = Event.objects.filter(_found_by_index(question, actor), project__isnull=False).select_related("project")
+def _events(question: LogQuestion) -> QuerySet[Event]:
+    rows = Event.objects.filter(_found_by_index(question), project__isnull=False).select_related("project")
     if question.target:
         identifier = identifiers.parse(question.target)
         rows = rows.filter(batch=identifier) if identifier else rows.none()
     return rows.none() if question.outcome == AuditEntry.Outcome.REFUSED else rows
 
 
-def _found_by_index(question: LogQuestion, actor: str) -> Q:
+def _found_by_index(question: LogQuestion) -> Q:
     """The conditions on columns that both tables have, in the order of their indexes."""
     found = Q()
     if question.within is not None:
         found &= Q(project__in=list(question.within))
     if question.projects:
         found &= Q(project__in=[project.pk for project in question.projects])
-    if actor:
-        found &= Q(actor=actor)
+    if question.who:
+        found &= Q(actor=question.who)
     if question.since:
         found &= Q(created_at__gte=question.since)
     if question.until:

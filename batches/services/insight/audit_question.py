@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from batches.filters import AuditFilter
@@ -12,6 +12,7 @@ from batches.rules.display.audit_words import alike
 from batches.services.core.access import Access, Right
 
 KINDS = ("user", "key")  # of actors, in front of their names
+MOST_PARTS = 20  # projects whose records are read one by one; those of more are sorted
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,20 @@ class LogQuestion:
             sources=asked.get("source", ()),
             text=asked.get("text", ""),
         )
+
+    @property
+    def parts(self) -> "Sequence[LogQuestion]":
+        """The question as several, each of which one index answers in the order of time: for each actor, and each project.
+
+        For several projects together PostgreSQL would walk through the whole portal's records, or sort all of theirs.
+        """
+        if self.who:
+            return [replace(self, who=actor) for actor in self.actors]
+        places = [project.pk for project in self.projects] or self.within
+        if self.target or places is None or not 1 < len(places) <= MOST_PARTS:
+            return [self]
+        allowed = places if self.within is None else [place for place in places if place in self.within]
+        return [replace(self, within=[place], projects=()) for place in allowed]
 
     @property
     def actors(self) -> Sequence[str]:

@@ -82,7 +82,7 @@ def too_many_failures(counts: Counts, guards: Guards, *, acknowledged: Counts) -
     failed = counts.failed - acknowledged.failed
     if settled < max(guards.error_sample, 1) or failed <= guards.max_error_rate * settled:
         return None
-    which = f"the {settled:,} objects since it was resumed" if acknowledged.settled else f"the first {settled:,} objects"
+    which = f"the {settled:,} requests since it was resumed" if acknowledged.settled else f"the first {settled:,} requests"
     return f"{failed:,} of {which} failed ({percent(failed / settled)}, allowed {percent(guards.max_error_rate)})."
 
 
@@ -90,7 +90,7 @@ def over_budget(counts: Counts, guards: Guards) -> str | None:
     """A sentence with the cost or tokens, if they pause the batch; None if they do not. Unknown costs count as 0."""
     spent = Decimal(counts.cost_nanos).scaleb(-9)
     if guards.max_cost is not None and spent > guards.max_cost:
-        unknown = f" The cost of {counts.unpriced:,} more objects is not known." if counts.unpriced else ""
+        unknown = f" The cost of {counts.unpriced:,} more requests is not known." if counts.unpriced else ""
         return f"It has cost {money(spent)} (allowed {money(guards.max_cost)}).{unknown}"
     tokens = counts.tokens
     if guards.max_tokens is not None and tokens > guards.max_tokens:

@@ -8,7 +8,7 @@ from batches.services.search.found import HitKind, Section
 
 LONGEST_MS = 400  # for one statement; PostgreSQL cancels it then
 MOST_SAME = 500  # objects of all projects with one custom_id; with more of them, the newest batches are looked through instead
-MOST_SAME_IDS = 200  # results of all projects with one request id; a text that more of them have is no id
+MOST_SAME_IDS = 2000  # results of all projects with one request id, among which the searcher's own are found
 NEWEST = 1000  # batches that are looked through beside an index
 NEWEST_WITHOUT_INDEX = 5000  # batches, or error groups, that are looked through for words where there is no index
 MOST_MATCHES = 2000  # rows that an index of words may find; the newest of them are shown

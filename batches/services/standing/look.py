@@ -37,13 +37,16 @@ class Look:
         return cls(now, list(stops), {(row.provider_id, row.model): row for row in rows})
 
     def provider(self, provider: Provider) -> ProviderState:
-        """The state of a provider as a whole."""
+        """The state of a provider, with what is noted of its models."""
+        return self._provider(provider, [row for (key, model), row in self.health.items() if key == provider.pk and model])
+
+    def _provider(self, provider: Provider, models: Sequence[ProviderHealth] = ()) -> ProviderState:
         stopped = any(stop.project_id is None and stop.is_about(provider) for stop in self.stops)
-        return provider_state(provider, self.health.get((provider.pk, "")), stopped=stopped, now=self.now)
+        return provider_state(provider, self.health.get((provider.pk, "")), models=models, stopped=stopped, now=self.now)
 
     def for_batch(self, batch: Batch) -> ProviderState:
         """The state of a batch's provider; of its model there, if that alone is held or limited."""
-        whole = self.provider(batch.provider)
+        whole = self._provider(batch.provider)
         if whole.is_closed or not batch.model:
             return whole
         keys = (batch.model, model_key(batch.model))

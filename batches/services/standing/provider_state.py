@@ -3,7 +3,8 @@
 `provider_state` is pure. Everybody may read its sentences, so they have kinds and numbers, and no text of a call.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -107,11 +108,19 @@ TROUBLES = frozenset({ProviderCode.ACCOUNT_PROBLEM, ProviderCode.DOWN, ProviderC
 SUSPECT = ~Q(hold_kind="") | ~Q(breaker=ProviderHealth.Breaker.CLOSED) | Q(in_flight__gt=0) | Q(recent_calls__gt=0)
 
 
-def provider_state(provider: Provider, health: ProviderHealth | None, *, stopped: bool = False, now: datetime) -> ProviderState:
+def provider_state(
+    provider: Provider,
+    health: ProviderHealth | None,
+    *,
+    models: Iterable[ProviderHealth] = (),
+    stopped: bool = False,
+    now: datetime,
+) -> ProviderState:
     """The state of a provider, or of the model that the health is about.
 
     `stopped` tells whether an emergency stop holds all sending to the provider back. What the executors noted of calls counts
-    only while they work: an idle engine notes nothing. A hold, and a breaker's wait, last without them.
+    only while they work: an idle engine notes nothing. A hold, and a breaker's wait, last without them. `models` is what was
+    noted of the provider's models: if one is held and no call to another succeeds, the provider is what its model is.
     """
     name = provider.name
     if not provider.enabled:
@@ -125,7 +134,8 @@ def provider_state(provider: Provider, health: ProviderHealth | None, *, stopped
         )
     if health is None:
         return _state(ProviderCode.IDLE, f"Nothing has been sent to {name} yet.", provider)
-    return _held(provider, health) or _broken(provider, health, now=now) or _noted(provider, health, now=now)
+    held = [row for row in models if row.hold is not None]
+    return _held(provider, health) or _broken(provider, health, now=now) or _noted(provider, health, held=held, now=now)
 
 
 def _state(
@@ -178,8 +188,8 @@ def _broken(provider: Provider, health: ProviderHealth, *, now: datetime) -> Pro
     return _state(ProviderCode.DOWN, sentence, provider, health, is_closed=True, until=until, kind=kind)
 
 
-def _noted(provider: Provider, health: ProviderHealth, *, now: datetime) -> ProviderState:
-    """The state as the outcomes of calls tell it."""
+def _noted(provider: Provider, health: ProviderHealth, *, held: Sequence[ProviderHealth], now: datetime) -> ProviderState:
+    """The state as the outcomes of calls, and the holds of models, tell it."""
     name, calls = provider.name, health.recent_calls
     if not _is_at_work(health, now=now):
         return _state(ProviderCode.IDLE, f"Nothing is sent to {name} at present.", provider)
@@ -195,10 +205,15 @@ def _noted(provider: Provider, health: ProviderHealth, *, now: datetime) -> Prov
     if calls >= SAMPLE and health.recent_succeeded < FAILING * calls:
         sentence = f"{name} answers, but {calls - health.recent_succeeded:,} of the last {_calls(calls)} failed."
         return _state(ProviderCode.FAILING, sentence, provider, health)
+    if held and not health.recent_succeeded and (state := _held(provider, held[0])):
+        return replace(state, allowed=health.concurrency, in_flight=health.in_flight, oldest_sent_at=health.oldest_sent_at)
     if health.is_limited(now=now):
         sentence = f"A limit of {name} is used up for the moment: {health.limited_reason}."
         return _state(ProviderCode.AT_LIMIT, sentence, provider, health, until=health.limited_until)
-    return _state(ProviderCode.WORKING, _at_work(provider, health), provider, health)
+    sentence = _at_work(provider, health)
+    if held:
+        sentence += f" {len(held):,} of its models {'is' if len(held) == 1 else 'are'} held: only test calls are sent there."
+    return _state(ProviderCode.WORKING, sentence, provider, health)
 
 
 def _at_work(provider: Provider, health: ProviderHealth) -> str:

@@ -4,12 +4,13 @@ An object without success is recovered when its request succeeded in another bat
 are computed anew from rows in the transaction that ends a retry, so nothing is counted twice, whichever retry ends first.
 """
 
+import logging
 import uuid
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 
 from batches.models import Batch, BatchError, BatchErrorGroup, BatchObject, bulk
@@ -18,6 +19,8 @@ from batches.rules.states import SETTLED, ObjectStatus
 
 RECOVERABLE = tuple(sorted(status.value for status in SETTLED - {ObjectStatus.SUCCEEDED}))
 LINEAGES_AT_ONCE = 500
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,21 @@ def lock_lineage(batch: Batch) -> Batch:
 
 
 def count_missed_recoveries() -> int:
-    """Count retries that ended while nobody counted them: before an upgrade, or without any object. Return how many lineages."""
+    """Count retries that ended while nobody counted them: before an upgrade, or without any object. Return how many lineages.
+
+    A lineage that fails is logged, and the others are counted.
+    """
     missed = Batch.objects.filter(is_uncounted()).order_by("pk")[:LINEAGES_AT_ONCE]
     counted = 0
     for batch in missed:
         if Batch.objects.filter(is_uncounted(), pk=batch.pk).exists():  # another retry of its lineage may have counted it
-            count_recoveries(batch)
+            try:
+                count_recoveries(batch)
+            except (OperationalError, InterfaceError):
+                raise
+            except Exception:
+                logger.exception("What the retries of %s have recovered could not be counted", batch)
+                continue
             counted += 1
     return counted
 

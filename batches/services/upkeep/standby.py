@@ -6,7 +6,7 @@ waits for a decision of a person: paused batches, disabled providers, and what a
 
 import logging
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, islice
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
@@ -29,6 +29,7 @@ from providers.models import Provider
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 50  # how many batches of one provider a run moves; the next run is a second later
+MOST_TRIED = 500  # how many it tries for that: some cannot be moved, and must not keep the others from their turn
 
 
 def let_standbys_take_over(*, now: datetime) -> None:
@@ -59,11 +60,16 @@ def _can_take_over(standby: Provider, provider: Provider, *, now: datetime) -> b
 
 
 def _take_over(provider: Provider, standby: Provider, *, since: datetime, now: datetime) -> None:
-    rows = _to_move(provider, standby).select_related("project", "provider").order_by("project", "created_at")[:AT_ONCE]
+    rows = _to_move(provider, standby).select_related("project", "provider").order_by("project", "created_at")[:MOST_TRIED]
+    reason = f"{provider} has been down since {_clock(since)}, and its standby takes over."
+    left = AT_ONCE
     for project, batches in groupby(rows, key=lambda batch: batch.project):
+        if not left:
+            return
         with transaction.atomic():
-            reason = f"{provider} has been down since {_clock(since)}, and its standby takes over."
-            moved = sum(_is_moved(batch, standby, reason=reason, now=now) for batch in batches)
+            tried = (_is_moved(batch, standby, reason=reason, now=now) for batch in batches)
+            moved = len(list(islice(filter(None, tried), left)))
+            left -= moved
             if moved:
                 about = f"{moved} {'batch' if moved == 1 else 'batches'} moved to {standby}: {reason}"
                 record_act(MOVE_TO_STANDBY, actor=ENGINE, now=now, target=provider, project=project, reason=about)

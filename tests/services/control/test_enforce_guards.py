@@ -60,7 +60,7 @@ def test_a_batch_that_fails_too_much_is_paused_with_the_figures_and_the_most_com
     failed = batch.counts.failed
     assert 10 <= failed <= 300, "it stops soon after the sample, by far not at the end"
     assert batch.counts.pending == 1000 - failed
-    assert re.match(r"(\d+) of the first \1 objects failed \(100 %, allowed 20 %\)\. Most: \w+ ", batch.paused_reason)
+    assert re.match(r"(\d+) of the first \1 requests failed \(100 %, allowed 20 %\)\. Most: \w+ ", batch.paused_reason)
     event = Event.objects.filter(batch=batch).latest("created_at")
     assert (event.act, event.actor, event.note) == ("guarded", "guard", batch.paused_reason)
 
@@ -85,7 +85,7 @@ def test_after_a_resume_the_failures_of_before_do_not_count(project: Project, si
     batch = seen(batch)
     assert batch.is_paused
     assert batch.counts.failed >= before + 10
-    assert "objects since it was resumed failed" in batch.paused_reason
+    assert "requests since it was resumed failed" in batch.paused_reason
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from batches.services.control.cancel import cancel
 from batches.services.control.prioritise import prioritise
 from batches.services.core.audit import record_act, record_refusal
 from batches.services.core.transition import record
-from batches.services.insight import audit_log
+from batches.services.insight import audit_log, audit_question
 from batches.services.insight.audit_log import LogPosition, audit_page, audit_records
 from batches.services.insight.audit_question import LogQuestion
 from batches.services.policy.quota import set_quotas
@@ -139,6 +139,21 @@ def test_a_page_looks_through_so_many_rows_and_says_how_far(batch: Batch, monkey
     assert [record.act for record in audit_records(question)] == ["set_quotas"], "an export goes on to the end"
 
 
+def test_the_records_of_several_projects_are_read_one_project_after_the_other(
+    batch: Batch, project: Project, other_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_history(batch)
+    set_quotas(other_project, limits={"open_batches": 3}, actor=ANNA, now=NOW + timedelta(minutes=2.5))
+    both = [project.pk, other_project.pk]
+    assert [len(part.within or ()) for part in asked("", within=both).parts] == [1, 1]
+    together = acts(LogQuestion(within=both))
+    assert together.count("set_quotas") == 2
+    assert acts(asked("project=globex", within=both)) == ["set_quotas"]
+    assert acts(asked("project=globex", within=[project.pk])) == []
+    monkeypatch.setattr(audit_question, "MOST_PARTS", 1)
+    assert acts(LogQuestion(within=both)) == together, "those of many projects are read at once"
+
+
 @pytest.mark.parametrize("text", ["x", "1-2", "9" * 18 + "-" + "f" * 32, "1-" + "g" * 32, "-1-" + "f" * 32])
 def test_a_position_that_no_page_gave_is_none(text: str) -> None:
     assert LogPosition.read(text) is None
@@ -149,26 +164,42 @@ def test_a_position_that_no_page_gave_is_none(text: str) -> None:
     "query", ["", "who=anna", "project=acme", "project=acme&text=x", "what=cancel_batch", "target=batch_" + "0" * 32]
 )
 def test_no_table_is_read_whole(batch: Batch, query: str) -> None:
+    plans = plans_of(batch, asked(query))
+    assert 2 <= len(plans) <= 6
+    for plan in plans:
+        assert "Seq Scan on batches_event" not in plan, plan
+        assert "Seq Scan on batches_auditentry" not in plan, plan
+        assert "SCAN batches_event\n" not in f"{plan}\n", plan
+        assert "SCAN batches_auditentry\n" not in f"{plan}\n", plan
+        if "target" not in query:
+            assert "TEMP B-TREE FOR ORDER BY" not in plan, plan
+
+
+@pytest.mark.both
+def test_the_records_of_a_few_projects_are_not_sorted(batch: Batch, other_project: Project) -> None:
+    plans = plans_of(batch, LogQuestion(within=[batch.project_id, other_project.pk]))
+    assert len(plans) == 4
+    for plan in plans:
+        assert "TEMP B-TREE FOR ORDER BY" not in plan, plan
+        assert "Sort" not in plan, plan
+
+
+def plans_of(batch: Batch, question: LogQuestion) -> list[str]:
+    """How the database reads either table for a page of the log."""
     for number in range(40):
         record_act("set_quotas", actor=ANNA, now=NOW + timedelta(seconds=number), target=batch.project, project=batch.project)
-    question = asked(query)
     with CaptureQueriesContext(connection) as captured:
         audit_page(question, size=20)
     reads = [each["sql"] for each in captured if "batches_event" in each["sql"] or "batches_auditentry" in each["sql"]]
-    assert 2 <= len(reads) <= 6
+    plans = []
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL enable_seqscan = off")
             cursor.execute("SET LOCAL enable_bitmapscan = off")
         for sql in reads:
             cursor.execute(f"EXPLAIN {'QUERY PLAN ' if connection.vendor == 'sqlite' else ''}{sql}")
-            plan = "\n".join(str(row[-1]) for row in cursor.fetchall())
-            assert "Seq Scan on batches_event" not in plan, plan
-            assert "Seq Scan on batches_auditentry" not in plan, plan
-            assert "SCAN batches_event\n" not in f"{plan}\n", plan
-            assert "SCAN batches_auditentry\n" not in f"{plan}\n", plan
-            if "target" not in query:
-                assert "TEMP B-TREE FOR ORDER BY" not in plan, plan
+            plans.append("\n".join(str(row[-1]) for row in cursor.fetchall()))
+    return plans
 
 
 def test_entries_never_hold_a_secret(batch: Batch) -> None:

@@ -31,7 +31,7 @@ def counted(*, succeeded: int = 0, failed: int = 0, pending: int = 1000, **more:
             counted(succeeded=63, failed=37),
             Guards(0.2),
             NONE,
-            "37 of the first 100 objects failed (37 %, allowed 20 %).",
+            "37 of the first 100 requests failed (37 %, allowed 20 %).",
             id="passed at the sample",
         ),
         pytest.param(counted(succeeded=80, failed=20), Guards(0.2), NONE, None, id="just as many as allowed"),
@@ -39,10 +39,12 @@ def counted(*, succeeded: int = 0, failed: int = 0, pending: int = 1000, **more:
             counted(succeeded=1200, failed=301),
             Guards(0.2),
             NONE,
-            "301 of the first 1,501 objects failed (20.1 %, allowed 20 %).",
+            "301 of the first 1,501 requests failed (20.1 %, allowed 20 %).",
             id="passed later",
         ),
-        pytest.param(counted(failed=1), Guards(0.0, 1), NONE, "1 of the first 1 objects failed (100 %, allowed 0 %).", id="none"),
+        pytest.param(
+            counted(failed=1), Guards(0.0, 1), NONE, "1 of the first 1 requests failed (100 %, allowed 0 %).", id="none"
+        ),
         pytest.param(counted(failed=0, succeeded=5), Guards(0.0, 1), NONE, None, id="none did"),
         pytest.param(counted(failed=500), Guards(1.0, 1), NONE, None, id="all may"),
         pytest.param(counted(), Guards(0.0, 0), NONE, None, id="nothing settled"),
@@ -64,7 +66,7 @@ def counted(*, succeeded: int = 0, failed: int = 0, pending: int = 1000, **more:
             counted(succeeded=10, failed=101),
             Guards(0.2, 10),
             counted(succeeded=10, failed=91),
-            "10 of the 10 objects since it was resumed failed (100 %, allowed 20 %).",
+            "10 of the 10 requests since it was resumed failed (100 %, allowed 20 %).",
             id="since the resume: no better",
         ),
         pytest.param(
@@ -95,7 +97,7 @@ def test_an_error_rate_stops_a_batch(counts: Counts, guards: Guards, acknowledge
         pytest.param(
             counted(cost_nanos=2 * 10**9, unpriced=3),
             Guards(max_cost=Decimal(1)),
-            "It has cost 2 USD (allowed 1 USD). The cost of 3 more objects is not known.",
+            "It has cost 2 USD (allowed 1 USD). The cost of 3 more requests is not known.",
             id="cost in part unknown",
         ),
         pytest.param(counted(unpriced=10**6), Guards(max_cost=Decimal(0)), None, id="unknown is not much"),

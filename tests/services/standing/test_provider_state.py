@@ -85,6 +85,27 @@ def test_a_provider_is_what_the_first_of_its_facts_says(noted: dict[str, Any], c
 
 
 @pytest.mark.parametrize(
+    ("noted", "code", "sentence"),
+    [
+        ({"concurrency": 4}, ProviderCode.RATE_LIMITING, "up asks to wait for more than a minute (7 calls in a row failed)."),
+        ({"limited_until": SOON, "limited_reason": "60 a minute"}, ProviderCode.RATE_LIMITING, "up asks to wait"),
+        (recent(5, succeeded=5), WORKING, "1 of its models is held: only test calls are sent there."),
+        ({"updated_at": LONG_AGO}, ProviderCode.IDLE, ""),
+        (OPEN, DOWN, ""),
+    ],
+)
+def test_a_provider_whose_only_model_in_use_is_held_is_not_working(
+    noted: dict[str, Any], code: ProviderCode, sentence: str
+) -> None:
+    """O3: all calls were turned away with a long wait, the batch was rate-limited, and its provider was working."""
+    held = health(**HELD, hold_kind="rate_limited", model="m-1")
+    found = provider_state(Provider(name="up", max_concurrency=10), health(**noted), models=[held, health(model="m-2")], now=NOW)
+    assert found.code is code
+    assert sentence in found.sentence
+    assert found.is_trouble is (code is not WORKING and code is not ProviderCode.IDLE)
+
+
+@pytest.mark.parametrize(
     ("noted", "is_trouble", "is_closed"),
     [
         (OPEN, True, True),

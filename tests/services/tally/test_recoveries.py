@@ -12,6 +12,7 @@ from batches.rules.states import ObjectStatus
 from batches.services.control.cancel import cancel
 from batches.services.control.delete import delete
 from batches.services.retry.lineage import lineage
+from batches.services.tally import recoveries
 from batches.services.tally.recoveries import count_missed_recoveries, count_recoveries, lineages
 from batches.services.upkeep.retention import remove_old_batches
 from tests.cast import TESTER, ended, request_lines, started
@@ -128,6 +129,23 @@ def test_what_ended_before_an_upgrade_is_counted_a_few_lineages_at_a_time(root: 
     assert net(root) == (8, 0, 0, 0)
     assert fresh(child).recoveries_counted
     assert count_missed_recoveries() == 0
+
+
+def test_a_lineage_that_fails_keeps_no_other_from_being_counted(root: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = completed(started(root.project, request_lines(2)), odd={1})
+    for parent in (root, other):
+        completed(child_of(parent))
+    Batch.objects.update(recovered_failed=0, recoveries_counted=False)
+    broken = fresh(root).pk
+
+    def count(batch: Batch) -> None:
+        if lineages([batch.pk])[batch.pk][0] == broken:
+            raise ValueError("A row that nobody expected.")
+        count_recoveries(batch)
+
+    monkeypatch.setattr(recoveries, "count_recoveries", count)
+    assert count_missed_recoveries() == 1
+    assert fresh(other).recovered_failed == 1
 
 
 def test_the_lineages_of_many_batches_take_one_query(

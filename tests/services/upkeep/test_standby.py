@@ -2,17 +2,20 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import AuditEntry, Batch, EmergencyStop, Event, Project, ProviderGrant, ProviderHealth, ProviderJob, Role
+from batches.rules.errors import InvalidRequest
 from batches.rules.execution import Execution
 from batches.rules.states import Act, BatchStatus
 from batches.services.control.pause import pause
 from batches.services.control.reroute import reroute
 from batches.services.insight.standby_moves import standby_moves
+from batches.services.upkeep import standby as standby_rule
 from batches.services.upkeep.reconcile import reconcile
 from batches.services.upkeep.standby import let_standbys_take_over
 from providers.models import Provider, ProviderModel
@@ -67,6 +70,25 @@ def test_a_provider_has_time_to_come_back(simulator: Provider, standby: Provider
     ProviderHealth.objects.update(down_since=timezone.now() - timedelta(minutes=9), breaker="closed", breaker_until=None)
     let_standbys_take_over(now=timezone.now())
     assert provider_of(batch) == "simulator"
+
+
+def test_batches_that_cannot_be_moved_do_not_keep_the_others_from_their_turn(
+    simulator: Provider, standby: Provider, batch: Batch, make_batch: MakeBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [make_batch(BatchStatus.IN_PROGRESS, pending=1) for _ in range(2)]
+
+    def stuck(one: Batch, **asked: Any) -> Batch:
+        if one.pk == batch.pk:
+            raise InvalidRequest("It cannot be moved.", param="provider")
+        return reroute(one, **asked)
+
+    monkeypatch.setattr(standby_rule, "reroute", stuck)
+    monkeypatch.setattr(standby_rule, "AT_ONCE", 1)
+    down(simulator)
+    for _ in others:
+        let_standbys_take_over(now=timezone.now())
+    assert [provider_of(one) for one in others] == ["up-standby"] * 2
+    assert AuditEntry.objects.filter(act="move_to_standby").count() == 2, "one batch at a time"
 
 
 def test_a_batch_is_not_moved_back_by_the_rule(simulator: Provider, standby: Provider, batch: Batch) -> None:

@@ -20,6 +20,7 @@ from batches.models import Batch, load_counts
 from batches.rules.display.csv_lines import csv_lines
 from batches.rules.lines.jsonl import unbroken
 from batches.services.core.access import Right
+from batches.services.exports.form import CONTENT_TYPES, Form
 from batches.services.standing.batch_state import BatchState
 from batches.services.standing.look import states_of_batches
 
@@ -31,7 +32,6 @@ FIELDS = (
     *("metadata", "priority", *COUNTED, "input_tokens", "output_tokens", "cost", "created_at", "deadline", "ended_at"),
     *(f"net_{name}" for name in NET),
 )
-TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
 
 
 @require_safe
@@ -53,7 +53,7 @@ def export_batches(request: SignedIn, form: str) -> HttpResponseBase:
     records = (record(batch, state) for piece in pieces for batch, state in _with_states(piece, now=now))
     lines = csv_lines(records, FIELDS) if form == "csv" else map(json_line, records)
     headers = {"Content-Disposition": f'attachment; filename="batches-{now:%Y%m%dT%H%M%SZ}.{form}"'}
-    return StreamingHttpResponse(lines, content_type=TYPES[form], headers=headers)
+    return StreamingHttpResponse(lines, content_type=CONTENT_TYPES[Form(form)], headers=headers)
 
 
 def _repeated(request: SignedIn) -> Iterator[str]:

@@ -16,7 +16,7 @@ from batches.console.drawing.batch_state import Badge, Progress, Tone, percent
 from batches.console.drawing.count_tiles import status_tiles
 from batches.console.kit.access import SignedIn, requires
 from batches.console.kit.exports import not_exported
-from batches.console.kit.lists.list_export import TYPES, moment
+from batches.console.kit.lists.list_export import moment
 from batches.console.kit.lists.list_query import in_words
 from batches.console.kit.lists.paging import BadPosition, KeysetPage, keyed_page
 from batches.console.kit.live import respond
@@ -30,6 +30,7 @@ from batches.services.bulk.cancel import cancel_rest
 from batches.services.bulk.preview import words
 from batches.services.bulk.retry import retry_failed
 from batches.services.core.access import Right
+from batches.services.exports.form import CONTENT_TYPES, Form
 
 PAGE_SIZE = 50
 PIECE = 500  # the number of items that are read at once for the CSV
@@ -228,7 +229,7 @@ def export_outcomes(request: SignedIn, operation_id: uuid.UUID) -> HttpResponseB
         return not_exported(request, [error.message], back=reverse("console:bulk_operation", args=[operation.pk]))
     records = (_record(item) for item in _in_pieces(_items(request, operation)))
     headers = {"Content-Disposition": f'attachment; filename="bulk_{operation.pk.hex}.csv"'}
-    return StreamingHttpResponse(csv_lines(records, CSV_FIELDS), content_type=TYPES["csv"], headers=headers)
+    return StreamingHttpResponse(csv_lines(records, CSV_FIELDS), content_type=CONTENT_TYPES[Form.CSV], headers=headers)
 
 
 def _in_pieces(items: QuerySet[BulkItem]) -> Iterator[BulkItem]:

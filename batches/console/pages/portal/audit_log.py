@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from batches.console.kit.access import SignedIn, requires
 from batches.console.kit.exports import not_exported
-from batches.console.kit.lists.list_export import TYPES, json_line, moment
+from batches.console.kit.lists.list_export import json_line, moment
 from batches.console.kit.lists.list_query import MOST_CHOICES, chips, with_changes
 from batches.console.kit.lists.paging import BadPosition
 from batches.filters import CREATED, AuditFilter
@@ -21,6 +21,7 @@ from batches.rules.display import audit_words
 from batches.rules.display.csv_lines import csv_lines
 from batches.rules.states import Source
 from batches.services.core.access import Right
+from batches.services.exports.form import CONTENT_TYPES, Form
 from batches.services.insight.audit_log import LogPage, LogPosition, Record, audit_page, audit_records
 from batches.services.insight.audit_question import LogQuestion, administered
 
@@ -74,7 +75,7 @@ def export_audit(request: SignedIn, form: str) -> HttpResponseBase:
     records = map(_record, audit_records(LogQuestion.of(chosen, within=administered(request.access))))
     lines = csv_lines(map(_flat, records), FIELDS) if form == "csv" else map(json_line, records)
     headers = {"Content-Disposition": f'attachment; filename="audit-{now:%Y%m%dT%H%M%SZ}.{form}"'}
-    return StreamingHttpResponse(lines, content_type=TYPES[form], headers=headers)
+    return StreamingHttpResponse(lines, content_type=CONTENT_TYPES[Form(form)], headers=headers)
 
 
 def _chosen(request: SignedIn, *, now: datetime) -> AuditFilter:

@@ -103,4 +103,4 @@ def _share(flow: Flow) -> str:
     if not flow.failed:
         return ""
     share = 100 * flow.failed / flow.settled
-    return "less than 0.1 % of what settled" if share < 0.1 else f"{share:.1f} % of what settled"
+    return "less than 0.1 % of finished requests" if share < 0.1 else f"{share:.1f} % of finished requests"

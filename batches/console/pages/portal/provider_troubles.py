@@ -13,7 +13,6 @@ from batches.models import Batch, Slice
 from batches.rules.states import BatchStatus
 from batches.services.core.access import Access
 from batches.services.insight.throughput import Backlog, backlog
-from batches.services.standing.provider_state import ProviderCode
 
 MOST_SHOWN = 10  # of a portal with more providers in trouble than this, the rest is on the page of providers
 
@@ -34,7 +33,7 @@ class Trouble:
 
 def troubles(access: Access, rows: Iterable[ProviderRow], *, now: datetime) -> list[Trouble]:
     """The providers in trouble that batches of the reader's projects wait for. Account problems have a card of their own."""
-    found = [row for row in rows if row.state.is_trouble and row.state.code is not ProviderCode.ACCOUNT_PROBLEM]
+    found = [row for row in rows if row.state.is_trouble and not (row.health and row.health.has_account_problem)]
     return [trouble for row in found[:MOST_SHOWN] if (trouble := _trouble(access, row, now=now)).batches]
 
 

@@ -1,5 +1,6 @@
 """Recent activity: the latest acts and moves of batches. An act on many batches is told once, by the person who ordered it."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,9 +29,12 @@ class Activity:
 
 
 def recent_activity(access: Access) -> list[Activity]:
-    """The latest activities in the reader's projects, the latest first. Two queries."""
+    """The latest activities in the reader's projects, the latest first. Three queries at most."""
     found = [Activity(event.created_at, event.actor, event=event) for event in _latest_events(access)]
-    found += [_of_operation(operation, access) for operation in _latest_operations(access)]
+    operations = list(_latest_operations(access))
+    targets = {name for operation in operations if (name := operation.parameters.get("provider"))}
+    known = set(access.providers().filter(name__in=targets).values_list("name", flat=True)) if targets else set()
+    found += [_of_operation(operation, access, known=known) for operation in operations]
     return sorted(found, key=lambda activity: activity.at, reverse=True)[:SHOWN]
 
 
@@ -59,7 +63,11 @@ def _latest_operations(access: Access) -> QuerySet[BulkOperation]:
     return latest.filter(pk__in=latest.values("pk")[:LATEST_OPERATIONS]).annotate(seen=seen).filter(seen__gt=0)[:SHOWN]
 
 
-def _of_operation(operation: BulkOperation, access: Access) -> Activity:
-    title = words(BulkAct(operation.act), operation.seen, operation.parameters)  # type: ignore[attr-defined]  # annotated
+def _of_operation(operation: BulkOperation, access: Access, *, known: Container[str]) -> Activity:
+    """The operation in words, without the target of a move that is not among the `known` providers."""
+    told = operation.parameters
+    if told.get("provider", "") not in known:
+        told = {name: value for name, value in told.items() if name != "provider"}
+    title = words(BulkAct(operation.act), operation.seen, told)  # type: ignore[attr-defined]  # annotated
     is_own = access.everywhere or operation.owner_id == access.user.pk
     return Activity(operation.created_at, operation.actor, operation=operation, title=title, is_linked=is_own)

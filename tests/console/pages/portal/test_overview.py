@@ -112,7 +112,7 @@ def test_what_settled_is_drawn_over_a_span(console: Client, make_batch: MakeBatc
     assert settled.words.startswith(f"Requests {'a minute' if steps == 60 else 'an hour'}: 90 succeeded, 10 failed in all")
     assert "10 failed for good, 3 tried again" in wrong.words
     text = answer.content.decode()
-    assert "10.0 % of what settled" in text
+    assert "10.0 % of finished requests" in text
     assert "500 ms" in text, "the provider's latency"
     assert "87.3 %" in text, "90 of 103 attempts"
 

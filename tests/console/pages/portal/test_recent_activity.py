@@ -4,11 +4,12 @@ import re
 
 from django.test import Client
 
-from batches.models import Batch, Project, Role
+from batches.models import Batch, BulkOperation, Project, Role
 from batches.rules.actors import ENGINE
 from batches.rules.states import BatchStatus
 from batches.services.core.access import Access
 from batches.services.core.transition import transition
+from providers.models import Provider
 from tests.console.conftest import MakeBatch, SignIn
 from tests.services.bulk.cast import done, member_of, ordered
 from tests.services.bulk.conftest import root
@@ -47,6 +48,15 @@ def test_a_single_cancel_is_an_act_of_its_person_and_not_of_the_engine(console: 
     cancelled(running[:1])
     assert next(one for one in activity(console) if "Number 0" in one).endswith("user operator")
     assert "Cancelling" in activity(console)[0]
+
+
+def test_a_move_names_its_target_only_to_readers_who_may_know_it(
+    member: SignIn, root: Access, running: list[Batch], console: Client
+) -> None:
+    Provider.objects.create(name="of-others", adapter="simulator", granted_to_all=False)
+    BulkOperation.objects.filter(pk=done(ordered(root, running)).pk).update(act="reroute", parameters={"provider": "of-others"})
+    assert activity(console)[0].startswith("Move 3 batches to of-others")
+    assert activity(member(Role.VIEWER))[0].startswith("Move 3 batches A wrong prompt")
 
 
 def test_an_operation_is_counted_and_linked_for_its_reader(
