@@ -14,7 +14,6 @@ from django.core.management import get_commands, load_command_class
 
 from batches.rules.states import MOVES
 from tests.benchmarks.__main__ import COMMANDS as BENCHMARKS
-from tests.browser.journeys.hand import JOURNEYS, Steps
 from tests.test_house import ROOT, TOP_LEVEL, configuration, sources, tracked
 
 MAX_LINES = 150  # of README.md
@@ -299,12 +298,3 @@ def test_the_version_is_the_latest_release_or_on_the_way_to_the_next_one() -> No
 
     assert re.search(r"^## 0\.1\.0\n\nCommit `3bd9990`", pages()["CHANGELOG.md"], re.MULTILINE)
     assert version == released[0] or (".dev" in version and headings[0] == "Unreleased" and version > released[0])
-
-
-def test_the_journeys_of_an_operator_are_those_that_are_walked() -> None:
-    section = pages()["tests/README.md"].partition("\n## Journeys of an operator\n")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| (.+?) \| (\d+) \| (\d+) \| (\d+) \|$", section, re.MULTILINE)
-    assert {name: Steps(*map(int, numbers)) for name, *numbers in rows} == JOURNEYS
-    assert all(steps.clicks <= steps.at_most for steps in JOURNEYS.values())
-    walked = "".join(path.read_text() for path in ROOT.glob("tests/browser/journeys/test_*.py"))
-    assert [name for name in JOURNEYS if f'must_have_taken("{name}")' not in walked] == []
