@@ -1,4 +1,4 @@
-"""The Celery application: two queues, `control` and `execute`, and the beat that reconciles."""
+"""The Celery application: three queues, `control`, `execute` and `delegate`, and the beat that reconciles."""
 
 import os
 

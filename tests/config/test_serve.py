@@ -143,19 +143,19 @@ def test_the_threads_of_the_web_server_share_their_connections(portal: PortalPro
     assert answers == [200] * 400
     with psycopg.connect(portal.environment["DATABASE_URL"]) as connection:
         row = connection.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()").fetchone()
-    workers_and_this_one = 2 * max(2, os.cpu_count() or 1) + 4
+    workers_and_this_one = 2 * max(2, os.cpu_count() or 1) + 5
     assert row is not None
     assert row[0] <= 8 + workers_and_this_one
 
 
 @pytest.mark.servers
 def test_roles_that_are_started_one_by_one_make_a_portal_too(portal: PortalProcess) -> None:
-    roles = [portal.spawn("serve", role) for role in ("web", "control", "execute", "beat")]
+    roles = [portal.spawn("serve", role) for role in ("web", "control", "execute", "delegate", "beat")]
     portal.wait_until_ready()
 
     for role in roles:
         role.send_signal(signal.SIGTERM)
 
-    assert [role.wait(timeout=30) for role in roles] == [0, 0, 0, 0]
+    assert [role.wait(timeout=30) for role in roles] == [0] * len(roles)
     assert portal.pids() == []
     assert "Traceback" not in portal.output

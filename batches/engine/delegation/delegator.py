@@ -5,7 +5,7 @@ import logging
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -27,8 +27,9 @@ from providers.jobs.base import Driver, Found
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 16  # jobs that are worked on at one time
-LISTED_FROM = 4  # so many running jobs of one provider are looked at with a list instead of one by one
+LISTED_FROM = 4  # fewer running jobs of one provider are looked at one by one instead of with a list
 LISTED_AT_ONCE = 20_000
+RECORDED_AT_ONCE = 1000  # so many are recorded in one transaction
 AGAIN_SECONDS = 30.0  # after a fault of the portal's own
 IDLE_SECONDS = 2.0  # how long a delegator without work waits for more
 RUN_SECONDS = 3600.0
@@ -86,16 +87,12 @@ class Delegator:
             return True
         by_provider: defaultdict[uuid.UUID, list[ProviderJob]] = defaultdict(list)
         for job in jobs:
-            if job.state == JobState.RUNNING and not job.recall and not job.former_credential:
+            if job.state == JobState.RUNNING and not job.former_credential and not watching.is_to_be_cancelled(job):
                 by_provider[job.provider_id].append(job)
             else:
                 self._begin(job)
         for some in by_provider.values():
-            if len(some) >= LISTED_FROM:
-                self._begin(some[0], among=some)
-            else:
-                for job in some:
-                    self._begin(job)
+            self._begin(some[0], among=some)
         return bool(handed or jobs)
 
     def _begin(self, job: ProviderJob, among: Sequence[ProviderJob] = ()) -> None:
@@ -137,26 +134,17 @@ class Delegator:
         return self._drivers.open(key, connection)
 
     async def _list(self, jobs: Sequence[ProviderJob]) -> None:
-        """Look at many running jobs of one provider with its list; one by one if it has none."""
+        """Look at the running jobs of one provider that are due or soon will be: with its list if that takes fewer calls."""
         try:
             driver = await self._driver(jobs[0])
-            if not driver.profile.lists:
+            if driver.profile.lists:
+                jobs = [*jobs, *await self._due_soon(jobs[0].provider_id)]
+            if not driver.profile.lists or len(jobs) < max(LISTED_FROM, await self._database(watching.calls_of, jobs[0])):
                 await self._each(jobs, driver)
                 return
-            soon = timezone.now() + timedelta(seconds=settings.JOB_POLL_SECONDS / 2)
-            more = await self._database(
-                due.take_running,
-                self._owner,
-                provider_id=jobs[0].provider_id,
-                now=timezone.now(),
-                until=soon,
-                most=LISTED_AT_ONCE,
-            )
-            jobs = [*jobs, *(job for job in more if not job.former_credential)]
             oldest = min(job.remote_created_at or job.created_at for job in jobs)
             found = await driver.recent(since=oldest - SLACK)
-            for surfaced in await self._database(self._record, jobs, found):
-                await driver.cancel(surfaced)
+            await self._record(jobs, found, driver)
         except LostRace:
             pass
         except Exception as error:
@@ -170,24 +158,34 @@ class Delegator:
             except LostRace:
                 continue
 
-    def _record(self, jobs: Sequence[ProviderJob], found: Found | Failure) -> list[str]:
+    async def _due_soon(self, provider_id: uuid.UUID) -> list[ProviderJob]:
+        """Lease the other running jobs of a provider that are due within half an interval."""
+        now = timezone.now()
+        until = now + timedelta(seconds=settings.JOB_POLL_SECONDS / 2)
+        return await self._database(
+            due.take_running, self._owner, provider_id=provider_id, now=now, until=until, most=LISTED_AT_ONCE
+        )
+
+    async def _record(self, jobs: Sequence[ProviderJob], found: Found | Failure, driver: Driver) -> None:
         """Record what a list showed of these jobs. A job that is not in it has no news.
 
-        The answer are jobs that were taken for lost and run: they are to be cancelled.
+        Jobs in the list that were taken for lost and run are cancelled.
         """
-        shown = {} if isinstance(found, Failure) else {job.remote_id: job for job in found.jobs}
-        for job in jobs:
-            now = timezone.now()
-            try:
-                if seen := shown.get(job.remote_id):
-                    watching.running(job, seen, now=now)
-                else:
-                    watching.missed(job, found if isinstance(found, Failure) else watching.NOT_LISTED, now=now)
-            except LostRace:
-                continue
         if isinstance(found, Failure):
-            return []
-        return submitting.note_surfaced(jobs[0].provider, found.jobs, now=timezone.now())
+            for some in _pieces(jobs):
+                await self._database(watching.not_listed, some, found, now=timezone.now())
+            return
+        shown = {job.remote_id: job for job in found.jobs}
+        calls = len(found.jobs) / driver.profile.lists
+        for some in _pieces(jobs):
+            seen = [(job, shown[job.remote_id]) for job in some if job.remote_id in shown]
+            unseen = [job for job in some if job.remote_id not in shown]
+            await self._database(watching.listed, seen, calls=calls, now=timezone.now())
+            await self._database(watching.not_listed, unseen, watching.NOT_LISTED, now=timezone.now())
+        others = shown.keys() - {job.remote_id for job in jobs}
+        rest = [shown[remote_id] for remote_id in others]
+        for surfaced in await self._database(submitting.note_surfaced, jobs[0].provider, rest, now=timezone.now()):
+            await driver.cancel(surfaced)
 
     async def _put_off(self, jobs: Sequence[ProviderJob], reason: str) -> None:
         for job in jobs:
@@ -195,3 +193,8 @@ class Delegator:
                 await self._database(due.put_off, job, seconds=AGAIN_SECONDS, now=timezone.now(), failure=reason)
             except (LostRace, OperationalError, InterfaceError):
                 continue  # the lease runs out
+
+
+def _pieces(jobs: Sequence[ProviderJob]) -> Iterator[Sequence[ProviderJob]]:
+    """The jobs in runs of RECORDED_AT_ONCE."""
+    return (jobs[start : start + RECORDED_AT_ONCE] for start in range(0, len(jobs), RECORDED_AT_ONCE))

@@ -126,7 +126,7 @@ class Steps:
 
     async def _look(self, job: ProviderJob, driver: Driver) -> None:
         """See how a job stands; or cancel it, if it was taken back and cancelling it keeps what is done."""
-        if job.recall and job.cancel_asked_at is None and driver.profile.cancel_keeps:
+        if watching.is_to_be_cancelled(job):
             found = await driver.cancel(job.remote_id)
             await self._database(watching.cancel_asked, job, found, now=timezone.now())
             return

@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection
 from batches.management.processes import Child, Supervisor
 from batches.services.core.lease import free_all
 
-ROLES = ("web", "control", "execute", "beat")
+ROLES = ("web", "control", "execute", "delegate", "beat")
 EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 - compared with, not bound
 
 
@@ -22,7 +22,7 @@ class Command(BaseCommand):
     help = (
         "Run the portal until Ctrl-C. Embedded (without DATABASE_URL and REDIS_URL) it is one process. With both set it"
         " is a web server, workers and a beat, which are kept alive here; to spread them over machines, start each role"
-        " by itself: any number of web, control and execute, and one beat."
+        " by itself: any number of web, control, execute and delegate, and one beat."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -79,8 +79,8 @@ def command(role: str) -> list[str]:
     match role:
         case "web":
             return [sys.executable, "-m", "config.web"]
-        case "control" | "execute":
-            slots = max(2, cores) if role == "control" else settings.EXECUTOR_SLOTS
+        case "control" | "execute" | "delegate":
+            slots = {"control": max(2, cores), "execute": settings.EXECUTOR_SLOTS, "delegate": 1}[role]
             return [*worker, "--queues", role, "--hostname", f"{role}@%h", "--concurrency", str(slots)]
         case "beat":
             return [*celery, "beat", "--pidfile="]

@@ -5,9 +5,11 @@ from their beginning changes nothing. Whoever settles a request first wins: a ro
 was paid in vain, and is only counted.
 """
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -24,7 +26,7 @@ from batches.services.delegation.incidents import open_incident, resolve_inciden
 from batches.services.delegation.prices import Prices
 from batches.services.delegation.submitting import FULL_SECONDS, create_again
 from batches.services.delegation.take_back import release_slices
-from batches.services.delegation.wire_ids import own_row
+from batches.services.delegation.wire_ids import row_reader
 from batches.services.lifecycle.settle import Report, settle
 from batches.services.tally.outcomes import Settled, Tried
 from providers.base import Failure, Success
@@ -36,8 +38,7 @@ UNREADABLE_TRIES = 20
 QUEUE_FULL = "The provider's queue was full, so that the job failed. It is created anew."
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """A row that is the job's own and was not recorded before."""
 
     line: int
@@ -57,6 +58,8 @@ class _Tally:
 
 class Bits:
     """One bit for each line of a job."""
+
+    __slots__ = ("_bits", "_first")
 
     def __init__(self, job: ProviderJob, stored: bytes) -> None:
         self._first = job.first_line
@@ -101,8 +104,9 @@ def collect(job: ProviderJob, found: Sequence[RowResult], prices: Prices, *, unr
 def _own(job: ProviderJob, found: Iterable[RowResult], seen: Bits, tally: _Tally) -> Iterable[_Row]:
     """The rows that are the job's own and new. A row that comes twice counts once; foreign ones are counted apart."""
     taken: set[int] = set()
+    own_row = row_reader(job.pk)
     for row in found:
-        own = own_row(job.pk, row.wire_id)
+        own = own_row(row.wire_id)
         if own is None or not job.first_line <= own[0] <= job.last_line:
             tally.add("foreign")
         elif own[0] not in seen and own[0] not in taken:
@@ -116,21 +120,18 @@ def _record(job: ProviderJob, rows: list[_Row], prices: Prices, seen: Bits, tall
     first, last = min(row.line for row in rows), max(row.line for row in rows)
     around = Slice.objects.select_for_update(of=("self",)).filter(batch=batch, last_line__gte=first, first_line__lte=last)
     pieces = list(around.order_by("pk"))
-    of_line = {line: piece for piece in pieces for line in range(max(piece.first_line, first), min(piece.last_line, last) + 1)}
-    objects = BatchObject.objects.filter(batch=batch, line__in=[row.line for row in rows])
-    states = {line: (status, round_) for line, status, round_ in objects.values_list("line", "status", "round")}
+    states = _states(batch, rows, pieces)
     settled: list[Settled] = []
     tried: list[Tried] = []
     touched: dict[object, Slice] = {}
     busy = 0
-    for row in rows:
-        piece, (status, round_) = of_line.get(row.line), states.get(row.line, ("", 0))
+    for row, piece in _paired(rows, pieces):
+        status, round_ = states.get(row.line, _UNSTARTED) if piece is not None else _NOWHERE
         if piece is None or not status:
             tally.add("foreign")
             continue
         is_open = status == ObjectStatus.PENDING and round_ == row.round
-        in_hand = piece.provider_job_id != job.pk and piece.lease_expires_at is not None and piece.lease_expires_at > now
-        if is_open and in_hand:
+        if is_open and _is_in_hand(piece, job, now=now):
             busy += 1
             continue
         seen.add(row.line)
@@ -156,6 +157,42 @@ def _record(job: ProviderJob, rows: list[_Row], prices: Prices, seen: Bits, tall
     if touched:
         _settle(batch, list(touched.values()), settled, tried, now=now)
     return busy
+
+
+_UNSTARTED = (ObjectStatus.PENDING, 1)
+_NOWHERE = ("", 0)
+
+
+def _states(batch: Batch, rows: Sequence[_Row], pieces: Sequence[Slice]) -> dict[int, tuple[str, int]]:
+    """Status and round of the requests of these rows. Where every line has a request, those not begun are left out: most."""
+    lines = [row.line for row in rows]
+    first, last = min(lines), max(lines)
+    objects = BatchObject.objects.filter(batch=batch, line__gte=first, line__lte=last)
+    if last - first >= 2 * len(lines):
+        objects = objects.filter(line__in=lines)
+    found: dict[int, tuple[str, int]] = {}
+    if all(piece.total == piece.last_line - piece.first_line + 1 for piece in pieces):
+        objects = objects.exclude(status=ObjectStatus.PENDING, round=1)
+    else:
+        found = dict.fromkeys(lines, _NOWHERE)
+    return found | {line: (status, round_) for line, status, round_ in objects.values_list("line", "status", "round")}
+
+
+def _paired(rows: Sequence[_Row], pieces: Sequence[Slice]) -> Iterator[tuple[_Row, Slice | None]]:
+    """Each row with the slice of its line. Rows mostly come in the order of the lines, so that the next is in the same slice."""
+    firsts = sorted(pieces, key=lambda piece: piece.first_line)
+    starts = [piece.first_line for piece in firsts]
+    piece: Slice | None = None
+    for row in rows:
+        if piece is None or not piece.first_line <= row.line <= piece.last_line:
+            place = bisect_right(starts, row.line) - 1
+            piece = firsts[place] if place >= 0 and row.line <= firsts[place].last_line else None
+        yield row, piece
+
+
+def _is_in_hand(piece: Slice, job: ProviderJob, *, now: datetime) -> bool:
+    """Whether an executor holds the slice, and may just be sending its requests."""
+    return piece.provider_job_id != job.pk and piece.lease_expires_at is not None and piece.lease_expires_at > now
 
 
 def _count_in_vain(outcome: Success | Failure, status: str, cost: int | None, tally: _Tally) -> None:

@@ -2,15 +2,18 @@
 
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Count, F, Q
 from django.utils import timezone
 
-from batches.models import ProviderJob
+from batches.models import ProviderJob, bulk
+from batches.models.provider_job import ProviderJobQuerySet
 from batches.rules.errors import LostRace
-from batches.rules.execution import AT_PROVIDER, JobState
+from batches.rules.execution import AT_PROVIDER, OPEN_JOBS, JobState
 from batches.rules.states import BatchStatus
 from batches.services.core.lease import lease_end
 from batches.services.policy.stops_in_force import unsent
@@ -43,30 +46,36 @@ def take_due(owner: uuid.UUID, *, now: datetime, most: int) -> list[ProviderJob]
 
 
 def take_running(owner: uuid.UUID, *, provider_id: uuid.UUID, now: datetime, until: datetime, most: int) -> list[ProviderJob]:
-    """Lease further running jobs of a provider that are due before `until`, to be looked at with one list."""
-    soon = ProviderJob.objects.filter(_free(now), provider=provider_id, state=JobState.RUNNING, poll_at__lte=until, recall="")
-    return _lease(list(soon.order_by("poll_at").values_list("pk", flat=True)[:most]), owner, now=now)
+    """Lease further running jobs of a provider that are due before `until`, to be looked at with one list.
+
+    Those that are to be cancelled are left out, and those of a credential that was replaced. Jobs of one batch share it, so
+    that ten thousand jobs take little memory.
+    """
+    keeps = [family for family, profile in PROFILES.items() if profile.cancel_keeps]
+    to_cancel = ~Q(recall="") & Q(cancel_asked_at=None, family__in=keeps)
+    running = ProviderJob.objects.filter(_free(now), ~to_cancel, provider=provider_id, state=JobState.RUNNING)
+    soon = running.filter(poll_at__lte=until, former_credential=b"").order_by("poll_at")
+    found = _take(list(soon.values_list("pk", flat=True)[:most]), owner, now=now)
+    return list(ProviderJob.objects.filter(pk__in=found).defer("seen").prefetch_related("batch", "batch__provider", "provider"))
 
 
 def _creatable(*, now: datetime) -> list[uuid.UUID]:
     """The waiting jobs that may be created now, in their order: providers have room for so many, and projects take turns."""
     waiting = ProviderJob.objects.filter(_free(now), state=JobState.PREPARING, poll_at__lte=now)
-    to_close = list(
-        waiting.filter(~Q(recall="") | ~Q(batch__status=BatchStatus.IN_PROGRESS)).values_list("pk", flat=True)[:LOOKED_AT]
-    )
+    to_close = list(waiting.exclude(recall="").values_list("pk", flat=True)[:LOOKED_AT])
+    full = _full(now=now)
     running = waiting.filter(recall="", batch__status=BatchStatus.IN_PROGRESS, batch__paused_at=None, provider__enabled=True)
+    running = running.exclude(provider__in=full) if full else running
     columns = ("pk", "provider", "family", "batch__project", "provider__max_open_jobs", "batch__precedence")
     order = ("-batch__precedence", "-batch__priority", "batch__created_at", "first_line")
     rows = list(running.order_by(*order).values_list(*columns)[:LOOKED_AT])
     if not rows:
         return to_close
-    at_provider = ProviderJob.objects.filter(state__in=AT_PROVIDER)
-    being_made = ProviderJob.objects.filter(state=JobState.PREPARING, lease_expires_at__gt=now)
     places, projects, doubtful = Counter[uuid.UUID](), Counter[tuple[uuid.UUID, uuid.UUID]](), set[uuid.UUID]()
-    taken = (at_provider | being_made).order_by().values_list("provider", "batch__project", "state")
-    for provider, project, state in taken:
-        places[provider] += 1
-        projects[provider, project] += 1
+    taken = _placed(now=now).values_list("provider", "batch__project", "state").annotate(Count("pk"))
+    for provider, project, state, count in taken:
+        places[provider] += count
+        projects[provider, project] += count
         if state in (JobState.SENDING, JobState.UNCERTAIN, JobState.PREPARING):
             doubtful.add(provider)
     chosen: list[uuid.UUID] = []
@@ -87,20 +96,38 @@ def _creatable(*, now: datetime) -> list[uuid.UUID]:
     return to_close + chosen
 
 
-@transaction.atomic
+def _placed(*, now: datetime) -> ProviderJobQuerySet:
+    """The jobs that take a place in their provider's queue: they are there, or are being created."""
+    being_made = Q(state=JobState.PREPARING, lease_expires_at__gt=now)
+    return ProviderJob.objects.filter(Q(state__in=AT_PROVIDER) | being_made, state__in=OPEN_JOBS).order_by()
+
+
+def _full(*, now: datetime) -> list[uuid.UUID]:
+    """The providers without a free place. Their waiting jobs, which may be many thousand, are not even read."""
+    taken = _placed(now=now).values_list("provider", "provider__max_open_jobs").annotate(Count("pk"))
+    return [provider for provider, most, count in taken if count >= most]
+
+
 def _lease(keys: list[uuid.UUID], owner: uuid.UUID, *, now: datetime) -> list[ProviderJob]:
-    locked = ProviderJob.objects.select_for_update(of=("self",), skip_locked=True).filter(_free(now), pk__in=keys)
-    found = list(locked.values_list("pk", flat=True))
+    found = _take(keys, owner, now=now)
     if not found:
         return []
+    jobs = ProviderJob.objects.filter(pk__in=found).defer("seen")
+    order = {pk: place for place, pk in enumerate(keys)}
+    return sorted(jobs.select_related("batch__input_file", "batch__project", "provider"), key=lambda job: order[job.pk])
+
+
+@transaction.atomic
+def _take(keys: list[uuid.UUID], owner: uuid.UUID, *, now: datetime) -> list[uuid.UUID]:
+    """Lease those of these jobs that are still free."""
+    if not keys:
+        return []
+    locked = ProviderJob.objects.select_for_update(of=("self",), skip_locked=True).filter(_free(now), pk__in=keys)
+    found = list(locked.values_list("pk", flat=True))
     ProviderJob.objects.filter(pk__in=found).update(
         lease_owner=owner, lease_epoch=F("lease_epoch") + 1, lease_expires_at=lease_end(timezone.now())
     )
-    jobs = (
-        ProviderJob.objects.filter(pk__in=found).defer("seen").select_related("batch__input_file", "batch__project", "provider")
-    )
-    order = {pk: place for place, pk in enumerate(keys)}
-    return sorted(jobs, key=lambda job: order[job.pk])
+    return found
 
 
 def renew(owner: uuid.UUID) -> None:
@@ -119,6 +146,23 @@ def write(job: ProviderJob, *, now: datetime, release: bool = True, **changes: o
         raise LostRace
     for name, value in changes.items():
         setattr(job, name, value)
+
+
+def write_each(changes: Sequence[tuple[ProviderJob, dict[str, Any]]], *, now: datetime) -> set[uuid.UUID]:
+    """Write the same columns of many leased jobs, each with values of its own, and give the leases back. One statement for many.
+
+    The answer are the jobs that were written; another worker has the others. Must be called in a transaction.
+    """
+    epochs = {job.pk: job.lease_epoch for job, _ in changes}
+    locked = ProviderJob.objects.select_for_update(of=("self",)).filter(pk__in=epochs).order_by("pk")
+    held = {pk for pk, epoch in locked.values_list("pk", "lease_epoch") if epochs[pk] == epoch}
+    if not held:
+        return held
+    always: dict[str, Any] = {"updated_at": now, "lease_owner": None, "lease_expires_at": None}
+    names = [*changes[0][1], *always]
+    rows = [(job.pk, *each.values(), *always.values()) for job, each in changes if job.pk in held]
+    bulk.update_each(ProviderJob, names, rows)
+    return held
 
 
 def put_off(job: ProviderJob, *, seconds: float, now: datetime, failure: str = "") -> None:

@@ -17,6 +17,7 @@ from batches.rules.execution import Execution
 from batches.rules.states import BatchStatus
 from batches.services.core import wake
 from batches.services.delegation.give_up import fail_lost
+from batches.services.delegation.wire_ids import marker_of
 from batches.services.policy.execution import profile_of
 from providers.jobs.profiles import Profile
 
@@ -139,7 +140,7 @@ def _new_job(batch: Batch, profile: Profile, group: Sequence[Slice], *, attempt:
         family=profile.name,
         model=batch.model,
         window=profile.windows[0],
-        marker=f"by{pk.hex}",
+        marker=marker_of(pk),
         attempt=attempt,
         first_line=group[0].first_line,
         last_line=group[-1].last_line,

@@ -5,7 +5,7 @@ whether the call created a job, it is looked for by its marker, and adopted. It 
 has shown that it does not exist, or when somebody decides so.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -21,7 +21,7 @@ from batches.services.delegation.give_up import fail_open
 from batches.services.delegation.incidents import open_incident, resolve_incidents
 from batches.services.delegation.take_back import release_slices
 from batches.services.delegation.watching import running
-from batches.services.delegation.wire_ids import wire_id
+from batches.services.delegation.wire_ids import marked_job, marker_of, wire_id
 from batches.services.intake.extras import kept_extras
 from batches.services.results.results import slice_lines
 from providers.base import Failure
@@ -44,15 +44,22 @@ def rows_of(job: ProviderJob) -> Iterator[list[Row]]:
     """The open requests of a job, slice by slice. Raises Gone, StorageAway and InputUnreadable."""
     for piece in Slice.objects.filter(provider_job=job, pending__gt=0).order_by("first_line"):
         lines = slice_lines(job.batch, piece)
-        objects = BatchObject.objects.filter(batch=job.batch_id, line__gte=piece.first_line, line__lte=piece.last_line)
-        waiting = objects.filter(status=ObjectStatus.PENDING).order_by("line").values_list("line", "round")
         try:
             yield [
                 Row(wire_id(job.pk, line=line, round_=round_), bytes(jsonl.read_request(lines[line]).body))
-                for line, round_ in waiting
+                for line, round_ in _open(piece)
             ]
         except (KeyError, msgspec.DecodeError, RecursionError):
             raise InputUnreadable("The input file has changed.") from None
+
+
+def _open(piece: Slice) -> Iterable[tuple[int, int]]:
+    """Line and round of each open request of a slice. Where all lines are open, the first rounds are not read: most are."""
+    objects = BatchObject.objects.filter(batch=piece.batch_id, line__gte=piece.first_line, line__lte=piece.last_line)
+    if piece.pending < piece.last_line - piece.first_line + 1:
+        return objects.filter(status=ObjectStatus.PENDING).order_by("line").values_list("line", "round")
+    later = dict(objects.exclude(round=1).values_list("line", "round"))
+    return ((line, later.get(line, 1)) for line in range(piece.first_line, piece.last_line + 1))
 
 
 def intent_of(job: ProviderJob) -> Intent:
@@ -147,7 +154,8 @@ def looked_for(job: ProviderJob, found: Found | Failure, *, now: datetime) -> No
     if isinstance(found, Failure):
         put_off(job, seconds=min(30.0, settings.JOB_DOUBT_SECONDS / 10), now=now, failure=found.message)
         return
-    known = set(ProviderJob.objects.filter(provider=job.provider_id).exclude(remote_id="").values_list("remote_id", flat=True))
+    others = ProviderJob.objects.filter(provider=job.provider_id, remote_id__in=[one.remote_id for one in found.jobs])
+    known = set(others.values_list("remote_id", flat=True))
     candidates = [one for one in found.jobs if one.remote_id not in known]
     if len(candidates) == 1:
         created(job, candidates[0], now=now)
@@ -180,7 +188,7 @@ def create_again(job: ProviderJob, *, now: datetime, seconds: float = 0.0, note:
         now=now,
         state=JobState.PREPARING,
         former_markers=former,
-        marker=f"by{job.pk.hex}n{len(former)}",
+        marker=marker_of(job.pk, number=len(former)),
         remote_id="",
         word="",
         ending="",
@@ -195,11 +203,12 @@ def create_again(job: ProviderJob, *, now: datetime, seconds: float = 0.0, note:
 def note_surfaced(provider: Provider, found: Sequence[Snapshot], *, now: datetime) -> list[str]:
     """The listed jobs with a marker that was given up: they run, and are paid, beside the jobs that replaced them."""
     surfaced = []
-    lost = ProviderJob.objects.filter(provider=provider).exclude(former_markers=[]).defer("seen")
-    by_marker = {marker: job for job in lost for marker in job.former_markers}
-    for one in found:
-        job = by_marker.get(one.marker) if one.marker else None
-        if job is not None and one.remote_id != job.remote_id and not one.has_ended:
+    marked = [(one, pk) for one in found if not one.has_ended and (pk := marked_job(one.marker)) is not None]
+    lost = ProviderJob.objects.filter(provider=provider, pk__in={pk for _, pk in marked}).exclude(former_markers=[])
+    jobs = lost.defer("seen").in_bulk() if marked else {}
+    for one, pk in marked:
+        job = jobs.get(pk)
+        if job is not None and one.marker in job.former_markers and one.remote_id != job.remote_id:
             note = f"Job {one.remote_id} was taken for lost and runs at the provider, beside {job.remote_id or 'its successor'}."
             open_incident(job, IncidentCode.SURFACED, note, now=now)
             surfaced.append(one.remote_id)

@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from batches.models import Batch, ProviderJob, Slice
+from batches.models.batch import load_counts
 from batches.rules.actors import Actor
 from batches.rules.errors import Conflict
 from batches.rules.execution import OPEN_JOBS, Execution, Recall
@@ -58,23 +60,29 @@ def recall_at(batch: Batch, *, family: str, open_requests: int) -> datetime:
 
 def recall_due(*, now: datetime) -> int:
     """Take back the jobs of batches that stopped, and those that would miss their deadline. How many."""
-    stopped = ProviderJob.objects.open().filter(recall="").exclude(batch__status=BatchStatus.IN_PROGRESS)
-    count = stopped.update(recall=Recall.STOPPED, recalled_at=now, recalled_by="engine", poll_at=now)
-    for batch in _near_their_deadline():
-        jobs = list(ProviderJob.objects.open().filter(batch=batch, recall="").values_list("pk", "family"))
+    open_jobs = ProviderJob.objects.open().filter(recall="").order_by()
+    batches = Batch.objects.filter(pk__in=list(open_jobs.values_list("batch", flat=True).distinct()))
+    stopped = list(batches.exclude(status=BatchStatus.IN_PROGRESS).order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
+    count = _recall(open_jobs.filter(batch__in=stopped), Recall.STOPPED, now=now) if stopped else 0
+    running = batches.filter(status=BatchStatus.IN_PROGRESS).select_related("provider").order_by("expires_at")
+    near = [batch for batch in running[:AT_ONCE] if now >= _earliest_recall(batch)]
+    load_counts(near)
+    for batch in near:
+        families = open_jobs.filter(batch=batch).values_list("family", flat=True).distinct()
         left = batch.counts.pending
-        late = [pk for pk, family in jobs if now >= recall_at(batch, family=family, open_requests=left)]
-        count += ProviderJob.objects.filter(pk__in=late, recall="").update(
-            recall=Recall.LATE, recalled_at=now, recalled_by="engine", poll_at=now
-        )
+        late = [family for family in families if now >= recall_at(batch, family=family, open_requests=left)]
+        count += _recall(open_jobs.filter(batch=batch, family__in=late), Recall.LATE, now=now) if late else 0
     return count + _release_overdue(now=now)
 
 
-def _near_their_deadline() -> list[Batch]:
-    """The running batches with open jobs that nobody has taken back, those with the nearest deadlines."""
-    open_jobs = ProviderJob.objects.open().filter(recall="", batch__status=BatchStatus.IN_PROGRESS)
-    batches = Batch.objects.filter(pk__in=open_jobs.values("batch"), status=BatchStatus.IN_PROGRESS)
-    return list(batches.select_related("provider").order_by("expires_at")[:AT_ONCE])
+def _recall(jobs: QuerySet[ProviderJob], why: Recall, *, now: datetime) -> int:
+    return jobs.update(recall=why, recalled_at=now, recalled_by="engine", poll_at=now)
+
+
+def _earliest_recall(batch: Batch) -> datetime:
+    """The time before which no job of a batch is taken back as late, however many requests are open. It needs no query."""
+    window = batch.expires_at - batch.created_at
+    return batch.expires_at - window * MOST_OF_WINDOW - window / 8
 
 
 def _release_overdue(*, now: datetime) -> int:
@@ -86,7 +94,9 @@ def _release_overdue(*, now: datetime) -> int:
         batch__execution=Execution.HYBRID,
     )
     count = 0
-    for job in held.select_related("batch__provider").defer("seen")[:AT_ONCE]:
+    jobs = list(held.order_by("recalled_at").defer("seen").prefetch_related("batch", "batch__provider")[:AT_ONCE])
+    load_counts(job.batch for job in jobs)
+    for job in jobs:
         left = job.batch.counts.pending
         overdue = (
             job.recall == Recall.PERSON
