@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
@@ -34,6 +34,7 @@ AGAIN_SECONDS = 30.0  # after a fault of the portal's own
 IDLE_SECONDS = 2.0  # how long a delegator without work waits for more
 RUN_SECONDS = 3600.0
 SLACK = timedelta(minutes=5)
+MINUTE = 60.0
 
 
 def run() -> None:
@@ -50,6 +51,7 @@ class Delegator:
         self._database = DatabaseThread()
         self._drivers = Drivers()
         self._steps = Steps(self._database)
+        self._asked: defaultdict[uuid.UUID, deque[float]] = defaultdict(deque)  # when jobs of a provider were looked at singly
         self._working: dict[uuid.UUID, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -140,7 +142,7 @@ class Delegator:
             if driver.profile.lists:
                 jobs = [*jobs, *await self._due_soon(jobs[0].provider_id)]
             if not driver.profile.lists or len(jobs) < max(LISTED_FROM, await self._database(watching.calls_of, jobs[0])):
-                await self._each(jobs, driver)
+                await self._each(jobs)
                 return
             oldest = min(job.remote_created_at or job.created_at for job in jobs)
             found = await driver.recent(since=oldest - SLACK)
@@ -151,12 +153,17 @@ class Delegator:
             logger.exception("the jobs of a provider could not be looked at")
             await self._put_off(jobs, f"The list of jobs could not be read ({type(error).__name__}).")
 
-    async def _each(self, jobs: Sequence[ProviderJob], driver: Driver) -> None:
-        for job in jobs:
-            try:
-                await self._steps.take(job, driver)
-            except LostRace:
-                continue
+    async def _each(self, jobs: Sequence[ProviderJob]) -> None:
+        """Look at jobs one by one, AT_ONCE at a time. A job waits for its next turn if its provider was asked often enough."""
+        asked, now = self._asked[jobs[0].provider_id], time.monotonic()
+        while asked and asked[0] <= now - MINUTE:
+            asked.popleft()
+        allowed = max(settings.JOB_POLLS_PER_MINUTE - len(asked), 0)
+        asked.extend([now] * min(allowed, len(jobs)))
+        if later := jobs[allowed:]:
+            await self._database(watching.look_later, later, now=timezone.now())
+        for some in _pieces(jobs[:allowed], AT_ONCE):
+            await asyncio.gather(*map(self._step, some))
 
     async def _due_soon(self, provider_id: uuid.UUID) -> list[ProviderJob]:
         """Lease the other running jobs of a provider that are due within half an interval."""
@@ -172,12 +179,12 @@ class Delegator:
         Jobs in the list that were taken for lost and run are cancelled.
         """
         if isinstance(found, Failure):
-            for some in _pieces(jobs):
+            for some in _pieces(jobs, RECORDED_AT_ONCE):
                 await self._database(watching.not_listed, some, found, now=timezone.now())
             return
         shown = {job.remote_id: job for job in found.jobs}
         calls = len(found.jobs) / driver.profile.lists
-        for some in _pieces(jobs):
+        for some in _pieces(jobs, RECORDED_AT_ONCE):
             seen = [(job, shown[job.remote_id]) for job in some if job.remote_id in shown]
             unseen = [job for job in some if job.remote_id not in shown]
             await self._database(watching.listed, seen, calls=calls, now=timezone.now())
@@ -195,6 +202,6 @@ class Delegator:
                 continue  # the lease runs out
 
 
-def _pieces(jobs: Sequence[ProviderJob]) -> Iterator[Sequence[ProviderJob]]:
-    """The jobs in runs of RECORDED_AT_ONCE."""
-    return (jobs[start : start + RECORDED_AT_ONCE] for start in range(0, len(jobs), RECORDED_AT_ONCE))
+def _pieces(jobs: Sequence[ProviderJob], size: int) -> Iterator[Sequence[ProviderJob]]:
+    """The jobs in runs of this size."""
+    return (jobs[start : start + size] for start in range(0, len(jobs), size))

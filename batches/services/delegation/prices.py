@@ -1,5 +1,6 @@
 """prices: what a row of a provider job cost, and what it would have cost directly."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from batches.models import ProviderJob
@@ -26,9 +27,14 @@ class Prices:
         known = self._models.get(model)
         return known.batch_factor if known is not None and known.batch_factor is not None else self._usual
 
-    def of(self, usage: Usage | None, model: str) -> tuple[int | None, int | None]:
-        """The cost of a row, and of the same row sent directly, in billionths of the portal's currency. None is unknown."""
-        known = self._models.get(model)
-        direct = known.cost_nanos(usage) if known is not None and usage is not None else None
-        factor = self.factor(model)
-        return (None if direct is None or factor is None else round(direct * factor)), direct
+    def of_model(self, model: str) -> Callable[[Usage | None], tuple[int | None, int | None]]:
+        """The cost of a row by its usage, and of the same row sent directly, in billionths of the currency. None is unknown."""
+        known, factor = self._models.get(model), self.factor(model)
+        if known is None:
+            return lambda _: (None, None)
+
+        def price(usage: Usage | None) -> tuple[int | None, int | None]:
+            direct = known.cost_nanos(usage) if usage is not None else None
+            return (None if direct is None or factor is None else round(direct * factor)), direct
+
+        return price

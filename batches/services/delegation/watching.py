@@ -150,6 +150,13 @@ def missed(job: ProviderJob, failure: Failure, *, now: datetime) -> None:
     put_off(job, seconds=_patience(job, failure), now=now, failure=failure.message)
 
 
+def look_later(jobs: Sequence[ProviderJob], *, now: datetime) -> None:
+    """Leave these running jobs for their next turn, because their provider was asked often enough for the moment."""
+    changes = [(job, {"poll_at": next_look(job, now=now, jitter=random.uniform(-1, 0))}) for job in jobs]
+    with transaction.atomic():
+        write_each(changes, now=now)
+
+
 def not_listed(jobs: Sequence[ProviderJob], failure: Failure, *, now: datetime) -> None:
     """Record that a list did not show these jobs, like `missed`. Those that another worker has taken are left alone."""
     changes = [

@@ -172,15 +172,17 @@ def test_a_provider_is_called_at_most_so_often_whatever_the_number_of_jobs(
     start = datetime(2026, 1, 1, tzinfo=UTC)
     job.batch.created_at, job.batch.expires_at = start, start + timedelta(days=7)
     job.started_at = start
-    # One entry for each look: at one job, or at a page of jobs.
-    looks = [start] * (number // page)
+    # One entry for each look: at one job, or at a page of jobs. The first ones came over one interval.
+    pages = number // page
+    interval = watching.next_look(job, now=start, calls=number / page, jitter=0.0) - start
+    looks = [start + interval * place / pages for place in range(pages)]
     called: Counter[int] = Counter()
     end = start + timedelta(hours=3)
 
     while looks:
         upcoming = []
-        for place, _ in enumerate(looks):
-            at = watching.next_look(job, now=looks[place], calls=number / page)
+        for look in looks:
+            at = watching.next_look(job, now=look, calls=number / page)
             if at < end:
                 called[int((at - start).total_seconds() // 60)] += 1
                 upcoming.append(at)
