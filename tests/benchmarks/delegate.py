@@ -8,14 +8,15 @@ import argparse
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.client import require_success
 from tests.benchmarks.inputs import WrongResult, check_arrivals, check_output, write_input
-from tests.benchmarks.portal import SERVERS, Portal, environment, grown_up
+from tests.benchmarks.portal import SERVERS, Portal, embedded, environment, grown_up
 from tests.benchmarks.tables import MB, median, table, verdict
 from tests.benchmarks.upstream import Upstream, upstream
 
@@ -23,6 +24,8 @@ GOAL = 0.4
 MEMORY_GOAL_MB = 250.0
 PROVIDER = "portal"
 KEY = "BATCHYARD_CREDENTIAL_PORTAL"  # the variable with the inner portal's API key
+FEW = 1000  # lines of the batches that warm the portals up
+BYTES = 8 * 1024**3  # that a file may have
 UNDER_WAY = frozenset({"in_progress", "finalizing", "completed"})
 _SET_UP = """
 from batches.models import Project
@@ -30,6 +33,8 @@ from providers.models import Provider
 Project.objects.update(may_delegate=True)
 Provider.objects.filter(name="{provider}").update(jobs_family="batchyard", execution="delegated")
 """
+
+Serve = Callable[..., AbstractContextManager[Portal]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +54,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--answer-bytes", type=int, default=1024, help="bytes of an answer's body (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of both; medians are told (default: %(default)s)")
     parser.add_argument("--poll", default="5", metavar="SECONDS", help="between two looks at a job (default: %(default)s)")
+    parser.add_argument("--embedded", action="store_true", help="measure portals in one process each instead")
     parser.add_argument("--only", choices=["delegated"], help="leave the other way out, for memory")
 
 
 def main(options: argparse.Namespace) -> dict[str, Any]:
     """Measure and print; what was measured."""
-    limits = {"MAX_BATCH_LINES": str(options.lines), "MAX_BATCH_FILE_BYTES": str(8 * 1024**3), "MAX_FILE_BYTES": str(8 * 1024**3)}
+    serve = embedded if options.embedded else grown_up
+    limits = {"MAX_BATCH_LINES": str(max(options.lines, FEW)), "MAX_BATCH_FILE_BYTES": str(BYTES), "MAX_FILE_BYTES": str(BYTES)}
     with (
         tempfile.TemporaryDirectory(prefix="batchyard-benchmark-") as folder,
         upstream(answer_bytes=options.answer_bytes) as stub,
     ):
         source = write_input(Path(folder) / "input.jsonl", lines=options.lines, line_bytes=options.line_bytes)
-        with _inner(stub, **limits) as inner, _outer(stub, inner, JOB_POLL_SECONDS=options.poll, **limits) as outer:
+        with (
+            _inner(serve, stub, limits) as inner,
+            _outer(serve, stub, inner, limits | {"JOB_POLL_SECONDS": options.poll}) as outer,
+        ):
             _warm_up(outer, stub, Path(folder))
             rounds = [_round(outer, stub, source, options) for _ in range(options.rounds)]
             peaks = outer.peaks()
@@ -69,19 +79,19 @@ def main(options: argparse.Namespace) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _inner(stub: Upstream, **limits: str) -> Iterator[Portal]:
+def _inner(serve: Serve, stub: Upstream, settings: dict[str, str]) -> Iterator[Portal]:
     """The portal that is the provider of the other one, on servers of its own."""
-    with environment(dict.fromkeys(SERVERS)), grown_up(stub, **limits) as portal, environment(dict.fromkeys(SERVERS)):
+    with environment(dict.fromkeys(SERVERS)), serve(stub, **settings) as portal, environment(dict.fromkeys(SERVERS)):
         yield portal
 
 
 @contextlib.contextmanager
-def _outer(stub: Upstream, inner: Portal, **settings: str) -> Iterator[Portal]:
+def _outer(serve: Serve, stub: Upstream, inner: Portal, settings: dict[str, str]) -> Iterator[Portal]:
     """The portal that hands batches over to the inner one."""
     key = inner.client.headers["Authorization"].removeprefix("Bearer ")
     address = f"{inner.process.url}/v1"
     words = ("provider", "add", PROVIDER, "--adapter", "openai", "--base-url", address, "--credential-env", KEY)
-    with grown_up(stub, **{KEY: key}, **settings) as portal:
+    with serve(stub, **{KEY: key}, **settings) as portal:
         for done in (portal.process.manage(*words), portal.process.manage("shell", "-c", _SET_UP.format(provider=PROVIDER))):
             if done.returncode:
                 raise WrongResult(done.stderr)
@@ -90,10 +100,10 @@ def _outer(stub: Upstream, inner: Portal, **settings: str) -> Iterator[Portal]:
 
 def _warm_up(outer: Portal, stub: Upstream, folder: Path) -> None:
     """Let each process import what it needs and open its connections, as in a portal that has run for a while."""
-    few = write_input(folder / "few.jsonl", lines=1000, line_bytes=1024)
+    few = write_input(folder / "few.jsonl", lines=FEW, line_bytes=1024)
     for provider in (PROVIDER, "stub"):
         batch_id = outer.client.create_at(provider, outer.client.upload(few))
-        require_success(outer.client.wait(batch_id), lines=1000)
+        require_success(outer.client.wait(batch_id), lines=FEW)
     stub.reset()
 
 

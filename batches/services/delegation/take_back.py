@@ -64,10 +64,12 @@ def recall_due(*, now: datetime) -> int:
     batches = Batch.objects.filter(pk__in=list(open_jobs.values_list("batch", flat=True).distinct()))
     stopped = list(batches.exclude(status=BatchStatus.IN_PROGRESS).order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
     count = _recall(open_jobs.filter(batch__in=stopped), Recall.STOPPED, now=now) if stopped else 0
-    running = batches.filter(status=BatchStatus.IN_PROGRESS).select_related("provider").order_by("expires_at")
-    near = [batch for batch in running[:AT_ONCE] if now >= _earliest_recall(batch)]
-    load_counts(near)
-    for batch in near:
+    running = batches.filter(status=BatchStatus.IN_PROGRESS).order_by("expires_at")
+    spans = running.values_list("pk", "created_at", "expires_at")[:AT_ONCE]
+    near = [pk for pk, created_at, expires_at in spans if now >= _earliest_recall(created_at, expires_at)]
+    found = list(Batch.objects.filter(pk__in=near).select_related("provider"))
+    load_counts(found)
+    for batch in found:
         families = open_jobs.filter(batch=batch).values_list("family", flat=True).distinct()
         left = batch.counts.pending
         late = [family for family in families if now >= recall_at(batch, family=family, open_requests=left)]
@@ -79,10 +81,10 @@ def _recall(jobs: QuerySet[ProviderJob], why: Recall, *, now: datetime) -> int:
     return jobs.update(recall=why, recalled_at=now, recalled_by="engine", poll_at=now)
 
 
-def _earliest_recall(batch: Batch) -> datetime:
-    """The time before which no job of a batch is taken back as late, however many requests are open. It needs no query."""
-    window = batch.expires_at - batch.created_at
-    return batch.expires_at - window * MOST_OF_WINDOW - window / 8
+def _earliest_recall(created_at: datetime, expires_at: datetime) -> datetime:
+    """The time before which no job of a batch with this window is taken back as late, however many requests are open."""
+    window = expires_at - created_at
+    return expires_at - window * MOST_OF_WINDOW - window / 8
 
 
 def _release_overdue(*, now: datetime) -> int:
