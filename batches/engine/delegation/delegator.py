@@ -52,7 +52,7 @@ class Delegator:
         self._drivers = Drivers()
         self._steps = Steps(self._database)
         self._asked: defaultdict[uuid.UUID, deque[float]] = defaultdict(deque)  # when jobs of a provider were looked at singly
-        self._working: dict[uuid.UUID, asyncio.Task[None]] = {}
+        self._working: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Work until nothing is due, or the process is told to stop. What is in hand is finished."""
@@ -66,12 +66,12 @@ class Delegator:
                     break
                 await self._wait()
             if self._working:
-                await asyncio.wait(self._working.values(), timeout=settings.CANCEL_GRACE_SECONDS)
+                await asyncio.wait(self._working, timeout=settings.CANCEL_GRACE_SECONDS)
         finally:
             renewing.cancel()
-            for task in self._working.values():
+            for task in self._working:
                 task.cancel()
-            await asyncio.gather(*self._working.values(), renewing, return_exceptions=True)
+            await asyncio.gather(*self._working, renewing, return_exceptions=True)
             await self._drivers.close()
             await self._database.close()
 
@@ -99,13 +99,13 @@ class Delegator:
 
     def _begin(self, job: ProviderJob, among: Sequence[ProviderJob] = ()) -> None:
         task = asyncio.create_task(self._list(among) if among else self._step(job))
-        self._working[job.pk] = task
-        task.add_done_callback(lambda _: self._working.pop(job.pk, None))
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
 
     async def _wait(self) -> None:
         """Wait until a step ends, for a moment at most."""
         if self._working:
-            await asyncio.wait(self._working.values(), timeout=0.25, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(self._working, timeout=0.25, return_when=asyncio.FIRST_COMPLETED)
         else:
             await asyncio.sleep(0.5)
 
