@@ -174,7 +174,7 @@ class Delegator:
         )
 
     async def _record(self, jobs: Sequence[ProviderJob], found: Found | Failure, driver: Driver) -> None:
-        """Record what a list showed of these jobs. A job that is not in it has no news.
+        """Record what a list showed of these jobs. A job that is not in it has no news; if the list was cut, it is asked for.
 
         Jobs in the list that were taken for lost and run are cancelled.
         """
@@ -186,9 +186,13 @@ class Delegator:
         calls = len(found.jobs) / driver.profile.lists
         for some in _pieces(jobs, RECORDED_AT_ONCE):
             seen = [(job, shown[job.remote_id]) for job in some if job.remote_id in shown]
-            unseen = [job for job in some if job.remote_id not in shown]
             await self._database(watching.listed, seen, calls=calls, now=timezone.now())
-            await self._database(watching.not_listed, unseen, watching.NOT_LISTED, now=timezone.now())
+        unseen = [job for job in jobs if job.remote_id not in shown]
+        if not found.is_complete and unseen:
+            await self._each(unseen)
+        else:
+            for some in _pieces(unseen, RECORDED_AT_ONCE):
+                await self._database(watching.not_listed, some, watching.NOT_LISTED, now=timezone.now())
         others = shown.keys() - {job.remote_id for job in jobs}
         rest = [shown[remote_id] for remote_id in others]
         for surfaced in await self._database(submitting.note_surfaced, jobs[0].provider, rest, now=timezone.now()):
