@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 16  # jobs that are worked on at one time
 LISTED_FROM = 4  # fewer running jobs of one provider are looked at one by one instead of with a list
 LISTED_AT_ONCE = 20_000
+HAND_OVER_SECONDS = 1.0  # between two looks for batches that wait for their jobs
 RECORDED_AT_ONCE = 1000  # so many are recorded in one transaction
 AGAIN_SECONDS = 30.0  # after a fault of the portal's own
 IDLE_SECONDS = 2.0  # how long a delegator without work waits for more
@@ -52,6 +53,7 @@ class Delegator:
         self._drivers = Drivers()
         self._steps = Steps(self._database)
         self._asked: defaultdict[uuid.UUID, deque[float]] = defaultdict(deque)  # when jobs of a provider were looked at singly
+        self._handed_at = float("-inf")
         self._working: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -78,7 +80,7 @@ class Delegator:
     async def _turn(self) -> bool:
         """Lay jobs over new batches, and begin a step of each job that is due. Whether there was anything to do."""
         try:
-            handed = await self._database(hand_over.hand_over_some, now=timezone.now())
+            handed = await self._hand_over()
             room = AT_ONCE - len(self._working)
             if room <= 0:
                 return bool(handed)
@@ -96,6 +98,14 @@ class Delegator:
         for some in by_provider.values():
             self._begin(some[0], among=some)
         return bool(handed or jobs)
+
+    async def _hand_over(self) -> int:
+        """Lay jobs over new batches, if that was not done a moment ago. How many batches."""
+        if time.monotonic() < self._handed_at + HAND_OVER_SECONDS:
+            return 0
+        handed = await self._database(hand_over.hand_over_some, now=timezone.now())
+        self._handed_at = float("-inf") if handed else time.monotonic()
+        return handed
 
     def _begin(self, job: ProviderJob, among: Sequence[ProviderJob] = ()) -> None:
         task = asyncio.create_task(self._list(among) if among else self._step(job))

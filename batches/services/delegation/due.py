@@ -62,6 +62,8 @@ def take_running(owner: uuid.UUID, *, provider_id: uuid.UUID, now: datetime, unt
 def _creatable(*, now: datetime) -> list[uuid.UUID]:
     """The waiting jobs that may be created now, in their order: providers have room for so many, and projects take turns."""
     waiting = ProviderJob.objects.filter(_free(now), state=JobState.PREPARING, poll_at__lte=now)
+    if not waiting.exists():
+        return []
     to_close = list(waiting.exclude(recall="").values_list("pk", flat=True)[:LOOKED_AT])
     full = _full(now=now)
     running = waiting.filter(recall="", batch__status=BatchStatus.IN_PROGRESS, batch__paused_at=None, provider__enabled=True)
