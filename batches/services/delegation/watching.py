@@ -188,5 +188,5 @@ def _trouble_of_miss(job: ProviderJob, failure: Failure) -> tuple[IncidentCode, 
 
 def _patience(job: ProviderJob, failure: Failure) -> float:
     """Seconds until the next look after one that failed; more with each in a row."""
-    seconds = min(settings.JOB_POLL_SECONDS / 4 * 2 ** min(job.tries, 6), settings.JOB_POLL_SECONDS * 5)
-    return max(seconds, failure.retry_after or 0)
+    seconds: float = min(settings.JOB_POLL_SECONDS / 4 * 2 ** min(job.tries, 6), settings.JOB_POLL_SECONDS * 5)
+    return max(seconds, failure.retry_after or 0.0)
