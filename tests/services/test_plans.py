@@ -136,8 +136,8 @@ def test_the_delegator_reads_no_table_whole(batch: Batch) -> None:
     assert not read_whole(lambda: hand_over_some(now=now))
     assert not read_whole(lambda: reconcile(now=now))
     assert not read_whole(lambda: take_due(owner, now=now, most=16))
-    running = {"provider_id": batch.provider_id, "until": now + timedelta(minutes=1)}
-    assert not read_whole(lambda: take_running(owner, now=now, most=20_000, **running))
+    soon = now + timedelta(minutes=1)
+    assert not read_whole(lambda: take_running(owner, provider_id=batch.provider_id, now=now, until=soon, most=20_000))
     assert ProviderJob.objects.filter(lease_owner=owner).exists()
 
 
