@@ -4,7 +4,7 @@ A job that exists cannot be stopped at an amount. So a job is created only if th
 tokens even if all its jobs at the provider use as much as is estimated.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -37,12 +37,17 @@ class Prices:
         known = self._models.get(model)
         return known.batch_factor if known is not None and known.batch_factor is not None else self._usual
 
-    def of(self, usage: Usage | None, model: str) -> tuple[int | None, int | None]:
-        """The cost of a row, and of the same row sent directly, in billionths of the portal's currency. None is unknown."""
-        known = self._models.get(model)
-        direct = known.cost_nanos(usage) if known is not None and usage is not None else None
-        factor = self.factor(model)
-        return (None if direct is None or factor is None else round(direct * factor)), direct
+    def of_model(self, model: str) -> Callable[[Usage | None], tuple[int | None, int | None]]:
+        """The cost of a row by its usage, and of the same row sent directly, in billionths of the currency. None is unknown."""
+        known, factor = self._models.get(model), self.factor(model)
+        if known is None:
+            return lambda _: (None, None)
+
+        def price(usage: Usage | None) -> tuple[int | None, int | None]:
+            direct = known.cost_nanos(usage) if usage is not None else None
+            return (None if direct is None or factor is None else round(direct * factor)), direct
+
+        return price
 
 
 class JobEstimate:
@@ -75,7 +80,7 @@ class JobEstimate:
         """The cost, in billionths of the portal's currency."""
         prices = Prices(self._job)
         used = {model: Usage(input=asked, output=answered, cached=0) for model, (asked, answered) in self._by_model.items()}
-        return sum(prices.of(usage, model)[0] or 0 for model, usage in used.items())
+        return sum(prices.of_model(model)(usage)[0] or 0 for model, usage in used.items())
 
 
 def has_budget(batch: Batch) -> bool:

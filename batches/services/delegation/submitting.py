@@ -5,7 +5,8 @@ whether the call created a job, it is looked for by its marker, and adopted. It 
 has shown that it does not exist, or when somebody decides so.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,8 +18,8 @@ from batches.models import Batch, BatchObject, ProviderJob, Slice
 from batches.rules.execution import Execution, IncidentCode, JobState, Recall
 from batches.rules.lines import jsonl
 from batches.rules.states import BatchStatus, ObjectStatus
-from batches.rules.wire_ids import wire_id
-from batches.services.delegation.due import BUSY, hold_back, let_next, lock_batch, put_off, write
+from batches.rules.wire_ids import marked_job, marker_of, wire_id
+from batches.services.delegation.due import BUSY, KEYS_A_STATEMENT, hold_back, let_next, lock_batch, put_off, write
 from batches.services.delegation.give_up import fail_open
 from batches.services.delegation.incidents import open_incident, resolve_incidents
 from batches.services.delegation.prices import JobEstimate, over_budget_with
@@ -52,15 +53,22 @@ def rows_of(job: ProviderJob) -> Iterator[list[Row]]:
     """The open requests of a job, slice by slice. Raises Gone, StorageAway and InputUnreadable."""
     for piece in Slice.objects.filter(provider_job=job, pending__gt=0).order_by("first_line"):
         lines = slice_lines(job.batch, piece)
-        objects = BatchObject.objects.filter(batch=job.batch_id, line__gte=piece.first_line, line__lte=piece.last_line)
-        waiting = objects.filter(status=ObjectStatus.PENDING).order_by("line").values_list("line", "round")
         try:
             yield [
                 Row(wire_id(job.pk, line=line, round_=round_), bytes(jsonl.read_request(lines[line]).body))
-                for line, round_ in waiting
+                for line, round_ in _open(piece)
             ]
         except (KeyError, msgspec.DecodeError, RecursionError):
             raise InputUnreadable("The input file has changed.") from None
+
+
+def _open(piece: Slice) -> Iterable[tuple[int, int]]:
+    """Line and round of each open request of a slice. Where all lines are open, the first rounds are not read: most are."""
+    objects = BatchObject.objects.filter(batch=piece.batch_id, line__gte=piece.first_line, line__lte=piece.last_line)
+    if piece.pending < piece.last_line - piece.first_line + 1:
+        return objects.filter(status=ObjectStatus.PENDING).order_by("line").values_list("line", "round")
+    later = dict(objects.exclude(round=1).values_list("line", "round"))
+    return ((line, later.get(line, 1)) for line in range(piece.first_line, piece.last_line + 1))
 
 
 def intent_of(job: ProviderJob) -> Intent:
@@ -285,7 +293,7 @@ def create_again(job: ProviderJob, *, now: datetime, seconds: float = 0.0, note:
         now=now,
         state=JobState.PREPARING,
         former_markers=former,
-        marker=f"by{job.pk.hex}n{len(former)}",
+        marker=marker_of(job.pk, number=len(former)),
         ruled_out=ruled_out,
         adopted_at=None,
         poll_at=now + timedelta(seconds=seconds),
@@ -302,11 +310,13 @@ def note_surfaced(provider: Provider, found: Sequence[Snapshot], *, now: datetim
     Those that still run are the answer, to be cancelled.
     """
     surfaced = []
-    lost = ProviderJob.objects.filter(provider=provider).exclude(former_markers=[]).defer("seen")
-    by_marker = {marker: job for job in lost for marker in job.former_markers}
+    marked = {one.remote_id: pk for one in found if (pk := marked_job(one.marker)) is not None}
+    lost = _created_anew(provider, set(marked.values()))
     for one in found:
-        job = by_marker.get(one.marker) if one.marker else None
-        if job is None or one.remote_id == job.remote_id or one.remote_id in (job.ruled_out or ()):
+        job = lost.get(marked[one.remote_id]) if one.remote_id in marked else None
+        if job is None or one.marker not in job.former_markers:
+            continue
+        if one.remote_id == job.remote_id or one.remote_id in (job.ruled_out or ()):
             continue
         does = "has run" if one.has_ended else "runs"
         note = f"Job {one.remote_id} was taken for lost and {does} at the provider, beside {job.remote_id or 'its successor'}."
@@ -314,6 +324,15 @@ def note_surfaced(provider: Provider, found: Sequence[Snapshot], *, now: datetim
         if not one.has_ended:
             surfaced.append(one.remote_id)
     return surfaced
+
+
+def _created_anew(provider: Provider, keys: Collection[uuid.UUID]) -> dict[uuid.UUID, ProviderJob]:
+    """Of the jobs of a provider with these keys, those that were created again after a first call came to nothing."""
+    anew = ProviderJob.objects.filter(provider=provider).exclude(former_markers=[]).defer("seen")
+    ordered, found = list(keys), dict[uuid.UUID, ProviderJob]()
+    for start in range(0, len(ordered), KEYS_A_STATEMENT):
+        found |= anew.in_bulk(ordered[start : start + KEYS_A_STATEMENT])
+    return found
 
 
 def nothing_to_send(job: ProviderJob, *, now: datetime, note: str = "") -> None:
