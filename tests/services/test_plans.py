@@ -36,8 +36,8 @@ from batches.models import (
     ProviderJob,
     Slice,
 )
+from batches.services.delegation.creating.hand_over import hand_over_some
 from batches.services.delegation.due import take_due, take_running
-from batches.services.delegation.hand_over import hand_over_some
 from batches.services.insight.error_groups import GroupWindow, largest
 from batches.services.insight.group_members import members, messages
 from batches.services.insight.groups_in_batch import error_groups

@@ -20,7 +20,8 @@ from batches.engine.shutdown import stopping
 from batches.models import ProviderJob
 from batches.rules.errors import LostRace
 from batches.rules.execution import JobState
-from batches.services.delegation import due, hand_over, submitting, watching
+from batches.services.delegation import due, watching
+from batches.services.delegation.creating import doubt, hand_over
 from providers.base import CredentialUnavailable, Failure
 from providers.jobs.base import Driver, Found
 
@@ -207,7 +208,7 @@ class Delegator:
         await self._each([job for job in unseen if is_cut or job.recall])
         others = shown.keys() - {job.remote_id for job in jobs}
         rest = [shown[remote_id] for remote_id in others]
-        for surfaced in await self._database(submitting.note_surfaced, jobs[0].provider, rest, now=timezone.now()):
+        for surfaced in await self._database(doubt.note_surfaced, jobs[0].provider, rest, now=timezone.now()):
             await driver.cancel(surfaced)
 
     async def _put_off(self, jobs: Sequence[ProviderJob], reason: str) -> None:

@@ -11,9 +11,9 @@ from batches.rules.errors import Conflict, InvalidRequest, LostRace, PortalError
 from batches.rules.execution import HELD, IncidentCode, JobState, Recall
 from batches.rules.states import BatchStatus
 from batches.services.delegation import decide
+from batches.services.delegation.creating.doubt import looked_for
 from batches.services.delegation.decide import look_now
 from batches.services.delegation.due import write
-from batches.services.delegation.submitting import looked_for
 from batches.services.delegation.take_back import NotRecallable, recall, recall_many
 from providers.jobs.base import Found, JobStatus, Snapshot
 from tests.cast import TESTER

@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from batches.models import Project, ProviderJob
 from batches.rules.execution import JobState
-from batches.services.delegation import due, submitting
-from batches.services.delegation.hand_over import hand_over
+from batches.services.delegation import due
+from batches.services.delegation.creating import submitting
+from batches.services.delegation.creating.hand_over import hand_over
 from batches.services.upstreams.former import former_connection
 from batches.services.upstreams.providers import Credential, configure_provider
 from providers.base import Failure

@@ -10,9 +10,10 @@ from batches.models import ProviderJob
 from batches.rules.execution import IncidentCode, JobState
 from batches.rules.lines.bits import LineBits
 from batches.services.delegation import watching
+from batches.services.delegation.creating.doubt import create_again, rule_out
+from batches.services.delegation.creating.submitting import FULL_SECONDS
 from batches.services.delegation.due import BUSY, QUEUE_FULL, hold_back, let_next, lock_batch, put_off, write
 from batches.services.delegation.incidents import open_incident, resolve_incidents
-from batches.services.delegation.submitting import FULL_SECONDS, create_again, rule_out
 from batches.services.delegation.take_back import release_slices
 from batches.services.delegation.watching import MISSES
 from providers.base import Failure

@@ -1,8 +1,7 @@
-"""The ids of jobs and rows at a provider, and the bits of the lines that have come home."""
+"""The ids of jobs and rows at a provider."""
 
 import uuid
 
-from batches.rules.lines.bits import LineBits
 from batches.rules.wire_ids import marked_job, marker_of, row_reader, wire_id
 
 JOB, OTHER = uuid.uuid4(), uuid.uuid4()
@@ -21,14 +20,3 @@ def test_every_marker_of_a_job_names_it() -> None:
     assert marked_job(marker_of(JOB)) == marked_job(marker_of(JOB, number=4)) == JOB
     assert marker_of(JOB) != marker_of(JOB, number=1)
     assert marked_job("somebody else's") is None
-
-
-def test_lines_that_are_marked_stay_marked_when_they_are_stored() -> None:
-    bits = LineBits(101, 117)
-    for line in (101, 109, 117):
-        bits.add(line)
-
-    again = LineBits(101, 117, bits.stored())
-
-    assert [line for line in range(101, 118) if line in again] == [101, 109, 117]
-    assert again.count() == 3
