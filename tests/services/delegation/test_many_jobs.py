@@ -1,9 +1,10 @@
-"""Thousands of provider jobs: what they cost in queries, and how often their provider is called."""
+"""Thousands of provider jobs: they are treated as one is, cost few queries, and their provider is not called too often."""
 
 import uuid
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -15,6 +16,7 @@ from batches.models import Project, ProviderJob
 from batches.rules.execution import IncidentCode, JobState, Recall
 from batches.rules.wire_ids import marker_of
 from batches.services.delegation import due, watching
+from batches.services.delegation.creating.doubt import note_surfaced
 from batches.services.delegation.take_back import recall_due
 from providers.jobs.base import JobCounts, JobStatus, Snapshot
 from tests.cast import provider_at, request_lines, started
@@ -89,6 +91,66 @@ def test_a_list_leaves_alone_what_another_worker_has_taken(project: Project) -> 
 
     assert ProviderJob.objects.get(pk=mine.pk).state == JobState.COLLECTING
     assert ProviderJob.objects.get(pk=others.pk).state == JobState.RUNNING
+
+
+def test_a_list_and_a_look_have_the_same_effects(project: Project) -> None:
+    in_list, alone = (running_jobs(project, 3, batches=3) for _ in range(2))
+    now = timezone.now()
+    plan = ({"ended": True}, {"total": 11}, {})
+
+    watching.listed([(job, seen(job, **how)) for job, how in zip(in_list, plan, strict=True)], calls=0, now=now)
+    for job, how in zip(alone, plan, strict=True):
+        watching.running(job, seen(job, **how), now=now)
+
+    ways = [
+        [effects_on(job) for job in ProviderJob.objects.filter(pk__in=keys(jobs)).order_by("pk")] for jobs in (in_list, alone)
+    ]
+    assert ways[0] == ways[1]
+    assert ways[0][0]["collecting_at"] == now
+
+
+def keys(jobs: list[ProviderJob]) -> list[uuid.UUID]:
+    return [job.pk for job in jobs]
+
+
+def effects_on(job: ProviderJob) -> dict[str, Any]:
+    """The columns of a job but those in which any two jobs differ, and its incidents."""
+    own = {"id", "marker", "batch_id", "provider_id", "remote_id", "poll_at", "created_at", "updated_at", "started_at", "sent_at"}
+    columns = {name: value for name, value in ProviderJob.objects.filter(pk=job.pk).values()[0].items() if name not in own}
+    return columns | {"incidents": [(one.code, one.note) for one in job.incidents.all()]}
+
+
+def test_a_job_that_was_taken_back_while_it_was_listed_is_looked_at_soon(project: Project, settings: Settings) -> None:
+    settings.JOB_POLL_SECONDS = 600.0
+    taken_back, other = running_jobs(project, 2)
+    now = timezone.now()
+    ProviderJob.objects.filter(pk=taken_back.pk).update(recall=Recall.PERSON, poll_at=now)
+
+    watching.listed([(job, seen(job)) for job in (taken_back, other)], calls=0, now=now)
+
+    for job in (taken_back, other):
+        job.refresh_from_db()
+    assert taken_back.poll_at is not None
+    assert other.poll_at is not None
+    assert taken_back.poll_at <= now + timedelta(seconds=600 / 4 * 1.2)
+    assert other.poll_at >= now + timedelta(seconds=600)
+
+
+def test_a_former_job_that_a_list_shows_is_told_of_and_cancelled_while_it_runs(project: Project) -> None:
+    anew, other = running_jobs(project, 2)
+    former = [marker_of(anew.pk), marker_of(anew.pk, number=1)]
+    ProviderJob.objects.filter(pk=anew.pk).update(marker=marker_of(anew.pk, number=2), former_markers=former)
+    running, ended, own, foreign = (
+        Snapshot("lost-1", JobStatus.RUNNING, "in_progress", marker=former[0]),
+        Snapshot("lost-2", JobStatus.ENDED, "completed", marker=former[1]),
+        Snapshot(anew.remote_id, JobStatus.RUNNING, "in_progress", marker=marker_of(anew.pk, number=2)),
+        Snapshot("job-x", JobStatus.RUNNING, "in_progress", marker=other.marker),
+    )
+
+    assert note_surfaced(anew.provider, [own, foreign, running], now=timezone.now()) == ["lost-1"]
+    assert note_surfaced(anew.provider, [ended], now=timezone.now()) == []
+
+    assert "lost-2 was taken for lost and has run" in anew.incidents.get(code=IncidentCode.SURFACED).note
 
 
 def test_incidents_of_many_jobs_are_opened_once(project: Project) -> None:
