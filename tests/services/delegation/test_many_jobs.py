@@ -96,7 +96,7 @@ def test_a_list_leaves_alone_what_another_worker_has_taken(project: Project) -> 
 def test_a_list_and_a_look_have_the_same_effects(project: Project) -> None:
     in_list, alone = (running_jobs(project, 3, batches=3) for _ in range(2))
     now = timezone.now()
-    plan = ({"ended": True}, {"total": 11}, {})
+    plan: tuple[dict[str, Any], ...] = ({"ended": True}, {"total": 11}, {})
 
     watching.listed([(job, seen(job, **how)) for job, how in zip(in_list, plan, strict=True)], calls=0, now=now)
     for job, how in zip(alone, plan, strict=True):
