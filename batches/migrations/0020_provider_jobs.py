@@ -313,6 +313,35 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="providerjob",
             index=models.Index(
+                condition=models.Q(("poll_at__isnull", False), models.Q(("state", "preparing"), _negated=True)),
+                fields=["poll_at"],
+                name="provider_job_begun",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="providerjob",
+            index=models.Index(
+                condition=models.Q(
+                    ("recall", ""), ("state__in", frozenset(["collecting", "preparing", "running", "sending", "uncertain"]))
+                ),
+                fields=["batch"],
+                name="provider_job_unrecalled",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="providerjob",
+            index=models.Index(
+                condition=models.Q(
+                    ("state__in", frozenset(["collecting", "preparing", "running", "sending", "uncertain"])),
+                    models.Q(("recall", ""), _negated=True),
+                ),
+                fields=["recall"],
+                name="provider_job_recalled",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="providerjob",
+            index=models.Index(
                 condition=models.Q(("state__in", frozenset(["collecting", "preparing", "running", "sending", "uncertain"]))),
                 fields=["provider", "state"],
                 name="provider_job_open",

@@ -1,4 +1,4 @@
-"""The index of the slices that provider jobs carry out. It is built while the portal goes on."""
+"""Indexes of the slices that provider jobs carry out, and of those beside them. They are built while the portal goes on."""
 
 from importlib import import_module
 
@@ -16,6 +16,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        AddIndexMeanwhile(
+            "slice",
+            models.Index(fields=["batch", "first_line"], condition=Q(pending__gt=0, provider_job=None), name="slice_free"),
+        ),
         AddIndexMeanwhile(
             "slice",
             models.Index(fields=["provider_job"], condition=Q(provider_job__isnull=False), name="slice_delegated"),

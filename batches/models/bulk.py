@@ -73,6 +73,32 @@ def add(
         )
 
 
+UPDATED_AT_ONCE = 1000  # rows of one statement, so that its parameters are fewer than SQLite takes
+
+
+def update_each(model: type[models.Model], fields: Sequence[str], rows: Sequence[Row]) -> None:
+    """Give each of many rows values of its own. A row begins with its primary key; the values are in the order of `fields`."""
+    key = model._meta.pk
+    assert key is not None
+    columns = [key, *(_field(model, name) for name in fields)]
+    changes = ", ".join(f'"{field.column}" = {_typed(field, place)}' for place, field in enumerate(columns[1:], start=2))
+    marks = "(" + placeholders(columns) + ")"
+    for start in range(0, len(rows), UPDATED_AT_ONCE):
+        some = rows[start : start + UPDATED_AT_ONCE]
+        values = [field.get_db_prep_save(value, connection) for row in some for field, value in zip(columns, row, strict=True)]
+        statement = (
+            f'UPDATE "{model._meta.db_table}" SET {changes} FROM (VALUES {", ".join([marks] * len(some))}) v'  # noqa: S608 - names
+            f' WHERE "{model._meta.db_table}"."{key.column}" = {_typed(key, 1)}'
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
+
+
+def _typed(field: "models.Field[Any, Any]", place: int) -> str:
+    """A column of VALUES. PostgreSQL takes such columns for text, and is told their type; in SQLite values have their own."""
+    return f"CAST(v.column{place} AS {field.db_type(connection)})" if connection.vendor == "postgresql" else f"v.column{place}"
+
+
 def update_if_free(rows: "models.QuerySet[Any]", **changes: object) -> int:
     """Update rows without waiting for a lock, and return how many. For changes that may be written a little later instead.
 

@@ -117,6 +117,13 @@ class ProviderJob(Leased):
         ]
         indexes: ClassVar = [
             models.Index(fields=["poll_at"], condition=Q(poll_at__isnull=False), name="provider_job_due"),
+            models.Index(
+                fields=["poll_at"],
+                condition=Q(poll_at__isnull=False) & ~Q(state=JobState.PREPARING),
+                name="provider_job_begun",
+            ),
+            models.Index(fields=["batch"], condition=Q(state__in=OPEN_JOBS, recall=""), name="provider_job_unrecalled"),
+            models.Index(fields=["recall"], condition=Q(state__in=OPEN_JOBS) & ~Q(recall=""), name="provider_job_recalled"),
             models.Index(fields=["provider", "state"], condition=Q(state__in=OPEN_JOBS), name="provider_job_open"),
             models.Index(fields=["-created_at", "-id"], name="provider_job_list"),
             models.Index(fields=["remote_id"], name="provider_job_remote"),

@@ -56,6 +56,9 @@ class Slice(Counted, Leased):
         indexes: ClassVar = [
             # The unfinished slices. Finished rows leave the index, so that it stays small whatever the history.
             models.Index(fields=["batch", "first_line"], condition=Q(pending__gt=0), name="slice_unfinished"),
+            # Those of them that executors may send: a batch may have thousands of slices at a provider's batch API before its
+            # first free one.
+            models.Index(fields=["batch", "first_line"], condition=Q(pending__gt=0, provider_job=None), name="slice_free"),
             # The leased slices: a handful of rows. From them `turns` computes how much each batch and project is served.
             models.Index(fields=["batch"], condition=Q(lease_owner__isnull=False), name="slice_leased"),
             models.Index(fields=["provider_job"], condition=Q(provider_job__isnull=False), name="slice_delegated"),

@@ -201,11 +201,12 @@ class AnthropicJobs:
         )
 
     def _result(self, line: Line, output: str, endpoint: str) -> RowResult | OddLine:
-        wire_id = text(line.document, "custom_id")
-        result = line.document.get("result") if wire_id else None
+        document, problem = line.read()
+        wire_id = text(document, "custom_id")
+        result = document.get("result") if wire_id else None
         word = text(result, "type")
-        if line.problem or not wire_id or not isinstance(result, dict) or not word:
-            return OddLine(output, line.number, line.problem or "It names no row and no result.")
+        if problem or not wire_id or not isinstance(result, dict) or not word:
+            return OddLine(output, line.number, problem or "It names no row and no result.")
         if kind := _NEVER_RAN.get(word):
             return RowResult(wire_id, kind)
         if word == "succeeded":

@@ -76,8 +76,7 @@ class Snapshot:
         return self.status is JobStatus.ENDED
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True, gc=False):
     """One request of a job. `wire_id` is the id under which its result comes back; `body` is one JSON document."""
 
     wire_id: str
@@ -155,8 +154,7 @@ class RowKind(Enum):
     EXPIRED = "expired"  # the job expired before the row ran
 
 
-@dataclass(frozen=True, slots=True)
-class RowResult:
+class RowResult(msgspec.Struct, frozen=True, gc=False):
     """A row of the results. `outcome` is set if the kind is OUTCOME."""
 
     wire_id: str

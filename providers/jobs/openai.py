@@ -32,13 +32,14 @@ from providers.jobs.base import (
 )
 from providers.jobs.client import JobClient
 from providers.jobs.profiles import Profile
-from providers.jobs.result_lines import Line
-from providers.judgement import judge
+from providers.jobs.result_lines import Line, Response, answered
+from providers.judgement import Secrets, judge
 from providers.judgement.errors import said_by
 from providers.online.model_names import renamed
 from providers.online.openai import api_of
 from providers.transport import Reply
 
+NO_SECRETS = Secrets()
 MARKER = "batchyard"
 SLACK = timedelta(hours=1)  # the provider's clock may differ so much from ours
 MAX_PAGES = 200
@@ -79,12 +80,19 @@ class OpenAIJobs:
 
     def write_input(self, rows: Sequence[Row], *, endpoint: str, into: BinaryIO) -> int:
         """Write rows as lines of `custom_id`, `method`, `url` and `body`. The number of bytes that were written."""
-        head, size = self._endpoint(endpoint), 0
-        for row in rows:
-            body = renamed(row.body, self._client.models) if self._client.models else row.body
-            line = {"custom_id": row.wire_id, "method": "POST", "url": head, "body": msgspec.Raw(body)}
-            size += into.write(msgspec.json.encode(line) + b"\n")
-        return size
+        url, models = self._endpoint(endpoint), self._client.models
+        lines = [
+            msgspec.json.encode(
+                {
+                    "custom_id": row.wire_id,
+                    "method": "POST",
+                    "url": url,
+                    "body": msgspec.Raw(renamed(row.body, models) if models else row.body),
+                }
+            )
+            for row in rows
+        ]
+        return into.write(b"".join(line + b"\n" for line in lines))
 
     async def upload(self, content: Input, *, name: str) -> str | Failure:
         """Upload the rows as a file. Its id."""
@@ -253,10 +261,14 @@ class OpenAIJobs:
         return Failure(kind, message[:2000], code=said.code[:100] or kind.value, param=said.param)
 
     def _result(self, line: Line, output: str, endpoint: str) -> RowResult | OddLine:
-        found = line.document
+        if (plain := answered(line)) is not None:
+            secrets = self._client.secrets
+            is_clean = secrets.hidden_in_body(line.raw) is line.raw  # one search of the line instead of one of each part
+            return self._answered(plain.custom_id, plain.response, endpoint, NO_SECRETS if is_clean else secrets)
+        found, problem = line.read()
         wire_id = text(found, "custom_id")
-        if line.problem or not wire_id:
-            return OddLine(output, line.number, line.problem or "It names no row.")
+        if problem or not wire_id:
+            return OddLine(output, line.number, problem or "It names no row.")
         error, response = found.get("error"), found.get("response")
         kind = _NEVER_RAN.get(text(error, "code"))
         if kind is not None and not isinstance(response, Mapping):
@@ -268,10 +280,14 @@ class OpenAIJobs:
             message = self._client.secrets.hidden_in(said.message or said.code or "The provider gave no answer.")
             failure = Failure(Kind.SERVER_ERROR, message[:2000], code=said.code[:100] or Kind.SERVER_ERROR.value)
             return RowResult(wire_id, RowKind.OUTCOME, failure)
-        headers = {"x-request-id": text(response, "request_id")}
         content = msgspec.json.encode(body if body is not None else {"error": error})
-        outcome = judge(Reply(status, headers, content), Call(endpoint, b"", wire_id, 0.0), secrets=self._client.secrets)
-        return RowResult(wire_id, RowKind.OUTCOME, outcome)
+        response = Response(status, msgspec.Raw(content), text(response, "request_id"))
+        return self._answered(wire_id, response, endpoint, self._client.secrets)
+
+    def _answered(self, wire_id: str, response: Response, endpoint: str, secrets: Secrets) -> RowResult:
+        """The outcome of a row from the answer that a model gave to it."""
+        reply = Reply(response.status_code, {"x-request-id": response.request_id}, bytes(response.body))
+        return RowResult(wire_id, RowKind.OUTCOME, judge(reply, Call(endpoint, b"", wire_id, 0.0), secrets=secrets))
 
 
 # The codes of a job that failed because the provider's queue was full: the job is tried again later, and its rows are good.

@@ -7,7 +7,7 @@ whole JSON; otherwise the file was cut.
 import zlib
 from codecs import BOM_UTF8
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -19,13 +19,21 @@ class Cut(Exception):
     """The file breaks off within a line."""
 
 
-class Line(msgspec.Struct, frozen=True):
-    """One line. `document` is its JSON; if it is none, `problem` says so. `number` counts from 1."""
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """One line, which was not parsed yet. If it cannot be read, `problem` says why. `number` counts from 1."""
 
     number: int
     raw: bytes
-    document: Any = None
     problem: str = ""
+
+    def read(self) -> tuple[Any, str]:
+        """Its JSON, and what is wrong with the line; one of both is empty."""
+        if self.problem:
+            return None, self.problem
+        try:
+            return msgspec.json.decode(self.raw), ""
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None, "It is not JSON."
 
 
 async def lines_of(pieces: AsyncIterator[bytes], *, most: int) -> AsyncIterator[Line]:
@@ -34,25 +42,26 @@ async def lines_of(pieces: AsyncIterator[bytes], *, most: int) -> AsyncIterator[
     rest = bytearray()
     async for piece in _unpacked(pieces):
         rest += piece
-        while (end := rest.find(b"\n")) >= 0:
-            number += 1
-            raw = bytes(rest[:end])
-            del rest[: end + 1]
-            if is_over:
-                is_over = False
-                yield Line(number, b"", problem=f"It has more than {most} bytes.")
-            elif raw := _trimmed(raw, number):
-                yield _line(number, raw, most)
+        if b"\n" in piece:
+            *whole, last = bytes(rest).split(b"\n")
+            rest = bytearray(last)
+            for raw in whole:
+                number += 1
+                if is_over:
+                    is_over = False
+                    yield Line(number, b"", problem=f"It has more than {most} bytes.")
+                elif raw := _trimmed(raw, number):
+                    yield _line(number, raw, most)
         if len(rest) > most:
             is_over = True
             rest.clear()
     if is_over:
         raise Cut
     if raw := _trimmed(bytes(rest), number + 1):
-        last = _line(number + 1, raw, most)
-        if last.problem:
+        end = _line(number + 1, raw, most)
+        if end.read()[1]:
             raise Cut
-        yield last
+        yield end
 
 
 def _trimmed(raw: bytes, number: int) -> bytes:
@@ -60,13 +69,7 @@ def _trimmed(raw: bytes, number: int) -> bytes:
 
 
 def _line(number: int, raw: bytes, most: int) -> Line:
-    if len(raw) > most:
-        return Line(number, b"", problem=f"It has more than {most} bytes.")
-    try:
-        document = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Line(number, raw, problem="It is not JSON.")
-    return Line(number, raw, document)
+    return Line(number, raw) if len(raw) <= most else Line(number, b"", problem=f"It has more than {most} bytes.")
 
 
 async def _unpacked(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -94,3 +97,31 @@ async def _unpacked(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield unpack.flush()
         if not unpack.eof:
             raise Cut
+
+
+class Response(msgspec.Struct, frozen=True, gc=False):
+    """The answer to a request, within a line of an OpenAI-like result file. Its body is kept as the provider wrote it."""
+
+    status_code: Annotated[int, msgspec.Meta(ge=100, le=599)]
+    body: msgspec.Raw
+    request_id: str = ""
+
+
+class Answered(msgspec.Struct, frozen=True, gc=False):
+    """A line of an OpenAI-like result file as most are: an answer, and no error beside it."""
+
+    custom_id: Annotated[str, msgspec.Meta(min_length=1)]
+    response: Response
+    error: None = None
+
+
+_decode_answered = msgspec.json.Decoder(Answered).decode
+
+
+def answered(line: Line) -> Answered | None:
+    """A line as most are, read in one step. None for any other line, which is read value by value."""
+    try:
+        found = None if line.problem else _decode_answered(line.raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return None if found is None or bytes(found.response.body) == b"null" else found

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.benchmarks import (
     answers,
+    delegate,
     export,
     fairness,
     faults,
@@ -32,6 +33,7 @@ from tests.servers import NoServer
 
 COMMANDS = {
     "throughput": throughput,
+    "delegate": delegate,
     "occupancy": occupancy,
     "faults": faults,
     "finish": finish,

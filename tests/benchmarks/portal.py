@@ -24,6 +24,7 @@ ROLES = {
     "config.web": "web",
     "--queues control": "control",
     "--queues execute": "execute",
+    "--queues delegate": "delegate",
     "celery --app config --quiet beat": "beat",
     "manage.py serve": "supervisor",
 }
@@ -97,14 +98,14 @@ def on_database(stub: Upstream, database: str, redis: str, *, provider: str, **s
     The provider and an API key of its name are added, so that each portal on the same database needs another one.
     """
     servers = {"DATABASE_URL": database, "REDIS_URL": redis}
-    with _environment(dict.fromkeys(SERVERS)), _portal(stub, servers | settings, provider=provider) as portal:
+    with environment(dict.fromkeys(SERVERS)), _portal(stub, servers | settings, provider=provider) as portal:
         yield portal
 
 
 @contextlib.contextmanager
 def embedded(stub: Upstream, **settings: str) -> Iterator[Portal]:
     """A portal in one process, with the stub as its default provider."""
-    with _environment(dict.fromkeys(SERVERS)), _portal(stub, settings) as portal:
+    with environment(dict.fromkeys(SERVERS)), _portal(stub, settings) as portal:
         yield portal
 
 
@@ -118,7 +119,7 @@ def database_servers() -> Iterator[None]:
             "TEST_DATABASE_URL": os.environ.get("TEST_DATABASE_URL") or stack.enter_context(postgresql(folder, options=DURABLE)),
             "TEST_REDIS_URL": os.environ.get("TEST_REDIS_URL") or stack.enter_context(redis_server(folder)),
         }
-        with _environment(urls):
+        with environment(urls):
             yield
 
 
@@ -138,7 +139,7 @@ def _portal(stub: Upstream, settings: dict[str, str], *, provider: str = "stub")
 
 
 @contextlib.contextmanager
-def _environment(values: dict[str, str] | dict[str, None]) -> Iterator[None]:
+def environment(values: dict[str, str] | dict[str, None]) -> Iterator[None]:
     """These variables set, or not set, for a while."""
     before = {name: os.environ.get(name) for name in values}
     try:

@@ -21,7 +21,7 @@ from tests.chaos.stage import Stage
 
 OPEN = 5  # the number of batches that are kept open
 SIZES = (1, 40, 300, 1500, 4000)
-ROLES = ("--queues execute", "--queues control", "beat", "config.web")
+ROLES = ("--queues execute", "--queues control", "--queues delegate", "beat", "config.web")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from batches.models import Batch, Project, ProviderJob, Slice, ThrottledBy
 from batches.rules.wire_ids import wire_id
-from batches.services.delegation.collecting import collect
-from batches.services.delegation.hand_over import hand_over
+from batches.services.delegation.creating.hand_over import hand_over
 from batches.services.delegation.prices import Prices
+from batches.services.delegation.results.collecting import collect
 from batches.services.delegation.take_back import release_slices
 from batches.services.lifecycle.claim import Appetite, claim
 from batches.services.lifecycle.settle import Report, Throttled, settle

@@ -33,8 +33,11 @@ from batches.models import (
     File,
     Project,
     ProviderHealth,
+    ProviderJob,
     Slice,
 )
+from batches.services.delegation.creating.hand_over import hand_over_some
+from batches.services.delegation.due import take_due, take_running
 from batches.services.insight.error_groups import GroupWindow, largest
 from batches.services.insight.group_members import members, messages
 from batches.services.insight.groups_in_batch import error_groups
@@ -61,6 +64,7 @@ LARGE: tuple[type[Model], ...] = (
     BatchResult,
     Event,
     File,
+    ProviderJob,
     Slice,
 )
 
@@ -123,6 +127,19 @@ def test_claiming_reads_no_table_whole(batch: Batch) -> None:
 
 def test_reconciling_reads_no_table_whole(batch: Batch) -> None:
     assert not read_whole(lambda: reconcile(now=timezone.now()))
+
+
+def test_the_delegator_reads_no_table_whole(batch: Batch) -> None:
+    now, owner = timezone.now(), uuid.uuid4()
+    Batch.objects.filter(status="in_progress").update(execution="delegated")
+    Project.objects.update(may_delegate=True)
+    Provider.objects.update(jobs_family="openai")
+    assert not read_whole(lambda: hand_over_some(now=now))
+    assert not read_whole(lambda: reconcile(now=now))
+    assert not read_whole(lambda: take_due(owner, now=now, most=16))
+    soon = now + timedelta(minutes=1)
+    assert not read_whole(lambda: take_running(owner, provider_id=batch.provider_id, now=now, until=soon, most=20_000))
+    assert ProviderJob.objects.filter(lease_owner=owner).exists()
 
 
 def test_a_standby_that_takes_over_reads_no_table_whole(batch: Batch) -> None:

@@ -4,9 +4,9 @@ import asyncio
 import logging
 import time
 import uuid
-from collections import defaultdict
-from collections.abc import Sequence
-from datetime import timedelta
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
@@ -20,19 +20,23 @@ from batches.engine.shutdown import stopping
 from batches.models import ProviderJob
 from batches.rules.errors import LostRace
 from batches.rules.execution import JobState
-from batches.services.delegation import due, hand_over, submitting, watching
+from batches.services.delegation import due, watching
+from batches.services.delegation.creating import doubt, hand_over
 from providers.base import CredentialUnavailable, Failure
 from providers.jobs.base import Driver, Found
 
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 16  # jobs that are worked on at one time
-LISTED_FROM = 4  # so many running jobs of one provider are looked at with a list instead of one by one
+LISTED_FROM = 4  # fewer running jobs of one provider are looked at one by one instead of with a list
 LISTED_AT_ONCE = 20_000
+HAND_OVER_SECONDS = 1.0  # between two looks for batches that wait for their jobs
+RECORDED_AT_ONCE = 1000  # so many are recorded in one transaction
 AGAIN_SECONDS = 30.0  # after a fault of the portal's own
 IDLE_SECONDS = 2.0  # how long a delegator without work waits for more
 RUN_SECONDS = 3600.0
 SLACK = timedelta(minutes=5)
+MINUTE = 60.0
 
 
 def run() -> None:
@@ -50,8 +54,9 @@ class Delegator:
         self._database = DatabaseThread()
         self._drivers = Drivers()
         self._steps = Steps(self._database)
-        self._working: dict[uuid.UUID, asyncio.Task[None]] = {}
-        self._held: dict[uuid.UUID, set[uuid.UUID]] = {}  # the jobs that each of these tasks works on
+        self._asked: defaultdict[uuid.UUID, deque[float]] = defaultdict(deque)  # when jobs of a provider were looked at singly
+        self._handed_at = float("-inf")
+        self._working: dict[asyncio.Task[None], set[uuid.UUID]] = {}  # each task, and the jobs that it works on
 
     async def run(self) -> None:
         """Work until nothing is due, or the process is told to stop. What is in hand is finished."""
@@ -65,19 +70,19 @@ class Delegator:
                     break
                 await self._wait()
             if self._working:
-                await asyncio.wait(self._working.values(), timeout=settings.CANCEL_GRACE_SECONDS)
+                await asyncio.wait(self._working, timeout=settings.CANCEL_GRACE_SECONDS)
         finally:
             renewing.cancel()
-            for task in self._working.values():
+            for task in self._working:
                 task.cancel()
-            await asyncio.gather(*self._working.values(), renewing, return_exceptions=True)
+            await asyncio.gather(*self._working, renewing, return_exceptions=True)
             await self._drivers.close()
             await self._database.close()
 
     async def _turn(self) -> bool:
         """Lay jobs over new batches, and begin a step of each job that is due. Whether there was anything to do."""
         try:
-            handed = await self._database(hand_over.hand_over_some, now=timezone.now())
+            handed = await self._hand_over()
             room = AT_ONCE - len(self._working)
             if room <= 0:
                 return bool(handed)
@@ -88,33 +93,31 @@ class Delegator:
             return True
         by_provider: defaultdict[uuid.UUID, list[ProviderJob]] = defaultdict(list)
         for job in jobs:
-            if job.state == JobState.RUNNING and not job.recall and not job.former_credential:
+            if job.state == JobState.RUNNING and not job.former_credential and not watching.is_to_be_cancelled(job):
                 by_provider[job.provider_id].append(job)
             else:
                 self._begin(job)
         for some in by_provider.values():
-            if len(some) >= LISTED_FROM:
-                self._begin(some[0], among=some)
-            else:
-                for job in some:
-                    self._begin(job)
+            self._begin(some[0], among=some)
         return bool(handed or jobs)
+
+    async def _hand_over(self) -> int:
+        """Lay jobs over new batches, if that was not done a moment ago. How many batches."""
+        if time.monotonic() < self._handed_at + HAND_OVER_SECONDS:
+            return 0
+        handed = await self._database(hand_over.hand_over_some, now=timezone.now())
+        self._handed_at = float("-inf") if handed else time.monotonic()
+        return handed
 
     def _begin(self, job: ProviderJob, among: Sequence[ProviderJob] = ()) -> None:
         task = asyncio.create_task(self._list(among) if among else self._step(job))
-        self._working[job.pk] = task
-        self._held[job.pk] = {one.pk for one in among} or {job.pk}
-        task.add_done_callback(lambda done: self._done(job.pk, done))
-
-    def _done(self, key: uuid.UUID, task: asyncio.Task[None]) -> None:
-        if self._working.get(key) is task:  # else the job was taken up again after its lease had run out
-            del self._working[key]
-            self._held.pop(key, None)
+        self._working[task] = {job.pk, *(one.pk for one in among)}
+        task.add_done_callback(self._working.pop)
 
     async def _wait(self) -> None:
         """Wait until a step ends, for a moment at most."""
         if self._working:
-            await asyncio.wait(self._working.values(), timeout=0.25, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(self._working, timeout=0.25, return_when=asyncio.FIRST_COMPLETED)
         else:
             await asyncio.sleep(0.5)
 
@@ -122,7 +125,7 @@ class Delegator:
         while True:
             await asyncio.sleep(settings.LEASE_SECONDS / 4)
             try:
-                await self._database(due.renew, self._owner, [key for keys in self._held.values() for key in keys])
+                await self._database(due.renew, self._owner, [key for keys in self._working.values() for key in keys])
             except (OperationalError, InterfaceError):
                 logger.warning("the leases of provider jobs could not be renewed")
 
@@ -145,59 +148,68 @@ class Delegator:
         return self._drivers.open(key, connection)
 
     async def _list(self, jobs: Sequence[ProviderJob]) -> None:
-        """Look at many running jobs of one provider with its list; one by one if it has none."""
+        """Look at the running jobs of one provider that are due or soon will be: with its list if that takes fewer calls."""
         try:
             driver = await self._driver(jobs[0])
-            if not driver.profile.lists:
-                await self._each(jobs, driver)
+            if driver.profile.lists:
+                jobs = [*jobs, *await self._due_soon(jobs[0].provider_id)]
+            if not driver.profile.lists or len(jobs) < max(LISTED_FROM, await self._database(watching.calls_of, jobs[0])):
+                await self._each(jobs)
                 return
-            soon = timezone.now() + timedelta(seconds=settings.JOB_POLL_SECONDS / 2)
-            more = await self._database(
-                due.take_running,
-                self._owner,
-                provider_id=jobs[0].provider_id,
-                now=timezone.now(),
-                until=soon,
-                most=LISTED_AT_ONCE,
-            )
-            jobs = [*jobs, *(job for job in more if not job.former_credential)]
-            if jobs[0].pk in self._held:
-                self._held[jobs[0].pk].update(job.pk for job in jobs)
-            oldest = min(job.remote_created_at or job.created_at for job in jobs)
-            found = await driver.recent(since=oldest - SLACK)
-            for surfaced in await self._database(self._record, jobs, found):
-                await driver.cancel(surfaced)
+            found = await driver.recent(since=min(map(_listed_since, jobs)) - SLACK)
+            await self._record(jobs, found, driver)
         except LostRace:
             pass
         except Exception as error:
             logger.exception("the jobs of a provider could not be looked at")
             await self._put_off(jobs, f"The list of jobs could not be read ({type(error).__name__}).")
 
-    async def _each(self, jobs: Sequence[ProviderJob], driver: Driver) -> None:
-        for job in jobs:
-            try:
-                await self._steps.take(job, driver)
-            except LostRace:
-                continue
+    async def _each(self, jobs: Sequence[ProviderJob]) -> None:
+        """Look at jobs one by one, AT_ONCE at a time. A job waits for its next turn if its provider was asked often enough."""
+        if not jobs:
+            return
+        asked, now = self._asked[jobs[0].provider_id], time.monotonic()
+        while asked and asked[0] <= now - MINUTE:
+            asked.popleft()
+        allowed = max(settings.JOB_POLLS_PER_MINUTE - len(asked), 0)
+        asked.extend([now] * min(allowed, len(jobs)))
+        if later := jobs[allowed:]:
+            await self._database(watching.look_later, later, now=timezone.now())
+        for some in _pieces(jobs[:allowed], AT_ONCE):
+            await asyncio.gather(*map(self._step, some))
 
-    def _record(self, jobs: Sequence[ProviderJob], found: Found | Failure) -> list[str]:
+    async def _due_soon(self, provider_id: uuid.UUID) -> list[ProviderJob]:
+        """Lease the other running jobs of a provider that are due within half an interval."""
+        now = timezone.now()
+        until = now + timedelta(seconds=settings.JOB_POLL_SECONDS / 2)
+        jobs = await self._database(
+            due.take_running, self._owner, provider_id=provider_id, now=now, until=until, most=LISTED_AT_ONCE
+        )
+        if (task := asyncio.current_task()) in self._working:
+            self._working[task].update(job.pk for job in jobs)
+        return jobs
+
+    async def _record(self, jobs: Sequence[ProviderJob], found: Found | Failure, driver: Driver) -> None:
         """Record what a list showed of these jobs. A job that is not in it has no news.
 
-        The answer are jobs that were taken for lost and run: they are to be cancelled.
+        It is asked for by itself if the list was cut, and if it was taken back: when it cannot be found either, it is given up.
+        Jobs in the list that were taken for lost and run are cancelled.
         """
-        shown = {} if isinstance(found, Failure) else {job.remote_id: job for job in found.jobs}
-        for job in jobs:
-            now = timezone.now()
-            try:
-                if seen := shown.get(job.remote_id):
-                    watching.running(job, seen, now=now)
-                else:
-                    watching.missed(job, found if isinstance(found, Failure) else watching.NOT_LISTED, now=now)
-            except LostRace:
-                continue
-        if isinstance(found, Failure):
-            return []
-        return submitting.note_surfaced(jobs[0].provider, found.jobs, now=timezone.now())
+        listed = () if isinstance(found, Failure) else found.jobs
+        shown = {job.remote_id: job for job in listed}
+        for some in _pieces([job for job in jobs if job.remote_id in shown], RECORDED_AT_ONCE):
+            seen = [(job, shown[job.remote_id]) for job in some]
+            await self._database(watching.listed, seen, calls=len(listed) / driver.profile.lists, now=timezone.now())
+        failure = found if isinstance(found, Failure) else watching.NOT_LISTED
+        is_cut = isinstance(found, Found) and not found.is_complete
+        unseen = [job for job in jobs if job.remote_id not in shown]
+        for some in _pieces([job for job in unseen if not is_cut and not job.recall], RECORDED_AT_ONCE):
+            await self._database(watching.not_listed, some, failure, now=timezone.now())
+        await self._each([job for job in unseen if is_cut or job.recall])
+        others = shown.keys() - {job.remote_id for job in jobs}
+        rest = [shown[remote_id] for remote_id in others]
+        for surfaced in await self._database(doubt.note_surfaced, jobs[0].provider, rest, now=timezone.now()):
+            await driver.cancel(surfaced)
 
     async def _put_off(self, jobs: Sequence[ProviderJob], reason: str) -> None:
         for job in jobs:
@@ -205,3 +217,13 @@ class Delegator:
                 await self._database(due.put_off, job, seconds=AGAIN_SECONDS, now=timezone.now(), failure=reason)
             except (LostRace, OperationalError, InterfaceError):
                 continue  # the lease runs out
+
+
+def _listed_since(job: ProviderJob) -> datetime:
+    """From when a list shows a job, and those of its former create calls."""
+    return job.created_at if job.former_markers else job.remote_created_at or job.created_at
+
+
+def _pieces(jobs: Sequence[ProviderJob], size: int) -> Iterator[Sequence[ProviderJob]]:
+    """The jobs in runs of this size."""
+    return (jobs[start : start + size] for start in range(0, len(jobs), size))

@@ -14,10 +14,13 @@ from batches.engine.delegation.database import DatabaseThread
 from batches.models import ProviderJob
 from batches.rules.errors import Gone, StorageAway
 from batches.rules.execution import JobState
-from batches.services.delegation import collecting, concluding, submitting, tidy, watching
+from batches.services.delegation import tidy, watching
+from batches.services.delegation.creating import doubt, submitting
+from batches.services.delegation.creating.budget import JobEstimate, has_budget
+from batches.services.delegation.creating.submitting import InputUnreadable
 from batches.services.delegation.due import put_off
-from batches.services.delegation.prices import JobEstimate, Prices, has_budget
-from batches.services.delegation.submitting import InputUnreadable
+from batches.services.delegation.prices import Prices
+from batches.services.delegation.results import collecting, concluding
 from providers.base import Failure
 from providers.failures import Kind
 from providers.jobs.base import (
@@ -56,10 +59,10 @@ class Steps:
             case JobState.PREPARING:
                 await self._create(job, driver)
             case JobState.SENDING:  # whoever made the call is gone
-                await self._database(submitting.in_doubt, job, None, now=timezone.now())
+                await self._database(doubt.in_doubt, job, None, now=timezone.now())
             case JobState.UNCERTAIN:
                 found = await driver.find(submitting.intent_of(job))
-                await self._database(submitting.looked_for, job, found, now=timezone.now())
+                await self._database(doubt.looked_for, job, found, now=timezone.now())
             case JobState.RUNNING:
                 await self._look(job, driver)
             case JobState.COLLECTING:
@@ -113,7 +116,7 @@ class Steps:
         intent = submitting.intent_of(job)
         if timezone.now() - intent.since > timedelta(seconds=settings.JOB_DOUBT_SECONDS / 2):
             # This process stood still after its intent was committed: by now another may look for the job in vain.
-            await self._database(submitting.in_doubt, job, None, now=timezone.now())
+            await self._database(doubt.in_doubt, job, None, now=timezone.now())
             return
         made = await driver.create(intent, content)
         now = timezone.now()
@@ -122,7 +125,7 @@ class Steps:
         elif isinstance(made, NotCreated):
             await self._database(submitting.not_created, job, made.failure, later=made.later, now=now)
         else:
-            await self._database(submitting.in_doubt, job, made.failure, now=now)
+            await self._database(doubt.in_doubt, job, made.failure, now=now)
 
     async def _written(self, job: ProviderJob, driver: Driver, file: "IO[bytes]") -> Input | None:
         """The input of a job in its family's format. None if there is nothing to send, or it cannot be read now."""
@@ -170,7 +173,7 @@ class Steps:
         """Cancel jobs of create calls of which nothing seemed to have come."""
         listed = await driver.recent(since=job.created_at - SLACK)
         if isinstance(listed, Found):
-            for surfaced in await self._database(submitting.note_surfaced, job.provider, listed.jobs, now=timezone.now()):
+            for surfaced in await self._database(doubt.note_surfaced, job.provider, listed.jobs, now=timezone.now()):
                 await driver.cancel(surfaced)
 
     async def _collect(self, job: ProviderJob, driver: Driver) -> None:

@@ -7,10 +7,10 @@ from django.db.models import Count, F, Q
 
 from batches.models import Batch, ProviderJob, Slice
 from batches.rules.execution import AT_PROVIDER, OPEN_JOBS, Recall
+from batches.rules.lines.bits import LineBits
 from batches.services.consistency.base import BatchesPage, Check, Found
 from batches.services.consistency.states import STUCK_AFTER
 from batches.services.core import wake
-from batches.services.delegation.collecting import Bits
 from batches.services.delegation.take_back import release_slices
 
 
@@ -30,7 +30,7 @@ def _release(batch: Batch, pk: Any, now: datetime) -> str:
 def _counts(page: BatchesPage, now: datetime) -> Found:
     del now
     for job in ProviderJob.objects.filter(batch__in=page.by_id).order_by("batch_id", "first_line", "pk").iterator():
-        seen = Bits(job, bytes(job.seen)).count()
+        seen = LineBits(job.first_line, job.last_line, bytes(job.seen)).count()
         if seen != job.collected:
             says = f"counts {job.collected:,} rows of results, and has seen those of {seen:,} lines"
             yield page.by_id[job.batch_id], f"job {job.marker} {says}", job.pk

@@ -18,9 +18,9 @@ from batches.rules.errors import Conflict, InvalidRequest
 from batches.rules.execution import HELD, OPEN_JOBS, IncidentCode, JobState, Recall
 from batches.services.core import wake
 from batches.services.core.audit import plainly, record_act, record_acts
+from batches.services.delegation.creating.doubt import create_again
 from batches.services.delegation.due import write
 from batches.services.delegation.incidents import resolve_incidents
-from batches.services.delegation.submitting import create_again
 from batches.services.delegation.take_back import release_slices
 
 AT_ONCE = 500

@@ -2,23 +2,23 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, Window
+from django.db.models import Count, F, Q, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
-from batches.models import Batch, ProviderJob
+from batches.models import Batch, ProviderJob, bulk
 from batches.models.provider_job import ProviderJobQuerySet
 from batches.rules.errors import LostRace
-from batches.rules.execution import AT_PROVIDER, JobState
+from batches.rules.execution import AT_PROVIDER, OPEN_JOBS, JobState
 from batches.rules.states import BatchStatus
 from batches.services.core.lease import lease_end
 from batches.services.policy.stops_in_force import unsent
 from providers.jobs.profiles import PROFILES
-from providers.models import Provider
 
 QUEUE_FULL = "The provider's queue is full. It is created when there is room."
 BUSY = "The provider takes no further job at the moment."
@@ -50,31 +50,39 @@ def take_due(owner: uuid.UUID, *, now: datetime, most: int) -> list[ProviderJob]
 
 
 def take_running(owner: uuid.UUID, *, provider_id: uuid.UUID, now: datetime, until: datetime, most: int) -> list[ProviderJob]:
-    """Lease further running jobs of a provider that are due before `until`, to be looked at with one list."""
-    soon = ProviderJob.objects.filter(_free(now), provider=provider_id, state=JobState.RUNNING, poll_at__lte=until, recall="")
-    soon = soon.filter(former_credential=b"")  # the list of the present account does not show the others
-    return _lease(list(soon.order_by("poll_at").values_list("pk", flat=True)[:most]), owner, now=now)
+    """Lease further running jobs of a provider that are due before `until`, to be looked at with one list.
+
+    Those that may have to be cancelled are left out, and those of a former credential: the list of the present account does
+    not show them. Jobs of one batch share it, so that ten thousand jobs take little memory.
+    """
+    keeps = [family for family, profile in PROFILES.items() if profile.cancel_keeps]
+    is_ending = Q(family__in=keeps) | ~Q(batch__status=BatchStatus.IN_PROGRESS)
+    to_cancel = ~Q(recall="") & Q(cancel_asked_at=None) & is_ending
+    running = ProviderJob.objects.filter(_free(now), ~to_cancel, provider=provider_id, state=JobState.RUNNING)
+    soon = running.filter(poll_at__lte=until, former_credential=b"").order_by("poll_at")
+    found = _take(list(soon.values_list("pk", flat=True)[:most]), owner, now=now)
+    return list(ProviderJob.objects.filter(pk__in=found).defer("seen").prefetch_related("batch", "batch__provider", "provider"))
 
 
 def _creatable(*, now: datetime) -> list[uuid.UUID]:
     """The waiting jobs that may be created now, in their order: providers have room for so many, and projects take turns."""
     waiting = ProviderJob.objects.filter(_free(now), state=JobState.PREPARING, poll_at__lte=now)
-    to_close = list(
-        waiting.filter(~Q(recall="") | ~Q(batch__status=BatchStatus.IN_PROGRESS)).values_list("pk", flat=True)[:LOOKED_AT]
-    )
+    if not waiting.exists():
+        return []
+    to_close = list(waiting.exclude(recall="").values_list("pk", flat=True)[:LOOKED_AT])
     running = waiting.filter(recall="", batch__status=BatchStatus.IN_PROGRESS, batch__paused_at=None, provider__enabled=True)
     if not running.exists():
         return to_close
-    at_provider = ProviderJob.objects.filter(state__in=AT_PROVIDER)
-    being_made = ProviderJob.objects.filter(state=JobState.PREPARING, lease_expires_at__gt=now)
     places, projects, doubtful = Counter[uuid.UUID](), Counter[tuple[uuid.UUID, uuid.UUID]](), set[uuid.UUID]()
-    taken = (at_provider | being_made).order_by().values_list("provider", "batch__project", "state")
-    for provider, project, state in taken:
-        places[provider] += 1
-        projects[provider, project] += 1
+    room = dict[uuid.UUID, int]()
+    taken = _placed(now=now).values_list("provider", "provider__max_open_jobs", "batch__project", "state")
+    for provider, most, project, state, count in taken.annotate(Count("pk")):
+        room[provider] = most
+        places[provider] += count
+        projects[provider, project] += count
         if state in (JobState.SENDING, JobState.UNCERTAIN, JobState.PREPARING):
             doubtful.add(provider)
-    rows = _foremost(running, places)
+    rows = _foremost(running.exclude(provider__in=[pk for pk, most in room.items() if places[pk] >= most]))
     chosen: list[uuid.UUID] = []
     made = Counter[uuid.UUID]()
     stops = unsent()
@@ -93,15 +101,20 @@ def _creatable(*, now: datetime) -> list[uuid.UUID]:
     return to_close + chosen
 
 
+def _placed(*, now: datetime) -> ProviderJobQuerySet:
+    """The jobs that take a place in their provider's queue: they are there, or are being created."""
+    being_made = Q(state=JobState.PREPARING, lease_expires_at__gt=now)
+    return ProviderJob.objects.filter(Q(state__in=AT_PROVIDER) | being_made, state__in=OPEN_JOBS).order_by()
+
+
 _Candidate = tuple[uuid.UUID, uuid.UUID, str, uuid.UUID, int, int]  # job, provider, family, project, places, precedence
 
 
-def _foremost(waiting: ProviderJobQuerySet, places: Mapping[uuid.UUID, int]) -> list[_Candidate]:
-    """The first jobs of each project at each provider that has room, in their order. However many one has, all are considered."""
-    full = [pk for pk, most in Provider.objects.filter(pk__in=places).values_list("pk", "max_open_jobs") if places[pk] >= most]
+def _foremost(waiting: ProviderJobQuerySet) -> list[_Candidate]:
+    """The first of these jobs of each project at each provider, in their order. However many one has, all are considered."""
     order = ("-batch__precedence", "-batch__priority", "batch__created_at", "first_line")
     place = Window(RowNumber(), partition_by=[F("provider"), F("batch__project")], order_by=order)
-    first = waiting.exclude(provider__in=full).annotate(place=place).filter(place__lte=PREPARED_AT_ONCE).order_by(*order)
+    first = waiting.annotate(place=place).filter(place__lte=PREPARED_AT_ONCE).order_by(*order)
     columns = ("pk", "provider", "family", "batch__project", "provider__max_open_jobs", "batch__precedence")
     return list(first.values_list(*columns)[:LOOKED_AT])
 
@@ -125,20 +138,26 @@ def let_next(job: ProviderJob, *notes: str, now: datetime) -> None:
         ProviderJob.objects.filter(_free(now), pk__in=first.values(), state=JobState.PREPARING).update(poll_at=now)
 
 
-@transaction.atomic
 def _lease(keys: list[uuid.UUID], owner: uuid.UUID, *, now: datetime) -> list[ProviderJob]:
-    locked = ProviderJob.objects.select_for_update(of=("self",), skip_locked=True).filter(_free(now), pk__in=keys)
-    found = list(locked.values_list("pk", flat=True))
+    found = _take(keys, owner, now=now)
     if not found:
         return []
+    jobs = ProviderJob.objects.filter(pk__in=found).defer("seen")
+    order = {pk: place for place, pk in enumerate(keys)}
+    return sorted(jobs.select_related("batch__input_file", "batch__project", "provider"), key=lambda job: order[job.pk])
+
+
+@transaction.atomic
+def _take(keys: list[uuid.UUID], owner: uuid.UUID, *, now: datetime) -> list[uuid.UUID]:
+    """Lease those of these jobs that are still free."""
+    if not keys:
+        return []
+    locked = ProviderJob.objects.select_for_update(of=("self",), skip_locked=True).filter(_free(now), pk__in=keys)
+    found = list(locked.values_list("pk", flat=True))
     ProviderJob.objects.filter(pk__in=found).update(
         lease_owner=owner, lease_epoch=F("lease_epoch") + 1, lease_expires_at=lease_end(timezone.now())
     )
-    jobs = (
-        ProviderJob.objects.filter(pk__in=found).defer("seen").select_related("batch__input_file", "batch__project", "provider")
-    )
-    order = {pk: place for place, pk in enumerate(keys)}
-    return sorted(jobs, key=lambda job: order[job.pk])
+    return found
 
 
 def renew(owner: uuid.UUID, keys: Sequence[uuid.UUID]) -> None:
@@ -163,6 +182,31 @@ def write(job: ProviderJob, *, now: datetime, release: bool = True, **changes: o
         raise LostRace
     for name, value in changes.items():
         setattr(job, name, value)
+
+
+def lock_each(jobs: Sequence[ProviderJob]) -> list[ProviderJob]:
+    """Lock many leased jobs, and read again whether they were taken back. Those that another worker has are left out."""
+    found: dict[uuid.UUID, tuple[int, str]] = {}
+    for start in range(0, len(jobs), KEYS_A_STATEMENT):
+        keys = [job.pk for job in jobs[start : start + KEYS_A_STATEMENT]]
+        locked = ProviderJob.objects.select_for_update(of=("self",)).filter(pk__in=keys).order_by("pk")
+        found |= {pk: (epoch, recall) for pk, epoch, recall in locked.values_list("pk", "lease_epoch", "recall")}
+    held = [job for job in jobs if job.pk in found and found[job.pk][0] == job.lease_epoch]
+    for job in held:
+        job.recall = found[job.pk][1]
+    return held
+
+
+def write_each(changes: Sequence[tuple[ProviderJob, dict[str, Any]]], *, now: datetime) -> None:
+    """Write the same columns of many jobs, each with values of its own, and give their leases back.
+
+    It takes one statement for many jobs. They must be locked (see `lock_each`).
+    """
+    if not changes:
+        return
+    always: dict[str, Any] = {"updated_at": now, "lease_owner": None, "lease_expires_at": None}
+    names = [*changes[0][1], *always]
+    bulk.update_each(ProviderJob, names, [(job.pk, *each.values(), *always.values()) for job, each in changes])
 
 
 def put_off(job: ProviderJob, *, seconds: float, now: datetime, failure: str = "") -> None:

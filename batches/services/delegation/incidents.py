@@ -1,5 +1,6 @@
 """incidents: what may need a person at provider jobs, opened by the engine and resolved by it or by somebody."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db.models import QuerySet
@@ -19,6 +20,20 @@ def open_incident(job: ProviderJob, code: IncidentCode, note: str, *, now: datet
     opened = {"note": note, "updated_at": now, "resolved_at": None, "resolved_by": "", "resolution": ""}
     if not known.update(**opened):
         ProviderJobIncident.objects.create(id=uuid7(), job=job, code=code, note=note, opened_at=now, updated_at=now)
+
+
+Finding = tuple[ProviderJob, IncidentCode, str]  # a job, what is wrong with it, and a note with the numbers of both sides
+
+
+def open_incidents_of(found: Sequence[Finding], *, now: datetime) -> None:
+    """Note incidents of many jobs. One query tells which are known already, as most are at a second look."""
+    if not found:
+        return
+    jobs = {job.pk for job, _, _ in found}
+    known = set(ProviderJobIncident.objects.filter(job__in=jobs).values_list("job", "code", "note"))
+    for job, code, note in found:
+        if (job.pk, code.value, note[:NOTE_CHARS]) not in known:
+            open_incident(job, code, note, now=now)
 
 
 def resolve_incidents(job: ProviderJob, *codes: IncidentCode, by: str, resolution: str, now: datetime) -> int:

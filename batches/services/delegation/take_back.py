@@ -17,7 +17,7 @@ from batches.rules.states import TERMINAL, Act, BatchStatus
 from batches.services.core import wake
 from batches.services.core.audit import record_acts
 from batches.services.core.transition import record
-from batches.services.delegation.due import lock_batch
+from batches.services.delegation.due import KEYS_A_STATEMENT, lock_batch
 from batches.services.policy.deadline_guard import (
     CALL_SECONDS,
     CANCEL_OF_WINDOW,
@@ -54,22 +54,35 @@ def recall_due(*, now: datetime) -> int:
 
     A batch with a job that would be late is marked as at risk.
     """
-    stopped = ProviderJob.objects.open().filter(recall="").exclude(batch__status=BatchStatus.IN_PROGRESS)
-    count = stopped.update(recall=Recall.STOPPED, recalled_at=now, recalled_by=ENGINE.name, poll_at=now)
+    open_jobs = ProviderJob.objects.open().filter(recall="").order_by()
+    batches = Batch.objects.filter(pk__in=list(open_jobs.values_list("batch", flat=True).distinct()))
+    stopped = list(batches.exclude(status=BatchStatus.IN_PROGRESS).order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
+    count = _recall(open_jobs.filter(batch__in=stopped), Recall.STOPPED, now=now) if stopped else 0
     near: defaultdict[Provider, list[Batch]] = defaultdict(list)
-    for batch in _near_their_deadline(now=now):
+    for batch in _near_their_deadline(batches, now=now):
         near[batch.provider].append(batch)
-    for provider, batches in near.items():
-        count += _recall_late(provider, batches, now=now)
+    for provider, some in near.items():
+        count += _recall_late(provider, some, now=now)
     return count + _release_overdue(now=now)
 
 
-def _near_their_deadline(*, now: datetime) -> list[Batch]:
-    """The running batches with jobs that nobody has taken back, those whose jobs may be due to be taken back at all."""
-    open_jobs = ProviderJob.objects.open().filter(recall="", batch__status=BatchStatus.IN_PROGRESS)
-    batches = Batch.objects.filter(pk__in=open_jobs.order_by().values("batch"), status=BatchStatus.IN_PROGRESS)
-    found = batches.select_related("provider").order_by("expires_at")[:AT_ONCE]
-    return [batch for batch in found if now >= batch.expires_at - (batch.expires_at - batch.created_at) * MOST_EARLY]
+def _near_their_deadline(batches: QuerySet[Batch], *, now: datetime) -> list[Batch]:
+    """Those of the batches that run and whose jobs may be due to be taken back at all."""
+    running = batches.filter(status=BatchStatus.IN_PROGRESS).order_by("expires_at")
+    spans = running.values_list("pk", "created_at", "expires_at")[:AT_ONCE]
+    near = [pk for pk, created_at, expires_at in spans if now >= expires_at - (expires_at - created_at) * MOST_EARLY]
+    return list(Batch.objects.filter(pk__in=near).select_related("provider").order_by("expires_at"))
+
+
+@transaction.atomic
+def _recall(jobs: QuerySet[ProviderJob], why: Recall, *, now: datetime) -> int:
+    """Take back those of the jobs that nobody has taken back. How many. They are locked in one order, as everywhere."""
+    keys = list(jobs.filter(recall="").select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
+    taken = 0
+    for start in range(0, len(keys), KEYS_A_STATEMENT):
+        some = ProviderJob.objects.filter(pk__in=keys[start : start + KEYS_A_STATEMENT])
+        taken += some.update(recall=why, recalled_at=now, recalled_by=ENGINE.name, poll_at=now)
+    return taken
 
 
 def _recall_late(provider: Provider, batches: Sequence[Batch], *, now: datetime) -> int:
@@ -89,9 +102,7 @@ def _recall_late(provider: Provider, batches: Sequence[Batch], *, now: datetime)
 def _recall_some(batch: Batch, late: Sequence[uuid.UUID], *, now: datetime) -> int:
     """Take back some jobs of one batch, which get no successors. The event counts all that were taken back for this reason."""
     Batch.objects.select_for_update(no_key=True).get(pk=batch.pk)
-    taken = ProviderJob.objects.filter(pk__in=late, recall="").update(
-        recall=Recall.LATE, recalled_at=now, recalled_by=ENGINE.name, poll_at=now
-    )
+    taken = _recall(ProviderJob.objects.filter(pk__in=late), Recall.LATE, now=now)
     if not taken:
         return 0
     Batch.objects.filter(pk=batch.pk, taken_back_at=None).update(taken_back_at=now)
@@ -153,7 +164,7 @@ def _release_overdue(*, now: datetime) -> int:
         batch__execution=Execution.HYBRID,
     )
     count = 0
-    for job in held.select_related("batch__provider").defer("seen").order_by("recalled_at")[:AT_ONCE]:
+    for job in held.order_by("recalled_at").defer("seen").prefetch_related("batch", "batch__provider")[:AT_ONCE]:
         assert job.recalled_at is not None
         takes = _course(job.batch, ()).cancel_time(_cancel_takes(job.family))
         if takes and job.recall == Recall.PERSON:

@@ -14,8 +14,8 @@ from batches.rules.states import BatchStatus
 from batches.services.bulk.run import wake_unattended
 from batches.services.control.enforce_guards import enforce_guards
 from batches.services.core import wake
+from batches.services.delegation.creating.hand_over import anything_to_hand_over
 from batches.services.delegation.due import anything_due
-from batches.services.delegation.hand_over import anything_to_hand_over
 from batches.services.delegation.take_back import recall_due
 from batches.services.lifecycle.claim import anything_to_claim
 from batches.services.lifecycle.expire import expire

@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from batches.models import ApiKey, AuditEntry, Batch, Project, ProviderJob, Scope
 from batches.rules.execution import IncidentCode
-from batches.services.delegation.hand_over import hand_over
+from batches.services.delegation.creating.hand_over import hand_over
 from batches.services.delegation.incidents import open_incident
 from providers.models import Provider
 from tests.api.conftest import Native

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from batches.models import Batch, ProviderJob
 from batches.rules.execution import JobState
-from batches.services.delegation.prices import over_budget_with
-from batches.services.delegation.submitting import WAITS_FOR_BUDGET
+from batches.services.delegation.creating.budget import over_budget_with
+from batches.services.delegation.creating.submitting import WAITS_FOR_BUDGET
 from batches.services.policy.guards import set_guards
 from batches.services.policy.tune import tune_model
 from providers.base import Usage

@@ -14,8 +14,9 @@ from uuid_utils.compat import uuid7
 from batches.models import ProviderJob
 from batches.rules.errors import LostRace
 from batches.rules.execution import JobState
-from batches.services.delegation import due, submitting
-from batches.services.delegation.hand_over import hand_over_some
+from batches.services.delegation import due
+from batches.services.delegation.creating import submitting
+from batches.services.delegation.creating.hand_over import hand_over_some
 from providers.jobs import client
 from providers.jobs.base import JobStatus, Snapshot
 from tests.batch_apis import Create, Plan

@@ -1,4 +1,5 @@
-"""Result files in pieces of any size: every line once, odd packing read through, a cut noticed, and flat memory."""
+"""Result files in pieces of any size: every line once, odd packing read through, a cut noticed, flat memory, and usual lines
+read in one step."""
 
 import asyncio
 import gzip
@@ -8,11 +9,12 @@ from collections.abc import AsyncIterator, Iterable
 
 import pytest
 
-from providers.jobs.result_lines import Cut, Line, lines_of
+from providers.jobs.result_lines import Cut, Line, answered, lines_of
 
 MOST = 32 * 1024**2
 ROWS = [json.dumps({"custom_id": f"row-{number}", "text": "ä" * number}).encode() for number in range(12)]
 CONTENT = b"\n".join(ROWS) + b"\n"
+FILE = b'\xef\xbb\xbf{"a":1}\r\n\n{"b":2}\nno json\n' + b"x" * 60 + b'\n{"c":3}'
 
 
 def read(pieces: Iterable[bytes], *, most: int = MOST) -> list[Line]:
@@ -86,3 +88,53 @@ def test_memory_is_flat_over_many_rows_and_holds_a_large_one() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 5 * large
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1000])
+def test_lines_are_the_same_however_they_arrive(size: int) -> None:
+    found = read(cut_up(FILE, size), most=50)
+
+    assert [(one.number, one.read()[0]) for one in found] == [(1, {"a": 1}), (3, {"b": 2}), (4, None), (5, None), (6, {"c": 3})]
+    assert [bool(one.read()[1]) for one in found] == [False, False, True, True, False]
+    assert "50 bytes" in found[3].problem
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_a_file_that_breaks_off_within_a_line_is_cut(size: int) -> None:
+    with pytest.raises(Cut):
+        read(cut_up(b'{"a":1}\n{"b":', size), most=50)
+    with pytest.raises(Cut):
+        read(cut_up(b'{"a":1}\n' + b"x" * 60, size), most=50)
+
+
+def line(content: bytes) -> Line:
+    return Line(1, content)
+
+
+def test_the_text_of_an_answer_stays_as_the_provider_wrote_it() -> None:
+    body = b'{"n": 1.00000000000000000001, "big": 123456789012345678901234567890}'
+
+    found = answered(line(b'{"custom_id":"a","response":{"status_code":200,"body":' + body + b'},"error":null}'))
+
+    assert found is not None
+    assert bytes(found.response.body) == body
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"custom_id":"a","response":{"status_code":0,"body":{}}}',
+        b'{"custom_id":"a","response":{"status_code":"200","body":{}}}',
+        b'{"custom_id":"a","response":{"status_code":200,"body":null}}',
+        b'{"custom_id":"a","response":{"status_code":200}}',
+        b'{"custom_id":"a","response":{"status_code":200,"body":{}},"error":{"code":"x"}}',
+        b'{"custom_id":"","response":{"status_code":200,"body":{}}}',
+        b'{"custom_id":7,"response":{"status_code":200,"body":{}}}',
+        b'{"response":{"status_code":200,"body":{}}}',
+        b'{"custom_id":"a","response":null,"error":{"code":"batch_expired"}}',
+        b"[]",
+        b"no json",
+    ],
+)
+def test_an_unusual_line_is_not_read_in_one_step(content: bytes) -> None:
+    assert answered(line(content)) is None

@@ -12,9 +12,9 @@ from batches.rules.states import BatchStatus
 from batches.services.consistency.verify import disagreements, mend
 from batches.services.delegation.due import anything_due
 from tests.cast import TESTER
-from tests.services.delegation.conftest import HandOver, far, handed_over
+from tests.services.delegation.conftest import HandOver, far, handed_over, local
 
-__all__ = ["far", "handed_over"]
+__all__ = ["far", "handed_over", "local"]
 pytestmark = pytest.mark.django_db
 
 LONG_AGO = timedelta(hours=1)

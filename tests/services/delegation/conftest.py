@@ -13,10 +13,12 @@ from pytest_django import Settings
 from batches.models import Batch, Project, ProviderJob
 from batches.rules.execution import JobState
 from batches.rules.wire_ids import wire_id
-from batches.services.delegation import collecting, concluding, due, submitting
-from batches.services.delegation.concluding import Reading
-from batches.services.delegation.hand_over import hand_over_some
+from batches.services.delegation import due
+from batches.services.delegation.creating import submitting
+from batches.services.delegation.creating.hand_over import hand_over_some
 from batches.services.delegation.prices import Prices
+from batches.services.delegation.results import collecting, concluding
+from batches.services.delegation.results.concluding import Reading
 from batches.services.lifecycle.turns import candidates
 from providers.base import Failure, Outcome, Success
 from providers.failures import Kind

@@ -13,7 +13,7 @@ from batches.services.control.pause import pause, resume
 from batches.services.control.prioritise import give_precedence, prioritise
 from batches.services.control.reroute import reroute
 from batches.services.delegation import due
-from batches.services.delegation.hand_over import anything_to_hand_over, hand_over_some
+from batches.services.delegation.creating.hand_over import anything_to_hand_over, hand_over_some
 from batches.services.delegation.take_back import recall_due
 from batches.services.lifecycle.control_turns import finalize_next
 from providers.models import Provider

@@ -9,7 +9,7 @@ from django.utils import timezone
 from batches.models import EmergencyStop, Project, Stopped
 from batches.rules.execution import JobState
 from batches.services.delegation import due
-from batches.services.delegation.hand_over import anything_to_hand_over, hand_over_some
+from batches.services.delegation.creating.hand_over import anything_to_hand_over, hand_over_some
 from providers.models import Provider
 from tests.services.delegation.conftest import GOOD, Desk, begins, fresh, lines_of, sent_directly
 

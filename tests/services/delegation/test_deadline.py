@@ -8,8 +8,8 @@ from django.utils import timezone
 from batches.models import ProviderJob
 from batches.rules.execution import JobState, Recall
 from batches.rules.states import Act, BatchStatus
-from batches.services.delegation import hand_over
-from batches.services.delegation.hand_over import anything_to_hand_over, hand_over_some
+from batches.services.delegation.creating import hand_over
+from batches.services.delegation.creating.hand_over import anything_to_hand_over, hand_over_some
 from batches.services.delegation.take_back import recall_due
 from batches.services.lifecycle.expire import expire
 from tests.cast import TESTER, ended, request_lines, started

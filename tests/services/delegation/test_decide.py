@@ -11,9 +11,9 @@ from batches.rules.errors import Conflict, InvalidRequest, LostRace, PortalError
 from batches.rules.execution import HELD, IncidentCode, JobState, Recall
 from batches.rules.states import BatchStatus
 from batches.services.delegation import decide
+from batches.services.delegation.creating.doubt import looked_for
 from batches.services.delegation.decide import look_now
 from batches.services.delegation.due import write
-from batches.services.delegation.submitting import looked_for
 from batches.services.delegation.take_back import NotRecallable, recall, recall_many
 from providers.jobs.base import Found, JobStatus, Snapshot
 from tests.cast import TESTER
@@ -167,7 +167,7 @@ def test_an_incident_that_holds_its_job_is_not_talked_away(batch: Batch, code: I
 def test_every_refusal_has_a_code_of_its_own() -> None:
     errors = [one for one in vars(decide).values() if isinstance(one, type) and issubclass(one, PortalError)]
     own = {error.code for error in errors if error.__module__ == decide.__name__}
-    assert own == {"job_busy", "not_in_doubt", "invalid_job_id", "job_id_taken", "already_resolved"}
+    assert own == {"job_busy", "nothing_to_look_at", "not_in_doubt", "invalid_job_id", "job_id_taken", "already_resolved"}
 
 
 def test_many_jobs_are_taken_back_each_with_its_record(batch: Batch) -> None:

@@ -9,8 +9,8 @@ from uuid_utils.compat import uuid7
 from batches.models import Project, ProviderJob
 from batches.rules.errors import LostRace
 from batches.services.delegation import due
+from batches.services.delegation.creating.submitting import not_created
 from batches.services.delegation.due import BUSY, QUEUE_FULL, hold_back, let_next, renew, take_due
-from batches.services.delegation.submitting import not_created
 from providers.base import Failure
 from providers.failures import Kind
 from providers.models import Provider

@@ -9,25 +9,26 @@ from django.utils import timezone
 
 from batches.models import Project, ProviderJob
 from batches.rules.execution import JobState
-from batches.services.delegation import due, submitting
-from batches.services.delegation.hand_over import hand_over
+from batches.services.delegation import due
+from batches.services.delegation.creating import submitting
+from batches.services.delegation.creating.hand_over import hand_over
 from batches.services.upstreams.former import former_connection
 from batches.services.upstreams.providers import Credential, configure_provider
 from providers.base import Failure
 from providers.failures import Kind
 from providers.models import Provider
-from tests.cast import TESTER, provider_at, request_lines, started
+from tests.cast import TESTER, request_lines, started
 
 pytestmark = pytest.mark.django_db
 A, B = "sk-test-0123456789", "sk-other-987654321"
 
 
 @pytest.fixture
-def provider(db: None) -> Provider:
-    found = provider_at("https://host.example/v1", jobs_family="openai")
-    found.set_credential(A)
-    found.save()
-    return found
+def provider(local: Provider) -> Provider:
+    local.base_url = "https://host.example/v1"
+    local.set_credential(A)
+    local.save()
+    return local
 
 
 @pytest.fixture

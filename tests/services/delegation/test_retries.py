@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from batches.models import BatchObject
 from batches.rules.execution import Execution, JobState, Recall
-from batches.services.delegation.hand_over import hand_over_some
+from batches.services.delegation.creating.hand_over import hand_over_some
 from batches.services.delegation.take_back import recall_due
 from batches.services.retry.order import RetryOrder
 from batches.services.retry.retry import retry

@@ -10,8 +10,9 @@ from django.utils import timezone
 from batches.models import Batch, BatchObject, OnInvalid
 from batches.rules.execution import JobState, Recall
 from batches.rules.states import BatchStatus
-from batches.services.delegation import submitting, watching
-from batches.services.delegation.hand_over import hand_over_some
+from batches.services.delegation import watching
+from batches.services.delegation.creating import submitting
+from batches.services.delegation.creating.hand_over import hand_over_some
 from batches.services.delegation.take_back import recall_due
 from batches.services.intake.extras import Extras
 from batches.services.upkeep import retention

@@ -9,7 +9,7 @@ from django.utils import timezone
 from batches.models import AuditEntry, Batch, Project, ProviderJob, Role
 from batches.rules.errors import InvalidRequest
 from batches.rules.execution import JobState, Recall
-from batches.services.delegation.hand_over import anything_to_hand_over, hand_over
+from batches.services.delegation.creating.hand_over import anything_to_hand_over, hand_over
 from batches.services.policy.delegation import NO_JOBS, OpenJobs, places_for, set_delegation
 from batches.services.policy.execution import CannotDelegate
 from batches.services.policy.tune import tune_provider

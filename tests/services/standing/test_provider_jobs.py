@@ -13,7 +13,7 @@ from batches.models import Batch, Project, ProviderHealth, ProviderJob, Slice, l
 from batches.rules.execution import IncidentCode, JobState
 from batches.rules.states import BatchStatus
 from batches.services.core.direct import carried_directly
-from batches.services.delegation.hand_over import hand_over
+from batches.services.delegation.creating.hand_over import hand_over
 from batches.services.delegation.incidents import open_incident
 from batches.services.delegation.take_back import recall_due, release_slices
 from batches.services.standing.batch_state import BatchCode

@@ -8,11 +8,12 @@ from django.db import transaction
 
 from batches.models import ProviderJob
 from batches.rules.execution import IncidentCode, JobState
+from batches.rules.lines.bits import LineBits
 from batches.services.delegation import watching
-from batches.services.delegation.collecting import Bits
+from batches.services.delegation.creating.doubt import create_again, rule_out
+from batches.services.delegation.creating.submitting import FULL_SECONDS
 from batches.services.delegation.due import BUSY, QUEUE_FULL, hold_back, let_next, lock_batch, put_off, write
 from batches.services.delegation.incidents import open_incident, resolve_incidents
-from batches.services.delegation.submitting import FULL_SECONDS, create_again, rule_out
 from batches.services.delegation.take_back import release_slices
 from batches.services.delegation.watching import MISSES
 from providers.base import Failure
@@ -48,7 +49,7 @@ def finish(job: ProviderJob, reading: Reading, *, now: datetime) -> bool:
         note = f"{reading.busy:,} rows wait for calls in flight."
         write(job, now=now, poll_at=now + timedelta(seconds=seconds), looks=job.looks + 1, note=note)
         return False
-    came = Bits(fresh, bytes(fresh.seen)).count()
+    came = LineBits(fresh.first_line, fresh.last_line, bytes(fresh.seen)).count()
     if not came and fresh.foreign and not fresh.is_proven:
         note = f"Job {job.remote_id} was taken for this one, but its {fresh.foreign:,} results are of other requests."
         rule_out(job, note=note, now=now)
@@ -75,7 +76,7 @@ def finish(job: ProviderJob, reading: Reading, *, now: datetime) -> bool:
 def _conclude(job: ProviderJob, fresh: ProviderJob, *, now: datetime) -> None:
     """End a job with what came of it, and leave its open requests to others."""
     lock_batch(job)
-    came = Bits(fresh, bytes(fresh.seen)).count()
+    came = LineBits(fresh.first_line, fresh.last_line, bytes(fresh.seen)).count()
     missing = max(job.rows - came, 0)
     note = _conclusion(fresh, missing=missing)
     write(job, now=now, state=JobState.ENDED, ended_at=now, poll_at=now, tries=0, failure="", looks=0, note=note)

@@ -1,11 +1,10 @@
 """submitting: from the requests of a job to a job at its provider, which is created at most once.
 
-The order is: the input is uploaded; `sending` is committed; one create call is made; its outcome is committed. If nobody knows
-whether the call created a job, it is looked for by its marker, and adopted. It is created again only after a complete list
-has shown that it does not exist, or when somebody decides so.
+The order is: the input is uploaded; `sending` is committed; one create call is made; its outcome is committed. Where nobody knows
+whether the call created a job, `doubt` finds out.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,14 +13,14 @@ from django.conf import settings
 from django.db import transaction
 
 from batches.models import Batch, BatchObject, ProviderJob, Slice
-from batches.rules.execution import Execution, IncidentCode, JobState, Recall
+from batches.rules.execution import Execution, IncidentCode, JobState
 from batches.rules.lines import jsonl
 from batches.rules.states import BatchStatus, ObjectStatus
 from batches.rules.wire_ids import wire_id
-from batches.services.delegation.due import BUSY, hold_back, let_next, lock_batch, put_off, write
+from batches.services.delegation.creating.budget import JobEstimate, over_budget_with
+from batches.services.delegation.due import BUSY, hold_back, let_next, lock_batch, write
 from batches.services.delegation.give_up import fail_open
 from batches.services.delegation.incidents import open_incident, resolve_incidents
-from batches.services.delegation.prices import JobEstimate, over_budget_with
 from batches.services.delegation.take_back import release_slices
 from batches.services.delegation.watching import running
 from batches.services.intake.extras import kept_extras
@@ -29,17 +28,11 @@ from batches.services.policy.stops_in_force import unsent
 from batches.services.results.results import slice_lines
 from batches.services.upstreams.former import own_columns
 from providers.base import Failure
-from providers.jobs.base import Found, Intent, Row, Snapshot
-from providers.jobs.profiles import PROFILES
-from providers.models import Provider
+from providers.jobs.base import Intent, Row, Snapshot
 
 FULL_SECONDS = 30.0  # after a refusal that is about the moment; doubled with each
 LONGEST_SECONDS = 600.0
-LOOKS = 3  # how many complete lists without the job show that it does not exist
-HELD_SECONDS = 300.0
-FORGOTTEN_AFTER = timedelta(hours=48)  # a job in doubt that nobody waits for any more is looked for no longer
 WAITS_FOR_BUDGET = "It waits for room in the budget."
-NOTHING_CAME = "No job came of the last create call."
 # Of a job whose input was uploaded under a credential that has been replaced and is refused now.
 UPLOAD_ANEW: Mapping[str, Any] = {"input_ref": "", "former_base_url": "", "former_credential": b""}
 
@@ -52,15 +45,22 @@ def rows_of(job: ProviderJob) -> Iterator[list[Row]]:
     """The open requests of a job, slice by slice. Raises Gone, StorageAway and InputUnreadable."""
     for piece in Slice.objects.filter(provider_job=job, pending__gt=0).order_by("first_line"):
         lines = slice_lines(job.batch, piece)
-        objects = BatchObject.objects.filter(batch=job.batch_id, line__gte=piece.first_line, line__lte=piece.last_line)
-        waiting = objects.filter(status=ObjectStatus.PENDING).order_by("line").values_list("line", "round")
         try:
             yield [
                 Row(wire_id(job.pk, line=line, round_=round_), bytes(jsonl.read_request(lines[line]).body))
-                for line, round_ in waiting
+                for line, round_ in _open(piece)
             ]
         except (KeyError, msgspec.DecodeError, RecursionError):
             raise InputUnreadable("The input file has changed.") from None
+
+
+def _open(piece: Slice) -> Iterable[tuple[int, int]]:
+    """Line and round of each open request of a slice. Where all lines are open, the first rounds are not read: most are."""
+    objects = BatchObject.objects.filter(batch=piece.batch_id, line__gte=piece.first_line, line__lte=piece.last_line)
+    if piece.pending < piece.last_line - piece.first_line + 1:
+        return objects.filter(status=ObjectStatus.PENDING).order_by("line").values_list("line", "round")
+    later = dict(objects.exclude(round=1).values_list("line", "round"))
+    return ((line, later.get(line, 1)) for line in range(piece.first_line, piece.last_line + 1))
 
 
 def intent_of(job: ProviderJob) -> Intent:
@@ -151,41 +151,6 @@ def created(job: ProviderJob, found: Snapshot, *, now: datetime) -> None:
     )
 
 
-def adopt(job: ProviderJob, found: Snapshot, *, now: datetime) -> None:
-    """Take a job at the provider for this one. Where its marker does not show, only its rows prove that it is."""
-    profile = PROFILES.get(job.family)
-    if profile is None or not profile.has_marker:
-        write(job, now=now, release=False, adopted_at=now)
-    created(job, found, now=now)
-
-
-def rule_out(job: ProviderJob, *, note: str, now: datetime) -> None:
-    """Record that the adopted job is somebody else's, by the ids of its rows. The job is in doubt again."""
-    with transaction.atomic():
-        open_incident(job, IncidentCode.FOREIGN_ROWS, note, now=now)
-        former = [*(job.ruled_out or ()), job.remote_id]
-        changes: dict[str, Any] = {"state": JobState.UNCERTAIN, "looks": 0, "ruled_out": former, "adopted_at": None}
-        write(job, now=now, poll_at=now, note=note[:500], **changes, **_NOTHING_THERE)
-
-
-# The columns of a job that is not known to exist at its provider.
-_NOTHING_THERE: Mapping[str, Any] = {
-    "started_at": None,
-    "collecting_at": None,
-    "remote_id": "",
-    "word": "",
-    "ending": "",
-    "problem_kind": "",
-    "outputs": [],
-    "reported_total": None,
-    "reported_succeeded": None,
-    "reported_failed": None,
-    "remote_created_at": None,
-    "remote_ended_at": None,
-    "remote_expires_at": None,
-}
-
-
 def not_created(job: ProviderJob, failure: Failure, *, later: bool, now: datetime) -> None:
     """Record that no job came of the create call, or of the upload before it."""
     message = failure.message
@@ -213,107 +178,6 @@ def not_created(job: ProviderJob, failure: Failure, *, later: bool, now: datetim
             fail_open(job.batch, pieces, failure, attempts=job.attempt, now=now)
         else:
             release_slices(job, now=now, note=f"The provider refused it: {message}")
-
-
-def in_doubt(job: ProviderJob, failure: Failure | None, *, now: datetime) -> None:
-    """Record that nobody knows whether the create call succeeded: its answer was lost, or the worker that made it."""
-    message = failure.message if failure is not None else "The worker that made the create call ended before the answer."
-    wait = min(30.0, settings.JOB_DOUBT_SECONDS / 20)
-    write(job, now=now, state=JobState.UNCERTAIN, looks=0, failure=message[:500], poll_at=now + timedelta(seconds=wait))
-
-
-def looked_for(job: ProviderJob, found: Found | Failure, *, now: datetime) -> None:
-    """Decide about a job in doubt: adopt it, look again, create it anew, or hold it until a person decides."""
-    if isinstance(found, Failure):
-        put_off(job, seconds=min(30.0, settings.JOB_DOUBT_SECONDS / 10), now=now, failure=found.message)
-        return
-    taken = _taken(job, [*found.jobs, *found.others])
-    candidates = [one for one in found.jobs if one.remote_id not in taken]
-    strangers = [one for one in found.others if one.remote_id not in taken]
-    if len(candidates) == 1:
-        adopt(job, candidates[0], now=now)
-        return
-    assert job.sent_at is not None
-    waited = (now - job.sent_at).total_seconds() >= settings.JOB_DOUBT_SECONDS
-    looks = job.looks + 1
-    if candidates:
-        names = ", ".join(one.remote_id for one in candidates[:5])
-        open_incident(job, IncidentCode.AMBIGUOUS, f"The provider has {len(candidates)} jobs that may be it: {names}.", now=now)
-    elif found.is_complete and not strangers and waited and looks >= LOOKS:
-        create_again(job, now=now)
-        return
-    elif waited and (strangers or not found.is_complete):
-        open_incident(job, IncidentCode.UNCERTAIN, _why_uncertain(job, strangers), now=now)
-    is_elsewhere = job.released_at is not None or job.recall == Recall.STOPPED
-    if is_elsewhere and now - job.sent_at > FORGOTTEN_AFTER:
-        note = "It never appeared at the provider."
-        write(job, now=now, state=JobState.ENDED, ended_at=now, poll_at=now if job.has_files else None, note=note)
-        return
-    is_held = waited and (candidates or strangers or not found.is_complete)
-    seconds = HELD_SECONDS if is_held else min(60.0, settings.JOB_DOUBT_SECONDS / 5)
-    write(job, now=now, looks=looks, poll_at=now + timedelta(seconds=seconds))
-
-
-def _taken(job: ProviderJob, listed: Sequence[Snapshot]) -> set[str]:
-    """Of the listed jobs, those that are known to be other jobs of the portal, or nobody's."""
-    of_others = ProviderJob.objects.filter(provider=job.provider_id).exclude(pk=job.pk)
-    keys = [one.remote_id for one in listed]
-    taken = {*(job.ruled_out or ())}
-    for start in range(0, len(keys), 500):
-        some = of_others.filter(remote_id__in=keys[start : start + 500])
-        taken.update(some.values_list("remote_id", flat=True))
-    return taken
-
-
-def _why_uncertain(job: ProviderJob, strangers: Sequence[Snapshot]) -> str:
-    if not strangers:
-        return f"The create call was not answered, and the list of the provider does not show everything. {job.failure}"
-    one = strangers[0]
-    counted = "an unknown number of" if one.counts.total is None else f"{one.counts.total:,}"
-    return (
-        f"The create call was not answered. {len(strangers)} jobs of nobody are newer; {one.remote_id}, with {counted} requests, "
-        f"may be this one of {job.rows:,}."
-    )
-
-
-def create_again(job: ProviderJob, *, now: datetime, seconds: float = 0.0, note: str = NOTHING_CAME) -> None:
-    """Let a job be created anew under a new marker, after so many seconds. The old marker is known as long as the job is."""
-    former = [*job.former_markers, job.marker]
-    ruled_out = [*(job.ruled_out or ()), *filter(None, [job.remote_id])]
-    write(
-        job,
-        now=now,
-        state=JobState.PREPARING,
-        former_markers=former,
-        marker=f"by{job.pk.hex}n{len(former)}",
-        ruled_out=ruled_out,
-        adopted_at=None,
-        poll_at=now + timedelta(seconds=seconds),
-        looks=0,
-        tries=0,
-        note=note,
-        **_NOTHING_THERE,
-    )
-
-
-def note_surfaced(provider: Provider, found: Sequence[Snapshot], *, now: datetime) -> list[str]:
-    """Tell of listed jobs with a marker that was given up: they are paid beside the jobs that replaced them.
-
-    Those that still run are the answer, to be cancelled.
-    """
-    surfaced = []
-    lost = ProviderJob.objects.filter(provider=provider).exclude(former_markers=[]).defer("seen")
-    by_marker = {marker: job for job in lost for marker in job.former_markers}
-    for one in found:
-        job = by_marker.get(one.marker) if one.marker else None
-        if job is None or one.remote_id == job.remote_id or one.remote_id in (job.ruled_out or ()):
-            continue
-        does = "has run" if one.has_ended else "runs"
-        note = f"Job {one.remote_id} was taken for lost and {does} at the provider, beside {job.remote_id or 'its successor'}."
-        open_incident(job, IncidentCode.SURFACED, note, now=now)
-        if not one.has_ended:
-            surfaced.append(one.remote_id)
-    return surfaced
 
 
 def nothing_to_send(job: ProviderJob, *, now: datetime, note: str = "") -> None:

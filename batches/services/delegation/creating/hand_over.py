@@ -16,6 +16,7 @@ from batches.models.batch import BatchQuerySet
 from batches.rules.actors import ENGINE
 from batches.rules.execution import Execution, Recall
 from batches.rules.states import Act, BatchStatus
+from batches.rules.wire_ids import marker_of
 from batches.services.control.pause import pause
 from batches.services.core import wake
 from batches.services.delegation.give_up import fail_lost
@@ -191,7 +192,7 @@ def _new_job(batch: Batch, profile: Profile, group: Sequence[Slice], *, attempt:
         family=profile.name,
         model=batch.model,
         window=profile.windows[0],
-        marker=f"by{pk.hex}",
+        marker=marker_of(pk),
         attempt=attempt,
         first_line=group[0].first_line,
         last_line=group[-1].last_line,

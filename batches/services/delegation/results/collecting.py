@@ -5,9 +5,12 @@ from their beginning changes nothing. Whoever settles a request first wins: a ro
 was paid in vain, and is only counted.
 """
 
-from collections.abc import Iterable, Sequence
+import uuid
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import F
@@ -16,19 +19,19 @@ from django.utils import timezone
 from batches.models import Batch, BatchObject, ProviderJob, Slice
 from batches.rules.errors import LostRace
 from batches.rules.execution import Execution
+from batches.rules.lines.bits import LineBits
 from batches.rules.states import ObjectStatus
-from batches.rules.wire_ids import own_row
+from batches.rules.wire_ids import row_reader
 from batches.services.core.lease import lease_end
 from batches.services.delegation.due import lock_batch
 from batches.services.delegation.prices import Prices
 from batches.services.lifecycle.settle import Report, settle
 from batches.services.tally.outcomes import Settled, Tried
 from providers.base import Failure, Success
-from providers.jobs.base import RowKind, RowResult
+from providers.jobs.base import RowResult
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """A row that is the job's own and was not recorded before."""
 
     line: int
@@ -54,29 +57,6 @@ class _Tally:
         self.counts[name] = self.counts.get(name, 0) + number
 
 
-class Bits:
-    """One bit for each line of a job."""
-
-    def __init__(self, job: ProviderJob, stored: bytes) -> None:
-        self._first = job.first_line
-        size = (job.last_line - job.first_line) // 8 + 1
-        self._bits = bytearray(stored.ljust(size, b"\0"))
-
-    def __contains__(self, line: int) -> bool:
-        byte, bit = divmod(line - self._first, 8)
-        return bool(self._bits[byte] >> bit & 1)
-
-    def add(self, line: int) -> None:
-        byte, bit = divmod(line - self._first, 8)
-        self._bits[byte] |= 1 << bit
-
-    def stored(self) -> bytes:
-        return bytes(self._bits)
-
-    def count(self) -> int:
-        return int.from_bytes(self._bits).bit_count()
-
-
 @transaction.atomic
 def collect(job: ProviderJob, found: Sequence[RowResult], prices: Prices, *, now: datetime) -> Taken:
     """Record rows of a job's results. Rows whose requests an executor has in hand must be read again later.
@@ -88,7 +68,7 @@ def collect(job: ProviderJob, found: Sequence[RowResult], prices: Prices, *, now
     stored = locked.values_list("seen", flat=True).first()
     if stored is None:
         raise LostRace
-    seen, tally = Bits(job, bytes(stored)), _Tally()
+    seen, tally = LineBits(job.first_line, job.last_line, bytes(stored)), _Tally()
     rows = list(_own(job, found, seen, tally))
     busy = _record(job, batch, rows, prices, seen, tally, now=now) if rows else 0
     foreign = tally.counts.pop("foreign", 0)  # each reading meets the same ones: `finish` records them
@@ -98,11 +78,12 @@ def collect(job: ProviderJob, found: Sequence[RowResult], prices: Prices, *, now
     return Taken(busy, foreign)
 
 
-def _own(job: ProviderJob, found: Iterable[RowResult], seen: Bits, tally: _Tally) -> Iterable[_Row]:
+def _own(job: ProviderJob, found: Iterable[RowResult], seen: LineBits, tally: _Tally) -> Iterable[_Row]:
     """The rows that are the job's own and new. A row that comes twice counts once; foreign ones are counted apart."""
     taken: set[int] = set()
+    own_row = row_reader(job.pk)
     for row in found:
-        own = own_row(job.pk, row.wire_id)
+        own = own_row(row.wire_id)
         if own is None or not job.first_line <= own[0] <= job.last_line:
             tally.add("foreign")
         elif own[0] not in seen and own[0] not in taken:
@@ -110,54 +91,112 @@ def _own(job: ProviderJob, found: Iterable[RowResult], seen: Bits, tally: _Tally
             yield _Row(*own, row)
 
 
-def _record(job: ProviderJob, batch: Batch, rows: list[_Row], prices: Prices, seen: Bits, tally: _Tally, *, now: datetime) -> int:
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A slice with lines of the results. `in_hand`: an executor holds it, and may just be sending its requests."""
+
+    id: uuid.UUID
+    first_line: int
+    last_line: int
+    in_hand: bool
+
+
+def _record(
+    job: ProviderJob, batch: Batch, rows: list[_Row], prices: Prices, seen: LineBits, tally: _Tally, *, now: datetime
+) -> int:
     """Settle the requests of these rows that are still open; count the others. How many rows wait for an executor."""
     batch.provider = job.provider  # who failed, if the batch was moved since
+    batch_id, attempt, goes_on = batch.pk, job.attempt, batch.execution == Execution.HYBRID
     first, last = min(row.line for row in rows), max(row.line for row in rows)
     around = Slice.objects.select_for_update(of=("self",)).filter(batch=batch, last_line__gte=first, first_line__lte=last)
-    pieces = list(around.order_by("pk"))
-    of_line = {line: piece for piece in pieces for line in range(max(piece.first_line, first), min(piece.last_line, last) + 1)}
-    objects = BatchObject.objects.filter(batch=batch, line__in=[row.line for row in rows])
-    states = {line: (status, round_) for line, status, round_ in objects.values_list("line", "status", "round")}
+    slices = {piece.pk: piece for piece in around.order_by("pk")}
+    states = _states(batch, rows, slices.values())
+    price = prices.of_model(job.model)
     settled: list[Settled] = []
     tried: list[Tried] = []
-    touched: dict[object, Slice] = {}
     busy = 0
-    for row in rows:
-        piece, (status, round_) = of_line.get(row.line), states.get(row.line, ("", 0))
+    for row, piece in _paired(rows, _pieces(slices.values(), job, now=now)):
+        status, round_ = states.get(row.line, _UNSTARTED) if piece is not None else _NOWHERE
         if piece is None or not status:
             tally.add("foreign")
             continue
         # A later round that is still open takes the success of an earlier one: the request is the same, and it is paid.
         came_good = round_ > row.round and isinstance(row.found.outcome, Success)
-        is_open = status == ObjectStatus.PENDING and (round_ == row.round or came_good)
-        in_hand = piece.provider_job_id != job.pk and piece.lease_expires_at is not None and piece.lease_expires_at > now
-        if is_open and in_hand:
+        is_open = status == _PENDING and (round_ == row.round or came_good)
+        if is_open and piece.in_hand:
             busy += 1
             continue
         seen.add(row.line)
-        if row.found.kind is not RowKind.OUTCOME or row.found.outcome is None:
+        outcome = row.found.outcome
+        if outcome is None:
             tally.add("never_ran")
             continue
-        outcome = row.found.outcome
-        usage = outcome.usage if isinstance(outcome, Success) else None
-        cost, direct = prices.of(usage, job.model) if isinstance(outcome, Success) else (None, None)
+        cost, direct = price(outcome.usage) if isinstance(outcome, Success) else (None, None)
         if not is_open:
             _count_in_vain(outcome, status, cost, tally)
-            continue
-        if isinstance(outcome, Failure) and outcome.kind.retryable and batch.execution == Execution.HYBRID:
-            tally.add("failed")
-            tried.append(Tried(piece.pk, batch.pk, row.line, round_, job.attempt, 0, outcome, now))
+        elif goes_on and isinstance(outcome, Failure) and outcome.kind.retryable:
+            tried.append(Tried(piece.id, batch_id, row.line, round_, attempt, 0, outcome, now))
         else:
-            settled.append(Settled(piece.pk, batch.pk, row.line, round_, job.attempt, None, outcome, cost))
-            tally.add("succeeded" if isinstance(outcome, Success) else "failed")
-            tally.add("cost_nanos", cost or 0)
+            settled.append(Settled(piece.id, batch_id, row.line, round_, attempt, None, outcome, cost))
             tally.add("direct_cost_nanos", direct or 0)
-            tally.add("unpriced", int(isinstance(outcome, Success) and cost is None))
-        touched[piece.pk] = piece
-    if touched:
-        _settle(batch, list(touched.values()), settled, tried, now=now)
+    _count(settled, tried, tally)
+    if touched := {item.slice_id for item in settled} | {item.slice_id for item in tried}:
+        _settle(batch, [slices[key] for key in touched], settled, tried, now=now)
     return busy
+
+
+def _count(settled: Sequence[Settled], tried: Sequence[Tried], tally: _Tally) -> None:
+    """Count the requests that are settled or tried again because of these rows."""
+    costs = [item.cost_nanos for item in settled if isinstance(item.outcome, Success)]
+    tally.add("succeeded", len(costs))
+    tally.add("failed", len(settled) - len(costs) + len(tried))
+    tally.add("cost_nanos", sum(filter(None, costs)))
+    tally.add("unpriced", costs.count(None))
+
+
+_PENDING = ObjectStatus.PENDING.value
+_UNSTARTED = (_PENDING, 1)
+_NOWHERE = ("", 0)
+
+
+def _states(batch: Batch, rows: Sequence[_Row], pieces: Collection[Slice]) -> dict[int, tuple[str, int]]:
+    """Status and round of the requests of these rows. Where every line has a request, those not begun are left out: most."""
+    lines = [row.line for row in rows]
+    first, last = min(lines), max(lines)
+    objects = BatchObject.objects.filter(batch=batch, line__gte=first, line__lte=last)
+    if last - first >= 2 * len(lines):
+        objects = objects.filter(line__in=lines)
+    found: dict[int, tuple[str, int]] = {}
+    if all(piece.total == piece.last_line - piece.first_line + 1 for piece in pieces):
+        objects = objects.exclude(status=ObjectStatus.PENDING, round=1)
+    else:
+        found = dict.fromkeys(lines, _NOWHERE)
+    return found | {line: (status, round_) for line, status, round_ in objects.values_list("line", "status", "round")}
+
+
+def _pieces(slices: Iterable[Slice], job: ProviderJob, *, now: datetime) -> list[_Piece]:
+    """These slices in the order of their lines. Slices of the job itself are in nobody's hand."""
+    pieces = [
+        _Piece(
+            piece.pk,
+            piece.first_line,
+            piece.last_line,
+            piece.provider_job_id != job.pk and piece.lease_expires_at is not None and piece.lease_expires_at > now,
+        )
+        for piece in slices
+    ]
+    return sorted(pieces, key=lambda piece: piece.first_line)
+
+
+def _paired(rows: Sequence[_Row], pieces: Sequence[_Piece]) -> Iterator[tuple[_Row, _Piece | None]]:
+    """Each row with the slice of its line. Rows mostly come in the order of the lines, so that the next is in the same slice."""
+    starts = [piece.first_line for piece in pieces]
+    piece: _Piece | None = None
+    for row in rows:
+        if piece is None or not piece.first_line <= row.line <= piece.last_line:
+            place = bisect_right(starts, row.line) - 1
+            piece = pieces[place] if place >= 0 and row.line <= pieces[place].last_line else None
+        yield row, piece
 
 
 def _count_in_vain(outcome: Success | Failure, status: str, cost: int | None, tally: _Tally) -> None:
