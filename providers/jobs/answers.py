@@ -57,3 +57,8 @@ def is_settled(failure: Failure) -> bool:
         return True
     status = failure.http_status
     return status is not None and 300 <= status < 500 and status not in _UNDECIDED and not failure.in_success
+
+
+def unreadable(message: str) -> Failure:
+    """An answer that a driver cannot read, with a sentence that says why."""
+    return Failure(Kind.INVALID_RESPONSE, message, code=Kind.INVALID_RESPONSE.value)

@@ -12,8 +12,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from providers.base import NO_EXTRAS, Call, Connection, Failure
-from providers.failures import Kind
-from providers.jobs.answers import count, is_settled, text, timestamp
+from providers.jobs.answers import count, is_settled, text, timestamp, unreadable
 from providers.jobs.base import (
     Created,
     Ending,
@@ -101,7 +100,7 @@ class AnthropicJobs:
         if isinstance(found, Failure):
             return NotCreated(found, later=found.kind.retryable) if is_settled(found) else Uncertain(found)
         job = self._snapshot(found)
-        return Created(job) if job.remote_id else Uncertain(_unreadable("The job was created, and answered without an id."))
+        return Created(job) if job.remote_id else Uncertain(unreadable("The job was created, and answered without an id."))
 
     async def find(self, intent: Intent) -> Found | Failure:
         """The jobs that are newer than the intent, and have as many rows. Clocks are not asked, since they differ.
@@ -135,7 +134,7 @@ class AnthropicJobs:
                 return found
             rows = found.get("data") if isinstance(found, dict) else None
             if not isinstance(rows, list):
-                return _unreadable("The list of jobs has no list in it.")
+                return unreadable("The list of jobs has no list in it.")
             page = [self._snapshot(row) for row in rows if isinstance(row, dict)]
             jobs += page
             is_old = since is not None and page and page[-1].created_at is not None and page[-1].created_at < since
@@ -179,7 +178,7 @@ class AnthropicJobs:
         if isinstance(found, Failure):
             return found
         job = self._snapshot(found)
-        return job if job.remote_id else _unreadable("The answer is no job.")
+        return job if job.remote_id else unreadable("The answer is no job.")
 
     def _snapshot(self, found: Any) -> Snapshot:
         word = text(found, "processing_status")
@@ -226,7 +225,3 @@ def _ending(counts: Any) -> Ending:
     if count(counts, "canceled"):
         return Ending.CANCELLED
     return Ending.EXPIRED if count(counts, "expired") else Ending.COMPLETED
-
-
-def _unreadable(message: str) -> Failure:
-    return Failure(Kind.INVALID_RESPONSE, message, code=Kind.INVALID_RESPONSE.value)

@@ -12,13 +12,14 @@ from django.views.decorators.http import require_safe
 from batches.console.drawing.provider_job import with_incidents
 from batches.console.kit.access import SignedIn, requires
 from batches.console.kit.exports import not_exported
-from batches.console.kit.lists.list_export import TYPES, json_line, moment
+from batches.console.kit.lists.list_export import json_line, moment
 from batches.console.kit.lists.list_query import question
 from batches.console.kit.lists.paging import JOB_SORTS, BadSort, Sort, read_sort
 from batches.filters import ProviderJobFilter
 from batches.models import ProviderJob
 from batches.rules.display.csv_lines import csv_lines
 from batches.services.core.access import Right
+from batches.services.exports.form import CONTENT_TYPES, Form
 from batches.services.insight.provider_jobs import bill_of_job
 from batches.services.insight.withheld import unquoting_jobs
 
@@ -51,7 +52,7 @@ def export_jobs(request: SignedIn, form: str) -> HttpResponseBase:
     records = (_record(job) for one in jobs for job in unquoting_jobs([one], request.access.readable))
     lines = csv_lines(records, FIELDS) if form == "csv" else map(json_line, records)
     headers = {"Content-Disposition": f'attachment; filename="provider-jobs-{now:%Y%m%dT%H%M%SZ}.{form}"'}
-    return StreamingHttpResponse(lines, content_type=TYPES[form], headers=headers)
+    return StreamingHttpResponse(lines, content_type=CONTENT_TYPES[Form(form)], headers=headers)
 
 
 def _in_order(matching: QuerySet[ProviderJob], sort: Sort) -> Iterator[ProviderJob]:
