@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from providers.base import Call, Connection, Failure
+from providers.base import Connection, Failure
 from providers.failures import Kind
 from providers.jobs.answers import count, is_settled, text, timestamp
 from providers.jobs.base import (
@@ -25,21 +25,17 @@ from providers.jobs.base import (
     NotCreated,
     OddLine,
     Row,
-    RowKind,
     RowResult,
     Snapshot,
     Uncertain,
 )
 from providers.jobs.client import JobClient
+from providers.jobs.openai_results import result_of
 from providers.jobs.profiles import Profile
-from providers.jobs.result_lines import Line, Response, answered
-from providers.judgement import Secrets, judge
 from providers.judgement.errors import said_by
 from providers.online.model_names import renamed
 from providers.online.openai import api_of
-from providers.transport import Reply
 
-NO_SECRETS = Secrets()
 MARKER = "batchyard"
 SLACK = timedelta(hours=1)  # the provider's clock may differ so much from ours
 MAX_PAGES = 200
@@ -59,11 +55,6 @@ _ENDINGS = {
     "expired": Ending.EXPIRED,
     "cancelled": Ending.CANCELLED,
     "canceled": Ending.CANCELLED,
-}
-_NEVER_RAN = {
-    "batch_expired": RowKind.EXPIRED,
-    "batch_cancelled": RowKind.CANCELLED,
-    "batch_canceled": RowKind.CANCELLED,
 }
 _UPLOAD_LIVES = timedelta(days=14)
 
@@ -178,7 +169,7 @@ class OpenAIJobs:
         for output in job.outputs:
             async with aclosing(self._client.lines(self._client.url(f"/v1/files/{output}/content"))) as lines:
                 async for line in lines:
-                    yield self._result(line, output, endpoint)
+                    yield result_of(line, output=output, endpoint=endpoint, secrets=self._client.secrets)
 
     async def remove(self, job: Snapshot) -> Sequence[str]:
         """Delete the input file and the result files. What is still there, in words."""
@@ -259,35 +250,6 @@ class OpenAIJobs:
         kind = Kind.RATE_LIMITED if said.code in _QUEUE_FULL else Kind.INVALID_REQUEST
         message = self._client.secrets.hidden_in(said.message or said.code)
         return Failure(kind, message[:2000], code=said.code[:100] or kind.value, param=said.param)
-
-    def _result(self, line: Line, output: str, endpoint: str) -> RowResult | OddLine:
-        if (plain := answered(line)) is not None:
-            secrets = self._client.secrets
-            is_clean = secrets.hidden_in_body(line.raw) is line.raw  # one search of the line instead of one of each part
-            return self._answered(plain.custom_id, plain.response, endpoint, NO_SECRETS if is_clean else secrets)
-        found, problem = line.read()
-        wire_id = text(found, "custom_id")
-        if problem or not wire_id:
-            return OddLine(output, line.number, problem or "It names no row.")
-        error, response = found.get("error"), found.get("response")
-        kind = _NEVER_RAN.get(text(error, "code"))
-        if kind is not None and not isinstance(response, Mapping):
-            return RowResult(wire_id, kind)
-        status = count(response, "status_code") or 0
-        body = response.get("body") if isinstance(response, Mapping) else None
-        if not 100 <= status <= 599:  # the provider itself failed at the row
-            said = said_by(error or body or "The provider gave no answer.")
-            message = self._client.secrets.hidden_in(said.message or said.code or "The provider gave no answer.")
-            failure = Failure(Kind.SERVER_ERROR, message[:2000], code=said.code[:100] or Kind.SERVER_ERROR.value)
-            return RowResult(wire_id, RowKind.OUTCOME, failure)
-        content = msgspec.json.encode(body if body is not None else {"error": error})
-        response = Response(status, msgspec.Raw(content), text(response, "request_id"))
-        return self._answered(wire_id, response, endpoint, self._client.secrets)
-
-    def _answered(self, wire_id: str, response: Response, endpoint: str, secrets: Secrets) -> RowResult:
-        """The outcome of a row from the answer that a model gave to it."""
-        reply = Reply(response.status_code, {"x-request-id": response.request_id}, bytes(response.body))
-        return RowResult(wire_id, RowKind.OUTCOME, judge(reply, Call(endpoint, b"", wire_id, 0.0), secrets=secrets))
 
 
 # The codes of a job that failed because the provider's queue was full: the job is tried again later, and its rows are good.

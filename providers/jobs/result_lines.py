@@ -7,7 +7,7 @@ whole JSON; otherwise the file was cut.
 import zlib
 from codecs import BOM_UTF8
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
@@ -97,31 +97,3 @@ async def _unpacked(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield unpack.flush()
         if not unpack.eof:
             raise Cut
-
-
-class Response(msgspec.Struct, frozen=True, gc=False):
-    """The answer to a request, within a line of an OpenAI-like result file. Its body is kept as the provider wrote it."""
-
-    status_code: Annotated[int, msgspec.Meta(ge=100, le=599)]
-    body: msgspec.Raw
-    request_id: str = ""
-
-
-class Answered(msgspec.Struct, frozen=True, gc=False):
-    """A line of an OpenAI-like result file as most are: an answer, and no error beside it."""
-
-    custom_id: Annotated[str, msgspec.Meta(min_length=1)]
-    response: Response
-    error: None = None
-
-
-_decode_answered = msgspec.json.Decoder(Answered).decode
-
-
-def answered(line: Line) -> Answered | None:
-    """A line as most are, read in one step. None for any other line, which is read value by value."""
-    try:
-        found = None if line.problem else _decode_answered(line.raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return None if found is None or bytes(found.response.body) == b"null" else found
