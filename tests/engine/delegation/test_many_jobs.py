@@ -41,6 +41,7 @@ def single(quick: None, settings: Settings) -> None:
     settings.SLICE_LINES = 1
     settings.JOB_ROWS = 1
     settings.JOB_POLL_SECONDS = 600.0
+    settings.JOB_DOUBT_SECONDS = 600.0
 
 
 def test_many_jobs_are_looked_at_with_one_call_where_the_provider_lists(stage: Stage) -> None:

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Iterable
 
 import pytest
 
-from providers.jobs.result_lines import Cut, Line, answered, lines_of
+from providers.jobs.openai_results import answered
+from providers.jobs.result_lines import Cut, Line, lines_of
 
 MOST = 32 * 1024**2
 ROWS = [json.dumps({"custom_id": f"row-{number}", "text": "ä" * number}).encode() for number in range(12)]
