@@ -12,6 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from batches.models import Batch, ProviderJob
 from batches.rules.execution import JobState
+from batches.services.delegation.take_back import recall_due
 from batches.services.lifecycle.validate import validate
 from tests.batch_apis import BatchApis
 from tests.cast import CHAT
@@ -97,6 +98,7 @@ def test_openais_sdk_cancels_a_delegated_batch_and_gets_what_was_done(stage: Sta
     stage.work()
 
     assert openai.batches.cancel(batch.id).status == "cancelling"
+    recall_due(now=timezone.now())
     stage.until(lambda: not ProviderJob.objects.open().exists())
     stage.end(Batch.objects.get())
 
