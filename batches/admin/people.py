@@ -40,9 +40,9 @@ class ProjectInline(Inline[Membership]):
     fields = ("project", "role")
     autocomplete_fields = ("project",)
 
-    def get_extra(self, _request: HttpRequest, person: User | None = None, **_more: Any) -> int:
-        """One empty row for a person without a project: a new colleague is given a role next."""
-        return int(person is None or not Membership.objects.filter(user=person).exists())
+    def get_extra(self, request: HttpRequest, obj: User | None = None, **kwargs: Any) -> int:  # noqa: ARG002
+        """One empty row for a obj without a project: a new colleague is given a role next."""
+        return int(obj is None or not Membership.objects.filter(user=obj).exists())
 
 
 @admin.register(User)
