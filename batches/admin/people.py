@@ -41,7 +41,7 @@ class ProjectInline(Inline[Membership]):
     autocomplete_fields = ("project",)
 
     def get_extra(self, request: HttpRequest, obj: User | None = None, **kwargs: Any) -> int:  # noqa: ARG002
-        """One empty row for a obj without a project: a new colleague is given a role next."""
+        """One empty row for a person without a project: a new colleague is given a role next."""
         return int(obj is None or not Membership.objects.filter(user=obj).exists())
 
 
