@@ -17,6 +17,7 @@ from batches.services.core.access import Right, least_role
 from providers.models import Provider
 from tests.api.conftest import Native, problem
 from tests.console.conftest import MakeBatch
+from tests.console.test_access import job_of
 from tests.dialects.openai.conftest import Answer
 from tests.matrix import every
 
@@ -67,6 +68,7 @@ class Route:
 
     def call(self, caller: Native, batch: Batch) -> Answer:
         values = {"batch_id": batch, "line": 1, "file_id": batch.input_file, "name": "simulator", "fingerprint": GROUP}
+        values["job_id"] = job_of(batch).pk
         body: dict[str, Any] = {}
         if self.method != "GET":
             body = {"data": BODIES.get((self.method, self.path), b""), "content_type": "application/json"}

@@ -124,7 +124,7 @@ def test_jobs_are_ticked_and_taken_back(desk: Page, portal: Portal, batch: Batch
     desk.locator("[data-select]").first.check()
     desk.get_by_role("button", name="Take back…").click()
     expect(desk.get_by_role("heading", level=1)).to_contain_text("provider job")
-    desk.get_by_role("link", name="Change nothing").click()
+    desk.go_back()
     desk.locator("[data-select-page]").check()
     desk.get_by_role("button", name="Take back…").click()
     expect(desk.get_by_text("being taken back already")).to_be_visible()

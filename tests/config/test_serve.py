@@ -14,6 +14,8 @@ import pytest
 from tests.processes import STARTS_WITHIN, PortalProcess, portal_process
 from tests.servers import free_port
 
+ROLES = 5  # processes of the portal on PostgreSQL and Redis
+
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalProcess]:
@@ -113,17 +115,17 @@ def test_only_the_embedded_portal_reloads(tmp_path: Path) -> None:
 def test_roles_that_die_are_started_again(portal: PortalProcess) -> None:
     portal.start()
     leaders = portal.children()
-    assert len(leaders) == 4
+    assert len(leaders) == ROLES
     for pid in leaders:
         os.kill(pid, signal.SIGKILL)
 
     deadline = time.monotonic() + STARTS_WITHIN
-    while len(set(portal.children()) - set(leaders)) < 4:
+    while len(set(portal.children()) - set(leaders)) < ROLES:
         assert time.monotonic() < deadline, portal.output
         time.sleep(0.1)
 
     portal.wait_until_ready()
-    assert portal.output.count("ended with code -9") == 4
+    assert portal.output.count("ended with code -9") == ROLES
 
 
 def status(portal: PortalProcess, path: str, *, key: str) -> int:

@@ -13,6 +13,7 @@ FACES = tuple(ROOT / "batches" / name for name in ("console", "admin", "api", "m
 RECORDERS = frozenset(
     {
         ("batches.services.core.audit", "record_act"),
+        ("batches.services.core.audit", "record_acts"),
         ("batches.services.core.audit", "record_refusal"),
         ("batches.services.core.transition", "record"),
     }

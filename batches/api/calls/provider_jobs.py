@@ -15,8 +15,7 @@ from batches.models import Batch, ProviderJob
 from batches.rules import identifiers
 from batches.rules.errors import NotFound
 from batches.services.core.access import Right
-from batches.services.delegation.decide import look_at
-from batches.services.delegation.take_back import recall
+from batches.services.delegation import decide, take_back
 
 
 class ProviderJobs(NativeView):
@@ -24,7 +23,7 @@ class ProviderJobs(NativeView):
 
     tag = "Provider jobs"
     thing = "job"
-    requires = {"list": Right.READ, "take_back": Right.ACT, "poll": Right.ACT}  # noqa: RUF012 - read only
+    requires = {"list": Right.READ, "recall": Right.ACT, "look_at": Right.ACT}  # noqa: RUF012 - read only
 
     @extend_schema(
         operation_id="list_provider_jobs",
@@ -51,7 +50,7 @@ class ProviderJobs(NativeView):
         request=Reasoned,
         responses=ShownProviderJob,
     )
-    def take_back(self, _request: Request, batch_id: str, job_id: str) -> Response:
+    def recall(self, _request: Request, batch_id: str, job_id: str) -> Response:
         """Cancel a job at its provider, bring home what it has done, and leave its other requests to others.
 
         In a `hybrid` batch the portal sends these directly; in a `delegated` one they go into a further job. What the provider
@@ -59,16 +58,16 @@ class ProviderJobs(NativeView):
         """
         batch, job = self._find(batch_id, job_id)
         reason = self.fields(Reasoned)["reason"]
-        return Response(self._shown(recall(job, actor=self.actor, now=timezone.now(), reason=reason), batch))
+        return Response(self._shown(take_back.recall(job, actor=self.actor, now=timezone.now(), reason=reason), batch))
 
     @extend_schema(
         operation_id="poll_provider_job", summary="Look at a provider job now", request=PollJob, responses=ShownProviderJob
     )
-    def poll(self, _request: Request, batch_id: str, job_id: str) -> Response:
+    def look_at(self, _request: Request, batch_id: str, job_id: str) -> Response:
         """Have a job looked at as soon as a worker is free, instead of at `next_poll_at`. A job that is over is not (409)."""
         batch, job = self._find(batch_id, job_id)
         self.fields(PollJob)
-        return Response(self._shown(look_at(job, actor=self.actor, now=timezone.now()), batch))
+        return Response(self._shown(decide.look_at(job, actor=self.actor, now=timezone.now()), batch))
 
     def _find(self, batch_id: str, job_id: str) -> tuple[Batch, ProviderJob]:
         """The batch and its job that the path names. Raises NotFound and NotPermitted."""

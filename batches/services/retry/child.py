@@ -181,14 +181,14 @@ def submit_child(batch: Batch, requests: ChildInput, *, order: RetryOrder, actor
 
 
 def _execution(batch: Batch, wished: str, *, provider_name: str | None) -> str:
-    """The wish of a child batch: that of its parent, unless it can be sent only directly there.
+    """The wish of a child batch: that of its parent; `auto`, if it can be sent only directly there.
 
     A delegated batch that stays at its provider is refused then, because nobody asked for the price of direct calls.
     """
     provider = batch.provider if provider_name is None else Provider.objects.filter(name=provider_name).first()
     if not wished or provider is None or (provider_name is None and wished == Execution.DELEGATED):
         return wished
-    return "" if obstacle(provider, project=batch.project, endpoint=batch.endpoint) else wished
+    return Execution.AUTO if obstacle(provider, project=batch.project, endpoint=batch.endpoint) else wished
 
 
 def retriable_lineage(batch: Batch, *, now: datetime) -> list[Batch]:

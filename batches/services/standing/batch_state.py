@@ -222,7 +222,7 @@ def _passing(batch: Batch, facts: BatchFacts) -> BatchState:
         )
         return BatchState(code, word, f"{sentence} Then the result files are written.")
     if code is BatchCode.CANCELLING and left and facts.jobs is not None and facts.jobs.open:
-        sentence = f"{_requests(left)} left. {facts.jobs.told(batch)} What is done by then counts; the others are cancelled."
+        sentence = f"{_requests(left)} left. {facts.jobs.told(batch)} Requests done by then count; the others are cancelled."
         return BatchState(code, word, sentence)
     if code is BatchCode.CANCELLING and left:
         sentence = (

@@ -36,7 +36,7 @@ def family(request: pytest.FixtureRequest) -> str:
 def quick(settings: Settings) -> None:
     """Shorten the waits, so that a look follows the other."""
     settings.JOB_POLL_SECONDS = 0.05
-    settings.JOB_DOUBT_SECONDS = 0.4
+    settings.JOB_DOUBT_SECONDS = 1.5
     settings.JOB_GRACE_SECONDS = 0.3
     settings.SLICE_LINES = 5
     settings.JOB_ROWS = 10

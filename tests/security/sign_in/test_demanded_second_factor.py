@@ -75,6 +75,8 @@ def walked(batch: Batch, anna: User) -> list[tuple[str, str]]:
         "<fingerprint:fingerprint>": "v1:same",
         "<uuid:operation_id>": str(batch.pk),
         "<uuid:key_id>": str(batch.pk),
+        "<uuid:job_id>": str(batch.pk),
+        "<slug:code>": "failed",
         "<uuid:stop_id>": str(batch.pk),
         "<slug:provider_id>": "oidc",
         "<slug:name>": "simulator",

@@ -33,6 +33,7 @@ REFERENCES: Mapping[str, tuple[str, ...]] = {
 
 HARMLESS = {
     *(
+        "execution",
         "limit",
         "order",
         "purpose",

@@ -116,6 +116,7 @@ class Tenant:
             "file_id": (str(batch.input_file), identifiers.render("file-", UNKNOWN)),
             "upload_id": (str(of("upload")), identifiers.render("upload_", UNKNOWN)),
             "job_id": (str(of("providerjob").pk), nothing),
+            "code": (of("providerjobincident").code, "nothing"),
             "key_id": (str(of("apikey").pk), nothing),
             "stop_id": (str(of("emergencystop").pk), nothing),
             "operation_id": (str(of("bulkoperation").pk), nothing),

@@ -94,10 +94,11 @@ def batch() -> Make:
     """A batch whose input is known, with a window of so many hours."""
 
     def make(execution: Execution, *, reason: str = ASKED, hours: float = 24, **more: Any) -> Batch:
+        asked = execution if reason == ASKED else ""
         now = timezone.now()
         usual = {"project": project(), "provider": provider(), "endpoint": CHAT, "model": "m", "in_progress_at": now}
         times = {"created_at": now, "expires_at": now + timedelta(hours=hours)}
-        return Batch(execution=execution, execution_reason=reason, **(usual | times | more))
+        return Batch(execution=execution, execution_reason=reason, execution_asked=asked, **(usual | times | more))
 
     return make
 

@@ -13,7 +13,6 @@ from batches.rules.states import Act, BatchStatus
 from batches.services.control.cancel import cancel
 from batches.services.lifecycle.expire import expire
 from batches.services.lifecycle.fail import fail
-from batches.services.policy.execution import CannotDelegate
 from batches.services.retry.child import AlreadyRetried, NothingToRetry
 from batches.services.retry.lineage import lineage
 from batches.services.retry.retry import RetryMode
@@ -97,20 +96,13 @@ def test_a_child_keeps_its_parents_wish_for_its_execution(project: Project, dele
     assert child.execution_asked == wish
 
 
-@pytest.mark.parametrize(("wish", "execution"), [("hybrid", "direct"), ("auto", "direct")])
-def test_a_child_that_cannot_be_handed_over_runs_directly_if_its_parent_allows(
-    project: Project, delegates: Provider, wish: str, execution: str
+@pytest.mark.parametrize("wish", ["hybrid", "auto", "delegated"])
+def test_a_child_for_a_provider_without_batch_api_runs_directly_and_says_why(
+    project: Project, delegates: Provider, wish: str
 ) -> None:
     batch = ended_with(project, wish)
     child = again(batch, provider_name="simulator").batch
-    assert (child.execution, child.execution_reason) == (execution, "No batch API of provider simulator is set up.")
-
-
-def test_a_delegated_batch_has_no_child_that_would_run_directly(project: Project, delegates: Provider) -> None:
-    batch = ended_with(project, "delegated")
-    with pytest.raises(CannotDelegate, match="No batch API of provider simulator"):
-        again(batch, provider_name="simulator")
-    assert lineage(batch) == [batch]
+    assert (child.execution, child.execution_reason) == ("direct", "No batch API of provider simulator is set up.")
 
 
 def test_one_error_group_or_single_lines_can_be_retried(batch: Batch) -> None:
