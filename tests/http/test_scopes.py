@@ -14,6 +14,7 @@ from providers.models import Provider
 from tests.api.conftest import Native, problem
 from tests.api.test_access import BODIES, GROUP
 from tests.console.conftest import MakeBatch
+from tests.console.test_access import job_of
 from tests.dialects.conformance import FACES, Face
 from tests.dialects.routes import EVERY_CALL, ROUTES, Route
 from tests.dialects.test_routes import call, every_call, things
@@ -129,7 +130,7 @@ def batch(project: Project, simulator: Provider) -> Batch:
 def test_a_key_of_the_native_api_does_what_its_scope_allows(path: str, method: str, batch: Batch, project: Project) -> None:
     need = needed(path, method)
     names = {"batch_id": batch, "file_id": batch.input_file, "line": 1, "fingerprint": GROUP, "name": "simulator"}
-    address = "/" + path.format(**names)
+    address = "/" + path.format(**names, job_id=job_of(batch).pk)
     body: dict[str, Any] = {}
     if method != "GET":
         body = {"data": BODIES.get((method, path.removeprefix("api/v1/")), b"{}"), "content_type": "application/json"}

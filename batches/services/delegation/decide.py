@@ -127,7 +127,7 @@ def adopt(job: ProviderJob, *, remote_id: str, actor: Actor, now: datetime, reas
         "note": note[:NOTE_CHARS],
     }
     write(held, now=now, state=JobState.RUNNING, poll_at=now, looks=0, tries=0, failure="", **changes)
-    _decided(held, f"It is job {remote_id}.", actor=actor, now=now)
+    _decided(held, f"It is job {remote_id}.", by=actor.name, now=now)
     told = plainly(remote_id=("", remote_id))
     record_act("adopt_job", actor=actor, now=now, target=held, project=held.batch.project, reason=reason, changes=told)
     wake.delegate()
@@ -142,7 +142,7 @@ def recreate(job: ProviderJob, *, actor: Actor, now: datetime, reason: str = "")
     """
     held = _in_doubt(job, now=now)
     create_again(held, now=now, note=f"It does not exist at the provider, says {actor.name}."[:NOTE_CHARS])
-    _decided(held, "It does not exist; it is created again.", actor=actor, now=now)
+    _decided(held, "It does not exist; it is created again.", by=actor.name, now=now)
     record_act("recreate_job", actor=actor, now=now, target=held, project=held.batch.project, reason=reason)
     wake.delegate()
     return held
@@ -159,7 +159,7 @@ def leave(job: ProviderJob, *, actor: Actor, now: datetime, reason: str = "") ->
     taken: dict[str, Any] = {} if held.recall else {"recall": Recall.PERSON, "recalled_at": now, "recalled_by": actor.name[:200]}
     write(held, now=now, poll_at=now, **taken)
     freed = release_slices(held, now=now, note=f"Its requests were left to others by {actor.name}.")
-    _decided(held, "Its requests were left to others.", actor=actor, now=now)
+    _decided(held, "Its requests were left to others.", by=actor.name, now=now)
     record_act("leave_job", actor=actor, now=now, target=held, project=held.batch.project, reason=reason)
     wake.delegate()
     return freed
@@ -197,5 +197,5 @@ def _in_doubt(job: ProviderJob, *, now: datetime) -> ProviderJob:
     return held
 
 
-def _decided(job: ProviderJob, resolution: str, *, actor: Actor, now: datetime) -> None:
-    resolve_incidents(job, *HELD, by=actor.name, resolution=resolution, now=now)
+def _decided(job: ProviderJob, resolution: str, *, by: str, now: datetime) -> None:
+    resolve_incidents(job, *HELD, by=by, resolution=resolution, now=now)

@@ -137,7 +137,8 @@ def test_lies_about_counts_make_no_second_job_of_one_that_is_in_doubt(stage: Sta
     stage.until(lambda: stage.settled(batch)() or IncidentCode.UNCERTAIN in incidents(batch))
 
     assert len(stage.apis.jobs) == 1
-    if stage.family == "openai" or lie in (Counts.TRUE, Counts.TEXT):
+    passed_by = lie is Counts.BACKWARDS and stage.settled(batch)()  # a falling count is the true one for a moment
+    if stage.family == "openai" or lie in (Counts.TRUE, Counts.TEXT) or passed_by:
         assert_whole(stage, stage.end(batch), rows=ROWS)
     else:
         assert stage.apis.jobs[0].id in incidents(batch)[IncidentCode.UNCERTAIN]

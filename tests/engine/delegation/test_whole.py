@@ -19,7 +19,7 @@ def test_a_batch_comes_home_whole_and_in_order(stage: Stage) -> None:
     assert [line["custom_id"] for line in output_lines(batch)] == [f"row-{n}" for n in range(25) if n not in (3, 17)]
     assert [line["custom_id"] for line in error_lines(batch)] == ["row-3", "row-17"]
     assert_counts_are_true(batch)
-    assert [len(job.rows) for job in stage.apis.jobs] == [10, 10, 5]
+    assert sorted(len(job.rows) for job in stage.apis.jobs) == [5, 10, 10]
     assert [(job.state, job.succeeded, job.failed) for job in stage.jobs(batch)] == [
         (JobState.ENDED, 9, 1),
         (JobState.ENDED, 9, 1),
