@@ -11,7 +11,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.processes import STARTS_WITHIN, PortalProcess, portal_process
+from tests.processes import STARTS_WITHIN, STOPS_WITHIN, PortalProcess, portal_process
 from tests.servers import free_port
 
 ROLES = 5  # processes of the portal on PostgreSQL and Redis
@@ -158,6 +158,6 @@ def test_roles_that_are_started_one_by_one_make_a_portal_too(portal: PortalProce
     for role in roles:
         role.send_signal(signal.SIGTERM)
 
-    assert [role.wait(timeout=30) for role in roles] == [0] * len(roles)
+    assert [role.wait(timeout=STOPS_WITHIN) for role in roles] == [0] * len(roles)
     assert portal.pids() == []
     assert "Traceback" not in portal.output
