@@ -1,15 +1,13 @@
 """Executors in threads of their own, and the requests that an upstream got from them."""
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic, sleep
 
-from django.db import connection
-
 from batches.engine.executor import execute
 from tests.answers import Request
+from tests.together import thread
 from tests.upstream import Upstream
 
 PATIENCE = 10.0
@@ -36,19 +34,17 @@ def executors(count: int) -> Iterator[None]:
         except BaseException as error:
             failures.append(error)
             raise
-        finally:
-            connection.close()
 
-    threads = [threading.Thread(target=work) for _ in range(count)]
-    for thread in threads:
-        thread.start()
+    threads = [thread(work) for _ in range(count)]
+    for one in threads:
+        one.start()
     try:
         yield
     finally:
-        for thread in threads:
-            thread.join(PATIENCE)
+        for one in threads:
+            one.join(PATIENCE)
     assert not failures
-    assert not any(thread.is_alive() for thread in threads)
+    assert not any(one.is_alive() for one in threads)
 
 
 def wait_until(condition: Callable[[], object]) -> None:

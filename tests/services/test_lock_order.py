@@ -4,9 +4,10 @@ import threading
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from batches.models import Batch, Project, ProviderJob, Slice, ThrottledBy
@@ -21,6 +22,7 @@ from batches.services.upstreams.providers import change_provider
 from providers.jobs.base import RowKind, RowResult
 from providers.models import Provider
 from tests.cast import TESTER, request_lines, started
+from tests.together import thread
 
 pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("simulator")]
 
@@ -40,14 +42,12 @@ def at_once(*acts: Callable[[], object]) -> list[Exception]:
         except Exception as error:  # noqa: BLE001 - told by the test
             failures.append(error)
             start.abort()
-        finally:
-            connection.close()
 
-    threads = [threading.Thread(target=repeat, args=(act,)) for act in acts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    threads = [thread(partial(repeat, act)) for act in acts]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
     return [error for error in failures if not isinstance(error, threading.BrokenBarrierError)]
 
 

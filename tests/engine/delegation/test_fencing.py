@@ -22,6 +22,7 @@ from providers.jobs.base import JobStatus, Snapshot
 from tests.batch_apis import Create, Plan
 from tests.engine.delegation.conftest import Stage
 from tests.engine.delegation.proofs import assert_whole
+from tests.together import thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,7 +35,7 @@ def test_a_delegator_that_waits_for_an_answer_too_long_loses_its_job_to_the_next
     monkeypatch.setattr(client, "CALL_SECONDS", 3.0)
     stage.apis.plan(Plan(create=Create.SILENT_AFTER))
     batch = stage.batch(ROWS)
-    slow = threading.Thread(target=stage.work)
+    slow = thread(stage.work)
     slow.start()
     _wait_until(lambda: stage.apis.jobs)
 

@@ -1,9 +1,8 @@
 """An act on many batches put on record: once, with a reason, for what was shown."""
 
-from threading import Barrier, Thread
+from threading import Barrier
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -16,6 +15,7 @@ from batches.services.bulk.preview import preview
 from batches.services.core.access import Access
 from tests.console.conftest import MakeBatch
 from tests.services.bulk.cast import done, ids, member_of, order, ordered
+from tests.together import thread
 
 pytestmark = pytest.mark.django_db
 
@@ -44,12 +44,9 @@ def test_two_clicks_at_the_same_moment_are_one_operation(root: Access, make_batc
 
     def click() -> None:
         start.wait()
-        try:
-            found.append(create(these(root, ids(batches)), twice, by=root, now=timezone.now()).pk)
-        finally:
-            connection.close()
+        found.append(create(these(root, ids(batches)), twice, by=root, now=timezone.now()).pk)
 
-    clicks = [Thread(target=click) for _ in range(2)]
+    clicks = [thread(click) for _ in range(2)]
     for one in clicks:
         one.start()
     for one in clicks:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from uuid_utils.compat import uuid7
@@ -17,6 +17,7 @@ from batches.services.people.authenticate import authenticate, require_not_revok
 from batches.services.people.keys import KeyRevoked, change_key, issue_key, revoke_key
 from providers.models import Provider
 from tests.cast import TESTER, request_lines, submitted
+from tests.together import thread
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 NETWORKS = "10.0.0.0/8 2001:db8::/32"
@@ -184,22 +185,19 @@ def held_while(act: Callable[[], object], hold: Callable[[], object]) -> None:
     holding, done = threading.Event(), threading.Event()
 
     def other() -> None:
-        try:
-            with transaction.atomic():
-                hold()
-                holding.set()
-                done.wait(30)
-        finally:
-            connection.close()
+        with transaction.atomic():
+            hold()
+            holding.set()
+            done.wait(30)
 
-    thread = threading.Thread(target=other)
-    thread.start()
+    beside = thread(other)
+    beside.start()
     try:
         assert holding.wait(30)
         act()
     finally:
         done.set()
-        thread.join()
+        beside.join()
 
 
 @pytest.mark.both

@@ -8,13 +8,13 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Worker
 from batches.models.worker import ALIVE_FOR
 from batches.services.tally.workers import forget_killed, heartbeat, leave, leave_seat, process_identity, take_seat
+from tests.together import thread
 
 pytestmark = pytest.mark.django_db
 
@@ -120,16 +120,13 @@ def test_of_many_that_come_at_once_no_more_get_a_seat_than_there_are(settings: S
     together, got = threading.Barrier(16), []
 
     def come() -> None:
-        try:
-            together.wait()
-            got.append(take_seat(uuid.uuid4(), now=timezone.now()))
-        finally:
-            connection.close()
+        together.wait()
+        got.append(take_seat(uuid.uuid4(), now=timezone.now()))
 
-    threads = [threading.Thread(target=come) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    threads = [thread(come) for _ in range(16)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
     assert sorted(got) == [False] * (16 - seats) + [True] * seats
     assert list(Worker.objects.order_by("seat").values_list("seat", flat=True)) == list(range(seats))
