@@ -22,6 +22,7 @@ from providers.models import Provider
 from tests import chromium
 from tests.emptying import empty
 from tests.extent import Extent, belongs, shared
+from tests.waiting import PATIENCE
 
 # The same examples in every run, however slow the machine is. None is kept for the next run, which has them anyway.
 hypothesis.settings.register_profile(
@@ -33,7 +34,6 @@ hypothesis.settings.load_profile("gate")
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 QUEUES = ("control", "execute")
-PATIENCE = 10.0  # the seconds after which a test stops waiting
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

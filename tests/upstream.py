@@ -22,6 +22,7 @@ import pytest
 
 from tests.answers import Answer, Behaviour, Cut, Request, succeed
 from tests.shapes import shaped
+from tests.waiting import PATIENCE
 
 WAIT_SECONDS = 20.0
 
@@ -86,7 +87,7 @@ class Upstream:
         """Requests whose sender went away before the answer."""
         return self._abandoned
 
-    def wait_until(self, condition: Callable[["Upstream"], bool], *, seconds: float = WAIT_SECONDS) -> None:
+    def wait_until(self, condition: Callable[["Upstream"], bool], *, seconds: float = PATIENCE) -> None:
         """Wait for what requests bring about, such as `lambda u: len(u.requests) == 3`. Fails the test when it stays out."""
         with self._changed:
             assert self._changed.wait_for(lambda: condition(self), timeout=seconds), "the upstream waited in vain"

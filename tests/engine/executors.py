@@ -1,16 +1,14 @@
 """Executors in threads of their own, and the requests that an upstream got from them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from time import monotonic, sleep
 
 from batches.engine.executor import execute
 from tests.answers import Request
 from tests.together import thread
 from tests.upstream import Upstream
-
-PATIENCE = 10.0
+from tests.waiting import PATIENCE
 
 
 def named(request: Request) -> str:
@@ -45,10 +43,3 @@ def executors(count: int) -> Iterator[None]:
             one.join(PATIENCE)
     assert not failures
     assert not any(one.is_alive() for one in threads)
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = monotonic() + PATIENCE
-    while not condition():
-        assert monotonic() < deadline, "It did not come about."
-        sleep(0.02)

@@ -16,9 +16,10 @@ from batches.services.retry.lineage import lineage, merged_counts, merged_result
 from providers.models import Provider
 from tests.answers import refuse, succeed
 from tests.cast import TESTER, assert_counts_are_true, ended, request_lines, run_executor, started, statuses
-from tests.engine.executors import executors, named, wait_until
+from tests.engine.executors import executors, named
 from tests.rounds import again, child_of, group_of
 from tests.upstream import Upstream
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -91,10 +92,10 @@ def test_a_paused_batch_sends_nothing_more_until_it_is_resumed(
     upstream.behave(lambda _: succeed(delay=0.1))
     batch = started(project, request_lines(LINES))
     with executors(1):
-        wait_until(lambda: len(upstream.requests) >= 4)
+        until(lambda: len(upstream.requests) >= 4)
         pause(Batch.objects.get(pk=batch.pk), actor=TESTER, now=timezone.now())
         paused_at = monotonic()
-        wait_until(lambda: not batch.slices.filter(lease_owner__isnull=False).exists())
+        until(lambda: not batch.slices.filter(lease_owner__isnull=False).exists())
         assert monotonic() - paused_at < AT_ONCE + 1
     assert all(request.at < paused_at + AT_ONCE for request in upstream.requests)
     before = len(upstream.requests)
@@ -118,10 +119,10 @@ def test_a_rerouted_batch_goes_on_at_the_other_provider(
     upstream.behave(lambda _: succeed(delay=0.1))
     batch = started(project, request_lines(LINES))
     with executors(1):
-        wait_until(lambda: len(upstream.requests) >= 4)
+        until(lambda: len(upstream.requests) >= 4)
         reroute(Batch.objects.get(pk=batch.pk), provider_name="elsewhere", actor=TESTER, now=timezone.now())
         rerouted_at = monotonic()
-        wait_until(lambda: len(elsewhere.requests) > 0)
+        until(lambda: len(elsewhere.requests) > 0)
     run_executor()
     assert all(request.at < rerouted_at + AT_ONCE for request in upstream.requests)
     assert len(upstream.requests) + len(elsewhere.requests) == LINES

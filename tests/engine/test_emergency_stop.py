@@ -16,8 +16,9 @@ from batches.services.upkeep.reconcile import reconcile
 from providers.models import Provider
 from tests.answers import succeed
 from tests.cast import TESTER, assert_counts_are_true, ended, request_lines, run_executor, started, statuses
-from tests.engine.executors import executors, sent, wait_until
+from tests.engine.executors import executors, sent
 from tests.upstream import Upstream
+from tests.waiting import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]
 
@@ -43,10 +44,10 @@ def test_nothing_more_is_sent_until_the_stop_ends(project: Project, slow: Provid
     place = {"portal": Place(), "provider": Place(provider=slow), "project": Place(project=project)}[where]
     batch = started(project, request_lines(LINES))
     with executors(1):
-        wait_until(lambda: len(upstream.requests) >= 4)
+        until(lambda: len(upstream.requests) >= 4)
         stop = stop_sending(place)
         stopped_at = monotonic()
-        wait_until(lambda: not batch.slices.filter(lease_owner__isnull=False).exists())
+        until(lambda: not batch.slices.filter(lease_owner__isnull=False).exists())
     before = len(upstream.requests)
     assert all(request.at < stopped_at + AT_ONCE for request in upstream.requests)
     assert before < LINES

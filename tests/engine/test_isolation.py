@@ -23,8 +23,9 @@ from providers.failures import Kind
 from providers.models import Provider
 from tests.answers import succeed
 from tests.cast import TESTER, assert_counts_are_true, ended, request_lines, run_executor, started, statuses
-from tests.engine.executors import executors, named, sent, wait_until
+from tests.engine.executors import executors, named, sent
 from tests.upstream import Upstream
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -78,7 +79,7 @@ def test_an_ordinary_cancel_with_calls_slower_than_the_grace_costs_no_other_batc
     with executors(1):
         upstream.wait_until(lambda u: len(u.requests) > 100)
         cancel(slow, actor=TESTER, now=timezone.now())
-        wait_until(lambda: ended(slow).is_terminal)
+        until(lambda: ended(slow).is_terminal)
     assert set(statuses(other).values()) == {"succeeded"}
     assert all(count == 1 for name, count in sent(upstream).items() if name.startswith("other"))
     assert_counts_are_true(slow)

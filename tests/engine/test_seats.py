@@ -12,8 +12,9 @@ from batches.rules.states import BatchStatus
 from providers.models import Provider
 from tests.answers import succeed
 from tests.cast import provider_at, request_lines, run_executor, started, statuses
-from tests.engine.executors import executors, sent, wait_until
+from tests.engine.executors import executors, sent
 from tests.upstream import Upstream
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,10 +36,10 @@ def test_a_credential_that_comes_to_the_worker_is_used(
     provider_at(upstream.base_url, credential_env="BATCHYARD_CREDENTIAL_GATEWAY")
     batch = started(project, request_lines(3))
     with executors(1):
-        wait_until(lambda: Batch.objects.get(pk=batch.pk).blocked_until)
+        until(lambda: Batch.objects.get(pk=batch.pk).blocked_until)
         reason = Batch.objects.get(pk=batch.pk).blocked_reason
         monkeypatch.setenv("BATCHYARD_CREDENTIAL_GATEWAY", "sk-1")
-        wait_until(lambda: set(statuses(batch).values()) == {"succeeded"})
+        until(lambda: set(statuses(batch).values()) == {"succeeded"})
     assert reason == "Provider local: Environment variable BATCHYARD_CREDENTIAL_GATEWAY is not set."
     assert Batch.objects.get(pk=batch.pk).blocked_until is None
     assert {request.headers["authorization"] for request in upstream.requests} == {"Bearer sk-1"}
@@ -53,11 +54,11 @@ def test_a_volume_that_is_not_mounted_fails_nothing(
     away = settings.MEDIA_ROOT.rename(settings.MEDIA_ROOT.with_name("away"))
     settings.MEDIA_ROOT.mkdir()  # where it is mounted
     with executors(1):
-        wait_until(lambda: Batch.objects.get(pk=batch.pk).blocked_until)
+        until(lambda: Batch.objects.get(pk=batch.pk).blocked_until)
         assert "not there" in Batch.objects.get(pk=batch.pk).blocked_reason
         settings.MEDIA_ROOT.rmdir()
         away.rename(settings.MEDIA_ROOT)
-        wait_until(lambda: set(statuses(batch).values()) == {"succeeded"})
+        until(lambda: set(statuses(batch).values()) == {"succeeded"})
     assert Batch.objects.get(pk=batch.pk).status == BatchStatus.IN_PROGRESS
 
 

@@ -10,7 +10,8 @@ from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 
 from batches.http.callers.senders import answer_late, vouch
 from config.front.exchange import Environ
-from tests.config.front.served import PATIENCE, Served, served
+from tests.config.front.served import Served, served
+from tests.waiting import PATIENCE
 
 PIECES = 500
 

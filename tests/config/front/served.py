@@ -3,7 +3,6 @@
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -18,8 +17,8 @@ from config.front.connection import Bounds, Reception
 from config.front.exchange import Environ
 from config.front.probes import ProbeAnswer, Probes
 from config.front.threads import Threads
+from tests.waiting import PATIENCE, until
 
-PATIENCE = 20.0
 BOUNDS = Bounds(connections=100, each=100, head_seconds=1.0, body_seconds=60.0, pace=Pace(1.0, 1000))
 View = Callable[[Environ], HttpResponseBase]
 
@@ -120,11 +119,3 @@ def _readiness(checks: Mapping[str, str]) -> ProbeAnswer:
     good = set(checks.values()) == {"ok"}
     status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
     return status, {"status": "ready" if good else "not ready", "checks": checks}
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait until this holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

@@ -5,7 +5,8 @@ import json
 from pytest_django import Settings
 
 from tests.config.front.conftest import CLOSE, Views, content_of, status_of
-from tests.config.front.served import PATIENCE, Served, head, rest_of, served, until
+from tests.config.front.served import Served, head, rest_of, served
+from tests.waiting import PATIENCE, until
 
 # --- Room for everybody
 

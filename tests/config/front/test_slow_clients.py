@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from tests.config.front.conftest import FORM, PIECE, PIECES, Views, content_of, status_of
-from tests.config.front.served import PATIENCE, Served, head, rest_of, served, until
+from tests.config.front.served import Served, head, rest_of, served
+from tests.waiting import PATIENCE, until
 
 
 def test_half_a_head_is_waited_for_only_so_long(front: Served) -> None:

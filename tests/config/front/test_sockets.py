@@ -6,7 +6,8 @@ import time
 import pytest
 
 from tests.config.front.conftest import CLOSE, LATE, PIECE, PIECES, Views, content_of, status_of
-from tests.config.front.served import PATIENCE, Served, head, rest_of, until
+from tests.config.front.served import Served, head, rest_of
+from tests.waiting import PATIENCE, until
 
 # --- Bodies
 

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from config.front.threads import NoRoom, Threads
-
-PATIENCE = 10.0
+from tests.waiting import PATIENCE, until
 
 
 class Gate:
@@ -32,13 +31,6 @@ class Gate:
 
     def open(self) -> None:
         self._opened.set()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from providers.models import Provider
 from tests.answers import Answer, refuse, say, succeed
 from tests.cast import TESTER, assert_counts_are_true, ended, request_lines, started, statuses
 from tests.engine.account.conftest import CONCURRENCY, Account, all_succeeded, health, is_held
-from tests.engine.executors import executors, named, sent, wait_until
+from tests.engine.executors import executors, named, sent
 from tests.upstream import Upstream
+from tests.waiting import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]
 ANSWER = b'{"choices": [{"message": {"role": "assistant", "content": "Hello"}}]}'
@@ -45,7 +46,7 @@ def test_a_batch_waits_for_the_account_says_why_and_completes_once_it_is_mended(
     account = Account(upstream, answer)
     batch = started(project, request_lines(100))
     with executors(1):
-        wait_until(lambda: is_held(provider))
+        until(lambda: is_held(provider))
         found = waiting(batch, now=timezone.now())
         assert found is not None
         assert found.cause is Cause.ACCOUNT_PROBLEM
@@ -53,11 +54,11 @@ def test_a_batch_waits_for_the_account_says_why_and_completes_once_it_is_mended(
         assert health(provider).hold is kind
         assert found_by("condition=account_problem") == found_by("view=attention") == [batch]
         assert not found_by("condition=throttled")
-        wait_until(lambda: account.calls >= 2 * CONCURRENCY)  # that many probes have failed
+        until(lambda: account.calls >= 2 * CONCURRENCY)  # that many probes have failed
         assert "refused by the test" not in found.sentence, "everybody sees it: it quotes no upstream"
         account.mended.set()
-        wait_until(lambda: all_succeeded(batch))
-        wait_until(lambda: not is_held(provider))
+        until(lambda: all_succeeded(batch))
+        until(lambda: not is_held(provider))
     assert upstream.peak_in_flight <= CONCURRENCY
     assert_counts_are_true(batch)
     attempts = Attempt.objects.filter(batch=batch)
@@ -70,13 +71,13 @@ def test_a_batch_waits_for_the_account_says_why_and_completes_once_it_is_mended(
 def test_few_calls_are_made_and_the_slices_are_let_go_of(project: Project, provider: Provider, account: Account) -> None:
     batches = [started(project, request_lines(100, prefix=f"batch{number}-")) for number in range(3)]
     with executors(1):
-        wait_until(lambda: is_held(provider))
-        wait_until(lambda: Slice.objects.filter(lease_expires_at__isnull=False).count() <= 8)
+        until(lambda: is_held(provider))
+        until(lambda: Slice.objects.filter(lease_expires_at__isnull=False).count() <= 8)
         calls = account.calls
         assert calls <= 2 * CONCURRENCY
         account.mended.set()
         resume_provider(provider, actor=TESTER, now=timezone.now())
-        wait_until(lambda: all(map(all_succeeded, batches)))
+        until(lambda: all(map(all_succeeded, batches)))
     assert account.calls == calls + 300
 
 
@@ -90,7 +91,7 @@ def test_requests_that_alone_are_refused_end_after_their_attempts_while_the_prov
     upstream.behave(lambda request: refuse(401) if named(request) in {"row-3", "row-9"} else succeed(delay=0.02))
     batch = started(project, request_lines(400))
     with executors(1):
-        wait_until(lambda: statuses(batch)["row-3"] == statuses(batch)["row-9"] == "failed")
+        until(lambda: statuses(batch)["row-3"] == statuses(batch)["row-9"] == "failed")
         assert not is_held(provider)
     odd = {name: status for name, status in statuses(batch).items() if status != "succeeded"}
     assert odd == {"row-3": "failed", "row-9": "failed"}
@@ -107,9 +108,9 @@ def test_a_batch_of_odd_requests_does_not_hold_the_next_one(
     upstream.behave(lambda request: refuse(401) if named(request).startswith("odd") else succeed(delay=0.01))
     odd = started(project, request_lines(15, prefix="odd-"))
     with executors(1):
-        wait_until(lambda: is_held(provider))
+        until(lambda: is_held(provider))
         good = started(project, request_lines(100, prefix="good-"))
-        wait_until(lambda: all_succeeded(good))
+        until(lambda: all_succeeded(good))
         Batch.objects.filter(pk=odd.pk).update(paused_at=timezone.now())
 
 
@@ -125,14 +126,14 @@ def test_a_long_wait_fails_no_request_and_is_tried_now_and_then(
     account = Account(upstream, refuse(429, retry_after=wait))
     batch = started(project, request_lines(200))
     with executors(1):
-        wait_until(lambda: found_by("condition=throttled") == [batch])
-        wait_until(lambda: ProviderHealth.objects.filter(hold_kind=Kind.RATE_LIMITED.value).exists())
+        until(lambda: found_by("condition=throttled") == [batch])
+        until(lambda: ProviderHealth.objects.filter(hold_kind=Kind.RATE_LIMITED.value).exists())
         calls = account.calls
         assert calls <= 3 * CONCURRENCY, "not each request finds it out for itself"
-        wait_until(lambda: account.calls > calls)
+        until(lambda: account.calls > calls)
         assert not found_by("condition=account_problem")
         account.mended.set()
-        wait_until(lambda: all_succeeded(batch))
+        until(lambda: all_succeeded(batch))
 
 
 def test_a_huge_reset_in_the_headers_is_believed_for_the_longest_wait_only(
@@ -143,7 +144,7 @@ def test_a_huge_reset_in_the_headers_is_believed_for_the_longest_wait_only(
     upstream.answer(say(ANSWER, x_ratelimit_remaining_requests="0", x_ratelimit_reset_requests="6h0m0s"))
     batch = started(project, request_lines(30))
     with executors(1):
-        wait_until(lambda: all_succeeded(batch))
+        until(lambda: all_succeeded(batch))
 
 
 def test_the_portal_keeps_its_limits_where_this_session_says() -> None:

@@ -15,8 +15,9 @@ from providers.models import Provider
 from tests.answers import Answer, Request, refuse, succeed
 from tests.cast import TESTER, ended, error_lines, request_lines, started, statuses
 from tests.engine.account.conftest import Account, all_succeeded, health, is_held
-from tests.engine.executors import executors, wait_until
+from tests.engine.executors import executors
 from tests.upstream import Upstream
+from tests.waiting import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]
 
@@ -28,26 +29,26 @@ class TestActs:
     def test_resume(self, project: Project, provider: Provider, account: Account) -> None:
         batch = started(project, request_lines(30))
         with executors(1):
-            wait_until(lambda: is_held(provider))
+            until(lambda: is_held(provider))
             assert resume_provider(provider, actor=TESTER, now=timezone.now())
             calls = account.calls
-            wait_until(lambda: account.calls > calls and is_held(provider))
+            until(lambda: account.calls > calls and is_held(provider))
             assert account.calls <= calls + 2 * hold.STRIKES, "it is held again, after few calls"
             account.mended.set()
             resume_provider(provider, actor=TESTER, now=timezone.now())
-            wait_until(lambda: all_succeeded(batch))
+            until(lambda: all_succeeded(batch))
 
     def test_check(self, project: Project, provider: Provider, account: Account) -> None:
         batch = started(project, request_lines(30))
         with executors(1):
-            wait_until(lambda: is_held(provider))
+            until(lambda: is_held(provider))
             calls = account.calls
             assert check_provider(provider, actor=TESTER, now=timezone.now()).ok, "a list of models costs nothing"
-            wait_until(lambda: account.calls == calls + 1)
+            until(lambda: account.calls == calls + 1)
             assert is_held(provider)
             account.mended.set()
             check_provider(provider, actor=TESTER, now=timezone.now())
-            wait_until(lambda: all_succeeded(batch))
+            until(lambda: all_succeeded(batch))
 
     def test_a_new_credential(self, project: Project, provider: Provider, upstream: Upstream) -> None:
         def by_key(request: Request) -> Answer:
@@ -56,11 +57,11 @@ class TestActs:
         upstream.behave(by_key)
         batch = started(project, request_lines(30))
         with executors(1):
-            wait_until(lambda: is_held(provider))
+            until(lambda: is_held(provider))
             fresh = Provider.objects.get(pk=provider.pk)
             change_provider(fresh, changed=["credential"], credential="new-credential", actor=TESTER, now=timezone.now())
-            wait_until(lambda: all_succeeded(batch))
-            wait_until(lambda: not is_held(provider))
+            until(lambda: all_succeeded(batch))
+            until(lambda: not is_held(provider))
 
     @pytest.mark.parametrize("lost", ["the shared limits", "the executor", "both"])
     def test_a_hold_outlives_what_forgets_it(
@@ -68,18 +69,18 @@ class TestActs:
     ) -> None:
         batch = started(project, request_lines(30))
         with executors(1):
-            wait_until(lambda: is_held(provider))
+            until(lambda: is_held(provider))
             if lost == "the shared limits":
                 since, calls = health(provider).held_since, account.calls
                 assert since is not None
                 _forget(provider)
-                wait_until(lambda: account.calls == calls + 1)  # a probe at once
+                until(lambda: account.calls == calls + 1)  # a probe at once
                 _until_noted(provider)
                 assert account.calls == calls + 1
                 assert abs(_since(provider) - since) < timedelta(seconds=1)
                 account.mended.set()
                 resume_provider(provider, actor=TESTER, now=timezone.now())
-                wait_until(lambda: all_succeeded(batch))
+                until(lambda: all_succeeded(batch))
                 return
             Batch.objects.filter(pk=batch.pk).update(paused_at=timezone.now())
         if lost == "both":
@@ -88,20 +89,20 @@ class TestActs:
         Batch.objects.filter(pk=batch.pk).update(paused_at=None)
         assert is_held(provider)
         with executors(1):
-            wait_until(lambda: Slice.objects.filter(lease_expires_at__isnull=False).exists())
+            until(lambda: Slice.objects.filter(lease_expires_at__isnull=False).exists())
             _until_noted(provider)
             assert is_held(provider)
             assert account.calls <= calls + 1
             account.mended.set()
             resume_provider(provider, actor=TESTER, now=timezone.now())
-            wait_until(lambda: all_succeeded(batch))
+            until(lambda: all_succeeded(batch))
 
     def test_at_the_deadline_the_requests_expire_and_say_why(
         self, project: Project, provider: Provider, account: Account
     ) -> None:
         batch = started(project, request_lines(30))
         with executors(1):
-            wait_until(lambda: is_held(provider))
+            until(lambda: is_held(provider))
             batch.refresh_from_db()
             expire(batch, actor=TESTER, now=timezone.now())
         batch = ended(batch)
@@ -123,7 +124,7 @@ def _since(provider: Provider) -> datetime:
 def _until_noted(provider: Provider) -> None:
     """Until an executor has noted twice how the provider is doing."""
     for _ in range(2):
-        wait_until(partial(_is_newer, provider, health(provider).updated_at))
+        until(partial(_is_newer, provider, health(provider).updated_at))
 
 
 def _is_newer(provider: Provider, noted: datetime) -> bool:

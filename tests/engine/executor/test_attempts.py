@@ -10,8 +10,8 @@ from batches.services.results.results import result_of
 from providers.models import Provider
 from tests.answers import break_off, drop, refuse, say, stay_silent
 from tests.cast import request_lines, run_executor, started, statuses
-from tests.engine.executors import wait_until
 from tests.upstream import Upstream
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -102,7 +102,7 @@ def test_a_key_outlives_the_executor(
     batch = started(project, request_lines(1))
     run_executor()
     assert statuses(batch) == {"row-1": "pending"}, "it was let go of, and the executor was idle"
-    wait_until(lambda: not Slice.objects.filter(not_before__gt=timezone.now()).exists())
+    until(lambda: not Slice.objects.filter(not_before__gt=timezone.now()).exists())
     run_executor()
     first, second = upstream.requests
     assert (first.idempotency_key[-2:], second.idempotency_key[-2:]) == ("-0", "-1")

@@ -22,8 +22,9 @@ from tests.cast import (
     started,
     statuses,
 )
-from tests.engine.executors import executors, named, sent, wait_until
+from tests.engine.executors import executors, named, sent
 from tests.upstream import Upstream
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -68,7 +69,7 @@ def test_a_batch_that_the_upstream_holds_back_says_until_when_and_why(
     batch = started(project, request_lines(5))
     begun = timezone.now()
     with executors(1):
-        wait_until(lambda: Batch.objects.get(pk=batch.pk).throttled_until)
+        until(lambda: Batch.objects.get(pk=batch.pk).throttled_until)
         held = Batch.objects.get(pk=batch.pk)
         assert held.is_throttled(now=timezone.now())
         assert held.throttled_until is not None
@@ -89,7 +90,7 @@ def test_two_executors_share_a_batch_and_send_nothing_twice(
     upstream.behave(lambda _: succeed(delay=0.03))
     batch = started(project, request_lines(200))
     with executors(2):
-        wait_until(lambda: Slice.objects.exclude(lease_owner=None).values("lease_owner").distinct().count() == 2)
+        until(lambda: Slice.objects.exclude(lease_owner=None).values("lease_owner").distinct().count() == 2)
     assert len(sent(upstream)) == 200
     assert set(sent(upstream).values()) == {1}
     assert set(statuses(batch).values()) == {"succeeded"}

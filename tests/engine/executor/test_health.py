@@ -17,8 +17,9 @@ from batches.models import Batch, Project, ProviderHealth
 from providers.models import Provider, ProviderModel
 from tests.answers import say
 from tests.cast import request_lines, run_executor, started, statuses
-from tests.engine.executors import executors, wait_until
+from tests.engine.executors import executors
 from tests.upstream import Upstream
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,7 +45,7 @@ def test_how_a_provider_does_is_noted_while_it_works(project: Project, provider:
     ProviderModel.objects.create(provider=provider, name="m", requests_per_minute=6)
     started(project, request_lines(8))
     with executors(1):
-        wait_until(lambda: ProviderHealth.objects.filter(provider=provider, model="m", limited_until__isnull=False).exists())
+        until(lambda: ProviderHealth.objects.filter(provider=provider, model="m", limited_until__isnull=False).exists())
         limited = health(provider, "m")
         assert limited.is_limited(now=timezone.now() - timedelta(seconds=1))
         assert limited.limited_reason == "its limit of 6 requests per minute is used up"

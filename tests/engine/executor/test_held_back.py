@@ -12,8 +12,9 @@ from batches.services.retry.selection import EVERYTHING
 from providers.models import Provider
 from tests.answers import refuse, stay_silent, succeed
 from tests.cast import TESTER, assert_counts_are_true, provider_at, request_lines, run_executor, started, statuses
-from tests.engine.executors import executors, named, sent, wait_until
+from tests.engine.executors import executors, named, sent
 from tests.upstream import Upstream
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,7 +60,7 @@ def test_a_batch_that_is_cancelled_while_it_is_held_back_waits_no_longer_than_an
     with executors(1):
         upstream.wait_until(lambda u: len(u.requests) == 2)
         Batch.objects.filter(pk=batch.pk).update(paused_at=timezone.now())
-        wait_until(lambda: fresh(batch).paused_at)
+        until(lambda: fresh(batch).paused_at)
         cancel(fresh(batch), actor=TESTER, now=timezone.now())
     assert upstream.abandoned == 2
 
@@ -94,7 +95,7 @@ def test_objects_that_are_to_be_sent_again_are_sent_in_another_round(
     )
     batch = started(project, request_lines(2))
     with executors(1):
-        wait_until(lambda: statuses(batch)["row-1"] == "failed")
+        until(lambda: statuses(batch)["row-1"] == "failed")
         retry(fresh(batch), selection=EVERYTHING, actor=TESTER, now=timezone.now())
     run_executor()
     assert statuses(batch) == {"row-1": "succeeded", "row-2": "succeeded"}

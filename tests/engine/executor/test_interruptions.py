@@ -27,8 +27,9 @@ from tests.cast import (
     started,
     statuses,
 )
-from tests.engine.executors import executors, named, sent, wait_until
+from tests.engine.executors import executors, named, sent
 from tests.upstream import Upstream
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,7 +71,7 @@ def test_nothing_is_sent_after_the_deadline(project: Project, provider: Provider
     upstream.behave(lambda request: stay_silent() if named(request) == "row-2" else succeed())
     batch = started(project, request_lines(4), window=timedelta(seconds=1.0))
     with executors(1):
-        wait_until(lambda: timezone.now() > batch.expires_at)
+        until(lambda: timezone.now() > batch.expires_at)
         reconcile(now=timezone.now())
     assert list(sent(upstream)) == ["row-1", "row-2"]
     batch = ended(batch)
@@ -159,7 +160,7 @@ def test_nothing_is_sent_under_a_lease_that_could_not_be_renewed(
         with transaction.atomic():
             list(Slice.objects.select_for_update().filter(batch=batch))  # nothing can be handed in meanwhile
             held_at = monotonic()
-            wait_until(lambda: monotonic() > held_at + 2.0)
+            until(lambda: monotonic() > held_at + 2.0)
         last = max(request.at for request in upstream.requests if request.at < held_at + 2.0)
         assert last < held_at + settings.LEASE_SECONDS + 0.2, "another may have sent for the same"
     assert set(statuses(batch).values()) == {"succeeded"}
@@ -175,8 +176,8 @@ def test_a_database_that_is_gone_for_a_moment_loses_nothing(
     batch = started(project, request_lines(300))
     with executors(1):
         for served in (20, 100, 200):
-            wait_until(lambda: len(upstream.requests) > served)  # noqa: B023 - asked at once
-            wait_until(end_other_connections)  # it may be between two just now
+            until(lambda: len(upstream.requests) > served)  # noqa: B023 - asked at once
+            until(end_other_connections)  # it may be between two just now
     assert set(statuses(batch).values()) == {"succeeded"}
     assert_counts_are_true(batch)
     answered = Counter(named(request) for request in upstream.requests if request.number % 5)

@@ -14,8 +14,9 @@ from batches.services.lifecycle.validate import validate
 from providers.models import Provider, ProviderModel
 from tests.answers import drop, refuse, succeed
 from tests.cast import TESTER, assert_counts_are_true, request_line, request_lines, run_executor, started, statuses, submitted
-from tests.engine.executors import executors, named, sent, wait_until
+from tests.engine.executors import executors, named, sent
 from tests.upstream import Upstream
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,7 +65,7 @@ def test_requests_per_minute_hold_over_all_executors(
     settings.EXECUTORS, settings.SLICE_LINES = count, 10
     batch = started(project, request_lines(16))
     with executors(count):
-        wait_until(lambda: fresh(batch).throttled_until)
+        until(lambda: fresh(batch).throttled_until)
         said = fresh(batch)
         assert said.is_throttled(now=timezone.now())
         assert said.throttled_reason == "Provider local: its limit of 12 requests per minute is used up"
@@ -94,9 +95,9 @@ def test_a_model_is_limited_and_others_pass_it_by(project: Project, provider: Pr
     lines += [request_line(f"quick-{number}", model="quick") for number in range(30)]
     batch = of_several_models(project, b"".join(lines))
     with executors(1):
-        wait_until(lambda: sum(named(request).startswith("quick") for request in upstream.requests) == 30)
+        until(lambda: sum(named(request).startswith("quick") for request in upstream.requests) == 30)
         assert sum(named(request).startswith("slow") for request in upstream.requests) <= 5
-        wait_until(lambda: "5 requests per minute" in fresh(batch).throttled_reason)
+        until(lambda: "5 requests per minute" in fresh(batch).throttled_reason)
     assert set(statuses(batch).values()) == {"succeeded"}
     assert worst(upstream, model="slow") <= 5
 
@@ -119,7 +120,7 @@ def test_a_limit_that_is_set_while_a_batch_runs_holds_within_seconds(
     with executors(1):
         upstream.wait_until(lambda u: len(u.requests) > 20)
         ProviderModel.objects.create(provider=provider, name="m", requests_per_minute=1)
-        wait_until(lambda: "limit of 1 requests" in fresh(batch).throttled_reason)
+        until(lambda: "limit of 1 requests" in fresh(batch).throttled_reason)
         cancel(fresh(batch), actor=TESTER, now=timezone.now())
     assert len(upstream.requests) < 500
 
@@ -134,7 +135,7 @@ def test_a_used_up_limit_in_the_headers_holds_everything_back_until_its_reset(
     upstream.answer(succeed(), succeed(x_ratelimit_remaining_requests="0", x_ratelimit_reset_requests="1s500ms"))
     batch = started(project, request_lines(5))
     with executors(1):
-        wait_until(lambda: fresh(batch).throttled_reason)
+        until(lambda: fresh(batch).throttled_reason)
         assert fresh(batch).throttled_reason == "Provider local: the upstream says that its limit is used up"
     times = [request.at for request in upstream.requests]
     assert times[1] - times[0] < 1.0
@@ -163,7 +164,7 @@ def test_a_storm_of_429_lowers_the_concurrency_and_costs_no_object(
     upstream.behave(lambda _: refuse(429, delay=0.01) if monotonic() < quiet_at else succeed(delay=0.01))
     batch = started(project, request_lines(300))
     with executors(1):
-        wait_until(lambda: ProviderHealth.objects.filter(provider=provider, concurrency__lt=40).exists())
+        until(lambda: ProviderHealth.objects.filter(provider=provider, concurrency__lt=40).exists())
     assert set(statuses(batch).values()) == {"succeeded"}
     assert health(provider).breaker == "closed", "an upstream that says 429 works"
     assert_counts_are_true(batch)
@@ -179,20 +180,20 @@ def test_a_broken_upstream_is_left_alone_and_costs_no_object_its_attempts(
     upstream.behave(lambda _: drop())
     batch = started(project, request_lines(8))
     with executors(1):
-        wait_until(lambda: fresh(batch).throttled_reason)
+        until(lambda: fresh(batch).throttled_reason)
         said = fresh(batch)
         assert said.throttled_reason.startswith("Provider local: circuit breaker")
         assert "calls in a row failed: The connection ended" in said.throttled_reason
         assert said.throttled_by == "breaker"
         assert health(provider).breaker != "closed"
-        wait_until(lambda: monotonic() - upstream.requests[-1].at > 1.2)
+        until(lambda: monotonic() - upstream.requests[-1].at > 1.2)
         before = len(upstream.requests)
-        wait_until(lambda: len(upstream.requests) >= before + 2)
+        until(lambda: len(upstream.requests) >= before + 2)
         probes = upstream.requests[before:]
         assert probes[1].at - probes[0].at > 1.0, "one probe at a time, further and further apart"
         upstream.behave(lambda _: succeed())
-        wait_until(lambda: set(statuses(batch).values()) == {"succeeded"})
-        wait_until(lambda: health(provider).breaker == "closed")
+        until(lambda: set(statuses(batch).values()) == {"succeeded"})
+        until(lambda: health(provider).breaker == "closed")
     assert len(upstream.requests) < 8 * 12
 
 
@@ -205,7 +206,7 @@ def test_requests_that_always_fail_do_not_open_the_breaker_of_a_provider_that_wo
     upstream.behave(lambda request: refuse(500) if named(request) in poison else succeed())
     batch = started(project, request_lines(300))
     with executors(1):
-        wait_until(lambda: "pending" not in statuses(batch).values())
+        until(lambda: "pending" not in statuses(batch).values())
     assert {name for name, status in statuses(batch).items() if status == "failed"} == poison
     assert {sent(upstream)[name] for name in poison} == {5}, "they were tried as often as any"
     assert health(provider).breaker == "closed"

@@ -15,11 +15,11 @@ from batches.engine.limits.hold import STRIKES, Orders, Seen
 from batches.engine.limits.keeping import KEPT_SECONDS, Limits, LocalLimits, RedisLimits
 from batches.engine.limits.state import WHOLE
 from providers.failures import Kind
+from tests.waiting import PATIENCE
 
 A, B, C = (uuid.UUID(int=number) for number in range(1, 4))
 ACME, GLOBEX = "acme", "globex"
 DOWN = Kind.CONNECT
-PATIENCE = 10.0
 WINDOW = 2.4  # seconds; long enough for a few calls
 
 Make = Callable[[], Limits]

@@ -13,8 +13,9 @@ from batches.models import Batch, Project, ProviderHealth
 from providers.models import Provider
 from tests.answers import Answer, Request, succeed
 from tests.cast import request_lines, started, statuses
-from tests.engine.executors import named, wait_until
+from tests.engine.executors import named
 from tests.upstream import Upstream
+from tests.waiting import until
 
 SLOTS = 10
 
@@ -71,5 +72,5 @@ def health(provider: Provider) -> ProviderHealth:
 
 def done_within(batch: Batch, seconds: float) -> None:
     began = monotonic()
-    wait_until(lambda: all_succeeded(batch))
+    until(lambda: all_succeeded(batch))
     assert monotonic() - began < seconds

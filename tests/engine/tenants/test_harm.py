@@ -10,9 +10,10 @@ from batches.services.insight.waiting import Cause, waiting
 from providers.models import Provider
 from tests.answers import Answer, drop, refuse, succeed
 from tests.cast import assert_counts_are_true, request_line, run_executor, started, statuses
-from tests.engine.executors import executors, sent, wait_until
+from tests.engine.executors import executors, sent
 from tests.engine.tenants.conftest import SLOTS, Begin, all_succeeded, done_within, health, paused, to_the_bad
 from tests.upstream import Upstream
+from tests.waiting import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]
 
@@ -41,7 +42,7 @@ def test_what_one_projects_calls_meet_with_keeps_the_other_from_nothing(
         done_within(good, 4.0)
         assert not all_succeeded(bad)
         assert max(sent(upstream)[name] for name in sent(upstream) if name.startswith("good")) == 1
-        wait_until(lambda: health(provider).breaker == "closed" and not health(provider).hold_kind)
+        until(lambda: health(provider).breaker == "closed" and not health(provider).hold_kind)
         paused(bad)
     assert_counts_are_true(good)
 
@@ -53,9 +54,9 @@ def test_one_that_comes_late_waits_for_no_breaker_of_the_others(
     upstream.behave(to_the_bad(drop()))
     bad = ours(30)
     with executors(1):
-        wait_until(lambda: ProviderHealth.objects.filter(breaker="open").exists())
+        until(lambda: ProviderHealth.objects.filter(breaker="open").exists())
         done_within(theirs(), 4.0)
-        wait_until(lambda: health(provider).breaker == "closed")
+        until(lambda: health(provider).breaker == "closed")
         assert Batch.objects.get(pk=bad.pk).throttled_by == "breaker", "its own is seen on its batch"
         found = waiting(Batch.objects.get(pk=bad.pk), now=timezone.now())
         assert found is not None
@@ -69,12 +70,12 @@ def test_an_upstream_that_comes_back_is_used_by_all_as_soon_as_one_has_found_out
     upstream.behave(lambda _: drop())
     bad, good = ours(30), theirs(30)
     with executors(1):
-        wait_until(lambda: Batch.objects.filter(throttled_by="breaker").count() == 2)
+        until(lambda: Batch.objects.filter(throttled_by="breaker").count() == 2)
         assert health(provider).breaker != "closed", "all see it"
         monkeypatch.setattr(breaker, "MAX_OPEN_SECONDS", 4.0)
         upstream.behave(lambda _: succeed())
-        wait_until(lambda: all_succeeded(bad) and all_succeeded(good))
-        wait_until(lambda: health(provider).breaker == "closed")
+        until(lambda: all_succeeded(bad) and all_succeeded(good))
+        until(lambda: health(provider).breaker == "closed")
 
 
 def test_answered_failures_use_up_attempts_even_of_probes(
@@ -99,10 +100,10 @@ def test_what_is_asked_of_the_simulator_says_nothing_of_it(
     lines = (request_line(f"bad-{number}", messages=[1], simulate=staged[number % 5]) for number in range(200))
     bad = started(project, b"".join(lines))
     with executors(1):
-        wait_until(lambda: "failed" in statuses(bad).values())
+        until(lambda: "failed" in statuses(bad).values())
         good = started(other_project, b"".join(request_line(f"good-{number}", messages=[1]) for number in range(20)))
         done_within(good, 4.0)
-        wait_until(lambda: ProviderHealth.objects.filter(provider=simulator, model="").exists())
+        until(lambda: ProviderHealth.objects.filter(provider=simulator, model="").exists())
         row = health(simulator)
         assert (row.breaker, row.hold_kind, row.concurrency) == ("closed", "", simulator.max_concurrency)
         assert Batch.objects.get(pk=bad.pk).throttled_by != "breaker"

@@ -13,9 +13,10 @@ from batches.services.insight.waiting import Cause, waiting
 from providers.models import Provider
 from tests.answers import succeed
 from tests.cast import request_line, request_lines, started, statuses
-from tests.engine.executors import executors, wait_until
+from tests.engine.executors import executors
 from tests.engine.tenants.conftest import SLOTS, Begin, all_succeeded, done_within, of, paused, to_the_bad
 from tests.upstream import Upstream
+from tests.waiting import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]
 
@@ -48,7 +49,7 @@ def test_with_one_slot_a_newcomer_waits_for_the_call_in_flight_and_is_told_that_
     with executors(1):
         upstream.wait_until(lambda u: u.in_flight == 1)
         good = theirs(3)
-        wait_until(lambda: _cause(good) is Cause.OTHERS_USE_IT)
+        until(lambda: _cause(good) is Cause.OTHERS_USE_IT)
         upstream.wait_until(lambda u: bool(of(u, "good")))
         assert len(of(upstream, "bad")) == 1, "the next call is not the other's"
         done_within(good, 2.0)
@@ -79,7 +80,7 @@ def test_many_small_batches_get_no_more_than_a_large_one(
     small = [started(project, request_line(f"bad-{number}")) for number in range(80)]
     good = theirs(80)
     with executors(1):
-        wait_until(lambda: all_succeeded(good))
+        until(lambda: all_succeeded(good))
         counts = len(of(upstream, "bad")), len(of(upstream, "good"))
     assert counts[0] < 1.5 * counts[1]
     assert all(map(all_succeeded, small))
@@ -98,7 +99,7 @@ def test_neither_a_priority_nor_a_deadline_passes_another_project(
         Batch.objects.update(at_risk_since=timezone.now())
     good = theirs(60)
     with executors(1):
-        wait_until(lambda: all_succeeded(good))
+        until(lambda: all_succeeded(good))
         counts = len(of(upstream, "bad")), len(of(upstream, "good"))
         paused(*bad)
     assert counts[0] < 1.7 * counts[1]
@@ -110,7 +111,7 @@ def test_inside_a_project_a_priority_goes_first(upstream: Upstream, project: Pro
     first = started(project, request_lines(200, prefix="usual"))
     urgent = started(project, request_lines(10, prefix="urgent"), priority=5)
     with executors(1):
-        wait_until(lambda: all_succeeded(urgent))
+        until(lambda: all_succeeded(urgent))
         assert len(of(upstream, "usual")) < 60
         paused(first)
 
@@ -124,7 +125,7 @@ def test_an_administrators_precedence_passes_other_projects(
     Batch.objects.filter(pk=raised.pk).update(precedence=1)
     upstream.behave(lambda _: succeed(delay=0.02))
     with executors(1):
-        wait_until(lambda: all_succeeded(raised))
+        until(lambda: all_succeeded(raised))
         assert "pending" in statuses(usual).values()
 
 
@@ -158,7 +159,7 @@ def test_the_permits_of_a_minute_are_divided(
     with executors(1):
         upstream.wait_until(lambda u: len(u.requests) >= 10)
         good = theirs(30)
-        wait_until(lambda: all_succeeded(good))
+        until(lambda: all_succeeded(good))
         since = of(upstream, "good")[0].at
         counts = sum(request.at >= since for request in of(upstream, "bad")), len(of(upstream, "good"))
         paused(bad)

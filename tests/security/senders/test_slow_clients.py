@@ -17,12 +17,12 @@ import pytest
 from tests.processes import ROOT, PortalProcess, portal_process
 from tests.security.senders.slow_clients import Crowd, slow_clients
 from tests.servers import free_port
+from tests.waiting import PATIENCE
 
 STRANGERS, KEYED = 1000, 200
 SECONDS = {"/healthz": 1.0, "API": 2.0, "sign-in": 3.0}  # within which there is an answer
 PASSWORD = "operator of this test"
 FILE = b"x" * 30_000_000
-PATIENCE = 30.0
 
 
 @dataclass(slots=True)

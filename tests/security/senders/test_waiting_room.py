@@ -1,8 +1,7 @@
 """S4: the sign-in pages let a few in at a time, so that others' requests find a thread and a core."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -13,6 +12,7 @@ from pytest_django import Settings
 from batches.console.account.waiting_room import WaitingRoom
 from batches.http.callers.senders import delay_of
 from tests.security.sign_in.people import CODE, LOGIN
+from tests.waiting import until
 
 WAITING = 5
 
@@ -73,14 +73,6 @@ def crowd(room: WaitingRoom, desk: Desk) -> Iterator[Crowd]:
     yield crowd
     desk.open.set()
     crowd.join()
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 def test_a_few_are_worked_on_some_wait_and_the_rest_is_turned_away_at_once(crowd: Crowd, desk: Desk) -> None:

@@ -19,10 +19,9 @@ from batches.services.retry.lineage import lineage
 from providers.models import Provider
 from tests.cast import TESTER, assert_counts_are_true, ended, request_lines, started, statuses
 from tests.rounds import again, at, child_of, completed, failed, groups, run
+from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("simulator")]
-
-PATIENCE = 10.0
 
 
 @pytest.fixture
