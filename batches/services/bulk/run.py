@@ -14,7 +14,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -26,7 +26,7 @@ from batches.services.bulk.acts import VERBS, Doing, Obstacle
 from batches.services.bulk.question import Question
 from batches.services.core import wake
 from batches.services.core.access import access_of
-from batches.services.core.lease import lease_end
+from batches.services.core.lease import is_free, lease_end
 from batches.services.retry.child import ChildInput
 
 logger = logging.getLogger(__name__)
@@ -42,8 +42,7 @@ Outcome = tuple[BulkItem.Status, str]
 
 def wake_unattended(*, now: datetime) -> None:
     """Wake a worker for each operation that no worker holds."""
-    free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
-    waiting = BulkOperation.objects.filter(free, ended_at=None).order_by("created_at").values_list("pk", flat=True)
+    waiting = BulkOperation.objects.filter(is_free(now), ended_at=None).order_by("created_at").values_list("pk", flat=True)
     for operation_id in waiting[:AT_ONCE]:
         wake.bulk(operation_id)
 
@@ -69,9 +68,8 @@ def run(operation_id: uuid.UUID, *, now: datetime) -> None:
 
 def take(operation_id: uuid.UUID, *, now: datetime) -> BulkOperation | None:
     """Lease an operation to the caller. None if it has ended, is leased to another worker, or is gone."""
-    free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
     unfinished = BulkOperation.objects.filter(pk=operation_id, status__in=UNFINISHED)
-    taken = unfinished.filter(free).update(
+    taken = unfinished.filter(is_free(now)).update(
         lease_owner=uuid7(),
         lease_epoch=F("lease_epoch") + 1,
         lease_expires_at=lease_end(now),

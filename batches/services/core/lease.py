@@ -21,8 +21,7 @@ def lease_batch(
     batch_id: uuid.UUID, *, statuses: frozenset[BatchStatus], owner: uuid.UUID, now: datetime, among: Q | None = None
 ) -> Batch | None:
     """Lease a batch to `owner`. None if it has another status, is not `among` those, is leased to another worker, or is gone."""
-    free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
-    taken = Batch.objects.filter(free, among or Q(), pk=batch_id, status__in=statuses).update(
+    taken = Batch.objects.filter(is_free(now), among or Q(), pk=batch_id, status__in=statuses).update(
         lease_owner=owner, lease_epoch=F("lease_epoch") + 1, lease_expires_at=lease_end(now)
     )
     if not taken:
@@ -75,6 +74,11 @@ def free_all() -> None:
     for leased in (Batch, Slice, BulkOperation):
         leased.objects.exclude(lease_expires_at=None).update(lease_owner=None, lease_expires_at=None)
     Worker.objects.all().delete()
+
+
+def is_free(now: datetime) -> Q:
+    """The condition of a row that no worker has a lease on."""
+    return Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
 
 
 def lease_end(now: datetime) -> datetime:

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from batches.models import Attempt, Batch, BatchObject, Slice
 from batches.rules.states import BatchStatus, ObjectStatus
-from batches.services.core.lease import LOST, lease_end
+from batches.services.core.lease import LOST, is_free, lease_end
 from batches.services.lifecycle.turns import Candidate, candidates, rank
 from providers.failures import Kind
 
@@ -160,8 +160,8 @@ def _deal(rivals: Sequence[Candidate], wanted: int, *, most: Mapping[uuid.UUID, 
     return taken
 
 
-def _free(now: datetime) -> Q:
-    return (Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)) & (Q(not_before=None) | Q(not_before__lte=now))
+def _claimable(now: datetime) -> Q:
+    return is_free(now) & (Q(not_before=None) | Q(not_before__lte=now))
 
 
 def anything_to_claim(*, now: datetime) -> bool:
@@ -173,7 +173,7 @@ def anything_to_claim(*, now: datetime) -> bool:
 def _lease(batch_id: uuid.UUID, count: int, *, executor: uuid.UUID, now: datetime) -> list[Lease]:
     locked = Slice.objects.select_for_update(of=("self",), skip_locked=True)
     running = {"batch__status": BatchStatus.IN_PROGRESS, "batch__paused_at": None}
-    free = locked.filter(_free(now), batch=batch_id, pending__gt=0, provider_job=None, **running)
+    free = locked.filter(_claimable(now), batch=batch_id, pending__gt=0, provider_job=None, **running)
     pieces = list(free.order_by("first_line")[:count])
     if not pieces:
         return []

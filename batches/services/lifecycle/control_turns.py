@@ -15,6 +15,7 @@ from django.db.models import Case, Count, Exists, OuterRef, Q, When
 from batches.models import Batch, Slice
 from batches.models.batch import BatchQuerySet
 from batches.rules.states import BatchStatus
+from batches.services.core.lease import is_free
 from batches.services.lifecycle.finalize import WINDING_UP, begin, finalize, waits_for_jobs
 from batches.services.lifecycle.validate import validate
 
@@ -67,7 +68,7 @@ def _whose_turn(announced: uuid.UUID, waiting: BatchQuerySet, *, now: datetime) 
 
     It is the announced batch if no other one waits.
     """
-    free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
+    free = is_free(now)
     found = waiting.order_by().values("project").annotate(free=Count("pk", filter=free), busy=Count("pk", filter=~free))
     projects = {row["project"]: row["busy"] for row in found if row["free"]}
     if not projects:

@@ -15,6 +15,7 @@ from batches.models import COUNT_FIELDS, Batch, BatchError, BatchObject, File, P
 from batches.rules.actors import ENGINE
 from batches.rules.execution import JobState
 from batches.rules.states import BatchStatus, ObjectStatus
+from batches.services.core.direct import stopped_lately
 from batches.services.core.lease import at_work, hold, lease_batch
 from batches.services.core.transition import transition
 from batches.services.lifecycle.layout import clear, lay_out_unchecked
@@ -76,10 +77,8 @@ def waits_for_jobs(now: datetime) -> Q:
     jobs = ProviderJob.objects.filter(batch=OuterRef("pk"), released_at=None)
     coming = Q(Exists(jobs.filter(state=JobState.COLLECTING)), status=BatchStatus.FINALIZING)
     at_work = jobs.filter(state__in=[JobState.SENDING, JobState.RUNNING, JobState.COLLECTING])
-    patience = now - timedelta(seconds=settings.JOB_CANCEL_SECONDS)
-    recent = Q(cancelling_at__gt=patience) | Q(cancelling_at=None, finalizing_at__gt=patience)
     unfinished = Exists(Slice.objects.filter(batch=OuterRef("pk"), pending__gt=0))
-    return Q(unfinished) & recent & (coming | Q(Exists(at_work), status=BatchStatus.CANCELLING))
+    return Q(unfinished) & stopped_lately(now) & (coming | Q(Exists(at_work), status=BatchStatus.CANCELLING))
 
 
 def _wind_up(batch: Batch) -> None:

@@ -10,7 +10,8 @@ from django.db.models import Exists, Max, OuterRef, Q
 from batches.models import Attempt, Batch, ProviderJob, Slice
 from batches.rules.execution import Execution
 from batches.rules.states import BatchStatus
-from batches.services.core.direct import carried_directly
+from batches.services.core.direct import carried_directly, stopped_lately
+from batches.services.core.lease import is_free
 from batches.services.policy.stops_in_force import sending_is_stopped
 from providers.failures import Kind
 
@@ -34,7 +35,7 @@ def without_progress(*, now: datetime) -> Q:
     begun = Q(begun_at__lte=since(now)) | Q(Exists(slices.filter(last_settled_at__isnull=False)))
     waits = Q(paused_at__isnull=False) | Q(blocked_until__gt=now) | sending_is_stopped()
     running = Q(status=BatchStatus.IN_PROGRESS, expires_at__gt=now) & begun & ~waits & carried_directly()
-    abandoned = ~Q(status=BatchStatus.IN_PROGRESS) & (Q(lease_expires_at=None) | Q(lease_expires_at__lte=now))
+    abandoned = ~Q(status=BatchStatus.IN_PROGRESS) & is_free(now)
     abandoned &= ~Q(Exists(slices.filter(lease_expires_at__gt=now))) & ~_brings_home(now)
     return Q(ended_at=None, updated_at__lte=since(now)) & (running | abandoned) & ~settles
 
@@ -42,9 +43,7 @@ def without_progress(*, now: datetime) -> Q:
 def _brings_home(now: datetime) -> Q:
     """Batches that wind up and may still wait for the results of jobs at their provider."""
     jobs = ProviderJob.objects.at_provider().filter(batch=OuterRef("pk"), released_at=None)
-    patience = now - timedelta(seconds=settings.JOB_CANCEL_SECONDS)
-    lately = Q(cancelling_at__gt=patience) | Q(cancelling_at=None, finalizing_at__gt=patience)
-    return ~Q(execution=Execution.DIRECT) & lately & Q(Exists(jobs))
+    return ~Q(execution=Execution.DIRECT) & stopped_lately(now) & Q(Exists(jobs))
 
 
 def idle_since(batches: Iterable[Batch], *, now: datetime) -> dict[uuid.UUID, datetime]:

@@ -14,6 +14,7 @@ from batches.rules.states import BatchStatus
 from batches.services.bulk.run import wake_unattended
 from batches.services.control.enforce_guards import enforce_guards
 from batches.services.core import wake
+from batches.services.core.lease import is_free
 from batches.services.delegation.creating.hand_over import anything_to_hand_over
 from batches.services.delegation.due import anything_due
 from batches.services.delegation.take_back import recall_due
@@ -55,7 +56,7 @@ def reconcile(*, now: datetime) -> None:
         wake.delegate()
     enforce_guards(now=now)
     let_standbys_take_over(now=now)
-    unattended = Batch.objects.filter(Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)).order_by("created_at")
+    unattended = Batch.objects.filter(is_free(now)).order_by("created_at")
     for batch_id in unattended.filter(status=BatchStatus.VALIDATING).values_list("pk", flat=True)[:AT_ONCE]:
         wake.validate(batch_id)
     settled = ~Exists(Slice.objects.filter(batch=OuterRef("pk"), pending__gt=0))
