@@ -37,6 +37,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("note", models.CharField(max_length=500)),
+                (
+                    "candidates",
+                    models.JSONField(
+                        blank=True, default=list, help_text="Ids of jobs at the provider that may be the job in doubt."
+                    ),
+                ),
                 ("opened_at", models.DateTimeField()),
                 ("updated_at", models.DateTimeField()),
                 ("resolved_at", models.DateTimeField(blank=True, null=True)),

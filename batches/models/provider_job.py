@@ -1,5 +1,6 @@
 """ProviderJob: one job at a provider's own batch API, over some slices of one batch; and ProviderJobIncident."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
@@ -21,6 +22,11 @@ class ProviderJobQuerySet(models.QuerySet["ProviderJob"]):
     def at_provider(self) -> "ProviderJobQuerySet":
         """The jobs that exist at their provider, or may."""
         return self.filter(state__in=AT_PROVIDER)
+
+    def take_back(self, why: Recall, *, by: str, now: datetime) -> int:
+        """Take back those of the jobs that nobody has taken back. A worker looks at them at once. How many."""
+        taken = {"recall": why, "recalled_at": now, "recalled_by": by[:200]}
+        return self.filter(recall="").update(**taken, poll_at=now, updated_at=now)
 
 
 class ProviderJob(Leased):
@@ -160,6 +166,7 @@ class ProviderJobIncident(models.Model):
     job = models.ForeignKey(ProviderJob, on_delete=models.CASCADE, related_name="incidents")
     code = models.CharField(max_length=16, choices=IncidentCode.choices)
     note = models.CharField(max_length=NOTE_CHARS)
+    candidates = models.JSONField(default=list, blank=True, help_text="Ids of jobs at the provider that may be the job in doubt.")
     opened_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True, blank=True)

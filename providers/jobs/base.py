@@ -66,7 +66,6 @@ class Snapshot:
     counts: JobCounts = UNKNOWN_COUNTS
     outputs: tuple[str, ...] = ()
     created_at: datetime | None = None
-    started_at: datetime | None = None
     ended_at: datetime | None = None
     expires_at: datetime | None = None
     problem: Failure | None = None

@@ -235,7 +235,6 @@ class OpenAIJobs:
             counts=_counts(found),
             outputs=tuple(filter(None, (text(found, "output_file_id"), text(found, "error_file_id")))),
             created_at=timestamp(found, "created_at"),
-            started_at=timestamp(found, "in_progress_at"),
             ended_at=next(ends, None),
             expires_at=timestamp(found, "expires_at"),
             problem=self._problem(found) if ending is Ending.FAILED else None,

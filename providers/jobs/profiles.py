@@ -40,11 +40,9 @@ class Profile:
     has_marker: bool = True
     cancel_keeps: bool = True
     cancel_takes: timedelta = timedelta(minutes=10)
-    poll: timedelta = timedelta(seconds=60)
     price_factor: Decimal | None = Decimal("0.5")
     keeps_results: timedelta = timedelta(days=30)
     expires_uploads: bool = False  # an upload names when it is to be deleted
-    id_chars: int = 64
 
 
 MB = 1024**2

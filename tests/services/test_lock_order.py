@@ -13,11 +13,14 @@ from django.utils import timezone
 from batches.models import Batch, Project, ProviderJob, Slice, ThrottledBy
 from batches.rules.wire_ids import wire_id
 from batches.services.delegation.creating.hand_over import hand_over
+from batches.services.delegation.give_up import fail_lost
 from batches.services.delegation.prices import Prices
 from batches.services.delegation.results.collecting import collect
 from batches.services.delegation.take_back import release_slices
 from batches.services.lifecycle.claim import Appetite, claim
 from batches.services.lifecycle.settle import Report, Throttled, settle
+from batches.services.retry.retry import retry
+from batches.services.retry.selection import EVERYTHING
 from batches.services.upstreams.providers import change_provider
 from providers.jobs.base import RowKind, RowResult
 from providers.models import Provider
@@ -84,6 +87,29 @@ def test_e13_results_that_come_home_wait_for_nobody_who_takes_their_job_back(pro
         Slice.objects.filter(batch=batch).update(provider_job=job)
 
     assert at_once(come_home, take_back) == []
+
+
+def test_e13_who_retries_waits_for_nobody_who_takes_a_job_back(project: Project) -> None:
+    Project.objects.filter(pk=project.pk).update(may_delegate=True)
+    project.refresh_from_db()
+    Provider.objects.update(jobs_family="openai")
+    batch = started(project, request_lines(3), execution="delegated")
+    (job,) = hand_over(batch.pk, now=timezone.now())
+
+    def fail_all() -> None:
+        with transaction.atomic():
+            pieces = list(Slice.objects.select_for_update().filter(batch=batch).order_by("pk"))
+            fail_lost(Batch.objects.get(pk=batch.pk), pieces, attempts=1, now=timezone.now())
+
+    def retry_in_place() -> None:
+        fail_all()
+        retry(Batch.objects.get(pk=batch.pk), selection=EVERYTHING, actor=TESTER, now=timezone.now())
+
+    def take_back() -> None:
+        release_slices(job, now=timezone.now())
+        Slice.objects.filter(batch=batch).update(provider_job=job)
+
+    assert at_once(retry_in_place, take_back) == []
 
 
 def test_e13_who_settles_waits_for_nobody_that_waits_for_him(pair: list[Batch]) -> None:

@@ -1,14 +1,11 @@
-"""The database thread of a delegator: one thread with one connection, for everything that blocks."""
+"""The database threads of a delegator: each has one connection, for what blocks."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from django.db import close_old_connections, connection
-
-logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")

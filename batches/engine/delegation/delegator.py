@@ -21,7 +21,7 @@ from batches.models import ProviderJob
 from batches.rules.errors import LostRace
 from batches.rules.execution import JobState
 from batches.services.delegation import due, watching
-from batches.services.delegation.creating import doubt, hand_over
+from batches.services.delegation.creating import hand_over
 from providers.base import CredentialUnavailable, Failure
 from providers.jobs.base import Driver, Found
 
@@ -39,6 +39,10 @@ SLACK = timedelta(minutes=5)
 MINUTE = 60.0
 
 
+class NoDriver(Exception):
+    """This worker cannot speak to a provider: it lacks the credential or the driver, or cannot use the settings."""
+
+
 def run() -> None:
     """Run a delegator until no job is due for a while. Any number of them may run; leases keep them apart."""
     now = timezone.now()
@@ -52,8 +56,10 @@ class Delegator:
     def __init__(self, owner: uuid.UUID) -> None:
         self._owner = owner
         self._database = DatabaseThread()
+        self._leases = DatabaseThread()  # they are renewed on time however long a step takes
+        self._inputs = DatabaseThread()  # a long input holds no other job up
         self._drivers = Drivers()
-        self._steps = Steps(self._database)
+        self._steps = Steps(self._database, self._inputs)
         self._asked: defaultdict[uuid.UUID, deque[float]] = defaultdict(deque)  # when jobs of a provider were looked at singly
         self._handed_at = float("-inf")
         self._working: dict[asyncio.Task[None], set[uuid.UUID]] = {}  # each task, and the jobs that it works on
@@ -77,7 +83,8 @@ class Delegator:
                 task.cancel()
             await asyncio.gather(*self._working, renewing, return_exceptions=True)
             await self._drivers.close()
-            await self._database.close()
+            for thread in (self._database, self._leases, self._inputs):
+                await thread.close()
 
     async def _turn(self) -> bool:
         """Lay jobs over new batches, and begin a step of each job that is due. Whether there was anything to do."""
@@ -125,7 +132,7 @@ class Delegator:
         while True:
             await asyncio.sleep(settings.LEASE_SECONDS / 4)
             try:
-                await self._database(due.renew, self._owner, [key for keys in self._working.values() for key in keys])
+                await self._leases(due.renew, self._owner, [key for keys in self._working.values() for key in keys])
             except (OperationalError, InterfaceError):
                 logger.warning("the leases of provider jobs could not be renewed")
 
@@ -135,8 +142,8 @@ class Delegator:
             await self._steps.take(job, driver)
         except LostRace:
             pass  # another worker has the job
-        except (CredentialUnavailable, KeyError, ValueError) as error:
-            await self._put_off([job], f"This worker cannot speak to the provider: {error}")
+        except NoDriver as error:
+            await self._put_off([job], str(error))
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -144,8 +151,12 @@ class Delegator:
             await self._put_off([job], f"A step failed ({type(error).__name__}).")
 
     async def _driver(self, job: ProviderJob) -> Driver:
-        key, connection = await self._database(self._drivers.connection_of, job)
-        return self._drivers.open(key, connection)
+        """The driver for a job. Raises NoDriver."""
+        try:
+            key, connection = await self._database(self._drivers.connection_of, job)
+            return self._drivers.open(key, connection)
+        except (CredentialUnavailable, KeyError, ValueError) as error:
+            raise NoDriver(f"This worker cannot speak to the provider: {error}") from error
 
     async def _list(self, jobs: Sequence[ProviderJob]) -> None:
         """Look at the running jobs of one provider that are due or soon will be: with its list if that takes fewer calls."""
@@ -160,6 +171,8 @@ class Delegator:
             await self._record(jobs, found, driver)
         except LostRace:
             pass
+        except NoDriver as error:
+            await self._put_off(jobs, str(error))
         except Exception as error:
             logger.exception("the jobs of a provider could not be looked at")
             await self._put_off(jobs, f"The list of jobs could not be read ({type(error).__name__}).")
@@ -208,8 +221,7 @@ class Delegator:
         await self._each([job for job in unseen if is_cut or job.recall])
         others = shown.keys() - {job.remote_id for job in jobs}
         rest = [shown[remote_id] for remote_id in others]
-        for surfaced in await self._database(doubt.note_surfaced, jobs[0].provider, rest, now=timezone.now()):
-            await driver.cancel(surfaced)
+        await self._steps.cancel_surfaced(jobs[0].provider, rest, driver)
 
     async def _put_off(self, jobs: Sequence[ProviderJob], reason: str) -> None:
         for job in jobs:

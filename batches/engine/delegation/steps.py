@@ -1,6 +1,5 @@
 """Steps: what is done about a job in each of its states. A step calls the provider, and a service records the outcome."""
 
-import logging
 import tempfile
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -36,8 +35,7 @@ from providers.jobs.base import (
     RowResult,
     Snapshot,
 )
-
-logger = logging.getLogger(__name__)
+from providers.models import Provider
 
 SPOOLED_BYTES = 4 * 1024**2  # a smaller input stays in memory, a larger one goes to a file
 ROWS_AT_ONCE = 2000
@@ -50,8 +48,9 @@ PORTAL_SECONDS = 30.0  # after a fault of the portal's own
 class Steps:
     """Carries out one step of a job at a time, with a driver of its provider."""
 
-    def __init__(self, database: DatabaseThread) -> None:
+    def __init__(self, database: DatabaseThread, inputs: DatabaseThread) -> None:
         self._database = database
+        self._inputs = inputs  # for what reads or writes a whole input
 
     async def take(self, job: ProviderJob, driver: Driver) -> None:
         """Take the next step of a leased job. It gives the lease back unless it raises."""
@@ -96,7 +95,8 @@ class Steps:
                 await self._database(submitting.begin_upload, job, now=timezone.now())
                 reference = await driver.upload(content, name=job.marker)
                 if isinstance(reference, Failure):
-                    await self._database(submitting.not_created, job, reference, later=_later(reference), now=timezone.now())
+                    later = reference.kind.retryable  # an upload creates nothing, so that it may be repeated
+                    await self._database(submitting.not_created, job, reference, later=later, now=timezone.now())
                     return
                 await self._database(
                     submitting.note_uploaded,
@@ -143,7 +143,7 @@ class Steps:
             return rows, size
 
         try:
-            rows, size = await self._database(write)
+            rows, size = await self._inputs(write)
         except StorageAway as error:
             await self._database(put_off, job, seconds=PORTAL_SECONDS, now=timezone.now(), failure=str(error))
             return None
@@ -173,8 +173,12 @@ class Steps:
         """Cancel jobs of create calls of which nothing seemed to have come."""
         listed = await driver.recent(since=job.created_at - SLACK)
         if isinstance(listed, Found):
-            for surfaced in await self._database(doubt.note_surfaced, job.provider, listed.jobs, now=timezone.now()):
-                await driver.cancel(surfaced)
+            await self.cancel_surfaced(job.provider, listed.jobs, driver)
+
+    async def cancel_surfaced(self, provider: Provider, listed: Sequence[Snapshot], driver: Driver) -> None:
+        """Cancel those of the listed jobs that were taken for lost and run: they are paid beside their successors."""
+        for surfaced in await self._database(doubt.note_surfaced, provider, listed, now=timezone.now()):
+            await driver.cancel(surfaced)
 
     async def _collect(self, job: ProviderJob, driver: Driver) -> None:
         """Bring the results home. The job is shown once more, since results may be named after its end."""
@@ -183,7 +187,7 @@ class Steps:
             await self._database(concluding.missed, job, found, now=timezone.now())
             return
         seen = found if isinstance(found, Snapshot) and found.has_ended else as_snapshot(job)
-        prices = await self._database(Prices, job)
+        prices = await self._inputs(Prices, job)
         rows: list[RowResult] = []
         size = unreadable = busy = foreign = 0
         try:
@@ -223,8 +227,3 @@ def as_snapshot(job: ProviderJob) -> Snapshot:
         outputs=tuple(job.outputs),
         ended_at=job.remote_ended_at,
     )
-
-
-def _later(failure: Failure) -> bool:
-    """Whether an upload that failed is repeated: it has created nothing."""
-    return failure.kind.retryable

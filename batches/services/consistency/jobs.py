@@ -11,6 +11,7 @@ from batches.rules.lines.bits import LineBits
 from batches.services.consistency.base import BatchesPage, Check, Found
 from batches.services.consistency.states import STUCK_AFTER
 from batches.services.core import wake
+from batches.services.core.lease import is_free
 from batches.services.delegation.take_back import release_slices
 
 
@@ -38,9 +39,8 @@ def _counts(page: BatchesPage, now: datetime) -> Found:
 
 def _unwatched(page: BatchesPage, now: datetime) -> Found:
     long_ago = now - STUCK_AFTER
-    idle = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
     missing, overdue = Q(poll_at=None), Q(poll_at__lt=long_ago, state__in=AT_PROVIDER)
-    open_jobs = ProviderJob.objects.open().filter(idle, missing | overdue, batch__in=page.by_id, updated_at__lt=long_ago)
+    open_jobs = ProviderJob.objects.open().filter(is_free(now), missing | overdue, batch__in=page.by_id, updated_at__lt=long_ago)
     for job in open_jobs.defer("seen").order_by("batch_id", "first_line", "pk"):
         since = "at no time" if job.poll_at is None else f"since {job.poll_at:%Y-%m-%d %H:%M:%S}, and nobody did"
         yield page.by_id[job.batch_id], f"job {job.marker} is open and was to be looked at {since}", job.pk
@@ -63,8 +63,7 @@ def _outliving(page: BatchesPage, now: datetime) -> Found:
 
 def _take_back(batch: Batch, pk: Any, now: datetime) -> str:
     del batch
-    taken = ProviderJob.objects.open().filter(pk=pk, recall="")
-    taken.update(recall=Recall.STOPPED, recalled_at=now, recalled_by="verify", poll_at=now, updated_at=now)
+    ProviderJob.objects.open().filter(pk=pk).take_back(Recall.STOPPED, by="verify", now=now)
     wake.delegate()
     return "It is taken back."
 

@@ -6,6 +6,7 @@ from django.db import transaction
 
 from batches.models import Batch, ProviderJob
 from batches.rules.actors import Actor
+from batches.rules.display.counted import counted
 from batches.rules.execution import Execution, JobState, Recall
 from batches.rules.states import Act, BatchStatus
 from batches.services.core import wake
@@ -28,7 +29,7 @@ def moved(batch: Batch) -> str:
     if batch.status == BatchStatus.VALIDATING:
         return f"Moved to {batch.provider.name}: its requests will be sent there."
     left = batch.counts.pending
-    return f"Moved to {batch.provider.name}: {left:,} remaining request{'' if left == 1 else 's'} will be sent there."
+    return f"Moved to {batch.provider.name}: {counted(left, 'remaining request')} will be sent there."
 
 
 @transaction.atomic
@@ -60,8 +61,8 @@ def reroute(batch: Batch, *, provider_name: str, actor: Actor, now: datetime, re
         )
 
     if amend_running(batch, Act.REROUTED, change, actor=actor, now=now):
-        unsent = ProviderJob.objects.filter(batch=batch, state=JobState.PREPARING, recall="")
-        unsent.update(recall=Recall.MOVED, recalled_at=now, recalled_by=actor.name[:200], poll_at=now)
+        unsent = ProviderJob.objects.filter(batch=batch, state=JobState.PREPARING)
+        unsent.take_back(Recall.MOVED, by=actor.name, now=now)
         wake.execute()
         if Execution(batch.execution).is_handed_over:
             wake.delegate()

@@ -25,7 +25,6 @@ from batches.services.delegation.take_back import release_slices
 
 AT_ONCE = 500
 ID_CHARS = 300
-_STRANGER = re.compile(r"newer; (\S+), with")
 _ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:@-]{{0,{ID_CHARS - 1}}}")
 
 
@@ -65,21 +64,12 @@ class AlreadyResolved(Conflict):
     code = "already_resolved"
 
 
-def candidates(incident: ProviderJobIncident) -> list[str]:
-    """The ids that the note of an incident names as those of jobs that may be the one in doubt."""
-    if incident.code == IncidentCode.AMBIGUOUS:
-        named = incident.note.rpartition(": ")[2].rstrip(".").split(", ")
-    else:
-        named = _STRANGER.findall(incident.note) if incident.code == IncidentCode.UNCERTAIN else []
-    return [name for name in named if _ID.fullmatch(name)]
-
-
 def to_look_at(jobs: QuerySet[ProviderJob]) -> QuerySet[ProviderJob]:
     """Those of the jobs at which there is something to look at: open ones, and those with files left at the provider."""
     return jobs.filter(Q(state__in=OPEN_JOBS) | ~Q(left_behind=[]))
 
 
-def look_now(jobs: QuerySet[ProviderJob], *, actor: Actor, now: datetime) -> int:
+def look_now(jobs: QuerySet[ProviderJob], *, actor: Actor, now: datetime, reason: str = "") -> int:
     """Let jobs be looked at as soon as a worker is free, each with its audit entry. How many.
 
     A job that a worker has in hand is looked at again afterwards only if the worker finds that it should be.
@@ -91,7 +81,7 @@ def look_now(jobs: QuerySet[ProviderJob], *, actor: Actor, now: datetime) -> int
             locked = some.select_for_update(of=("self",)).order_by("pk")
             rows = list(locked.select_related("batch__project").defer("seen"))
             some.update(poll_at=now, tries=0)
-            record_acts("look_at_job", [(row, row.batch.project) for row in rows], actor=actor, now=now)
+            record_acts("look_at_job", [(row, row.batch.project) for row in rows], actor=actor, now=now, reason=reason)
     if keys:
         wake.delegate()
     return len(keys)

@@ -16,7 +16,7 @@ from batches.models.provider_job import ProviderJobQuerySet
 from batches.rules.errors import LostRace
 from batches.rules.execution import AT_PROVIDER, OPEN_JOBS, JobState
 from batches.rules.states import BatchStatus
-from batches.services.core.lease import lease_end
+from batches.services.core.lease import is_free, lease_end
 from batches.services.policy.stops_in_force import unsent
 from providers.jobs.profiles import PROFILES
 
@@ -24,12 +24,14 @@ QUEUE_FULL = "The provider's queue is full. It is created when there is room."
 BUSY = "The provider takes no further job at the moment."
 PREPARED_AT_ONCE = 8  # how many jobs of one provider are uploaded at once
 KEYS_A_STATEMENT = 10_000
+TURNS = ("-batch__precedence", "-batch__priority", "batch__created_at", "first_line")
 LOOKED_AT = 2000  # how many waiting jobs are considered for the free places
 
 
 def anything_due(*, now: datetime) -> bool:
-    """Whether a job waits to be looked at by somebody."""
-    return ProviderJob.objects.filter(_free(now), poll_at__lte=now).exists()
+    """Whether a job is to be looked at, or can be created. Those that wait for their batch or for room wake nobody."""
+    due = ProviderJob.objects.filter(is_free(now), poll_at__lte=now)
+    return due.exclude(state=JobState.PREPARING).exists() or bool(_creatable(now=now))
 
 
 def next_due() -> datetime | None:
@@ -37,13 +39,9 @@ def next_due() -> datetime | None:
     return ProviderJob.objects.filter(poll_at__isnull=False).order_by("poll_at").values_list("poll_at", flat=True).first()
 
 
-def _free(now: datetime) -> Q:
-    return Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
-
-
 def take_due(owner: uuid.UUID, *, now: datetime, most: int) -> list[ProviderJob]:
     """Lease the jobs that are due, at most so many: those at a provider first, then those that can be created now."""
-    due = ProviderJob.objects.filter(_free(now), poll_at__lte=now)
+    due = ProviderJob.objects.filter(is_free(now), poll_at__lte=now)
     begun = list(due.exclude(state=JobState.PREPARING).order_by("poll_at").values_list("pk", flat=True)[:most])
     begun += _creatable(now=now)[: max(most - len(begun), 0)]
     return _lease(begun, owner, now=now)
@@ -58,7 +56,7 @@ def take_running(owner: uuid.UUID, *, provider_id: uuid.UUID, now: datetime, unt
     keeps = [family for family, profile in PROFILES.items() if profile.cancel_keeps]
     is_ending = Q(family__in=keeps) | ~Q(batch__status=BatchStatus.IN_PROGRESS)
     to_cancel = ~Q(recall="") & Q(cancel_asked_at=None) & is_ending
-    running = ProviderJob.objects.filter(_free(now), ~to_cancel, provider=provider_id, state=JobState.RUNNING)
+    running = ProviderJob.objects.filter(is_free(now), ~to_cancel, provider=provider_id, state=JobState.RUNNING)
     soon = running.filter(poll_at__lte=until, former_credential=b"").order_by("poll_at")
     found = _take(list(soon.values_list("pk", flat=True)[:most]), owner, now=now)
     return list(ProviderJob.objects.filter(pk__in=found).defer("seen").prefetch_related("batch", "batch__provider", "provider"))
@@ -66,7 +64,7 @@ def take_running(owner: uuid.UUID, *, provider_id: uuid.UUID, now: datetime, unt
 
 def _creatable(*, now: datetime) -> list[uuid.UUID]:
     """The waiting jobs that may be created now, in their order: providers have room for so many, and projects take turns."""
-    waiting = ProviderJob.objects.filter(_free(now), state=JobState.PREPARING, poll_at__lte=now)
+    waiting = ProviderJob.objects.filter(is_free(now), state=JobState.PREPARING, poll_at__lte=now)
     if not waiting.exists():
         return []
     to_close = list(waiting.exclude(recall="").values_list("pk", flat=True)[:LOOKED_AT])
@@ -112,9 +110,8 @@ _Candidate = tuple[uuid.UUID, uuid.UUID, str, uuid.UUID, int, int]  # job, provi
 
 def _foremost(waiting: ProviderJobQuerySet) -> list[_Candidate]:
     """The first of these jobs of each project at each provider, in their order. However many one has, all are considered."""
-    order = ("-batch__precedence", "-batch__priority", "batch__created_at", "first_line")
-    place = Window(RowNumber(), partition_by=[F("provider"), F("batch__project")], order_by=order)
-    first = waiting.annotate(place=place).filter(place__lte=PREPARED_AT_ONCE).order_by(*order)
+    place = Window(RowNumber(), partition_by=[F("provider"), F("batch__project")], order_by=TURNS)
+    first = waiting.annotate(place=place).filter(place__lte=PREPARED_AT_ONCE).order_by(*TURNS)
     columns = ("pk", "provider", "family", "batch__project", "provider__max_open_jobs", "batch__precedence")
     return list(first.values_list(*columns)[:LOOKED_AT])
 
@@ -122,7 +119,7 @@ def _foremost(waiting: ProviderJobQuerySet) -> list[_Candidate]:
 def hold_back(job: ProviderJob, *, until: datetime, note: str, now: datetime) -> int:
     """Let the other jobs of a model wait as well that its provider has just refused for want of room. How many."""
     others = ProviderJob.objects.filter(
-        _free(now), provider=job.provider_id, model=job.model, state=JobState.PREPARING, recall=""
+        is_free(now), provider=job.provider_id, model=job.model, state=JobState.PREPARING, recall=""
     )
     return others.exclude(pk=job.pk).filter(poll_at__lt=until).update(poll_at=until, note=note[:500], updated_at=now)
 
@@ -131,11 +128,10 @@ def let_next(job: ProviderJob, *notes: str, now: datetime) -> None:
     """Try one waiting job of each project again, as there is room: of those that wait at this job's model with these notes."""
     held = ProviderJob.objects.filter(provider=job.provider_id, model=job.model, state=JobState.PREPARING, note__in=notes)
     first: dict[uuid.UUID, uuid.UUID] = {}
-    order = ("-batch__precedence", "-batch__priority", "batch__created_at", "first_line")
-    for pk, project in held.filter(poll_at__gt=now).order_by(*order).values_list("pk", "batch__project")[:LOOKED_AT]:
+    for pk, project in held.filter(poll_at__gt=now).order_by(*TURNS).values_list("pk", "batch__project")[:LOOKED_AT]:
         first.setdefault(project, pk)
     if first:
-        ProviderJob.objects.filter(_free(now), pk__in=first.values(), state=JobState.PREPARING).update(poll_at=now)
+        ProviderJob.objects.filter(is_free(now), pk__in=first.values(), state=JobState.PREPARING).update(poll_at=now)
 
 
 def _lease(keys: list[uuid.UUID], owner: uuid.UUID, *, now: datetime) -> list[ProviderJob]:
@@ -152,7 +148,7 @@ def _take(keys: list[uuid.UUID], owner: uuid.UUID, *, now: datetime) -> list[uui
     """Lease those of these jobs that are still free."""
     if not keys:
         return []
-    locked = ProviderJob.objects.select_for_update(of=("self",), skip_locked=True).filter(_free(now), pk__in=keys)
+    locked = ProviderJob.objects.select_for_update(of=("self",), skip_locked=True).filter(is_free(now), pk__in=keys)
     found = list(locked.values_list("pk", flat=True))
     ProviderJob.objects.filter(pk__in=found).update(
         lease_owner=owner, lease_epoch=F("lease_epoch") + 1, lease_expires_at=lease_end(timezone.now())

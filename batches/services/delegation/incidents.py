@@ -2,24 +2,27 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from django.db.models import QuerySet
 from uuid_utils.compat import uuid7
 
 from batches.models import ProviderJob, ProviderJobIncident
 from batches.models.provider_job import NOTE_CHARS
-from batches.rules.execution import HELD, IncidentCode
+from batches.rules.execution import IncidentCode
 
 
-def open_incident(job: ProviderJob, code: IncidentCode, note: str, *, now: datetime) -> None:
-    """Note an incident. One that is open already gets the new note; one that was resolved is opened again."""
+def open_incident(job: ProviderJob, code: IncidentCode, note: str, *, now: datetime, candidates: Sequence[str] = ()) -> None:
+    """Note an incident. One that is open already gets the new note; one that was resolved is opened again.
+
+    `candidates` are the provider's ids of the jobs that may be the one in doubt.
+    """
     note = note[:NOTE_CHARS]
     known = ProviderJobIncident.objects.filter(job=job, code=code)
     if known.filter(note=note).exists():
         return  # also if somebody has resolved it: nothing has changed since
-    opened = {"note": note, "updated_at": now, "resolved_at": None, "resolved_by": "", "resolution": ""}
-    if not known.update(**opened):
-        ProviderJobIncident.objects.create(id=uuid7(), job=job, code=code, note=note, opened_at=now, updated_at=now)
+    found: dict[str, Any] = {"note": note, "candidates": list(candidates), "updated_at": now}
+    if not known.update(**found, resolved_at=None, resolved_by="", resolution=""):
+        ProviderJobIncident.objects.create(id=uuid7(), job=job, code=code, opened_at=now, **found)
 
 
 Finding = tuple[ProviderJob, IncidentCode, str]  # a job, what is wrong with it, and a note with the numbers of both sides
@@ -40,13 +43,3 @@ def resolve_incidents(job: ProviderJob, *codes: IncidentCode, by: str, resolutio
     """Resolve the open incidents with these codes. How many there were."""
     found = ProviderJobIncident.objects.filter(job=job, code__in=codes, resolved_at=None)
     return found.update(resolved_at=now, updated_at=now, resolved_by=by[:200], resolution=resolution[:NOTE_CHARS])
-
-
-def open_incidents() -> "QuerySet[ProviderJobIncident]":
-    """Every open incident, the newest first."""
-    return ProviderJobIncident.objects.filter(resolved_at=None).select_related("job__batch__project", "job__provider")
-
-
-def is_held(job: ProviderJob) -> bool:
-    """Whether nothing goes on at a job until somebody decides."""
-    return job.incidents.filter(code__in=HELD, resolved_at=None).exists()

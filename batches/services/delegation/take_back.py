@@ -1,16 +1,18 @@
 """take_back: return requests from provider jobs to the executors, and decide when jobs are taken back."""
 
+import logging
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Count, QuerySet, Sum
 
 from batches.models import NOTE_CHARS, Batch, Event, ProviderHealth, ProviderJob, Slice, load_counts
 from batches.rules.actors import ENGINE, Actor
+from batches.rules.display.counted import counted
 from batches.rules.errors import Conflict
 from batches.rules.execution import OPEN_JOBS, Execution, Recall
 from batches.rules.states import TERMINAL, Act, BatchStatus
@@ -30,6 +32,8 @@ from batches.services.policy.deadline_guard import (
 from batches.services.tally.pace import call_seconds
 from providers.jobs.profiles import PROFILES
 from providers.models import Provider
+
+logger = logging.getLogger(__name__)
 
 MOST_EARLY = MOST_OF_WINDOW + CANCEL_OF_WINDOW  # no job is taken back before this part of the window is left
 KNOWN_FOR = timedelta(minutes=10)  # how long the concurrency that a provider allowed counts
@@ -52,7 +56,7 @@ def recall_at(batch: Batch, *, family: str, open_requests: int) -> datetime:
 def recall_due(*, now: datetime) -> int:
     """Take back the jobs of batches that stopped, and those that would miss their deadline. How many.
 
-    A batch with a job that would be late is marked as at risk.
+    A batch with a job that would be late is marked as at risk. A fault with one provider or job keeps no other from its turn.
     """
     open_jobs = ProviderJob.objects.open().filter(recall="").order_by()
     batches = Batch.objects.filter(pk__in=list(open_jobs.values_list("batch", flat=True).distinct()))
@@ -62,8 +66,19 @@ def recall_due(*, now: datetime) -> int:
     for batch in _near_their_deadline(batches, now=now):
         near[batch.provider].append(batch)
     for provider, some in near.items():
-        count += _recall_late(provider, some, now=now)
+        count += _alone(_recall_late, provider, some, now=now)
     return count + _release_overdue(now=now)
+
+
+def _alone(act: Callable[..., int], *about: object, now: datetime) -> int:
+    """What an act returns; 0 after a fault of its own, which is logged. That the database does not answer is for the caller."""
+    try:
+        return act(*about, now=now)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("%s failed for %s", act.__name__, about[0])
+        return 0
 
 
 def _near_their_deadline(batches: QuerySet[Batch], *, now: datetime) -> list[Batch]:
@@ -81,7 +96,7 @@ def _recall(jobs: QuerySet[ProviderJob], why: Recall, *, now: datetime) -> int:
     taken = 0
     for start in range(0, len(keys), KEYS_A_STATEMENT):
         some = ProviderJob.objects.filter(pk__in=keys[start : start + KEYS_A_STATEMENT])
-        taken += some.update(recall=why, recalled_at=now, recalled_by=ENGINE.name, poll_at=now)
+        taken += some.take_back(why, by=ENGINE.name, now=now)
     return taken
 
 
@@ -108,13 +123,9 @@ def _recall_some(batch: Batch, late: Sequence[uuid.UUID], *, now: datetime) -> i
     Batch.objects.filter(pk=batch.pk, taken_back_at=None).update(taken_back_at=now)
     Batch.objects.filter(pk=batch.pk, status=BatchStatus.IN_PROGRESS, at_risk_since=None).update(at_risk_since=now)
     jobs = ProviderJob.objects.filter(batch=batch, recall=Recall.LATE).aggregate(jobs=Count("pk"), rows=Sum("rows"))
-    tell(batch, Act.TAKEN_BACK, f"{_counted(**jobs)} would miss the deadline.", now=now)
+    many = f"{counted(jobs['jobs'], 'job')} with {counted(jobs['rows'], 'request')}"
+    tell(batch, Act.TAKEN_BACK, f"{many} would miss the deadline.", now=now)
     return taken
-
-
-def _counted(*, jobs: int, rows: int) -> str:
-    """`2 jobs with 20 requests`."""
-    return f"{jobs:,} job{'' if jobs == 1 else 's'} with {rows:,} request{'' if rows == 1 else 's'}"
 
 
 def _jobs_at_work(batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[JobAtWork]]]:
@@ -165,14 +176,20 @@ def _release_overdue(*, now: datetime) -> int:
     )
     count = 0
     for job in held.order_by("recalled_at").defer("seen").prefetch_related("batch", "batch__provider")[:AT_ONCE]:
-        assert job.recalled_at is not None
-        takes = _course(job.batch, ()).cancel_time(_cancel_takes(job.family))
-        if takes and job.recall == Recall.PERSON:
-            takes = timedelta(seconds=settings.JOB_CANCEL_SECONDS)
-        latest = recall_at(job.batch, family="", open_requests=job.rows)
-        if now >= min(job.recalled_at + takes, max(latest, job.recalled_at)):
-            count += release_slices(job, now=now, note="The provider did not give it back in time.")
+        count += _alone(_release_if_overdue, job, now=now)
     return count
+
+
+def _release_if_overdue(job: ProviderJob, *, now: datetime) -> int:
+    """Free the requests of one job if it was waited for long enough. How many slices."""
+    assert job.recalled_at is not None
+    takes = _course(job.batch, ()).cancel_time(_cancel_takes(job.family))
+    if takes and job.recall == Recall.PERSON:
+        takes = timedelta(seconds=settings.JOB_CANCEL_SECONDS)
+    latest = recall_at(job.batch, family="", open_requests=job.rows)
+    if now < min(job.recalled_at + takes, max(latest, job.recalled_at)):
+        return 0
+    return release_slices(job, now=now, note="The provider did not give it back in time.")
 
 
 @transaction.atomic
@@ -201,9 +218,8 @@ def recall_many(jobs: QuerySet[ProviderJob], *, actor: Actor, now: datetime, rea
         with transaction.atomic():
             locked = ProviderJob.objects.select_for_update(of=("self",)).filter(pk__in=keys[start : start + AT_ONCE])
             rows = list(recallable(locked).order_by("pk").select_related("batch__project").defer("seen"))
-            ProviderJob.objects.filter(pk__in=[row.pk for row in rows]).update(
-                recall=Recall.PERSON, recalled_at=now, recalled_by=actor.name[:200], poll_at=now, updated_at=now
-            )
+            taken = ProviderJob.objects.filter(pk__in=[row.pk for row in rows])
+            taken.take_back(Recall.PERSON, by=actor.name, now=now)
             record_acts("recall_job", [(row, row.batch.project) for row in rows], actor=actor, now=now, reason=reason)
         count += len(rows)
     if count:
@@ -245,7 +261,7 @@ def _why(job: ProviderJob) -> str:
 def send_directly(batch: Batch, *, requests: int, why: str, now: datetime) -> None:
     """Let the executors send the requests of a hybrid batch that are in no job. The first time is told in the timeline."""
     if Batch.objects.filter(pk=batch.pk, taken_back_at=None).update(taken_back_at=now) or not _is_told(batch):
-        many = "1 request is" if requests == 1 else f"{requests:,} requests are"
+        many = counted(requests, "request is", "requests are")
         tell(batch, Act.FINISHED_DIRECTLY, f"{many} sent directly, and so will be others without a result. {why}", now=now)
     wake.execute()
 
@@ -255,13 +271,14 @@ def _is_told(batch: Batch) -> bool:
 
 
 def tell(batch: Batch, act: Act, note: str, *, now: datetime) -> None:
-    """Note in the timeline of a running batch what the engine did with its jobs. An event of this kind gets the new note.
+    """Note in the timeline of a running batch what the engine did with its jobs. One event tells of all that was taken back.
 
     The version of the batch stays, because nothing changed that somebody may have chosen.
     """
-    told = Event.objects.filter(batch=batch, act=act, source=ENGINE.source).order_by("-created_at").first()
-    if told is not None and act is Act.TAKEN_BACK:
-        Event.objects.filter(pk=told.pk).update(note=note[:NOTE_CHARS])
-        return
+    if act is Act.TAKEN_BACK:
+        told = Event.objects.filter(batch=batch, act=act, source=ENGINE.source).order_by("-created_at").first()
+        if told is not None:
+            Event.objects.filter(pk=told.pk).update(note=note[:NOTE_CHARS])
+            return
     batch.refresh_from_db(fields=["status", "version"])
     record(batch, origin=BatchStatus(batch.status), actor=ENGINE, now=now, note=note, act=act)

@@ -33,10 +33,9 @@ def next_look(job: ProviderJob, *, now: datetime, calls: float | None = None, ji
     the provider is not called more often than JOB_POLLS_PER_MINUTE. Where jobs are looked at one by one, those that are taken
     back or near their deadline wait for each other alone.
     """
-    seconds = settings.JOB_POLL_SECONDS
+    seconds, is_urgent = settings.JOB_POLL_SECONDS, _is_urgent(job, now=now)
     if job.started_at is not None and now - job.started_at > LONG:
         seconds *= 5
-    is_urgent = bool(job.recall) or recall_at(job.batch, family=job.family, open_requests=job.rows) - now < SOON
     if is_urgent:
         seconds = min(seconds, settings.JOB_POLL_SECONDS / 4)
     if calls is None:
@@ -44,6 +43,11 @@ def next_look(job: ProviderJob, *, now: datetime, calls: float | None = None, ji
     seconds = max(seconds, calls * 60 / settings.JOB_POLLS_PER_MINUTE)
     share = random.uniform(0, 0.2) if jitter is None else jitter
     return now + timedelta(seconds=seconds * (1 + share))
+
+
+def _is_urgent(job: ProviderJob, *, now: datetime) -> bool:
+    """Whether a job was taken back, or soon will be."""
+    return bool(job.recall) or recall_at(job.batch, family=job.family, open_requests=job.rows) - now < SOON
 
 
 def calls_of(job: ProviderJob, *, among: Q | None = None) -> float:
@@ -155,14 +159,19 @@ def missed(job: ProviderJob, failure: Failure, *, now: datetime) -> None:
     """Record a look that failed. That a job cannot be found is no news: providers answer so for jobs that exist."""
     if trouble := _trouble_of_miss(job, failure):
         open_incident(job, *trouble, now=now)
-    put_off(job, seconds=_patience(job, failure), now=now, failure=failure.message)
+    put_off(job, seconds=patience(job, failure), now=now, failure=failure.message)
 
 
 def look_later(jobs: Sequence[ProviderJob], *, now: datetime) -> None:
-    """Leave these running jobs for their next turn, because their provider was asked often enough for the moment."""
+    """Leave these running jobs of one provider for their next turn, because it was asked often enough for the moment."""
+    calls = calls_of(jobs[0])
+
+    def later(job: ProviderJob) -> datetime:
+        among_all = None if _is_urgent(job, now=now) else calls
+        return next_look(job, now=now, calls=among_all, jitter=random.uniform(-1, 0))
+
     with transaction.atomic():
-        times = [(job, next_look(job, now=now, jitter=random.uniform(-1, 0))) for job in lock_each(jobs)]
-        write_each([(job, {"poll_at": at}) for job, at in times], now=now)
+        write_each([(job, {"poll_at": later(job)}) for job in lock_each(jobs)], now=now)
 
 
 def not_listed(jobs: Sequence[ProviderJob], failure: Failure, *, now: datetime) -> None:
@@ -171,7 +180,7 @@ def not_listed(jobs: Sequence[ProviderJob], failure: Failure, *, now: datetime) 
         held, failed = lock_each(jobs), failure.message[:500]
         troubles: list[Finding] = [(job, *trouble) for job in held if (trouble := _trouble_of_miss(job, failure))]
         open_incidents_of(troubles, now=now)
-        times = [(job, now + timedelta(seconds=_patience(job, failure))) for job in held]
+        times = [(job, now + timedelta(seconds=patience(job, failure))) for job in held]
         write_each([(job, {"poll_at": at, "tries": job.tries + 1, "failure": failed}) for job, at in times], now=now)
 
 
@@ -183,7 +192,7 @@ def _trouble_of_miss(job: ProviderJob, failure: Failure) -> tuple[IncidentCode, 
     return code, f"The last looks at the job failed: {failure.message}"
 
 
-def _patience(job: ProviderJob, failure: Failure) -> float:
+def patience(job: ProviderJob, failure: Failure) -> float:
     """Seconds until the next look after one that failed; more with each in a row."""
     seconds: float = min(settings.JOB_POLL_SECONDS / 4 * 2 ** min(job.tries, 6), settings.JOB_POLL_SECONDS * 5)
     return max(seconds, failure.retry_after or 0.0)

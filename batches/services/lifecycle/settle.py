@@ -8,9 +8,10 @@ from datetime import datetime
 
 import msgspec
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, ProgrammingError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef
 
 from batches.models import Attempt, Batch, BatchResult, Slice, ThrottledBy
+from batches.rules.errors import LostRace
 from batches.rules.states import BatchStatus
 from batches.services.control.enforce_guards import enforce_guards
 from batches.services.core import wake
@@ -84,6 +85,20 @@ def settle(report: Report, *, now: datetime) -> Receipt:
         logger.exception("the guards of %s batches could not be looked at", len(guarded))
         return receipt
     return replace(receipt, held_back=receipt.held_back | paused)
+
+
+def settle_fenced(
+    batch: Batch, pieces: Sequence[Slice], settled: Sequence[Settled], tried: Sequence[Tried] = (), *, now: datetime
+) -> None:
+    """Record outcomes in slices of one batch that the caller has locked, and let go of them. New epochs fence off who had them.
+
+    Raises LostRace if the rows of the slices are not as they were when they were locked.
+    """
+    keys = [piece.pk for piece in pieces]
+    Slice.objects.filter(pk__in=keys).update(lease_epoch=F("lease_epoch") + 1, lease_owner=None, lease_expires_at=lease_end(now))
+    epochs = {piece.pk: piece.lease_epoch + 1 for piece in pieces}
+    if settle(Report({batch.pk: batch}, epochs, settled, tried, done=dict.fromkeys(keys)), now=now).lost:
+        raise LostRace
 
 
 def settle_apart(report: Report, *, now: datetime) -> Receipt:

@@ -4,16 +4,18 @@ A project allows it; a provider's settings make it possible. When one of both en
 and jobs at the provider run on and come home: they are paid for.
 """
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from batches.models import Project, ProviderJob
 from batches.rules.actors import Actor
+from batches.rules.display.counted import counted
 from batches.rules.errors import InvalidRequest
 from batches.rules.execution import JobState, Recall
 from batches.services.core import wake
@@ -38,14 +40,10 @@ class OpenJobs:
         """What becomes of them now that no more may be sent; empty if there are none."""
         parts = []
         if self.at_provider:
-            jobs = (
-                "1 job runs on at its provider and comes"
-                if self.at_provider == 1
-                else f"{self.at_provider:,} jobs run on and come"
-            )
-            parts.append(f"{jobs} home.")
+            run = counted(self.at_provider, "job runs on at its provider and comes", "jobs run on at their provider and come")
+            parts.append(f"{run} home.")
         if self.unsent:
-            was = "1 job that was not sent yet is" if self.unsent == 1 else f"{self.unsent:,} jobs that were not sent yet are"
+            was = counted(self.unsent, "job that was not sent yet is", "jobs that were not sent yet are")
             parts.append(f"{was} taken back.")
         return " ".join(parts)
 
@@ -93,14 +91,20 @@ def about_jobs(provider: Provider) -> str:
     if not count:
         return ""
     under = f", {former:,} of them under a former credential" if former else ""
-    return f"{count:,} {'job is' if count == 1 else 'jobs are'} open at its batch API{under}."
+    return f"{counted(count, 'job is', 'jobs are')} open at its batch API{under}."
 
 
 def open_jobs(jobs: QuerySet[ProviderJob]) -> OpenJobs:
-    """How many of these jobs are open."""
-    states = list(jobs.order_by().values_list("state", flat=True))
-    unsent = states.count(JobState.PREPARING)
-    return OpenJobs(unsent, len(states) - unsent)
+    """How many of these open jobs there are."""
+    is_unsent = Q(state=JobState.PREPARING)
+    found = jobs.order_by().aggregate(unsent=Count("pk", filter=is_unsent), at_provider=Count("pk", filter=~is_unsent))
+    return OpenJobs(**found)
+
+
+def open_by_project(projects: Collection[Project]) -> dict[uuid.UUID, int]:
+    """How many jobs of these projects are open, for those that have any. One query."""
+    jobs = ProviderJob.objects.open().filter(batch__project__in=projects)
+    return dict(jobs.order_by().values_list("batch__project").annotate(Count("pk")))
 
 
 def jobs_of_project(project: Project) -> QuerySet[ProviderJob]:
@@ -147,7 +151,7 @@ def family_changed(before: Provider, provider: Provider, *, by: str, now: dateti
 def take_back_unsent(jobs: QuerySet[ProviderJob], *, by: str, now: datetime) -> int:
     """Take back those of the jobs that no provider has. Their requests are left to others. How many."""
     unsent = ProviderJob.objects.filter(pk__in=jobs.filter(state=JobState.PREPARING, recall="").values("pk"))
-    count = unsent.update(recall=Recall.PERSON, recalled_at=now, recalled_by=by[:200], poll_at=now, updated_at=now)
+    count = unsent.take_back(Recall.PERSON, by=by, now=now)
     if count:
         wake.delegate()
     return count

@@ -30,6 +30,7 @@ from batches.models import (
     Slice,
 )
 from batches.rules.actors import Actor
+from batches.rules.display.counted import counted
 from batches.rules.errors import Conflict, InvalidRequest, LostRace
 from batches.rules.execution import OPEN_JOBS, Execution
 from batches.rules.states import TERMINAL, Act, BatchStatus, ObjectStatus
@@ -86,12 +87,12 @@ class Retried:
     @property
     def objects(self) -> str:
         """`1,200 objects`."""
-        return f"{self.retried:,} object{'' if self.retried == 1 else 's'}"
+        return counted(self.retried, "object")
 
     @property
     def requests(self) -> str:
         """`1,200 requests`."""
-        return f"{self.retried:,} request{'' if self.retried == 1 else 's'}"
+        return counted(self.retried, "request")
 
 
 def retry(
@@ -142,7 +143,8 @@ def _retry_in_place(batch: Batch, selection: Selection, *, order: RetryOrder, ac
     for start in range(0, len(touched), SLICES_A_TRANSACTION):
         try:
             with transaction.atomic():
-                # Jobs are locked before slices and these before the batch, as in settle, so that no deadlock arises.
+                # Rows are locked in one order everywhere, so that no deadlock arises: batch, jobs, slices.
+                Batch.objects.select_for_update(no_key=True).get(pk=batch.pk)
                 jobs = _lock_jobs(touched[start : start + SLICES_A_TRANSACTION])
                 slices = Slice.objects.select_for_update().filter(pk__in=touched[start : start + SLICES_A_TRANSACTION])
                 pieces = list(slices.order_by("pk"))
@@ -228,4 +230,4 @@ def _note_more(batch: Batch, event: Event, *, now: datetime, note: str, **change
 
 
 def _objects(count: int) -> str:
-    return f"{count:,} object{'' if count == 1 else 's'} in place."
+    return f"{counted(count, 'object')} in place."

@@ -10,17 +10,18 @@ from itertools import groupby, islice
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from batches.models import Batch, EmergencyStop, Event, ProviderHealth, Slice, Stopped
 from batches.models.batch import BatchQuerySet
 from batches.rules.actors import ENGINE
+from batches.rules.display.counted import counted
 from batches.rules.errors import PortalError
-from batches.rules.execution import Execution
 from batches.rules.states import Act, BatchStatus, Source
 from batches.services.control.reroute import reroute
 from batches.services.core.audit import record_act
+from batches.services.core.direct import sent_directly
 from batches.services.insight.standby_moves import MOVE_TO_STANDBY
 from batches.services.policy.serving import foreign_to, listed_models, unserved_by
 from batches.services.standing.downtime import is_down, note_downtime
@@ -71,7 +72,7 @@ def _take_over(provider: Provider, standby: Provider, *, since: datetime, now: d
             moved = len(list(islice(filter(None, tried), left)))
             left -= moved
             if moved:
-                about = f"{moved} {'batch' if moved == 1 else 'batches'} moved to {standby}: {reason}"
+                about = f"{counted(moved, 'batch', 'batches')} moved to {standby}: {reason}"
                 record_act(MOVE_TO_STANDBY, actor=ENGINE, now=now, target=provider, project=project, reason=about)
 
 
@@ -85,7 +86,7 @@ def _to_move(provider: Provider, standby: Provider) -> BatchQuerySet:
     found = Batch.objects.filter(
         Exists(Slice.objects.filter(batch=OuterRef("pk"), pending__gt=0, provider_job=None)),
         ~Exists(moved_before),
-        Q(execution=Execution.DIRECT) | Q(execution=Execution.HYBRID, taken_back_at__isnull=False),
+        sent_directly(),
         ended_at=None,
         status=BatchStatus.IN_PROGRESS,
         provider=provider,

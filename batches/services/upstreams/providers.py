@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from batches.models import Project, ProviderGrant
 from batches.rules.actors import Actor
+from batches.rules.display.counted import counted
 from batches.rules.errors import Conflict, InvalidRequest
 from batches.services.core import wake
 from batches.services.core.audit import hidden, plainly, record_act
@@ -72,7 +73,7 @@ def add_provider(
     for project in projects:
         grant(provider, project=project, actor=actor, now=now, default=default)
     if default and not projects:
-        provider.take_default()
+        take_default(provider, actor=actor, now=now)
     return provider
 
 
@@ -251,7 +252,7 @@ def remove_provider(provider: Provider, *, actor: Actor, now: datetime) -> None:
         provider.delete()
     except ProtectedError:
         name, used = provider.name, provider.batches.count()
-        count = "1 batch" if used == 1 else f"{used} batches"
+        count = counted(used, "batch", "batches")
         raise Conflict(f"Provider {name} has {count} and stays. To stop new ones: manage.py provider disable {name}") from None
 
 

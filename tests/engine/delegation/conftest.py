@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -16,8 +17,8 @@ from batches.services.delegation.take_back import recall
 from providers.models import Provider
 from tests.batch_apis import BatchApis
 from tests.cast import CHAT, TESTER, ended, provider_at, request_line, run_executor, started
+from tests.waiting import PATIENCE
 
-ROUNDS = 60
 MESSAGES = "/v1/messages"
 
 
@@ -76,13 +77,14 @@ class Stage:
 
     def until(self, condition: Callable[[], object], *, seconds: float = 40.0) -> None:
         """Run the delegator, with the provider's clock going on, until a condition holds."""
-        for _ in range(ROUNDS):
+        deadline = monotonic() + PATIENCE
+        while True:
             self.work()
             if condition():
                 return
+            assert monotonic() < deadline, [(job.state, job.note, job.failure) for job in ProviderJob.objects.all()]
             self.apis.advance(seconds)
             ProviderJob.objects.exclude(poll_at=None).update(poll_at=timezone.now() - timedelta(seconds=1))
-        raise AssertionError([(job.state, job.note, job.failure) for job in ProviderJob.objects.all()])
 
     def settled(self, batch: Batch) -> Callable[[], bool]:
         """The condition that no request of a batch is open."""

@@ -2,13 +2,14 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings
+from django.conf import settings as portal
 from django.utils import timezone
+from pytest_django import Settings
 from uuid_utils.compat import uuid7
 
 from batches.models import ProviderJob
@@ -18,11 +19,12 @@ from batches.services.delegation import due
 from batches.services.delegation.creating import submitting
 from batches.services.delegation.creating.hand_over import hand_over_some
 from providers.jobs import client
-from providers.jobs.base import JobStatus, Snapshot
+from providers.jobs.base import JobStatus, Row, Snapshot
 from tests.batch_apis import Create, Plan
 from tests.engine.delegation.conftest import Stage
 from tests.engine.delegation.proofs import assert_whole
 from tests.together import thread
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,7 +39,7 @@ def test_a_delegator_that_waits_for_an_answer_too_long_loses_its_job_to_the_next
     batch = stage.batch(ROWS)
     slow = thread(stage.work)
     slow.start()
-    _wait_until(lambda: stage.apis.jobs)
+    until(lambda: stage.apis.jobs)
 
     _let_leases_run_out()
     batch = stage.play(batch)
@@ -70,7 +72,7 @@ def test_a_process_that_stood_still_before_its_create_call_does_not_make_it(
 
     def slowly(job: ProviderJob, **more: Any) -> bool:
         begun = begin(job, **more)
-        late = timezone.now() - timedelta(seconds=settings.JOB_DOUBT_SECONDS)
+        late = timezone.now() - timedelta(seconds=portal.JOB_DOUBT_SECONDS)
         job.sent_at = late  # so long ago, for this process
         return begun
 
@@ -84,12 +86,33 @@ def test_a_process_that_stood_still_before_its_create_call_does_not_make_it(
     assert (batch.succeeded, len(stage.apis.jobs)) == (ROWS, 1)
 
 
+def test_a_delegator_that_writes_a_long_input_keeps_its_lease(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.LEASE_SECONDS = 1
+    begun, go_on = threading.Event(), threading.Event()
+    read = submitting.rows_of
+
+    def slowly(job: ProviderJob) -> Iterator[list[Row]]:
+        begun.set()
+        assert go_on.wait(20)
+        yield from read(job)
+
+    monkeypatch.setattr(submitting, "rows_of", slowly)
+    batch = stage.batch(ROWS)
+    slow = thread(stage.work)
+    slow.start()
+    assert begun.wait(20)
+    until = time.monotonic() + 2.5
+    while time.monotonic() < until:
+        assert due.take_due(uuid7(), now=timezone.now(), most=1) == []
+        threading.Event().wait(0.1)
+    go_on.set()
+    slow.join(30)
+
+    batch = stage.play(batch)
+    assert (batch.succeeded, len(stage.apis.jobs)) == (ROWS, 1)
+
+
 def _let_leases_run_out() -> None:
     ProviderJob.objects.exclude(lease_expires_at=None).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
-
-
-def _wait_until(look: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not look():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.02)

@@ -135,15 +135,15 @@ def test_a_worker_that_comes_too_late_writes_nothing_after_a_decision(
 def test_the_ids_that_may_be_it_are_offered(job: ProviderJob) -> None:
     listed = [Snapshot(f"batch_{n}", JobStatus.RUNNING, "in_progress") for n in (1, 2)]
     looked_for(job, Found(listed, is_complete=True), now=timezone.now())
-    assert decide.candidates(job.incidents.get(code=IncidentCode.AMBIGUOUS)) == ["batch_1", "batch_2"]
-    assert decide.candidates(job.incidents.get(code=IncidentCode.UNCERTAIN)) == []
+    assert job.incidents.get(code=IncidentCode.AMBIGUOUS).candidates == ["batch_1", "batch_2"]
+    assert job.incidents.get(code=IncidentCode.UNCERTAIN).candidates == []
 
 
 def test_a_job_of_nobody_that_may_be_it_is_offered(job: ProviderJob) -> None:
     later = timezone.now() + timedelta(days=1)
     strangers = Found([], is_complete=True, others=[Snapshot("batch_5", JobStatus.RUNNING, "in_progress")])
     looked_for(job, strangers, now=later)
-    assert decide.candidates(job.incidents.get(code=IncidentCode.UNCERTAIN)) == ["batch_5"]
+    assert job.incidents.get(code=IncidentCode.UNCERTAIN).candidates == ["batch_5"]
 
 
 def test_an_incident_is_resolved_once_and_with_a_note(batch: Batch) -> None:

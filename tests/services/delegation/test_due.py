@@ -6,11 +6,12 @@ import pytest
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from batches.models import Project, ProviderJob
+from batches.models import Batch, Project, ProviderJob
 from batches.rules.errors import LostRace
+from batches.rules.execution import JobState
 from batches.services.delegation import due
 from batches.services.delegation.creating.submitting import not_created
-from batches.services.delegation.due import BUSY, QUEUE_FULL, hold_back, let_next, renew, take_due
+from batches.services.delegation.due import BUSY, QUEUE_FULL, anything_due, hold_back, let_next, renew, take_due
 from providers.base import Failure
 from providers.failures import Kind
 from providers.models import Provider
@@ -84,3 +85,19 @@ def test_only_jobs_that_are_worked_on_keep_their_leases(handed_over: HandOver) -
     assert [job.pk for job in taken()] == [dropped.pk]
     with pytest.raises(LostRace):
         due.put_off(dropped, seconds=1, now=timezone.now())
+
+
+def test_jobs_that_wait_for_their_batch_or_for_room_wake_nobody(far: Provider, handed_over: HandOver) -> None:
+    jobs = handed_over(4)
+    now = timezone.now()
+    assert anything_due(now=now)
+
+    Batch.objects.filter(pk=jobs[0].batch_id).update(paused_at=now)
+    assert not anything_due(now=now)
+    Batch.objects.filter(pk=jobs[0].batch_id).update(paused_at=None)
+
+    Provider.objects.filter(pk=far.pk).update(max_open_jobs=1)
+    there = {"state": JobState.RUNNING, "sent_at": now, "started_at": now}
+    ProviderJob.objects.filter(pk=jobs[0].pk).update(poll_at=now + HOUR, **there)
+    assert not anything_due(now=now)
+    assert anything_due(now=now + HOUR)

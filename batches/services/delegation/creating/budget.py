@@ -6,11 +6,11 @@ tokens even if all its jobs at the provider use as much as is estimated.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from django.db.models import Sum
 
 from batches.models import Batch, ProviderJob
+from batches.rules.display.counted import amount_of
 from batches.rules.lines.tokens import tokens_of
 from batches.services.delegation.prices import Prices
 from batches.services.policy.guards import guards_of, money
@@ -85,7 +85,7 @@ def over_budget_with(job: ProviderJob) -> str:
         left = [_left(each, each.estimated_nanos, usual=usual) for each in (*there, job)]
         cost = _Use(counts.cost_nanos + wasted, sum(left[:-1]), left[-1])
         if cost.exceeds(int(guards.max_cost.scaleb(9))):
-            spent, others, own = (money(Decimal(each).scaleb(-9)) for each in (cost.spent, cost.open, cost.own))
+            spent, others, own = (money(amount_of(each)) for each in (cost.spent, cost.open, cost.own))
             allowed = money(guards.max_cost)
             return f"The batch has cost {spent}, its open jobs may cost {others}, this one {own} (allowed {allowed})."
     if guards.max_tokens is not None:

@@ -67,13 +67,15 @@ def looked_for(job: ProviderJob, found: Found | Failure, *, now: datetime) -> No
     waited = (now - job.sent_at).total_seconds() >= settings.JOB_DOUBT_SECONDS
     looks = job.looks + 1
     if candidates:
-        names = ", ".join(one.remote_id for one in candidates[:5])
-        open_incident(job, IncidentCode.AMBIGUOUS, f"The provider has {len(candidates)} jobs that may be it: {names}.", now=now)
+        names = [one.remote_id for one in candidates[:5]]
+        note = f"The provider has {len(candidates)} jobs that may be it: {', '.join(names)}."
+        open_incident(job, IncidentCode.AMBIGUOUS, note, now=now, candidates=names)
     elif found.is_complete and not strangers and waited and looks >= LOOKS:
         create_again(job, now=now)
         return
     elif waited and (strangers or not found.is_complete):
-        open_incident(job, IncidentCode.UNCERTAIN, _why_uncertain(job, strangers), now=now)
+        named = [one.remote_id for one in strangers[:1]]
+        open_incident(job, IncidentCode.UNCERTAIN, _why_uncertain(job, strangers), now=now, candidates=named)
     is_elsewhere = job.released_at is not None or job.recall == Recall.STOPPED
     if is_elsewhere and now - job.sent_at > FORGOTTEN_AFTER:
         note = "It never appeared at the provider."

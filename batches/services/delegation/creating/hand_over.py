@@ -8,17 +8,19 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Exists, Max, OuterRef, Q
+from django.db.models import Exists, Max, OuterRef
 from uuid_utils.compat import uuid7
 
 from batches.models import Batch, Event, ProviderJob, Slice
 from batches.models.batch import BatchQuerySet
 from batches.rules.actors import ENGINE
+from batches.rules.display.counted import counted
 from batches.rules.execution import Execution, Recall
 from batches.rules.states import Act, BatchStatus
 from batches.rules.wire_ids import marker_of
 from batches.services.control.pause import pause
 from batches.services.core import wake
+from batches.services.core.lease import is_free
 from batches.services.delegation.give_up import fail_lost
 from batches.services.delegation.take_back import recall_at, send_directly, tell
 from batches.services.policy.execution import obstacle_of, profile_of
@@ -68,16 +70,11 @@ def anything_to_hand_over(*, now: datetime) -> bool:
 
 def _waiting(*, now: datetime) -> BatchQuerySet:
     """The batches with slices for jobs. A paused batch gets none, nor does one whose requests were taken back."""
-    free = Exists(Slice.objects.filter(_in_no_hand(now), batch=OuterRef("pk"), pending__gt=0, provider_job=None))
+    free = Exists(Slice.objects.filter(is_free(now), batch=OuterRef("pk"), pending__gt=0, provider_job=None))
     handed_over = [Execution.HYBRID, Execution.DELEGATED]
     return Batch.objects.filter(
         free, execution__in=handed_over, taken_back_at=None, paused_at=None, status=BatchStatus.IN_PROGRESS
     )
-
-
-def _in_no_hand(now: datetime) -> Q:
-    """The condition of a slice that no executor holds: it may hold slices of a batch that was moved a moment ago."""
-    return Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
 
 
 @transaction.atomic
@@ -91,7 +88,8 @@ def hand_over(batch_id: uuid.UUID, *, now: datetime) -> list[ProviderJob]:
     if batch is None or not Execution(batch.execution).is_handed_over:
         return []
     free = Slice.objects.select_for_update(of=("self",)).filter(batch=batch, pending__gt=0, provider_job=None)
-    pieces = list(free.filter(_in_no_hand(now)).order_by("first_line"))
+    # Executors may still hold slices of a batch that was moved a moment ago.
+    pieces = list(free.filter(is_free(now)).order_by("first_line"))
     open_requests = sum(piece.pending for piece in pieces)
     if not pieces:
         return []
@@ -103,23 +101,21 @@ def hand_over(batch_id: uuid.UUID, *, now: datetime) -> list[ProviderJob]:
     if now >= recall_at(batch, family=profile.name, open_requests=open_requests):
         _too_late(batch, requests=open_requests, now=now)
         return []
-    attempts = _attempts(batch)
-    jobs: list[ProviderJob] = []
+    attempts = _attempts(batch, pieces)
     laid: list[tuple[ProviderJob, Sequence[Slice]]] = []
     for some in grouped(pieces, size_for(profile)):
-        attempt = 1 + max(attempts.get(piece.first_line, 0) for piece in some)
+        attempt = 1 + max(attempts[piece.first_line] for piece in some)
         if attempt > settings.JOB_ATTEMPTS:
             fail_lost(batch, some, attempts=attempt - 1, now=now)
             continue
         job = _new_job(batch, profile, some, attempt=attempt, now=now)
-        jobs.append(job)
         laid.append((job, some))
-    ProviderJob.objects.bulk_create(jobs)
+    jobs = ProviderJob.objects.bulk_create(job for job, _ in laid)
     for job, group in laid:
         Slice.objects.filter(pk__in=[piece.pk for piece in group]).update(provider_job=job, not_before=None)
     if jobs:
         rows = sum(job.rows for job in jobs)
-        many = f"{rows:,} request{'' if rows == 1 else 's'} in {len(jobs):,} job{'' if len(jobs) == 1 else 's'}"
+        many = f"{counted(rows, 'request')} in {counted(len(jobs), 'job')}"
         tell(batch, Act.HANDED_OVER, f"{many}, at {batch.provider}.", now=now)
         wake.delegate()
     return jobs
@@ -142,7 +138,7 @@ def _too_late(batch: Batch, *, requests: int, now: datetime) -> None:
     if batch.execution == Execution.HYBRID:
         send_directly(batch, requests=requests, why=why, now=now)
     elif Batch.objects.filter(pk=batch.pk, taken_back_at=None).update(taken_back_at=now):
-        many = f"{requests:,} request{'' if requests == 1 else 's'}"
+        many = counted(requests, "request")
         tell(batch, Act.TAKEN_BACK, f"{many} will expire. {why}", now=now)
 
 
@@ -162,12 +158,11 @@ def grouped(pieces: Sequence[Slice], size: Size) -> Iterator[list[Slice]]:
         yield group
 
 
-def _attempts(batch: Batch) -> dict[int, int]:
-    """How many jobs at its provider each slice was in and came back from, by its first line.
+def _attempts(batch: Batch, pieces: Sequence[Slice]) -> dict[int, int]:
+    """How many jobs at its provider each of these slices was in and came back from, by its first line.
 
     A job counts only if the provider had it and nobody took it back. After a retry of failed requests counting begins anew.
     """
-    found: dict[int, int] = {}
     had = ProviderJob.objects.filter(batch=batch, provider=batch.provider_id, started_at__isnull=False)
     had = had.exclude(recall=Recall.PERSON)
     retried_at = Event.objects.filter(batch=batch, act=Act.RETRIED).aggregate(latest=Max("created_at"))["latest"]
@@ -175,12 +170,8 @@ def _attempts(batch: Batch) -> dict[int, int]:
         had = had.filter(created_at__gt=retried_at)
     ended = had.values("first_line", "last_line").annotate(attempt=Max("attempt"))
     spans = [(row["first_line"], row["last_line"], row["attempt"]) for row in ended.order_by()]
-    if not spans:
-        return found
-    lines = Slice.objects.filter(batch=batch, pending__gt=0, provider_job=None).values_list("first_line", flat=True)
-    for line in lines:
-        found[line] = max((attempt for first, last, attempt in spans if first <= line <= last), default=0)
-    return found
+    lines = [piece.first_line for piece in pieces]
+    return {line: max((attempt for first, last, attempt in spans if first <= line <= last), default=0) for line in lines}
 
 
 def _new_job(batch: Batch, profile: Profile, group: Sequence[Slice], *, attempt: int, now: datetime) -> ProviderJob:

@@ -25,7 +25,7 @@ from batches.rules.wire_ids import row_reader
 from batches.services.core.lease import lease_end
 from batches.services.delegation.due import lock_batch
 from batches.services.delegation.prices import Prices
-from batches.services.lifecycle.settle import Report, settle
+from batches.services.lifecycle.settle import settle_fenced
 from batches.services.tally.outcomes import Settled, Tried
 from providers.base import Failure, Success
 from providers.jobs.base import RowResult
@@ -111,7 +111,6 @@ def _record(
     around = Slice.objects.select_for_update(of=("self",)).filter(batch=batch, last_line__gte=first, first_line__lte=last)
     slices = {piece.pk: piece for piece in around.order_by("pk")}
     states = _states(batch, rows, slices.values())
-    price = prices.of_model(job.model)
     settled: list[Settled] = []
     tried: list[Tried] = []
     busy = 0
@@ -131,17 +130,17 @@ def _record(
         if outcome is None:
             tally.add("never_ran")
             continue
-        cost, direct = price(outcome.usage) if isinstance(outcome, Success) else (None, None)
+        cost, direct = prices.of_line(row.line)(outcome.usage) if isinstance(outcome, Success) else (None, None)
         if not is_open:
             _count_in_vain(outcome, status, cost, tally)
         elif goes_on and isinstance(outcome, Failure) and outcome.kind.retryable:
             tried.append(Tried(piece.id, batch_id, row.line, round_, attempt, 0, outcome, now))
         else:
             settled.append(Settled(piece.id, batch_id, row.line, round_, attempt, None, outcome, cost))
-            tally.add("direct_cost_nanos", direct or 0)
+            tally.add("direct_cost_nanos", 0 if cost is None else direct or 0)  # else nothing could be compared
     _count(settled, tried, tally)
     if touched := {item.slice_id for item in settled} | {item.slice_id for item in tried}:
-        _settle(batch, [slices[key] for key in touched], settled, tried, now=now)
+        settle_fenced(batch, [slices[key] for key in touched], settled, tried, now=now)
     return busy
 
 
@@ -205,13 +204,3 @@ def _count_in_vain(outcome: Success | Failure, status: str, cost: int | None, ta
     tally.add("late" if stopped else "duplicates")
     if isinstance(outcome, Success):
         tally.add("wasted_nanos", cost or 0)
-
-
-def _settle(batch: Batch, pieces: Sequence[Slice], settled: list[Settled], tried: list[Tried], *, now: datetime) -> None:
-    """Settle under new epochs of the slices, which are locked, and let go of them at once."""
-    keys = [piece.pk for piece in pieces]
-    Slice.objects.filter(pk__in=keys).update(lease_epoch=F("lease_epoch") + 1, lease_owner=None, lease_expires_at=lease_end(now))
-    epochs = {piece.pk: piece.lease_epoch + 1 for piece in pieces}
-    receipt = settle(Report({batch.pk: batch}, epochs, settled, tried, done=dict.fromkeys(keys)), now=now)
-    if receipt.lost:
-        raise LostRace

@@ -8,7 +8,6 @@ from django.db import transaction
 
 from batches.models import ProviderJob
 from batches.rules.execution import IncidentCode, JobState
-from batches.rules.lines.bits import LineBits
 from batches.services.delegation import watching
 from batches.services.delegation.creating.doubt import create_again, rule_out
 from batches.services.delegation.creating.submitting import FULL_SECONDS
@@ -43,20 +42,19 @@ def finish(job: ProviderJob, reading: Reading, *, now: datetime) -> bool:
     """
     read = {"outputs": reading.outputs, "foreign": reading.foreign, "unreadable": reading.unreadable}
     write(job, now=now, release=False, **read)
-    fresh = ProviderJob.objects.get(pk=job.pk)
+    fresh = ProviderJob.objects.defer("seen").get(pk=job.pk)
     if reading.busy:
         seconds = min(BUSY_SECONDS * 2 ** min(job.looks, 8), LONGEST_BUSY_SECONDS)
         note = f"{reading.busy:,} rows wait for calls in flight."
         write(job, now=now, poll_at=now + timedelta(seconds=seconds), looks=job.looks + 1, note=note)
         return False
-    came = LineBits(fresh.first_line, fresh.last_line, bytes(fresh.seen)).count()
-    if not came and fresh.foreign and not fresh.is_proven:
+    if not fresh.collected and fresh.foreign and not fresh.is_proven:
         note = f"Job {job.remote_id} was taken for this one, but its {fresh.foreign:,} results are of other requests."
         rule_out(job, note=note, now=now)
         return False
-    missing = max(job.rows - came, 0)
+    missing = max(job.rows - fresh.collected, 0)
     since = job.collecting_at or job.started_at or now  # by the portal's clock, from which the provider's may differ
-    if not came and job.problem_kind == Kind.RATE_LIMITED.value:
+    if not fresh.collected and job.problem_kind == Kind.RATE_LIMITED.value:
         seconds = FULL_SECONDS * 2 ** min(len(job.former_markers), 5)
         with transaction.atomic():
             create_again(job, now=now, seconds=seconds, note=QUEUE_FULL)
@@ -76,11 +74,10 @@ def finish(job: ProviderJob, reading: Reading, *, now: datetime) -> bool:
 def _conclude(job: ProviderJob, fresh: ProviderJob, *, now: datetime) -> None:
     """End a job with what came of it, and leave its open requests to others."""
     lock_batch(job)
-    came = LineBits(fresh.first_line, fresh.last_line, bytes(fresh.seen)).count()
-    missing = max(job.rows - came, 0)
+    missing = max(job.rows - fresh.collected, 0)
     note = _conclusion(fresh, missing=missing)
     write(job, now=now, state=JobState.ENDED, ended_at=now, poll_at=now, tries=0, failure="", looks=0, note=note)
-    _tell(fresh, missing=missing, came=came, now=now)
+    _tell(fresh, missing=missing, now=now)
     release_slices(job, now=now)
     let_next(job, QUEUE_FULL, BUSY, now=now)
 
@@ -102,10 +99,10 @@ def _conclusion(job: ProviderJob, *, missing: int) -> str:
     return f"{', '.join(parts)}."
 
 
-def _tell(job: ProviderJob, *, missing: int, came: int, now: datetime) -> None:
+def _tell(job: ProviderJob, *, missing: int, now: datetime) -> None:
     """Open the incidents of what was collected, with the numbers of both sides."""
     if missing and job.ending == Ending.COMPLETED.value:
-        note = f"{job.rows:,} requests were sent, and {came:,} results came: {missing:,} are missing."
+        note = f"{job.rows:,} requests were sent, and {job.collected:,} results came: {missing:,} are missing."
         open_incident(job, IncidentCode.MISSING_ROWS, note, now=now)
     else:
         resolve_incidents(job, IncidentCode.MISSING_ROWS, by="engine", resolution="Every result came.", now=now)
@@ -117,7 +114,7 @@ def _tell(job: ProviderJob, *, missing: int, came: int, now: datetime) -> None:
     reported = (job.reported_succeeded, job.reported_failed)
     if None not in reported and job.ending == Ending.COMPLETED.value:
         good = job.succeeded + job.duplicates + job.late
-        if (reported[0] or 0) > came:
+        if (reported[0] or 0) > job.collected:
             note = f"The provider counts {reported[0]:,} succeeded and {reported[1]:,} failed; {good:,} results succeeded."
             open_incident(job, IncidentCode.COUNTS_DIFFER, note, now=now)
 
@@ -126,7 +123,7 @@ def missed(job: ProviderJob, failure: Failure, *, now: datetime) -> None:
     """Record a look that failed. A job that was taken back and cannot be found time and again is given up."""
     if failure.kind is Kind.NOT_FOUND and job.recall and job.tries + 1 >= MISSES:
         open_incident(job, IncidentCode.GONE, f"The last {job.tries + 1} looks did not find the job: {failure.message}", now=now)
-        _conclude(job, ProviderJob.objects.get(pk=job.pk), now=now)
+        _conclude(job, ProviderJob.objects.defer("seen").get(pk=job.pk), now=now)
         return
     watching.missed(job, failure, now=now)
 
@@ -139,7 +136,6 @@ def unreadable_results(job: ProviderJob, failure: Failure, *, now: datetime) -> 
     if job.tries + 1 >= UNREADABLE_TRIES:
         open_incident(job, IncidentCode.UNREADABLE, f"The results cannot be read: {failure.message}", now=now)
         if failure.kind in (Kind.NOT_FOUND, Kind.INVALID_RESPONSE) or failure.http_status == 410:
-            _conclude(job, ProviderJob.objects.get(pk=job.pk), now=now)
+            _conclude(job, ProviderJob.objects.defer("seen").get(pk=job.pk), now=now)
             return
-    seconds = min(settings.JOB_POLL_SECONDS / 4 * 2 ** min(job.tries, 6), settings.JOB_POLL_SECONDS * 5)
-    put_off(job, seconds=max(seconds, failure.retry_after or 0), now=now, failure=failure.message)
+    put_off(job, seconds=watching.patience(job, failure), now=now, failure=failure.message)
