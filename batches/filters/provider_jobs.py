@@ -36,6 +36,7 @@ RECALLS = [
     (Recall.LATE.value, "would be late"),
     (Recall.STOPPED.value, "its batch stopped"),
     (Recall.PERSON.value, "by an operator"),
+    (Recall.MOVED.value, "its batch was moved"),
 ]
 
 require_length = RegexValidator(rf"\A{LENGTH.pattern}\Z", "It is not a length of time such as 90m, 24h, 7d or 2w.")

@@ -51,7 +51,7 @@ def batch(make_batch: MakeBatch, simulator: Provider) -> Batch:
     return batch
 
 
-def add_job(batch: Batch, number: int, state: JobState, columns: dict[str, object]) -> ProviderJob:
+def add_job(batch: Batch, number: int, state: JobState, columns: dict[str, Any]) -> ProviderJob:
     """The job with a number, over lines of its own."""
     now = timezone.now()
     poll = columns.pop("poll", 1)

@@ -1,5 +1,6 @@
 """Provider jobs in every state, made as the services of delegation leave them."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ def make_job(
     state: JobState = JobState.RUNNING,
     incident: IncidentCode | None = None,
     incident_note: str = "",
+    candidates: Sequence[str] = (),
     **columns: Any,
 ) -> ProviderJob:
     """A job over the lines of a batch; with an open incident of a kind."""
@@ -40,7 +42,7 @@ def make_job(
         }
     )
     if incident is not None:
-        open_incident(job, incident, incident_note or f"About {incident}.", now=now)
+        open_incident(job, incident, incident_note or f"About {incident}.", now=now, candidates=candidates)
     return job
 
 

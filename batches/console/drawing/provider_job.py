@@ -7,7 +7,7 @@ from django.db.models import Prefetch, QuerySet
 
 from batches.console.drawing.batch_state import Badge, Progress, Tone, percent
 from batches.models import ProviderJob, ProviderJobIncident
-from batches.rules.execution import HELD, OPEN_JOBS, IncidentCode, JobState, Recall
+from batches.rules.execution import HELD, OPEN_JOBS, JobState, Recall
 from providers.jobs.base import Ending
 
 WORDS: dict[JobState, tuple[str, Tone]] = {
@@ -23,6 +23,7 @@ RECALLED: dict[Recall, str] = {
     Recall.LATE: "It would miss the deadline.",
     Recall.STOPPED: "Its batch was cancelled or has ended.",
     Recall.PERSON: "The rest of its requests is left to others.",
+    Recall.MOVED: "Its batch was moved to another provider before it was sent.",
 }
 _ENDINGS = {
     Ending.CANCELLED.value: ("Cancelled", Tone.MUTE, "It was cancelled at the provider; the results until then are collected."),
@@ -135,8 +136,3 @@ def both_counts(job: ProviderJob) -> Iterator[BothCounts]:
         yield BothCounts("Never asked for", f"{job.foreign:,}", differs=True)
     if job.unreadable:
         yield BothCounts("Unreadable lines", f"{job.unreadable:,}", differs=True)
-
-
-def label_of(incident: ProviderJobIncident) -> str:
-    """The kind of an incident as a sentence without its full stop."""
-    return str(IncidentCode(incident.code).label)

@@ -14,7 +14,7 @@ from heapq import merge
 from itertools import islice
 from typing import Any, NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 
 from batches.models import AuditEntry, Event
 from batches.rules import identifiers
@@ -215,8 +215,14 @@ def _key_of(text: str) -> str:
     return str(identifier) if identifier else text.strip()[:64]
 
 
+def records_about(target: Model, *, most: int) -> list[Record]:
+    """The latest audit entries about a batch, a key or a provider job as records of the log. One query."""
+    entries = AuditEntry.objects.filter(target_id=str(target.pk), target_type=target._meta.model_name)
+    return [record_of(entry) for entry in entries.select_related("project")[:most]]
+
+
 def record_of(entry: AuditEntry) -> Record:
-    """An audit entry as a record of the log."""
+    """An audit entry as a record of the log. It names the project of the entry, which is best read with it."""
     return Record(
         position=LogPosition(entry.created_at, entry.pk),
         act=entry.act,

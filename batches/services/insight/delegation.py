@@ -10,6 +10,7 @@ from django.db.models import Count, F, Max, Q, Sum
 from django.db.models.functions import Coalesce, Greatest
 
 from batches.models import Batch, ProviderJob
+from batches.rules.display.counted import amount_of
 from batches.rules.execution import AT_PROVIDER, Execution, JobState
 
 _SUMS = ("succeeded", "duplicates", "late", "unpriced", "cost_nanos", "direct_cost_nanos", "wasted_nanos")
@@ -59,7 +60,7 @@ class Delegation:
     def _money(self, name: str) -> Decimal | None:
         if self.sums.get("unpriced") and not self.sums.get("direct_cost_nanos"):
             return None
-        return Decimal(self.sums.get(name, 0)).scaleb(-9)
+        return amount_of(self.sums.get(name, 0))
 
 
 def delegations(batches: Iterable[Batch]) -> dict[uuid.UUID, Delegation]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from django.db.models import Count, Min, Q, QuerySet, Sum
 
 from batches.models import Batch, ProviderJob, ProviderJobIncident
+from batches.rules.display.counted import amount_of
 from batches.rules.execution import AT_PROVIDER, HELD, OPEN_JOBS, IncidentCode
 from batches.services.core.access import Readable
 from batches.services.insight.withheld import unquoting_incidents, unquoting_jobs
@@ -80,18 +81,21 @@ def bill_of(batch: Batch, sums: JobSums) -> Bill:
     """The bill of a batch. Its requests that were sent directly cost the same in either way."""
     counts = batch.counts
     direct = counts.cost_nanos - sums.cost_nanos + sums.direct_cost_nanos
-    return Bill(money(counts.cost_nanos), money(direct), money(sums.wasted_nanos), money(sums.saved_nanos), counts.unpriced)
+    return Bill(
+        amount_of(counts.cost_nanos),
+        amount_of(direct),
+        amount_of(sums.wasted_nanos),
+        amount_of(sums.saved_nanos),
+        counts.unpriced,
+    )
 
 
 def bill_of_job(job: ProviderJob) -> Bill:
     """The bill of one job."""
     saved = job.direct_cost_nanos - job.cost_nanos - job.wasted_nanos
-    return Bill(money(job.cost_nanos), money(job.direct_cost_nanos), money(job.wasted_nanos), money(saved), job.unpriced)
-
-
-def money(nanos: int) -> Decimal:
-    """An amount in the portal's currency."""
-    return Decimal(nanos).scaleb(-9)
+    return Bill(
+        amount_of(job.cost_nanos), amount_of(job.direct_cost_nanos), amount_of(job.wasted_nanos), amount_of(saved), job.unpriced
+    )
 
 
 @dataclass(frozen=True, slots=True)

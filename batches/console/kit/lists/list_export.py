@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import QuerySet
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -14,7 +13,7 @@ from django.views.decorators.http import require_safe
 from batches.console.kit.access import SignedIn, requires
 from batches.console.kit.exports import not_exported
 from batches.console.kit.lists.list_query import LOOK, POSITION, question
-from batches.console.kit.lists.paging import SORTS, BadSort, Sort, read_sort
+from batches.console.kit.lists.paging import SORTS, BadSort, in_pieces, read_sort
 from batches.filters import BatchFilter
 from batches.models import Batch, load_counts
 from batches.rules.display.csv_lines import csv_lines
@@ -49,7 +48,7 @@ def export_batches(request: SignedIn, form: str) -> HttpResponseBase:
         problems.append(str(error))
     if problems:
         return not_exported(request, problems, back=f"{reverse('console:batches')}?view=all")
-    pieces = _in_pieces(chosen.matching.select_related(*named), sort)
+    pieces = in_pieces(chosen.matching.select_related(*named), sort, size=PIECE)
     records = (record(batch, state) for piece in pieces for batch, state in _with_states(piece, now=now))
     lines = csv_lines(records, FIELDS) if form == "csv" else map(json_line, records)
     headers = {"Content-Disposition": f'attachment; filename="batches-{now:%Y%m%dT%H%M%SZ}.{form}"'}
@@ -63,20 +62,8 @@ def _repeated(request: SignedIn) -> Iterator[str]:
             yield f"The parameter “{name}” is given more than once."
 
 
-def _in_pieces(matching: QuerySet[Batch], sort: Sort) -> Iterator[list[Batch]]:
-    """All rows, piece by piece, by key. So no database cursor stays open, and new rows do not shift the pieces."""
-    last: Batch | None = None
-    while True:
-        rest = matching if last is None else matching.filter(sort.behind(getattr(last, sort.field), last.pk))
-        piece = list(sort.ordered(rest)[:PIECE])
-        load_counts(piece)
-        yield piece
-        if len(piece) < PIECE:
-            return
-        last = piece[-1]
-
-
 def _with_states(batches: Sequence[Batch], *, now: datetime) -> Iterator[tuple[Batch, BatchState]]:
+    load_counts(batches)
     states = states_of_batches(batches, now=now)
     return ((batch, states[batch.pk]) for batch in batches)
 

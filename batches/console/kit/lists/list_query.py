@@ -7,10 +7,11 @@ from datetime import UTC
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.text import capfirst
 
 from batches.console.drawing.words import exact
 from batches.console.kit.lists.columns import DEFAULT
-from batches.console.kit.lists.paging import SORTS
+from batches.console.kit.lists.paging import SORTS, Sort
 from batches.filters import CREATED, METADATA, NOT, VIEWS, BatchFilter, StrictFilterSet, is_negated, positive
 from batches.services.core.access import Access
 
@@ -30,11 +31,11 @@ class Chip:
     flipped: str = ""
 
 
-def tidied(query: QueryDict) -> QueryDict:
+def tidied(query: QueryDict, *, order: Sort = SORTS["created"]) -> QueryDict:
     """The query of a form, rewritten for an address.
 
-    Values that are empty, given twice or the default are left out. A tag becomes its pair, ticked columns become one list,
-    and times are in UTC.
+    Values that are empty, given twice or the default are left out; `order` is the default order. A tag becomes its pair, ticked
+    columns become one list, and times are in UTC.
     """
     tidy = QueryDict(mutable=True)
     for name in query:
@@ -42,7 +43,7 @@ def tidied(query: QueryDict) -> QueryDict:
         if name == "column":
             name, values = "columns", [] if set(values) == set(DEFAULT) else [",".join(values)]
         elif name == "sort":
-            values = [value for value in values if value != SORTS["created"].parameter]
+            values = [value for value in values if value != order.parameter]
         elif name == "tag" and len(values) == 1 and "=" in values[0].strip("="):
             key, _, value = values[0].partition("=")
             name, values = METADATA + key.strip(), [value.strip()]
@@ -135,7 +136,7 @@ def _words(chosen: StrictFilterSet, name: str, value: str) -> str:
     if name in ("created_from", "created_to"):
         return exact(timezone.localtime(chosen.form.cleaned_data[name]))
     offered = dict(chosen.filters[name].extra.get("choices", ())) if name in chosen.filters else {}
-    return str(offered.get(value, value)).capitalize() if offered else value
+    return capfirst(str(offered.get(value, value))) if offered else value
 
 
 def _has_opposite(chosen: StrictFilterSet, name: str) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -166,16 +166,21 @@ class _ByKey(Generic[M]):
         return Q(**{f"{self.field}__{'lt' if self.descending else 'gt'}": value})
 
 
-def batches_page(queryset: QuerySet[Batch], *, sort: Sort, after: str | None, before: str | None, size: int) -> KeysetPage[Batch]:
-    """A page of batches in an order, after or before a position. Raises BadPosition."""
+def sorted_page(queryset: QuerySet[M], *, sort: Sort, after: str | None, before: str | None, size: int) -> KeysetPage[M]:
+    """A page of rows in an order, after or before a position. Raises BadPosition."""
     return _page(queryset, sort, after=after, before=before, size=size)
 
 
-def jobs_page(
-    queryset: QuerySet[ProviderJob], *, sort: Sort, after: str | None, before: str | None, size: int
-) -> KeysetPage[ProviderJob]:
-    """A page of provider jobs in an order, after or before a position. Raises BadPosition."""
-    return _page(queryset, sort, after=after, before=before, size=size)
+def in_pieces(queryset: QuerySet[M], sort: Sort, *, size: int) -> Iterator[list[M]]:
+    """All rows in an order, so many at once, by key. So no database cursor stays open, and new rows do not shift the pieces."""
+    last: M | None = None
+    while True:
+        rest = queryset if last is None else queryset.filter(sort.behind(getattr(last, sort.field), last.pk))
+        piece = list(sort.ordered(rest)[:size])
+        yield piece
+        if len(piece) < size:
+            return
+        last = piece[-1]
 
 
 def objects_page(queryset: QuerySet[BatchObject], *, after: str | None, before: str | None, size: int) -> KeysetPage[BatchObject]:

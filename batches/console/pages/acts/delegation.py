@@ -12,7 +12,7 @@ from batches.models import Project
 from batches.rules.errors import NotFound
 from batches.rules.execution import Execution
 from batches.services.core.access import Right
-from batches.services.policy.delegation import PROJECT_SETTINGS, jobs_of_project, open_jobs, places_among, set_delegation
+from batches.services.policy.delegation import PROJECT_SETTINGS, open_by_project, places_among, set_delegation
 
 MOST_PROJECTS = 200
 
@@ -41,20 +41,16 @@ def delegation(request: SignedIn) -> HttpResponseBase:
         project = request.access.find(Project.objects.all(), Right.MANAGE, act=act_of(request), now=now, project="pk", slug=slug)
         bound = DelegationForm(request.POST, project=project)
         if bound.is_valid():
-            _, jobs = set_delegation(project, settings=bound.cleaned_data, actor=actor(request), now=now)
+            _, told = set_delegation(project, settings=bound.cleaned_data, actor=actor(request), now=now)
             allowed = "may" if bound.cleaned_data["may_delegate"] else "may not"
-            said = f"Project {project.slug} {allowed} have its requests stored at providers. {jobs.sentence}"
+            said = f"Project {project.slug} {allowed} have its requests stored at providers. {told.sentence}"
             messages.success(request, said.strip())
             return redirect("console:delegation")
-    projects = request.access.projects(Right.MANAGE).order_by("slug")[:MOST_PROJECTS]
+    projects = list(request.access.projects(Right.MANAGE).order_by("slug")[:MOST_PROJECTS])
+    jobs = open_by_project(projects)
     rows = [
-        (bound if bound is not None and bound.project == project else DelegationForm(project=project), _open(project))
+        (bound if bound is not None and bound.project == project else DelegationForm(project=project), jobs.get(project.pk, 0))
         for project in projects
     ]
     context = {"rows": rows, "places": places_among(request.access.providers())}
     return render(request, "console/delegation.html", context, status=200 if bound is None else 422)
-
-
-def _open(project: Project) -> int:
-    found = open_jobs(jobs_of_project(project))
-    return found.unsent + found.at_provider

@@ -8,9 +8,8 @@ from django.views.decorators.http import require_safe
 
 from batches.console.kit.access import SignedIn, find_batch, requires
 from batches.console.pages.batches.page_around import page_around
-from batches.models import AuditEntry
 from batches.services.core.access import Right
-from batches.services.insight.audit_log import record_of
+from batches.services.insight.audit_log import records_about
 
 MOST = 200  # the most events, and audit entries, that are shown: the latest
 
@@ -23,7 +22,7 @@ def batch_history(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
     context = {
         **page_around(request, batch, page="batch_history"),
         "events": list(batch.events.select_related("operation").order_by("-created_at", "-pk")[:MOST])[::-1],
-        "entries": [record_of(entry) for entry in AuditEntry.objects.filter(target_id=str(batch.pk))[:MOST]],
+        "entries": records_about(batch, most=MOST),
         "most": MOST,
         "may_see_log": request.access.may(Right.MANAGE, batch.project),
     }

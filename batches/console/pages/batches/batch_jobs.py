@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from batches.console.drawing.provider_job import job_rows, with_incidents
 from batches.console.kit.access import SignedIn, find_batch, requires
-from batches.console.kit.lists.paging import JOB_SORTS, BadPosition, KeysetPage, jobs_page
+from batches.console.kit.lists.paging import JOB_SORTS, BadPosition, KeysetPage, sorted_page
 from batches.console.kit.live import respond
 from batches.console.pages.batches.page_around import page_around
 from batches.models import Batch, ProviderJob, ProviderJobIncident
@@ -33,7 +33,7 @@ def batch_jobs(request: SignedIn, batch_id: uuid.UUID) -> HttpResponseBase:
     try:
         jobs = with_incidents(ProviderJob.objects.filter(batch=batch))
         after, before = request.GET.get("after"), request.GET.get("before")
-        page = jobs_page(jobs, sort=JOB_SORTS["created"], after=after, before=before, size=PAGE_SIZE)
+        page = sorted_page(jobs, sort=JOB_SORTS["created"], after=after, before=before, size=PAGE_SIZE)
     except BadPosition as error:
         problems, page = [str(error)], KeysetPage([])
     context: dict[str, object] = {

@@ -19,10 +19,10 @@ from batches.console.kit.lists.paging import (
     BadPosition,
     BadSort,
     KeysetPage,
-    batches_page,
     capped,
     capped_count,
     read_sort,
+    sorted_page,
 )
 from batches.console.kit.lists.way_back import led_from_list
 from batches.console.kit.live import respond, unchanged, wants_fragment
@@ -115,7 +115,7 @@ class Found:
             after, before = self.query.get("after"), self.query.get("before")
             named = ("project", "provider", "input_file", "created_by_key")
             matching = self.chosen.matching.select_related(*named)
-            self.page = batches_page(matching, sort=self.sort, after=after, before=before, size=PAGE_SIZE)
+            self.page = sorted_page(matching, sort=self.sort, after=after, before=before, size=PAGE_SIZE)
         except (BadPosition, BadSort, BadColumn) as error:
             self.problems.append(str(error))
 

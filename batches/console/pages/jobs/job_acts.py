@@ -56,7 +56,7 @@ class AdoptForm(JobForm):
 
     def add_fields(self) -> None:
         held = self.job.incidents.filter(code__in=HELD, resolved_at=None)
-        self.candidates = [name for incident in held for name in decide.candidates(incident)]
+        self.candidates = [name for incident in held for name in incident.candidates]
         named = f" The provider lists {', '.join(self.candidates)}." if self.candidates else ""
         widget = forms.TextInput({"list": "candidates", "autocomplete": "off", "spellcheck": "false"})
         self.fields["remote_id"] = forms.CharField(

@@ -1,9 +1,7 @@
 """Exports of the filtered list of provider jobs, streamed."""
 
-from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import QuerySet
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -14,7 +12,7 @@ from batches.console.kit.access import SignedIn, requires
 from batches.console.kit.exports import not_exported
 from batches.console.kit.lists.list_export import json_line, moment
 from batches.console.kit.lists.list_query import question
-from batches.console.kit.lists.paging import JOB_SORTS, BadSort, Sort, read_sort
+from batches.console.kit.lists.paging import JOB_SORTS, BadSort, in_pieces, read_sort
 from batches.filters import ProviderJobFilter
 from batches.models import ProviderJob
 from batches.rules.display.csv_lines import csv_lines
@@ -48,28 +46,15 @@ def export_jobs(request: SignedIn, form: str) -> HttpResponseBase:
         problems.append(str(error))
     if problems:
         return not_exported(request, problems, back=reverse("console:provider_jobs"))
-    jobs = _in_order(with_incidents(chosen.matching), sort)
-    records = (_record(job) for one in jobs for job in unquoting_jobs([one], request.access.readable))
+    pieces = in_pieces(with_incidents(chosen.matching), sort, size=PIECE)
+    records = (_record(job) for piece in pieces for job in unquoting_jobs(piece, request.access.readable))
     lines = csv_lines(records, FIELDS) if form == "csv" else map(json_line, records)
     headers = {"Content-Disposition": f'attachment; filename="provider-jobs-{now:%Y%m%dT%H%M%SZ}.{form}"'}
     return StreamingHttpResponse(lines, content_type=CONTENT_TYPES[Form(form)], headers=headers)
 
 
-def _in_order(matching: QuerySet[ProviderJob], sort: Sort) -> Iterator[ProviderJob]:
-    """All rows, piece by piece, by key, so that no database cursor stays open."""
-    last: ProviderJob | None = None
-    while True:
-        rest = matching if last is None else matching.filter(sort.behind(getattr(last, sort.field), last.pk))
-        piece = list(sort.ordered(rest)[:PIECE])
-        yield from piece
-        if len(piece) < PIECE:
-            return
-        last = piece[-1]
-
-
 def _record(job: ProviderJob) -> dict[str, Any]:
     """The fields of a job in an export. Times are in UTC. What the provider does not tell is empty, which is not 0."""
-    bill = bill_of_job(job)
     record = {
         "id": str(job.pk),
         "batch": str(job.batch),
@@ -80,9 +65,7 @@ def _record(job: ProviderJob) -> dict[str, Any]:
         "remote_id": job.remote_id,
         "input_ref": job.input_ref,
         **{name: getattr(job, name) for name in (*PLAIN, *COLLECTED, *REPORTED)},
-        "cost": f"{bill.cost:f}",
-        "direct_cost": f"{bill.direct:f}",
-        "wasted": f"{bill.wasted:f}",
+        **_amounts(job),
         "recall": job.recall,
         "recalled_by": job.recalled_by,
         "recalled_at": moment(job.recalled_at),
@@ -91,3 +74,10 @@ def _record(job: ProviderJob) -> dict[str, Any]:
         "incidents": ", ".join(one.code for one in job.told),  # type: ignore[attr-defined]
     }
     return {name: record[name] for name in FIELDS}
+
+
+def _amounts(job: ProviderJob) -> dict[str, str | None]:
+    """What a job cost, in the portal's currency. Without a price nobody knows, which is not 0."""
+    bill = bill_of_job(job)
+    found = {"cost": bill.cost, "direct_cost": bill.direct, "wasted": bill.wasted}
+    return {name: f"{amount:f}" if bill.is_known else None for name, amount in found.items()}

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from django.http import HttpResponseBase, QueryDict
+from django.http import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from batches.console.drawing.provider_job import job_rows, with_incidents
 from batches.console.kit.access import SignedIn, requires
-from batches.console.kit.lists.list_query import chips, choices, question
+from batches.console.kit.lists.list_query import chips, choices, question, tidied
 from batches.console.kit.lists.paging import (
     JOB_SORTS,
     BadPosition,
@@ -18,8 +18,8 @@ from batches.console.kit.lists.paging import (
     KeysetPage,
     capped,
     capped_count,
-    jobs_page,
     read_sort,
+    sorted_page,
 )
 from batches.console.kit.live import respond, wants_fragment
 from batches.filters import CREATED, JOB_VIEWS, OLDER, ProviderJobFilter
@@ -34,7 +34,7 @@ PAGE_SIZE = 50
 @requires(Right.READ)
 def job_list(request: SignedIn) -> HttpResponseBase:
     """Provider jobs that match the filters in the address, the newest first."""
-    tidy = _tidied(request.GET)
+    tidy = tidied(request.GET, order=JOB_SORTS["created"])
     if not wants_fragment(request) and tidy != request.GET:
         return redirect(f"{reverse('console:provider_jobs')}?{tidy.urlencode()}")
     found = FoundJobs(request, now=timezone.now())
@@ -61,18 +61,6 @@ def job_list(request: SignedIn) -> HttpResponseBase:
     return respond(request, "console/provider_jobs.html", regions="console/provider_jobs_regions.html", context=context)
 
 
-def _tidied(query: QueryDict) -> QueryDict:
-    """The query without empty fields, values that are given twice, and the default order."""
-    tidy = QueryDict(mutable=True)
-    for name in query:
-        values = list(dict.fromkeys(value for value in query.getlist(name) if value))
-        if name == "sort":
-            values = [value for value in values if value != JOB_SORTS["created"].parameter]
-        if values:
-            tidy.setlist(name, values)
-    return tidy
-
-
 class FoundJobs:
     """The result for the address: a page of provider jobs, or the problems because of which there is none."""
 
@@ -87,7 +75,7 @@ class FoundJobs:
             self.sort = read_sort(query.get("sort", ""), among=JOB_SORTS)
             matching = with_incidents(self.chosen.matching)
             after, before = query.get("after"), query.get("before")
-            self.page = jobs_page(matching, sort=self.sort, after=after, before=before, size=PAGE_SIZE)
+            self.page = sorted_page(matching, sort=self.sort, after=after, before=before, size=PAGE_SIZE)
         except (BadPosition, BadSort) as error:
             self.problems.append(str(error))
 

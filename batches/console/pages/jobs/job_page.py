@@ -12,10 +12,9 @@ from batches.console.drawing.provider_job import both_counts, job_row
 from batches.console.kit.access import SignedIn, requires
 from batches.console.kit.live import respond
 from batches.console.pages.jobs.job_acts import find_job, job_offers
-from batches.models import AuditEntry
 from batches.rules.execution import HELD, OPEN_JOBS
 from batches.services.core.access import Right
-from batches.services.insight.audit_log import record_of
+from batches.services.insight.audit_log import records_about
 from batches.services.insight.provider_jobs import bill_of_job
 from batches.services.insight.withheld import unquoting_incidents, unquoting_jobs
 from providers.jobs.profiles import PROFILES
@@ -34,7 +33,6 @@ def job_page(request: SignedIn, job_id: uuid.UUID) -> HttpResponseBase:
     waiting = [one for one in incidents if one.resolved_at is None]
     may_act = request.access.may(Right.ACT, job.batch.project_id)
     profile = PROFILES.get(job.family)
-    entries = AuditEntry.objects.filter(target_id=str(job.pk)).select_related("project")
     context: dict[str, object] = {
         "job": job,
         "batch": job.batch,
@@ -47,12 +45,11 @@ def job_page(request: SignedIn, job_id: uuid.UUID) -> HttpResponseBase:
         "currency": settings.CURRENCY,
         "waiting": [(one, one.code in HELD) for one in waiting],
         "resolved": [one for one in incidents if one.resolved_at is not None],
-        "offers": job_offers(job) if may_act else [],
         "may_act": may_act,
-        "profile": profile,
+        "offers": job_offers(job) if may_act else [],
         "kept_until": job.remote_ended_at + profile.keeps_results if profile and job.remote_ended_at else None,
         "is_stretched": profile is not None and not profile.lists,
         "late_look": job.poll_at is not None and job.poll_at < now - timedelta(minutes=1),
-        "entries": [record_of(entry) for entry in entries[:LATEST_ACTS]],
+        "entries": records_about(job, most=LATEST_ACTS),
     }
     return respond(request, "console/provider_job.html", regions="console/provider_job_regions.html", context=context)

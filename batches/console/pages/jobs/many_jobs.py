@@ -24,6 +24,7 @@ from batches.filters import ProviderJobFilter
 from batches.models import ProviderJob
 from batches.rules import identifiers
 from batches.rules.actors import REASON_CHARS, Actor
+from batches.rules.display.counted import counted
 from batches.rules.errors import InvalidRequest
 from batches.rules.execution import OPEN_JOBS
 from batches.services.core.access import Access, Right
@@ -53,7 +54,7 @@ MANY_ACTS = {
         done="looked at",
         consequences=("Workers look at these jobs first, as fast as their providers allow.",),
         fitting=to_look_at,
-        perform=lambda jobs, by, now, _: look_now(jobs, actor=by, now=now),
+        perform=lambda jobs, by, now, reason: look_now(jobs, actor=by, now=now, reason=reason),
     ),
     "recall": ManyAct(
         words="Take back",
@@ -100,7 +101,7 @@ def act_on_jobs(request: SignedIn) -> HttpResponseBase:
     if "confirmed" in data and not problems:
         reason = data.get("reason", "").strip()[:REASON_CHARS]
         done = act.perform(ProviderJob.objects.filter(pk__in=fitting.values("pk")), actor(request), now, reason)
-        messages.success(request, f"{done:,} provider job{'' if done == 1 else 's'} {act.done}. The audit log has each of them.")
+        messages.success(request, f"{counted(done, 'provider job')} {act.done}. The audit log has each of them.")
         return redirect(back)
     context = {
         "act": act,
@@ -111,7 +112,7 @@ def act_on_jobs(request: SignedIn) -> HttpResponseBase:
         "skipped": _skipped(request.access, chosen, act),
         "rows": job_rows(with_incidents(fitting).order_by("-created_at", "-pk")[:SAMPLE]),
         "query": query.urlencode() if query is not None else None,
-        "chips": list(chips(ProviderJobFilter.asked_by(request.access, query, now=before))) if query is not None else [],
+        "chips": list(chips(ProviderJobFilter.asked_by(request.access, query, now=before), tab="")) if query is not None else [],
         "ticked": data.getlist("job") if query is None else [],
         "before": before.isoformat(),
         "typed": typed,

@@ -18,12 +18,12 @@ from batches.console.drawing.batch_state import Badge, Tone
 from batches.console.kit.access import SignedIn, actor, find, requires
 from batches.console.kit.lists.paging import capped, capped_count
 from batches.console.pages.portal.key_forms import KeyForm, NewKeyForm, RevokeForm
-from batches.models import ApiKey, AuditEntry, KeyState
+from batches.models import ApiKey, KeyState
 from batches.rules.errors import InvalidRequest, PortalError
 from batches.services.bulk.preview import announced
 from batches.services.bulk.revoke import Fate, revoke, running_batches
 from batches.services.core.access import Right
-from batches.services.insight.audit_log import record_of
+from batches.services.insight.audit_log import records_about
 from batches.services.people.keys import KeyRevoked, change_key, issue_key
 
 MOST_SHOWN = 500
@@ -116,9 +116,7 @@ def api_key(request: SignedIn, key_id: uuid.UUID) -> HttpResponseBase:
         "form": form if key.state(now=now) is not KeyState.REVOKED else None,
         "running": running,
         "running_told": capped(running),
-        "records": [
-            record_of(entry) for entry in AuditEntry.objects.filter(target_id=str(key.pk), target_type="apikey")[:SHOWN_RECORDS]
-        ],
+        "records": records_about(key, most=SHOWN_RECORDS),
     }
     return render(request, "console/api_key.html", context, status=422 if form.is_bound else 200)
 

@@ -83,16 +83,23 @@ def test_an_empty_list_says_what_would_be_in_it(console: Client, batch: Batch) -
     assert "No provider job matches" in page(console, "?state=refused")
 
 
+def exported(client: Client, query: str) -> list[dict[str, object]]:
+    answer = client.get(f"{LIST}export.jsonl{query}")
+    return [json.loads(line) for line in b"".join(answer.streaming_content).splitlines()]  # type: ignore[attr-defined]
+
+
 def test_exports_obey_the_filter_and_run_no_formula(console: Client, batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("batches.console.pages.jobs.job_export.PIECE", 2)
     jobs = [make_job(batch, note="=1+1", cost_nanos=1_500_000_000, incident=IncidentCode.GONE) for _ in range(5)]
     make_job(batch, state=JobState.ENDED)
-    answer = console.get("/console/jobs/export.jsonl?state=running")
-    records = [json.loads(line) for line in b"".join(answer.streaming_content).splitlines()]  # type: ignore[attr-defined]
+    records = exported(console, "?state=running")
     assert [record["id"] for record in records] == [str(job.pk) for job in reversed(jobs)]
+    unpriced = make_job(batch, unpriced=3, state=JobState.REFUSED)
+    (unknown,) = exported(console, "?state=refused")
+    assert [unknown[name] for name in ("id", "cost", "direct_cost", "wasted")] == [str(unpriced.pk), None, None, None]
     assert (records[0]["cost"], records[0]["reported_total"], records[0]["incidents"]) == ("1.500000000", None, "gone")
     table = b"".join(console.get("/console/jobs/export.csv").streaming_content).decode()  # type: ignore[attr-defined]
-    assert table.count("\n") == 7
+    assert table.count("\n") == 8
     assert "'=1+1" in table
     assert console.get("/console/jobs/export.csv?state=lost").status_code == 400
 

@@ -22,7 +22,8 @@ def batch(make_batch: MakeBatch) -> Batch:
 @pytest.fixture
 def doubtful(batch: Batch) -> ProviderJob:
     note = "The provider has 2 jobs that may be it: batch_1, batch_2."
-    return make_job(batch, state=JobState.UNCERTAIN, incident=IncidentCode.AMBIGUOUS, incident_note=note)
+    held = IncidentCode.AMBIGUOUS
+    return make_job(batch, state=JobState.UNCERTAIN, incident=held, incident_note=note, candidates=["batch_1", "batch_2"])
 
 
 def address(job: ProviderJob, path: str = "") -> str:
@@ -173,10 +174,10 @@ def test_the_page_of_a_provider_tells_of_its_batch_api(member: SignIn, batch: Ba
     make_job(batch, failure="The queue is full.")
     text = member(Role.VIEWER).get("/console/providers/simulator/").content.decode()
     for words in (
-        "1 of 7 taken",
+        "1 of 7 now",
         "2,000 requests",
         "The queue is full.",
-        "the more jobs, the rarer the looks",
+        "the more jobs, the rarer the checks",
         "50,000 requests",
     ):
         assert words in text
