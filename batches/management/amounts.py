@@ -15,8 +15,8 @@ HELP: Mapping[str, str] = {
     "max_concurrency": "requests in flight at once, over all workers",
     "requests_per_minute": "in any 60 seconds, over all workers",
     "tokens_per_minute": "in any 60 seconds, over all workers",
-    "max_error_rate": "guard: share of failed objects, from 0 to 1, above which a batch is paused",
-    "error_sample": "guard: how many objects must have settled before the error rate counts",
+    "max_error_rate": "guard: share of failed requests, from 0 to 1, above which a batch is paused",
+    "error_sample": "guard: how many requests must have settled before the error rate counts",
     "max_cost": "guard: cost above which a batch is paused",
     "max_tokens": "guard: input and output tokens above which a batch is paused",
     "input_price": "of a million input tokens",
@@ -28,7 +28,7 @@ HELP: Mapping[str, str] = {
     "execution": "of batches that do not say: direct, delegated, hybrid or auto",
     "jobs_region": "where its batch API keeps requests and results, in words",
     "open_batches": "batches that have not ended",
-    "pending_objects": "objects of open batches that have no outcome yet",
+    "pending_objects": "requests of open batches that have no outcome yet",
     "stored_bytes": "bytes of the files that are kept",
 }
 

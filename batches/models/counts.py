@@ -6,6 +6,8 @@ from typing import ClassVar
 
 from django.db import models
 
+from batches.rules.display.counted import amount_of
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -37,7 +39,7 @@ class Counts:
     @property
     def cost(self) -> Decimal | None:
         """The known cost in the portal's currency; None if no cost is known."""
-        return None if self.unpriced and not self.cost_nanos else Decimal(self.cost_nanos).scaleb(-9)
+        return None if self.unpriced and not self.cost_nanos else amount_of(self.cost_nanos)
 
     @property
     def unsuccessful(self) -> int:

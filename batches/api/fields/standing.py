@@ -1,6 +1,5 @@
 """How providers, batches and provider jobs stand, as clients of the native API get it."""
 
-from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -10,6 +9,7 @@ from rest_framework import serializers
 from batches.api.fields.names import JobId
 from batches.http.fields import Fields
 from batches.models import ProviderJob, ProviderJobIncident
+from batches.rules.display.counted import amount_of
 from batches.rules.execution import IncidentCode, JobState, Recall
 from batches.services.insight.delegation import Delegation
 from batches.services.standing.batch_state import BatchCode, BatchState
@@ -194,7 +194,7 @@ class ShownProviderJob(serializers.Serializer[ProviderJob]):
 def _amount(job: ProviderJob, nanos: int) -> str | None:
     if job.unpriced and not job.direct_cost_nanos:
         return None
-    amount = Money().to_representation(Decimal(nanos).scaleb(-9))
+    amount = Money().to_representation(amount_of(nanos))
     return str(amount)
 
 

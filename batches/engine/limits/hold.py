@@ -11,6 +11,7 @@ model. No request is lost to a hold: each request waits, and is sent again once 
 import msgspec
 
 from batches.engine.limits.blame import Probe, Vote
+from batches.rules.display.counted import counted
 from providers.base import Failure
 from providers.failures import Kind
 
@@ -79,7 +80,7 @@ class AccountHeld(msgspec.Struct, frozen=True):
     @property
     def reason(self) -> str:
         """The reason in the portal's own words: texts of an upstream may quote requests, which not everybody may see."""
-        calls = "1 call" if self.strikes == 1 else f"{self.strikes:,} calls"
+        calls = counted(self.strikes, "call")
         if self.kind.is_of_account:
             return f"{calls} in a row failed: {self.kind.sentence}"
         return f"{calls} in a row were answered with a long wait: {self.kind.sentence}"

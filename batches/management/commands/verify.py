@@ -14,6 +14,7 @@ from batches.models import Batch
 from batches.models.batch import BatchQuerySet
 from batches.rules import identifiers
 from batches.rules.actors import Actor
+from batches.rules.display.counted import counted
 from batches.rules.states import Source
 from batches.services.consistency.orphans import orphan_files, orphan_rows, remove_orphan_file, remove_orphans
 from batches.services.consistency.verify import CHECKS, disagreements, mend
@@ -44,7 +45,7 @@ class Command(BaseCommand):
         batches = _chosen(options)
         left = self._repair(batches, options, now=now) if options["repair"] else self._check(batches, options, now=now)
         if left:
-            raise CommandError(f"{left} {'disagreement' if left == 1 else 'disagreements'}.", returncode=1)
+            raise CommandError(f"{counted(left, 'disagreement')}.", returncode=1)
         if not options["json"]:
             self.stdout.write("Everything agrees.")
 

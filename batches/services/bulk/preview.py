@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models import Count, Q
 
 from batches.models import Batch, BulkAct, BulkOperation
+from batches.rules.display.counted import counted
 from batches.services.bulk.acts import VERBS, Obstacle, Parameters
 from batches.services.bulk.choice import Choice
 from batches.services.bulk.question import Question
@@ -144,12 +145,12 @@ def _move(choice: Choice, question: Question, *, now: datetime) -> Move:
 
 def words(act: BulkAct, count: int, parameters: Parameters) -> str:
     """`Cancel 280 batches`, `Move 37 batches to up-standby`. The target is left out where the parameters have none."""
-    return f"{VERBS[act].word} {count:,} {'batch' if count == 1 else 'batches'}{_to(parameters)}"
+    return f"{VERBS[act].word} {counted(count, 'batch', 'batches')}{_to(parameters)}"
 
 
 def announced(operation: BulkOperation) -> str:
     """`280 batches are being cancelled.`, `37 batches are being moved to up-standby.`"""
-    count = "1 batch is" if operation.total == 1 else f"{operation.total:,} batches are"
+    count = counted(operation.total, "batch is", "batches are")
     return f"{count} being {VERBS[BulkAct(operation.act)].done}{_to(operation.parameters)}."
 
 

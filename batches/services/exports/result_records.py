@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from uuid import UUID
 
 import msgspec
 
 from batches.models import Batch, BatchObject
 from batches.rules.answer_text import read_answer
+from batches.rules.display.counted import amount_of
 from batches.rules.lines import jsonl
 from batches.rules.states import ObjectStatus
 from batches.services.insight.withheld import words_for
@@ -60,7 +60,7 @@ def _record(one: Outcome, usage: Mapping[_UsageKey, _Usage], *, with_bodies: boo
         "model": one.batch.model or model,
         "input_tokens": input_tokens,
         "output_tokens": output_tokens,
-        "cost": None if cost is None else f"{Decimal(cost).scaleb(-9).normalize():f}",
+        "cost": None if cost is None else f"{amount_of(cost).normalize():f}",
         "attempts": result.attempts,
         "latency_ms": result.latency_ms,
         "request_id": result.request_id,

@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from batches.models import Batch, OnInvalid
 from batches.rules.actors import ENGINE
+from batches.rules.display.counted import counted
 from batches.rules.errors import QuotaExceeded
 from batches.rules.lines.line_rules import LineChecker, Problem
 from batches.rules.states import BatchStatus
@@ -59,7 +60,7 @@ def validate(batch_id: uuid.UUID, *, now: datetime) -> None:
 def _start(batch: Batch, findings: Findings, *, model: str) -> None:
     """Let the batch run. A project with too many pending objects is a problem of the input, like any other."""
     skipped = findings.bad_lines
-    note = f"{skipped} invalid line{' was' if skipped == 1 else 's were'} skipped." if skipped else ""
+    note = f"{counted(skipped, 'invalid line was', 'invalid lines were')} skipped." if skipped else ""
     about = {"model": model, "error_count": skipped, "put_off_reason": ""}
     if skipped:  # skipped lines were never sent, so guards do not count them as failures
         about |= {"acknowledged_settled": skipped, "acknowledged_failed": skipped}
@@ -83,5 +84,5 @@ def _fail(batch: Batch, findings: Findings) -> None:
         clear(batch)
         record_errors([input_error(batch, problem, now=now) for problem in findings.problems], {batch.pk: batch})
         count = findings.count
-        note = f"The input has {count} problem{'' if count == 1 else 's'}."
+        note = f"The input has {counted(count, 'problem')}."
         transition(batch, BatchStatus.FAILED, actor=ENGINE, now=now, note=note, error_count=count)

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
+from batches.rules.display.counted import amount_of
 from batches.rules.lines.tokens import tokens_of
 from providers.base import Usage
 from providers.models import Provider
@@ -65,4 +66,4 @@ class Estimate:
         costs = [models[name].cost_nanos(used) if name in models else None for name, used in self.tokens.items()]
         known = [cost for cost in costs if cost is not None]
         if len(known) == len(costs):
-            self.cost = Decimal(sum(known)).scaleb(-9)
+            self.cost = amount_of(sum(known))

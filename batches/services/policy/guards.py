@@ -10,6 +10,7 @@ from django.conf import settings
 
 from batches.models import Batch, Counts
 from batches.rules.actors import Actor
+from batches.rules.display.counted import amount_of
 from batches.rules.errors import Conflict, InvalidRequest
 from batches.rules.states import Act
 from batches.services.core.amend import Change, amend_running
@@ -88,7 +89,7 @@ def too_many_failures(counts: Counts, guards: Guards, *, acknowledged: Counts) -
 
 def over_budget(counts: Counts, guards: Guards) -> str | None:
     """A sentence with the cost or tokens, if they pause the batch; None if they do not. Unknown costs count as 0."""
-    spent = Decimal(counts.cost_nanos).scaleb(-9)
+    spent = amount_of(counts.cost_nanos)
     if guards.max_cost is not None and spent > guards.max_cost:
         unknown = f" The cost of {counts.unpriced:,} more requests is not known." if counts.unpriced else ""
         return f"It has cost {money(spent)} (allowed {money(guards.max_cost)}).{unknown}"

@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from batches.models import ApiKey, Batch, BatchObject, File, Purpose, Slice
 from batches.rules.actors import Actor
+from batches.rules.display.counted import counted
 from batches.rules.errors import Conflict, Gone, InProgress, LostRace
 from batches.rules.execution import Execution
 from batches.rules.lines.jsonl import unbroken
@@ -173,7 +174,7 @@ def submit_child(batch: Batch, requests: ChildInput, *, order: RetryOrder, actor
     )
     child = submit(submission, input_file=requests.file, actor=actor, now=now, key=order.key, reservation=order.reservation)
     Batch.objects.filter(pk=child.pk).update(parent=batch)
-    count = f"{requests.taken:,} object{'' if requests.taken == 1 else 's'} in {child}."
+    count = f"{counted(requests.taken, 'object')} in {child}."
     note = " ".join(filter(None, (count, order.reason)))
     amend(batch, Act.RETRIED, actor=actor, now=now, note=note, expecting=as_of(order.version))
     child.refresh_from_db()

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from batches.models import REMARK_CHARS, Batch
+from batches.rules.display.counted import counted
 from batches.rules.states import ObjectStatus
 from batches.services.intake.inline import FILENAME
 from providers.failures import Kind
@@ -40,7 +41,7 @@ def adjective(status: str, kind: str) -> str:
 def child_remark(root: Batch, *, number: int, requests: int, adjectives: Collection[str]) -> str:
     """`Retry 2 of Nightly: 75 rate-limited requests`. `number` counts the retries of the root."""
     words = " and ".join(sorted(adjectives)) if len(adjectives) <= MOST_REASONS else ""
-    what = f"{requests:,} {words} request{'' if requests == 1 else 's'}".replace("  ", " ")
+    what = counted(requests, f"{words} request".strip())
     return f"Retry {number} of {_name(root)}: {what}"[:REMARK_CHARS]
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from batches.models import Batch, Counts, slice_sums
+from batches.rules.display.counted import amount_of
 from batches.rules.states import OPEN, BatchStatus, ObjectStatus
 from batches.services.retry.child import UNSUCCESSFUL, Elsewhere, retriable_lineage
 from batches.services.retry.prospects import Outlook, Prospect, group_prospects, outlook
@@ -77,7 +78,7 @@ def outlook_of(batch: Batch) -> Outlook | None:
 def cost_of(counts: Counts, objects: int) -> Decimal | None:
     """What so many objects will cost if each costs what those have cost that succeeded; None if that is not known."""
     priced = counts.succeeded - counts.unpriced
-    return Decimal(counts.cost_nanos).scaleb(-9) * objects / priced if counts.cost_nanos and priced > 0 else None
+    return amount_of(counts.cost_nanos) * objects / priced if counts.cost_nanos and priced > 0 else None
 
 
 def _unfinished(batch: Batch, members: Sequence[Batch]) -> list[uuid.UUID]:

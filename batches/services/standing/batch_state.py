@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from batches.models import Batch, EmergencyStop, ThrottledBy
+from batches.rules.display.counted import counted
 from batches.rules.execution import JobState
 from batches.rules.states import BatchStatus
 from batches.services.standing.provider_jobs import JobFacts
@@ -132,7 +133,7 @@ def _delegated(batch: Batch, jobs: JobFacts) -> BatchState:
 
 
 def _finished(batch: Batch) -> str:
-    return f"{batch.counts.settled:,} of {_requests(batch.counts.total)} have finished."
+    return f"{batch.counts.settled:,} of {counted(batch.counts.total, 'request')} have finished."
 
 
 def _paused(batch: Batch) -> str:
@@ -142,7 +143,7 @@ def _paused(batch: Batch) -> str:
 
 def _past_deadline(batch: Batch) -> BatchState:
     left = batch.counts.pending
-    about = f"{_requests(left)} without an outcome will be marked as expired" if left else "every request has an outcome"
+    about = f"{counted(left, 'request')} without an outcome will be marked as expired" if left else "every request has an outcome"
     return BatchState(BatchCode.DEADLINE_PASSED, "Deadline passed", f"The deadline has passed: {about}. Nothing more is sent.")
 
 
@@ -182,7 +183,7 @@ def _why(batch: Batch) -> str:
 
 def _waiting(batch: Batch) -> str:
     left = batch.counts.pending
-    return f" {_requests(left)} wait{'s' if left == 1 else ''}." if left else ""
+    return f" {counted(left, 'request waits', 'requests wait')}." if left else ""
 
 
 def _idle(facts: BatchFacts) -> str:
@@ -193,7 +194,7 @@ def _moving(batch: Batch, facts: BatchFacts) -> BatchState:
     counts = batch.counts
     if facts.idle_for is not None:
         failure = f" Last failure: {facts.last_failure.sentence}" if facts.last_failure else ""
-        sentence = f"Nothing has finished for {spell(facts.idle_for)}; {_requests(counts.pending)} left.{failure}"
+        sentence = f"Nothing has finished for {spell(facts.idle_for)}; {counted(counts.pending, 'request')} left.{failure}"
         return BatchState(BatchCode.NO_PROGRESS, "No progress", sentence)
     return BatchState(BatchCode.IN_PROGRESS, "In progress", f"{_finished(batch)}{_beside(batch, facts)}")
 
@@ -217,23 +218,20 @@ def _passing(batch: Batch, facts: BatchFacts) -> BatchState:
         return BatchState(BatchCode.INPUT_OUT_OF_REACH, "Input out of reach", sentence)
     left = 0 if code is BatchCode.VALIDATING else batch.counts.pending
     if code is BatchCode.FINALIZING and left:
-        sentence = (
-            f"The deadline has passed: {_requests(left)} without an outcome {'is' if left == 1 else 'are'} marked as expired."
-        )
-        return BatchState(code, word, f"{sentence} Then the result files are written.")
-    if code is BatchCode.CANCELLING and left and facts.jobs is not None and facts.jobs.open:
-        sentence = f"{_requests(left)} left. {facts.jobs.told(batch)} Requests done by then count; the others are cancelled."
+        marked = counted(left, "request without an outcome is", "requests without an outcome are")
+        sentence = f"The deadline has passed: {marked} marked as expired. Then the result files are written."
         return BatchState(code, word, sentence)
     if code is BatchCode.CANCELLING and left:
-        sentence = (
-            f"{_requests(left)} left: calls in flight may finish, the others are cancelled. Then the result files are written."
-        )
-        return BatchState(code, word, sentence)
+        if facts.jobs is not None and facts.jobs.open:
+            rest = f". {facts.jobs.told(batch)} Requests done by then count; the others are cancelled."
+        else:
+            rest = ": calls in flight may finish, the others are cancelled. Then the result files are written."
+        return BatchState(code, word, f"{counted(left, 'request')} left{rest}")
     return BatchState(code, word, BatchStatus(batch.status).sentence)
 
 
 def _ended(batch: Batch) -> BatchState:
-    counts, total = batch.counts, _requests(batch.counts.total)
+    counts, total = batch.counts, counted(batch.counts.total, "request")
     if batch.recovered and not batch.net_counts.unsuccessful:
         sentence = f"All {total} succeeded, {batch.recovered:,} of them in a retry."
         return BatchState(BatchCode.RECOVERED, "Succeeded after retries", sentence)
@@ -254,7 +252,3 @@ def _ended(batch: Batch) -> BatchState:
     if batch.status == BatchStatus.CANCELLED and counts.cancelled:
         return BatchState(BatchCode.CANCELLED, word, f"Cancelled before {counts.cancelled:,} of {total} had an outcome.")
     return BatchState(BatchCode(batch.status), word, BatchStatus(batch.status).sentence)
-
-
-def _requests(count: int) -> str:
-    return "1 request" if count == 1 else f"{count:,} requests"

@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db.models import Count, Exists, F, Min, OuterRef, Q, Sum
 
 from batches.models import Batch, ProviderJob, ProviderJobIncident, Slice
+from batches.rules.display.counted import counted
 from batches.rules.execution import HELD, OPEN_JOBS, Execution, JobState
 from batches.rules.states import BatchStatus
 from providers.models import Provider
@@ -61,28 +62,27 @@ class JobFacts:
         if self.count(JobState.PREPARING):
             parts.append(self._waiting(batch.provider))
         if self.direct and self.carries(batch):
-            waits = "waits" if self.direct == 1 else "wait"
-            parts.append(f"{_requests(self.direct)} {waits} to be handed over to the batch API of {name}")
+            waits = counted(self.direct, "request waits", "requests wait")
+            parts.append(f"{waits} to be handed over to the batch API of {name}")
         more = []
         if self.held:
-            more.append(f"{_jobs(self.held)} {'waits' if self.held == 1 else 'wait'} for the decision of a person.")
+            more.append(f"{counted(self.held, 'job waits', 'jobs wait')} for the decision of a person.")
         if self.recalled:
-            more.append(f"{_jobs(self.recalled)} {'is' if self.recalled == 1 else 'are'} being taken back.")
+            more.append(f"{counted(self.recalled, 'job is', 'jobs are')} being taken back.")
         sentence = "; ".join(parts)
         return " ".join([f"{sentence[:1].upper()}{sentence[1:]}."] * bool(parts) + more)
 
     def _some(self, *states: JobState, verb: str = "", verbs: str = "") -> str:
         count = self.count(*states)
         word = verb if count == 1 else verbs
-        return f"{_jobs(count)} with {_requests(self.has(*states))}{f' {word}' if word else ''}"
+        return f"{counted(count, 'job')} with {counted(self.has(*states), 'request')}{f' {word}' if word else ''}"
 
     def _waiting(self, provider: Provider) -> str:
         """Why jobs are not at their provider yet."""
         some = self._some(JobState.PREPARING, verb="waits", verbs="wait")
         if self.at_provider >= provider.max_open_jobs:
-            return (
-                f"{some} for room at {provider.name}, which has {self.at_provider:,} of {_jobs(provider.max_open_jobs)} at most"
-            )
+            most = counted(provider.max_open_jobs, "job")
+            return f"{some} for room at {provider.name}, which has {self.at_provider:,} of {most} at most"
         if self.note:
             return f"{some} ({self.note.rstrip('.')})"
         return f"{some} to be sent to {provider.name}"
@@ -167,11 +167,3 @@ def _direct(batches: list[uuid.UUID]) -> dict[uuid.UUID, int]:
     """The open requests of each batch that no job has."""
     free = Slice.objects.filter(batch__in=batches, pending__gt=0, provider_job=None)
     return dict(free.order_by().values_list("batch").annotate(Sum("pending")))
-
-
-def _jobs(count: int) -> str:
-    return "1 job" if count == 1 else f"{count:,} jobs"
-
-
-def _requests(count: int) -> str:
-    return "1 request" if count == 1 else f"{count:,} requests"

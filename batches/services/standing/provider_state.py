@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from batches.models import ProviderHealth
 from batches.models.worker import ALIVE_FOR
+from batches.rules.display.counted import counted
 from providers.failures import Kind
 from providers.models import Provider
 
@@ -164,7 +165,7 @@ def _held(provider: Provider, health: ProviderHealth) -> ProviderState | None:
         return None
     more: dict[str, object] = {"is_closed": True, "until": health.probe_at, "since": health.held_since, "kind": health.hold}
     more["failed_in_a_row"] = health.hold_strikes
-    in_a_row = f"{_calls(health.hold_strikes)} in a row failed"
+    in_a_row = f"{counted(health.hold_strikes, 'call')} in a row failed"
     if health.hold.is_of_account:
         sentence = f"{provider.name} has an account problem ({in_a_row}): {health.hold.sentence}"
         return _state(ProviderCode.ACCOUNT_PROBLEM, sentence, provider, health, **more)
@@ -183,7 +184,9 @@ def _broken(provider: Provider, health: ProviderHealth, *, now: datetime) -> Pro
         return None
     kind = Kind.known(health.breaker_kind)
     unable = "fails" if kind is None else _UNABLE.get(kind, "answers with errors")
-    sentence = f"{provider.name} {unable} ({_calls(health.failed_in_a_row)} in a row failed). One call at a time tests it."
+    sentence = (
+        f"{provider.name} {unable} ({counted(health.failed_in_a_row, 'call')} in a row failed). One call at a time tests it."
+    )
     until = health.breaker_until if waits else None
     return _state(ProviderCode.DOWN, sentence, provider, health, is_closed=True, until=until, kind=kind)
 
@@ -198,12 +201,12 @@ def _noted(provider: Provider, health: ProviderHealth, *, held: Sequence[Provide
         return _state(ProviderCode.NOT_ANSWERING, sentence, provider, health, is_closed=True, since=health.oldest_sent_at)
     if health.recent_refused > max(TOLERATED * calls, 1):
         slower = f"sending {health.concurrency:,} at a time instead of {provider.max_concurrency:,}"
-        turned_away = f"{health.recent_refused:,} of the last {_calls(calls)} turned away"
+        turned_away = f"{health.recent_refused:,} of the last {counted(calls, 'call')} turned away"
         about = f"{slower}, {turned_away}" if health.concurrency < provider.max_concurrency else turned_away
         closed = not health.recent_succeeded
         return _state(ProviderCode.RATE_LIMITING, f"Rate-limited by {name}: {about}.", provider, health, is_closed=closed)
     if calls >= SAMPLE and health.recent_succeeded < FAILING * calls:
-        sentence = f"{name} answers, but {calls - health.recent_succeeded:,} of the last {_calls(calls)} failed."
+        sentence = f"{name} answers, but {calls - health.recent_succeeded:,} of the last {counted(calls, 'call')} failed."
         return _state(ProviderCode.FAILING, sentence, provider, health)
     if held and not health.recent_succeeded and (state := _held(provider, held[0])):
         return replace(state, allowed=health.concurrency, in_flight=health.in_flight, oldest_sent_at=health.oldest_sent_at)
@@ -212,12 +215,12 @@ def _noted(provider: Provider, health: ProviderHealth, *, held: Sequence[Provide
         return _state(ProviderCode.AT_LIMIT, sentence, provider, health, until=health.limited_until)
     sentence = _at_work(provider, health)
     if held:
-        sentence += f" {len(held):,} of its models {'is' if len(held) == 1 else 'are'} held: only test calls are sent there."
+        sentence += f" {counted(len(held), 'of its models is', 'of its models are')} held: only test calls are sent there."
     return _state(ProviderCode.WORKING, sentence, provider, health)
 
 
 def _at_work(provider: Provider, health: ProviderHealth) -> str:
-    flying = f"{health.in_flight:,} call{' is' if health.in_flight == 1 else 's are'} in flight to {provider.name}"
+    flying = f"{counted(health.in_flight, 'call is', 'calls are')} in flight to {provider.name}"
     limit = f"the limit is {provider.max_concurrency:,}"
     if health.concurrency < provider.max_concurrency:
         limit += f", and {health.concurrency:,} at present after calls were turned away or not answered"
@@ -234,16 +237,12 @@ def _silence(health: ProviderHealth, *, now: datetime) -> str:
             count = f"{health.in_flight:,} calls are in flight, the oldest for {spell(now - oldest)}"
         return f"{count}, and no answer has come for as long" if health.answered_at else count
     if health.recent_calls >= FEW and health.recent_unanswered == health.recent_calls:
-        return f"none of the last {_calls(health.recent_calls)} was answered"
+        return f"none of the last {counted(health.recent_calls, 'call')} was answered"
     return ""
 
 
 def _is_at_work(health: ProviderHealth, *, now: datetime) -> bool:
     return health.updated_at > now - ALIVE_FOR
-
-
-def _calls(count: int) -> str:
-    return "1 call" if count == 1 else f"{count:,} calls"
 
 
 def spell(length: timedelta) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from django.db.models import Q
 
 from batches.models import ProviderJob
+from batches.rules.display.counted import counted
 from batches.rules.execution import AT_PROVIDER
 from batches.services.policy.delegation import family_changed
 from providers.base import Connection
@@ -43,7 +44,7 @@ def carry_jobs(before: Provider | None, provider: Provider, *, by: str, now: dat
     if before is None:
         return ""
     kept = keep_former(before, provider, now=now)
-    found = [f"{kept:,} {'job keeps its' if kept == 1 else 'jobs keep their'} former credential and address."] if kept else []
+    found = [f"{counted(kept, 'job keeps its', 'jobs keep their')} former credential and address."] if kept else []
     return " ".join([*found, family_changed(before, provider, by=by, now=now).sentence]).strip()
 
 

@@ -25,9 +25,10 @@ from batches.services.insight.waiting import waiting
 from providers.models import Provider
 from tests.answers import Answer, Request, refuse
 from tests.cast import request_line, request_lines, started
-from tests.engine.executors import executors, wait_until
+from tests.engine.executors import executors
 from tests.security.routes import Address, addresses
 from tests.upstream import Upstream
+from tests.waiting import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
@@ -66,7 +67,7 @@ def scene(project: Project, other_project: Project, upstream: Upstream, settings
     lines = b"".join(request_line(f"{CANARY}-{number}", model=f"{CANARY}-model") for number in range(40))
     ours = {name: started(project, lines, provider_name=name) for name in TROUBLE}
     with executors(1):
-        wait_until(lambda: all(_is_noted(batch) for batch in ours.values()))
+        until(lambda: all(_is_noted(batch) for batch in ours.values()))
         Batch.objects.update(paused_at=timezone.now())  # so that the executor ends
     Batch.objects.update(paused_at=None)
     return Scene(ours, theirs)
