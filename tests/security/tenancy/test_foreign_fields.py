@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
+from html import unescape
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import pytest
 from django.contrib.auth.models import User
@@ -16,18 +17,27 @@ from tests.security.tenancy.tenants import Tenant, Visitor, people, text_of, vis
 
 pytestmark = pytest.mark.once
 
+_FORM = re.compile(r"<form\b([^>]*)>(.*?)</form>", re.DOTALL)
+_ACTION = re.compile(r"\baction=\"([^\"]*)\"")
 _FIELD = re.compile(r"<(?:input|select|textarea|button)\b[^>]*?\bname=\"([^\"]+)\"")
 
 PAGES = [address for address in addresses() if address.face in ("admin", "console") and "logout" not in address.path]
 
 
 @pytest.fixture
-def fields(tenant: Tenant, own: Batch, operator: User) -> dict[str, set[str]]:
-    """The fields of every page's forms, as somebody sees them who may do everything."""
+def fields(tenant: Tenant, own: Batch, operator: User) -> set[tuple[str, str]]:
+    """The fields of every page's forms, as somebody sees them who may do everything: where each is sent, and its name."""
     owner = visitor_of(operator, name="operator")
-    return {
-        address.path: set(_FIELD.findall(text_of(owner.ask("GET", _own_path(address, tenant, own))).text)) for address in PAGES
-    }
+    found: set[tuple[str, str]] = set()
+    for address in PAGES:
+        path = _own_path(address, tenant, own)
+        text = text_of(owner.ask("GET", path)).text
+        for form in _FORM.finditer(text):
+            action = _ACTION.search(form[1])
+            to = urlsplit(urljoin(path, unescape(action[1]) if action else "")).path
+            found |= {(to, name) for name in _FIELD.findall(form[2])}
+        found |= {(path, name) for name in _FIELD.findall(_FORM.sub("", text))}  # of a form that names them by its id
+    return {(path, name) for path, name in found if "logout" not in path}
 
 
 def _own_path(address: Address, tenant: Tenant, own: Batch) -> str:
@@ -57,9 +67,8 @@ ALWAYS = (
 )
 
 
-def on_pages(fixtures: Mapping[str, Any]) -> list[tuple[Address, str]]:
-    found = fixtures["fields"]
-    return [(page, name) for page in PAGES for name in REFERENCES if name in found[page.path]]
+def referring(fixtures: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return sorted((path, name) for path, name in fixtures["fields"] if name in REFERENCES)
 
 
 @pytest.fixture
@@ -68,11 +77,10 @@ def person(own: Batch, other_project: Project) -> Visitor:
     return next(person for person in people(other_project) if person.name == "staff")
 
 
-@every("page, name", on_pages)
+@every("path, name", referring)
 def test_a_field_of_a_page_leads_to_nobody_elses(
-    tenant: Tenant, own: Batch, person: Visitor, fields: dict[str, set[str]], page: Address, name: str
+    tenant: Tenant, own: Batch, person: Visitor, fields: set[tuple[str, str]], path: str, name: str
 ) -> None:
-    path = _own_path(page, tenant, own)
     for reference in REFERENCES[name]:
         pair = references(tenant)[reference]
         require_same(tenant, [pair], looking(person, "GET", path, name, pair))
