@@ -63,7 +63,9 @@ def belongs(item: pytest.Item, *, extent: Extent, embedded: bool) -> bool:
         return True
     if not uses_database(item) or item.get_closest_marker("once"):
         return False
-    return extent != Extent.GATE or bool(item.get_closest_marker("both")) or can_differ(item)
+    if extent != Extent.GATE:
+        return True
+    return not item.get_closest_marker("alike") and (bool(item.get_closest_marker("both")) or can_differ(item))
 
 
 def is_long(item: pytest.Item) -> bool:

@@ -60,6 +60,7 @@ def test_a_second_embedded_portal_on_one_data_folder_is_refused_by_name(running:
     assert f"port {running.environment['PORT']}" in refused.stderr
 
 
+@pytest.mark.alike
 def test_however_it_ends_nothing_outlives_it_and_it_can_start_again(portal: PortalProcess) -> None:
     portal.start()
     assert portal.stop(signal.SIGINT) == 0
@@ -151,6 +152,7 @@ def test_the_threads_of_the_web_server_share_their_connections(portal: PortalPro
 
 
 @pytest.mark.servers
+@pytest.mark.long  # those that all start together are the same
 def test_roles_that_are_started_one_by_one_make_a_portal_too(portal: PortalProcess) -> None:
     roles = [portal.spawn("serve", role) for role in ("web", "control", "execute", "delegate", "beat")]
     portal.wait_until_ready()

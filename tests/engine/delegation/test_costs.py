@@ -19,7 +19,11 @@ from tests.cast import CHAT, TESTER, request_line, started
 from tests.engine.delegation.conftest import Stage
 from tests.upstream import Upstream
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.parametrize("family", ["openai"], indirect=True)]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.parametrize("family", ["openai"], indirect=True),
+    pytest.mark.alike,
+]
 USAGE = Usage(input=9, output=3, cached=4)  # of each answer of the stand-in
 
 

@@ -19,7 +19,7 @@ from tests.cast import CHAT
 from tests.dialects.bifrost.conftest import BATCHES, Bifrost
 from tests.engine.delegation.conftest import MESSAGES, Stage
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.alike]
 of_openai = pytest.mark.parametrize("family", ["openai"], indirect=True)
 of_anthropic = pytest.mark.parametrize("family", ["anthropic"], indirect=True)
 

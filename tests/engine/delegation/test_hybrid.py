@@ -16,7 +16,7 @@ from tests.batch_apis import Create, Ending, Oddity, Plan
 from tests.cast import assert_counts_are_true, error_lines, output_lines
 from tests.engine.delegation.conftest import Stage
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.alike]
 
 STALLS = Plan(ending=Ending.STUCK, answered=0.6)
 ONE_FAMILY = pytest.mark.parametrize("family", ["openai"])

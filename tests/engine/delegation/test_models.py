@@ -10,7 +10,11 @@ from batches.services.policy.tune import tune_model
 from tests.cast import TESTER, request_line, started
 from tests.engine.delegation.conftest import MESSAGES, Stage
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.parametrize("family", ["anthropic"], indirect=True)]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.parametrize("family", ["anthropic"], indirect=True),
+    pytest.mark.alike,
+]
 
 
 def test_each_request_costs_what_its_own_model_costs(stage: Stage) -> None:

@@ -14,7 +14,7 @@ from tests.batch_apis import Counts, Create, Ending, Oddity, Plan
 from tests.engine.delegation.conftest import Stage
 from tests.engine.delegation.proofs import assert_paid_rows_are_here, assert_whole, incidents
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.alike]
 
 ROWS = 8
 

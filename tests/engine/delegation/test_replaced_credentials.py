@@ -23,7 +23,7 @@ from tests.cast import TESTER
 from tests.engine.delegation.conftest import Stage
 from tests.providers.test_admin import form
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.alike]
 ONE_FAMILY = pytest.mark.parametrize("family", ["openai"], indirect=True)
 A, B = "sk-test-0123456789", "sk-other-987654321"
 VARIABLES = "BATCHYARD_CREDENTIAL_A", "BATCHYARD_CREDENTIAL_B"

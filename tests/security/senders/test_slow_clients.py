@@ -133,6 +133,7 @@ def assert_others_do_not_notice(place: Place, *, seconds: float) -> None:
 
 
 @pytest.mark.both
+@pytest.mark.alike
 def test_slow_clients_stop_nobody(place: Place) -> None:
     assert_others_do_not_notice(place, seconds=6)
 

@@ -66,7 +66,7 @@ def test_every_bad_line_is_counted_and_the_first_thousand_are_kept(project: Proj
     assert_nothing_laid_out(batch)
     event = batch.events.last()
     assert event is not None
-    assert event.note == "The input has 1003 problems."
+    assert event.note == "The input has 1,003 problems."
 
 
 def test_a_bad_line_after_many_good_ones_leaves_nothing_laid_out(project: Project, settings: Settings) -> None:

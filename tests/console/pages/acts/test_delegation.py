@@ -50,4 +50,4 @@ def test_a_word_that_is_no_execution_is_refused_beside_its_field(project: Projec
 
 def test_the_page_of_a_provider_tells_of_its_batch_api(provider: Provider, console: Client) -> None:
     page = console.get(f"/console/providers/{provider.name}/").content.decode()
-    assert all(words in page for words in ("Batch API", "EU (Frankfurt)", "of 100 taken"))
+    assert all(words in page for words in ("Batch API", "EU (Frankfurt)", "of 100 now"))
