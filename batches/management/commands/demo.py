@@ -12,7 +12,8 @@ from django.core.files import File as Content
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from batches.models import ApiKey, Batch, Dialect, Purpose
+from batches.management.own_url import own_url
+from batches.models import ApiKey, Batch, Dialect, Project, Purpose
 from batches.rules.actors import Actor
 from batches.rules.errors import Conflict
 from batches.rules.states import Source
@@ -20,8 +21,10 @@ from batches.services.control.cancel import cancel
 from batches.services.intake.submission import Submission
 from batches.services.intake.submit import submit
 from batches.services.people.keys import issue_key
+from batches.services.policy.delegation import set_delegation
+from batches.services.policy.tune import tune_provider
 from batches.services.storage.store import store
-from batches.services.upstreams.providers import add_provider
+from batches.services.upstreams.providers import add_provider, grant
 from providers.models import Provider
 
 ACTOR = Actor("command demo", Source.COMMAND)
@@ -32,6 +35,8 @@ PROVIDERS: dict[str, dict[str, Any]] = {
     "demo-slow": {"options": {"latency_ms": 1500, "latency_jitter_ms": 4000}, "max_concurrency": 6},
     "demo-limited": {"options": {"latency_ms": 200, "rate_limit_rate": 0.97, "retry_after_seconds": 240}, "max_concurrency": 8},
 }
+# The provider with a batch API is the portal itself: a job there is a batch of this project, which the first provider runs.
+BATCH_API, BEHIND_IT = "demo-batches", "batch-api"
 KEYS = {"support": "ticket-triage", "search": "ranking-pipeline", "catalog": "product-texts"}
 TICKETS = ("Where is my parcel?", "The invoice names the wrong company.", "How do I reset my password?", "Ça ne marche plus 🙃")
 Body = dict[str, Any]
@@ -52,6 +57,7 @@ class Plan:
     metadata: dict[str, str] = field(default_factory=dict)
     spoil: bool = False  # some lines are not valid
     cancelled: bool = False
+    execution: str = ""
 
 
 def chat(model: str, text: Callable[[int], str]) -> Callable[[int], Body]:
@@ -121,6 +127,7 @@ PLANS = (
         "demo-slow",
         metadata={"season": "autumn", "locale": "de-AT"},
     ),
+    Plan("catalog", "Sort 4,000 reviews at the price of batches", 4000, triage, BATCH_API, execution="hybrid"),
     Plan("support", "", 12, triage, filename="smoke-test.jsonl"),
 )
 
@@ -142,11 +149,27 @@ class Command(BaseCommand):
                 add_provider(
                     name, adapter="simulator", actor=ACTOR, now=now, projects=projects, default=name == "demo-steady", **settings
                 )
+        _add_batch_api(keys["catalog"].project, now=now)
         batches = [(plan, start(plan, key=keys[plan.project], now=now)) for plan in PLANS]
         self.stdout.write(f"Started {len(batches)} batches in the projects {', '.join(KEYS)}.")
         for plan, batch in batches:
             if plan.cancelled:
                 _cancel_in_mid_run(batch, patience=wait)
+
+
+def _add_batch_api(project: Project, *, now: datetime) -> None:
+    """Add the provider with a batch API, for a project whose requests may be stored there."""
+    if Provider.objects.filter(name=BATCH_API).exists():
+        return
+    key, plain = issue_key(BEHIND_IT, name=BATCH_API, actor=ACTOR, now=now)
+    steady = Provider.objects.get(name="demo-steady")
+    grant(steady, project=key.project, actor=ACTOR, now=now, default=True)
+    there = add_provider(
+        BATCH_API, adapter="openai", base_url=f"{own_url()}/v1", credential=plain, actor=ACTOR, now=now, projects=[project]
+    )
+    tune_provider(there, settings={"jobs_family": "batchyard", "jobs_region": "this portal"}, actor=ACTOR, now=now)
+    set_delegation(project, settings={"may_delegate": True}, actor=ACTOR, now=now)
+    project.refresh_from_db()
 
 
 def start(plan: Plan, *, key: ApiKey, now: datetime) -> Batch:
@@ -173,6 +196,7 @@ def start(plan: Plan, *, key: ApiKey, now: datetime) -> Batch:
         metadata=plan.metadata or None,
         provider_name=plan.provider,
         remark=plan.remark,
+        execution=plan.execution,
     )
     return submit(submission, input_file=file, actor=Actor(f"key {key.name}", Source.COMMAND), now=created_at, key=key)
 

@@ -10,11 +10,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 
+from batches.management.own_url import own_url
 from batches.management.processes import Child, Supervisor
 from batches.services.core.lease import free_all
 
 ROLES = ("web", "control", "execute", "delegate", "beat")
-EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 - compared with, not bound
 
 
 class Command(BaseCommand):
@@ -61,8 +61,7 @@ class Command(BaseCommand):
         Supervisor([Child(role, command(role)) for role in ROLES], say=self.stderr.write).run()
 
     def _greet(self) -> None:
-        host = "localhost" if settings.HOST in EVERYWHERE else settings.HOST
-        url = settings.PUBLIC_URL or f"http://{f'[{host}]' if ':' in host else host}:{settings.PORT}"
+        url = own_url()
         kept = f"SQLite in {settings.DATA_DIR}" if settings.EMBEDDED else "PostgreSQL and Redis"
         self.stdout.write(
             f"\nBatchyard runs on {kept}.\n  Console     {url}/console/\n  OpenAI API  {url}/v1\n  Stop        Ctrl-C\n"
