@@ -21,10 +21,10 @@ from providers.jobs.base import (
     Input,
     Intent,
     NotCreated,
-    OddLine,
     ResultsUnreadable,
     Row,
     RowKind,
+    RowResult,
     Snapshot,
 )
 from providers.models import Provider
@@ -127,12 +127,12 @@ async def _ended(driver: Driver, job: Snapshot, *, seconds: float) -> Snapshot:
 async def _collected(driver: Driver, job: Snapshot, endpoint: str) -> str:
     good = failed = stopped = odd = 0
     try:
-        async for each in driver.results(job, endpoint=endpoint):
-            odd += isinstance(each, OddLine)
-            if not isinstance(each, OddLine):
-                stopped += each.kind is not RowKind.OUTCOME
-                good += isinstance(each.outcome, Success)
-                failed += isinstance(each.outcome, Failure)
+        async for some in driver.results(job, endpoint=endpoint):
+            rows = [each for each in some if isinstance(each, RowResult)]
+            odd += len(some) - len(rows)
+            stopped += sum(row.kind is not RowKind.OUTCOME for row in rows)
+            good += sum(isinstance(row.outcome, Success) for row in rows)
+            failed += sum(isinstance(row.outcome, Failure) for row in rows)
     except ResultsUnreadable as problem:
         if job.outputs:
             raise _Failed(f"The results cannot be read: {problem.failure.message}") from None

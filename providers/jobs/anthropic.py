@@ -150,12 +150,12 @@ class AnthropicJobs:
             return await self.get(remote_id)
         return self._shown(found)
 
-    async def results(self, job: Snapshot, *, endpoint: str) -> AsyncGenerator[RowResult | OddLine]:
+    async def results(self, job: Snapshot, *, endpoint: str) -> AsyncGenerator[list[RowResult | OddLine]]:
         """The rows of the results, from the provider's own host whatever `results_url` names."""
         url = self._client.url(f"{PATH}/{job.remote_id}/results")
         async with aclosing(self._client.lines(url, headers=self._headers)) as lines:
-            async for line in lines:
-                yield self._result(line, job.remote_id, endpoint)
+            async for some in lines:
+                yield [self._result(line, job.remote_id, endpoint) for line in some]
 
     async def remove(self, job: Snapshot) -> Sequence[str]:
         """Delete the job, and its rows and results with it. What is still there, in words."""

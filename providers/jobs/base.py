@@ -215,8 +215,8 @@ class Driver(Protocol):
         """Ask to cancel. A job that has ended is shown as it is."""
         ...
 
-    def results(self, job: Snapshot, *, endpoint: str) -> AsyncGenerator[RowResult | OddLine]:
-        """The rows of the results in any order, streamed. Raises ResultsUnreadable."""
+    def results(self, job: Snapshot, *, endpoint: str) -> AsyncGenerator[list[RowResult | OddLine]]:
+        """The rows of the results in any order, streamed, some at a time. Raises ResultsUnreadable."""
         ...
 
     async def remove(self, job: Snapshot) -> Sequence[str]:

@@ -54,15 +54,15 @@ class JobClient:
         reply = await self._streams.upload(url, fields=form, file=content.content, filename=name, seconds=UPLOAD_SECONDS)
         return self._read(reply)
 
-    async def lines(self, url: URL, *, headers: Mapping[str, str] | None = None) -> AsyncGenerator[Line]:
-        """The lines of a result file. Raises ResultsUnreadable."""
+    async def lines(self, url: URL, *, headers: Mapping[str, str] | None = None) -> AsyncGenerator[list[Line]]:
+        """The lines of a result file, some at a time. Raises ResultsUnreadable."""
         async with self._streams.download(url, headers=headers or {}) as download:
             if download.refusal is not None:
                 found = judge_look(download.refusal, secrets=self.secrets)
                 raise ResultsUnreadable(found if isinstance(found, Failure) else _lost())
             try:
-                async for line in lines_of(download.pieces(), most=self._max_line_bytes):
-                    yield line
+                async for some in lines_of(download.pieces(), most=self._max_line_bytes):
+                    yield some
             except Cut:
                 raise ResultsUnreadable(_cut()) from None
             except (ConnectionLost, TimeoutError, OSError):

@@ -164,12 +164,12 @@ class OpenAIJobs:
             return await self.get(remote_id)
         return self._shown(found)
 
-    async def results(self, job: Snapshot, *, endpoint: str) -> AsyncGenerator[RowResult | OddLine]:
+    async def results(self, job: Snapshot, *, endpoint: str) -> AsyncGenerator[list[RowResult | OddLine]]:
         """The rows of the output file and of the error file."""
         for output in job.outputs:
             async with aclosing(self._client.lines(self._client.url(f"/v1/files/{output}/content"))) as lines:
-                async for line in lines:
-                    yield read_result(line, output, endpoint, secrets=self._client.secrets)
+                async for some in lines:
+                    yield [read_result(line, output, endpoint, secrets=self._client.secrets) for line in some]
 
     async def remove(self, job: Snapshot) -> Sequence[str]:
         """Delete the input file and the result files. What is still there, in words."""

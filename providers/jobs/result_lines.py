@@ -36,8 +36,8 @@ class Line(msgspec.Struct, frozen=True, gc=False):
             return None, "It is not JSON."
 
 
-async def lines_of(pieces: AsyncIterator[bytes], *, most: int) -> AsyncIterator[Line]:
-    """The lines that are not empty. A line with more than `most` bytes is a line with a problem. Raises Cut."""
+async def lines_of(pieces: AsyncIterator[bytes], *, most: int) -> AsyncIterator[list[Line]]:
+    """The lines that are not empty, those of a piece together. One with more than `most` bytes has a problem. Raises Cut."""
     number, is_over = 0, False
     rest = bytearray()
     async for piece in _unpacked(pieces):
@@ -45,13 +45,15 @@ async def lines_of(pieces: AsyncIterator[bytes], *, most: int) -> AsyncIterator[
         if b"\n" in piece:
             *whole, last = bytes(rest).split(b"\n")
             rest = bytearray(last)
+            found: list[Line] = []
             for raw in whole:
                 number += 1
                 if is_over:
                     is_over = False
-                    yield Line(number, b"", problem=f"It has more than {most} bytes.")
+                    found.append(Line(number, b"", problem=f"It has more than {most} bytes."))
                 elif raw := _trimmed(raw, number):
-                    yield _line(number, raw, most)
+                    found.append(_line(number, raw, most))
+            yield found
         if len(rest) > most:
             is_over = True
             rest.clear()
@@ -61,7 +63,7 @@ async def lines_of(pieces: AsyncIterator[bytes], *, most: int) -> AsyncIterator[
         end = _line(number + 1, raw, most)
         if end.read()[1]:
             raise Cut
-        yield end
+        yield [end]
 
 
 def _trimmed(raw: bytes, number: int) -> bytes:

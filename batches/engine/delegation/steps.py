@@ -30,7 +30,6 @@ from providers.jobs.base import (
     Input,
     JobStatus,
     NotCreated,
-    OddLine,
     ResultsUnreadable,
     RowResult,
     Snapshot,
@@ -187,18 +186,21 @@ class Steps:
             await self._database(concluding.missed, job, found, now=timezone.now())
             return
         seen = found if isinstance(found, Snapshot) and found.has_ended else as_snapshot(job)
-        prices = await self._inputs(Prices, job)
+        try:
+            prices = await self._inputs(Prices, job)
+        except StorageAway as error:
+            await self._database(put_off, job, seconds=PORTAL_SECONDS, now=timezone.now(), failure=str(error))
+            return
         rows: list[RowResult] = []
         size = unreadable = busy = foreign = 0
         try:
             if seen.outputs:
                 async with aclosing(driver.results(seen, endpoint=job.batch.endpoint)) as results:
-                    async for each in results:
-                        if isinstance(each, OddLine):
-                            unreadable += 1
-                            continue
-                        rows.append(each)
-                        size += len(each.outcome.body) if each.outcome is not None else 0
+                    async for some in results:
+                        readable = [each for each in some if isinstance(each, RowResult)]
+                        unreadable += len(some) - len(readable)
+                        rows += readable
+                        size += sum(len(each.outcome.body) for each in readable if each.outcome is not None)
                         if len(rows) >= ROWS_AT_ONCE or size >= BYTES_AT_ONCE:
                             taken = await self._database(collecting.collect, job, rows, prices, now=timezone.now())
                             busy, foreign = busy + taken.busy, foreign + taken.foreign

@@ -94,6 +94,6 @@ class Driving:
         """Everything that the results of a job hold."""
 
         async def work(driver: Driver) -> list[RowResult | OddLine]:
-            return [each async for each in driver.results(job, endpoint=self.endpoint)]
+            return [each async for some in driver.results(job, endpoint=self.endpoint) for each in some]
 
         return self.run(work)

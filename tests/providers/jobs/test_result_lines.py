@@ -24,7 +24,7 @@ def read(pieces: Iterable[bytes], *, most: int = MOST) -> list[Line]:
             yield piece
 
     async def gathered() -> list[Line]:
-        return [line async for line in lines_of(given(), most=most)]
+        return [line async for some in lines_of(given(), most=most) for line in some]
 
     return asyncio.run(gathered())
 
@@ -80,7 +80,7 @@ def test_memory_is_flat_over_many_rows_and_holds_a_large_one() -> None:
                     yield piece
 
     async def count() -> int:
-        return sum([1 async for _ in lines_of(pieces(), most=MOST)])
+        return sum([len(some) async for some in lines_of(pieces(), most=MOST)])
 
     tracemalloc.start()
     try:
