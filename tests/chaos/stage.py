@@ -27,7 +27,7 @@ KNOBS = {
     "BACKOFF_BASE_SECONDS": "0.1",
     "JOB_ROWS": "50",
     "JOB_POLL_SECONDS": "0.5",
-    "JOB_DOUBT_SECONDS": "6",
+    "JOB_DOUBT_SECONDS": "15",  # longer than any create call takes on a busy machine
     "JOB_GRACE_SECONDS": "3",
     "REQUEST_TIMEOUT_SECONDS": "3",
     "KEY_REQUESTS_PER_MINUTE": "0",
