@@ -21,7 +21,7 @@ from config.backends.beat import Scheduler
 from config.celery import app, application
 
 # The number of threads for each queue. Executors run for long, so they have a queue of their own.
-SLOTS = {"control": 3, "execute": settings.EXECUTOR_SLOTS, "delegate": 1}
+SLOTS = {"control": 3, "execute": settings.EXECUTOR_SLOTS, "delegate": 1, "notify": 1}
 
 
 def main(words: Sequence[str]) -> None:
@@ -54,7 +54,7 @@ def background() -> Iterator[None]:
         beat.stop()
         stopping.set()
         state.should_stop = 0  # type: ignore[assignment]
-        for task in ("reconcile", "execute", "delegate"):
+        for task in ("reconcile", "execute", "delegate", "notify"):
             app.send_task(f"batches.engine.{task}")  # any message makes a worker notice the stop at once instead of within 2 s
         for thread in threads:
             thread.join()

@@ -140,6 +140,12 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="webhookdelivery",
+            index=models.Index(
+                condition=models.Q(("lease_expires_at__isnull", False)), fields=["endpoint"], name="webhook_delivery_leased"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="webhookdelivery",
             index=models.Index(fields=["endpoint", "-created_at", "-id"], name="webhook_delivery_list"),
         ),
         migrations.AddIndex(

@@ -136,6 +136,7 @@ class WebhookDelivery(Leased):
         indexes: ClassVar = [
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="webhook_delivery_due"),
             models.Index(fields=["endpoint", "due_at"], condition=Q(due_at__isnull=False), name="webhook_delivery_next"),
+            models.Index(fields=["endpoint"], condition=Q(lease_expires_at__isnull=False), name="webhook_delivery_leased"),
             models.Index(fields=["endpoint", "-created_at", "-id"], name="webhook_delivery_list"),
             models.Index(fields=["project", "-created_at", "-id"], name="webhook_delivery_project"),
             models.Index(fields=["created_at"], name="webhook_delivery_age"),

@@ -66,6 +66,7 @@ CELERY_TASK_DEFAULT_QUEUE = "control"
 CELERY_TASK_ROUTES = {
     "batches.engine.execute": {"queue": "execute"},
     "batches.engine.delegate": {"queue": "delegate"},
+    "batches.engine.notify": {"queue": "notify"},
 }
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

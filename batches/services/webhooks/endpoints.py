@@ -31,7 +31,7 @@ def add(
 ) -> tuple[WebhookEndpoint, str]:
     """A new endpoint and its secret, which is shown only once. Raises InvalidRequest, and Conflict if there are too many."""
     settings_of = _checked({"name": name, "url": url, "event_types": event_types})
-    Project.objects.select_for_update(of=("self",)).get(
+    Project.objects.select_for_update(of=("self",), no_key=True).get(
         pk=project.pk
     )  # the endpoints of a project are counted one after the other
     if WebhookEndpoint.objects.filter(project=project).exclude(url="").count() >= settings.WEBHOOK_ENDPOINTS_PER_PROJECT:
@@ -113,8 +113,8 @@ def callbacks_of(project: Project, *, actor: Actor, now: datetime) -> WebhookEnd
 @transaction.atomic
 def disable(endpoint: WebhookEndpoint, *, reason: str, actor: Actor, now: datetime) -> bool:
     """Send nothing more to an endpoint, for a reason that pages show. False if it is disabled already or is gone."""
-    found = WebhookEndpoint.objects.select_for_update(of=("self",)).select_related("project").filter(pk=endpoint.pk, enabled=True)
-    locked = found.first()
+    rows = WebhookEndpoint.objects.select_for_update(of=("self",), no_key=True).select_related("project")
+    locked = rows.filter(pk=endpoint.pk, enabled=True).first()
     if locked is None:
         return False
     locked.enabled = False
@@ -142,7 +142,7 @@ def _hint(secret: str) -> str:
 
 def _locked(endpoint: WebhookEndpoint) -> WebhookEndpoint:
     """The endpoint as it is now, locked until the transaction ends. Raises NotFound."""
-    rows = WebhookEndpoint.objects.select_for_update(of=("self",)).select_related("project")
+    rows = WebhookEndpoint.objects.select_for_update(of=("self",), no_key=True).select_related("project")
     found = rows.filter(pk=endpoint.pk).first()
     if found is None:
         raise NotFound("There is no such webhook endpoint.")
