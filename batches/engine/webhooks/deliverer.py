@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 IDLE_SECONDS = 2.0  # how long a deliverer without work waits for more
 RUN_SECONDS = 3600.0
 LOOK_SECONDS = 0.25  # between two looks for deliveries, at most
-AGAIN = timedelta(minutes=1)  # after a fault of the portal's own
+AGAIN = timedelta(minutes=1)  # when a worker that cannot read a secret looks again
 RECORDING_SECONDS = 20.0  # how long a try is kept that the database does not take; the lease ends a little later
 LOOK_UPS = 4  # threads for look-ups of names, for each call: a look-up goes on when its call has given up
 
@@ -102,7 +102,7 @@ class Deliverer:
             await self._put_off(delivery, reason)
         except Exception as error:
             logger.exception("delivery %s failed", delivery.pk)
-            await self._put_off(delivery, f"The portal could not send it ({type(error).__name__}).")
+            await self._record(delivery, Tried(took_ms=0, failure=f"The portal could not send it ({type(error).__name__})."))
 
     async def _record(self, delivery: WebhookDelivery, tried: Tried) -> None:
         """Record a try. If the database is away for too long, another deliverer sends the event again, with the same id."""
