@@ -185,9 +185,9 @@ def _checked_types(types: Any) -> list[str]:
     """The types in their usual order, each once. An empty list stands for the four ends of a batch."""
     if isinstance(types, str) or not isinstance(types, Sequence):
         raise InvalidRequest("Event types are a list of names.", param="event_types")
-    if unknown := next((name for name in types if name not in EventType.values), None):
+    if unknown := [name for name in types if name not in EventType.values]:
         raise InvalidRequest(
-            f"There is no event type {str(unknown)[:50]!r}; there are {', '.join(EventType.values)}.", param="event_types"
+            f"There is no event type {str(unknown[0])[:50]!r}; there are {', '.join(EventType.values)}.", param="event_types"
         )
     return [event_type.value for event_type in EventType if event_type.value in types] or ends()
 
