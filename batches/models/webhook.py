@@ -46,11 +46,18 @@ def ends() -> list[str]:
     return [event_type.value for event_type in OF_ENDS]
 
 
+class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
+    def given_up(self) -> "WebhookEndpointQuerySet":
+        """The endpoints that the portal has disabled because they take nothing any more. A person may enable or remove them."""
+        return self.filter(enabled=False, failing_since__isnull=False)
+
+
 class WebhookEndpoint(models.Model):
     """A URL that a project's events are sent to, and the secret that signs them.
 
     The one endpoint without a URL stands for the `callback_url`s of the project's batches. Until `former_until` deliveries
-    carry a signature of the former secret as well. `failing_since` is the first failure after the last success.
+    carry a signature of the former secret as well. `failing_since` is the first failure after the last success; it is emptied
+    when a person enables or disables the endpoint.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -69,6 +76,8 @@ class WebhookEndpoint(models.Model):
     created_at = models.DateTimeField(editable=False)
     updated_at = models.DateTimeField(editable=False)
     created_by = models.CharField(max_length=200, blank=True, default="", editable=False)
+
+    objects = WebhookEndpointQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["created_at", "id"]

@@ -112,6 +112,7 @@ WORDS: Mapping[str, str] = {
     "rotate_webhook": "Replace secret of webhook endpoint",
     "remove_webhook": "Remove webhook endpoint",
     "disable_webhook": "Disable failing webhook endpoint",
+    "encrypt_webhooks": "Encrypt secrets of webhook endpoints anew",
     "test_webhook": "Test webhook endpoint",
     "redeliver_webhook": "Send event to webhook endpoint again",
     # Stops and quotas

@@ -18,7 +18,7 @@ from batches.services.core import wake
 from batches.services.core.audit import hidden, plainly, record_act
 from batches.services.webhooks.receivers import require_receiver
 from batches.services.webhooks.signing import new_secret
-from providers.secrets.secrecy import sealed_credential
+from providers.secrets.secrecy import resealed, sealed_credential
 
 EVENT_TYPES: Mapping[str, str] = {event_type.value: str(event_type.label) for event_type in EventType}
 CALLBACKS = "Callback URLs of batches"
@@ -61,6 +61,7 @@ def change(endpoint: WebhookEndpoint, *, settings: Mapping[str, Any], actor: Act
         setattr(endpoint, name, value)
     endpoint.updated_at = now
     if "enabled" in moves:
+        endpoint.failing_since = None
         _enable(endpoint, now=now) if endpoint.enabled else _disable(endpoint, reason=f"{actor.name} disabled it.", now=now)
     endpoint.save()
     record_act("change_webhook", actor=actor, now=now, target=endpoint, project=endpoint.project, changes=plainly(**moves))
@@ -125,6 +126,23 @@ def disable(endpoint: WebhookEndpoint, *, reason: str, actor: Actor, now: dateti
     return True
 
 
+@transaction.atomic
+def encrypt_anew(*, actor: Actor, now: datetime) -> int:
+    """Encrypt the secrets of all endpoints anew under the first of CREDENTIAL_KEYS. Return how many endpoints there are.
+
+    Raises providers.base.CredentialUnavailable, and changes nothing, if one cannot be deciphered.
+    """
+    kept = list(WebhookEndpoint.objects.select_for_update(of=("self",), no_key=True).order_by("pk"))
+    for endpoint in kept:
+        endpoint.secret_encrypted = resealed(bytes(endpoint.secret_encrypted))
+        if endpoint.former_secret_encrypted:
+            endpoint.former_secret_encrypted = resealed(bytes(endpoint.former_secret_encrypted))
+        endpoint.save(update_fields=["secret_encrypted", "former_secret_encrypted"])
+    if kept:
+        record_act("encrypt_webhooks", actor=actor, now=now, reason=f"{len(kept)} encrypted anew.")
+    return len(kept)
+
+
 def _made(secret: str, *, actor: Actor, now: datetime) -> dict[str, Any]:
     """The columns of a new endpoint besides what people set."""
     return {
@@ -150,7 +168,7 @@ def _locked(endpoint: WebhookEndpoint) -> WebhookEndpoint:
 
 
 def _enable(endpoint: WebhookEndpoint, *, now: datetime) -> None:
-    endpoint.disabled_at, endpoint.disabled_reason, endpoint.failing_since = None, "", None
+    endpoint.disabled_at, endpoint.disabled_reason = None, ""
     if _waiting(endpoint).filter(due_at=None).update(due_at=now):
         wake.notify()
 

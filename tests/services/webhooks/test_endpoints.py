@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.db import connection
 from pytest_django import Settings
 
@@ -200,6 +201,31 @@ def test_a_test_of_an_unknown_type_is_refused(endpoint: WebhookEndpoint) -> None
         deliveries.send_test(endpoint, actor=TESTER, now=NOW, event_type="batch.done")
 
     assert found.value.param == "event_type"
+
+
+def test_secrets_are_encrypted_anew_under_the_first_key(project: Project, settings: Settings) -> None:
+    endpoint, former = added(project)
+    _, secret = endpoints.rotate(endpoint, actor=TESTER, now=NOW)
+    before = settings.CREDENTIAL_KEYS
+    settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode(), *before]
+
+    assert endpoints.encrypt_anew(actor=TESTER, now=NOW) == 1
+
+    settings.CREDENTIAL_KEYS = settings.CREDENTIAL_KEYS[:1]
+    endpoint.refresh_from_db()
+    assert [opened(bytes(kept)) for kept in (endpoint.secret_encrypted, endpoint.former_secret_encrypted)] == [secret, former]
+    assert AuditEntry.objects.get(act="encrypt_webhooks").reason == "1 encrypted anew."
+
+
+def test_an_endpoint_that_a_person_disabled_was_not_given_up(endpoint: WebhookEndpoint) -> None:
+    WebhookEndpoint.objects.update(failing_since=NOW)
+    endpoints.disable(endpoint, reason="Gone.", actor=TESTER, now=NOW)
+    assert list(WebhookEndpoint.objects.given_up()) == [endpoint]
+
+    changed(endpoint, enabled=True)
+    changed(endpoint, enabled=False)
+
+    assert not WebhookEndpoint.objects.given_up().exists()
 
 
 def test_no_column_holds_the_plain_secret(project: Project) -> None:
