@@ -38,6 +38,7 @@ def test_both_libraries_verify_what_a_receiver_gets(project: Project, receiver: 
     event = OpenAI(api_key="unused").webhooks.unwrap(request.body, headers, secret=secret)
     assert isinstance(event, BatchFailedWebhookEvent)
     assert (event.id, event.type, event.data.id) == (headers["webhook-id"], "batch.failed", str(batch))
+    assert batch.failed_at is not None
     assert event.created_at == int(batch.failed_at.timestamp())
     assert request.headers["user-agent"].startswith("Batchyard/")
     assert request.headers["content-type"] == "application/json"
@@ -91,7 +92,10 @@ def test_pauses_grow_and_a_receiver_may_wish_for_longer_ones(
     pauses = []
     for _ in range(3):
         deliver()
-        pauses.append((only().due_at - only().sent_at).total_seconds())
+        delivery = only()
+        assert delivery.due_at is not None
+        assert delivery.sent_at is not None
+        pauses.append((delivery.due_at - delivery.sent_at).total_seconds())
         make_due()
 
     assert 4 <= pauses[0] <= 6

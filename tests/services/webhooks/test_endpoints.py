@@ -34,6 +34,11 @@ def changed(endpoint: WebhookEndpoint, **settings: Any) -> WebhookEndpoint:
     return endpoints.change(endpoint, settings=settings, actor=TESTER, now=NOW)
 
 
+def changes_of(act: str) -> dict[str, Any]:
+    """The old and new values of the one record of an act."""
+    return dict(AuditEntry.objects.get(act=act).changes or {})
+
+
 def test_an_endpoint_has_what_was_asked_for_and_its_secret_is_in_no_table(project: Project) -> None:
     endpoint, secret = added(project, name=" ci ", event_types=["batch.needs_attention", "batch.completed"])
 
@@ -43,7 +48,7 @@ def test_an_endpoint_has_what_was_asked_for_and_its_secret_is_in_no_table(projec
     assert str(endpoint) == f"we_{endpoint.id.hex}"
     assert (opened(bytes(endpoint.secret_encrypted)), endpoint.secret_hint) == (secret, secret[-4:])
     entry = AuditEntry.objects.get(act="add_webhook")
-    assert (entry.project, entry.target, entry.changes["url"]) == (project, str(endpoint), [None, URL])
+    assert (entry.project, entry.target, changes_of("add_webhook")["url"]) == (project, str(endpoint), [None, URL])
     assert secret not in str([vars(row) for row in (endpoint, entry)])
 
 
@@ -84,8 +89,10 @@ def test_a_change_is_recorded_with_old_and_new_values(endpoint: WebhookEndpoint)
     changed(endpoint, name="ci", url="https://example.org/", event_types=["batch.failed"])
     changed(endpoint, url="https://example.org/")
 
-    entry = AuditEntry.objects.get(act="change_webhook")
-    assert entry.changes == {"url": [URL, "https://example.org/"], "event_types": [", ".join(ENDS), "batch.failed"]}
+    assert changes_of("change_webhook") == {
+        "url": [URL, "https://example.org/"],
+        "event_types": [", ".join(ENDS), "batch.failed"],
+    }
 
 
 def test_a_project_has_so_many_endpoints_at_most(project: Project, other_project: Project, settings: Settings) -> None:
@@ -121,7 +128,7 @@ def test_a_rotated_secret_is_new_and_the_former_one_stays_for_a_day(project: Pro
     assert endpoint.has_former_secret(now=NOW + timedelta(hours=23))
     assert not endpoint.has_former_secret(now=NOW + timedelta(hours=24))
     entry = AuditEntry.objects.get(act="rotate_webhook")
-    assert "secret" in entry.changes
+    assert "secret" in changes_of("rotate_webhook")
     assert not any(known in str(vars(entry)) for known in (former, secret))
 
 
@@ -131,7 +138,7 @@ def test_a_removed_endpoint_takes_its_deliveries_along(endpoint: WebhookEndpoint
     endpoints.remove(endpoint, actor=TESTER, now=NOW)
 
     assert not WebhookDelivery.objects.exists()
-    assert AuditEntry.objects.get(act="remove_webhook").changes["url"] == [URL, None]
+    assert changes_of("remove_webhook")["url"] == [URL, None]
     for act in (endpoints.remove, endpoints.rotate):
         with pytest.raises(NotFound):
             act(endpoint, actor=TESTER, now=NOW)
