@@ -83,8 +83,8 @@ def command(role: str) -> list[str]:
             slots = max(2, cores) if role == "control" else settings.EXECUTOR_SLOTS
             return [*worker, "--pool", "prefork", "--queues", role, "--concurrency", str(slots)]
         case "delegate":
-            # The delegator and the deliverer wait for others most of the time: a thread of one process for each.
-            return [*worker, "--pool", "threads", "--queues", "delegate,notify", "--concurrency", "2"]
+            # The delegator and the deliverer wait for others most of the time: one process has both, in threads.
+            return [*worker, "--pool", "threads", "--queues", "delegate,notify", "--concurrency", str(settings.LOOP_SLOTS)]
         case "beat":
             return [*celery, "beat", "--pidfile="]
     raise ValueError(role)
