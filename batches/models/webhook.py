@@ -104,10 +104,15 @@ class WebhookDelivery(Leased):
     `body` is exactly what is sent, in each try. `event_id` is the same for every receiver of the event and for every try, so
     that receivers recognise what they have. A delivery with `due_at` is to be sent then; without, nothing is to be done: it is
     over, or its endpoint is disabled.
+
+    The database does not enforce `endpoint`: else a batch could not end while somebody removes one. A delivery without its
+    endpoint is never sent, and removed when it is old.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
+    endpoint = models.ForeignKey(
+        WebhookEndpoint, on_delete=models.CASCADE, related_name="deliveries", db_index=False, db_constraint=False
+    )
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="webhook_deliveries", db_index=False)
     batch = models.ForeignKey(
         Batch, null=True, blank=True, on_delete=models.CASCADE, related_name="webhook_deliveries", help_text="None: a test."

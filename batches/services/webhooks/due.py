@@ -43,7 +43,7 @@ def take_due(owner: uuid.UUID, *, now: datetime, room: int) -> list[WebhookDeliv
     """Lease deliveries that are due, with their endpoints. The deliverer has `room` for so many more.
 
     At most WEBHOOK_CALLS_PER_ENDPOINT deliveries to one endpoint are leased at a time, over all deliverers, and one if its last
-    try failed. The lease outlasts a try.
+    try failed. Callback URLs share an endpoint, of which no single try tells anything. The lease outlasts a try.
     """
     candidates = _candidates(now=now)
     if not candidates or room <= 0:
@@ -86,13 +86,15 @@ def _candidates(*, now: datetime) -> list[_Candidate]:
     """Endpoints with deliveries that are due, in no order. They are locked, so that deliverers do not give one place twice."""
     waiting = Exists(_due(now=now).filter(endpoint=OuterRef("pk")))
     locked = WebhookEndpoint.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
-    rows = list(locked.filter(waiting, enabled=True).order_by("?").values_list("pk", "project", "failing_since")[:LOOKED_AT])
-    leased = _leased(now=now).filter(endpoint__in=[pk for pk, _, _ in rows])
-    in_use = dict(leased.values_list("endpoint").annotate(Count("pk")))
-    return [
-        _Candidate(pk, project, in_use.get(pk, 0), settings.WEBHOOK_CALLS_PER_ENDPOINT if failing is None else 1)
-        for pk, project, failing in rows
-    ]
+    found = list(locked.filter(waiting, enabled=True).order_by("?")[:LOOKED_AT])
+    in_use = dict(_leased(now=now).filter(endpoint__in=found).values_list("endpoint").annotate(Count("pk")))
+    return [_Candidate(one.pk, one.project_id, in_use.get(one.pk, 0), _most(one)) for one in found]
+
+
+def _most(endpoint: WebhookEndpoint) -> int:
+    """How many deliveries to an endpoint may be in flight."""
+    is_failing = endpoint.failing_since is not None and not endpoint.is_callbacks
+    return 1 if is_failing else settings.WEBHOOK_CALLS_PER_ENDPOINT
 
 
 def _next(candidates: Sequence[_Candidate], places: Counter[uuid.UUID], room: int) -> _Candidate | None:

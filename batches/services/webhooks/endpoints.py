@@ -31,9 +31,8 @@ def add(
 ) -> tuple[WebhookEndpoint, str]:
     """A new endpoint and its secret, which is shown only once. Raises InvalidRequest, and Conflict if there are too many."""
     settings_of = _checked({"name": name, "url": url, "event_types": event_types})
-    Project.objects.select_for_update(of=("self",), no_key=True).get(
-        pk=project.pk
-    )  # the endpoints of a project are counted one after the other
+    # The endpoints of a project are counted one after the other.
+    Project.objects.select_for_update(of=("self",), no_key=True).get(pk=project.pk)
     if WebhookEndpoint.objects.filter(project=project).exclude(url="").count() >= settings.WEBHOOK_ENDPOINTS_PER_PROJECT:
         raise Conflict(f"A project may have {settings.WEBHOOK_ENDPOINTS_PER_PROJECT} webhook endpoints: remove one first.")
     secret = new_secret()

@@ -25,6 +25,7 @@ from batches.services.retry.retry import retry
 from batches.services.retry.selection import EVERYTHING
 from batches.services.tally.late_batches import assess
 from batches.services.webhooks import endpoints
+from batches.services.webhooks.due import anything_due, take_due
 from providers.models import Provider
 from tests.cast import TESTER, ended, request_lines, run_executor, started, submitted
 
@@ -116,6 +117,20 @@ def test_a_disabled_endpoint_and_one_that_wants_other_events_get_nothing(project
     end_by(submitted(project, request_lines(1)), BatchStatus.FAILED)
 
     assert told() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_endpoint_that_is_removed_while_a_batch_ends_does_not_keep_it_from_ending(project: Project) -> None:
+    endpoint = added(project)
+    batch = submitted(project, request_lines(1))
+
+    with transaction.atomic():
+        end_by(batch, BatchStatus.FAILED)
+        WebhookEndpoint.objects.filter(pk=endpoint.pk)._raw_delete(using="default")  # by another transaction, in between
+
+    assert Batch.objects.get().status == BatchStatus.FAILED
+    assert not anything_due(now=timezone.now())
+    assert take_due(batch.pk, now=timezone.now(), room=1) == []
 
 
 def test_the_creation_is_told_to_those_who_ask(project: Project) -> None:
