@@ -108,6 +108,7 @@ def _open_session(scheme: str) -> aiohttp.ClientSession:
         connector=aiohttp.TCPConnector(
             limit=0,
             force_close=True,
+            ssl=ssl.create_default_context(),
             use_dns_cache=False,
             resolver=aiohttp.ThreadedResolver(),
             socket_factory=partial(socket_to_receiver, encrypted=scheme == "https"),
