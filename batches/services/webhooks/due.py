@@ -45,8 +45,7 @@ def take_due(owner: uuid.UUID, *, now: datetime, room: int) -> list[WebhookDeliv
     At most WEBHOOK_CALLS_PER_ENDPOINT deliveries to one endpoint are leased at a time, over all deliverers, and one if its last
     try failed. Callback URLs share an endpoint, of which no single try tells anything. The lease outlasts a try.
     """
-    candidates = _candidates(now=now)
-    if not candidates or room <= 0:
+    if room <= 0 or not (candidates := _candidates(now=now)):
         return []
     places = Counter[uuid.UUID]()
     for project, count in _leased(now=now).values_list("project").annotate(Count("pk")):
