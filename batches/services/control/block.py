@@ -32,7 +32,7 @@ def _block(reason: str, now: datetime, **which: uuid.UUID) -> None:
     idle = Batch.objects.filter(~Exists(worked_on), ended_at=None, paused_at=None, **which)
     with transaction.atomic():
         unblocked = idle.filter(Q(blocked_until=None) | Q(blocked_until__lte=now), has_receivers())
-        told = list(unblocked.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
+        told = list(unblocked.select_for_update(of=("self",), no_key=True).order_by("pk").values_list("pk", flat=True))
         idle.update(blocked_until=now + BLOCKED_FOR, blocked_reason=reason[:300])
         if told:
             announce_attention(Batch.objects.filter(pk__in=told), reason=BLOCKED, now=now)

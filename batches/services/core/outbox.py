@@ -5,6 +5,8 @@ receivers, an event costs one query.
 """
 
 import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -26,7 +28,6 @@ OF_STATUS = {
 # Why a batch needs attention, as the event says it.
 PAUSED, AT_RISK, BLOCKED = "paused_by_guard", "at_risk", "blocked"
 QUIET = timedelta(hours=1)  # a state that comes and goes is told once in this time
-AT_ONCE = 200
 
 
 def announce_entry(batch: Batch, *, entry: uuid.UUID, origin: BatchStatus | None, act: Act | None, now: datetime) -> None:
@@ -42,8 +43,15 @@ def announce_entry(batch: Batch, *, entry: uuid.UUID, origin: BatchStatus | None
 def announce_attention(batches: QuerySet[Batch], *, reason: str, now: datetime) -> None:
     """Tell receivers that these batches have come to need attention. A batch that was told of within QUIET is left out."""
     told = WebhookDelivery.objects.filter(batch=OuterRef("pk"), type=EventType.NEEDS_ATTENTION, created_at__gt=now - QUIET)
-    for batch in batches.filter(has_receivers(), ~Exists(told))[:AT_ONCE]:
-        _announce(batch, EventType.NEEDS_ATTENTION, event_id=uuid7(), now=now, reason=reason)
+    found = list(batches.filter(has_receivers(), ~Exists(told)))
+    by_project = _receivers(batch.project_id for batch in found)
+    _write(
+        delivery
+        for batch in found
+        for delivery in _deliveries(
+            batch, EventType.NEEDS_ATTENTION, by_project[batch.project_id], event_id=uuid7(), now=now, reason=reason
+        )
+    )
 
 
 def has_receivers() -> Exists:
@@ -52,34 +60,54 @@ def has_receivers() -> Exists:
 
 
 def _announce(batch: Batch, event_type: EventType, *, event_id: uuid.UUID, now: datetime, reason: str = "") -> None:
-    """Write a delivery of an event for each receiver that wants it. Must be called in the transaction of the event.
+    """Tell receivers of one event."""
+    receivers = _receivers([batch.project_id])[batch.project_id]
+    _write(_deliveries(batch, event_type, receivers, event_id=event_id, now=now, reason=reason))
 
-    Receivers are the enabled endpoints of the project that ask for this type and, at the end of a batch, its `callback_url`.
-    """
-    enabled = WebhookEndpoint.objects.filter(project_id=batch.project_id, enabled=True).order_by()
-    receivers = [
-        (endpoint_id, url or batch.callback_url)
-        for endpoint_id, url, wanted in enabled.values_list("pk", "url", "event_types")
-        if (event_type.value in wanted if url else batch.callback_url and event_type in OF_ENDS)
-    ]
-    if not receivers:
-        return
+
+def _receivers(projects: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, Sequence[WebhookEndpoint]]:
+    """The enabled endpoints of some projects."""
+    found: defaultdict[uuid.UUID, list[WebhookEndpoint]] = defaultdict(list)
+    enabled = WebhookEndpoint.objects.filter(project__in=set(projects), enabled=True).order_by()
+    for endpoint in enabled.only("project", "url", "event_types"):
+        found[endpoint.project_id].append(endpoint)
+    return found
+
+
+def _deliveries(
+    batch: Batch,
+    event_type: EventType,
+    receivers: Iterable[WebhookEndpoint],
+    *,
+    event_id: uuid.UUID,
+    now: datetime,
+    reason: str,
+) -> Iterator[WebhookDelivery]:
+    """A delivery of an event for each of its receivers: the endpoints that ask for it and, at its end, the `callback_url`."""
     body = event_body(event_id, event_type, str(batch), now=now, reason=reason)
-    WebhookDelivery.objects.bulk_create(
-        WebhookDelivery(
-            endpoint_id=endpoint_id,
-            project_id=batch.project_id,
-            batch=batch,
-            event_id=event_id,
-            type=event_type,
-            url=url,
-            body=body,
-            due_at=now,
-            created_at=now,
-        )
-        for endpoint_id, url in receivers
-    )
-    wake.notify()
+    for endpoint in receivers:
+        if endpoint.is_callbacks:
+            url = batch.callback_url if event_type in OF_ENDS else ""
+        else:
+            url = endpoint.url if event_type.value in endpoint.event_types else ""
+        if url:
+            yield WebhookDelivery(
+                endpoint=endpoint,
+                project_id=batch.project_id,
+                batch=batch,
+                event_id=event_id,
+                type=event_type,
+                url=url,
+                body=body,
+                due_at=now,
+                created_at=now,
+            )
+
+
+def _write(deliveries: Iterable[WebhookDelivery]) -> None:
+    """Write deliveries, and wake a worker for them. Must be called in the transaction of their event."""
+    if WebhookDelivery.objects.bulk_create(deliveries, batch_size=500):
+        wake.notify()
 
 
 def event_body(event_id: uuid.UUID, event_type: EventType, subject: str, *, now: datetime, reason: str = "") -> bytes:

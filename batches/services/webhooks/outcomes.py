@@ -64,6 +64,8 @@ def record(delivery: WebhookDelivery, tried: Tried, *, now: datetime) -> None:
     again = _next_try(delivery, tried, now=now)
     status = DeliveryStatus.GIVEN_UP if again is None else DeliveryStatus.WAITING
     write(delivery, **changes, status=status, due_at=again if endpoint.enabled else None)
+    if not endpoint.enabled:
+        return
     _note_failing(endpoint, since=endpoint.failing_since or now)
     if reason := _why_disabled(endpoint, tried, now=now):
         disable(endpoint, reason=reason, actor=ENGINE, now=now)

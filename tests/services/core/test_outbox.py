@@ -244,6 +244,20 @@ def test_batches_that_come_to_be_blocked_are_told_once(project: Project, other_p
     assert Batch.objects.filter(blocked_reason="no credential").count() == 2
 
 
+def test_many_batches_that_come_to_be_blocked_are_told_of_in_few_queries(
+    project: Project, simulator: Provider, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    attention(project)
+    for _ in range(12):
+        started(project, request_lines(1))
+
+    with django_assert_max_num_queries(8):  # two of them begin and end the transaction
+        block_provider(simulator.pk, reason="no credential", now=timezone.now())
+
+    assert reasons() == ["blocked"] * 12
+    assert WebhookDelivery.objects.values("event_id").distinct().count() == 12
+
+
 def test_nobody_who_did_not_ask_is_told(project: Project, simulator: Provider, settings: Settings) -> None:
     added(project)
     batch = started(project, request_lines(1))

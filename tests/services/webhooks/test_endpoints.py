@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from batches.models import AuditEntry, DeliveryStatus, EventType, Project, WebhookDelivery, WebhookEndpoint
 from batches.rules.errors import Conflict, InProgress, InvalidRequest, NotFound
-from batches.services.webhooks import deliveries, due, endpoints
+from batches.services.webhooks import deliveries, due, endpoints, outcomes
 from providers.secrets.secrecy import opened
 from tests.cast import TESTER
 from tests.together import at_once
@@ -233,6 +233,19 @@ def test_an_endpoint_that_a_person_disabled_was_not_given_up(endpoint: WebhookEn
     changed(endpoint, enabled=False)
 
     assert not WebhookEndpoint.objects.given_up().exists()
+
+
+def test_a_try_that_fails_after_a_person_disabled_the_endpoint_changes_nothing_about_it(endpoint: WebhookEndpoint) -> None:
+    delivery = deliveries.send_test(endpoint, actor=TESTER, now=NOW)
+    (in_hand,) = due.take_due(endpoint.pk, now=NOW, room=1)
+    changed(endpoint, enabled=False)
+
+    outcomes.record(in_hand, outcomes.Tried(took_ms=1, http_status=410, failure="The receiver answered 410."), now=NOW)
+
+    endpoint.refresh_from_db()
+    delivery.refresh_from_db()
+    assert (endpoint.failing_since, endpoint.disabled_reason) == (None, "tester disabled it.")
+    assert (delivery.status, delivery.http_status) == (DeliveryStatus.GIVEN_UP, 410)
 
 
 def test_no_column_holds_the_plain_secret(project: Project) -> None:
