@@ -33,7 +33,7 @@ hypothesis.settings.load_profile("gate")
 # Playwright's own event loop runs in the tests' thread, which Django takes for an asynchronous context.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
-QUEUES = ("control", "execute")
+QUEUES = ("control", "execute", "notify")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

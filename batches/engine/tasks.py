@@ -8,6 +8,8 @@ from django.utils import timezone
 from batches.engine import gc_tuning as collector
 from batches.engine.delegation import delegator
 from batches.engine.executor import execute as executor
+from batches.engine.sole_run import SoleRun
+from batches.engine.webhooks import deliverer
 from batches.models import Worker
 from batches.services.bulk.run import run as run_operation
 from batches.services.consistency.verify import verify_recent as prove_some
@@ -16,6 +18,8 @@ from batches.services.tally.late_batches import assess as assess_all
 from batches.services.tally.workers import heartbeat, process_identity
 from batches.services.upkeep.prune import prune as prune_all
 from batches.services.upkeep.reconcile import reconcile as reconcile_all
+
+_delegator, _deliverer = SoleRun(), SoleRun()  # one process has both, with a thread for each
 
 
 @shared_task(name="batches.engine.validate")
@@ -34,7 +38,13 @@ def execute() -> None:
 @shared_task(name="batches.engine.delegate", acks_late=False)
 def delegate() -> None:
     """Speak to the providers' batch APIs until no job is due. It is acknowledged early: a lost task costs a lease."""
-    delegator.run()
+    _delegator(delegator.run)
+
+
+@shared_task(name="batches.engine.notify", acks_late=False)
+def notify() -> None:
+    """Send events to their receivers until nothing is due. It is acknowledged early: a lost task costs a lease."""
+    _deliverer(deliverer.run)
 
 
 @shared_task(name="batches.engine.finalize")

@@ -27,6 +27,7 @@ from batches.models.result import BatchResult
 from batches.models.saved_view import SavedView
 from batches.models.slice import Slice
 from batches.models.upload import Upload, UploadPart, UploadStatus
+from batches.models.webhook import DeliveryStatus, EventType, WebhookDelivery, WebhookEndpoint
 from batches.models.worker import Worker
 
 __all__ = [
@@ -51,11 +52,13 @@ __all__ = [
     "BulkOperation",
     "ClaimedFlags",
     "Counts",
+    "DeliveryStatus",
     "Dialect",
     "EmergencyStop",
     "ErrorGroup",
     "ErrorGroupHour",
     "Event",
+    "EventType",
     "File",
     "IdempotencyRecord",
     "KeyState",
@@ -77,6 +80,8 @@ __all__ = [
     "Upload",
     "UploadPart",
     "UploadStatus",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "Worker",
     "load_counts",
     "slice_sums",

@@ -125,6 +125,7 @@ class Batch(Counted, Recovered, Executed, Guarded, Leased):
     metadata = models.JSONField(null=True, blank=True)
     remark = models.CharField(max_length=REMARK_CHARS, blank=True)
     operation_name = models.CharField(max_length=200, blank=True)
+    callback_url = models.CharField(max_length=2000, blank=True, default="", db_default="", help_text="Told of its end.")
     extras = models.JSONField(null=True, blank=True, help_text="What it asks of its upstream beside the bodies.")
     created_by = models.CharField(max_length=200, blank=True)
     created_by_key = models.ForeignKey(ApiKey, null=True, blank=True, on_delete=models.SET_NULL, related_name="batches")

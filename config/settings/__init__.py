@@ -13,3 +13,4 @@ from config.settings.people import *
 from config.settings.release import *
 from config.settings.storage import *
 from config.settings.web import *
+from config.settings.webhooks import *

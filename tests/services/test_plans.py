@@ -35,6 +35,7 @@ from batches.models import (
     ProviderHealth,
     ProviderJob,
     Slice,
+    WebhookDelivery,
 )
 from batches.services.delegation.creating.hand_over import hand_over_some
 from batches.services.delegation.due import take_due, take_running
@@ -48,8 +49,9 @@ from batches.services.results.results import results, settled_results
 from batches.services.upkeep.reconcile import reconcile
 from batches.services.upkeep.retention import RETENTION
 from batches.services.upkeep.standby import let_standbys_take_over
+from batches.services.webhooks import deliveries, due, endpoints, outcomes
 from providers.models import Provider
-from tests.cast import request_lines, started
+from tests.cast import TESTER, request_lines, started
 from tests.services.pruned import mixed
 
 pytestmark = [pytest.mark.both, pytest.mark.django_db, pytest.mark.usefixtures("simulator")]
@@ -66,6 +68,7 @@ LARGE: tuple[type[Model], ...] = (
     File,
     ProviderJob,
     Slice,
+    WebhookDelivery,
 )
 
 WHOLE = re.compile(r"SCAN (\w+)")  # of SQLite's plan: without an index
@@ -140,6 +143,19 @@ def test_the_delegator_reads_no_table_whole(batch: Batch) -> None:
     soon = now + timedelta(minutes=1)
     assert not read_whole(lambda: take_running(owner, provider_id=batch.provider_id, now=now, until=soon, most=20_000))
     assert ProviderJob.objects.filter(lease_owner=owner).exists()
+
+
+def test_the_deliverer_reads_no_table_whole(batch: Batch) -> None:
+    now, owner = timezone.now(), uuid.uuid4()
+    url = "https://example.com/hook"
+    endpoint, _ = endpoints.add(batch.project, name="", url=url, event_types=(), actor=TESTER, now=now)
+    deliveries.send_test(endpoint, actor=TESTER, now=now)
+    assert not read_whole(lambda: due.anything_due(now=now))
+    assert not read_whole(lambda: due.take_due(owner, now=now, room=16))
+    in_hand = WebhookDelivery.objects.get(lease_owner=owner)
+    assert not read_whole(lambda: outcomes.record(in_hand, outcomes.Tried(took_ms=1, failure="No answer."), now=now))
+    settings_of: dict[str, Any] = {"enabled": False}
+    assert not read_whole(lambda: endpoints.change(endpoint, settings=settings_of, actor=TESTER, now=now))
 
 
 def test_a_standby_that_takes_over_reads_no_table_whole(batch: Batch) -> None:

@@ -13,7 +13,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from batches.engine.delegation.database import DatabaseThread
+from batches.engine.database_thread import DatabaseThread
 from batches.engine.delegation.drivers import Drivers
 from batches.engine.delegation.steps import Steps
 from batches.engine.shutdown import stopping
@@ -55,9 +55,9 @@ class Delegator:
 
     def __init__(self, owner: uuid.UUID) -> None:
         self._owner = owner
-        self._database = DatabaseThread()
-        self._leases = DatabaseThread()  # they are renewed on time however long a step takes
-        self._inputs = DatabaseThread()  # a long input holds no other job up
+        self._database = DatabaseThread("delegation")
+        self._leases = DatabaseThread("delegation")  # they are renewed on time however long a step takes
+        self._inputs = DatabaseThread("delegation")  # a long input holds no other job up
         self._drivers = Drivers()
         self._steps = Steps(self._database, self._inputs)
         self._asked: defaultdict[uuid.UUID, deque[float]] = defaultdict(deque)  # when jobs of a provider were looked at singly

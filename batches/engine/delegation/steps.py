@@ -9,7 +9,7 @@ from typing import IO
 from django.conf import settings
 from django.utils import timezone
 
-from batches.engine.delegation.database import DatabaseThread
+from batches.engine.database_thread import DatabaseThread
 from batches.models import ProviderJob
 from batches.rules.errors import Gone, StorageAway
 from batches.rules.execution import JobState

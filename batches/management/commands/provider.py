@@ -27,6 +27,7 @@ from batches.services.policy.tune import (
     tune_provider,
 )
 from batches.services.upstreams import providers
+from batches.services.webhooks.endpoints import encrypt_anew
 from providers.models import CredentialUnavailable, Provider
 from providers.registry import ADAPTERS
 
@@ -98,7 +99,7 @@ class Command(BaseCommand):
         check.add_argument("--call", default="", metavar="MODEL", help="send one small call of this model, which is paid for")
         check.add_argument("--endpoint", default="", help="of that call, such as /v1/embeddings; else the first that it serves")
         add_arguments(verbs.add_parser("smoke", help="try a provider's batch API with a job of ten small requests"))
-        verbs.add_parser("rotate", help="encrypt stored credentials and second factors anew under the first of CREDENTIAL_KEYS")
+        verbs.add_parser("rotate", help="encrypt every stored secret anew under the first of CREDENTIAL_KEYS")
 
     def handle(self, *_: Any, **options: Any) -> None:
         try:
@@ -231,6 +232,7 @@ class Command(BaseCommand):
     def _rotate(self, _: dict[str, Any]) -> None:
         now = timezone.now()
         rotated = providers.rotate_credentials(actor=COMMAND, now=now) + rotate_second_factors(actor=COMMAND, now=now)
+        rotated += encrypt_anew(actor=COMMAND, now=now)
         self.stdout.write(f"Encrypted anew: {rotated}.")
 
 

@@ -74,13 +74,16 @@ def command(role: str) -> list[str]:
     cores = os.cpu_count() or 1
     quiet_as_root = ["-W", "ignore:You're running the worker with superuser privileges"]
     celery = [sys.executable, *quiet_as_root, "-m", "celery", "--app", "config", "--quiet"]
-    worker = [*celery, "worker", "--without-gossip", "--without-heartbeat", "--without-mingle", "--pool", "prefork"]
+    worker = [*celery, "worker", "--without-gossip", "--without-heartbeat", "--without-mingle", "--hostname", f"{role}@%h"]
     match role:
         case "web":
             return [sys.executable, "-m", "config.web"]
-        case "control" | "execute" | "delegate":
-            slots = {"control": max(2, cores), "execute": settings.EXECUTOR_SLOTS, "delegate": 1}[role]
-            return [*worker, "--queues", role, "--hostname", f"{role}@%h", "--concurrency", str(slots)]
+        case "control" | "execute":
+            slots = max(2, cores) if role == "control" else settings.EXECUTOR_SLOTS
+            return [*worker, "--pool", "prefork", "--queues", role, "--concurrency", str(slots)]
+        case "delegate":
+            # The delegator and the deliverer wait for others most of the time: one process has both, in threads.
+            return [*worker, "--pool", "threads", "--queues", "delegate,notify", "--concurrency", str(settings.LOOP_SLOTS)]
         case "beat":
             return [*celery, "beat", "--pidfile="]
     raise ValueError(role)

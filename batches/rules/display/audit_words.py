@@ -106,6 +106,15 @@ WORDS: Mapping[str, str] = {
     "check_provider": "Check provider",
     "resume_provider": "Resume provider",
     "grant_provider": "Grant provider",
+    # Webhooks
+    "add_webhook": "Add webhook endpoint",
+    "change_webhook": "Change webhook endpoint",
+    "rotate_webhook": "Replace secret of webhook endpoint",
+    "remove_webhook": "Remove webhook endpoint",
+    "disable_webhook": "Disable failing webhook endpoint",
+    "encrypt_webhooks": "Encrypt secrets of webhook endpoints anew",
+    "test_webhook": "Test webhook endpoint",
+    "redeliver_webhook": "Send event to webhook endpoint again",
     # Stops and quotas
     "stop_sending": "Stop sending",
     "stop_intake": "Stop intake",

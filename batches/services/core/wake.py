@@ -45,6 +45,11 @@ def delegate() -> None:
     _after_commit("batches.engine.delegate")
 
 
+def notify() -> None:
+    """Wake a worker for deliveries to receivers of events."""
+    _after_commit("batches.engine.notify")
+
+
 def finalize(batch_id: uuid.UUID) -> None:
     """Wake a worker for a batch that may have nothing left to run."""
     _after_commit("batches.engine.finalize", batch_id)

@@ -16,13 +16,14 @@ from batches.services.control.enforce_guards import enforce_guards
 from batches.services.core import wake
 from batches.services.core.lease import is_free
 from batches.services.delegation.creating.hand_over import anything_to_hand_over
-from batches.services.delegation.due import anything_due
+from batches.services.delegation.due import anything_due as any_job_due
 from batches.services.delegation.take_back import recall_due
 from batches.services.lifecycle.claim import anything_to_claim
 from batches.services.lifecycle.expire import expire
 from batches.services.lifecycle.finalize import WINDING_UP
 from batches.services.tally.workers import forget_killed
 from batches.services.upkeep.standby import let_standbys_take_over
+from batches.services.webhooks.due import anything_due as any_delivery_due
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +36,10 @@ def reconcile(*, now: datetime) -> None:
     Batches of a provider that is down for long move to its standby.
     """
     wake_unattended(now=now)
-    if anything_due(now=now):
+    if any_job_due(now=now):
         wake.delegate()
+    if any_delivery_due(now=now):
+        wake.notify()
     if not Batch.objects.filter(ended_at=None).exists():
         if ProviderJob.objects.open().exists():
             recall_due(now=now)  # jobs may outlive their batches

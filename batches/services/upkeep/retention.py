@@ -19,6 +19,7 @@ from batches.models import (
     File,
     ProviderJob,
     Slice,
+    WebhookDelivery,
 )
 from batches.models.file import REMOVAL_PAUSE
 from batches.rules.execution import OPEN_JOBS
@@ -136,6 +137,11 @@ def remove_old_counts(*, now: datetime) -> None:
     _remove_older(ErrorGroupHour.objects.all(), "hour", now - timedelta(days=settings.ERROR_HOUR_RETENTION_DAYS))
 
 
+def remove_old_deliveries(*, now: datetime) -> None:
+    """Remove deliveries to webhook endpoints that are WEBHOOK_LOG_DAYS old, also those that wait for a disabled endpoint."""
+    _remove_older(WebhookDelivery.objects.all(), "created_at", now - timedelta(days=settings.WEBHOOK_LOG_DAYS))
+
+
 def _remove_older(rows: QuerySet[Model], column: str, oldest: datetime) -> None:
     """Remove the oldest rows, at most ROWS_AT_ONCE. The next run removes further ones."""
     keys: Sequence[object] = list(
@@ -154,4 +160,10 @@ def _remove(rows: QuerySet[Model]) -> None:
 
 
 # The steps of retention. Each removes few enough rows at a time, and runs even if another step has failed.
-RETENTION: tuple[Callable[..., object], ...] = (prune_results, remove_old_batches, remove_old_operations, remove_old_counts)
+RETENTION: tuple[Callable[..., object], ...] = (
+    prune_results,
+    remove_old_batches,
+    remove_old_operations,
+    remove_old_counts,
+    remove_old_deliveries,
+)
