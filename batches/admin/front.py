@@ -32,6 +32,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "ProviderGrant": "Which project may use which provider",
         "ProviderHealth": "Limits, breakers and holds in force",
         "EmergencyStop": "Stop and resume sending or intake",
+        "WebhookEndpoint": "Receivers of events of batches",
+        "WebhookDelivery": "Events that were sent to them, or wait",
     },
     "Batches": {
         "Batch": "Read batches; act on many at once",

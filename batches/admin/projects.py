@@ -1,18 +1,19 @@
-"""Projects with their quotas, their members, and the providers that they may use."""
+"""Projects with their quotas, their members, the providers that they may use, and the receivers of their events."""
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db.models import Field
+from django.db.models import Field, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from batches.admin.scope import Inline, OwnProjects, ReadOnly, Scoped, access
-from batches.models import Membership, Project, ProviderGrant
+from batches.models import Membership, Project, ProviderGrant, WebhookDelivery, WebhookEndpoint
 from batches.services.core.access import Right
 from batches.services.policy.delegation import PROJECT_SETTINGS, places_for, set_delegation
 
@@ -146,3 +147,40 @@ class ProviderGrantAdmin(ReadOnly[ProviderGrant]):
     list_select_related = ("project", "provider")
     search_fields: ClassVar = ("project__slug__istartswith", "provider__name__istartswith")
     show_facets = admin.ShowFacets.ALLOW
+
+
+@admin.register(WebhookEndpoint)
+class WebhookEndpointAdmin(ReadOnly[WebhookEndpoint]):
+    """Webhook endpoints without their secrets. Admins of projects change them in the console."""
+
+    list_display = ("__str__", "name", "url", "project", "enabled", "failing_since", "disabled_at", "created_at")
+    list_filter = ("enabled", ("project", OwnProjects), ("failing_since", admin.EmptyFieldListFilter))
+    list_select_related = ("project",)
+    search_fields = ("name__istartswith", "url__istartswith")
+    search_help_text = "The id of an endpoint in any of its forms, or the beginning of its name or URL."
+    date_hierarchy = "created_at"
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(ReadOnly[WebhookDelivery]):
+    """Deliveries of webhooks without bodies. The console shows the request and the answer."""
+
+    sees = Right.READ_BODIES  # failures may quote answers
+    list_display = (
+        *("type", "status", "endpoint", "batch_id", "project", "attempts", "http_status", "failure", "took_ms"),
+        *("due_at", "sent_at", "created_at", "console"),
+    )
+    list_filter = ("status", "type", ("project", OwnProjects), ("created_at", admin.DateFieldListFilter))
+    list_select_related = ("endpoint", "project")
+    found_by = "batch"
+    search_fields = ("batch",)
+    search_help_text = "The id of a batch, in any of its forms."
+    exclude = ("body", "answer")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
+        return super().get_queryset(request).defer("body", "answer")
+
+    @admin.display(description="Console")
+    def console(self, delivery: WebhookDelivery) -> SafeString:
+        """A link to the delivery's page in the console."""
+        return format_html('<a href="{}">Open</a>', reverse("console:webhook_delivery", args=[delivery.pk]))

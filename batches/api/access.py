@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from django.contrib.auth.models import User
 from django.db.models import Model, QuerySet
@@ -26,6 +26,8 @@ from batches.services.core.route import granted_providers
 from batches.services.intake.idempotency import note_read, note_use
 from batches.services.policy.emergency_stop import seen_by, seen_in, stops_in_force
 from providers.models import Provider
+
+M = TypeVar("M", bound=Model)
 
 
 class ConsoleSession(SessionAuthentication):
@@ -84,6 +86,10 @@ class KeyCaller:
         if slug not in (None, self.key.project.slug):
             raise InvalidValue(f"Invalid value for 'project': this key belongs to {self.key.project.slug}.", param="project")
         return self.key.project
+
+    def within(self, rows: QuerySet[M]) -> QuerySet[M]:
+        """The rows of the projects that the caller sees, of a table with the column `project`."""
+        return rows.filter(project=self.key.project)
 
     def batches(self) -> BatchQuerySet:
         return Batch.objects.visible(project=self.key.project)
@@ -153,6 +159,9 @@ class UserCaller:
         if project is None or not self.access.may(Right.READ, project):
             raise InvalidValue(f"Invalid value for 'project': there is no project {slug[:100]!r}.", param="project")
         return project
+
+    def within(self, rows: QuerySet[M]) -> QuerySet[M]:
+        return self.access.within(rows)
 
     def batches(self) -> BatchQuerySet:
         return self.access.batches()

@@ -14,6 +14,8 @@ from batches.api.calls.models import Models
 from batches.api.calls.provider_jobs import ProviderJobs
 from batches.api.calls.providers import Providers
 from batches.api.calls.search import Search
+from batches.api.calls.webhooks.deliveries import WebhookDeliveries, WebhookEventTypes
+from batches.api.calls.webhooks.endpoints import WebhookEndpoints
 from batches.api.errors import render_error
 from batches.api.fields.batch import batch_object
 from batches.api.openapi.docs import docs_page
@@ -74,6 +76,23 @@ urlpatterns = [
     path("v1/providers/<str:name>/resume", Providers.as_view({"post": "resume"})),
     path("v1/search", Search.as_view({"get": "list"})),
     path("v1/stops", Stops.as_view({"get": "list"})),
+    path("v1/webhook_event_types", WebhookEventTypes.as_view({"get": "list"})),
+    path("v1/webhook_endpoints", WebhookEndpoints.as_view({"get": "list", "post": "add"})),
+    path(
+        "v1/webhook_endpoints/<str:endpoint_id>",
+        WebhookEndpoints.as_view({"get": "retrieve", "patch": "change", "delete": "remove"}),
+    ),
+    path("v1/webhook_endpoints/<str:endpoint_id>/rotate_secret", WebhookEndpoints.as_view({"post": "rotate"})),
+    path("v1/webhook_endpoints/<str:endpoint_id>/test", WebhookEndpoints.as_view({"post": "test"})),
+    path("v1/webhook_endpoints/<str:endpoint_id>/deliveries", WebhookDeliveries.as_view({"get": "list"})),
+    path(
+        "v1/webhook_endpoints/<str:endpoint_id>/deliveries/<str:delivery_id>",
+        WebhookDeliveries.as_view({"get": "retrieve"}),
+    ),
+    path(
+        "v1/webhook_endpoints/<str:endpoint_id>/deliveries/<str:delivery_id>/redeliver",
+        WebhookDeliveries.as_view({"post": "redeliver"}),
+    ),
     path("schema", openapi_document, name="schema"),
     path("docs", RedirectView.as_view(pattern_name="api:docs")),
     path("docs/", docs_page, name="docs"),

@@ -39,6 +39,18 @@ from batches.console.pages.portal.emergency_stops import emergency_stops, end_em
 from batches.console.pages.portal.overview import home, overview
 from batches.console.pages.portal.providers import check_provider, provider_list, provider_page, resume_provider
 from batches.console.pages.portal.search_page import search_page
+from batches.console.pages.webhooks.delivery_page import delivery_page, send_again
+from batches.console.pages.webhooks.endpoint_acts import (
+    change_endpoint,
+    new_endpoint,
+    remove_endpoint,
+    rotate_secret,
+    switch_endpoint,
+    test_endpoint,
+    webhook_callbacks,
+)
+from batches.console.pages.webhooks.endpoint_list import endpoint_list
+from batches.console.pages.webhooks.endpoint_page import endpoint_page
 from batches.rules import fingerprints, identifiers
 
 
@@ -126,6 +138,18 @@ urlpatterns = [
     path("keys/new/", new_api_key, name="new_api_key"),
     path("keys/<uuid:key_id>/", api_key, name="api_key"),
     path("keys/<uuid:key_id>/revoke/", revoke_api_key, name="revoke_api_key"),
+    path("webhooks/", endpoint_list, name="webhooks"),
+    path("webhooks/new/", new_endpoint, name="new_webhook"),
+    path("webhooks/callbacks/", webhook_callbacks, name="webhook_callbacks"),
+    path("webhooks/<uuid:endpoint_id>/", endpoint_page, name="webhook"),
+    path("webhooks/<uuid:endpoint_id>/change/", change_endpoint, name="change_webhook"),
+    path("webhooks/<uuid:endpoint_id>/rotate/", rotate_secret, name="rotate_webhook"),
+    path("webhooks/<uuid:endpoint_id>/test/", test_endpoint, name="test_webhook"),
+    path("webhooks/<uuid:endpoint_id>/enable/", switch_endpoint, {"enabled": True}, name="enable_webhook"),
+    path("webhooks/<uuid:endpoint_id>/disable/", switch_endpoint, {"enabled": False}, name="disable_webhook"),
+    path("webhooks/<uuid:endpoint_id>/remove/", remove_endpoint, name="remove_webhook"),
+    path("webhooks/deliveries/<uuid:delivery_id>/", delivery_page, name="webhook_delivery"),
+    path("webhooks/deliveries/<uuid:delivery_id>/send/", send_again, name="redeliver_webhook"),
     path("audit/", audit_log, name="audit_log"),
     path("audit/export.csv", export_audit, {"form": "csv"}, name="export_audit"),
     path("audit/export.jsonl", export_audit, {"form": "jsonl"}, name="export_audit_jsonl"),

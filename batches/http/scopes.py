@@ -41,6 +41,15 @@ NEEDS: Mapping[str, Mapping[str, Need]] = {
     "batches/*": {"GET": READ, "PATCH": OPERATE},
     "batches/*/cancel": {"POST": OPERATE},
     "batches/*/results": {"GET": READ},
+    # Webhooks. Reading needs more than the scope `read`, because the address of a receiver may contain its secret.
+    "webhook_event_types": {"GET": READ},
+    "webhook_endpoints": {"GET": OPERATE, "POST": OPERATE},
+    "webhook_endpoints/*": {"GET": OPERATE, "POST": OPERATE, "PATCH": OPERATE, "DELETE": OPERATE},
+    "webhook_endpoints/*/rotate_secret": {"POST": OPERATE},
+    "webhook_endpoints/*/test": {"POST": OPERATE},
+    "webhook_endpoints/*/deliveries": {"GET": OPERATE},
+    "webhook_endpoints/*/deliveries/*": {"GET": OPERATE},
+    "webhook_endpoints/*/deliveries/*/redeliver": {"POST": OPERATE},
     # Anthropic's
     "messages/batches": {"GET": READ, "POST": SUBMIT},
     "messages/batches/*": {"GET": READ, "DELETE": OPERATE},

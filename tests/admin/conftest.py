@@ -41,6 +41,7 @@ from batches.services.core.audit import record_act
 from providers.models import Provider, ProviderModel
 from tests.cast import TESTER
 from tests.console.conftest import MakeBatch, SignIn, console, count_queries, make_batch, member
+from tests.webhooks import make_delivery, make_endpoint
 
 __all__ = ["MakeBatch", "SignIn", "console", "count_queries", "make_batch", "member"]
 
@@ -98,6 +99,7 @@ class Furnish:
             owner=person, actor="user x", source="console", act=BulkAct.CANCEL, reason="r", created_before=now, created_at=now
         )
         BulkItem.objects.create(operation=operation, batch=batch)
+        make_delivery(make_endpoint(project, secret_hint="shh!"), batch=batch, answer="a-secret-of-theirs")
         SavedView.objects.create(owner=person, name=f"view {number}", slug=f"view-{number}")
         upload = Upload.objects.create(
             project=project,

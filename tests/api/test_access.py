@@ -20,6 +20,7 @@ from tests.console.conftest import MakeBatch
 from tests.console.test_access import job_of
 from tests.dialects.openai.conftest import Answer
 from tests.matrix import every
+from tests.webhooks import delivery_of, endpoint_of
 
 OF_A_BATCH = ["", "/objects", "/objects/1", "/results", "/errors", "/error-groups", "/events"]
 WRITING = [("POST", "batches"), ("POST", "batches/x/cancel"), ("POST", "files"), ("DELETE", "files/x")]
@@ -67,8 +68,14 @@ class Route:
     right: Right
 
     def call(self, caller: Native, batch: Batch) -> Answer:
-        values = {"batch_id": batch, "line": 1, "file_id": batch.input_file, "name": "simulator", "fingerprint": GROUP}
-        values["job_id"] = job_of(batch).pk
+        values: dict[str, Any] = {
+            "batch_id": batch,
+            "line": 1,
+            "file_id": batch.input_file,
+            "name": "simulator",
+            "fingerprint": GROUP,
+        }
+        values |= {"job_id": job_of(batch).pk, "endpoint_id": endpoint_of(batch.project), "delivery_id": delivery_of(batch).pk}
         body: dict[str, Any] = {}
         if self.method != "GET":
             body = {"data": BODIES.get((self.method, self.path), b""), "content_type": "application/json"}
@@ -99,6 +106,7 @@ BODIES = {
     ("POST", "batches"): b'{"endpoint": "/v1/messages", "requests": [{"custom_id": "a", "body": {}}], "project": "acme"}',
     ("PATCH", "batches/{batch_id}"): b'{"guards": {}}',
     ("POST", "error-groups/{fingerprint}/note"): b'{"note": "Known."}',
+    ("POST", "webhook_endpoints"): b'{"url": "https://receiver.example/hooks", "project": "acme"}',
 }
 
 
@@ -134,7 +142,7 @@ def test_nobody_sees_anything_of_a_foreign_project(
     batch = grouped
     for other in (signed_in(Role.ADMIN, of=other_project), signed_in(None), stranger):
         answer = route.call(other, batch)
-        if {"{batch_id}", "{file_id}", "{fingerprint}"} & set(re.findall(r"\{\w+\}", route.path)):
+        if {"{batch_id}", "{file_id}", "{fingerprint}", "{endpoint_id}"} & set(re.findall(r"\{\w+\}", route.path)):
             assert (answer.status, problem(answer)["code"]) == (404, "not_found")
         elif route.method == "GET":
             assert str(batch) not in answer.content.decode()

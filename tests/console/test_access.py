@@ -19,6 +19,7 @@ from batches.services.core.access import Right, access_of, least_role
 from tests.console.conftest import MakeBatch, SignIn
 from tests.console.jobs import make_job
 from tests.matrix import every
+from tests.webhooks import delivery_of, endpoint_of
 
 # What addresses name, each of `batch`'s project, or open to it: a route with another name needs a value here.
 NAMED = {"line": 1, "which": "input", "fingerprint": "v1:same", "name": "simulator", "code": "gone"}
@@ -44,6 +45,10 @@ class Route:
             values["stop_id"] = stop_of(batch).pk
         if "job_id" in self.names:
             values["job_id"] = job_of(batch).pk
+        if "endpoint_id" in self.names:
+            values["endpoint_id"] = endpoint_of(batch.project).pk
+        if "delivery_id" in self.names:
+            values["delivery_id"] = delivery_of(batch).pk
         return reverse(f"console:{self.name}", kwargs={name: values[name] for name in self.names})
 
     def target(self, batch: Batch) -> str:
@@ -57,6 +62,10 @@ class Route:
             return str(stop_of(batch))
         if "job_id" in self.names:
             return str(job_of(batch))
+        if "endpoint_id" in self.names:
+            return str(endpoint_of(batch.project))
+        if "delivery_id" in self.names:
+            return str(delivery_of(batch))
         return next((targets[name] for name in self.names if name in targets), "")
 
     def ask(self, client: Client, batch: Batch) -> HttpResponseBase:

@@ -63,7 +63,7 @@ def paths(batch: Batch) -> list[str]:
         "id": str(User.objects.values_list("pk", flat=True).first() or 1),
         "app_label": "batches",
         "content_type_id": "1",
-        **dict.fromkeys(("upload_id", "operation_id", "key_id", "stop_id", "job_id"), nothing),
+        **dict.fromkeys(("upload_id", "operation_id", "key_id", "stop_id", "job_id", "endpoint_id", "delivery_id"), nothing),
         **dict.fromkeys(("slug", "url", "provider_id"), "nowhere"),
     }
     return sorted({address.of(values) for address in addresses()})

@@ -22,6 +22,7 @@ SECTIONS = (
     "Error groups",
     "Search",
     "Files",
+    "Webhooks",
     "Providers",
     "Quotas",
     "Emergency stops",

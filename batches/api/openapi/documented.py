@@ -26,6 +26,13 @@ LIMIT = OpenApiParameter(
     description="How many items a page may have.",
 )
 PAGE = [LIMIT, CURSOR]
+CALLBACKS_PROJECT = [
+    OpenApiParameter(
+        "project",
+        {"type": "string", "maxLength": 64},
+        description="Only with `callbacks` as id, and only needed without an API key.",
+    )
+]
 INCLUDE = OpenApiParameter("include", str, enum=["request"], description="What to include in each result: its input line.")
 PURPOSE = OpenApiParameter("purpose", str, enum=Purpose.values, description="The purpose of the files to list.")
 EXPORT = [

@@ -27,6 +27,13 @@ PATH_PARAMETERS = {
     "batch_id": OpenApiParameter(
         "batch_id", str, "path", description="Its id; any spelling of it will do (`batch_…`, `msgbatch_…`, a UUID)."
     ),
+    "delivery_id": OpenApiParameter("delivery_id", str, "path", description="Its id (`delivery_…`)."),
+    "endpoint_id": OpenApiParameter(
+        "endpoint_id",
+        str,
+        "path",
+        description="Its id (`we_…`), or the word `callbacks` for the endpoint of the project's callback URLs.",
+    ),
     "file_id": OpenApiParameter("file_id", str, "path", description="Its id (`file-…`)."),
     "fingerprint": OpenApiParameter("fingerprint", str, "path", description="Its fingerprint (`v1:…`)."),
     "job_id": OpenApiParameter("job_id", str, "path", description="Its id (`job_…`)."),

@@ -111,8 +111,11 @@ WORDS: Mapping[str, str] = {
     "change_webhook": "Change webhook endpoint",
     "rotate_webhook": "Replace secret of webhook endpoint",
     "remove_webhook": "Remove webhook endpoint",
-    "disable_webhook": "Disable failing webhook endpoint",
+    "disable_webhook": "Disable webhook endpoint",
     "encrypt_webhooks": "Encrypt secrets of webhook endpoints anew",
+    "enable_webhook": "Enable webhook endpoint",
+    "new_webhook": "Add webhook endpoint",
+    "webhook_callbacks": "Add webhook endpoint",
     "test_webhook": "Test webhook endpoint",
     "redeliver_webhook": "Send event to webhook endpoint again",
     # Stops and quotas

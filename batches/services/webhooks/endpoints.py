@@ -3,6 +3,7 @@
 Callers pass an endpoint that belongs to a project in which they may do this.
 """
 
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,16 +28,27 @@ CHANGEABLE = ("name", "url", "event_types", "enabled")
 
 @transaction.atomic
 def add(
-    project: Project, *, name: str, url: str, event_types: Sequence[str], actor: Actor, now: datetime
+    project: Project,
+    *,
+    name: str,
+    url: str,
+    event_types: Sequence[str],
+    actor: Actor,
+    now: datetime,
+    id: uuid.UUID | None = None,
 ) -> tuple[WebhookEndpoint, str]:
-    """A new endpoint and its secret, which is shown only once. Raises InvalidRequest, and Conflict if there are too many."""
+    """A new endpoint and its secret, which is shown only once. Raises InvalidRequest, and Conflict if there are too many.
+
+    A form that may be sent twice gives the `id`; then the second time raises IntegrityError.
+    """
     settings_of = _checked({"name": name, "url": url, "event_types": event_types})
     # The endpoints of a project are counted one after the other.
     Project.objects.select_for_update(of=("self",), no_key=True).get(pk=project.pk)
     if WebhookEndpoint.objects.filter(project=project).exclude(url="").count() >= settings.WEBHOOK_ENDPOINTS_PER_PROJECT:
         raise Conflict(f"A project may have {settings.WEBHOOK_ENDPOINTS_PER_PROJECT} webhook endpoints: remove one first.")
     secret = new_secret()
-    endpoint = WebhookEndpoint.objects.create(project=project, **settings_of, **_made(secret, actor=actor, now=now))
+    made = _made(secret, actor=actor, now=now) | ({"id": id} if id else {})
+    endpoint = WebhookEndpoint.objects.create(project=project, **settings_of, **made)
     changes = plainly(**{setting: (None, value) for setting, value in settings_of.items()})
     record_act("add_webhook", actor=actor, now=now, target=endpoint, project=project, changes=changes)
     return endpoint, secret
@@ -68,14 +80,18 @@ def change(endpoint: WebhookEndpoint, *, settings: Mapping[str, Any], actor: Act
 
 
 @transaction.atomic
-def rotate(endpoint: WebhookEndpoint, *, actor: Actor, now: datetime) -> tuple[WebhookEndpoint, str]:
-    """Give an endpoint a new secret, which is shown only once. The former one signs beside it for WEBHOOK_OVERLAP_HOURS.
+def rotate(
+    endpoint: WebhookEndpoint, *, actor: Actor, now: datetime, overlap: timedelta | None = None
+) -> tuple[WebhookEndpoint, str]:
+    """Give an endpoint a new secret, which is shown only once. The former one signs beside it for `overlap`.
 
-    Raises NotFound for an endpoint that was removed meanwhile.
+    Without `overlap`, that is WEBHOOK_OVERLAP_HOURS; an overlap of 0 forgets the former secret at once. Raises NotFound for an
+    endpoint that was removed meanwhile.
     """
     endpoint, secret = _locked(endpoint), new_secret()
-    endpoint.former_secret_encrypted = endpoint.secret_encrypted
-    endpoint.former_until = now + timedelta(hours=settings.WEBHOOK_OVERLAP_HOURS)
+    overlap = timedelta(hours=settings.WEBHOOK_OVERLAP_HOURS) if overlap is None else overlap
+    endpoint.former_secret_encrypted = endpoint.secret_encrypted if overlap else b""
+    endpoint.former_until = now + overlap if overlap else None
     endpoint.secret_encrypted, endpoint.secret_hint = sealed_credential(secret), _hint(secret)
     endpoint.updated_at = now
     endpoint.save()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import anthropic
 import pytest
 from anthropic import Anthropic
+from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
 from anthropic.types.messages.batch_create_params import Request
 from pytest_django import Settings
 
@@ -169,3 +170,11 @@ def test_a_wrong_key_is_an_authentication_error(portal: Portal) -> None:
     ):
         client.messages.batches.list()
     assert refused.value.type == "authentication_error"
+
+
+def test_a_batch_may_name_a_callback_url(client: Anthropic) -> None:
+    params: MessageCreateParamsNonStreaming = {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "Hi"}]}
+    client.messages.batches.create(
+        requests=[{"custom_id": "a", "params": params}], extra_body={"callback_url": "https://receiver.example/done"}
+    )
+    assert Batch.objects.get().callback_url == "https://receiver.example/done"

@@ -67,6 +67,7 @@ HARMLESS = {
     ),
     *("completion_window", "extras", "guards", "metadata", "note", "on_invalid", "priority", "reason", "remark", "requests"),
     *("file", "lifetime_seconds", "created_to", "dry_run"),
+    *("type", "name", "url", "event_types", "event_type", "enabled", "keep_former", "callback_url"),
 }
 
 REQUESTS = [{"custom_id": "a", "body": {"model": "m", "messages": []}}]

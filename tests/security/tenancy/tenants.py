@@ -117,6 +117,8 @@ class Tenant:
             "upload_id": (str(of("upload")), identifiers.render("upload_", UNKNOWN)),
             "job_id": (str(of("providerjob").pk), nothing),
             "code": (of("providerjobincident").code, "nothing"),
+            "endpoint_id": (str(of("webhookendpoint").pk), nothing),
+            "delivery_id": (str(of("webhookdelivery").pk), nothing),
             "key_id": (str(of("apikey").pk), nothing),
             "stop_id": (str(of("emergencystop").pk), nothing),
             "operation_id": (str(of("bulkoperation").pk), nothing),
