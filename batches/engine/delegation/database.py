@@ -7,6 +7,8 @@ from typing import ParamSpec, TypeVar
 
 from django.db import close_old_connections, connection
 
+from batches.services.telemetry import log_context
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -15,7 +17,9 @@ class DatabaseThread:
     """Runs calls one after the other in a thread. A call raises what it raises there."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="delegation")
+        self._thread = ThreadPoolExecutor(
+            1, thread_name_prefix="delegation", initializer=log_context.keep, initargs=(log_context.current(),)
+        )
 
     async def __call__(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one call in the thread."""
