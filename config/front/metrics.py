@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
 
+from django.urls import get_resolver
 from django.utils.datastructures import CaseInsensitiveMapping
 
 from batches.http import mounts
@@ -81,6 +82,7 @@ def face_of(path: str, headers: Mapping[bytes, bytes]) -> str:
     first = path.split("/", 2)[1] if "/" in path else ""
     if first in _FIRST:
         return first
+    get_resolver().url_patterns  # noqa: B018 - loading the URLs mounts the dialects, if no request has done so yet
     by_name = CaseInsensitiveMapping({name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()})
     mount = mounts.owner(path, by_name)
     return mount.dialect if mount else "other"
