@@ -37,16 +37,19 @@ def collect(*, now: datetime) -> list[Metric]:
     build.add_metric([], {"version": settings.VERSION})
     up = GaugeMetricFamily("batchyard_source_up", "Whether the metrics of this source could be collected.", labels=["source"])
     found: list[Metric] = [build, up]
+    missing: dict[str, str] = {}
     for name, source in SOURCES.items():
         try:
             with bulk.within(seconds=SOURCE_SECONDS):
                 found += source(now)
         except (DatabaseError, InterfaceError) as error:
-            logger.warning("the metrics of %s could not be collected (%s)", name, type(error).__name__)
+            missing[name] = type(error).__name__
             up.add_metric([name], 0)
         except Exception:
             logger.exception("the metrics of %s could not be collected", name)
             up.add_metric([name], 0)
         else:
             up.add_metric([name], 1)
+    if missing:
+        logger.warning("metrics could not be collected: %s", ", ".join(f"{name} ({why})" for name, why in missing.items()))
     return found
