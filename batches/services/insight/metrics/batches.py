@@ -8,7 +8,7 @@ from django.db.models import Count, Min, Q, Sum
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
-from batches.models import Batch, ProviderJob, Slice
+from batches.models import Batch, ProviderJob, Slice, bulk
 from batches.rules.states import OPEN, BatchStatus
 from batches.services.core.direct import carried_directly
 from batches.services.core.lease import is_free
@@ -71,6 +71,7 @@ def _earlier(stamps: dict[str, datetime | None]) -> datetime | None:
 
 def projects(_now: datetime) -> Iterator[Metric]:
     """Open batches and pending requests, in all and of the projects with most of them."""
+    bulk.join_row_by_row()
     most = settings.METRICS_MOST_PROJECTS
     opened = Batch.objects.filter(ended_at=None).order_by().values_list("project__slug").annotate(Count("pk"))
     yield _by_project("batchyard_project_open_batches", "Open batches by project.", dict(opened), most=most)
