@@ -65,16 +65,16 @@ class Metrics:
             observe(HTTP_SECONDS, face, seconds=[request.answered_at - began])
         if not self._will_tell:
             self._will_tell = True
-            request.loop.call_later(TELL_SECONDS, self._begin_telling, request.loop)
+            request.loop.call_later(TELL_SECONDS, self._begin_telling)
 
     def close(self) -> None:
         """Tell the rest, and end the thread."""
         self._thread.submit(self._tell)
         self._thread.shutdown()
 
-    def _begin_telling(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _begin_telling(self) -> None:
         self._will_tell = False
-        loop.run_in_executor(self._thread, self._tell)
+        self._thread.submit(self._tell)
 
 
 def face_of(path: str, headers: Mapping[bytes, bytes]) -> str:

@@ -138,7 +138,7 @@ def test_every_alert_says_what_it_means_and_has_its_runbook() -> None:
 
 def test_every_alert_is_seen_to_fire_and_to_stay_silent() -> None:
     tests = yaml.safe_load((MONITORING / "alerts.test.yaml").read_text())["tests"]
-    fires, silent = set(), set()
+    fires, silent = set[str](), set[str]()
     for test in tests:
         for case in test["alert_rule_test"]:
             (fires if case["exp_alerts"] else silent).add(case["alertname"])

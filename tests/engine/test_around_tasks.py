@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from celery import shared_task
+from celery.app.task import Context
 
 from batches.engine.around_tasks import before
 from batches.engine.delegation.database import DatabaseThread
@@ -106,9 +107,9 @@ def test_what_a_task_counts_is_told_when_it_ends(queue: Queue, project: Project)
 def test_a_worker_of_serve_has_the_role_of_its_queue(queue: Queue, host: str, role: str) -> None:
     reporter.role = "web"
 
-    speaks.push_request(hostname=host)
+    speaks.request_stack.push(Context(hostname=host))
     before("x", speaks)
-    speaks.pop_request()
+    speaks.request_stack.pop()
     log_context.keep({})
 
     assert reporter.role == role

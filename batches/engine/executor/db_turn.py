@@ -94,10 +94,13 @@ class DatabaseThread:
 
     def _take(self, turn: Turn) -> Answer | None:
         now = timezone.now()
+        began = time.monotonic()
         receipt = self._hand_in(turn.report, now=now)
         if receipt is None:
             return None
         answer = Answer(receipt)
+        with self._step("counting"):
+            _count(turn.report, receipt, seconds=time.monotonic() - began)
         self._take_up.forget_batches(turn.report.batches.keys() - receipt.held_back)
         with self._step("looking round"):
             self._look_round(answer, turn, now=now)
@@ -120,7 +123,6 @@ class DatabaseThread:
     def _hand_in(self, report: Report, *, now: datetime) -> Receipt | None:
         """Record a report. After repeated refusals it is recorded slice by slice, so that only the refused slices are lost."""
         record = settle if self._refused < REFUSED_TURNS else settle_apart
-        began = time.monotonic()
         try:
             receipt = record(report, now=now)
         except (OperationalError, InterfaceError) as error:
@@ -132,11 +134,6 @@ class DatabaseThread:
             time.sleep(PAUSE_SECONDS)
             return None
         self._refused = 0
-        if report.settled or report.tried:
-            observe(SETTLE_SECONDS, seconds=[time.monotonic() - began])
-            count_attempts(report.settled, report.tried, report.batches, lost=receipt.lost)
-        count(LEASES_LOST, "fenced", by=len(receipt.lost))
-        count(DUPLICATES, "dropped", by=receipt.dropped)
         return receipt
 
     @contextmanager
@@ -187,3 +184,12 @@ class DatabaseThread:
             self._upstreams.leave()
         hand_in_quietly(now=timezone.now())
         connection.close()
+
+
+def _count(report: Report, receipt: Receipt, *, seconds: float) -> None:
+    """Count what a turn has recorded, and what it has lost. `seconds` is how long that took."""
+    if report.settled or report.tried:
+        observe(SETTLE_SECONDS, seconds=[seconds])
+        count_attempts(report.settled, report.tried, report.batches, lost=receipt.lost)
+    count(LEASES_LOST, "fenced", by=len(receipt.lost))
+    count(DUPLICATES, "dropped", by=receipt.dropped)

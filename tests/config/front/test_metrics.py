@@ -70,7 +70,12 @@ def test_a_client_that_leaves_before_its_answer_counts_too(front: Served, views:
     views.go_on.set()
 
     found: Counter[tuple[str, ...]] = Counter()
-    until(lambda: found.update(requests()) or found.total() == 2)
+
+    def both() -> bool:
+        found.update(requests())
+        return found.total() == 2
+
+    until(both)
     assert found == {("other", metrics.GONE): 1, ("other", "2xx"): 1}
 
 

@@ -1,14 +1,16 @@
 """batches: how many batches are open, in which state, and how long work waits. Objects are not read, only their slices."""
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Min, Q, Sum
+from django.db.models import Count, Min, Q
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
-from batches.models import Batch, ProviderJob, Slice, bulk
+from batches.models import Batch, Project, ProviderJob, Slice, bulk
 from batches.rules.states import OPEN, BatchStatus
 from batches.services.core.direct import carried_directly
 from batches.services.core.lease import is_free
@@ -26,7 +28,7 @@ def batches(now: datetime) -> Iterator[Metric]:
         "overdue": Q(expires_at__lte=now) & ~Q(status__in=WINDING_UP),
     }
     counts = {name: Count("pk", filter=condition) for name, condition in conditions.items()}
-    rows = Batch.objects.filter(ended_at=None).order_by().values("status").annotate(all=Count("pk"), **counts)
+    rows: Iterable[Any] = Batch.objects.filter(ended_at=None).order_by().values("status").annotate(all=Count("pk"), **counts)
     found = {row["status"]: row for row in rows}
     by_status = GaugeMetricFamily("batchyard_batches", "Open batches by status.", labels=["status"])
     for status in sorted(OPEN):
@@ -69,24 +71,39 @@ def _earlier(stamps: dict[str, datetime | None]) -> datetime | None:
     return min(filter(None, stamps.values()), default=None)
 
 
+# The slices of each batch are added up before their project is looked up: a batch has up to hundreds of them.
+_PENDING = f"""
+    SELECT b.project_id, sum(s.pending)
+      FROM (SELECT batch_id, sum(pending) AS pending
+              FROM {Slice._meta.db_table}
+             WHERE pending > 0
+             GROUP BY batch_id) s
+      JOIN {Batch._meta.db_table} b ON b.id = s.batch_id
+     GROUP BY b.project_id
+"""  # noqa: S608 - names of tables only
+
+
 def projects(_now: datetime) -> Iterator[Metric]:
     """Open batches and pending requests, in all and of the projects with most of them."""
     bulk.join_row_by_row()
-    most = settings.METRICS_MOST_PROJECTS
-    opened = Batch.objects.filter(ended_at=None).order_by().values_list("project__slug").annotate(Count("pk"))
-    yield _by_project("batchyard_project_open_batches", "Open batches by project.", dict(opened), most=most)
-    unfinished = Slice.objects.filter(pending__gt=0).order_by().values_list("batch__project__slug").annotate(Sum("pending"))
-    pending = dict(unfinished)
-    yield _by_project("batchyard_project_pending_objects", "Batch objects without an outcome, by project.", pending, most=most)
+    opened = dict(Batch.objects.filter(ended_at=None).order_by().values_list("project").annotate(Count("pk")))
+    with bulk.cursor() as cursor:
+        cursor.execute(_PENDING)
+        pending = {bulk.as_uuid(project_id): int(number) for project_id, number in cursor.fetchall()}
+    slugs = dict(Project.objects.filter(pk__in=opened.keys() | pending.keys()).values_list("pk", "slug"))
+    yield _by_project("batchyard_project_open_batches", "Open batches by project.", opened, slugs)
+    yield _by_project("batchyard_project_pending_objects", "Batch objects without an outcome, by project.", pending, slugs)
     total = sum(pending.values())
-    yield GaugeMetricFamily("batchyard_objects_pending", "Batch objects without an outcome, validated ones.", value=total)
+    yield GaugeMetricFamily("batchyard_objects_pending", "Batch objects of validated batches without an outcome.", value=total)
 
 
-def _by_project(name: str, help_text: str, numbers: dict[str, int], *, most: int) -> Metric:
+def _by_project(name: str, help_text: str, numbers: Mapping[uuid.UUID, int], slugs: Mapping[uuid.UUID, str]) -> Metric:
+    """The numbers of the METRICS_MOST_PROJECTS projects with the largest ones, and the sum of the others."""
+    most = settings.METRICS_MOST_PROJECTS
     family = GaugeMetricFamily(name, help_text, labels=["project"])
     ranked = sorted(numbers.items(), key=lambda found: (-found[1], found[0]))
-    for slug, number in ranked[:most]:
-        family.add_metric([slug], number)
+    for project_id, number in ranked[:most]:
+        family.add_metric([slugs.get(project_id, OTHER)], number)
     if most and (rest := sum(number for _, number in ranked[most:])):
         family.add_metric([OTHER], rest)
     return family

@@ -1,6 +1,6 @@
 """providers: how providers stand, the slots of their limits, and their jobs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from django.conf import settings
@@ -13,7 +13,15 @@ from batches.models.worker import ALIVE_FOR
 from batches.rules.execution import OPEN_JOBS, IncidentCode
 from batches.services.insight.metrics.names import OTHER, names_of_providers
 from batches.services.standing.look import states_of_providers
+from batches.services.standing.provider_state import ProviderState
 from providers.models import Provider
+
+_FIGURES: dict[str, tuple[str, Callable[[ProviderState], int]]] = {
+    "up": ("Whether the provider carries requests out, as far as is known.", lambda state: not state.is_down),
+    "slots_limit": ("Requests in flight that an operator allows.", lambda state: state.limit),
+    "slots_allowed": ("Requests that may be in flight at present.", lambda state: state.allowed),
+    "slots_in_use": ("Requests in flight.", lambda state: state.in_flight),
+}
 
 
 def providers(now: datetime) -> Iterator[Metric]:
@@ -22,18 +30,15 @@ def providers(now: datetime) -> Iterator[Metric]:
     states = states_of_providers(shown, now=now)
     noted = ProviderHealth.objects.filter(provider__in=shown, model="", updated_at__gt=now - ALIVE_FOR)
     granted = dict(noted.values_list("provider", "in_use"))
-    figures = {
-        "up": ("Whether the provider carries requests out, as far as is known.", lambda state, _: not state.is_down),
-        "slots_limit": ("Requests in flight that an operator allows.", lambda state, _: state.limit),
-        "slots_allowed": ("Requests that may be in flight at present.", lambda state, _: state.allowed),
-        "slots_granted": ("Slots that executors have, used or not.", lambda _, provider: granted.get(provider.pk, 0)),
-        "slots_in_use": ("Requests in flight.", lambda state, _: state.in_flight),
-    }
-    for name, (help_text, figure) in figures.items():
+    for name, (help_text, figure) in _FIGURES.items():
         family = GaugeMetricFamily(f"batchyard_provider_{name}", help_text, labels=["provider"])
         for provider in shown:
-            family.add_metric([provider.name], figure(states[provider.pk], provider))
+            family.add_metric([provider.name], figure(states[provider.pk]))
         yield family
+    slots = GaugeMetricFamily("batchyard_provider_slots_granted", "Slots that executors have, used or not.", labels=["provider"])
+    for provider in shown:
+        slots.add_metric([provider.name], granted.get(provider.pk, 0))
+    yield slots
     present = GaugeMetricFamily("batchyard_provider_state", "1 for the present state.", labels=["provider", "state"])
     for provider in shown:
         present.add_metric([provider.name, states[provider.pk].code.value], 1)

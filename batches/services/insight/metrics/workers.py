@@ -1,7 +1,8 @@
 """workers: who is alive, with which seats; and the memory, files and connections that processes have reported."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, Max, Sum
@@ -43,7 +44,7 @@ def processes(now: datetime) -> Iterator[Metric]:
     """The processes that have reported lately, by role. A process that has nothing to count reports nothing."""
     sums = {name: Sum(column) for name, (column, _) in _SUMS.items()}
     lately = ProcessReport.objects.lately(now=now).order_by().values("role")
-    rows = list(lately.annotate(processes=Count("pk"), largest=Max("resident_bytes"), **sums))
+    rows: Iterable[Any] = lately.annotate(processes=Count("pk"), largest=Max("resident_bytes"), **sums)
     number = GaugeMetricFamily("batchyard_processes", "Processes that have reported lately.", labels=["role"])
     largest = GaugeMetricFamily("batchyard_process_resident_memory_max_bytes", "Memory of the largest one.", labels=["role"])
     families = {name: GaugeMetricFamily(f"batchyard_process_{name}", text, labels=["role"]) for name, (_, text) in _SUMS.items()}
