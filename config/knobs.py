@@ -116,6 +116,11 @@ def networks(raw: str) -> list[IPv4Network | IPv6Network]:
     return [ip_network(name) for name in names(raw)]
 
 
+def network_names(raw: str) -> list[str]:
+    """A parser of comma-separated networks that keeps their texts. `none` is an empty list."""
+    return [] if raw.lower() == "none" else [str(network) for network in networks(raw)]
+
+
 def variables(raw: str) -> list[str]:
     """A parser of comma-separated names of variables. Each may end in `*`."""
     found = names(raw)

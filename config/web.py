@@ -1,5 +1,6 @@
 """The web server: uvicorn with `config.front` before Django, with one process for each core."""
 
+import logging
 import os
 import resource
 import signal
@@ -10,9 +11,12 @@ from typing import Any
 
 import uvicorn
 from django.conf import settings
+from django.utils.log import configure_logging
 
 from batches.management.processes import Child, Supervisor
 from config.front.connection import Bounds, Reception
+
+logger = logging.getLogger(__name__)
 
 BACKLOG = 2048  # the most connections that wait to be accepted
 OTHER_FILES = 1024  # the open files of a process besides connections of clients
@@ -26,7 +30,7 @@ def main(words: Sequence[str]) -> None:
     """Serve until SIGINT or SIGTERM. With words, this process serves; without, it keeps one such process for each core."""
     processes = os.cpu_count() or 1
     if words:
-        share_connections(settings.DATABASES["default"], at_most=max(2, settings.WEB_DATABASE_CONNECTIONS // processes))
+        share_connections(settings.DATABASES["default"], at_most=max(3, settings.WEB_DATABASE_CONNECTIONS // processes))
         serve_in_process()
     else:
         keep_alive("config.web", processes=processes)
@@ -42,9 +46,10 @@ def share_connections(database: dict[str, Any], *, at_most: int) -> None:
 
 def keep_alive(module: str, *, processes: int) -> None:
     """Run a number of processes of a module, which serve, and restart each one that ends."""
+    configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
     command = [sys.executable, "-m", module, "process"]
     children = [Child(f"web {number}", command) for number in range(1, processes + 1)]
-    Supervisor(children, say=lambda text: sys.stderr.write(f"{text}\n")).run()
+    Supervisor(children, say=logger.warning).run()
 
 
 def serve_in_process() -> None:
@@ -72,6 +77,7 @@ def serve_in_thread() -> None:
         timeout_graceful_shutdown=STOPS_WITHIN,
     )
     uvicorn.Server(config).run(sockets=[_listening()])
+    config.loaded_app.close()
 
 
 def _listening() -> socket.socket:

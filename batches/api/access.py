@@ -25,6 +25,7 @@ from batches.services.core.audit import record_refusal
 from batches.services.core.route import granted_providers
 from batches.services.intake.idempotency import note_read, note_use
 from batches.services.policy.emergency_stop import seen_by, seen_in, stops_in_force
+from batches.services.telemetry import log_context
 from providers.models import Provider
 
 M = TypeVar("M", bound=Model)
@@ -208,6 +209,7 @@ def find_batch(caller: Caller, text: str, *, right: Right, act: str) -> Batch:
     batch = named.filter(pk=key).first() if key else None
     if batch is None:
         raise NotFound(f"There is no batch with the id {text[:100]!r}.", param="batch_id")
+    log_context.note(**{log_context.BATCH: str(batch)})
     caller.require(right, batch.project, act=act, target=batch)
     caller.note_use([batch])
     return batch

@@ -7,6 +7,8 @@ from typing import ParamSpec, TypeVar
 
 from django.db import close_old_connections, connection
 
+from batches.services.telemetry import log_context
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -16,7 +18,9 @@ class DatabaseThread:
 
     def __init__(self, name: str) -> None:
         """`name` is the beginning of the thread's name."""
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._thread = ThreadPoolExecutor(
+            1, thread_name_prefix=name, initializer=log_context.keep, initargs=(log_context.current(),)
+        )
 
     async def __call__(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one call in the thread."""

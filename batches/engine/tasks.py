@@ -5,6 +5,7 @@ import uuid
 from celery import shared_task
 from django.utils import timezone
 
+from batches.engine import around_tasks as around_tasks  # its receivers of Celery's signals
 from batches.engine import gc_tuning as collector
 from batches.engine.delegation import delegator
 from batches.engine.executor import execute as executor
@@ -15,7 +16,8 @@ from batches.services.bulk.run import run as run_operation
 from batches.services.consistency.verify import verify_recent as prove_some
 from batches.services.lifecycle.control_turns import finalize_next, validate_next
 from batches.services.tally.late_batches import assess as assess_all
-from batches.services.tally.workers import heartbeat, process_identity
+from batches.services.tally.workers import heartbeat
+from batches.services.telemetry.process import process_identity
 from batches.services.upkeep.prune import prune as prune_all
 from batches.services.upkeep.reconcile import reconcile as reconcile_all
 

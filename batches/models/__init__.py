@@ -26,6 +26,7 @@ from batches.models.provider_job import ProviderJob, ProviderJobIncident
 from batches.models.result import BatchResult
 from batches.models.saved_view import SavedView
 from batches.models.slice import Slice
+from batches.models.telemetry import MetricTotal, ProcessReport
 from batches.models.upload import Upload, UploadPart, UploadStatus
 from batches.models.webhook import DeliveryStatus, EventType, WebhookDelivery, WebhookEndpoint
 from batches.models.worker import Worker
@@ -63,7 +64,9 @@ __all__ = [
     "IdempotencyRecord",
     "KeyState",
     "Membership",
+    "MetricTotal",
     "OnInvalid",
+    "ProcessReport",
     "Project",
     "ProviderGrant",
     "ProviderHealth",

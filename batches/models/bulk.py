@@ -204,6 +204,20 @@ def row_by_row() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def within(*, seconds: float) -> Iterator[None]:
+    """Let PostgreSQL refuse each statement of the block that takes longer. SQLite knows no such bound.
+
+    On PostgreSQL the block is a transaction.
+    """
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(round(seconds * 1000))])
+        yield
+
+
 _SWITCHES = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
 _ROW_BY_ROW = "SELECT " + ", ".join(f"set_config('{name}', 'off', true)" for name in _SWITCHES)
 

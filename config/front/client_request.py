@@ -39,6 +39,8 @@ class ClientRequest:
         peer = scope["client"][0] if scope["client"] else ""
         self.address = counted_as(client_address(peer, self.headers.get(b"x-forwarded-for", b"").decode("latin-1")))
         self.client: Hashable = self.address  # the client that the request counts for when threads are shared
+        self.status: int | None = None  # of the answer, once it was begun
+        self.answered_at: float | None = None  # when that was, by the event loop's clock
         self._receive = receive
         self._send = send
 
@@ -85,6 +87,8 @@ class ClientRequest:
         """Send a message to the client. Raises Gone if the connection is lost, or is dropped meanwhile."""
         if self.is_over:
             raise Gone
+        if message["type"] == "http.response.start":
+            self.status, self.answered_at = message["status"], self.loop.time()
         try:
             await self._send(message)
         except RuntimeError as error:

@@ -89,6 +89,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.answers.health.Probes",
+    "config.answers.metrics.Metrics",
     "config.answers.caching.PrivateAnswers",
     "config.answers.compression.CompressPages",
     "batches.dialects.middleware.DialectErrors",

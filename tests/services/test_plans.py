@@ -17,6 +17,7 @@ from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from prometheus_client import Metric
 from pytest_django import Settings
 
 from batches.models import (
@@ -42,6 +43,7 @@ from batches.services.delegation.due import take_due, take_running
 from batches.services.insight.error_groups import GroupWindow, largest
 from batches.services.insight.group_members import members, messages
 from batches.services.insight.groups_in_batch import error_groups
+from batches.services.insight.metrics.collect import collect
 from batches.services.lifecycle.claim import Appetite, claim
 from batches.services.lifecycle.control_turns import finalize_next, validate_next
 from batches.services.results.compare import Verdict, compare, pairs
@@ -130,6 +132,13 @@ def test_claiming_reads_no_table_whole(batch: Batch) -> None:
 
 def test_reconciling_reads_no_table_whole(batch: Batch) -> None:
     assert not read_whole(lambda: reconcile(now=timezone.now()))
+
+
+def test_metrics_read_no_table_whole(batch: Batch) -> None:
+    found: list[Metric] = []
+
+    assert not read_whole(lambda: found.extend(collect(now=timezone.now())))
+    assert {sample.value for metric in found if metric.name == "batchyard_source_up" for sample in metric.samples} == {1}
 
 
 def test_the_delegator_reads_no_table_whole(batch: Batch) -> None:

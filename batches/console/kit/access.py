@@ -19,6 +19,7 @@ from batches.rules.actors import Actor
 from batches.rules.errors import NotFound, NotPermitted
 from batches.rules.states import Source
 from batches.services.core.access import Access, Right, RoleMissing, access_of, admins_of, least_role
+from batches.services.telemetry import log_context
 
 P = ParamSpec("P")
 M = TypeVar("M", bound=Model)
@@ -79,7 +80,9 @@ def find(request: SignedIn, rows: QuerySet[M], *, project: str = "project", **lo
 def find_batch(request: SignedIn, batch_id: uuid.UUID) -> Batch:
     """The batch that the address names, with the related rows that its pages name. Raises NotFound and NotPermitted."""
     named = ("project", "provider", "created_by_key", "input_file", "output_file", "error_file")
-    return find(request, Batch.objects.select_related(*named), pk=batch_id)
+    batch = find(request, Batch.objects.select_related(*named), pk=batch_id)
+    log_context.note(**{log_context.BATCH: str(batch)})
+    return batch
 
 
 def actor(request: SignedIn) -> Actor:

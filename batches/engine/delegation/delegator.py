@@ -22,6 +22,7 @@ from batches.rules.errors import LostRace
 from batches.rules.execution import JobState
 from batches.services.delegation import due, watching
 from batches.services.delegation.creating import hand_over
+from batches.services.telemetry.hand_in import hand_in_quietly
 from providers.base import CredentialUnavailable, Failure
 from providers.jobs.base import Driver, Found
 
@@ -109,9 +110,10 @@ class Delegator:
         return bool(handed or jobs)
 
     async def _hand_over(self) -> int:
-        """Lay jobs over new batches, if that was not done a moment ago. How many batches."""
+        """Lay jobs over new batches, if that was not done a moment ago. How many batches. It also tells what was counted."""
         if time.monotonic() < self._handed_at + HAND_OVER_SECONDS:
             return 0
+        await self._database(hand_in_quietly, now=timezone.now())
         handed = await self._database(hand_over.hand_over_some, now=timezone.now())
         self._handed_at = float("-inf") if handed else time.monotonic()
         return handed

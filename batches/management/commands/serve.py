@@ -1,6 +1,7 @@
 """`serve`: run the portal, or one of its roles."""
 
 import fcntl
+import logging
 import os
 import socket
 import sys
@@ -13,6 +14,8 @@ from django.db import DatabaseError, connection
 from batches.management.own_url import own_url
 from batches.management.processes import Child, Supervisor
 from batches.services.core.lease import free_all
+
+logger = logging.getLogger(__name__)
 
 ROLES = ("web", "control", "execute", "delegate", "beat")
 
@@ -58,7 +61,7 @@ class Command(BaseCommand):
     def _serve_all(self) -> None:
         _require_port()
         self._greet()
-        Supervisor([Child(role, command(role)) for role in ROLES], say=self.stderr.write).run()
+        Supervisor([Child(role, command(role)) for role in ROLES], say=logger.warning).run()
 
     def _greet(self) -> None:
         url = own_url()

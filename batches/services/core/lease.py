@@ -12,6 +12,7 @@ from django.utils import timezone
 from batches.models import Batch, BulkOperation, Slice, WebhookDelivery, Worker
 from batches.rules.errors import LostRace
 from batches.rules.states import BatchStatus
+from batches.services.telemetry import log_context
 
 LOST = Case(When(lease_owner__isnull=True, then=0), default=1)  # added to `lost_leases`: 1 if a lease ended unreleased
 AGAIN_AFTER = timedelta(seconds=10)  # when failed control work is repeated; a full disk or an unreachable storage may last
@@ -51,10 +52,11 @@ def at_work(batch: Batch) -> Iterator[None]:
     """Give the lease back after the work.
 
     If the work fails, the lease stays for AGAIN_AFTER, so that the work is not repeated every second. A LostRace ends the work
-    without an error, because another act or worker has taken the batch over.
+    without an error, because another act or worker has taken the batch over. Log lines name the batch.
     """
     try:
-        yield
+        with log_context.bound(**{log_context.BATCH: str(batch)}):
+            yield
     except LostRace:
         release(batch)
     except Exception:

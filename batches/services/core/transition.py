@@ -11,6 +11,8 @@ from batches.rules.errors import LostRace
 from batches.rules.states import MOVES, OF_DELEGATION, STAMPS, TERMINAL, Act, BatchStatus
 from batches.services.core.conditions import NOT_BLOCKED, NOT_PAUSED, NOT_THROTTLED
 from batches.services.core.outbox import announce_entry
+from batches.services.telemetry.catalogue import BATCHES_ENDED, BATCHES_SUBMITTED
+from batches.services.telemetry.counts import count_on_commit
 
 
 @transaction.atomic
@@ -34,6 +36,8 @@ def transition(batch: Batch, to: BatchStatus, *, actor: Actor, now: datetime, no
     batch.refresh_from_db()
     batch.forget_counts()
     record(batch, origin=origin, actor=actor, now=now, note=note)
+    if to in TERMINAL:
+        count_on_commit(BATCHES_ENDED, to)
     return batch
 
 
@@ -47,6 +51,8 @@ def record(
     An act also belongs to the audit log of the batch's project. Moves, the creation, and what the engine does with the jobs of
     a batch do not.
     """
+    if origin is None:
+        count_on_commit(BATCHES_SUBMITTED)
     is_act = act not in OF_DELEGATION and (act is not None or batch.status in (BatchStatus.CANCELLING, origin))
     event = Event.objects.create(
         batch=batch,

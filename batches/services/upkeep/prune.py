@@ -17,6 +17,7 @@ from batches.services.people.sessions import forget_sessions
 from batches.services.storage.store import remove_bytes
 from batches.services.tally.recoveries import count_missed_recoveries
 from batches.services.tally.workers import forget_dead
+from batches.services.telemetry.hand_in import forget_reports
 from batches.services.upkeep.retention import RETENTION
 
 logger = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ STEPS: tuple[Callable[..., object], ...] = (
     _purge,
     _remove_old_spool_files,
     forget_dead,
+    forget_reports,
     forget_calls,
     forget_sessions,
     _count_missed_recoveries,

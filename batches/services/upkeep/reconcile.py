@@ -22,6 +22,8 @@ from batches.services.lifecycle.claim import anything_to_claim
 from batches.services.lifecycle.expire import expire
 from batches.services.lifecycle.finalize import WINDING_UP
 from batches.services.tally.workers import forget_killed
+from batches.services.telemetry.catalogue import RECONCILE_FINDINGS
+from batches.services.telemetry.counts import count
 from batches.services.upkeep.standby import let_standbys_take_over
 from batches.services.webhooks.due import anything_due as any_delivery_due
 
@@ -48,6 +50,7 @@ def reconcile(*, now: datetime) -> None:
     for batch in overdue.order_by("expires_at")[:AT_ONCE]:
         try:
             expire(batch, actor=RECONCILE, now=now)
+            count(RECONCILE_FINDINGS, "overdue")
         except LostRace:
             continue
         except (OperationalError, InterfaceError):
@@ -61,12 +64,15 @@ def reconcile(*, now: datetime) -> None:
     let_standbys_take_over(now=now)
     unattended = Batch.objects.filter(is_free(now)).order_by("created_at")
     for batch_id in unattended.filter(status=BatchStatus.VALIDATING).values_list("pk", flat=True)[:AT_ONCE]:
+        count(RECONCILE_FINDINGS, "unvalidated")
         wake.validate(batch_id)
     settled = ~Exists(Slice.objects.filter(batch=OuterRef("pk"), pending__gt=0))
     to_wind_up = Q(status__in=WINDING_UP) | Q(settled, status=BatchStatus.IN_PROGRESS)
     for batch_id in unattended.filter(to_wind_up).values_list("pk", flat=True)[:AT_ONCE]:
+        count(RECONCILE_FINDINGS, "unfinished")
         wake.finalize(batch_id)
     if anything_to_claim(now=now):
         forget_killed()
         if Worker.objects.alive(now=now).seated().count() < settings.EXECUTORS:
+            count(RECONCILE_FINDINGS, "unclaimed")
             wake.execute()
