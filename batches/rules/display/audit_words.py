@@ -117,6 +117,12 @@ WORDS: Mapping[str, str] = {
     "set_quotas": "Change quotas",
     "set_delegation": "Change delegation of project",
     "delegation": "Open delegation",
+    # Retention, holds and erasure
+    "set_retention": "Change retention of project",
+    "place_hold": "Place legal hold",
+    "release_hold": "Release legal hold",
+    "erase": "Erase",
+    "complete_erasure": "Complete erasure",
     # People
     "add_user": "Add person",
     "change_user": "Change person",
