@@ -189,6 +189,7 @@ UNITS = {"MiB": 1024**2, "GiB": 1024**3, "s": 1, "min": 60, "h": 3600, "day": 86
 DECIDED = {
     "ALLOWED_HOSTS": "names of this machine",
     "BATCHYARD_DATA": "`.data`",
+    "RETENTION_BOUNDS": "`audit:90-`",
     "CREDENTIAL_KEYS": "generated",
     "EXECUTORS": "1 embedded, else 2",
     "SECRET_KEY": "generated",

@@ -32,6 +32,9 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "ProviderGrant": "Which project may use which provider",
         "ProviderHealth": "Limits, breakers and holds in force",
         "EmergencyStop": "Stop and resume sending or intake",
+        "RetentionPolicy": "How long projects keep what",
+        "LegalHold": "What may not be removed",
+        "Erasure": "Receipts of erasures",
     },
     "Batches": {
         "Batch": "Read batches; act on many at once",
@@ -59,6 +62,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "Event": "The timelines of batches",
         "BatchMinute": "What settled in each minute",
         "IdempotencyRecord": "Create calls that may be repeated",
+        "Leftover": "Rows that are being deleted",
     },
 }
 OTHERS = "Other tables"

@@ -12,7 +12,20 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.console.urls import urlpatterns
-from batches.models import ApiKey, AuditEntry, Batch, EmergencyStop, ErrorGroup, Event, Membership, Project, ProviderJob, Role
+from batches.models import (
+    ApiKey,
+    AuditEntry,
+    Batch,
+    EmergencyStop,
+    Erasure,
+    ErrorGroup,
+    Event,
+    LegalHold,
+    Membership,
+    Project,
+    ProviderJob,
+    Role,
+)
 from batches.rules.execution import IncidentCode, JobState
 from batches.rules.states import BatchStatus, Source
 from batches.services.core.access import Right, access_of, least_role
@@ -37,13 +50,17 @@ class Route:
     right: Right
 
     def path(self, batch: Batch) -> str:
-        values = {"batch_id": batch.id, "file_id": batch.input_file_id, **NAMED}
+        values = {"batch_id": batch.id, "file_id": batch.input_file_id, "project": batch.project.slug, **NAMED}
         if "key_id" in self.names:
             values["key_id"] = key_of(batch).pk
         if "stop_id" in self.names:
             values["stop_id"] = stop_of(batch).pk
         if "job_id" in self.names:
             values["job_id"] = job_of(batch).pk
+        if "hold_id" in self.names:
+            values["hold_id"] = hold_of(batch).pk
+        if "erasure_id" in self.names:
+            values["erasure_id"] = erasure_of(batch).pk
         return reverse(f"console:{self.name}", kwargs={name: values[name] for name in self.names})
 
     def target(self, batch: Batch) -> str:
@@ -57,6 +74,12 @@ class Route:
             return str(stop_of(batch))
         if "job_id" in self.names:
             return str(job_of(batch))
+        if "hold_id" in self.names:
+            return str(hold_of(batch))
+        if "erasure_id" in self.names:
+            return str(erasure_of(batch))
+        if "project" in self.names:
+            return str(batch.project)
         return next((targets[name] for name in self.names if name in targets), "")
 
     def ask(self, client: Client, batch: Batch) -> HttpResponseBase:
@@ -81,6 +104,18 @@ def stop_of(batch: Batch) -> EmergencyStop:
 def job_of(batch: Batch) -> ProviderJob:
     """A job in doubt over the lines of the batch, with an incident."""
     return batch.provider_jobs.first() or make_job(batch, state=JobState.UNCERTAIN, incident=IncidentCode.GONE)
+
+
+def hold_of(batch: Batch) -> LegalHold:
+    """A hold of the batch."""
+    about = {"reason": "A lawsuit.", "placed_at": timezone.now(), "placed_by": "user ops"}
+    return LegalHold.objects.get_or_create(project=batch.project, batch=batch, defaults=about)[0]
+
+
+def erasure_of(batch: Batch) -> Erasure:
+    """An erasure in the project of the batch."""
+    about = {"salt": "x", "digest": "x", "reason": "A letter.", "asked_at": timezone.now(), "asked_by": "user ops"}
+    return Erasure.objects.get_or_create(project=batch.project, kind="custom_id", defaults=about)[0]
 
 
 def routes() -> list[Route]:

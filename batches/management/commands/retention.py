@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from batches.management.amounts import NONE
 from batches.management.named import project_named
-from batches.models import Batch, LegalHold, Project, RetentionKind
+from batches.models import Batch, Leftover, LegalHold, Project, RetentionKind
 from batches.rules import identifiers
 from batches.rules.actors import COMMAND
 from batches.rules.errors import PortalError
@@ -16,6 +16,7 @@ from batches.services.retention.disk_use import disk_use
 from batches.services.retention.holds import place_hold, release_hold
 from batches.services.retention.terms import Term, bounds_of, set_terms, terms
 from batches.services.upkeep.overdue import overdue
+from batches.services.upkeep.prune import prune
 
 
 class Command(BaseCommand):
@@ -39,6 +40,7 @@ class Command(BaseCommand):
         release = verbs.add_parser("release", help="release a legal hold")
         release.add_argument("id")
         release.add_argument("--reason", required=True)
+        verbs.add_parser("prune", help="remove what is overdue now, and not within five minutes")
         for verb, about in (("use", "show the stored bytes of projects"), ("overdue", "show what could not be removed, and why")):
             verbs.add_parser(verb, help=about).add_argument("slug", nargs="?")
 
@@ -88,6 +90,10 @@ class Command(BaseCommand):
             raise CommandError(f"There is no legal hold {options['id']!r}. `manage.py retention holds` lists them.")
         release_hold(hold, reason=options["reason"], actor=COMMAND, now=timezone.now())
         self.stdout.write(f"{hold.place} is no longer under this hold.")
+
+    def _prune(self, _: dict[str, Any]) -> None:
+        prune(now=timezone.now())
+        self.stdout.write(f"Rows of {Leftover.objects.count()} batches are left, which workers delete piece by piece.")
 
     def _use(self, options: dict[str, Any]) -> None:
         for project in _projects(options):

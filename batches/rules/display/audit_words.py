@@ -123,6 +123,11 @@ WORDS: Mapping[str, str] = {
     "release_hold": "Release legal hold",
     "erase": "Erase",
     "complete_erasure": "Complete erasure",
+    "kept_data": "Open kept data",
+    "project_data": "Change retention of project",
+    "new_hold": "Place legal hold",
+    "new_erasure": "Erase",
+    "erasure": "Open receipt of erasure",
     # People
     "add_user": "Add person",
     "change_user": "Change person",

@@ -1,8 +1,10 @@
 """disk_use: how many bytes of the file storage a project uses, by what they are. Rows are summed; the storage is not asked."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from django.db.models import Case, Count, Q, Sum, Value, When
 
@@ -53,3 +55,9 @@ def disk_use(project: Project, *, now: datetime) -> list[Use]:
 def total(uses: list[Use]) -> int:
     """All stored bytes of a project."""
     return sum(use.bytes for use in uses)
+
+
+def stored_by_project(projects: Iterable[Project]) -> dict[UUID, int]:
+    """The bytes of the files of each project. One query for all of them."""
+    rows = File.objects.filter(project__in=list(projects), purged_at=None).order_by().values("project")
+    return {row["project"]: row["size"] for row in rows.annotate(size=Sum("bytes", default=0))}

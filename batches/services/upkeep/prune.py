@@ -81,11 +81,11 @@ def _count_missed_recoveries(*, now: datetime) -> None:
 STEPS: tuple[Callable[..., object], ...] = (
     expire_uploads,
     drop_parts_left_over,
-    _purge,
     _remove_old_spool_files,
     forget_dead,
     forget_calls,
     forget_sessions,
     _count_missed_recoveries,
     *RETENTION,
+    _purge,  # last, as retention hides files
 )
