@@ -40,8 +40,9 @@ _SLICES = """
     SELECT (jsonb_populate_record(s, jsonb_build_object(
                'id', gen_random_uuid(), 'batch_id', %(id)s::uuid, 'first_line', first, 'last_line', first + 249,
                'total', 250, 'succeeded', 250))).*
-      FROM (SELECT * FROM batches_slice WHERE batch_id = %(like)s LIMIT 1) s
+      FROM batches_slice s
       CROSS JOIN generate_series(1, %(lines)s, 250) first
+     WHERE s.batch_id = %(like)s AND s.first_line = 1
 """
 _OBJECTS = """
     INSERT INTO batches_batchobject (id, batch_id, line, custom_id, status, round, attempts, http_status, request_id, settled_at)

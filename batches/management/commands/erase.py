@@ -10,6 +10,7 @@ from batches.management.named import project_named
 from batches.models import Erasure
 from batches.rules import identifiers
 from batches.rules.actors import COMMAND
+from batches.rules.display.counted import counted
 from batches.rules.display.sizes import size
 from batches.rules.errors import PortalError
 from batches.services.erasure.erase import ask, run
@@ -47,8 +48,9 @@ class Command(BaseCommand):
 
     def _preview(self, options: dict[str, Any]) -> None:
         found = preview(project_named(options["slug"]), _subject(options))
-        self.stdout.write(f"{found.requests} requests with {found.results} result rows in {found.batch_count} batches.")
-        self.stdout.write(f"{found.files} files would be searched ({size(found.bytes)}).")
+        requests, results = counted(found.requests, "request", "requests"), counted(found.results, "result row", "result rows")
+        self.stdout.write(f"{requests} with {results} in {counted(found.batch_count, 'batch', 'batches')}.")
+        self.stdout.write(f"{counted(found.files, 'file', 'files')} would be searched ({size(found.bytes)}).")
         for job in found.jobs:
             self.stdout.write(f"Job {job.marker} may have files at provider {job.provider.name}; they would be deleted there.")
         for obstacle in found.obstacles:

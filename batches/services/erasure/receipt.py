@@ -15,9 +15,9 @@ def summary(erasure: Erasure) -> Iterator[str]:
     yield f"Ended at {erasure.ended_at:%Y-%m-%d %H:%M:%S %Z}." if erasure.ended_at else "Running."
     yield f"SHA-256 of {erasure.salt}:VALUE is {erasure.digest}."
     for place, number in sorted(erasure.erased.items()):
-        yield f"Erased: {number:,} {place}."
+        yield f"Erased {place}: {number:,}."
     if erasure.ended_at and not erasure.erased:
-        yield "Nothing had it."
+        yield "Nothing had the value."
     for sentence in erasure.left:
         yield f"Not erased: {sentence}"
 
