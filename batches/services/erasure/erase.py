@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from batches.models import Batch, Erasure, Project
+from batches.models import Batch, Erasure, Project, Upload, UploadStatus
 from batches.models.erasure import digest_of
 from batches.rules.actors import ENGINE, Actor
 from batches.rules.errors import Conflict, InvalidRequest, LostRace
@@ -28,7 +28,7 @@ from batches.services.erasure.rows import erase_batch, erase_objects, objects_of
 from batches.services.erasure.subject import Subject
 from batches.services.erasure.texts import erase_mentions
 from batches.services.people.encryption import decrypt, encrypt
-from batches.services.retention.holds import checked_reason
+from batches.services.retention.holds import UnderHold, checked_reason, require_not_held
 
 logger = logging.getLogger(__name__)
 
@@ -70,16 +70,22 @@ def ask(project: Project, subject: Subject, *, reason: str, actor: Actor, now: d
 
 
 def run(erasure_id: uuid.UUID, *, now: datetime) -> Erasure | None:
-    """Carry out an erasure, or go on with one whose worker was killed. None if it has ended, or another worker does it."""
+    """Carry out an erasure, or go on with one whose worker was killed.
+
+    None if it has ended or another worker does it, or while a legal hold is there that was placed after it was asked for.
+    """
     erasure = _leased(erasure_id, now=now)
     if erasure is None:
         return None
+    mine = Erasure.objects.filter(pk=erasure.pk, lease_epoch=erasure.lease_epoch)
     try:
         _erase(erasure, now=now)
     except LostRace:
         return None
+    except UnderHold:
+        mine.update(lease_expires_at=timezone.now() + AGAIN)
+        return None
     except Exception:
-        mine = Erasure.objects.filter(pk=erasure.pk, lease_epoch=erasure.lease_epoch)
         mine.update(lease_expires_at=timezone.now() + AGAIN)
         raise
     return erasure
@@ -104,7 +110,8 @@ def _leased(erasure_id: uuid.UUID, *, now: datetime) -> Erasure | None:
 
 def _erase(erasure: Erasure, *, now: datetime) -> None:
     subject = Subject.of(erasure.kind, decrypt(bytes(erasure.sealed).decode()))
-    progress = Progress(erasure)
+    progress, project = Progress(erasure), erasure.project
+    require_not_held(project, batches=affected(project, subject).values_list("pk", flat=True))
     delete_replaced(progress)  # of a worker that was killed
     if subject.key:
         _erase_batches(subject, progress, now=now)
@@ -126,6 +133,8 @@ def _erase_requests(subject: Subject, progress: Progress, *, now: datetime) -> N
             progress.begin_files()
         erase_in_files(subject, among, progress, now=now)
         erase_objects(project, subject, progress, among=among)
+    for upload in Upload.objects.filter(project=project, status=UploadStatus.PENDING, parts__isnull=False).distinct():
+        progress.leave(f"The parts of {upload} were not searched: it is not complete.")
     for batch in Batch.objects.filter(pk__in=objects_of(project, subject).values("batch")):
         progress.leave(f"{batch} has the value, and has not ended: erase again after its end.")
 

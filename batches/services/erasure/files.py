@@ -16,6 +16,7 @@ from batches.rules.states import OPEN
 from batches.services.erasure.lines import Found, find_lines, mentions, patched
 from batches.services.erasure.progress import Progress
 from batches.services.erasure.subject import Subject
+from batches.services.retention.holds import held
 from batches.services.storage.ranges import opened
 from batches.services.storage.store import remove_bytes, undone_on_error, write
 
@@ -60,6 +61,9 @@ def _erase_in(file: File, found: Found, progress: Progress, *, now: datetime) ->
     for number in found.unread:
         progress.leave(f"Line {number} of {file} is too long to be read.")
     if not found.patches:
+        return
+    if file.pk in held().files:
+        progress.leave(f"{file} belongs to a batch under legal hold.")
         return
     old = str(file.content.name)
     with TemporaryUploadedFile("erased.jsonl", "application/jsonl", 0, None) as spool:

@@ -190,9 +190,15 @@ def remove_old_operations(*, now: datetime) -> int:
 
 
 def remove_old_counts(*, now: datetime) -> None:
-    """Remove the counts of minutes and hours that are too old for any chart."""
-    _remove_older(BatchMinute.objects.all(), "minute", now - timedelta(days=settings.MINUTE_RETENTION_DAYS))
-    _remove_older(ErrorGroupHour.objects.all(), "hour", now - timedelta(days=settings.ERROR_HOUR_RETENTION_DAYS))
+    """Remove the counts of minutes and hours that are too old for any chart, but not of what is under hold."""
+    all_held, minutes, hours = held(), BatchMinute.objects.all(), ErrorGroupHour.objects.all()
+    if all_held.projects:
+        minutes = minutes.exclude(batch__project__in=all_held.projects)
+        hours = hours.exclude(group__project__in=all_held.projects)
+    if all_held.batches:
+        minutes = minutes.exclude(batch__in=all_held.batches)
+    _remove_older(minutes, "minute", now - timedelta(days=settings.MINUTE_RETENTION_DAYS))
+    _remove_older(hours, "hour", now - timedelta(days=settings.ERROR_HOUR_RETENTION_DAYS))
 
 
 def _remove_older(rows: QuerySet[Model], column: str, oldest: datetime) -> None:
@@ -201,7 +207,7 @@ def _remove_older(rows: QuerySet[Model], column: str, oldest: datetime) -> None:
         rows.filter(**{f"{column}__lt": oldest}).order_by(column).values_list("pk", flat=True)[:ROWS_AT_ONCE]
     )
     for start in range(0, len(keys), _KEYS_A_STATEMENT):
-        delete_rows(rows.filter(pk__in=keys[start : start + _KEYS_A_STATEMENT]))
+        delete_rows(rows.model._default_manager.filter(pk__in=keys[start : start + _KEYS_A_STATEMENT]))
 
 
 # The steps of retention, of which each runs even if another one has failed. A kind of its own, such as the deliveries of

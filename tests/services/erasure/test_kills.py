@@ -5,14 +5,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.models import Batch, Erasure, Project
+from batches.models import Batch, Erasure, Project, Purpose
 from batches.services.consistency.verify import disagreements
 from batches.services.erasure.erase import ask, go_on, run
 from batches.services.erasure.subject import Subject
+from batches.services.intake.uploads import add_part, start_upload
+from batches.services.retention.holds import place_hold, release_hold
 from tests.cast import TESTER, request_line, stored
 from tests.services.erasure.conftest import Look
 from tests.services.pruned import mixed
@@ -80,3 +83,23 @@ def test_an_ended_erasure_is_not_done_again(project: Project) -> None:
     assert run(erasure.pk, now=timezone.now()) is None
     go_on(now=timezone.now() + LATER)
     assert Erasure.objects.get().ended_at == ended
+
+
+def test_an_erasure_waits_while_a_hold_that_was_placed_meanwhile_lasts(project: Project, settings: Settings, where: Look) -> None:
+    batch = mixed(project, settings, prefix="somebody")
+    erasure = ask(project, Subject("somebody-7"), reason="A letter.", actor=TESTER, now=timezone.now())
+    hold = place_hold(project, batch=batch, reason="A lawsuit.", actor=TESTER, now=timezone.now())
+    assert run(erasure.pk, now=timezone.now()) is None
+    assert where("somebody-7") != []
+    release_hold(hold, reason="It is settled.", actor=TESTER, now=timezone.now())
+    go_on(now=timezone.now() + LATER)
+    assert where("somebody-7") == []
+
+
+def test_parts_of_an_unfinished_upload_are_told_of(project: Project) -> None:
+    now = timezone.now()
+    upload = start_upload(project, filename="x", mime_type="x", purpose=Purpose.USER_DATA, size=6, now=now)
+    add_part(upload, ContentFile(b"abc"), now=now)
+    erasure = ask(project, Subject("nobody-at-all"), reason="A letter.", actor=TESTER, now=now)
+    assert run(erasure.pk, now=now) is not None
+    assert Erasure.objects.get().left == [f"The parts of {upload} were not searched: it is not complete."]

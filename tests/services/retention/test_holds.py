@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.core.files.base import ContentFile
 from django.utils import timezone
 from pytest_django import Settings
 
-from batches.models import AuditEntry, Batch, BatchResult, Event, File, LegalHold, Project, RetentionKind
+from batches.models import AuditEntry, Batch, BatchMinute, BatchResult, Event, File, LegalHold, Project, Purpose, RetentionKind
 from batches.rules.errors import InvalidRequest
+from batches.services.intake.uploads import add_part, start_upload
 from batches.services.retention.holds import AlreadyHeld, AlreadyReleased, UnderHold, place_hold, release_hold, require_not_held
 from batches.services.retention.terms import set_terms
 from batches.services.upkeep.overdue import overdue
@@ -94,3 +96,21 @@ def test_a_hold_says_of_itself_why_something_is_refused(project: Project, other_
     require_not_held(other_project, batches=[])
     with pytest.raises(UnderHold, match=r"Project acme is under legal hold: A lawsuit\."):
         require_not_held(project, batches=[])
+
+
+def test_parts_of_uploads_and_counts_of_minutes_stay_under_hold_too(project: Project, settings: Settings) -> None:
+    now = timezone.now()
+    batch = mixed(project, settings)
+    BatchMinute.objects.create(batch=batch, minute=now - 400 * DAY)
+    upload = start_upload(project, filename="x", mime_type="x", purpose=Purpose.USER_DATA, size=6, now=now)
+    part = add_part(upload, ContentFile(b"abc"), now=now)
+    hold = place_hold(project, reason="A lawsuit.", actor=TESTER, now=now)
+
+    prune(now=now + DAY)
+
+    assert BatchMinute.objects.filter(minute__lt=now - 300 * DAY).exists()
+    assert part.content.storage.exists(str(part.content.name))
+    release_hold(hold, reason="It is settled.", actor=TESTER, now=now)
+    prune(now=now + DAY)
+    assert not BatchMinute.objects.filter(minute__lt=now - 300 * DAY).exists()
+    assert not part.content.storage.exists(str(part.content.name))
