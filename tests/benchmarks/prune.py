@@ -7,6 +7,7 @@ again until nothing of them is left. Each old request has a row of its result, t
 import argparse
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ SLOWER_GOAL = 1.1
 OLD_DAYS, KEPT_DAYS = 40, 30
 WARM_UP_LINES = 1000
 PATIENCE = 7200.0  # seconds until nothing may be left
-POLL_SECONDS = 1.0
 
 # An old batch is a copy of one that has run, without files, so that every column is as the portal writes it.
 _COPY = """
@@ -90,22 +90,24 @@ def main(options: argparse.Namespace) -> dict[str, Any]:
             _make_old(portal, objects=options.objects, lines=options.old_lines)
             alone = [_seconds(portal, stub, source, options.lines) for _ in range(options.rounds)]
             _said(portal, "retention", "release", hold, "--reason", "Now it goes.")
-            began = time.monotonic()
-            _said(portal, "retention", "prune")
-            beside, seconds = _run_until_gone(portal, stub, source, lines=options.lines, began=began)
+            with ThreadPoolExecutor(1) as thread:
+                began = time.monotonic()
+                pruning = thread.submit(_said, portal, "retention", "prune")
+                beside, seconds = _run_until_gone(portal, stub, source, lines=options.lines, began=began)
+                pruning.result()
             verified = _said(portal, "verify", "--check").strip()
     return _report(options, alone=alone, beside=beside, seconds=seconds, verified=verified)
 
 
 def _run_until_gone(portal: Portal, stub: Upstream, source: Path, *, lines: int, began: float) -> tuple[list[float], float]:
-    """The seconds of each batch that ran while something was left, and the seconds until nothing was."""
+    """The seconds of each batch that began while something was left, and the seconds until nothing was, by a look after each."""
     beside: list[float] = []
-    while not _left(portal).is_nothing:
+    while not (left := _left(portal)).is_nothing:
         if time.monotonic() > began + PATIENCE:
-            raise WrongResult(f"After {PATIENCE:.0f} s there is {_left(portal)}.")
-        took = _seconds(portal, stub, source, lines)
-        if not _left(portal).is_nothing or not beside:
-            beside.append(took)
+            raise WrongResult(f"After {PATIENCE:.0f} s there is still {left}.")
+        beside.append(_seconds(portal, stub, source, lines))
+    if not beside:
+        raise WrongResult("Everything was gone before a batch ran: ask for more --objects.")
     return beside, time.monotonic() - began
 
 

@@ -48,15 +48,17 @@ class Held:
         """The files of the batches under hold."""
         if not self.batches:
             return frozenset()
-        rows = Batch.objects.filter(pk__in=self.batches).values_list("input_file", "output_file", "error_file")
-        return frozenset(key for row in rows for key in row if key)
+        batches = Batch.objects.filter(pk__in=self.batches).only("input_file", "output_file", "error_file")
+        keys = (key for batch in batches for key in (batch.input_file_id, batch.output_file_id, batch.error_file_id))
+        return frozenset(key for key in keys if key is not None)
 
 
 def held() -> Held:
     """Everything that is under hold. One query."""
-    rows = list(LegalHold.objects.active().order_by().values_list("project", "batch"))
+    holds = list(LegalHold.objects.active().order_by())
     return Held(
-        frozenset(project for project, batch in rows if batch is None), frozenset(batch for _, batch in rows if batch is not None)
+        projects=frozenset(hold.project_id for hold in holds if hold.batch_id is None),
+        batches=frozenset(hold.batch_id for hold in holds if hold.batch_id is not None),
     )
 
 

@@ -64,7 +64,8 @@ SETTINGS: Mapping[RetentionKind, str] = {
 
 def bounds_of(kind: RetentionKind) -> tuple[int, int]:
     """The fewest and the most days that a project may set for a kind, by RETENTION_BOUNDS."""
-    least, most = settings.RETENTION_BOUNDS.get(kind.value, (1, None))
+    bounds: dict[str, tuple[int, int | None]] = settings.RETENTION_BOUNDS
+    least, most = bounds.get(kind.value, (1, MOST_DAYS))
     return least, MOST_DAYS if most is None else most
 
 

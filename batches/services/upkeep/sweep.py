@@ -5,6 +5,7 @@ lock of the whole database. So a batch is made unread in one short transaction, 
 pieces of PRUNE_ROWS. A piece is a range of lines in an index, so that its cost does not grow with what was deleted before it.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -27,11 +28,15 @@ from batches.services.consistency.orphans import HOT
 from batches.services.upkeep.budget import Budget
 
 BATCHES_AT_ONCE = 200
+_SWEEP = 0x53574550  # the number of this work
 
 # The tables of each part, in the order of their deletion. Those of the first tuple have an index of lines.
 _BY_LINE: tuple[type[models.Model], ...] = (BatchResult, BatchObject, Attempt)
 _BY_KEY: tuple[type[models.Model], ...] = (BatchError, BatchErrorGroup, BatchMinute)
-TABLES = {Leftover.Part.RESULTS: (BatchResult,), Leftover.Part.EVERYTHING: (*_BY_LINE, *_BY_KEY)}
+TABLES: Mapping[Leftover.Part, tuple[type[models.Model], ...]] = {
+    Leftover.Part.RESULTS: (BatchResult,),
+    Leftover.Part.EVERYTHING: (*_BY_LINE, *_BY_KEY),
+}
 assert set(TABLES[Leftover.Part.EVERYTHING]) == set(HOT)
 
 
@@ -40,15 +45,15 @@ def leave(batch: Batch, part: Leftover.Part, *, now: datetime) -> None:
     Leftover.objects.get_or_create(batch_id=batch.pk, part=part, defaults={"project_id": batch.project_id, "created_at": now})
 
 
-def sweep(*, budget: Budget | None = None, project: UUID | None = None) -> bool:
-    """Delete rows that are left over, the oldest first. Whether nothing is left, perhaps of one project."""
+def sweep(*, budget: Budget | None = None) -> bool:
+    """Delete rows that are left over, the oldest first. Whether nothing is left. One sweep runs at a time."""
     budget = budget or Budget()
-    left = Leftover.objects.all() if project is None else Leftover.objects.filter(project=project)
-    while some := list(left.order_by("created_at", "id")[:BATCHES_AT_ONCE]):
-        for leftover in some:
-            if not _is_deleted(leftover, budget):
-                return False
-    return True
+    with bulk.alone(_SWEEP) as is_alone:
+        while is_alone and (some := list(Leftover.objects.order_by("created_at", "id")[:BATCHES_AT_ONCE])):
+            for leftover in some:
+                if not _is_deleted(leftover, budget):
+                    return False
+    return is_alone
 
 
 def _is_deleted(leftover: Leftover, budget: Budget) -> bool:
