@@ -170,7 +170,9 @@ def test_letting_go_reads_no_table_whole(batch: Batch, settings: Settings) -> No
 
 def test_removing_what_every_policy_lets_go_reads_no_table_whole(batch: Batch, settings: Settings) -> None:
     settings.PRUNE_ROWS = 3
-    days = {kind: 100 if kind == RetentionKind.AUDIT else 10 for kind in RetentionKind if kind != RetentionKind.BATCHES}
+    days: dict[RetentionKind, int | None] = {
+        kind: 100 if kind == RetentionKind.AUDIT else 10 for kind in RetentionKind if kind != RetentionKind.BATCHES
+    }
     set_terms(batch.project, days=days, actor=TESTER, now=timezone.now())
     later = timezone.now() + timedelta(days=110)
     assert not read_whole(lambda: [step(now=later) for step in RETENTION])

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
+from uuid import UUID
 
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import TemporaryUploadedFile
@@ -23,7 +24,7 @@ from batches.services.storage.store import remove_bytes, undone_on_error, write
 OF_BATCHES = (Purpose.BATCH, Purpose.BATCH_OUTPUT)
 
 
-def to_search(project: Project, affected: Sequence[object]) -> "QuerySet[File]":
+def to_search(project: Project, affected: Sequence[UUID]) -> "QuerySet[File]":
     """The files of a project that may have lines of a custom_id: those of the batches that have it, and uncovered files.
 
     A file is covered if every usable custom_id in it is the name of an object: the input of a batch that ran without invalid
@@ -36,7 +37,7 @@ def to_search(project: Project, affected: Sequence[object]) -> "QuerySet[File]":
     return kept.filter(Exists(own) | ~Exists(laid_out)).order_by("pk")
 
 
-def erase_in_files(subject: Subject, affected: list[object], progress: Progress, *, now: datetime) -> None:
+def erase_in_files(subject: Subject, affected: list[UUID], progress: Progress, *, now: datetime) -> None:
     """Erase the lines of a custom_id in all files that may have some, file by file. A killed erasure goes on with the next."""
     rest = to_search(progress.erasure.project, affected).select_related("project")
     if progress.erasure.file_id_done is not None:

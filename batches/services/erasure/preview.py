@@ -47,10 +47,10 @@ def affected(project: Project, subject: Subject) -> BatchQuerySet:
 def preview(project: Project, subject: Subject) -> Preview:
     """What an erasure of this subject would touch."""
     batches = affected(project, subject)
-    keys: list[object] = list(batches.order_by().values_list("pk", flat=True)[: MOST_BATCHES + 1])
+    keys = list(batches.order_by().values_list("pk", flat=True)[: MOST_BATCHES + 1])
     objects = BatchObject.objects.filter(batch__in=batches.values("pk")) if subject.key else objects_of(project, subject)
     if subject.key:
-        files = File.objects.filter(project=project, purged_at=None).filter(_of(batches))
+        files: QuerySet[File] = File.objects.filter(project=project, purged_at=None).filter(_of(batches))
         results = BatchResult.objects.filter(batch__in=batches.values("pk")).count()
     else:
         files = to_search(project, keys)
@@ -99,7 +99,7 @@ def _named(batches: BatchQuerySet) -> str:
     return ", ".join(rows[:NAMED]) + (" and more" if len(rows) > NAMED else "")
 
 
-def jobs_left(batches: Sequence[object]) -> "QuerySet[ProviderJob]":
+def jobs_left(batches: Sequence[UUID]) -> "QuerySet[ProviderJob]":
     """The jobs of batches whose files may still be at their provider."""
     stored = ~Q(input_ref="") | Q(uploads__gt=0) | ~Q(remote_id="")
     return ProviderJob.objects.filter(stored, batch__in=batches, removed_at=None).select_related("provider").order_by("pk")

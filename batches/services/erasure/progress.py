@@ -1,8 +1,8 @@
 """progress: what an erasure has done so far, in its row, so that a killed one goes on and its receipt stays true."""
 
-import uuid
 from collections.abc import Iterable
 from time import monotonic
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import F
@@ -34,13 +34,13 @@ class Progress:
             self.erasure.left.append(sentence)
             self._save(left=self.erasure.left)
 
-    def name_batches(self, batches: Iterable[uuid.UUID]) -> list[object]:
+    def name_batches(self, batches: Iterable[UUID]) -> list[UUID]:
         """Keep the ids of batches that have the value: once their rows are erased, nothing else tells. All of them so far."""
         known = dict.fromkeys([*self.erasure.batches, *map(str, batches)])
         if len(known) > len(self.erasure.batches):
             self.erasure.batches = list(known)
             self._save(batches=self.erasure.batches)
-        return [uuid.UUID(key) for key in known]
+        return [UUID(key) for key in known]
 
     def reached(self, file: File) -> None:
         """Note that a file was searched."""

@@ -34,7 +34,7 @@ def objects_of(project: Project, subject: Subject) -> QuerySet[BatchObject]:
     return BatchObject.objects.filter(batch__project=project, custom_id=subject.value).order_by()
 
 
-def erase_objects(project: Project, subject: Subject, progress: Progress, *, among: Sequence[object]) -> None:
+def erase_objects(project: Project, subject: Subject, progress: Progress, *, among: Sequence[UUID]) -> None:
     """Erase the requests of a custom_id in these batches, and in rows that retention is about to delete."""
     leaving = Leftover.objects.filter(project=project).values("batch_id")
     for batches in (list(among), list(leaving.values_list("batch_id", flat=True))):

@@ -97,7 +97,7 @@ def _delete_with_cold_parts(batch: Batch) -> None:
     """Delete the row of a batch and the rows that refer to it, except those of the hot tables, which do not hold it back."""
     for relation in Batch._meta.related_objects:
         table, column = relation.related_model, relation.field.name
-        if not isinstance(table, type) or table in HOT:
+        if table in HOT:
             continue
         if relation.on_delete is models.CASCADE:
             table._base_manager.filter(**{column: batch}).delete()

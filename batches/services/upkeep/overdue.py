@@ -78,7 +78,7 @@ def _under_hold(kind: RetentionKind, rows: "QuerySet[Batch]", held: Held, hold: 
         yield _counted(kind, _because(hold), rows)
         return
     for one in LegalHold.objects.active().filter(batch__in=held.batches).select_related("project"):
-        yield _counted(kind, _because(one), rows.filter(pk=one.batch_id))
+        yield _counted(kind, _because(one), rows.filter(pk__in=[one.batch_id]))
 
 
 def _files(project: Project, held: Held, hold: LegalHold | None, *, now: datetime) -> Iterator[Overdue]:

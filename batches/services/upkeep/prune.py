@@ -47,7 +47,7 @@ def _purge(*, now: datetime) -> None:
     budget, all_held = Budget(RUN_SECONDS), held()
     hidden = File.objects.hidden(now=now).exclude(pk__in=in_use)
     hidden = hidden.exclude(project__in=all_held.projects).exclude(pk__in=all_held.files)
-    while not budget.is_spent and (files := list(hidden.removable(now=now)[:AT_ONCE])):
+    while files := list(hidden.removable(now=now)[:AT_ONCE]):
         for file in files:
             if budget.is_spent:
                 return

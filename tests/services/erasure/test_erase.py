@@ -63,11 +63,11 @@ def mention(batch: Batch, text: str) -> None:
     now = timezone.now()
     record(batch, origin=BatchStatus(batch.status), actor=TESTER, now=now, note=f"Request {text} was edited.", act=Act.RETRIED)
     record_act("revoke_key", actor=TESTER, now=now, target=batch, project=batch.project, reason=f"Because of '{text}'.")
-    record_act("set_quotas", actor=TESTER, now=now, project=batch.project, changes={"name": [text, [f"{text}!", 3]]})
+    record_act("set_quotas", actor=TESTER, now=now, project=batch.project, changes={"name": [text, f"{text}!"]})
     BatchError.objects.filter(batch=batch, line=LINES["refused"]).update(message=f"{text} is wrong")
     ErrorGroup.objects.update(sample=f"{text} is wrong", note=f"see “{text}”")
     Batch.objects.filter(pk=batch.pk).update(remark=f"Without {text}", metadata={"about": text, text: "x"})
-    File.objects.filter(pk=batch.input_file_id).update(filename=f"{text}.jsonl")
+    File.objects.filter(input_of=batch).update(filename=f"{text}.jsonl")
     operation = BulkOperation.objects.create(
         actor="x", source="console", act="cancel", query=f"custom_id={text}", reason=text, created_before=now, created_at=now
     )
@@ -109,7 +109,7 @@ def test_acts_that_name_it_stay_and_lose_the_value(project: Project, batch: Batc
     mention(batch, who)
     erased(project, custom_id(who))
     assert AuditEntry.objects.get(act="revoke_key").reason == "Because of '[erased]'."
-    assert AuditEntry.objects.get(act="set_quotas").changes == {"name": ["[erased]", ["[erased]!", 3]]}
+    assert AuditEntry.objects.get(act="set_quotas").changes == {"name": ["[erased]", "[erased]!"]}
     assert batch.events.get(act=Act.RETRIED).note == "Request [erased] was edited."
 
 

@@ -28,7 +28,9 @@ def batch(project: Project, settings: Settings) -> Batch:
     """A batch that ended long ago in a project that keeps nothing for longer than a month."""
     settings.BATCH_RETENTION_DAYS = 30
     now = timezone.now()
-    days = {kind: 20 for kind in RetentionKind if kind not in (RetentionKind.AUDIT, RetentionKind.BATCHES)}
+    days: dict[RetentionKind, int | None] = {
+        kind: 20 for kind in RetentionKind if kind not in (RetentionKind.AUDIT, RetentionKind.BATCHES)
+    }
     set_terms(project, days=days, actor=TESTER, now=now - 100 * DAY)
     batch = mixed(project, settings)
     long_ago(batch, 40)

@@ -123,7 +123,11 @@ def test_a_portal_with_nothing_left_over_asks_one_question(db: None) -> None:
 
 def test_each_piece_is_followed_by_a_pause_in_proportion_and_a_run_ends_in_time() -> None:
     now, slept = [0.0], list[float]()
-    sleep = lambda seconds: (slept.append(seconds), now.__setitem__(0, now[0] + seconds))  # noqa: E731
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += seconds
+
     budget = Budget(10.0, clock=lambda: now[0], sleep=sleep)
     while not budget.is_spent:
         with budget.piece():
