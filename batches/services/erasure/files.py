@@ -124,6 +124,9 @@ def remove_files(batch: Batch, progress: Progress, *, among: "QuerySet[Batch]", 
         if file == batch.input_file and (other := others.exclude(pk=batch.pk).first()) is not None:
             progress.leave(f"{file} is also the input of {other}, which does not have the pair.")
             continue
+        if (reader := Batch.objects.filter(input_file=file, status__in=OPEN).first()) is not None:
+            progress.leave(f"{file} is read by {reader}, which has not ended: erase again after its end.")
+            continue
         if not remove_bytes(file, now=now):
             raise OSError(f"the file storage refused to delete {file}")
         with transaction.atomic():

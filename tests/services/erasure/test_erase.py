@@ -24,6 +24,7 @@ from batches.services.core.transition import record
 from batches.services.erasure.erase import NotErasable, ask, run
 from batches.services.erasure.preview import preview
 from batches.services.erasure.subject import Subject
+from batches.services.lifecycle.validate import validate
 from batches.services.results.results import results
 from batches.services.retention.holds import place_hold
 from batches.services.retry.child import child_input
@@ -156,8 +157,6 @@ def test_an_erased_failure_is_not_sent_again(project: Project, batch: Batch) -> 
 def test_a_running_batch_is_refused_by_name(project: Project) -> None:
     running = submitted(project, request_lines(3, prefix="running"))
     assert preview(project, custom_id("running-1")).obstacles == []
-    from batches.services.lifecycle.validate import validate  # noqa: PLC0415 - only this test goes on with it
-
     validate(running.pk, now=timezone.now())
     assert str(running) in preview(project, custom_id("running-1")).obstacles[0]
     with pytest.raises(NotErasable, match=f"Not ended: {running}"):
@@ -213,3 +212,13 @@ def test_the_batches_of_a_metadata_pair_lose_everything_but_their_counts(
     assert receipt.erased["requests"] == 10
     assert len(list(results(other))) == 10
     assert list(disagreements(Batch.objects.all(), now=timezone.now())) == []
+
+
+def test_an_input_that_other_batches_read_stays_and_is_told_of(project: Project, settings: Settings) -> None:
+    mine, other = mixed(project, settings), mixed(project, settings)
+    Batch.objects.filter(pk=mine.pk).update(metadata={"customer": "jane"})
+    Batch.objects.filter(pk=other.pk).update(input_file=mine.input_file)
+    receipt = erased(project, Subject.of(Erasure.Kind.METADATA, "customer=jane"))
+    assert receipt.left == [f"{mine.input_file} is also the input of {other}, which does not have the pair."]
+    assert receipt.erased["files"] == 2
+    assert File.objects.get(input_of=mine).purged_at is None

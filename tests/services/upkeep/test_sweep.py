@@ -11,8 +11,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import Batch, BatchObject, BatchResult, Leftover, Project, Slice
+from batches.rules.actors import RECONCILE
 from batches.services.consistency.orphans import HOT, orphan_rows
 from batches.services.consistency.verify import disagreements
+from batches.services.lifecycle.expire import expire
 from batches.services.upkeep.budget import Budget
 from batches.services.upkeep.old_batches import remove_old_batches
 from batches.services.upkeep.retention import prune_results
@@ -53,9 +55,6 @@ def old(project: Project, settings: Settings) -> Batch:
     settings.BATCH_RETENTION_DAYS, settings.PRUNE_ROWS = 30, 100
     batch = started(project, request_lines(500))
     Batch.objects.filter(pk=batch.pk).update(expires_at=timezone.now())
-    from batches.rules.actors import RECONCILE  # noqa: PLC0415 - only this fixture expires a batch
-    from batches.services.lifecycle.expire import expire  # noqa: PLC0415
-
     batch.refresh_from_db()
     expire(batch, actor=RECONCILE, now=timezone.now())
     batch = ended(batch)
