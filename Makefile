@@ -29,7 +29,7 @@ help: ## List every target.
 quick: .venv/development ## Run the fast tests, on SQLite, before each commit: nothing that commits, listens or needs a browser.
 	$(BIN)/python -m tests quick $(ARGS)
 
-test: .venv/development build/clients/oidc-provider/installed build/promtool/looked-for ## Run the gate: all on SQLite, and what can differ on PostgreSQL and Redis.
+test: .venv/development build/clients/oidc-provider/installed ## Run the gate: all on SQLite, and what can differ on PostgreSQL and Redis.
 	$(BIN)/python -m tests gate $(ARGS)
 
 OTHER_CLIENTS := build/promtool/looked-for build/clients/anthropic-legacy/installed build/clients/openai-node/installed build/clients/oidc-provider/installed

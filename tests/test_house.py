@@ -146,7 +146,9 @@ def test_files_can_be_read_in_one_sitting() -> None:
 def test_a_room_holds_a_dozen_modules_at_most() -> None:
     rooms = Counter(str(Path(name).parent) for name, _ in sources() if not name.endswith("__init__.py"))
 
-    assert {room: modules for room, modules in rooms.items() if modules > MAX_MODULES and room != "batches/models"} == {}
+    large = {room: modules for room, modules in rooms.items() if modules > MAX_MODULES}
+    # One file a table, and one file a command, which Django finds in this folder alone.
+    assert large.keys() - {"batches/models", "batches/management/commands"} == set()
 
 
 def test_models_hide_nothing_in_signals_or_in_save() -> None:

@@ -186,12 +186,11 @@ def test_every_benchmark_is_in_a_readme() -> None:
 
 UNITS = {"MiB": 1024**2, "GiB": 1024**3, "s": 1, "min": 60, "h": 3600, "day": 86_400, "days": 86_400}
 # Defaults that are no constants, and how the table tells of them.
-DECIDED = {
+DECIDED = dict.fromkeys(("CREDENTIAL_KEYS", "SECRET_KEY"), "generated") | {
     "ALLOWED_HOSTS": "names of this machine",
     "BATCHYARD_DATA": "`.data`",
-    "CREDENTIAL_KEYS": "generated",
+    "RETENTION_BOUNDS": "`audit:90-`",
     "EXECUTORS": "1 embedded, else 2",
-    "SECRET_KEY": "generated",
     "TRUST_PROXY": "with an `https` `PUBLIC_URL`",
 }
 UNSET: tuple[object, ...] = (None, "", [], {})

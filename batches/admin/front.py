@@ -34,6 +34,9 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "EmergencyStop": "Stop and resume sending or intake",
         "WebhookEndpoint": "Receivers of events of batches",
         "WebhookDelivery": "Events that were sent to them, or wait",
+        "RetentionPolicy": "How long projects keep what",
+        "LegalHold": "What may not be removed",
+        "Erasure": "Receipts of erasures",
     },
     "Batches": {
         "Batch": "Read batches; act on many at once",
@@ -61,6 +64,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "Event": "The timelines of batches",
         "BatchMinute": "What settled in each minute",
         "IdempotencyRecord": "Create calls that may be repeated",
+        "Leftover": "Rows that are being deleted",
     },
 }
 OTHERS = "Other tables"

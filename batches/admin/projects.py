@@ -13,7 +13,17 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from batches.admin.scope import Inline, OwnProjects, ReadOnly, Scoped, access
-from batches.models import Membership, Project, ProviderGrant, WebhookDelivery, WebhookEndpoint
+from batches.models import (
+    Erasure,
+    Leftover,
+    LegalHold,
+    Membership,
+    Project,
+    ProviderGrant,
+    RetentionPolicy,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from batches.services.core.access import Right
 from batches.services.policy.delegation import PROJECT_SETTINGS, places_for, set_delegation
 
@@ -184,3 +194,46 @@ class WebhookDeliveryAdmin(ReadOnly[WebhookDelivery]):
     def console(self, delivery: WebhookDelivery) -> SafeString:
         """A link to the delivery's page in the console."""
         return format_html('<a href="{}">Open</a>', reverse("console:webhook_delivery", args=[delivery.pk]))
+
+
+@admin.register(RetentionPolicy)
+class RetentionPolicyAdmin(ReadOnly[RetentionPolicy]):
+    """How long projects keep what. It is set in the console and by `manage.py retention`."""
+
+    sees = Right.MANAGE
+    list_display = ("project", "kind", "days", "set_by", "set_at")
+    list_filter = ("kind", ("project", OwnProjects))
+    list_select_related = ("project",)
+    search_fields: ClassVar = ("project__slug__istartswith",)
+
+
+@admin.register(LegalHold)
+class LegalHoldAdmin(ReadOnly[LegalHold]):
+    """Legal holds, released ones too. They are placed and released in the console and by `manage.py retention`."""
+
+    sees = Right.MANAGE
+    list_display = ("place", "reason", "placed_by", "placed_at", "released_by", "released_at")
+    list_filter = (("released_at", admin.EmptyFieldListFilter), ("project", OwnProjects))
+    list_select_related = ("project",)
+    search_fields: ClassVar = ("project__slug__istartswith", "reason")
+
+
+@admin.register(Erasure)
+class ErasureAdmin(ReadOnly[Erasure]):
+    """Receipts of erasures."""
+
+    sees = Right.MANAGE
+    list_display = ("__str__", "project", "kind", "reason", "asked_by", "asked_at", "ended_at")
+    list_filter = ("kind", ("ended_at", admin.EmptyFieldListFilter), ("project", OwnProjects))
+    list_select_related = ("project",)
+    search_fields: ClassVar = ("project__slug__istartswith",)
+
+
+@admin.register(Leftover)
+class LeftoverAdmin(ReadOnly[Leftover]):
+    """Batches of which rows are still being deleted, and how far that is."""
+
+    list_display = ("__str__", "project", "table", "after_line", "created_at")
+    list_filter = ("part", ("project", OwnProjects))
+    list_select_related = ("project",)
+    search_fields: ClassVar = ("project__slug__istartswith",)

@@ -24,6 +24,9 @@ from batches.console.pages.batches.downloads import download_file, export_batch,
 from batches.console.pages.batches.ended_batches import ended_batches
 from batches.console.pages.batches.object_page import object_page
 from batches.console.pages.batches.views_saved import edit_view, new_view, saved_view, saved_views
+from batches.console.pages.data.erasures import erasure_page, new_erasure
+from batches.console.pages.data.kept_data import kept_data, project_data
+from batches.console.pages.data.legal_holds import new_hold, release_legal_hold
 from batches.console.pages.jobs.job_acts import JOB_ACTS, act_on_job, look_at_job, resolve_incident
 from batches.console.pages.jobs.job_export import export_jobs
 from batches.console.pages.jobs.job_list import job_list
@@ -154,6 +157,12 @@ urlpatterns = [
     path("audit/export.csv", export_audit, {"form": "csv"}, name="export_audit"),
     path("audit/export.jsonl", export_audit, {"form": "jsonl"}, name="export_audit_jsonl"),
     path("delegation/", delegation, name="delegation"),
+    path("data/", kept_data, name="kept_data"),
+    path("data/<slug:project>/", project_data, name="project_data"),
+    path("data/<slug:project>/hold/", new_hold, name="new_hold"),
+    path("data/<slug:project>/erase/", new_erasure, name="new_erasure"),
+    path("data/holds/<uuid:hold_id>/release/", release_legal_hold, name="release_hold"),
+    path("data/erasures/<uuid:erasure_id>/", erasure_page, name="erasure"),
     path("stops/", emergency_stops, name="emergency_stops"),
     path("stops/new/", new_stop, name="new_stop"),
     path("stops/<uuid:stop_id>/end/", end_emergency_stop, name="end_stop"),

@@ -86,6 +86,7 @@ CELERY_BEAT_SCHEDULE = {
     "assess": {"task": "batches.engine.assess", "schedule": 5.0, "options": {"expires": 5}},
     "prove": {"task": "batches.engine.prove", "schedule": 60.0, "options": {"expires": 60}},
     "prune": {"task": "batches.engine.prune", "schedule": 300.0, "options": {"expires": 300}},
+    "sweep": {"task": "batches.engine.sweep", "schedule": 10.0, "options": {"expires": 10}},
 }
 CELERY_BEAT_SCHEDULER = "config.backends.beat.Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5

@@ -1,6 +1,7 @@
 """The admin's cast: one row of everything, and people who look at it."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -22,15 +23,19 @@ from batches.models import (
     BulkOperation,
     ClaimedFlags,
     EmergencyStop,
+    Erasure,
     ErrorGroup,
     ErrorGroupHour,
     IdempotencyRecord,
+    Leftover,
+    LegalHold,
     Membership,
     Project,
     ProviderGrant,
     ProviderHealth,
     ProviderJob,
     ProviderJobIncident,
+    RetentionPolicy,
     Role,
     SavedView,
     Upload,
@@ -119,6 +124,10 @@ class Furnish:
         ProviderModel.objects.create(provider=other, name="m")
         ProviderGrant.objects.create(project=project, provider=other)
         ProviderHealth.objects.create(provider=other, concurrency=1, updated_at=now)
+        RetentionPolicy.objects.get_or_create(project=project, kind="bodies", defaults={"days": 9, "set_by": "x", "set_at": now})
+        LegalHold.objects.create(project=project, batch=batch, reason="r", placed_by="user x", placed_at=now)
+        Leftover.objects.create(batch_id=uuid4(), project=project, part="results", created_at=now)
+        Erasure.objects.create(project=project, kind="custom_id", salt="s", digest="d", reason="r", asked_by="x", asked_at=now)
         record_act("revoke_key", actor=TESTER, now=now, target=key, project=project)
         assert AuditEntry.objects.exists()
         return batch

@@ -21,6 +21,7 @@ OURS = [model for label in ("batches", "providers") for model in apps.get_app_co
 KEPT_BY_HAND = {"project", "membership", "apikey", "accounttoken", "provider", "user", "emergencystop"}
 PORTALS_OWN = {"provider", "providermodel", "providerhealth", "user", "savedview", "claimedflags", "worker"}
 ADMINS = {"apikey", "accounttoken", "membership", "auditentry", "emergencystop"}  # of a project
+ADMINS |= {"retentionpolicy", "legalhold", "erasure"}
 SECRETS = ("sk-never-shown", "a-secret-of-theirs", "pbkdf2", "md5$", "gAAAA")
 
 

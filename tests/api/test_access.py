@@ -17,7 +17,7 @@ from batches.services.core.access import Right, least_role
 from providers.models import Provider
 from tests.api.conftest import Native, problem
 from tests.console.conftest import MakeBatch
-from tests.console.test_access import job_of
+from tests.console.named_rows import job_of
 from tests.dialects.openai.conftest import Answer
 from tests.matrix import every
 from tests.webhooks import delivery_of, endpoint_of

@@ -19,6 +19,7 @@ from tests.benchmarks import (
     limits,
     memory,
     occupancy,
+    prune,
     recover,
     scale,
     sign_in,
@@ -50,6 +51,7 @@ COMMANDS = {
     "first-request": first_request,
     "idle": idle,
     "recover": recover,
+    "prune": prune,
     "sign-in": sign_in,
     "web": web,
 }

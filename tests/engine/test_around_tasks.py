@@ -6,11 +6,11 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from batches.engine.delegation.database import DatabaseThread
 from celery import shared_task
 from celery.app.task import Context
 
 from batches.engine.around_tasks import before
-from batches.engine.delegation.database import DatabaseThread
 from batches.models import MetricTotal, Project
 from batches.services.core.lease import at_work, lease_batch
 from batches.services.telemetry import counts, log_context

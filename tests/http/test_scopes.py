@@ -14,7 +14,7 @@ from providers.models import Provider
 from tests.api.conftest import Native, problem
 from tests.api.test_access import BODIES, GROUP
 from tests.console.conftest import MakeBatch
-from tests.console.test_access import job_of
+from tests.console.named_rows import job_of
 from tests.dialects.conformance import FACES, Face
 from tests.dialects.routes import EVERY_CALL, ROUTES, Route
 from tests.dialects.test_routes import call, every_call, things

@@ -35,11 +35,14 @@ from batches.models import (
     Project,
     ProviderHealth,
     ProviderJob,
+    RetentionKind,
     Slice,
     WebhookDelivery,
 )
 from batches.services.delegation.creating.hand_over import hand_over_some
 from batches.services.delegation.due import take_due, take_running
+from batches.services.erasure.preview import preview
+from batches.services.erasure.subject import Subject
 from batches.services.insight.error_groups import GroupWindow, largest
 from batches.services.insight.group_members import members, messages
 from batches.services.insight.groups_in_batch import error_groups
@@ -48,6 +51,8 @@ from batches.services.lifecycle.claim import Appetite, claim
 from batches.services.lifecycle.control_turns import finalize_next, validate_next
 from batches.services.results.compare import Verdict, compare, pairs
 from batches.services.results.results import results, settled_results
+from batches.services.retention.terms import set_terms
+from batches.services.upkeep.old_batches import remove_old_batches
 from batches.services.upkeep.reconcile import reconcile
 from batches.services.upkeep.retention import RETENTION
 from batches.services.upkeep.standby import let_standbys_take_over
@@ -186,6 +191,23 @@ def test_letting_go_reads_no_table_whole(batch: Batch, settings: Settings) -> No
     settings.BATCH_RETENTION_DAYS = 30
     later = timezone.now() + timedelta(days=2)
     assert not read_whole(lambda: [step(now=later) for step in RETENTION])
+
+
+def test_removing_what_every_policy_lets_go_reads_no_table_whole(batch: Batch, settings: Settings) -> None:
+    settings.PRUNE_ROWS = 3
+    days: dict[RetentionKind, int | None] = {
+        kind: 100 if kind == RetentionKind.AUDIT else 10 for kind in RetentionKind if kind != RetentionKind.BATCHES
+    }
+    set_terms(batch.project, days=days, actor=TESTER, now=timezone.now())
+    later = timezone.now() + timedelta(days=110)
+    assert not read_whole(lambda: [step(now=later) for step in RETENTION])
+    set_terms(batch.project, days={RetentionKind.BATCHES: 20}, actor=TESTER, now=timezone.now())
+    assert not read_whole(lambda: remove_old_batches(now=later))
+    assert not BatchObject.objects.filter(batch=batch.pk).exists()
+
+
+def test_the_preview_of_an_erasure_reads_no_large_table_whole(batch: Batch) -> None:
+    assert not read_whole(lambda: preview(batch.project, Subject("row-nr-1")))
 
 
 @pytest.mark.parametrize(

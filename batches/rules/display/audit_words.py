@@ -129,6 +129,17 @@ WORDS: Mapping[str, str] = {
     "set_quotas": "Change quotas",
     "set_delegation": "Change delegation of project",
     "delegation": "Open delegation",
+    # Retention, holds and erasure
+    "set_retention": "Change retention of project",
+    "place_hold": "Place legal hold",
+    "release_hold": "Release legal hold",
+    "erase": "Erase",
+    "complete_erasure": "Complete erasure",
+    "kept_data": "Open kept data",
+    "project_data": "Change retention of project",
+    "new_hold": "Place legal hold",
+    "new_erasure": "Erase",
+    "erasure": "Open receipt of erasure",
     # People
     "add_user": "Add person",
     "change_user": "Change person",

@@ -60,6 +60,11 @@ def bulk(operation_id: uuid.UUID) -> None:
     _after_commit("batches.engine.bulk", operation_id)
 
 
+def erase(erasure_id: uuid.UUID) -> None:
+    """Wake a worker for an erasure."""
+    _after_commit("batches.engine.erase", erasure_id)
+
+
 def _after_commit(task: str, *ids: uuid.UUID) -> None:
     transaction.on_commit(partial(_announcer.send, task, [str(value) for value in ids]), robust=True)
 

@@ -118,8 +118,10 @@ def test_results_after_the_archive_say_so(client: Anthropic, settings: Settings)
     batch = client.messages.batches.create(requests=[request("a")])
     move(batch.id, *ENDED)
     settings.RESULTS_LIFETIME_SECONDS = 0.001
-    assert client.messages.batches.retrieve(batch.id).archived_at is not None
-    with pytest.raises(anthropic.NotFoundError, match="archived"):
+    archived = client.messages.batches.retrieve(batch.id)
+    assert archived.archived_at is not None
+    assert archived.results_url is None
+    with pytest.raises(anthropic.AnthropicError, match="results_url"):
         client.messages.batches.results(batch.id)
 
 

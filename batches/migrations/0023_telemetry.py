@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("batches", "0021_index_of_delegated_slices"),
+        ("batches", "0022_webhooks"),
     ]
 
     operations = [
