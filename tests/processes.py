@@ -134,7 +134,8 @@ def portal_process(folder: Path, **settings: str) -> contextlib.AbstractContextM
 def version_process(root: Path, folder: Path, settings: Mapping[str, str]) -> Iterator[PortalProcess]:
     """A portal of the version whose code is at `root`, like `portal_process`."""
     environment = _bare_environment()
-    environment |= {"BATCHYARD_DATA": str(folder), "PORT": str(free_port()), "PYTHONUNBUFFERED": "1", **settings}
+    environment |= {"BATCHYARD_DATA": str(folder), "PORT": str(free_port()), "PYTHONUNBUFFERED": "1"}
+    environment |= {"DRAIN_SECONDS": "0", **settings}  # no load balancer has to be told
     with contextlib.ExitStack() as stack:
         if server := os.environ.get("TEST_DATABASE_URL"):
             environment |= {

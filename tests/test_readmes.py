@@ -190,6 +190,7 @@ DECIDED = {
     "ALLOWED_HOSTS": "names of this machine",
     "BATCHYARD_DATA": "`.data`",
     "CREDENTIAL_KEYS": "generated",
+    "DRAIN_SECONDS": "0 embedded, else 3 s",
     "EXECUTORS": "1 embedded, else 2",
     "SECRET_KEY": "generated",
     "TRUST_PROXY": "with an `https` `PUBLIC_URL`",

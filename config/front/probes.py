@@ -7,12 +7,18 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
+from config.front.drain import draining
+
 PATIENCE_SECONDS = 2.0  # if the checks take longer, the portal counts as not ready
 FRESH_SECONDS = 1.0  # a good result answers all probes within so many seconds
 
 ProbeAnswer = tuple[HTTPStatus, Mapping[str, object]]
 
 ALIVE: ProbeAnswer = HTTPStatus.OK, {"status": "alive"}
+STOPPING: ProbeAnswer = (
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    {"status": "not ready", "checks": {"web": "this web server is stopping"}},
+)
 
 
 class Probes:
@@ -28,7 +34,9 @@ class Probes:
         """The status and the document for a path; None if the path is no probe."""
         if path == "/healthz":
             return ALIVE
-        return await self._in_time() if path == "/readyz" else None
+        if path != "/readyz":
+            return None
+        return STOPPING if draining.is_set() else await self._in_time()
 
     async def _in_time(self) -> ProbeAnswer:
         try:

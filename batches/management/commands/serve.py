@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 
-from batches.management.processes import Child, Supervisor
+from batches.management.processes import MARGIN_SECONDS, Child, Supervisor, web_grace, worker_grace
 from batches.services.core.lease import free_all
 
 ROLES = ("web", "control", "execute", "delegate", "beat")
@@ -58,7 +58,8 @@ class Command(BaseCommand):
     def _serve_all(self) -> None:
         _require_port()
         self._greet()
-        Supervisor([Child(role, command(role)) for role in ROLES], say=self.stderr.write).run()
+        grace = max(web_grace(), worker_grace()) + MARGIN_SECONDS  # the web server is a supervisor, too
+        Supervisor([Child(role, command(role)) for role in ROLES], say=self.stderr.write, grace=grace).run()
 
     def _greet(self) -> None:
         host = "localhost" if settings.HOST in EVERYWHERE else settings.HOST
