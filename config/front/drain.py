@@ -1,6 +1,6 @@
 """Drain: what a web process that was told to stop does before it stops listening.
 
-A load balancer learns from `/readyz` that the process is about to end, and needs a moment to look. Until then it sends new
+A load balancer learns from `/readyz/web` that the process is about to end, and needs a moment to look. Until then it sends new
 requests here. So the process goes on answering, and closes each connection after its answer, so that the client's next
 request opens a connection elsewhere.
 """

@@ -1,4 +1,4 @@
-"""The probes `/healthz` and `/readyz`. They are answered without Django's threads, even if all of these are busy."""
+"""The probes of `config.answers.health`. They are answered without Django's threads, even if all of these are busy."""
 
 import asyncio
 import json
@@ -15,6 +15,7 @@ FRESH_SECONDS = 1.0  # a good result answers all probes within so many seconds
 ProbeAnswer = tuple[HTTPStatus, Mapping[str, object]]
 
 ALIVE: ProbeAnswer = HTTPStatus.OK, {"status": "alive"}
+SERVING: ProbeAnswer = HTTPStatus.OK, {"status": "ready"}
 STOPPING: ProbeAnswer = (
     HTTPStatus.SERVICE_UNAVAILABLE,
     {"status": "not ready", "checks": {"web": "this web server is stopping"}},
@@ -32,11 +33,14 @@ class Probes:
 
     async def answer(self, path: str) -> ProbeAnswer | None:
         """The status and the document for a path; None if the path is no probe."""
-        if path == "/healthz":
-            return ALIVE
-        if path != "/readyz":
-            return None
-        return STOPPING if draining.is_set() else await self._in_time()
+        match path:
+            case "/healthz":
+                return ALIVE
+            case "/readyz/web":
+                return STOPPING if draining.is_set() else SERVING
+            case "/readyz":
+                return STOPPING if draining.is_set() else await self._in_time()
+        return None
 
     async def _in_time(self) -> ProbeAnswer:
         try:

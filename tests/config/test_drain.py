@@ -70,14 +70,15 @@ def listens(portal: PortalProcess) -> bool:
 
 def test_it_is_not_ready_any_more_and_answers_whoever_comes_still(portal: PortalProcess) -> None:
     with connection(portal) as kept, connection(portal) as fresh:
-        assert ask(kept, "/healthz")[:2] == (200, "")
+        assert ask(kept, "/readyz/web")[:2] == (200, "")
         began = time.monotonic()
 
         told_to_stop(portal)
 
         assert time.monotonic() - began < DRAIN_SECONDS
         assert readiness(portal) == (503, {"status": "not ready", "checks": {"web": "this web server is stopping"}})
-        until(lambda: ask(kept, "/healthz")[:2] == (200, "close"))  # each of several processes hears of it by itself
+        until(lambda: ask(kept, "/readyz/web")[:2] == (503, "close"))  # each of several processes hears of it by itself
+        assert ask(fresh, "/healthz")[0] == 200
         assert ask(fresh, "/v1/batches")[0] == 401
     assert portal.process is not None
     assert portal.process.wait(timeout=STOPS_WITHIN) == 0
