@@ -195,7 +195,6 @@ DECIDED = {
     "SECRET_KEY": "generated",
     "TRUST_PROXY": "with an `https` `PUBLIC_URL`",
 }
-UNSET: tuple[object, ...] = (None, "", [], {})
 
 
 def settings() -> dict[str, ast.expr | None]:
@@ -243,7 +242,7 @@ def value_of(default: ast.expr | None) -> object:
     if default is None:
         return None
     value = eval(compile(ast.Expression(default), "settings", "eval"), {})  # noqa: S307 - our own source
-    return None if value in UNSET else ",".join(value) if isinstance(value, list) else value
+    return None if value in (None, "", [], {}) else ",".join(value) if isinstance(value, list) else value
 
 
 def test_no_table_tells_of_a_setting_that_there_is_not() -> None:

@@ -1,6 +1,7 @@
 """Settings of HTTP: addresses, limits for clients, TLS, and Django's web part."""
 
 import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
@@ -130,7 +131,7 @@ TEMPLATES = [
 ]
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = knob("STATIC_ROOT", Path, None) or DATA_DIR / "static"  # `collectstatic` writes it, and the web server reads it
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
