@@ -107,4 +107,6 @@ def _is_about_new_columns(constraint: models.BaseConstraint, model: str, fresh: 
     """Whether a row in which the new columns are empty always meets a constraint."""
     if isinstance(constraint, models.UniqueConstraint):
         return any(fresh.has(model, field) for field in constraint.fields)
-    return isinstance(constraint, models.CheckConstraint) and fresh.has(model, *constraint.condition.referenced_base_fields)
+    if isinstance(constraint, models.CheckConstraint) and isinstance(constraint.condition, models.Q):
+        return fresh.has(model, *constraint.condition.referenced_base_fields)
+    return fresh.has(model)

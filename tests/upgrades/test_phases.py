@@ -64,9 +64,8 @@ def before() -> ProjectState:
 
 
 def found(*operations: Operation) -> list[str]:
-    migration = Migration("9999_next", "batches")
-    migration.operations = list(operations)
-    return troubles(migration, before())
+    next_one = type("Next", (Migration,), {"operations": operations})
+    return troubles(next_one("9999_next", "batches"), before())
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def _copy(name: str, place: Storage) -> FileLine:
     except FileNotFoundError:
         return FileLine(name)
     with source:
-        return FileLine(name, put(place, f"{FOLDER}{name}", source))  # type: ignore[arg-type]  # it is a stream
+        return FileLine(name, put(place, f"{FOLDER}{name}", source))
 
 
 def _is_needed(name: str, *, now: datetime) -> bool:

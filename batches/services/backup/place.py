@@ -100,7 +100,7 @@ def opened(storage: Storage, name: str) -> Iterator[IO[bytes]]:
     except FileNotFoundError:
         raise BackupError(f"{name} is missing in the backup.") from None
     with closing(source):
-        yield source  # type: ignore[misc]  # Django's File has the methods of a stream
+        yield source
 
 
 class Measured(io.RawIOBase):

@@ -3,7 +3,7 @@
 import io
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from pytest_django import Settings
 from batches.models import Batch, File, Project
 from batches.services.backup import restore as restoring
 from batches.services.backup.make import back_up
-from batches.services.backup.manifest import FILES, FOLDER, MANIFEST, FileLine, read_lines, read_manifest
+from batches.services.backup.manifest import FILES, FOLDER, MANIFEST, FileLine, Manifest, read_lines, read_manifest
 from batches.services.backup.place import BackupError, Kept, measure, place_of, put
 from batches.services.storage.store import hide
 from batches.services.upkeep.prune import prune
@@ -28,6 +28,8 @@ from tests.cast import TESTER, request_lines, started, stored
 
 # A backup reads the database on a connection of its own, so that the rows have to be committed.
 pytestmark = pytest.mark.django_db(transaction=True)
+
+Reader = Callable[[Storage], Manifest]
 
 
 @pytest.fixture
@@ -163,12 +165,12 @@ def test_an_address_of_another_kind_is_refused_by_name(address: str) -> None:
 
 
 @pytest.fixture(params=["check", "restore"])
-def read(request: pytest.FixtureRequest) -> Iterator[Any]:
+def read(request: pytest.FixtureRequest) -> Reader:
     """Each way to read a backup."""
-    return {"check": restoring.check, "restore": restoring.restore}[request.param]
+    return restoring.check if request.param == "check" else restoring.restore
 
 
-def test_a_backup_that_was_not_finished(backup: Storage, read: Any) -> None:
+def test_a_backup_that_was_not_finished(backup: Storage, read: Reader) -> None:
     backup.delete(MANIFEST)
 
     with pytest.raises(BackupError, match="not finished"):
@@ -185,7 +187,7 @@ def test_a_backup_that_was_not_finished(backup: Storage, read: Any) -> None:
         ({"dump": {"bytes": 3, "sha256": "00"}}, "is not the dump"),
     ],
 )
-def test_a_backup_of_another_kind(backup: Storage, read: Any, changes: dict[str, Any], told: str) -> None:
+def test_a_backup_of_another_kind(backup: Storage, read: Reader, changes: dict[str, Any], told: str) -> None:
     rewrite(backup, **changes)
 
     with pytest.raises(BackupError, match=told):

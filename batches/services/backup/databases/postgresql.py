@@ -79,14 +79,17 @@ class Postgresql:
 
 
 @contextlib.contextmanager
-def _program(name: str, *words: str, **streams: int) -> "Iterator[subprocess.Popen[bytes]]":
+def _program(
+    name: str, *words: str, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.DEVNULL
+) -> "Iterator[subprocess.Popen[bytes]]":
     """A program of PostgreSQL on the portal's database. Raises BackupError if it is missing or fails."""
     if shutil.which(name) is None:
         raise BackupError(NOT_FOUND.format(name))
     (_, *address, database), secrets = DatabaseClient.settings_to_cmd_args_env(connection.settings_dict, [])
     command = [name, *words, "--no-owner", "--no-privileges", "--no-password", *address, "--dbname", database]
     with tempfile.TemporaryFile() as complaints:
-        with subprocess.Popen(command, env={**os.environ, **(secrets or {})}, stderr=complaints, **streams) as process:
+        environment = {**os.environ, **(secrets or {})}
+        with subprocess.Popen(command, env=environment, stdin=stdin, stdout=stdout, stderr=complaints) as process:
             try:
                 yield process
             except BaseException:
