@@ -24,12 +24,13 @@ from batches.services.backup.manifest import (
     write_lines,
     write_manifest,
 )
-from batches.services.backup.place import BackupError, is_empty, put
+from batches.services.backup.place import BackupError, failures_of_storage, is_empty, put
 
 COPIERS = 8  # files that are copied at once; for small ones the time goes into waiting for the storage
 AT_ONCE = 500
 
 
+@failures_of_storage()
 def back_up(place: Storage, *, now: datetime) -> tuple[Manifest, list[str]]:
     """Write a backup into an empty place. Returns its manifest, and the names of files that were missing before.
 
@@ -38,7 +39,7 @@ def back_up(place: Storage, *, now: datetime) -> tuple[Manifest, list[str]]:
     if not is_empty(place):
         raise BackupError("The place of a backup has to be empty.")
     database = database_of_portal()
-    with tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR) as names, tempfile.TemporaryFile() as lines:
+    with _scratch() as names, _scratch() as lines:
         with database.snapshot() as snapshot:
             with snapshot.dump() as dump:
                 kept = put(place, database.dump_name, dump)
@@ -64,6 +65,11 @@ def back_up(place: Storage, *, now: datetime) -> tuple[Manifest, list[str]]:
     os.sync()  # the manifest says that everything is there, also after the machine has lost its power
     write_manifest(place, manifest)
     return manifest, missing
+
+
+def _scratch() -> IO[bytes]:
+    """A file for a while. The data folder has more room than the system's folder may have."""
+    return tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)
 
 
 def _count(snapshot: Snapshot, table: str) -> int:

@@ -14,6 +14,7 @@ from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
 CHUNK = 1024**2
+ATTEMPTS = 3  # of one call to S3
 PART_BYTES = 64 * CHUNK  # of a multipart upload. S3 takes 10,000 parts, and the size of a dump is not known beforehand
 
 
@@ -38,9 +39,23 @@ def place_of(text: str) -> Storage:
     return _bucket(address.netloc, prefix=address.path.strip("/"))
 
 
+@contextmanager
+def failures_of_storage() -> Iterator[None]:
+    """Raise BackupError for a storage that fails: a full disk, a missing bucket, a server that is away."""
+    try:
+        yield
+    except BackupError:
+        raise
+    except Exception as error:
+        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in {"boto3", "botocore"}:
+            raise
+        raise BackupError(f"The backup or the file storage cannot be used: {error}.") from error
+
+
 def _bucket(name: str, *, prefix: str) -> Storage:
     try:
         from boto3.s3.transfer import TransferConfig  # noqa: PLC0415 - only a portal with the extra `s3` has it
+        from botocore.config import Config  # noqa: PLC0415
     except ImportError:
         raise BackupError("A backup on S3 needs the extra `s3`: install requirements.lock.") from None
     options = {
@@ -49,6 +64,7 @@ def _bucket(name: str, *, prefix: str) -> Storage:
         "endpoint_url": settings.S3_ENDPOINT_URL,
         "file_overwrite": True,
         "max_memory_size": CHUNK,
+        "client_config": Config(signature_version="s3v4", retries={"mode": "standard", "total_max_attempts": ATTEMPTS}),
         "transfer_config": TransferConfig(use_threads=False, multipart_chunksize=PART_BYTES, multipart_threshold=PART_BYTES),
     }
     bucket: Storage = storages.create_storage({"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options})

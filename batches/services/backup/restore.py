@@ -19,9 +19,10 @@ from batches.services.backup.databases.interface import Database
 from batches.services.backup.databases.of_portal import database_of_portal
 from batches.services.backup.make import AT_ONCE, COPIERS
 from batches.services.backup.manifest import FOLDER, FileLine, Manifest, has_keys, read_lines, read_manifest
-from batches.services.backup.place import BackupError, Kept, measure, names_in, opened, put
+from batches.services.backup.place import BackupError, Kept, failures_of_storage, measure, names_in, opened, put
 
 
+@failures_of_storage()
 def check(place: Storage) -> Manifest:
     """Read a whole backup, and compare it with its manifest. Writes nothing. Raises BackupError."""
     manifest = read_manifest(place)
@@ -33,6 +34,7 @@ def check(place: Storage) -> Manifest:
     return manifest
 
 
+@failures_of_storage()
 def restore(place: Storage, *, without_keys: bool = False) -> Manifest:
     """Restore a backup into an empty database and an empty file storage. Raises BackupError.
 

@@ -59,7 +59,11 @@ class Postgresql:
             for name, value in connection.get_connection_params().items()
             if name not in {"cursor_factory", "context", "prepare_threshold", "pool"}
         }
-        with psycopg.connect(**parameters) as own:
+        try:
+            own = psycopg.connect(**parameters)
+        except psycopg.OperationalError as error:
+            raise BackupError(f"The database does not answer: {error}") from None
+        with own:
             own.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             own.read_only = True
             row = own.execute("SELECT pg_export_snapshot()").fetchone()
