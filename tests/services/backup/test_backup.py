@@ -20,12 +20,11 @@ from batches.models import Batch, File, Project
 from batches.services.backup import restore as restoring
 from batches.services.backup.make import back_up
 from batches.services.backup.manifest import FILES, FOLDER, MANIFEST, FileLine, Manifest, read_lines, read_manifest
-from batches.services.backup.place import BackupError, Kept, measure, place_of, put
+from batches.services.backup.place import BackupError, measure, place_of, put
 from batches.services.storage.store import hide
 from batches.services.upkeep.prune import prune
 from providers.models import Provider
 from tests.cast import TESTER, request_lines, started, stored
-from tests.servers import free_port
 
 # A backup reads the database on a connection of its own, so that the rows have to be committed.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -156,27 +155,6 @@ def test_a_place_that_holds_something_is_refused(backup: Storage) -> None:
         call_command("backup", str(folder_of(backup)))
 
 
-@pytest.mark.parametrize("address", ["ftp://host/folder", "s3://", "s3://bucket/prefix?x=1", "https://host/bucket"])
-def test_an_address_of_another_kind_is_refused_by_name(address: str) -> None:
-    with pytest.raises(CommandError, match="neither a folder nor s3"):
-        call_command("restore", address)
-
-
-def test_a_place_that_cannot_be_used_is_told(file: File, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(CommandError, match=r"cannot be used: .*Not a directory"):
-        call_command("backup", str(tmp_path / "file" / "backup"))
-
-
-@pytest.mark.parametrize("command", ["backup", "restore"])
-def test_an_s3_that_is_not_there_is_told(file: File, settings: Settings, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
-        monkeypatch.setenv(name, "any")
-    settings.S3_ENDPOINT_URL = f"http://127.0.0.1:{free_port()}"
-    with pytest.raises(CommandError, match="cannot be used: Could not connect"):
-        call_command(command, "s3://backups/nightly")
-
-
 # --- What a restore refuses
 
 
@@ -295,13 +273,3 @@ def test_a_dump_that_fails_leaves_no_backup(file: File, place: Storage, tmp_path
         back_up(place, now=timezone.now())
     with pytest.raises(BackupError, match="not finished"):
         restoring.check(place)
-
-
-def test_bytes_are_read_once_and_measured(place: Storage) -> None:
-    content = bytes(range(256)) * 10_000
-
-    kept = put(place, "a/b", io.BytesIO(content))
-
-    assert kept == measure(place, "a/b") == Kept(2_560_000, kept.sha256)
-    with pytest.raises(BackupError, match="is there already"):
-        put(place, "a/b", io.BytesIO(content))
