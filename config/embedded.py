@@ -16,6 +16,7 @@ from celery.worker import state
 from django.conf import settings
 
 from batches.engine.shutdown import stopping
+from batches.management.processes import web_grace, worker_grace
 from config import web
 from config.backends.beat import Scheduler
 from config.celery import app, application
@@ -29,7 +30,7 @@ def main(words: Sequence[str]) -> None:
     if words:
         serve_beside_workers()
     else:
-        web.keep_alive("config.embedded", processes=1)
+        web.keep_alive("config.embedded", processes=1, grace=web_grace() + worker_grace())  # the workers stop after the server
 
 
 def serve_beside_workers() -> None:

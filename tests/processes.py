@@ -134,12 +134,13 @@ def portal_process(folder: Path, **settings: str) -> contextlib.AbstractContextM
 def version_process(root: Path, folder: Path, settings: Mapping[str, str]) -> Iterator[PortalProcess]:
     """A portal of the version whose code is at `root`, like `portal_process`."""
     environment = _bare_environment()
-    environment |= {"BATCHYARD_DATA": str(folder), "PORT": str(free_port()), "PYTHONUNBUFFERED": "1", **settings}
+    environment |= {"BATCHYARD_DATA": str(folder), "PORT": str(free_port()), "PYTHONUNBUFFERED": "1"}
+    environment |= {"DRAIN_SECONDS": "0", **settings}  # no load balancer has to be told
     with contextlib.ExitStack() as stack:
         if server := os.environ.get("TEST_DATABASE_URL"):
             environment |= {
                 "DATABASE_URL": stack.enter_context(
-                    _database(server, template=_migrated_database(server) if root == ROOT else "template1")
+                    scratch_database(server, template=_migrated_database(server) if root == ROOT else "template1")
                 ),
                 "REDIS_URL": urlunsplit(urlsplit(own_redis_url())._replace(path="/7")),
             }
@@ -186,7 +187,7 @@ def _migrated_file() -> Path:
 @cache
 def _migrated_database(server: str) -> str:
     folder = Path(_rest_of_the_run.enter_context(tempfile.TemporaryDirectory(prefix="batchyard-migrated-")))
-    url = _rest_of_the_run.enter_context(_database(server))
+    url = _rest_of_the_run.enter_context(scratch_database(server))
     _migrate(_bare_environment() | {"BATCHYARD_DATA": str(folder), "DATABASE_URL": url, "REDIS_URL": own_redis_url()})
     return urlsplit(url).path.removeprefix("/")
 
@@ -199,7 +200,8 @@ def _bare_environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _database(server: str, *, template: str = "template1") -> Iterator[str]:
+def scratch_database(server: str, *, template: str = "template1") -> Iterator[str]:
+    """The URL of a database of its own on a server, for as long as it is needed."""
     name = f"portal_{uuid.uuid4().hex}"
     create, drop = sql.SQL("CREATE DATABASE {} TEMPLATE {}"), sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
     with psycopg.connect(server, autocommit=True) as connection:

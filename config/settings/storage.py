@@ -99,6 +99,7 @@ WEB_DATABASE_CONNECTIONS = knob("WEB_DATABASE_CONNECTIONS", whole(1), 48)  # of 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 S3_BUCKET = os.environ.get("S3_BUCKET", "").strip()
+S3_ENDPOINT_URL = os.environ.get("S3_ENDPOINT_URL", "").strip() or None  # of the file storage, and of backups
 MEDIA_ROOT = DATA_DIR / "files"
 FILE_UPLOAD_PERMISSIONS = 0o600  # by default, Django lets everybody read uploaded files
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
@@ -107,7 +108,7 @@ if S3_BUCKET:
 
     _file_storage: dict[str, Any] = {
         "BACKEND": "storages.backends.s3.S3Storage",
-        "OPTIONS": s3.options(bucket=S3_BUCKET, endpoint_url=os.environ.get("S3_ENDPOINT_URL") or None),
+        "OPTIONS": s3.options(bucket=S3_BUCKET, endpoint_url=S3_ENDPOINT_URL),
     }
 else:
     _file_storage = {"BACKEND": "django.core.files.storage.FileSystemStorage"}

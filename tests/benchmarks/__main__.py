@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.benchmarks import (
     answers,
     delegate,
+    executors,
     export,
     fairness,
     faults,
@@ -36,6 +37,7 @@ COMMANDS = {
     "throughput": throughput,
     "delegate": delegate,
     "occupancy": occupancy,
+    "executors": executors,
     "faults": faults,
     "finish": finish,
     "fairness": fairness,

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 
 from batches.management.own_url import own_url
-from batches.management.processes import Child, Supervisor
+from batches.management.processes import MARGIN_SECONDS, Child, Supervisor, web_grace, worker_grace
 from batches.services.core.lease import free_all
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,8 @@ class Command(BaseCommand):
     def _serve_all(self) -> None:
         _require_port()
         self._greet()
-        Supervisor([Child(role, command(role)) for role in ROLES], say=logger.warning).run()
+        grace = max(web_grace(), worker_grace()) + MARGIN_SECONDS  # the web server is a supervisor, too
+        Supervisor([Child(role, command(role)) for role in ROLES], say=logger.warning, grace=grace).run()
 
     def _greet(self) -> None:
         url = own_url()

@@ -28,6 +28,8 @@ from batches.models import (
     ProviderJob,
     ProviderJobIncident,
     Upload,
+    WebhookDelivery,
+    WebhookEndpoint,
 )
 from batches.services.erasure.progress import Progress
 from batches.services.erasure.subject import Subject
@@ -62,6 +64,8 @@ PLACES = (
     Place(Erasure, "project", ("reason",), ("left",)),
     Place(EmergencyStop, "project", ("reason",)),
     Place(BulkItem, "batch__project", ("note",)),
+    Place(WebhookEndpoint, "project", ("name", "disabled_reason")),
+    Place(WebhookDelivery, "project", ("failure", "answer")),
     Place(IdempotencyRecord, "api_key__project", ("token",)),
 )
 
