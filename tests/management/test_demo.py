@@ -48,7 +48,7 @@ def test_the_batch_of_the_batch_api_waits_for_a_portal_that_is_not_running(queue
     assert sum(job.rows for job in batch.provider_jobs.all()) == 4000
 
 
-@pytest.mark.once
+@pytest.mark.alike
 def test_the_spoilt_input_of_the_demo_fails_its_validation(queue: Queue) -> None:
     call_command("demo", wait=0)
     spoilt = Batch.objects.get(remark="Translate size charts")
