@@ -72,7 +72,7 @@ def offered(project: Project, simulator: Provider, monkeypatch: pytest.MonkeyPat
     return found
 
 
-@pytest.mark.once
+@pytest.mark.alike
 @pytest.mark.django_db
 def test_every_metric_that_is_named_is_offered(offered: dict[str, dict[str, set[str]]]) -> None:
     families = {family.name for family in collect(now=timezone.now())}
@@ -83,7 +83,7 @@ def test_every_metric_that_is_named_is_offered(offered: dict[str, dict[str, set[
     assert {"batchyard_provider_jobs", "batchyard_process_database_connections_max"} <= families
 
 
-@pytest.mark.once
+@pytest.mark.alike
 @pytest.mark.django_db
 def test_every_label_that_is_named_is_one_of_its_metric(offered: dict[str, dict[str, set[str]]]) -> None:
     wrong = []
@@ -99,7 +99,7 @@ def test_every_label_that_is_named_is_one_of_its_metric(offered: dict[str, dict[
     assert wrong == []
 
 
-@pytest.mark.once
+@pytest.mark.alike
 @pytest.mark.django_db
 def test_every_metric_is_on_the_dashboard(offered: dict[str, dict[str, set[str]]]) -> None:
     drawn = {name for panel in panels() for target in panel["targets"] for name in NAME.findall(target["expr"])}
@@ -159,7 +159,7 @@ def test_promtool_finds_no_fault(words: tuple[str, ...]) -> None:
 
 @needs_promtool
 @pytest.mark.slow
-@pytest.mark.once
+@pytest.mark.alike
 @pytest.mark.django_db
 def test_promtool_reads_the_page_without_a_complaint(offered: dict[str, dict[str, set[str]]]) -> None:
     from_page = subprocess.run([PROMTOOL, "check", "metrics"], input=page(), capture_output=True, text=True, check=False)

@@ -12,7 +12,7 @@ from batches.services.retention.holds import place_hold
 from tests.cast import TESTER
 from tests.services.pruned import mixed
 
-pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("simulator")]
+pytestmark = [pytest.mark.django_db, pytest.mark.alike, pytest.mark.usefixtures("simulator")]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from batches.rules.errors import InvalidRequest
 from batches.services.retention.terms import SETTINGS, OutOfBounds, Term, kinds_named, set_terms, terms
 from tests.cast import TESTER, stored
 
-pytestmark = [pytest.mark.django_db, pytest.mark.once]
+pytestmark = [pytest.mark.django_db, pytest.mark.alike]
 
 DAY = timedelta(days=1)
 
