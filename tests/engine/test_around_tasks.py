@@ -6,11 +6,11 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from batches.engine.delegation.database import DatabaseThread
 from celery import shared_task
 from celery.app.task import Context
 
 from batches.engine.around_tasks import before
+from batches.engine.database_thread import DatabaseThread
 from batches.models import MetricTotal, Project
 from batches.services.core.lease import at_work, lease_batch
 from batches.services.telemetry import counts, log_context
@@ -81,7 +81,7 @@ def test_control_work_names_its_batch(project: Project, simulator: Provider, wri
 @pytest.mark.django_db
 def test_a_database_thread_has_the_ids_of_the_task(written: Written) -> None:
     async def work() -> None:
-        thread = DatabaseThread()
+        thread = DatabaseThread("test")
         await thread(logger.warning, "in the thread")
         await thread.close()
 
