@@ -41,7 +41,9 @@ class Written(logging.Handler):
 def written() -> Iterator[Written]:
     handler = Written()
     logger.addHandler(handler)
+    logger.propagate = False  # a report of the test must not hold what cannot be encoded
     yield handler
+    logger.propagate = True
     logger.removeHandler(handler)
 
 

@@ -96,7 +96,7 @@ def test_an_input_that_another_batch_needs_goes_with_the_last_of_them(
 
 
 @pytest.mark.parametrize(
-    ("kind", "left"), [(RetentionKind.FILES, {"output", "error"}), (RetentionKind.RESULTS, {"input"})], ids=str
+    ("kind", "left"), [(RetentionKind.FILES, {"output", "error"}), (RetentionKind.RESULTS, {"input"})], ids=["files", "results"]
 )
 def test_a_shorter_policy_is_the_life_of_the_files_that_are_there(
     batches: tuple[Batch, Batch], project: Project, kind: RetentionKind, left: set[str]

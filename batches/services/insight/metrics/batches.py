@@ -10,7 +10,8 @@ from django.db.models import Count, Min, Q
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
-from batches.models import Batch, Project, ProviderJob, Slice, bulk
+from batches.models import Batch, Project, ProviderJob, Slice, WebhookDelivery, bulk
+from batches.rules.execution import JobState
 from batches.rules.states import OPEN, BatchStatus
 from batches.services.core.direct import carried_directly
 from batches.services.core.lease import is_free
@@ -45,7 +46,8 @@ def queue(now: datetime) -> Iterator[Metric]:
     ages = GaugeMetricFamily(
         "batchyard_queue_age_seconds",
         "How long the oldest work waits for a worker: batches to be validated, to be begun (execute) and to be ended"
-        " (finalize), slices whose lease has run out (leases), and provider jobs that are due (delegate). 0: none waits.",
+        " (finalize), slices whose lease has run out (leases), and provider jobs that are due (delegate), and deliveries of"
+        " webhooks (notify). 0: none waits.",
         labels=["queue"],
     )
     unattended = Batch.objects.filter(is_free(now), ended_at=None).order_by()
@@ -54,12 +56,15 @@ def queue(now: datetime) -> Iterator[Metric]:
         carried_directly(), ended_at=None, status=BatchStatus.IN_PROGRESS, begun_at=None, paused_at=None
     )
     leased = Slice.objects.filter(lease_owner__isnull=False, pending__gt=0).order_by()
+    # Jobs that are not created yet may wait for their batch or for room, which is no worker's fault.
+    begun = ProviderJob.objects.filter(poll_at__isnull=False).exclude(state=JobState.PREPARING).order_by()
     oldest = {
         "validate": validating.aggregate(at=Min("created_at"))["at"],
         "execute": unbegun.order_by().aggregate(at=Min("in_progress_at"))["at"],
         "finalize": _earlier(unattended.filter(status__in=WINDING_UP).aggregate(Min("finalizing_at"), Min("cancelling_at"))),
         "leases": leased.aggregate(at=Min("lease_expires_at"))["at"],
-        "delegate": ProviderJob.objects.filter(poll_at__isnull=False).order_by().aggregate(at=Min("poll_at"))["at"],
+        "delegate": begun.aggregate(at=Min("poll_at"))["at"],
+        "notify": WebhookDelivery.objects.filter(is_free(now), due_at__isnull=False).aggregate(at=Min("due_at"))["at"],
     }
     for name, at in oldest.items():
         ages.add_metric([name], 0.0 if at is None else max((now - at).total_seconds(), 0.0))

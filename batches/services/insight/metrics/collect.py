@@ -10,7 +10,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 
 from batches.models import bulk
-from batches.services.insight.metrics import batches, providers, totals, workers
+from batches.services.insight.metrics import batches, providers, totals, webhooks, workers
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +26,7 @@ SOURCES: dict[str, Source] = {
     "projects": batches.projects,
     "providers": providers.providers,
     "jobs": providers.jobs,
+    "webhooks": webhooks.webhooks,
     "workers": workers.workers,
     "processes": workers.processes,
 }

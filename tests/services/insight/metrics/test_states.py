@@ -18,12 +18,14 @@ from batches.models import (
     ProviderJob,
     ProviderJobIncident,
     Slice,
+    WebhookDelivery,
     Worker,
 )
 from batches.services.insight.metrics.collect import SOURCES, collect
 from providers.models import Provider
 from tests.cast import request_lines, started, submitted
 from tests.services.insight.metrics.conftest import Read
+from tests.webhooks import delivery_of
 
 pytestmark = [pytest.mark.both, pytest.mark.django_db, pytest.mark.usefixtures("simulator")]
 
@@ -67,10 +69,13 @@ def test_the_age_of_each_queue_is_that_of_its_oldest_work(project: Project, simu
     Batch.objects.filter(pk=unbegun.pk).update(in_progress_at=ago(minutes=2))
     Batch.objects.filter(pk=ending.pk).update(status="finalizing", finalizing_at=ago(minutes=3))
     Slice.objects.filter(batch=ending).update(lease_owner=uuid.uuid4(), lease_expires_at=ago(minutes=4))
-    moments = {"created_at": timezone.now(), "updated_at": timezone.now()}
+    moments = {"created_at": timezone.now(), "updated_at": timezone.now(), "sent_at": timezone.now(), "state": "running"}
     ProviderJob.objects.create(
         batch=unbegun, provider=simulator, window="24h", marker="m", first_line=1, last_line=1, poll_at=ago(minutes=5), **moments
     )
+
+    delivery = delivery_of(unbegun)
+    WebhookDelivery.objects.filter(pk=delivery.pk).update(due_at=ago(minutes=6), status="waiting", attempts=1)
 
     ages = read("batchyard_queue_age_seconds", "queue")
 
@@ -80,9 +85,12 @@ def test_the_age_of_each_queue_is_that_of_its_oldest_work(project: Project, simu
         "finalize": 3,
         "leases": 4,
         "delegate": 5,
+        "notify": 6,
     }
     assert read("batchyard_slices_leased") == {"": 1}
-    assert read("batchyard_provider_jobs", "provider", "state") == {"simulator,preparing": 1}
+    assert read("batchyard_provider_jobs", "provider", "state") == {"simulator,running": 1}
+    assert read("batchyard_webhook_deliveries_waiting", "tried") == {"new": 0, "failed": 1}
+    assert sum(read("batchyard_webhook_endpoints", "state").values()) == 1
 
 
 def test_work_that_waits_for_nobody_has_no_age(project: Project, read: Read) -> None:
@@ -90,6 +98,11 @@ def test_work_that_waits_for_nobody_has_no_age(project: Project, read: Read) -> 
     Batch.objects.filter(pk=paused.pk).update(in_progress_at=ago(hours=1), paused_at=timezone.now())
     leased = {"lease_owner": uuid.uuid4(), "lease_expires_at": timezone.now() + timedelta(minutes=1)}
     Batch.objects.filter(pk=held.pk).update(created_at=ago(hours=1), **leased)
+
+    moments = {"created_at": timezone.now(), "updated_at": timezone.now(), "poll_at": ago(hours=1)}  # not created yet
+    ProviderJob.objects.create(
+        batch=paused, provider=paused.provider, window="24h", marker="m", first_line=1, last_line=1, **moments
+    )
 
     assert set(read("batchyard_queue_age_seconds", "queue").values()) == {0}
 
