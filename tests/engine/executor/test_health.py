@@ -94,7 +94,7 @@ def test_a_provider_that_is_used_for_the_first_time_starts_at_once(
     started(project, request_lines(2))
     began = monotonic()
     run_executor()
-    assert upstream.requests[0].at - began < 1.0
+    assert upstream.requests[0].at - began < 10.0  # and not after the minute in which others might have used it up
 
 
 def test_an_answer_that_is_no_json_says_nothing_of_tokens(project: Project, provider: Provider, upstream: Upstream) -> None:
