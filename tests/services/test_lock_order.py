@@ -59,6 +59,23 @@ def pair(project: Project) -> list[Batch]:
     return [started(project, request_lines(3)) for _ in range(2)]
 
 
+@pytest.fixture
+def job(project: Project) -> ProviderJob:
+    """The one provider job of a delegated batch, which is not created yet."""
+    Project.objects.filter(pk=project.pk).update(may_delegate=True)
+    project.refresh_from_db()
+    Provider.objects.update(jobs_family="openai")
+    batch = started(project, request_lines(3), execution="delegated")
+    (laid,) = hand_over(batch.pk, now=timezone.now())
+    return laid
+
+
+def take_back(job: ProviderJob) -> None:
+    """Leave the requests of a job to others, and lay it over them again for the next round."""
+    release_slices(job, now=timezone.now())
+    Slice.objects.filter(batch=job.batch_id).update(provider_job=job)
+
+
 def _throttles(batches: list[Batch]) -> Report:
     until = timezone.now() + timedelta(minutes=1)
     return Report({}, {}, throttled={batch.pk: Throttled(until, "It is busy.", ThrottledBy.LIMIT) for batch in batches})
@@ -71,30 +88,17 @@ def test_e13_two_executors_that_are_throttled_hold_one_batch_at_a_time(pair: lis
     assert Batch.objects.filter(throttled_until__isnull=False).count() == len(pair)
 
 
-def test_e13_results_that_come_home_wait_for_nobody_who_takes_their_job_back(project: Project) -> None:
-    Project.objects.filter(pk=project.pk).update(may_delegate=True)
-    project.refresh_from_db()
-    Provider.objects.update(jobs_family="openai")
-    batch = started(project, request_lines(3), execution="delegated")
-    (job,) = hand_over(batch.pk, now=timezone.now())
+def test_e13_results_that_come_home_wait_for_nobody_who_takes_their_job_back(job: ProviderJob) -> None:
     rows = [RowResult(wire_id(job.pk, line=line, round_=1), RowKind.CANCELLED) for line in (1, 2, 3)]
 
     def come_home() -> None:
         collect(ProviderJob.objects.get(pk=job.pk), rows, Prices(job), now=timezone.now())
 
-    def take_back() -> None:
-        release_slices(job, now=timezone.now())
-        Slice.objects.filter(batch=batch).update(provider_job=job)
-
-    assert at_once(come_home, take_back) == []
+    assert at_once(come_home, partial(take_back, job)) == []
 
 
-def test_e13_who_retries_waits_for_nobody_who_takes_a_job_back(project: Project) -> None:
-    Project.objects.filter(pk=project.pk).update(may_delegate=True)
-    project.refresh_from_db()
-    Provider.objects.update(jobs_family="openai")
-    batch = started(project, request_lines(3), execution="delegated")
-    (job,) = hand_over(batch.pk, now=timezone.now())
+def test_e13_who_retries_waits_for_nobody_who_takes_a_job_back(job: ProviderJob) -> None:
+    batch = job.batch
 
     def fail_all() -> None:
         with transaction.atomic():
@@ -105,11 +109,7 @@ def test_e13_who_retries_waits_for_nobody_who_takes_a_job_back(project: Project)
         fail_all()
         retry(Batch.objects.get(pk=batch.pk), selection=EVERYTHING, actor=TESTER, now=timezone.now())
 
-    def take_back() -> None:
-        release_slices(job, now=timezone.now())
-        Slice.objects.filter(batch=batch).update(provider_job=job)
-
-    assert at_once(retry_in_place, take_back) == []
+    assert at_once(retry_in_place, partial(take_back, job)) == []
 
 
 def test_e13_who_settles_waits_for_nobody_that_waits_for_him(pair: list[Batch]) -> None:
