@@ -13,13 +13,13 @@ from django.conf import settings as portal_settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import TransactionTestCase
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from batches.models import ApiKey, Project
 from providers.models import Provider
-from tests import chromium
+from tests import chromium, waiting
 from tests.emptying import empty
 from tests.extent import Extent, belongs, shared
 from tests.waiting import PATIENCE
@@ -50,6 +50,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Once it is started, Playwright's event loop runs in this thread, and the engine cannot run its own beside it.
     """
     extent = config.getoption("extent")
+    waiting.judges_seconds = extent in (Extent.DOUBLE, Extent.PROOF)
     kept: list[pytest.Item] = []
     left_out: list[pytest.Item] = []
     for item in items:
@@ -202,6 +203,7 @@ def queue(transactional_db: None, simulator: Provider) -> Iterator[Queue]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One Chromium for the whole session."""
+    expect.set_options(timeout=PATIENCE * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium.executable(), args=list(chromium.ARGUMENTS))
         yield browser
@@ -212,7 +214,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A fresh, signed-out window. A script error on a page fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(5_000)
+    context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))

@@ -75,7 +75,6 @@ def test_it_is_not_ready_any_more_and_answers_whoever_comes_still(portal: Portal
 
         told_to_stop(portal)
 
-        assert time.monotonic() - began < DRAIN_SECONDS
         assert readiness(portal) == (503, {"status": "not ready", "checks": {"web": "this web server is stopping"}})
         until(lambda: ask(kept, "/readyz/web")[:2] == (503, "close"))  # each of several processes hears of it by itself
         assert ask(fresh, "/healthz")[0] == 200

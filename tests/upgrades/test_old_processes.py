@@ -16,6 +16,7 @@ from tests.chaos.stage import KNOBS, Stage
 from tests.processes import ROOT, PortalProcess, portal_process
 from tests.servers import free_port
 from tests.upstream import Upstream
+from tests.waiting import PATIENCE
 
 LINES = 400
 ROLES = ("control", "execute", "beat")
@@ -49,7 +50,7 @@ def running(portal: PortalProcess, *commands: tuple[str, ...]) -> Iterator[None]
         for process in processes:
             process.send_signal(signal.SIGTERM)
         for process in processes:
-            process.wait(60)
+            process.wait(PATIENCE)
     finally:
         for process in processes:
             process.kill()

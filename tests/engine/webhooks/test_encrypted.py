@@ -11,6 +11,7 @@ from batches.models import DeliveryStatus, Project, WebhookDelivery
 from providers.models import Provider
 from tests.engine.webhooks.conftest import added, deliver, failed
 from tests.providers.transport.certificates import Authority
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,7 +42,7 @@ def encrypted(authority: Authority, tmp_path: Path) -> Iterator[str]:
     serving.start()
     yield f"https://127.0.0.1:{server.server_port}/hook"
     server.shutdown()
-    serving.join(10)
+    serving.join(PATIENCE)
     server.server_close()
 
 

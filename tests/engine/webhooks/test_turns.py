@@ -19,7 +19,7 @@ from tests.conftest import Queue
 from tests.engine.webhooks.conftest import THANKS, added, deliver, failed
 from tests.together import at_once, thread
 from tests.upstream import Upstream
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,7 +46,7 @@ def test_receivers_of_one_tenant_that_hang_delay_no_other(
     release.set()
     WebhookDelivery.objects.filter(project=project).update(due_at=None)
     receiver.stop()
-    deliverer.join(60)
+    deliverer.join(PATIENCE)
 
 
 def test_an_endpoint_gets_a_few_calls_at_a_time_and_one_while_it_fails(
@@ -107,7 +107,7 @@ def test_a_deliverer_whose_lease_ran_out_says_nothing_any_more(
 
     _let_leases_run_out()
     deliver()
-    slow.join(60)
+    slow.join(PATIENCE)
 
     delivery = WebhookDelivery.objects.get()
     assert (delivery.status, delivery.attempts, delivery.failure) == (DeliveryStatus.DELIVERED, 1, "")
@@ -147,15 +147,15 @@ def test_one_process_runs_one_loop_of_a_kind_at_a_time() -> None:
 
     def first() -> None:
         began.set()
-        release.wait(10)
+        release.wait(PATIENCE)
         ran.append("first")
 
     running = thread(lambda: sole(first))
     running.start()
-    began.wait(10)
+    began.wait(PATIENCE)
     sole(lambda: ran.append("second"))
     release.set()
-    running.join(10)
+    running.join(PATIENCE)
     sole(lambda: ran.append("third"))
 
     assert ran == ["first", "third"]

@@ -17,7 +17,7 @@ import pytest
 from tests.processes import ROOT, PortalProcess, portal_process
 from tests.security.senders.slow_clients import Crowd, slow_clients
 from tests.servers import free_port
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, allowed
 
 STRANGERS, KEYED = 1000, 200
 SECONDS = {"/healthz": 1.0, "API": 2.0, "sign-in": 3.0}  # within which there is an answer
@@ -123,11 +123,11 @@ def begun(portal: PortalProcess) -> Place:
 
 
 def assert_others_do_not_notice(place: Place, *, seconds: float) -> None:
-    """Every answer comes, and within the time that is promised; a machine that is busy may be late now and then."""
+    """Every answer comes, and within the time that is promised; single ones may be late."""
     with slow_clients(place.crowd):
         place.others.use(seconds=seconds)
     usual = {name: statistics.median(took) for name, took in place.others.took.items()}
-    assert {name: took for name, took in usual.items() if took > SECONDS[name]} == {}, place.others.took
+    assert {name: took for name, took in usual.items() if took > allowed(SECONDS[name])} == {}, place.others.took
     said = place.portal.output
     assert "Traceback" not in said, said[said.index("Traceback") - 200 :][:4000]
 
