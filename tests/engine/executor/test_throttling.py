@@ -145,7 +145,7 @@ def test_a_used_up_limit_in_the_headers_holds_everything_back_until_its_reset(
 
 def test_a_lone_429_delays_only_its_own_object(project: Project, provider: Provider, upstream: Upstream) -> None:
     upstream.behave(
-        lambda request: refuse(429, retry_after=4.0) if named(request) == "row-3" and request.repeat == 1 else succeed()
+        lambda request: refuse(429, retry_after=1.5) if named(request) == "row-3" and request.repeat == 1 else succeed()
     )
     batch = started(project, request_lines(30))
     run_executor()
