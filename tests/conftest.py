@@ -18,6 +18,7 @@ from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from batches.models import ApiKey, Project
+from batches.services.telemetry import log_context
 from providers.models import Provider
 from tests import chromium, waiting
 from tests.emptying import empty
@@ -67,6 +68,12 @@ def quick_emptying() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_ids() -> None:
+    """What one test noted outside a request is in no log line of the next."""
+    log_context.keep({})
 
 
 @pytest.fixture(autouse=True)

@@ -59,6 +59,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     },
     "Engine": {
         "Worker": "Processes that are alive",
+        "ProcessReport": "Memory, files and connections of each process",
+        "MetricTotal": "Counters of /metrics, over all processes",
         "Slice": "Runs of lines that workers lease",
         "Attempt": "Calls to upstreams that were tried again",
         "Event": "The timelines of batches",

@@ -30,6 +30,8 @@ from batches.models import (
     Leftover,
     LegalHold,
     Membership,
+    MetricTotal,
+    ProcessReport,
     Project,
     ProviderGrant,
     ProviderHealth,
@@ -118,6 +120,8 @@ class Furnish:
         UploadPart.objects.create(upload=upload, bytes=1, content="x", created_at=now)
         ClaimedFlags.objects.create(user=person, is_staff=True)
         Worker.objects.create(role="control", name="host", started_at=now, seen_at=now)
+        ProcessReport.objects.create(process=f"p-{number}", name="host", role="control", seen_at=now)
+        MetricTotal.objects.create(name="batchyard_http_requests_total", labels=f'["{number}"]', total=1.0)
         other = Provider(name=f"up-{number}", adapter="openai", base_url="https://host/v1", options={})
         other.set_credential("sk-never-shown")
         other.save()

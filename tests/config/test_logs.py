@@ -37,12 +37,6 @@ class Written(logging.Handler):
         return [json.loads(line) for line in self.lines]
 
 
-@pytest.fixture(autouse=True)
-def no_ids() -> None:
-    """What an earlier test noted outside a request is not in the lines."""
-    log_context.keep({})
-
-
 @pytest.fixture
 def written() -> Iterator[Written]:
     handler = Written()

@@ -101,6 +101,7 @@ def test_readers_are_answered_while_every_thread_is_busy(views: Views) -> None:
     with served(views.table(), slots=1, page=lambda *_, **__: page) as front, front.connect(head("GET", "/waits")):
         until(lambda: bool(views.asked))
         answer = front.ask(head("GET", "/metrics", **CLOSE))
+        views.go_on.set()
 
     assert (status_of(answer), content_of(answer)) == (200, b"figures 1\n")
 

@@ -116,7 +116,11 @@ def named(batch: Batch, *, provider: str, fingerprint: str) -> dict[str, str]:
         "name": provider,
         "model": "m",
         "slug": "none",
-        **dict.fromkeys(("operation_id", "key_id", "stop_id", "job_id", "endpoint_id", "delivery_id"), str(uuid.UUID(int=1))),
+        "project": "none",
+        **dict.fromkeys(
+            ("operation_id", "key_id", "stop_id", "job_id", "endpoint_id", "delivery_id", "hold_id", "erasure_id"),
+            str(uuid.UUID(int=1)),
+        ),
         "code": "failed",
         "provider_id": "nobody",
         "fingerprint": fingerprint,
