@@ -1,6 +1,7 @@
 """The fixtures that everybody uses: a small cast (project, key, simulator), the portal over HTTP, the queue, a browser."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,14 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
+from batches.engine import gc_tuning
 from batches.models import ApiKey, Project
 from batches.services.telemetry import log_context
 from providers.models import Provider
 from tests import chromium, waiting
 from tests.emptying import empty
 from tests.extent import Extent, belongs, shared
+from tests.migrated import migrated_file
 from tests.waiting import PATIENCE
 
 # The same examples in every run, however slow the machine is. None is kept for the next run, which has them anyway.
@@ -61,6 +64,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if group := shared(item):
             item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_collection_finish() -> None:
+    """The thousands of tests stay until the end: the garbage collector need not look through them."""
+    gc_tuning.tune()
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Whether the tests' database is there already: on SQLite it is a copy of a migrated one."""
+    return portal_settings.EMBEDDED
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    if portal_settings.EMBEDDED:
+        shutil.copy(migrated_file(), portal_settings.DATABASES["default"]["TEST"]["NAME"])
 
 
 @pytest.fixture(scope="session", autouse=True)
