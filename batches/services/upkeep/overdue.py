@@ -12,6 +12,7 @@ from batches.rules.states import OPEN
 from batches.services.retention.holds import Held, held
 from batches.services.retention.terms import Term, terms
 from batches.services.upkeep.old_batches import is_at_provider, is_retried, overdue_batches
+from batches.services.upkeep.old_deliveries import old_deliveries
 
 MOST_COUNTED = 1000  # how many rows of one kind and reason are counted
 NAMED = 5  # how many of them are named
@@ -39,11 +40,13 @@ def overdue(project: Project, *, now: datetime) -> list[Overdue]:
     found = [*_files(project, all_held, hold, now=now)]
     for term in terms(project):
         if term.lifetime is not None:
-            found += _of_term(project, term, all_held, hold, oldest=now - term.lifetime)
+            found += _of_term(project, term, all_held, hold, oldest=now - term.lifetime, now=now)
     return [item for item in found if item.count]
 
 
-def _of_term(project: Project, term: Term, held: Held, hold: LegalHold | None, *, oldest: datetime) -> Iterator[Overdue]:
+def _of_term(
+    project: Project, term: Term, held: Held, hold: LegalHold | None, *, oldest: datetime, now: datetime
+) -> Iterator[Overdue]:
     ended = Batch.objects.filter(project=project, ended_at__isnull=False, ended_at__lte=oldest)
     match term.kind:
         case RetentionKind.BATCHES:
@@ -52,6 +55,8 @@ def _of_term(project: Project, term: Term, held: Held, hold: LegalHold | None, *
             yield from _under_hold(term.kind, ended.filter(bodies_pruned_at=None), held, hold)
         case RetentionKind.EVENTS:
             yield from _under_hold(term.kind, ended.filter(events_pruned_at=None), held, hold)
+        case RetentionKind.DELIVERIES:
+            yield from _under_hold(term.kind, old_deliveries(project, oldest=oldest, now=now), held, hold, batch="batch")
         case RetentionKind.AUDIT if hold is not None:
             yield _counted(term.kind, _because(hold), AuditEntry.objects.filter(project=project, created_at__lte=oldest))
         case RetentionKind.UPLOADS if hold is not None:
@@ -73,12 +78,15 @@ def _batches(project: Project, held: Held, hold: LegalHold | None, *, oldest: da
     yield _counted(RetentionKind.BATCHES, "A job of it is open at its provider, or has left something there.", at_provider)
 
 
-def _under_hold(kind: RetentionKind, rows: "QuerySet[Batch]", held: Held, hold: LegalHold | None) -> Iterator[Overdue]:
+def _under_hold(
+    kind: RetentionKind, rows: "QuerySet[Any]", held: Held, hold: LegalHold | None, *, batch: str = "pk"
+) -> Iterator[Overdue]:
+    """The rows that stay for a hold of the project, or of the batch in their column `batch`."""
     if hold is not None:
         yield _counted(kind, _because(hold), rows)
         return
     for one in LegalHold.objects.active().filter(batch__in=held.batches).select_related("project"):
-        yield _counted(kind, _because(one), rows.filter(pk__in=[one.batch_id]))
+        yield _counted(kind, _because(one), rows.filter(**{batch: one.batch_id}))
 
 
 def _files(project: Project, held: Held, hold: LegalHold | None, *, now: datetime) -> Iterator[Overdue]:
