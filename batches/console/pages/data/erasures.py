@@ -66,7 +66,7 @@ def new_erasure(request: SignedIn, project: str) -> HttpResponseBase:
             except (Conflict, InvalidRequest) as error:
                 problems = [error.message]
             else:
-                messages.success(request, "The erasure has begun. This page is its receipt.")
+                messages.success(request, "The erasure is running. This page is its receipt.")
                 return redirect("console:erasure", erasure.pk)
         seen = preview(found, subject)
     context = {"project": found, "form": form, "why": why, "preview": seen, "problems": problems}

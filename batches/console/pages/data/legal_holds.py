@@ -70,7 +70,7 @@ def release_legal_hold(request: SignedIn, hold_id: uuid.UUID) -> HttpResponseBas
         except (Conflict, InvalidRequest) as error:
             problems = [error.message]
         else:
-            messages.success(request, f"The hold of {hold.place} is released. Retention goes on.")
+            messages.success(request, f"The hold of {hold.place} is released. Retention removes what it kept.")
             return redirect("console:project_data", hold.project.slug)
     context = {"hold": hold, "form": form, "problems": problems}
     return render(request, "console/release_hold.html", context, status=422 if form.is_bound else 200)
