@@ -1,4 +1,4 @@
-"""old_deliveries: the deliveries of a project's webhooks that are over and old enough to go."""
+"""old_deliveries: the deliveries of a project's webhooks that are over and old enough to go, and batches that wait for others."""
 
 from datetime import datetime, timedelta
 
@@ -21,3 +21,9 @@ def old_deliveries(project: Project, *, oldest: datetime, now: datetime) -> "Que
     # What was tried before then was created before then: the index of the project finds the oldest first.
     found = WebhookDelivery.objects.filter(is_free(now), is_over, project=project, created_at__lte=oldest)
     return found.filter(Q(sent_at=None) | Q(sent_at__lte=oldest))
+
+
+def is_to_be_told(*, now: datetime) -> Exists:
+    """The condition of batches of which a receiver is still to be told. The tries of a delivery end WEBHOOK_RETRY_HOURS later."""
+    given_up = now - timedelta(hours=settings.WEBHOOK_RETRY_HOURS)
+    return Exists(WebhookDelivery.objects.filter(batch=OuterRef("pk"), due_at__isnull=False, created_at__gt=given_up))

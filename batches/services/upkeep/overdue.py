@@ -12,7 +12,7 @@ from batches.rules.states import OPEN
 from batches.services.retention.holds import Held, held
 from batches.services.retention.terms import Term, terms
 from batches.services.upkeep.old_batches import is_at_provider, is_retried, overdue_batches
-from batches.services.upkeep.old_deliveries import old_deliveries
+from batches.services.upkeep.old_deliveries import is_to_be_told, old_deliveries
 
 MOST_COUNTED = 1000  # how many rows of one kind and reason are counted
 NAMED = 5  # how many of them are named
@@ -50,7 +50,7 @@ def _of_term(
     ended = Batch.objects.filter(project=project, ended_at__isnull=False, ended_at__lte=oldest)
     match term.kind:
         case RetentionKind.BATCHES:
-            yield from _batches(project, held, hold, oldest=oldest)
+            yield from _batches(project, held, hold, oldest=oldest, now=now)
         case RetentionKind.BODIES:
             yield from _under_hold(term.kind, ended.filter(bodies_pruned_at=None), held, hold)
         case RetentionKind.EVENTS:
@@ -66,7 +66,7 @@ def _of_term(
             pass  # files and results are told of as files
 
 
-def _batches(project: Project, held: Held, hold: LegalHold | None, *, oldest: datetime) -> Iterator[Overdue]:
+def _batches(project: Project, held: Held, hold: LegalHold | None, *, oldest: datetime, now: datetime) -> Iterator[Overdue]:
     old = overdue_batches(project.pk, oldest=oldest)
     if hold is not None:
         yield _counted(RetentionKind.BATCHES, _because(hold), old)
@@ -76,6 +76,8 @@ def _batches(project: Project, held: Held, hold: LegalHold | None, *, oldest: da
     yield _counted(RetentionKind.BATCHES, "A batch that retries it is still kept.", free.filter(is_retried()))
     at_provider = free.filter(~is_retried(), is_at_provider())
     yield _counted(RetentionKind.BATCHES, "A job of it is open at its provider, or has left something there.", at_provider)
+    told = free.filter(~is_retried(), ~is_at_provider(), is_to_be_told(now=now))
+    yield _counted(RetentionKind.BATCHES, "A webhook of it is still due.", told)
 
 
 def _under_hold(

@@ -14,11 +14,13 @@ from batches.models import Batch, DeliveryStatus, Project, RetentionKind, Webhoo
 from batches.services.retention.holds import place_hold, release_hold
 from batches.services.retention.terms import set_terms, terms
 from batches.services.upkeep.budget import Budget
+from batches.services.upkeep.old_batches import remove_old_batches
 from batches.services.upkeep.overdue import overdue
 from batches.services.upkeep.prune import prune
 from batches.services.upkeep.retention import remove_old_deliveries
 from batches.services.webhooks import endpoints
 from tests.cast import TESTER
+from tests.services.upkeep.conftest import long_ago
 from tests.webhooks import make_delivery, make_endpoint
 
 pytestmark = [pytest.mark.both, pytest.mark.django_db, pytest.mark.usefixtures("simulator")]
@@ -118,6 +120,20 @@ def test_what_belongs_to_an_endpoint_that_is_gone_goes_too(endpoint: WebhookEndp
     WebhookDelivery.objects.filter(pk=orphan.pk).update(endpoint=other)
     WebhookEndpoint.objects.filter(pk=other.pk)._raw_delete("default")
     prune(now=timezone.now())
+    assert kept() == set()
+
+
+def test_an_old_batch_stays_until_its_receivers_were_told_or_given_up(
+    endpoint: WebhookEndpoint, batch: Batch, settings: Settings
+) -> None:
+    settings.BATCH_RETENTION_DAYS, settings.WEBHOOK_RETRY_HOURS = 1, 72.0
+    long_ago(batch, 2)
+    WebhookDelivery.objects.update(created_at=timezone.now() - 2 * DAY)
+    assert remove_old_batches(now=timezone.now()) == 0
+    assert [item.reason for item in overdue(batch.project, now=timezone.now())] == ["A webhook of it is still due."]
+
+    endpoints.disable(endpoint, reason="It is broken.", actor=TESTER, now=timezone.now())
+    assert remove_old_batches(now=timezone.now()) == 1
     assert kept() == set()
 
 
