@@ -1,4 +1,4 @@
-"""Deliveries of webhooks as a kind of retention. The database does not change."""
+"""Deliveries of webhooks as a kind of retention, and repeated calls that make something else than a batch."""
 
 from django.db import migrations, models
 
@@ -9,6 +9,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddField(
+            model_name="idempotencyrecord",
+            name="made_id",
+            field=models.UUIDField(help_text="What the call made, if it is no batch.", null=True),
+        ),
         migrations.AlterField(
             model_name="retentionpolicy",
             name="kind",
