@@ -88,8 +88,8 @@ class KeyCaller:
             raise InvalidValue(f"Invalid value for 'project': this key belongs to {self.key.project.slug}.", param="project")
         return self.key.project
 
-    def within(self, rows: QuerySet[M]) -> QuerySet[M]:
-        """The rows of the projects that the caller sees, of a table with the column `project`."""
+    def within(self, rows: QuerySet[M], *, right: Right = Right.READ) -> QuerySet[M]:  # noqa: ARG002 - a key has every right
+        """The rows of the projects in which the caller has the right, of a table with the column `project`."""
         return rows.filter(project=self.key.project)
 
     def batches(self) -> BatchQuerySet:
@@ -161,8 +161,8 @@ class UserCaller:
             raise InvalidValue(f"Invalid value for 'project': there is no project {slug[:100]!r}.", param="project")
         return project
 
-    def within(self, rows: QuerySet[M]) -> QuerySet[M]:
-        return self.access.within(rows)
+    def within(self, rows: QuerySet[M], *, right: Right = Right.READ) -> QuerySet[M]:
+        return self.access.within(rows, right=right)
 
     def batches(self) -> BatchQuerySet:
         return self.access.batches()

@@ -7,6 +7,9 @@ from batches.api.calls.acts import Acts
 from batches.api.calls.batches import Batches
 from batches.api.calls.bounds import Quotas, Stops
 from batches.api.calls.contents import BatchContents
+from batches.api.calls.data.erasures import Erasures
+from batches.api.calls.data.legal_holds import LegalHolds
+from batches.api.calls.data.retention import DiskUse, Retention
 from batches.api.calls.files import Files
 from batches.api.calls.groups import ErrorGroups
 from batches.api.calls.lineage import LineageView
@@ -67,6 +70,13 @@ urlpatterns = [
     path("v1/files", Files.as_view({"get": "list", "post": "create"})),
     path("v1/files/<str:file_id>", Files.as_view({"get": "retrieve", "delete": "destroy"})),
     path("v1/files/<str:file_id>/content", Files.as_view({"get": "content"})),
+    path("v1/retention", Retention.as_view({"get": "retrieve", "patch": "change"})),
+    path("v1/disk_use", DiskUse.as_view({"get": "retrieve"})),
+    path("v1/legal_holds", LegalHolds.as_view({"get": "list", "post": "place"})),
+    path("v1/legal_holds/<str:hold_id>", LegalHolds.as_view({"get": "retrieve"})),
+    path("v1/legal_holds/<str:hold_id>/release", LegalHolds.as_view({"post": "release"})),
+    path("v1/erasures", Erasures.as_view({"get": "list", "post": "create"})),
+    path("v1/erasures/<str:erasure_id>", Erasures.as_view({"get": "retrieve"})),
     path("v1/models", Models.as_view({"get": "list"})),
     path("v1/models/<path:name>", Models.as_view({"get": "retrieve"})),
     path("v1/quotas", Quotas.as_view({"get": "retrieve"})),

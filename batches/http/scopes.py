@@ -94,6 +94,14 @@ NEEDS: Mapping[str, Mapping[str, Need]] = {
     "providers/*/check": {"POST": OPERATE},
     "providers/*/resume": {"POST": OPERATE},
     "search": {"GET": READ},
+    # Kept data. Reading legal holds and erasures needs more than the scope `read`, because of their reasons.
+    "retention": {"GET": READ, "PATCH": OPERATE},
+    "disk_use": {"GET": READ},
+    "legal_holds": {"GET": OPERATE, "POST": OPERATE},
+    "legal_holds/*": {"GET": OPERATE},
+    "legal_holds/*/release": {"POST": OPERATE},
+    "erasures": {"GET": OPERATE, "POST": OPERATE},
+    "erasures/*": {"GET": OPERATE},
     "stops": {"GET": READ},
 }
 

@@ -24,6 +24,7 @@ class RetentionKind(models.TextChoices):
     EVENTS = "events", "Timelines"
     AUDIT = "audit", "Audit entries"
     UPLOADS = "uploads", "Records of uploads"
+    DELIVERIES = "deliveries", "Webhook deliveries"
 
     @property
     def sentence(self) -> str:
@@ -39,6 +40,7 @@ _SENTENCES = {
     RetentionKind.EVENTS: "The timeline of a batch; from the end of the batch.",
     RetentionKind.AUDIT: "Entries of the audit log that no timeline has; from their time.",
     RetentionKind.UPLOADS: "Records of uploads in parts that have ended; from the start of the upload.",
+    RetentionKind.DELIVERIES: "Deliveries of webhooks that are over, with what was sent and answered; from their last try.",
 }
 
 

@@ -34,7 +34,9 @@ AUDIT_RETENTION_DAYS = knob("AUDIT_RETENTION_DAYS", whole(1), None)  # later, an
 UPLOAD_RETENTION_DAYS = knob("UPLOAD_RETENTION_DAYS", whole(1), 90)  # later, the record of an upload that is over is removed
 _AUDIT_FOR_90_DAYS: dict[str, tuple[int, int | None]] = {"audit": (90, None)}
 RETENTION_BOUNDS = knob(  # the days that a project may set, by kind; everything else is from 1 day on
-    "RETENTION_BOUNDS", bounds("bodies", "files", "results", "batches", "events", "audit", "uploads"), _AUDIT_FOR_90_DAYS
+    "RETENTION_BOUNDS",
+    bounds("bodies", "files", "results", "batches", "events", "audit", "uploads", "deliveries"),
+    _AUDIT_FOR_90_DAYS,
 )
 PRUNE_ROWS = knob("PRUNE_ROWS", whole(100), 2000)  # rows that one statement of retention deletes at most
 PRUNE_SECONDS = knob("PRUNE_SECONDS", seconds, 8.0)  # how long one turn of deleting rows lasts; there is one every 10 s

@@ -10,4 +10,4 @@ WEBHOOK_RETRY_HOURS = knob("WEBHOOK_RETRY_HOURS", seconds, 72.0)  # how long a d
 WEBHOOK_DISABLE_AFTER_DAYS = knob("WEBHOOK_DISABLE_AFTER_DAYS", seconds, 5.0)  # an endpoint that fails for so long is disabled
 WEBHOOK_TEST_WAIT_SECONDS = knob("WEBHOOK_TEST_WAIT_SECONDS", seconds, 20.0)  # how long a call for a test waits for its answer
 WEBHOOK_OVERLAP_HOURS = knob("WEBHOOK_OVERLAP_HOURS", seconds, 24.0)  # a replaced secret signs beside the new one for so long
-WEBHOOK_LOG_DAYS = knob("WEBHOOK_LOG_DAYS", whole(1), 30)  # how long deliveries are kept
+WEBHOOK_LOG_DAYS = knob("WEBHOOK_LOG_DAYS", whole(1), 30)  # how long deliveries that are over are kept

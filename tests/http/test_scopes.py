@@ -14,7 +14,7 @@ from providers.models import Provider
 from tests.api.conftest import Native, problem
 from tests.api.test_access import BODIES, GROUP
 from tests.console.conftest import MakeBatch
-from tests.console.named_rows import job_of
+from tests.console.named_rows import erasure_of, hold_of, job_of
 from tests.dialects.conformance import FACES, Face
 from tests.dialects.routes import EVERY_CALL, ROUTES, Route
 from tests.dialects.test_routes import call, every_call, things
@@ -81,6 +81,10 @@ def test_what_is_in_no_row_is_nobodys() -> None:
         (Scope.OPERATE, ("DELETE", "files/*")),
         (Scope.OPERATE, ("POST", "batches/*/retry")),
         (Scope.OPERATE, ("GET", "webhook_endpoints")),
+        (Scope.READ, ("GET", "retention")),
+        (Scope.OPERATE, ("PATCH", "retention")),
+        (Scope.OPERATE, ("POST", "legal_holds/*/release")),
+        (Scope.OPERATE, ("POST", "erasures")),
     ],
 )
 def test_reading_submitting_and_operating_are_told_apart(scope: Scope, may: tuple[str, str]) -> None:
@@ -134,6 +138,7 @@ def test_a_key_of_the_native_api_does_what_its_scope_allows(path: str, method: s
     need = needed(path, method)
     names: dict[str, Any] = {"batch_id": batch, "file_id": batch.input_file, "line": 1, "fingerprint": GROUP, "name": "simulator"}
     names |= {"endpoint_id": endpoint_of(project), "delivery_id": delivery_of(batch).pk}
+    names |= {"hold_id": hold_of(batch).pk, "erasure_id": erasure_of(batch)}
     address = "/" + path.format(**names, job_id=job_of(batch).pk)
     body: dict[str, Any] = {}
     if method != "GET":

@@ -3,6 +3,7 @@
 from drf_spectacular.utils import OpenApiExample
 
 from batches.api.openapi.examples import CHAT, FILE_ID, GROUP, RECEIVER
+from batches.api.openapi.kept_examples import BATCH_ID
 
 CREATE = [
     OpenApiExample(
@@ -54,4 +55,21 @@ ENDPOINT = [
         value={"name": "On call", "url": RECEIVER, "event_types": ["batch.failed", "batch.needs_attention"]},
         request_only=True,
     ),
+]
+
+RETENTION = [
+    OpenApiExample(
+        "Requests and answers for a month, deliveries as the portal", value={"bodies": 30, "deliveries": None}, request_only=True
+    ),
+]
+
+HOLD = [
+    OpenApiExample("One batch", value={"batch_id": BATCH_ID, "reason": "Case 12 C 34/26."}, request_only=True),
+    OpenApiExample("The whole project", value={"reason": "Case 12 C 34/26."}, request_only=True),
+]
+
+ERASURE = [
+    OpenApiExample("Try it", value={"custom_id": "few", "dry_run": True}, request_only=True),
+    OpenApiExample("A custom_id", value={"custom_id": "few", "reason": "Ticket 4711."}, request_only=True),
+    OpenApiExample("A pair of metadata", value={"metadata": {"customer": "c-17"}, "reason": "Ticket 4711."}, request_only=True),
 ]

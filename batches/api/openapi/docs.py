@@ -23,6 +23,7 @@ SECTIONS = (
     "Search",
     "Files",
     "Webhooks",
+    "Kept data",
     "Providers",
     "Quotas",
     "Emergency stops",

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from batches.api.openapi.kept_examples import BATCH_ID, KEPT
+
 CHAT = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "One word for: not many."}]}
-BATCH_ID = "batch_019bd3a1c0de7b33a9d41f52c8e07a66"
 FILE_ID = "file-019bd3a0f1e97d0c8b52a6e4731c9d08"
 JOB_ID = "job_019bd3a1d2f07c44b0e1a86390b4c215"
 ENDPOINT_ID = "we_019bd3a1e3b18a55a1f2b97401c5d326"
@@ -256,6 +257,7 @@ VALUES: dict[str, Any] = {
         ("finalizing_at", "cancelling_at", "failed_at", "expired_at", "cancelled_at", "ended_at", "deleted_at", "retry_at"), None
     ),
     **dict.fromkeys(("output_file_id", "error_file_id", "throttled_until"), None),
+    **KEPT,
 }
 # Values for the answers of single operations, in place of the examples above.
 NOTHING_YET = {"total": 0, "pending": 0, "succeeded": 0, "failed": 0, "cancelled": 0, "expired": 0}

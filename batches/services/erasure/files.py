@@ -20,6 +20,7 @@ from batches.services.erasure.subject import Subject
 from batches.services.retention.holds import held
 from batches.services.storage.ranges import opened
 from batches.services.storage.store import remove_bytes, undone_on_error, write
+from batches.services.storage.versions import delete_versions
 
 OF_BATCHES = (Purpose.BATCH, Purpose.BATCH_OUTPUT)
 
@@ -112,6 +113,7 @@ def delete_replaced(progress: Progress) -> None:
     for name in list(progress.erasure.replaced):
         if not File.objects.filter(content=name).exists():
             default_storage.delete(name)
+            _delete_versions(name, progress)
         progress.forget_replaced(name)
 
 
@@ -129,6 +131,12 @@ def remove_files(batch: Batch, progress: Progress, *, among: "QuerySet[Batch]", 
             continue
         if not remove_bytes(file, now=now):
             raise OSError(f"the file storage refused to delete {file}")
+        _delete_versions(str(file.content.name), progress)
         with transaction.atomic():
             File.objects.filter(pk=file.pk).update(purged_at=now, deleted_at=now, removal_failed_at=None)
             progress.count("files", 1)
+
+
+def _delete_versions(name: str, progress: Progress) -> None:
+    if why := delete_versions(name):
+        progress.leave(why)

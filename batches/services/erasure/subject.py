@@ -24,6 +24,8 @@ class Subject:
     def __post_init__(self) -> None:
         if not 0 < len(self.value) <= MOST_CHARS or "\0" in self.value:
             raise InvalidRequest(f"The value has from 1 to {MOST_CHARS} characters, and no NUL among them.", param="value")
+        if "=" in self.key or "\0" in self.key:
+            raise InvalidRequest("A pair whose key has an = or a NUL in it cannot be erased.", param="value")
         word = re.escape(self.value)
         alone = rf"(?<![\w\-]){word}(?![\w\-])" if len(self.value) >= PLAIN_CHARS else rf"(?<=[{_QUOTES}]){word}(?=[{_QUOTES}])"
         object.__setattr__(self, "_mention", re.compile(alone))

@@ -59,6 +59,7 @@ SETTINGS: Mapping[RetentionKind, str] = {
     RetentionKind.EVENTS: "EVENT_RETENTION_DAYS",
     RetentionKind.AUDIT: "AUDIT_RETENTION_DAYS",
     RetentionKind.UPLOADS: "UPLOAD_RETENTION_DAYS",
+    RetentionKind.DELIVERIES: "WEBHOOK_LOG_DAYS",
 }
 
 

@@ -18,6 +18,7 @@ from batches.services.retention.terms import all_terms
 from batches.services.storage.store import remove_bytes
 from batches.services.tally.recoveries import count_recoveries, lock_lineage
 from batches.services.upkeep.budget import RUN_SECONDS, Budget
+from batches.services.upkeep.old_deliveries import is_to_be_told
 from batches.services.upkeep.sweep import delete_rows, leave, sweep
 
 BATCHES_AT_ONCE = 500
@@ -27,8 +28,8 @@ def remove_old_batches(*, now: datetime, budget: Budget | None = None) -> int:
     """Remove batches that ended as long ago as their project keeps them. Return how many.
 
     A batch is gone at once, and its objects, results and errors follow piece by piece (`sweep`). A batch stays as long as it or
-    its project is under hold, a child batch of it stays, or one of its jobs is open at a provider or has files there that are
-    still to be deleted: only the job knows of them.
+    its project is under hold, a child batch of it stays, a webhook of it is still due, or one of its jobs is open at a provider
+    or has files there that are still to be deleted: only the job knows of them.
     """
     budget = budget or Budget(RUN_SECONDS)
     kept, all_held, removed = all_terms(), held(), 0
@@ -73,7 +74,7 @@ def is_at_provider() -> Exists:
 
 def _removable(project: UUID, *, oldest: datetime, held: Held, now: datetime) -> Iterator[Batch]:
     found = overdue_batches(project, oldest=oldest).exclude(pk__in=held.batches)
-    found = found.filter(~is_retried(), ~is_stuck(now=now), ~is_at_provider())
+    found = found.filter(~is_retried(), ~is_stuck(now=now), ~is_at_provider(), ~is_to_be_told(now=now))
     yield from found.select_related("input_file", "output_file", "error_file").order_by("created_at", "id")[:BATCHES_AT_ONCE]
 
 

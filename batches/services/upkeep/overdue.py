@@ -12,6 +12,7 @@ from batches.rules.states import OPEN
 from batches.services.retention.holds import Held, held
 from batches.services.retention.terms import Term, terms
 from batches.services.upkeep.old_batches import is_at_provider, is_retried, overdue_batches
+from batches.services.upkeep.old_deliveries import is_to_be_told, old_deliveries
 
 MOST_COUNTED = 1000  # how many rows of one kind and reason are counted
 NAMED = 5  # how many of them are named
@@ -39,19 +40,23 @@ def overdue(project: Project, *, now: datetime) -> list[Overdue]:
     found = [*_files(project, all_held, hold, now=now)]
     for term in terms(project):
         if term.lifetime is not None:
-            found += _of_term(project, term, all_held, hold, oldest=now - term.lifetime)
+            found += _of_term(project, term, all_held, hold, oldest=now - term.lifetime, now=now)
     return [item for item in found if item.count]
 
 
-def _of_term(project: Project, term: Term, held: Held, hold: LegalHold | None, *, oldest: datetime) -> Iterator[Overdue]:
+def _of_term(
+    project: Project, term: Term, held: Held, hold: LegalHold | None, *, oldest: datetime, now: datetime
+) -> Iterator[Overdue]:
     ended = Batch.objects.filter(project=project, ended_at__isnull=False, ended_at__lte=oldest)
     match term.kind:
         case RetentionKind.BATCHES:
-            yield from _batches(project, held, hold, oldest=oldest)
+            yield from _batches(project, held, hold, oldest=oldest, now=now)
         case RetentionKind.BODIES:
             yield from _under_hold(term.kind, ended.filter(bodies_pruned_at=None), held, hold)
         case RetentionKind.EVENTS:
             yield from _under_hold(term.kind, ended.filter(events_pruned_at=None), held, hold)
+        case RetentionKind.DELIVERIES:
+            yield from _under_hold(term.kind, old_deliveries(project, oldest=oldest, now=now), held, hold, batch="batch")
         case RetentionKind.AUDIT if hold is not None:
             yield _counted(term.kind, _because(hold), AuditEntry.objects.filter(project=project, created_at__lte=oldest))
         case RetentionKind.UPLOADS if hold is not None:
@@ -61,7 +66,7 @@ def _of_term(project: Project, term: Term, held: Held, hold: LegalHold | None, *
             pass  # files and results are told of as files
 
 
-def _batches(project: Project, held: Held, hold: LegalHold | None, *, oldest: datetime) -> Iterator[Overdue]:
+def _batches(project: Project, held: Held, hold: LegalHold | None, *, oldest: datetime, now: datetime) -> Iterator[Overdue]:
     old = overdue_batches(project.pk, oldest=oldest)
     if hold is not None:
         yield _counted(RetentionKind.BATCHES, _because(hold), old)
@@ -71,14 +76,19 @@ def _batches(project: Project, held: Held, hold: LegalHold | None, *, oldest: da
     yield _counted(RetentionKind.BATCHES, "A batch that retries it is still kept.", free.filter(is_retried()))
     at_provider = free.filter(~is_retried(), is_at_provider())
     yield _counted(RetentionKind.BATCHES, "A job of it is open at its provider, or has left something there.", at_provider)
+    told = free.filter(~is_retried(), ~is_at_provider(), is_to_be_told(now=now))
+    yield _counted(RetentionKind.BATCHES, "A webhook of it is still due.", told)
 
 
-def _under_hold(kind: RetentionKind, rows: "QuerySet[Batch]", held: Held, hold: LegalHold | None) -> Iterator[Overdue]:
+def _under_hold(
+    kind: RetentionKind, rows: "QuerySet[Any]", held: Held, hold: LegalHold | None, *, batch: str = "pk"
+) -> Iterator[Overdue]:
+    """The rows that stay for a hold of the project, or of the batch in their column `batch`."""
     if hold is not None:
         yield _counted(kind, _because(hold), rows)
         return
     for one in LegalHold.objects.active().filter(batch__in=held.batches).select_related("project"):
-        yield _counted(kind, _because(one), rows.filter(pk__in=[one.batch_id]))
+        yield _counted(kind, _because(one), rows.filter(**{batch: one.batch_id}))
 
 
 def _files(project: Project, held: Held, hold: LegalHold | None, *, now: datetime) -> Iterator[Overdue]:

@@ -28,13 +28,13 @@ from batches.models import (
     Upload,
     UploadPart,
     UploadStatus,
-    WebhookDelivery,
 )
 from batches.models.batch import BatchQuerySet
 from batches.services.retention.holds import Held, held
 from batches.services.retention.terms import Terms, all_terms, portal_term
 from batches.services.upkeep.budget import RUN_SECONDS, Budget
 from batches.services.upkeep.old_batches import remove_old_batches
+from batches.services.upkeep.old_deliveries import old_deliveries
 from batches.services.upkeep.sweep import delete_rows, leave, sweep
 
 BATCHES_AT_ONCE = 500
@@ -167,14 +167,25 @@ def remove_old_uploads(*, now: datetime, budget: Budget | None = None) -> None:
         _remove_pieces(over.exclude(pk__in=UploadPart.objects.values("upload")), "created_at", budget)
 
 
+def remove_old_deliveries(*, now: datetime, budget: Budget | None = None) -> None:
+    """Remove deliveries to webhook endpoints that are over and kept no longer, with what was sent and answered."""
+    budget = budget or Budget(RUN_SECONDS)
+    for project, oldest, all_held in _projects(RetentionKind.DELIVERIES, now=now):
+        old = old_deliveries(project, oldest=oldest, now=now).exclude(batch__in=all_held.batches)
+        _remove_pieces(old, "created_at", budget)
+
+
 def _remove_pieces(rows: "QuerySet[Model]", column: str, budget: Budget) -> None:
-    """Delete rows, the oldest first, in pieces of PRUNE_ROWS, until none is left or the budget is spent."""
+    """Delete rows, the oldest first, in pieces of PRUNE_ROWS, until none is left or the budget is spent.
+
+    The statement that deletes repeats the condition of the rows: one that meanwhile no longer meets it stays.
+    """
     while not budget.is_spent:
         keys: Sequence[object] = list(rows.order_by(column).values_list("pk", flat=True)[: settings.PRUNE_ROWS])
         if not keys:
             return
         with budget.piece():
-            delete_rows(rows.model._default_manager.filter(pk__in=keys))
+            delete_rows(rows.filter(pk__in=keys))
 
 
 def remove_old_operations(*, now: datetime) -> int:
@@ -202,11 +213,6 @@ def remove_old_counts(*, now: datetime) -> None:
     _remove_older(hours, "hour", now - timedelta(days=settings.ERROR_HOUR_RETENTION_DAYS))
 
 
-def remove_old_deliveries(*, now: datetime) -> None:
-    """Remove deliveries to webhook endpoints that are WEBHOOK_LOG_DAYS old, also those that wait for a disabled endpoint."""
-    _remove_older(WebhookDelivery.objects.all(), "created_at", now - timedelta(days=settings.WEBHOOK_LOG_DAYS))
-
-
 def _remove_older(rows: QuerySet[Model], column: str, oldest: datetime) -> None:
     """Remove the oldest rows, at most ROWS_AT_ONCE. The next run removes further ones."""
     keys: Sequence[object] = list(
@@ -216,8 +222,8 @@ def _remove_older(rows: QuerySet[Model], column: str, oldest: datetime) -> None:
         delete_rows(rows.model._default_manager.filter(pk__in=keys[start : start + _KEYS_A_STATEMENT]))
 
 
-# The steps of retention, of which each runs even if another one has failed. A kind of its own, such as the deliveries of
-# webhooks, is a row in RetentionKind and in `terms.SETTINGS`, and a step here.
+# The steps of retention, of which each runs even if another one has failed. A kind of its own is a row in RetentionKind and in
+# `terms.SETTINGS`, and a step here.
 RETENTION: tuple[Callable[..., object], ...] = (
     shorten_files,
     prune_bodies,
@@ -226,7 +232,7 @@ RETENTION: tuple[Callable[..., object], ...] = (
     remove_old_batches,
     remove_old_entries,
     remove_old_uploads,
+    remove_old_deliveries,
     remove_old_operations,
     remove_old_counts,
-    remove_old_deliveries,
 )

@@ -11,12 +11,13 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from batches.models import DeliveryStatus, EventType, Project, WebhookDelivery, WebhookEndpoint
+from batches.models import DeliveryStatus, EventType, LegalHold, Project, WebhookDelivery, WebhookEndpoint
 from batches.models.webhook import WEBHOOK_NAME_CHARS, WEBHOOK_TEXT_CHARS, ends
 from batches.rules.actors import Actor
 from batches.rules.errors import Conflict, InvalidRequest, NotFound
 from batches.services.core import wake
 from batches.services.core.audit import hidden, plainly, record_act
+from batches.services.retention.holds import require_not_held
 from batches.services.webhooks.receivers import require_receiver
 from batches.services.webhooks.signing import new_secret
 from providers.secrets.secrecy import resealed, sealed_credential
@@ -101,10 +102,16 @@ def rotate(
 
 @transaction.atomic
 def remove(endpoint: WebhookEndpoint, *, actor: Actor, now: datetime) -> None:
-    """Remove an endpoint with its deliveries, whether they were sent or not. Raises NotFound, and Conflict for callback URLs."""
+    """Remove an endpoint with its deliveries, whether they were sent or not.
+
+    Raises NotFound, Conflict for callback URLs, and UnderHold if its project or a batch of its deliveries is under legal hold.
+    """
     endpoint = _locked(endpoint)
     if endpoint.is_callbacks:
         raise Conflict("The endpoint of callback URLs cannot be removed: disable it instead.")
+    held = LegalHold.objects.active().filter(project=endpoint.project, batch__isnull=False).values("batch")
+    told = WebhookDelivery.objects.filter(endpoint=endpoint, batch__in=held).values_list("batch", flat=True)
+    require_not_held(endpoint.project, batches=told.order_by().distinct())
     changes = plainly(**{name: (getattr(endpoint, name), None) for name in CHANGEABLE})
     record_act("remove_webhook", actor=actor, now=now, target=endpoint, project=endpoint.project, changes=changes)
     endpoint.delete()

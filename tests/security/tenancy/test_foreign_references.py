@@ -25,6 +25,9 @@ from tests.webhooks import endpoint_of
 
 pytestmark = pytest.mark.once
 
+REASONED = {"reason": "A lawsuit."}
+NEED_A_REASON = ("/api/v1/legal_holds", "/api/v1/erasures")
+
 
 # --- The native API, from its document ---------------------------------------------------------------------------------
 
@@ -91,6 +94,7 @@ def _native(caller: Visitor, method: str, path: str, place: str, name: str, valu
         return caller.ask(method, path, form=form)
     creates = path == "/api/v1/batches"
     basis = whose | {"endpoint": CHAT} | ({} if name == "input_file_id" else {"requests": REQUESTS}) if creates else {}
+    basis |= {} if creates else whose | REASONED if path in NEED_A_REASON else {}
     return caller.ask(method, path, document=basis | {name: value})
 
 

@@ -20,8 +20,6 @@ from batches.models import (
     File,
     Project,
     ProviderJob,
-    WebhookDelivery,
-    WebhookEndpoint,
 )
 from batches.rules.execution import JobState
 from batches.rules.states import BatchStatus
@@ -31,7 +29,6 @@ from batches.services.upkeep import retention
 from batches.services.upkeep.old_batches import remove_old_batches
 from batches.services.upkeep.prune import prune
 from batches.services.upkeep.retention import RETENTION, prune_results
-from batches.services.webhooks import deliveries, endpoints
 from tests.cast import TESTER, request_lines, started
 from tests.services.pruned import mixed
 from tests.services.upkeep.conftest import long_ago
@@ -178,20 +175,6 @@ def test_old_counts_go_and_new_ones_stay(batch: Batch, monkeypatch: pytest.Monke
     assert minutes() == 1
     assert ErrorGroupHour.objects.filter(hour__lt=now - DAY).count() == 1
     assert BatchErrorGroup.objects.exists()
-
-
-def test_deliveries_of_webhooks_are_kept_for_a_while(project: Project, settings: Settings) -> None:
-    now = timezone.now()
-    endpoint, _ = endpoints.add(project, name="", url="https://example.com/", event_types=(), actor=TESTER, now=now)
-    _, young = (deliveries.send_test(endpoint, actor=TESTER, now=now - age) for age in (31 * DAY, 29 * DAY))
-
-    prune(now=now)
-
-    assert list(WebhookDelivery.objects.all()) == [young]
-    settings.WEBHOOK_LOG_DAYS = 7
-    prune(now=now)
-    assert not WebhookDelivery.objects.exists()
-    assert WebhookEndpoint.objects.get() == endpoint
 
 
 def test_the_beat_lets_go_and_never_of_the_audit(batch: Batch, settings: Settings) -> None:

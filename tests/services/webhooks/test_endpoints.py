@@ -10,10 +10,12 @@ from pytest_django import Settings
 
 from batches.models import AuditEntry, DeliveryStatus, EventType, Project, WebhookDelivery, WebhookEndpoint
 from batches.rules.errors import Conflict, InProgress, InvalidRequest, NotFound
+from batches.services.retention.holds import UnderHold, place_hold, release_hold
 from batches.services.webhooks import deliveries, due, endpoints, outcomes
 from providers.secrets.secrecy import opened
-from tests.cast import TESTER
+from tests.cast import TESTER, request_lines, started
 from tests.together import at_once
+from tests.webhooks import make_delivery
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 URL = "https://example.com/hook"
@@ -142,6 +144,23 @@ def test_a_removed_endpoint_takes_its_deliveries_along(endpoint: WebhookEndpoint
     for act in (endpoints.remove, endpoints.rotate):
         with pytest.raises(NotFound):
             act(endpoint, actor=TESTER, now=NOW)
+
+
+def test_an_endpoint_stays_while_deliveries_of_it_are_under_legal_hold(endpoint: WebhookEndpoint, project: Project) -> None:
+    batch = started(project, request_lines(1))
+    hold = place_hold(project, batch=batch, reason="A lawsuit.", actor=TESTER, now=NOW)
+    delivery = make_delivery(endpoint)
+    other, _ = added(project)
+    WebhookDelivery.objects.filter(pk=delivery.pk).update(batch=batch)
+
+    with pytest.raises(UnderHold, match=r"is under legal hold: A lawsuit\."):
+        endpoints.remove(endpoint, actor=TESTER, now=NOW)
+    endpoints.remove(other, actor=TESTER, now=NOW)
+
+    assert list(WebhookDelivery.objects.all()) == [delivery]
+    release_hold(hold, reason="It is settled.", actor=TESTER, now=NOW)
+    endpoints.remove(endpoint, actor=TESTER, now=NOW)
+    assert not WebhookDelivery.objects.exists()
 
 
 def test_a_project_has_one_endpoint_for_callback_urls(project: Project, other_project: Project) -> None:

@@ -151,7 +151,10 @@ class WebhookEndpoints(EndpointView):
         responses={204: OpenApiResponse(description="It is removed, with its deliveries.")},
     )
     def remove(self, _request: Request, endpoint_id: str) -> Response:
-        """Remove an endpoint and the log of its deliveries. Deliveries that wait are not sent any more."""
+        """Remove an endpoint and the log of its deliveries. Deliveries that wait are not sent any more.
+
+        While deliveries of it are under legal hold, the endpoint can only be disabled (409).
+        """
         endpoints.remove(self._named(endpoint_id), actor=self.actor, now=timezone.now())
         return Response(status=204)
 

@@ -144,8 +144,14 @@ def remove_endpoint(request: SignedIn, endpoint_id: uuid.UUID) -> HttpResponseBa
     if endpoint.is_callbacks:
         messages.info(request, "The endpoint of callback URLs cannot be removed. Disable it instead.")
         return redirect("console:webhook", endpoint.pk)
+    problems = []
     if request.method == "POST":
-        endpoints.remove(endpoint, actor=actor(request), now=timezone.now())
-        messages.success(request, "Endpoint removed.")
-        return redirect("console:webhooks")
-    return render(request, "console/remove_webhook.html", {"endpoint": endpoint})
+        try:
+            endpoints.remove(endpoint, actor=actor(request), now=timezone.now())
+        except Conflict as error:
+            problems = [error.message]
+        else:
+            messages.success(request, "Endpoint removed.")
+            return redirect("console:webhooks")
+    context = {"endpoint": endpoint, "problems": problems}
+    return render(request, "console/remove_webhook.html", context, status=422 if problems else 200)

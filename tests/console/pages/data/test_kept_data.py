@@ -52,6 +52,14 @@ def test_terms_are_saved_and_an_empty_field_is_the_portals_term(admin: Client, p
     assert not RetentionPolicy.objects.exists()
 
 
+def test_deliveries_of_webhooks_are_a_kind_of_their_own(admin: Client, project: Project) -> None:
+    page = text(admin, PAGE)
+    assert "Webhook deliveries" in page
+    assert "the portal (WEBHOOK_LOG_DAYS)" in page
+    assert admin.post(PAGE, {"deliveries": "3"}).status_code == 302
+    assert list(RetentionPolicy.objects.values_list("kind", "days")) == [("deliveries", 3)]
+
+
 @pytest.mark.parametrize("days", ["0", "x", "40000", "1.5"])
 def test_a_bad_number_of_days_is_refused_at_its_field(admin: Client, project: Project, days: str) -> None:
     answer = admin.post(PAGE, {"bodies": days})

@@ -12,7 +12,9 @@ from pytest_django import Settings
 from uuid_utils.compat import uuid7
 
 from batches.models import AuditEntry, Project, Role, WebhookDelivery, WebhookEndpoint
+from batches.services.retention.holds import place_hold
 from providers.secrets.secrecy import opened
+from tests.cast import TESTER
 from tests.console.conftest import SignIn
 from tests.webhooks import URL, make_delivery, make_endpoint
 
@@ -140,6 +142,14 @@ def test_an_endpoint_is_removed_with_its_log_after_a_question(admin: Client, end
     assert not WebhookEndpoint.objects.exists()
     assert not WebhookDelivery.objects.exists()
     assert "Remove webhook endpoint" in text_of(admin.get("/console/audit/"))
+
+
+def test_an_endpoint_under_legal_hold_is_not_removed(admin: Client, endpoint: WebhookEndpoint) -> None:
+    place_hold(endpoint.project, reason="A lawsuit.", actor=TESTER, now=timezone.now())
+    answer = admin.post(address(endpoint, "remove"))
+    assert answer.status_code == 422
+    assert "Project acme is under legal hold: A lawsuit." in text_of(answer)
+    assert only() == endpoint
 
 
 # --- Secrets -----------------------------------------------------------------------------------------------------------
