@@ -83,7 +83,7 @@ def plain(text: str, *, tame: bool = False) -> str:
     """A name as one short line without control and formatting characters; `tame`, without what chats take for markup."""
     line = "".join(sign if sign.isprintable() else " " * sign.isspace() for sign in text[: NAME_CHARS * 4])
     line = " ".join(line.split())
-    line = _WWW.sub(r"\1\u2024", line).translate(_TAME) if tame else line
+    line = _WWW.sub("\\1\u2024", line).translate(_TAME) if tame else line
     return line if len(line) <= NAME_CHARS else line[: NAME_CHARS - 1] + "…"
 
 
@@ -102,8 +102,8 @@ def _about(notice: Notice) -> list[str]:
     batch = notice.batch
     assert batch is not None
     lines = [f"at {notice.created_at:%Y-%m-%d %H:%M} UTC"]
-    if batch.is_terminal:
-        counts = batch.counts
+    counts = batch.counts
+    if batch.is_terminal and counts.total:
         ended = (("succeeded", counts.succeeded), ("failed", counts.failed), ("expired", counts.expired))
         told = ", ".join(f"{number:,} {word}" for word, number in (*ended, ("cancelled", counts.cancelled)) if number)
         lines.append(f"{counted(counts.total, 'request')}{f': {told}' if told else ''}")
