@@ -14,16 +14,20 @@ _PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 def mail_server(raw: str) -> dict[str, Any]:
     """A parser of the address of a mail server, such as `smtp+tls://user:password@mail.example:587`.
 
-    `smtp+tls` encrypts by STARTTLS, `smtps` from the first byte, and `smtp` not at all.
+    `smtp+tls` encrypts by STARTTLS, `smtps` from the first byte, and `smtp` not at all. No error quotes the address.
     """
-    url = urlsplit(raw)
-    if url.scheme not in _PORTS or not url.hostname or url.path.strip("/") or url.query or url.fragment or url.port == 0:
+    try:
+        url = urlsplit(raw)
+        port = url.port
+    except ValueError:
+        url, port = urlsplit(""), None
+    if url.scheme not in _PORTS or not url.hostname or url.path.strip("/") or url.query or url.fragment or port == 0:
         raise ValueError(f"it must be {', '.join(_PORTS)}, then ://USER:PASSWORD@HOST:PORT")
     if url.password and url.scheme == "smtp" and not is_loopback(url.hostname):
         raise ValueError("a password is sent by smtp+tls or smtps only, or to this machine")
     return {
         "host": url.hostname,
-        "port": url.port or _PORTS[url.scheme],
+        "port": port or _PORTS[url.scheme],
         "user": unquote(url.username or ""),
         "password": unquote(url.password or ""),
         "starttls": url.scheme == "smtp+tls",

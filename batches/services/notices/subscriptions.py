@@ -49,6 +49,11 @@ def own_subscriptions(access: Access) -> QuerySet[Subscription]:
     return Subscription.objects.filter(owner=access.user)
 
 
+def stopped_subscriptions(access: Access) -> QuerySet[Subscription]:
+    """The person's own subscriptions that the portal stopped because messages failed for too long."""
+    return own_subscriptions(access).filter(enabled=False, failing_since__isnull=False)
+
+
 def own_subscription(access: Access, key: uuid.UUID) -> Subscription:
     """The person's own subscription with this id. Raises NotFound."""
     found = own_subscriptions(access).filter(pk=key).first()

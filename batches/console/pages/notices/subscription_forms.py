@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.db.models import QuerySet
 from django.utils.html import format_html
 
@@ -55,6 +56,11 @@ class SubscriptionForm(forms.Form):
             "frequency": subscription.frequency,
         }
         return cls(data, projects=projects, initial=initial)
+
+    @property
+    def hint(self) -> str:
+        """When digests are sent."""
+        return f"A digest lists what happened since the last one: at each full hour, or at {settings.NOTICE_DAILY_HOUR}:00 UTC."
 
     @property
     def wish(self) -> Wish:

@@ -142,6 +142,17 @@ def test_a_subscription_is_paused_resumed_tested_and_removed(viewer: Client, sub
     assert [*acts] == ["pause_subscription", "resume_subscription", "test_subscription", "remove_subscription"]
 
 
+def test_the_overview_tells_a_person_that_their_subscription_was_stopped(
+    viewer: Client, console: Client, subscription: Subscription, make_batch: MakeBatch
+) -> None:
+    make_batch()
+    said = "<b>1</b> of your subscriptions to notices stopped by failures"
+    assert said not in text_of(viewer.get("/console/overview/"))
+    Subscription.objects.update(enabled=False, failing_since=timezone.now())
+    assert said in text_of(viewer.get("/console/overview/"))
+    assert said not in text_of(console.get("/console/overview/"))
+
+
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
