@@ -7,7 +7,7 @@ import email.policy
 import threading
 from email.message import EmailMessage
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from django.contrib.auth.models import User
 from django.utils import timezone
@@ -63,7 +63,7 @@ class MailServer:
     @property
     def messages(self) -> list[EmailMessage]:
         """The messages so far."""
-        return [cast("EmailMessage", email.message_from_bytes(one, policy=email.policy.default)) for one in self._got]
+        return [email.message_from_bytes(one, policy=email.policy.default) for one in self._got]
 
     def start(self) -> None:
         """Listen, in a thread of its own."""

@@ -8,6 +8,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from batches.models import AuditEntry, Channel, Notice, Project, Subscription
+from batches.rules.errors import LostRace
 from batches.services.notices import parcels, subscriptions
 from tests.answers import drop, refuse
 from tests.engine.webhooks.conftest import THANKS, deliver, failed, let_pass, texts
@@ -171,5 +172,5 @@ def test_two_deliverers_do_not_send_one_message_twice(project: Project, by_chat:
     (again,) = parcels.take_due(second, now=now + timedelta(hours=1), room=8)  # the first one was killed
 
     assert again.parcel == taken.parcel
-    with pytest.raises(parcels.LostRace):
+    with pytest.raises(LostRace):
         parcels.drop(taken)

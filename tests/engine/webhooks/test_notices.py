@@ -52,7 +52,7 @@ def test_names_are_text_and_neither_headers_nor_markup(
 ) -> None:
     batch = failed(project)
     hostile = "a\r\nBcc: all@example.com\r\n\r\n<!channel> @all [x](https://evil.example) *b* `c` www.evil.example \u202e"
-    File.objects.filter(pk=batch.input_file_id).update(filename=hostile)
+    File.objects.filter(input_of=batch).update(filename=hostile)
 
     deliver()
 
