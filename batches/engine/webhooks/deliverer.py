@@ -59,7 +59,8 @@ class Deliverer:
         until, idle_since = time.monotonic() + RUN_SECONDS, time.monotonic()
         try:
             while not stopping.is_set() and time.monotonic() < until:
-                if await self._turn() or self._in_hand:
+                had_work = bool(self._in_hand)  # what ends during the turn may make room for more
+                if await self._turn() or had_work:
                     idle_since = time.monotonic()
                 elif time.monotonic() - idle_since > IDLE_SECONDS:
                     break
