@@ -8,7 +8,6 @@ from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage, get_connection
 from django.core.validators import validate_email
 
-from batches.services.notices import messages
 from batches.services.notices.parcels import Parcel
 from batches.services.webhooks.outcomes import Tried
 from providers.transport.dial import why
@@ -31,8 +30,8 @@ def _problem(parcel: Parcel) -> str:
         return NO_ADDRESS
     domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2]
     message = EmailMessage(
-        messages.subject(parcel.told),
-        messages.mail_text(parcel.told),
+        parcel.subject,
+        parcel.text,
         settings.DEFAULT_FROM_EMAIL,
         [parcel.address],
         headers={"Message-ID": f"<{parcel.id}@{domain}>", "Auto-Submitted": "auto-generated"},

@@ -17,7 +17,7 @@ from batches.engine.webhooks import mail
 from batches.engine.webhooks.sender import Sender
 from batches.models import Channel, Subscription
 from batches.rules.errors import LostRace
-from batches.services.notices import messages, parcels
+from batches.services.notices import parcels
 from batches.services.notices.parcels import Parcel
 from batches.services.webhooks.outcomes import Tried
 from providers.base import CredentialUnavailable
@@ -69,7 +69,7 @@ class Teller:
     async def _send(self, parcel: Parcel) -> Tried:
         if parcel.channel == Channel.EMAIL:
             return await asyncio.to_thread(mail.send, parcel)
-        body = msgspec.json.encode({"text": messages.chat_text(parcel.told)})
+        body = msgspec.json.encode({"text": parcel.text})
         return await self._sender.send(parcel.address, headers={}, body=body)
 
     async def _record(self, subscription: Subscription, tried: Tried) -> None:

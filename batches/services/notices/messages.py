@@ -102,8 +102,7 @@ def _about(notice: Notice) -> list[str]:
     batch = notice.batch
     assert batch is not None
     lines = [f"at {notice.created_at:%Y-%m-%d %H:%M} UTC"]
-    counts = batch.counts
-    if batch.is_terminal and counts.total:
+    if batch.is_terminal and (counts := batch.counts).total:
         ended = (("succeeded", counts.succeeded), ("failed", counts.failed), ("expired", counts.expired))
         told = ", ".join(f"{number:,} {word}" for word, number in (*ended, ("cancelled", counts.cancelled)) if number)
         lines.append(f"{counted(counts.total, 'request')}{f': {told}' if told else ''}")

@@ -20,6 +20,7 @@ from batches.rules.errors import LostRace
 from batches.rules.states import Source
 from batches.services.core.access import access_of
 from batches.services.core.lease import is_free, lease_end
+from batches.services.notices import messages
 from batches.services.notices.messages import Told
 from batches.services.notices.subscriptions import stop
 from batches.services.webhooks.outcomes import GONE, Tried
@@ -31,12 +32,13 @@ SENDING = timedelta(minutes=2)  # the longest exchange with a mail server; the l
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A message on its way: its id, and where it goes."""
+    """A message on its way: its id, where it goes, and its words. A chat gets the text alone."""
 
     id: uuid.UUID
     channel: Channel
     address: str  # an e-mail address, or the URL of a chat, which is a secret
-    told: Told
+    subject: str
+    text: str
 
     def __repr__(self) -> str:
         return f"Parcel({self.id})"
@@ -83,7 +85,8 @@ def compose(subscription: Subscription) -> Parcel | None:
         return None
     is_chat = subscription.channel == Channel.CHAT
     address = opened(bytes(subscription.chat_url_encrypted)) if is_chat else subscription.owner.email
-    return Parcel(subscription.parcel, Channel(subscription.channel), address, told)
+    text = messages.chat_text(told) if is_chat else messages.mail_text(told)
+    return Parcel(subscription.parcel, Channel(subscription.channel), address, messages.subject(told), text)
 
 
 @transaction.atomic

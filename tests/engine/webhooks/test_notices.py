@@ -10,9 +10,12 @@ from pytest_django import Settings
 from batches.engine.webhooks import deliverer
 from batches.models import File, Frequency, Membership, Notice, Project, Role, Subscription
 from batches.models.subscription import due_time
+from batches.rules.actors import GUARD
+from batches.rules.states import Act
+from batches.services.control.pause import pause
 from batches.services.notices import parcels, subscriptions
 from providers.models import Provider
-from tests.cast import request_lines, submitted
+from tests.cast import request_lines, started, submitted
 from tests.engine.webhooks.conftest import added, deliver, failed, let_pass, texts
 from tests.notices import MailServer, access, make_subscription
 from tests.upstream import Upstream
@@ -45,6 +48,17 @@ def test_a_chat_gets_one_document_of_text(project: Project, by_chat: Subscriptio
     assert (request.method, request.path) == ("POST", "/hooks/a-secret-path")
     assert request.headers["content-type"] == "application/json"
     assert request.json == {"text": f"Batchyard: {batch} failed, “Nachtlauf für Zürich 🌙”, project acme"}
+
+
+def test_a_batch_that_still_runs_is_told_without_counts(project: Project, by_mail: Subscription, mailbox: MailServer) -> None:
+    batch = started(project, request_lines(2))
+    pause(batch, actor=GUARD, now=timezone.now(), act=Act.GUARDED, reason="90 % failed")
+
+    deliver()
+
+    (message,) = mailbox.messages
+    assert message["Subject"].strip().startswith(f"Batchyard: {batch} needs attention (paused by a guard)")
+    assert "request" not in message.get_content()
 
 
 def test_names_are_text_and_neither_headers_nor_markup(
