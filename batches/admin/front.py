@@ -23,6 +23,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "ApiKey": "Issue and revoke the keys of clients",
         "AccountToken": "Linked accounts of the Merge dialect",
         "ClaimedFlags": "Flags that an identity provider gave",
+        "Subscription": "What people are told of, where and how often",
+        "Notice": "Events that people were told of, or are to be",
         "AuditEntry": "Acts and refusals, besides those on batches",
     },
     "Projects and providers": {

@@ -32,6 +32,15 @@ from batches.console.pages.jobs.job_export import export_jobs
 from batches.console.pages.jobs.job_list import job_list
 from batches.console.pages.jobs.job_page import job_page
 from batches.console.pages.jobs.many_jobs import act_on_jobs
+from batches.console.pages.notices.subscription_pages import (
+    change_subscription,
+    new_subscription,
+    notices,
+    remove_subscription,
+    subscription_page,
+    switch_subscription,
+    test_subscription,
+)
 from batches.console.pages.outcomes.compare_batches import compare_batches, compare_objects
 from batches.console.pages.outcomes.compare_ticked import compare_ticked, export_compared
 from batches.console.pages.outcomes.error_group import error_group, mark_error_group
@@ -153,6 +162,14 @@ urlpatterns = [
     path("webhooks/<uuid:endpoint_id>/remove/", remove_endpoint, name="remove_webhook"),
     path("webhooks/deliveries/<uuid:delivery_id>/", delivery_page, name="webhook_delivery"),
     path("webhooks/deliveries/<uuid:delivery_id>/send/", send_again, name="redeliver_webhook"),
+    path("account/notices/", notices, name="notices"),
+    path("account/notices/new/", new_subscription, name="new_subscription"),
+    path("account/notices/<uuid:subscription_id>/", subscription_page, name="subscription"),
+    path("account/notices/<uuid:subscription_id>/change/", change_subscription, name="change_subscription"),
+    path("account/notices/<uuid:subscription_id>/test/", test_subscription, name="test_subscription"),
+    path("account/notices/<uuid:subscription_id>/pause/", switch_subscription, {"enabled": False}, name="pause_subscription"),
+    path("account/notices/<uuid:subscription_id>/resume/", switch_subscription, {"enabled": True}, name="resume_subscription"),
+    path("account/notices/<uuid:subscription_id>/remove/", remove_subscription, name="remove_subscription"),
     path("audit/", audit_log, name="audit_log"),
     path("audit/export.csv", export_audit, {"form": "csv"}, name="export_audit"),
     path("audit/export.jsonl", export_audit, {"form": "jsonl"}, name="export_audit_jsonl"),

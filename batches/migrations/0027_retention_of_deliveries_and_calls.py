@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("batches", "0025_indexes_of_retention"),
+        ("batches", "0026_notices"),
     ]
 
     operations = [

@@ -28,6 +28,7 @@ from batches.models.result import BatchResult
 from batches.models.retention import Leftover, LegalHold, RetentionKind, RetentionPolicy
 from batches.models.saved_view import SavedView
 from batches.models.slice import Slice
+from batches.models.subscription import Channel, Frequency, Notice, Subscription
 from batches.models.telemetry import MetricTotal, ProcessReport
 from batches.models.upload import Upload, UploadPart, UploadStatus
 from batches.models.webhook import DeliveryStatus, EventType, WebhookDelivery, WebhookEndpoint
@@ -54,6 +55,7 @@ __all__ = [
     "BulkAct",
     "BulkItem",
     "BulkOperation",
+    "Channel",
     "ClaimedFlags",
     "Counts",
     "DeliveryStatus",
@@ -65,12 +67,14 @@ __all__ = [
     "Event",
     "EventType",
     "File",
+    "Frequency",
     "IdempotencyRecord",
     "KeyState",
     "Leftover",
     "LegalHold",
     "Membership",
     "MetricTotal",
+    "Notice",
     "OnInvalid",
     "ProcessReport",
     "Project",
@@ -87,6 +91,7 @@ __all__ = [
     "SignInAttempts",
     "Slice",
     "Stopped",
+    "Subscription",
     "ThrottledBy",
     "Upload",
     "UploadPart",

@@ -10,6 +10,7 @@ from config.settings.engine import *
 from config.settings.intake import *
 from config.settings.logs import *
 from config.settings.metrics import *
+from config.settings.notices import *
 from config.settings.people import *
 from config.settings.release import *
 from config.settings.storage import *

@@ -133,7 +133,7 @@ for _key in CREDENTIAL_KEYS:
 # The variables that providers may name; each may end in *. A person who configures a provider can send its credential to any
 # address, so the portal's own secrets must not be among them.
 CREDENTIAL_VARIABLES = knob("CREDENTIAL_VARIABLES", variables, ["BATCHYARD_CREDENTIAL_*"])
-for _name in ("SECRET_KEY", "CREDENTIAL_KEYS", "DATABASE_URL", "REDIS_URL", "OPERATOR_PASSWORD", "METRICS_TOKEN"):
+for _name in ("SECRET_KEY", "CREDENTIAL_KEYS", "DATABASE_URL", "REDIS_URL", "OPERATOR_PASSWORD", "METRICS_TOKEN", "EMAIL_URL"):
     if any(_name.startswith(_listed[:-1]) if _listed.endswith("*") else _name == _listed for _listed in CREDENTIAL_VARIABLES):
         raise ImproperlyConfigured(f"CREDENTIAL_VARIABLES must not let providers name {_name}, which is the portal's own.")
 CREDENTIALS_DIR = knob("CREDENTIALS_DIR", Path, None)  # a folder of files, each with one credential

@@ -48,6 +48,7 @@ from batches.services.core.audit import record_act
 from providers.models import Provider, ProviderModel
 from tests.cast import TESTER
 from tests.console.conftest import MakeBatch, SignIn, console, count_queries, make_batch, member
+from tests.notices import make_notice, make_subscription
 from tests.webhooks import make_delivery, make_endpoint
 
 __all__ = ["MakeBatch", "SignIn", "console", "count_queries", "make_batch", "member"]
@@ -107,6 +108,7 @@ class Furnish:
         )
         BulkItem.objects.create(operation=operation, batch=batch)
         make_delivery(make_endpoint(project, secret_hint="shh!"), batch=batch, answer="a-secret-of-theirs")
+        make_notice(make_subscription(person, url=f"https://chat.example/a-secret-of-theirs/{number}"), batch=batch)
         SavedView.objects.create(owner=person, name=f"view {number}", slug=f"view-{number}")
         upload = Upload.objects.create(
             project=project,

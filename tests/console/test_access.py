@@ -29,7 +29,7 @@ from tests.matrix import every
 # What addresses name, each of `batch`'s project, or open to it: a route with another name needs a value here.
 NAMED = {"line": 1, "which": "input", "fingerprint": "v1:same", "name": "simulator", "code": "gone"}
 # What is a person's own, whatever their role; tests/console/test_routes.py asks for it.
-PERSONAL = {"operation_id", "slug"}
+PERSONAL = {"operation_id", "slug", "subscription_id"}
 # What needs a right in the portal as a whole.
 PORTALS_OWN = {"check_provider", "resume_provider", "precede_batch"}
 

@@ -1,4 +1,4 @@
-"""The deliverer: the loop that leases due deliveries and sends them. It ends when nothing is due."""
+"""The deliverer: the loop that leases what is due, deliveries and notices, and sends it. It ends when nothing is due."""
 
 import asyncio
 import logging
@@ -16,8 +16,10 @@ from uuid_utils.compat import uuid7
 from batches.engine.database_thread import DatabaseThread
 from batches.engine.shutdown import stopping
 from batches.engine.webhooks.sender import Sender
+from batches.engine.webhooks.teller import Teller
 from batches.models import WebhookDelivery
 from batches.rules.errors import LostRace
+from batches.services.notices import parcels
 from batches.services.webhooks import due, outcomes
 from batches.services.webhooks.outcomes import Tried
 from providers.base import CredentialUnavailable
@@ -34,7 +36,8 @@ LOOK_UPS = 4  # threads for look-ups of names, for each call: a look-up goes on 
 
 def run() -> None:
     """Run a deliverer until nothing is due for a while. Any number of them may run; leases keep them apart."""
-    if due.anything_due(now=timezone.now()):
+    now = timezone.now()
+    if due.anything_due(now=now) or parcels.anything_due(now=now):
         asyncio.run(Deliverer(uuid7()).run())
 
 
@@ -52,20 +55,22 @@ class Deliverer:
         names = ThreadPoolExecutor(settings.WEBHOOK_CALLS * LOOK_UPS, thread_name_prefix="webhook-names")
         asyncio.get_running_loop().set_default_executor(names)
         self._sender = Sender()
+        self._teller = Teller(self._owner, self._database, self._sender)
         until, idle_since = time.monotonic() + RUN_SECONDS, time.monotonic()
         try:
             while not stopping.is_set() and time.monotonic() < until:
-                if await self._turn() or self._working:
+                had_work = bool(self._in_hand)  # what ends during the turn may make room for more
+                if await self._turn() or had_work:
                     idle_since = time.monotonic()
                 elif time.monotonic() - idle_since > IDLE_SECONDS:
                     break
                 await self._wait()
-            if self._working:
-                await asyncio.wait(self._working, timeout=settings.CANCEL_GRACE_SECONDS)
+            if self._in_hand:
+                await asyncio.wait(self._in_hand, timeout=settings.CANCEL_GRACE_SECONDS)
         finally:
-            for task in self._working:
+            for task in self._in_hand:
                 task.cancel()
-            await asyncio.gather(*self._working, return_exceptions=True)
+            await asyncio.gather(*self._in_hand, return_exceptions=True)
             await self._sender.close()
             await self._database.close()
             names.shutdown(wait=False, cancel_futures=True)
@@ -75,20 +80,25 @@ class Deliverer:
         room = settings.WEBHOOK_CALLS - len(self._working)
         try:
             taken = await self._database(due.take_due, self._owner, now=timezone.now(), room=room)
+            for delivery in taken:
+                task = asyncio.create_task(self._deliver(delivery))
+                self._working.add(task)
+                task.add_done_callback(self._working.discard)
+            has_told = await self._teller.turn()
         except (OperationalError, InterfaceError) as error:
             logger.warning("the database did not answer (%s); trying again", type(error).__name__)
             await asyncio.sleep(1)
             return True
-        for delivery in taken:
-            task = asyncio.create_task(self._deliver(delivery))
-            self._working.add(task)
-            task.add_done_callback(self._working.discard)
-        return bool(taken)
+        return bool(taken) or has_told
+
+    @property
+    def _in_hand(self) -> set[asyncio.Task[None]]:
+        return self._working | self._teller.working
 
     async def _wait(self) -> None:
         """Wait until a delivery ends, for a moment at most."""
-        if self._working:
-            await asyncio.wait(self._working, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if in_hand := self._in_hand:
+            await asyncio.wait(in_hand, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         else:
             await asyncio.sleep(LOOK_SECONDS)
 

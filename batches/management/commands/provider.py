@@ -16,6 +16,7 @@ from batches.management.smoke import add_arguments, run_smoke
 from batches.models import Project
 from batches.rules.actors import COMMAND
 from batches.rules.errors import PortalError
+from batches.services.notices import subscriptions
 from batches.services.people.second_factor import rotate_second_factors
 from batches.services.policy.delegation import about_jobs, place_of
 from batches.services.policy.tune import (
@@ -232,7 +233,7 @@ class Command(BaseCommand):
     def _rotate(self, _: dict[str, Any]) -> None:
         now = timezone.now()
         rotated = providers.rotate_credentials(actor=COMMAND, now=now) + rotate_second_factors(actor=COMMAND, now=now)
-        rotated += encrypt_anew(actor=COMMAND, now=now)
+        rotated += encrypt_anew(actor=COMMAND, now=now) + subscriptions.encrypt_anew(actor=COMMAND, now=now)
         self.stdout.write(f"Encrypted anew: {rotated}.")
 
 

@@ -118,6 +118,17 @@ WORDS: Mapping[str, str] = {
     "webhook_callbacks": "Add webhook endpoint",
     "test_webhook": "Test webhook endpoint",
     "redeliver_webhook": "Send event to webhook endpoint again",
+    # Notices
+    "add_subscription": "Subscribe to notices",
+    "change_subscription": "Change subscription to notices",
+    "pause_subscription": "Pause subscription to notices",
+    "resume_subscription": "Resume subscription to notices",
+    "stop_subscription": "Stop subscription to notices",
+    "test_subscription": "Test subscription to notices",
+    "remove_subscription": "Remove subscription to notices",
+    "encrypt_subscriptions": "Encrypt URLs of chats anew",
+    "notices": "Open notices",
+    "new_subscription": "Subscribe to notices",
     # Stops and quotas
     "stop_sending": "Stop sending",
     "stop_intake": "Stop intake",

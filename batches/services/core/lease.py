@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
-from batches.models import Batch, BulkOperation, Slice, WebhookDelivery, Worker
+from batches.models import Batch, BulkOperation, Slice, Subscription, WebhookDelivery, Worker
 from batches.rules.errors import LostRace
 from batches.rules.states import BatchStatus
 from batches.services.telemetry import log_context
@@ -73,7 +73,7 @@ def at_work(batch: Batch) -> Iterator[None]:
 def free_all() -> None:
     """Free all leases, and forget all workers. For a portal that starts and knows that no other process of it runs."""
     Slice.objects.exclude(lease_owner=None).update(lost_leases=F("lost_leases") + 1)
-    for leased in (Batch, Slice, BulkOperation, WebhookDelivery):
+    for leased in (Batch, Slice, BulkOperation, WebhookDelivery, Subscription):
         leased.objects.exclude(lease_expires_at=None).update(lease_owner=None, lease_expires_at=None)
     Worker.objects.all().delete()
 

@@ -21,6 +21,7 @@ from batches.services.delegation.take_back import recall_due
 from batches.services.lifecycle.claim import anything_to_claim
 from batches.services.lifecycle.expire import expire
 from batches.services.lifecycle.finalize import WINDING_UP
+from batches.services.notices.parcels import anything_due as any_notice_due
 from batches.services.tally.workers import forget_killed
 from batches.services.telemetry.catalogue import RECONCILE_FINDINGS
 from batches.services.telemetry.counts import count
@@ -40,7 +41,7 @@ def reconcile(*, now: datetime) -> None:
     wake_unattended(now=now)
     if any_job_due(now=now):
         wake.delegate()
-    if any_delivery_due(now=now):
+    if any_delivery_due(now=now) or any_notice_due(now=now):
         wake.notify()
     if not Batch.objects.filter(ended_at=None).exists():
         if ProviderJob.objects.open().exists():

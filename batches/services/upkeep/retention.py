@@ -22,6 +22,7 @@ from batches.models import (
     Event,
     File,
     Leftover,
+    Notice,
     Project,
     Purpose,
     RetentionKind,
@@ -213,6 +214,11 @@ def remove_old_counts(*, now: datetime) -> None:
     _remove_older(hours, "hour", now - timedelta(days=settings.ERROR_HOUR_RETENTION_DAYS))
 
 
+def remove_old_notices(*, now: datetime) -> None:
+    """Remove notices that are WEBHOOK_LOG_DAYS old, also those that wait for a subscription that is paused."""
+    _remove_older(Notice.objects.all(), "created_at", now - timedelta(days=settings.WEBHOOK_LOG_DAYS))
+
+
 def _remove_older(rows: QuerySet[Model], column: str, oldest: datetime) -> None:
     """Remove the oldest rows, at most ROWS_AT_ONCE. The next run removes further ones."""
     keys: Sequence[object] = list(
@@ -235,4 +241,5 @@ RETENTION: tuple[Callable[..., object], ...] = (
     remove_old_deliveries,
     remove_old_operations,
     remove_old_counts,
+    remove_old_notices,
 )

@@ -119,6 +119,7 @@ class Tenant:
             "code": (of("providerjobincident").code, "nothing"),
             "endpoint_id": (str(of("webhookendpoint").pk), nothing),
             "delivery_id": (str(of("webhookdelivery").pk), nothing),
+            "subscription_id": (str(of("subscription").pk), nothing),
             "key_id": (str(of("apikey").pk), nothing),
             "stop_id": (str(of("emergencystop").pk), nothing),
             "hold_id": (str(of("legalhold").pk), nothing),

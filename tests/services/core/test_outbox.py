@@ -144,12 +144,12 @@ def test_the_creation_is_told_to_those_who_ask(project: Project) -> None:
     assert WebhookDelivery.objects.get().batch == batch
 
 
-def test_without_receivers_an_event_costs_one_query(
+def test_an_event_of_which_nobody_is_told_costs_two_queries(
     project: Project, django_assert_num_queries: DjangoAssertNumQueries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch, entry = submitted(project, request_lines(1)), Event.objects.get()
 
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):
         outbox.announce_entry(batch, entry=entry.pk, origin=None, act=None, now=timezone.now())
     with django_assert_num_queries(0):
         outbox.announce_entry(batch, entry=entry.pk, origin=BatchStatus.VALIDATING, act=Act.PAUSED, now=timezone.now())

@@ -25,6 +25,7 @@ from batches.services.core.access import Access, Right
 from batches.services.insight.provider_jobs import open_troubles
 from batches.services.insight.standby_moves import standby_moves
 from batches.services.insight.throughput import PERIODS, Flow, Period, backlog, throughput
+from batches.services.notices.subscriptions import stopped_subscriptions
 
 MOST_PROVIDERS = 200  # the most providers that are examined
 SHOWN_PROVIDERS = 6
@@ -62,6 +63,7 @@ def overview(request: SignedIn) -> HttpResponseBase:
         "matters": problems(access, now=now),
         "incidents": open_troubles(access.within(incidents, project="job__batch__project"), access.readable, named=NAMED),
         "given_up": _given_up(access),
+        "silent": stopped_subscriptions(access).count(),
         "standby_moves": standby_moves(access, providers, now=now),
         "may_check": access.everywhere,
         "now": now,

@@ -27,6 +27,7 @@ SOURCES: dict[str, Source] = {
     "providers": providers.providers,
     "jobs": providers.jobs,
     "webhooks": webhooks.webhooks,
+    "notices": webhooks.notices,
     "workers": workers.workers,
     "processes": workers.processes,
 }

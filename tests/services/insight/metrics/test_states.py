@@ -4,6 +4,7 @@ import uuid
 from datetime import datetime, timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -24,6 +25,7 @@ from batches.models import (
 from batches.services.insight.metrics.collect import SOURCES, collect
 from providers.models import Provider
 from tests.cast import request_lines, started, submitted
+from tests.notices import make_notice, make_subscription
 from tests.services.insight.metrics.conftest import Read
 from tests.webhooks import delivery_of
 
@@ -91,6 +93,17 @@ def test_the_age_of_each_queue_is_that_of_its_oldest_work(project: Project, simu
     assert read("batchyard_provider_jobs", "provider", "state") == {"simulator,running": 1}
     assert read("batchyard_webhook_deliveries_waiting", "tried") == {"new": 0, "failed": 1}
     assert sum(read("batchyard_webhook_endpoints", "state").values()) == 1
+
+
+def test_notices_that_are_due_and_subscriptions_are_counted(project: Project, operator: User, read: Read) -> None:
+    subscription = make_subscription(operator, failing_since=ago(hours=1))
+    make_subscription(operator, enabled=False)
+    make_notice(subscription, due_at=ago(minutes=1))
+    make_notice(subscription, due_at=timezone.now() + timedelta(hours=1))
+
+    assert read("batchyard_notices_waiting") == {"": 1}
+    states = {"working": 0, "failing": 1, "given_up": 0, "disabled": 1}
+    assert read("batchyard_notice_subscriptions", "state") == states
 
 
 def test_work_that_waits_for_nobody_has_no_age(project: Project, read: Read) -> None:
@@ -215,4 +228,4 @@ def test_as_many_queries_are_made_for_many_batches_as_for_one(project: Project) 
     for number in range(5):
         Provider.objects.create(name=f"p-{number}", adapter="simulator")
 
-    assert queries() == one <= 25
+    assert queries() == one <= 27
