@@ -34,6 +34,7 @@ def test_every_model_is_registered() -> None:
     assert [name(model) for model in OURS if not admin.site.is_registered(model)] == []
 
 
+@pytest.mark.alike
 def test_every_table_is_listed_and_searched_without_growing_queries(
     console: Client, furnish: Furnish, count_queries: Callable[[Callable[[], object]], int]
 ) -> None:
@@ -65,6 +66,7 @@ def test_every_row_has_a_page_and_no_page_shows_a_secret(console: Client, furnis
             assert scripted not in page
 
 
+@pytest.mark.alike
 @every("model", [model for model in TABLES if name(model) not in KEPT_BY_HAND], ids=name)
 def test_what_the_engine_writes_is_read_only(console: Client, furnish: Furnish, model: type[Model]) -> None:
     furnish()

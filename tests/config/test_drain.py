@@ -84,6 +84,7 @@ def test_it_is_not_ready_any_more_and_answers_whoever_comes_still(portal: Portal
     assert time.monotonic() - began >= DRAIN_SECONDS
 
 
+@pytest.mark.alike
 def test_a_request_in_progress_ends_after_it_has_stopped_listening(portal: PortalProcess) -> None:
     key = portal.manage("apikey", "create", "--project", "acme", "--name", "nightly").stdout.strip()
     line = b'{"custom_id": "a"}\n'
@@ -104,6 +105,7 @@ def test_a_request_in_progress_ends_after_it_has_stopped_listening(portal: Porta
     assert portal.process.wait(timeout=STOPS_WITHIN) == 0
 
 
+@pytest.mark.alike
 def test_a_second_signal_ends_it_at_once(tmp_path: Path, db: None) -> None:
     with portal_process(tmp_path, DRAIN_SECONDS=str(LONG_SECONDS)) as portal:
         portal.start()
