@@ -65,7 +65,7 @@ def paths(batch: Batch) -> list[str]:
         "app_label": "batches",
         "content_type_id": "1",
         **dict.fromkeys(("upload_id", "operation_id", "key_id", "stop_id", "job_id", "hold_id", "erasure_id"), nothing),
-        **dict.fromkeys(("endpoint_id", "delivery_id"), nothing),
+        **dict.fromkeys(("endpoint_id", "delivery_id", "subscription_id"), nothing),
         **dict.fromkeys(("slug", "url", "provider_id"), "nowhere"),
     }
     return sorted({address.of(values) for address in addresses()})

@@ -11,6 +11,7 @@ TRAFFIC = {
     ("batches.services.consistency.orphans", "remove_orphans"): "rows of a batch that is gone",
     ("batches.services.core.lease", "free_all"): "leases of workers that died with the process",
     ("batches.services.intake.drafts", "keep_draft"): "its draft is a file with its time and project",
+    ("batches.services.intake.idempotency", "made_once"): "what it makes is recorded by its own service",
     ("batches.services.intake.idempotency", "note_read"): "the engine's own note for repeated calls",
     ("batches.services.intake.idempotency", "note_use"): "the engine's own note for repeated calls",
     ("batches.services.intake.uploads", "add_part"): "traffic of clients; the upload is a row of its own",

@@ -118,7 +118,17 @@ def named(batch: Batch, *, provider: str, fingerprint: str) -> dict[str, str]:
         "slug": "none",
         "project": "none",
         **dict.fromkeys(
-            ("operation_id", "key_id", "stop_id", "job_id", "endpoint_id", "delivery_id", "hold_id", "erasure_id"),
+            (
+                "operation_id",
+                "key_id",
+                "stop_id",
+                "job_id",
+                "endpoint_id",
+                "delivery_id",
+                "hold_id",
+                "erasure_id",
+                "subscription_id",
+            ),
             str(uuid.UUID(int=1)),
         ),
         "code": "failed",
